@@ -1,0 +1,33 @@
+"""A batch of examples, as every room passes it on. B slots, L grid tokens."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+IGNORE_LABEL = -100
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Examples side by side; all tensors int32.
+
+    inputs: `[B, L]` question tokens.
+    labels: `[B, L]` answer tokens, `IGNORE_LABEL` where not scored.
+    puzzle_identifiers: `[B]` row of the puzzle embedding; the blank identifier in padding rows.
+    """
+
+    inputs: Tensor
+    labels: Tensor
+    puzzle_identifiers: Tensor
+
+    def __len__(self) -> int:
+        return len(self.puzzle_identifiers)
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same batch on `device`."""
+        return Batch(
+            self.inputs.to(device, non_blocking=True),
+            self.labels.to(device, non_blocking=True),
+            self.puzzle_identifiers.to(device, non_blocking=True),
+        )
