@@ -1,0 +1,146 @@
+"""TRM's supervision: every step is trained towards y*, and a learned probability says when to halt.
+
+B slots, L grid tokens, V vocabulary. "ACT": adaptive computation time; TRM, arXiv 2510.04871, and its
+published code (method.md, "TRM supervision").
+"""
+
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from trm.errors import UserError
+from trm.losses import TOKEN_LOSSES, sequence_loss
+from trm.model import Latents, TinyRecursiveModel
+from trm.puzzles.batch import Batch
+from trm.randomness import StepRandom
+from trm.supervision import (
+    Carry,
+    Correctness,
+    StepOutput,
+    detached,
+    empty_slots,
+    metric_sums,
+    start_slots,
+)
+
+
+@dataclass(frozen=True)
+class ACTConfig:
+    """TRM's supervision.
+
+    halt_max_steps: N_sup, the cap in training and the exact number in evaluation.
+    halt_exploration_prob: share of slots that must run at least u ~ U{2..halt_max_steps} steps.
+    no_ACT_continue: leave out the q_continue loss (a second forward pass), as the release does.
+    """
+
+    halt_max_steps: int = 16
+    halt_exploration_prob: float = 0.1
+    no_ACT_continue: bool = True
+    loss_type: str = "stablemax_cross_entropy"
+
+    def __post_init__(self) -> None:
+        check_supervision_steps(self.halt_max_steps)
+        check_loss_type(self.loss_type)
+        if not 0 <= self.halt_exploration_prob <= 1:
+            raise UserError(
+                f"arch.halt_exploration_prob={self.halt_exploration_prob}",
+                "a probability, 0 to 1",
+                "set it to 0.1, as published, or to 0 to switch exploration off",
+            )
+
+
+def check_supervision_steps(steps: int) -> None:
+    """UserError unless an example gets at least one supervision step."""
+    if steps < 1:
+        raise UserError(
+            f"arch.halt_max_steps={steps}", "a whole number, at least 1", "set 16 (TRM) or 6 (DIS)"
+        )
+
+
+def check_loss_type(loss_type: str) -> None:
+    """UserError unless `loss_type` is one of `TOKEN_LOSSES`."""
+    if loss_type not in TOKEN_LOSSES:
+        raise UserError(f"arch.loss_type={loss_type}", " | ".join(TOKEN_LOSSES), "choose one of these")
+
+
+class ACTCarry(Carry):
+    """The slots; adaptive halting needs nothing more than every supervision does."""
+
+
+class ACTSupervision:
+    """Adaptive halting over slots, and the loss that teaches it."""
+
+    config_class = ACTConfig
+    votes_ranked_by = "count, then mean halting probability"
+
+    def __init__(self, model: TinyRecursiveModel, config: ACTConfig) -> None:
+        self.model, self.config = model, config
+        self.max_steps = config.halt_max_steps
+
+    @staticmethod
+    def step_rows(config: ACTConfig) -> int:
+        """Rows of the supervision-step table: TRM has none."""
+        return 0
+
+    def initial_carry(self, batch: Batch) -> ACTCarry:
+        """Slots shaped like `batch`, every one marked halted."""
+        return ACTCarry(**empty_slots(self.model, batch))
+
+    def step(self, carry: ACTCarry, batch: Batch, rng: StepRandom) -> StepOutput[ACTCarry]:
+        """One supervision step; see `trm.supervision.Supervision`."""
+        model = self.model
+        carry = start_slots(model, carry, batch)
+        x = model.embed(carry.inputs, carry.puzzle_identifiers)  # [B, P+L, D]
+        latents = model.recurse(Latents(carry.z_H, carry.z_L), x)
+        logits = model.answer_logits(latents.z_H)  # [B, L, V]
+        q_halt, q_continue = model.halting_logits(latents.z_H).unbind(-1)  # [B] each
+        steps = carry.steps + 1
+        predictions = logits.argmax(-1).int()
+        correct = Correctness.of(predictions, carry.labels)
+        lm_loss = sequence_loss(TOKEN_LOSSES[self.config.loss_type], logits, carry.labels).sum()
+        q_halt_loss = _bce_sum(q_halt, correct.whole)
+        halted = self._halted(q_halt.detach(), q_continue.detach(), steps, rng)
+        after = replace(carry, **detached(latents), steps=steps, halted=halted)
+        metrics = metric_sums(correct, steps, halted, self.max_steps)
+        metrics["lm_loss"], metrics["q_halt_loss"] = lm_loss.detach(), q_halt_loss.detach()
+        done = halted & correct.scored
+        metrics["q_halt_accuracy"] = (done & ((q_halt >= 0) == correct.whole)).sum()
+        loss, calls = lm_loss + 0.5 * q_halt_loss, model.config.network_calls
+        if not self.config.no_ACT_continue and model.training:
+            q_continue_loss = _bce_sum(q_continue, self._continue_target(after))
+            metrics["q_continue_loss"] = q_continue_loss.detach()
+            loss, calls = loss + 0.5 * q_continue_loss, 2 * calls
+        return StepOutput(after, loss, logits, predictions, q_halt.detach(), metrics, calls)
+
+    def confidence(self, output: StepOutput[ACTCarry]) -> Tensor:
+        """The halting probability."""
+        return output.q_halt_logits.sigmoid()
+
+    def _halted(self, q_halt: Tensor, q_continue: Tensor, steps: Tensor, rng: StepRandom) -> Tensor:
+        """Which slots are done, `[B]`: at the cap, or while training where halting looks better."""
+        last = steps >= self.max_steps
+        if not self.model.training or self.max_steps == 1:
+            return last
+        wants_to = q_halt > (0 if self.config.no_ACT_continue else q_continue)
+        return last | (wants_to & (steps >= self._least_steps(rng).to(steps.device)))
+
+    def _least_steps(self, rng: StepRandom) -> Tensor:
+        """Exploration: u ~ U{2..N} in some slots, 0 in the others; `[B]`."""
+        explores = rng.uniform("halt exploration") < self.config.halt_exploration_prob
+        least = 2 + (rng.uniform("least steps") * (self.max_steps - 1)).int()
+        return torch.where(explores, least, 0)
+
+    @torch.no_grad()
+    def _continue_target(self, after: ACTCarry) -> Tensor:
+        """Bootstrapped value of going on: what the next step would think of halting, `[B]` in 0..1."""
+        x = self.model.embed(after.inputs, after.puzzle_identifiers)
+        following = self.model.recurse(Latents(after.z_H, after.z_L), x)
+        q_halt, q_continue = self.model.halting_logits(following.z_H).unbind(-1)
+        best = torch.where(after.steps >= self.max_steps, q_halt, torch.maximum(q_halt, q_continue))
+        return best.sigmoid()
+
+
+def _bce_sum(logits: Tensor, target: Tensor) -> Tensor:
+    return F.binary_cross_entropy_with_logits(logits, target.to(logits.dtype), reduction="sum")

@@ -1,0 +1,112 @@
+"""What a rank is: torchrun's environment, the device, the process group, reductions and gathering."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from trm.errors import UserError
+
+DEVICE_CHOICES = ("auto", "cpu", "cuda")
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """This process among all; with one process every method is the identity."""
+
+    rank: int = 0
+    world_size: int = 1
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+
+    @property
+    def is_first(self) -> bool:
+        """True on the one rank that prints, writes and scores."""
+        return self.rank == 0
+
+    def local_slots(self, global_slots: int) -> tuple[int, int]:
+        """(first, count) of this rank's consecutive slice of `global_slots`, which must divide evenly."""
+        count = global_slots // self.world_size
+        return self.rank * count, count
+
+    def sum_(self, tensor: Tensor) -> Tensor:
+        """Sum over the ranks, in place."""
+        if self.world_size > 1:
+            dist.all_reduce(tensor)
+        return tensor
+
+    def sum_gradients_(self, parameters: Iterable[torch.nn.Parameter]) -> None:
+        """Sum the gradients over the ranks, in one flat message."""
+        if self.world_size == 1:
+            return
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        flat = torch.cat([g.flatten() for g in gradients])
+        dist.all_reduce(flat)
+        for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+            gradient.copy_(part.view_as(gradient))
+
+    def gather_rows(self, rows: Tensor) -> Tensor:
+        """Concatenate every rank's `[B, …]` along the batch, in rank order, on every rank."""
+        if self.world_size == 1:
+            return rows
+        parts = [torch.empty_like(rows) for _ in range(self.world_size)]
+        dist.all_gather(parts, rows.contiguous())
+        return torch.cat(parts)
+
+    def broadcast_object(self, thing: Any) -> Any:
+        """Rank 0's `thing` (small, picklable) on every rank."""
+        if self.world_size == 1:
+            return thing
+        box = [thing]
+        dist.broadcast_object_list(box, src=0)
+        return box[0]
+
+    def barrier(self) -> None:
+        """Wait for all ranks."""
+        if self.world_size > 1:
+            dist.barrier()
+
+    def close(self) -> None:
+        """Leave the process group."""
+        if self.world_size > 1 and dist.is_initialized():
+            dist.destroy_process_group()
+
+
+def choose_device(wanted: str, local_rank: int = 0) -> torch.device:
+    """The device for `auto`, `cpu` or `cuda`; UserError when CUDA is asked for and absent."""
+    if wanted not in DEVICE_CHOICES:
+        raise UserError(f"device={wanted}", " | ".join(DEVICE_CHOICES), "choose one of these")
+    available = torch.cuda.is_available()
+    if wanted == "cuda" and not available:
+        raise UserError(
+            "device=cuda, but this torch finds no CUDA device",
+            "device=cpu, or device=auto, which takes CUDA where it is",
+            "drop device=cuda, or install a CUDA build of torch on a machine with an NVIDIA GPU",
+        )
+    if wanted == "cpu" or not available:
+        return torch.device("cpu")
+    if local_rank >= torch.cuda.device_count():
+        raise UserError(
+            f"local rank {local_rank} of torchrun, but {torch.cuda.device_count()} CUDA devices",
+            "at most one process for each CUDA device",
+            f"use --nproc_per_node={torch.cuda.device_count()}, or device=cpu",
+        )
+    return torch.device("cuda", local_rank)
+
+
+def join(device_wanted: str = "auto") -> Ranks:
+    """Join the process group that torchrun's environment describes; a plain `python` run is one rank.
+
+    nccl carries CUDA tensors, gloo carries the CPU's.
+    """
+    world_size = int(os.environ.get("WORLD_SIZE", "1"))
+    rank = int(os.environ.get("RANK", "0"))
+    device = choose_device(device_wanted, int(os.environ.get("LOCAL_RANK", "0")))
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    if world_size > 1 and not dist.is_initialized():
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    return Ranks(rank, world_size, device)

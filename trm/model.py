@@ -1,0 +1,248 @@
+"""TinyRecursiveModel: embed → recurse → heads. Knows no loss, no halting, no rank.
+
+B batch, P puzzle tokens, L grid tokens, S = P + L, D hidden, V vocabulary.
+TRM, arXiv 2510.04871, Fig. 3; names of the weights as in the published checkpoints.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from trm.errors import UserError
+from trm.layers import (
+    Attention,
+    CastEmbedding,
+    CastLinear,
+    RotaryPositions,
+    SwiGLU,
+    at_least_float32,
+    rms_norm,
+    truncated_normal_,
+)
+from trm.puzzle_embedding import PuzzleEmbedding
+
+FORWARD_DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32, "float64": torch.float64}
+POSITIONS = ("rope", "learned", "none")
+RMS_EPS = 1e-5
+ROPE_BASE = 10000.0
+Q_HEAD_BIAS = -5.0  # halting starts out improbable
+
+
+@dataclass(frozen=True)
+class TRMConfig:
+    """The network's shape. Defaults are the published ARC model's.
+
+    H_cycles: T, cycles in one supervision step; the first T−1 run without gradient.
+    L_cycles: n, latent updates in one cycle.
+    L_layers: blocks of the reasoning module.
+    puzzle_emb_len: P; 0 means ceil(puzzle_emb_ndim / hidden_size).
+    """
+
+    hidden_size: int = 512
+    num_heads: int = 8
+    expansion: float = 4
+    L_layers: int = 2
+    H_cycles: int = 3
+    L_cycles: int = 4
+    pos_encodings: str = "rope"
+    mlp_t: bool = False
+    puzzle_emb_ndim: int = 512
+    puzzle_emb_len: int = 16
+    forward_dtype: str = "bfloat16"
+
+    def __post_init__(self) -> None:
+        _one_of("arch.pos_encodings", self.pos_encodings, POSITIONS)
+        _one_of("arch.forward_dtype", self.forward_dtype, tuple(FORWARD_DTYPES))
+        for name in ("hidden_size", "num_heads", "L_layers", "H_cycles", "L_cycles"):
+            if getattr(self, name) < 1:
+                raise UserError(
+                    f"arch.{name}={getattr(self, name)}", "a whole number, at least 1", "raise it"
+                )
+        if self.hidden_size % self.num_heads or (self.hidden_size // self.num_heads) % 2:
+            raise UserError(
+                f"arch.hidden_size={self.hidden_size} over arch.num_heads={self.num_heads}",
+                "a hidden size that is an even multiple of the number of heads (rotary halves)",
+                "change one of the two",
+            )
+        if self.puzzle_emb_ndim < 0 or self.puzzle_emb_len < 0:
+            raise UserError(
+                f"arch.puzzle_emb_ndim={self.puzzle_emb_ndim}, arch.puzzle_emb_len={self.puzzle_emb_len}",
+                "whole numbers, at least 0 (0 switches the puzzle embedding off)",
+                "raise them",
+            )
+        if self.puzzle_emb_ndim > self.puzzle_tokens * self.hidden_size:
+            raise UserError(
+                f"arch.puzzle_emb_ndim={self.puzzle_emb_ndim} in {self.puzzle_tokens} puzzle tokens",
+                f"at most puzzle_emb_len · hidden_size = {self.puzzle_tokens * self.hidden_size}",
+                "lower arch.puzzle_emb_ndim, raise arch.puzzle_emb_len, or set arch.puzzle_emb_len=0",
+            )
+
+    @property
+    def puzzle_tokens(self) -> int:
+        """P."""
+        if self.puzzle_emb_ndim == 0:
+            return 0
+        return self.puzzle_emb_len or -(-self.puzzle_emb_ndim // self.hidden_size)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The dtype of activations."""
+        return FORWARD_DTYPES[self.forward_dtype]
+
+    @property
+    def network_calls(self) -> int:
+        """Passes of the reasoning module in one supervision step: T·(n+1)."""
+        return self.H_cycles * (self.L_cycles + 1)
+
+
+def _one_of(key: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise UserError(f"{key}={value}", " | ".join(allowed), f"set {key} to one of these")
+
+
+@dataclass(frozen=True)
+class PuzzleShape:
+    """What the network must know of the dataset."""
+
+    seq_len: int
+    vocab_size: int
+    num_puzzle_identifiers: int
+
+
+@dataclass(frozen=True)
+class Latents:
+    """What is carried between supervision steps: z_H, z_L `[B, P+L, D]` in the forward dtype."""
+
+    z_H: Tensor
+    z_L: Tensor
+
+
+class Block(nn.Module):
+    """Post-norm: h ← norm(h + mixer(h)); h ← norm(h + SwiGLU(h))."""
+
+    def __init__(self, config: TRMConfig, length: int) -> None:
+        super().__init__()
+        self.self_attn = None if config.mlp_t else Attention(config.hidden_size, config.num_heads)
+        self.mlp_t = SwiGLU(length, config.expansion) if config.mlp_t else None
+        self.mlp = SwiGLU(config.hidden_size, config.expansion)
+
+    def forward(self, h: Tensor, positions: RotaryPositions | None) -> Tensor:
+        h = self.mix(h, positions)  # [B, S, D]
+        return rms_norm(h + self.mlp(h), RMS_EPS)  # [B, S, D]
+
+    def mix(self, h: Tensor, positions: RotaryPositions | None) -> Tensor:
+        """Mix over positions and normalise; the MLP variant normalises along the sequence, as published."""
+        if self.self_attn is not None:
+            return rms_norm(h + self.self_attn(h, positions), RMS_EPS)
+        assert self.mlp_t is not None
+        turned = h.transpose(1, 2)  # [B, D, S]
+        return rms_norm(turned + self.mlp_t(turned), RMS_EPS).transpose(1, 2)
+
+
+class ReasoningModule(nn.Module):
+    """The one set of weights behind both updates: update(h, injection) = blocks(h + injection)."""
+
+    def __init__(self, config: TRMConfig, length: int) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(Block(config, length) for _ in range(config.L_layers))
+
+    def forward(self, h: Tensor, injection: Tensor, positions: RotaryPositions | None) -> Tensor:
+        h = h + injection
+        for layer in self.layers:
+            h = layer(h, positions)
+        return h
+
+
+class TinyRecursiveModel(nn.Module):
+    """One tiny network applied to its own answer.
+
+    Args:
+        config: the network's shape.
+        shape: sequence length, vocabulary and number of puzzle identifiers of the dataset.
+        step_rows: rows of the supervision-step table; 0 leaves it out (TRM).
+    """
+
+    H_init: Tensor
+    L_init: Tensor
+
+    def __init__(self, config: TRMConfig, shape: PuzzleShape, step_rows: int = 0) -> None:
+        super().__init__()
+        self.config, self.shape = config, shape
+        width, length = config.hidden_size, config.puzzle_tokens + shape.seq_len
+        self.embed_tokens = CastEmbedding(shape.vocab_size, width, config.dtype)
+        self.lm_head = CastLinear(width, shape.vocab_size)
+        self.q_head = CastLinear(width, 2, bias=True)
+        self.puzzle_emb = (
+            PuzzleEmbedding(shape.num_puzzle_identifiers, config.puzzle_emb_ndim, config.dtype)
+            if config.puzzle_emb_ndim
+            else None
+        )
+        self.embed_pos = (
+            CastEmbedding(length, width, config.dtype) if config.pos_encodings == "learned" else None
+        )
+        self.timestep_embed = CastEmbedding(step_rows, width, config.dtype) if step_rows else None
+        self.rotary = (
+            RotaryPositions(width // config.num_heads, length, ROPE_BASE, config.dtype)
+            if config.pos_encodings == "rope"
+            else None
+        )
+        self.L_level = ReasoningModule(config, length)
+        self.register_buffer("H_init", truncated_normal_(torch.empty(width), 1.0))
+        self.register_buffer("L_init", truncated_normal_(torch.empty(width), 1.0))
+        with torch.no_grad():
+            self.q_head.weight.zero_()
+            assert self.q_head.bias is not None
+            self.q_head.bias.fill_(Q_HEAD_BIAS)
+
+    def initial_latents(self, slots: int) -> Latents:
+        """z_H and z_L at H_init and L_init, for `slots` examples."""
+        size = (slots, self.config.puzzle_tokens + self.shape.seq_len, self.config.hidden_size)
+        dtype = self.config.dtype
+        return Latents(self.H_init.to(dtype).expand(size), self.L_init.to(dtype).expand(size))
+
+    def embed(self, tokens: Tensor, puzzle_identifiers: Tensor, step: Tensor | None = None) -> Tensor:
+        """x̃ `[B, P+L, D]`: tokens `[B, L]` behind the puzzle's own P tokens.
+
+        step: `[B, D]` from `embed_step`, or None; added at all positions before the √D scale.
+        """
+        x = self.embed_tokens(tokens)  # [B, L, D]
+        if self.puzzle_emb is not None:
+            x = torch.cat((self._puzzle_tokens(puzzle_identifiers), x), dim=1)  # [B, P+L, D]
+        if self.embed_pos is not None:
+            x = 0.707106781 * (
+                x + self.embed_pos.embedding_weight.to(x.dtype)
+            )  # 1/√2: the sum keeps its variance
+        if step is not None:
+            x = x + step[:, None]
+        return math.sqrt(self.config.hidden_size) * x
+
+    def _puzzle_tokens(self, puzzle_identifiers: Tensor) -> Tensor:
+        assert self.puzzle_emb is not None
+        vector = self.puzzle_emb(puzzle_identifiers)  # [B, E]
+        room = self.config.puzzle_tokens * self.config.hidden_size - vector.shape[-1]
+        return nn.functional.pad(vector, (0, room)).unflatten(-1, (-1, self.config.hidden_size))  # [B, P, D]
+
+    def recurse(self, latents: Latents, x: Tensor) -> Latents:
+        """T cycles; only the last one carries gradient, and only into x and the weights."""
+        z_H, z_L = latents.z_H, latents.z_L
+        with torch.no_grad():
+            for _ in range(self.config.H_cycles - 1):
+                z_H, z_L = self.cycle(z_H, z_L, x)
+        return Latents(*self.cycle(z_H, z_L, x))
+
+    def cycle(self, z_H: Tensor, z_L: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        """n latent updates, then one update of the answer: n + 1 network calls."""
+        for _ in range(self.config.L_cycles):
+            z_L = self.L_level(z_L, z_H + x, self.rotary)
+        z_H = self.L_level(z_H, z_L, self.rotary)
+        return z_H, z_L
+
+    def answer_logits(self, z_H: Tensor) -> Tensor:
+        """Token logits `[B, L, V]` of the current answer, in the forward dtype."""
+        return self.lm_head(z_H)[:, self.config.puzzle_tokens :]
+
+    def halting_logits(self, z_H: Tensor) -> Tensor:
+        """(halt, continue) logits `[B, 2]` in float32 or wider, read at position 0."""
+        return self.q_head(z_H[:, 0]).to(at_least_float32(z_H.dtype))

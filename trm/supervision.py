@@ -1,0 +1,160 @@
+"""The seam between the methods: what a supervision is, and what TRM's and DIS's have in common.
+
+B slots, P puzzle tokens, L grid tokens, D hidden, V vocabulary, N supervision steps of an example.
+A batch is a set of slots. A slot that has halted takes the next batch's row at its position and starts
+from H_init / L_init with step 0; a running slot keeps its own data.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, Generic, Protocol, Self, TypeVar
+
+import torch
+from torch import Tensor
+
+from trm.model import Latents, TinyRecursiveModel
+from trm.puzzles.batch import IGNORE_LABEL, Batch
+from trm.randomness import StepRandom
+
+
+@dataclass(frozen=True)
+class Carry:
+    """The slots' state between supervision steps; every tensor has the slots first.
+
+    z_H, z_L: `[B, P+L, D]` detached, forward dtype.  steps: `[B]` int32, steps done on the current example.
+    halted: `[B]` bool, the slot takes new data next.  inputs, labels `[B, L]`, puzzle_identifiers `[B]`: int32.
+    """
+
+    z_H: Tensor
+    z_L: Tensor
+    steps: Tensor
+    halted: Tensor
+    inputs: Tensor
+    labels: Tensor
+    puzzle_identifiers: Tensor
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Every tensor by name, for a checkpoint."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+    def with_tensors(self, tensors: Mapping[str, Tensor]) -> Self:
+        """The same kind of carry holding `tensors` (as `tensors()` gave them)."""
+        return replace(self, **tensors)
+
+
+C = TypeVar("C", bound=Carry)
+
+
+@dataclass(frozen=True)
+class StepOutput(Generic[C]):
+    """What one supervision step gives.
+
+    loss: scalar, summed over the slots, with gradient.  logits: `[B, L, V]`.  predictions: `[B, L]` int32.
+    q_halt_logits: `[B]`.  metrics: sums over the slots (see `metric_sums`).
+    network_calls: passes of the reasoning module that each slot took.
+    The slots' step numbers and which have finished are `carry.steps` and `carry.halted`.
+    """
+
+    carry: C
+    loss: Tensor
+    logits: Tensor
+    predictions: Tensor
+    q_halt_logits: Tensor
+    metrics: dict[str, Tensor]
+    network_calls: int
+
+
+class Supervision(Protocol[C]):
+    """TRM or DIS, behind one face: `ACTSupervision`, `DISSupervision`."""
+
+    model: TinyRecursiveModel
+    max_steps: int  # supervision steps an example takes at most (DIS: exactly)
+    votes_ranked_by: str  # how equal predictions' votes are ranked, for the reader of the scores
+
+    def initial_carry(self, batch: Batch) -> C:
+        """Slots shaped like `batch`, every one marked halted."""
+        ...
+
+    def step(self, carry: C, batch: Batch, rng: StepRandom) -> StepOutput[C]:
+        """Fill halted slots from `batch`, recurse once, and compare with the step's target."""
+        ...
+
+    def confidence(self, output: StepOutput[C]) -> Tensor:
+        """`[B]` float: the number whose mean ranks answers with equally many votes."""
+        ...
+
+
+def empty_slots(model: TinyRecursiveModel, batch: Batch) -> dict[str, Any]:
+    """The fields of a `Carry` in which every slot is free."""
+    latents = model.initial_latents(len(batch))
+    device = batch.inputs.device
+    return {
+        "z_H": latents.z_H,
+        "z_L": latents.z_L,
+        "steps": torch.zeros(len(batch), dtype=torch.int32, device=device),
+        "halted": torch.ones(len(batch), dtype=torch.bool, device=device),
+        "inputs": torch.zeros_like(batch.inputs),
+        "labels": torch.full_like(batch.labels, IGNORE_LABEL),
+        "puzzle_identifiers": torch.zeros_like(batch.puzzle_identifiers),
+    }
+
+
+def start_slots(model: TinyRecursiveModel, carry: C, batch: Batch) -> C:
+    """Give every halted slot the batch's row at its position; `halted` still tells which just started."""
+    fresh, free = model.initial_latents(len(batch)), carry.halted
+    return replace(
+        carry,
+        z_H=choose(free, fresh.z_H, carry.z_H),
+        z_L=choose(free, fresh.z_L, carry.z_L),
+        steps=torch.where(free, 0, carry.steps),
+        inputs=choose(free, batch.inputs, carry.inputs),
+        labels=choose(free, batch.labels, carry.labels),
+        puzzle_identifiers=choose(free, batch.puzzle_identifiers, carry.puzzle_identifiers),
+    )
+
+
+def choose(slots: Tensor, yes: Tensor, no: Tensor) -> Tensor:
+    """Row-wise choice: `yes` in the marked slots `[B]`, else `no`; both `[B, …]`."""
+    return torch.where(slots.view(-1, *[1] * (no.ndim - 1)), yes, no)
+
+
+def detached(latents: Latents) -> dict[str, Tensor]:
+    """z_H and z_L for the next step: no gradient crosses supervision steps."""
+    return {"z_H": latents.z_H.detach(), "z_L": latents.z_L.detach()}
+
+
+@dataclass(frozen=True)
+class Correctness:
+    """Predictions against y*: share of scored tokens right, and whether all are; `[B]` each."""
+
+    share: Tensor  # float32
+    whole: Tensor  # bool; true where nothing is scored, as published
+    scored: Tensor  # bool: at least one token is scored
+
+    @classmethod
+    def of(cls, predictions: Tensor, labels: Tensor) -> "Correctness":
+        """Compare `[B, L]` with `[B, L]`."""
+        counted = labels != IGNORE_LABEL
+        right = (counted & (predictions == labels)).sum(-1)
+        total = counted.sum(-1)
+        return cls(right / total.clamp(min=1), right == total, total > 0)
+
+
+def metric_sums(correct: Correctness, steps: Tensor, halted: Tensor, max_steps: int) -> dict[str, Tensor]:
+    """Sums that every supervision reports.
+
+    count, accuracy, exact_accuracy, steps: over slots that finished with something to score (as published).
+    step_slots, step_accuracy `[N]`: over all slots, by the supervision step at which they stand.
+    """
+    done = halted & correct.scored
+    by_step = torch.zeros(2, max_steps, dtype=torch.float32, device=steps.device)
+    values = torch.stack((correct.scored.float(), correct.share * correct.scored))  # [2, B]
+    by_step.index_add_(1, steps.long() - 1, values)
+    return {
+        "count": done.sum(),
+        "accuracy": (correct.share * done).sum(),
+        "exact_accuracy": (correct.whole & done).sum(),
+        "steps": (steps * done).sum(),
+        "step_slots": by_step[0],
+        "step_accuracy": by_step[1],
+    }
