@@ -1,0 +1,247 @@
+"""What a run can be told: the keys of TRM's published configuration, a few of our own, and their checks.
+
+Each key belongs to one dataclass next to what it configures; a key that none of them has is an error.
+"""
+
+import difflib
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Protocol, TypeVar
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from trm.distributed import DEVICE_CHOICES
+from trm.errors import UserError
+from trm.model import TinyRecursiveModel, TRMConfig
+from trm.optim import OPTIMIZERS
+from trm.supervision import Supervision
+
+WANDB_MODES = ("auto", "disabled", "offline", "online")
+EVALUATORS = ("arc",)
+SAVED_OUTPUTS = ("inputs", "labels", "puzzle_identifiers", "preds", "q_halt_logits", "confidence")
+
+# keys that may differ between two launches of one run: they say how long, where or how loudly, not what
+FREE_KEYS = frozenset(
+    "max_steps device wandb project_name checkpoint_path run_name checkpoint_interval keep_checkpoints "
+    "build_missing_data data_build report load_checkpoint".split()
+)
+
+
+class SupervisionClass(Protocol):
+    """A class that makes supervisions, with the dataclass of its keys."""
+
+    config_class: type[Any]
+
+    def __call__(self, model: TinyRecursiveModel, config: Any) -> Supervision[Any]: ...
+
+    def step_rows(self, config: Any) -> int: ...
+
+
+Supervisions = Mapping[str, Any]  # name → a SupervisionClass
+
+
+@dataclass
+class TrainConfig:
+    """Everything a run can be told, apart from the architecture (`arch`).
+
+    Steps are supervision steps: one update each. Epochs visit every group once.
+
+    Data: data_paths, data_paths_test (empty: the test split of data_paths), global_batch_size (over all ranks).
+    Length: epochs; eval_interval in epochs (null: one evaluation, at the end); min_eval_interval, the first
+      evaluation interval that is evaluated; max_steps caps the updates (null: no cap).
+    Updates: optimizer, lr, lr_min_ratio, lr_warmup_steps (in steps), beta1, beta2, weight_decay,
+      puzzle_emb_lr, puzzle_emb_weight_decay, ema, ema_rate, freeze_weights (train the puzzle embedding only).
+    Evaluation: evaluators (`arc` or none), eval_save_outputs (arrays to keep of each evaluation).
+    State: run_name, checkpoint_path (the run directory; null: runs/<run_name>), load_checkpoint (start from
+      these weights), checkpoint_interval (steps; null: at evaluations and the end), checkpoint_every_eval (keep the
+      checkpoint of every evaluation), keep_checkpoints (how many of the others are kept).
+    Where and how: seed, device, log_interval (steps), wandb, project_name, data_build (dataset → the command that
+      builds it), build_missing_data (run that command), report (draw the figures at the end).
+    """
+
+    arch: dict[str, Any] = field(default_factory=dict)
+    data_paths: list[str] = field(default_factory=list)
+    data_paths_test: list[str] = field(default_factory=list)
+    evaluators: list[Any] = field(default_factory=list)
+    global_batch_size: int = 768
+    epochs: int = 100_000
+    eval_interval: int | None = None
+    min_eval_interval: int = 0
+    max_steps: int | None = None
+    optimizer: str = "adam_atan2"
+    lr: float = 1e-4
+    lr_min_ratio: float = 1.0
+    lr_warmup_steps: int = 2000
+    beta1: float = 0.9
+    beta2: float = 0.95
+    weight_decay: float = 0.1
+    puzzle_emb_lr: float = 1e-2
+    puzzle_emb_weight_decay: float = 0.1
+    ema: bool = False
+    ema_rate: float = 0.999
+    freeze_weights: bool = False
+    eval_save_outputs: list[str] = field(default_factory=list)
+    run_name: str | None = None
+    project_name: str | None = None
+    checkpoint_path: str | None = None
+    load_checkpoint: str | None = None
+    checkpoint_every_eval: bool = True
+    checkpoint_interval: int | None = 1000
+    keep_checkpoints: int = 2
+    seed: int = 0
+    device: str = "auto"
+    log_interval: int = 10
+    wandb: str = "auto"
+    data_build: dict[str, str] = field(default_factory=dict)
+    build_missing_data: bool = False
+    report: bool = False
+
+    def __post_init__(self) -> None:
+        self.evaluators = [_evaluator_name(e) for e in self.evaluators]
+        if not self.data_paths:
+            raise UserError("data_paths is empty", "at least one dataset", 'set data_paths="[data/<name>]"')
+        _check_choice("device", self.device, DEVICE_CHOICES)
+        _check_choice("wandb", self.wandb, WANDB_MODES)
+        _check_choice("optimizer", self.optimizer, OPTIMIZERS)
+        for name in self.eval_save_outputs:
+            _check_choice("eval_save_outputs", name, SAVED_OUTPUTS)
+        for key in ("global_batch_size", "epochs", "log_interval", "keep_checkpoints"):
+            _check_least(key, getattr(self, key), 1)
+        for key in ("eval_interval", "max_steps", "checkpoint_interval"):
+            _check_least(key, getattr(self, key), 1)
+        if self.epochs % self.epochs_per_iteration:
+            raise UserError(
+                f"eval_interval={self.eval_interval} does not divide epochs={self.epochs}",
+                "an eval_interval that divides epochs",
+                f"use epochs={self.epochs - self.epochs % self.epochs_per_iteration or self.epochs_per_iteration}, "
+                f"or eval_interval={_nearest_divisor(self.epochs, self.epochs_per_iteration)}",
+            )
+
+    @property
+    def epochs_per_iteration(self) -> int:
+        """Epochs between two evaluations."""
+        return self.eval_interval or self.epochs
+
+    @property
+    def iterations(self) -> int:
+        """How many stretches of training there are, each followed by an evaluation."""
+        return self.epochs // self.epochs_per_iteration
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """The `arch` part: which supervision, its settings and the network's."""
+
+    supervision: str
+    network: TRMConfig
+    settings: Any
+
+    def as_dict(self) -> dict[str, Any]:
+        """Flat, as in configs/arch/."""
+        return {"supervision": self.supervision, **asdict(self.network), **asdict(self.settings)}
+
+
+T = TypeVar("T")
+
+
+def known_keys(supervisions: Supervisions) -> set[str]:
+    """Every key that a command line may set, dotted."""
+    parts = [TRMConfig, *(s.config_class for s in supervisions.values())]
+    arch = {f"arch.{f.name}" for part in parts for f in fields(part)}
+    return {f.name for f in fields(TrainConfig)} | arch | {"arch.supervision"}
+
+
+def check_key(key: str, known: Iterable[str]) -> None:
+    """UserError that names the nearest known key, unless `key` is known."""
+    known = set(known)
+    if key in known or key.startswith("data_build."):
+        return
+    leaf = {k.rsplit(".", 1)[-1]: k for k in known}
+    near = difflib.get_close_matches(key, known, 1, 0.6)
+    near = near or [leaf[m] for m in difflib.get_close_matches(key.rsplit(".", 1)[-1], leaf, 1, 0.6)]
+    raise UserError(
+        f"unknown key {key!r}",
+        "the keys of configs/ (`--cfg job` prints them)",
+        f"did you mean {near[0]!r}?" if near else "see `--help`",
+    )
+
+
+def train_config(config: DictConfig | Mapping[str, Any], supervisions: Supervisions) -> TrainConfig:
+    """The checked configuration that Hydra composed; UserError for an unknown key or an unusable value."""
+    values = _plain(config)
+    for key in values:
+        check_key(str(key), known_keys(supervisions))
+    made = _typed(TrainConfig, values, "")
+    made.arch = architecture(made.arch, supervisions).as_dict()
+    return made
+
+
+def architecture(arch: Mapping[str, Any], supervisions: Supervisions) -> Architecture:
+    """Take `arch` apart into the network's keys and the supervision's."""
+    values = dict(arch)
+    name = str(values.pop("supervision", None))
+    _check_choice("arch.supervision", name, tuple(supervisions))
+    settings_class = supervisions[name].config_class
+    network_keys = {f.name for f in fields(TRMConfig)}
+    allowed = network_keys | {f.name for f in fields(settings_class)}
+    for key in values:
+        check_key(f"arch.{key}", {f"arch.{k}" for k in allowed} | {"arch.supervision"})
+    network = _typed(TRMConfig, {k: v for k, v in values.items() if k in network_keys}, "arch.")
+    rest = {k: v for k, v in values.items() if k not in network_keys}
+    return Architecture(name, network, _typed(settings_class, rest, "arch."))
+
+
+def fingerprint(config: TrainConfig) -> str:
+    """Six hexadecimal digits that stand for everything that decides a run's numbers."""
+    decisive = {k: v for k, v in asdict(config).items() if k not in FREE_KEYS}
+    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:6]
+
+
+def _plain(config: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
+    plain = OmegaConf.to_container(config, resolve=True) if isinstance(config, DictConfig) else dict(config)
+    assert isinstance(plain, dict)
+    return {str(k): v for k, v in plain.items()}
+
+
+def _typed(cls: type[T], values: Mapping[str, Any], prefix: str) -> T:
+    """An instance of a dataclass, with OmegaConf's checks of the values' types."""
+    schema = OmegaConf.structured(cls)
+    OmegaConf.set_readonly(schema, False)  # frozen dataclasses come out read-only
+    for key, value in values.items():
+        try:
+            OmegaConf.update(schema, key, value, force_add=False, merge=False)
+        except OmegaConfBaseException as error:
+            kind = next(f.type for f in fields(cls) if f.name == key)  # type: ignore[arg-type]
+            shown = getattr(kind, "__name__", str(kind))
+            raise UserError(
+                f"{prefix}{key}={value!r}", f"a value of type {shown}", f"correct {prefix}{key}"
+            ) from error
+    plain = OmegaConf.to_container(schema, resolve=True)
+    assert isinstance(plain, dict)
+    return cls(**plain)  # type: ignore[arg-type]
+
+
+def _evaluator_name(given: Any) -> str:
+    """`arc`, or the published form {name: arc@ARC}."""
+    name = given.get("name") if isinstance(given, Mapping) else given
+    name = "arc" if name == "arc@ARC" else str(name)
+    _check_choice("evaluators", name, EVALUATORS)
+    return name
+
+
+def _check_choice(key: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise UserError(f"{key}={value}", " | ".join(allowed), f"set {key} to one of these")
+
+
+def _check_least(key: str, value: int | None, least: int) -> None:
+    if value is not None and value < least:
+        raise UserError(f"{key}={value}", f"a whole number, at least {least}", f"raise {key}")
+
+
+def _nearest_divisor(number: int, near: int) -> int:
+    divisors = {d for i in range(1, int(number**0.5) + 1) if number % i == 0 for d in (i, number // i)}
+    return min(divisors, key=lambda d: abs(d - near))
