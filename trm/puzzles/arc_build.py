@@ -1,0 +1,185 @@
+"""Building the ARC dataset of HRM and TRM: which pairs train and which are scored, and their augmentations.
+
+The semantics are the published builder's; the random draws are our own, so that puzzles agree in kind, not in number.
+Departures: a task name in two subsets is an error (published: two groups that share identifiers, and test
+answers in training); a pair whose output is hidden is left out of training (published: trained towards one black cell).
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from trm.errors import UserError
+from trm.puzzles.arc_grids import CANVAS, VOCAB_SIZE
+from trm.puzzles.arc_puzzles import distinct_augmentations, encode_puzzles, training_offsets
+from trm.puzzles.arc_sources import Pair, Task
+from trm.puzzles.layout import TEST_PUZZLES_FILE, PuzzleMetadata
+from trm.puzzles.layout_writer import BLANK, SplitWriter, check_output, new_dataset, write_identifiers
+from trm.puzzles.progress import track
+from trm.randomness import numpy_generator
+
+ReadSubset = Callable[[str, int | None], list[Task]]  # subset, largest grid side or None → tasks
+
+
+@dataclass(frozen=True)
+class ArcBuild:
+    """What to build.
+
+    subsets: in the order in which their tasks are written.
+    test_subsets: the ones whose test pairs are held out and scored.
+    num_aug: most augmentations of a task.
+    first_identifier: the first puzzle's; more than 1 leaves room for another dataset's.
+    max_grid_size: keep only tasks whose grids all fit this side, on a canvas of this side; None is 30, and no choosing.
+    """
+
+    subsets: tuple[str, ...]
+    test_subsets: tuple[str, ...]
+    num_aug: int = 1000
+    seed: int = 42
+    first_identifier: int = 1
+    max_grid_size: int | None = None
+
+    @property
+    def canvas(self) -> int:
+        """The side of the canvas."""
+        return self.max_grid_size or CANVAS
+
+
+@dataclass(frozen=True)
+class ArcSummary:
+    """What was built: `dataset.json` of each split, and how many hidden pairs training goes without."""
+
+    train: PuzzleMetadata
+    test: PuzzleMetadata
+    hidden_pairs: int
+
+
+def build_arc_dataset(
+    build: ArcBuild, read_subset: ReadSubset, output: Path | str, overwrite: bool = False
+) -> ArcSummary:
+    """Read, check, augment and write; nothing is written before everything is read and checked.
+
+    Raises:
+        UserError: unusable options, sources or output folder.
+    """
+    check_output(Path(output), overwrite)
+    _check_subsets(build)
+    subsets = _read_tasks(build, read_subset)
+    with new_dataset(output, overwrite) as folder:
+        return _Writer(build, folder).write(subsets)
+
+
+def _check_subsets(build: ArcBuild) -> None:
+    if len(set(build.subsets)) < len(build.subsets):
+        raise UserError(
+            given=f"--subsets {' '.join(build.subsets)} names a subset twice",
+            allowed="each subset once",
+            remedy="leave the second one out",
+        )
+    for name in build.test_subsets:
+        if name not in build.subsets:
+            raise UserError(
+                given=f"the test set {name!r} is not among the subsets {', '.join(build.subsets)}",
+                allowed="a test set that is one of --subsets",
+                remedy=f"add {name} to --subsets, or name another --test-set-name",
+            )
+
+
+def _read_tasks(build: ArcBuild, read_subset: ReadSubset) -> dict[str, list[Task]]:
+    largest = CANVAS if build.max_grid_size is None else None
+    subsets = {subset: read_subset(subset, largest) for subset in build.subsets}
+    _check_names(subsets)
+    if build.max_grid_size is not None:
+        subsets = {
+            subset: [task for task in tasks if task.largest_side() <= build.canvas]
+            for subset, tasks in subsets.items()
+        }
+    if not any(subsets[subset] for subset in build.test_subsets):
+        raise UserError(
+            given=f"no task of {', '.join(build.test_subsets)} has only grids of {build.canvas}x{build.canvas} or less",
+            allowed="at least one task to score",
+            remedy="raise --max-grid-size",
+        )
+    return subsets
+
+
+def _check_names(subsets: Mapping[str, Sequence[Task]]) -> None:
+    first_seen: dict[str, str] = {}
+    for subset, tasks in subsets.items():
+        twice = [task.name for task in tasks if task.name in first_seen]
+        if twice:
+            other = first_seen[twice[0]]
+            raise UserError(
+                given=f"{len(twice)} tasks of {subset} are in other subsets too, such as {twice[0]} in {other}",
+                allowed="a task in one subset only: else it counts twice, and answers of a test set may be trained on",
+                remedy=f"leave {subset} or {other} out of --subsets (ARC-AGI-2 contains most of ARC-AGI-1)",
+            )
+        first_seen |= {task.name: subset for task in tasks}
+
+
+class _Writer:
+    """Writes the tasks of all subsets to a new dataset folder."""
+
+    def __init__(self, build: ArcBuild, folder: Path) -> None:
+        self.build, self.folder = build, folder
+        seq_len = build.canvas**2
+        self.train = SplitWriter(folder / "train", seq_len)
+        self.test = SplitWriter(folder / "test", seq_len)
+        self.names = [BLANK] * build.first_identifier
+        self.hidden_pairs = 0
+
+    def write(self, subsets: Mapping[str, Sequence[Task]]) -> ArcSummary:
+        ordered = [(subset, task) for subset in subsets for task in self._shuffled(subset, subsets[subset])]
+        for subset, task in track(ordered, "augmenting and writing tasks"):
+            self._write_task(task, scored=subset in self.build.test_subsets)
+        write_identifiers(self.folder, self.names)
+        scored = [task for subset, task in ordered if subset in self.build.test_subsets]
+        (self.folder / TEST_PUZZLES_FILE).write_text(
+            json.dumps({task.name: _as_json(task) for task in scored})
+        )
+        train, test = (
+            split.finish(vocab_size=VOCAB_SIZE, num_puzzle_identifiers=len(self.names))
+            for split in (self.train, self.test)
+        )
+        return ArcSummary(train, test, self.hidden_pairs)
+
+    def _shuffled(self, subset: str, tasks: Sequence[Task]) -> list[Task]:
+        """In an order that depends on the seed, but not on the order in the source."""
+        by_name = sorted(tasks, key=lambda task: task.name)
+        order = numpy_generator(self.build.seed, f"task order of {subset}").permutation(len(by_name))
+        return [by_name[index] for index in order]
+
+    def _write_task(self, task: Task, scored: bool) -> None:
+        build = self.build
+        generator = numpy_generator(build.seed, f"puzzles of {task.name}")
+        augmentations = distinct_augmentations(task, build.num_aug, generator)
+        identifiers = range(len(self.names), len(self.names) + len(augmentations))
+        self.names += [task.name, *(one.name(task.name) for one in augmentations[1:])]
+
+        pairs = task.train if scored else task.train + self._known(task.test)
+        offsets = training_offsets(pairs, augmentations, build.canvas, generator)
+        tokens = encode_puzzles(pairs, augmentations, offsets, build.canvas)
+        self.train.add_group(*tokens, identifiers, [len(pairs)] * len(augmentations))
+        if scored:
+            corner = np.zeros((len(augmentations), len(task.test), 2), np.intp)
+            tokens = encode_puzzles(task.test, augmentations, corner, build.canvas)
+            self.test.add_group(*tokens, identifiers, [len(task.test)] * len(augmentations))
+
+    def _known(self, pairs: tuple[Pair, ...]) -> tuple[Pair, ...]:
+        known = tuple(pair for pair in pairs if pair.output is not None)
+        self.hidden_pairs += len(pairs) - len(known)
+        return known
+
+
+def _as_json(task: Task) -> dict[str, list[dict[str, list[list[int]]]]]:
+    return {part: [_pair_json(pair) for pair in getattr(task, part)] for part in ("train", "test")}
+
+
+def _pair_json(pair: Pair) -> dict[str, list[list[int]]]:
+    shown = {"input": pair.input.tolist()}
+    if pair.output is not None:
+        shown["output"] = pair.output.tolist()
+    return shown

@@ -1,0 +1,83 @@
+"""Command lines of the dataset builders: both spellings of a flag, nearest names, errors without a traceback."""
+
+import argparse
+import difflib
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from trm.errors import UserError
+
+EXIT_USER_ERROR = 2
+
+
+class CommandLine(argparse.ArgumentParser):
+    """An `ArgumentParser` whose complaints are `UserError`s and which reads `--num_aug` as `--num-aug`."""
+
+    def __init__(self, description: str, example: str) -> None:
+        super().__init__(
+            description=description,
+            epilog=f"example:\n{example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+
+    def parse(self, arguments: Sequence[str] | None = None) -> argparse.Namespace:
+        """Read the arguments, or the process's own.
+
+        Raises:
+            UserError: an unknown flag, or a missing or unusable value.
+        """
+        given = sys.argv[1:] if arguments is None else arguments
+        values, unknown = self.parse_known_args([_dashed(argument) for argument in given])
+        if unknown:
+            raise self._unknown(unknown[0].split("=")[0])
+        return values
+
+    def error(self, message: str) -> NoReturn:
+        """Called by argparse for anything it cannot use."""
+        raise UserError(message, "the flags of --help", f"run {self.prog} --help")
+
+    def _unknown(self, flag: str) -> UserError:
+        known = [name for name in self._option_string_actions if name.startswith("--")]
+        near = difflib.get_close_matches(flag, known, n=1, cutoff=0.5)
+        return UserError(
+            given=f"{flag} is no flag of {self.prog}",
+            allowed=" ".join(known),
+            remedy=f"did you mean {near[0]}?" if near else f"run {self.prog} --help",
+        )
+
+
+def _dashed(argument: str) -> str:
+    """`--num_aug=3` as `--num-aug=3`."""
+    if not argument.startswith("--"):
+        return argument
+    flag, equals, value = argument.partition("=")
+    return flag.replace("_", "-") + equals + value
+
+
+def integer(lowest: int, highest: int | None = None) -> Callable[[str], int]:
+    """An argument type: an integer from `lowest` to `highest`."""
+    allowed = f"at least {lowest}" if highest is None else f"{lowest}..{highest}"
+
+    def read(text: str) -> int:
+        number = int(text) if text.lstrip("-").isascii() and text.lstrip("-").isdigit() else None
+        if number is None or number < lowest or (highest is not None and number > highest):
+            raise argparse.ArgumentTypeError(f"{text!r} is not an integer ({allowed})")
+        return number
+
+    return read
+
+
+def run(main: Callable[[], None]) -> NoReturn:
+    """Run a command; print what the user got wrong, or what the system refused, and exit with 2."""
+    try:
+        main()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(EXIT_USER_ERROR)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"error: {where}{error.strerror}; nothing was kept of what was being written", file=sys.stderr)
+        sys.exit(EXIT_USER_ERROR)
+    sys.exit(0)

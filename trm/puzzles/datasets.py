@@ -1,0 +1,154 @@
+"""Several puzzle datasets opened as one: what they must agree on, and what they hold together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from trm.errors import UserError
+from trm.puzzles.layout import (
+    IDENTIFIERS_FILE,
+    PuzzleArrays,
+    PuzzleMetadata,
+    PuzzleSplit,
+    TestPuzzles,
+    open_split,
+    read_identifiers,
+    read_test_puzzles,
+)
+from trm.puzzles.layout_writer import BLANK
+
+AGREE = ("seq_len", "vocab_size", "pad_id", "ignore_label_id", "blank_identifier_id", "sets")
+
+
+@dataclass(frozen=True)
+class PuzzleSet:
+    """One set of one dataset. The second dataset's sets have 1 after their names, and so on, as published."""
+
+    name: str
+    dataset: Path
+    arrays: PuzzleArrays
+
+
+class PuzzleData:
+    """One split of one or more datasets.
+
+    Identifiers are not renumbered: num_puzzle_identifiers is the largest of the datasets' (published: their sum,
+    whose upper rows nothing points to), so a second dataset with names of its own has to be built with a later
+    --puzzle-identifiers-start.
+
+    Args:
+        paths: the datasets' folders.
+        split: "train" or "test".
+        build_command: what builds a missing dataset, for the error.
+
+    Raises:
+        UserError: none given, one missing or broken, or they disagree.
+    """
+
+    def __init__(self, paths: Sequence[Path | str], split: str, build_command: str | None = None) -> None:
+        if not paths:
+            raise UserError("data_paths=[] names no dataset", "one or more dataset folders", "set data_paths")
+        self.paths = [Path(path) for path in paths]
+        self._splits = [open_split(path, split, build_command) for path in self.paths]
+        _check_agreement(self._splits)
+        if len(self.paths) > 1:
+            _check_identifiers(self.paths)
+        self.metadata = _together([split.metadata for split in self._splits])
+        self.sets = [
+            PuzzleSet(f"{name}{number or ''}", path, split.sets[name])
+            for name in self.metadata.sets
+            for number, (path, split) in enumerate(zip(self.paths, self._splits, strict=True))
+        ]
+
+    @property
+    def total_groups(self) -> int:
+        """Groups over all datasets."""
+        return self.metadata.total_groups
+
+    @property
+    def mean_puzzle_examples(self) -> float:
+        """Examples of a puzzle, averaged over all puzzles."""
+        return self.metadata.mean_puzzle_examples
+
+    @cached_property
+    def identifiers(self) -> list[str]:
+        """The name of each puzzle identifier.
+
+        Raises:
+            UserError: a dataset's identifiers.json is broken.
+        """
+        names = [BLANK] * self.metadata.num_puzzle_identifiers
+        for path, split in zip(self.paths, self._splits, strict=True):
+            own = read_identifiers(path)
+            if len(own) != split.metadata.num_puzzle_identifiers:
+                raise UserError(
+                    given=f"{path / IDENTIFIERS_FILE} holds {len(own)} names",
+                    allowed=f"num_puzzle_identifiers={split.metadata.num_puzzle_identifiers} of {split.folder}",
+                    remedy="build the dataset again",
+                )
+            for identifier, name in enumerate(own):
+                if name != BLANK:
+                    names[identifier] = name
+        return names
+
+    @cached_property
+    def test_puzzles(self) -> TestPuzzles:
+        """The scored tasks of all datasets; {} for puzzles other than ARC.
+
+        Raises:
+            UserError: a broken file, or two datasets with different tasks of one name.
+        """
+        tasks: TestPuzzles = {}
+        for path in self.paths:
+            for name, task in read_test_puzzles(path).items():
+                if tasks.setdefault(name, task) != task:
+                    raise UserError(
+                        given=f"task {name} of {path} differs from the one of an earlier dataset",
+                        allowed="one content for one task name",
+                        remedy="evaluate these datasets one at a time",
+                    )
+        return tasks
+
+
+def _check_agreement(splits: Sequence[PuzzleSplit]) -> None:
+    for key in AGREE:
+        values = [getattr(split.metadata, key) for split in splits]
+        if any(value != values[0] for value in values):
+            each = ", ".join(
+                f"{value} in {split.folder}" for value, split in zip(values, splits, strict=True)
+            )
+            raise UserError(
+                given=f"the datasets disagree on {key}: {each}",
+                allowed=f"datasets with the same {', '.join(AGREE)}",
+                remedy="train on them one at a time, or build them alike",
+            )
+
+
+def _check_identifiers(paths: Sequence[Path]) -> None:
+    """An identifier that means two puzzles would give both one embedding."""
+    owners: dict[int, tuple[str, Path]] = {}
+    for path in paths:
+        names = read_identifiers(path)
+        for identifier, name in enumerate(names):
+            if name == BLANK:
+                continue
+            other, where = owners.setdefault(identifier, (name, path))
+            if other != name:
+                raise UserError(
+                    given=f"puzzle identifier {identifier} is {other!r} in {where} and {name!r} in {path}",
+                    allowed="datasets whose identifiers mean the same puzzles, or do not overlap",
+                    remedy=f"build {path} with --puzzle-identifiers-start {max(owners) + 1}",
+                )
+
+
+def _together(parts: Sequence[PuzzleMetadata]) -> PuzzleMetadata:
+    puzzles = sum(part.total_puzzles for part in parts)
+    examples = sum(part.mean_puzzle_examples * part.total_puzzles for part in parts)
+    return replace(
+        parts[0],
+        num_puzzle_identifiers=max(part.num_puzzle_identifiers for part in parts),
+        total_groups=sum(part.total_groups for part in parts),
+        total_puzzles=puzzles,
+        mean_puzzle_examples=parts[0].mean_puzzle_examples if len(parts) == 1 else examples / puzzles,
+    )

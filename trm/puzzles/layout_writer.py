@@ -1,0 +1,182 @@
+"""Writing a puzzle dataset, group by group and all or nothing. Layout and letters as in `layout.py`."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trm.errors import UserError
+from trm.puzzles.layout import IDENTIFIERS_FILE, METADATA_FILE, TOKEN_ARRAYS, PuzzleMetadata
+
+BLANK = "<blank>"
+
+
+@contextmanager
+def new_dataset(output: Path | str, overwrite: bool = False) -> Iterator[Path]:
+    """A folder to write a dataset into, which becomes `output` when the block ends and vanishes when it raises.
+
+    It lies beside `output` as `<output>.partial-<pid>`; a process that is killed leaves that name at most.
+
+    Raises:
+        UserError: `output` is in use; see `check_output`.
+    """
+    output = Path(output)
+    check_output(output, overwrite)
+    partial = output.with_name(f"{output.name}.partial-{os.getpid()}")
+    shutil.rmtree(partial, ignore_errors=True)  # of a dead process that had our number
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        _replace(output, partial)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def check_output(output: Path, overwrite: bool) -> None:
+    """Check that a dataset may be written at `output`.
+
+    Raises:
+        UserError: a file, or a folder with anything but a dataset in it; or a dataset, without `overwrite`.
+    """
+    if not output.exists() or (output.is_dir() and not any(output.iterdir())):
+        return
+    if not any(output.glob(f"*/{METADATA_FILE}")):
+        raise UserError(
+            given=f"output {output} exists and is not a dataset",
+            allowed="a new folder, an empty one, or with --overwrite an existing dataset",
+            remedy="choose another --output-dir",
+        )
+    if not overwrite:
+        raise UserError(
+            given=f"output {output} already holds a dataset",
+            allowed="a new folder, or an existing dataset with --overwrite",
+            remedy="pass --overwrite to build it anew, or choose another --output-dir",
+        )
+
+
+def _replace(output: Path, partial: Path) -> None:
+    if output.is_dir() and any(output.iterdir()):
+        old = partial.with_name(f"{output.name}.old-{os.getpid()}")
+        output.rename(old)
+        partial.rename(output)
+        shutil.rmtree(old)
+    else:
+        partial.rename(output)
+
+
+def write_identifiers(dataset: Path, names: Sequence[str]) -> None:
+    """Write `identifiers.json`; `names[0]` is `BLANK`."""
+    (dataset / IDENTIFIERS_FILE).write_text(json.dumps(list(names)), encoding="utf-8")
+
+
+class SplitWriter:
+    """One split with the one set "all", written group by group to `folder`; constant memory in E."""
+
+    def __init__(self, folder: Path, seq_len: int) -> None:
+        folder.mkdir(parents=True)
+        self.folder, self.seq_len = folder, seq_len
+        self._tokens = {name: _RowFile(self._file(name), seq_len) for name in TOKEN_ARRAYS}
+        self._identifiers: list[NDArray[np.int32]] = []
+        self._puzzle_ends: list[NDArray[np.int32]] = [np.zeros(1, np.int32)]
+        self._group_ends: list[int] = [0]
+
+    @property
+    def examples(self) -> int:
+        """Examples written so far."""
+        return self._tokens["inputs"].rows
+
+    @property
+    def puzzles(self) -> int:
+        """Puzzles written so far."""
+        return self._group_ends[-1]
+
+    @property
+    def groups(self) -> int:
+        """Groups written so far."""
+        return len(self._group_ends) - 1
+
+    def add_group(
+        self,
+        inputs: NDArray[np.uint8],
+        labels: NDArray[np.uint8],
+        puzzle_identifiers: Sequence[int] | NDArray[np.integer],
+        puzzle_sizes: Sequence[int] | NDArray[np.integer],
+    ) -> None:
+        """Append a group.
+
+        Args:
+            inputs, labels: tokens `[E, L]` of the group's examples, puzzle after puzzle.
+            puzzle_identifiers: `[P]`.
+            puzzle_sizes: `[P]` examples in each puzzle, at least 1; their sum is E.
+        """
+        assert inputs.shape == labels.shape == (sum(puzzle_sizes), self.seq_len)
+        assert len(puzzle_identifiers) == len(puzzle_sizes) > 0
+        self._puzzle_ends.append((self.examples + np.cumsum(puzzle_sizes)).astype(np.int32))
+        self._identifiers.append(np.asarray(puzzle_identifiers, np.int32))
+        self._group_ends.append(self.puzzles + len(puzzle_sizes))
+        self._tokens["inputs"].append(inputs)
+        self._tokens["labels"].append(labels)
+
+    def finish(
+        self,
+        *,
+        vocab_size: int,
+        num_puzzle_identifiers: int,
+        pad_id: int = 0,
+        ignore_label_id: int | None = 0,
+        blank_identifier_id: int = 0,
+    ) -> PuzzleMetadata:
+        """Write the indices and, last of all, `dataset.json`; return what it says."""
+        for rows in self._tokens.values():
+            rows.close()
+        np.save(self._file("puzzle_identifiers"), np.concatenate(self._identifiers))
+        np.save(self._file("puzzle_indices"), np.concatenate(self._puzzle_ends))
+        np.save(self._file("group_indices"), np.array(self._group_ends, np.int32))
+        metadata = PuzzleMetadata(
+            pad_id=pad_id,
+            ignore_label_id=ignore_label_id,
+            blank_identifier_id=blank_identifier_id,
+            vocab_size=vocab_size,
+            seq_len=self.seq_len,
+            num_puzzle_identifiers=num_puzzle_identifiers,
+            total_groups=self.groups,
+            mean_puzzle_examples=self.examples / self.puzzles,
+            total_puzzles=self.puzzles,
+            sets=("all",),
+        )
+        metadata.write(self.folder)
+        return metadata
+
+    def _file(self, array: str) -> Path:
+        return self.folder / f"all__{array}.npy"
+
+
+class _RowFile:
+    """A uint8 array `[rows, L]` in a .npy file that grows row by row; its header is right once it is closed."""
+
+    def __init__(self, file: Path, seq_len: int) -> None:
+        self.rows, self._seq_len = 0, seq_len
+        self._stream: BinaryIO = file.open("wb")
+        self._write_header()
+        self._start = self._stream.tell()
+
+    def append(self, rows: NDArray[np.uint8]) -> None:
+        assert rows.dtype == np.uint8, rows.dtype
+        self._stream.write(np.ascontiguousarray(rows).data)
+        self.rows += len(rows)
+
+    def close(self) -> None:
+        self._stream.seek(0)
+        self._write_header()
+        assert self._stream.tell() == self._start  # numpy leaves room in the header for a growing first axis
+        self._stream.close()
+
+    def _write_header(self) -> None:
+        header = {"descr": "|u1", "fortran_order": False, "shape": (self.rows, self._seq_len)}
+        np.lib.format.write_array_header_1_0(self._stream, header)

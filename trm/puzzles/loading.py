@@ -1,0 +1,208 @@
+"""Batches for training and for evaluation, cut to this rank.
+
+B global batch, b = B / world_size rows of this rank, L grid tokens.
+Ranks take consecutive slices of the global batch: rank r has rows [r·b, (r+1)·b).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypedDict
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from trm.errors import UserError
+from trm.puzzles.batch import IGNORE_LABEL, Batch
+from trm.puzzles.datasets import PuzzleData, PuzzleSet
+from trm.puzzles.layout import PuzzleMetadata
+from trm.puzzles.sampling import GroupSampler
+
+
+class TrainingState(TypedDict):
+    """Where training stands: the iteration, which set it is in, and how many of its groups are consumed."""
+
+    iteration: int
+    set: int
+    cursor: int
+
+
+@dataclass(frozen=True)
+class EvaluationBatch:
+    """This rank's rows of a batch; the rows after the first `len(examples)` are padding.
+
+    batch: `[b, ...]`; padding rows hold pad_id, IGNORE_LABEL and the blank identifier.
+    examples: `[real]` positions in the set's file; empty where a rank has nothing left.
+    set_name: the set they are from.
+    """
+
+    batch: Batch
+    examples: NDArray[np.int64]
+    set_name: str
+
+
+class TrainingData(PuzzleData):
+    """Training batches of one or more datasets, resumable.
+
+    In an iteration the sets are walked one after another, each dropping its own incomplete last batch.
+
+    Args:
+        paths, build_command: see `PuzzleData`.
+        seed: of the run.
+        global_batch_size: B.
+        epochs_per_iteration: epochs between two evaluations.
+        rank, world_size: which slice of the global batch is ours.
+
+    Raises:
+        UserError: unusable datasets, or a batch size that does not divide or that an iteration cannot fill.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[Path | str],
+        *,
+        seed: int,
+        global_batch_size: int,
+        epochs_per_iteration: int = 1,
+        rank: int = 0,
+        world_size: int = 1,
+        build_command: str | None = None,
+    ) -> None:
+        local = rows_per_rank(global_batch_size, world_size)
+        super().__init__(paths, "train", build_command)
+        self._rows = slice(rank * local, (rank + 1) * local)
+        self._samplers = [
+            GroupSampler(one.arrays, global_batch_size, seed, epochs_per_iteration, one.name)
+            for one in self.sets
+        ]
+        self._iteration = self._set = 0
+
+    def start_iteration(self, iteration: int) -> None:
+        """Go to the beginning of an iteration."""
+        self._iteration, self._set = iteration, 0
+        for sampler in self._samplers:
+            sampler.start_iteration(iteration)
+
+    def next_batch(self) -> Batch | None:
+        """This rank's rows of the next global batch; None at the end of the iteration."""
+        while self._set < len(self.sets):
+            drawn = self._samplers[self._set].next_batch()
+            if drawn is not None:
+                examples, puzzles = drawn
+                return _batch(self.sets[self._set], examples[self._rows], puzzles[self._rows], self.metadata)
+            self._set += 1
+        return None
+
+    def batches(self) -> Iterator[Batch]:
+        """What is left of the iteration."""
+        while (batch := self.next_batch()) is not None:
+            yield batch
+
+    def state(self) -> TrainingState:
+        """The position, for JSON; the same on every rank."""
+        at_end = self._set == len(self.sets)
+        cursor = 0 if at_end else self._samplers[self._set].state()["cursor"]
+        return {"iteration": self._iteration, "set": self._set, "cursor": cursor}
+
+    def restore(self, state: TrainingState) -> None:
+        """Go back to a position that `state` gave; the next batch is the one that would have come then."""
+        self.start_iteration(state["iteration"])
+        self._set = state["set"]
+        if self._set < len(self.sets):
+            self._samplers[self._set].restore({"iteration": state["iteration"], "cursor": state["cursor"]})
+
+
+class EvaluationData(PuzzleData):
+    """Every example of a split once, in file order; iterate it.
+
+    Every rank gets the same number of batches, each of b rows, so that ranks stay in step.
+
+    Args and Raises: see `TrainingData`.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[Path | str],
+        *,
+        global_batch_size: int,
+        split: str = "test",
+        rank: int = 0,
+        world_size: int = 1,
+        build_command: str | None = None,
+    ) -> None:
+        self._local = rows_per_rank(global_batch_size, world_size)
+        super().__init__(paths, split, build_command)
+        self._global, self._rank = global_batch_size, rank
+
+    @property
+    def total_examples(self) -> int:
+        """Examples over all sets and ranks."""
+        return sum(len(one.arrays.inputs) for one in self.sets)
+
+    def __len__(self) -> int:
+        """Batches."""
+        return sum(-(-len(one.arrays.inputs) // self._global) for one in self.sets)
+
+    def __iter__(self) -> Iterator[EvaluationBatch]:
+        for one in self.sets:
+            total = len(one.arrays.inputs)
+            for start in range(0, total, self._global):
+                first = min(start + self._rank * self._local, total)
+                yield self._load(one, np.arange(first, min(first + self._local, total)))
+
+    def _load(self, one: PuzzleSet, examples: NDArray[np.int64]) -> EvaluationBatch:
+        puzzles = np.searchsorted(one.arrays.puzzle_indices, examples, side="right") - 1
+        batch = _batch(one, examples, puzzles, self.metadata)
+        return EvaluationBatch(_padded(batch, self._local, self.metadata), examples, one.name)
+
+
+def rows_per_rank(global_batch_size: int, world_size: int) -> int:
+    """b, the rows of a global batch that each rank takes.
+
+    Raises:
+        UserError: the ranks cannot share the batch equally.
+    """
+    if global_batch_size > 0 and global_batch_size % world_size == 0:
+        return global_batch_size // world_size
+    below = global_batch_size // world_size * world_size
+    sizes = [size for size in (below, below + world_size) if size > 0]
+    raise UserError(
+        given=f"global_batch_size={global_batch_size} cannot be split over {world_size} ranks",
+        allowed=f"a positive multiple of the number of ranks, {world_size}",
+        remedy=f"use global_batch_size={' or '.join(map(str, sizes))}{_other_ranks(global_batch_size, world_size)}",
+    )
+
+
+def _other_ranks(global_batch_size: int, world_size: int) -> str:
+    """The nearest numbers of ranks that do divide the batch, as words."""
+    divisors = [ranks for ranks in range(1, global_batch_size + 1) if global_batch_size % ranks == 0]
+    fewer = [ranks for ranks in divisors if ranks < world_size][-1:]
+    more = [ranks for ranks in divisors if ranks > world_size][:1]
+    near = fewer + more
+    return f", or {' or '.join(map(str, near))} ranks" if near else ""
+
+
+def _batch(
+    one: PuzzleSet, examples: NDArray[np.int64], puzzles: NDArray[np.int64], metadata: PuzzleMetadata
+) -> Batch:
+    labels = one.arrays.labels[examples].astype(np.int32)  # [b, L]
+    if metadata.ignore_label_id is not None:
+        labels[labels == metadata.ignore_label_id] = IGNORE_LABEL
+    return Batch(
+        torch.from_numpy(one.arrays.inputs[examples].astype(np.int32)),
+        torch.from_numpy(labels),
+        torch.from_numpy(one.arrays.puzzle_identifiers[puzzles].astype(np.int32)),
+    )
+
+
+def _padded(batch: Batch, rows: int, metadata: PuzzleMetadata) -> Batch:
+    missing = rows - len(batch)
+    if missing == 0:
+        return batch
+    pad = torch.nn.functional.pad
+    return Batch(
+        pad(batch.inputs, (0, 0, 0, missing), value=metadata.pad_id),
+        pad(batch.labels, (0, 0, 0, missing), value=IGNORE_LABEL),
+        pad(batch.puzzle_identifiers, (0, missing), value=metadata.blank_identifier_id),
+    )
