@@ -14,6 +14,7 @@ from trm.puzzles.command_line import CommandLine, integer, run
 
 DEFAULT_PREFIX = "kaggle/combined/arc-agi"
 DEFAULT_SECOND = "evaluation2"  # as published: never trained on by oversight
+PROGRAM = "python -m data.build_arc_dataset"
 EXAMPLE = """\
   python -m data.build_arc_dataset --input-file-prefix kaggle/combined/arc-agi \\
       --subsets training evaluation concept --test-set-name evaluation \\
@@ -28,7 +29,7 @@ without any download, small enough for a laptop:
 
 def command_line() -> CommandLine:
     """The flags; the published ones keep their names."""
-    parser = CommandLine("Build an ARC dataset: tasks, their augmentations, and which of them are scored.", EXAMPLE)
+    parser = CommandLine(PROGRAM, "Build an ARC dataset: tasks, their augmentations, and which of them are scored.", EXAMPLE)
     parser.add_argument("--output-dir", required=True, type=Path, help="where the dataset goes")
     parser.add_argument("--subsets", required=True, nargs="+", help="training evaluation concept training2 evaluation2")
     parser.add_argument("--test-set-name", required=True, help="the subset whose test pairs are held out and scored")

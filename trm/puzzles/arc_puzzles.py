@@ -4,6 +4,7 @@ K puzzles of a task (itself and its augmentations), N pairs, C canvas side, L = 
 """
 
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,8 @@ def distinct_augmentations(task: Task, wanted: int, generator: np.random.Generat
     pairs = task.train + task.test
     cells = [[_pair_bytes(pair, transform) for pair in pairs] for transform in range(TRANSFORMS)]
     kept, seen = [IDENTITY], {_look(cells, IDENTITY)}
-    for augmentation in draw_augmentations(generator, TRIES_PER_AUGMENTATION * wanted):
+    rounds = (draw_augmentations(generator, wanted) for _ in range(TRIES_PER_AUGMENTATION))
+    for augmentation in chain.from_iterable(rounds):
         look = _look(cells, augmentation)
         if look not in seen:
             seen.add(look)

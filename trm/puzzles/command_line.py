@@ -14,8 +14,9 @@ EXIT_USER_ERROR = 2
 class CommandLine(argparse.ArgumentParser):
     """An `ArgumentParser` whose complaints are `UserError`s and which reads `--num_aug` as `--num-aug`."""
 
-    def __init__(self, description: str, example: str) -> None:
+    def __init__(self, program: str, description: str, example: str) -> None:
         super().__init__(
+            prog=program,
             description=description,
             epilog=f"example:\n{example}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -28,11 +29,12 @@ class CommandLine(argparse.ArgumentParser):
         Raises:
             UserError: an unknown flag, or a missing or unusable value.
         """
-        given = sys.argv[1:] if arguments is None else arguments
-        values, unknown = self.parse_known_args([_dashed(argument) for argument in given])
-        if unknown:
-            raise self._unknown(unknown[0].split("=")[0])
-        return values
+        given = [_dashed(argument) for argument in (sys.argv[1:] if arguments is None else arguments)]
+        for argument in given:  # before argparse, which would first miss the flag that was misspelt
+            flag = argument.partition("=")[0]
+            if flag.startswith("--") and flag not in self._option_string_actions:
+                raise self._unknown(flag)
+        return self.parse_args(given)
 
     def error(self, message: str) -> NoReturn:
         """Called by argparse for anything it cannot use."""
@@ -77,7 +79,11 @@ def run(main: Callable[[], None]) -> NoReturn:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(EXIT_USER_ERROR)
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        print(f"error: {where}{error.strerror}; nothing was kept of what was being written", file=sys.stderr)
+        refused = UserError(
+            given=f"{error.filename or 'writing'}: {error.strerror}",
+            allowed="files that may be read and written, and a disk with room for the dataset",
+            remedy="mend that and run the command again; nothing unfinished was left behind",
+        )
+        print(f"error: {refused}", file=sys.stderr)
         sys.exit(EXIT_USER_ERROR)
     sys.exit(0)

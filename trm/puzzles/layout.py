@@ -9,9 +9,10 @@ E examples, P puzzles, G groups, L tokens of an example.
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,29 +59,22 @@ class PuzzleMetadata:
             UserError: not JSON, or a key is missing or of the wrong type.
         """
         file = folder / METADATA_FILE
-        try:
-            content = json.loads(file.read_text())
-        except ValueError as error:
-            raise _broken(file, f"not JSON ({error})") from error
-        if not isinstance(content, dict) or not all(field.name in content for field in fields(cls)):
-            missing = [field.name for field in fields(cls) if field.name not in content]
-            raise _broken(file, f"lacks {', '.join(missing)}")
-        metadata = cls(**{field.name: content[field.name] for field in fields(cls)})
-        return metadata._checked(file)
+        content = _read_json(file, dict)
+        values: dict[str, Any] = {field.name: content.get(field.name) for field in fields(cls)}
+        for name, value in values.items():
+            if not _right_type(name, value):
+                raise _broken(file, f"{name}={value!r}" if name in content else f"lacks {name}")
+        return cls(**{**values, "sets": tuple(values["sets"])})
 
-    def _checked(self, file: Path) -> "PuzzleMetadata":
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if field.name == "sets":
-                right = isinstance(value, list) and value and all(isinstance(name, str) for name in value)
-            elif field.name == "mean_puzzle_examples":
-                right = isinstance(value, int | float) and value > 0
-            else:
-                right = type(value) is int and value >= 0
-                right = right or (value is None and field.name == "ignore_label_id")
-            if not right:
-                raise _broken(file, f"{field.name}={value!r} is not usable")
-        return PuzzleMetadata(**{**asdict(self), "sets": tuple(self.sets)})
+
+def _right_type(name: str, value: object) -> bool:
+    if name == "sets":
+        return isinstance(value, list) and bool(value) and all(isinstance(one, str) for one in value)
+    if name == "mean_puzzle_examples":
+        return isinstance(value, int | float) and value > 0
+    if name == "ignore_label_id" and value is None:
+        return True
+    return type(value) is int and value >= 0
 
 
 @dataclass(frozen=True)
@@ -125,13 +119,7 @@ def open_split(dataset: Path | str, split: str, build_command: str | None = None
         raise _broken(Path(dataset) / IDENTIFIERS_FILE, "missing")
     metadata = PuzzleMetadata.read(folder)
     sets = {name: _open_set(folder, name, metadata) for name in metadata.sets}
-    groups = sum(len(arrays.group_indices) - 1 for arrays in sets.values())
-    puzzles = sum(len(arrays.puzzle_identifiers) for arrays in sets.values())
-    if (groups, puzzles) != (metadata.total_groups, metadata.total_puzzles):
-        promised = f"{metadata.total_groups} groups and {metadata.total_puzzles} puzzles"
-        raise _broken(
-            folder / METADATA_FILE, f"promises {promised}, but the arrays hold {groups} and {puzzles}"
-        )
+    _check_counts(folder, metadata, sets.values())
     return PuzzleSplit(folder, metadata, sets)
 
 
@@ -167,6 +155,17 @@ def fingerprint(dataset: Path | str) -> str:
                 stream.seek(size - _SAMPLE_BYTES)
                 digest.update(stream.read())
     return digest.hexdigest()
+
+
+def _check_counts(folder: Path, metadata: PuzzleMetadata, sets: Iterable[PuzzleArrays]) -> None:
+    counts = [(len(one.group_indices) - 1, len(one.puzzle_identifiers), len(one.inputs)) for one in sets]
+    held = tuple(map(sum, zip(*counts, strict=True)))
+    examples = round(metadata.mean_puzzle_examples * metadata.total_puzzles)
+    promised = (metadata.total_groups, metadata.total_puzzles, examples)
+    if held != promised:
+        words = "{} groups, {} puzzles and {} examples"
+        problem = f"promises {words.format(*promised)}, but the arrays hold {words.format(*held)}"
+        raise _broken(folder / METADATA_FILE, problem)
 
 
 def _open_set(folder: Path, name: str, metadata: PuzzleMetadata) -> PuzzleArrays:

@@ -26,7 +26,7 @@ def new_dataset(output: Path | str, overwrite: bool = False) -> Iterator[Path]:
     Raises:
         UserError: `output` is in use; see `check_output`.
     """
-    output = Path(output)
+    output = Path(output).resolve()
     check_output(output, overwrite)
     partial = output.with_name(f"{output.name}.partial-{os.getpid()}")
     shutil.rmtree(partial, ignore_errors=True)  # of a dead process that had our number
@@ -46,9 +46,10 @@ def check_output(output: Path, overwrite: bool) -> None:
     """
     if not output.exists() or (output.is_dir() and not any(output.iterdir())):
         return
-    if not any(output.glob(f"*/{METADATA_FILE}")):
+    foreign = _foreign(output)
+    if foreign:
         raise UserError(
-            given=f"output {output} exists and is not a dataset",
+            given=f"output {output} holds other things than a dataset, such as {foreign[0].name}",
             allowed="a new folder, an empty one, or with --overwrite an existing dataset",
             remedy="choose another --output-dir",
         )
@@ -58,6 +59,14 @@ def check_output(output: Path, overwrite: bool) -> None:
             allowed="a new folder, or an existing dataset with --overwrite",
             remedy="pass --overwrite to build it anew, or choose another --output-dir",
         )
+
+
+def _foreign(output: Path) -> list[Path]:
+    """What is in the folder besides a dataset's splits and JSON files."""
+    if not output.is_dir():
+        return [output]
+    entries = sorted(output.iterdir())
+    return [path for path in entries if path.suffix != ".json" and not (path / METADATA_FILE).is_file()]
 
 
 def _replace(output: Path, partial: Path) -> None:

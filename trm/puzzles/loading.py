@@ -106,7 +106,18 @@ class TrainingData(PuzzleData):
         return {"iteration": self._iteration, "set": self._set, "cursor": cursor}
 
     def restore(self, state: TrainingState) -> None:
-        """Go back to a position that `state` gave; the next batch is the one that would have come then."""
+        """Go back to a position that `state` gave; the next batch is the one that would have come then.
+
+        Raises:
+            UserError: there is no such position in these datasets.
+        """
+        sizes = [sampler.groups_per_iteration for sampler in self._samplers] + [0]
+        if state["set"] >= len(sizes) or state["cursor"] > sizes[state["set"]]:
+            raise UserError(
+                given=f"the saved position {dict(state)} is beyond the data: {sizes[:-1]} groups in an iteration",
+                allowed="a position saved with the same datasets and the same epochs between evaluations",
+                remedy="resume with the data_paths, epochs and eval_interval of the run that saved it",
+            )
         self.start_iteration(state["iteration"])
         self._set = state["set"]
         if self._set < len(self.sets):
@@ -165,7 +176,7 @@ def rows_per_rank(global_batch_size: int, world_size: int) -> int:
     """
     if global_batch_size > 0 and global_batch_size % world_size == 0:
         return global_batch_size // world_size
-    below = global_batch_size // world_size * world_size
+    below = max(0, global_batch_size) // world_size * world_size
     sizes = [size for size in (below, below + world_size) if size > 0]
     raise UserError(
         given=f"global_batch_size={global_batch_size} cannot be split over {world_size} ranks",
