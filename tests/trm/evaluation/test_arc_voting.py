@@ -1,0 +1,215 @@
+"""ARC voting: equal to the golden numbers, and right in the corners that they do not visit."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tests.conftest import GOLDEN_DIR
+from trm.errors import UserError
+from trm.evaluation.arc_voting import (
+    FALLBACK_GRID,
+    ArcVoting,
+    VotingResult,
+    halting_probability,
+    read_outputs,
+    task_shares,
+)
+from trm.puzzles.arc_augmentation import IDENTITY, Augmentation
+from trm.puzzles.arc_grids import encode_pair
+
+VOTE = GOLDEN_DIR / "vote"
+CANVAS = 6
+QUESTION, OTHER_QUESTION = [[1, 2], [3, 0]], [[5, 5, 5]]
+A, B, C = [[1, 1], [0, 2]], [[2]], [[3, 4, 5]]
+TURNED = Augmentation(3, (0, 2, 3, 1, 4, 6, 5, 7, 9, 8))
+NAMES = ["<blank>", "x", TURNED.name("x"), "y"]
+AUGMENTATION = [IDENTITY, IDENTITY, TURNED, IDENTITY]
+
+Grid = list[list[int]]
+Vote = tuple[int, Grid, Grid, float]  # identifier, un-augmented question and answer, confidence
+
+
+def golden(name: str) -> Any:
+    return json.loads((VOTE / name).read_text())
+
+
+def golden_voting() -> ArcVoting:
+    return ArcVoting(golden("identifiers.json"), golden("test_puzzles.json"))
+
+
+def add_golden(voting: ArcVoting, rows: slice) -> None:
+    with np.load(VOTE / "predictions.npz") as arrays:
+        part = {name: arrays[name][rows] for name in arrays}
+    voting.add(
+        part["puzzle_identifiers"], part["inputs"], part["preds"], halting_probability(part["q_halt_logits"])
+    )
+
+
+def tokens(identifier: int, grid: Grid) -> NDArray[np.uint8]:
+    augmented = AUGMENTATION[identifier].apply(np.array(grid, np.uint8))
+    return encode_pair(augmented, augmented, canvas=CANVAS)[0]
+
+
+def vote(tests: dict[str, Any], votes: Sequence[Vote]) -> VotingResult:
+    voting = ArcVoting(NAMES, tests, canvas=CANVAS)
+    voting.add(
+        np.array([identifier for identifier, *_ in votes], np.int32),
+        np.array([tokens(identifier, question) for identifier, question, _, _ in votes], np.uint8),
+        np.array([tokens(identifier, answer) for identifier, _, answer, _ in votes], np.uint8),
+        np.array([confidence for *_, confidence in votes]),
+    )
+    return voting.result()
+
+
+def task(*pairs: tuple[Grid, Grid | None]) -> dict[str, Any]:
+    return {
+        "train": [],
+        "test": [
+            {"input": question} if answer is None else {"input": question, "output": answer}
+            for question, answer in pairs
+        ],
+    }
+
+
+def test_scores_and_submission_equal_the_published_evaluator() -> None:
+    voting = golden_voting()
+    add_golden(voting, slice(None))
+    result = voting.result()
+    expected = golden("result.json")
+    assert {name: result.scores[name] for name in expected} == expected
+    assert result.submission == golden("submission.json")
+    assert result.counts["outputs"] == 7
+    assert result.scores["ARC/prize_score"] == result.counts["outputs_correct@2"] / 7
+
+
+def test_adding_in_parts_changes_nothing() -> None:
+    whole, parts = golden_voting(), golden_voting()
+    add_golden(whole, slice(None))
+    for start in range(0, 84, 13):
+        add_golden(parts, slice(start, start + 13))
+    assert parts.result() == whole.result()
+
+
+def test_an_answer_counts_in_the_frame_of_the_task_whatever_its_augmentation() -> None:
+    result = vote({"x": task((QUESTION, A))}, [(1, QUESTION, A, 0.5), (2, QUESTION, A, 0.5)])
+    assert result.outputs[0].rank == 1
+    assert result.outputs[0].votes_of_best == 2
+    assert result.submission == {"x": [{"attempt_1": A, "attempt_2": A}]}
+
+
+def test_more_votes_go_before_more_confidence_and_confidence_breaks_ties() -> None:
+    votes = [(1, QUESTION, A, 0.9), (1, QUESTION, B, 0.1), (2, QUESTION, B, 0.1), (1, QUESTION, C, 0.95)]
+    result = vote({"x": task((QUESTION, A))}, votes)
+    assert result.submission["x"] == [{"attempt_1": B, "attempt_2": C}]
+    assert result.outputs[0].rank == 3
+    assert result.scores["ARC/pass@2"] == 0
+    assert result.scores["ARC/pass@5"] == 1
+
+
+def test_the_mean_of_the_confidence_ranks_not_its_sum() -> None:
+    votes = [(1, QUESTION, A, -3.0), (1, QUESTION, A, -1.0), (1, QUESTION, B, -1.5), (1, QUESTION, B, -1.5)]
+    assert vote({"x": task((QUESTION, A))}, votes).submission["x"][0]["attempt_1"] == B
+
+
+def test_equal_candidates_keep_the_order_in_which_they_were_seen() -> None:
+    votes = [(1, QUESTION, grid, 0.5) for grid in (C, A, B)]
+    assert vote({"x": task((QUESTION, A))}, votes).submission["x"] == [{"attempt_1": C, "attempt_2": A}]
+
+
+def test_pass_is_a_mean_over_tasks_and_the_prize_score_one_over_outputs() -> None:
+    tests = {"x": task((QUESTION, A), (OTHER_QUESTION, C)), "y": task((QUESTION, B))}
+    result = vote(tests, [(1, QUESTION, A, 0.5), (1, OTHER_QUESTION, B, 0.5), (3, QUESTION, B, 0.5)])
+    assert result.scores["ARC/pass@1"] == (1 / 2 + 1) / 2
+    assert result.scores["ARC/prize_score"] == 2 / 3
+    assert task_shares(result.outputs, 1) == [0.5, 1.0]
+    assert (result.counts["tasks"], result.counts["outputs"], result.counts["outputs_correct@2"]) == (2, 3, 2)
+
+
+def test_the_second_attempt_counts_in_the_prize_score() -> None:
+    votes = [(1, QUESTION, B, 0.9), (1, QUESTION, A, 0.5)]
+    result = vote({"x": task((QUESTION, A))}, votes)
+    assert result.scores["ARC/pass@1"] == 0
+    assert result.scores["ARC/prize_score"] == 1
+
+
+def test_unknown_answers_are_in_the_submission_but_in_no_score() -> None:
+    tests = {"x": task((QUESTION, A), (OTHER_QUESTION, None)), "y": task((QUESTION, None))}
+    votes = [(1, QUESTION, A, 0.5), (1, OTHER_QUESTION, C, 0.5), (3, QUESTION, B, 0.5)]
+    result = vote(tests, votes)
+    assert result.scores["ARC/pass@1"] == 1
+    assert (result.counts["tasks"], result.counts["outputs"]) == (1, 1)
+    assert result.submission["x"][1] == {"attempt_1": C, "attempt_2": C}
+    assert result.submission["y"] == [{"attempt_1": B, "attempt_2": B}]
+
+
+def test_without_any_known_answer_there_is_no_score_rather_than_zero() -> None:
+    result = vote({"x": task((QUESTION, None))}, [(1, QUESTION, A, 0.5)])
+    assert result.scores == {}
+    assert result.counts["outputs"] == 0
+
+
+def test_equal_test_inputs_share_votes_and_are_each_held_against_their_own_answer() -> None:
+    result = vote({"x": task((QUESTION, A), (QUESTION, B))}, [(1, QUESTION, A, 0.5), (2, QUESTION, A, 0.5)])
+    assert [output.rank for output in result.outputs] == [1, None]
+    assert result.scores["ARC/pass@1"] == 0.5
+    assert len(result.submission["x"]) == 2
+
+
+def test_an_output_without_votes_is_wrong_and_submitted_as_the_fallback() -> None:
+    tests = {"x": task((QUESTION, A)), "y": task((QUESTION, B))}
+    result = vote(tests, [(1, QUESTION, A, 0.5)])
+    assert result.scores["ARC/pass@1"] == 0.5
+    assert result.counts["outputs_without_votes"] == 1
+    assert result.submission["y"] == [{"attempt_1": FALLBACK_GRID, "attempt_2": FALLBACK_GRID}]
+
+
+def test_an_empty_prediction_has_its_vote_but_is_never_submitted_as_an_empty_grid() -> None:
+    voting = ArcVoting(NAMES, {"x": task((QUESTION, A))}, canvas=CANVAS)
+    asked = np.stack([tokens(1, QUESTION)] * 3)
+    answered = np.stack([np.zeros_like(asked[0]), np.zeros_like(asked[0]), tokens(1, A)])
+    voting.add(np.array([1, 1, 1]), asked, answered, np.full(3, 0.5))
+    result = voting.result()
+    assert result.outputs[0].rank == 2
+    assert result.submission["x"] == [{"attempt_1": FALLBACK_GRID, "attempt_2": A}]
+
+
+def test_padding_rows_do_not_vote() -> None:
+    result = vote({"x": task((QUESTION, A))}, [(0, OTHER_QUESTION, B, 0.9), (1, QUESTION, A, 0.5)])
+    assert result.outputs[0].votes == 1
+
+
+def test_copying_the_input_is_scored_by_giving_it_as_the_prediction() -> None:
+    tests = {"x": task((QUESTION, QUESTION)), "y": task((QUESTION, A))}
+    votes = [(identifier, QUESTION, QUESTION, 0.0) for identifier in (1, 2, 3)]
+    assert vote(tests, votes).scores["ARC/pass@1"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("identifier", "question", "named"), [(1, OTHER_QUESTION, "'x' has a 1x3"), (3, QUESTION, "'y'")]
+)
+def test_a_prediction_for_no_known_test_input_is_an_error_that_names_it(
+    identifier: int, question: Grid, named: str
+) -> None:
+    with pytest.raises(UserError, match=named):
+        vote({"x": task((QUESTION, A))}, [(identifier, question, A, 0.5)])
+
+
+def test_halting_probability_is_the_sigmoid_in_float64() -> None:
+    probability = halting_probability(np.array([-800.0, 0.0, 20.0], np.float32))
+    assert probability.dtype == np.float64
+    np.testing.assert_allclose(probability, [0, 0.5, 1 / (1 + np.exp(-20.0))], rtol=1e-15)
+
+
+def test_written_records_are_read_back_and_the_submission_is_json(tmp_path: Path) -> None:
+    tests = {"x": task((QUESTION, A)), "y": task((QUESTION, None))}
+    result = vote(tests, [(1, QUESTION, B, 0.9), (1, QUESTION, A, 0.5)])
+    result.write(tmp_path)
+    assert read_outputs(tmp_path / "outputs.jsonl") == result.outputs
+    assert json.loads((tmp_path / "submission.json").read_text()) == result.submission
+    first = json.loads((tmp_path / "outputs.jsonl").read_text().splitlines()[0])
+    assert (first["correct@1"], first["correct@2"]) == (False, True)
