@@ -88,7 +88,7 @@ class DISSupervision:
 
     def __init__(self, model: TinyRecursiveModel, config: DISConfig) -> None:
         self.model, self.config = model, config
-        self.max_steps = config.halt_max_steps
+        self.max_steps, self.loss_type = config.halt_max_steps, config.loss_type
         self.corruption = Corruption(
             config.target_kernel,
             config.target_schedule,

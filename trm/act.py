@@ -77,7 +77,7 @@ class ACTSupervision:
 
     def __init__(self, model: TinyRecursiveModel, config: ACTConfig) -> None:
         self.model, self.config = model, config
-        self.max_steps = config.halt_max_steps
+        self.max_steps, self.loss_type = config.halt_max_steps, config.loss_type
 
     @staticmethod
     def step_rows(config: ACTConfig) -> int:

@@ -16,13 +16,11 @@ def at_least_float32(dtype: torch.dtype) -> torch.dtype:
     return torch.promote_types(dtype, torch.float32)
 
 
-def truncated_normal_(tensor: Tensor, std: float, generator: torch.Generator | None = None) -> Tensor:
+def truncated_normal_(tensor: Tensor, std: float, generator: torch.Generator) -> Tensor:
     """Fill with a normal cut at ±2 sigma whose standard deviation *after* the cut is `std`.
 
     As JAX does; torch's own `trunc_normal_` leaves the result about 12 % narrower than asked.
     """
-    if std == 0:
-        return tensor.zero_()
     low, high = math.erf(-math.sqrt(2)), math.erf(math.sqrt(2))  # ±2 sigma
     mass = (high - low) / 2
     density = math.exp(-2) / math.sqrt(2 * math.pi)
@@ -37,8 +35,12 @@ class CastLinear(nn.Module):
 
     def __init__(self, width_in: int, width_out: int, bias: bool = False) -> None:
         super().__init__()
-        self.weight = nn.Parameter(truncated_normal_(torch.empty(width_out, width_in), width_in**-0.5))
+        self.weight = nn.Parameter(torch.empty(width_out, width_in))
         self.bias = nn.Parameter(torch.zeros(width_out)) if bias else None
+
+    def initialise(self, generator: torch.Generator) -> None:
+        """std 1/√fan_in; the bias stays 0."""
+        truncated_normal_(self.weight, self.weight.shape[1] ** -0.5, generator)
 
     def forward(self, x: Tensor) -> Tensor:
         bias = None if self.bias is None else self.bias.to(x.dtype)
@@ -51,7 +53,11 @@ class CastEmbedding(nn.Module):
     def __init__(self, rows: int, width: int, dtype: torch.dtype) -> None:
         super().__init__()
         self.dtype = dtype
-        self.embedding_weight = nn.Parameter(truncated_normal_(torch.empty(rows, width), width**-0.5))
+        self.embedding_weight = nn.Parameter(torch.empty(rows, width))
+
+    def initialise(self, generator: torch.Generator) -> None:
+        """std 1/√D."""
+        truncated_normal_(self.embedding_weight, self.embedding_weight.shape[1] ** -0.5, generator)
 
     def forward(self, index: Tensor) -> Tensor:
         return F.embedding(index, self.embedding_weight.to(self.dtype))

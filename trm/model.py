@@ -22,6 +22,7 @@ from trm.layers import (
     truncated_normal_,
 )
 from trm.puzzle_embedding import PuzzleEmbedding
+from trm.randomness import torch_generator
 
 FORWARD_DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32, "float64": torch.float64}
 POSITIONS = ("rope", "learned", "none")
@@ -162,12 +163,13 @@ class TinyRecursiveModel(nn.Module):
         config: the network's shape.
         shape: sequence length, vocabulary and number of puzzle identifiers of the dataset.
         step_rows: rows of the supervision-step table; 0 leaves it out (TRM).
+        seed: of the run; decides the initial weights.
     """
 
     H_init: Tensor
     L_init: Tensor
 
-    def __init__(self, config: TRMConfig, shape: PuzzleShape, step_rows: int = 0) -> None:
+    def __init__(self, config: TRMConfig, shape: PuzzleShape, step_rows: int = 0, seed: int = 0) -> None:
         super().__init__()
         self.config, self.shape = config, shape
         width, length = config.hidden_size, config.puzzle_tokens + shape.seq_len
@@ -189,12 +191,20 @@ class TinyRecursiveModel(nn.Module):
             else None
         )
         self.L_level = ReasoningModule(config, length)
-        self.register_buffer("H_init", truncated_normal_(torch.empty(width), 1.0))
-        self.register_buffer("L_init", truncated_normal_(torch.empty(width), 1.0))
-        with torch.no_grad():
-            self.q_head.weight.zero_()
-            assert self.q_head.bias is not None
-            self.q_head.bias.fill_(Q_HEAD_BIAS)
+        self.register_buffer("H_init", torch.empty(width))
+        self.register_buffer("L_init", torch.empty(width))
+        self._initialise(torch_generator(seed, "weights"))
+
+    @torch.no_grad()
+    def _initialise(self, generator: torch.Generator) -> None:
+        for module in self.modules():
+            if isinstance(module, CastLinear | CastEmbedding):
+                module.initialise(generator)
+        for start in (self.H_init, self.L_init):
+            truncated_normal_(start, 1.0, generator)
+        self.q_head.weight.zero_()
+        assert self.q_head.bias is not None
+        self.q_head.bias.fill_(Q_HEAD_BIAS)
 
     def initial_latents(self, slots: int) -> Latents:
         """z_H and z_L at H_init and L_init, for `slots` examples."""

@@ -69,6 +69,7 @@ class Supervision(Protocol[C]):
 
     model: TinyRecursiveModel
     max_steps: int  # supervision steps an example takes at most (DIS: exactly)
+    loss_type: str  # a key of trm.losses.TOKEN_LOSSES
     votes_ranked_by: str  # how equal predictions' votes are ranked, for the reader of the scores
 
     def initial_carry(self, batch: Batch) -> C:

@@ -42,7 +42,12 @@ def run(entry: Callable[[], None], supervisions: Supervisions) -> None:
     """
     with reported_errors():
         sys.argv[1:] = normalise(sys.argv[1:], supervisions)
-        sys.argv += ["hydra.run.dir=.", "hydra.output_subdir=null", "hydra/job_logging=none", "hydra/hydra_logging=none"]
+        sys.argv += [
+            "hydra.run.dir=.",
+            "hydra.output_subdir=null",
+            "hydra/job_logging=none",
+            "hydra/hydra_logging=none",
+        ]
         entry()
 
 

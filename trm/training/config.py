@@ -25,8 +25,20 @@ SAVED_OUTPUTS = ("inputs", "labels", "puzzle_identifiers", "preds", "q_halt_logi
 
 # keys that may differ between two launches of one run: they say how long, where or how loudly, not what
 FREE_KEYS = frozenset(
-    "max_steps device wandb project_name checkpoint_path run_name checkpoint_interval keep_checkpoints "
-    "build_missing_data data_build report load_checkpoint".split()
+    [
+        "max_steps",
+        "device",
+        "wandb",
+        "project_name",
+        "checkpoint_path",
+        "run_name",
+        "checkpoint_interval",
+        "keep_checkpoints",
+        "build_missing_data",
+        "data_build",
+        "report",
+        "load_checkpoint",
+    ]
 )
 
 

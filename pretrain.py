@@ -1,0 +1,25 @@
+r"""Train the TRM baseline, or any other arch, on any dataset.
+
+python pretrain.py arch=trm data_paths="[data/arc1concept-aug-1000]" arch.L_layers=2 arch.H_cycles=3 arch.L_cycles=4 \
+    +run_name=trm_arc1 ema=True
+"""
+
+import hydra
+from omegaconf import DictConfig
+
+from dis_trm.supervision import DISSupervision
+from trm.act import ACTSupervision
+from trm.training.command_line import run
+from trm.training.launch import train
+
+SUPERVISIONS = {"act": ACTSupervision, "dis": DISSupervision}
+
+
+@hydra.main(version_base="1.3", config_path="configs", config_name="cfg_pretrain")
+def main(config: DictConfig) -> None:
+    """Train what Hydra composed."""
+    train(config, SUPERVISIONS)
+
+
+if __name__ == "__main__":
+    run(main, SUPERVISIONS)

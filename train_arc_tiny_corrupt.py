@@ -1,0 +1,25 @@
+"""Train DIS: the compact model on ARC-AGI-1.
+
+torchrun --nproc_per_node=1 train_arc_tiny_corrupt.py                               the released recipe
+torchrun --standalone --nproc_per_node=1 train_arc_tiny_corrupt.py experiment=arc_mini      ten minutes on a laptop
+"""
+
+import hydra
+from omegaconf import DictConfig
+
+from dis_trm.supervision import DISSupervision
+from trm.act import ACTSupervision
+from trm.training.command_line import run
+from trm.training.launch import train
+
+SUPERVISIONS = {"act": ACTSupervision, "dis": DISSupervision}
+
+
+@hydra.main(version_base="1.3", config_path="configs", config_name="train_arc_tiny_corrupt")
+def main(config: DictConfig) -> None:
+    """Train what Hydra composed."""
+    train(config, SUPERVISIONS)
+
+
+if __name__ == "__main__":
+    run(main, SUPERVISIONS)

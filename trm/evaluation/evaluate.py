@@ -1,0 +1,243 @@
+"""Score a model on a test split: accuracy at each supervision step, ARC votes, and copying the input beside it.
+
+B global batch, L grid tokens, S supervision steps, E examples.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from trm.distributed import Ranks
+from trm.errors import UserError
+from trm.evaluation.arc_voting import ArcVoting, VotingResult
+from trm.evaluation.rollout import Rollout, roll_out
+from trm.puzzles.batch import IGNORE_LABEL, Batch
+from trm.puzzles.loading import EvaluationData
+from trm.randomness import SeededStepRandom
+from trm.supervision import Supervision
+
+SAMPLES = 12  # rollouts kept whole, for pictures
+
+
+@dataclass
+class Tally:
+    """Sums over examples, kept on the first rank; added in file order, so that ranks change nothing."""
+
+    examples: int = 0
+    share: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))  # [S]
+    whole: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))  # [S]
+    loss: float = 0.0
+
+    def add(self, right: NDArray[Any], scored: NDArray[Any], loss: NDArray[Any] | None = None) -> None:
+        """Take in right `[B, S]` of scored `[B]` tokens; examples without a known answer do not count."""
+        known = scored > 0
+        right, scored = right[known], scored[known][:, None]
+        if not self.examples:
+            self.share, self.whole = np.zeros(right.shape[1]), np.zeros(right.shape[1], np.int64)
+        self.examples += len(right)
+        self.share += (right / scored).sum(0)
+        self.whole += (right == scored).sum(0)
+        if loss is not None:
+            self.loss += math.fsum(loss[known])
+
+    def means(self) -> tuple[list[float], list[float]]:
+        """(cell accuracy, exact accuracy) `[S]` each."""
+        total = max(self.examples, 1)
+        return (self.share / total).tolist(), (self.whole / total).tolist()
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What an evaluation found.
+
+    scores: the content of scores.json.  voting: ARC votes, or None.  samples: arrays for pictures
+    (names `[K]`, inputs and labels `[K, L]`, preds `[K, S, L]`).  outputs: the arrays that were asked for.
+    """
+
+    scores: dict[str, Any]
+    voting: VotingResult | None
+    samples: dict[str, NDArray[Any]]
+    outputs: dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Evaluator:
+    """Evaluates one model on one test split.
+
+    Args:
+        arc: let augmentations vote, and score tasks.
+        save_outputs: arrays of every example to keep (see SAVED_OUTPUTS in trm/training/config.py).
+    """
+
+    supervision: Supervision[Any]
+    data: EvaluationData
+    ranks: Ranks
+    arc: bool
+    seed: int = 0
+    save_outputs: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        if not self.arc:
+            return
+        canvas = math.isqrt(self.data.metadata.seq_len)
+        if not self.data.test_puzzles or canvas**2 != self.data.metadata.seq_len:
+            raise UserError(
+                f"evaluators=[arc], but {', '.join(map(str, self.data.paths))} has no test_puzzles.json",
+                "the arc evaluator on ARC datasets only",
+                'set evaluators="[]", or build the dataset again with data.build_arc_dataset',
+            )
+
+    def run(self, over: Callable[[Any], Any] = iter) -> Evaluation:
+        """Evaluate the whole split; every rank takes part, only the first one's result is complete.
+
+        over: wraps the batches, for a progress bar.
+        """
+        model = self.supervision.model
+        was_training = model.training
+        model.eval()
+        try:
+            return self._run(over)
+        finally:
+            model.train(was_training)
+
+    def _run(self, over: Callable[[Any], Any]) -> Evaluation:
+        model_tally, copy_tally = Tally(), Tally()
+        model_votes, copy_votes = (self._voting(), self._voting()) if self.arc else (None, None)
+        samples, kept = Samples(self.data.identifiers), Kept(self.save_outputs)
+        calls: list[int] = []
+        for number, (batch, rollout) in enumerate(self._gathered(over)):
+            if not self.ranks.is_first:
+                continue
+            if number == 0:
+                calls = rollout.network_calls
+            arrays = _arrays(batch, rollout)
+            copied = ((arrays["labels"] == arrays["inputs"]) & (arrays["labels"] != IGNORE_LABEL)).sum(-1)
+            model_tally.add(rollout.right.numpy(), rollout.scored.numpy(), rollout.loss.numpy())
+            copy_tally.add(copied[:, None], rollout.scored.numpy())
+            samples.add(arrays, rollout.predictions.numpy())
+            kept.add(arrays)
+            if model_votes is not None and copy_votes is not None:
+                who, asked = arrays["puzzle_identifiers"], arrays["inputs"].astype(np.uint8)
+                model_votes.add(who, asked, arrays["preds"], arrays["confidence"])
+                copy_votes.add(who, asked, asked, np.zeros(len(who)))
+        scores = self._scores(model_tally, calls)
+        scores["copy"] = _copy_scores(copy_tally)
+        voted = model_votes.result() if model_votes is not None else None
+        if voted is not None and copy_votes is not None:
+            scores |= {"scores": voted.scores, "counts": voted.counts}
+            scores["votes_ranked_by"] = self.supervision.votes_ranked_by
+            copied_result = copy_votes.result()
+            scores["copy"] |= {"scores": copied_result.scores, "counts": copied_result.counts}
+        return Evaluation(scores, voted, samples.stacked(), kept.stacked())
+
+    def _gathered(self, over: Callable[[Any], Any]) -> Iterator[tuple[Batch, Rollout]]:
+        """Global batches on the CPU, without padding rows, on every rank in the same order."""
+        for local in over(self.data):
+            batch = local.batch.to(self.ranks.device)
+            first = self.ranks.rank * len(batch)
+            rng = SeededStepRandom(self.seed, 0, len(batch) * self.ranks.world_size, first, len(batch))
+            rollout = roll_out(self.supervision, batch, rng)
+            rows = torch.arange(len(batch), device=self.ranks.device) < len(local.examples)
+            yield self._gather(batch, rollout, rows)
+
+    def _gather(self, batch: Batch, rollout: Rollout, rows: Tensor) -> tuple[Batch, Rollout]:
+        real = self.ranks.gather_rows(rows.to(torch.uint8)).bool()
+
+        def together(tensor: Tensor) -> Tensor:
+            return self.ranks.gather_rows(tensor)[real].cpu()
+
+        whole = Batch(together(batch.inputs), together(batch.labels), together(batch.puzzle_identifiers))
+        return whole, Rollout(
+            together(rollout.predictions),
+            together(rollout.right),
+            together(rollout.scored),
+            together(rollout.loss),
+            together(rollout.q_halt_logits),
+            together(rollout.confidence),
+            rollout.network_calls,
+        )
+
+    def _voting(self) -> ArcVoting:
+        metadata = self.data.metadata
+        canvas = math.isqrt(metadata.seq_len)
+        return ArcVoting(self.data.identifiers, self.data.test_puzzles, canvas, metadata.blank_identifier_id)
+
+    def _scores(self, tally: Tally, calls: list[int]) -> dict[str, Any]:
+        cell, exact = tally.means()
+        return {
+            "examples": tally.examples,
+            "network_calls_per_answer": calls[-1] if calls else 0,
+            "per_step": {"cell_accuracy": cell, "exact_accuracy": exact, "network_calls": calls},
+            "lm_loss": tally.loss / max(tally.examples, 1),
+        }
+
+
+def _arrays(batch: Batch, rollout: Rollout) -> dict[str, NDArray[Any]]:
+    """What a reader of outputs may want, by the published names."""
+    return {
+        "inputs": batch.inputs.numpy(),
+        "labels": batch.labels.numpy(),
+        "puzzle_identifiers": batch.puzzle_identifiers.numpy(),
+        "preds": rollout.predictions[:, -1].numpy(),
+        "q_halt_logits": rollout.q_halt_logits.numpy(),
+        "confidence": rollout.confidence.numpy(),
+    }
+
+
+def _copy_scores(tally: Tally) -> dict[str, Any]:
+    """The same accuracies for the answer that repeats the question."""
+    cell, exact = tally.means()
+    return {"cell_accuracy": cell[0] if cell else 0.0, "exact_accuracy": exact[0] if exact else 0.0}
+
+
+class Samples:
+    """The first `SAMPLES` un-augmented test inputs, each of another puzzle."""
+
+    def __init__(self, identifiers: Sequence[str]) -> None:
+        self._identifiers = identifiers
+        self._taken: dict[str, list[NDArray[Any]]] = {}
+
+    def add(self, arrays: dict[str, NDArray[Any]], predictions: NDArray[np.uint8]) -> None:
+        """Look a batch through; predictions `[B, S, L]`."""
+        for row, identifier in enumerate(arrays["puzzle_identifiers"]):
+            name = self._identifiers[identifier]
+            if len(self._taken) == SAMPLES:
+                return
+            if "|||" not in name and name not in self._taken:
+                labels = arrays["labels"][row].astype(np.int16)
+                self._taken[name] = [arrays["inputs"][row].astype(np.uint8), labels, predictions[row]]
+
+    def stacked(self) -> dict[str, NDArray[Any]]:
+        """names, inputs, labels, preds; empty without any."""
+        if not self._taken:
+            return {}
+        inputs, labels, predictions = zip(*self._taken.values(), strict=True)
+        names = np.array(list(self._taken), dtype=np.str_)
+        return {
+            "names": names,
+            "inputs": np.stack(inputs),
+            "labels": np.stack(labels),
+            "preds": np.stack(predictions),
+        }
+
+
+class Kept:
+    """Arrays of every example, for `eval_save_outputs`."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._parts: dict[str, list[NDArray[Any]]] = {name: [] for name in names}
+
+    def add(self, arrays: dict[str, NDArray[Any]]) -> None:
+        """Keep a batch's."""
+        for name, parts in self._parts.items():
+            parts.append(arrays[name])
+
+    def stacked(self) -> dict[str, NDArray[Any]]:
+        """`[E, …]` each."""
+        return {name: np.concatenate(parts) for name, parts in self._parts.items() if parts}

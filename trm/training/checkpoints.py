@@ -1,0 +1,156 @@
+"""A training state on disk: a directory that is either complete or not there.
+
+    checkpoints/step_<n>/  model, ema, optimizer, carry: safetensors    state.json    manifest.json
+
+It is written under a temporary name, synced and renamed; the manifest, with sizes and checksums, comes last.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from trm.errors import UserError
+
+MANIFEST = "manifest.json"
+PARTIAL = ".partial"
+
+
+@dataclass(frozen=True)
+class TrainingState:
+    """Everything that may influence the next step.
+
+    model: weights and puzzle embedding by published name.  ema: averaged parameters, empty without.
+    optimizer: moments by `<parameter>/<moment>`.  carry: the slots of all ranks, in slot order.
+    state: step, data position, bytes of metrics.jsonl written so far, resolved configuration; JSON.
+    """
+
+    model: Mapping[str, Tensor]
+    ema: Mapping[str, Tensor]
+    optimizer: Mapping[str, Tensor]
+    carry: Mapping[str, Tensor]
+    state: Mapping[str, Any]
+
+    def parts(self) -> dict[str, Mapping[str, Tensor]]:
+        """The tensors, by part."""
+        return {part: getattr(self, part) for part in PARTS}
+
+
+PARTS = ("model", "ema", "optimizer", "carry")
+
+
+def save(folder: Path, content: TrainingState, keep: bool) -> None:
+    """Write a checkpoint; `keep` protects it from `prune`. After this returns it survives a power cut."""
+    partial = folder.with_name(folder.name + PARTIAL)
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    for part in PARTS:
+        tensors = {name: t.detach().cpu().contiguous() for name, t in getattr(content, part).items()}
+        save_file(tensors, partial / f"{part}.safetensors")
+    (partial / "state.json").write_text(json.dumps(content.state, indent=1))
+    files = {
+        f.name: {"bytes": f.stat().st_size, "sha256": _sync_and_hash(f)} for f in sorted(partial.iterdir())
+    }
+    (partial / MANIFEST).write_text(json.dumps({"keep": keep, "files": files}, indent=1))
+    _sync(partial / MANIFEST)
+    _sync(partial)
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.rename(folder)
+    _sync(folder.parent)
+
+
+def load(folder: Path) -> TrainingState:
+    """Read a checkpoint whose `fault` is None."""
+    tensors = {part: load_file(folder / f"{part}.safetensors") for part in PARTS}
+    return TrainingState(**tensors, state=json.loads((folder / "state.json").read_text()))
+
+
+def load_weights(folder: Path) -> dict[str, Tensor]:
+    """The weights to evaluate with: the model's, the averaged ones where there are any.
+
+    Raises:
+        UserError: a file of the checkpoint is damaged.
+    """
+    wrong = fault(folder)
+    if wrong:
+        raise UserError(f"{folder} is damaged: {wrong}", "a complete checkpoint", "use an earlier checkpoint")
+    return load_file(folder / "model.safetensors") | load_file(folder / "ema.safetensors")
+
+
+def steps(root: Path) -> list[Path]:
+    """The checkpoints under `checkpoints/`, newest first, complete or not."""
+    found = [p for p in root.glob("step_*") if p.name.removeprefix("step_").isdigit()]
+    return sorted(found, key=lambda p: int(p.name.removeprefix("step_")), reverse=True)
+
+
+def fault(folder: Path) -> str | None:
+    """What is wrong with a checkpoint's files, or None."""
+    file = folder / MANIFEST
+    if not file.is_file():
+        return f"{MANIFEST} is missing"
+    try:
+        files = json.loads(file.read_text())["files"]
+    except (ValueError, KeyError):
+        return f"{MANIFEST} is unreadable"
+    for name, expected in files.items():
+        path = folder / name
+        if not path.is_file():
+            return f"{name} is missing"
+        if path.stat().st_size != expected["bytes"]:
+            return f"{name} has {path.stat().st_size} bytes instead of {expected['bytes']}"
+        if _hash(path) != expected["sha256"]:
+            return f"{name} differs from its checksum"
+    return None
+
+
+def latest(root: Path) -> tuple[Path | None, list[str]]:
+    """The newest complete checkpoint, and what was wrong with the newer ones.
+
+    Raises:
+        UserError: there are checkpoints, and none is complete.
+    """
+    faults: list[str] = []
+    for folder in steps(root):
+        wrong = fault(folder)
+        if wrong is None:
+            return folder, faults
+        faults.append(f"{folder}: {wrong}")
+    if faults:
+        raise UserError(
+            "; ".join(faults),
+            "one complete checkpoint to resume from",
+            f"restore one, or delete {root} to start over",
+        )
+    return None, faults
+
+
+def prune(root: Path, keep_last: int) -> None:
+    """Delete all but the newest `keep_last` checkpoints and those that were saved to be kept."""
+    loose = [f for f in steps(root) if not json.loads((f / MANIFEST).read_text())["keep"]]
+    for folder in loose[keep_last:]:
+        shutil.rmtree(folder)
+
+
+def _hash(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _sync_and_hash(file: Path) -> str:
+    _sync(file)
+    return _hash(file)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

