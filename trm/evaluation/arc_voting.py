@@ -269,7 +269,7 @@ def _scores(outputs: Sequence[OutputRecord]) -> dict[str, float]:
         return {}
     scores = {}
     for k in PASS_KS:
-        shares = task_shares(known, k)
+        shares = task_shares(outputs, k)
         scores[f"ARC/pass@{k}"] = sum(shares) / len(shares)
     scores["ARC/prize_score"] = sum(output.correct_at(ATTEMPTS) for output in known) / len(known)
     return scores

@@ -87,9 +87,10 @@ def test_scores_and_submission_equal_the_published_evaluator() -> None:
     assert result.scores["ARC/prize_score"] == result.counts["outputs_correct@2"] / 7
 
 
-def test_adding_in_parts_changes_nothing() -> None:
+def test_neither_the_callers_parts_nor_our_own_change_anything(monkeypatch: pytest.MonkeyPatch) -> None:
     whole, parts = golden_voting(), golden_voting()
     add_golden(whole, slice(None))
+    monkeypatch.setattr("trm.evaluation.arc_voting._CHUNK", 5)
     for start in range(0, 84, 13):
         add_golden(parts, slice(start, start + 13))
     assert parts.result() == whole.result()
@@ -111,9 +112,12 @@ def test_more_votes_go_before_more_confidence_and_confidence_breaks_ties() -> No
     assert result.scores["ARC/pass@5"] == 1
 
 
-def test_the_mean_of_the_confidence_ranks_not_its_sum() -> None:
-    votes = [(1, QUESTION, A, -3.0), (1, QUESTION, A, -1.0), (1, QUESTION, B, -1.5), (1, QUESTION, B, -1.5)]
-    assert vote({"x": task((QUESTION, A))}, votes).submission["x"][0]["attempt_1"] == B
+def test_a_record_tells_the_votes_and_the_mean_confidence_of_the_best() -> None:
+    votes = [(1, QUESTION, A, -3.0), (1, QUESTION, A, -1.0), (1, QUESTION, B, -0.5)]
+    (output,) = vote({"x": task((QUESTION, B))}, votes).outputs
+    assert (output.votes, output.candidates, output.votes_of_best) == (3, 2, 2)
+    assert output.confidence_of_best == -2.0
+    assert output.rank == 2
 
 
 def test_equal_candidates_keep_the_order_in_which_they_were_seen() -> None:

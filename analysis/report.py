@@ -1,0 +1,143 @@
+"""The short final report of one run: `python -m analysis.report <run>` prints a table and writes the figures.
+
+Reads the run directory only, so it can be made on another machine and long after training.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from analysis import style
+from analysis.arc_strips import arc_strips
+from analysis.learning_curves import learning_curves
+from analysis.run_directory import Evaluation, Run, read_run
+from analysis.tables import counted, duration, percent, percent_range, table
+from trm.errors import UserError
+from trm.evaluation.arc_voting import task_shares
+from trm.evaluation.intervals import bootstrap_interval
+from trm.randomness import numpy_generator
+
+NOT_MEASURED = "–"
+
+
+def summary(run: Run) -> str:
+    """Return the report as text: what ran, the scores beside those of copying the question, each step."""
+    parts = [_heading(run), _scores(run), _notes(run), _steps(run.evaluation)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def write_figures(run: Run, folder: Path) -> list[Path]:
+    """Draw the learning curves and, for ARC runs with stored predictions, the strips; return the paths."""
+    written = style.save(learning_curves(run), folder / "learning_curves")
+    if run.evaluation.is_arc and run.samples is not None:
+        written += style.save(arc_strips(run, run.samples), folder / "arc_strips")
+    return written
+
+
+def _heading(run: Run) -> str:
+    last, training = run.evaluation, run.training
+    rows = [
+        ("method", last.method),
+        ("seed", str(last.seed)),
+        ("training", _training_line(run) if len(training.step) else "no training record"),
+        (
+            "evaluation",
+            f"after step {last.step:,}: {last.examples:,} examples, {last.examples_per_second:,.0f} a second",
+        ),
+        (
+            "network calls",
+            f"{last.calls_per_answer:,} per answer, {last.network_calls[0]} per supervision step",
+        ),
+    ]
+    width = max(len(name) for name, _ in rows)
+    return "\n".join([run.name, *(f"  {name.ljust(width)}  {value}" for name, value in rows)])
+
+
+def _training_line(run: Run) -> str:
+    training = run.training
+    seconds = training.seconds.sum()
+    speed = (training.examples_per_second * training.seconds).sum() / seconds
+    return f"{training.step[-1]:,} steps in {duration(seconds)}, {speed:,.0f} examples a second"
+
+
+def _scores(run: Run) -> str:
+    last = run.evaluation
+    rows = [("", "model", "copy the input")]
+    if last.is_arc:
+        rows += [_pass_row(run, attempts) for attempts in (1, 2)]
+        rows += [_outputs_row(last, attempts) for attempts in (1, 2)]
+    rows += [
+        ("cells right", percent(last.cell_accuracy[-1]), percent(last.copy_cell)),
+        ("whole examples right", percent(last.exact_accuracy[-1]), percent(last.copy_exact)),
+    ]
+    return table(rows, indent="  ")
+
+
+def _pass_row(run: Run, attempts: int) -> tuple[str, str, str]:
+    last = run.evaluation
+    name = f"ARC/pass@{attempts}"
+    score = percent(last.arc_scores[name])
+    if run.outputs:
+        rng = numpy_generator(0, "bootstrap over tasks", attempts)
+        score += f" {percent_range(*bootstrap_interval(task_shares(run.outputs, attempts), rng))}"
+    copied = last.copy_arc_scores.get(name)
+    tasks = last.counts["tasks"]
+    return (
+        f"pass@{attempts}, mean of {tasks} tasks",
+        score,
+        NOT_MEASURED if copied is None else percent(copied),
+    )
+
+
+def _outputs_row(last: Evaluation, attempts: int) -> tuple[str, str, str]:
+    name = "outputs right, 1 attempt" if attempts == 1 else f"outputs right, {attempts} attempts (ARC Prize)"
+    count = f"outputs_correct@{attempts}"
+    copied = last.copy_counts.get(count)
+    return (
+        name,
+        counted(last.counts[count], last.counts["outputs"]),
+        NOT_MEASURED if copied is None else str(copied),
+    )
+
+
+def _notes(run: Run) -> str:
+    if not run.evaluation.is_arc:
+        return ""
+    of_means = ", bootstrap over tasks for means of tasks" if run.outputs else ""
+    return (
+        f"  Votes ranked by {run.evaluation.votes_ranked_by}. One evaluation, one checkpoint, one seed.\n"
+        f"  95 % intervals: Wilson for outputs{of_means}.\n"
+        "  Examples are test inputs with their augmentations."
+    )
+
+
+def _steps(last: Evaluation) -> str:
+    rows = [("supervision step", "network calls", "cells right", "whole examples right")]
+    per_step = zip(last.network_calls, last.cell_accuracy, last.exact_accuracy, strict=True)
+    rows += [
+        (str(step), f"{calls:,}", percent(cells), percent(whole))
+        for step, (calls, cells, whole) in enumerate(per_step, start=1)
+    ]
+    return table(rows, indent="  ")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status: 0, or 2 when the run cannot be read."""
+    parser = argparse.ArgumentParser(prog="python -m analysis.report", description=__doc__)
+    parser.add_argument("run", type=Path, help="a run directory")
+    parser.add_argument("--figures-dir", type=Path, help="where the figures go (default: <run>/figures)")
+    options = parser.parse_args(arguments)
+    try:
+        run = read_run(options.run)
+        print(summary(run), end="\n\n")
+        for path in write_figures(run, options.figures_dir or options.run / "figures"):
+            print(path)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,103 @@
+"""One look for every figure, and ARC's colours.
+
+Figures are built from `matplotlib.figure.Figure`, never through pyplot: they need no display and no backend.
+Lines take the Okabe-Ito colours, which stay apart under the common kinds of colour blindness.
+"""
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+from numpy.typing import NDArray
+
+# Colours 0..9 as the testing interface of fchollet/ARC-AGI shows them.
+ARC_COLOURS = (
+    "#000000", "#0074D9", "#FF4136", "#2ECC40", "#FFDC00",
+    "#AAAAAA", "#F012BE", "#FF851B", "#7FDBFF", "#870C25",
+)  # fmt: skip
+PAD_COLOUR = "#FAF8F4"
+END_COLOUR = "#DDD5C4"  # end-of-grid: warm, so that it is not taken for ARC's grey
+GRID_LINE_COLOUR = "#6E6E6E"
+TOKEN_COLOURS = (PAD_COLOUR, END_COLOUR, *ARC_COLOURS)
+"""One colour for each of the 12 ARC tokens: PAD, end-of-grid, colours 0..9."""
+
+TOKEN_RGB: NDArray[np.float64] = np.array([to_rgb(colour) for colour in TOKEN_COLOURS])  # [12, 3]
+
+BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILION, PURPLE = (
+    "#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7",
+)  # fmt: skip
+LINE_COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)
+LINE_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+BASELINE: dict[str, Any] = {"color": "#555555", "linestyle": (0, (5, 3)), "linewidth": 1.2}
+
+_RC = matplotlib.RcParams(
+    {
+        "font.family": "DejaVu Sans",
+        "font.size": 9.5,
+        "axes.titlesize": 10.5,
+        "axes.titleweight": "bold",
+        "axes.titlelocation": "left",
+        "axes.labelsize": 9.5,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.linewidth": 0.8,
+        "axes.axisbelow": True,
+        "axes.grid": True,
+        "grid.color": "#E3E3E3",
+        "grid.linewidth": 0.7,
+        "legend.framealpha": 0.85,
+        "legend.edgecolor": "none",
+        "legend.fontsize": 8.5,
+        "lines.linewidth": 1.6,
+        "lines.markersize": 4.5,
+        "xtick.labelsize": 8.5,
+        "ytick.labelsize": 8.5,
+        "figure.titlesize": 11.5,
+        "savefig.dpi": 200,
+        "savefig.facecolor": "white",
+        "pdf.fonttype": 42,  # embed outlines that editors and journals can read
+    }
+)
+
+
+def applied() -> AbstractContextManager[None]:
+    """The style, for as long as the `with` block (or decorated function) lasts."""
+    return matplotlib.rc_context(_RC)
+
+
+def in_order(count: int) -> list[tuple[float, float, float, float]]:
+    """Return `count` colours from light to dark for things that come one after another, such as steps."""
+    palette = matplotlib.colormaps["viridis_r"]
+    return [palette(position) for position in np.linspace(1.0, 0.15, count)[::-1]]
+
+
+def evenly_chosen(count: int, at_most: int) -> list[int]:
+    """Return at most `at_most` of 0..count-1, evenly spaced, always with the first and the last."""
+    return sorted({round(position) for position in np.linspace(0, count - 1, min(count, at_most))})
+
+
+def shares_as_percent(axes: Axes) -> None:
+    """Label the vertical axis, which holds shares in [0, 1], in percent with as few decimals as it takes."""
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.4g} %"))
+
+
+def from_zero(axes: Axes) -> None:
+    """Let the vertical axis begin just below 0, so that a line at 0 can be seen."""
+    axes.set_ylim(bottom=-0.02 * axes.get_ylim()[1])
+
+
+def save(fig: Figure, path_without_suffix: Path) -> list[Path]:
+    """Write the figure as PNG and PDF and return both paths; the same figure gives the same bytes."""
+    path_without_suffix.parent.mkdir(parents=True, exist_ok=True)
+    png = path_without_suffix.with_name(path_without_suffix.name + ".png")
+    pdf = path_without_suffix.with_name(path_without_suffix.name + ".pdf")
+    with applied():
+        fig.savefig(png)
+        fig.savefig(pdf, metadata={"CreationDate": None})
+    return [png, pdf]

@@ -1,0 +1,153 @@
+"""A run directory as the trainer writes it, made of invented numbers. S supervision steps, C canvas side."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trm.evaluation.arc_voting import OutputRecord, VotingResult
+from trm.puzzles.arc_grids import encode_pair
+
+TASKS = 43
+Json = dict[str, Any]
+
+
+def write_run(
+    folder: Path,
+    supervision: str = "dis",
+    steps: int = 6,
+    calls_per_step: int = 3,
+    seed: int = 0,
+    arc: bool = True,
+    training_steps: int = 12_000,
+    canvas: int = 14,
+) -> Path:
+    """Write a run of `training_steps` steps with four evaluations; return `folder`."""
+    evaluations = [
+        _scores(supervision, steps, calls_per_step, seed, arc, training_steps * part // 4, part / 4)
+        for part in range(1, 5)
+    ]
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text(
+        f"run_name: demo-{supervision}\nseed: {seed}\nglobal_batch_size: 32\narch:\n  halt_max_steps: {steps}\n"
+    )
+    (folder / "provenance.json").write_text(json.dumps({"command": ["make", "demo"], "device": "cpu"}))
+    records = _training(steps, calls_per_step, seed, training_steps)
+    records += [{"kind": "evaluation", "step": scores["step"], "scores": scores} for scores in evaluations]
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    for scores in evaluations:
+        _write_evaluation(folder / f"evaluations/step_{scores['step']}", scores, steps, seed, canvas)
+    return folder
+
+
+def _training(steps: int, calls_per_step: int, seed: int, training_steps: int) -> list[Json]:
+    rng = np.random.default_rng(seed)
+    records = []
+    for step in range(20, training_steps + 1, 20):
+        learned = 1 - np.exp(-3 * step / training_steps)
+        accuracy = [
+            None
+            if step == 20 and index > 0
+            else 0.3 + learned * (0.35 + 0.25 * index / steps) + rng.normal(0, 0.02)
+            for index in range(steps)
+        ]
+        records.append(
+            {
+                "kind": "train",
+                "step": step,
+                "epoch": step / 40,
+                "network_calls": calls_per_step,
+                "lr": 1e-4,
+                "loss": float(2.2 * np.exp(-3 * step / training_steps) + 0.15 + abs(rng.normal(0, 0.12))),
+                "metrics": {},
+                "step_accuracy": accuracy,
+                "timing": {"seconds": 1.2, "examples_per_second": 533.0},
+            }
+        )  # fmt: skip
+    return records
+
+
+def _scores(
+    supervision: str, steps: int, calls_per_step: int, seed: int, arc: bool, step: int, progress: float
+) -> Json:
+    index = np.arange(1, steps + 1)
+    right_at_1, right_at_2 = round(12 * progress), round(15 * progress)
+    scores: Json = {
+        "step": step,
+        "method": supervision,
+        "supervision": supervision,
+        "seed": seed,
+        "examples": 1376,
+        "network_calls_per_answer": steps * calls_per_step,
+        "per_step": {
+            "cell_accuracy": (0.55 + 0.33 * progress * (1 - np.exp(-4 * index / steps))).tolist(),
+            "exact_accuracy": (0.3 * progress * (index / steps) ** 2).tolist(),
+            "network_calls": (calls_per_step * index).tolist(),
+        },
+        "lm_loss": 0.4,
+        "copy": {"cell_accuracy": 0.712, "exact_accuracy": 0.0},
+        "examples_per_second": 1523.4,
+    }
+    if arc:
+        scores["scores"] = {
+            **{f"ARC/pass@{k}": min(1.0, right_at_1 / 45 * k**0.2) for k in (1, 2, 5, 10, 100, 1000)},
+            "ARC/prize_score": right_at_2 / 45,
+        }
+        scores["counts"] = {
+            "tasks": TASKS,
+            "outputs": 45,
+            "outputs_correct@1": right_at_1,
+            "outputs_correct@2": right_at_2,
+        }
+        scores["copy"]["scores"] = {"ARC/pass@1": 0.0, "ARC/pass@2": 0.0}
+        scores["copy"]["counts"] = {
+            "tasks": TASKS,
+            "outputs": 45,
+            "outputs_correct@1": 0,
+            "outputs_correct@2": 0,
+        }
+        scores["votes_ranked_by"] = "count, then mean token log-probability"
+    return scores
+
+
+def _write_evaluation(folder: Path, scores: Json, steps: int, seed: int, canvas: int) -> None:
+    folder.mkdir(parents=True)
+    (folder / "scores.json").write_text(json.dumps(scores))
+    if "scores" in scores:
+        np.savez(folder / "rollout_samples.npz", allow_pickle=False, **samples(steps, seed, canvas))
+        VotingResult({}, {}, {}, _outputs(scores["counts"])).write(folder)
+
+
+def _outputs(counts: dict[str, int]) -> list[OutputRecord]:
+    ranks = [1] * counts["outputs_correct@1"]
+    ranks += [2] * (counts["outputs_correct@2"] - len(ranks))
+    return [
+        OutputRecord(f"task{index % TASKS}", index // TASKS, True, rank, 32, 5, 20, -0.1)
+        for index, rank in enumerate([*ranks, *[None] * (counts["outputs"] - len(ranks))])
+    ]
+
+
+def samples(steps: int, seed: int, canvas: int, count: int = 12) -> dict[str, NDArray[Any]]:
+    """Arrays of rollout_samples.npz: answers revealed over the question; every third sample stays wrong."""
+    rng = np.random.default_rng(seed)
+    pairs = [_pair(rng, canvas) for _ in range(count)]
+    inputs = np.stack([question for question, _ in pairs])
+    answers = np.stack([answer for _, answer in pairs])
+    reveal = rng.random((count, canvas * canvas)) * np.where(np.arange(count) % 3 == 1, 1.15, 0.99)[:, None]
+    shown = np.arange(1, steps + 1) / steps  # [S]
+    preds = np.where(reveal[:, None] <= shown[None, :, None], answers[:, None], inputs[:, None])
+    return {
+        "names": np.array([f"{rng.integers(16**8):08x}" for _ in range(count)]),
+        "inputs": inputs,
+        "labels": np.where(answers == 0, -100, answers.astype(np.int64)),
+        "preds": preds.astype(np.uint8),
+    }
+
+
+def _pair(rng: np.random.Generator, canvas: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    height, width = rng.integers(4, canvas, 2)
+    question = np.where(rng.random((height, width)) < 0.35, rng.integers(1, 10, (height, width)), 0)
+    answer = np.flip(question, 1)[: max(3, height - rng.integers(0, 3))]
+    return encode_pair(question.astype(np.uint8), answer.astype(np.uint8), canvas=canvas)

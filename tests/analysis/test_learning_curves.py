@@ -1,0 +1,57 @@
+"""The learning curves: what is drawn from which numbers."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+
+from analysis.learning_curves import learning_curves, running_mean
+from analysis.run_directory import Run
+
+
+def test_the_running_mean_is_centred_skips_nan_and_shrinks_at_the_ends() -> None:
+    values = np.array([1.0, 2.0, np.nan, 4.0, 9.0])
+    np.testing.assert_allclose(running_mean(values, 3), [1.5, 1.5, 3.0, 6.5, 6.5])
+    np.testing.assert_array_equal(running_mean(values, 1), values)
+    np.testing.assert_array_equal(running_mean(np.full(3, np.nan), 3), np.full(3, np.nan))
+    assert running_mean(np.array([]), 3).shape == (0,)
+
+
+def test_the_running_mean_of_a_line_is_the_line() -> None:
+    line = np.arange(100.0)
+    np.testing.assert_allclose(running_mean(line, 11)[5:-5], line[5:-5])
+
+
+def lines(axes: Axes) -> dict[str, list[float]]:
+    return {str(line.get_label()): list(np.asarray(line.get_ydata())) for line in axes.get_lines()}
+
+
+def test_the_panels_show_the_runs_numbers_and_copying_as_a_dashed_line(run: Run) -> None:
+    fig = learning_curves(run)
+    loss, training, cells, solved = fig.axes
+    assert lines(loss)["each record"] == run.training.loss.tolist()
+    assert list(lines(training)) == [f"step {step}" for step in range(1, 7)]
+    assert lines(cells)["after step 6"] == [scores.cell_accuracy[-1] for scores in run.evaluations]
+    assert set(lines(cells)["copy the input"]) == {run.evaluation.copy_cell}
+    assert lines(solved)["pass@2"] == [scores.arc_scores["ARC/pass@2"] for scores in run.evaluations]
+    assert cells.get_lines()[-1].is_dashed()
+
+
+def test_the_title_states_method_seed_and_number_of_examples(run: Run) -> None:
+    title = learning_curves(run).get_suptitle()
+    for part in ("DIS", "seed 0", "1,376 test examples"):
+        assert part in title
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_run_without_training_records_or_with_one_evaluation_is_drawn(run: Run) -> None:
+    nothing = replace(
+        run.training,
+        step=run.training.step[:0],
+        loss=run.training.loss[:0],
+        step_accuracy=np.zeros((0, 0)),
+        seconds=run.training.seconds[:0],
+        examples_per_second=run.training.examples_per_second[:0],
+    )
+    assert len(learning_curves(replace(run, training=nothing, evaluations=run.evaluations[:1])).axes) == 4

@@ -1,0 +1,121 @@
+"""The report and the comparison, as command lines."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from analysis import compare, report
+from analysis.run_directory import read_run
+from analysis.tables import counted, duration, table
+from tests.analysis.synthetic_run import write_run
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_report_prints_the_scores_beside_copying_and_writes_both_figures(
+    run_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert report.main([str(run_folder)]) == 0
+    text = capsys.readouterr().out
+    for line in (
+        r"method +DIS",
+        r"seed +0",
+        r"training +12,000 steps in 12 min 00 s, 533 examples a second",
+        r"network calls +18 per answer, 3 per supervision step",
+        r"pass@1, mean of 43 tasks +26\.7 % \[\d+\.\d, \d+\.\d\] % +0\.0 %",
+        r"outputs right, 1 attempt +12 of 45, 26\.7 % \[16\.0, 41\.0\] % +0",
+        r"outputs right, 2 attempts \(ARC Prize\) +15 of 45, 33\.3 %",
+        r"cells right +87\.4 % +71\.2 %",
+        r"Votes ranked by count, then mean token log-probability",
+        r"6 +18 +87\.4 % +30\.0 %",
+    ):
+        assert re.search(line, text), f"{line}\nnot in\n{text}"
+    written = [Path(line) for line in text.splitlines() if line.startswith("/")]
+    assert {path.name for path in written} == {
+        f"{name}.{suffix}" for name in ("learning_curves", "arc_strips") for suffix in ("png", "pdf")
+    }
+    assert all(path.parent == run_folder / "figures" and path.stat().st_size > 5000 for path in written)
+
+
+def test_a_run_that_is_not_arc_has_no_arc_lines_and_no_strips(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_run(tmp_path / "sudoku", arc=False, training_steps=400)
+    assert report.main([str(folder), "--figures-dir", str(tmp_path / "pictures")]) == 0
+    text = capsys.readouterr().out
+    assert "cells right" in text
+    assert "pass@" not in text
+    assert "Votes" not in text
+    assert {path.stem for path in (tmp_path / "pictures").iterdir()} == {"learning_curves"}
+
+
+def test_without_output_records_pass_at_k_has_no_interval(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", training_steps=400)
+    (folder / "evaluations/step_400/outputs.jsonl").unlink()
+    text = report.summary(read_run(folder))
+    assert re.search(r"pass@1, mean of 43 tasks +26\.7 % +0\.0 %", text)
+    assert "bootstrap" not in text
+
+
+@pytest.mark.parametrize("module", ["analysis.report", "analysis.compare"])
+def test_a_missing_run_ends_with_exit_2_and_three_parts_and_no_traceback(module: str) -> None:
+    arguments = [sys.executable, "-m", module, "no/such/run", "nor/this"][
+        : 4 + (module == "analysis.compare")
+    ]
+    done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    given, allowed, remedy = done.stderr.strip().splitlines()
+    assert "no/such/run" in given
+    assert allowed.startswith("  allowed: ")
+    assert remedy.startswith("  to do: ")
+
+
+def test_a_comparison_lays_two_methods_side_by_side(
+    run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = write_run(tmp_path / "trm", supervision="act", steps=16, calls_per_step=21, training_steps=2000)
+    assert compare.main([str(run_folder), str(other), "--figures-dir", str(tmp_path / "figures")]) == 0
+    text = capsys.readouterr().out
+    assert re.search(r"method +DIS +TRM\n", text)
+    assert re.search(r"network calls per answer +18 +336\n", text)
+    assert re.search(r"outputs right, 2 attempts +15 of 45, 33\.3 % \[21\.4, 47\.9\] %", text)
+    assert "Not like for like: the runs have different numbers of training steps." in text
+    for suffix in ("png", "pdf"):
+        assert (tmp_path / f"figures/accuracy_against_network_calls.{suffix}").stat().st_size > 5000
+
+
+def test_the_comparison_draws_each_run_over_its_own_network_calls(run_folder: Path, tmp_path: Path) -> None:
+    other = write_run(tmp_path / "trm", supervision="act", steps=16, calls_per_step=21, training_steps=400)
+    cells, exact = compare.accuracy_against_calls([read_run(run_folder), read_run(other)]).axes
+    for axes in (cells, exact):
+        dis, trm, copied = axes.get_lines()
+        assert [np.max(line.get_xdata()) for line in (dis, trm)] == [18, 336]
+        assert copied.is_dashed()
+
+
+def test_runs_alike_are_compared_without_a_warning_and_other_test_data_is_named(tmp_path: Path) -> None:
+    run = read_run(write_run(tmp_path / "run", arc=False, training_steps=400))
+    assert compare.differences([run, run]) == []
+    scores = tmp_path / "run/evaluations/step_400/scores.json"
+    scores.write_text(scores.read_text().replace("0.712", "0.5").replace('"seed": 0', '"seed": 1'))
+    (warning,) = compare.differences([run, read_run(tmp_path / "run")])
+    assert "test data" in warning
+    assert "seeds" in warning
+    assert "batch" not in warning
+
+
+def test_one_run_is_too_few_to_compare(run_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert compare.main([str(run_folder)]) == 2
+    assert "two or more run directories" in capsys.readouterr().err
+
+
+def test_numbers_are_written_for_readers() -> None:
+    assert [duration(seconds) for seconds in (7.4, 723, 7_260)] == ["7 s", "12 min 03 s", "2 h 01 min"]
+    assert counted(9, 45) == "9 of 45, 20.0 % [10.9, 33.8] %"
+    assert table([("a", "bb"), ("ccc", "d")], indent=" ") == " a    bb\n ccc   d"

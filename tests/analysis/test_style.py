@@ -1,0 +1,49 @@
+"""The look of figures: what can be checked without eyes."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from analysis import style
+
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+
+def test_there_is_one_colour_for_each_arc_token_and_all_differ() -> None:
+    assert style.TOKEN_RGB.shape == (12, 3)
+    assert len(np.unique(style.TOKEN_RGB, axis=0)) == 12
+    # fchollet/ARC-AGI, apps/css/common.css: black is 0, blue 1, red 2, maroon 9.
+    assert [style.TOKEN_COLOURS[2 + colour] for colour in (0, 1, 2, 9)] == [
+        "#000000",
+        "#0074D9",
+        "#FF4136",
+        "#870C25",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [(1, [0]), (2, [0, 1]), (8, list(range(8))), (16, [0, 2, 4, 6, 9, 11, 13, 15]), (0, [])],
+)
+def test_at_most_eight_steps_are_chosen_with_the_first_and_the_last(count: int, expected: list[int]) -> None:
+    assert style.evenly_chosen(count, at_most=8) == expected
+
+
+def test_a_figure_is_saved_as_png_and_pdf_into_a_new_folder_and_always_the_same(tmp_path: Path) -> None:
+    fig = Figure()
+    fig.subplots().plot([1, 2], [3, 4])
+    png, pdf = style.save(fig, tmp_path / "new" / "v1.5")
+    assert (png.name, pdf.name) == ("v1.5.png", "v1.5.pdf")
+    assert png.read_bytes().startswith(PNG_SIGNATURE)
+    assert pdf.read_bytes().startswith(b"%PDF")
+    again = style.save(fig, tmp_path / "again")
+    assert [path.read_bytes() for path in again] == [png.read_bytes(), pdf.read_bytes()]
+
+
+def test_a_line_at_zero_is_inside_the_panel() -> None:
+    axes = Figure().subplots()
+    axes.plot([0, 1], [0.0, 0.4])
+    style.from_zero(axes)
+    assert -0.05 < axes.get_ylim()[0] < 0
