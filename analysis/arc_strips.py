@@ -135,7 +135,8 @@ def _caption(right: NDArray[np.bool_], shown: int) -> str:
     return (
         f"{shown} of {len(right)} stored test inputs, {int(right.sum())} of which end exactly right. Shown are "
         "the first that do and the first that do not, half each where there are enough, in file order.\n"
-        "White dots: wrong cells. Beige: end-of-grid marks. Predictions are cut to the extent of the answer."
+        "White dots with a black rim: wrong cells. Beige: end-of-grid marks. "
+        "Predictions are cut to the extent of the answer."
     )
 
 

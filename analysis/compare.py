@@ -102,8 +102,8 @@ def _draw_panel(
         axes.plot(
             last.network_calls, score(last)[0], color=colour, marker=style.LINE_MARKERS[look], label=label
         )
-    for copied in sorted({score(run.evaluation)[1] for run in runs}):
-        axes.axhline(copied, label="copy the input", **style.BASELINE)
+    for index, copied in enumerate(sorted({score(run.evaluation)[1] for run in runs})):
+        axes.axhline(copied, label="" if index else "copy the input", **style.BASELINE)
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(ScalarFormatter())

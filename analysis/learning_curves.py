@@ -57,13 +57,20 @@ def _window(records: int) -> int:
     return 2 * (records // (2 * SMOOTHED_SHARE)) + 1
 
 
+def _smoothed(window: int) -> str:
+    return f"running mean of {window} records" if window > 1 else "each record"
+
+
 def _draw_loss(axes: Axes, run: Run) -> None:
     training, window = run.training, _window(len(run.training.step))
     axes.set_title("Training loss")
     axes.set_ylabel("loss of an example")
-    axes.plot(training.step, training.loss, color=style.SKY, alpha=0.6, linewidth=0.8, label="each record")
+    if window > 1:
+        axes.plot(
+            training.step, training.loss, color=style.SKY, alpha=0.6, linewidth=0.8, label="each record"
+        )
     smooth = running_mean(training.loss, window)
-    axes.plot(training.step, smooth, color=style.BLUE, label=f"running mean of {window} records")
+    axes.plot(training.step, smooth, color=style.BLUE, label=_smoothed(window))
     axes.legend(loc="upper right")
 
 
@@ -73,7 +80,7 @@ def _draw_training_accuracy(axes: Axes, run: Run) -> None:
     shown = style.evenly_chosen(steps, at_most=8)
     window = _window(len(training.step))
     axes.set_title("Training: cells right after each step")
-    axes.set_ylabel(f"cells right, mean of {window} records")
+    axes.set_ylabel(f"cells right, {_smoothed(window)}")
     for colour, index in zip(style.in_order(len(shown)), shown, strict=True):
         smooth = running_mean(training.step_accuracy[:, index], window)
         axes.plot(training.step, smooth, color=colour, linewidth=1.3, label=f"step {index + 1}")

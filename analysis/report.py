@@ -78,9 +78,10 @@ def _pass_row(run: Run, attempts: int) -> tuple[str, str, str]:
     last = run.evaluation
     name = f"ARC/pass@{attempts}"
     score = percent(last.arc_scores[name])
-    if run.outputs:
+    shares = task_shares(run.outputs, attempts)
+    if len(set(shares)) > 1:  # from equal tasks the bootstrap can tell nothing
         rng = numpy_generator(0, "bootstrap over tasks", attempts)
-        score += f" {percent_range(*bootstrap_interval(task_shares(run.outputs, attempts), rng))}"
+        score += f" {percent_range(*bootstrap_interval(shares, rng))}"
     copied = last.copy_arc_scores.get(name)
     tasks = last.counts["tasks"]
     return (

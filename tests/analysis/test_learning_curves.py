@@ -55,3 +55,16 @@ def test_a_run_without_training_records_or_with_one_evaluation_is_drawn(run: Run
         examples_per_second=run.training.examples_per_second[:0],
     )
     assert len(learning_curves(replace(run, training=nothing, evaluations=run.evaluations[:1])).axes) == 4
+
+
+def test_few_records_are_drawn_as_they_are_and_not_called_a_mean(run: Run) -> None:
+    few = replace(
+        run.training,
+        step=run.training.step[:10],
+        loss=run.training.loss[:10],
+        step_accuracy=run.training.step_accuracy[:10],
+    )
+    loss, training, *_ = learning_curves(replace(run, training=few)).axes
+    assert list(lines(loss)) == ["each record"]
+    assert lines(loss)["each record"] == pytest.approx(few.loss)
+    assert "mean" not in training.get_ylabel()

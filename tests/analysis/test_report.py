@@ -55,10 +55,18 @@ def test_a_run_that_is_not_arc_has_no_arc_lines_and_no_strips(
 
 def test_without_output_records_pass_at_k_has_no_interval(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run", training_steps=400)
+    assert re.search(r"pass@1, mean of 43 tasks +26\.7 % \[", report.summary(read_run(folder)))
     (folder / "evaluations/step_400/outputs.jsonl").unlink()
     text = report.summary(read_run(folder))
     assert re.search(r"pass@1, mean of 43 tasks +26\.7 % +0\.0 %", text)
     assert "bootstrap" not in text
+
+
+def test_when_no_task_is_solved_no_interval_of_zero_width_is_claimed(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", training_steps=400)
+    records = folder / "evaluations/step_400/outputs.jsonl"
+    records.write_text(re.sub(r'"rank": \d', '"rank": null', records.read_text()))
+    assert "[0.0, 0.0]" not in report.summary(read_run(folder))
 
 
 @pytest.mark.parametrize("module", ["analysis.report", "analysis.compare"])
@@ -97,6 +105,18 @@ def test_the_comparison_draws_each_run_over_its_own_network_calls(run_folder: Pa
         dis, trm, copied = axes.get_lines()
         assert [np.max(line.get_xdata()) for line in (dis, trm)] == [18, 336]
         assert copied.is_dashed()
+
+
+def test_copying_scores_differently_on_other_data_but_has_one_legend_entry(
+    run_folder: Path, tmp_path: Path
+) -> None:
+    other = write_run(tmp_path / "other", arc=False, training_steps=400)
+    scores = other / "evaluations/step_400/scores.json"
+    scores.write_text(scores.read_text().replace("0.712", "0.5"))
+    fig = compare.accuracy_against_calls([read_run(run_folder), read_run(other)])
+    assert len(fig.axes[0].get_lines()) == 4
+    assert [text.get_text() for text in fig.legends[0].get_texts()].count("copy the input") == 1
+    assert len(fig.legends[0].get_texts()) == 3
 
 
 def test_runs_alike_are_compared_without_a_warning_and_other_test_data_is_named(tmp_path: Path) -> None:
