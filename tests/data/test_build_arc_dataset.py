@@ -45,9 +45,11 @@ def in_process(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
 
     def call(*arguments: object) -> Ended:
         monkeypatch.setattr(sys, "argv", ["build_arc_dataset.py", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
+        code: int | str | None = 0
+        try:
             command_line.run(build_arc_dataset.main)
-        code = ended.value.code
+        except SystemExit as ended:
+            code = ended.code
         assert isinstance(code, int)
         return Ended(code, *capsys.readouterr())
 
