@@ -9,8 +9,9 @@ from omegaconf import DictConfig
 
 from dis_trm.supervision import DISSupervision
 from trm.act import ACTSupervision
-from trm.training.command_line import run
+from trm.command_line import run
 from trm.training.launch import train
+from trm.training.overrides import run_hydra
 
 SUPERVISIONS = {"act": ACTSupervision, "dis": DISSupervision}
 
@@ -18,8 +19,8 @@ SUPERVISIONS = {"act": ACTSupervision, "dis": DISSupervision}
 @hydra.main(version_base="1.3", config_path="configs", config_name="train_arc_tiny_corrupt")
 def main(config: DictConfig) -> None:
     """Train what Hydra composed."""
-    train(config, SUPERVISIONS)
+    run(lambda: train(config, SUPERVISIONS))
 
 
 if __name__ == "__main__":
-    run(main, SUPERVISIONS)
+    run_hydra(main, SUPERVISIONS)

@@ -14,8 +14,8 @@ from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
 from analysis import style
 from analysis.run_directory import Evaluation, Run, read_run
-from analysis.tables import counted, duration, percent, table
 from trm.errors import UserError
+from trm.evaluation.table import counted, duration, percent, table
 
 
 def comparison(runs: Sequence[Run]) -> str:

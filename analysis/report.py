@@ -12,10 +12,10 @@ from analysis import style
 from analysis.arc_strips import arc_strips
 from analysis.learning_curves import learning_curves
 from analysis.run_directory import Evaluation, Run, read_run
-from analysis.tables import counted, duration, percent, percent_range, table
 from trm.errors import UserError
 from trm.evaluation.arc_voting import task_shares
 from trm.evaluation.intervals import bootstrap_interval
+from trm.evaluation.table import counted, duration, percent, percent_range, table
 from trm.randomness import numpy_generator
 
 NOT_MEASURED = "–"

@@ -1,7 +1,8 @@
-"""Command lines of the dataset builders: both spellings of a flag, nearest names, errors without a traceback."""
+"""Command lines: both spellings of a flag, nearest names, errors without a traceback."""
 
 import argparse
 import difflib
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
@@ -71,19 +72,22 @@ def integer(lowest: int, highest: int | None = None) -> Callable[[str], int]:
     return read
 
 
-def run(main: Callable[[], None]) -> NoReturn:
-    """Run a command; print what the user got wrong, or what the system refused, and exit with 2."""
+def run(main: Callable[[], None]) -> None:
+    """Run a command; print what the user got wrong, or what the system refused, and exit with 2.
+
+    Of several ranks the first one speaks in full, since most errors meet all of them.
+    """
     try:
         main()
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(EXIT_USER_ERROR)
+        _complain(str(error), error.given)
     except OSError as error:
-        refused = UserError(
-            given=f"{error.filename or 'writing'}: {error.strerror}",
-            allowed="files that may be read and written, and a disk with room for the dataset",
-            remedy="mend that and run the command again; nothing unfinished was left behind",
-        )
-        print(f"error: {refused}", file=sys.stderr)
-        sys.exit(EXIT_USER_ERROR)
-    sys.exit(0)
+        where = f"{error.filename}: " if error.filename else ""
+        message = f"{where}{error.strerror}; nothing was kept of what was being written"
+        _complain(message, message)
+
+
+def _complain(whole: str, brief: str) -> NoReturn:
+    rank = os.environ.get("RANK", "0")
+    print(f"error: {whole}" if rank == "0" else f"error on rank {rank}: {brief}", file=sys.stderr, flush=True)
+    sys.exit(EXIT_USER_ERROR)

@@ -10,8 +10,8 @@ import pytest
 
 from analysis import compare, report
 from analysis.run_directory import read_run
-from analysis.tables import counted, duration, table
 from tests.analysis.synthetic_run import write_run
+from trm.evaluation.table import counted, duration, table
 
 ROOT = Path(__file__).parents[2]
 

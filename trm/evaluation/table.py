@@ -1,4 +1,4 @@
-"""Scores as aligned text."""
+"""Numbers and scores as text."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -32,10 +32,19 @@ def counted(right: int, of: int) -> str:
     return f"{right} of {of}, {percent(right / of)} {percent_range(*wilson_interval(right, of))}"
 
 
+def duration(seconds: float) -> str:
+    """Seconds as the two largest of hours, minutes and seconds."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
 def scores_table(scores: Mapping[str, Any]) -> str:
     """An evaluation (the content of scores.json): scores beside copying the input, then each supervision step."""
     per_step, copied = scores["per_step"], scores["copy"]
-    rows = [("", "model", "copy the input")]
+    rows: list[Sequence[str]] = [("", "model", "copy the input")]
     for name, value in scores.get("scores", {}).items():
         rows.append((name, percent(value), percent(copied["scores"][name])))
     for k in (1, 2) if scores.get("counts", {}).get("outputs") else ():

@@ -57,20 +57,23 @@ def make_trainer(
     config: TrainConfig, arch: Architecture, supervisions: Supervisions, ranks: Ranks
 ) -> Trainer:
     """All parts of a run on this rank."""
-    place = {
-        "global_batch_size": config.global_batch_size,
-        "rank": ranks.rank,
-        "world_size": ranks.world_size,
-    }
+    test_paths = config.data_paths_test or config.data_paths
     data = TrainingData(
         config.data_paths,
         seed=config.seed,
         epochs_per_iteration=config.epochs_per_iteration,
         build_command=build_command(config, config.data_paths),
-        **place,
+        global_batch_size=config.global_batch_size,
+        rank=ranks.rank,
+        world_size=ranks.world_size,
     )
-    test_paths = config.data_paths_test or config.data_paths
-    test = EvaluationData(test_paths, build_command=build_command(config, test_paths), **place)
+    test = EvaluationData(
+        test_paths,
+        build_command=build_command(config, test_paths),
+        global_batch_size=config.global_batch_size,
+        rank=ranks.rank,
+        world_size=ranks.world_size,
+    )
     check_same_tokens(data.metadata, test.metadata)
     supervision = make_supervision(arch, data.metadata, supervisions, config.seed, ranks)
     if config.load_checkpoint:

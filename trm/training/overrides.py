@@ -1,0 +1,52 @@
+"""A Hydra command line as TRM's users type it: keys with or without a leading `+`, misspelt ones named."""
+
+import re
+import sys
+from collections.abc import Callable, Sequence
+
+from trm.command_line import run
+from trm.training.config import Supervisions, check_key, known_keys
+
+GROUPS = ("arch", "experiment")
+QUIET = (  # a run has its own directory and records; Hydra writes none
+    "hydra.run.dir=.",
+    "hydra.sweep.dir=.",
+    "hydra.sweep.subdir=.",
+    "hydra.output_subdir=null",
+    "hydra/job_logging=none",
+    "hydra/hydra_logging=none",
+)
+_OVERRIDE = re.compile(r"^(?P<sign>\+{0,2}|~)(?P<key>[A-Za-z_][\w./@-]*)(=(?P<value>.*))?$", re.DOTALL)
+
+
+def run_hydra(entry: Callable[[], None], supervisions: Supervisions) -> None:
+    """Run a Hydra entry on this process's command line; a UserError ends it with its text and exit code 2."""
+
+    def checked() -> None:
+        sys.argv[1:] = [*normalise(sys.argv[1:], supervisions), *QUIET]
+        entry()
+
+    run(checked)
+
+
+def normalise(arguments: Sequence[str], supervisions: Supervisions) -> list[str]:
+    """The same overrides with the sign that Hydra wants: a key may be given with or without a leading `+`.
+
+    Raises:
+        UserError: a key that does not exist, named before Hydra composes anything.
+    """
+    known = known_keys(supervisions)
+    return [_normalise_one(argument, known) for argument in arguments]
+
+
+def _normalise_one(argument: str, known: set[str]) -> str:
+    match = _OVERRIDE.match(argument)
+    if argument.startswith("-") or match is None or match["value"] is None:
+        return argument
+    key, value = match["key"], match["value"]
+    if key.startswith("hydra") or match["sign"] == "~":
+        return argument
+    if key in GROUPS:
+        return f"{key}={value}"
+    check_key(key, known)
+    return f"++{key}={value}"
