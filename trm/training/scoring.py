@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from trm.distributed import Ranks, join
 from trm.errors import UserError
@@ -126,15 +128,16 @@ def _config_beside(checkpoint: Path) -> Path:
 
 def _read_config(file: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(file.read_text())
-    except (OSError, yaml.YAMLError) as error:
+        content = OmegaConf.to_container(OmegaConf.load(file), resolve=True)
+    except (OSError, YAMLError, OmegaConfBaseException) as error:
         raise UserError(f"{file}: {error}", "a readable YAML file", "check --config") from error
-    missing = [k for k in ("arch", "global_batch_size") if k not in (content or {})]
+    keys = content if isinstance(content, dict) else {}
+    missing = [k for k in ("arch", "global_batch_size") if k not in keys]
     if missing:
         raise UserError(
             f"{file} lacks {', '.join(missing)}", "the resolved configuration of a run", "check --config"
         )
-    return dict(content)
+    return {str(k): v for k, v in keys.items()}
 
 
 def _output_beside(checkpoint: Path) -> Path:

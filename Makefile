@@ -1,0 +1,42 @@
+# make demo               a virtual environment, then DIS on real ARC tasks (about 10 minutes on 2 cores)
+# make demo METHOD=trm    the same with TRM;  make compare lays the two side by side
+# make test               the same environment, then lint, types and tests;  make test-long: the checks of minutes
+
+PYTHON ?= python3
+METHOD ?= dis
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+ENTRY_dis := train_arc_tiny_corrupt.py experiment=arc_mini
+ENTRY_trm := pretrain.py experiment=arc_mini_trm
+
+.PHONY: demo compare test test-long lint clean
+
+$(INSTALLED): requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "error: $(PYTHON) is $$($(PYTHON) --version); allowed: Python 3.11 or newer; to do: make PYTHON=python3.12 …"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+demo: $(INSTALLED)
+	@test -n "$(ENTRY_$(METHOD))" || { echo "error: METHOD=$(METHOD); allowed: dis | trm; to do: make demo METHOD=dis"; exit 2; }
+	$(BIN)/torchrun --standalone --nproc_per_node=1 $(ENTRY_$(METHOD))
+
+compare: $(INSTALLED)
+	$(BIN)/python -m analysis.compare runs/arc_mini_dis runs/arc_mini_trm --figures-dir runs/figures
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: lint
+	$(BIN)/python -m pytest -q -n 2
+
+test-long: $(INSTALLED)
+	$(BIN)/python -m pytest -q -m long
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,149 @@
+"""The house: which room may know which, and what no file may do."""
+
+import ast
+import sys
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from trm.training.config import known_keys
+from train_arc_tiny_corrupt import SUPERVISIONS
+
+ROOT = Path(__file__).resolve().parents[1]
+ENTRIES = ("train_arc_tiny_corrupt", "pretrain", "evaluate")
+ROOMS = ("trm", "dis_trm", "data", "analysis", *ENTRIES)
+SOURCES = sorted(
+    p
+    for room in ROOMS
+    for p in ([ROOT / f"{room}.py"] if room in ENTRIES else (ROOT / room).rglob("*.py"))
+    if "data" not in p.relative_to(ROOT).parts[:-1] or p.parent == ROOT / "data"
+)
+
+# (who, may import of ours nothing but): the longest matching name decides
+ALLOWED = {
+    "trm": ("trm",),
+    "trm.puzzles": ("trm.puzzles", "trm.errors", "trm.randomness"),
+    "dis_trm": ("dis_trm", "trm"),
+    "data": ("data", "trm.puzzles", "trm.errors", "trm.randomness", "trm.command_line"),
+    "analysis": ("analysis", "trm", "dis_trm"),
+    **{entry: ("trm", "dis_trm") for entry in ENTRIES},
+}
+FORBIDDEN = {
+    "trm.evaluation": ("trm.training",),
+    "trm.model": ("trm.losses", "trm.act", "trm.distributed", "trm.training", "trm.evaluation"),
+    "trm.puzzles": ("trm.training", "trm.evaluation"),
+    "dis_trm": ("trm.training", "trm.evaluation"),
+    "analysis": ("trm.training", "data"),
+}
+
+
+def module_name(file: Path) -> str:
+    parts = file.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+@cache
+def tree(file: Path) -> ast.Module:
+    return ast.parse(file.read_text())
+
+
+def imports(file: Path) -> Iterator[str]:
+    for node in ast.walk(tree(file)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: imports are absolute"
+            yield node.module or ""
+
+
+def within(name: str, room: str) -> bool:
+    return name == room or name.startswith(room + ".")
+
+
+def room_rule(name: str, rules: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
+    matching = [room for room in rules if within(name, room)]
+    return rules[max(matching, key=len)] if matching else ()
+
+
+@pytest.mark.parametrize("file", SOURCES, ids=module_name)
+def test_arrows_go_one_way(file: Path) -> None:
+    name = module_name(file)
+    ours = [i for i in imports(file) if i.split(".")[0] in ROOMS]
+    for imported in ours:
+        assert any(within(imported, room) for room in room_rule(name, ALLOWED)), f"{name} → {imported}"
+        assert not any(within(imported, room) for room in room_rule(name, FORBIDDEN)), f"{name} → {imported}"
+
+
+def test_ground_rooms_do_not_know_what_is_built_on_them() -> None:
+    for file in (ROOT / "trm").glob("*.py"):
+        for imported in imports(file):
+            assert not within(imported, "trm.training"), file
+            assert not within(imported, "trm.evaluation"), file
+
+
+def test_nothing_imports_an_entry_or_analysis() -> None:
+    for file in SOURCES:
+        own = module_name(file).split(".")[0]
+        for imported in imports(file):
+            top = imported.split(".")[0]
+            assert top not in ENTRIES, file
+            assert top != "analysis" or own == "analysis", file
+
+
+def test_no_top_level_name_shadows_the_standard_library() -> None:
+    names = {p.stem for p in ROOT.glob("*.py")} | {p.name for p in ROOT.iterdir() if p.is_dir()}
+    assert not names & sys.stdlib_module_names
+
+
+@pytest.mark.parametrize("file", SOURCES, ids=module_name)
+def test_every_module_opens_with_what_it_is_for_and_stays_readable(file: Path) -> None:
+    if file.name != "__init__.py":
+        assert ast.get_docstring(tree(file)), f"{file}: no docstring"
+    assert len(file.read_text().splitlines()) <= 400, file
+
+
+@pytest.mark.parametrize("file", SOURCES, ids=module_name)
+def test_no_global_random_generator_no_pickle_no_cuda_only_call(file: Path) -> None:
+    text = file.read_text()
+    for forbidden in ("np.random.seed", "torch.manual_seed", "import random", ".cuda()", "allow_pickle=True"):
+        assert forbidden not in text, f"{file}: {forbidden}"
+    if "torch.load(" in text:
+        assert text.count("torch.load(") == text.count("weights_only=True)"), file
+
+
+def test_no_broad_except() -> None:
+    for file in SOURCES:
+        for node in ast.walk(tree(file)):
+            if isinstance(node, ast.ExceptHandler):
+                caught = ast.unparse(node.type) if node.type else ""
+                assert caught not in ("", "Exception", "BaseException"), f"{file}:{node.lineno}"
+
+
+def test_public_functions_of_the_library_are_documented() -> None:
+    for file in SOURCES:
+        for node in ast.walk(tree(file)):
+            if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+                nested_or_obvious = node.name in ("forward",) or ast.get_docstring(node)
+                if not nested_or_obvious and isinstance(node, ast.ClassDef):
+                    pytest.fail(f"{file}:{node.lineno} {node.name}")
+
+
+def test_every_config_file_is_free_of_unknown_keys_and_says_what_it_is() -> None:
+    for file in (ROOT / "configs").rglob("*.yaml"):
+        assert file.read_text().startswith("# "), f"{file}: opens with what it is"
+    keys = {k.split(".")[1] for k in known_keys(SUPERVISIONS) if k.startswith("arch.")}
+    for file in (ROOT / "configs/arch").glob("*.yaml"):
+        found = {line.split(":")[0] for line in file.read_text().splitlines() if line and line[0].isalpha()}
+        assert found - {"defaults"} <= keys, file
+
+
+def test_requirements_pin_what_pyproject_asks_for() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]["dev"]
+    wanted = {d.split(">=")[0].lower() for d in [*project["dependencies"], *extras]}
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    pins = dict(line.lower().split("==") for line in lines if line and not line.startswith("#"))
+    assert wanted == pins.keys()

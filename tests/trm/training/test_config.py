@@ -1,0 +1,138 @@
+"""Configuration: presets, published keys, and every error of a wrong key or value."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra import compose, initialize_config_dir
+
+from tests.runs import REPOSITORY
+from train_arc_tiny_corrupt import SUPERVISIONS
+from trm.errors import UserError
+from trm.training.config import TrainConfig, architecture, fingerprint, train_config
+from trm.training.overrides import normalise
+from trm.training.run_directory import RunDirectory
+
+
+def composed(name: str, *overrides: str) -> TrainConfig:
+    with initialize_config_dir(str(REPOSITORY / "configs"), version_base="1.3"):
+        return train_config(compose(name, normalise(overrides, SUPERVISIONS)), SUPERVISIONS)
+
+
+def refused(name: str, *overrides: str) -> str:
+    with pytest.raises(UserError) as caught:
+        composed(name, *overrides)
+    assert caught.value.given
+    assert caught.value.allowed
+    assert caught.value.remedy
+    return str(caught.value)
+
+
+def test_the_dis_entry_defaults_to_the_released_recipe() -> None:
+    config = composed("train_arc_tiny_corrupt")
+    arch = config.arch
+    assert config.data_paths == ["data/arc1concept-aug-1000"]
+    assert (config.global_batch_size, config.epochs, config.lr, config.puzzle_emb_lr) == (512, 200_000, 1e-4, 1e-2)
+    assert (config.weight_decay, config.puzzle_emb_weight_decay, config.ema) == (0.1, 0.1, False)
+    assert (config.lr_warmup_steps, config.optimizer) == (2000, "adamw")
+    assert (arch["hidden_size"], arch["L_layers"], arch["num_heads"]) == (256, 1, 8)
+    assert (arch["H_cycles"], arch["L_cycles"], arch["halt_max_steps"]) == (1, 2, 6)
+    assert (arch["feed"], arch["target_kernel"], arch["pad_cells"]) == ("prediction", "reveal", "release")
+    assert (arch["step_weights"], arch["step_index"], arch["loss_terms"]) == ("uniform", "integer", "single")
+
+
+def test_the_trm_entry_defaults_to_the_published_settings() -> None:
+    config = composed("cfg_pretrain")
+    arch = config.arch
+    assert (config.global_batch_size, config.epochs, config.lr_warmup_steps) == (768, 100_000, 2000)
+    assert (config.optimizer, config.beta1, config.beta2, config.ema_rate) == ("adam_atan2", 0.9, 0.95, 0.999)
+    assert (arch["hidden_size"], arch["L_layers"], arch["halt_max_steps"]) == (512, 2, 16)
+    assert (arch["halt_exploration_prob"], arch["no_ACT_continue"]) == (0.1, True)
+
+
+@pytest.mark.parametrize("sign", ["", "+", "++"])
+def test_a_key_may_be_given_with_or_without_the_leading_plus(sign: str) -> None:
+    assert composed("cfg_pretrain", f"{sign}run_name=mine", f"{sign}ema=True").run_name == "mine"
+
+
+def test_the_published_command_composes() -> None:
+    words = "arch=trm arch.L_layers=2 arch.H_cycles=3 arch.L_cycles=4 +run_name=x ema=True evaluators=[]"
+    config = composed("cfg_pretrain", 'data_paths=["data/a"]', *words.split(), "arch.mlp_t=True", "arch.pos_encodings=none")
+    assert config.data_paths == ["data/a"]
+    assert config.evaluators == []
+    assert (config.arch["H_cycles"], config.arch["L_cycles"], config.arch["mlp_t"]) == (3, 4, True)
+
+
+def test_the_published_evaluator_name_is_understood() -> None:
+    assert composed("cfg_pretrain", "evaluators=[{name: arc@ARC}]").evaluators == ["arc"]
+
+
+def test_the_paper_preset_differs_from_the_release_in_the_table_s_rows_only() -> None:
+    release, paper = (composed("train_arc_tiny_corrupt", f"arch={a}").arch for a in ("dis", "dis_paper"))
+    changed = {k: paper[k] for k in release if release[k] != paper[k]}
+    assert changed == {"feed": "question", "target_kernel": "mask", "pad_cells": "ignore", "step_weights": "linear"}
+
+
+@pytest.mark.parametrize(
+    ("word", "nearest"),
+    [
+        ("global_batchsize=8", "global_batch_size"),
+        ("arch.H_cycle=2", "arch.H_cycles"),
+        ("+puzzle_emb_lrr=1", "puzzle_emb_lr"),
+        ("arch.loss.loss_type=softmax_cross_entropy", "arch.loss_type"),
+    ],
+)
+def test_a_misspelt_key_names_the_nearest(word: str, nearest: str) -> None:
+    assert f"did you mean {nearest!r}?" in refused("cfg_pretrain", word)
+
+
+def test_a_key_of_the_other_method_is_refused() -> None:
+    assert "arch.target_kernel" in refused("cfg_pretrain", "arch=trm", "arch.target_kernel=mask")
+
+
+@pytest.mark.parametrize(
+    ("word", "says"),
+    [
+        ("lr=fast", "lr='fast'"),
+        ("device=tpu", "auto | cpu | cuda"),
+        ("optimizer=sgd", "adam_atan2 | adamw"),
+        ("wandb=maybe", "auto | disabled | offline | online"),
+        ("evaluators=[sudoku]", "arc"),
+        ("data_paths=[]", "data_paths is empty"),
+        ("global_batch_size=0", "at least 1"),
+        ("arch.loss_type=mse", "stablemax_cross_entropy | softmax_cross_entropy"),
+        ("arch.halt_max_steps=0", "at least 1"),
+        ("arch.halt_exploration_prob=2", "a probability"),
+    ],
+)
+def test_an_unusable_value_is_refused_with_what_is_allowed(word: str, says: str) -> None:
+    assert says in refused("cfg_pretrain", word)
+
+
+def test_an_eval_interval_that_does_not_divide_epochs_is_refused_with_one_that_does() -> None:
+    text = refused("cfg_pretrain", "epochs=100", "eval_interval=30")
+    assert "use epochs=90, or eval_interval=25" in text
+
+
+def test_an_architecture_survives_the_way_to_its_file_and_back() -> None:
+    arch = composed("train_arc_tiny_corrupt").arch
+    assert architecture(arch, SUPERVISIONS).as_dict() == arch
+
+
+def test_the_default_run_directory_depends_on_what_decides_the_numbers_and_on_nothing_else() -> None:
+    names = [
+        RunDirectory.of(composed("cfg_pretrain", *o)).path.name
+        for o in ([], ["max_steps=5", "device=cpu"], ["lr=2e-4"], ["arch.H_cycles=2"])
+    ]
+    assert names[0] == names[1]
+    assert len(set(names)) == 3
+
+
+def test_fingerprint_is_stable() -> None:
+    assert fingerprint(composed("cfg_pretrain")) == fingerprint(composed("cfg_pretrain"))
+
+
+@pytest.mark.parametrize("file", sorted((REPOSITORY / "configs/experiment").glob("*.yaml")), ids=lambda p: p.stem)
+def test_every_experiment_composes(file: Path) -> None:
+    config: Any = composed("cfg_pretrain", f"experiment={file.stem}")
+    assert config.run_name
