@@ -202,11 +202,11 @@ def test_evaluation2_is_held_out_even_when_not_named(tmp_path: Path, in_process:
 @pytest.mark.parametrize(
     ("subsets", "test_set", "groups", "scored", "puzzles"),
     [
-        (["training", "evaluation", "concept"], "evaluation", 960, 400, 876_405),
-        (["training2", "evaluation2", "concept"], "evaluation2", 1280, 120, 1_191_719),
+        (["training", "evaluation", "concept"], "evaluation", 960, 400, 876_405),  # published
+        (["training2", "evaluation2", "concept"], "evaluation2", 1280, 120, 1_191_719),  # our first build
     ],
 )
-def test_the_full_dataset_has_the_published_size(
+def test_the_full_dataset_has_the_size_it_should(
     tmp_path: Path, subsets: list[str], test_set: str, groups: int, scored: int, puzzles: int
 ) -> None:
     prefix = os.environ.get("ARC_SOURCE_PREFIX")

@@ -16,7 +16,7 @@ from trm.errors import UserError
 from trm.puzzles.arc_grids import CANVAS, VOCAB_SIZE
 from trm.puzzles.arc_puzzles import distinct_augmentations, encode_puzzles, training_offsets
 from trm.puzzles.arc_sources import Pair, Task
-from trm.puzzles.layout import TEST_PUZZLES_FILE, PuzzleMetadata
+from trm.puzzles.layout import TEST_PUZZLES_FILE, PuzzleMetadata, TestPuzzles
 from trm.puzzles.layout_writer import BLANK, SplitWriter, check_output, new_dataset, write_identifiers
 from trm.puzzles.progress import track
 from trm.randomness import numpy_generator
@@ -137,9 +137,7 @@ class _Writer:
             self._write_task(task, scored=subset in self.build.test_subsets)
         write_identifiers(self.folder, self.names)
         scored = [task for subset, task in ordered if subset in self.build.test_subsets]
-        (self.folder / TEST_PUZZLES_FILE).write_text(
-            json.dumps({task.name: _as_json(task) for task in scored})
-        )
+        (self.folder / TEST_PUZZLES_FILE).write_text(json.dumps(_as_published(scored)))
         train, test = (
             split.finish(vocab_size=VOCAB_SIZE, num_puzzle_identifiers=len(self.names))
             for split in (self.train, self.test)
@@ -174,8 +172,14 @@ class _Writer:
         return known
 
 
-def _as_json(task: Task) -> dict[str, list[dict[str, list[list[int]]]]]:
-    return {part: [_pair_json(pair) for pair in getattr(task, part)] for part in ("train", "test")}
+def _as_published(tasks: Sequence[Task]) -> TestPuzzles:
+    return {
+        task.name: {
+            part: [_pair_json(pair) for pair in pairs]
+            for part, pairs in (("train", task.train), ("test", task.test))
+        }
+        for task in tasks
+    }
 
 
 def _pair_json(pair: Pair) -> dict[str, list[list[int]]]:

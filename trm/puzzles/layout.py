@@ -26,9 +26,8 @@ TOKEN_ARRAYS = ("inputs", "labels")
 INDEX_ARRAYS = ("puzzle_identifiers", "puzzle_indices", "group_indices")
 _SAMPLE_BYTES = 1 << 20  # of each token file, at either end, in a fingerprint
 
-TestPuzzles = dict[
-    str, dict[str, list[dict[str, list[list[int]]]]]
-]  # {task: {"train" or "test": [{"input" or "output": rows}]}}
+# {task: {"train" or "test": [{"input" or "output": rows}]}}
+TestPuzzles = dict[str, dict[str, list[dict[str, list[list[int]]]]]]
 T = TypeVar("T")
 
 

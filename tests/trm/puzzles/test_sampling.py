@@ -108,7 +108,7 @@ def test_puzzles_and_orders_are_drawn_evenly() -> None:
         drawn[int(puzzles[chosen][0])] += 1
         orders[tuple((examples[chosen] % 3).tolist())] += 1
     assert sum(drawn.values()) == 1200
-    assert min(drawn.values()) > 240  # 300 expected
+    assert min(drawn[puzzle] for puzzle in range(4)) > 240  # 300 expected
     assert len(orders) == 6
     assert min(orders.values()) > 150  # 200 expected
 
@@ -128,6 +128,12 @@ def test_iterations_seeds_and_names_have_draws_of_their_own() -> None:
 
     assert drawn() == drawn()
     assert len({drawn(), drawn(seed=1), drawn(name="all1"), drawn(number=1)}) == 4
+
+
+def test_iterations_draw_other_puzzles_even_from_groups_in_the_same_order() -> None:
+    sampler = GroupSampler(index_arrays([[1] * 1000]), 8, seed=0, epochs_per_iteration=8)
+    drawn = {iteration(sampler, number)[0][1].tobytes() for number in range(4)}
+    assert len(drawn) == 4
 
 
 def test_how_epochs_are_cut_into_iterations_does_not_change_their_group_order() -> None:
