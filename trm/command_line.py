@@ -83,8 +83,12 @@ def run(main: Callable[[], None]) -> None:
         _complain(str(error), error.given)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        message = f"{where}{error.strerror}; nothing was kept of what was being written"
-        _complain(message, message)
+        refused = UserError(
+            f"{where}{error.strerror}",
+            "files that can be read, and room to write",
+            "make room or correct the path, and give the same command again; nothing half-written is used",
+        )
+        _complain(str(refused), refused.given)
 
 
 def _complain(whole: str, brief: str) -> NoReturn:

@@ -12,7 +12,10 @@ from trm.training.checkpoints import TrainingState
 
 def content(step: int) -> TrainingState:
     tensors = {"a": torch.full((3, 4), float(step)), "b": torch.tensor(step)}
-    carry = {"halted": torch.tensor([True, False]), "z_H": torch.ones(2, 3, dtype=torch.bfloat16).expand(2, 3)}
+    carry = {
+        "halted": torch.tensor([True, False]),
+        "z_H": torch.ones(2, 3, dtype=torch.bfloat16).expand(2, 3),
+    }
     return TrainingState(model=tensors, ema={}, optimizer=tensors, carry=carry, state={"step": step})
 
 

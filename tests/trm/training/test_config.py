@@ -32,7 +32,12 @@ def test_the_dis_entry_defaults_to_the_released_recipe() -> None:
     config = composed("train_arc_tiny_corrupt")
     arch = config.arch
     assert config.data_paths == ["data/arc1concept-aug-1000"]
-    assert (config.global_batch_size, config.epochs, config.lr, config.puzzle_emb_lr) == (512, 200_000, 1e-4, 1e-2)
+    assert (config.global_batch_size, config.epochs, config.lr, config.puzzle_emb_lr) == (
+        512,
+        200_000,
+        1e-4,
+        1e-2,
+    )
     assert (config.weight_decay, config.puzzle_emb_weight_decay, config.ema) == (0.1, 0.1, False)
     assert (config.lr_warmup_steps, config.optimizer) == (2000, "adamw")
     assert (arch["hidden_size"], arch["L_layers"], arch["num_heads"]) == (256, 1, 8)
@@ -57,7 +62,9 @@ def test_a_key_may_be_given_with_or_without_the_leading_plus(sign: str) -> None:
 
 def test_the_published_command_composes() -> None:
     words = "arch=trm arch.L_layers=2 arch.H_cycles=3 arch.L_cycles=4 +run_name=x ema=True evaluators=[]"
-    config = composed("cfg_pretrain", 'data_paths=["data/a"]', *words.split(), "arch.mlp_t=True", "arch.pos_encodings=none")
+    config = composed(
+        "cfg_pretrain", 'data_paths=["data/a"]', *words.split(), "arch.mlp_t=True", "arch.pos_encodings=none"
+    )
     assert config.data_paths == ["data/a"]
     assert config.evaluators == []
     assert (config.arch["H_cycles"], config.arch["L_cycles"], config.arch["mlp_t"]) == (3, 4, True)
@@ -70,7 +77,12 @@ def test_the_published_evaluator_name_is_understood() -> None:
 def test_the_paper_preset_differs_from_the_release_in_the_table_s_rows_only() -> None:
     release, paper = (composed("train_arc_tiny_corrupt", f"arch={a}").arch for a in ("dis", "dis_paper"))
     changed = {k: paper[k] for k in release if release[k] != paper[k]}
-    assert changed == {"feed": "question", "target_kernel": "mask", "pad_cells": "ignore", "step_weights": "linear"}
+    assert changed == {
+        "feed": "question",
+        "target_kernel": "mask",
+        "pad_cells": "ignore",
+        "step_weights": "linear",
+    }
 
 
 @pytest.mark.parametrize(
@@ -132,7 +144,9 @@ def test_fingerprint_is_stable() -> None:
     assert fingerprint(composed("cfg_pretrain")) == fingerprint(composed("cfg_pretrain"))
 
 
-@pytest.mark.parametrize("file", sorted((REPOSITORY / "configs/experiment").glob("*.yaml")), ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "file", sorted((REPOSITORY / "configs/experiment").glob("*.yaml")), ids=lambda p: p.stem
+)
 def test_every_experiment_composes(file: Path) -> None:
     config: Any = composed("cfg_pretrain", f"experiment={file.stem}")
     assert config.run_name

@@ -41,7 +41,12 @@ def test_a_run_leaves_all_that_its_directory_promises(dataset: Path, tmp_path: P
 
 
 def test_scoring_a_run_again_gives_the_scores_of_its_last_evaluation(dataset: Path, tmp_path: Path) -> None:
-    finish(command("train_arc_tiny_corrupt.py", f"data_paths=[{dataset}]", "checkpoint_path=run", "ema=True", *FEW), tmp_path)
+    finish(
+        command(
+            "train_arc_tiny_corrupt.py", f"data_paths=[{dataset}]", "checkpoint_path=run", "ema=True", *FEW
+        ),
+        tmp_path,
+    )
     before = json.loads((tmp_path / "run/evaluations/step_6/scores.json").read_text())
     finish(evaluate("run", "--output-dir", "again", "--save-outputs", "preds", "labels"), tmp_path)
     again = json.loads((tmp_path / "again/scores.json").read_text())

@@ -53,7 +53,9 @@ def test_test_data_of_another_kind_is_refused(dataset: Path, tmp_path: Path) -> 
     shutil.copytree(dataset, other)
     file = other / "test" / "dataset.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "vocab_size": 20}))
-    output = complaint(command("pretrain.py", f"data_paths=[{dataset}]", f"data_paths_test=[{other}]"), tmp_path)
+    output = complaint(
+        command("pretrain.py", f"data_paths=[{dataset}]", f"data_paths_test=[{other}]"), tmp_path
+    )
     assert "training and test data disagree: vocab_size: 12 and 20" in output
 
 
@@ -90,7 +92,8 @@ def test_a_checkpoint_of_another_architecture_is_refused_by_tensor(dataset: Path
     place = (f"data_paths=[{dataset}]", *FEW)
     finish(command("pretrain.py", *place, "checkpoint_path=small"), tmp_path)
     output = complaint(
-        command("pretrain.py", *place, "checkpoint_path=b", "+load_checkpoint=small", "arch.L_layers=2"), tmp_path
+        command("pretrain.py", *place, "checkpoint_path=b", "+load_checkpoint=small", "arch.L_layers=2"),
+        tmp_path,
     )
     assert "L_level.layers.1.mlp.down_proj.weight: missing" in output
 
@@ -120,5 +123,3 @@ def test_an_arc_evaluator_without_arc_data_is_refused(dataset: Path, tmp_path: P
     (other / "test_puzzles.json").unlink()
     output = complaint(command("pretrain.py", f"data_paths=[{other}]", *FEW), tmp_path)
     assert 'set evaluators="[]"' in output
-
-

