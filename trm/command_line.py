@@ -81,6 +81,9 @@ def run(main: Callable[[], None]) -> None:
         main()
     except UserError as error:
         _complain(str(error), error.given)
+    except KeyboardInterrupt:
+        print("interrupted; the same command again resumes a run", file=sys.stderr, flush=True)
+        sys.exit(130)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         refused = UserError(

@@ -70,6 +70,12 @@ def test_the_published_command_composes() -> None:
     assert (config.arch["H_cycles"], config.arch["L_cycles"], config.arch["mlp_t"]) == (3, 4, True)
 
 
+@pytest.mark.parametrize("entry", ["cfg_pretrain", "train_arc_tiny_corrupt"])
+def test_an_experiment_decides_over_the_entry_and_the_command_line_over_both(entry: str) -> None:
+    config = composed(entry, "experiment=arc_mini", "epochs=10", "eval_interval=5")
+    assert (config.global_batch_size, config.arch["hidden_size"], config.epochs) == (64, 96, 10)
+
+
 def test_the_published_evaluator_name_is_understood() -> None:
     assert composed("cfg_pretrain", "evaluators=[{name: arc@ARC}]").evaluators == ["arc"]
 
