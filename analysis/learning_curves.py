@@ -106,14 +106,15 @@ def _draw_solved(axes: Axes, run: Run) -> None:
     axes.set_ylabel("share solved")
     evaluations, copied = run.evaluations, [run.evaluation.copy_exact]
     exact = [scores.exact_accuracy[-1] for scores in evaluations]
-    _draw_scores(axes, evaluations, exact, "whole example", 0)
+    _draw_scores(axes, evaluations, exact, "augmented inputs", 0)
     if run.evaluation.is_arc:
         copied.append(run.evaluation.copy_arc_scores["ARC/pass@1"])
         for look, attempts in ((1, 1), (2, 2)):
-            passed = [scores.arc_scores[f"ARC/pass@{attempts}"] for scores in evaluations]
-            _draw_scores(axes, evaluations, passed, f"pass@{attempts}", look)
+            passed = [s.counts[f"outputs_correct@{attempts}"] / s.counts["outputs"] for s in evaluations]
+            label = "outputs, 1 attempt" if attempts == 1 else f"outputs, {attempts} attempts"
+            _draw_scores(axes, evaluations, passed, label, look)
             _draw_interval(axes, evaluations, attempts, look)
-        axes.set_title("Test: solved (with Wilson 95 % intervals)")
+        axes.set_title("Test: solved (outputs with Wilson 95 % intervals)")
     _draw_copy(axes, copied)
     style.from_zero(axes)
     style.shares_as_percent(axes)

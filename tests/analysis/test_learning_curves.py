@@ -34,7 +34,8 @@ def test_the_panels_show_the_runs_numbers_and_copying_as_a_dashed_line(run: Run)
     assert list(lines(training)) == [f"step {step}" for step in range(1, 7)]
     assert lines(cells)["after step 6"] == [scores.cell_accuracy[-1] for scores in run.evaluations]
     assert set(lines(cells)["copy the input"]) == {run.evaluation.copy_cell}
-    assert lines(solved)["pass@2"] == [scores.arc_scores["ARC/pass@2"] for scores in run.evaluations]
+    shares = [s.counts["outputs_correct@2"] / s.counts["outputs"] for s in run.evaluations]
+    assert lines(solved)["outputs, 2 attempts"] == shares
     assert cells.get_lines()[-1].is_dashed()
 
 
