@@ -3,8 +3,8 @@
 python -m benchmarks.train_step                          DIS-compact, batch 16, 900 tokens, bfloat16
 python -m benchmarks.train_step --arch trm_compact --dtype float32
 
-Absolute times on a CPU belong to that machine and moment; the matrix-product rate measured in the same run is printed beside
-them, so that the share of the machine's limit can be compared. No golden number depends on anything here.
+Absolute times on a CPU belong to that machine and moment; the matrix-product rate measured in the same run is printed
+beside them, so that the share of the machine's limit can be compared.
 """
 
 import argparse
@@ -49,17 +49,26 @@ def main() -> None:
     median, operations = statistics.median(seconds), counter.get_total_flops()
     rate = matrix_rate(FORWARD_DTYPES[given.dtype], device)
     print(f"{given.arch}, {given.dtype}, batch {given.batch}, {given.tokens} tokens, {device}, {cpu()}")
-    print(f"  seconds a step: median {median:.3f}, from {min(seconds):.3f} to {max(seconds):.3f} ({given.repeats})")
+    print(
+        f"  seconds a step: median {median:.3f}, from {min(seconds):.3f} to {max(seconds):.3f} ({given.repeats})"
+    )
     print(f"  milliseconds an example: {1000 * median / given.batch:.1f}")
-    print(f"  counted: {operations / 1e9 / given.batch:.1f} GFLOP an example; achieved {operations / median / 1e9:.0f} GFLOP/s")
-    print(f"  matrix products alone on this machine: {rate / 1e9:.0f} GFLOP/s; share {operations / median / rate:.0%}")
+    print(f"  counted: {operations / 1e9 / given.batch:.1f} GFLOP an example")
+    print(
+        f"  achieved: {operations / median / 1e9:.0f} GFLOP/s, {operations / median / rate:.0%} of the limit below"
+    )
+    print(f"  matrix products alone on this machine: {rate / 1e9:.0f} GFLOP/s")
     print(f"  peak memory: {peak_bytes(device) / 1e9:.2f} GB")
 
 
 def make_learner(given: argparse.Namespace, device: torch.device) -> Learner:
     """A learner with the published settings of `arch`."""
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        overrides = [f"arch={given.arch}", f"arch.forward_dtype={given.dtype}", f"global_batch_size={given.batch}"]
+        overrides = [
+            f"arch={given.arch}",
+            f"arch.forward_dtype={given.dtype}",
+            f"global_batch_size={given.batch}",
+        ]
         config = train_config(compose("train_arc_tiny_corrupt", overrides), SUPERVISIONS)
     arch = architecture(config.arch, SUPERVISIONS)
     kind: Any = SUPERVISIONS[arch.supervision]

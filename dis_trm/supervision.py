@@ -87,6 +87,12 @@ class DISSupervision:
     votes_ranked_by = "count, then mean token log-probability of the answer"
 
     def __init__(self, model: TinyRecursiveModel, config: DISConfig) -> None:
+        if not 0 <= config.mask_token < model.shape.vocab_size:
+            raise UserError(
+                f"arch.mask_token={config.mask_token}",
+                f"a token of the vocabulary, 0 to {model.shape.vocab_size - 1}",
+                "set it to 0, the PAD token",
+            )
         self.model, self.config = model, config
         self.max_steps, self.loss_type = config.halt_max_steps, config.loss_type
         self.corruption = Corruption(

@@ -116,7 +116,7 @@ class ACTSupervision:
 
     def confidence(self, output: StepOutput[ACTCarry]) -> Tensor:
         """The halting probability."""
-        return output.q_halt_logits.sigmoid()
+        return halting_probability(output.q_halt_logits)
 
     def _halted(self, q_halt: Tensor, q_continue: Tensor, steps: Tensor, rng: StepRandom) -> Tensor:
         """Which slots are done, `[B]`: at the cap, or while training where halting looks better."""
@@ -140,6 +140,11 @@ class ACTSupervision:
         q_halt, q_continue = self.model.halting_logits(following.z_H).unbind(-1)
         best = torch.where(after.steps >= self.max_steps, q_halt, torch.maximum(q_halt, q_continue))
         return best.sigmoid()
+
+
+def halting_probability(q_halt_logits: Tensor) -> Tensor:
+    """In float64, as published: in float32 all logits above 17 would tie at 1."""
+    return q_halt_logits.double().sigmoid()
 
 
 def _bce_sum(logits: Tensor, target: Tensor) -> Tensor:

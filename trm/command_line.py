@@ -85,6 +85,8 @@ def run(main: Callable[[], None]) -> None:
         print("interrupted; the same command again resumes a run", file=sys.stderr, flush=True)
         sys.exit(130)
     except OSError as error:
+        if error.errno is None:  # not the system's refusal but a fault of ours
+            raise
         where = f"{error.filename}: " if error.filename else ""
         refused = UserError(
             f"{where}{error.strerror}",

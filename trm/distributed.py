@@ -43,6 +43,8 @@ class Ranks:
         if self.world_size == 1:
             return
         gradients = [p.grad for p in parameters if p.grad is not None]
+        if not gradients:  # all weights are frozen
+            return
         flat = torch.cat([g.flatten() for g in gradients])
         dist.all_reduce(flat)
         for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):

@@ -215,7 +215,7 @@ class TinyRecursiveModel(nn.Module):
     def embed(self, tokens: Tensor, puzzle_identifiers: Tensor, step: Tensor | None = None) -> Tensor:
         """x̃ `[B, P+L, D]`: tokens `[B, L]` behind the puzzle's own P tokens.
 
-        step: `[B, D]` from `embed_step`, or None; added at all positions before the √D scale.
+        step: `[B, D]` of each slot's step index, or None; added at all positions before the √D scale.
         """
         x = self.embed_tokens(tokens)  # [B, L, D]
         if self.puzzle_emb is not None:

@@ -1,6 +1,5 @@
 """Optimizers of the network's weights, their schedule, and the moving average of the weights."""
 
-import importlib.util
 import math
 from collections.abc import Callable, Iterable
 
@@ -69,11 +68,17 @@ def make_optimizer(
         raise UserError(f"optimizer={name}", " | ".join(OPTIMIZERS), "choose one of these")
     if name == "adamw":
         return torch.optim.AdamW(parameters, lr=0.0, betas=betas, weight_decay=weight_decay)
-    if device.type == "cuda" and importlib.util.find_spec("adam_atan2") is not None:
-        from adam_atan2 import AdamATan2
+    made = _extension() if device.type == "cuda" else AdamAtan2
+    return made(parameters, lr=0.0, betas=betas, weight_decay=weight_decay)
 
-        return AdamATan2(parameters, lr=0.0, betas=betas, weight_decay=weight_decay)
-    return AdamAtan2(parameters, lr=0.0, betas=betas, weight_decay=weight_decay)
+
+def _extension() -> Callable[..., Optimizer]:
+    """The CUDA extension's class, or ours where it is not installed or was not built."""
+    try:
+        from adam_atan2 import AdamATan2
+    except ImportError:
+        return AdamAtan2
+    return AdamATan2
 
 
 def learning_rate(base: float, step: int, warmup_steps: int, total_steps: int, min_ratio: float) -> float:

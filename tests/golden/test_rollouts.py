@@ -10,7 +10,16 @@ from trm.distributed import Ranks
 from trm.puzzle_embedding import SignSGD
 from trm.supervision import StepOutput
 
-METRICS = ("count", "accuracy", "exact_accuracy", "q_halt_accuracy", "steps", "lm_loss", "q_halt_loss")
+METRICS = (
+    "count",
+    "accuracy",
+    "exact_accuracy",
+    "q_halt_accuracy",
+    "steps",
+    "lm_loss",
+    "q_halt_loss",
+    "q_continue_loss",
+)
 
 
 @pytest.fixture(params=rollouts())

@@ -19,7 +19,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from trm.errors import UserError
 from trm.puzzles.arc_augmentation import Augmentation, parse_name
@@ -151,7 +150,7 @@ class ArcVoting:
         Args:
             puzzle_identifiers: `[E]`; rows of the blank identifier are skipped.
             inputs, preds: `[E, L]` tokens of the augmented test input and of its predicted answer.
-            confidence: `[E]` in the form whose mean ranks equal counts. TRM: `halting_probability`.
+            confidence: `[E]` in the form whose mean ranks equal counts. TRM: the halting probability, in float64.
                 DIS has no halting head: mean token log-probability of the answer.
 
         Raises:
@@ -209,11 +208,6 @@ class ArcVoting:
         for task, pairs in self._tests.items():
             for index, (question, answer) in enumerate(pairs):
                 yield task, index, question, answer
-
-
-def halting_probability(q_halt_logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    """Return TRM's confidence `[E]`: the sigmoid of the halting logits, in float64."""
-    return expit(q_halt_logits.astype(np.float64))
 
 
 def task_shares(outputs: Sequence[OutputRecord], k: int) -> list[float]:

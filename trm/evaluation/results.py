@@ -34,4 +34,7 @@ def write_evaluation(folder: Path, evaluation: Evaluation) -> None:
 def read_scores(folder: Path) -> dict[str, Any] | None:
     """The scores of a finished evaluation, or None."""
     file = folder / SCORES_FILE
-    return json.loads(file.read_text()) if file.is_file() else None
+    try:
+        return json.loads(file.read_text())
+    except (FileNotFoundError, json.JSONDecodeError):  # never made, or cut off by a power failure: made again
+        return None

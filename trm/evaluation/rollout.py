@@ -19,7 +19,8 @@ class Rollout:
 
     predictions: `[B, S, L]` uint8, after each step.  right: `[B, S]` int32, scored tokens that are right.
     scored: `[B]` int32, tokens with a known answer.  loss: `[B]` float64 token loss of the last step.
-    q_halt_logits, confidence: `[B]` float32 of the last step.  network_calls: `[S]`, summed up to each step.
+    q_halt_logits `[B]` float32, confidence `[B]` float64: of the last step.
+    network_calls: `[S]`, summed up to each step.
     """
 
     predictions: Tensor
@@ -48,7 +49,7 @@ def roll_out(supervision: Supervision[Any], batch: Batch, rng: StepRandom) -> Ro
         scored=counted.sum(-1).int(),
         loss=sequence_loss(token_loss, last.logits, batch.labels).double(),
         q_halt_logits=last.q_halt_logits.float(),
-        confidence=supervision.confidence(last).float(),
+        confidence=supervision.confidence(last).double(),
         network_calls=calls,
     )
 

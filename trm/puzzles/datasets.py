@@ -53,7 +53,7 @@ class PuzzleData:
         self._splits = [open_split(path, split, build_command) for path in self.paths]
         _check_agreement(self._splits)
         if len(self.paths) > 1:
-            _check_identifiers(self.paths)
+            check_identifiers(self.paths)
         self.metadata = _together([split.metadata for split in self._splits])
         self.sets = [
             PuzzleSet(f"{name}{number or ''}", path, split.sets[name])
@@ -125,7 +125,7 @@ def _check_agreement(splits: Sequence[PuzzleSplit]) -> None:
             )
 
 
-def _check_identifiers(paths: Sequence[Path]) -> None:
+def check_identifiers(paths: Sequence[Path]) -> None:
     """An identifier that means two puzzles would give both one embedding."""
     owners: dict[int, tuple[str, Path]] = {}
     for path in paths:

@@ -21,7 +21,8 @@ BLANK = "<blank>"
 def new_dataset(output: Path | str, overwrite: bool = False) -> Iterator[Path]:
     """A folder to write a dataset into, which becomes `output` when the block ends and vanishes when it raises.
 
-    It lies beside `output` as `<output>.partial-<pid>`; a process that is killed leaves that name at most.
+    It lies beside `output` as `<output>.partial-<pid>`; a process that is killed leaves that name, or
+    `<output>.old-<pid>` of what it was replacing, and never half a dataset under `output`.
 
     Raises:
         UserError: `output` is in use; see `check_output`.

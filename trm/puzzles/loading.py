@@ -20,7 +20,7 @@ from trm.puzzles.layout import PuzzleMetadata
 from trm.puzzles.sampling import GroupSampler
 
 
-class TrainingState(TypedDict):
+class DataPosition(TypedDict):
     """Where training stands: the iteration, which set it is in, and how many of its groups are consumed."""
 
     iteration: int
@@ -99,13 +99,13 @@ class TrainingData(PuzzleData):
         while (batch := self.next_batch()) is not None:
             yield batch
 
-    def state(self) -> TrainingState:
+    def state(self) -> DataPosition:
         """The position, for JSON; the same on every rank."""
         at_end = self._set == len(self.sets)
         cursor = 0 if at_end else self._samplers[self._set].state()["cursor"]
         return {"iteration": self._iteration, "set": self._set, "cursor": cursor}
 
-    def restore(self, state: TrainingState) -> None:
+    def restore(self, state: DataPosition) -> None:
         """Go back to a position that `state` gave; the next batch is the one that would have come then.
 
         Raises:

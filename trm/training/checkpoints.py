@@ -2,7 +2,8 @@
 
     checkpoints/step_<n>/  model, ema, optimizer, carry: safetensors    state.json    manifest.json
 
-It is written under a temporary name, synced and renamed; the manifest, with sizes and checksums, comes last.
+It is written under a temporary name, synced and renamed; the manifest, with sizes and checksums, comes last. What a
+kill leaves half done (`.partial`, `.old`) is put right by `tidy` at the next start.
 """
 
 import hashlib
@@ -20,7 +21,7 @@ from torch import Tensor
 from trm.errors import UserError
 
 MANIFEST = "manifest.json"
-PARTIAL = ".partial"
+PARTIAL, OLD = ".partial", ".old"
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,7 @@ def save(folder: Path, content: TrainingState, keep: bool) -> None:
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     for part in PARTS:
-        tensors = {name: t.detach().cpu().contiguous() for name, t in getattr(content, part).items()}
-        save_file(tensors, partial / f"{part}.safetensors")
+        save_file(_storable(getattr(content, part)), partial / f"{part}.safetensors")
     (partial / "state.json").write_text(json.dumps(content.state, indent=1))
     files = {
         f.name: {"bytes": f.stat().st_size, "sha256": _sync_and_hash(f)} for f in sorted(partial.iterdir())
@@ -61,9 +61,24 @@ def save(folder: Path, content: TrainingState, keep: bool) -> None:
     (partial / MANIFEST).write_text(json.dumps({"keep": keep, "files": files}, indent=1))
     _sync(partial / MANIFEST)
     _sync(partial)
-    shutil.rmtree(folder, ignore_errors=True)
+    old = folder.with_name(folder.name + OLD)
+    if folder.exists():  # the same step again: at no instant is there neither
+        folder.rename(old)
     partial.rename(folder)
     _sync(folder.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def tidy(root: Path) -> None:
+    """Finish or undo what a kill interrupted: an old version comes back where the new one never arrived."""
+    for old in root.glob(f"step_*{OLD}"):
+        folder = old.with_name(old.name.removesuffix(OLD))
+        if folder.exists():
+            shutil.rmtree(old)
+        else:
+            old.rename(folder)
+    for partial in root.glob(f"step_*{PARTIAL}"):
+        shutil.rmtree(partial)
 
 
 def load(folder: Path) -> TrainingState:
@@ -133,9 +148,30 @@ def latest(root: Path) -> tuple[Path | None, list[str]]:
 
 def prune(root: Path, keep_last: int) -> None:
     """Delete all but the newest `keep_last` checkpoints and those that were saved to be kept."""
-    loose = [f for f in steps(root) if not json.loads((f / MANIFEST).read_text())["keep"]]
+    loose = [folder for folder in steps(root) if not _kept(folder)]
     for folder in loose[keep_last:]:
-        shutil.rmtree(folder)
+        doomed = folder.with_name(folder.name + PARTIAL)
+        folder.rename(doomed)  # a kill while deleting leaves nothing that looks like a checkpoint
+        shutil.rmtree(doomed)
+
+
+def _kept(folder: Path) -> bool:
+    """True also where the manifest cannot be read: what is damaged is for its owner to delete."""
+    try:
+        return bool(json.loads((folder / MANIFEST).read_text())["keep"])
+    except (OSError, ValueError, KeyError):
+        return True
+
+
+def _storable(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """On the CPU, contiguous, and no two sharing memory, which safetensors refuses."""
+    seen: set[int] = set()
+    stored: dict[str, Tensor] = {}
+    for name, tensor in tensors.items():
+        own = tensor.detach().cpu().contiguous()
+        stored[name] = own.clone() if own.data_ptr() in seen else own
+        seen.add(own.data_ptr())
+    return stored
 
 
 def _hash(file: Path) -> str:

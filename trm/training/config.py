@@ -37,7 +37,6 @@ FREE_KEYS = frozenset(
         "build_missing_data",
         "data_build",
         "report",
-        "load_checkpoint",
     ]
 )
 
@@ -238,7 +237,13 @@ def _typed(cls: type[T], values: Mapping[str, Any], prefix: str) -> T:
 
 def _evaluator_name(given: Any) -> str:
     """`arc`, or the published form {name: arc@ARC}."""
-    name = given.get("name") if isinstance(given, Mapping) else given
+    if isinstance(given, Mapping) and set(given) != {"name"}:
+        raise UserError(
+            f"evaluators: {dict(given)}",
+            "an evaluator's name, or {name: arc@ARC}; it takes no options (all of pass@1…1000 are reported)",
+            "set evaluators=[arc]",
+        )
+    name = given["name"] if isinstance(given, Mapping) else given
     name = "arc" if name == "arc@ARC" else str(name)
     _check_choice("evaluators", name, EVALUATORS)
     return name

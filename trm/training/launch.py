@@ -1,5 +1,6 @@
 """From a composed configuration to a finished run: builds every part, checks first, trains, reports."""
 
+import os
 import shlex
 import subprocess
 import sys
@@ -7,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from trm.distributed import Ranks, join
@@ -14,13 +17,22 @@ from trm.errors import UserError
 from trm.evaluation.evaluate import Evaluator
 from trm.evaluation.table import scores_table
 from trm.model import PuzzleShape, TinyRecursiveModel
+from trm.puzzles.datasets import check_identifiers
 from trm.puzzles.layout import METADATA_FILE, PuzzleMetadata
 from trm.puzzles.loading import EvaluationData, TrainingData
 from trm.supervision import Supervision
-from trm.training.config import Architecture, Supervisions, TrainConfig, architecture, train_config
+from trm.training import checkpoints
+from trm.training.config import (
+    Architecture,
+    Supervisions,
+    TrainConfig,
+    architecture,
+    fingerprint,
+    train_config,
+)
 from trm.training.learner import Learner
 from trm.training.records import Sink, WandbRecords, wandb_mode
-from trm.training.run_directory import RunDirectory
+from trm.training.run_directory import REPOSITORY, RunDirectory
 from trm.training.trainer import Trainer
 from trm.training.weights import find_checkpoint, load_into, read_weights
 
@@ -32,12 +44,19 @@ def train(composed: DictConfig, supervisions: Supervisions) -> None:
         UserError: before any long work starts, for all that can be known then.
     """
     config = train_config(composed, supervisions)
+    if config.run_name and in_a_sweep():
+        config.run_name += f"-{fingerprint(config)}"
     arch = architecture(config.arch, supervisions)
     ranks = join(config.device)
     try:
         _train(config, arch, supervisions, ranks)
     finally:
         ranks.close()
+
+
+def in_a_sweep() -> bool:
+    """Whether Hydra runs this as one of several jobs (`-m`), whose runs need names of their own."""
+    return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
 
 
 def _train(config: TrainConfig, arch: Architecture, supervisions: Supervisions, ranks: Ranks) -> None:
@@ -75,15 +94,18 @@ def make_trainer(
         world_size=ranks.world_size,
     )
     check_same_tokens(data.metadata, test.metadata)
+    if data.paths != test.paths:
+        check_identifiers([*data.paths, *test.paths])
     supervision = make_supervision(arch, data.metadata, supervisions, config.seed, ranks)
-    if config.load_checkpoint:
+    run = RunDirectory.of(config)
+    if config.load_checkpoint and not checkpoints.steps(run.checkpoints):
         load_checkpoint(supervision.model, config.load_checkpoint, ranks)
     examples = config.epochs * data.total_groups * data.mean_puzzle_examples
     learner = Learner(config, supervision, ranks, int(examples / config.global_batch_size))
     evaluator = Evaluator(
         supervision, test, ranks, "arc" in config.evaluators, config.seed, config.eval_save_outputs
     )
-    return Trainer(config, learner, data, evaluator, RunDirectory.of(config), ranks)
+    return Trainer(config, learner, data, evaluator, run, ranks)
 
 
 def make_supervision(
@@ -135,7 +157,8 @@ def build_command(config: TrainConfig, paths: Sequence[str]) -> str | None:
 
 def build_missing_data(config: TrainConfig, ranks: Ranks) -> None:
     """Build the datasets that are missing and that the configuration says how to build; the first rank does it."""
-    while (command := ranks.broadcast_object(build_command(config, config.data_paths))) is not None:
+    paths = [*config.data_paths, *config.data_paths_test]
+    while (command := ranks.broadcast_object(build_command(config, paths))) is not None:
         if ranks.is_first:
             print(f"building the dataset: {command}", flush=True)
             _run_module(shlex.split(command))
@@ -156,9 +179,8 @@ def wandb_mirror(config: TrainConfig, run: RunDirectory) -> list[Sink]:
     mode = wandb_mode(config.wandb)
     if mode == "disabled":
         return []
-    return [
-        WandbRecords(mode, run.path, config.project_name or run.path.parent.name, run.path.name, vars(config))
-    ]
+    project = config.project_name or f"{Path(config.data_paths[0]).name}-{config.arch['supervision']}"
+    return [WandbRecords(mode, run.path, project, run.identity(), vars(config))]
 
 
 def _is_missing(path: str) -> bool:
@@ -175,7 +197,8 @@ def _run_module(words: Sequence[str]) -> None:
         raise UserError(
             f"command {shlex.join(words)!r}", "python -m <module> …", "correct data_build in the config"
         )
-    done = subprocess.run([sys.executable, *words[1:]])
+    paths = os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH")]))
+    done = subprocess.run([sys.executable, *words[1:]], env={**os.environ, "PYTHONPATH": paths})
     if done.returncode:
         raise UserError(
             f"{shlex.join(words)} failed with exit code {done.returncode}",

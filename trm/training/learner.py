@@ -1,14 +1,15 @@
 """What is trained, and how one supervision step changes it. B global batch (slots), b slots of this rank."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from torch import Tensor
+from torch.optim import AdamW
 
 from trm.distributed import Ranks
 from trm.errors import UserError
-from trm.optim import EMA, learning_rate, make_optimizer
+from trm.optim import EMA, AdamAtan2, learning_rate, make_optimizer
 from trm.puzzle_embedding import SignSGD
 from trm.puzzles.batch import Batch
 from trm.randomness import SeededStepRandom
@@ -16,8 +17,8 @@ from trm.supervision import Carry, StepOutput, Supervision
 from trm.training.config import TrainConfig
 
 
-class NonFiniteLossError(UserError):
-    """The loss of a step is nan or infinite; nothing was updated."""
+class NonFiniteError(UserError):
+    """A loss, gradient or weight is nan or infinite; nothing was updated or saved with it."""
 
 
 class Learner:
@@ -47,6 +48,12 @@ class Learner:
             else None
         )
         puzzle_emb = self.model.puzzle_emb
+        if config.freeze_weights and puzzle_emb is None:
+            raise UserError(
+                "freeze_weights=True with arch.puzzle_emb_ndim=0",
+                "frozen weights with a puzzle embedding to train",
+                "drop one of the two",
+            )
         self.sign_sgd = SignSGD(puzzle_emb, config.puzzle_emb_weight_decay, ranks) if puzzle_emb else None
         self.ema = EMA(self.model, config.ema_rate) if config.ema else None
         self.carry: Carry | None = None
@@ -56,7 +63,7 @@ class Learner:
         """Forward, loss, backward, reduction over the ranks, update; the step's output and its loss per example.
 
         Raises:
-            NonFiniteLossError: before anything is updated.
+            NonFiniteError: before anything is updated.
         """
         number = self.steps_done + 1
         if self.carry is None:
@@ -65,6 +72,7 @@ class Learner:
         loss = self._global_loss(output, number)
         (output.loss / self.config.global_batch_size).backward()
         self.ranks.sum_gradients_(self.parameters.values())
+        self._check_gradients(number)
         self._update(number)
         self.carry, self.steps_done = output.carry, number
         return output, loss
@@ -76,7 +84,13 @@ class Learner:
         )
 
     def tensors(self) -> dict[str, dict[str, Tensor]]:
-        """Everything that may influence the next step but the step number; the carry holds all ranks' slots."""
+        """Everything that may influence the next step but the step number; the carry holds all ranks' slots.
+
+        Raises:
+            NonFiniteError: a weight is not finite, so that no checkpoint ever holds one.
+        """
+        if not _all_finite(self.model.state_dict().values()):
+            raise _non_finite(f"a weight after step {self.steps_done}")
         carry = self.carry.tensors() if self.carry is not None else {}
         return {
             "model": self.model.state_dict(),
@@ -106,13 +120,13 @@ class Learner:
         summed = self.ranks.sum_(output.loss.detach().double().clone())
         loss = summed.item() / self.config.global_batch_size
         if not math.isfinite(loss):
-            raise NonFiniteLossError(
-                f"the loss of step {number} is {loss}; the update was not made",
-                "a finite loss",
-                "resume with the same command from the last good checkpoint, or start a new run with a lower lr, "
-                "more lr_warmup_steps, or arch.forward_dtype=float32",
-            )
+            raise _non_finite(f"the loss of step {number} ({loss})")
         return loss
+
+    def _check_gradients(self, number: int) -> None:
+        gradients = [p.grad for p in self.parameters.values() if p.grad is not None]
+        if not _all_finite(gradients):
+            raise _non_finite(f"a gradient of step {number}")
 
     def _update(self, number: int) -> None:
         if self.sign_sgd is not None:
@@ -142,12 +156,28 @@ class Learner:
             state.setdefault(order[name], {})[moment] = value
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": state, "param_groups": groups})
+        if not isinstance(self.optimizer, AdamAtan2 | AdamW):  # the extension counts steps on the device
+            for kept in self.optimizer.state.values():
+                kept["step"] = kept["step"].to(self.ranks.device)
 
     def _restore_carry(self, tensors: Mapping[str, Tensor]) -> None:
         first, slots = self.ranks.local_slots(self.config.global_batch_size)
         mine = {name: t[first : first + slots].to(self.ranks.device) for name, t in tensors.items()}
         rows = Batch(mine["inputs"], mine["labels"], mine["puzzle_identifiers"])
         self.carry = self.supervision.initial_carry(rows).with_tensors(mine)
+
+
+def _all_finite(tensors: Iterable[Tensor]) -> bool:
+    return all(bool(tensor.isfinite().all()) for tensor in tensors)
+
+
+def _non_finite(what: str) -> NonFiniteError:
+    return NonFiniteError(
+        f"{what} is not finite; the update was not made, and the last checkpoint is from before it",
+        "finite numbers",
+        "the same command would meet it again: start a new run (another run_name) with a lower lr, more "
+        "lr_warmup_steps or arch.forward_dtype=float32, with load_checkpoint=<this run> to keep what it learned",
+    )
 
 
 class AveragedWeights:

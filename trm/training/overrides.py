@@ -8,9 +8,9 @@ from trm.command_line import run
 from trm.training.config import Supervisions, check_key, known_keys
 
 GROUPS = ("arch", "experiment")
-QUIET = (  # a run has its own directory and records; Hydra writes none
+QUIET = (  # a run has its own directory and records; of a sweep Hydra leaves runs/multirun.yaml
     "hydra.run.dir=.",
-    "hydra.sweep.dir=.",
+    "hydra.sweep.dir=runs",
     "hydra.sweep.subdir=.",
     "hydra.output_subdir=null",
     "hydra/job_logging=none",

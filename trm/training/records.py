@@ -11,26 +11,18 @@ from typing import Any, Protocol
 
 from tqdm import tqdm
 
+from trm.errors import UserError
+
 Record = Mapping[str, Any]
 LINE_SECONDS = 10.0  # between lines where there is no terminal
 
 
 class Sink(Protocol):
-    """Takes records; `FileRecords`, `WandbRecords`, `NoRecords`."""
+    """Takes records; `FileRecords`, `WandbRecords`."""
 
     def write(self, record: Record) -> None: ...
 
     def close(self) -> None: ...
-
-
-class NoRecords:
-    """The ranks that do not record."""
-
-    def write(self, record: Record) -> None:
-        """Nothing."""
-
-    def close(self) -> None:
-        """Nothing."""
 
 
 class FileRecords:
@@ -39,6 +31,12 @@ class FileRecords:
     def __init__(self, file: Path, resume_at: int = 0) -> None:
         """Open for appending behind the first `resume_at` bytes; what follows them is dropped."""
         file.touch()
+        if file.stat().st_size < resume_at:
+            raise UserError(
+                f"{file} has {file.stat().st_size} bytes, but the checkpoint was written after {resume_at}",
+                "the records that belong to the checkpoint",
+                "restore the file, or start a new run with load_checkpoint=<this run>",
+            )
         os.truncate(file, resume_at)
         self._stream = file.open("ab")
 
@@ -56,17 +54,19 @@ class FileRecords:
 
 
 class WandbRecords:
-    """The same records, to wandb."""
+    """The same records, to wandb; `identity` stays the same over the launches of one run and no other."""
 
-    def __init__(self, mode: str, folder: Path, project: str, name: str, config: Mapping[str, Any]) -> None:
+    def __init__(
+        self, mode: str, folder: Path, project: str, identity: str, config: Mapping[str, Any]
+    ) -> None:
         import wandb
 
         self._run = wandb.init(
             mode="offline" if mode == "offline" else "online",
             dir=str(folder),
             project=project,
-            name=name,
-            id=name.replace("/", "-"),
+            name=folder.name,
+            id=identity,
             resume="allow",
             config=dict(config),
         )

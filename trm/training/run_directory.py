@@ -1,5 +1,6 @@
 """A run's folder: config.yaml, provenance.json, metrics.jsonl, checkpoints/, evaluations/, figures/."""
 
+import hashlib
 import json
 import platform
 import shutil
@@ -101,9 +102,30 @@ class RunDirectory:
 
     def _add_provenance(self, config: TrainConfig, ranks: Ranks) -> None:
         file = self.path / "provenance.json"
-        launches = json.loads(file.read_text())["launches"] if file.is_file() else []
-        launches.append(_launch(config, ranks))
+        launches = self._launches()
+        launch = _launch(config, ranks)
+        if launches:
+            self._check_same_data(launches[0]["datasets"], launch["datasets"])
+        launches.append(launch)
         _write_whole(file, json.dumps({"launches": launches}, indent=1))
+
+    def identity(self) -> str:
+        """A name that stays the same over the launches of this run, and is no other run's."""
+        first = self._launches()[0]
+        return hashlib.sha256(f"{self.path.resolve()} {first['time']}".encode()).hexdigest()[:16]
+
+    def _launches(self) -> list[dict[str, Any]]:
+        file = self.path / "provenance.json"
+        return json.loads(file.read_text())["launches"] if file.is_file() else []
+
+    def _check_same_data(self, before: Mapping[str, str], now: Mapping[str, str]) -> None:
+        changed = [path for path, found in now.items() if before.get(path, found) != found]
+        if changed:
+            raise UserError(
+                f"{', '.join(changed)} changed since {self.path} was started",
+                "the data that the run began with",
+                "build the dataset again with the same command and seed, or start a new run (another run_name)",
+            )
 
 
 def _launch(config: TrainConfig, ranks: Ranks) -> dict[str, Any]:
@@ -117,7 +139,9 @@ def _launch(config: TrainConfig, ranks: Ranks) -> dict[str, Any]:
         "packages": {name: _version(name) for name in PACKAGES},
         "device": torch.cuda.get_device_name(ranks.device) if on_gpu else platform.processor() or "cpu",
         "ranks": ranks.world_size,
-        "datasets": {path: dataset_fingerprint(path) for path in config.data_paths},
+        "datasets": {
+            path: dataset_fingerprint(path) for path in [*config.data_paths, *config.data_paths_test]
+        },
     }
 
 

@@ -62,7 +62,7 @@ def score(request: ScoringRequest, supervisions: Supervisions) -> None:
     try:
         evaluation = _evaluate(request, checkpoint, config, supervisions, ranks)
         if ranks.is_first:
-            folder = request.output or _output_beside(checkpoint)
+            folder = request.output or _output_beside(checkpoint, request.data_paths)
             write_evaluation(folder, evaluation)
             print(scores_table(evaluation.scores))
             print(f"written to {folder}")
@@ -78,9 +78,13 @@ def _evaluate(
     ranks: Ranks,
 ) -> Evaluation:
     weights = read_weights(checkpoint)
-    arch_keys = config["arch"] if "supervision" in config["arch"] else published_arch(config["arch"], weights)
+    arch_keys = published_arch(config["arch"], weights) if "name" in config["arch"] else config["arch"]
     arch = architecture(arch_keys, supervisions)
-    paths = list(request.data_paths) or config.get("data_paths_test") or config["data_paths"]
+    paths = list(request.data_paths) or config.get("data_paths_test") or config.get("data_paths")
+    if not paths:
+        raise UserError(
+            "the configuration names no data_paths", "test data", "name it: --data-path data/<name>"
+        )
     data = EvaluationData(
         paths,
         global_batch_size=request.batch_size or config["global_batch_size"],
@@ -140,13 +144,15 @@ def _read_config(file: Path) -> dict[str, Any]:
     return {str(k): v for k, v in keys.items()}
 
 
-def _output_beside(checkpoint: Path) -> Path:
+def _output_beside(checkpoint: Path, data_paths: Sequence[str]) -> Path:
+    """`scored/` of the run, or a folder beside a published file; never the run's own evaluations."""
+    name = "-".join([checkpoint.stem, *(Path(path).name for path in data_paths)])
     if checkpoint.is_file():
-        return checkpoint.with_name(f"{checkpoint.name}_evaluation")
-    return checkpoint.parents[1] / "evaluations" / checkpoint.name
+        return checkpoint.with_name(f"{name}_scored")
+    return checkpoint.parents[1] / "scored" / name
 
 
 def _step(checkpoint: Path) -> int:
-    """The step in a name such as step_123; 0 where it has none."""
-    number = checkpoint.name.split("_")[-1]
+    """The step in a name such as step_123 or step_123.pth; 0 where it has none."""
+    number = checkpoint.stem.split("_")[-1]
     return int(number) if number.isdigit() else 0

@@ -195,6 +195,8 @@ class Trainer:
     def resume(self) -> None:
         """Take up the newest complete checkpoint, cutting the records back to it; or start."""
         root = self.run_directory.checkpoints
+        if self.ranks.is_first:
+            checkpoints.tidy(root)
         newest, faults = self.ranks.broadcast_object(
             checkpoints.latest(root) if self.ranks.is_first else None
         )

@@ -32,7 +32,9 @@ def find_checkpoint(path: Path) -> Path:
     if path.is_file() or (path / checkpoints.MANIFEST).is_file():
         return path
     root = path / "checkpoints" if (path / "checkpoints").is_dir() else path
-    newest = checkpoints.latest(root)[0] if root.is_dir() else None
+    newest, faults = checkpoints.latest(root) if root.is_dir() else (None, [])
+    for fault in faults:
+        print(f"left out a damaged checkpoint: {fault}", flush=True)
     if newest is None:
         raise UserError(
             f"no checkpoint at {path}",
@@ -104,14 +106,18 @@ def _same_width_other_length(a: Tensor, b: Tensor) -> bool:
     return a.shape[1:] == b.shape[1:] and len(a) != len(b)
 
 
+UNREAD = ("name", "loss", "H_layers")  # what the published code has and never reads, or what we say otherwise
+RENAMED = {"N_supervision": "halt_max_steps"}  # of the released DIS
+
+
 def published_arch(arch: Mapping[str, Any], weights: Mapping[str, Tensor]) -> dict[str, Any]:
-    """Our `arch` keys for the `arch` of a published all_config.yaml; what it adds and never read is left out."""
-    ours = {k: v for k, v in arch.items() if k not in ("name", "loss", "H_layers")}
-    loss = arch.get("loss") or {}
-    ours["loss_type"] = loss.get("loss_type", "stablemax_cross_entropy")
-    if STEP_TABLE in weights:
+    """Our `arch` keys for the `arch` of a published all_config.yaml, or of an export of ours."""
+    supervision = arch.get("supervision") or ("dis" if STEP_TABLE in weights else "act")
+    ours = {RENAMED.get(k, k): v for k, v in arch.items() if k not in UNREAD}
+    ours["loss_type"] = (arch.get("loss") or {}).get("loss_type", "stablemax_cross_entropy")
+    if supervision == "dis":
         ours = {k: v for k, v in ours.items() if k not in ("halt_exploration_prob", "no_ACT_continue")}
-    return {"supervision": "dis" if STEP_TABLE in weights else "act", **ours}
+    return {**ours, "supervision": supervision}
 
 
 def export_published(
@@ -121,8 +127,12 @@ def export_published(
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"step_{step}"
     torch.save({PREFIX + k: v.clone() for k, v in weights.items()}, file)
-    arch = {k: v for k, v in config["arch"].items() if k not in ("supervision", "loss_type")}
+    arch = {
+        k: v for k, v in config["arch"].items() if k != "loss_type"
+    }  # `supervision` stays: theirs ignore it
     arch |= {"name": "recursive_reasoning.trm@TinyRecursiveReasoningModel_ACTV1", "H_layers": 0}
     arch["loss"] = {"name": "losses@ACTLossHead", "loss_type": config["arch"]["loss_type"]}
-    OmegaConf.save(OmegaConf.create({**config, "arch": arch}), folder / PUBLISHED_CONFIG)
+    evaluators = [{"name": "arc@ARC"} for _ in config.get("evaluators", [])]
+    published = {**config, "arch": arch, "evaluators": evaluators}
+    OmegaConf.save(OmegaConf.create(published), folder / PUBLISHED_CONFIG)
     return file

@@ -7,15 +7,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from tests.conftest import GOLDEN_DIR
+from trm.act import halting_probability
 from trm.errors import UserError
 from trm.evaluation.arc_voting import (
     FALLBACK_GRID,
     ArcVoting,
     VotingResult,
-    halting_probability,
     read_outputs,
     task_shares,
 )
@@ -45,9 +46,8 @@ def golden_voting() -> ArcVoting:
 def add_golden(voting: ArcVoting, rows: slice) -> None:
     with np.load(VOTE / "predictions.npz") as arrays:
         part = {name: arrays[name][rows] for name in arrays}
-    voting.add(
-        part["puzzle_identifiers"], part["inputs"], part["preds"], halting_probability(part["q_halt_logits"])
-    )
+    confidence = halting_probability(torch.from_numpy(part["q_halt_logits"])).numpy()
+    voting.add(part["puzzle_identifiers"], part["inputs"], part["preds"], confidence)
 
 
 def tokens(identifier: int, grid: Grid) -> NDArray[np.uint8]:
@@ -204,7 +204,7 @@ def test_a_prediction_for_no_known_test_input_is_an_error_that_names_it(
 
 
 def test_halting_probability_is_the_sigmoid_in_float64() -> None:
-    probability = halting_probability(np.array([-800.0, 0.0, 20.0], np.float32))
+    probability = halting_probability(torch.tensor([-800.0, 0.0, 20.0])).numpy()
     assert probability.dtype == np.float64
     np.testing.assert_allclose(probability, [0, 0.5, 1 / (1 + np.exp(-20.0))], rtol=1e-15)
 

@@ -13,7 +13,7 @@ from tests.trm.puzzles.small_arc import build, tasks, write_sources
 from trm.errors import UserError
 from trm.puzzles.batch import IGNORE_LABEL, Batch
 from trm.puzzles.layout import open_split
-from trm.puzzles.loading import EvaluationData, TrainingData, TrainingState, rows_per_rank
+from trm.puzzles.loading import DataPosition, EvaluationData, TrainingData, rows_per_rank
 
 FIELDS = ("inputs", "labels", "puzzle_identifiers")
 
@@ -126,7 +126,7 @@ def test_the_next_iteration_draws_anew(dataset: Path) -> None:
 
 def test_a_position_beyond_the_data_is_refused(dataset: Path) -> None:
     data = TrainingData([dataset], seed=1, global_batch_size=8)
-    states: list[TrainingState] = [
+    states: list[DataPosition] = [
         {"iteration": 0, "set": 2, "cursor": 0},
         {"iteration": 0, "set": 0, "cursor": 6},
     ]

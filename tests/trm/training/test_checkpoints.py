@@ -79,3 +79,65 @@ def test_evaluation_takes_the_averaged_weights(tmp_path: Path) -> None:
     weights = checkpoints.load_weights(tmp_path / "step_1")
     assert torch.equal(weights["w"], torch.ones(2))
     assert torch.equal(weights["buffer"], torch.ones(1))
+
+
+def test_tensors_that_share_memory_are_stored(tmp_path: Path) -> None:
+    shared = torch.arange(4)
+    state = TrainingState({"w": torch.zeros(1)}, {}, {}, {"inputs": shared, "fed": shared}, {})
+    checkpoints.save(tmp_path / "step_1", state, keep=False)
+    assert torch.equal(checkpoints.load(tmp_path / "step_1").carry["fed"], shared)
+
+
+def test_pruning_survives_a_checkpoint_that_a_kill_left_without_its_manifest(tmp_path: Path) -> None:
+    for step in range(1, 6):
+        save(tmp_path, step)
+    (tmp_path / "step_1" / "manifest.json").unlink()
+    checkpoints.prune(tmp_path, keep_last=1)
+    assert sorted(p.name for p in checkpoints.steps(tmp_path)) == ["step_1", "step_5"]
+
+
+class Killed(BaseException):
+    """Stands for a SIGKILL at one system call."""
+
+
+@pytest.mark.parametrize("call", range(1, 60))
+def test_killed_at_any_file_operation_a_complete_checkpoint_remains(
+    tmp_path: Path, call: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(tmp_path, 1)
+    calls = 0
+
+    def until(original):  # type: ignore[no-untyped-def]
+        def operation(*arguments, **options):  # type: ignore[no-untyped-def]
+            nonlocal calls
+            calls += 1
+            if calls == call:
+                raise Killed
+            return original(*arguments, **options)
+
+        return operation
+
+    with monkeypatch.context() as patched:
+        for owner, name in (
+            (checkpoints, "save_file"),
+            (checkpoints, "_sync"),
+            (checkpoints.shutil, "rmtree"),
+            (Path, "rename"),
+            (Path, "mkdir"),
+            (Path, "write_text"),
+        ):
+            patched.setattr(owner, name, until(getattr(owner, name)))
+        try:
+            for step in (1, 2, 2, 3):
+                save(tmp_path, step)
+                checkpoints.prune(tmp_path, keep_last=1)
+        except Killed:
+            pass
+    checkpoints.tidy(tmp_path)
+    found, faults = checkpoints.latest(tmp_path)
+    assert found is not None
+    assert faults == []
+    assert checkpoints.load(found).state["step"] == int(found.name.removeprefix("step_"))
+    save(tmp_path, 9)
+    checkpoints.prune(tmp_path, keep_last=1)
+    assert [p.name for p in tmp_path.iterdir()] == ["step_9"]
