@@ -3,4 +3,8 @@
 import os
 from pathlib import Path
 
+import torch
+
+torch.set_num_threads(1)  # the suite runs one process a core
+
 GOLDEN_DIR = Path(os.environ.get("GOLDEN_DIR") or Path(__file__).parent / "fixtures" / "golden")

@@ -37,7 +37,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def write_source(where: Path, subset: str, tasks: list) -> None:
-    entries = {task.id: task.to_dict() for task in tasks}
+    stem = "Concept" if subset.startswith("concept") else ""
+    entries = {stem + task.id: task.to_dict() for task in tasks}
     solutions = {name: [pair["output"] for pair in entry["test"]] for name, entry in entries.items()}
     challenges = {
         name: {"train": entry["train"], "test": [{"input": p["input"]} for p in entry["test"]]}
@@ -55,7 +56,7 @@ def shrunk(command: str) -> str:
     for script in ("train_arc_tiny_corrupt.py", "pretrain.py", "evaluate.py"):
         command = command.replace(script, str(REPOSITORY / script))
     if "data.build_arc_dataset" in command:
-        small = SMALL_DATA.replace("4", "5") if "training2" in command else SMALL_DATA
+        small = SMALL_DATA.replace("4", "12") if "training2" in command else SMALL_DATA
         return re.sub(r" --num-aug \d+", "", command) + small
     return command if "evaluate.py" in command else command + SMALL_RUN
 

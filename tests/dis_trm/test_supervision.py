@@ -84,15 +84,18 @@ def test_a_value_that_no_switch_has_is_refused_with_the_allowed_ones(key: str) -
 
 @pytest.mark.parametrize("kernel", SWITCHES["target_kernel"])
 def test_the_loss_falls_under_every_kernel(kernel: str) -> None:
+    """The task: every token becomes its successor."""
     supervision = dis(DISConfig(halt_max_steps=3, target_kernel=kernel))
     supervision.model.train()
     optimizer = torch.optim.AdamW(supervision.model.parameters(), lr=1e-2)
-    carry, losses = supervision.initial_carry(batch()), []
-    for step in range(120):
-        output = supervision.step(carry, batch(), draws(step))
+    questions = batch(16)
+    solvable = replace(questions, labels=questions.inputs % 11 + 1)
+    carry, losses = supervision.initial_carry(solvable), []
+    for step in range(180):
+        output = supervision.step(carry, solvable, draws(step, 16))
         output.loss.backward()
         optimizer.step()
         optimizer.zero_grad()
         carry = output.carry
         losses.append(output.loss.item())
-    assert sum(losses[-3:]) < 0.8 * sum(losses[:3])
+    assert losses[-1] < 0.9 * losses[2]  # both at step 3, whose target is the answer itself

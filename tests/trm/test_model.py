@@ -39,6 +39,8 @@ def test_the_q_continue_loss_costs_and_counts_a_second_pass() -> None:
     passes: list[int] = []
     supervision.model.L_level.register_forward_hook(lambda *_: passes.append(1))
     supervision.model.train()
+    with torch.no_grad():  # at the start both heads say −5 whatever they see
+        supervision.model.q_head.weight.copy_(torch.linspace(-1, 1, 32).view(2, 16))
     output = supervision.step(supervision.initial_carry(batch()), batch(), draws())
     assert output.network_calls == len(passes) == 2 * 8
     output.loss.backward()
