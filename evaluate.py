@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dis_trm.supervision import DISSupervision
 from trm.act import ACTSupervision
-from trm.command_line import CommandLine, integer, run
+from trm.command_line import CommandLine, integer, run_command
 from trm.distributed import DEVICE_CHOICES
 from trm.errors import UserError
 from trm.training.config import SAVED_OUTPUTS
@@ -60,4 +60,4 @@ def parse() -> ScoringRequest:
 
 
 if __name__ == "__main__":
-    run(lambda: score(parse(), SUPERVISIONS))
+    run_command(lambda: score(parse(), SUPERVISIONS))

@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 
 from dis_trm.supervision import DISSupervision
 from trm.act import ACTSupervision
-from trm.command_line import run
+from trm.command_line import run_command
 from trm.training.launch import train
 from trm.training.overrides import run_hydra
 
@@ -19,7 +19,7 @@ SUPERVISIONS = {"act": ACTSupervision, "dis": DISSupervision}
 @hydra.main(version_base="1.3", config_path="configs", config_name="cfg_pretrain")
 def main(config: DictConfig) -> None:
     """Train what Hydra composed."""
-    run(lambda: train(config, SUPERVISIONS))
+    run_command(lambda: train(config, SUPERVISIONS))
 
 
 if __name__ == "__main__":

@@ -3,8 +3,6 @@
 The figure shows accuracy against network calls, the common currency of TRM and DIS.
 """
 
-import argparse
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
 from analysis import style
 from analysis.run_directory import Evaluation, Run, read_run
+from trm.command_line import CommandLine, run_command
 from trm.errors import UserError
 from trm.evaluation.table import counted, duration, percent, table
 
@@ -112,31 +111,32 @@ def _draw_panel(
     style.shares_as_percent(axes)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit status: 0, or 2 when a run cannot be read."""
-    parser = argparse.ArgumentParser(prog="python -m analysis.compare", description=__doc__)
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line.
+
+    Raises:
+        UserError: a run cannot be read, or there is only one.
+    """
+    assert __doc__ is not None
+    example = "  python -m analysis.compare runs/arc_mini_dis runs/arc_mini_trm"
+    parser = CommandLine("python -m analysis.compare", __doc__, example)
     parser.add_argument("runs", type=Path, nargs="+", metavar="run", help="run directories, two or more")
     parser.add_argument(
         "--figures-dir", type=Path, help="where the figure goes (default: <first run>/figures)"
     )
-    options = parser.parse_args(arguments)
-    try:
-        if len(options.runs) < 2:
-            raise UserError(
-                f"one run to compare: {options.runs[0]}",
-                "two or more run directories",
-                f"name another run, or use: python -m analysis.report {options.runs[0]}",
-            )
-        runs = [read_run(path) for path in options.runs]
-        print(comparison(runs), end="\n\n")
-        folder = options.figures_dir or options.runs[0] / "figures"
-        for path in style.save(accuracy_against_calls(runs), folder / "accuracy_against_network_calls"):
-            print(path)
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
+    options = parser.parse(arguments)
+    if len(options.runs) < 2:
+        raise UserError(
+            f"one run to compare: {options.runs[0]}",
+            "two or more run directories",
+            f"name another run, or use: python -m analysis.report {options.runs[0]}",
+        )
+    runs = [read_run(path) for path in options.runs]
+    print(comparison(runs), end="\n\n")
+    folder = options.figures_dir or options.runs[0] / "figures"
+    for path in style.save(accuracy_against_calls(runs), folder / "accuracy_against_network_calls"):
+        print(path)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

@@ -3,8 +3,6 @@
 Reads the run directory only, so it can be made on another machine and long after training.
 """
 
-import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +10,7 @@ from analysis import style
 from analysis.arc_strips import arc_strips
 from analysis.learning_curves import learning_curves
 from analysis.run_directory import Evaluation, Run, read_run
-from trm.errors import UserError
+from trm.command_line import CommandLine, run_command
 from trm.evaluation.arc_voting import task_shares
 from trm.evaluation.intervals import bootstrap_interval
 from trm.evaluation.table import counted, duration, percent, percent_range, table
@@ -123,22 +121,24 @@ def _steps(last: Evaluation) -> str:
     return table(rows, indent="  ")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit status: 0, or 2 when the run cannot be read."""
-    parser = argparse.ArgumentParser(prog="python -m analysis.report", description=__doc__)
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line.
+
+    Raises:
+        UserError: the run cannot be read.
+    """
+    assert __doc__ is not None
+    parser = CommandLine(
+        "python -m analysis.report", __doc__, "  python -m analysis.report runs/arc_mini_dis"
+    )
     parser.add_argument("run", type=Path, help="a run directory")
     parser.add_argument("--figures-dir", type=Path, help="where the figures go (default: <run>/figures)")
-    options = parser.parse_args(arguments)
-    try:
-        run = read_run(options.run)
-        print(summary(run), end="\n\n")
-        for path in write_figures(run, options.figures_dir or options.run / "figures"):
-            print(path)
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
+    options = parser.parse(arguments)
+    run = read_run(options.run)
+    print(summary(run), end="\n\n")
+    for path in write_figures(run, options.figures_dir or options.run / "figures"):
+        print(path)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

@@ -6,7 +6,7 @@ Run it with `python -m data.build_arc_dataset --help`.
 import argparse
 from pathlib import Path
 
-from trm.command_line import CommandLine, integer, run
+from trm.command_line import CommandLine, integer, run_command
 from trm.errors import UserError
 from trm.puzzles.arc_build import ArcBuild, ArcSummary, build_arc_dataset
 from trm.puzzles.arc_grids import CANVAS
@@ -113,4 +113,4 @@ def _report(summary: ArcSummary, output: Path) -> str:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)

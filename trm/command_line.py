@@ -72,7 +72,7 @@ def integer(lowest: int, highest: int | None = None) -> Callable[[str], int]:
     return read
 
 
-def run(main: Callable[[], None]) -> None:
+def run_command(main: Callable[[], None]) -> None:
     """Run a command; print what the user got wrong, or what the system refused, and exit with 2.
 
     Of several ranks the first one speaks in full, since most errors meet all of them.

@@ -11,6 +11,7 @@ import pytest
 from analysis import compare, report
 from analysis.run_directory import read_run
 from tests.analysis.synthetic_run import write_run
+from trm.errors import UserError
 from trm.evaluation.table import counted, duration, table
 
 ROOT = Path(__file__).parents[2]
@@ -19,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 def test_the_report_prints_the_scores_beside_copying_and_writes_both_figures(
     run_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert report.main([str(run_folder)]) == 0
+    report.main([str(run_folder)])
     text = capsys.readouterr().out
     for line in (
         r"method +DIS",
@@ -45,7 +46,7 @@ def test_a_run_that_is_not_arc_has_no_arc_lines_and_no_strips(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = write_run(tmp_path / "sudoku", arc=False, training_steps=400)
-    assert report.main([str(folder), "--figures-dir", str(tmp_path / "pictures")]) == 0
+    report.main([str(folder), "--figures-dir", str(tmp_path / "pictures")])
     text = capsys.readouterr().out
     assert "cells right" in text
     assert "pass@" not in text
@@ -88,7 +89,7 @@ def test_a_comparison_lays_two_methods_side_by_side(
     run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = write_run(tmp_path / "trm", supervision="act", steps=16, calls_per_step=21, training_steps=2000)
-    assert compare.main([str(run_folder), str(other), "--figures-dir", str(tmp_path / "figures")]) == 0
+    compare.main([str(run_folder), str(other), "--figures-dir", str(tmp_path / "figures")])
     text = capsys.readouterr().out
     assert re.search(r"method +DIS +TRM\n", text)
     assert re.search(r"network calls per answer +18 +336\n", text)
@@ -130,9 +131,9 @@ def test_runs_alike_are_compared_without_a_warning_and_other_test_data_is_named(
     assert "batch" not in warning
 
 
-def test_one_run_is_too_few_to_compare(run_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert compare.main([str(run_folder)]) == 2
-    assert "two or more run directories" in capsys.readouterr().err
+def test_one_run_is_too_few_to_compare(run_folder: Path) -> None:
+    with pytest.raises(UserError, match="two or more run directories"):
+        compare.main([str(run_folder)])
 
 
 def test_numbers_are_written_for_readers() -> None:

@@ -1,12 +1,16 @@
 """A Hydra command line as TRM's users type it: keys with or without a leading `+`, misspelt ones named."""
 
+import difflib
 import re
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
-from trm.command_line import run
+from trm.command_line import run_command
+from trm.errors import UserError
 from trm.training.config import Supervisions, check_key, known_keys
 
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 GROUPS = ("arch", "experiment")
 QUIET = (  # a run has its own directory and records; of a sweep Hydra leaves runs/multirun.yaml
     "hydra.run.dir=.",
@@ -26,7 +30,7 @@ def run_hydra(entry: Callable[[], None], supervisions: Supervisions) -> None:
         sys.argv[1:] = [*normalise(sys.argv[1:], supervisions), *QUIET]
         entry()
 
-    run(checked)
+    run_command(checked)
 
 
 def normalise(arguments: Sequence[str], supervisions: Supervisions) -> list[str]:
@@ -47,6 +51,19 @@ def _normalise_one(argument: str, known: set[str]) -> str:
     if key.startswith("hydra") or match["sign"] == "~":
         return argument
     if key in GROUPS:
+        for choice in value.split(","):  # several in a sweep
+            _check_choice(key, choice)
         return f"{key}={value}"
     check_key(key, known)
     return f"++{key}={value}"
+
+
+def _check_choice(group: str, choice: str) -> None:
+    known = sorted(file.stem for file in (CONFIGS / group).glob("*.yaml"))
+    if choice not in known:
+        near = difflib.get_close_matches(choice, known, 1, 0.4)
+        raise UserError(
+            f"{group}={choice}",
+            " | ".join(known),
+            f"did you mean {group}={near[0]}?" if near else f"choose one of configs/{group}/",
+        )

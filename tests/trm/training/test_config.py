@@ -104,6 +104,13 @@ def test_a_misspelt_key_names_the_nearest(word: str, nearest: str) -> None:
     assert f"did you mean {nearest!r}?" in refused("cfg_pretrain", word)
 
 
+@pytest.mark.parametrize(
+    ("word", "nearest"), [("arch=tmr", "arch=trm"), ("experiment=arc_min", "experiment=arc_mini")]
+)
+def test_a_preset_that_does_not_exist_names_the_nearest(word: str, nearest: str) -> None:
+    assert f"did you mean {nearest}?" in refused("cfg_pretrain", word)
+
+
 def test_a_key_of_the_other_method_is_refused() -> None:
     assert "arch.target_kernel" in refused("cfg_pretrain", "arch=trm", "arch.target_kernel=mask")
 
