@@ -18,7 +18,7 @@ MAX_TASKS = 6
 MAX_STEPS = 8
 PANEL_INCHES, GAP_INCHES = 1.16, 0.08
 LEFT_INCHES, LABEL_INCHES = 0.32, 0.24  # for the name of a row; for what stands below its panels
-TOP_INCHES, BOTTOM_INCHES = 0.55, 0.42  # for the heading and the column titles; for the caption
+TOP_INCHES, BOTTOM_INCHES = 0.55, 0.58  # for the heading and the column titles; for the caption
 PAD_TOKEN = 0
 
 
@@ -61,7 +61,7 @@ def strip(samples: Samples, index: int) -> Strip:
     wrong = samples.wrong_cells()[index]
     answer = np.where(samples.labels[index] >= 0, samples.labels[index], PAD_TOKEN).astype(np.uint8)
     return Strip(
-        name=samples.names[index],
+        name=_label(samples.names[index]),
         question=samples.inputs[index].reshape(side, side),
         answer=answer.reshape(side, side),
         steps=[step + 1 for step in chosen],
@@ -131,12 +131,20 @@ def _heading(run: Run) -> str:
     return f"{run.name}: {last.method}, seed {last.seed}, after {last.step:,} training steps"
 
 
+def _label(puzzle: str) -> str:
+    """The task, with a star where the example is an augmentation of it."""
+    task, augmented, _ = puzzle.partition("|||")
+    return f"{task}*" if augmented else task
+
+
 def _caption(right: NDArray[np.bool_], shown: int) -> str:
     return (
-        f"{shown} of {len(right)} stored test inputs, {int(right.sum())} of which end exactly right. Shown are "
-        "the first that do and the first that do not, half each where there are enough, in file order.\n"
+        f"One test input of each of {len(right)} tasks: the first that ends exactly right, augmentations (*) included, "
+        f"or else the first; {int(right.sum())} end right.\n"
+        f"Shown are {shown} in file order, half of them right where there are enough: "
+        "a choice for the eye, not a score.\n"
         "White dots with a black rim: wrong cells. Beige: end-of-grid marks. "
-        "Predictions are cut to the extent of the answer."
+        "Predictions are cut to the answer's extent."
     )
 
 

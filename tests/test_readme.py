@@ -89,6 +89,12 @@ def test_the_readme_names_the_commands_that_it_must() -> None:
         assert word in text
 
 
+def test_every_file_that_the_readme_points_to_is_there_and_nothing_is_left_to_fill_in() -> None:
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", README):
+        assert (REPOSITORY / target).exists(), target
+    assert not re.search(r"[A-Z]+_[A-Z]+_?TABLE|TODO|FIXME", README)
+
+
 def test_make_knows_the_readme_s_targets() -> None:
     for command in [c for c in COMMANDS if c.startswith("make")]:
         words = [*command.split(), "-n"]

@@ -77,5 +77,7 @@ def test_the_figure_names_its_tasks_its_steps_and_its_rule(run: Run) -> None:
         run.samples.names[index] for index in choose_samples(run.samples.exactly_right())
     ]
     words = " ".join(text.get_text() for text in fig.texts)
-    assert "6 of 12 stored test inputs, 8 of which end exactly right" in words
+    assert "One test input of each of 12 tasks" in words
+    assert "8 end right" in words
+    assert "Shown are 6 in file order" in words
     assert "seed 0" in words

@@ -22,7 +22,7 @@ from trm.puzzles.loading import EvaluationData
 from trm.randomness import SeededStepRandom
 from trm.supervision import Supervision
 
-SAMPLES = 12  # rollouts kept whole, for pictures
+SAMPLES = 64  # tasks of which a rollout is kept whole, for pictures
 
 
 @dataclass
@@ -197,30 +197,43 @@ def _copy_scores(tally: Tally) -> dict[str, Any]:
 
 
 class Samples:
-    """The first `SAMPLES` un-augmented test inputs, each of another puzzle."""
+    """For pictures, of each task: its first test input, augmented or not, that ends right; else its first one.
+
+    So a share of right samples is no score. At most `SAMPLES` tasks, in file order.
+    """
 
     def __init__(self, identifiers: Sequence[str]) -> None:
         self._identifiers = identifiers
-        self._taken: dict[str, list[NDArray[Any]]] = {}
+        self._taken: dict[str, tuple[str, list[NDArray[Any]]]] = {}  # task → name of the puzzle, arrays
+        self._right: set[str] = set()
 
     def add(self, arrays: dict[str, NDArray[Any]], predictions: NDArray[np.uint8]) -> None:
         """Look a batch through; predictions `[B, S, L]`."""
+        labels = arrays["labels"]
+        known = labels != IGNORE_LABEL
+        right = known.any(1) & ((arrays["preds"] == labels) | ~known).all(1)  # [B]
         for row, identifier in enumerate(arrays["puzzle_identifiers"]):
             name = self._identifiers[identifier]
-            if len(self._taken) == SAMPLES:
-                return
-            if "|||" not in name and name not in self._taken:
-                labels = arrays["labels"][row].astype(np.int16)
-                self._taken[name] = [arrays["inputs"][row].astype(np.uint8), labels, predictions[row]]
+            task = name.partition("|||")[0]
+            room = len(self._taken) < SAMPLES and task not in self._taken
+            if room or (right[row] and task in self._taken and task not in self._right):
+                kept = [
+                    arrays["inputs"][row].astype(np.uint8),
+                    labels[row].astype(np.int16),
+                    predictions[row],
+                ]
+                self._taken[task] = (name, kept)
+                if right[row]:
+                    self._right.add(task)
 
     def stacked(self) -> dict[str, NDArray[Any]]:
         """names, inputs, labels, preds; empty without any."""
         if not self._taken:
             return {}
-        inputs, labels, predictions = zip(*self._taken.values(), strict=True)
-        names = np.array(list(self._taken), dtype=np.str_)
+        names, kept = zip(*self._taken.values(), strict=True)
+        inputs, labels, predictions = zip(*kept, strict=True)
         return {
-            "names": names,
+            "names": np.array(names, dtype=np.str_),
             "inputs": np.stack(inputs),
             "labels": np.stack(labels),
             "preds": np.stack(predictions),

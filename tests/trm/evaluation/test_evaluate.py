@@ -10,7 +10,7 @@ from dis_trm.supervision import DISConfig, DISSupervision
 from tests.models import network
 from tests.runs import build_small_arc
 from trm.distributed import Ranks
-from trm.evaluation.evaluate import Evaluation, Evaluator, Tally
+from trm.evaluation.evaluate import Evaluation, Evaluator, Samples, Tally
 from trm.model import PuzzleShape, TinyRecursiveModel
 from trm.puzzles.loading import EvaluationData
 
@@ -65,11 +65,26 @@ def test_network_calls_are_summed_up_to_each_step(dataset: Path) -> None:
     assert scores["network_calls_per_answer"] == 24
 
 
-def test_samples_are_unaugmented_inputs_of_different_tasks(dataset: Path) -> None:
+def test_samples_are_one_test_input_of_each_task_the_first_where_none_ends_right(dataset: Path) -> None:
     samples = evaluate(dataset, 16).samples
-    assert len(set(samples["names"])) == len(samples["names"]) == 12
-    assert not any("|||" in name for name in samples["names"])
-    assert samples["preds"].shape[:2] == (12, 3)
+    tasks = EvaluationData([dataset], global_batch_size=8).test_puzzles
+    assert [name.partition("|||")[0] for name in samples["names"]] == list(dict.fromkeys(samples["names"]))
+    assert set(samples["names"]) == set(tasks)
+    assert samples["preds"].shape[:2] == (len(tasks), 3)
+
+
+def test_of_a_task_s_test_inputs_the_first_that_ends_right_is_the_sample() -> None:
+    samples = Samples(["<blank>", "a", "a|||t1|||0123456789", "a|||t2|||0123456789", "b"])
+    labels = np.array([[5, -100], [5, -100], [6, -100], [7, -100]])
+    preds = np.array([[4, 0], [5, 9], [6, 0], [0, 0]], np.uint8)
+    arrays = {
+        "puzzle_identifiers": np.array([1, 2, 3, 4]),
+        "inputs": np.zeros((4, 2)),
+        "labels": labels,
+        "preds": preds,
+    }
+    samples.add(arrays, preds[:, None])
+    assert samples.stacked()["names"].tolist() == ["a|||t1|||0123456789", "b"]
 
 
 def test_examples_without_a_known_answer_do_not_count() -> None:
