@@ -33,7 +33,7 @@ lint: $(INSTALLED)
 	$(BIN)/mypy
 
 test: lint
-	$(BIN)/python -m pytest -q -n 2
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal
 
 test-long: $(INSTALLED)
 	$(BIN)/python -m pytest -q -m long

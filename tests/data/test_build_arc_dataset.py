@@ -47,7 +47,7 @@ def in_process(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
         monkeypatch.setattr(sys, "argv", ["build_arc_dataset.py", *map(str, arguments)])
         code: int | str | None = 0
         try:
-            command_line.run(build_arc_dataset.main)
+            command_line.run_command(build_arc_dataset.main)
         except SystemExit as ended:
             code = ended.code
         assert isinstance(code, int)
