@@ -132,7 +132,7 @@ class DISSupervision:
         fed = predictions if self.config.feed == "prediction" else carry.inputs
         after = replace(carry, **detached(latents), steps=steps, halted=halted, fed=fed)
         with torch.no_grad():  # no halting loss: the head is read, never trained
-            q_halt = model.halting_logits(latents.z_H)[:, 0]
+            q_halt = model.halting_logits(after.z_H)[:, 0]
         loss = (losses * self._step_weight(steps)).sum()
         return StepOutput(after, loss, logits, predictions, q_halt, metrics, model.config.network_calls)
 
