@@ -117,7 +117,9 @@ class Progress:
     def __init__(self, total: int, done: int, shown: bool) -> None:
         self._total, self._done, self._first, self._shown = total, done, done, shown
         self._start = self._last_line = time.monotonic()
-        width = shutil.get_terminal_size((0, 0)).columns  # 0: a terminal that does not say, where tqdm shows nothing
+        width = shutil.get_terminal_size(
+            (0, 0)
+        ).columns  # 0: a terminal that does not say, where tqdm shows nothing
         on_terminal = shown and sys.stderr.isatty() and width > 0
         self._bar = tqdm(total=total, initial=done, unit="step", dynamic_ncols=True) if on_terminal else None
 
