@@ -70,7 +70,6 @@ class Trainer:
         self.config, self.learner, self.data, self.evaluator = config, learner, data, evaluator
         self.run_directory, self.ranks = run, ranks
         self.last_step = min(learner.total_steps, config.max_steps or learner.total_steps)
-        self.iteration = 0
         self.window = Window()
         self.scores: dict[str, Any] = {}
         self.evaluated_at = -1
@@ -82,6 +81,11 @@ class Trainer:
     def step(self) -> int:
         """Updates made so far."""
         return self.learner.steps_done
+
+    @property
+    def iteration(self) -> int:
+        """Stretches of `eval_interval` epochs that are behind us."""
+        return self.data.state()["iteration"]
 
     @property
     def finished(self) -> bool:
@@ -117,8 +121,7 @@ class Trainer:
 
     def end_iteration(self) -> None:
         """Save first, so that an evaluation that is interrupted costs no training."""
-        self.iteration += 1
-        self.data.start_iteration(self.iteration)
+        self.data.start_iteration(self.iteration + 1)
         self.save(keep=self.evaluation_due and self.config.checkpoint_every_eval)
         self.evaluate_if_due()
 
@@ -205,7 +208,6 @@ class Trainer:
             content = checkpoints.load(newest)
             self.learner.restore(content.state["step"], content.parts())
             self.data.restore(content.state["data"])
-            self.iteration = content.state["data"]["iteration"]
             records_bytes = content.state["records_bytes"]
         if self.ranks.is_first:
             for fault in faults:
