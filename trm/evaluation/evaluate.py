@@ -4,6 +4,7 @@ B global batch, L grid tokens, S supervision steps, E examples.
 """
 
 import math
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -101,10 +102,14 @@ class Evaluator:
         model = self.supervision.model
         was_training = model.training
         model.eval()
+        started = time.monotonic()
         try:
-            return self._run(over)
+            evaluation = self._run(over)
         finally:
             model.train(was_training)
+        speed = self.data.total_examples / (time.monotonic() - started)
+        evaluation.scores.update(seed=self.seed, examples_per_second=speed)
+        return evaluation
 
     def _run(self, over: Callable[[Any], Any]) -> Evaluation:
         model_tally, copy_tally = Tally(), Tally()

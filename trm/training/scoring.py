@@ -1,6 +1,5 @@
 """Score a checkpoint that already exists: one of ours, or a published one with its all_config.yaml."""
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -100,16 +99,10 @@ def _evaluate(
     if request.export and ranks.is_first:
         exported = {**config, "arch": arch.as_dict()}
         print(f"exported to {export_published(request.export, _step(checkpoint), weights, exported)}")
-    started = time.monotonic()
     arc = bool(data.test_puzzles)
     evaluation = Evaluator(supervision, data, ranks, arc, seed, request.save_outputs).run()
-    evaluation.scores.update(
-        step=_step(checkpoint),
-        method=arch.supervision,
-        supervision=arch.supervision,
-        seed=seed,
-        examples_per_second=data.total_examples / (time.monotonic() - started),
-    )
+    method = arch.supervision
+    evaluation.scores.update(step=_step(checkpoint), method=method, supervision=method)
     return evaluation
 
 

@@ -148,13 +148,10 @@ class Trainer:
 
     def score(self) -> dict[str, Any]:
         """Run an evaluation and write it."""
-        started = time.monotonic()
         with AveragedWeights(self.learner):
             evaluation = self.evaluator.run(self.progress.over)
         method = self.config.arch["supervision"]
-        head = {"step": self.step, "method": method, "supervision": method, "seed": self.config.seed}
-        speed = self.evaluator.data.total_examples / (time.monotonic() - started)
-        evaluation.scores.update(head, examples_per_second=speed)
+        evaluation.scores.update(step=self.step, method=method, supervision=method)
         if self.ranks.is_first:
             write_evaluation(self.run_directory.evaluation(self.step), evaluation)
         self.ranks.barrier()
