@@ -7,6 +7,11 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+
+# Its defaults `group=group.WORLD` are evaluated when it is imported. torch imports it with the first
+# optimizer; were that after `join`, the process group would outlive `close`, and its threads, still running
+# while the interpreter ends, could abort the process ("terminate called without an active exception").
+import torch.distributed.nn.functional
 from torch import Tensor
 
 from trm.errors import UserError
