@@ -14,7 +14,8 @@ import pytest
 from data import build_arc_dataset
 from tests.trm.puzzles.small_arc import write_sources
 from trm import command_line
-from trm.puzzles.layout import fingerprint, open_split
+from trm.puzzles.layout import open_split
+from trm.puzzles.manifest import fingerprint
 
 ROOT = Path(__file__).parents[2]
 SUBSETS = ["--subsets", "training", "evaluation", "--test-set-name", "evaluation"]

@@ -18,6 +18,7 @@ from trm.distributed import Ranks
 from trm.errors import UserError
 from trm.evaluation.arc_voting import ArcVoting, VotingResult
 from trm.evaluation.rollout import Rollout, roll_out
+from trm.evaluation.task_scores import TaskTally
 from trm.puzzles.batch import IGNORE_LABEL, Batch
 from trm.puzzles.loading import EvaluationData
 from trm.randomness import SeededStepRandom
@@ -115,8 +116,9 @@ class Evaluator:
         model_tally, copy_tally = Tally(), Tally()
         model_votes, copy_votes = (self._voting(), self._voting()) if self.arc else (None, None)
         samples, kept = Samples(self.data.identifiers), Kept(self.save_outputs)
+        tasks = {one.name: TaskTally(one.dataset, one.about) for one in self.data.sets}
         calls: list[int] = []
-        for number, (batch, rollout) in enumerate(self._gathered(over)):
+        for number, (set_name, batch, rollout) in enumerate(self._gathered(over)):
             if not self.ranks.is_first:
                 continue
             if number == 0:
@@ -126,6 +128,7 @@ class Evaluator:
             model_tally.add(rollout.right.numpy(), rollout.scored.numpy(), rollout.loss.numpy())
             copy_tally.add(copied[:, None], rollout.scored.numpy())
             samples.add(arrays, rollout.predictions.numpy())
+            tasks[set_name].add(arrays, rollout.predictions.numpy())
             kept.add(arrays)
             if model_votes is not None and copy_votes is not None:
                 who, asked = arrays["puzzle_identifiers"], arrays["inputs"].astype(np.uint8)
@@ -133,6 +136,7 @@ class Evaluator:
                 copy_votes.add(who, asked, asked, np.zeros(len(who)))
         scores = self._scores(model_tally, calls)
         scores["copy"] = _copy_scores(copy_tally)
+        scores["tasks"] = [tally.result() for tally in tasks.values()]
         voted = model_votes.result() if model_votes is not None else None
         if voted is not None and copy_votes is not None:
             scores |= {"scores": voted.scores, "counts": voted.counts}
@@ -141,15 +145,15 @@ class Evaluator:
             scores["copy"] |= {"scores": copied_result.scores, "counts": copied_result.counts}
         return Evaluation(scores, voted, samples.stacked(), kept.stacked())
 
-    def _gathered(self, over: Callable[[Any], Any]) -> Iterator[tuple[Batch, Rollout]]:
-        """Global batches on the CPU, without padding rows, on every rank in the same order."""
+    def _gathered(self, over: Callable[[Any], Any]) -> Iterator[tuple[str, Batch, Rollout]]:
+        """Global batches on the CPU, without padding rows, on every rank in the same order; and their sets."""
         for local in over(self.data):
             batch = local.batch.to(self.ranks.device)
             first = self.ranks.rank * len(batch)
             rng = SeededStepRandom(self.seed, 0, len(batch) * self.ranks.world_size, first, len(batch))
             rollout = roll_out(self.supervision, batch, rng)
             rows = torch.arange(len(batch), device=self.ranks.device) < len(local.examples)
-            yield self._gather(batch, rollout, rows)
+            yield local.set_name, *self._gather(batch, rollout, rows)
 
     def _gather(self, batch: Batch, rollout: Rollout, rows: Tensor) -> tuple[Batch, Rollout]:
         real = self.ranks.gather_rows(rows.to(torch.uint8)).bool()

@@ -41,6 +41,15 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
 
 
+def _task_rows(task: Mapping[str, Any]) -> list[Sequence[str]]:
+    """What a dataset's own scorer says."""
+    if not task["scorer"]:
+        return []
+    named = f"{task['dataset']}, version {task['version']}, protocol {task['protocol']}"
+    verdicts = task["verdicts"].items()
+    return [(f"{named}:", "", ""), *((f"  {name}", counted(n, task["examples"]), "") for name, n in verdicts)]
+
+
 def scores_table(scores: Mapping[str, Any]) -> str:
     """An evaluation (the content of scores.json): scores beside copying the input, then each supervision step."""
     per_step, copied = scores["per_step"], scores["copy"]
@@ -60,5 +69,6 @@ def scores_table(scores: Mapping[str, Any]) -> str:
     for step, (calls, cells, whole) in enumerate(lines, start=1):
         rows.append((f"supervision step {step} ({calls} network calls)", percent(cells), percent(whole)))
     rows.append(("copy the input", percent(copied["cell_accuracy"]), percent(copied["exact_accuracy"])))
+    rows += [row for task in scores.get("tasks", []) for row in _task_rows(task)]
     ranking = f"\nvotes ranked by {scores['votes_ranked_by']}" if "votes_ranked_by" in scores else ""
     return f"step {scores['step']}, {scores['examples']} examples\n{table(rows, '  ')}{ranking}"

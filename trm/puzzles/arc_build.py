@@ -18,9 +18,11 @@ from trm.puzzles.arc_puzzles import distinct_augmentations, encode_puzzles, trai
 from trm.puzzles.arc_sources import Pair, Task
 from trm.puzzles.layout import TEST_PUZZLES_FILE, PuzzleMetadata, TestPuzzles
 from trm.puzzles.layout_writer import BLANK, SplitWriter, check_output, new_dataset, write_identifiers
+from trm.puzzles.manifest import About
 from trm.puzzles.progress import track
 from trm.randomness import numpy_generator
 
+VERSION = 2  # of what the same options give
 ReadSubset = Callable[[str, int | None], list[Task]]  # subset, largest grid side or None → tasks
 
 
@@ -68,8 +70,13 @@ def build_arc_dataset(
     check_output(Path(output), overwrite)
     _check_subsets(build)
     subsets = _read_tasks(build, read_subset)
-    with new_dataset(output, overwrite) as folder:
+    with new_dataset(output, _about(build), overwrite) as folder:
         return _Writer(build, folder).write(subsets)
+
+
+def _about(build: ArcBuild) -> About:
+    facts = {"subsets": list(build.subsets), "scored": list(build.test_subsets), "num_aug": build.num_aug}
+    return About("arc", VERSION, "published", facts={**facts, "seed": build.seed, "canvas": build.canvas})
 
 
 def _check_subsets(build: ArcBuild) -> None:

@@ -17,17 +17,22 @@ from trm.puzzles.layout import (
     read_test_puzzles,
 )
 from trm.puzzles.layout_writer import BLANK
+from trm.puzzles.manifest import About, check_files, read_about
 
 AGREE = ("seq_len", "vocab_size", "pad_id", "ignore_label_id", "blank_identifier_id", "sets")
 
 
 @dataclass(frozen=True)
 class PuzzleSet:
-    """One set of one dataset. The second dataset's sets have 1 after their names, and so on, as published."""
+    """One set of one dataset. The second dataset's sets have 1 after their names, and so on, as published.
+
+    about: what the dataset says of itself, if it does.
+    """
 
     name: str
     dataset: Path
     arrays: PuzzleArrays
+    about: About | None = None
 
 
 class PuzzleData:
@@ -51,12 +56,14 @@ class PuzzleData:
             raise UserError("data_paths=[] names no dataset", "one or more dataset folders", "set data_paths")
         self.paths = [Path(path) for path in paths]
         self._splits = [open_split(path, split, build_command) for path in self.paths]
+        for path in self.paths:
+            check_files(path)
         _check_agreement(self._splits)
         if len(self.paths) > 1:
             check_identifiers(self.paths)
         self.metadata = _together([split.metadata for split in self._splits])
         self.sets = [
-            PuzzleSet(f"{name}{number or ''}", path, split.sets[name])
+            PuzzleSet(f"{name}{number or ''}", path, split.sets[name], read_about(path))
             for name in self.metadata.sets
             for number, (path, split) in enumerate(zip(self.paths, self._splits, strict=True))
         ]

@@ -7,7 +7,6 @@ A puzzle is one augmentation of a task with its examples; a group is a task with
 E examples, P puzzles, G groups, L tokens of an example.
 """
 
-import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
@@ -18,13 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trm.errors import UserError
+from trm.puzzles.manifest import changed
 
 METADATA_FILE = "dataset.json"
 IDENTIFIERS_FILE = "identifiers.json"
 TEST_PUZZLES_FILE = "test_puzzles.json"
 TOKEN_ARRAYS = ("inputs", "labels")
 INDEX_ARRAYS = ("puzzle_identifiers", "puzzle_indices", "group_indices")
-_SAMPLE_BYTES = 1 << 20  # of each token file, at either end, in a fingerprint
 
 # {task: {"train" or "test": [{"input" or "output": rows}]}}
 TestPuzzles = dict[str, dict[str, list[dict[str, list[list[int]]]]]]
@@ -62,7 +61,7 @@ class PuzzleMetadata:
         values: dict[str, Any] = {field.name: content.get(field.name) for field in fields(cls)}
         for name, value in values.items():
             if not _right_type(name, value):
-                raise _broken(file, f"{name}={value!r}" if name in content else f"lacks {name}")
+                raise changed(file, f"{name}={value!r}" if name in content else f"lacks {name}")
         return cls(**{**values, "sets": tuple(values["sets"])})
 
 
@@ -115,7 +114,7 @@ def open_split(dataset: Path | str, split: str, build_command: str | None = None
     if not (folder / METADATA_FILE).is_file():
         raise _missing(Path(dataset), split, build_command)
     if not (Path(dataset) / IDENTIFIERS_FILE).is_file():
-        raise _broken(Path(dataset) / IDENTIFIERS_FILE, "missing")
+        raise changed(Path(dataset) / IDENTIFIERS_FILE, "missing")
     metadata = PuzzleMetadata.read(folder)
     sets = {name: _open_set(folder, name, metadata) for name in metadata.sets}
     _check_counts(folder, metadata, sets.values())
@@ -136,26 +135,6 @@ def read_test_puzzles(dataset: Path | str) -> TestPuzzles:
     return _read_json(file, dict) if file.is_file() else {}
 
 
-def fingerprint(dataset: Path | str) -> str:
-    """A hexadecimal digest that tells two datasets apart without reading all of them.
-
-    sha256 over the JSON files and index arrays of both splits, and the size and the first and last MiB
-    of each token array. A change in the middle of a large token array alone is not seen.
-    """
-    root = Path(dataset)
-    digest = hashlib.sha256()
-    for file in sorted(path for path in root.glob("**/*") if path.suffix in (".json", ".npy")):
-        size = file.stat().st_size
-        digest.update(f"{file.relative_to(root).as_posix()} {size}\n".encode())
-        whole = not file.stem.endswith(TOKEN_ARRAYS) or size <= 2 * _SAMPLE_BYTES
-        with file.open("rb") as stream:
-            digest.update(stream.read(size if whole else _SAMPLE_BYTES))
-            if not whole:
-                stream.seek(size - _SAMPLE_BYTES)
-                digest.update(stream.read())
-    return digest.hexdigest()
-
-
 def _check_counts(folder: Path, metadata: PuzzleMetadata, sets: Iterable[PuzzleArrays]) -> None:
     counts = [(len(one.group_indices) - 1, len(one.puzzle_identifiers), len(one.inputs)) for one in sets]
     held = tuple(map(sum, zip(*counts, strict=True)))
@@ -164,7 +143,7 @@ def _check_counts(folder: Path, metadata: PuzzleMetadata, sets: Iterable[PuzzleA
     if held != promised:
         words = "{} groups, {} puzzles and {} examples"
         problem = f"promises {words.format(*promised)}, but the arrays hold {words.format(*held)}"
-        raise _broken(folder / METADATA_FILE, problem)
+        raise changed(folder / METADATA_FILE, problem)
 
 
 def _open_set(folder: Path, name: str, metadata: PuzzleMetadata) -> PuzzleArrays:
@@ -179,7 +158,7 @@ def _open_set(folder: Path, name: str, metadata: PuzzleMetadata) -> PuzzleArrays
     for array in TOKEN_ARRAYS:
         shape = getattr(arrays, array).shape
         if shape != (examples, metadata.seq_len):
-            raise _broken(
+            raise changed(
                 folder / f"{name}__{array}.npy", f"shape {shape} instead of {(examples, metadata.seq_len)}"
             )
     _check_indices(folder / f"{name}__puzzle_indices.npy", arrays.puzzle_indices, examples, "examples")
@@ -195,11 +174,11 @@ def _load_array(file: Path, dimensions: int, mapped: bool) -> NDArray[np.integer
     try:
         array = np.load(file, mmap_mode="r" if mapped else None, allow_pickle=False)
     except FileNotFoundError as error:
-        raise _broken(file, "missing") from error
+        raise changed(file, "missing") from error
     except (ValueError, EOFError) as error:  # numpy's words for a cut-off or foreign file
-        raise _broken(file, f"cut off, or no array ({error})") from error
+        raise changed(file, f"cut off, or no array ({error})") from error
     if array.ndim != dimensions or array.dtype.kind not in "iu":
-        raise _broken(
+        raise changed(
             file, f"{array.ndim}-dimensional {array.dtype} instead of {dimensions}-dimensional integers"
         )
     return array
@@ -208,17 +187,17 @@ def _load_array(file: Path, dimensions: int, mapped: bool) -> NDArray[np.integer
 def _check_indices(file: Path, indices: NDArray[np.integer], last: int, of: str) -> None:
     if len(indices) < 2 or indices[0] != 0 or indices[-1] != last or not (np.diff(indices) > 0).all():
         found = f"{indices[0]}..{indices[-1]}" if len(indices) else "nothing"
-        raise _broken(file, f"holds {found} instead of increasing positions from 0 to the {last} {of}")
+        raise changed(file, f"holds {found} instead of increasing positions from 0 to the {last} {of}")
 
 
 def _check_identifiers(
     file: Path, identifiers: NDArray[np.integer], puzzles: int, metadata: PuzzleMetadata
 ) -> None:
     if len(identifiers) != puzzles:
-        raise _broken(file, f"{len(identifiers)} identifiers for {puzzles} puzzles")
+        raise changed(file, f"{len(identifiers)} identifiers for {puzzles} puzzles")
     low, high = identifiers.min(), identifiers.max()
     if low < 0 or high >= metadata.num_puzzle_identifiers:
-        raise _broken(
+        raise changed(
             file, f"identifiers {low}..{high}, of num_puzzle_identifiers={metadata.num_puzzle_identifiers}"
         )
 
@@ -227,11 +206,11 @@ def _read_json(file: Path, kind: type[T]) -> T:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise _broken(file, error.strerror or "unreadable") from error
+        raise changed(file, error.strerror or "unreadable") from error
     except ValueError as error:
-        raise _broken(file, f"not JSON ({error})") from error
+        raise changed(file, f"not JSON ({error})") from error
     if not isinstance(content, kind):
-        raise _broken(file, f"not a JSON {kind.__name__}")
+        raise changed(file, f"not a JSON {kind.__name__}")
     return content
 
 
@@ -248,12 +227,4 @@ def _missing(dataset: Path, split: str, build_command: str | None) -> UserError:
         allowed=f"a folder with {split}/{METADATA_FILE}",
         remedy=build_command
         or "build it with one of the builders: python -m data.build_<kind>_dataset --help",
-    )
-
-
-def _broken(file: Path, problem: str) -> UserError:
-    return UserError(
-        given=f"{file}: {problem}",
-        allowed="a dataset that was written to its end and not changed since",
-        remedy="delete the dataset's folder and build it again",
     )

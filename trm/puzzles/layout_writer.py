@@ -13,13 +13,16 @@ from numpy.typing import NDArray
 
 from trm.errors import UserError
 from trm.puzzles.layout import IDENTIFIERS_FILE, METADATA_FILE, TOKEN_ARRAYS, PuzzleMetadata
+from trm.puzzles.manifest import About, write_manifest
 
 BLANK = "<blank>"
 
 
 @contextmanager
-def new_dataset(output: Path | str, overwrite: bool = False) -> Iterator[Path]:
+def new_dataset(output: Path | str, about: About, overwrite: bool = False) -> Iterator[Path]:
     """A folder to write a dataset into, which becomes `output` when the block ends and vanishes when it raises.
+
+    The manifest is added when the block ends.
 
     It lies beside `output` as `<output>.partial-<pid>`; a process that is killed leaves that name, or
     `<output>.old-<pid>` of what it was replacing, and never half a dataset under `output`.
@@ -34,6 +37,7 @@ def new_dataset(output: Path | str, overwrite: bool = False) -> Iterator[Path]:
     partial.mkdir(parents=True)
     try:
         yield partial
+        write_manifest(partial, about)
         _replace(output, partial)
     finally:
         shutil.rmtree(partial, ignore_errors=True)

@@ -18,7 +18,7 @@ from omegaconf import OmegaConf
 
 from trm.distributed import Ranks
 from trm.errors import UserError
-from trm.puzzles.layout import fingerprint as dataset_fingerprint
+from trm.puzzles.manifest import fingerprint as dataset_fingerprint
 from trm.training.config import FREE_KEYS, TrainConfig, fingerprint
 
 REPOSITORY = Path(__file__).resolve().parents[2]

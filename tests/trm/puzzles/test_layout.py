@@ -9,7 +9,8 @@ import pytest
 
 from tests.trm.puzzles.small_arc import build
 from trm.errors import UserError
-from trm.puzzles.layout import PuzzleMetadata, fingerprint, open_split, read_identifiers, read_test_puzzles
+from trm.puzzles.layout import PuzzleMetadata, open_split, read_identifiers, read_test_puzzles
+from trm.puzzles.manifest import fingerprint
 
 PUBLISHED_KEYS = [
     "pad_id",

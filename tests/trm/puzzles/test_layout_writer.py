@@ -12,6 +12,9 @@ import pytest
 from trm.errors import UserError
 from trm.puzzles.layout import open_split
 from trm.puzzles.layout_writer import BLANK, SplitWriter, new_dataset, write_identifiers
+from trm.puzzles.manifest import About
+
+ABOUT = About("small", 1, "clean")
 
 
 def write(folder: Path, value: int = 3) -> None:
@@ -25,13 +28,13 @@ def write(folder: Path, value: int = 3) -> None:
 
 
 def write_half(output: Path, overwrite: bool = False) -> None:
-    with new_dataset(output, overwrite) as folder:
+    with new_dataset(output, ABOUT, overwrite) as folder:
         write(folder, value=9)
         raise RuntimeError("half way")
 
 
 def test_groups_are_opened_as_they_were_added(tmp_path: Path) -> None:
-    with new_dataset(tmp_path / "set") as folder:
+    with new_dataset(tmp_path / "set", ABOUT) as folder:
         write(folder)
     split = open_split(tmp_path / "set", "train")
     arrays = split.sets["all"]
@@ -55,7 +58,7 @@ def test_a_failed_build_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_a_failed_rebuild_leaves_the_old_dataset(tmp_path: Path) -> None:
-    with new_dataset(tmp_path / "set") as folder:
+    with new_dataset(tmp_path / "set", ABOUT) as folder:
         write(folder)
     with pytest.raises(RuntimeError, match="half way"):
         write_half(tmp_path / "set", overwrite=True)
@@ -69,7 +72,8 @@ def test_a_killed_build_leaves_nothing_that_looks_finished(tmp_path: Path) -> No
         from pathlib import Path
         from tests.trm.puzzles.test_layout_writer import write
         from trm.puzzles.layout_writer import new_dataset
-        with new_dataset(Path(sys.argv[1])) as folder:
+        from trm.puzzles.manifest import About
+        with new_dataset(Path(sys.argv[1]), About("killed", 1, "clean")) as folder:
             write(folder)
             os.kill(os.getpid(), signal.SIGKILL)
     """
@@ -80,7 +84,7 @@ def test_a_killed_build_leaves_nothing_that_looks_finished(tmp_path: Path) -> No
     assert [path.name.rpartition("-")[0] for path in tmp_path.iterdir()] == ["set.partial"]
     with pytest.raises(UserError, match="no dataset at"):
         open_split(tmp_path / "set", "train")
-    with new_dataset(tmp_path / "set") as folder:
+    with new_dataset(tmp_path / "set", ABOUT) as folder:
         write(folder)
     assert open_split(tmp_path / "set", "train").metadata.total_puzzles == 3
 
@@ -94,12 +98,15 @@ def test_a_split_that_was_not_finished_cannot_be_opened(tmp_path: Path) -> None:
 
 
 def test_an_existing_dataset_is_replaced_only_on_request(tmp_path: Path) -> None:
-    with new_dataset(tmp_path / "set") as folder:
+    with new_dataset(tmp_path / "set", ABOUT) as folder:
         write(folder)
-    with pytest.raises(UserError, match="already holds a dataset") as error, new_dataset(tmp_path / "set"):
+    with (
+        pytest.raises(UserError, match="already holds a dataset") as error,
+        new_dataset(tmp_path / "set", ABOUT),
+    ):
         pass
     assert "--overwrite" in error.value.remedy
-    with new_dataset(tmp_path / "set", overwrite=True) as folder:
+    with new_dataset(tmp_path / "set", ABOUT, overwrite=True) as folder:
         write(folder, value=9)
     assert open_split(tmp_path / "set", "train").sets["all"].inputs[3, 0] == 9
     assert [path.name for path in tmp_path.iterdir()] == ["set"]
@@ -108,13 +115,13 @@ def test_an_existing_dataset_is_replaced_only_on_request(tmp_path: Path) -> None
 @pytest.mark.parametrize("beside_a_dataset", [False, True])
 def test_a_folder_with_other_things_is_never_replaced(tmp_path: Path, beside_a_dataset: bool) -> None:
     if beside_a_dataset:
-        with new_dataset(tmp_path / "set") as folder:
+        with new_dataset(tmp_path / "set", ABOUT) as folder:
             write(folder)
     (tmp_path / "set").mkdir(exist_ok=True)
     (tmp_path / "set" / "notes.txt").write_text("mine")
     with (
         pytest.raises(UserError, match=r"holds other things than a dataset, such as notes\.txt"),
-        new_dataset(tmp_path / "set", overwrite=True),
+        new_dataset(tmp_path / "set", ABOUT, overwrite=True),
     ):
         pass
     assert (tmp_path / "set" / "notes.txt").read_text() == "mine"
@@ -122,7 +129,10 @@ def test_a_folder_with_other_things_is_never_replaced(tmp_path: Path, beside_a_d
 
 def test_a_file_is_never_replaced(tmp_path: Path) -> None:
     (tmp_path / "set").write_text("mine")
-    with pytest.raises(UserError, match="holds other things"), new_dataset(tmp_path / "set", overwrite=True):
+    with (
+        pytest.raises(UserError, match="holds other things"),
+        new_dataset(tmp_path / "set", ABOUT, overwrite=True),
+    ):
         pass
     assert (tmp_path / "set").read_text() == "mine"
 
@@ -130,6 +140,6 @@ def test_a_file_is_never_replaced(tmp_path: Path) -> None:
 def test_an_empty_folder_and_missing_parents_will_do(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for output in (tmp_path / "empty", tmp_path / "a" / "b"):
-        with new_dataset(output) as folder:
+        with new_dataset(output, ABOUT) as folder:
             write(folder)
         assert open_split(output, "train").metadata.total_groups == 2

@@ -1,0 +1,129 @@
+"""What a dataset says of itself, and how a change to its files is noticed: `<dataset>/manifest.json`.
+
+Written last by our builders. A dataset without one (made by the published builders) is taken as it is.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from trm.errors import UserError
+
+MANIFEST_FILE = "manifest.json"
+_WHOLE = 256 << 20  # bytes; larger files are digested by sample
+_BLOCK, _BLOCKS = 1 << 20, 64
+
+
+@dataclass(frozen=True)
+class About:
+    """A dataset's own words on what it is.
+
+    name: of the puzzle, such as "nqueens-8".
+    version: of the builder's output; it rises when the same flags would give other data.
+    protocol: how train and test were made and split, such as "published" or "clean".
+    scorer: a key of trm.evaluation.scorers.registry.SCORERS; "" for accuracy against the labels alone.
+    facts: JSON values that the scorer or a reader needs ({"side": 8, "best_exact_match": 0.651, "seed": 0}).
+    """
+
+    name: str
+    version: int
+    protocol: str
+    scorer: str = ""
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def write_manifest(dataset: Path, about: About) -> None:
+    """Write the manifest of a folder whose other files are complete."""
+    files = {
+        file.relative_to(dataset).as_posix(): {"size": file.stat().st_size, "sha256": digest(file)}
+        for file in sorted(dataset.rglob("*"))
+        if file.is_file()
+    }
+    content = {"about": asdict(about), "files": files}
+    (dataset / MANIFEST_FILE).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def read_about(dataset: Path | str) -> About | None:
+    """What the dataset says of itself; None where it has no manifest.
+
+    Raises:
+        UserError: a broken manifest.
+    """
+    content = _read(Path(dataset))
+    return None if content is None else About(**content["about"])
+
+
+def check_files(dataset: Path | str) -> None:
+    """Compare every file with the manifest; nothing to do without one.
+
+    Raises:
+        UserError: a file is missing, of another size, or its content has changed.
+    """
+    root = Path(dataset)
+    content = _read(root)
+    for name, promised in (content or {"files": {}})["files"].items():
+        file = root / name
+        if not file.is_file():
+            raise changed(file, "missing")
+        size = file.stat().st_size
+        if size != promised["size"]:
+            raise changed(file, f"{size:,} bytes instead of {promised['size']:,}")
+        if digest(file) != promised["sha256"]:
+            raise changed(file, "its content is not what was built")
+
+
+def fingerprint(dataset: Path | str) -> str:
+    """A hexadecimal digest that tells two datasets apart, wherever they lie.
+
+    sha256 over the manifest's `files` and `about`, or, without a manifest, over its JSON and array files.
+    """
+    root = Path(dataset)
+    content = _read(root)
+    if content is not None:
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    whole = hashlib.sha256()
+    for file in sorted(path for path in root.glob("**/*") if path.suffix in (".json", ".npy")):
+        whole.update(f"{file.relative_to(root).as_posix()} {file.stat().st_size} {digest(file)}\n".encode())
+    return whole.hexdigest()
+
+
+def digest(file: Path) -> str:
+    """Hexadecimal sha256 of a file; of a file over 256 MiB, of 64 blocks of 1 MiB spread evenly over it.
+
+    In such a large file a change between the blocks is not seen.
+    """
+    size, whole = file.stat().st_size, hashlib.sha256()
+    with file.open("rb") as stream:
+        if size <= _WHOLE:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+        for block in range(_BLOCKS):
+            stream.seek(block * (size - _BLOCK) // (_BLOCKS - 1))
+            whole.update(stream.read(_BLOCK))
+    return whole.hexdigest()
+
+
+def changed(file: Path, problem: str) -> UserError:
+    """The error for a dataset that is not as it was built."""
+    return UserError(
+        given=f"{file}: {problem}",
+        allowed="a dataset that was written to its end and not changed since",
+        remedy="delete the dataset's folder and build it again",
+    )
+
+
+def _read(root: Path) -> Mapping[str, Any] | None:
+    file = root / MANIFEST_FILE
+    if not file.is_file():
+        return None
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        About(**content["about"])
+        complete = all({"size", "sha256"} <= set(entry) for entry in content["files"].values())
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise changed(file, f"not a manifest ({error})") from error
+    if not complete:
+        raise changed(file, "not a manifest (a file without size and sha256)")
+    return content

@@ -1,0 +1,103 @@
+"""Datasets whose puzzles share one embedding: every example is a puzzle, and its identifier is the blank one.
+
+E examples, L tokens, as in `layout.py`. Sudoku, mazes, queens, cubes and texts are such sets; ARC is not.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trm.errors import UserError
+from trm.puzzles.layout import PuzzleMetadata
+from trm.puzzles.layout_writer import BLANK, SplitWriter, new_dataset, write_identifiers
+from trm.puzzles.manifest import About
+
+
+@dataclass(frozen=True)
+class Examples:
+    """One split.
+
+    inputs, labels: uint8 `[E, L]`.
+    group_sizes: `[G]` consecutive examples in each group (a question with its augmentations); their sum is E.
+      None: every example is a group of its own.
+    """
+
+    inputs: NDArray[np.uint8]
+    labels: NDArray[np.uint8]
+    group_sizes: NDArray[np.integer] | None = None
+
+
+def write_plain_dataset(
+    output: Path,
+    about: About,
+    splits: Mapping[str, Examples],
+    *,
+    vocab_size: int,
+    ignore_label_id: int | None = 0,
+    overwrite: bool = False,
+    allow_overlap: bool = False,
+) -> dict[str, PuzzleMetadata]:
+    """Write "train" and "test", all or nothing; `dataset.json` of each.
+
+    Args:
+        ignore_label_id: label token that is not scored.
+        allow_overlap: a published protocol has test questions in its training set.
+
+    Raises:
+        UserError: `output` is in use, a split is empty, or a question stands in both splits.
+    """
+    for name, split in splits.items():
+        if not len(split.inputs):
+            raise UserError(
+                f"the {name} split has no example", "at least one in each split", "ask for more examples"
+            )
+        for tokens in (split.inputs, split.labels):
+            assert tokens.dtype == np.uint8, tokens.dtype
+            assert tokens.max() < vocab_size, (int(tokens.max()), vocab_size)
+    shared = 0 if allow_overlap else shared_questions(splits["train"].inputs, splits["test"].inputs)
+    if shared:
+        raise UserError(
+            given=f"{shared} questions of the test split stand in the training split too",
+            allowed="splits without a common question",
+            remedy="take the repeated records out of one of the sources",
+        )
+    with new_dataset(output, about, overwrite) as folder:
+        write_identifiers(folder, [BLANK])
+        return {
+            name: _write_split(folder / name, split, vocab_size, ignore_label_id)
+            for name, split in splits.items()
+        }
+
+
+def shared_questions(train: NDArray[np.uint8], test: NDArray[np.uint8]) -> int:
+    """How many rows of `test` `[E, L]` are also rows of `train`."""
+    known = {row.tobytes() for row in train}
+    return sum(row.tobytes() in known for row in test)
+
+
+def summary(output: Path, splits: Mapping[str, PuzzleMetadata]) -> str:
+    """What was built, for the end of a builder."""
+    size = sum(file.stat().st_size for file in output.rglob("*") if file.is_file())
+    lines = [f"{output}: {size / 1e6:,.1f} MB"]
+    for name, metadata in splits.items():
+        examples = round(metadata.mean_puzzle_examples * metadata.total_puzzles)
+        lines.append(
+            f"  {name}: {metadata.total_groups:,} groups, {examples:,} examples of {metadata.seq_len} tokens"
+        )
+    return "\n".join(lines)
+
+
+def _write_split(
+    folder: Path, split: Examples, vocab_size: int, ignore_label_id: int | None
+) -> PuzzleMetadata:
+    sizes = np.ones(len(split.inputs), np.int64) if split.group_sizes is None else split.group_sizes
+    writer = SplitWriter(folder, split.inputs.shape[1])
+    ends = np.cumsum(sizes)
+    assert ends[-1] == len(split.inputs) == len(split.labels), (int(ends[-1]), len(split.inputs))
+    for start, end in zip((ends - sizes).tolist(), ends.tolist(), strict=True):
+        ones = np.ones(end - start, np.int64)
+        writer.add_group(split.inputs[start:end], split.labels[start:end], ones * 0, ones)
+    return writer.finish(vocab_size=vocab_size, num_puzzle_identifiers=1, ignore_label_id=ignore_label_id)
