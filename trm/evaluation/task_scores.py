@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trm.evaluation.scorers.registry import SOLVED, scorer_of
+from trm.evaluation.scorers.base import SOLVED
+from trm.evaluation.scorers.registry import scorer_of
 from trm.puzzles.manifest import About
 
 

@@ -1,35 +1,22 @@
 """A task's own truth, chosen by what the dataset says of itself (`About.scorer`).
 
-E examples, L tokens. A scorer is written apart from the builder of its dataset: what it calls right follows from
+A scorer is written apart from the builder of its dataset: what it calls right follows from
 the task's rules and the question, not from the label.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
 from trm.errors import UserError
+from trm.evaluation.scorers.base import Scorer
+from trm.evaluation.scorers.cube import cube_scorer
+from trm.evaluation.scorers.queens import queens_scorer
 from trm.puzzles.manifest import About
 
-SOLVED = "solved"
-
-
-class Scorer(Protocol):
-    """Judges answers."""
-
-    def __call__(
-        self, inputs: NDArray[np.integer], labels: NDArray[np.integer], predictions: NDArray[np.integer]
-    ) -> dict[str, NDArray[np.bool_]]:
-        """Verdicts `[E]` by name; "solved", the one that counts, is always among them.
-
-        inputs, predictions: `[E, L]`.  labels: `[E, L]`, IGNORE_LABEL where not scored.
-        """
-        ...
-
-
-SCORERS: dict[str, Callable[[Mapping[str, Any]], Scorer]] = {}
+SCORERS: dict[str, Callable[[Mapping[str, Any]], Scorer]] = {
+    "cube": cube_scorer,
+    "queens": queens_scorer,
+}
 
 
 def scorer_of(about: About | None) -> Scorer | None:
