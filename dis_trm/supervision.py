@@ -84,6 +84,7 @@ class DISSupervision:
     """Fixed-step slots, a target for each step."""
 
     config_class = DISConfig
+    fixed_steps = True
     votes_ranked_by = "count, then mean token log-probability of the answer"
 
     def __init__(self, model: TinyRecursiveModel, config: DISConfig) -> None:

@@ -73,6 +73,7 @@ class ACTSupervision:
     """Adaptive halting over slots, and the loss that teaches it."""
 
     config_class = ACTConfig
+    fixed_steps = False
     votes_ranked_by = "count, then mean halting probability"
 
     def __init__(self, model: TinyRecursiveModel, config: ACTConfig) -> None:

@@ -69,6 +69,7 @@ class Supervision(Protocol[C]):
 
     model: TinyRecursiveModel
     max_steps: int  # supervision steps an example takes at most (DIS: exactly)
+    fixed_steps: bool  # every example takes exactly max_steps, so that all slots start together
     loss_type: str  # a key of trm.losses.TOKEN_LOSSES
     votes_ranked_by: str  # how equal predictions' votes are ranked, for the reader of the scores
 

@@ -1,5 +1,6 @@
 """The command line of the ARC builder, run as a user runs it."""
 
+import json
 import os
 import resource
 import subprocess
@@ -14,8 +15,9 @@ import pytest
 from data import build_arc_dataset
 from tests.trm.puzzles.small_arc import write_sources
 from trm import command_line
-from trm.puzzles.layout import open_split
+from trm.puzzles.layout import read_identifiers, read_test_puzzles
 from trm.puzzles.manifest import fingerprint
+from trm.puzzles.opening import open_split
 
 ROOT = Path(__file__).parents[2]
 SUBSETS = ["--subsets", "training", "evaluation", "--test-set-name", "evaluation"]
@@ -78,7 +80,7 @@ def test_a_build_reports_what_it_made(tmp_path: Path) -> None:
     assert "30 puzzle identifiers" in ended.stdout
     assert "train: 5 groups, 29 puzzles, 79 examples of 144 tokens" in ended.stdout
     assert "test: 2 groups, 14 puzzles, 21 examples of 144 tokens" in ended.stdout
-    assert "augmenting and writing tasks: 5/5" in ended.stderr  # plain lines, there being no terminal
+    assert "augmenting tasks: 5/5" in ended.stderr  # plain lines, there being no terminal
     assert "\r" not in ended.stderr
     assert open_split(tmp_path / "built", "test").metadata.total_groups == 2
 
@@ -91,7 +93,7 @@ def test_a_process_ends_with_the_error_and_code_2(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_an_error_that_leaves_nothing(tmp_path: Path) -> None:
-    ended = new_process(*small(tmp_path, "--num-aug", 50), largest_file=20_000)
+    ended = new_process(*small(tmp_path, "--num-aug", 50, "--materialize"), largest_file=20_000)
     assert ended.returncode == 2
     assert "File too large" in ended.stderr
     assert "Traceback" not in ended.stderr
@@ -221,4 +223,34 @@ def test_the_full_dataset_has_the_size_it_should(
     assert (train.metadata.total_groups, test.metadata.total_groups) == (groups, scored)
     assert abs(train.metadata.total_puzzles - puzzles) < 50  # how many looks 5000 draws find is chance
     assert np.unique(train.sets["all"].puzzle_identifiers).size == train.metadata.num_puzzle_identifiers - 1
-    print(ended.stdout)
+    written = tmp_path / "written"
+    fixed = new_process(*given[:3], written, *given[4:], "--test-set-name", test_set, "--materialize")
+    assert fixed.returncode == 0, fixed.stderr
+    check_the_same(compact_with_fixed_translations(output), written)
+    print(ended.stdout, fixed.stdout)
+
+
+def compact_with_fixed_translations(compact: Path) -> Path:
+    """The same set, whose examples stay where the published layout has them."""
+    file = compact / "train" / "dataset.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "translations": "fixed"}))
+    return compact
+
+
+def check_the_same(compact: Path, written: Path) -> None:
+    """Identifiers, names, metadata and every token agree."""
+    assert read_identifiers(compact) == read_identifiers(written)
+    assert read_test_puzzles(compact) == read_test_puzzles(written)
+    for name in ("train", "test"):
+        one, other = (open_split(dataset, name) for dataset in (compact, written))
+        assert one.metadata == other.metadata
+        made, held = one.sets["all"], other.sets["all"]
+        for key in ("puzzle_identifiers", "puzzle_indices", "group_indices"):
+            np.testing.assert_array_equal(getattr(made, key), getattr(held, key))
+        owners = np.repeat(np.arange(held.puzzle_indices.size - 1), np.diff(held.puzzle_indices))
+        for start in range(0, held.count, 50_000):
+            examples = np.arange(start, min(start + 50_000, held.count))
+            for left, right in zip(
+                made.tokens(examples, owners[examples]), held.tokens(examples, owners[examples]), strict=True
+            ):
+                assert (left == right).all()

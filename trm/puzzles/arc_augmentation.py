@@ -1,4 +1,7 @@
-"""An ARC augmentation: a dihedral transform and a permutation of the colours, and the name that carries both."""
+"""An ARC augmentation: a dihedral transform and a permutation of the colours, and the name that carries both.
+
+K puzzles of a task: itself and its augmentations.
+"""
 
 from dataclasses import dataclass
 
@@ -9,6 +12,10 @@ from trm.errors import UserError
 from trm.puzzles.arc_grids import COLOURS, TRANSFORMS, Grid, dihedral, inverse_dihedral
 
 SEPARATOR = "|||"
+Table = NDArray[
+    np.uint8
+]  # [K, 10], an augmentation each: the transform, then the new colours of colours 1..9
+IDENTITY_ROW = np.arange(COLOURS, dtype=np.uint8)  # transform 0, and every colour stays
 
 
 @dataclass(frozen=True)
@@ -21,10 +28,6 @@ class Augmentation:
 
     transform: int
     colours: tuple[int, ...]
-
-    def name(self, task: str) -> str:
-        """The name of the task's puzzle under this augmentation: `task|||t<transform>|||<10 digits>`."""
-        return SEPARATOR.join([task, f"t{self.transform}", "".join(map(str, self.colours))])
 
     def apply(self, grid: Grid) -> Grid:
         """The augmented grid."""
@@ -58,9 +61,20 @@ def parse_name(name: str) -> tuple[str, Augmentation]:
     )
 
 
-def draw_augmentations(generator: np.random.Generator, count: int) -> list[Augmentation]:
-    """Uniform draws, which may repeat: any transform, any permutation of colours 1..9."""
-    transforms: NDArray[np.int64] = generator.integers(0, TRANSFORMS, count)
-    coloured = np.broadcast_to(np.arange(1, COLOURS), (count, COLOURS - 1))
-    permuted = generator.permuted(coloured, axis=1).tolist()
-    return [Augmentation(k, (0, *row)) for k, row in zip(transforms.tolist(), permuted, strict=True)]
+def draw(generator: np.random.Generator, count: int) -> Table:
+    """Uniform augmentations `[count, 10]`, which may repeat: any transform, any permutation of colours 1..9."""
+    transforms = generator.integers(0, TRANSFORMS, (count, 1), np.uint8)
+    coloured = np.broadcast_to(IDENTITY_ROW[1:], (count, COLOURS - 1))
+    return np.hstack([transforms, generator.permuted(coloured, axis=1)])
+
+
+def names(task: str, table: Table) -> list[str]:
+    """The name of each puzzle: the task's own, then `task|||t<transform>|||<10 digits>`."""
+    digits = (table[:, 1:] + ord("0")).tobytes().decode()
+    width = COLOURS - 1
+    starts = [f"{task}{SEPARATOR}t{turn}{SEPARATOR}0" for turn in range(TRANSFORMS)]
+    augmented = [
+        starts[turn] + digits[at : at + width]
+        for turn, at in zip(table[:, 0].tolist(), range(0, len(digits), width), strict=True)
+    ]
+    return [task, *augmented[1:]]

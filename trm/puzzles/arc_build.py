@@ -8,15 +8,18 @@ answers in training); a pair whose output is hidden is left out of training (pub
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
 from trm.errors import UserError
-from trm.puzzles.arc_grids import CANVAS, VOCAB_SIZE
-from trm.puzzles.arc_puzzles import distinct_augmentations, encode_puzzles, training_offsets
+from trm.puzzles.arc_augmentation import names
+from trm.puzzles.arc_compact import CORNER, ArcAugmented, AugmentedGroups
+from trm.puzzles.arc_grids import CANVAS, COLOURS, PAD, VOCAB_SIZE
+from trm.puzzles.arc_puzzles import distinct_augmentations
 from trm.puzzles.arc_sources import Pair, Task
-from trm.puzzles.layout import TEST_PUZZLES_FILE, PuzzleMetadata, TestPuzzles
+from trm.puzzles.layout import AUGMENTATIONS_FILE, TEST_PUZZLES_FILE, PuzzleMetadata, TestPuzzles
 from trm.puzzles.layout_writer import BLANK, SplitWriter, check_output, new_dataset, write_identifiers
 from trm.puzzles.manifest import About
 from trm.puzzles.progress import track
@@ -35,6 +38,8 @@ class ArcBuild:
     num_aug: most augmentations of a task.
     first_identifier: the first puzzle's; more than 1 leaves room for another dataset's.
     max_grid_size: keep only tasks whose grids all fit this side, on a canvas of this side; None is 30, and no choosing.
+    translations: of training examples on the canvas: "fresh" at each visit, or "fixed" by example, as published.
+    materialize: write every example out, as published; needs fixed translations.
     """
 
     subsets: tuple[str, ...]
@@ -43,6 +48,8 @@ class ArcBuild:
     seed: int = 42
     first_identifier: int = 1
     max_grid_size: int | None = None
+    translations: str = "fresh"
+    materialize: bool = False
 
     @property
     def canvas(self) -> int:
@@ -69,14 +76,27 @@ def build_arc_dataset(
     """
     check_output(Path(output), overwrite)
     _check_subsets(build)
+    if build.materialize and build.translations != "fixed":
+        raise UserError(
+            given=f"--materialize with --translations {build.translations}",
+            allowed="fixed translations where every example is written out",
+            remedy="leave --translations out, or leave --materialize out",
+        )
     subsets = _read_tasks(build, read_subset)
     with new_dataset(output, _about(build), overwrite) as folder:
         return _Writer(build, folder).write(subsets)
 
 
 def _about(build: ArcBuild) -> About:
-    facts = {"subsets": list(build.subsets), "scored": list(build.test_subsets), "num_aug": build.num_aug}
-    return About("arc", VERSION, "published", facts={**facts, "seed": build.seed, "canvas": build.canvas})
+    facts = {
+        "subsets": list(build.subsets),
+        "scored": list(build.test_subsets),
+        "num_aug": build.num_aug,
+        "seed": build.seed,
+        "canvas": build.canvas,
+        "translations": build.translations,
+    }
+    return About("arc", VERSION, "published", facts=facts)
 
 
 def _check_subsets(build: ArcBuild) -> None:
@@ -132,22 +152,26 @@ class _Writer:
 
     def __init__(self, build: ArcBuild, folder: Path) -> None:
         self.build, self.folder = build, folder
-        seq_len = build.canvas**2
-        self.train = SplitWriter(folder / "train", seq_len)
-        self.test = SplitWriter(folder / "test", seq_len)
+        self.groups = {"train": AugmentedGroups(), "test": AugmentedGroups()}
         self.names = [BLANK] * build.first_identifier
+        self.tables = [np.zeros((build.first_identifier, COLOURS), np.uint8)]
         self.hidden_pairs = 0
 
     def write(self, subsets: Mapping[str, Sequence[Task]]) -> ArcSummary:
         ordered = [(subset, task) for subset in subsets for task in self._shuffled(subset, subsets[subset])]
-        for subset, task in track(ordered, "augmenting and writing tasks"):
-            self._write_task(task, scored=subset in self.build.test_subsets)
+        for subset, task in track(ordered, "augmenting tasks"):
+            self._add_task(task, scored=subset in self.build.test_subsets)
         write_identifiers(self.folder, self.names)
         scored = [task for subset, task in ordered if subset in self.build.test_subsets]
         (self.folder / TEST_PUZZLES_FILE).write_text(json.dumps(_as_published(scored)))
+        table = np.concatenate(self.tables)
+        if not self.build.materialize:
+            np.save(self.folder / AUGMENTATIONS_FILE, table)
         train, test = (
-            split.finish(vocab_size=VOCAB_SIZE, num_puzzle_identifiers=len(self.names))
-            for split in (self.train, self.test)
+            self._write_split(name, groups.augmented(table, self.build.canvas, translations, self.build.seed))
+            for (name, groups), translations in zip(
+                self.groups.items(), (self.build.translations, CORNER), strict=True
+            )
         )
         return ArcSummary(train, test, self.hidden_pairs)
 
@@ -157,26 +181,52 @@ class _Writer:
         order = numpy_generator(self.build.seed, f"task order of {subset}").permutation(len(by_name))
         return [by_name[index] for index in order]
 
-    def _write_task(self, task: Task, scored: bool) -> None:
-        build = self.build
-        generator = numpy_generator(build.seed, f"puzzles of {task.name}")
-        augmentations = distinct_augmentations(task, build.num_aug, generator)
-        identifiers = range(len(self.names), len(self.names) + len(augmentations))
-        self.names += [task.name, *(one.name(task.name) for one in augmentations[1:])]
-
+    def _add_task(self, task: Task, scored: bool) -> None:
+        generator = numpy_generator(self.build.seed, f"puzzles of {task.name}")
+        table = distinct_augmentations(task, self.build.num_aug, generator)
+        first = len(self.names)
+        self.names += names(task.name, table)
+        self.tables.append(table)
         pairs = task.train if scored else task.train + self._known(task.test)
-        offsets = training_offsets(pairs, augmentations, build.canvas, generator)
-        tokens = encode_puzzles(pairs, augmentations, offsets, build.canvas)
-        self.train.add_group(*tokens, identifiers, [len(pairs)] * len(augmentations))
+        self.groups["train"].add(pairs, len(table), first)
         if scored:
-            corner = np.zeros((len(augmentations), len(task.test), 2), np.intp)
-            tokens = encode_puzzles(task.test, augmentations, corner, build.canvas)
-            self.test.add_group(*tokens, identifiers, [len(task.test)] * len(augmentations))
+            self.groups["test"].add(task.test, len(table), first)
 
     def _known(self, pairs: tuple[Pair, ...]) -> tuple[Pair, ...]:
         known = tuple(pair for pair in pairs if pair.output is not None)
         self.hidden_pairs += len(pairs) - len(known)
         return known
+
+    def _write_split(self, name: str, split: ArcAugmented) -> PuzzleMetadata:
+        puzzles = len(split.puzzle_identifiers)
+        metadata = PuzzleMetadata(
+            pad_id=PAD,
+            ignore_label_id=PAD,
+            blank_identifier_id=0,
+            vocab_size=VOCAB_SIZE,
+            seq_len=self.build.canvas**2,
+            num_puzzle_identifiers=len(self.names),
+            total_groups=len(split.first_identifiers),
+            mean_puzzle_examples=split.count / puzzles,
+            total_puzzles=puzzles,
+            sets=("all",),
+        )
+        if self.build.materialize:
+            return _materialize(self.folder / name, split, metadata)
+        split.write(self.folder / name, metadata)
+        return metadata
+
+
+def _materialize(folder: Path, split: ArcAugmented, metadata: PuzzleMetadata) -> PuzzleMetadata:
+    """Write every example out, in the published layout."""
+    writer = SplitWriter(folder, metadata.seq_len)
+    bounds = list(pairwise(split.group_indices.tolist()))
+    for first, end in track(bounds, f"writing the {folder.name} split"):
+        puzzles, sizes = np.arange(first, end), np.diff(split.puzzle_indices[first : end + 1])
+        examples = np.arange(split.puzzle_indices[first], split.puzzle_indices[end])
+        tokens = split.tokens(examples, np.repeat(puzzles, sizes))
+        writer.add_group(*tokens, split.puzzle_identifiers[first:end], sizes)
+    return writer.finish(vocab_size=VOCAB_SIZE, num_puzzle_identifiers=metadata.num_puzzle_identifiers)
 
 
 def _as_published(tasks: Sequence[Task]) -> TestPuzzles:

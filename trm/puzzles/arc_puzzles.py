@@ -1,84 +1,108 @@
-"""From one ARC task to its puzzles: which augmentations to keep, and their examples as tokens.
+"""From one ARC task to its puzzles: which augmentations to keep, and where their grids lie on the canvas.
 
-K puzzles of a task (itself and its augmentations), N pairs, C canvas side, L = C·C tokens.
+K puzzles of a task (itself and its augmentations), N grids of a task, B examples.
 """
-
-from collections.abc import Sequence
-from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trm.puzzles.arc_augmentation import IDENTITY, Augmentation, draw_augmentations
-from trm.puzzles.arc_grids import COLOURS, PAD, SWAP_SIDES, TRANSFORMS, Tokens, dihedral, encode
-from trm.puzzles.arc_sources import Pair, Task
+from trm.puzzles.arc_augmentation import IDENTITY_ROW, Table, draw
+from trm.puzzles.arc_grids import COLOURS, TRANSFORMS, dihedral
+from trm.puzzles.arc_sources import Task
+from trm.randomness import numpy_generator, seed_for
 
 TRIES_PER_AUGMENTATION = 5
 
-Offsets = NDArray[np.intp]  # [K, N, 2]: row and column of each pair's grids in each puzzle
+_MIX = np.array([0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB], np.uint64)  # of splitmix64
 
 
-def distinct_augmentations(task: Task, wanted: int, generator: np.random.Generator) -> list[Augmentation]:
-    """`IDENTITY`, then up to `wanted` draws; no two leave the same set of (input, output) pairs.
+def distinct_augmentations(task: Task, wanted: int, generator: np.random.Generator) -> Table:
+    """The identity, then up to `wanted` draws `[K, 10]`; no two leave the same set of (input, output) pairs.
 
     Gives up after 5·wanted draws, as published: a task with symmetric grids or few colours has fewer.
     """
-    pairs = task.train + task.test
-    cells = [[_pair_bytes(pair, transform) for pair in pairs] for transform in range(TRANSFORMS)]
-    kept, seen = [IDENTITY], {_look(cells, IDENTITY)}
-    rounds = (draw_augmentations(generator, wanted) for _ in range(TRIES_PER_AUGMENTATION))
-    for augmentation in chain.from_iterable(rounds):
-        look = _look(cells, augmentation)
-        if look not in seen:
-            seen.add(look)
-            kept.append(augmentation)
+    looks = _Looks(task)
+    kept = IDENTITY_ROW[None]
+    for _ in range(TRIES_PER_AUGMENTATION):
+        candidates = np.concatenate([kept, draw(generator, wanted)])
+        _, first = np.unique(looks.of(candidates), return_index=True)
+        kept = candidates[np.sort(first)]
         if len(kept) > wanted:
             break
-    return kept
+    return kept[: wanted + 1]
 
 
-def _pair_bytes(pair: Pair, transform: int) -> tuple[bytes, bytes]:
-    """The shapes and the cells of a pair, turned."""
-    turned = [dihedral(grid, transform) for grid in pair.grids()]
-    return bytes(side for grid in turned for side in grid.shape), b"".join(grid.tobytes() for grid in turned)
+class _Looks:
+    """A number for what the augmented task looks like, whatever the order of its pairs; equal looks, equal numbers.
+
+    A pair's number is Σ over its cells of (random weight of the cell's place) × (random weight of its colour), plus a
+    number of its shapes, all mod 2^64. Adding up the places of each colour beforehand leaves ten products for each
+    augmentation in place of a thousand cells. Different looks share a number with a probability of about 2^-60.
+    """
+
+    def __init__(self, task: Task) -> None:
+        pairs = task.train + task.test
+        self._places = np.zeros((TRANSFORMS, len(pairs), COLOURS), np.uint64)
+        self._shapes = np.zeros((TRANSFORMS, len(pairs)), np.uint64)
+        for turn in range(TRANSFORMS):
+            for index, pair in enumerate(pairs):
+                turned = [dihedral(grid, turn) for grid in pair.grids()]
+                cells = np.concatenate([grid.ravel() for grid in turned])
+                sides = np.array([[*grid.shape] for grid in turned]).ravel()
+                weights = _weights("places", len(cells))
+                for colour in range(COLOURS):
+                    self._places[turn, index, colour] = weights[cells == colour].sum()
+                self._shapes[turn, index] = (_weights("sides", len(sides)) * sides.astype(np.uint64)).sum()
+
+    def of(self, table: Table) -> NDArray[np.uint64]:
+        """`[K]`."""
+        turns, recolour = table[:, 0], table.copy()
+        recolour[:, 0] = 0
+        weights = _weights("colours", COLOURS)[recolour]  # [K, 10]
+        pairs = np.einsum("knc,kc->kn", self._places[turns], weights) + self._shapes[turns]  # [K, N]
+        return _mixed(pairs).sum(1)
 
 
-def _look(cells: Sequence[Sequence[tuple[bytes, bytes]]], augmentation: Augmentation) -> tuple[bytes, ...]:
-    """What the augmented task looks like, whatever the order of its pairs."""
-    recolour = bytes(augmentation.colours).ljust(256, b"\0")
-    return tuple(
-        sorted(shapes + grids.translate(recolour) for shapes, grids in cells[augmentation.transform])
-    )
+_WEIGHTS: dict[str, NDArray[np.uint64]] = {}
 
 
-def training_offsets(
-    pairs: Sequence[Pair], augmentations: Sequence[Augmentation], canvas: int, generator: np.random.Generator
-) -> Offsets:
-    """Offsets `[K, N, 2]`, uniform over all at which both grids fit; one random pair of each puzzle is at (0, 0)."""
-    shapes = np.array([np.max([grid.shape for grid in pair.grids()], axis=0) for pair in pairs])  # [N, 2]
-    sides = np.repeat(shapes[None], len(augmentations), axis=0)  # [K, N, 2]
-    swapped = [one.transform in SWAP_SIDES for one in augmentations]
-    sides[swapped] = sides[swapped][:, :, ::-1]
-    offsets = generator.integers(0, canvas - sides + 1)
-    offsets[np.arange(len(augmentations)), generator.integers(0, len(pairs), len(augmentations))] = 0
-    return offsets
+def _weights(purpose: str, count: int) -> NDArray[np.uint64]:
+    """The first `count` of a fixed sequence of random odd numbers."""
+    if purpose not in _WEIGHTS or len(_WEIGHTS[purpose]) < count:
+        drawn = numpy_generator(0, f"look {purpose}").integers(0, 2**64, max(count, 2048), np.uint64)
+        _WEIGHTS[purpose] = drawn | np.uint64(1)
+    return _WEIGHTS[purpose][:count]
 
 
-def encode_puzzles(
-    pairs: Sequence[Pair], augmentations: Sequence[Augmentation], offsets: Offsets, canvas: int
-) -> tuple[Tokens, Tokens]:
-    """Tokens of inputs and of labels, each `[K·N, L]`, puzzle after puzzle; a hidden output is all PAD."""
-    inputs = np.full((len(augmentations), len(pairs), canvas * canvas), PAD, np.uint8)
-    labels = inputs.copy()
-    transforms = np.array([one.transform for one in augmentations])  # [K]
-    colours = np.array([one.colours for one in augmentations], np.uint8)  # [K, 10]
-    assert colours.shape == (len(augmentations), COLOURS)
-    for transform in np.unique(transforms).tolist():
-        chosen = np.flatnonzero(transforms == transform)
-        for index, pair in enumerate(pairs):
-            rows, columns = offsets[chosen, index].T
-            for tokens, grid in ((inputs, pair.input), (labels, pair.output)):
-                if grid is not None:
-                    grids = colours[chosen][:, dihedral(grid, transform)]  # [chosen, H, W]
-                    tokens[chosen, index] = encode(grids, rows, columns, canvas)
-    return inputs.reshape(-1, canvas * canvas), labels.reshape(-1, canvas * canvas)
+def fixed_shifts(
+    seed: int,
+    examples: NDArray[np.int64],
+    puzzles: NDArray[np.int64],
+    places: NDArray[np.int64],
+    sizes: NDArray[np.int64],
+) -> NDArray[np.float64]:
+    """A shift `[B, 2]` in [0, 1) that an example keeps for good; one random example of each puzzle has (0, 0).
+
+    Args:
+        seed: of the dataset.
+        examples, puzzles: `[B]` their numbers in the dataset.
+        places: `[B]` the example's place in its puzzle.
+        sizes: `[B]` examples of the puzzle.
+    """
+    key = np.uint64(seed_for(seed, "translations"))
+    drawn = _uniform(key, 2 * examples[:, None] + np.arange(2))
+    corner = (_uniform(key ^ _MIX[0], puzzles) * sizes).astype(np.int64)
+    return np.where((places == corner)[:, None], 0.0, drawn)
+
+
+def _uniform(key: np.uint64, numbers: NDArray[np.int64]) -> NDArray[np.float64]:
+    """A number in [0, 1) for each of `numbers`."""
+    bits = _mixed(numbers.astype(np.uint64) * _MIX[0] + key) >> np.uint64(11)
+    return bits.astype(np.float64) * 2.0**-53
+
+
+def _mixed(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """The finaliser of splitmix64 (Steele et al., 2014): every bit depends on every bit."""
+    numbers = (numbers ^ (numbers >> np.uint64(30))) * _MIX[1]
+    numbers = (numbers ^ (numbers >> np.uint64(27))) * _MIX[2]
+    return numbers ^ (numbers >> np.uint64(31))

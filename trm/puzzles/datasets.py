@@ -8,16 +8,15 @@ from pathlib import Path
 from trm.errors import UserError
 from trm.puzzles.layout import (
     IDENTIFIERS_FILE,
-    PuzzleArrays,
+    PuzzleExamples,
     PuzzleMetadata,
-    PuzzleSplit,
     TestPuzzles,
-    open_split,
     read_identifiers,
     read_test_puzzles,
 )
 from trm.puzzles.layout_writer import BLANK
 from trm.puzzles.manifest import About, check_files, read_about
+from trm.puzzles.opening import PuzzleSplit, open_split
 
 AGREE = ("seq_len", "vocab_size", "pad_id", "ignore_label_id", "blank_identifier_id", "sets")
 
@@ -31,7 +30,7 @@ class PuzzleSet:
 
     name: str
     dataset: Path
-    arrays: PuzzleArrays
+    examples: PuzzleExamples
     about: About | None = None
 
 

@@ -8,20 +8,19 @@ E examples, P puzzles, G groups, L tokens of an example.
 """
 
 import json
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trm.errors import UserError
 from trm.puzzles.manifest import changed
 
 METADATA_FILE = "dataset.json"
 IDENTIFIERS_FILE = "identifiers.json"
 TEST_PUZZLES_FILE = "test_puzzles.json"
+AUGMENTATIONS_FILE = "augmentations.npy"  # of a compact ARC dataset (arc_compact.py)
 TOKEN_ARRAYS = ("inputs", "labels")
 INDEX_ARRAYS = ("puzzle_identifiers", "puzzle_indices", "group_indices")
 
@@ -45,9 +44,9 @@ class PuzzleMetadata:
     total_puzzles: int
     sets: tuple[str, ...]
 
-    def write(self, folder: Path) -> None:
-        """Write `dataset.json`."""
-        (folder / METADATA_FILE).write_text(json.dumps(asdict(self)))
+    def write(self, folder: Path, **more: object) -> None:
+        """Write `dataset.json`, with keys beyond the published ones if there are any."""
+        (folder / METADATA_FILE).write_text(json.dumps(asdict(self) | more))
 
     @classmethod
     def read(cls, folder: Path) -> "PuzzleMetadata":
@@ -57,7 +56,7 @@ class PuzzleMetadata:
             UserError: not JSON, or a key is missing or of the wrong type.
         """
         file = folder / METADATA_FILE
-        content = _read_json(file, dict)
+        content = read_json(file, dict)
         values: dict[str, Any] = {field.name: content.get(field.name) for field in fields(cls)}
         for name, value in values.items():
             if not _right_type(name, value):
@@ -75,14 +74,49 @@ def _right_type(name: str, value: object) -> bool:
     return type(value) is int and value >= 0
 
 
+class PuzzleExamples(Protocol):
+    """The examples of one set, however they are kept."""
+
+    @property
+    def puzzle_identifiers(self) -> NDArray[np.integer]:
+        """`[P]`."""
+        ...
+
+    @property
+    def puzzle_indices(self) -> NDArray[np.integer]:
+        """`[P + 1]`; puzzle p holds examples [indices[p], indices[p + 1])."""
+        ...
+
+    @property
+    def group_indices(self) -> NDArray[np.integer]:
+        """`[G + 1]`; group g holds puzzles [indices[g], indices[g + 1])."""
+        ...
+
+    @property
+    def count(self) -> int:
+        """E."""
+        ...
+
+    def tokens(
+        self,
+        examples: NDArray[np.int64],
+        puzzles: NDArray[np.int64],
+        shifts: NDArray[np.float64] | None = None,
+    ) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
+        """Inputs and labels `[B, L]` of the `examples` `[B]` of these `puzzles` `[B]`.
+
+        shifts: `[B, 2]` in [0, 1), for puzzles that are drawn at another place of the canvas at each visit;
+          None where they are not drawn for training.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class PuzzleArrays:
-    """The arrays of one set; tokens are memory-mapped and read when indexed.
+    """Examples that were written out; tokens are memory-mapped and read when indexed.
 
     inputs, labels: `[E, L]` of any integer type, uint8 as written here.
-    puzzle_identifiers: `[P]`.
-    puzzle_indices: `[P + 1]`; puzzle p holds examples [indices[p], indices[p + 1]).
-    group_indices: `[G + 1]`; group g holds puzzles [indices[g], indices[g + 1]).
+    The rest: see `PuzzleExamples`.
     """
 
     inputs: NDArray[np.integer]
@@ -91,64 +125,30 @@ class PuzzleArrays:
     puzzle_indices: NDArray[np.integer]
     group_indices: NDArray[np.integer]
 
+    @property
+    def count(self) -> int:
+        """E."""
+        return len(self.inputs)
 
-@dataclass(frozen=True)
-class PuzzleSplit:
-    """One split of one dataset."""
+    def tokens(
+        self,
+        examples: NDArray[np.int64],
+        puzzles: NDArray[np.int64],
+        shifts: NDArray[np.float64] | None = None,
+    ) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
+        """See `PuzzleExamples`; what was written out stays where it is."""
+        return self.inputs[examples], self.labels[examples]
 
-    folder: Path
-    metadata: PuzzleMetadata
-    sets: dict[str, PuzzleArrays]
 
-
-def open_split(dataset: Path | str, split: str, build_command: str | None = None) -> PuzzleSplit:
-    """Open a split; cheap whatever its size, since shapes and indices are checked but no tokens are read.
-
-    Args:
-        build_command: what builds this dataset, for the error when it is missing.
+def open_arrays(folder: Path, name: str, metadata: PuzzleMetadata) -> PuzzleArrays:
+    """Open a set that was written out; its shapes and indices are checked, but no token is read.
 
     Raises:
-        UserError: no such dataset or split; one that is half written or disagrees with itself.
+        UserError: a file is missing, cut off or disagrees with the others.
     """
-    folder = Path(dataset) / split
-    if not (folder / METADATA_FILE).is_file():
-        raise _missing(Path(dataset), split, build_command)
-    if not (Path(dataset) / IDENTIFIERS_FILE).is_file():
-        raise changed(Path(dataset) / IDENTIFIERS_FILE, "missing")
-    metadata = PuzzleMetadata.read(folder)
-    sets = {name: _open_set(folder, name, metadata) for name in metadata.sets}
-    _check_counts(folder, metadata, sets.values())
-    return PuzzleSplit(folder, metadata, sets)
 
-
-def read_identifiers(dataset: Path | str) -> list[str]:
-    """The name of each puzzle identifier; 0 is "<blank>"."""
-    return _read_json(Path(dataset) / IDENTIFIERS_FILE, list)
-
-
-def read_test_puzzles(dataset: Path | str) -> TestPuzzles:
-    """The tasks that are scored, as published: {task: {"train": pairs, "test": pairs}}; {} for a dataset without.
-
-    A pair is {"input": rows, "output": rows}; a test pair whose answer is hidden has no "output".
-    """
-    file = Path(dataset) / TEST_PUZZLES_FILE
-    return _read_json(file, dict) if file.is_file() else {}
-
-
-def _check_counts(folder: Path, metadata: PuzzleMetadata, sets: Iterable[PuzzleArrays]) -> None:
-    counts = [(len(one.group_indices) - 1, len(one.puzzle_identifiers), len(one.inputs)) for one in sets]
-    held = tuple(map(sum, zip(*counts, strict=True)))
-    examples = round(metadata.mean_puzzle_examples * metadata.total_puzzles)
-    promised = (metadata.total_groups, metadata.total_puzzles, examples)
-    if held != promised:
-        words = "{} groups, {} puzzles and {} examples"
-        problem = f"promises {words.format(*promised)}, but the arrays hold {words.format(*held)}"
-        raise changed(folder / METADATA_FILE, problem)
-
-
-def _open_set(folder: Path, name: str, metadata: PuzzleMetadata) -> PuzzleArrays:
     def load(array: str, dimensions: int) -> NDArray[np.integer]:
-        return _load_array(folder / f"{name}__{array}.npy", dimensions, mapped=array in TOKEN_ARRAYS)
+        return load_array(folder / f"{name}__{array}.npy", dimensions, mapped=array in TOKEN_ARRAYS)
 
     arrays = PuzzleArrays(
         **{array: load(array, 2) for array in TOKEN_ARRAYS},
@@ -161,16 +161,31 @@ def _open_set(folder: Path, name: str, metadata: PuzzleMetadata) -> PuzzleArrays
             raise changed(
                 folder / f"{name}__{array}.npy", f"shape {shape} instead of {(examples, metadata.seq_len)}"
             )
-    _check_indices(folder / f"{name}__puzzle_indices.npy", arrays.puzzle_indices, examples, "examples")
+    check_indices(folder / f"{name}__puzzle_indices.npy", arrays.puzzle_indices, examples, "examples")
     puzzles = len(arrays.puzzle_indices) - 1
-    _check_indices(folder / f"{name}__group_indices.npy", arrays.group_indices, puzzles, "puzzles")
+    check_indices(folder / f"{name}__group_indices.npy", arrays.group_indices, puzzles, "puzzles")
     _check_identifiers(
         folder / f"{name}__puzzle_identifiers.npy", arrays.puzzle_identifiers, puzzles, metadata
     )
     return arrays
 
 
-def _load_array(file: Path, dimensions: int, mapped: bool) -> NDArray[np.integer]:
+def read_identifiers(dataset: Path | str) -> list[str]:
+    """The name of each puzzle identifier; 0 is "<blank>"."""
+    return read_json(Path(dataset) / IDENTIFIERS_FILE, list)
+
+
+def read_test_puzzles(dataset: Path | str) -> TestPuzzles:
+    """The tasks that are scored, as published: {task: {"train": pairs, "test": pairs}}; {} for a dataset without.
+
+    A pair is {"input": rows, "output": rows}; a test pair whose answer is hidden has no "output".
+    """
+    file = Path(dataset) / TEST_PUZZLES_FILE
+    return read_json(file, dict) if file.is_file() else {}
+
+
+def load_array(file: Path, dimensions: int, mapped: bool = False) -> NDArray[np.integer]:
+    """A dataset's integer array of so many dimensions; UserError for anything else."""
     try:
         array = np.load(file, mmap_mode="r" if mapped else None, allow_pickle=False)
     except FileNotFoundError as error:
@@ -184,7 +199,8 @@ def _load_array(file: Path, dimensions: int, mapped: bool) -> NDArray[np.integer
     return array
 
 
-def _check_indices(file: Path, indices: NDArray[np.integer], last: int, of: str) -> None:
+def check_indices(file: Path, indices: NDArray[np.integer], last: int, of: str) -> None:
+    """UserError unless `indices` rises from 0 to `last`."""
     if len(indices) < 2 or indices[0] != 0 or indices[-1] != last or not (np.diff(indices) > 0).all():
         found = f"{indices[0]}..{indices[-1]}" if len(indices) else "nothing"
         raise changed(file, f"holds {found} instead of increasing positions from 0 to the {last} {of}")
@@ -202,7 +218,8 @@ def _check_identifiers(
         )
 
 
-def _read_json(file: Path, kind: type[T]) -> T:
+def read_json(file: Path, kind: type[T]) -> T:
+    """The content of a dataset's JSON file, of this kind; UserError for anything else."""
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
@@ -212,19 +229,3 @@ def _read_json(file: Path, kind: type[T]) -> T:
     if not isinstance(content, kind):
         raise changed(file, f"not a JSON {kind.__name__}")
     return content
-
-
-def _missing(dataset: Path, split: str, build_command: str | None) -> UserError:
-    found = [path.parent.name for path in sorted(dataset.glob(f"*/{METADATA_FILE}"))]
-    if found:
-        return UserError(
-            given=f"{dataset} has no split {split!r}",
-            allowed=f"its splits: {', '.join(found)}",
-            remedy=build_command or "name one of these, or build a dataset that has this split",
-        )
-    return UserError(
-        given=f"no dataset at {dataset}",
-        allowed=f"a folder with {split}/{METADATA_FILE}",
-        remedy=build_command
-        or "build it with one of the builders: python -m data.build_<kind>_dataset --help",
-    )

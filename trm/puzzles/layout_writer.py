@@ -12,7 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trm.errors import UserError
-from trm.puzzles.layout import IDENTIFIERS_FILE, METADATA_FILE, TOKEN_ARRAYS, PuzzleMetadata
+from trm.puzzles.layout import (
+    AUGMENTATIONS_FILE,
+    IDENTIFIERS_FILE,
+    METADATA_FILE,
+    TOKEN_ARRAYS,
+    PuzzleMetadata,
+)
 from trm.puzzles.manifest import About, write_manifest
 
 BLANK = "<blank>"
@@ -67,11 +73,16 @@ def check_output(output: Path, overwrite: bool) -> None:
 
 
 def _foreign(output: Path) -> list[Path]:
-    """What is in the folder besides a dataset's splits and JSON files."""
+    """What is in the folder besides a dataset's splits and files."""
     if not output.is_dir():
         return [output]
     entries = sorted(output.iterdir())
-    return [path for path in entries if path.suffix != ".json" and not (path / METADATA_FILE).is_file()]
+    ours = (path.suffix == ".json" or path.name == AUGMENTATIONS_FILE for path in entries)
+    return [
+        path
+        for path, known in zip(entries, ours, strict=True)
+        if not known and not (path / METADATA_FILE).is_file()
+    ]
 
 
 def _replace(output: Path, partial: Path) -> None:

@@ -5,7 +5,7 @@ Ranks take consecutive slices of the global batch: rank r has rows [rÂ·b, (r+1)Â
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TypedDict
 
@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from trm.errors import UserError
 from trm.puzzles.batch import IGNORE_LABEL, Batch
 from trm.puzzles.datasets import PuzzleData, PuzzleSet
-from trm.puzzles.layout import PuzzleMetadata
-from trm.puzzles.sampling import GroupSampler
+from trm.puzzles.layout import PuzzleExamples, PuzzleMetadata
+from trm.puzzles.sampling import Drawn, GroupSampler
 
 
 class DataPosition(TypedDict):
@@ -73,7 +73,7 @@ class TrainingData(PuzzleData):
         super().__init__(paths, "train", build_command)
         self._rows = slice(rank * local, (rank + 1) * local)
         self._samplers = [
-            GroupSampler(one.arrays, global_batch_size, seed, epochs_per_iteration, one.name)
+            GroupSampler(one.examples, global_batch_size, seed, epochs_per_iteration, one.name)
             for one in self.sets
         ]
         self._iteration = self._set = 0
@@ -84,13 +84,16 @@ class TrainingData(PuzzleData):
         for sampler in self._samplers:
             sampler.start_iteration(iteration)
 
-    def next_batch(self) -> Batch | None:
-        """This rank's rows of the next global batch; None at the end of the iteration."""
+    def next_batch(self, free: NDArray[np.bool_] | None = None) -> Batch | None:
+        """This rank's rows of the next global batch; None at the end of the iteration.
+
+        free: `[b]` the slots that take a new row; the others' rows are not made, and come as padding. None: all.
+        """
         while self._set < len(self.sets):
             drawn = self._samplers[self._set].next_batch()
             if drawn is not None:
-                examples, puzzles = drawn
-                return _batch(self.sets[self._set], examples[self._rows], puzzles[self._rows], self.metadata)
+                mine = Drawn(drawn.examples[self._rows], drawn.puzzles[self._rows], drawn.shifts[self._rows])
+                return _training_batch(self.sets[self._set].examples, mine, free, self.metadata)
             self._set += 1
         return None
 
@@ -149,22 +152,22 @@ class EvaluationData(PuzzleData):
     @property
     def total_examples(self) -> int:
         """Examples over all sets and ranks."""
-        return sum(len(one.arrays.inputs) for one in self.sets)
+        return sum(one.examples.count for one in self.sets)
 
     def __len__(self) -> int:
         """Batches."""
-        return sum(-(-len(one.arrays.inputs) // self._global) for one in self.sets)
+        return sum(-(-one.examples.count // self._global) for one in self.sets)
 
     def __iter__(self) -> Iterator[EvaluationBatch]:
         for one in self.sets:
-            total = len(one.arrays.inputs)
+            total = one.examples.count
             for start in range(0, total, self._global):
                 first = min(start + self._rank * self._local, total)
                 yield self._load(one, np.arange(first, min(first + self._local, total)))
 
     def _load(self, one: PuzzleSet, examples: NDArray[np.int64]) -> EvaluationBatch:
-        puzzles = np.searchsorted(one.arrays.puzzle_indices, examples, side="right") - 1
-        batch = _batch(one, examples, puzzles, self.metadata)
+        puzzles = np.searchsorted(one.examples.puzzle_indices, examples, side="right") - 1
+        batch = _batch(one.examples, examples, puzzles, self.metadata)
         return EvaluationBatch(_padded(batch, self._local, self.metadata), examples, one.name)
 
 
@@ -194,26 +197,49 @@ def _other_ranks(global_batch_size: int, world_size: int) -> str:
     return f", or {' or '.join(map(str, near))} ranks" if near else ""
 
 
-def _batch(
-    one: PuzzleSet, examples: NDArray[np.int64], puzzles: NDArray[np.int64], metadata: PuzzleMetadata
+def _training_batch(
+    source: PuzzleExamples, drawn: Drawn, free: NDArray[np.bool_] | None, metadata: PuzzleMetadata
 ) -> Batch:
-    labels = one.arrays.labels[examples].astype(np.int32)  # [b, L]
+    if free is None or free.all():
+        return _batch(source, drawn.examples, drawn.puzzles, metadata, drawn.shifts)
+    rows = np.flatnonzero(free)
+    made = _batch(source, drawn.examples[rows], drawn.puzzles[rows], metadata, drawn.shifts[rows])
+    whole = _padding(len(drawn.examples), metadata)
+    to = torch.from_numpy(rows)
+    for tensor, part in ((getattr(b, f.name) for b in (whole, made)) for f in fields(Batch)):
+        tensor[to] = part
+    return whole
+
+
+def _batch(
+    source: PuzzleExamples,
+    examples: NDArray[np.int64],
+    puzzles: NDArray[np.int64],
+    metadata: PuzzleMetadata,
+    shifts: NDArray[np.float64] | None = None,
+) -> Batch:
+    inputs, answers = source.tokens(examples, puzzles, shifts)
+    labels = answers.astype(np.int32)  # [b, L]
     if metadata.ignore_label_id is not None:
         labels[labels == metadata.ignore_label_id] = IGNORE_LABEL
     return Batch(
-        torch.from_numpy(one.arrays.inputs[examples].astype(np.int32)),
+        torch.from_numpy(inputs.astype(np.int32)),
         torch.from_numpy(labels),
-        torch.from_numpy(one.arrays.puzzle_identifiers[puzzles].astype(np.int32)),
+        torch.from_numpy(source.puzzle_identifiers[puzzles].astype(np.int32)),
+    )
+
+
+def _padding(rows: int, metadata: PuzzleMetadata) -> Batch:
+    return Batch(
+        torch.full((rows, metadata.seq_len), metadata.pad_id, dtype=torch.int32),
+        torch.full((rows, metadata.seq_len), IGNORE_LABEL, dtype=torch.int32),
+        torch.full((rows,), metadata.blank_identifier_id, dtype=torch.int32),
     )
 
 
 def _padded(batch: Batch, rows: int, metadata: PuzzleMetadata) -> Batch:
-    missing = rows - len(batch)
-    if missing == 0:
+    """`batch` with padding rows after it, `rows` in all."""
+    if len(batch) == rows:
         return batch
-    pad = torch.nn.functional.pad
-    return Batch(
-        pad(batch.inputs, (0, 0, 0, missing), value=metadata.pad_id),
-        pad(batch.labels, (0, 0, 0, missing), value=IGNORE_LABEL),
-        pad(batch.puzzle_identifiers, (0, missing), value=metadata.blank_identifier_id),
-    )
+    padding = _padding(rows - len(batch), metadata)
+    return Batch(*(torch.cat([getattr(b, f.name) for b in (batch, padding)]) for f in fields(Batch)))

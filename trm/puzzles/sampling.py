@@ -5,16 +5,31 @@ in random order, until the global batch B is full (the last puzzle is cut). An i
 batches run across their borders, and only what is left at its end is dropped. G groups.
 """
 
+from dataclasses import dataclass
 from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trm.errors import UserError
-from trm.puzzles.layout import PuzzleArrays
+from trm.puzzles.layout import PuzzleExamples
 from trm.randomness import numpy_generator
 
 Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A global batch, before anything of it is made.
+
+    examples, puzzles: `[B]` numbers in the set.
+    shifts: `[B, 2]` in [0, 1), where each lies on its canvas if it has no place of its own; (0, 0) for one
+      random example of each puzzle, as ARC is published.
+    """
+
+    examples: Indices
+    puzzles: Indices
+    shifts: NDArray[np.float64]
 
 
 class SamplerState(TypedDict):
@@ -43,7 +58,7 @@ class GroupSampler:
 
     def __init__(
         self,
-        arrays: PuzzleArrays,
+        arrays: PuzzleExamples,
         global_batch_size: int,
         seed: int,
         epochs_per_iteration: int = 1,
@@ -71,8 +86,8 @@ class GroupSampler:
         """Go back to a position."""
         self._iteration, self._cursor = state["iteration"], state["cursor"]
 
-    def next_batch(self) -> tuple[Indices, Indices] | None:
-        """Examples `[B]` and their puzzles `[B]` of the next global batch; None at the end of the iteration."""
+    def next_batch(self) -> Drawn | None:
+        """The next global batch; None at the end of the iteration."""
         generator = numpy_generator(self._seed, f"batch of {self._name}", self._iteration, self._cursor)
         groups = self._next_groups(self._batch)  # as many as could be needed
         puzzles = generator.integers(self._first_puzzles[groups], self._first_puzzles[groups + 1])
@@ -83,14 +98,17 @@ class GroupSampler:
             return None
         return self._examples(puzzles[:used], generator)
 
-    def _examples(self, puzzles: Indices, generator: np.random.Generator) -> tuple[Indices, Indices]:
+    def _examples(self, puzzles: Indices, generator: np.random.Generator) -> Drawn:
         """All examples of each puzzle, shuffled within it, the last puzzle cut to the batch."""
         sizes = self._sizes[puzzles]
         owner = np.repeat(np.arange(len(puzzles)), sizes)  # [E]
         first = np.repeat(self._starts[puzzles] - (np.cumsum(sizes) - sizes), sizes)
         examples = np.arange(len(owner)) + first
         shuffled = np.lexsort((generator.random(len(owner)), owner))[: self._batch]
-        return examples[shuffled], puzzles[owner[: self._batch]]
+        shifts = generator.random((len(shuffled), 2))
+        corners = self._starts[puzzles] + generator.integers(0, sizes)  # an example of each puzzle
+        shifts[examples[shuffled] == corners[owner[: self._batch]]] = 0
+        return Drawn(examples[shuffled], puzzles[owner[: self._batch]], shifts)
 
     def _next_groups(self, count: int) -> Indices:
         """The groups at the cursor, `count` of them or what is left of the iteration."""

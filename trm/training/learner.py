@@ -4,6 +4,8 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim import AdamW
 
@@ -76,6 +78,15 @@ class Learner:
         self._update(number)
         self.carry, self.steps_done = output.carry, number
         return output, loss
+
+    def free_slots(self) -> NDArray[np.bool_] | None:
+        """This rank's slots `[b]` that take new data in the next step; None: all of them."""
+        if self.carry is None:
+            return None
+        if self.supervision.fixed_steps:  # known without asking the device
+            starts = self.steps_done % self.supervision.max_steps == 0
+            return np.full(len(self.carry.halted), starts)
+        return self.carry.halted.cpu().numpy()
 
     def lr(self, base: float, number: int) -> float:
         """The learning rate of update `number`, 1 being the first."""

@@ -108,7 +108,7 @@ class Trainer:
 
     def advance(self) -> None:
         """One step, or what comes between two stretches of `eval_interval` epochs."""
-        batch = self.data.next_batch()
+        batch = self.data.next_batch(self.learner.free_slots())
         if batch is None:
             self.end_iteration()
             return

@@ -20,7 +20,7 @@ from trm.evaluation.arc_voting import (
     read_outputs,
     task_shares,
 )
-from trm.puzzles.arc_augmentation import IDENTITY, Augmentation
+from trm.puzzles.arc_augmentation import IDENTITY, IDENTITY_ROW, Augmentation, names
 from trm.puzzles.arc_grids import encode_pair
 
 VOTE = GOLDEN_DIR / "vote"
@@ -28,7 +28,8 @@ CANVAS = 6
 QUESTION, OTHER_QUESTION = [[1, 2], [3, 0]], [[5, 5, 5]]
 A, B, C = [[1, 1], [0, 2]], [[2]], [[3, 4, 5]]
 TURNED = Augmentation(3, (0, 2, 3, 1, 4, 6, 5, 7, 9, 8))
-NAMES = ["<blank>", "x", TURNED.name("x"), "y"]
+TURNED_ROW = [TURNED.transform, *TURNED.colours[1:]]
+NAMES = ["<blank>", *names("x", np.array([IDENTITY_ROW, TURNED_ROW], np.uint8)), "y"]
 AUGMENTATION = [IDENTITY, IDENTITY, TURNED, IDENTITY]
 
 Grid = list[list[int]]

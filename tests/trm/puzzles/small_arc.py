@@ -12,6 +12,7 @@ from trm.puzzles.arc_sources import Task, read_files
 Rows = list[list[int]]
 TaskJson = dict[str, list[dict[str, Rows]]]
 
+MATERIALIZED = {"materialize": True, "translations": "fixed"}
 TRAINING, EVALUATION = ("striped", "noisy", "black"), ("mixed", "tall")
 
 
@@ -60,10 +61,10 @@ def write_sources(
 def build(
     folder: Path, prefix: str | None = None, name: str = "built", **options: Any
 ) -> tuple[Path, ArcSummary]:
-    """Build the small tasks into `folder/name`, with 6 augmentations on a canvas of 12."""
+    """Build the small tasks into `folder/name`, with 6 augmentations on a canvas of 12, every example written out."""
     source = write_sources(folder) if prefix is None else prefix
     given: dict[str, Any] = {"subsets": ("training", "evaluation"), "test_subsets": ("evaluation",)}
-    chosen = ArcBuild(**{**given, "num_aug": 6, "max_grid_size": 12, **options})
+    chosen = ArcBuild(**{**given, "num_aug": 6, "max_grid_size": 12, **MATERIALIZED, **options})
 
     def read(subset: str, largest: int | None) -> list[Task]:
         return read_files(source, subset, largest)

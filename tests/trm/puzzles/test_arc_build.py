@@ -12,7 +12,8 @@ from tests.trm.puzzles.small_arc import EVALUATION, TRAINING, build, tasks, writ
 from trm.errors import UserError
 from trm.puzzles.arc_augmentation import IDENTITY, parse_name
 from trm.puzzles.arc_grids import crop, encode_pair
-from trm.puzzles.layout import PuzzleArrays, open_split, read_identifiers, read_test_puzzles
+from trm.puzzles.layout import PuzzleArrays, read_identifiers, read_test_puzzles
+from trm.puzzles.opening import open_split
 
 CANVAS = 12
 Examples = dict[int, list[tuple[np.ndarray, np.ndarray]]]  # puzzle: its inputs and labels
@@ -287,6 +288,7 @@ def test_the_json_files_are_the_published_kind(tmp_path: Path) -> None:
     dataset, _ = build(tmp_path)
     assert sorted(path.name for path in dataset.iterdir()) == [
         "identifiers.json",
+        "manifest.json",
         "test",
         "test_puzzles.json",
         "train",

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from trm.errors import UserError
-from trm.puzzles.layout import open_split
 from trm.puzzles.layout_writer import BLANK, SplitWriter, new_dataset, write_identifiers
 from trm.puzzles.manifest import About
+from trm.puzzles.opening import open_split
 
 ABOUT = About("small", 1, "clean")
 

@@ -12,8 +12,9 @@ from torch import Tensor
 from tests.trm.puzzles.small_arc import build, tasks, write_sources
 from trm.errors import UserError
 from trm.puzzles.batch import IGNORE_LABEL, Batch
-from trm.puzzles.layout import open_split
 from trm.puzzles.loading import DataPosition, EvaluationData, TrainingData, rows_per_rank
+from trm.puzzles.manifest import MANIFEST_FILE
+from trm.puzzles.opening import open_split
 
 FIELDS = ("inputs", "labels", "puzzle_identifiers")
 
@@ -62,6 +63,7 @@ def test_labels_are_left_alone_where_nothing_is_ignored(tmp_path: Path) -> None:
     plain = build(tmp_path)[0]
     file = plain / "train" / "dataset.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "ignore_label_id": None}))
+    (plain / MANIFEST_FILE).unlink()  # as a dataset of the published builders
     batch = TrainingData([plain], seed=0, global_batch_size=8).next_batch()
     assert batch is not None
     assert (batch.labels == 0).any()
@@ -162,6 +164,7 @@ def test_padding_rows_have_the_dataset_s_own_ids(tmp_path: Path) -> None:
     path = build(tmp_path)[0]
     file = path / "test" / "dataset.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "pad_id": 3, "blank_identifier_id": 5}))
+    (path / MANIFEST_FILE).unlink()
     *_, last = EvaluationData([path], global_batch_size=16)
     assert len(last.examples) == 5
     assert (last.batch.inputs[5:] == 3).all()
@@ -257,6 +260,7 @@ def test_a_task_with_two_contents_is_refused(dataset: Path, tmp_path: Path) -> N
 def test_identifiers_that_do_not_cover_the_dataset_are_refused(tmp_path: Path) -> None:
     path = build(tmp_path)[0]
     (path / "identifiers.json").write_text('["<blank>"]')
+    (path / MANIFEST_FILE).unlink()
     data = EvaluationData([path], global_batch_size=8)
     with pytest.raises(UserError, match="holds 1 names"):
         data.identifiers  # noqa: B018

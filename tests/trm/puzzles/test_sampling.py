@@ -30,7 +30,7 @@ def index_arrays(groups: list[list[int]]) -> PuzzleArrays:
 
 def iteration(sampler: GroupSampler, number: int = 0) -> Batches:
     sampler.start_iteration(number)
-    return list(iter(sampler.next_batch, None))
+    return [(drawn.examples, drawn.puzzles) for drawn in iter(sampler.next_batch, None)]
 
 
 SEVEN = [[3, 3], [2], [4, 4, 4], [1], [3, 3], [2, 2], [5]]  # 20 examples in an epoch
@@ -156,7 +156,8 @@ def test_a_resumed_sampler_goes_on_as_if_never_interrupted(stop: int, batch: int
     second = GroupSampler(arrays, batch, seed=4, epochs_per_iteration=3)
     second.restore(json.loads(json.dumps(first.state())))
     for expected, found in zip(iter(whole.next_batch, None), iter(second.next_batch, None), strict=True):
-        np.testing.assert_array_equal(expected, found)
+        np.testing.assert_array_equal(expected.examples, found.examples)
+        np.testing.assert_array_equal(expected.shifts, found.shifts)
 
 
 def test_the_end_of_an_iteration_is_told_again_and_again() -> None:
@@ -180,3 +181,19 @@ def test_an_iteration_that_fills_no_batch_is_an_error() -> None:
 def test_no_epochs_are_an_error() -> None:
     with pytest.raises(UserError, match="0 epochs"):
         GroupSampler(index_arrays(SEVEN), 4, seed=0, epochs_per_iteration=0)
+
+
+def test_one_example_of_each_puzzle_has_no_shift_and_the_others_uniform_ones() -> None:
+    sampler = GroupSampler(index_arrays(SEVEN), 20, seed=3, epochs_per_iteration=400)
+    sampler.start_iteration(0)
+    batches = list(iter(sampler.next_batch, None))
+    cornered = [(drawn.shifts == 0).all(1) for drawn in batches]
+    for drawn, corner in zip(batches, cornered, strict=True):
+        visits = np.cumsum(np.diff(drawn.puzzles, prepend=-1) != 0)[:-5]  # the last puzzle may be cut
+        assert np.bincount(visits, corner[:-5]).max() <= 2  # a group may give the same puzzle twice in a row
+    whole = [c[: len(c) - 5].sum() for c in cornered]
+    assert np.mean(whole) > 5  # 15 examples of about 2.9 a puzzle
+    shifts = np.concatenate([d.shifts[~c] for d, c in zip(batches, cornered, strict=True)])
+    assert shifts.min() >= 0
+    assert shifts.max() < 1
+    assert np.abs(np.histogram(shifts, 10, (0, 1))[0] / shifts.size - 0.1).max() < 0.01

@@ -1,0 +1,82 @@
+"""Opening a split of a dataset, however its examples are kept."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from trm.errors import UserError
+from trm.puzzles.arc_compact import LAYOUT, open_augmented
+from trm.puzzles.layout import (
+    IDENTIFIERS_FILE,
+    METADATA_FILE,
+    PuzzleExamples,
+    PuzzleMetadata,
+    open_arrays,
+    read_json,
+)
+from trm.puzzles.manifest import changed
+
+Opener = Callable[[Path, str, PuzzleMetadata], PuzzleExamples]  # split's folder, set
+
+_OPENERS: dict[str, Opener] = {"published": open_arrays, LAYOUT: open_augmented}
+
+
+@dataclass(frozen=True)
+class PuzzleSplit:
+    """One split of one dataset."""
+
+    folder: Path
+    metadata: PuzzleMetadata
+    sets: dict[str, PuzzleExamples]
+
+
+def open_split(dataset: Path | str, split: str, build_command: str | None = None) -> PuzzleSplit:
+    """Open a split; cheap whatever its size.
+
+    Args:
+        build_command: what builds this dataset, for the error when it is missing.
+
+    Raises:
+        UserError: no such dataset or split; one that is half written or disagrees with itself.
+    """
+    folder = Path(dataset) / split
+    if not (folder / METADATA_FILE).is_file():
+        raise _missing(Path(dataset), split, build_command)
+    if not (Path(dataset) / IDENTIFIERS_FILE).is_file():
+        raise changed(Path(dataset) / IDENTIFIERS_FILE, "missing")
+    metadata = PuzzleMetadata.read(folder)
+    layout = read_json(folder / METADATA_FILE, dict).get("layout", "published")
+    if layout not in _OPENERS:
+        raise changed(folder / METADATA_FILE, f"layout {layout!r}, which this version does not know")
+    sets: dict[str, PuzzleExamples] = {
+        name: _OPENERS[layout](folder, name, metadata) for name in metadata.sets
+    }
+    _check_counts(folder, metadata, sets.values())
+    return PuzzleSplit(folder, metadata, sets)
+
+
+def _check_counts(folder: Path, metadata: PuzzleMetadata, sets: Iterable[PuzzleExamples]) -> None:
+    counts = [(len(one.group_indices) - 1, len(one.puzzle_identifiers), one.count) for one in sets]
+    held = tuple(map(sum, zip(*counts, strict=True)))
+    examples = round(metadata.mean_puzzle_examples * metadata.total_puzzles)
+    promised = (metadata.total_groups, metadata.total_puzzles, examples)
+    if held != promised:
+        words = "{} groups, {} puzzles and {} examples"
+        problem = f"promises {words.format(*promised)}, but the arrays hold {words.format(*held)}"
+        raise changed(folder / METADATA_FILE, problem)
+
+
+def _missing(dataset: Path, split: str, build_command: str | None) -> UserError:
+    found = [path.parent.name for path in sorted(dataset.glob(f"*/{METADATA_FILE}"))]
+    if found:
+        return UserError(
+            given=f"{dataset} has no split {split!r}",
+            allowed=f"its splits: {', '.join(found)}",
+            remedy=build_command or "name one of these, or build a dataset that has this split",
+        )
+    return UserError(
+        given=f"no dataset at {dataset}",
+        allowed=f"a folder with {split}/{METADATA_FILE}",
+        remedy=build_command
+        or "build it with one of the builders: python -m data.build_<kind>_dataset --help",
+    )
