@@ -27,7 +27,10 @@ def run_hydra(entry: Callable[[], None], supervisions: Supervisions) -> None:
     """Run a Hydra entry on this process's command line; a UserError ends it with its text and exit code 2."""
 
     def checked() -> None:
-        sys.argv[1:] = [*normalise(sys.argv[1:], supervisions), *QUIET]
+        given = normalise(sys.argv[1:], supervisions)
+        overrides = [word for word in given if _is_override(word)]
+        flags = [word for word in given if not _is_override(word)]  # `--cfg job` may stand after an override
+        sys.argv[1:] = [*flags, *overrides, *QUIET]
         entry()
 
     run_command(checked)
@@ -41,6 +44,10 @@ def normalise(arguments: Sequence[str], supervisions: Supervisions) -> list[str]
     """
     known = known_keys(supervisions)
     return [_normalise_one(argument, known) for argument in arguments]
+
+
+def _is_override(word: str) -> bool:
+    return word.startswith("~") or ("=" in word and not word.startswith("-"))
 
 
 def _normalise_one(argument: str, known: set[str]) -> str:

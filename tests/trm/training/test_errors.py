@@ -9,6 +9,7 @@ import torch
 
 from tests.runs import REPOSITORY, command, finish, start
 from tests.trm.training.test_same_result import words
+from trm.puzzles.manifest import MANIFEST_FILE
 
 FEW = ("max_steps=2", "global_batch_size=4", "epochs=10", "eval_interval=10")
 
@@ -24,6 +25,13 @@ def complaint(words: list[str], folder: Path) -> str:
     return output
 
 
+def as_published(dataset: Path, copy: Path) -> Path:
+    """A copy that the tests may edit: without a manifest, as the published builders leave a dataset."""
+    shutil.copytree(dataset, copy)
+    (copy / MANIFEST_FILE).unlink()
+    return copy
+
+
 def test_a_missing_dataset_is_answered_with_the_command_that_builds_it(tmp_path: Path) -> None:
     output = complaint(command("train_arc_tiny_corrupt.py"), tmp_path)
     assert "no dataset at data/arc1concept-aug-1000" in output
@@ -31,16 +39,24 @@ def test_a_missing_dataset_is_answered_with_the_command_that_builds_it(tmp_path:
 
 
 def test_a_half_written_dataset_is_named(dataset: Path, tmp_path: Path) -> None:
-    broken = tmp_path / "broken"
-    shutil.copytree(dataset, broken)
-    (broken / "train" / "all__labels.npy").unlink()
+    broken = as_published(dataset, tmp_path / "broken")
+    (broken / "train" / "all__cells.npy").unlink()
     output = complaint(command("pretrain.py", f"data_paths=[{broken}]"), tmp_path)
-    assert "all__labels.npy: missing" in output
+    assert "all__cells.npy: missing" in output
+
+
+def test_a_changed_dataset_is_named(dataset: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(dataset, other)
+    cells = bytearray((other / "train" / "all__cells.npy").read_bytes())
+    cells[-1] ^= 1
+    (other / "train" / "all__cells.npy").write_bytes(cells)
+    output = complaint(command("pretrain.py", f"data_paths=[{other}]"), tmp_path)
+    assert "all__cells.npy: its content is not what was built" in output
 
 
 def test_datasets_that_disagree_are_named(dataset: Path, tmp_path: Path) -> None:
-    other = tmp_path / "other"
-    shutil.copytree(dataset, other)
+    other = as_published(dataset, tmp_path / "other")
     for split in ("train", "test"):
         file = other / split / "dataset.json"
         file.write_text(json.dumps({**json.loads(file.read_text()), "vocab_size": 20}))
@@ -49,8 +65,7 @@ def test_datasets_that_disagree_are_named(dataset: Path, tmp_path: Path) -> None
 
 
 def test_test_data_of_another_kind_is_refused(dataset: Path, tmp_path: Path) -> None:
-    other = tmp_path / "other"
-    shutil.copytree(dataset, other)
+    other = as_published(dataset, tmp_path / "other")
     file = other / "test" / "dataset.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "vocab_size": 20}))
     output = complaint(
@@ -118,8 +133,7 @@ def test_scoring_what_is_no_run_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_arc_evaluator_without_arc_data_is_refused(dataset: Path, tmp_path: Path) -> None:
-    other = tmp_path / "other"
-    shutil.copytree(dataset, other)
+    other = as_published(dataset, tmp_path / "other")
     (other / "test_puzzles.json").unlink()
     output = complaint(command("pretrain.py", f"data_paths=[{other}]", *FEW), tmp_path)
     assert 'set evaluators="[]"' in output

