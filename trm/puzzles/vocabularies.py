@@ -5,6 +5,7 @@ SUDOKU_BLANK = 1
 
 # Maze: position in this string; "#" wall, " " free, "S" start, "G" goal, "o" the path. Published: 900 tokens.
 MAZE_CHARACTERS = "\0# SGo"
+MAZE_WALL, MAZE_FREE, MAZE_START, MAZE_GOAL, MAZE_PATH = 1, 2, 3, 4, 5
 
 # N-Queens: published for 8×8, 64 tokens.
 QUEENS_EMPTY, QUEENS_QUEEN = 1, 2

@@ -11,12 +11,14 @@ from trm.errors import UserError
 from trm.evaluation.scorers.answers import answer_scorer
 from trm.evaluation.scorers.base import Scorer
 from trm.evaluation.scorers.cube import cube_scorer
+from trm.evaluation.scorers.maze import maze_scorer
 from trm.evaluation.scorers.queens import queens_scorer
 from trm.puzzles.manifest import About
 
 SCORERS: dict[str, Callable[[Mapping[str, Any]], Scorer]] = {
     "answer": answer_scorer,
     "cube": cube_scorer,
+    "maze": maze_scorer,
     "queens": queens_scorer,
 }
 
