@@ -13,6 +13,7 @@ from trm.evaluation.scorers.base import Scorer
 from trm.evaluation.scorers.cube import cube_scorer
 from trm.evaluation.scorers.maze import maze_scorer
 from trm.evaluation.scorers.queens import queens_scorer
+from trm.evaluation.scorers.reasoning_gym import reasoning_gym_scorer
 from trm.puzzles.manifest import About
 
 SCORERS: dict[str, Callable[[Mapping[str, Any]], Scorer]] = {
@@ -20,6 +21,7 @@ SCORERS: dict[str, Callable[[Mapping[str, Any]], Scorer]] = {
     "cube": cube_scorer,
     "maze": maze_scorer,
     "queens": queens_scorer,
+    "reasoning_gym": reasoning_gym_scorer,
 }
 
 
