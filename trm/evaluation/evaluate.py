@@ -20,6 +20,7 @@ from trm.evaluation.arc_voting import ArcVoting, VotingResult
 from trm.evaluation.rollout import Rollout, roll_out
 from trm.evaluation.task_scores import TaskTally
 from trm.puzzles.batch import IGNORE_LABEL, Batch
+from trm.puzzles.layout_writer import BLANK
 from trm.puzzles.loading import EvaluationData
 from trm.randomness import SeededStepRandom
 from trm.supervision import Supervision
@@ -208,11 +209,13 @@ def _copy_scores(tally: Tally) -> dict[str, Any]:
 class Samples:
     """For pictures, of each task: its first test input, augmented or not, that ends right; else its first one.
 
-    So a share of right samples is no score. At most `SAMPLES` tasks, in file order.
+    So a share of right samples is no score. At most `SAMPLES` tasks, in file order. A puzzle without an identity (its
+    identifier is the blank one) is a task of its own, called "example <n>", counted from 1 over all examples.
     """
 
     def __init__(self, identifiers: Sequence[str]) -> None:
         self._identifiers = identifiers
+        self._seen = 0
         self._taken: dict[str, tuple[str, list[NDArray[Any]]]] = {}  # task → name of the puzzle, arrays
         self._right: set[str] = set()
 
@@ -222,7 +225,10 @@ class Samples:
         known = labels != IGNORE_LABEL
         right = known.any(1) & ((arrays["preds"] == labels) | ~known).all(1)  # [B]
         for row, identifier in enumerate(arrays["puzzle_identifiers"]):
+            self._seen += 1
             name = self._identifiers[identifier]
+            if name == BLANK:
+                name = f"example {self._seen}"
             task = name.partition("|||")[0]
             room = len(self._taken) < SAMPLES and task not in self._taken
             if room or (right[row] and task in self._taken and task not in self._right):

@@ -10,7 +10,7 @@ from dis_trm.supervision import DISConfig, DISSupervision
 from tests.models import network
 from tests.runs import build_small_arc
 from trm.distributed import Ranks
-from trm.evaluation.evaluate import Evaluation, Evaluator, Samples, Tally
+from trm.evaluation.evaluate import SAMPLES, Evaluation, Evaluator, Samples, Tally
 from trm.model import PuzzleShape, TinyRecursiveModel
 from trm.puzzles.loading import EvaluationData
 
@@ -84,6 +84,26 @@ def test_of_a_task_s_test_inputs_the_first_that_ends_right_is_the_sample() -> No
     }
     samples.add(arrays, preds[:, None])
     assert samples.stacked()["names"].tolist() == ["a|||t1|||0123456789", "b"]
+
+
+def test_puzzles_without_an_identity_are_samples_of_their_own_the_first_ones_in_file_order() -> None:
+    samples = Samples(["<blank>"])
+    count = SAMPLES + 6
+    labels = np.arange(count)[:, None] % 5 + 1
+    preds = np.where(np.arange(count)[:, None] % 2, labels, 0).astype(np.uint8)
+    for part in (slice(0, 40), slice(40, count)):
+        arrays = {
+            "puzzle_identifiers": np.zeros(len(labels[part]), int),
+            "inputs": labels[part] + 100,
+            "labels": labels[part],
+            "preds": preds[part],
+        }
+        samples.add(arrays, preds[part, None])
+    kept = samples.stacked()
+    assert kept["names"].tolist() == [f"example {number}" for number in range(1, SAMPLES + 1)]
+    np.testing.assert_array_equal(kept["labels"], labels[:SAMPLES])
+    np.testing.assert_array_equal(kept["inputs"], labels[:SAMPLES] + 100)
+    np.testing.assert_array_equal(kept["preds"][:, 0], preds[:SAMPLES])
 
 
 def test_examples_without_a_known_answer_do_not_count() -> None:
