@@ -244,5 +244,5 @@ def test_a_small_model_learns_and_is_scored(tmp_path: Path) -> None:
         "--max-answer-length",
         4,
     )
-    out = build(build_qa_dataset, tmp_path / "d", *flags, "--train-size", 128, "--test-size", 32)
-    check_learns_and_is_scored(out, "answer", steps=20)
+    out = build(build_qa_dataset, tmp_path / "d", *flags, "--train-size", 64, "--test-size", 16)
+    check_learns_and_is_scored(out, "answer", steps=15)
