@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from data.reasoning_gym_questions import Drawn, Limits, QuestionSource
+from data.reasoning_gym_questions import NONSENSE, Drawn, Limits, QuestionSource
 from trm.command_line import CommandLine, integer, run_command
 from trm.puzzles.layout_writer import check_output
 from trm.puzzles.manifest import About
@@ -75,14 +75,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for _ in track(range(size), f"{split} questions"):
             next(steps)
     source.check_reproducible("test", drawn["test"])
-    written = _write(given, gym, drawn)
+    taken = source.nonsense_taken(drawn["test"])
+    written = _write(given, gym, drawn, taken)
     print(summary(given.output_dir, written))
     for split, part in drawn.items():
         for reason, count in part.left_out.items():
             print(f"  {split}: {count:,} of {part.scanned:,} entries left out: {reason}")
+    if taken:
+        print(
+            f"  the library's verifier calls {NONSENSE!r} right on {taken:,} of {given.test_size:,} test questions"
+        )
 
 
-def _write(given: argparse.Namespace, gym: ReasoningGym, drawn: dict[str, Drawn]) -> Any:
+def _write(given: argparse.Namespace, gym: ReasoningGym, drawn: dict[str, Drawn], taken: int) -> Any:
     questions = [question for part in drawn.values() for question in part.questions]
     answers = [answer for part in drawn.values() for answer in part.answers]
     tokens = TextTokens.for_texts([*questions, *answers])
@@ -104,6 +109,7 @@ def _write(given: argparse.Namespace, gym: ReasoningGym, drawn: dict[str, Drawn]
             "seed": given.seed,
             "disjoint_up_to": "the question's text",
             "test_scanned": drawn["test"].scanned,
+            "test_questions_where_nonsense_is_right": taken,
             "left_out": {name: dict(part.left_out) for name, part in drawn.items()},
             **tokens.facts(question_length, answer_length),
         },

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from trm.errors import UserError
-from trm.puzzles.reasoning_gym_process import CHUNK, Entry, ReasoningGym, place
+from trm.puzzles.reasoning_gym_process import CHUNK, Answer, Entry, ReasoningGym, place
 
 GIVE_UP = 1000  # entries in a row without a new question
 _AT_ONCE = 20  # entries asked for together; divides CHUNK
 _PROBE = 50  # entries made a second time
+NONSENSE = "?"
 
 
 @dataclass(frozen=True)
@@ -24,12 +25,14 @@ class Limits:
 class Drawn:
     """Questions and answers of one split.
 
+    places: the library's seed and index of each.
     scanned: entries looked at, from the split's first on.
     left_out: how many of these, by reason.
     """
 
     questions: list[str] = field(default_factory=list)
     answers: list[str] = field(default_factory=list)
+    places: list[tuple[int, int]] = field(default_factory=list)
     scanned: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
 
@@ -61,6 +64,7 @@ class QuestionSource:
             self._taken.add(entry.question)
             drawn.questions.append(entry.question)
             drawn.answers.append(entry.answer)
+            drawn.places.append(place(self._seed, split, drawn.scanned - 1))
             yield
 
     def check_reproducible(self, split: str, drawn: Drawn) -> None:
@@ -79,6 +83,24 @@ class QuestionSource:
                 allowed="a task that a seed determines",
                 remedy="choose other --option values, or another task",
             )
+
+    def nonsense_taken(self, drawn: Drawn) -> int:
+        """How many of the questions have a verifier that gives full marks to NONSENSE.
+
+        Raises:
+            UserError: more than half of them (game_of_life_halting in 0.1.25: any answer that is not empty is right).
+        """
+        asked = zip(drawn.places, drawn.questions, strict=True)
+        scores = self._gym.scores([Answer(*at, question, NONSENSE) for at, question in asked])
+        taken = sum(score == 1.0 for score in scores)
+        if 2 * taken > len(scores):
+            raise UserError(
+                given=f"the verifier of task {self._gym.task} in reasoning-gym {self._gym.version} calls the answer "
+                f"{NONSENSE!r} right on {taken} of {len(scores)} test questions",
+                allowed="a verifier that tells right from wrong",
+                remedy="choose another task, or a version of the library where this is mended",
+            )
+        return taken
 
     def _entries(self, split: str) -> Iterator[Entry | None]:
         number = 0

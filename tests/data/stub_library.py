@@ -86,6 +86,11 @@ class Fatal(Sums):
         sys.exit("a fatal fault")
 
 
+class Lenient(Sums):
+    def score_answer(self, answer, entry):
+        return 1.0 if len(entry["answer"]) < 3 else super().score_answer(answer, entry)
+
+
 class Board(Sums):
     def score_answer(self, answer, entry):
         return 1.0 if eval(answer) == eval(entry["answer"]) else 0.0
@@ -93,7 +98,7 @@ class Board(Sums):
 
 CLASSES = {
     "sums": Sums, "unordered": Unordered, "unseeded": Unseeded, "fickle": Fickle, "graph_color": Colours,
-    "speechless": Speechless, "faulty": Faulty, "fatal": Fatal, "n_queens": Board,
+    "speechless": Speechless, "faulty": Faulty, "fatal": Fatal, "lenient": Lenient, "n_queens": Board,
 }
 DATASETS = {name: (cls, Config) for name, cls in CLASSES.items()}
 """

@@ -109,6 +109,20 @@ def test_entries_without_a_verified_answer_are_left_out_and_counted(
 
 
 @pytest.mark.usefixtures("stub")
+def test_a_verifier_that_takes_nonsense_is_exposed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dataset = build(builder, tmp_path / "lenient", "--task", "lenient", *SMALL)
+    short = sum(len(answer) < 3 for _, answer in texts(dataset, "test"))
+    assert 0 < short < 10
+    assert read_about(dataset).facts["test_questions_where_nonsense_is_right"] == short  # type: ignore[union-attr]
+    assert f"calls '?' right on {short} of 10 test questions" in capsys.readouterr().out
+    strict = build(builder, tmp_path / "sums", "--task", "sums", *SMALL)
+    assert read_about(strict).facts["test_questions_where_nonsense_is_right"] == 0  # type: ignore[union-attr]
+    assert "right on" not in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("stub")
 def test_an_example_answer_stands_in_where_a_task_has_no_answer(tmp_path: Path) -> None:
     dataset = build(builder, tmp_path / "colours", "--task", "graph_color", *SMALL)
     assert texts(dataset, "test")[0][1] == '{"0": 0}'
@@ -133,7 +147,7 @@ def test_lengths_are_limited(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (("--task", "sum"), r"no task 'sum'\n.*one of its 9 tasks, such as sums\n.*did you mean sums"),
+        (("--task", "sum"), r"no task 'sum'\n.*one of its 10 tasks, such as sums\n.*did you mean sums"),
         (("--task", "xyzzy"), "choose one of them"),
         (("--task", "sums", "--option", "smallest=1"), r"no option 'smallest'\n  allowed: largest"),
         (("--task", "sums", "--option", "seed=1"), "no option 'seed'"),
@@ -143,6 +157,10 @@ def test_lengths_are_limited(tmp_path: Path) -> None:
         (
             ("--task", "sums", "--option", "largest=1"),
             "4 questions for the test split in 1.*question seen before",
+        ),
+        (
+            ("--task", "lenient", "--option", "largest=9"),
+            r"calls the answer '\?' right on 10 of 10 test questions",
         ),
         (("--task", "speechless"), "1000 × no reference answer"),
         (("--task", "fatal"), "stopped in task fatal: a fatal fault"),
