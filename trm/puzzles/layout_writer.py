@@ -109,22 +109,38 @@ class SplitWriter:
         self._tokens = {name: _RowFile(self._file(name), seq_len) for name in TOKEN_ARRAYS}
         self._identifiers: list[NDArray[np.int32]] = []
         self._puzzle_ends: list[NDArray[np.int32]] = [np.zeros(1, np.int32)]
-        self._group_ends: list[int] = [0]
+        self._group_ends: list[NDArray[np.int32]] = [np.zeros(1, np.int32)]
+        self.puzzles = self.groups = 0  # written so far
 
     @property
     def examples(self) -> int:
         """Examples written so far."""
         return self._tokens["inputs"].rows
 
-    @property
-    def puzzles(self) -> int:
-        """Puzzles written so far."""
-        return self._group_ends[-1]
+    def add_groups(
+        self,
+        inputs: NDArray[np.uint8],
+        labels: NDArray[np.uint8],
+        puzzle_identifiers: Sequence[int] | NDArray[np.integer],
+        puzzle_sizes: Sequence[int] | NDArray[np.integer],
+        group_sizes: Sequence[int] | NDArray[np.integer],
+    ) -> None:
+        """Append groups.
 
-    @property
-    def groups(self) -> int:
-        """Groups written so far."""
-        return len(self._group_ends) - 1
+        Args:
+            inputs, labels: tokens `[E, L]` of the groups' examples, puzzle after puzzle.
+            puzzle_identifiers: `[P]`.
+            puzzle_sizes: `[P]` examples in each puzzle, at least 1; their sum is E.
+            group_sizes: `[G]` puzzles in each group, at least 1; their sum is P.
+        """
+        assert inputs.shape == labels.shape == (sum(puzzle_sizes), self.seq_len)
+        assert len(puzzle_identifiers) == len(puzzle_sizes) == sum(group_sizes) > 0
+        self._puzzle_ends.append((self.examples + np.cumsum(puzzle_sizes)).astype(np.int32))
+        self._identifiers.append(np.asarray(puzzle_identifiers, np.int32))
+        self._group_ends.append((self.puzzles + np.cumsum(group_sizes)).astype(np.int32))
+        self.puzzles, self.groups = self.puzzles + len(puzzle_sizes), self.groups + len(group_sizes)
+        self._tokens["inputs"].append(inputs)
+        self._tokens["labels"].append(labels)
 
     def add_group(
         self,
@@ -133,20 +149,8 @@ class SplitWriter:
         puzzle_identifiers: Sequence[int] | NDArray[np.integer],
         puzzle_sizes: Sequence[int] | NDArray[np.integer],
     ) -> None:
-        """Append a group.
-
-        Args:
-            inputs, labels: tokens `[E, L]` of the group's examples, puzzle after puzzle.
-            puzzle_identifiers: `[P]`.
-            puzzle_sizes: `[P]` examples in each puzzle, at least 1; their sum is E.
-        """
-        assert inputs.shape == labels.shape == (sum(puzzle_sizes), self.seq_len)
-        assert len(puzzle_identifiers) == len(puzzle_sizes) > 0
-        self._puzzle_ends.append((self.examples + np.cumsum(puzzle_sizes)).astype(np.int32))
-        self._identifiers.append(np.asarray(puzzle_identifiers, np.int32))
-        self._group_ends.append(self.puzzles + len(puzzle_sizes))
-        self._tokens["inputs"].append(inputs)
-        self._tokens["labels"].append(labels)
+        """Append one group; arguments as for `add_groups`."""
+        self.add_groups(inputs, labels, puzzle_identifiers, puzzle_sizes, [len(puzzle_sizes)])
 
     def finish(
         self,
@@ -162,7 +166,7 @@ class SplitWriter:
             rows.close()
         np.save(self._file("puzzle_identifiers"), np.concatenate(self._identifiers))
         np.save(self._file("puzzle_indices"), np.concatenate(self._puzzle_ends))
-        np.save(self._file("group_indices"), np.array(self._group_ends, np.int32))
+        np.save(self._file("group_indices"), np.concatenate(self._group_ends))
         metadata = PuzzleMetadata(
             pad_id=pad_id,
             ignore_label_id=ignore_label_id,
