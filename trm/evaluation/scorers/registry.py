@@ -14,6 +14,7 @@ from trm.evaluation.scorers.cube import cube_scorer
 from trm.evaluation.scorers.maze import maze_scorer
 from trm.evaluation.scorers.queens import queens_scorer
 from trm.evaluation.scorers.reasoning_gym import reasoning_gym_scorer
+from trm.evaluation.scorers.sudoku import sudoku_scorer
 from trm.puzzles.manifest import About
 
 SCORERS: dict[str, Callable[[Mapping[str, Any]], Scorer]] = {
@@ -22,6 +23,7 @@ SCORERS: dict[str, Callable[[Mapping[str, Any]], Scorer]] = {
     "maze": maze_scorer,
     "queens": queens_scorer,
     "reasoning_gym": reasoning_gym_scorer,
+    "sudoku": sudoku_scorer,
 }
 
 

@@ -1,0 +1,175 @@
+"""Build Sudoku-Extreme as published: questions of `train.csv` with random symmetric images, all of `test.csv`.
+
+The images of a question are drawn independently, as published: an image may occur twice. The release promises that no
+test question is equivalent to a training question; how many stand in both splits is counted here and kept in the
+dataset's facts. Run it with `python -m data.build_sudoku_dataset --help`.
+"""
+
+import argparse
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from data.published_csv import published_files
+from data.sudoku_csv import GEOMETRY, Records, check_end, check_unique, read_records
+from data.sudoku_geometry import Digits
+from data.sudoku_symmetries import draw_symmetries
+from trm.command_line import CommandLine, integer, run_command
+from trm.errors import UserError
+from trm.puzzles.layout_writer import check_output
+from trm.puzzles.manifest import About, digest
+from trm.puzzles.plain_sets import Examples, shared_questions, summary, write_plain_dataset
+from trm.puzzles.progress import track
+from trm.puzzles.vocabularies import SUDOKU_BLANK
+from trm.randomness import numpy_generator
+
+VOCAB_SIZE = 11
+DEFAULT_REPO = "sapientinc/sudoku-extreme"
+DEFAULT_OUTPUT = Path("data/sudoku-extreme-full")
+_TOGETHER = 8192  # images made at once
+EXAMPLE = """\
+  python -m data.build_sudoku_dataset --subsample-size 1000 --num-aug 1000 \\
+      --output-dir data/sudoku-extreme-1k-aug-1000
+from files that are already here (train.csv and test.csv), without network:
+  python -m data.build_sudoku_dataset --source downloads/sudoku-extreme --subsample-size 1000"""
+
+
+def command_line() -> CommandLine:
+    """The flags; the published ones keep their names."""
+    parser = CommandLine(
+        "python -m data.build_sudoku_dataset",
+        "Build Sudoku-Extreme: 9×9 sudokus from CSV files, with random symmetric images of the training questions.",
+        EXAMPLE,
+    )
+    parser.add_argument(
+        "--output-dir", type=Path, default=DEFAULT_OUTPUT, help=f"where the dataset goes ({DEFAULT_OUTPUT})"
+    )
+    parser.add_argument("--source-repo", help=f"a dataset of the Hugging Face hub ({DEFAULT_REPO})")
+    parser.add_argument("--source", type=Path, help="a folder with train.csv and test.csv; no network")
+    parser.add_argument("--subsample-size", type=integer(1), help="training questions kept, at random (all)")
+    parser.add_argument(
+        "--min-difficulty", type=integer(0), help="keep records of this rating or more, in both splits (all)"
+    )
+    parser.add_argument(
+        "--num-aug", type=integer(0), default=0, help="images of each training question beside it (0)"
+    )
+    parser.add_argument(
+        "--check-unique",
+        action="store_true",
+        help="refuse a question with several solutions: solves all that are kept, 200 (of the hardest) to 30,000 "
+        "a second, so some ten minutes for the published test split",
+    )
+    parser.add_argument("--seed", type=integer(0), default=42, help="of every random draw (42)")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing dataset")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Build what the command line says and print a summary."""
+    given = command_line().parse(arguments)
+    if given.source is not None and given.source_repo is not None:
+        raise UserError(
+            given=f"both --source {given.source} and --source-repo {given.source_repo}",
+            allowed="one of them: files that are here, or a dataset of the hub",
+            remedy="drop one of the two flags",
+        )
+    check_output(given.output_dir, given.overwrite)
+    repo = given.source_repo or DEFAULT_REPO
+    files = published_files(given.source, repo)
+    if given.source is not None:  # the hub's client checks what it downloads
+        for file in files.values():
+            check_end(file)
+    train = _kept(files["train"], given.min_difficulty, given.subsample_size, given.seed)
+    test = _kept(files["test"], given.min_difficulty, None, given.seed)
+    if given.check_unique:
+        check_unique(files["train"], train)
+        check_unique(files["test"], test)
+    splits = {
+        "train": _with_images(train, given.num_aug, given.seed),
+        "test": Examples(test.questions + SUDOKU_BLANK, test.answers + SUDOKU_BLANK),
+    }
+    shared = shared_questions(splits["train"].inputs, splits["test"].inputs)
+    about = _about(given, repo, files.values(), shared)
+    built = write_plain_dataset(
+        given.output_dir,
+        about,
+        splits,
+        vocab_size=VOCAB_SIZE,
+        overwrite=given.overwrite,
+        allow_overlap=True,  # whatever the published files share; counted above
+    )
+    print(summary(given.output_dir, built))
+    if shared:
+        print(f"  test questions that stand in training: {shared:,} of {len(test):,}")
+
+
+def _about(given: argparse.Namespace, repo: str, files: Iterable[Path], shared: int) -> About:
+    facts = {
+        "size": GEOMETRY.size,
+        "box_rows": GEOMETRY.box_rows,
+        "box_columns": GEOMETRY.box_columns,
+        "seed": given.seed,
+        "source": "local files" if given.source else repo,
+        "source_sha256": {file.name: digest(file) for file in files},
+        "subsample_size": given.subsample_size,
+        "min_difficulty": given.min_difficulty,
+        "num_aug": given.num_aug,
+        "images_may_repeat": True,
+        "solutions_checked_unique": given.check_unique,
+        "shared_questions": shared,
+    }
+    return About("sudoku-extreme", version=1, protocol="published", scorer="sudoku", facts=facts)
+
+
+def _kept(file: Path, min_difficulty: int | None, sample: int | None, seed: int) -> Records:
+    """The file's records of enough difficulty, or a uniform sample of them, in memory for the sample alone.
+
+    Each record gets a random number; the sample has the least ones.
+    """
+    generator = numpy_generator(seed, "sudoku sample")
+    kept: list[Records] = []
+    numbers = np.empty(0)
+    found = 0
+    for records in read_records(file):
+        hard = records.take(records.ratings >= (min_difficulty or 0))
+        found += len(hard)
+        kept.append(hard)
+        if sample is not None:
+            numbers = np.concatenate([numbers, generator.random(len(hard))])
+            least = np.argsort(numbers, kind="stable")[:sample]
+            kept, numbers = [Records.joined(kept).take(least)], numbers[least]
+    if found < (sample or 1):
+        raise UserError(
+            given=f"{file} has {found:,} records"
+            + ("" if min_difficulty is None else f" of rating {min_difficulty} or more"),
+            allowed=f"at least {sample or 1:,}",
+            remedy="lower --subsample-size or --min-difficulty",
+        )
+    return Records.joined(kept)
+
+
+def _with_images(train: Records, num_aug: int, seed: int) -> Examples:
+    """Each question, its `num_aug` images after it, as a group."""
+    generator = numpy_generator(seed, "sudoku images")
+    shape = (len(train), 1 + num_aug, GEOMETRY.cells)
+    inputs, labels = np.empty(shape, np.uint8), np.empty(shape, np.uint8)
+    inputs[:, 0], labels[:, 0] = train.questions, train.answers
+    questions = max(1, _TOGETHER // (1 + num_aug))
+    starts = range(0, len(train), questions) if num_aug else range(0)
+    for start in track(starts, "drawing images"):
+        part = slice(start, start + questions)
+        repeated = np.repeat(np.arange(len(train))[part], num_aug)
+        images = draw_symmetries(GEOMETRY, len(repeated), generator)
+        for tokens, boards in ((inputs, train.questions), (labels, train.answers)):
+            tokens[part, 1:] = images.apply(boards[repeated]).reshape(-1, num_aug, GEOMETRY.cells)
+
+    def tokens_of(digits: Digits) -> Digits:
+        digits += SUDOKU_BLANK
+        return digits.reshape(-1, GEOMETRY.cells)
+
+    return Examples(tokens_of(inputs), tokens_of(labels), np.full(len(train), 1 + num_aug))
+
+
+if __name__ == "__main__":
+    run_command(main)
