@@ -9,9 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from data.math_categories import ANSWER_LENGTH, CATEGORIES, QUESTION_LENGTH
-from data.math_splits import read_splits
-from data.question_sets import (
+from generators.texts.math_categories import ANSWER_LENGTH, CATEGORIES, QUESTION_LENGTH
+from generators.texts.math_splits import read_splits
+from generators.texts.question_sets import (
     PRINTABLE,
     SCORER,
     Sizes,

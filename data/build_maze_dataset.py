@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from data.maze_files import Mazes, read_mazes
-from data.maze_generation import HARD_LENGTH, HARD_SIDE, MazeKind, generate_mazes, hard_length
-from data.published_csv import published_files
-from data.square_symmetries import images
+from generators.mazes.files import Mazes, read_mazes
+from generators.mazes.generation import HARD_LENGTH, HARD_SIDE, MazeKind, generate_mazes, hard_length
+from generators.published_csv import published_files
+from generators.square_symmetries import images
 from trm.command_line import CommandLine, integer, run_command
 from trm.errors import UserError
 from trm.puzzles.layout_writer import check_output

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from data.queens_boards import (
+from generators.queens.boards import (
     backtracking_weights,
     best_guess,
     boards,
@@ -21,7 +21,7 @@ from data.queens_boards import (
     solutions,
     symmetry_classes,
 )
-from data.queens_splits import PUBLISHED_SIDE, Side, given_queens, published_splits, with_images
+from generators.queens.splits import PUBLISHED_SIDE, Side, given_queens, published_splits, with_images
 from trm.command_line import CommandLine, integer, run_command
 from trm.errors import UserError
 from trm.puzzles.layout_writer import check_output

@@ -7,8 +7,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from data.qa_levels import LEVELS, Level
-from data.question_sets import (
+from generators.texts.qa_levels import LEVELS, Level
+from generators.texts.question_sets import (
     PRINTABLE,
     SCORER,
     Sizes,

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from data.reasoning_gym_questions import NONSENSE, Drawn, Limits, QuestionSource
+from generators.texts.reasoning_gym_questions import NONSENSE, Drawn, Limits, QuestionSource
 from trm.command_line import CommandLine, integer, run_command
 from trm.puzzles.layout_writer import check_output
 from trm.puzzles.manifest import About

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from data.rubik2x2 import METRICS, STATE_COUNT, Cube, States, cube_in, facelets
-from data.rubik2x2_splits import Draw, draw_states
-from data.rubik2x2_symmetry import symmetry_classes
+from generators.cube.splits import Draw, draw_states
+from generators.cube.states import METRICS, STATE_COUNT, Cube, States, cube_in, facelets
+from generators.cube.symmetry import symmetry_classes
 from trm.command_line import CommandLine, integer, run_command
 from trm.errors import UserError
 from trm.puzzles.layout_writer import check_output

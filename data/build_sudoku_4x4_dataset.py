@@ -5,7 +5,7 @@ Run it with `python -m data.build_sudoku_4x4_dataset --help`; other sizes: `data
 
 from collections.abc import Sequence
 
-from data.sudoku_build import add_flags, build
+from data.build_sudoku_nxn_dataset import add_flags, build
 from trm.command_line import CommandLine, run_command
 
 EXAMPLE = """\

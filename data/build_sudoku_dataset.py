@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from data.published_csv import published_files
-from data.sudoku_csv import GEOMETRY, Records, check_end, check_unique, read_records
-from data.sudoku_geometry import Digits
-from data.sudoku_symmetries import draw_symmetries
+from generators.published_csv import published_files
+from generators.sudoku.files import GEOMETRY, Records, check_end, check_unique, read_records
+from generators.sudoku.geometry import Digits
+from generators.sudoku.symmetries import draw_symmetries
 from trm.command_line import CommandLine, integer, run_command
 from trm.errors import UserError
 from trm.puzzles.layout_writer import check_output

@@ -14,7 +14,7 @@ from trm.training.config import known_keys
 
 ROOT = Path(__file__).resolve().parents[1]
 ENTRIES = ("train_arc_tiny_corrupt", "pretrain", "evaluate")
-ROOMS = ("trm", "dis_trm", "data", "analysis", "benchmarks", *ENTRIES)
+ROOMS = ("trm", "dis_trm", "data", "generators", "analysis", "benchmarks", *ENTRIES)
 SOURCES = sorted(
     p
     for room in ROOMS
@@ -27,7 +27,8 @@ ALLOWED = {
     "trm": ("trm",),
     "trm.puzzles": ("trm.puzzles", "trm.errors", "trm.randomness"),
     "dis_trm": ("dis_trm", "trm"),
-    "data": ("data", "trm.puzzles", "trm.errors", "trm.randomness", "trm.command_line"),
+    "data": ("data", "generators", "trm.puzzles", "trm.errors", "trm.randomness", "trm.command_line"),
+    "generators": ("generators", "trm.puzzles", "trm.errors", "trm.randomness"),
     "analysis": ("analysis", "trm", "dis_trm"),
     "benchmarks": ("benchmarks", "trm", "dis_trm"),
     **dict.fromkeys(ENTRIES, ("trm", "dis_trm")),
@@ -37,7 +38,7 @@ FORBIDDEN = {
     "trm.model": ("trm.losses", "trm.act", "trm.distributed", "trm.training", "trm.evaluation"),
     "trm.puzzles": ("trm.training", "trm.evaluation"),
     "dis_trm": ("trm.training", "trm.evaluation"),
-    "analysis": ("trm.training", "data"),
+    "analysis": ("trm.training", "data", "generators"),
 }
 
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from data import build_math_gsm8k_dataset
-from data.math_categories import ANSWER_LENGTH, CATEGORIES, QUESTION_LENGTH
-from data.math_files import final_answer, last_boxed
-from data.math_text import polynomial, square_root, total
-from data.question_families import Family
-from data.question_sets import PRINTABLE
+from generators.texts.math_categories import ANSWER_LENGTH, CATEGORIES, QUESTION_LENGTH
+from generators.texts.math_files import final_answer, last_boxed
+from generators.texts.math_text import polynomial, square_root, total
+from generators.texts.question_families import Family
+from generators.texts.question_sets import PRINTABLE
 from tests.data import math_rules_applied, math_rules_numbers, math_rules_symbols
 from tests.data.builders import build, check_help, check_learns_and_is_scored, check_same_bytes_twice
 from tests.data.test_build_qa_dataset import check_choices_show, problems, read

@@ -13,8 +13,8 @@ from scipy.sparse.csgraph import connected_components, shortest_path
 from scipy.stats import chisquare
 
 from data import build_maze_dataset as builder
-from data.maze_generation import MazeKind, draw_maze, generate_mazes, hard_length, spanning_tree
-from data.square_symmetries import canonical
+from generators.mazes.generation import MazeKind, draw_maze, generate_mazes, hard_length, spanning_tree
+from generators.square_symmetries import canonical
 from tests.data.builders import build, check_help, check_learns_and_is_scored, check_same_bytes_twice
 from trm.errors import UserError
 from trm.puzzles.arc_grids import dihedral

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from data import build_nqueens_dataset as builder
-from data.queens_boards import (
+from generators.queens.boards import (
     backtracking_weights,
     best_guess,
     boards,

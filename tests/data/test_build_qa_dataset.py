@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from data import build_qa_dataset
-from data.qa_levels import LEVELS
-from data.question_families import Family, Orders, Subsets, Template, Tuples, over
-from data.question_sets import PRINTABLE, Sizes, draw_splits
+from generators.texts.qa_levels import LEVELS
+from generators.texts.question_families import Family, Orders, Subsets, Template, Tuples, over
+from generators.texts.question_sets import PRINTABLE, Sizes, draw_splits
 from tests.data import qa_rules_steps, qa_rules_stories
 from tests.data.builders import build, check_help, check_learns_and_is_scored, check_same_bytes_twice
 from trm.errors import UserError

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from data import build_reasoning_gym_dataset as builder
-from data import reasoning_gym_questions
+from generators.texts import reasoning_gym_questions
 from tests.data.builders import build, check_help, check_learns_and_is_scored, check_same_bytes_twice
 from tests.data.stub_library import install_stub
 from trm.errors import UserError

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data import build_rubik2x2_dataset as builder
-from data.rubik2x2 import (
+from generators.cube.splits import equal_shares
+from generators.cube.states import (
     METRICS,
     ORIENTATIONS,
     PERMUTATIONS,
@@ -22,8 +23,7 @@ from data.rubik2x2 import (
     rank_orientations,
     rank_permutations,
 )
-from data.rubik2x2_splits import equal_shares
-from data.rubik2x2_symmetry import symmetry_classes
+from generators.cube.symmetry import symmetry_classes
 from tests.data.builders import build, check_help, check_learns_and_is_scored, check_same_bytes_twice
 from trm.errors import UserError
 from trm.evaluation.scorers.cube import cube_scorer, sticker_places, sticker_sources

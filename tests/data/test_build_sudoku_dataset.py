@@ -11,7 +11,8 @@ import pytest
 from huggingface_hub.errors import LocalEntryNotFoundError
 from numpy.typing import NDArray
 
-from data import build_sudoku_dataset, sudoku_csv
+from data import build_sudoku_dataset
+from generators.sudoku import files as sudoku_files
 from tests.data import sudoku_reference as reference
 from tests.data.builders import build, check_help, check_learns_and_is_scored, check_same_bytes_twice
 from trm.errors import UserError
@@ -158,7 +159,7 @@ def test_blocks_of_a_long_file_are_read_as_one(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = build(build_sudoku_dataset, tmp_path / "whole", "--source", source)
-    monkeypatch.setattr(sudoku_csv, "_BLOCK", 400)  # bytes: two or three records
+    monkeypatch.setattr(sudoku_files, "_BLOCK", 400)  # bytes: two or three records
     assert questions(build(build_sudoku_dataset, tmp_path / "parts", "--source", source), "train") == (
         questions(whole, "train")
     )

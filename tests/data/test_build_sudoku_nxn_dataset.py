@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from data import build_sudoku_4x4_dataset, build_sudoku_nxn_dataset, sudoku_puzzles
-from data.sudoku_4x4 import every_puzzle
-from data.sudoku_geometry import GEOMETRIES
-from data.sudoku_grids import count_grids, every_grid, sample_grids
-from data.sudoku_puzzles import remove_givens
-from data.sudoku_symmetries import fingerprints
+from data import build_sudoku_4x4_dataset, build_sudoku_nxn_dataset
+from generators.sudoku import puzzles as sudoku_puzzles
+from generators.sudoku.every_4x4 import every_puzzle
+from generators.sudoku.geometry import GEOMETRIES
+from generators.sudoku.grids import count_grids, every_grid, sample_grids
+from generators.sudoku.puzzles import remove_givens
+from generators.sudoku.symmetries import fingerprints
 from tests.data import sudoku_reference as reference
 from tests.data.builders import build, check_help, check_learns_and_is_scored, check_same_bytes_twice
 from tests.data.sudoku_reference import BOXES

@@ -9,12 +9,12 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import chi2
 
-from data.sudoku_bands import sample_grids as sample_9x9
-from data.sudoku_geometry import FEWEST_GIVENS, GEOMETRIES, keeps_rules
-from data.sudoku_grids import count_grids, every_grid, sample_grids
-from data.sudoku_puzzles import Wanted, draw_puzzles
-from data.sudoku_solver import candidates_of, count_solutions
-from data.sudoku_symmetries import draw_symmetries, fingerprints
+from generators.sudoku.bands import sample_grids as sample_9x9
+from generators.sudoku.geometry import FEWEST_GIVENS, GEOMETRIES, keeps_rules
+from generators.sudoku.grids import count_grids, every_grid, sample_grids
+from generators.sudoku.puzzles import Wanted, draw_puzzles
+from generators.sudoku.solver import candidates_of, count_solutions
+from generators.sudoku.symmetries import draw_symmetries, fingerprints
 from tests.data import sudoku_reference as reference
 from tests.data.sudoku_reference import BOXES
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from data.math_files import Record, read_records, source_files
-from data.question_families import Problem
-from data.question_sets import Sizes, Splits, answer_share
+from generators.texts.math_files import Record, read_records, source_files
+from generators.texts.question_families import Problem
+from generators.texts.question_sets import Sizes, Splits, answer_share
 from trm.errors import UserError
 from trm.puzzles.manifest import digest
 from trm.puzzles.progress import track

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from data.question_families import Family, Problem
+from generators.texts.question_families import Family, Problem
 from trm.errors import UserError
 from trm.puzzles.layout import PuzzleMetadata
 from trm.puzzles.manifest import About

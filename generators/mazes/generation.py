@@ -13,8 +13,8 @@ from itertools import count as count_from
 import numpy as np
 from numpy.typing import NDArray
 
-from data.maze_search import between, neighbours, ringed, search
-from data.square_symmetries import canonical
+from generators.mazes.search import between, neighbours, ringed, search
+from generators.square_symmetries import canonical
 from trm.errors import UserError
 from trm.puzzles.progress import track
 from trm.puzzles.vocabularies import MAZE_FREE, MAZE_GOAL, MAZE_PATH, MAZE_START, MAZE_WALL

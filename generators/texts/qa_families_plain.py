@@ -1,7 +1,7 @@
 """Plain questions: one step of reasoning each."""
 
-from data.question_families import Family, Orders, Problem, Tuples, over
-from data.question_words import LETTERS, MONTHS, ORDINALS, WEEKDAYS, clock
+from generators.texts.question_families import Family, Orders, Problem, Tuples, over
+from generators.texts.question_words import LETTERS, MONTHS, ORDINALS, WEEKDAYS, clock
 
 _UNITS = (("ten", 10), ("hundred", 100), ("thousand", 1000))
 

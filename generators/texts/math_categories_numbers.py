@@ -4,8 +4,8 @@ import math
 from collections import Counter
 from fractions import Fraction
 
-from data.math_text import decimal, ratio, row
-from data.question_families import Family, Orders, Problem, Subsets, Tuples, over
+from generators.texts.math_text import decimal, ratio, row
+from generators.texts.question_families import Family, Orders, Problem, Subsets, Tuples, over
 
 Pair = tuple[int, int]
 Trio = tuple[int, int, int]

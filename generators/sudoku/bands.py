@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from data.sudoku_geometry import Digits
-from data.sudoku_symmetries import draw_relabellings, line_permutations
+from generators.sudoku.geometry import Digits
+from generators.sudoku.symmetries import draw_relabellings, line_permutations
 
 Integers = NDArray[np.int64]
 _POWERS = 3 ** np.arange(9)  # a map from digits to 0..2 as one number

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from data.sudoku_geometry import Digits, Geometry
+from generators.sudoku.geometry import Digits, Geometry
 
 Candidates = NDArray[np.uint16]  # [C, M]
 _NODES = 4096  # worked on together: 0.7 MB of candidates for 9×9

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from data.rubik2x2 import States
+from generators.cube.states import States
 from trm.errors import UserError
 from trm.randomness import numpy_generator
 

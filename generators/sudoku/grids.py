@@ -11,9 +11,9 @@ from math import factorial
 import numpy as np
 from numpy.typing import NDArray
 
-from data import sudoku_bands
-from data.sudoku_geometry import Digits, Geometry
-from data.sudoku_symmetries import draw_relabellings
+from generators.sudoku import bands as sudoku_bands
+from generators.sudoku.geometry import Digits, Geometry
+from generators.sudoku.symmetries import draw_relabellings
 
 _LARGEST_LISTED = 6
 _TOGETHER = 4096  # half-built grids extended at once

@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from data import sudoku_4x4
-from data.sudoku_geometry import Digits, Geometry
-from data.sudoku_grids import sample_grids
-from data.sudoku_solver import all_digits, count_solutions
-from data.sudoku_symmetries import draw_symmetries, fingerprints
+from generators.sudoku import every_4x4 as sudoku_4x4
+from generators.sudoku.geometry import Digits, Geometry
+from generators.sudoku.grids import sample_grids
+from generators.sudoku.solver import all_digits, count_solutions
+from generators.sudoku.symmetries import draw_symmetries, fingerprints
 from trm.errors import UserError
 from trm.puzzles.progress import track
 from trm.randomness import numpy_generator

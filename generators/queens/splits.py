@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from data.queens_boards import boards, completions
-from data.square_symmetries import canonical, images
+from generators.queens.boards import boards, completions
+from generators.square_symmetries import canonical, images
 from trm.errors import UserError
 from trm.puzzles.plain_sets import Examples
 from trm.puzzles.progress import track

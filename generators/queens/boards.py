@@ -11,7 +11,7 @@ from math import comb
 import numpy as np
 from numpy.typing import NDArray
 
-from data.square_symmetries import canonical
+from generators.square_symmetries import canonical
 from trm.puzzles.vocabularies import QUEENS_EMPTY, QUEENS_QUEEN
 
 _CHUNK = 512  # questions compared with all solutions at once

@@ -2,11 +2,19 @@
 
 from dataclasses import dataclass
 
-from data.qa_families_advanced import ADVANCED
-from data.qa_families_logic import elimination, kinship, quantifiers, records, truth_tellers
-from data.qa_families_plain import PLAIN
-from data.qa_families_state import dates, inventory, program, robot, swaps, whereabouts, word_program
-from data.question_families import Family
+from generators.texts.qa_families_advanced import ADVANCED
+from generators.texts.qa_families_logic import elimination, kinship, quantifiers, records, truth_tellers
+from generators.texts.qa_families_plain import PLAIN
+from generators.texts.qa_families_state import (
+    dates,
+    inventory,
+    program,
+    robot,
+    swaps,
+    whereabouts,
+    word_program,
+)
+from generators.texts.question_families import Family
 
 
 @dataclass(frozen=True)

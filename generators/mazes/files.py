@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from data.maze_search import ringed, search
-from data.published_csv import Record, read_records
-from data.square_symmetries import canonical
+from generators.mazes.search import ringed, search
+from generators.published_csv import Record, read_records
+from generators.square_symmetries import canonical
 from trm.puzzles.progress import track
 from trm.puzzles.vocabularies import (
     MAZE_CHARACTERS,

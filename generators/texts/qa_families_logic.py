@@ -2,8 +2,8 @@
 
 import itertools
 
-from data.question_families import Family, Orders, Problem, Tuples, over
-from data.question_words import KINDS, NAMES, PETS, TOWNS, listed
+from generators.texts.question_families import Family, Orders, Problem, Tuples, over
+from generators.texts.question_words import KINDS, NAMES, PETS, TOWNS, listed
 
 # A chain of "is a … of": P parent, S sibling, C child. Reduced, it is C…C, at most one S, P…P.
 _REDUCTIONS = (("SS", "S"), ("PS", "P"), ("SC", "C"))

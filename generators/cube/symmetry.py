@@ -11,7 +11,7 @@ from itertools import permutations, product
 import numpy as np
 from numpy.typing import NDArray
 
-from data.rubik2x2 import (
+from generators.cube.states import (
     MOVING,
     ORIENTATION_COUNT,
     ORIENTATION_WEIGHTS,

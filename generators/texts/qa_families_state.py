@@ -2,9 +2,9 @@
 
 import datetime
 
-from data.question_families import Family, Orders, Problem, Tuples, over
-from data.question_words import COLOURS, CONSONANTS, MONTHS, NAMES, PLACES, THINGS, VOWELS, listed
-from data.word_operations import OPERATIONS, apply_operation
+from generators.texts.question_families import Family, Orders, Problem, Tuples, over
+from generators.texts.question_words import COLOURS, CONSONANTS, MONTHS, NAMES, PLACES, THINGS, VOWELS, listed
+from generators.texts.word_operations import OPERATIONS, apply_operation
 
 _TURNS = {"left": 1j, "right": -1j, "around": -1}  # a heading is a complex number: +x is 1, +y is 1j
 _FIRST_DAY = datetime.date(1990, 1, 1).toordinal()

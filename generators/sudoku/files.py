@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from data.published_csv import COLUMNS
-from data.sudoku_geometry import GEOMETRIES, Digits, keeps_rules
-from data.sudoku_solver import candidates_of, count_solutions
+from generators.published_csv import COLUMNS
+from generators.sudoku.geometry import GEOMETRIES, Digits, keeps_rules
+from generators.sudoku.solver import candidates_of, count_solutions
 from trm.errors import UserError
 from trm.puzzles.progress import track
 

@@ -6,8 +6,8 @@ No question contains an expression that equals its answer, so that copying solve
 import math
 from fractions import Fraction
 
-from data.math_text import NONZERO, matrix, polynomial, ratio, square_root, total, value
-from data.question_families import Family, Orders, Problem, Subsets, Tuples, over
+from generators.texts.math_text import NONZERO, matrix, polynomial, ratio, square_root, total, value
+from generators.texts.question_families import Family, Orders, Problem, Subsets, Tuples, over
 
 Pair = tuple[int, int]
 Trio = tuple[int, int, int]

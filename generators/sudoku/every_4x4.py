@@ -10,9 +10,9 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from data.sudoku_geometry import GEOMETRIES, Digits
-from data.sudoku_grids import every_grid
-from data.sudoku_symmetries import every_cell_map
+from generators.sudoku.geometry import GEOMETRIES, Digits
+from generators.sudoku.grids import every_grid
+from generators.sudoku.symmetries import every_cell_map
 
 GEOMETRY = GEOMETRIES[4]
 _CELLS = GEOMETRY.cells

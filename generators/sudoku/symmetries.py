@@ -9,7 +9,7 @@ from itertools import permutations, product
 import numpy as np
 from numpy.typing import NDArray
 
-from data.sudoku_geometry import Digits, Geometry
+from generators.sudoku.geometry import Digits, Geometry
 
 _ROW, _COLUMN, _BOX, _DIGIT, _GIVEN, _BLANK = range(1, 7)  # kinds of what is coloured
 _ROUNDS = 6  # of refinement; ten tell no more puzzles apart

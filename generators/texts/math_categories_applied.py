@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from fractions import Fraction
 from itertools import product
 
-from data.math_text import decimal, ratio, row
-from data.question_families import Family, Orders, Problem, Subsets, Tuples, over
-from data.question_words import NAMES, THINGS
+from generators.texts.math_text import decimal, ratio, row
+from generators.texts.question_families import Family, Orders, Problem, Subsets, Tuples, over
+from generators.texts.question_words import NAMES, THINGS
 
 Pair = tuple[int, int]
 Trio = tuple[int, int, int]

@@ -1,8 +1,8 @@
 """Advanced questions: two or three steps of reasoning each."""
 
-from data.question_families import Family, Orders, Problem, Subsets, Tuples, over
-from data.question_words import CONSONANTS, NAMES, THINGS, VOWELS, clock, listed
-from data.word_operations import OPERATIONS, apply_operation
+from generators.texts.question_families import Family, Orders, Problem, Subsets, Tuples, over
+from generators.texts.question_words import CONSONANTS, NAMES, THINGS, VOWELS, clock, listed
+from generators.texts.word_operations import OPERATIONS, apply_operation
 
 Pair = tuple[str, str]
 Trio = tuple[str, str, str]
