@@ -3,7 +3,7 @@
 Legend: R training records, S supervision steps.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,8 +12,9 @@ from matplotlib.ticker import EngFormatter
 from numpy.typing import NDArray
 
 from analysis import style
-from analysis.run_directory import Evaluation, Run
+from analysis.run_directory import Evaluation, Run, TaskScores
 from trm.evaluation.intervals import wilson_interval
+from trm.evaluation.scorers.base import SOLVED
 
 SMOOTHED_SHARE = 20  # a running mean spans one part in 20 of the records
 
@@ -93,51 +94,72 @@ def _draw_test_cells(axes: Axes, run: Run) -> None:
     axes.set_title("Test: cells right")
     axes.set_ylabel("cells right")
     evaluations = run.evaluations
+    steps = [scores.step for scores in evaluations]
     last, first = ([scores.cell_accuracy[step] for scores in evaluations] for step in (-1, 0))
-    _draw_scores(axes, evaluations, last, f"after step {len(run.evaluation.cell_accuracy)}", 0)
-    _draw_scores(axes, evaluations, first, "after step 1", 1)
+    _draw_scores(axes, steps, last, f"after step {len(run.evaluation.cell_accuracy)}", 0)
+    _draw_scores(axes, steps, first, "after step 1", 1)
     _draw_copy(axes, [run.evaluation.copy_cell])
     style.shares_as_percent(axes)
     axes.legend(loc="best")
 
 
 def _draw_solved(axes: Axes, run: Run) -> None:
-    axes.set_title("Test: solved")
-    axes.set_ylabel("share solved")
-    evaluations, copied = run.evaluations, [run.evaluation.copy_exact]
+    last, evaluations = run.evaluation, run.evaluations
+    title, copied = "Test: solved", [last.copy_exact]
+    steps = [scores.step for scores in evaluations]
     exact = [scores.exact_accuracy[-1] for scores in evaluations]
-    _draw_scores(axes, evaluations, exact, "augmented inputs", 0)
-    if run.evaluation.is_arc:
-        copied.append(run.evaluation.copy_arc_scores["ARC/pass@1"])
-        for look, attempts in ((1, 1), (2, 2)):
-            passed = [s.counts[f"outputs_correct@{attempts}"] / s.counts["outputs"] for s in evaluations]
-            label = "outputs, 1 attempt" if attempts == 1 else f"outputs, {attempts} attempts"
-            _draw_scores(axes, evaluations, passed, label, look)
-            _draw_interval(axes, evaluations, attempts, look)
-        axes.set_title("Test: solved (outputs with Wilson 95 % intervals)")
+    _draw_scores(axes, steps, exact, "augmented inputs" if last.is_arc else "whole examples", 0)
+    if last.is_arc:
+        title += " (outputs with Wilson 95 % intervals)"
+        copied.append(last.copy_arc_scores["ARC/pass@1"])
+        _draw_outputs(axes, evaluations)
+    elif last.scored_tasks:
+        title += " (with Wilson 95 % intervals)"
+        _draw_tasks(axes, evaluations, last.scored_tasks)
+    axes.set_title(title)
+    axes.set_ylabel("share solved")
     _draw_copy(axes, copied)
     style.from_zero(axes)
     style.shares_as_percent(axes)
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
-def _draw_scores(
-    axes: Axes, evaluations: Sequence[Evaluation], values: Sequence[float], label: str, look: int
-) -> None:
-    axes.plot(
-        [scores.step for scores in evaluations], values,
-        color=style.LINE_COLOURS[look], marker=style.LINE_MARKERS[look], label=label,
-    )  # fmt: skip
+def _draw_outputs(axes: Axes, evaluations: Sequence[Evaluation]) -> None:
+    for look, attempts in ((1, 1), (2, 2)):
+        label = "outputs, 1 attempt" if attempts == 1 else f"outputs, {attempts} attempts"
+        passed = {s.step: (s.counts[f"outputs_correct@{attempts}"], s.counts["outputs"]) for s in evaluations}
+        _draw_shares(axes, passed, label, look)
 
 
-def _draw_interval(axes: Axes, evaluations: Sequence[Evaluation], attempts: int, look: int) -> None:
-    bounds = [
-        wilson_interval(scores.counts[f"outputs_correct@{attempts}"], scores.counts["outputs"])
-        for scores in evaluations
-    ]
+def _draw_tasks(axes: Axes, evaluations: Sequence[Evaluation], tasks: Sequence[TaskScores]) -> None:
+    for look, task in enumerate(tasks, start=1):
+        solved = {s.step: counts for s in evaluations if (counts := _counted(s, task))}
+        label = SOLVED if len(tasks) == 1 else f"{SOLVED}, {task.dataset}"
+        _draw_shares(axes, solved, label, look)
+
+
+def _counted(scores: Evaluation, wanted: TaskScores) -> tuple[int, int] | None:
+    """How many examples of a dataset an evaluation found solved after the last step, of how many; None: not judged."""
+    for task in scores.scored_tasks:
+        if task.title == wanted.title:
+            return task.solved_per_step[-1], task.examples
+    return None
+
+
+def _draw_scores(axes: Axes, steps: Sequence[int], values: Sequence[float], label: str, look: int) -> None:
+    colour, marker = (
+        looks[look % len(style.LINE_COLOURS)] for looks in (style.LINE_COLOURS, style.LINE_MARKERS)
+    )
+    axes.plot(steps, values, color=colour, marker=marker, label=label)
+
+
+def _draw_shares(axes: Axes, counts: Mapping[int, tuple[int, int]], label: str, look: int) -> None:
+    """Draw shares with their intervals; counts: (right, of) by training step."""
+    steps = list(counts)
+    _draw_scores(axes, steps, [right / of for right, of in counts.values()], label, look)
+    bounds = [wilson_interval(right, of) for right, of in counts.values()]
     low, high = zip(*bounds, strict=True) if bounds else ((), ())
-    steps = [scores.step for scores in evaluations]
-    colour = style.LINE_COLOURS[look]
+    colour = style.LINE_COLOURS[look % len(style.LINE_COLOURS)]
     axes.fill_between(steps, low, high, color=colour, alpha=0.13, linewidth=0)
     axes.vlines(steps, low, high, colors=colour, alpha=0.5, linewidth=1)  # all there is for one evaluation
 

@@ -9,10 +9,12 @@ from pathlib import Path
 from analysis import style
 from analysis.arc_strips import arc_strips
 from analysis.learning_curves import learning_curves
-from analysis.run_directory import Evaluation, Run, read_run
+from analysis.puzzle_strips import can_be_drawn, puzzle_strips
+from analysis.run_directory import Evaluation, Run, TaskScores, read_run
 from trm.command_line import CommandLine, run_command
 from trm.evaluation.arc_voting import task_shares
 from trm.evaluation.intervals import bootstrap_interval
+from trm.evaluation.scorers.base import SOLVED
 from trm.evaluation.table import counted, duration, percent, percent_range, table
 from trm.randomness import numpy_generator
 
@@ -26,16 +28,21 @@ def summary(run: Run) -> str:
 
 
 def write_figures(run: Run, folder: Path) -> list[Path]:
-    """Draw the learning curves and, for ARC runs with stored predictions, the strips; return the paths."""
+    """Draw the learning curves and, where predictions were stored that can be drawn, the strips; return the paths."""
     written = style.save(learning_curves(run), folder / "learning_curves")
-    if run.evaluation.is_arc and run.samples is not None:
+    if run.samples is None:
+        return written
+    if run.evaluation.is_arc:
         written += style.save(arc_strips(run, run.samples), folder / "arc_strips")
+    elif can_be_drawn(run):
+        written += style.save(puzzle_strips(run, run.samples), folder / "puzzle_strips")
     return written
 
 
 def _heading(run: Run) -> str:
     last, training = run.evaluation, run.training
     rows = [
+        *(("dataset", task.title) for task in last.tasks),
         ("method", last.method),
         ("seed", str(last.seed)),
         ("training", _training_line(run) if len(training.step) else "no training record"),
@@ -65,11 +72,30 @@ def _scores(run: Run) -> str:
     if last.is_arc:
         rows += [_pass_row(run, attempts) for attempts in (1, 2)]
         rows += [_outputs_row(last, attempts) for attempts in (1, 2)]
+    rows += [row for task in last.scored_tasks for row in _verdict_rows(task, _prefix(last, task))]
     rows += [
         ("cells right", percent(last.cell_accuracy[-1]), percent(last.copy_cell)),
         ("whole examples right", percent(last.exact_accuracy[-1]), percent(last.copy_exact)),
     ]
-    return table(rows, indent="  ")
+    best = last.best_exact_match
+    if best is None:
+        return table(rows, indent="  ")
+    beside = {"": "best possible", "whole examples right": percent(best)}
+    return table([(*row, beside.get(row[0], "")) for row in rows], indent="  ")
+
+
+def _verdict_rows(task: TaskScores, prefix: str) -> list[tuple[str, str, str]]:
+    """How many answers got each verdict of the dataset's scorer, "solved" first."""
+    names = sorted(task.verdicts, key=lambda name: name != SOLVED)
+    return [
+        (prefix + name.replace("_", " "), counted(task.verdicts[name], task.examples), NOT_MEASURED)
+        for name in names
+    ]
+
+
+def _prefix(last: Evaluation, task: TaskScores) -> str:
+    """What tells the tasks of several datasets apart."""
+    return f"{task.dataset}: " if len(last.scored_tasks) > 1 else ""
 
 
 def _pass_row(run: Run, attempts: int) -> tuple[str, str, str]:
@@ -101,14 +127,23 @@ def _outputs_row(last: Evaluation, attempts: int) -> tuple[str, str, str]:
 
 
 def _notes(run: Run) -> str:
-    if not run.evaluation.is_arc:
-        return ""
-    of_means = ", bootstrap over tasks for means of tasks" if run.outputs else ""
-    return (
-        f"  Votes ranked by {run.evaluation.votes_ranked_by}. One evaluation, one checkpoint, one seed.\n"
-        f"  95 % intervals: Wilson for outputs{of_means}.\n"
-        "  Examples are test inputs with their augmentations."
-    )
+    last = run.evaluation
+    if last.is_arc:
+        of_means = ", bootstrap over tasks for means of tasks" if run.outputs else ""
+        return (
+            f"  Votes ranked by {last.votes_ranked_by}. One evaluation, one checkpoint, one seed.\n"
+            f"  95 % intervals: Wilson for outputs{of_means}.\n"
+            "  Examples are test inputs with their augmentations."
+        )
+    notes = []
+    if last.scored_tasks:
+        notes.append("  Verdicts of the dataset's own scorer. One evaluation, one checkpoint, one seed.")
+        notes.append("  95 % intervals: Wilson.")
+    if last.best_exact_match is not None:
+        notes.append(
+            "  Best possible: what to expect of the best guesser, as only one of several right answers is asked for."
+        )
+    return "\n".join(notes)
 
 
 def _steps(last: Evaluation) -> str:
@@ -118,7 +153,10 @@ def _steps(last: Evaluation) -> str:
         (str(step), f"{calls:,}", percent(cells), percent(whole))
         for step, (calls, cells, whole) in enumerate(per_step, start=1)
     ]
-    return table(rows, indent="  ")
+    columns = list(zip(*rows, strict=True))
+    for task in last.scored_tasks:
+        columns.append((f"{_prefix(last, task)}{SOLVED}", *map(percent, task.solved_shares)))
+    return table(list(zip(*columns, strict=True)), indent="  ")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

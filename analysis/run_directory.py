@@ -6,7 +6,7 @@ Legend: R training records, S supervision steps, K stored samples, L grid tokens
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,42 @@ class Training:
 
 
 @dataclass(frozen=True)
+class TaskScores:
+    """What a dataset's own scorer said of the answers to one dataset.
+
+    scorer: "" for datasets without one; verdicts and solved_per_step are empty then.
+    examples: judged.  verdicts: how many answers of the last step got each.  solved_per_step: `[S]` counts.
+    """
+
+    dataset: str
+    version: int
+    protocol: str
+    facts: dict[str, Any]
+    scorer: str
+    examples: int
+    verdicts: dict[str, int]
+    solved_per_step: list[int]
+
+    @property
+    def title(self) -> str:
+        """The dataset in its own words."""
+        if not self.version:
+            return f"{self.dataset} (without a manifest)"
+        return f"{self.dataset}, version {self.version}, protocol {self.protocol}"
+
+    @property
+    def best_exact_match(self) -> float | None:
+        """The share of whole examples right that can be expected at best, where the dataset knows it."""
+        best = self.facts.get("best_exact_match")
+        return None if best is None else float(best)
+
+    @property
+    def solved_shares(self) -> list[float]:
+        """`[S]`, the share solved after each supervision step."""
+        return [count / self.examples for count in self.solved_per_step]
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """The scores of one evaluation; shares lie in [0, 1].
 
@@ -47,6 +83,7 @@ class Evaluation:
     cell_accuracy, exact_accuracy, network_calls: one entry for each supervision step; calls are cumulative.
     arc_scores, counts, copy_arc_scores, copy_counts, votes_ranked_by: empty for datasets that are not ARC.
     copy_cell, copy_exact: what handing the question back unchanged would score.
+    tasks: one for each dataset, in file order; empty in runs of before there were scorers.
     """
 
     step: int
@@ -65,10 +102,25 @@ class Evaluation:
     copy_counts: dict[str, int]
     votes_ranked_by: str
     examples_per_second: float
+    tasks: list[TaskScores]
 
     @property
     def is_arc(self) -> bool:
         return bool(self.arc_scores)
+
+    @property
+    def scored_tasks(self) -> list[TaskScores]:
+        """The tasks whose dataset has a scorer of its own."""
+        return [task for task in self.tasks if task.solved_per_step]
+
+    @property
+    def best_exact_match(self) -> float | None:
+        """The best that can be expected of `exact_accuracy`; None unless every dataset knows its own."""
+        best = [task.best_exact_match for task in self.tasks]
+        known = [share for share in best if share is not None]
+        if not known or len(known) < len(best):
+            return None
+        return float(np.average(known, weights=[task.examples for task in self.tasks]))
 
     def __post_init__(self) -> None:
         if not self.examples:
@@ -103,6 +155,7 @@ class Evaluation:
                 copy_counts=record["copy"].get("counts", {}),
                 votes_ranked_by=record.get("votes_ranked_by", ""),
                 examples_per_second=record["examples_per_second"],
+                tasks=[_task_scores(task) for task in record.get("tasks", [])],
             )
         except KeyError as missing:
             raise _unreadable(f"{source} has no key {missing}") from None
@@ -179,6 +232,10 @@ def read_run(path: Path) -> Run:
         outputs=read_outputs(outputs) if (outputs := folder / "outputs.jsonl").is_file() else [],
         samples=_read_samples(folder / "rollout_samples.npz"),
     )
+
+
+def _task_scores(record: Mapping[str, Any]) -> TaskScores:
+    return TaskScores(**{field.name: record[field.name] for field in fields(TaskScores)})
 
 
 def _unreadable(given: str) -> UserError:

@@ -1,12 +1,14 @@
 """A run directory as the trainer writes it, made of invented numbers. S supervision steps, C canvas side."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tests.analysis.small_puzzles import PUZZLES, SmallPuzzle
 from trm.evaluation.arc_voting import OutputRecord, VotingResult
 from trm.puzzles.arc_grids import encode_pair
 
@@ -23,12 +25,19 @@ def write_run(
     arc: bool = True,
     training_steps: int = 12_000,
     canvas: int = 14,
+    puzzles: Sequence[str] = (),
+    protocol: str = "clean",
 ) -> Path:
-    """Write a run of `training_steps` steps with four evaluations; return `folder`."""
+    """Write a run of `training_steps` steps with four evaluations; return `folder`.
+
+    puzzles: kinds of `small_puzzles.PUZZLES`, a dataset of each; samples are of the first.
+    """
     evaluations = [
         _scores(supervision, steps, calls_per_step, seed, arc, training_steps * part // 4, part / 4)
         for part in range(1, 5)
     ]
+    for part, scores in enumerate(evaluations, start=1):
+        scores["tasks"] = [_task(kind, protocol, steps, part) for kind in puzzles]
     folder.mkdir(parents=True)
     (folder / "config.yaml").write_text(
         f"run_name: demo-{supervision}\nseed: {seed}\nglobal_batch_size: 32\narch:\n  halt_max_steps: {steps}\n"
@@ -38,7 +47,11 @@ def write_run(
     records += [{"kind": "evaluation", "step": scores["step"], "scores": scores} for scores in evaluations]
     (folder / "metrics.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
     for scores in evaluations:
-        _write_evaluation(folder / f"evaluations/step_{scores['step']}", scores, steps, seed, canvas)
+        evaluation = folder / f"evaluations/step_{scores['step']}"
+        _write_evaluation(evaluation, scores, steps, seed, canvas)
+        if puzzles:
+            stored = puzzle_samples(PUZZLES[puzzles[0]], steps)
+            np.savez(evaluation / "rollout_samples.npz", allow_pickle=False, **stored)
     return folder
 
 
@@ -110,6 +123,38 @@ def _scores(
         }
         scores["votes_ranked_by"] = "count, then mean token log-probability"
     return scores
+
+
+def _task(kind: str, protocol: str, steps: int, part: int) -> Json:
+    """Of 40 examples more are solved at each step and at each evaluation (`part`): 5 · part after the last step."""
+    solved = [5 * part * step // steps for step in range(1, steps + 1)]
+    return {
+        "dataset": f"small-{kind}",
+        "version": 1,
+        "protocol": protocol,
+        "facts": PUZZLES[kind].facts,
+        "scorer": kind,
+        "examples": 40,
+        "verdicts": {"well_formed": 40, "solved": solved[-1]},
+        "solved_per_step": solved,
+    }
+
+
+def puzzle_samples(puzzle: SmallPuzzle, steps: int, count: int = 10) -> dict[str, NDArray[Any]]:
+    """Arrays of rollout_samples.npz: of each three samples one is right from the second step on, two never."""
+    right = np.arange(count) % 3 == 1
+    preds = np.stack(
+        [
+            np.stack([puzzle.right if ends_right and step else puzzle.wrong for step in range(steps)])
+            for ends_right in right
+        ]
+    )
+    return {
+        "names": np.array([f"example {number}" for number in range(1, count + 1)]),
+        "inputs": np.stack([puzzle.inputs] * count),
+        "labels": np.stack([puzzle.labels] * count),
+        "preds": preds,
+    }
 
 
 def _write_evaluation(folder: Path, scores: Json, steps: int, seed: int, canvas: int) -> None:

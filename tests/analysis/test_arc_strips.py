@@ -5,8 +5,9 @@ import pytest
 from matplotlib.colors import to_hex
 
 from analysis import style
-from analysis.arc_strips import arc_strips, choose_samples, strip
+from analysis.arc_strips import arc_strips, strip
 from analysis.run_directory import Run, Samples
+from analysis.strips import choose_samples
 from trm.puzzles.arc_grids import encode_pair
 
 

@@ -1,13 +1,16 @@
 """The learning curves: what is drawn from which numbers."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
 
 from analysis.learning_curves import learning_curves, running_mean
-from analysis.run_directory import Run
+from analysis.run_directory import Run, read_run
+from tests.analysis.synthetic_run import write_run
+from trm.evaluation.intervals import wilson_interval
 
 
 def test_the_running_mean_is_centred_skips_nan_and_shrinks_at_the_ends() -> None:
@@ -37,6 +40,25 @@ def test_the_panels_show_the_runs_numbers_and_copying_as_a_dashed_line(run: Run)
     shares = [s.counts["outputs_correct@2"] / s.counts["outputs"] for s in run.evaluations]
     assert lines(solved)["outputs, 2 attempts"] == shares
     assert cells.get_lines()[-1].is_dashed()
+
+
+def test_what_the_scorer_found_solved_is_a_curve_with_its_intervals(tmp_path: Path) -> None:
+    run = read_run(write_run(tmp_path / "one", arc=False, training_steps=400, puzzles=["queens"]))
+    solved = learning_curves(run).axes[3]
+    assert lines(solved)["solved"] == [5 / 40, 10 / 40, 15 / 40, 20 / 40]
+    assert lines(solved)["whole examples"] == [scores.exact_accuracy[-1] for scores in run.evaluations]
+    assert solved.get_title(loc="left") == "Test: solved (with Wilson 95 % intervals)"
+    bars = solved.collections[-1].get_segments()
+    assert [tuple(bar[:, 1]) for bar in bars] == [wilson_interval(5 * part, 40) for part in range(1, 5)]
+    older = replace(run.evaluations[0], tasks=[])
+    later = replace(run, evaluations=[older, *run.evaluations[1:]])
+    assert lines(learning_curves(later).axes[3])["solved"] == [10 / 40, 15 / 40, 20 / 40]
+
+
+def test_several_datasets_have_a_curve_each(tmp_path: Path) -> None:
+    run = read_run(write_run(tmp_path / "two", arc=False, training_steps=400, puzzles=["queens", "maze"]))
+    labels = list(lines(learning_curves(run).axes[3]))
+    assert labels == ["whole examples", "solved, small-queens", "solved, small-maze", "copy the input"]
 
 
 def test_the_title_states_method_seed_and_number_of_examples(run: Run) -> None:

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +53,35 @@ def test_a_run_that_is_not_arc_has_no_arc_lines_and_no_strips(
     assert "pass@" not in text
     assert "Votes" not in text
     assert {path.stem for path in (tmp_path / "pictures").iterdir()} == {"learning_curves"}
+
+
+def test_the_report_names_the_dataset_and_gives_its_scorer_s_verdicts_beside_the_ceiling(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_run(tmp_path / "queens", steps=2, arc=False, training_steps=400, puzzles=["queens"])
+    report.main([str(folder)])
+    text = capsys.readouterr().out
+    for line in (
+        r"\n  dataset +small-queens, version 1, protocol clean\n",
+        r"model +copy the input +best possible\n +solved +20 of 40, 50\.0 % \[35\.2, 64\.8\] % +–\n"
+        r" +well formed +40 of 40, 100\.0 % \[91\.2, 100\.0\] % +–\n",
+        r"whole examples right +30\.0 % +0\.0 % +50\.0 %\n",
+        r"whole examples right +solved\n +1 +3 +\S+ % +\S+ % +25\.0 %\n +2 +6 +\S+ % +30\.0 % +50\.0 %\n",
+        r"Best possible: ",
+    ):
+        assert re.search(line, text), f"{line}\nnot in\n{text}"
+    names = {path.stem for path in (folder / "figures").iterdir()}
+    assert names == {"learning_curves", "puzzle_strips"}
+
+
+def test_the_verdicts_of_two_datasets_are_told_apart_and_an_unknown_ceiling_is_not_printed(
+    tmp_path: Path,
+) -> None:
+    folder = write_run(tmp_path / "two", arc=False, training_steps=400, puzzles=["queens", "maze"])
+    text = report.summary(read_run(folder))
+    for words in ("small-queens: solved ", "small-maze: solved ", "small-queens: well formed "):
+        assert words in text
+    assert "best possible" not in text
 
 
 def test_without_output_records_pass_at_k_has_no_interval(tmp_path: Path) -> None:
@@ -118,6 +148,68 @@ def test_copying_scores_differently_on_other_data_but_has_one_legend_entry(
     assert len(fig.axes[0].get_lines()) == 4
     assert [text.get_text() for text in fig.legends[0].get_texts()].count("copy the input") == 1
     assert len(fig.legends[0].get_texts()) == 3
+
+
+def two_runs(folder: Path, *kinds: str, protocols: tuple[str, str] = ("clean", "clean")) -> list[Path]:
+    return [
+        write_run(
+            folder / method,
+            method,
+            steps,
+            calls,
+            arc=False,
+            training_steps=400,
+            puzzles=[kind],
+            protocol=protocol,
+        )
+        for (method, steps, calls), kind, protocol in zip(
+            (("dis", 6, 3), ("act", 16, 21)), kinds, protocols, strict=True
+        )
+    ]
+
+
+def test_solved_is_compared_against_network_calls_where_one_scorer_judged_all_runs(tmp_path: Path) -> None:
+    runs = [read_run(path) for path in two_runs(tmp_path, "queens", "queens")]
+    *_, solved = compare.accuracy_against_calls(runs).axes
+    assert solved.get_title(loc="left") == "Test: solved, small-queens"
+    for line, run in zip(solved.get_lines(), runs, strict=True):
+        assert list(line.get_xdata()) == run.evaluation.network_calls
+        assert list(line.get_ydata()) == run.evaluation.tasks[0].solved_shares
+    text = compare.comparison(runs)
+    assert re.search(r"solved, small-queens +20 of 40, 50\.0 % .* 20 of 40", text)
+    assert "dataset" not in text
+
+
+@pytest.mark.parametrize(
+    ("kinds", "protocols"),
+    [(("queens", "maze"), ("clean", "clean")), (("queens", "queens"), ("clean", "published"))],
+)
+def test_runs_on_other_datasets_or_protocols_are_not_compared(
+    kinds: tuple[str, str], protocols: tuple[str, str], tmp_path: Path
+) -> None:
+    first, second = two_runs(tmp_path, *kinds, protocols=protocols)
+    with pytest.raises(UserError, match=f"small-{kinds[1]} .protocol {protocols[1]}") as error:
+        compare.main([str(first), str(second)])
+    assert str(first) in error.value.given
+    assert str(second) in error.value.given
+    assert not (first / "figures").exists()
+
+
+def test_datasets_that_say_nothing_of_themselves_and_older_runs_are_compared(tmp_path: Path) -> None:
+    queens, maze = (read_run(path) for path in two_runs(tmp_path, "queens", "maze"))
+    older = replace(maze, evaluation=replace(maze.evaluation, tasks=[]))
+    unknown = replace(maze.evaluation.tasks[0], version=0)
+    unnamed = replace(maze, evaluation=replace(maze.evaluation, tasks=[unknown]))
+    compare.check_same_datasets([queens, older, unnamed, queens])
+    assert len(compare.accuracy_against_calls([queens, older]).axes) == 2
+    assert "versions" not in " ".join(compare.differences([queens, older]))
+
+
+def test_other_settings_and_versions_of_one_dataset_are_named(tmp_path: Path) -> None:
+    run, _ = (read_run(path) for path in two_runs(tmp_path, "queens", "queens"))
+    other = replace(run.evaluation.tasks[0], version=2, facts={"side": 4, "seed": 7})
+    (warning,) = compare.differences([run, replace(run, evaluation=replace(run.evaluation, tasks=[other]))])
+    assert "different versions of the dataset; different settings of the dataset" in warning
 
 
 def test_runs_alike_are_compared_without_a_warning_and_other_test_data_is_named(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,28 @@ def test_a_sample_is_right_when_every_scored_cell_of_the_last_prediction_is(run:
     assert run.samples.exactly_right().tolist() == by_hand
     assert len(set(by_hand)) == 2
     assert not run.samples.wrong_cells()[np.broadcast_to(~scored[:, None], run.samples.preds.shape)].any()
+
+
+def test_what_the_dataset_s_scorer_said_is_read_and_runs_of_before_have_none(
+    run: Run, tmp_path: Path
+) -> None:
+    assert run.evaluation.tasks == []
+    assert run.evaluation.best_exact_match is None
+    two = read_run(write_run(tmp_path / "run", arc=False, training_steps=400, puzzles=["queens", "maze"]))
+    queens, maze = two.evaluation.scored_tasks
+    assert queens.title == "small-queens, version 1, protocol clean"
+    assert queens.solved_shares == [3 / 40, 6 / 40, 10 / 40, 13 / 40, 16 / 40, 20 / 40]
+    assert (queens.best_exact_match, maze.best_exact_match) == (0.5, None)
+    assert two.evaluation.best_exact_match is None  # of all examples it is not known
+    assert replace(maze, version=0).title == "small-maze (without a manifest)"
+    assert replace(two.evaluation, tasks=[replace(maze, solved_per_step=[])]).scored_tasks == []
+
+
+def test_the_best_exact_match_of_several_datasets_is_that_of_all_their_examples(tmp_path: Path) -> None:
+    run = read_run(write_run(tmp_path / "run", arc=False, training_steps=400, puzzles=["queens"]))
+    (queens,) = run.evaluation.tasks
+    certain = replace(queens, examples=120, facts={"best_exact_match": 1.0})
+    assert replace(run.evaluation, tasks=[queens, certain]).best_exact_match == 0.875
 
 
 def test_a_last_line_that_is_still_being_written_is_left_out(tmp_path: Path) -> None:
@@ -91,6 +114,10 @@ def _score_nothing(folder: Path) -> None:
     _change_scores(folder, lambda scores: scores.update(examples=0))
 
 
+def _thin_task(folder: Path) -> None:
+    _change_scores(folder, lambda scores: scores.update(tasks=[{"dataset": "queens"}]))
+
+
 def _list_as_scores(folder: Path) -> None:
     (folder / "evaluations" / "step_12000" / "scores.json").write_text("[]")
 
@@ -112,6 +139,7 @@ def _drop_labels(folder: Path) -> None:
         (_add_stray_record, "line 605 of .* no record with kind and step"),
         (_add_thin_record, "training record of .* has no key 'loss'"),
         (_drop_per_step, "scores.json has no key 'per_step'"),
+        (_thin_task, "scores.json has no key 'version'"),
         (_score_nothing, "no example with a known answer"),
         (_list_as_scores, "holds a list, not a mapping"),
         (_cut_provenance, "provenance.json is not JSON"),

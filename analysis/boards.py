@@ -1,0 +1,87 @@
+"""Boards of square cells in a panel: colours, lines, symbols, and dots on what is wrong. h×w cells.
+
+Cell (row, column) covers [column, column + 1] × [row, row + 1], rows downwards.
+"""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from analysis import style
+
+MARGIN = 0.05  # cells around the board
+DOT, RING = 0.38, 0.8  # cells across
+POINTS = 72  # in an inch
+
+
+def draw_cells(axes: Axes, rgb: NDArray[np.float64], extent: tuple[int, int] | None = None) -> None:
+    """Draw coloured cells `[h, w, 3]` with thin lines between them.
+
+    extent: rows and columns that must fit the panel at the scale drawn, for panels to share a scale; None: the board's.
+    """
+    rows, columns = rgb.shape[:2]
+    axes.imshow(rgb, extent=(0, columns, rows, 0), interpolation="nearest")
+    down, across = extent or (rows, columns)
+    line = 0.5 if max(down, across) <= 16 else 0.25
+    axes.hlines(range(rows + 1), 0, columns, colors=style.GRID_LINE_COLOUR, linewidth=line)
+    axes.vlines(range(columns + 1), 0, rows, colors=style.GRID_LINE_COLOUR, linewidth=line)
+    fit(axes, rows, columns, (down, across))
+
+
+def fit(axes: Axes, rows: float, columns: float, extent: tuple[float, float] | None = None) -> None:
+    """Centre a board in a bare panel, its cells square, as large as `extent` allows."""
+    wide, high = inches(axes)
+    down, across = extent or (rows, columns)
+    half = max(across, down * wide / high) / 2 + MARGIN  # of the panel's width, in cells
+    tall = half * high / wide
+    axes.set(xlim=(columns / 2 - half, columns / 2 + half), ylim=(rows / 2 + tall, rows / 2 - tall))
+    bare(axes)
+    axes.set_aspect("auto")
+
+
+def bare(axes: Axes) -> None:
+    """Take a panel's ticks, grid and frame away; its labels stay."""
+    axes.set(xticks=[], yticks=[])
+    axes.grid(False)
+    axes.spines[:].set_visible(False)
+
+
+def inches(axes: Axes) -> tuple[float, float]:
+    """Width and height of a panel."""
+    figure = axes.get_figure()
+    assert isinstance(figure, Figure)
+    box = axes.get_position()
+    wide, high = figure.get_size_inches()
+    return box.width * wide, box.height * high
+
+
+def cell_points(axes: Axes) -> float:
+    """The side of a cell of a board that was fitted."""
+    left, right = axes.get_xlim()
+    return POINTS * inches(axes)[0] / (right - left)
+
+
+def mark_wrong(axes: Axes, wrong: NDArray[np.bool_], around: NDArray[np.bool_] | None = None) -> None:
+    """Put a white dot with a black rim in the middle of the cells where `wrong` `[h, w]`.
+
+    around: `[h, w]` cells with a symbol: the dot is larger there, and the symbol stands in front of it.
+    """
+    rows, columns = np.nonzero(wrong)
+    side = cell_points(axes)
+    sizes = np.full(len(rows), DOT) if around is None else np.where(around[rows, columns], RING, DOT)
+    axes.scatter(
+        columns + 0.5, rows + 0.5, s=(sizes * side) ** 2,
+        c="white", edgecolors="black", linewidths=max(0.25, 0.07 * side), zorder=2.5,
+    )  # fmt: skip
+
+
+def write_in_cell(
+    axes: Axes, cell: tuple[float, float], text: str, colour: str, size: float, bold: bool
+) -> None:
+    """Write text in the middle of a cell (row, column), `size` cells high."""
+    row, column = cell
+    axes.text(
+        column + 0.5, row + 0.5, text, color=colour, fontsize=size * cell_points(axes),
+        fontweight="bold" if bold else "normal", ha="center", va="center_baseline", parse_math=False, zorder=3,
+    )  # fmt: skip

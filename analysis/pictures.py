@@ -1,0 +1,79 @@
+"""How an example of each kind of puzzle is drawn: its question, its answer, and predictions of it.
+
+Legend: L tokens of an example, n×n its cells. Sizes are in inches.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+
+from trm.puzzles.batch import IGNORE_LABEL
+
+Tokens = NDArray[np.integer]  # [L]
+
+
+@dataclass(frozen=True)
+class Example:
+    """inputs: `[L]`.  labels: `[L]`, IGNORE_LABEL where not scored."""
+
+    inputs: Tokens
+    labels: Tokens
+
+    @property
+    def answer(self) -> Tokens:
+        """The label, and the question where nothing is asked."""
+        return np.where(self.labels == IGNORE_LABEL, self.inputs, self.labels)
+
+    def wrong(self, prediction: Tokens) -> NDArray[np.bool_]:
+        """`[L]`: where a prediction differs from a scored label."""
+        return (prediction != self.labels) & (self.labels != IGNORE_LABEL)
+
+
+class ExamplePicture(Protocol):
+    """Draws questions and answers, each into a panel of its own.
+
+    question_width, answer_width: of the panels.
+    """
+
+    @property
+    def question_width(self) -> float: ...
+
+    @property
+    def answer_width(self) -> float: ...
+
+    def height(self, example: Example, predictions: Sequence[Tokens] = ()) -> float:
+        """What the panels of an example, and of predictions of its answer, need."""
+        ...
+
+    def draw_question(self, axes: Axes, example: Example) -> None:
+        """Draw what is asked."""
+        ...
+
+    def draw_answer(self, axes: Axes, example: Example) -> None:
+        """Draw the answer that the dataset gives."""
+        ...
+
+
+class Picture(ExamplePicture, Protocol):
+    """Draws predictions too.
+
+    legend: what a reader must know of the signs, for a caption.
+    """
+
+    @property
+    def legend(self) -> str: ...
+
+    def draw_prediction(self, axes: Axes, example: Example, prediction: Tokens, solved: bool) -> None:
+        """Draw a prediction and mark what is wrong with it."""
+        ...
+
+    def remark(self, example: Example, prediction: Tokens, solved: bool) -> str:
+        """What to say of it in a few words."""
+        ...
+
+
+MakePicture = Callable[[Mapping[str, Any]], Picture]  # from a dataset's facts

