@@ -1,0 +1,33 @@
+"""Every command of data/README.md names flags that its builder has, and every builder has a command there."""
+
+import importlib
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from tests.runs import REPOSITORY
+
+PAGE = (REPOSITORY / "data/README.md").read_text()
+COMMANDS = [
+    line for block in re.findall(r"```bash\n(.*?)```", PAGE, re.DOTALL) for line in block.splitlines() if line
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_is_one_that_its_builder_takes(command: str) -> None:
+    python, flag, module, *words = shlex.split(command)
+    assert (python, flag) == ("python", "-m")
+    given = importlib.import_module(module).command_line().parse(words)
+    assert given.output_dir.parent == Path("data")
+
+
+def test_every_builder_has_a_command() -> None:
+    shown = {shlex.split(command)[2] for command in COMMANDS}
+    assert shown == {f"data.{file.stem}" for file in (REPOSITORY / "data").glob("build_*.py")}
+
+
+def test_every_file_that_the_page_points_to_is_there() -> None:
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", PAGE):
+        assert (REPOSITORY / "data" / target).exists(), target
