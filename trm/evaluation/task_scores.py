@@ -7,20 +7,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trm.evaluation.scorers.base import SOLVED
-from trm.evaluation.scorers.registry import scorer_of
+from trm.evaluation.scorers.base import SOLVED, Scorer
 from trm.puzzles.manifest import About
 
 
 class TaskTally:
     """Verdicts on the answers to one dataset, kept on the first rank.
 
-    dataset: its folder; its name stands for a dataset that says nothing of itself.
+    dataset: its folder; its name stands for a dataset that says nothing of itself.  scorer: None for none.
     """
 
-    def __init__(self, dataset: Path, about: About | None) -> None:
+    def __init__(self, dataset: Path, about: About | None, scorer: Scorer | None) -> None:
         self.about = about or About(dataset.name, version=0, protocol="unknown")
-        self._scorer = scorer_of(about)
+        self._scorer = scorer
         self._examples = 0
         self._verdicts: Counter[str] = Counter()
         self._solved: NDArray[np.int64] = np.zeros(0, np.int64)  # [S]

@@ -5,6 +5,7 @@ Departures: a task name in two subsets is an error (published: two groups that s
 answers in training); a pair whose output is hidden is left out of training (published: trained towards one black cell).
 """
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ import numpy as np
 from trm.errors import UserError
 from trm.puzzles.arc_augmentation import names
 from trm.puzzles.arc_compact import CORNER, ArcAugmented, AugmentedGroups
-from trm.puzzles.arc_grids import CANVAS, COLOURS, PAD, VOCAB_SIZE
+from trm.puzzles.arc_grids import CANVAS, COLOURS, PAD, VOCAB_SIZE, grid_hash
 from trm.puzzles.arc_puzzles import distinct_augmentations
 from trm.puzzles.arc_sources import Pair, Task
 from trm.puzzles.layout import AUGMENTATIONS_FILE, TEST_PUZZLES_FILE, PuzzleMetadata, TestPuzzles
@@ -83,12 +84,13 @@ def build_arc_dataset(
             remedy="leave --translations out, or leave --materialize out",
         )
     subsets = _read_tasks(build, read_subset)
-    with new_dataset(output, _about(build), overwrite) as folder:
+    with new_dataset(output, _about(build, subsets), overwrite) as folder:
         return _Writer(build, folder).write(subsets)
 
 
-def _about(build: ArcBuild) -> About:
+def _about(build: ArcBuild, subsets: Mapping[str, Sequence[Task]]) -> About:
     facts = {
+        "tasks_sha256": _digest(subsets),
         "subsets": list(build.subsets),
         "scored": list(build.test_subsets),
         "num_aug": build.num_aug,
@@ -97,6 +99,17 @@ def _about(build: ArcBuild) -> About:
         "translations": build.translations,
     }
     return About("arc", VERSION, "published", facts=facts)
+
+
+def _digest(subsets: Mapping[str, Sequence[Task]]) -> str:
+    """Of every task's name and grids, wherever they were read from."""
+    digest = hashlib.sha256()
+    for task in sorted((task for tasks in subsets.values() for task in tasks), key=lambda task: task.name):
+        digest.update(task.name.encode())
+        for pair in task.train + task.test:
+            for grid in pair.grids():
+                digest.update(grid_hash(grid).encode())
+    return digest.hexdigest()
 
 
 def _check_subsets(build: ArcBuild) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from trm.errors import UserError
 from trm.puzzles.layout import (
+    AUGMENTATIONS_FILE,
     IDENTIFIERS_FILE,
     PuzzleExamples,
     PuzzleMetadata,
@@ -15,7 +16,7 @@ from trm.puzzles.layout import (
     read_test_puzzles,
 )
 from trm.puzzles.layout_writer import BLANK
-from trm.puzzles.manifest import About, check_files, read_about
+from trm.puzzles.manifest import MANIFEST_FILE, About, changed, check_files, read_about
 from trm.puzzles.opening import PuzzleSplit, open_split
 
 AGREE = ("seq_len", "vocab_size", "pad_id", "ignore_label_id", "blank_identifier_id", "sets")
@@ -57,6 +58,8 @@ class PuzzleData:
         self._splits = [open_split(path, split, build_command) for path in self.paths]
         for path in self.paths:
             check_files(path)
+            if (path / AUGMENTATIONS_FILE).exists() and read_about(path) is None:
+                raise changed(path / MANIFEST_FILE, "missing")
         _check_agreement(self._splits)
         if len(self.paths) > 1:
             check_identifiers(self.paths)

@@ -15,13 +15,12 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from trm.puzzles.manifest import changed
+from trm.puzzles.manifest import TOKEN_ARRAYS, changed
 
 METADATA_FILE = "dataset.json"
 IDENTIFIERS_FILE = "identifiers.json"
 TEST_PUZZLES_FILE = "test_puzzles.json"
 AUGMENTATIONS_FILE = "augmentations.npy"  # of a compact ARC dataset (arc_compact.py)
-TOKEN_ARRAYS = ("inputs", "labels")
 INDEX_ARRAYS = ("puzzle_identifiers", "puzzle_indices", "group_indices")
 
 # {task: {"train" or "test": [{"input" or "output": rows}]}}

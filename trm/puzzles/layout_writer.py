@@ -1,8 +1,14 @@
 """Writing a puzzle dataset, group by group and all or nothing. Layout and letters as in `layout.py`."""
 
+import glob
 import json
 import os
+import platform
 import shutil
+import signal
+import sys
+import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,45 +22,86 @@ from trm.puzzles.layout import (
     AUGMENTATIONS_FILE,
     IDENTIFIERS_FILE,
     METADATA_FILE,
-    TOKEN_ARRAYS,
+    TEST_PUZZLES_FILE,
     PuzzleMetadata,
 )
-from trm.puzzles.manifest import About, write_manifest
+from trm.puzzles.manifest import MANIFEST_FILE, TOKEN_ARRAYS, UNFINISHED_FILE, About, write_manifest
 
 BLANK = "<blank>"
+_ROOT_FILES = (IDENTIFIERS_FILE, TEST_PUZZLES_FILE, AUGMENTATIONS_FILE, MANIFEST_FILE)
 
 
 @contextmanager
 def new_dataset(output: Path | str, about: About, overwrite: bool = False) -> Iterator[Path]:
     """A folder to write a dataset into, which becomes `output` when the block ends and vanishes when it raises.
 
-    The manifest is added when the block ends.
-
-    It lies beside `output` as `<output>.partial-<pid>`; a process that is killed leaves that name, or
-    `<output>.old-<pid>` of what it was replacing, and never half a dataset under `output`.
+    The manifest is added when the block ends. The folder lies beside `output` as `<output>.partial-<host>-<pid>`; a
+    process that is killed leaves that (the next build takes it away), or `<output>.old-<pid>` of what it was
+    replacing, and never half a dataset under `output`. SIGTERM ends the block as an interrupt does.
 
     Raises:
         UserError: `output` is in use; see `check_output`.
     """
     output = Path(output).resolve()
     check_output(output, overwrite)
-    partial = output.with_name(f"{output.name}.partial-{os.getpid()}")
-    shutil.rmtree(partial, ignore_errors=True)  # of a dead process that had our number
+    beginning = f"{output.name}.partial-{platform.node()}-"
+    _remove_dead(output.parent, beginning)
+    partial = output.with_name(f"{beginning}{os.getpid()}")
     partial.mkdir(parents=True)
     try:
-        yield partial
-        write_manifest(partial, about)
-        _replace(output, partial)
+        with _ended_by_sigterm():
+            (partial / UNFINISHED_FILE).touch()
+            yield partial
+            write_manifest(partial, about)
+            (partial / UNFINISHED_FILE).unlink()
+            _replace(output, partial)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM raise SystemExit in the block, so that it cleans up; elsewhere than in the main thread, nothing."""
+
+    def stop(number: int, frame: object) -> None:
+        sys.exit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _remove_dead(folder: Path, beginning: str) -> None:
+    """Remove what processes of this host that no longer run have left; `beginning` ends before their numbers."""
+    for path in folder.glob(glob.escape(beginning) + "*") if folder.is_dir() else ():
+        number = path.name.removeprefix(beginning)
+        if number.isdigit() and (int(number) == os.getpid() or not _runs(int(number))):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        return True
+    return True
 
 
 def check_output(output: Path, overwrite: bool) -> None:
     """Check that a dataset may be written at `output`.
 
     Raises:
-        UserError: a file, or a folder with anything but a dataset in it; or a dataset, without `overwrite`.
+        UserError: a file, or a folder with anything but a dataset in it; a dataset, without `overwrite`; or a place
+            where nothing can be written.
     """
+    _check_writable(output)
     if not output.exists() or (output.is_dir() and not any(output.iterdir())):
         return
     foreign = _foreign(output)
@@ -72,17 +119,26 @@ def check_output(output: Path, overwrite: bool) -> None:
         )
 
 
+def _check_writable(output: Path) -> None:
+    parent = next(path for path in output.resolve().parents if path.exists())
+    try:
+        os.rmdir(tempfile.mkdtemp(dir=parent))
+    except OSError as error:
+        raise UserError(
+            given=f"output {output}: nothing can be written in {parent} ({error.strerror})",
+            allowed="a folder in a place that you may write to",
+            remedy="choose another --output-dir",
+        ) from error
+
+
 def _foreign(output: Path) -> list[Path]:
-    """What is in the folder besides a dataset's splits and files."""
+    """What is in the folder besides a dataset; all of it where no split is."""
     if not output.is_dir():
         return [output]
     entries = sorted(output.iterdir())
-    ours = (path.suffix == ".json" or path.name == AUGMENTATIONS_FILE for path in entries)
-    return [
-        path
-        for path, known in zip(entries, ours, strict=True)
-        if not known and not (path / METADATA_FILE).is_file()
-    ]
+    splits = [path for path in entries if (path / METADATA_FILE).is_file()]
+    known = {*splits, *(output / name for name in _ROOT_FILES)} if splits else set()
+    return [path for path in entries if path not in known]
 
 
 def _replace(output: Path, partial: Path) -> None:

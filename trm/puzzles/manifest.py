@@ -13,6 +13,8 @@ from typing import Any
 from trm.errors import UserError
 
 MANIFEST_FILE = "manifest.json"
+UNFINISHED_FILE = "unfinished"  # in a folder that a builder is writing
+TOKEN_ARRAYS = ("inputs", "labels")
 _WHOLE = 256 << 20  # bytes; larger files are digested by sample
 _BLOCK, _BLOCKS = 1 << 20, 64
 
@@ -40,10 +42,11 @@ def write_manifest(dataset: Path, about: About) -> None:
     files = {
         file.relative_to(dataset).as_posix(): {"size": file.stat().st_size, "sha256": digest(file)}
         for file in sorted(dataset.rglob("*"))
-        if file.is_file()
+        if file.is_file() and file.name != UNFINISHED_FILE
     }
     content = {"about": asdict(about), "files": files}
-    (dataset / MANIFEST_FILE).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    text = json.dumps({**content, "sha256": _own_digest(content)}, indent=1) + "\n"
+    (dataset / MANIFEST_FILE).write_text(text, encoding="utf-8")
 
 
 def read_about(dataset: Path | str) -> About | None:
@@ -60,11 +63,13 @@ def check_files(dataset: Path | str) -> None:
     """Compare every file with the manifest; nothing to do without one.
 
     Raises:
-        UserError: a file is missing, of another size, or its content has changed.
+        UserError: a file is missing, of another size, of other content, or an array that was not built is there.
     """
     root = Path(dataset)
     content = _read(root)
-    for name, promised in (content or {"files": {}})["files"].items():
+    if content is None:
+        return
+    for name, promised in content["files"].items():
         file = root / name
         if not file.is_file():
             raise changed(file, "missing")
@@ -73,12 +78,16 @@ def check_files(dataset: Path | str) -> None:
             raise changed(file, f"{size:,} bytes instead of {promised['size']:,}")
         if digest(file) != promised["sha256"]:
             raise changed(file, "its content is not what was built")
+    for file in root.rglob("*.npy"):
+        if file.relative_to(root).as_posix() not in content["files"]:
+            raise changed(file, "it was not there when this dataset was built")
 
 
 def fingerprint(dataset: Path | str) -> str:
     """A hexadecimal digest that tells two datasets apart, wherever they lie.
 
-    sha256 over the manifest's `files` and `about`, or, without a manifest, over its JSON and array files.
+    With a manifest, a digest of it. Without one, sha256 over the JSON and array files, of token arrays of more than
+    2 MiB their size and first and last MiB: a change in the middle of such an array alone is not seen.
     """
     root = Path(dataset)
     content = _read(root)
@@ -86,7 +95,14 @@ def fingerprint(dataset: Path | str) -> str:
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
     whole = hashlib.sha256()
     for file in sorted(path for path in root.glob("**/*") if path.suffix in (".json", ".npy")):
-        whole.update(f"{file.relative_to(root).as_posix()} {file.stat().st_size} {digest(file)}\n".encode())
+        size = file.stat().st_size
+        whole.update(f"{file.relative_to(root).as_posix()} {size}\n".encode())
+        sampled = file.stem.endswith(TOKEN_ARRAYS) and size > 2 * _BLOCK
+        with file.open("rb") as stream:
+            whole.update(stream.read(_BLOCK if sampled else size))
+            if sampled:
+                stream.seek(size - _BLOCK)
+                whole.update(stream.read())
     return whole.hexdigest()
 
 
@@ -126,4 +142,10 @@ def _read(root: Path) -> Mapping[str, Any] | None:
         raise changed(file, f"not a manifest ({error})") from error
     if not complete:
         raise changed(file, "not a manifest (a file without size and sha256)")
+    if content.pop("sha256", None) != _own_digest(content):
+        raise changed(file, "its content is not what was written")
     return content
+
+
+def _own_digest(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

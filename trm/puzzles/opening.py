@@ -14,7 +14,7 @@ from trm.puzzles.layout import (
     open_arrays,
     read_json,
 )
-from trm.puzzles.manifest import changed
+from trm.puzzles.manifest import UNFINISHED_FILE, changed
 
 Opener = Callable[[Path, str, PuzzleMetadata], PuzzleExamples]  # split's folder, set
 
@@ -40,6 +40,8 @@ def open_split(dataset: Path | str, split: str, build_command: str | None = None
         UserError: no such dataset or split; one that is half written or disagrees with itself.
     """
     folder = Path(dataset) / split
+    if (Path(dataset) / UNFINISHED_FILE).exists():
+        raise changed(Path(dataset), "a builder was stopped while it wrote this")
     if not (folder / METADATA_FILE).is_file():
         raise _missing(Path(dataset), split, build_command)
     if not (Path(dataset) / IDENTIFIERS_FILE).is_file():

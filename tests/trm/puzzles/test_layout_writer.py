@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from trm.errors import UserError
-from trm.puzzles.layout_writer import BLANK, SplitWriter, new_dataset, write_identifiers
+from trm.puzzles.layout_writer import BLANK, SplitWriter, check_output, new_dataset, write_identifiers
 from trm.puzzles.manifest import About
 from trm.puzzles.opening import open_split
 
@@ -66,27 +66,40 @@ def test_a_failed_rebuild_leaves_the_old_dataset(tmp_path: Path) -> None:
     assert open_split(tmp_path / "set", "train").sets["all"].inputs[3, 0] == 3
 
 
-def test_a_killed_build_leaves_nothing_that_looks_finished(tmp_path: Path) -> None:
-    program = """
-        import os, signal, sys
+def ended_by(number: signal.Signals, output: Path) -> subprocess.CompletedProcess[bytes]:
+    """A build that gets a signal when all but the end is written."""
+    program = f"""
+        import os, sys
         from pathlib import Path
         from tests.trm.puzzles.test_layout_writer import write
         from trm.puzzles.layout_writer import new_dataset
         from trm.puzzles.manifest import About
-        with new_dataset(Path(sys.argv[1]), About("killed", 1, "clean")) as folder:
+        with new_dataset(Path(sys.argv[1]), About("ended", 1, "clean")) as folder:
             write(folder)
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), {int(number)})
     """
-    ended = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program), str(tmp_path / "set")], check=False
-    )
-    assert ended.returncode == -signal.SIGKILL
-    assert [path.name.rpartition("-")[0] for path in tmp_path.iterdir()] == ["set.partial"]
+    return subprocess.run([sys.executable, "-c", textwrap.dedent(program), str(output)], check=False)
+
+
+def test_a_killed_build_leaves_nothing_that_looks_finished_and_the_next_one_clears_it(tmp_path: Path) -> None:
+    assert ended_by(signal.SIGKILL, tmp_path / "set").returncode == -signal.SIGKILL
+    (left,) = tmp_path.iterdir()
+    assert left.name.startswith("set.partial-")
     with pytest.raises(UserError, match="no dataset at"):
         open_split(tmp_path / "set", "train")
+    with pytest.raises(UserError, match="a builder was stopped while it wrote this"):
+        open_split(left, "train")
+    living = tmp_path / left.name.replace(left.name.rpartition("-")[2], "1")
+    living.mkdir()  # process 1 always runs
     with new_dataset(tmp_path / "set", ABOUT) as folder:
         write(folder)
     assert open_split(tmp_path / "set", "train").metadata.total_puzzles == 3
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["set", living.name]
+
+
+def test_a_terminated_build_leaves_nothing(tmp_path: Path) -> None:
+    assert ended_by(signal.SIGTERM, tmp_path / "set").returncode == 128 + signal.SIGTERM
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_split_that_was_not_finished_cannot_be_opened(tmp_path: Path) -> None:
@@ -125,6 +138,23 @@ def test_a_folder_with_other_things_is_never_replaced(tmp_path: Path, beside_a_d
     ):
         pass
     assert (tmp_path / "set" / "notes.txt").read_text() == "mine"
+
+
+def test_a_folder_of_json_files_is_no_dataset(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "arc_training_challenges.json").write_text("{}")
+    for overwrite in (False, True):
+        with (
+            pytest.raises(UserError, match="holds other things than a dataset"),
+            new_dataset(tmp_path / "set", ABOUT, overwrite=overwrite),
+        ):
+            pass
+    assert (tmp_path / "set" / "arc_training_challenges.json").exists()
+
+
+def test_a_place_where_nothing_can_be_written_is_told_at_once() -> None:
+    with pytest.raises(UserError, match="nothing can be written in"):
+        check_output(Path("/proc/nowhere/set"), overwrite=False)
 
 
 def test_a_file_is_never_replaced(tmp_path: Path) -> None:

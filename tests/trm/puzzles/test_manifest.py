@@ -1,9 +1,11 @@
 """A dataset says what it is; a changed, cut off or missing file is noticed when it is loaded."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.trm.puzzles.small_arc import build
@@ -18,6 +20,10 @@ from trm.puzzles.manifest import (
     fingerprint,
     read_about,
     write_manifest,
+)
+
+STORED = (
+    "027e2fc20c4b069cf9e1cba99c59cc3442412ac54000d030b9b9a511c01fc949"  # as the first release computed it
 )
 
 
@@ -74,12 +80,37 @@ def test_a_broken_manifest_is_refused(dataset: Path, content: str) -> None:
         read_about(dataset)
 
 
+def test_an_array_that_was_not_built_is_noticed(dataset: Path) -> None:
+    shutil.copy(dataset / "train" / "all__inputs.npy", dataset / "train" / "more__inputs.npy")
+    with pytest.raises(UserError, match="was not there when this dataset was built"):
+        check_files(dataset)
+
+
+def test_a_compact_set_has_a_manifest(tmp_path: Path) -> None:
+    compact, _ = build(tmp_path, materialize=False)
+    (compact / MANIFEST_FILE).unlink()
+    with pytest.raises(UserError, match=r"manifest.json: missing"):
+        TrainingData([compact], seed=0, global_batch_size=8)
+
+
+def test_fingerprints_of_datasets_without_a_manifest_stay_what_runs_have_stored(tmp_path: Path) -> None:
+    (tmp_path / "train").mkdir()
+    (tmp_path / "identifiers.json").write_text('["<blank>"]')
+    np.save(tmp_path / "train" / "all__inputs.npy", np.zeros((3 << 10, 1 << 10), np.uint8))
+    assert fingerprint(tmp_path) == STORED
+
+
 def test_what_is_written_of_a_dataset_is_read_back(tmp_path: Path) -> None:
     about = About("mine", 3, "clean", "queens", {"side": 8})
     (tmp_path / "file").write_text("content")
     write_manifest(tmp_path, about)
     assert read_about(tmp_path) == about
-    assert json.loads((tmp_path / MANIFEST_FILE).read_text())["files"]["file"]["size"] == 7
+    content = json.loads((tmp_path / MANIFEST_FILE).read_text())
+    assert content["files"]["file"]["size"] == 7
+    content["about"]["scorer"] = ""
+    (tmp_path / MANIFEST_FILE).write_text(json.dumps(content))
+    with pytest.raises(UserError, match=r"manifest.json: its content is not what was written"):
+        read_about(tmp_path)
 
 
 def test_of_a_large_file_blocks_are_read_from_end_to_end(

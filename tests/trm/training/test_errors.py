@@ -9,7 +9,7 @@ import torch
 
 from tests.runs import REPOSITORY, command, finish, start
 from tests.trm.training.test_same_result import words
-from trm.puzzles.manifest import MANIFEST_FILE
+from trm.puzzles.manifest import MANIFEST_FILE, read_about, write_manifest
 
 FEW = ("max_steps=2", "global_batch_size=4", "epochs=10", "eval_interval=10")
 
@@ -25,11 +25,23 @@ def complaint(words: list[str], folder: Path) -> str:
     return output
 
 
-def as_published(dataset: Path, copy: Path) -> Path:
-    """A copy that the tests may edit: without a manifest, as the published builders leave a dataset."""
-    shutil.copytree(dataset, copy)
+def edited(dataset: Path, copy: Path, name: str, text: str | None = None) -> Path:
+    """A copy whose file `name` holds `text`, or is gone, and whose manifest says that it was built so."""
+    if not copy.exists():
+        shutil.copytree(dataset, copy)
+    about = read_about(copy)
+    assert about is not None
     (copy / MANIFEST_FILE).unlink()
+    (copy / name).unlink()
+    if text is not None:
+        (copy / name).write_text(text)
+    write_manifest(copy, about)
     return copy
+
+
+def of_another_vocabulary(dataset: Path, split: str) -> str:
+    content = json.loads((dataset / split / "dataset.json").read_text())
+    return json.dumps({**content, "vocab_size": 20})
 
 
 def test_a_missing_dataset_is_answered_with_the_command_that_builds_it(tmp_path: Path) -> None:
@@ -39,8 +51,7 @@ def test_a_missing_dataset_is_answered_with_the_command_that_builds_it(tmp_path:
 
 
 def test_a_half_written_dataset_is_named(dataset: Path, tmp_path: Path) -> None:
-    broken = as_published(dataset, tmp_path / "broken")
-    (broken / "train" / "all__cells.npy").unlink()
+    broken = edited(dataset, tmp_path / "broken", "train/all__cells.npy")
     output = complaint(command("pretrain.py", f"data_paths=[{broken}]"), tmp_path)
     assert "all__cells.npy: missing" in output
 
@@ -56,18 +67,16 @@ def test_a_changed_dataset_is_named(dataset: Path, tmp_path: Path) -> None:
 
 
 def test_datasets_that_disagree_are_named(dataset: Path, tmp_path: Path) -> None:
-    other = as_published(dataset, tmp_path / "other")
     for split in ("train", "test"):
-        file = other / split / "dataset.json"
-        file.write_text(json.dumps({**json.loads(file.read_text()), "vocab_size": 20}))
+        text = of_another_vocabulary(dataset, split)
+        other = edited(dataset, tmp_path / "other", f"{split}/dataset.json", text)
     output = complaint(command("pretrain.py", f"data_paths=[{dataset},{other}]"), tmp_path)
     assert "disagree on vocab_size: 12 in" in output
 
 
 def test_test_data_of_another_kind_is_refused(dataset: Path, tmp_path: Path) -> None:
-    other = as_published(dataset, tmp_path / "other")
-    file = other / "test" / "dataset.json"
-    file.write_text(json.dumps({**json.loads(file.read_text()), "vocab_size": 20}))
+    text = of_another_vocabulary(dataset, "test")
+    other = edited(dataset, tmp_path / "other", "test/dataset.json", text)
     output = complaint(
         command("pretrain.py", f"data_paths=[{dataset}]", f"data_paths_test=[{other}]"), tmp_path
     )
@@ -133,7 +142,6 @@ def test_scoring_what_is_no_run_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_arc_evaluator_without_arc_data_is_refused(dataset: Path, tmp_path: Path) -> None:
-    other = as_published(dataset, tmp_path / "other")
-    (other / "test_puzzles.json").unlink()
+    other = edited(dataset, tmp_path / "other", "test_puzzles.json")
     output = complaint(command("pretrain.py", f"data_paths=[{other}]", *FEW), tmp_path)
     assert 'set evaluators="[]"' in output

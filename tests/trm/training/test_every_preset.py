@@ -11,6 +11,7 @@ from tests.runs import NARROW, REPOSITORY, records, tensors
 from train_arc_tiny_corrupt import SUPERVISIONS
 from trm.errors import UserError
 from trm.training.launch import train
+from trm.training.learner import Learner
 from trm.training.overrides import normalise
 
 STEPS = 7
@@ -110,3 +111,17 @@ def test_records_shorter_than_the_checkpoint_says_are_refused(dataset: Path, tmp
     (tmp_path / "run/metrics.jsonl").write_text("")
     with pytest.raises(UserError, match="restore the file"):
         run(dataset, tmp_path / "run", "arch=dis", "max_steps=6", "checkpoint_interval=2")
+
+
+@pytest.mark.parametrize("preset", ["dis as released", "trm"])
+def test_rows_that_no_slot_takes_change_nothing(
+    preset: str, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over the ends of several iterations: only free slots' rows made, against all rows made."""
+    words = [*PRESETS[preset], "eval_interval=4", "max_steps=14", "checkpoint_interval=20"]
+    run(dataset, tmp_path / "free", *words)
+    monkeypatch.setattr(Learner, "free_slots", lambda learner: None)
+    run(dataset, tmp_path / "all", *words)
+    free, every = (tensors(tmp_path / r, 14) for r in ("free", "all"))
+    assert [n for n in free if not n.startswith("carry") and not torch.equal(free[n], every[n])] == []
+    assert records(tmp_path / "free", "train") == records(tmp_path / "all", "train")
