@@ -7,7 +7,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from trm.command_line import CommandLine, integer, run_command
+from trm.command_line import CommandLine, integer, run_builder
 from trm.errors import UserError
 from trm.puzzles.arc_build import ArcBuild, ArcSummary, build_arc_dataset
 from trm.puzzles.arc_compact import TRANSLATIONS
@@ -128,4 +128,4 @@ def _report(summary: ArcSummary, output: Path) -> str:
 
 
 if __name__ == "__main__":
-    run_command(main)
+    run_builder(main)

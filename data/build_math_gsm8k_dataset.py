@@ -22,7 +22,7 @@ from generators.texts.question_sets import (
     interleaved,
     write_question_set,
 )
-from trm.command_line import CommandLine, integer, run_command
+from trm.command_line import CommandLine, integer, run_builder
 from trm.errors import UserError
 from trm.puzzles.layout_writer import check_output
 from trm.puzzles.manifest import About
@@ -142,4 +142,4 @@ def _counts(reasons: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    run_command(main)
+    run_builder(main)

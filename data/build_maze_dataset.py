@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from generators.mazes.files import Mazes, read_mazes
 from generators.mazes.generation import HARD_LENGTH, HARD_SIDE, MazeKind, generate_mazes, hard_length
-from generators.published_csv import published_files
+from generators.published_csv import bad_record, published_files
 from generators.square_symmetries import images
-from trm.command_line import CommandLine, integer, run_command
+from trm.command_line import CommandLine, integer, run_builder
 from trm.errors import UserError
 from trm.puzzles.layout_writer import check_output
 from trm.puzzles.manifest import About
@@ -102,6 +102,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(summary(given.output_dir, built))
     several = about.facts["mazes_with_several_shortest_paths"]["test"]
     print(f"  {several} of {len(test)} test mazes have several shortest paths")
+    if not given.generate:
+        alike = about.facts["test_mazes_in_training_up_to_symmetry"]
+        print(f"  {alike} of {len(test)} test mazes are turns or mirror images of training mazes")
 
 
 def _filled(given: argparse.Namespace) -> argparse.Namespace:
@@ -158,7 +161,15 @@ def _published(given: argparse.Namespace) -> tuple[dict[str, Mazes], dict[str, A
         generator = numpy_generator(given.seed, "maze subsample")
         mazes["train"] = mazes["train"].chosen(generator.choice(total, wanted, replace=False).tolist())
     known = mazes["test"].known_among(mazes["train"])
-    return mazes, {"subsample_size": wanted, "test_mazes_in_training_up_to_symmetry": known}
+    if known and given.aug:
+        test, train = known[0]
+        raise bad_record(
+            mazes["test"].places[test],
+            f"a turn or mirror image of {mazes['train'].places[train]}, and --aug trains on all of those; "
+            f"{len(known):,} of {len(mazes['test']):,} test mazes are such images",
+            "with --aug, test mazes that are no images of training mazes",
+        )
+    return mazes, {"subsample_size": wanted, "test_mazes_in_training_up_to_symmetry": len(known)}
 
 
 def _path_facts(mazes: Mapping[str, Mazes]) -> dict[str, Any]:
@@ -192,4 +203,4 @@ def _rows(squares: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 if __name__ == "__main__":
-    run_command(main)
+    run_builder(main)

@@ -22,7 +22,7 @@ from generators.queens.boards import (
     symmetry_classes,
 )
 from generators.queens.splits import PUBLISHED_SIDE, Side, given_queens, published_splits, with_images
-from trm.command_line import CommandLine, integer, run_command
+from trm.command_line import CommandLine, integer, run_builder
 from trm.errors import UserError
 from trm.puzzles.layout_writer import check_output
 from trm.puzzles.manifest import About
@@ -31,12 +31,15 @@ from trm.randomness import numpy_generator
 
 VOCAB_SIZE = 3
 LARGEST = 12  # queens; 14,200 solutions
+SIZES = (5, *range(7, LARGEST + 1))
 PROTOCOLS = ("clean", "published")
 EXAMPLE = """\
   python -m data.build_nqueens_dataset --output-dir data/nqueens-8
   python -m data.build_nqueens_dataset --size 10 --train-size 20000 --test-size 2000
 as published, its test pairs partly in its training set:
-  python -m data.build_nqueens_dataset --protocol published --output-dir data/nqueens-8x8-1k-aug-8"""
+  python -m data.build_nqueens_dataset --protocol published --output-dir data/nqueens-8x8-1k-aug-8
+sizes of the clean protocol: 5 or 7 to 12 queens (all solutions for 4, and all for 6, are images of one, so that none
+  is left for testing)"""
 # flag: its value where it is not given; None: see `_filled`. The published protocol fixes them all.
 DEFAULTS: dict[str, int | None] = {
     "size": 8,
@@ -64,7 +67,10 @@ def command_line() -> CommandLine:
         help="clean: no test pair or image of one in training; published: 8 queens, 800 x 9 and 200 from one pool",
     )
     parser.add_argument(
-        "--size", "--board-size", type=integer(4, LARGEST), help=f"n, up to {LARGEST} ({DEFAULTS['size']})"
+        "--size",
+        "--board-size",
+        type=integer(1),
+        help=f"n: 5 or 7..{LARGEST}, see below ({DEFAULTS['size']})",
     )
     parser.add_argument("--train-size", "--num-train", type=integer(1), help="training questions (800)")
     parser.add_argument("--test-size", "--num-test", type=integer(1), help="test questions (200)")
@@ -120,6 +126,13 @@ def _filled(given: argparse.Namespace) -> argparse.Namespace:
     for flag, value in DEFAULTS.items():
         if getattr(given, flag) is None:
             setattr(given, flag, value)
+    if given.size not in SIZES:
+        raise UserError(
+            given=f"--size {given.size}",
+            allowed=f"5, 7..{LARGEST} for the clean protocol, which tests solutions that are no images of training "
+            "solutions: all solutions for 4 queens, and all for 6, are images of one",
+            remedy="take one of these sizes, such as --size 8",
+        )
     if given.max_given is None:
         given.max_given = given.size - 1
     if not given.min_given <= given.max_given < given.size:
@@ -190,8 +203,8 @@ def _test_classes(given: argparse.Namespace, classes: int) -> NDArray[np.int64]:
     if wanted >= classes:
         raise UserError(
             given=f"{wanted} of the {classes} symmetry classes of {given.size} queens held out for testing",
-            allowed="at least one class in each split",
-            remedy="choose a smaller --test-classes, or another --size (4 and 6 have a single class)",
+            allowed=f"1..{classes - 1}, so that training has a class too",
+            remedy="choose a smaller --test-classes, or a larger --size",
         )
     return numpy_generator(given.seed, "queens, classes").permutation(classes)[:wanted]
 
@@ -215,4 +228,4 @@ def _expected(name: str, ceilings: Sequence[float]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    run_command(main)
+    run_builder(main)

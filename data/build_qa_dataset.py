@@ -18,7 +18,7 @@ from generators.texts.question_sets import (
     interleaved,
     write_question_set,
 )
-from trm.command_line import CommandLine, integer, run_command
+from trm.command_line import CommandLine, integer, run_builder
 from trm.puzzles.layout_writer import check_output
 from trm.puzzles.manifest import About
 from trm.puzzles.plain_sets import summary
@@ -88,4 +88,4 @@ def _sizes(given: argparse.Namespace, level: Level) -> Sizes:
 
 
 if __name__ == "__main__":
-    run_command(main)
+    run_builder(main)

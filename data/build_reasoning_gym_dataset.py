@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from generators.texts.reasoning_gym_questions import NONSENSE, Drawn, Limits, QuestionSource
-from trm.command_line import CommandLine, integer, run_command
+from trm.command_line import CommandLine, integer, run_builder
 from trm.puzzles.layout_writer import check_output
 from trm.puzzles.manifest import About
 from trm.puzzles.plain_sets import Examples, summary, write_plain_dataset
@@ -133,4 +133,4 @@ def _option(text: str) -> tuple[str, Any]:
 
 
 if __name__ == "__main__":
-    run_command(main)
+    run_builder(main)

@@ -13,7 +13,7 @@ import numpy as np
 from generators.cube.splits import Draw, draw_states
 from generators.cube.states import METRICS, STATE_COUNT, Cube, States, cube_in, facelets
 from generators.cube.symmetry import symmetry_classes
-from trm.command_line import CommandLine, integer, run_command
+from trm.command_line import CommandLine, integer, run_builder
 from trm.errors import UserError
 from trm.puzzles.layout_writer import check_output
 from trm.puzzles.manifest import About
@@ -133,4 +133,4 @@ def _counts(cube: Cube, states: States) -> dict[str, int]:
 
 
 if __name__ == "__main__":
-    run_command(main)
+    run_builder(main)

@@ -6,7 +6,7 @@ Run it with `python -m data.build_sudoku_4x4_dataset --help`; other sizes: `data
 from collections.abc import Sequence
 
 from data.build_sudoku_nxn_dataset import add_flags, build
-from trm.command_line import CommandLine, run_command
+from trm.command_line import CommandLine, run_builder
 
 EXAMPLE = """\
   python -m data.build_sudoku_4x4_dataset --train-size 1000 --test-size 200 --num-aug 100
@@ -32,4 +32,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    run_command(main)
+    run_builder(main)

@@ -1,21 +1,22 @@
 """Build Sudoku-Extreme as published: questions of `train.csv` with random symmetric images, all of `test.csv`.
 
-The images of a question are drawn independently, as published: an image may occur twice. The release promises that no
-test question is equivalent to a training question; how many stand in both splits is counted here and kept in the
-dataset's facts. Run it with `python -m data.build_sudoku_dataset --help`.
+The images of a question are drawn independently, as published: an image may occur twice. The release promises that
+every question has one solution, and that no test question is equivalent to a training question. Here a question with
+several solutions is refused (of many questions a sample is solved), and so is a test question that stands among the
+training questions that are kept and their images. Run it with `python -m data.build_sudoku_dataset --help`.
 """
 
 import argparse
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from generators.published_csv import published_files
-from generators.sudoku.files import GEOMETRY, Records, check_end, check_unique, read_records
+from generators.published_csv import bad_record, place, published_files
+from generators.sudoku.files import GEOMETRY, Records, check_unique, read_records
 from generators.sudoku.geometry import Digits
 from generators.sudoku.symmetries import draw_symmetries
-from trm.command_line import CommandLine, integer, run_command
+from trm.command_line import CommandLine, integer, run_builder
 from trm.errors import UserError
 from trm.puzzles.layout_writer import check_output
 from trm.puzzles.manifest import About, digest
@@ -28,6 +29,7 @@ VOCAB_SIZE = 11
 DEFAULT_REPO = "sapientinc/sudoku-extreme"
 DEFAULT_OUTPUT = Path("data/sudoku-extreme-full")
 _TOGETHER = 8192  # images made at once
+UNIQUE_SAMPLE = {"train": 20_000, "test": 1000}  # questions solved at most, unless --check-unique is given
 EXAMPLE = """\
   python -m data.build_sudoku_dataset --subsample-size 1000 --num-aug 1000 \\
       --output-dir data/sudoku-extreme-1k-aug-1000
@@ -55,10 +57,27 @@ def command_line() -> CommandLine:
         "--num-aug", type=integer(0), default=0, help="images of each training question beside it (0)"
     )
     parser.add_argument(
-        "--check-unique",
+        "--allow-overlap",
         action="store_true",
-        help="refuse a question with several solutions: solves all that are kept, 200 (of the hardest) to 30,000 "
-        "a second, so some ten minutes for the published test split",
+        help="build with test questions that are among the training questions or their images, and count them",
+    )
+    unique = parser.add_mutually_exclusive_group()
+    unique.add_argument(
+        "--check-unique",
+        action="store_const",
+        const="all",
+        default="sample",
+        help="solve every question, to refuse one with several solutions, instead of up to "
+        f"{UNIQUE_SAMPLE['train']:,} kept training questions and {UNIQUE_SAMPLE['test']:,} test questions drawn by the "
+        "seed; 200 (of the hardest) to 30,000 a second, so some ten minutes for the published test split",
+    )
+    unique.add_argument(
+        "--no-check-unique",
+        dest="check_unique",
+        action="store_const",
+        const="none",
+        default="sample",
+        help="solve none of them",
     )
     parser.add_argument("--seed", type=integer(0), default=42, help="of every random draw (42)")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing dataset")
@@ -77,34 +96,57 @@ def main(arguments: Sequence[str] | None = None) -> None:
     check_output(given.output_dir, given.overwrite)
     repo = given.source_repo or DEFAULT_REPO
     files = published_files(given.source, repo)
-    if given.source is not None:  # the hub's client checks what it downloads
-        for file in files.values():
-            check_end(file)
-    train = _kept(files["train"], given.min_difficulty, given.subsample_size, given.seed)
-    test = _kept(files["test"], given.min_difficulty, None, given.seed)
-    if given.check_unique:
-        check_unique(files["train"], train)
-        check_unique(files["test"], test)
+    records = {
+        "train": _kept(files["train"], given.min_difficulty, given.subsample_size, given.seed),
+        "test": _kept(files["test"], given.min_difficulty, None, given.seed),
+    }
+    solved = {split: _sample(some, split, given) for split, some in records.items()}
+    for split, some in solved.items():
+        check_unique(files[split], some)
+    train, test = records["train"], records["test"]
     splits = {
         "train": _with_images(train, given.num_aug, given.seed),
         "test": Examples(test.questions + SUDOKU_BLANK, test.answers + SUDOKU_BLANK),
     }
     shared = shared_questions(splits["train"].inputs, splits["test"].inputs)
-    about = _about(given, repo, files.values(), shared)
+    if shared and not given.allow_overlap:
+        raise _overlap(files, records, shared, 1 + given.num_aug)
+    checked = {split: len(some) for split, some in solved.items()}
     built = write_plain_dataset(
         given.output_dir,
-        about,
+        _about(given, repo, files.values(), len(shared), checked),
         splits,
         vocab_size=VOCAB_SIZE,
         overwrite=given.overwrite,
-        allow_overlap=True,  # whatever the published files share; counted above
+        allow_overlap=True,  # refused or counted above
     )
     print(summary(given.output_dir, built))
+    print(
+        f"  solved, each with one solution: {checked['train']:,} of {len(train):,} training questions, "
+        f"{checked['test']:,} of {len(test):,} test questions"
+    )
     if shared:
-        print(f"  test questions that stand in training: {shared:,} of {len(test):,}")
+        print(f"  test questions that stand in training: {len(shared):,} of {len(test):,}")
 
 
-def _about(given: argparse.Namespace, repo: str, files: Iterable[Path], shared: int) -> About:
+def _overlap(
+    files: Mapping[str, Path], records: Mapping[str, Records], shared: Sequence[tuple[int, int]], images: int
+) -> UserError:
+    """The error for `shared` (test question, training example), a training question having so many `images`."""
+    number, example = shared[0]
+    question, image = divmod(example, images)
+    known = place(files["train"], int(records["train"].lines[question]))
+    return bad_record(
+        place(files["test"], int(records["test"].lines[number])),
+        f"the question stands in training too, {'as an image of ' if image else ''}{known}; {len(shared):,} of "
+        f"{len(records['test']):,} test questions do",
+        "a test split of its own, or --allow-overlap to build and count them",
+    )
+
+
+def _about(
+    given: argparse.Namespace, repo: str, files: Iterable[Path], shared: int, checked: dict[str, int]
+) -> About:
     facts = {
         "size": GEOMETRY.size,
         "box_rows": GEOMETRY.box_rows,
@@ -116,7 +158,7 @@ def _about(given: argparse.Namespace, repo: str, files: Iterable[Path], shared: 
         "min_difficulty": given.min_difficulty,
         "num_aug": given.num_aug,
         "images_may_repeat": True,
-        "solutions_checked_unique": given.check_unique,
+        "unique_checked": checked,
         "shared_questions": shared,
     }
     return About("sudoku-extreme", version=1, protocol="published", scorer="sudoku", facts=facts)
@@ -140,13 +182,23 @@ def _kept(file: Path, min_difficulty: int | None, sample: int | None, seed: int)
             least = np.argsort(numbers, kind="stable")[:sample]
             kept, numbers = [Records.joined(kept).take(least)], numbers[least]
     if found < (sample or 1):
+        fewer = ["--subsample-size"] if sample is not None and found else []
+        easier = ["--min-difficulty"] if min_difficulty is not None else []
         raise UserError(
-            given=f"{file} has {found:,} records"
-            + ("" if min_difficulty is None else f" of rating {min_difficulty} or more"),
+            given=f"{file} has {found:,} records" + (f" of rating {min_difficulty} or more" if easier else ""),
             allowed=f"at least {sample or 1:,}",
-            remedy="lower --subsample-size or --min-difficulty",
+            remedy=f"lower {' or '.join(fewer + easier)}",
         )
     return Records.joined(kept)
+
+
+def _sample(records: Records, split: str, given: argparse.Namespace) -> Records:
+    """The records whose questions are to be solved, in the order of the file."""
+    most = {"all": len(records), "none": 0, "sample": UNIQUE_SAMPLE[split]}[given.check_unique]
+    if most >= len(records):
+        return records
+    generator = numpy_generator(given.seed, f"sudoku questions to solve/{split}")
+    return records.take(np.sort(generator.choice(len(records), most, replace=False)))
 
 
 def _with_images(train: Records, num_aug: int, seed: int) -> Examples:
@@ -172,4 +224,4 @@ def _with_images(train: Records, num_aug: int, seed: int) -> Examples:
 
 
 if __name__ == "__main__":
-    run_command(main)
+    run_builder(main)

@@ -16,7 +16,7 @@ from generators.sudoku.geometry import FEWEST_GIVENS, GEOMETRIES, Digits, Geomet
 from generators.sudoku.grids import count_grids
 from generators.sudoku.puzzles import Wanted, draw_puzzles, take_unseen
 from generators.sudoku.symmetries import draw_symmetries
-from trm.command_line import CommandLine, integer, run_command
+from trm.command_line import CommandLine, integer, run_builder
 from trm.errors import UserError
 from trm.puzzles.layout_writer import check_output
 from trm.puzzles.manifest import About
@@ -176,4 +176,4 @@ def _examples(questions: Digits, answers: Digits) -> Examples:
 
 
 if __name__ == "__main__":
-    run_command(main)
+    run_builder(main)

@@ -1,40 +1,41 @@
-"""The CSV files of the published puzzle sets: `train.csv` and `test.csv`, columns source, question, answer, rating."""
+"""The CSV files of the published puzzle sets: `train.csv` and `test.csv`, columns source, question, answer, rating.
+
+A record is one line; errors name it as "train.csv, line 3".
+"""
 
 import csv
-from dataclasses import dataclass
+import io
+from collections.abc import Iterator
 from pathlib import Path
 
 from trm.errors import UserError
+from trm.puzzles.progress import track
 
 COLUMNS = ["source", "question", "answer", "rating"]
 SPLITS = ("train", "test")
+_BLOCK = 4 << 20  # bytes read at once: about 20,000 sudokus
+_ALLOWED = f"a CSV file with the columns {','.join(COLUMNS)}, a line for each record, and at least one record"
 
 
-@dataclass(frozen=True)
-class Record:
-    """One puzzle.
+def place(file: Path, line: int) -> str:
+    """How errors name a record."""
+    return f"{file}, line {line:,}"
 
-    where: its file and line, for errors.
-    """
 
-    where: str
-    question: str
-    answer: str
-
-    def refused(self, problem: str, allowed: str) -> UserError:
-        """The error for a record that is not what it should be."""
-        return UserError(
-            given=f"{self.where}: {problem}",
-            allowed=allowed,
-            remedy="correct the record or take it out, and build again",
-        )
+def bad_record(where: str, reason: str, allowed: str = _ALLOWED) -> UserError:
+    """The error for a record, or a file, that cannot be used."""
+    return UserError(
+        given=f"{where}: {reason}",
+        allowed=allowed,
+        remedy="correct or remove the record; copy the file again if it was cut off",
+    )
 
 
 def published_files(folder: Path | None, repository: str) -> dict[str, Path]:
     """`train.csv` and `test.csv` of a folder, or without one of a dataset repository on the Hugging Face Hub.
 
     Raises:
-        UserError: they are not there, or cannot be fetched.
+        UserError: they are not there, one was cut off inside its last line, or they cannot be fetched.
     """
     if folder is None:
         return {split: _fetched(repository, f"{split}.csv") for split in SPLITS}
@@ -46,41 +47,64 @@ def published_files(folder: Path | None, repository: str) -> dict[str, Path]:
             allowed="a folder with train.csv and test.csv",
             remedy="name the folder that holds both",
         )
+    for file in files.values():  # what is fetched the hub's client checks
+        _check_end(file)
     return files
 
 
-def read_records(file: Path) -> list[Record]:
-    """The puzzles of a file.
+def read_rows(file: Path) -> Iterator[tuple[int, list[list[str]]]]:
+    """The rows of the four columns below the header, some megabytes at a time, each time with the first row's line.
 
     Raises:
-        UserError: no such CSV, other columns, or no record.
+        UserError: another header, a row of other columns or over several lines, or no record.
     """
-    records: list[Record] = []
-    # A byte that is no UTF-8 becomes a character that no puzzle has, and is refused with its line.
-    with file.open(encoding="utf-8", errors="replace", newline="") as stream:
-        reader = csv.reader(stream, strict=True)
-        try:
-            header = next(reader, [])
-            if header != COLUMNS:
-                raise _broken(f"{file}:1", f"columns {','.join(header) or '(none)'}")
-            for row in reader:
-                where = f"{file}:{reader.line_num}"
+    blocks = range(1 + file.stat().st_size // _BLOCK)
+    with file.open("rb") as stream:
+        header = _rows(file, 1, stream.readline())[:1]
+        if not header:
+            raise bad_record(str(file), "empty")
+        if header != [COLUMNS]:
+            raise bad_record(
+                place(file, 1), f"the columns are {','.join(header[0]) or 'none'}, not {','.join(COLUMNS)}"
+            )
+        line = 2
+        for _ in track(blocks, f"reading {file.name}"):
+            rows = _rows(file, line, stream.read(_BLOCK) + stream.readline())
+            for below, row in enumerate(rows):
                 if len(row) != len(COLUMNS):
-                    raise _broken(where, f"{len(row)} columns instead of {len(COLUMNS)}")
-                records.append(Record(where, row[1], row[2]))
-        except csv.Error as error:
-            raise _broken(f"{file}:{reader.line_num}", str(error)) from error
-    if not records:
-        raise _broken(str(file), "no puzzle")
-    return records
+                    raise bad_record(
+                        place(file, line + below), f"{len(row)} columns instead of {len(COLUMNS)}"
+                    )
+            if rows:
+                yield line, rows
+                line += len(rows)
+    if line == 2:
+        raise bad_record(str(file), "no record in it")
 
 
-def _broken(where: str, problem: str) -> UserError:
-    return UserError(
-        given=f"{where}: {problem}",
-        allowed=f"a CSV file with the columns {','.join(COLUMNS)} and at least one record",
-        remedy="correct the file, or fetch it again",
-    )
+def _rows(file: Path, line: int, text: bytes) -> list[list[str]]:
+    """The rows of whole lines, of which the first is the file's line `line`; one row a line."""
+    # A byte that is no UTF-8 becomes a character that no puzzle has, and is refused with its line.
+    reader = csv.reader(io.StringIO(text.decode("utf-8", "replace"), newline=""), strict=True)
+    rows: list[list[str]] = []
+    try:
+        rows.extend(reader)
+    except csv.Error as error:
+        raise bad_record(place(file, line + len(rows)), str(error)) from error
+    for before, row in enumerate(rows if reader.line_num > len(rows) else []):
+        if any("\n" in field for field in row):
+            raise bad_record(place(file, line + before), "a record over several lines")
+    return rows
+
+
+def _check_end(file: Path) -> None:
+    """Refuse a file whose last line does not end: it was cut off there."""
+    with file.open("rb") as stream:
+        stream.seek(max(0, file.stat().st_size - 1))
+        if stream.read() not in (b"\n", b""):
+            stream.seek(0)
+            line = sum(1 for _ in stream)
+            raise bad_record(place(file, line), "the last line does not end: the file was cut off")
 
 
 def _fetched(repository: str, name: str) -> Path:

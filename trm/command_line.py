@@ -3,6 +3,7 @@
 import argparse
 import difflib
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
@@ -61,28 +62,40 @@ def _dashed(argument: str) -> str:
 
 def integer(lowest: int, highest: int | None = None) -> Callable[[str], int]:
     """An argument type: an integer from `lowest` to `highest`."""
-    allowed = f"at least {lowest}" if highest is None else f"{lowest}..{highest}"
+    allowed = f"an integer, at least {lowest}" if highest is None else f"an integer in {lowest}..{highest}"
 
     def read(text: str) -> int:
-        number = int(text) if text.lstrip("-").isascii() and text.lstrip("-").isdigit() else None
-        if number is None or number < lowest or (highest is not None and number > highest):
-            raise argparse.ArgumentTypeError(f"{text!r} is not an integer ({allowed})")
+        if re.fullmatch("-?[0-9]+", text) is None:
+            raise argparse.ArgumentTypeError(f"{text!r} is no integer; allowed is {allowed}")
+        number = int(text)
+        if number < lowest or (highest is not None and number > highest):
+            raise argparse.ArgumentTypeError(f"{number} is out of range: {allowed}")
         return number
 
     return read
 
 
-def run_command(main: Callable[[], None]) -> None:
+def run_builder(main: Callable[[], None]) -> None:
+    """Run a command that writes all of its output at its end or nothing; see `run_command`."""
+    run_command(main, interrupted="interrupted; nothing was written")
+
+
+def run_command(
+    main: Callable[[], None], interrupted: str = "interrupted; the same command again resumes a run"
+) -> None:
     """Run a command; print what the user got wrong, or what the system refused, and exit with 2.
 
     Of several ranks the first one speaks in full, since most errors meet all of them.
+
+    Args:
+        interrupted: what to say after an interrupt, which exits with 130.
     """
     try:
         main()
     except UserError as error:
         _complain(str(error), error.given)
     except KeyboardInterrupt:
-        print("interrupted; the same command again resumes a run", file=sys.stderr, flush=True)
+        print(interrupted, file=sys.stderr, flush=True)
         sys.exit(130)
     except OSError as error:
         if error.errno is None:  # not the system's refusal but a fault of ours

@@ -1,6 +1,6 @@
 """Which states of the 2×2×2 cube train and which test: no state of one split is a symmetric copy of one of the other.
 
-N states, as in `rubik2x2`; a level is the set of states of one distance.
+N states, as in `states.py`; a level is the set of states of one distance.
 """
 
 from dataclasses import dataclass

@@ -2,7 +2,7 @@
 
 A symmetry g of the cube (48: 24 rotations, each with or without a mirror) makes of the arrangement A of the facelets
 the arrangement g·A·g⁻¹; a rotation r then brings the corner DBL back to its place. Distances do not change, and
-solutions change only in the names of the moves. N states, as in `rubik2x2`.
+solutions change only in the names of the moves. N states, as in `states.py`.
 """
 
 from functools import cache

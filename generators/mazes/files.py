@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from generators.mazes.search import ringed, search
-from generators.published_csv import Record, read_records
+from generators.published_csv import bad_record, place, read_rows
 from generators.square_symmetries import canonical
 from trm.puzzles.progress import track
 from trm.puzzles.vocabularies import (
@@ -32,35 +32,55 @@ _ALLOWED = (
 
 
 @dataclass(frozen=True)
+class Record:
+    """One maze with its answer, in characters.
+
+    where: its file and line, for errors.
+    """
+
+    where: str
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True)
 class Mazes:
     """Mazes with their answers.
 
     questions, answers: tokens `[E, n, n]`.
     shortest_paths: `[E]` how many shortest paths each has; 1 where the answer is the only one.
+    places: `[E]` the file and line of each, for errors; none of mazes made here.
     """
 
     questions: NDArray[np.uint8]
     answers: NDArray[np.uint8]
     shortest_paths: Sequence[int]
+    places: Sequence[str] = ()
 
     def __len__(self) -> int:
         return len(self.questions)
 
     def chosen(self, which: Sequence[int]) -> "Mazes":
         """Some of them, in this order."""
-        places = np.asarray(which, np.intp)
+        numbers = np.asarray(which, np.intp)
         return Mazes(
-            self.questions[places], self.answers[places], [self.shortest_paths[place] for place in which]
+            self.questions[numbers],
+            self.answers[numbers],
+            [self.shortest_paths[number] for number in which],
+            [self.places[number] for number in which] if self.places else (),
         )
 
     def lengths(self) -> NDArray[np.int64]:
         """Steps `[E]` from start to goal."""
         return (self.answers == MAZE_PATH).sum((1, 2)) + 1
 
-    def known_among(self, others: "Mazes") -> int:
-        """How many of the mazes, or an image of theirs, stand among the others."""
-        known = set(canonical(others.questions).tolist())
-        return sum(key in known for key in canonical(self.questions).tolist())
+    def known_among(self, others: "Mazes") -> list[tuple[int, int]]:
+        """The mazes that stand, or an image of theirs, among the others: (its number, the number of the other)."""
+        known = {
+            key: number for number, key in reversed(list(enumerate(canonical(others.questions).tolist())))
+        }
+        keys = canonical(self.questions).tolist()
+        return [(number, known[key]) for number, key in enumerate(keys) if key in known]
 
 
 def read_mazes(files: dict[str, Path]) -> dict[str, Mazes]:
@@ -69,14 +89,14 @@ def read_mazes(files: dict[str, Path]) -> dict[str, Mazes]:
     Raises:
         UserError: a broken file or record, sides that differ, or a test question that stands in training too.
     """
-    records = {split: read_records(file) for split, file in files.items()}
+    records = {split: _records(file) for split, file in files.items()}
     side = math.isqrt(len(records["train"][0].question))
     mazes = {split: _checked(some, side, f"{split} mazes") for split, some in records.items()}
     known = {record.question: record.where for record in records["train"]}
     for record in records["test"]:
         if record.question in known:
             problem = f"the question stands in training too, {known[record.question]}"
-            raise record.refused(problem, "a test split of its own")
+            raise bad_record(record.where, problem, "a test split of its own")
     return mazes
 
 
@@ -88,7 +108,7 @@ def check_maze(record: Record, side: int) -> int:
     """
     problem = _problem_in_text(record.question, record.answer, side)
     if problem:
-        raise record.refused(problem, _ALLOWED)
+        raise bad_record(record.where, problem, _ALLOWED)
     question, answer = (tokens_of(text).reshape(side, side) for text in (record.question, record.answer))
     start, goal = (_in_ring(record.question.index(letter), side) for letter in (_START, _GOAL))
     steps, paths = search(ringed(question != MAZE_WALL), side + 2, start)
@@ -103,7 +123,7 @@ def check_maze(record: Record, side: int) -> int:
     elif steps[goal] != along[goal]:
         problem = f"the answer takes {along[goal]} steps, and {steps[goal]} suffice"
     if problem:
-        raise record.refused(problem, _ALLOWED)
+        raise bad_record(record.where, problem, _ALLOWED)
     return paths[goal]
 
 
@@ -114,13 +134,21 @@ def tokens_of(text: str) -> NDArray[np.uint8]:
     return table[np.frombuffer(text.encode("ascii"), np.uint8)]
 
 
+def _records(file: Path) -> list[Record]:
+    return [
+        Record(place(file, line), question, answer)
+        for first, rows in read_rows(file)
+        for line, (_, question, answer, _) in enumerate(rows, start=first)
+    ]
+
+
 def _checked(records: Sequence[Record], side: int, doing: str) -> Mazes:
     paths = [check_maze(record, side) for record in track(records, f"checking {doing}")]
     questions, answers = (
         tokens_of("".join(texts)).reshape(-1, side, side)
         for texts in zip(*((record.question, record.answer) for record in records), strict=True)
     )
-    return Mazes(questions, answers, paths)
+    return Mazes(questions, answers, paths, [record.where for record in records])
 
 
 def _problem_in_text(question: str, answer: str, side: int) -> str | None:
@@ -139,14 +167,14 @@ def _problem_in_text(question: str, answer: str, side: int) -> str | None:
             return f"{question.count(letter)} cells {letter} in the question"
     if _PATH in question:
         return f"the question has cells {_PATH}"
-    for place, (before, after) in enumerate(zip(question, answer, strict=True)):
+    for cell, (before, after) in enumerate(zip(question, answer, strict=True)):
         if before != after and (before, after) != (_FREE, _PATH):
-            row, column = divmod(place, side)
+            row, column = divmod(cell, side)
             return f"row {row + 1}, column {column + 1} is {before!r} in the question and {after!r} in the answer"
     return None
 
 
-def _in_ring(place: int, side: int) -> int:
+def _in_ring(cell: int, side: int) -> int:
     """The cell's number in the ringed maze."""
-    row, column = divmod(place, side)
+    row, column = divmod(cell, side)
     return (row + 1) * (side + 2) + column + 1

@@ -35,7 +35,7 @@ class Geometry:
 
 
 GEOMETRIES = {4: Geometry(2, 2), 6: Geometry(2, 3), 9: Geometry(3, 3)}
-# No puzzle with one solution has fewer: enumerated for 4×4 (sudoku_4x4.py) and, by others, for 6×6 and 9×9 (McGuire,
+# No puzzle with one solution has fewer: enumerated for 4×4 (every_4x4.py) and, by others, for 6×6 and 9×9 (McGuire,
 # Tugemann, Civario 2014).
 FEWEST_GIVENS = {4: 4, 6: 8, 9: 17}
 

@@ -1,7 +1,7 @@
 """All full sudoku grids of a geometry, counted, and drawn uniformly.
 
 N side, C = N·N cells, M grids. 4×4 and 6×6 grids are enumerated up to relabelling, as those whose first row is 1..N:
-a grid is such a one and one of the N! names of its digits. 9×9: see `sudoku_bands.py`.
+a grid is such a one and one of the N! names of its digits. 9×9: see `bands.py`.
 """
 
 from functools import cache
@@ -11,7 +11,7 @@ from math import factorial
 import numpy as np
 from numpy.typing import NDArray
 
-from generators.sudoku import bands as sudoku_bands
+from generators.sudoku import bands
 from generators.sudoku.geometry import Digits, Geometry
 from generators.sudoku.symmetries import draw_relabellings
 
@@ -22,14 +22,14 @@ _TOGETHER = 4096  # half-built grids extended at once
 def count_grids(geometry: Geometry) -> int:
     """How many full grids there are."""
     if geometry.size > _LARGEST_LISTED:
-        return sudoku_bands.count_grids()
+        return bands.count_grids()
     return len(_with_first_row(geometry)) * factorial(geometry.size)
 
 
 def sample_grids(geometry: Geometry, count: int, generator: np.random.Generator) -> Digits:
     """Full grids `[count, C]`, digits 1..N, independent and uniform over all grids."""
     if geometry.size > _LARGEST_LISTED:
-        return sudoku_bands.sample_grids(count, generator)
+        return bands.sample_grids(count, generator)
     grids = _with_first_row(geometry)[generator.integers(len(_with_first_row(geometry)), size=count)]
     names = draw_relabellings(geometry.size, count, generator)
     return np.take_along_axis(names, grids.astype(np.intp), axis=1)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from generators.sudoku import every_4x4 as sudoku_4x4
+from generators.sudoku import every_4x4
 from generators.sudoku.geometry import Digits, Geometry
 from generators.sudoku.grids import sample_grids
 from generators.sudoku.solver import all_digits, count_solutions
@@ -46,7 +46,7 @@ def draw_puzzles(geometry: Geometry, wanted: Wanted, seed: int) -> tuple[Digits,
     Raises:
         UserError: there are not so many, or they are too rare to be found.
     """
-    if geometry == sudoku_4x4.GEOMETRY:
+    if geometry == every_4x4.GEOMETRY:
         return _draw_from_list(wanted, seed)
     drawing = _Drawing(geometry, wanted, seed)
     part = min(_BATCH, max(_PART, wanted.count // 10))
@@ -130,7 +130,7 @@ class _Drawing:
 
 
 def _draw_from_list(wanted: Wanted, seed: int) -> tuple[Digits, Digits]:
-    questions, answers = sudoku_4x4.every_puzzle()
+    questions, answers = every_4x4.every_puzzle()
     givens = np.count_nonzero(questions, axis=1)
     possible = np.flatnonzero((givens >= wanted.fewest) & (givens <= wanted.most))
     if wanted.count > len(possible):
@@ -143,5 +143,5 @@ def _draw_from_list(wanted: Wanted, seed: int) -> tuple[Digits, Digits]:
     # The least of exponential times of rate 1/s: a draw without replacement where s like items share a weight of 1.
     times = generator.standard_exponential(len(possible)) * np.bincount(givens)[givens[possible]]
     chosen = generator.permutation(possible[np.argsort(times)[: wanted.count]])
-    symmetries = draw_symmetries(sudoku_4x4.GEOMETRY, wanted.count, generator)
+    symmetries = draw_symmetries(every_4x4.GEOMETRY, wanted.count, generator)
     return symmetries.apply(questions[chosen]), symmetries.apply(answers[chosen])

@@ -6,13 +6,16 @@ being ignored. A file is JSON lines, a JSON list, or one JSON object; a folder i
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from trm.errors import UserError
+from trm.puzzles.text_tokens import BROKEN, MOST_CHARACTERS
 
+_RAREST = 5  # characters named where there are too many
 _FORMS = {"gsm8k": ("question", "answer"), "math": ("problem", "solution")}
 _ALLOWED = (
     '{"question": "…", "answer": "… #### 42"} as in GSM8K, or '
@@ -27,11 +30,13 @@ class Record:
     """One question with its final answer.
 
     form: "gsm8k" or "math".
+    where: its file and line or record, for errors.
     """
 
     question: str
     answer: str
     form: str
+    where: str
 
 
 def source_files(paths: Sequence[Path]) -> list[Path]:
@@ -69,6 +74,31 @@ def read_records(file: Path) -> list[Record]:
     if not records:
         raise _refused(str(file), "no record in it", "check that the download is complete")
     return records
+
+
+def check_characters(records: Iterable[Record], known: str) -> None:
+    """Refuse records that have, with the known characters, more different ones than there are tokens.
+
+    Raises:
+        UserError: naming the first record with one too many, and the rarest characters of all.
+    """
+    found, beyond, counts = set(known), "", Counter[str]()
+    for record in records:
+        own = set(record.question + record.answer)
+        counts.update(own)
+        found |= own
+        if len(found) > MOST_CHARACTERS and not beyond:
+            beyond = record.where
+    if beyond:
+        others = found - set(known)
+        rarest = sorted(others, key=lambda character: (counts[character], character))[:_RAREST]
+        named = ", ".join(f"{character!r} ({counts[character]})" for character in rarest)
+        raise UserError(
+            given=f"{beyond}: the first record with more than {MOST_CHARACTERS} different characters up to it; all "
+            f"have {len(found)}, the rarest (in how many records): {named}",
+            allowed=f"at most {MOST_CHARACTERS} in all, since a token is one byte",
+            remedy="leave out the records with rare characters, or write them with common ones",
+        )
 
 
 def final_answer(form: str, text: str) -> str:
@@ -145,9 +175,16 @@ def _record(where: str, content: Any) -> Record:
         if not isinstance(value, str) or not value.strip():
             raise _refused(where, f"its {key} is {'empty' if isinstance(value, str) else 'not text'}")
     try:
-        return Record(question.strip(), final_answer(form, solution), form)
+        record = Record(question.strip(), final_answer(form, solution), form, where)
     except ValueError as error:
         raise _refused(where, str(error)) from error
+    if BROKEN in record.question + record.answer:
+        raise _refused(
+            where,
+            "the character U+FFFD, which stands for bytes that could not be read",
+            "correct or remove that record, or save the file from its source as UTF-8 again",
+        )
+    return record
 
 
 def _refused(where: str, reason: str, remedy: str = "correct or remove that record") -> UserError:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from generators.texts.math_files import Record, read_records, source_files
+from generators.texts.math_files import Record, check_characters, read_records, source_files
 from generators.texts.question_families import Problem
-from generators.texts.question_sets import Sizes, Splits, answer_share
+from generators.texts.question_sets import PRINTABLE, Sizes, Splits, answer_share
 from trm.errors import UserError
 from trm.puzzles.manifest import digest
 from trm.puzzles.progress import track
@@ -47,7 +47,7 @@ def read_splits(
         limits: its lengths hold; its sizes are not looked at.
 
     Raises:
-        UserError: a broken file, or fewer questions than asked for.
+        UserError: a broken file, fewer questions than asked for, or more characters than tokens.
     """
     seen: set[str] = set()
     test, train = (
@@ -68,13 +68,16 @@ def read_splits(
         train_kept = _drawn(train_kept, train_size, "train", seed)
     kept = {"train": train_kept, "test": test_kept}
     _check_not_empty(kept, left_out)
+    used = {problem for split in kept.values() for problem in split}
+    every = (*train.records, *test.records)
+    check_characters([r for r in every if (r.question, r.answer) in used], PRINTABLE)
     facts = {
         "seed": seed,
         "sources": {"train": train.facts, **({"test": test.facts} if test_paths else {})},
         "left_out": left_out,
         "most_common_answer_share": answer_share([test_kept]),
     }
-    forms = sorted({record.form for record in (*train.records, *test.records)})
+    forms = sorted({record.form for record in every})
     return FileSplits(f"{'-'.join(forms)}-files", kept, facts)
 
 

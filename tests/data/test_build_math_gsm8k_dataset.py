@@ -238,7 +238,11 @@ def test_one_file_is_split_by_the_seed(tmp_path: Path) -> None:
         (b'{"problem": "a", "solution": "\\\\boxed{}"}', "its final answer is empty"),
         (b'{"question": "caf\xe9", "answer": "#### 1"}', "byte 17 is not UTF-8"),
         (b"\n", "no record in it"),
-        ('{"question": "a�", "answer": "#### 1"}'.encode(), "U\\+FFFD"),
+        (
+            '{"question": "b", "answer": "#### 1"}\n{"question": "a\ufffd", "answer": "#### 1"}'.encode(),
+            "bad.jsonl, line 2: the character U\\+FFFD",
+        ),
+        ('{"question": "a", "answer": "#### \ufffd"}'.encode(), "bad.jsonl, line 1: the character U\\+FFFD"),
     ],
 )
 def test_broken_files_are_refused_with_the_place(content: bytes, message: str, tmp_path: Path) -> None:
@@ -248,6 +252,21 @@ def test_broken_files_are_refused_with_the_place(content: bytes, message: str, t
     with pytest.raises(UserError, match=message):
         build(build_math_gsm8k_dataset, tmp_path / "d", "--input", bad, "--test-input", good)
     assert not (tmp_path / "d").exists()
+
+
+def test_too_many_characters_are_refused_with_the_place_and_the_rarest(tmp_path: Path) -> None:
+    left = 253 - len(PRINTABLE)
+    letters = "".join(map(chr, range(0x4E00, 0x4E00 + left)))
+    most = [gsm(f"{number} {letters}") for number in range(3)]
+    train = write_lines(tmp_path / "train.jsonl", *most, gsm("ā ă?"), gsm("ā, again"))
+    test = write_lines(tmp_path / "test.jsonl", gsm("b?"))
+    flags = ("--input", train, "--test-input", test)
+    with pytest.raises(UserError) as refused:
+        build(build_math_gsm8k_dataset, tmp_path / "d", *flags)
+    assert refused.value.given.startswith(f"{train}, line 4: the first record with more than 253")
+    assert "all have 255, the rarest (in how many records): 'ă' (1), 'ā' (2), '一' (3)" in refused.value.given
+    write_lines(train, *most, gsm("ā" * 600))  # too long, and so left out with its character
+    build(build_math_gsm8k_dataset, tmp_path / "d", *flags)
 
 
 def test_a_json_list_names_its_records(tmp_path: Path) -> None:

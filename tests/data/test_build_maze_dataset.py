@@ -254,14 +254,21 @@ def test_published_mazes_with_several_shortest_paths_are_counted(tmp_path: Path)
     assert about(dataset).facts["mazes_with_several_shortest_paths"] == {"train": 1, "test": 1}
 
 
-def test_images_of_training_mazes_among_the_test_mazes_are_counted(
-    tmp_path: Path, mazes: tuple[Tokens, Tokens]
+def test_images_of_training_mazes_among_the_test_mazes_are_counted_and_with_aug_refused(
+    tmp_path: Path, mazes: tuple[Tokens, Tokens], capsys: pytest.CaptureFixture[str]
 ) -> None:
     lines = published_form(mazes)
-    turned = published_form((np.rot90(mazes[0][:2], axes=(1, 2)), np.rot90(mazes[1][:2], axes=(1, 2))))
+    turned = published_form((np.rot90(mazes[0][2:4], axes=(1, 2)), np.rot90(mazes[1][2:4], axes=(1, 2))))
     folder = write(tmp_path / "s", lines[:5], [*lines[5:7], *turned])
     dataset = build(builder, tmp_path / "m", "--source", folder)
     assert about(dataset).facts["test_mazes_in_training_up_to_symmetry"] == 2
+    assert "2 of 4 test mazes are turns or mirror images of training mazes" in capsys.readouterr().out
+    with pytest.raises(UserError) as refused:
+        build(builder, tmp_path / "aug", "--source", folder, "--aug")
+    first = f"{folder / 'test.csv'}, line 4: a turn or mirror image of {folder / 'train.csv'}, line 4,"
+    assert refused.value.given.startswith(first)
+    assert "2 of 4 test mazes are such images" in refused.value.given
+    assert not (tmp_path / "aug").exists()
 
 
 BROKEN: list[tuple[str, str]] = [
@@ -288,7 +295,10 @@ BROKEN: list[tuple[str, str]] = [
 def test_a_broken_record_is_refused_with_file_line_and_reason(
     tmp_path: Path, line: str, problem: str
 ) -> None:
-    for train, test, where in ((GOOD, [line], "test.csv:2"), ([*GOOD, line], [ALONE], "train.csv:4")):
+    for train, test, where in (
+        (GOOD, [line], "test.csv, line 2"),
+        ([*GOOD, line], [ALONE], "train.csv, line 4"),
+    ):
         folder = write(tmp_path / where[:4], train, test)
         with pytest.raises(UserError) as refused:
             build(builder, tmp_path / "m", "--source", folder)
@@ -299,14 +309,26 @@ def test_a_broken_record_is_refused_with_file_line_and_reason(
 
 def test_a_file_of_other_columns_is_refused(tmp_path: Path) -> None:
     folder = write(tmp_path, ["x"], ["x"], header="question,answer")
-    with pytest.raises(UserError, match=r"train.csv:1: columns question,answer"):
+    with pytest.raises(UserError, match=r"train\.csv, line 1: the columns are question,answer, not"):
         build(builder, tmp_path / "m", "--source", folder)
 
 
 def test_a_file_without_a_record_is_refused(tmp_path: Path) -> None:
     folder = write(tmp_path, [], [])
-    with pytest.raises(UserError, match=r"train.csv: no puzzle"):
+    with pytest.raises(UserError, match=r"train\.csv: no record in it"):
         build(builder, tmp_path / "m", "--source", folder)
+    (folder / "train.csv").write_bytes(b"")
+    with pytest.raises(UserError, match=r"train\.csv: empty"):
+        build(builder, tmp_path / "m", "--source", folder)
+
+
+def test_a_file_that_was_cut_off_is_refused_wherever(tmp_path: Path) -> None:
+    folder = write(tmp_path, GOOD, [ALONE.removesuffix("1") + "1234"])
+    whole = (folder / "test.csv").read_bytes()
+    for end in range(len(HEADER) + 2, len(whole)):
+        (folder / "test.csv").write_bytes(whole[:end])
+        with pytest.raises(UserError, match=r"test\.csv, line 2: the last line does not end"):
+            build(builder, tmp_path / "m", "--source", folder)
 
 
 def test_a_missing_file_is_refused(tmp_path: Path, source: Path) -> None:
@@ -317,13 +339,13 @@ def test_a_missing_file_is_refused(tmp_path: Path, source: Path) -> None:
 
 def test_a_file_that_is_no_text_is_refused_with_its_line(tmp_path: Path, source: Path) -> None:
     (source / "train.csv").write_bytes(f"{HEADER}\na,".encode() + b"\xff" * 64 + b",x,1\n")
-    with pytest.raises(UserError, match=r"train.csv:2: "):
+    with pytest.raises(UserError, match=r"train\.csv, line 2: "):
         build(builder, tmp_path / "m", "--source", source)
 
 
 def test_a_test_question_of_the_training_file_is_refused(tmp_path: Path) -> None:
     folder = write(tmp_path, GOOD, [GOOD[1]])
-    with pytest.raises(UserError, match=r"test.csv:2: the question stands in training too, .*train.csv:3"):
+    with pytest.raises(UserError, match=r"test\.csv, line 2: the question .* too, .*train\.csv, line 3"):
         build(builder, tmp_path / "m", "--source", folder)
 
 

@@ -324,9 +324,11 @@ def test_the_end_says_what_was_built(tmp_path: Path, capsys: pytest.CaptureFixtu
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--size", "3"], "4..12"),
-        (["--size", "13"], "4..12"),
-        (["--size", "6"], "single class"),
+        (["--size", "0"], "0 is out of range"),
+        *(
+            (["--size", str(size)], f"--size {size}\n.* 5, 7..12 for the clean protocol")
+            for size in (3, 4, 6, 13)
+        ),
         (["--test-classes", "12"], "12 of the 12 symmetry classes"),
         (["--max-given", "8"], "<= 7"),
         (["--min-given", "5", "--max-given", "4"], "min-given <= max-given"),

@@ -12,7 +12,7 @@ from huggingface_hub.errors import LocalEntryNotFoundError
 from numpy.typing import NDArray
 
 from data import build_sudoku_dataset
-from generators.sudoku import files as sudoku_files
+from generators import published_csv
 from tests.data import sudoku_reference as reference
 from tests.data.builders import build, check_help, check_learns_and_is_scored, check_same_bytes_twice
 from trm.errors import UserError
@@ -28,8 +28,11 @@ def full_grid(shift: int) -> list[int]:
 
 
 def record(number: int, blank: str = ".") -> str:
-    """A line of CSV; its rating is its number, and no two numbers below 1000 give the same question."""
-    kept = np.random.default_rng(number).random(81) < 0.6
+    """A line of CSV; its rating is its number, and no two numbers below 1000 give the same question.
+
+    Those below 12 and 100..110 have one solution.
+    """
+    kept = np.random.default_rng(number).random(81) < 0.75
     answer = full_grid(number)
     question = "".join(
         str(digit) if keep else blank for digit, keep in zip(answer, kept.tolist(), strict=True)
@@ -159,7 +162,7 @@ def test_blocks_of_a_long_file_are_read_as_one(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = build(build_sudoku_dataset, tmp_path / "whole", "--source", source)
-    monkeypatch.setattr(sudoku_files, "_BLOCK", 400)  # bytes: two or three records
+    monkeypatch.setattr(published_csv, "_BLOCK", 400)  # bytes: two or three records
     assert questions(build(build_sudoku_dataset, tmp_path / "parts", "--source", source), "train") == (
         questions(whole, "train")
     )
@@ -169,17 +172,40 @@ def test_blocks_of_a_long_file_are_read_as_one(
 
 
 def test_difficulty_is_asked_of_both_splits(source: Path, tmp_path: Path) -> None:
-    write(source, "test", [record(number) for number in (102, 5, 103, 6)])
+    write(source, "test", [record(number) for number in (102, 5, 103, 11)])
     dataset = build(build_sudoku_dataset, tmp_path / "set", "--source", source, "--min-difficulty", 6)
     assert len(questions(dataset, "train")) == 4  # 6, 7, 8, 9
     assert len(questions(dataset, "test")) == 3
 
 
-def test_questions_in_both_splits_are_counted(
+def test_questions_in_both_splits_are_refused_with_their_places(source: Path, tmp_path: Path) -> None:
+    write(source, "test", [record(number) for number in (100, 3, 101, 4)])
+    with pytest.raises(UserError) as refused:
+        build(build_sudoku_dataset, tmp_path / "set", "--source", source, "--num-aug", 2)
+    places = (
+        f"{source / 'test.csv'}, line 3: the question stands in training too, {source / 'train.csv'}, line 5;"
+    )
+    assert refused.value.given == f"{places} 2 of 4 test questions do"
+    assert not (tmp_path / "set").exists()
+
+
+def test_a_test_question_that_is_a_drawn_image_of_a_training_question_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "source"
+    write(folder, "train", [record(0), record(1)])
+    write(folder, "test", [record(2)])
+    flags = ("--source", folder, "--num-aug", 1)
+    parts = arrays(build(build_sudoku_dataset, tmp_path / "set", *flags), "train")
+    question, answer = ("".join(str(cell - 1) for cell in parts[name][3]) for name in ("inputs", "labels"))
+    write(folder, "test", [record(2), f"image,{question},{answer},1"])
+    with pytest.raises(UserError, match=r"test\.csv, line 3: .* too, as an image of .*train\.csv, line 3;"):
+        build(build_sudoku_dataset, tmp_path / "other", *flags)
+
+
+def test_an_allowed_overlap_is_counted(
     source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write(source, "test", [record(number) for number in (100, 3, 101, 4)])
-    dataset = build(build_sudoku_dataset, tmp_path / "set", "--source", source)
+    dataset = build(build_sudoku_dataset, tmp_path / "set", "--source", source, "--allow-overlap")
     about = read_about(dataset)
     assert about is not None
     assert (about.protocol, about.facts["shared_questions"]) == ("published", 2)
@@ -259,31 +285,70 @@ def test_a_file_that_was_cut_off_is_refused_wherever(source: Path, tmp_path: Pat
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", "line 1: the last line does not end"),
-        (b"question,answer\n", "line 1: no header source,question,answer,rating"),
-        (f"{HEADER}\n".encode(), "has 0 records"),
-        (f"{HEADER}\n\xff\xfe".encode("latin-1") + b"\n", "line 2: 1 columns instead of 4"),
+        (b"", ": empty"),
+        (HEADER.encode(), ", line 1: the last line does not end"),
+        (
+            b"question,answer\n",
+            ", line 1: the columns are question,answer, not source,question,answer,rating",
+        ),
+        (f"{HEADER}\n".encode(), ": no record in it"),
+        (f"{HEADER}\n\xff\xfe".encode("latin-1") + b"\n", ", line 2: 1 columns instead of 4"),
     ],
 )
 def test_a_file_of_another_form_is_refused(content: bytes, reason: str, source: Path, tmp_path: Path) -> None:
     (source / "train.csv").write_bytes(content)
     with pytest.raises(UserError) as refused:
         build(build_sudoku_dataset, tmp_path / "set", "--source", source)
-    assert f"train.csv{',' if 'line' in reason else ''} {reason}" in refused.value.given
+    assert refused.value.given.startswith(f"{source / 'train.csv'}{reason}")
 
 
-def test_several_solutions_are_refused_on_request(source: Path, tmp_path: Path) -> None:
+def test_several_solutions_are_refused_unless_nothing_is_solved(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = "".join(map(str, full_grid(0)))
+    write(source, "test", [record(100), record(101), f"made,{'.' * 81},{answer},1"])
+    flags = ("--source", source, "--overwrite")
+    for more in ((), ("--check-unique",)):
+        with pytest.raises(UserError, match=r"test\.csv, line 4: the question has several solutions"):
+            build(build_sudoku_dataset, tmp_path / "set", *flags, *more)
+    about = read_about(build(build_sudoku_dataset, tmp_path / "set", *flags, "--no-check-unique"))
+    assert about is not None
+    assert about.facts["unique_checked"] == {"train": 0, "test": 0}
+    write(source, "test", [record(100)])
+    write(source, "train", [record(0), f"made,{'.' * 81},{answer},1", record(1)])
+    with pytest.raises(UserError, match=r"train\.csv, line 3: the question has several solutions"):
+        build(build_sudoku_dataset, tmp_path / "set", *flags)
+
+
+def test_one_given_fewer_than_a_question_needs_is_noticed(source: Path, tmp_path: Path) -> None:
     answer = next(reference.solutions([int(cell) for cell in UNIQUE.replace(".", "0")], 3, 3))
     unique = f"known,{UNIQUE},{''.join(map(str, answer))},0"
-    write(source, "train", [unique])
     write(source, "test", [unique])
-    flags = ("--source", source, "--check-unique", "--overwrite")
-    build(build_sudoku_dataset, tmp_path / "set", *flags)
-    several = unique.replace(UNIQUE, replaced(UNIQUE, 14, "."))  # of 17 givens one fewer
-    write(source, "test", [unique, unique, several])
-    build(build_sudoku_dataset, tmp_path / "set", "--source", source, "--overwrite")
-    with pytest.raises(UserError, match=r"test\.csv, line 4: the question has several solutions"):
-        build(build_sudoku_dataset, tmp_path / "set", *flags)
+    build(build_sudoku_dataset, tmp_path / "set", "--source", source)
+    write(source, "test", [unique.replace(UNIQUE, replaced(UNIQUE, 14, "."))])  # 16 of 17
+    with pytest.raises(UserError, match=r"test\.csv, line 2: the question has several solutions"):
+        build(build_sudoku_dataset, tmp_path / "other", "--source", source)
+
+
+def test_of_many_questions_a_sample_drawn_by_the_seed_is_solved(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    solved: list[list[int]] = []
+    monkeypatch.setattr(build_sudoku_dataset, "UNIQUE_SAMPLE", {"train": 4, "test": 3})
+    monkeypatch.setattr(
+        build_sudoku_dataset, "check_unique", lambda _, records: solved.append(records.lines.tolist())
+    )
+    flags = ("--source", source, "--overwrite")
+    for seed in (1, 1, 2):
+        build(build_sudoku_dataset, tmp_path / "set", *flags, "--seed", seed)
+    assert [len(lines) for lines in solved] == [4, 3] * 3
+    assert solved[:2] == solved[2:4] != solved[4:]
+    assert "4 of 10 training questions, 3 of 6 test questions" in capsys.readouterr().out
+    about = read_about(build(build_sudoku_dataset, tmp_path / "set", *flags))
+    assert about is not None
+    assert about.facts["unique_checked"] == {"train": 4, "test": 3}
+    build(build_sudoku_dataset, tmp_path / "set", *flags, "--check-unique")
+    assert [len(lines) for lines in solved[-2:]] == [10, 6]
 
 
 @pytest.mark.parametrize(
@@ -292,6 +357,9 @@ def test_several_solutions_are_refused_on_request(source: Path, tmp_path: Path) 
         (("--subsample-size", 11), "has 10 records\n  allowed: at least 11"),
         (("--min-difficulty", 10), "has 0 records of rating 10 or more"),
         (("--min-difficulty", 5, "--subsample-size", 6), "has 5 records of rating 5 or more"),
+        (("--subsample-size", 11), "to do:   lower --subsample-size"),
+        (("--min-difficulty", 10, "--subsample-size", 2), "to do:   lower --min-difficulty"),
+        (("--check-unique", "--no-check-unique"), "not allowed with argument --check-unique"),
         (("--source-repo", "a/b"), "both --source"),
         (("--num-aug", -1), "at least 0"),
         (("--subsample", 3), "did you mean --subsample-size?"),

@@ -60,10 +60,11 @@ def write_plain_dataset(
         for tokens in (split.inputs, split.labels):
             assert tokens.dtype == np.uint8, tokens.dtype
             assert tokens.max() < vocab_size, (int(tokens.max()), vocab_size)
-    shared = 0 if allow_overlap else shared_questions(splits["train"].inputs, splits["test"].inputs)
+    shared = [] if allow_overlap else shared_questions(splits["train"].inputs, splits["test"].inputs)
     if shared:
         raise UserError(
-            given=f"{shared} questions of the test split stand in the training split too",
+            given=f"{len(shared):,} questions of the test split stand in the training split too; the first is test "
+            f"example {shared[0][0]:,} and training example {shared[0][1]:,}, counted from 0",
             allowed="splits without a common question",
             remedy="take the repeated records out of one of the sources",
         )
@@ -75,13 +76,15 @@ def write_plain_dataset(
         }
 
 
-def shared_questions(train: NDArray[np.uint8], test: NDArray[np.uint8]) -> int:
-    """How many rows of `test` `[E, L]` are also rows of `train`."""
-    candidates = np.isin(_row_numbers(test), _row_numbers(train))  # few are left to be compared byte by byte
-    if not candidates.any():
-        return 0
-    known = {row.tobytes() for row in train}
-    return sum(row.tobytes() in known for row in test[candidates])
+def shared_questions(train: NDArray[np.uint8], test: NDArray[np.uint8]) -> list[tuple[int, int]]:
+    """The rows of `test` `[E, L]` that are also rows of `train`: (number in test, first number in train)."""
+    asked, known = _row_numbers(test), _row_numbers(train)
+    candidates = np.flatnonzero(np.isin(asked, known))  # few are left to be compared byte by byte
+    rows: dict[bytes, int] = {}
+    for number in np.flatnonzero(np.isin(known, asked[candidates])).tolist():
+        rows.setdefault(train[number].tobytes(), number)
+    keys = ((number, test[number].tobytes()) for number in candidates.tolist())
+    return [(number, rows[key]) for number, key in keys if key in rows]
 
 
 def _row_numbers(rows: NDArray[np.uint8]) -> NDArray[np.uint64]:

@@ -43,17 +43,21 @@ def test_what_is_written_is_loaded_group_by_group(tmp_path: Path) -> None:
 def test_a_question_in_both_splits_is_refused_unless_the_protocol_has_it(tmp_path: Path) -> None:
     train, test = rows(10, 0), rows(5, 1)
     test[3] = train[7]
-    with pytest.raises(UserError, match="1 questions of the test split stand in the training split"):
+    train[8] = test[3]
+    with pytest.raises(
+        UserError, match=r"1 questions of .* the first is test example 3 and training example 7"
+    ):
         write_plain_dataset(tmp_path / "set", ABOUT, splits(train, test), vocab_size=9)
     assert list(tmp_path.iterdir()) == []
     write_plain_dataset(tmp_path / "set", ABOUT, splits(train, test), vocab_size=9, allow_overlap=True)
 
 
-def test_shared_questions_are_counted_exactly() -> None:
+def test_shared_questions_are_found_exactly() -> None:
     train = rows(200_000, 2)
     test = np.concatenate([train[::40_000], rows(100, 3), train[:1]])
     test[0, 0] = 0
-    assert shared_questions(train, test) == 5
+    assert shared_questions(train, test) == [(1, 40_000), (2, 80_000), (3, 120_000), (4, 160_000), (105, 0)]
+    assert shared_questions(train, test[5:105]) == []
 
 
 def test_an_empty_split_is_refused(tmp_path: Path) -> None:

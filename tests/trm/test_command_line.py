@@ -1,0 +1,53 @@
+"""Command lines: what an integer is, and what an interrupt is answered with."""
+
+import argparse
+from pathlib import Path
+
+import pytest
+
+from tests.runs import REPOSITORY
+from trm.command_line import integer, run_builder, run_command
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("0", "0 is out of range: an integer in 1..30"),
+        ("31", "31 is out of range: an integer in 1..30"),
+        ("-4", "-4 is out of range"),
+        *((text, f"{text!r} is no integer") for text in ("x", "1.5", "", "--3", "3-", " 3", "\u0663")),
+    ],
+)
+def test_what_is_no_integer_or_out_of_range_is_called_so(text: str, message: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError) as refused:
+        integer(1, 30)(text)
+    assert str(refused.value).startswith(message)
+
+
+def test_integers_in_range_are_read() -> None:
+    assert [integer(-2)(text) for text in ("-2", "0", "007")] == [-2, 0, 7]
+    with pytest.raises(argparse.ArgumentTypeError, match="an integer, at least -2"):
+        integer(-2)("-3")
+
+
+def interrupted() -> None:
+    raise KeyboardInterrupt
+
+
+def test_an_interrupted_builder_says_that_nothing_was_written(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run_builder(interrupted)
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == "interrupted; nothing was written\n"
+
+
+@pytest.mark.parametrize("file", sorted((REPOSITORY / "data").glob("build_*.py")), ids=lambda file: file.stem)
+def test_every_builder_ends_as_a_builder(file: Path) -> None:
+    assert file.read_text().endswith('if __name__ == "__main__":\n    run_builder(main)\n')
+
+
+def test_an_interrupted_run_says_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run_command(interrupted)
+    assert ended.value.code == 130
+    assert "resumes a run" in capsys.readouterr().err
