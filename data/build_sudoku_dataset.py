@@ -185,7 +185,8 @@ def _kept(file: Path, min_difficulty: int | None, sample: int | None, seed: int)
         fewer = ["--subsample-size"] if sample is not None and found else []
         easier = ["--min-difficulty"] if min_difficulty is not None else []
         raise UserError(
-            given=f"{file} has {found:,} records" + (f" of rating {min_difficulty} or more" if easier else ""),
+            given=f"{file} has {found:,} records"
+            + (f" of rating {min_difficulty} or more" if easier else ""),
             allowed=f"at least {sample or 1:,}",
             remedy=f"lower {' or '.join(fewer + easier)}",
         )
