@@ -60,4 +60,4 @@ def parse() -> ScoringRequest:
 
 
 if __name__ == "__main__":
-    run_command(lambda: score(parse(), SUPERVISIONS))
+    run_command(lambda: score(parse(), SUPERVISIONS), interrupted="interrupted; nothing was written")
