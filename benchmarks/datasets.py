@@ -18,11 +18,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 from trm.evaluation.table import table
-from trm.puzzles.loading import TrainingData
 
 ROOT = Path(__file__).resolve().parents[1]
 BATCH = 256
@@ -124,21 +125,25 @@ def measure(name: str, words: str, output: Path) -> Cost:
     if status:
         raise RuntimeError(f"{' '.join(command)} failed; run it to see why")
     disk = sum(file.stat().st_size for file in output.rglob("*") if file.is_file())
+    # In a process of its own: a builder started from a process that has grown would be counted as large as that.
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as drawer:
+        drawing = drawer.submit(draw, output).result()
+    return Cost(name, seconds, usage.ru_maxrss * 1024, disk, *drawing)
+
+
+def draw(dataset: Path) -> tuple[int, float, float]:
+    """Training examples, seconds to open, and examples a second that this process makes into batches."""
+    from trm.puzzles.loading import TrainingData  # brings torch, which the measuring process goes without
+
     opened = time.monotonic()
-    data = TrainingData([output], seed=0, global_batch_size=BATCH, epochs_per_iteration=1_000_000)
+    data = TrainingData([dataset], seed=0, global_batch_size=BATCH, epochs_per_iteration=1_000_000)
     opening = time.monotonic() - opened
-    examples = sum(one.examples.count for one in data.sets)
-    return Cost(name, seconds, usage.ru_maxrss * 1024, disk, examples, opening, drawing_rate(data))
-
-
-def drawing_rate(data: TrainingData) -> float:
-    """Examples a second that this process makes into batches."""
     data.start_iteration(0)
     data.next_batch()
     drawn, started = 0, time.monotonic()
     while (passed := time.monotonic() - started) < DRAWING_SECONDS:
         drawn += len(data.next_batch() or ())
-    return drawn / passed
+    return sum(one.examples.count for one in data.sets), opening, drawn / passed
 
 
 def as_table(costs: list[Cost]) -> str:
