@@ -53,7 +53,6 @@ def command_line() -> CommandLine:
     parser.add_argument(
         "--num-aug", type=integer(0), default=1000, help="most augmentations of a task (1000)"
     )
-    parser.add_argument("--seed", type=integer(0), default=42, help="of every random draw (42)")
     parser.add_argument(
         "--puzzle-identifiers-start", type=integer(1), default=1, help="the first puzzle's identifier (1)"
     )
@@ -73,7 +72,7 @@ def command_line() -> CommandLine:
         help="place of a training example on the canvas: drawn at each visit (fresh, the default), "
         "or one for good, as published (fixed, and always so with --materialize)",
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace an existing dataset")
+    parser.add_builder_flags(seed=42)
     return parser
 
 

@@ -70,8 +70,7 @@ def command_line() -> CommandLine:
         type=integer(1, 256),
         help=f"characters; longer ones are left out ({ANSWER_LENGTH}; of files {FILE_ANSWER_LENGTH})",
     )
-    parser.add_argument("--seed", type=integer(0), default=0, help="of every random draw (0)")
-    parser.add_argument("--overwrite", action="store_true", help="replace an existing dataset")
+    parser.add_builder_flags(seed=0)
     return parser
 
 

@@ -76,8 +76,7 @@ def command_line() -> CommandLine:
         help=f"fewest steps from S to G ({HARD_LENGTH} at {HARD_SIDE}, size^1.25)",
     )
     parser.add_argument("--loops", type=integer(0), help="openings that close a loop, in each maze (0)")
-    parser.add_argument("--seed", type=integer(0), default=42, help="of every random draw (42)")
-    parser.add_argument("--overwrite", action="store_true", help="replace an existing dataset")
+    parser.add_builder_flags(seed=42)
     return parser
 
 

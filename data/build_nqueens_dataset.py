@@ -84,8 +84,7 @@ def command_line() -> CommandLine:
         type=integer(0, 7),
         help="turns and mirror images of a training question beside it (7: all)",
     )
-    parser.add_argument("--seed", type=integer(0), default=42, help="of every random draw (42)")
-    parser.add_argument("--overwrite", action="store_true", help="replace an existing dataset")
+    parser.add_builder_flags(seed=42)
     return parser
 
 

@@ -56,8 +56,7 @@ def command_line() -> CommandLine:
         "--max-question-length", type=integer(16, 4096), help="characters; longer ones are not asked"
     )
     parser.add_argument("--max-answer-length", type=integer(1, 256), help="characters; answer slots")
-    parser.add_argument("--seed", type=integer(0), default=0, help="of every random draw (0)")
-    parser.add_argument("--overwrite", action="store_true", help="replace an existing dataset")
+    parser.add_builder_flags(seed=0)
     return parser
 
 

@@ -57,8 +57,7 @@ def command_line() -> CommandLine:
     parser.add_argument(
         "--max-answer-length", type=integer(1), default=256, help="longer ones are left out (256 characters)"
     )
-    parser.add_argument("--seed", type=integer(0), default=0, help="of every random draw (0)")
-    parser.add_argument("--overwrite", action="store_true", help="replace an existing dataset")
+    parser.add_builder_flags(seed=0)
     return parser
 
 

@@ -53,8 +53,7 @@ def command_line() -> CommandLine:
         help="as many of each distance where there are so many (uniform, the default), or every state as likely "
         "(natural: nine in ten are 8 to 10 half turns away)",
     )
-    parser.add_argument("--seed", type=integer(0), default=0, help="of every random draw (0)")
-    parser.add_argument("--overwrite", action="store_true", help="replace an existing dataset")
+    parser.add_builder_flags(seed=0)
     return parser
 
 

@@ -79,8 +79,7 @@ def command_line() -> CommandLine:
         default="sample",
         help="solve none of them",
     )
-    parser.add_argument("--seed", type=integer(0), default=42, help="of every random draw (42)")
-    parser.add_argument("--overwrite", action="store_true", help="replace an existing dataset")
+    parser.add_builder_flags(seed=42)
     return parser
 
 

@@ -71,8 +71,7 @@ def add_flags(parser: CommandLine) -> CommandLine:
         default=0,
         help="most symmetric images of a training puzzle beside it, all different (0)",
     )
-    parser.add_argument("--seed", type=integer(0), default=42, help="of every random draw (42)")
-    parser.add_argument("--overwrite", action="store_true", help="replace an existing dataset")
+    parser.add_builder_flags(seed=42)
     return parser
 
 

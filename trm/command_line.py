@@ -38,6 +38,11 @@ class CommandLine(argparse.ArgumentParser):
                 raise self._unknown(flag)
         return self.parse_args(given)
 
+    def add_builder_flags(self, seed: int) -> None:
+        """The flags that every dataset builder has, with its own default seed."""
+        self.add_argument("--seed", type=integer(0), default=seed, help=f"of every random draw ({seed})")
+        self.add_argument("--overwrite", action="store_true", help="replace an existing dataset")
+
     def error(self, message: str) -> NoReturn:
         """Called by argparse for anything it cannot use."""
         raise UserError(message, "the flags of --help", f"run {self.prog} --help")

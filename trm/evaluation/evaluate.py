@@ -7,7 +7,6 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -87,11 +86,13 @@ class Evaluator:
     arc: bool
     seed: int = 0
     save_outputs: Sequence[str] = ()
+    _scorers: dict[str, Scorer | None] = field(init=False, repr=False, compare=False)  # of each set
 
     def __post_init__(self) -> None:
-        assert self._scorers.keys() == {
-            one.name for one in self.data.sets
+        scorers = {
+            one.name: scorer_of(one.about) for one in self.data.sets
         }  # a missing one is told before training
+        object.__setattr__(self, "_scorers", scorers)
         if not self.arc:
             return
         canvas = math.isqrt(self.data.metadata.seq_len)
@@ -101,11 +102,6 @@ class Evaluator:
                 "the arc evaluator on ARC datasets only",
                 'set evaluators="[]", or build the dataset again with data.build_arc_dataset',
             )
-
-    @cached_property
-    def _scorers(self) -> dict[str, Scorer | None]:
-        """Each set's own scorer."""
-        return {one.name: scorer_of(one.about) for one in self.data.sets}
 
     def run(self, over: Callable[[Any], Any] = iter) -> Evaluation:
         """Evaluate the whole split; every rank takes part, only the first one's result is complete.

@@ -211,6 +211,8 @@ class _Writer:
         return known
 
     def _write_split(self, name: str, split: ArcAugmented) -> PuzzleMetadata:
+        if self.build.materialize:
+            return _materialize(self.folder / name, split, len(self.names))
         puzzles = len(split.puzzle_identifiers)
         metadata = PuzzleMetadata(
             pad_id=PAD,
@@ -224,22 +226,20 @@ class _Writer:
             total_puzzles=puzzles,
             sets=("all",),
         )
-        if self.build.materialize:
-            return _materialize(self.folder / name, split, metadata)
         split.write(self.folder / name, metadata)
         return metadata
 
 
-def _materialize(folder: Path, split: ArcAugmented, metadata: PuzzleMetadata) -> PuzzleMetadata:
+def _materialize(folder: Path, split: ArcAugmented, num_puzzle_identifiers: int) -> PuzzleMetadata:
     """Write every example out, in the published layout."""
-    writer = SplitWriter(folder, metadata.seq_len)
+    writer = SplitWriter(folder, split.canvas**2)
     bounds = list(pairwise(split.group_indices.tolist()))
     for first, end in track(bounds, f"writing the {folder.name} split"):
         puzzles, sizes = np.arange(first, end), np.diff(split.puzzle_indices[first : end + 1])
         examples = np.arange(split.puzzle_indices[first], split.puzzle_indices[end])
         tokens = split.tokens(examples, np.repeat(puzzles, sizes))
         writer.add_group(*tokens, split.puzzle_identifiers[first:end], sizes)
-    return writer.finish(vocab_size=VOCAB_SIZE, num_puzzle_identifiers=metadata.num_puzzle_identifiers)
+    return writer.finish(vocab_size=VOCAB_SIZE, num_puzzle_identifiers=num_puzzle_identifiers)
 
 
 def _as_published(tasks: Sequence[Task]) -> TestPuzzles:

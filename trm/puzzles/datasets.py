@@ -16,7 +16,7 @@ from trm.puzzles.layout import (
     read_test_puzzles,
 )
 from trm.puzzles.layout_writer import BLANK
-from trm.puzzles.manifest import MANIFEST_FILE, About, changed, check_files, read_about
+from trm.puzzles.manifest import MANIFEST_FILE, About, changed, check_files
 from trm.puzzles.opening import PuzzleSplit, open_split
 
 AGREE = ("seq_len", "vocab_size", "pad_id", "ignore_label_id", "blank_identifier_id", "sets")
@@ -56,18 +56,15 @@ class PuzzleData:
             raise UserError("data_paths=[] names no dataset", "one or more dataset folders", "set data_paths")
         self.paths = [Path(path) for path in paths]
         self._splits = [open_split(path, split, build_command) for path in self.paths]
-        for path in self.paths:
-            check_files(path)
-            if (path / AUGMENTATIONS_FILE).exists() and read_about(path) is None:
-                raise changed(path / MANIFEST_FILE, "missing")
+        abouts = [_verified(path) for path in self.paths]
         _check_agreement(self._splits)
         if len(self.paths) > 1:
             check_identifiers(self.paths)
         self.metadata = _together([split.metadata for split in self._splits])
         self.sets = [
-            PuzzleSet(f"{name}{number or ''}", path, split.sets[name], read_about(path))
+            PuzzleSet(f"{name}{number or ''}", path, split.sets[name], about)
             for name in self.metadata.sets
-            for number, (path, split) in enumerate(zip(self.paths, self._splits, strict=True))
+            for number, (path, split, about) in enumerate(zip(self.paths, self._splits, abouts, strict=True))
         ]
 
     @property
@@ -118,6 +115,14 @@ class PuzzleData:
                         remedy="evaluate these datasets one at a time",
                     )
         return tasks
+
+
+def _verified(dataset: Path) -> About | None:
+    """What the dataset says of itself; its files are what was built."""
+    about = check_files(dataset)
+    if about is None and (dataset / AUGMENTATIONS_FILE).exists():
+        raise changed(dataset / MANIFEST_FILE, "missing")
+    return about
 
 
 def _check_agreement(splits: Sequence[PuzzleSplit]) -> None:

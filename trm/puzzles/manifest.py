@@ -59,8 +59,8 @@ def read_about(dataset: Path | str) -> About | None:
     return None if content is None else About(**content["about"])
 
 
-def check_files(dataset: Path | str) -> None:
-    """Compare every file with the manifest; nothing to do without one.
+def check_files(dataset: Path | str) -> About | None:
+    """Compare every file with the manifest and give what it says; nothing to do, and None, without one.
 
     Raises:
         UserError: a file is missing, of another size, of other content, or an array that was not built is there.
@@ -68,7 +68,7 @@ def check_files(dataset: Path | str) -> None:
     root = Path(dataset)
     content = _read(root)
     if content is None:
-        return
+        return None
     for name, promised in content["files"].items():
         file = root / name
         if not file.is_file():
@@ -81,6 +81,7 @@ def check_files(dataset: Path | str) -> None:
     for file in root.rglob("*.npy"):
         if file.relative_to(root).as_posix() not in content["files"]:
             raise changed(file, "it was not there when this dataset was built")
+    return About(**content["about"])
 
 
 def fingerprint(dataset: Path | str) -> str:
