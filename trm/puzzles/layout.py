@@ -8,6 +8,7 @@ E examples, P puzzles, G groups, L tokens of an example.
 """
 
 import json
+import re
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -15,13 +16,19 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from trm.puzzles.manifest import TOKEN_ARRAYS, changed
+from trm.puzzles.manifest import changed
+from trm.untrusted import load_json, map_array, rises, shown
 
 METADATA_FILE = "dataset.json"
 IDENTIFIERS_FILE = "identifiers.json"
 TEST_PUZZLES_FILE = "test_puzzles.json"
 AUGMENTATIONS_FILE = "augmentations.npy"  # of a compact ARC dataset (arc_compact.py)
-INDEX_ARRAYS = ("puzzle_identifiers", "puzzle_indices", "group_indices")
+
+LARGEST_JSON = 128 << 20  # bytes; the identifiers of full ARC-AGI-1 with 1000 augmentations take 27 MB
+LARGEST_METADATA = 1 << 20  # bytes
+MOST = 2**31 - 1  # of anything that is counted: indices are int32
+LARGEST_VOCABULARY = 1 << 16
+_SET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")  # it becomes part of file names
 
 # {task: {"train" or "test": [{"input" or "output": rows}]}}
 TestPuzzles = dict[str, dict[str, list[dict[str, list[list[int]]]]]]
@@ -52,25 +59,40 @@ class PuzzleMetadata:
         """Read `dataset.json`; keys beyond the published ones are left to whoever wrote them.
 
         Raises:
-            UserError: not JSON, or a key is missing or of the wrong type.
+            UserError: not JSON, or a key is missing, of the wrong type or out of range.
         """
         file = folder / METADATA_FILE
-        content = read_json(file, dict)
+        content = read_json(file, dict, LARGEST_METADATA)
         values: dict[str, Any] = {field.name: content.get(field.name) for field in fields(cls)}
         for name, value in values.items():
             if not _right_type(name, value):
-                raise changed(file, f"{name}={value!r}" if name in content else f"lacks {name}")
-        return cls(**{**values, "sets": tuple(values["sets"])})
+                raise changed(file, f"{name}={shown(repr(value))}" if name in content else f"lacks {name}")
+        metadata = cls(**{**values, "sets": tuple(values["sets"])})
+        _check_ranges(file, metadata)
+        return metadata
 
 
 def _right_type(name: str, value: object) -> bool:
     if name == "sets":
-        return isinstance(value, list) and bool(value) and all(isinstance(one, str) for one in value)
+        names = value if isinstance(value, list) else []
+        usable = all(isinstance(one, str) and _SET_NAME.fullmatch(one) for one in names)
+        return bool(names) and usable and len(set(names)) == len(names)
     if name == "mean_puzzle_examples":
-        return isinstance(value, int | float) and value > 0
+        return type(value) in (int, float) and 0 < value <= MOST  # type: ignore[operator]
     if name == "ignore_label_id" and value is None:
         return True
-    return type(value) is int and value >= 0
+    return type(value) is int and 0 <= value <= MOST
+
+
+def _check_ranges(file: Path, metadata: PuzzleMetadata) -> None:
+    """What indexes an embedding lies in it, and none is larger than the files beside it can fill."""
+    if not 0 < metadata.vocab_size <= LARGEST_VOCABULARY:
+        raise changed(file, f"vocab_size={metadata.vocab_size}, not in 1..{LARGEST_VOCABULARY}")
+    if metadata.pad_id >= metadata.vocab_size:
+        raise changed(file, f"pad_id={metadata.pad_id} of vocab_size={metadata.vocab_size}")
+    if metadata.blank_identifier_id >= metadata.num_puzzle_identifiers:
+        given = f"blank_identifier_id={metadata.blank_identifier_id}"
+        raise changed(file, f"{given} of num_puzzle_identifiers={metadata.num_puzzle_identifiers}")
 
 
 class PuzzleExamples(Protocol):
@@ -110,88 +132,71 @@ class PuzzleExamples(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class PuzzleArrays:
-    """Examples that were written out; tokens are memory-mapped and read when indexed.
-
-    inputs, labels: `[E, L]` of any integer type, uint8 as written here.
-    The rest: see `PuzzleExamples`.
-    """
-
-    inputs: NDArray[np.integer]
-    labels: NDArray[np.integer]
-    puzzle_identifiers: NDArray[np.integer]
-    puzzle_indices: NDArray[np.integer]
-    group_indices: NDArray[np.integer]
-
-    @property
-    def count(self) -> int:
-        """E."""
-        return len(self.inputs)
-
-    def tokens(
-        self,
-        examples: NDArray[np.int64],
-        puzzles: NDArray[np.int64],
-        shifts: NDArray[np.float64] | None = None,
-    ) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
-        """See `PuzzleExamples`; what was written out stays where it is."""
-        return self.inputs[examples], self.labels[examples]
-
-
-def open_arrays(folder: Path, name: str, metadata: PuzzleMetadata) -> PuzzleArrays:
-    """Open a set that was written out; its shapes and indices are checked, but no token is read.
+def read_identifiers(dataset: Path | str) -> list[str]:
+    """The name of each puzzle identifier; 0 is "<blank>".
 
     Raises:
-        UserError: a file is missing, cut off or disagrees with the others.
+        UserError: a broken file, or a name that cannot be printed in a line.
     """
-
-    def load(array: str, dimensions: int) -> NDArray[np.integer]:
-        return load_array(folder / f"{name}__{array}.npy", dimensions, mapped=array in TOKEN_ARRAYS)
-
-    arrays = PuzzleArrays(
-        **{array: load(array, 2) for array in TOKEN_ARRAYS},
-        **{array: load(array, 1) for array in INDEX_ARRAYS},
-    )
-    examples = len(arrays.inputs)
-    for array in TOKEN_ARRAYS:
-        shape = getattr(arrays, array).shape
-        if shape != (examples, metadata.seq_len):
-            raise changed(
-                folder / f"{name}__{array}.npy", f"shape {shape} instead of {(examples, metadata.seq_len)}"
-            )
-    check_indices(folder / f"{name}__puzzle_indices.npy", arrays.puzzle_indices, examples, "examples")
-    puzzles = len(arrays.puzzle_indices) - 1
-    check_indices(folder / f"{name}__group_indices.npy", arrays.group_indices, puzzles, "puzzles")
-    _check_identifiers(
-        folder / f"{name}__puzzle_identifiers.npy", arrays.puzzle_identifiers, puzzles, metadata
-    )
-    return arrays
-
-
-def read_identifiers(dataset: Path | str) -> list[str]:
-    """The name of each puzzle identifier; 0 is "<blank>"."""
-    return read_json(Path(dataset) / IDENTIFIERS_FILE, list)
+    file = Path(dataset) / IDENTIFIERS_FILE
+    names = read_json(file, list)
+    _check_names(file, names)
+    return names
 
 
 def read_test_puzzles(dataset: Path | str) -> TestPuzzles:
     """The tasks that are scored, as published: {task: {"train": pairs, "test": pairs}}; {} for a dataset without.
 
-    A pair is {"input": rows, "output": rows}; a test pair whose answer is hidden has no "output".
+    A pair is {"input": rows, "output": rows}; a test pair whose answer is hidden has no "output". The grids are checked
+    by whoever reads them.
+
+    Raises:
+        UserError: a broken file, or anything but pairs in it.
     """
     file = Path(dataset) / TEST_PUZZLES_FILE
-    return read_json(file, dict) if file.is_file() else {}
+    if not file.exists():
+        return {}
+    tasks = read_json(file, dict)
+    _check_names(file, list(tasks))
+    for name, task in tasks.items():
+        parts = [task.get("train", []), task.get("test")] if isinstance(task, dict) else []
+        if not parts or not all(isinstance(part, list) for part in parts):
+            raise changed(file, f"task {shown(name)} has no list of test pairs")
+        if not all(isinstance(pair, dict) and "input" in pair for pair in [*parts[0], *parts[1]]):
+            raise changed(file, f"task {shown(name)} has a pair without an input")
+    return tasks
 
 
-def load_array(file: Path, dimensions: int, mapped: bool = False) -> NDArray[np.integer]:
-    """A dataset's integer array of so many dimensions; UserError for anything else."""
+def check_identifier_count(dataset: Path, metadata: PuzzleMetadata) -> None:
+    """UserError where identifiers.json is too small for the names; to count them would take seconds.
+
+    Each identifier becomes a row of the puzzle embedding, so that the file bounds the table.
+    """
+    file, count = dataset / IDENTIFIERS_FILE, metadata.num_puzzle_identifiers
+    shortest = len('""') * count + len(",") * (count - 1) + len("[]")
+    if file.stat().st_size < shortest:
+        raise changed(
+            file, f"{file.stat().st_size:,} bytes cannot hold the names of num_puzzle_identifiers={count}"
+        )
+
+
+def _check_names(file: Path, names: list[Any]) -> None:
+    if not all(isinstance(name, str) for name in names):
+        raise changed(file, "a name that is no text")
+    if not "".join(names).isprintable():
+        broken = next(name for name in names if not name.isprintable())
+        raise changed(file, f"a name with characters that cannot be printed: {shown(broken)}")
+
+
+def load_array(file: Path, dimensions: int) -> NDArray[np.integer]:
+    """A dataset's integer array of so many dimensions, mapped; UserError for anything else."""
     try:
-        array = np.load(file, mmap_mode="r" if mapped else None, allow_pickle=False)
+        array = map_array(file)
     except FileNotFoundError as error:
         raise changed(file, "missing") from error
     except (ValueError, EOFError) as error:  # numpy's words for a cut-off or foreign file
         raise changed(file, f"cut off, or no array ({error})") from error
-    if array.ndim != dimensions or array.dtype.kind not in "iu":
+    if array.ndim != dimensions:
         raise changed(
             file, f"{array.ndim}-dimensional {array.dtype} instead of {dimensions}-dimensional integers"
         )
@@ -200,31 +205,19 @@ def load_array(file: Path, dimensions: int, mapped: bool = False) -> NDArray[np.
 
 def check_indices(file: Path, indices: NDArray[np.integer], last: int, of: str) -> None:
     """UserError unless `indices` rises from 0 to `last`."""
-    if len(indices) < 2 or indices[0] != 0 or indices[-1] != last or not (np.diff(indices) > 0).all():
+    if len(indices) < 2 or indices[0] != 0 or indices[-1] != last or last > MOST or not rises(indices):
         found = f"{indices[0]}..{indices[-1]}" if len(indices) else "nothing"
         raise changed(file, f"holds {found} instead of increasing positions from 0 to the {last} {of}")
 
 
-def _check_identifiers(
-    file: Path, identifiers: NDArray[np.integer], puzzles: int, metadata: PuzzleMetadata
-) -> None:
-    if len(identifiers) != puzzles:
-        raise changed(file, f"{len(identifiers)} identifiers for {puzzles} puzzles")
-    low, high = identifiers.min(), identifiers.max()
-    if low < 0 or high >= metadata.num_puzzle_identifiers:
-        raise changed(
-            file, f"identifiers {low}..{high}, of num_puzzle_identifiers={metadata.num_puzzle_identifiers}"
-        )
-
-
-def read_json(file: Path, kind: type[T]) -> T:
-    """The content of a dataset's JSON file, of this kind; UserError for anything else."""
+def read_json(file: Path, kind: type[T], largest: int = LARGEST_JSON) -> T:
+    """The content of a dataset's JSON file of this kind and at most `largest` bytes; UserError for anything else."""
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = load_json(file, largest)
     except OSError as error:
         raise changed(file, error.strerror or "unreadable") from error
     except ValueError as error:
-        raise changed(file, f"not JSON ({error})") from error
+        raise changed(file, f"not JSON ({shown(error)})") from error
     if not isinstance(content, kind):
         raise changed(file, f"not a JSON {kind.__name__}")
     return content

@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from trm.errors import UserError
+from trm.untrusted import load_json, shown
 
 MANIFEST_FILE = "manifest.json"
 UNFINISHED_FILE = "unfinished"  # in a folder that a builder is writing
 TOKEN_ARRAYS = ("inputs", "labels")
 _WHOLE = 256 << 20  # bytes; larger files are digested by sample
 _BLOCK, _BLOCKS = 1 << 20, 64
+_LARGEST = 16 << 20  # bytes of a manifest
+_LONGEST_TEXT = 200  # characters
 
 
 @dataclass(frozen=True)
@@ -95,15 +98,16 @@ def fingerprint(dataset: Path | str) -> str:
     if content is not None:
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
     whole = hashlib.sha256()
-    for file in sorted(path for path in root.glob("**/*") if path.suffix in (".json", ".npy")):
+    for file in sorted(p for p in root.glob("**/*") if p.suffix in (".json", ".npy") and p.is_file()):
         size = file.stat().st_size
         whole.update(f"{file.relative_to(root).as_posix()} {size}\n".encode())
         sampled = file.stem.endswith(TOKEN_ARRAYS) and size > 2 * _BLOCK
         with file.open("rb") as stream:
-            whole.update(stream.read(_BLOCK if sampled else size))
+            whole.update(stream.read(_BLOCK))
             if sampled:
                 stream.seek(size - _BLOCK)
-                whole.update(stream.read())
+            while block := stream.read(_BLOCK):
+                whole.update(block)
     return whole.hexdigest()
 
 
@@ -133,19 +137,42 @@ def changed(file: Path, problem: str) -> UserError:
 
 def _read(root: Path) -> Mapping[str, Any] | None:
     file = root / MANIFEST_FILE
-    if not file.is_file():
+    if not file.exists():
         return None
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-        About(**content["about"])
-        complete = all({"size", "sha256"} <= set(entry) for entry in content["files"].values())
+        content = load_json(file, _LARGEST)
+        problem = _problem(About(**content["about"]), content["files"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise changed(file, f"not a manifest ({error})") from error
-    if not complete:
-        raise changed(file, "not a manifest (a file without size and sha256)")
+        raise changed(file, f"not a manifest ({shown(error)})") from error
+    if problem:
+        raise changed(file, f"not a manifest ({problem})")
     if content.pop("sha256", None) != _own_digest(content):
         raise changed(file, "its content is not what was written")
     return content
+
+
+def _problem(about: About, files: Mapping[str, Any]) -> str | None:
+    """What a manifest says that none of ours says; the digest in it proves nothing, since anyone can compute it."""
+    for key in ("name", "protocol", "scorer"):
+        text = getattr(about, key)
+        if not isinstance(text, str) or not text.isprintable() or len(text) > _LONGEST_TEXT:
+            return f"{key}={shown(repr(text))}"
+    if type(about.version) is not int or not isinstance(about.facts, dict):
+        return f"version={shown(repr(about.version))}, facts={shown(repr(about.facts))}"
+    for name, entry in files.items():
+        if not _inside(name):
+            return f"a file {shown(repr(name))} that is not in the dataset's folder"
+        if not isinstance(entry, dict) or not {"size", "sha256"} <= entry.keys():
+            return "a file without size and sha256"
+        if type(entry["size"]) is not int or not isinstance(entry["sha256"], str):
+            return f"{name} of size {shown(repr(entry['size']))}"
+    return None
+
+
+def _inside(name: str) -> bool:
+    """Whether a name with slashes is of a file below the folder that it is taken from."""
+    parts = name.split("/")
+    return name.isprintable() and "\\" not in name and not {"", ".", ".."} & set(parts)
 
 
 def _own_digest(content: Mapping[str, Any]) -> str:

@@ -8,13 +8,16 @@ from trm.errors import UserError
 from trm.puzzles.arc_compact import LAYOUT, open_augmented
 from trm.puzzles.layout import (
     IDENTIFIERS_FILE,
+    LARGEST_METADATA,
     METADATA_FILE,
     PuzzleExamples,
     PuzzleMetadata,
-    open_arrays,
+    check_identifier_count,
     read_json,
 )
 from trm.puzzles.manifest import UNFINISHED_FILE, changed
+from trm.puzzles.written_arrays import open_arrays
+from trm.untrusted import shown
 
 Opener = Callable[[Path, str, PuzzleMetadata], PuzzleExamples]  # split's folder, set
 
@@ -47,9 +50,11 @@ def open_split(dataset: Path | str, split: str, build_command: str | None = None
     if not (Path(dataset) / IDENTIFIERS_FILE).is_file():
         raise changed(Path(dataset) / IDENTIFIERS_FILE, "missing")
     metadata = PuzzleMetadata.read(folder)
-    layout = read_json(folder / METADATA_FILE, dict).get("layout", "published")
-    if layout not in _OPENERS:
-        raise changed(folder / METADATA_FILE, f"layout {layout!r}, which this version does not know")
+    check_identifier_count(Path(dataset), metadata)
+    layout = read_json(folder / METADATA_FILE, dict, LARGEST_METADATA).get("layout", "published")
+    if not isinstance(layout, str) or layout not in _OPENERS:
+        problem = f"layout {shown(repr(layout))}, which this version does not know"
+        raise changed(folder / METADATA_FILE, problem)
     sets: dict[str, PuzzleExamples] = {
         name: _OPENERS[layout](folder, name, metadata) for name in metadata.sets
     }

@@ -12,8 +12,9 @@ from tests.trm.puzzles.small_arc import EVALUATION, TRAINING, build, tasks, writ
 from trm.errors import UserError
 from trm.puzzles.arc_augmentation import IDENTITY, parse_name
 from trm.puzzles.arc_grids import crop, encode_pair
-from trm.puzzles.layout import PuzzleArrays, read_identifiers, read_test_puzzles
+from trm.puzzles.layout import read_identifiers, read_test_puzzles
 from trm.puzzles.opening import open_split
+from trm.puzzles.written_arrays import PuzzleArrays
 
 CANVAS = 12
 Examples = dict[int, list[tuple[np.ndarray, np.ndarray]]]  # puzzle: its inputs and labels

@@ -156,7 +156,7 @@ def resave(edit: Callable[[np.ndarray], np.ndarray]) -> Callable[[Path], None]:
         ("train/all__pair_indices.npy", resave(lambda a: a[:-1]), "increasing positions"),
         ("train/all__first_identifiers.npy", resave(lambda a: a[:-1]), "4 groups"),
         ("augmentations.npy", resave(lambda a: a[:-1]), r"shape \(29, 10\)"),
-        ("augmentations.npy", resave(lambda a: a + 8), "or no transforms"),
+        ("augmentations.npy", resave(lambda a: a + 8), "no transforms"),
         ("train/dataset.json", change("translations", "none"), "translations='none'"),
         ("train/dataset.json", change("layout", "new"), "layout 'new', which this version does not know"),
     ],

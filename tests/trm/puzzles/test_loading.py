@@ -259,7 +259,7 @@ def test_a_task_with_two_contents_is_refused(dataset: Path, tmp_path: Path) -> N
 
 def test_identifiers_that_do_not_cover_the_dataset_are_refused(tmp_path: Path) -> None:
     path = build(tmp_path)[0]
-    (path / "identifiers.json").write_text('["<blank>"]')
+    (path / "identifiers.json").write_text(f'["{"<blank>" * 99}"]')
     (path / MANIFEST_FILE).unlink()
     data = EvaluationData([path], global_batch_size=8)
     with pytest.raises(UserError, match="holds 1 names"):

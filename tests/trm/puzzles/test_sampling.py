@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trm.errors import UserError
-from trm.puzzles.layout import PuzzleArrays
 from trm.puzzles.sampling import GroupSampler
+from trm.puzzles.written_arrays import PuzzleArrays
 
 Batches = list[tuple[np.ndarray, np.ndarray]]
 

@@ -1,0 +1,282 @@
+"""Datasets made to harm whoever opens them: each attempt is refused with an error that names the file."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.security.attempts import Traitor, change_json, declare, unsigned, use
+from tests.trm.puzzles.small_arc import build
+from trm.errors import UserError
+from trm.evaluation.arc_voting import ArcVoting
+from trm.puzzles.layout import read_test_puzzles
+from trm.puzzles.manifest import fingerprint
+from trm.puzzles.opening import open_split
+
+Damage = Callable[[Path], object]
+INPUTS, LABELS = "train/all__inputs.npy", "train/all__labels.npy"
+PUZZLES, GROUPS = "train/all__puzzle_indices.npy", "train/all__group_indices.npy"
+WHO, ABOUT = "train/all__puzzle_identifiers.npy", "train/dataset.json"
+NESTED = "[" * 200_000 + "]" * 200_000
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(tmp_path_factory.mktemp("written"))[0]
+
+
+@pytest.fixture
+def dataset(built: Path, tmp_path: Path) -> Path:
+    return unsigned(built, tmp_path / "theirs")
+
+
+def test_what_the_attempts_damage_is_usable_before(dataset: Path) -> None:
+    use(dataset)
+    use(dataset, "test")
+
+
+def resave(change: Callable[[np.ndarray], np.ndarray]) -> Damage:
+    return lambda file: np.save(file, change(np.load(file)))
+
+
+def at(place: int, value: int, dtype: str) -> Damage:
+    def change(array: np.ndarray) -> np.ndarray:
+        array = array.astype(dtype)
+        array.flat[place] = value
+        return array
+
+    return resave(change)
+
+
+def text(content: str) -> Damage:
+    return lambda file: file.write_text(content)
+
+
+def pipe(file: Path) -> None:
+    file.unlink()
+    os.mkfifo(file)
+
+
+def link_to(target: str) -> Damage:
+    def change(file: Path) -> None:
+        file.unlink(missing_ok=True)
+        file.symlink_to(target)
+
+    return change
+
+
+def decreasing(file: Path) -> None:
+    """As unsigned integers: the difference of two of them is never negative."""
+    indices = np.load(file).astype(np.uint64)
+    indices[1:3] = indices[2:0:-1]
+    np.save(file, indices)
+
+
+@pytest.mark.parametrize("file", [INPUTS, LABELS, PUZZLES, GROUPS, WHO])
+@pytest.mark.parametrize(
+    ("shape", "descr"),
+    [
+        ("(1000000000000, 144)", "'|u1'"),
+        ("(1000000000000,)", "'<i8'"),
+        ("(9223372036854775807, 9223372036854775807)", "'<i8'"),  # whose product wraps around to 1
+        ("(-4,)", "'|u1'"),
+        ("(4,)", "'|O'"),
+        ("(1,)", "[('a', '<f8', (100000, 100000))]"),
+        ("(1,)", "'<U100000000'"),
+        ("(4,), " + "(" * 4000 + ")" * 4000, "'|u1'"),
+        ("(4,)", "None"),
+    ],
+)
+def test_an_array_that_declares_more_than_it_holds_is_not_allocated(
+    dataset: Path, file: str, shape: str, descr: str
+) -> None:
+    declare(dataset / file, shape, descr)
+    with pytest.raises(UserError, match=Path(file).name):
+        use(dataset)
+
+
+def test_an_array_header_that_declares_its_own_length_is_not_allocated(dataset: Path) -> None:
+    (dataset / PUZZLES).write_bytes(b"\x93NUMPY\x02\x00\xff\xff\xff\xff{")
+    with pytest.raises(UserError, match="format version"):
+        use(dataset)
+
+
+@pytest.mark.parametrize("file", [INPUTS, PUZZLES])
+def test_a_pickle_in_an_array_is_not_run(dataset: Path, tmp_path: Path, file: str) -> None:
+    np.save(dataset / file, np.array([Traitor(tmp_path / "harm")], dtype=object), allow_pickle=True)
+    with pytest.raises(UserError, match=Path(file).name):
+        use(dataset)
+    (dataset / file).write_bytes(np.array([Traitor(tmp_path / "harm")], dtype=object).dumps())
+    with pytest.raises(UserError, match="cut off, or no array"):
+        use(dataset)
+    assert not (tmp_path / "harm").exists()
+    np.load(dataset / file, allow_pickle=True)  # it would have been
+    assert (tmp_path / "harm").exists()
+
+
+def test_a_sparse_file_of_terabytes_is_not_read(dataset: Path) -> None:
+    rows = 1 << 40
+    declare(dataset / PUZZLES, f"({rows},)", "'<i8'", b"")
+    size = (dataset / PUZZLES).stat().st_size + 8 * rows
+    os.truncate(dataset / PUZZLES, size)
+    with pytest.raises(UserError, match="puzzle_indices"):
+        open_split(dataset, "train")
+
+
+@pytest.mark.parametrize(
+    ("file", "damage", "problem"),
+    [
+        (PUZZLES, decreasing, "increasing positions"),
+        (PUZZLES, at(1, -1, "int64"), "increasing positions"),
+        (PUZZLES, at(1, 2**62, "int64"), "increasing positions"),
+        (GROUPS, at(1, 10**6, "int64"), "increasing positions"),
+        (WHO, at(0, 2**63, "uint64"), "of num_puzzle_identifiers="),
+        (WHO, at(0, -1, "int64"), "of num_puzzle_identifiers="),
+        (INPUTS, at(0, 12, "uint8"), r"tokens 0..12, of vocab_size=12"),
+        (INPUTS, at(0, -1, "int8"), r"tokens -1..11"),
+        (INPUTS, at(0, 2**32 + 5, "int64"), r"tokens 0..4294967301"),  # 5 once it is an int32
+        (LABELS, at(-1, 200, "uint8"), r"labels with tokens"),
+        (LABELS, at(-1, -1, "int32"), r"labels with tokens"),
+        (LABELS, at(-1, 2**32 + 5, "int64"), r"labels with tokens"),
+    ],
+)
+def test_what_would_index_beyond_an_array_or_an_embedding_is_refused(
+    dataset: Path, file: str, damage: Damage, problem: str
+) -> None:
+    damage(dataset / file)
+    with pytest.raises(UserError, match=problem):
+        use(dataset)
+
+
+def test_labels_that_are_not_scored_may_have_either_mark(dataset: Path) -> None:
+    at(0, -100, "int32")(dataset / LABELS)
+    change_json(dataset / ABOUT, ignore_label_id=77)
+    at(1, 77, "int32")(dataset / LABELS)
+    use(dataset)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"seq_len": -1},
+        {"seq_len": 10**12},
+        {"vocab_size": 10**12},
+        {"vocab_size": 0},
+        {"vocab_size": True},
+        {"num_puzzle_identifiers": 10**9},
+        {"num_puzzle_identifiers": 10**3},
+        {"pad_id": 12},
+        {"blank_identifier_id": 10**6},
+        {"ignore_label_id": -(10**30)},
+        {"mean_puzzle_examples": float("inf")},
+        {"mean_puzzle_examples": float("nan")},
+        {"mean_puzzle_examples": 1e308},
+        {"total_puzzles": 10**4000},
+        {"total_groups": [[]]},
+        {"layout": {"a": []}},
+        {"layout": "\x1b[2J"},
+        *(
+            {"sets": [name]}
+            for name in (
+                "../../x",
+                "/etc/passwd",
+                "a/b",
+                "..",
+                ".",
+                "",
+                "a\0b",
+                "all\n",
+                "\x1b[2J",
+                "a" * 999,
+            )
+        ),
+        {"sets": ["all", "all"]},
+        {"sets": [["all"]]},
+    ],
+    ids=lambda values: str(values)[:40],
+)
+def test_values_of_a_split_out_of_range_are_refused(dataset: Path, values: dict[str, object]) -> None:
+    change_json(dataset / ABOUT, **values)
+    with pytest.raises(UserError, match=r"dataset\.json|identifiers\.json|inputs\.npy") as caught:
+        use(dataset)
+    assert len(caught.value.given) < 600
+    assert "\x1b" not in caught.value.given
+
+
+@pytest.mark.parametrize("file", [ABOUT, "identifiers.json", "test_puzzles.json", "manifest.json"])
+@pytest.mark.parametrize(
+    ("damage", "problem"),
+    [
+        (text(NESTED), "nested too deeply|in each other"),
+        (text('{"a": ' * 100 + "1" + "}" * 100), "in each other"),
+        (text('{"a": 1' + "0" * 10_000 + "}"), "not JSON|not a manifest"),
+        (text('{"a": NaN' + " " * 999 + "}"), "no JSON number"),
+        (lambda file: file.write_bytes(b"\xff\xfe" * 500), "not JSON|not a manifest"),
+        (lambda file: os.truncate(file, 1 << 40), "bytes, more than the"),
+        (pipe, "no regular file|missing|no split"),
+        (link_to("/dev/zero"), "no regular file|missing|no split"),
+        (lambda file: (file.unlink(), file.mkdir()), "no regular file|missing|no split"),
+    ],
+)
+def test_json_that_would_be_waited_for_or_fill_memory_or_stack_is_refused(
+    dataset: Path, file: str, damage: Damage, problem: str
+) -> None:
+    if file == "manifest.json":
+        (dataset / file).touch()
+    damage(dataset / file)
+    with pytest.raises(UserError, match=problem):
+        use(dataset)
+
+
+@pytest.mark.parametrize("name", [3, None, ["x"], "\x1b]0;owned\x07", "two\nlines", "\u202egrid"])
+def test_names_that_are_no_text_or_that_move_a_terminal_s_cursor_are_refused(
+    dataset: Path, name: object
+) -> None:
+    names = json.loads((dataset / "identifiers.json").read_text())
+    (dataset / "identifiers.json").write_text(json.dumps([names[0], name, *names[2:]]))
+    with pytest.raises(UserError, match=r"identifiers\.json: a name"):
+        use(dataset)
+
+
+@pytest.mark.parametrize(
+    "tasks",
+    [
+        {"a": 3},
+        {"a": {"test": {"input": []}}},
+        {"a": {"test": [3]}},
+        {"a": {"test": [{"output": [[1]]}]}},
+        {"a": {"train": 4, "test": []}},
+        {"a\x1b[2J": {"test": []}},
+        {"a": {"test": [{"input": [[1] * 256]}]}},
+        {"a": {"test": [{"input": [[1]] * 100_000}]}},
+        {"a": {"test": [{"input": [[1, 2], [3]]}]}},
+        {"a": {"test": [{"input": [[10**4000]]}]}},
+        {"a": {"test": [{"input": [[[[0]]]]}]}},
+        {"a": {"test": [{"input": "grid"}]}},
+        {"a": {"test": [{"input": [[1]], "output": [[-1]]}]}},
+    ],
+    ids=lambda tasks: str(tasks)[:40],
+)
+def test_tasks_that_are_no_grids_are_refused(dataset: Path, tasks: dict[str, object]) -> None:
+    (dataset / "test_puzzles.json").write_text(json.dumps(tasks))
+    with pytest.raises(UserError, match=r"test_puzzles\.json") as caught:
+        ArcVoting(["<blank>"], read_test_puzzles(dataset))
+    assert len(caught.value.given) < 600
+
+
+def test_arrays_may_be_links_as_download_caches_have_them_but_not_to_devices(dataset: Path) -> None:
+    file = dataset / INPUTS
+    link_to(str(file.rename(dataset.parent / "blob")))(file)
+    use(dataset)
+    for target in ("/dev/zero", "/nowhere"):
+        link_to(target)(file)
+        with pytest.raises(UserError, match=r"inputs\.npy"):
+            use(dataset)
+
+
+def test_a_fingerprint_does_not_wait_for_a_pipe_and_does_not_hold_a_file_in_memory(dataset: Path) -> None:
+    os.mkfifo(dataset / "train" / "more.npy")
+    assert len(fingerprint(dataset)) == 64

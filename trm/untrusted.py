@@ -1,0 +1,119 @@
+"""Reading what a stranger may have written: of bounded size and depth, from regular files only, and never as code.
+
+Links are followed, since the caches of download tools are made of them; nothing is written or deleted through one.
+"""
+
+import json
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+DEEPEST = 32  # lists and objects in each other
+_STEP = 1 << 20  # elements of an array that are looked at together
+
+
+def check_regular(file: Path, largest: int | None = None) -> int:
+    """The bytes of a file.
+
+    Raises:
+        OSError: it is not there.
+        ValueError: it is no regular file (a pipe would be waited for without end), or larger than `largest` bytes.
+    """
+    status = file.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise ValueError("no regular file")
+    if largest is not None and status.st_size > largest:
+        raise ValueError(f"{status.st_size:,} bytes, more than the {largest:,} that such a file may have")
+    return status.st_size
+
+
+def load_json(file: Path, largest: int, finite: bool = True) -> Any:
+    """The content of a JSON file of at most `largest` bytes.
+
+    finite: refuse NaN and Infinity, which are not JSON but which Python reads.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: not JSON in UTF-8, too large or too deep.
+    """
+    check_regular(file, largest)
+    return parse_json(file.read_text(encoding="utf-8"), finite)
+
+
+def parse_json(text: str, finite: bool = True) -> Any:
+    """What a JSON text says; ValueError where it says nothing, or is too deep. See `load_json`."""
+    try:
+        content = json.loads(text, parse_constant=_refuse_constant if finite else None)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    level = [content]
+    for _ in range(DEEPEST):
+        level = [inner for outer in level for inner in _members(outer) if isinstance(inner, dict | list)]
+        if not level:
+            return content
+    raise ValueError(f"more than {DEEPEST} lists and objects in each other")
+
+
+def map_array(file: Path) -> NDArray[Any]:
+    """The array of a .npy file, mapped and not read; what its header declares is exactly what the file holds.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: no such file, or an array that is not of integers.
+    """
+    size = check_regular(file)
+    with file.open("rb") as stream:
+        try:
+            version = np.lib.format.read_magic(stream)
+            if version != (1, 0):  # later ones only have longer headers, which integers never need
+                raise ValueError(f"format version {version}")
+            shape, by_columns, dtype = np.lib.format.read_array_header_1_0(stream)
+        except (TypeError, SyntaxError, RecursionError, MemoryError, OverflowError) as error:
+            raise ValueError("an unreadable header") from error
+        start = stream.tell()
+    if dtype.kind not in "iu":
+        raise ValueError(f"{len(shape)}-dimensional {dtype}, not integers")
+    declared = start + dtype.itemsize * product(shape)
+    if min(shape, default=0) < 0 or declared != size:
+        raise ValueError(f"cut off or changed: it declares {declared:,} bytes and has {size:,}")
+    if declared == start:
+        return np.empty(shape, dtype)  # nothing can be mapped
+    return np.memmap(file, dtype, "r", start, shape, "F" if by_columns else "C")
+
+
+def product(shape: Iterable[int]) -> int:
+    """The elements of an array of this shape, however many."""
+    count = 1
+    for side in shape:
+        count *= int(side)
+    return count
+
+
+def rises(values: NDArray[np.integer]) -> bool:
+    """Whether each value is larger than the one before; reads no further than the first that is not.
+
+    Compared, not subtracted: a difference of unsigned integers is never negative.
+    """
+    for start in range(0, len(values) - 1, _STEP):
+        part = values[start : start + _STEP + 1]
+        if not (part[1:] > part[:-1]).all():
+            return False
+    return True
+
+
+def shown(text: object, most: int = 200) -> str:
+    """A stranger's text in one line that a terminal only prints: control characters as `\\x1b`, the end cut off."""
+    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text)[:most])
+    return line if len(str(text)) <= most else line + "…"
+
+
+def _members(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name}, which is no JSON number")
