@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trm.evaluation.scorers.answer_values import same_value
-from trm.evaluation.scorers.base import SOLVED, Scorer
+from trm.evaluation.scorers.base import SOLVED, Scorer, whole_number
 from trm.puzzles.text_tokens import END, FIRST_CHARACTER, TextTokens
+
+LONGEST_QUESTION = 1 << 20
 
 
 def answer_scorer(facts: Mapping[str, Any]) -> Scorer:
@@ -22,8 +24,12 @@ def answer_scorer(facts: Mapping[str, Any]) -> Scorer:
 
     Args:
         facts: what `TextTokens.facts` gave when the dataset was built.
+
+    Raises:
+        UserError: they are not that.
     """
-    tokens, question_length = TextTokens.from_facts(facts), int(facts["question_length"])
+    tokens = TextTokens.from_facts(facts)
+    question_length = whole_number(facts, "question_length", 0, LONGEST_QUESTION)
 
     def judge(
         inputs: NDArray[np.integer], labels: NDArray[np.integer], predictions: NDArray[np.integer]

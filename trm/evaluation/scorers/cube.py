@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from trm.errors import UserError
 from trm.evaluation.scorers.base import SOLVED, Scorer
 from trm.puzzles.vocabularies import CUBE_END, CUBE_FACES, CUBE_FIRST_MOVE
+from trm.untrusted import shown
 
 STICKERS = 24
 _FRAMES = {  # of a face seen in the unfolded net: outwards, to the right, downwards
@@ -38,10 +39,11 @@ def cube_scorer(facts: Mapping[str, Any]) -> Scorer:
     """
     names = facts.get("moves")
     known = [face + turn for face in CUBE_FACES for turn in _QUARTERS]
-    if not isinstance(names, list) or not names or not set(map(str, names)) <= set(known):
+    usable = isinstance(names, list) and all(isinstance(name, str) and name in known for name in names)
+    if not isinstance(names, list) or not names or not usable or len(set(names)) < len(names):
         raise UserError(
-            given=f"a dataset of cubes whose moves are {names!r}",
-            allowed=f"a list of some of {' '.join(known)}",
+            given=f"a dataset of cubes whose moves are {shown(repr(names))}",
+            allowed=f"a list of some of {' '.join(known)}, each once",
             remedy="build the dataset again",
         )
     sources = np.array([sticker_sources(name) for name in names])  # [moves, 24]

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trm.evaluation.scorers.base import SOLVED, Scorer
+from trm.evaluation.scorers.base import SOLVED, Scorer, whole_number
 from trm.puzzles.vocabularies import MAZE_FREE, MAZE_GOAL, MAZE_PATH, MAZE_START, MAZE_WALL
+
+LARGEST_SIDE = 255
 
 
 def maze_scorer(facts: Mapping[str, Any]) -> Scorer:
@@ -24,8 +26,11 @@ def maze_scorer(facts: Mapping[str, Any]) -> Scorer:
             a shortcut.)
         shortest: it is connected, and its steps are the fewest that the question's walls allow.
         solved: consistent and shortest.
+
+    Raises:
+        UserError: no side, or a larger one than is scored.
     """
-    side = int(facts["side"])
+    side = whole_number(facts, "side", 1, LARGEST_SIDE)
 
     def score(
         inputs: NDArray[np.integer], labels: NDArray[np.integer], predictions: NDArray[np.integer]

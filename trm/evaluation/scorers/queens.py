@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trm.evaluation.scorers.base import SOLVED, Scorer
+from trm.evaluation.scorers.base import SOLVED, Scorer, whole_number
 from trm.puzzles.vocabularies import QUEENS_EMPTY, QUEENS_QUEEN
+
+LARGEST_SIDE = 100  # the table of lines grows with the cube of it: 24 MB
 
 
 def queens_scorer(facts: Mapping[str, Any]) -> Scorer:
@@ -20,8 +22,11 @@ def queens_scorer(facts: Mapping[str, Any]) -> Scorer:
         valid: n queens, one in each row and column and no two on a diagonal; every other cell is empty.
         consistent: the queens of the question stand.
         solved: both.
+
+    Raises:
+        UserError: no side, or a larger one than is scored.
     """
-    side = int(facts["side"])
+    side = whole_number(facts, "side", 1, LARGEST_SIDE)
     lines = _lines(side)
 
     def score(

@@ -9,9 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trm.evaluation.scorers.base import SOLVED, Scorer
+from trm.errors import UserError
+from trm.evaluation.scorers.base import SOLVED, Scorer, whole_number
 from trm.puzzles.batch import IGNORE_LABEL
 from trm.puzzles.vocabularies import SUDOKU_BLANK
+
+LARGEST_SIZE = 100
 
 
 def sudoku_scorer(facts: Mapping[str, Any]) -> Scorer:
@@ -23,9 +26,19 @@ def sudoku_scorer(facts: Mapping[str, Any]) -> Scorer:
         valid: every row, column and box has each digit once.
         consistent: the digits of the question stand.
         solved: both.
+
+    Raises:
+        UserError: no such sizes, or larger ones than are scored.
     """
-    size = int(facts["size"])
-    units = _units(size, int(facts["box_rows"]), int(facts["box_columns"]))
+    size = whole_number(facts, "size", 1, LARGEST_SIZE)
+    rows, columns = (whole_number(facts, key, 1, size) for key in ("box_rows", "box_columns"))
+    if rows * columns != size:
+        raise UserError(
+            given=f"a dataset of sudokus of size {size} with boxes of {rows}×{columns} cells",
+            allowed="boxes of as many cells as a row has",
+            remedy="build the dataset again",
+        )
+    units = _units(size, rows, columns)
     every_digit = np.arange(size) + SUDOKU_BLANK + 1
 
     def score(
