@@ -3,58 +3,49 @@
     checkpoints/step_<n>/  model, ema, optimizer, carry: safetensors    state.json    manifest.json
 
 It is written under a temporary name, synced and renamed; the manifest, with sizes and checksums, comes last. What a
-kill leaves half done (`.partial`, `.old`) is put right by `tidy` at the next start.
+kill leaves half done (`.partial`, `.old`) is put right by `tidy` at the next start. Reading verifies what it reads.
 """
 
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError
+from safetensors.torch import save_file
 from torch import Tensor
 
 from trm.errors import UserError
+from trm.training.checkpoint_reading import (
+    MANIFEST,
+    STATE,
+    DamagedError,
+    check_tensors,
+    read_manifest,
+    read_state,
+    read_tensors,
+)
+from trm.training.retention import Held, Retention, read_best, superfluous
+from trm.training.training_state import PARTS, TrainingState
 
-MANIFEST = "manifest.json"
 PARTIAL, OLD = ".partial", ".old"
 
 
-@dataclass(frozen=True)
-class TrainingState:
-    """Everything that may influence the next step.
-
-    model: weights and puzzle embedding by published name.  ema: averaged parameters, empty without.
-    optimizer: moments by `<parameter>/<moment>`.  carry: the slots of all ranks, in slot order.
-    state: step, data position, bytes of metrics.jsonl written so far, resolved configuration; JSON.
-    """
-
-    model: Mapping[str, Tensor]
-    ema: Mapping[str, Tensor]
-    optimizer: Mapping[str, Tensor]
-    carry: Mapping[str, Tensor]
-    state: Mapping[str, Any]
-
-    def parts(self) -> dict[str, Mapping[str, Tensor]]:
-        """The tensors, by part."""
-        return {part: getattr(self, part) for part in PARTS}
-
-
-PARTS = ("model", "ema", "optimizer", "carry")
-
-
 def save(folder: Path, content: TrainingState, keep: bool) -> None:
-    """Write a checkpoint; `keep` protects it from `prune`. After this returns it survives a power cut."""
+    """Write a checkpoint; `keep` protects it from `prune`. After this returns it survives a power cut.
+
+    Raises:
+        OSError: the system refused (a full disk, say); what was there before is there still.
+    """
     partial = folder.with_name(folder.name + PARTIAL)
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    for part in PARTS:
-        save_file(_storable(getattr(content, part)), partial / f"{part}.safetensors")
-    (partial / "state.json").write_text(json.dumps(content.state, indent=1))
+    for part, tensors in content.parts().items():
+        _write_tensors(partial / f"{part}.safetensors", tensors)
+    (partial / STATE).write_text(json.dumps(content.state, indent=1))
     files = {
         f.name: {"bytes": f.stat().st_size, "sha256": _sync_and_hash(f)} for f in sorted(partial.iterdir())
     }
@@ -82,47 +73,56 @@ def tidy(root: Path) -> None:
 
 
 def load(folder: Path) -> TrainingState:
-    """Read a checkpoint whose `fault` is None."""
-    tensors = {part: load_file(folder / f"{part}.safetensors") for part in PARTS}
-    return TrainingState(**tensors, state=json.loads((folder / "state.json").read_text()))
+    """Read a checkpoint; every byte of it is compared with its checksum on the way.
+
+    Raises:
+        DamagedError: a file is missing or malformed, or differs from its checksum.
+    """
+    manifest = read_manifest(folder)
+    state = read_state(folder, manifest)
+    return TrainingState(**{part: read_tensors(folder, part, manifest) for part in PARTS}, state=state)
 
 
 def load_weights(folder: Path) -> dict[str, Tensor]:
     """The weights to evaluate with: the model's, the averaged ones where there are any.
 
     Raises:
-        UserError: a file of the checkpoint is damaged.
+        DamagedError: one of their files is damaged, or the checkpoint is incomplete.
     """
-    wrong = fault(folder)
-    if wrong:
-        raise UserError(f"{folder} is damaged: {wrong}", "a complete checkpoint", "use an earlier checkpoint")
-    return load_file(folder / "model.safetensors") | load_file(folder / "ema.safetensors")
+    manifest = read_manifest(folder)
+    return read_tensors(folder, "model", manifest) | read_tensors(folder, "ema", manifest)
 
 
 def steps(root: Path) -> list[Path]:
     """The checkpoints under `checkpoints/`, newest first, complete or not."""
-    found = [p for p in root.glob("step_*") if p.name.removeprefix("step_").isdigit()]
-    return sorted(found, key=lambda p: int(p.name.removeprefix("step_")), reverse=True)
+    found = [p for p in root.glob("step_*") if re.fullmatch("step_[0-9]{1,18}", p.name)]
+    return sorted(found, key=step_of, reverse=True)
+
+
+def step_of(folder: Path) -> int:
+    """The step in a checkpoint's name."""
+    return int(folder.name.removeprefix("step_"))
 
 
 def fault(folder: Path) -> str | None:
     """What is wrong with a checkpoint's files, or None."""
-    file = folder / MANIFEST
-    if not file.is_file():
-        return f"{MANIFEST} is missing"
     try:
-        files = json.loads(file.read_text())["files"]
-    except (ValueError, KeyError):
-        return f"{MANIFEST} is unreadable"
-    for name, expected in files.items():
-        path = folder / name
-        if not path.is_file():
-            return f"{name} is missing"
-        if path.stat().st_size != expected["bytes"]:
-            return f"{name} has {path.stat().st_size} bytes instead of {expected['bytes']}"
-        if _hash(path) != expected["sha256"]:
-            return f"{name} differs from its checksum"
+        manifest = read_manifest(folder)
+        read_state(folder, manifest)
+        for part in PARTS:
+            check_tensors(folder, part, manifest)
+    except DamagedError as damaged:
+        return damaged.fault
     return None
+
+
+def complete(folder: Path) -> bool:
+    """Whether all files are there in full length: the cheap part of `fault`."""
+    try:
+        read_manifest(folder)
+    except DamagedError:
+        return False
+    return True
 
 
 def latest(root: Path) -> tuple[Path | None, list[str]]:
@@ -138,29 +138,67 @@ def latest(root: Path) -> tuple[Path | None, list[str]]:
             return folder, faults
         faults.append(f"{folder}: {wrong}")
     if faults:
-        raise UserError(
-            "; ".join(faults),
-            "one complete checkpoint to resume from",
-            f"restore one, or delete {root} to start over",
-        )
+        raise _none_left(root, faults)
     return None, faults
 
 
-def prune(root: Path, keep_last: int) -> None:
-    """Delete all but the newest `keep_last` checkpoints and those that were saved to be kept."""
-    loose = [folder for folder in steps(root) if not _kept(folder)]
-    for folder in loose[keep_last:]:
-        doomed = folder.with_name(folder.name + PARTIAL)
-        folder.rename(doomed)  # a kill while deleting leaves nothing that looks like a checkpoint
+def load_latest(root: Path) -> tuple[Path | None, TrainingState | None, list[str]]:
+    """`latest` and `load` in one pass over the files.
+
+    Raises:
+        UserError: there are checkpoints, and none is complete.
+    """
+    faults: list[str] = []
+    for folder in steps(root):
+        try:
+            return folder, load(folder), faults
+        except DamagedError as damaged:
+            faults.append(f"{folder}: {damaged.fault}")
+    if faults:
+        raise _none_left(root, faults)
+    return None, None, faults
+
+
+def _none_left(root: Path, faults: list[str]) -> UserError:
+    return UserError(
+        "; ".join(faults),
+        "one complete checkpoint to resume from",
+        f"restore one, or delete {root} to start over",
+    )
+
+
+def prune(root: Path, retention: Retention | int, newest: int | None = None) -> None:
+    """Delete the checkpoints that `retention` (a number: as many of the newest) does not hold.
+
+    Args:
+        newest: the step just written; what lies beyond it was passed over on resuming and is left alone.
+    """
+    policy = Retention(retention) if isinstance(retention, int) else retention
+    found = {step_of(folder): folder for folder in steps(root)}
+    held = [_held(step, folder) for step, folder in found.items() if newest is None or step <= newest]
+    for step in superfluous(held, policy, read_best(root) if policy.keep_best else None):
+        doomed = found[step].with_name(found[step].name + PARTIAL)
+        shutil.rmtree(doomed, ignore_errors=True)
+        found[step].rename(doomed)  # a kill while deleting leaves nothing that looks like a checkpoint
         shutil.rmtree(doomed)
 
 
-def _kept(folder: Path) -> bool:
-    """True also where the manifest cannot be read: what is damaged is for its owner to delete."""
+def _held(step: int, folder: Path) -> Held:
     try:
-        return bool(json.loads((folder / MANIFEST).read_text())["keep"])
-    except (OSError, ValueError, KeyError):
-        return True
+        return Held(step, keep=read_manifest(folder).keep, complete=True)
+    except DamagedError:
+        return Held(step, keep=False, complete=False)
+
+
+def _write_tensors(file: Path, tensors: Mapping[str, Tensor]) -> None:
+    try:
+        save_file(_storable(tensors), file)
+    except SafetensorError as error:  # how safetensors words what the system refused
+        refusal = re.search(r"os error (\d+)", str(error))
+        if refusal is None:
+            raise
+        number = int(refusal[1])
+        raise OSError(number, os.strerror(number), str(file)) from error
 
 
 def _storable(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -174,14 +212,10 @@ def _storable(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return stored
 
 
-def _hash(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 def _sync_and_hash(file: Path) -> str:
     _sync(file)
-    return _hash(file)
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _sync(path: Path) -> None:

@@ -1,33 +1,24 @@
 """Checkpoints are complete or not there; a damaged one is passed over, said, and never silently used."""
 
+import hashlib
+import io
+import os
 from pathlib import Path
 
 import pytest
 import torch
 
+from tests.trm.training.kills import Killed, assert_resumable, kill_at
+from tests.trm.training.states import content, flip, names, save, state
 from trm.errors import UserError
 from trm.training import checkpoints
 from trm.training.checkpoints import TrainingState
-
-
-def content(step: int) -> TrainingState:
-    tensors = {"a": torch.full((3, 4), float(step)), "b": torch.tensor(step)}
-    carry = {
-        "halted": torch.tensor([True, False]),
-        "z_H": torch.ones(2, 3, dtype=torch.bfloat16).expand(2, 3),
-    }
-    return TrainingState(model=tensors, ema={}, optimizer=tensors, carry=carry, state={"step": step})
-
-
-def save(root: Path, step: int, keep: bool = False) -> Path:
-    folder = root / f"step_{step}"
-    checkpoints.save(folder, content(step), keep)
-    return folder
+from trm.training.training_state import snapshot
 
 
 def test_what_is_saved_is_loaded_bitwise(tmp_path: Path) -> None:
     loaded = checkpoints.load(save(tmp_path, 3))
-    assert loaded.state == {"step": 3}
+    assert loaded.state == state(3)
     for part, tensors in content(3).parts().items():
         for name, tensor in tensors.items():
             assert torch.equal(loaded.parts()[part][name], tensor)
@@ -69,13 +60,14 @@ def test_only_damaged_checkpoints_is_an_error_not_a_fresh_start(tmp_path: Path) 
 def test_old_checkpoints_go_and_those_to_be_kept_stay(tmp_path: Path) -> None:
     for step in range(1, 7):
         save(tmp_path, step, keep=step == 2)
-    checkpoints.prune(tmp_path, keep_last=2)
-    assert sorted(p.name for p in checkpoints.steps(tmp_path)) == ["step_2", "step_5", "step_6"]
+    checkpoints.prune(tmp_path, 2)
+    assert names(tmp_path) == ["step_2", "step_5", "step_6"]
 
 
 def test_evaluation_takes_the_averaged_weights(tmp_path: Path) -> None:
-    state = TrainingState({"w": torch.zeros(2), "buffer": torch.ones(1)}, {"w": torch.ones(2)}, {}, {}, {})
-    checkpoints.save(tmp_path / "step_1", state, keep=False)
+    averaged = {"w": torch.ones(2)}
+    whole = TrainingState({"w": torch.zeros(2), "buffer": torch.ones(1)}, averaged, {}, {}, state(1))
+    checkpoints.save(tmp_path / "step_1", whole, keep=False)
     weights = checkpoints.load_weights(tmp_path / "step_1")
     assert torch.equal(weights["w"], torch.ones(2))
     assert torch.equal(weights["buffer"], torch.ones(1))
@@ -83,8 +75,8 @@ def test_evaluation_takes_the_averaged_weights(tmp_path: Path) -> None:
 
 def test_tensors_that_share_memory_are_stored(tmp_path: Path) -> None:
     shared = torch.arange(4)
-    state = TrainingState({"w": torch.zeros(1)}, {}, {}, {"inputs": shared, "fed": shared}, {})
-    checkpoints.save(tmp_path / "step_1", state, keep=False)
+    whole = TrainingState({"w": torch.zeros(1)}, {}, {}, {"inputs": shared, "fed": shared}, state(1))
+    checkpoints.save(tmp_path / "step_1", whole, keep=False)
     assert torch.equal(checkpoints.load(tmp_path / "step_1").carry["fed"], shared)
 
 
@@ -92,52 +84,75 @@ def test_pruning_survives_a_checkpoint_that_a_kill_left_without_its_manifest(tmp
     for step in range(1, 6):
         save(tmp_path, step)
     (tmp_path / "step_1" / "manifest.json").unlink()
-    checkpoints.prune(tmp_path, keep_last=1)
-    assert sorted(p.name for p in checkpoints.steps(tmp_path)) == ["step_1", "step_5"]
+    checkpoints.prune(tmp_path, 1)
+    assert names(tmp_path) == ["step_1", "step_5"]
 
 
-class Killed(BaseException):
-    """Stands for a SIGKILL at one system call."""
-
-
-@pytest.mark.parametrize("call", range(1, 60))
+@pytest.mark.parametrize("call", range(1, 82))
 def test_killed_at_any_file_operation_a_complete_checkpoint_remains(
     tmp_path: Path, call: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save(tmp_path, 1)
-    calls = 0
-
-    def until(original):  # type: ignore[no-untyped-def]
-        def operation(*arguments, **options):  # type: ignore[no-untyped-def]
-            nonlocal calls
-            calls += 1
-            if calls == call:
-                raise Killed
-            return original(*arguments, **options)
-
-        return operation
-
     with monkeypatch.context() as patched:
-        for owner, name in (
-            (checkpoints, "save_file"),
-            (checkpoints, "_sync"),
-            (checkpoints.shutil, "rmtree"),
-            (Path, "rename"),
-            (Path, "mkdir"),
-            (Path, "write_text"),
-        ):
-            patched.setattr(owner, name, until(getattr(owner, name)))
+        kill_at(call, patched)
         try:
             for step in (1, 2, 2, 3):
                 save(tmp_path, step)
-                checkpoints.prune(tmp_path, keep_last=1)
+                checkpoints.prune(tmp_path, 1)
         except Killed:
             pass
-    checkpoints.tidy(tmp_path)
-    found, faults = checkpoints.latest(tmp_path)
-    assert found is not None
-    assert faults == []
-    assert checkpoints.load(found).state["step"] == int(found.name.removeprefix("step_"))
-    save(tmp_path, 9)
-    checkpoints.prune(tmp_path, keep_last=1)
-    assert [p.name for p in tmp_path.iterdir()] == ["step_9"]
+    assert_resumable(tmp_path)
+
+
+def test_a_state_is_found_and_read_in_one_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for step in (1, 2):
+        save(tmp_path, step)
+    hashed: list[int] = []
+    digest = hashlib.file_digest
+
+    def counting(stream: io.BufferedReader, algorithm: str) -> object:
+        hashed.append(stream.fileno())
+        return digest(stream, algorithm)
+
+    monkeypatch.setattr("hashlib.file_digest", counting)
+    folder, loaded, faults = checkpoints.load_latest(tmp_path)
+    assert (folder, faults) == (tmp_path / "step_2", [])
+    assert loaded is not None
+    assert loaded.state["step"] == 2
+    assert len(hashed) == 4  # model, ema, optimizer, carry
+
+
+def test_without_checkpoints_nothing_is_found(tmp_path: Path) -> None:
+    assert checkpoints.latest(tmp_path) == (None, [])
+    assert checkpoints.load_latest(tmp_path) == (None, None, [])
+
+
+def test_what_was_passed_over_on_resuming_does_not_push_out_what_is_written_since(tmp_path: Path) -> None:
+    """step_8's bytes are wrong in full length; the run went on from step 4 and has just written step 5."""
+    for step in (4, 5, 8):
+        save(tmp_path, step)
+    flip(tmp_path / "step_8" / "model.safetensors", -1)
+    checkpoints.prune(tmp_path, 1, newest=5)
+    assert names(tmp_path) == ["step_5", "step_8"]
+
+
+def test_a_checkpoint_that_was_cut_off_never_pushes_out_the_one_good_one(tmp_path: Path) -> None:
+    for step in (1, 2):
+        save(tmp_path, step)
+    os.truncate(tmp_path / "step_2" / "model.safetensors", 10)
+    checkpoints.prune(tmp_path, 1)
+    assert names(tmp_path) == ["step_1", "step_2"]
+
+
+def test_a_snapshot_is_out_of_reach_of_later_steps_and_copies_shared_tensors_once() -> None:
+    live = content(1)
+    shared = torch.zeros(5)
+    whole = TrainingState(live.model, {}, {}, {"inputs": shared, "fed": shared}, {"data": {"cursor": 1}})
+    taken = snapshot(whole)
+    live.model["a"].fill_(9)
+    shared.fill_(9)
+    whole.state["data"]["cursor"] = 9
+    assert torch.equal(taken.model["a"], torch.ones(12))
+    assert torch.equal(taken.carry["fed"], torch.zeros(5))
+    assert taken.carry["fed"].data_ptr() == taken.carry["inputs"].data_ptr()
+    assert taken.state["data"]["cursor"] == 1
