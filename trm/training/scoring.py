@@ -1,14 +1,12 @@
 """Score a checkpoint that already exists: one of ours, or a published one with its all_config.yaml."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
-
+from trm.config_files import read_config
 from trm.distributed import Ranks, join
 from trm.errors import UserError
 from trm.evaluation.evaluate import Evaluation, Evaluator
@@ -19,12 +17,25 @@ from trm.training.config import Supervisions, architecture
 from trm.training.launch import make_supervision
 from trm.training.weights import (
     PUBLISHED_CONFIG,
+    check_size,
     export_published,
     find_checkpoint,
     load_into,
     published_arch,
     read_weights,
 )
+from trm.untrusted import shown
+
+TYPES: dict[str, type] = {  # of what is read here from a configuration
+    "arch": dict,
+    "data_build": dict,
+    "data_paths": list,
+    "data_paths_test": list,
+    "evaluators": list,
+    "global_batch_size": int,
+    "seed": int,
+}
+BUILDER = re.compile(r"python -m data\.build_\w+_dataset( [\w./=-]+)*", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -79,6 +90,7 @@ def _evaluate(
     weights = read_weights(checkpoint)
     arch_keys = published_arch(config["arch"], weights) if "name" in config["arch"] else config["arch"]
     arch = architecture(arch_keys, supervisions)
+    check_size(arch.network, weights, str(checkpoint))
     paths = list(request.data_paths) or config.get("data_paths_test") or config.get("data_paths")
     if not paths:
         raise UserError(
@@ -89,7 +101,7 @@ def _evaluate(
         global_batch_size=request.batch_size or config["global_batch_size"],
         rank=ranks.rank,
         world_size=ranks.world_size,
-        build_command=(config.get("data_build") or {}).get(paths[0]),
+        build_command=_builder((config.get("data_build") or {}).get(paths[0])),
     )
     seed = config.get("seed", 0)
     supervision = make_supervision(arch, data.metadata, supervisions, seed, ranks)
@@ -104,6 +116,11 @@ def _evaluate(
     method = arch.supervision
     evaluation.scores.update(step=_step(checkpoint), method=method, supervision=method)
     return evaluation
+
+
+def _builder(command: object) -> str | None:
+    """A command of a configuration that may be a stranger's, if it is safe to tell somebody to run it."""
+    return command if isinstance(command, str) and BUILDER.fullmatch(command) else None
 
 
 def _config_beside(checkpoint: Path) -> Path:
@@ -124,17 +141,16 @@ def _config_beside(checkpoint: Path) -> Path:
 
 
 def _read_config(file: Path) -> dict[str, Any]:
-    try:
-        content = OmegaConf.to_container(OmegaConf.load(file), resolve=True)
-    except (OSError, YAMLError, OmegaConfBaseException) as error:
-        raise UserError(f"{file}: {error}", "a readable YAML file", "check --config") from error
-    keys = content if isinstance(content, dict) else {}
+    keys = read_config(file)
     missing = [k for k in ("arch", "global_batch_size") if k not in keys]
     if missing:
         raise UserError(
             f"{file} lacks {', '.join(missing)}", "the resolved configuration of a run", "check --config"
         )
-    return {str(k): v for k, v in keys.items()}
+    for key, kind in TYPES.items():
+        if keys.get(key) is not None and not isinstance(keys[key], kind):
+            raise UserError(f"{file}: {key}={shown(keys[key])}", f"a {kind.__name__}", "check --config")
+    return keys
 
 
 def _output_beside(checkpoint: Path, data_paths: Sequence[str]) -> Path:
@@ -148,4 +164,4 @@ def _output_beside(checkpoint: Path, data_paths: Sequence[str]) -> Path:
 def _step(checkpoint: Path) -> int:
     """The step in a name such as step_123 or step_123.pth; 0 where it has none."""
     number = checkpoint.stem.split("_")[-1]
-    return int(number) if number.isdigit() else 0
+    return int(number) if number.isdecimal() else 0

@@ -14,13 +14,22 @@ from omegaconf import OmegaConf
 from torch import Tensor
 
 from trm.errors import UserError
-from trm.model import TinyRecursiveModel
+from trm.model import TinyRecursiveModel, TRMConfig
 from trm.training import checkpoints
+from trm.training.published_pickle import declared_tensors
+from trm.untrusted import shown
 
 COMPILED_PREFIX, PREFIX = "_orig_mod.", "model.inner."
 PUZZLE_ROWS = "puzzle_emb.weights"
 STEP_TABLE = "timestep_embed.embedding_weight"
 PUBLISHED_CONFIG = "all_config.yaml"
+LARGEST = {
+    "expansion": 64,
+    "puzzle_emb_len": 4096,
+    "H_cycles": 10_000,
+    "L_cycles": 10_000,
+}  # where not our own
+MOST_SHOWN = 40  # faults of a checkpoint in one error
 
 
 def find_checkpoint(path: Path) -> Path:
@@ -53,22 +62,26 @@ def read_published(file: Path) -> dict[str, Tensor]:
     """The state dict of a published checkpoint, without its prefix.
 
     Raises:
-        UserError: not a pickled state dict of tensors.
+        UserError: not a pickled state dict of tensors, or one that declares other tensors than the file holds.
     """
     try:
+        declared = declared_tensors(file)
         content = torch.load(file, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise _unusable(file, str(error).split("\n")[0]) from error
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+        raise _unusable(file, shown(str(error).split("\n")[0])) from error
     if not isinstance(content, dict) or not all(isinstance(v, Tensor) for v in content.values()):
         raise _unusable(file, "not a dictionary of tensors")
+    if {k: tuple(v.shape) for k, v in content.items()} != {k: v.shape for k, v in declared.items()}:
+        raise _unusable(file, "an archive that can be read in two ways")
     return {k.removeprefix(COMPILED_PREFIX).removeprefix(PREFIX): v for k, v in content.items()}
 
 
 def _unusable(file: Path, problem: str) -> UserError:
     return UserError(
         f"{file}: {problem}",
-        "a pickled state dict that loads with weights_only=True, or a checkpoint directory of ours",
-        "check the file; it may be cut off, or a git-lfs pointer",
+        "a state dict of floating-point tensors by torch.save (1.6 or later) that loads with weights_only=True, "
+        "or a checkpoint directory of ours",
+        "check the file; it may be cut off, or a git-lfs pointer; do not use it if you do not know who made it",
     )
 
 
@@ -93,8 +106,9 @@ def load_into(model: TinyRecursiveModel, weights: Mapping[str, Tensor], source: 
         if k in weights and weights[k].shape != own[k].shape
     ]
     if wrong:
+        more = [f"and {len(wrong) - MOST_SHOWN} more"] if len(wrong) > MOST_SHOWN else []
         raise UserError(
-            f"{source} is of another architecture:\n    " + "\n    ".join(wrong),
+            f"{source} is of another architecture:\n    " + "\n    ".join([*wrong[:MOST_SHOWN], *more]),
             "the tensors of the configured architecture, with the same shapes",
             "set arch=… and its keys as in the run that the checkpoint comes from (its config.yaml or all_config.yaml)",
         )
@@ -106,6 +120,35 @@ def _same_width_other_length(a: Tensor, b: Tensor) -> bool:
     return a.shape[1:] == b.shape[1:] and len(a) != len(b)
 
 
+def check_size(network: TRMConfig, weights: Mapping[str, Tensor], source: str) -> None:
+    """Check that a network of this shape is about as large as the weights for it, before it is made.
+
+    A configuration from elsewhere may ask for any size; what this leaves open is bounded, and `load_into` compares it.
+
+    Raises:
+        UserError: another width or depth than the weights have, or a part of it out of all proportion.
+    """
+    width = weights["H_init"].shape[-1] if "H_init" in weights and weights["H_init"].dim() else 0
+    layers = len({name.split(".")[2] for name in weights if name.startswith("L_level.layers.")})
+    rows = weights.get(PUZZLE_ROWS)
+    puzzle = rows.shape[1] if rows is not None and rows.dim() == 2 else 0
+    wanted = (network.hidden_size, network.L_layers, network.puzzle_emb_ndim)
+    if wanted != (width, layers, puzzle):
+        raise UserError(
+            f"{source} is of another architecture: the configuration has hidden_size, L_layers and puzzle_emb_ndim "
+            f"{wanted}, the weights {(width, layers, puzzle)}",
+            "the configuration of the run that the weights come from",
+            "set arch=… and its keys as there (its config.yaml or all_config.yaml)",
+        )
+    for name, most in LARGEST.items():
+        if not getattr(network, name) <= most:
+            raise UserError(
+                f"arch.{name}={getattr(network, name)} in the configuration of {source}",
+                f"at most {most}",
+                "check the configuration; do not use it if you do not know who made it",
+            )
+
+
 UNREAD = ("name", "loss", "H_layers")  # what the published code has and never reads, or what we say otherwise
 RENAMED = {"N_supervision": "halt_max_steps"}  # of the released DIS
 
@@ -114,7 +157,9 @@ def published_arch(arch: Mapping[str, Any], weights: Mapping[str, Tensor]) -> di
     """Our `arch` keys for the `arch` of a published all_config.yaml, or of an export of ours."""
     supervision = arch.get("supervision") or ("dis" if STEP_TABLE in weights else "act")
     ours = {RENAMED.get(k, k): v for k, v in arch.items() if k not in UNREAD}
-    ours["loss_type"] = (arch.get("loss") or {}).get("loss_type", "stablemax_cross_entropy")
+    loss = arch.get("loss")
+    named = loss.get("loss_type") if isinstance(loss, Mapping) else None
+    ours["loss_type"] = named or "stablemax_cross_entropy"
     if supervision == "dis":
         ours = {k: v for k, v in ours.items() if k not in ("halt_exploration_prob", "no_ACT_continue")}
     return {**ours, "supervision": supervision}

@@ -1,0 +1,300 @@
+"""Checkpoints made to harm whoever loads them: each attempt is refused before it is given memory or run."""
+
+import hashlib
+import io
+import json
+import os
+import pickle
+import struct
+import zipfile
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from tests.models import act, network
+from tests.security.attempts import Traitor, little_room
+from trm.errors import UserError
+from trm.training.published_pickle import declared_tensors
+from trm.training.weights import check_size, load_into, read_published, read_weights
+
+KEY = "model.inner.H_init"
+
+
+class Call:
+    """Pickles as a call of anything."""
+
+    def __init__(self, function: Callable[..., Any], *arguments: Any) -> None:
+        self._call = function, arguments
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return self._call
+
+
+def saved(file: Path, content: object) -> Path:
+    torch.save(content, file)
+    return file
+
+
+def members(file: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(file) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def pack(file: Path, content: dict[str, bytes], how: int = zipfile.ZIP_STORED) -> Path:
+    with zipfile.ZipFile(file, "w", how) as archive:
+        for name, data in content.items():
+            archive.writestr(name, data)
+    return file
+
+
+def swapped(file: Path, old: bytes, new: bytes) -> Path:
+    """A checkpoint with other bytes in its pickle."""
+    whole = members(file)
+    name = next(name for name in whole if name.endswith("data.pkl"))
+    assert old in whole[name]
+    return pack(file, {**whole, name: whole[name].replace(old, new)})
+
+
+def plain(file: Path) -> Path:
+    return saved(file, {KEY: torch.arange(12.0).reshape(3, 4)})
+
+
+def refused(file: Path, problem: str) -> None:
+    with little_room(), pytest.raises(UserError, match=problem) as caught:
+        read_published(file)
+    assert str(file) in caught.value.given
+    assert len(caught.value.given) < 600
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {KEY: torch.ones(3), "model.inner.half": torch.ones(2, 2, dtype=torch.bfloat16)},
+        OrderedDict(a=torch.nn.Parameter(torch.ones(3))),
+        torch.nn.Linear(2, 3).state_dict(),
+        {
+            "turned": torch.arange(6.0).reshape(2, 3).t(),
+            "part": torch.arange(9.0)[3:5],
+            "one": torch.tensor(1.0),
+        },
+        {str(i): torch.ones(i + 1) for i in range(300)},
+    ],
+    ids=["plain", "parameter", "module", "views", "many"],
+)
+def test_what_is_published_is_read(tmp_path: Path, content: dict[str, torch.Tensor]) -> None:
+    read = read_published(saved(tmp_path / "step_1", content))
+    assert len(read) == len(content)
+    assert all(torch.equal(read[k.removeprefix("model.inner.")], v) for k, v in content.items())
+
+
+@pytest.mark.parametrize("wrap", [lambda t: t, lambda t: {KEY: t}, lambda t: [t], lambda t: {t: 1}], ids=str)
+def test_no_code_in_a_pickle_is_run(tmp_path: Path, wrap: Callable[[object], object]) -> None:
+    harm = tmp_path / "harm"
+    zipped = saved(tmp_path / "zipped", wrap(Traitor(harm)))
+    refused(zipped, "asks for posix mkdir|EMPTY_LIST")
+    torch.save(wrap(Traitor(harm)), tmp_path / "old", _use_new_zipfile_serialization=False)
+    (tmp_path / "bare").write_bytes(pickle.dumps(wrap(Traitor(harm))))
+    for name in ("old", "bare"):
+        refused(tmp_path / name, "no archive of torch.save")
+    assert not harm.exists()
+    torch.load(zipped, weights_only=False)  # it would have been
+    assert harm.exists()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        Call(bytearray, 10**11),
+        Call(torch.Tensor, 10**10),
+        Call(torch.FloatTensor, 10**10),
+        Call(
+            torch._utils._rebuild_sparse_tensor,
+            torch.sparse_coo,
+            (torch.zeros(1, 0), torch.zeros(0), (10**12,)),
+        ),
+        Call(torch._utils._rebuild_meta_tensor_no_storage, torch.float32, (10**12,), (1,), False),
+        Call(torch.Size, [10**12]),
+        Call(eval, "1"),
+        Call(OrderedDict, [("a", 1)]),
+        torch.zeros(1).expand(10**9),
+        torch.zeros(3, dtype=torch.int64),
+        torch.zeros(3, dtype=torch.complex64),
+        torch.zeros(0, 5),
+        "text",
+        10**300,
+        {"inner": torch.ones(3)},
+    ],
+    ids=lambda call: str(getattr(call, "_call", call))[:40],
+)
+def test_only_tensors_that_the_file_holds_are_made(tmp_path: Path, call: object) -> None:
+    refused(saved(tmp_path / "step_1", {KEY: call}), "step_1: ")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        (b"K\x0ct", b"J\xff\xff\xff\x7ft", "a storage of 8589934588 bytes, where the file holds 48"),
+        (b"K\x0ct", b"K\x0dt", "a storage of 52 bytes"),
+        (b"K\x0ct", b"J\xff\xff\xff\xfft", "in a storage of -1 elements"),
+        (b"X\x01\x00\x00\x000", b"X\x01\x00\x00\x009", "where the file holds 0"),
+        (b"X\x01\x00\x00\x000", b"X\x0b\x00\x00\x00../../hosts", "where the file holds 0"),
+        (b"K\x03K\x04\x86", b"J\xff\xff\xff\x7fK\x04\x86", "in a storage of 12 elements"),
+        (b"K\x03K\x04\x86", b"J\xff\xff\xff\xffK\x04\x86", "impossible shape"),
+        (b"K\x03K\x04\x86", b"\x8a\xff" + b"\x7f" * 255 + b"K\x04\x86", "impossible shape"),
+        (b"K\x04K\x01\x86", b"K\x7fK\x01\x86", "in a storage of 12 elements"),
+        (b"K\x04K\x01\x86", b"J\xff\xff\xff\xffK\x01\x86", "impossible shape"),
+        (b"QK\x00", b"QK\x09", "in a storage of 12 elements"),
+        (b"QK\x00", b"QJ\xff\xff\xff\xff", "in a storage of 12 elements"),
+        (b"torch FloatStorage".replace(b" ", b"\n"), b"torch\nLongStorage", "asks for torch LongStorage"),
+    ],
+)
+def test_a_tensor_lies_in_a_record_of_its_size(tmp_path: Path, old: bytes, new: bytes, problem: str) -> None:
+    refused(swapped(plain(tmp_path / "step_1"), old, new), problem)
+
+
+def test_pickle_bombs_are_walked_in_bounded_time(tmp_path: Path) -> None:
+    doubled = b"".join(b"h%cK\x00\x86q%c" % (i, i + 1) for i in range(40))  # each a pair of the one before
+    twice = b"".join(b"h%ch%c\x86q%c0" % (i, i, i + 1) for i in range(40))
+    whole = members(plain(tmp_path / "step_1"))
+    name = next(name for name in whole if name.endswith("data.pkl"))
+    pickles = [
+        b"\x80\x02}q\x00)q\x00" + twice + b".",
+        b"\x80\x02)q\x00" + doubled + b".",
+        b"\x80\x02" + b"(" * 500_000 + b".",
+        b"\x80\x02" + b"}" * 500_000 + b".",
+        b"\x80\x02}r\xff\xff\xff\xff.",
+        b"\x80\x04\x8e" + struct.pack("<Q", 1 << 40) + b".",
+        b"\x80\x04\x95" + struct.pack("<Q", 1 << 60) + b".",
+        b"\x80\x02\x8b" + struct.pack("<i", 2**31 - 1) + b".",
+        b"\x80\x02X" + struct.pack("<I", 2**32 - 1) + b".",
+        b"h\x05.",
+        b"R.",
+        b"t.",
+        b"u.",
+        b"",
+        b"}" * (2 << 20) + b".",
+        b"cos\nsystem\n(S'true'\ntR.",
+        b"\x80\x02}U\x01a}s.",
+    ]
+    for number, bomb in enumerate(pickles):
+        refused(pack(tmp_path / f"bomb_{number}", {**whole, name: bomb}), f"bomb_{number}: ")
+
+
+def test_zip_bombs_are_refused(tmp_path: Path) -> None:
+    whole = members(plain(tmp_path / "step_1"))
+    refused(pack(tmp_path / "deflated", whole, zipfile.ZIP_DEFLATED), "is compressed")
+    refused(
+        pack(tmp_path / "many", {**whole, **{f"step_1/{i}": b"" for i in range(10_001)}}), "members in the"
+    )
+    refused(pack(tmp_path / "two", {**whole, "other/data.pkl": b"."}), "of several checkpoints")
+    refused(pack(tmp_path / "case", {**whole, "step_1/DATA.pkl": b"."}), "members of one name")
+    refused(pack(tmp_path / "climbs", {"../data.pkl": b".", "../data/0": b""}), "climbs: ")
+    refused(pack(tmp_path / "empty", {}), "0 members")
+    (tmp_path / "tail").write_bytes((tmp_path / "step_1").read_bytes() + b"\0" * 9)
+    refused(tmp_path / "tail", "something after its end")
+    (tmp_path / "cut").write_bytes((tmp_path / "step_1").read_bytes()[:-30])
+    refused(tmp_path / "cut", "cut: ")
+
+
+def test_members_that_lie_over_each_other_are_refused(tmp_path: Path) -> None:
+    """A thousand entries of the list of members point at the same megabyte."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("step_1/data.pkl", b".")
+        archive.writestr("step_1/data/0", b"\0" * (1 << 20))
+        first = archive.infolist()[1]
+        for number in range(1, 1000):
+            copy = zipfile.ZipInfo(f"step_1/data/{number}")
+            for key in ("header_offset", "CRC", "compress_size", "file_size"):
+                setattr(copy, key, getattr(first, key))
+            archive.filelist.append(copy)
+    (tmp_path / "step_1").write_bytes(stream.getvalue())
+    refused(tmp_path / "step_1", "members of more bytes than the file")
+
+
+def test_pipes_and_devices_are_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for file in (tmp_path / "pipe", Path("/dev/zero"), tmp_path):
+        refused(file, "no regular file")
+
+
+def test_names_that_move_a_terminal_s_cursor_are_refused(tmp_path: Path) -> None:
+    refused(saved(tmp_path / "step_1", {"\x1b]0;owned\x07": torch.ones(1)}), r"\\x1b")
+    refused(saved(tmp_path / "step_1", {"a" * 1000: torch.ones(1)}), "a tensor called")
+
+
+def test_a_thousand_unknown_tensors_do_not_fill_the_screen() -> None:
+    model = act().model
+    strange = {**model.state_dict(), **{f"x{i}": torch.ones(1) for i in range(1000)}}
+    with pytest.raises(UserError, match="and 960 more") as caught:
+        load_into(model, strange, "theirs")
+    assert caught.value.given.count("\n") == 41
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"hidden_size": 10**6},
+        {"L_layers": 10**6},
+        {"puzzle_emb_ndim": 32},
+        {"expansion": 1e9},
+        {"expansion": float("nan")},
+        {"puzzle_emb_len": 10**9},
+        {"H_cycles": 10**9},
+        {"L_cycles": 10**9},
+    ],
+    ids=str,
+)
+def test_a_configuration_cannot_ask_for_a_network_much_larger_than_its_weights(
+    changes: dict[str, Any],
+) -> None:
+    weights = act().model.state_dict()
+    check_size(network(), weights, "theirs")
+    with pytest.raises(UserError, match="theirs"):
+        check_size(network(**changes), weights, "theirs")
+
+
+def test_declared_tensors_are_what_torch_makes(tmp_path: Path) -> None:
+    weights = act().model.state_dict()
+    declared = declared_tensors(saved(tmp_path / "step_1", weights))
+    assert {k: v.shape for k, v in declared.items()} == {k: tuple(v.shape) for k, v in weights.items()}
+
+
+def safetensors_header(header: object, body: bytes = b"") -> bytes:
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + body
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        struct.pack("<Q", 1 << 62) + b"{}",
+        safetensors_header(b"[" * 100_000),
+        safetensors_header({"a": {"dtype": "F32", "shape": [10**12], "data_offsets": [0, 4 * 10**12]}}),
+        safetensors_header({"a": {"dtype": "F32", "shape": [10**12], "data_offsets": [0, 4]}}, b"0000"),
+        safetensors_header({"a": {"dtype": "F32", "shape": [2**62, 4], "data_offsets": [0, 0]}}),
+        safetensors_header({"a": {"dtype": "F32", "shape": [1], "data_offsets": [-4, 0]}}, b"0000"),
+        b"",
+    ],
+    ids=range(7),
+)
+def test_a_checkpoint_directory_with_a_hostile_header_is_refused(tmp_path: Path, content: bytes) -> None:
+    """With sizes and checksums that are right, which anyone can compute."""
+    folder = tmp_path / "checkpoints" / "step_1"
+    folder.mkdir(parents=True)
+    for part in ("model", "ema", "optimizer", "carry"):
+        save_file({}, folder / f"{part}.safetensors")
+    (folder / "model.safetensors").write_bytes(content)
+    (folder / "state.json").write_text("{}")
+    files = {
+        f.name: {"bytes": f.stat().st_size, "sha256": hashlib.sha256(f.read_bytes()).hexdigest()}
+        for f in sorted(folder.iterdir())
+    }
+    (folder / "manifest.json").write_text(json.dumps({"keep": True, "files": files}))
+    with little_room(), pytest.raises(UserError):
+        read_weights(folder)

@@ -1,0 +1,60 @@
+"""Reading a run's configuration from YAML that a stranger may have written.
+
+OmegaConf looks up `${oc.env:...}` in the environment, from where it would go into everything written afterwards, and
+copies what an alias stands for, so that forty lines become a billion entries. A resolved configuration has neither.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from trm.errors import UserError
+from trm.untrusted import DEEPEST, check_regular, shown
+
+LARGEST = 1 << 18  # bytes; a configuration has about 2,000
+_OPENING = (yaml.MappingStartEvent, yaml.SequenceStartEvent)
+_CLOSING = (yaml.MappingEndEvent, yaml.SequenceEndEvent)
+
+
+def read_config(file: Path) -> dict[str, Any]:
+    """The keys and values of a resolved configuration.
+
+    Raises:
+        UserError: it cannot be read, is too large or too deep, is no mapping, or holds an interpolation or an alias.
+    """
+    try:
+        check_regular(file, LARGEST)
+        text = file.read_text(encoding="utf-8")
+        _check_events(text)
+        content = OmegaConf.to_container(OmegaConf.create(text), resolve=False)
+    except (OSError, ValueError, RecursionError, yaml.YAMLError, OmegaConfBaseException) as error:
+        raise _unusable(file, shown(str(error) or type(error).__name__)) from error
+    if not isinstance(content, dict):
+        raise _unusable(file, "not a mapping")
+    return {str(key): value for key, value in content.items()}
+
+
+def _check_events(text: str) -> None:
+    """Look the text through as the parser meets it, before anything is built of it."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        depth += isinstance(event, _OPENING) - isinstance(event, _CLOSING)
+        if depth > DEEPEST:
+            raise ValueError(f"more than {DEEPEST} lists and mappings in each other")
+        if isinstance(event, yaml.AliasEvent):
+            raise ValueError(f"the alias *{event.anchor}")
+        if isinstance(event, yaml.ScalarEvent) and "${" in event.value:
+            raise ValueError(f"the interpolation {event.value}")
+        if getattr(event, "tag", None) is not None:
+            raise ValueError(f"the tag {event.tag}")
+
+
+def _unusable(file: Path, problem: str) -> UserError:
+    return UserError(
+        f"{file}: {problem}",
+        f"YAML of at most {LARGEST:,} bytes that is resolved: no ${{...}}, no aliases, no tags",
+        "use the config.yaml or all_config.yaml that the run wrote, or write out what stands for something else",
+    )
