@@ -1,0 +1,88 @@
+"""infra/ passes its own linters, and the image's file holds what it promises."""
+
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.infra.processes import INFRA, STUBS
+from tests.runs import REPOSITORY
+
+SCRIPTS = [*sorted(INFRA.rglob("*.sh")), *sorted(INFRA.rglob("*.sbatch"))]
+DOCKERFILE = (INFRA / "Dockerfile").read_text()
+
+
+def linter(name: str) -> str:
+    """The program beside this Python, or on the PATH; without it the test is skipped."""
+    found = shutil.which(name, path=str(Path(sys.executable).parent)) or shutil.which(name)
+    if found is None:
+        pytest.skip(f"{name} is not installed")
+    return found
+
+
+def lint(name: str, *words: str | Path) -> None:
+    done = subprocess.run([linter(name), *words], cwd=REPOSITORY, text=True, capture_output=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_shellcheck_finds_nothing_in_the_scripts() -> None:
+    assert len(SCRIPTS) == 3
+    lint("shellcheck", *SCRIPTS, STUBS / "scontrol")
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda p: p.name)
+def test_scripts_are_executable_and_stop_at_the_first_error(script: Path) -> None:
+    assert script.stat().st_mode & 0o111 == 0o111
+    assert "\nset -euo pipefail\n" in script.read_text()
+
+
+def test_hadolint_finds_nothing_in_the_dockerfile() -> None:
+    lint("hadolint", INFRA / "Dockerfile")
+
+
+def test_yamllint_finds_nothing_in_the_manifests() -> None:
+    lint("yamllint", "--strict", "-c", INFRA / "yamllint.yaml", INFRA)
+
+
+def test_the_image_installs_exactly_what_a_run_needs_in_pinned_versions() -> None:
+    program = re.search(r"python -c '([^']+)'", DOCKERFILE)
+    assert program
+    printed = subprocess.run(
+        [sys.executable, "-c", program[1]], cwd=REPOSITORY, text=True, capture_output=True, check=True
+    ).stdout
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    assert printed.splitlines() == project["dependencies"]
+    assert "--constraint requirements.txt" in DOCKERFILE
+    pinned = (REPOSITORY / "requirements.txt").read_text().lower()
+    for package in printed.splitlines():
+        assert f"\n{package.split('>=')[0].lower()}==" in pinned
+
+
+def test_the_image_runs_without_root_or_history_through_our_torchrun() -> None:
+    assert re.findall(r"^USER (.+)$", DOCKERFILE, re.MULTILINE) == ["1000:1000"]
+    assert 'ENTRYPOINT ["infra/torchrun.sh"]' in DOCKERFILE
+    kept_out = (REPOSITORY / ".dockerignore").read_text().splitlines()
+    assert {".git", ".venv", "runs", "data/*/"} <= set(kept_out)
+    for needed in ("trm", "dis_trm", "data", "generators", "analysis", "configs", "infra", "pretrain.py"):
+        assert needed not in kept_out
+
+
+def test_no_package_registry_is_named() -> None:
+    for file in [f for f in INFRA.rglob("*") if f.is_file()]:
+        assert not re.search(r"https?://|pypi|ghcr|docker\.io|quay\.", file.read_text()), file
+
+
+@pytest.mark.parametrize("word", re.findall(r"`(infra/[\w./]+)`", (INFRA / "README.md").read_text()))
+def test_files_that_the_readme_names_exist(word: str) -> None:
+    assert (REPOSITORY / word).exists()
+
+
+def test_experiments_that_the_readme_names_exist() -> None:
+    named = re.findall(r"experiment=(\w+)", (INFRA / "README.md").read_text() + DOCKERFILE)
+    assert named
+    for name in named:
+        assert (REPOSITORY / f"configs/experiment/{name}.yaml").exists(), name
