@@ -1,10 +1,12 @@
 """What a run tells: metrics.jsonl always, wandb where the user has it, a line or a bar for whoever watches."""
 
+import contextlib
 import json
 import netrc
 import os
 import shutil
 import sys
+import threading
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -27,7 +29,11 @@ class Sink(Protocol):
 
 
 class FileRecords:
-    """metrics.jsonl: one JSON object a line; the truth that resuming cuts back to its checkpoint."""
+    """metrics.jsonl: one JSON object a line; the truth that resuming cuts back to its checkpoint.
+
+    What the disk refuses (it is full, say) is kept in memory, in order, and written at the next chance; the file
+    never holds half a line of ours. `write` and `sync` may be called from different threads.
+    """
 
     def __init__(self, file: Path, resume_at: int = 0) -> None:
         """Open for appending behind the first `resume_at` bytes; what follows them is dropped."""
@@ -39,19 +45,117 @@ class FileRecords:
                 "restore the file, or start a new run with load_checkpoint=<this run>",
             )
         os.truncate(file, resume_at)
-        self._stream = file.open("ab")
+        self._file, self._descriptor = file, os.open(file, os.O_WRONLY | os.O_APPEND)
+        self._lock, self._syncing, self._closed = threading.Lock(), threading.Lock(), False
+        self._synced = resume_at  # bytes that survive a power cut
+        self._lines: list[bytes] = []  # behind them
+        self._written = 0  # of these lines, handed to the system
+        self._ragged = False  # the file may end in something else
+        self._refusal: OSError | None = None  # why the first unwritten line is not written
 
     def write(self, record: Record) -> None:
-        self._stream.write((json.dumps(record, allow_nan=False) + "\n").encode())
-        self._stream.flush()
+        """Append a record; what the disk refuses waits in memory, and an outage is said once."""
+        line = (json.dumps(record, allow_nan=False) + "\n").encode()
+        with self._lock:
+            self._lines.append(line)
+            self._hand_over()
+
+    def end(self) -> int:
+        """Where the records so far end, those in memory included; true of the file once `sync` has returned."""
+        with self._lock:
+            return self._synced + sum(map(len, self._lines))
+
+    def sync(self) -> None:
+        """Bring every record so far to the disk.
+
+        Raises:
+            OSError: the disk refuses; nothing is lost yet, the records wait in memory.
+        """
+        with self._syncing:
+            with self._lock:
+                self._hand_over()
+                if self._refusal is not None:
+                    raise OSError(self._refusal.errno, self._refusal.strerror, str(self._file))
+                count, size = self._written, sum(map(len, self._lines))
+            try:
+                os.fsync(self._descriptor)  # without the lock: the loop may write meanwhile
+            except OSError as error:
+                with self._lock:  # the system may have dropped what it had taken: all of it is written again
+                    self._written = 0
+                    self._refused(error)
+                raise
+            with self._lock:
+                self._synced += size
+                self._written -= count
+                del self._lines[:count]
 
     def position(self) -> int:
-        """Bytes that are safely on disk now."""
-        os.fsync(self._stream.fileno())
-        return self._stream.tell()
+        """Bytes that are safely on disk now; fewer than `end` while the disk refuses."""
+        with contextlib.suppress(OSError):
+            self.sync()
+        return self._synced
 
     def close(self) -> None:
-        self._stream.close()
+        """Try once more to write what waits, and say how much is lost."""
+        if self._closed:
+            return
+        with contextlib.suppress(OSError):
+            self.sync()
+        if self._lines:
+            _report(
+                f"{len(self._lines)} records are lost, which {self._file} did not take: {self._reason()}",
+                f"the file ends with a whole record, after {self._synced} bytes",
+                "make room before the next run; a resumed one writes the records since its checkpoint again",
+            )
+        self._closed = True
+        os.close(self._descriptor)
+
+    def _hand_over(self) -> None:
+        """Give the system all lines that it has not yet; a line that it cut off is taken back."""
+        try:
+            if self._ragged:
+                self._cut()
+            while self._written < len(self._lines):
+                self._ragged = True
+                _write_all(self._descriptor, self._lines[self._written])
+                self._ragged = False
+                self._written += 1
+        except OSError as error:
+            self._refused(error)
+            return
+        if self._refusal is not None:
+            self._refusal = None
+            print(f"{self._file} is written to again; no record is missing", file=sys.stderr, flush=True)
+
+    def _refused(self, error: OSError) -> None:
+        """Say that an outage begins, and leave whole lines only, where the disk lets us."""
+        if self._refusal is None:
+            self._refusal = error
+            _report(
+                f"records cannot be written to {self._file}: {self._reason()}",
+                "training goes on; the records wait in memory and are written as soon as the disk takes them",
+                "make room on the disk, or see why it refuses",
+            )
+        self._ragged = True
+        with contextlib.suppress(OSError):  # else before the next attempt
+            self._cut()
+
+    def _cut(self) -> None:
+        os.ftruncate(self._descriptor, self._synced + sum(map(len, self._lines[: self._written])))
+        self._ragged = False
+
+    def _reason(self) -> str:
+        error = self._refusal
+        return "unknown" if error is None else error.strerror or str(error)
+
+
+def _write_all(descriptor: int, line: bytes) -> None:
+    while line:
+        line = line[os.write(descriptor, line) :]
+
+
+def _report(problem: str, consequence: str, remedy: str) -> None:
+    print(f"error: {problem}\n  {consequence}\n  to do:   {remedy}", file=sys.stderr, flush=True)
 
 
 class WandbRecords:
