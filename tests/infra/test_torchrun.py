@@ -14,6 +14,7 @@ def events(folder: Path) -> set[str]:
     return {file.name for file in folder.iterdir()}
 
 
+@pytest.mark.long
 def test_every_rank_is_asked_once_saves_and_the_scheduler_is_told_to_start_again(tmp_path: Path) -> None:
     process = torchrun(tmp_path, "save=1", ranks=2)
     wait_for(tmp_path, "started", 2, process)
@@ -36,6 +37,7 @@ def test_impatient_signals_cut_no_save_short(tmp_path: Path) -> None:
     assert "saved_0_0" in events(tmp_path)
 
 
+@pytest.mark.long
 def test_a_rank_that_died_is_started_again_and_a_run_that_ends_says_so(tmp_path: Path) -> None:
     code, output = ended(torchrun(tmp_path, "end=9"))
     assert code == 0, output
