@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -133,7 +134,10 @@ def test_what_a_failed_fsync_may_have_dropped_is_written_again(
     assert "no record is missing" in capfd.readouterr().err
 
 
-def test_records_written_while_another_thread_syncs_are_neither_lost_nor_doubled(tmp_path: Path) -> None:
+def test_records_written_while_other_threads_sync_are_neither_lost_nor_doubled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "fsync", lambda descriptor: time.sleep(0.001))  # so that the threads meet in it
     file = tmp_path / "metrics.jsonl"
     records, done = FileRecords(file), threading.Event()
 
@@ -146,6 +150,8 @@ def test_records_written_while_another_thread_syncs_are_neither_lost_nor_doubled
         thread.start()
     for step in range(500):
         records.write({"step": step})
+        if step % 50 == 0:
+            time.sleep(0.002)
     done.set()
     for thread in threads:
         thread.join()
