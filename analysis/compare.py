@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
 from analysis import style
-from analysis.run_directory import Evaluation, Run, TaskScores, read_run
+from analysis.evaluations import Evaluation, TaskScores
+from analysis.run_directory import Run, read_run
 from trm.command_line import CommandLine, run_command
 from trm.errors import UserError
 from trm.evaluation.scorers.base import SOLVED

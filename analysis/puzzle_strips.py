@@ -8,14 +8,13 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from analysis import strips, style
+from analysis.evaluations import NEEDS_LIBRARY, TaskScores
 from analysis.pictures import Example
 from analysis.puzzle_pictures import picture_of
-from analysis.run_directory import Run, Samples, TaskScores
+from analysis.run_directory import Run, Samples
 from trm.evaluation.scorers.base import SOLVED
 from trm.evaluation.scorers.registry import scorer_of
 from trm.puzzles.manifest import About
-
-NEEDS_LIBRARY = "reasoning_gym"  # a scorer whose library need not be where the report is made
 
 
 def can_be_drawn(run: Run) -> bool:

@@ -3,22 +3,32 @@
 Legend: R training records, S supervision steps, K stored samples, L grid tokens.
 """
 
-import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from omegaconf import OmegaConf
 
+from analysis.evaluations import Evaluation
+from analysis.run_files import (
+    MOST_STEPS,
+    number,
+    read_arrays,
+    read_lines,
+    read_object,
+    text,
+    unreadable,
+    whole,
+)
+from trm.config_files import read_config
 from trm.errors import UserError
-from trm.evaluation.arc_voting import OutputRecord, read_outputs
+from trm.evaluation.arc_voting import OutputRecord
+from trm.untrusted import shown
 
 RUN_FILES = ("config.yaml", "provenance.json", "metrics.jsonl")
-METHODS = {"act": "TRM", "trm": "TRM", "dis": "DIS"}  # of a supervision
 
 
 @dataclass(frozen=True)
@@ -37,128 +47,6 @@ class Training:
     step_accuracy: NDArray[np.float64]
     seconds: NDArray[np.float64]
     examples_per_second: NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class TaskScores:
-    """What a dataset's own scorer said of the answers to one dataset.
-
-    scorer: "" for datasets without one; verdicts and solved_per_step are empty then.
-    examples: judged.  verdicts: how many answers of the last step got each.  solved_per_step: `[S]` counts.
-    """
-
-    dataset: str
-    version: int
-    protocol: str
-    facts: dict[str, Any]
-    scorer: str
-    examples: int
-    verdicts: dict[str, int]
-    solved_per_step: list[int]
-
-    @property
-    def title(self) -> str:
-        """The dataset in its own words."""
-        if not self.version:
-            return f"{self.dataset} (without a manifest)"
-        return f"{self.dataset}, version {self.version}, protocol {self.protocol}"
-
-    @property
-    def best_exact_match(self) -> float | None:
-        """The share of whole examples right that can be expected at best, where the dataset knows it."""
-        best = self.facts.get("best_exact_match")
-        return None if best is None else float(best)
-
-    @property
-    def solved_shares(self) -> list[float]:
-        """`[S]`, the share solved after each supervision step."""
-        return [count / self.examples for count in self.solved_per_step]
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """The scores of one evaluation; shares lie in [0, 1].
-
-    method: as readers call it: TRM, DIS.
-    cell_accuracy, exact_accuracy, network_calls: one entry for each supervision step; calls are cumulative.
-    arc_scores, counts, copy_arc_scores, copy_counts, votes_ranked_by: empty for datasets that are not ARC.
-    copy_cell, copy_exact: what handing the question back unchanged would score.
-    tasks: one for each dataset, in file order; empty in runs of before there were scorers.
-    """
-
-    step: int
-    method: str
-    seed: int
-    examples: int
-    calls_per_answer: int
-    cell_accuracy: list[float]
-    exact_accuracy: list[float]
-    network_calls: list[int]
-    arc_scores: dict[str, float]
-    counts: dict[str, int]
-    copy_cell: float
-    copy_exact: float
-    copy_arc_scores: dict[str, float]
-    copy_counts: dict[str, int]
-    votes_ranked_by: str
-    examples_per_second: float
-    tasks: list[TaskScores]
-
-    @property
-    def is_arc(self) -> bool:
-        return bool(self.arc_scores)
-
-    @property
-    def scored_tasks(self) -> list[TaskScores]:
-        """The tasks whose dataset has a scorer of its own."""
-        return [task for task in self.tasks if task.solved_per_step]
-
-    @property
-    def best_exact_match(self) -> float | None:
-        """The best that can be expected of `exact_accuracy`; None unless every dataset knows its own."""
-        best = [task.best_exact_match for task in self.tasks]
-        known = [share for share in best if share is not None]
-        if not known or len(known) < len(best):
-            return None
-        return float(np.average(known, weights=[task.examples for task in self.tasks]))
-
-    def __post_init__(self) -> None:
-        if not self.examples:
-            raise UserError(
-                f"the evaluation of step {self.step} has no example with a known answer",
-                "an evaluation with scores",
-                "evaluate on a test split whose answers are known, such as the public evaluation set",
-            )
-
-    @classmethod
-    def from_record(cls, record: Mapping[str, Any], source: str) -> "Evaluation":
-        """Read the contents of a scores.json; `source` names it in errors.
-
-        Raises:
-            UserError: a key is missing, or no example had a known answer, so that there is no score.
-        """
-        try:
-            return cls(
-                step=record["step"],
-                method=METHODS.get(record["method"], record["method"]),
-                seed=record["seed"],
-                examples=record["examples"],
-                calls_per_answer=record["network_calls_per_answer"],
-                cell_accuracy=record["per_step"]["cell_accuracy"],
-                exact_accuracy=record["per_step"]["exact_accuracy"],
-                network_calls=record["per_step"]["network_calls"],
-                arc_scores=record.get("scores", {}),
-                counts=record.get("counts", {}),
-                copy_cell=record["copy"]["cell_accuracy"],
-                copy_exact=record["copy"]["exact_accuracy"],
-                copy_arc_scores=record["copy"].get("scores", {}),
-                copy_counts=record["copy"].get("counts", {}),
-                votes_ranked_by=record.get("votes_ranked_by", ""),
-                examples_per_second=record["examples_per_second"],
-                tasks=[_task_scores(task) for task in record.get("tasks", [])],
-            )
-        except KeyError as missing:
-            raise _unreadable(f"{source} has no key {missing}") from None
 
 
 @dataclass(frozen=True)
@@ -201,7 +89,7 @@ class Run:
 
     @property
     def name(self) -> str:
-        return str(self.config.get("run_name") or self.path.resolve().name)
+        return shown(self.config.get("run_name") or self.path.resolve().name, 100)
 
 
 def read_run(path: Path) -> Run:
@@ -220,58 +108,41 @@ def read_run(path: Path) -> Run:
         )
     records = _read_records(path / "metrics.jsonl")
     folder = _latest_evaluation(path)
+    outputs = folder / "outputs.jsonl"
     return Run(
         path=path,
-        config=_as_mapping(
-            OmegaConf.to_container(OmegaConf.load(path / "config.yaml")), path / "config.yaml"
-        ),
-        provenance=_read_json(path / "provenance.json"),
+        config=read_config(path / "config.yaml"),
+        provenance=read_object(path / "provenance.json"),
         training=_training(records, str(path / "metrics.jsonl")),
         evaluations=_evaluations(records, str(path / "metrics.jsonl")),
-        evaluation=Evaluation.from_record(_read_json(folder / "scores.json"), str(folder / "scores.json")),
-        outputs=read_outputs(outputs) if (outputs := folder / "outputs.jsonl").is_file() else [],
+        evaluation=Evaluation.from_record(read_object(folder / "scores.json"), str(folder / "scores.json")),
+        outputs=[_output(row, str(outputs)) for row in read_lines(outputs)] if outputs.is_file() else [],
         samples=_read_samples(folder / "rollout_samples.npz"),
     )
 
 
-def _task_scores(record: Mapping[str, Any]) -> TaskScores:
-    return TaskScores(**{field.name: record[field.name] for field in fields(TaskScores)})
-
-
-def _unreadable(given: str) -> UserError:
-    return UserError(
-        given,
-        "the files as this version's trainer and evaluation write them",
-        "evaluate the run again with evaluate.py, or read it with the version that wrote it",
-    )
-
-
-def _as_mapping(value: Any, path: Path) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise _unreadable(f"{path} holds a {type(value).__name__}, not a mapping")
-    return value
-
-
-def _read_json(path: Path) -> dict[str, Any]:
+def _output(record: Mapping[str, Any], source: str) -> OutputRecord:
     try:
-        return _as_mapping(json.loads(path.read_text()), path)
-    except json.JSONDecodeError as error:
-        raise _unreadable(f"{path} is not JSON: {error}") from None
+        return OutputRecord(
+            task=text(record, "task", source),
+            test_index=whole(record, "test_index", source),
+            known=bool(record["known"]),
+            rank=None if record["rank"] is None else whole(record, "rank", source),
+            votes=whole(record, "votes", source),
+            candidates=whole(record, "candidates", source),
+            votes_of_best=whole(record, "votes_of_best", source),
+            confidence_of_best=number(record, "confidence_of_best", source),
+        )
+    except KeyError as missing:
+        raise unreadable(f"a record of {source} has no key {missing}") from None
 
 
 def _read_records(path: Path) -> list[dict[str, Any]]:
-    """The records in file order. A last line without its newline is still being written and is left out."""
-    records = []
-    for number, line in enumerate(path.read_text().splitlines(keepends=True), start=1):
-        if not line.endswith("\n"):
-            break
-        try:
-            record = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise _unreadable(f"line {number} of {path} is not JSON: {error}") from None
-        if not isinstance(record, dict) or not {"kind", "step"} <= record.keys():
-            raise _unreadable(f"line {number} of {path} is no record with kind and step")
-        records.append(record)
+    """The records in file order."""
+    records = read_lines(path)
+    for place, record in enumerate(records, start=1):
+        if not {"kind", "step"} <= record.keys():
+            raise unreadable(f"line {place} of {path} is no record with kind and step")
     return records
 
 
@@ -279,6 +150,8 @@ def _training(records: Sequence[Mapping[str, Any]], source: str) -> Training:
     rows = [record for record in records if record["kind"] == "train"]
     try:
         widest = max((len(row["step_accuracy"]) for row in rows), default=0)
+        if widest > MOST_STEPS:
+            raise unreadable(f"a training record of {source} has {widest:,} supervision steps")
         accuracy = np.full((len(rows), widest), np.nan)
         for index, row in enumerate(rows):
             accuracy[index, : len(row["step_accuracy"])] = [
@@ -294,13 +167,19 @@ def _training(records: Sequence[Mapping[str, Any]], source: str) -> Training:
             ),
         )
     except KeyError as missing:
-        raise _unreadable(f"a training record of {source} has no key {missing}") from None
+        raise unreadable(f"a training record of {source} has no key {missing}") from None
+    except UserError:
+        raise
+    except (TypeError, ValueError, AttributeError, OverflowError):
+        raise unreadable(f"a training record of {source} holds something else than numbers") from None
 
 
 def _evaluations(records: Sequence[Mapping[str, Any]], source: str) -> list[Evaluation]:
     rows = [record for record in records if record["kind"] == "evaluation"]
     return [
-        Evaluation.from_record(row["scores"], f"the evaluation of step {row['step']} in {source}")
+        Evaluation.from_record(
+            row.get("scores", {}), f"the evaluation of step {shown(row['step'])} in {source}"
+        )
         for row in rows
     ]
 
@@ -323,13 +202,17 @@ def _latest_evaluation(run: Path) -> Path:
 def _read_samples(path: Path) -> Samples | None:
     if not path.is_file():
         return None
-    with np.load(path, allow_pickle=False) as arrays:
-        missing = [key for key in ("names", "inputs", "labels", "preds") if key not in arrays]
-        if missing:
-            raise _unreadable(f"{path} has no array {', '.join(missing)}")
-        return Samples(
-            names=[str(name) for name in arrays["names"]],
-            inputs=arrays["inputs"],
-            labels=arrays["labels"].astype(np.int64),
-            preds=arrays["preds"],
-        )
+    arrays = read_arrays(path, {"names": "U", "inputs": "iu", "labels": "iu", "preds": "iu"})
+    names, inputs, labels, preds = (arrays[name] for name in ("names", "inputs", "labels", "preds"))
+    fit = inputs.ndim == 2 and names.shape == inputs.shape[:1] and labels.shape == inputs.shape
+    fit = fit and preds.ndim == 3 and (len(preds), preds.shape[2]) == inputs.shape
+    if not fit or not preds.size:
+        raise unreadable(f"{path} has arrays that do not belong together")
+    if min(inputs.min(), preds.min()) < 0 or max(inputs.max(), preds.max()) > 255:
+        raise unreadable(f"{path} has tokens that are no bytes")
+    return Samples(
+        names=[shown(name) for name in names],
+        inputs=inputs.astype(np.uint8),
+        labels=labels.astype(np.int64),
+        preds=preds.astype(np.uint8),
+    )

@@ -1,0 +1,171 @@
+"""The scores of an evaluation, read from its record and checked. S supervision steps."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from analysis.run_files import mapping, number, numbers, text, unreadable, whole, wholes
+from trm.errors import UserError
+from trm.evaluation.scorers.registry import SCORERS, scorer_of
+from trm.puzzles.manifest import About
+from trm.untrusted import shown
+
+NEEDS_LIBRARY = "reasoning_gym"  # a scorer whose library need not be where the report is made
+METHODS = {"act": "TRM", "trm": "TRM", "dis": "DIS"}  # of a supervision
+
+
+@dataclass(frozen=True)
+class TaskScores:
+    """What a dataset's own scorer said of the answers to one dataset.
+
+    scorer: "" for datasets without one; verdicts and solved_per_step are empty then.
+    examples: judged.  verdicts: how many answers of the last step got each.  solved_per_step: `[S]` counts.
+    """
+
+    dataset: str
+    version: int
+    protocol: str
+    facts: dict[str, Any]
+    scorer: str
+    examples: int
+    verdicts: dict[str, int]
+    solved_per_step: list[int]
+
+    @property
+    def title(self) -> str:
+        """The dataset in its own words."""
+        if not self.version:
+            return f"{self.dataset} (without a manifest)"
+        return f"{self.dataset}, version {self.version}, protocol {self.protocol}"
+
+    @property
+    def best_exact_match(self) -> float | None:
+        """The share of whole examples right that can be expected at best, where the dataset knows it."""
+        best = self.facts.get("best_exact_match")
+        return None if best is None else float(best)
+
+    @property
+    def solved_shares(self) -> list[float]:
+        """`[S]`, the share solved after each supervision step."""
+        return [count / self.examples for count in self.solved_per_step]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The scores of one evaluation; shares lie in [0, 1].
+
+    method: as readers call it: TRM, DIS.
+    cell_accuracy, exact_accuracy, network_calls: one entry for each supervision step; calls are cumulative.
+    arc_scores, counts, copy_arc_scores, copy_counts, votes_ranked_by: empty for datasets that are not ARC.
+    copy_cell, copy_exact: what handing the question back unchanged would score.
+    tasks: one for each dataset, in file order; empty in runs of before there were scorers.
+    """
+
+    step: int
+    method: str
+    seed: int
+    examples: int
+    calls_per_answer: int
+    cell_accuracy: list[float]
+    exact_accuracy: list[float]
+    network_calls: list[int]
+    arc_scores: dict[str, float]
+    counts: dict[str, int]
+    copy_cell: float
+    copy_exact: float
+    copy_arc_scores: dict[str, float]
+    copy_counts: dict[str, int]
+    votes_ranked_by: str
+    examples_per_second: float
+    tasks: list[TaskScores]
+
+    @property
+    def is_arc(self) -> bool:
+        return bool(self.arc_scores)
+
+    @property
+    def scored_tasks(self) -> list[TaskScores]:
+        """The tasks whose dataset has a scorer of its own."""
+        return [task for task in self.tasks if task.solved_per_step]
+
+    @property
+    def best_exact_match(self) -> float | None:
+        """The best that can be expected of `exact_accuracy`; None unless every dataset knows its own."""
+        best = [task.best_exact_match for task in self.tasks]
+        known = [share for share in best if share is not None]
+        if not known or len(known) < len(best):
+            return None
+        return float(np.average(known, weights=[task.examples for task in self.tasks]))
+
+    def __post_init__(self) -> None:
+        if not self.examples:
+            raise UserError(
+                f"the evaluation of step {self.step} has no example with a known answer",
+                "an evaluation with scores",
+                "evaluate on a test split whose answers are known, such as the public evaluation set",
+            )
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any], source: str) -> "Evaluation":
+        """Read the contents of a scores.json; `source` names it in errors.
+
+        Raises:
+            UserError: a key is missing, or no example had a known answer, so that there is no score.
+        """
+        try:
+            per_step, copied = mapping(record, "per_step", source), mapping(record, "copy", source)
+            method = text(record, "method", source)
+            made = cls(
+                step=whole(record, "step", source),
+                method=METHODS.get(method, method),
+                seed=whole(record, "seed", source),
+                examples=whole(record, "examples", source),
+                calls_per_answer=whole(record, "network_calls_per_answer", source),
+                cell_accuracy=numbers(per_step, "cell_accuracy", source),
+                exact_accuracy=numbers(per_step, "exact_accuracy", source),
+                network_calls=wholes(per_step, "network_calls", source),
+                arc_scores=_each(number, record, "scores", source),
+                counts=_each(whole, record, "counts", source),
+                copy_cell=number(copied, "cell_accuracy", source),
+                copy_exact=number(copied, "exact_accuracy", source),
+                copy_arc_scores=_each(number, copied, "scores", source),
+                copy_counts=_each(whole, copied, "counts", source),
+                votes_ranked_by=text({"votes_ranked_by": "", **record}, "votes_ranked_by", source),
+                examples_per_second=number(record, "examples_per_second", source),
+                tasks=[_task_scores(task, source) for task in record.get("tasks", [])],
+            )
+        except KeyError as missing:
+            raise unreadable(f"{source} has no key {missing}") from None
+        except (TypeError, AttributeError):
+            raise unreadable(f"{source} is no record of an evaluation") from None
+        if made.examples and not (
+            len(made.cell_accuracy) == len(made.exact_accuracy) == len(made.network_calls) > 0
+        ):
+            raise unreadable(f"{source} has other numbers of supervision steps in its lists")
+        return made
+
+
+def _each(read: Any, record: Mapping[str, Any], key: str, source: str) -> dict[str, Any]:
+    """A mapping of names to values, each read with `read`; empty where the record has none."""
+    values = mapping({key: {}, **record}, key, source)
+    return {shown(name): read(values, name, source) for name in values}
+
+
+def _task_scores(record: Mapping[str, Any], source: str) -> TaskScores:
+    task = TaskScores(
+        dataset=text(record, "dataset", source),
+        version=whole(record, "version", source),
+        protocol=text(record, "protocol", source),
+        facts=mapping(record, "facts", source),
+        scorer=text(record, "scorer", source),
+        examples=whole(record, "examples", source),
+        verdicts=_each(whole, record, "verdicts", source),
+        solved_per_step=wholes(record, "solved_per_step", source),
+    )
+    if task.scorer in SCORERS and task.scorer != NEEDS_LIBRARY:  # pictures are made of the same facts
+        scorer_of(About(task.dataset, task.version, task.protocol, task.scorer, task.facts))
+    if task.facts.get("best_exact_match") is not None:
+        number(task.facts, "best_exact_match", source)
+    return task

@@ -1,0 +1,252 @@
+"""Run directories and configurations made to harm whoever reports on them or evaluates them."""
+
+import io
+import json
+import os
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from analysis.report import summary
+from analysis.run_directory import read_run
+from tests.analysis.synthetic_run import write_run
+from tests.security.attempts import Traitor, little_room
+from trm.config_files import read_config
+from trm.errors import UserError
+
+Damage = Callable[[Path], object]
+EVALUATION = "evaluations/step_400"
+CURSOR = "\x1b]0;owned\x07\x1b[2J"
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    return write_run(tmp_path / "run", training_steps=400, puzzles=["queens"])
+
+
+def refused(run: Path, problem: str) -> None:
+    with little_room(), pytest.raises(UserError, match=problem) as caught:
+        read_run(run)
+    assert len(caught.value.given) < 800
+    assert "\x1b" not in caught.value.given
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("arch: {key: '${oc.env:SECRET}'}", "interpolation"),
+        ("arch: {'${oc.env:SECRET}': 1}", "interpolation"),
+        ("arch: ${oc.decode:${oc.env:SECRET}}", "interpolation"),
+        ("arch: |\n  ${oc.env:SECRET}", "interpolation"),
+        ('arch: "\\x24{oc.env:SECRET}"', "interpolation"),
+        ("a: &a [1]\nb: *a", "alias"),
+        ("a: &a [x]\n" + "".join(f"b{i}: &b{i} [{'*a,' * 9}]\n" for i in range(9)), "alias"),
+        ("a: &a {b: 1}\nc:\n  <<: *a", "alias"),
+        ("a: !!python/object/apply:os.system ['true']", "tag"),
+        ("a: !!python/name:os.system", "tag"),
+        ("a: !!python/object/apply:pathlib.PosixPath [x]", "tag"),
+        ("a: " + "[" * 5000, "in each other"),
+        ("a: " + "{b: " * 100, "in each other"),
+        ("- " * 5000 + "1", "in each other"),
+        ("a: " + "1" * 10_000, "config.yaml: "),
+        ("a" * (1 << 19), "bytes, more than"),
+        ("[1, 2]", "not a mapping"),
+        ("a: b: c", "config.yaml: "),
+        (f"a: {CURSOR}", "config.yaml: "),
+    ],
+    ids=lambda text: text[:40],
+)
+def test_a_configuration_neither_reads_the_environment_nor_grows(
+    run: Path, text: str, problem: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECRET", "the password")
+    (run / "config.yaml").write_text(text)
+    with little_room(), pytest.raises(UserError, match=problem) as caught:
+        read_config(run / "config.yaml")
+    assert "the password" not in str(caught.value)
+    refused(run, problem)
+
+
+def test_a_configuration_is_read_as_hydra_would(tmp_path: Path) -> None:
+    lines = ["lr: 1e-4", "arch: {L_layers: 2, name: 'a:b'}", "empty: null", "list: [true]"]
+    (tmp_path / "config.yaml").write_text("\n".join(lines))
+    expected = {"lr": 1e-4, "arch": {"L_layers": 2, "name": "a:b"}, "empty": None, "list": [True]}
+    assert read_config(tmp_path / "config.yaml") == expected
+
+
+def change(**values: object) -> Damage:
+    def damage(run: Path) -> None:
+        file = run / EVALUATION / "scores.json"
+        file.write_text(json.dumps({**json.loads(file.read_text()), **values}))
+
+    return damage
+
+
+def change_task(**values: object) -> Damage:
+    def damage(run: Path) -> None:
+        file = run / EVALUATION / "scores.json"
+        scores = json.loads(file.read_text())
+        scores["tasks"][0].update(values)
+        file.write_text(json.dumps(scores))
+
+    return damage
+
+
+def line(text: str) -> Damage:
+    def damage(run: Path) -> None:
+        with (run / "metrics.jsonl").open("a") as stream:
+            stream.write(text + "\n")
+
+    return damage
+
+
+def train_line(**values: object) -> Damage:
+    timing = {"seconds": 1.0, "examples_per_second": 1.0}
+    record = {"kind": "train", "step": 401, "loss": 1.0, "step_accuracy": [1.0], "timing": timing}
+    return line(json.dumps({**record, **values}))
+
+
+def text_file(name: str, content: str) -> Damage:
+    return lambda run: (run / name).write_text(content)
+
+
+def pipe(name: str) -> Damage:
+    def damage(run: Path) -> None:
+        (run / name).unlink()
+        os.mkfifo(run / name)
+
+    return damage
+
+
+DEEP = "[" * 200_000
+PER_STEP: dict[str, Any] = {"cell_accuracy": [0.5], "exact_accuracy": [0.5], "network_calls": [1]}
+
+
+@pytest.mark.parametrize(
+    ("damage", "problem"),
+    [
+        (line(DEEP), "nested too deeply"),
+        (line('{"kind": "train", "step": 1' + "0" * 9999 + "}"), "is not JSON"),
+        (line('"' + "a" * (1 << 21) + '"'), "more than 1,048,576 characters"),
+        (train_line(step_accuracy=[None] * 10_000), "supervision steps"),
+        (train_line(step_accuracy={"a": 1}), "something else than numbers"),
+        (train_line(step_accuracy=7), "something else than numbers"),
+        (train_line(step=10**30), "something else than numbers"),
+        (train_line(step="x"), "something else than numbers"),
+        (train_line(timing=[1]), "something else than numbers"),
+        (line('{"kind": "evaluation", "step": 9, "scores": 3}'), "no record of an evaluation"),
+        (line('{"kind": "evaluation", "step": ["' + "a" * 9999 + '"], "scores": {}}'), "has no key"),
+        (text_file("provenance.json", DEEP), "nested too deeply"),
+        (text_file("provenance.json", '{"a":' * 60 + "1" + "}" * 60), "in each other"),
+        (lambda run: os.truncate(run / "provenance.json", 1 << 40), "bytes, more than"),
+        (lambda run: os.truncate(run / "metrics.jsonl", 1 << 40), "bytes, more than"),
+        (pipe("provenance.json"), "has no provenance.json"),
+        (change(examples="many"), "examples='many', no whole number"),
+        (change(examples=10**30), "no whole number"),
+        (change(examples=True), "no whole number"),
+        (change(examples_per_second=10**400), "no number"),
+        (change(method=[CURSOR]), "no text"),
+        (change(per_step=[1]), "no mapping"),
+        (change(per_step={**PER_STEP, "cell_accuracy": ["x"]}), "no number"),
+        (change(per_step={**PER_STEP, "cell_accuracy": [0.5] * 5000}), "no list of at most"),
+        (change(per_step={**PER_STEP, "cell_accuracy": []}), "other numbers of supervision steps"),
+        (change(scores=[1]), "no mapping"),
+        (change(tasks=[3]), "no record of an evaluation"),
+        (change(tasks=7), "no record of an evaluation"),
+        (change_task(facts=[1]), "no mapping"),
+        (change_task(facts={"side": 10**9}), "facts say side="),
+        (change_task(facts={}), "facts say side="),
+        (change_task(facts={"side": 4, "best_exact_match": [CURSOR]}), "has best_exact_match="),
+        (change_task(verdicts={"solved": "all"}), "no whole number"),
+        (change_task(solved_per_step=[[1]]), "no whole number"),
+        (text_file(f"{EVALUATION}/outputs.jsonl", DEEP + "\n"), "nested too deeply"),
+        (text_file(f"{EVALUATION}/outputs.jsonl", '{"task": 3}\n'), "no text"),
+        (text_file(f"{EVALUATION}/outputs.jsonl", '{"task": "a"}\n'), "has no key"),
+        (text_file(f"{EVALUATION}/outputs.jsonl", "[]\n"), "is no record"),
+    ],
+)
+def test_a_run_that_would_fill_memory_or_stack_is_refused(run: Path, damage: Damage, problem: str) -> None:
+    damage(run)
+    refused(run, problem)
+
+
+def npy(shape: str, descr: str, body: bytes) -> bytes:
+    header = f"{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}, }}".encode()
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + body
+
+
+def as_npy(array: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, array, allow_pickle=True)
+    return stream.getvalue()
+
+
+def usable() -> dict[str, bytes]:
+    arrays = {
+        "names": np.array(["a"]),
+        "inputs": np.ones((1, 16), np.uint8),
+        "labels": np.ones((1, 16), np.int64),
+        "preds": np.ones((1, 2, 16), np.uint8),
+    }
+    return {name: as_npy(array) for name, array in arrays.items()}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"inputs": npy("(1000000000000, 16)", "'|u1'", b"")},
+        {"inputs": npy("(-1, 16)", "'|u1'", b"")},
+        {"inputs": npy("(1, 16)", "'|O'", b"")},
+        {"names": npy("(1,)", "'<U1000000000'", b"")},
+        {"names": npy("(1,), " + "(" * 4000 + ")" * 4000, "'<U1'", b"")},
+        {"inputs": b"\x93NUMPY\x02\x00\xff\xff\xff\xff{"},
+        {"inputs": as_npy(np.zeros((1, 100 << 20), np.uint8))},
+        {"inputs": as_npy(np.ones((2, 16), np.uint8))},
+        {"inputs": as_npy(np.full((1, 16), 256))},
+        {"preds": as_npy(np.full((1, 2, 16), -1))},
+        {"preds": as_npy(np.ones((1, 0, 16), np.uint8))},
+        {"labels": as_npy(np.ones((1, 16)))},
+        {"labels": b"text"},
+    ],
+    ids=lambda changes: str(changes)[:50],
+)
+def test_samples_that_declare_or_unpack_to_more_than_they_are_are_refused(
+    run: Path, changes: dict[str, bytes]
+) -> None:
+    file = run / EVALUATION / "rollout_samples.npz"
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in {**usable(), **changes}.items():
+            archive.writestr(f"{name}.npy", content)
+    refused(run, "rollout_samples.npz")
+
+
+def test_samples_without_changes_are_usable_and_pickles_in_them_are_not_run(
+    run: Path, tmp_path: Path
+) -> None:
+    file, harm = run / EVALUATION / "rollout_samples.npz", tmp_path / "harm"
+    traitor = as_npy(np.array([Traitor(harm)], dtype=object))
+    for changes in ({}, {"names": traitor}, {"inputs": traitor}):
+        with zipfile.ZipFile(file, "w") as archive:
+            for name, content in {**usable(), **changes}.items():
+                archive.writestr(f"{name}.npy", content)
+        if changes:
+            refused(run, "rollout_samples.npz: an array of object")
+        else:
+            assert read_run(run).samples is not None
+    file.write_bytes(b"PK\x05\x06" + b"\0" * 30)
+    refused(run, "rollout_samples.npz")
+    assert not harm.exists()
+
+
+def test_a_report_prints_no_sequence_that_moves_a_terminal_s_cursor(run: Path) -> None:
+    config = json.dumps({"run_name": CURSOR, "seed": 0})
+    (run / "config.yaml").write_text(config)
+    change(method=CURSOR, votes_ranked_by=CURSOR)(run)
+    change_task(dataset=CURSOR, protocol=CURSOR, verdicts={"solved": 1, CURSOR: 2})(run)
+    report = summary(read_run(run))
+    assert "owned" in report
+    assert all(character.isprintable() or character == "\n" for character in report)
