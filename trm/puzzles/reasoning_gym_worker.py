@@ -13,6 +13,7 @@ import signal
 import sys
 from importlib import import_module
 from importlib.metadata import version
+from importlib.util import find_spec
 from random import seed as pin_global_generator
 from typing import Any, TextIO
 
@@ -26,6 +27,17 @@ EXAMPLE_ANSWERS = {
 }
 # Tasks whose verifiers evaluate the answer as Python code to read a list; here they may read literals only.
 EVALUATE_ANSWERS = ("binary_matrix", "n_queens", "spiral_matrix", "string_insertion")
+# Names that an answer may use where a verifier hands it to sympy's parser, which evaluates it as Python code.
+EXPRESSION_NAMES = frozenset(
+    (
+        *("pi", "E", "exp", "log", "ln", "sqrt", "sin", "cos", "tan", "asin", "acos", "atan"),
+        *("sinh", "cosh", "tanh", "Abs", "Rational"),
+    )
+)
+_EXPRESSION = (
+    *(ast.Expression, ast.BinOp, ast.UnaryOp, ast.Call, ast.Name, ast.Constant, ast.Load),
+    *(ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow, ast.BitXor, ast.UAdd, ast.USub),
+)
 # What the library raises for options, entries and answers that it cannot use.
 FAILURES = (
     *(
@@ -144,7 +156,40 @@ def main() -> None:
             score_answers(task, request["answers"], replies)
 
 
+def check_expression(text: str) -> None:
+    """Raise ValueError unless a text is arithmetic on numbers, single letters and `EXPRESSION_NAMES`.
+
+    Answers come from weights that may be a stranger's: no attribute, no subscript, no text, no other function.
+    """
+    for node in ast.walk(ast.parse(text.strip(), mode="eval")):
+        known = isinstance(node, _EXPRESSION)
+        if isinstance(node, ast.Name):
+            known = node.id in EXPRESSION_NAMES or (len(node.id) == 1 and node.id.isalpha())
+        elif isinstance(node, ast.Constant):
+            known = type(node.value) in (int, float)
+        elif isinstance(node, ast.Call):
+            known = isinstance(node.func, ast.Name) and not node.keywords
+        if not known:
+            raise ValueError(f"{type(node).__name__} in an expression")
+
+
+def _guard_sympy() -> None:
+    """Before the library takes it over: let sympy's parser see nothing but expressions."""
+    if find_spec("sympy") is None:
+        return
+    sympy, parser = import_module("sympy"), import_module("sympy.parsing.sympy_parser")
+    parse = parser.parse_expr
+
+    def parse_checked(text: str, *arguments: Any, **options: Any) -> Any:
+        check_expression(text)
+        return parse(text, *arguments, **options)
+
+    sympy.__dict__["parse_expr"] = parser.__dict__["parse_expr"] = parse_checked
+
+
 def _registry() -> dict[str, Any]:
+    if "reasoning_gym" not in sys.modules:
+        _guard_sympy()
     import_module("reasoning_gym")
     registry: dict[str, Any] = import_module("reasoning_gym.factory").DATASETS
     return registry

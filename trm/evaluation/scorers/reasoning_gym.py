@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trm.errors import UserError
-from trm.evaluation.scorers.base import SOLVED, Scorer
+from trm.evaluation.scorers.base import SOLVED, Scorer, whole_number
 from trm.puzzles.reasoning_gym_process import Answer, ReasoningGym, place
 from trm.puzzles.text_tokens import BROKEN, TextTokens
+from trm.untrusted import shown
 
 _AT_ONCE = 20  # entries asked for together
+_MOST = 2**31 - 1
 
 
 def reasoning_gym_scorer(facts: Mapping[str, Any]) -> Scorer:
@@ -33,8 +35,16 @@ def reasoning_gym_scorer(facts: Mapping[str, Any]) -> Scorer:
             allowed="one that data.build_reasoning_gym_dataset has built",
             remedy="build the dataset again",
         )
-    tokens, length = TextTokens.from_facts(facts), facts["question_length"]
-    verifier = _Verifier(ReasoningGym(facts["task"], facts["options"]), facts["seed"], facts["test_scanned"])
+    tokens, length = TextTokens.from_facts(facts), whole_number(facts, "question_length", 0, _MOST)
+    seed, scanned = whole_number(facts, "seed", 0, 2**63 - 1), whole_number(facts, "test_scanned", 0, _MOST)
+    task, options = facts["task"], facts["options"]
+    if not isinstance(task, str) or not isinstance(options, dict) or not _harmless(list(options.values())):
+        raise UserError(
+            given=f"a dataset of reasoning-gym's task {shown(repr(task))} with options {shown(repr(options))}",
+            allowed="options that are numbers, words or lists of them; no paths, since some name a file to read",
+            remedy="build the dataset again",
+        )
+    verifier = _Verifier(ReasoningGym(task, options), seed, scanned)
 
     def score(
         inputs: NDArray[np.integer], labels: NDArray[np.integer], predictions: NDArray[np.integer]
@@ -44,6 +54,24 @@ def reasoning_gym_scorer(facts: Mapping[str, Any]) -> Scorer:
         return {SOLVED: scores == 1.0, "verifier_score_positive": scores > 0}
 
     return score
+
+
+def _harmless(values: list[Any]) -> bool:
+    """Whether values of options are plain, and no text leads to another folder."""
+    for value in values:
+        if isinstance(value, list):
+            if not _harmless(value):
+                return False
+        elif isinstance(value, str):
+            if (
+                not value.isprintable()
+                or ".." in value
+                or (len(value) > 1 and ("/" in value or "\\" in value))
+            ):
+                return False
+        elif not (value is None or isinstance(value, int | float)):
+            return False
+    return True
 
 
 class _Verifier:
