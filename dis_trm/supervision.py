@@ -4,7 +4,9 @@ B slots, L grid tokens, D hidden, V vocabulary, N supervision steps. DIS, arXiv 
 published code. Where the two part, a switch of `DISConfig` says which is meant (method.md, "DIS supervision").
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,11 +19,10 @@ from trm.model import Latents, TinyRecursiveModel
 from trm.puzzles.batch import Batch
 from trm.randomness import StepRandom
 from trm.supervision import (
+    Advanced,
     Carry,
     Correctness,
     StepOutput,
-    choose,
-    detached,
     empty_slots,
     metric_sums,
     start_slots,
@@ -74,10 +75,25 @@ class DISConfig:
 
 @dataclass(frozen=True)
 class DISCarry(Carry):
-    """The slots, with fed `[B, L]`, the tokens to embed next, and path `[B, N+1, L]`, the targets; int32."""
+    """The slots, with fed `[B, L]`, the tokens to embed next, and path `[B, N+1, L]`, the targets; int32.
+
+    done: supervision steps that every slot has behind it, all slots being in step; known without the device.
+    """
 
     fed: Tensor
     path: Tensor
+    done: int
+
+    def with_tensors(self, tensors: Mapping[str, Tensor]) -> "DISCarry":
+        """See `Carry`; `done` is read from `steps`, where another step's slots are put in."""
+        steps = tensors["steps"]
+        done = self.done if len(steps) == 0 else int(steps[0])
+        return replace(self, **tensors, done=done)
+
+    def rows(self, part: slice) -> "DISCarry":
+        """See `Carry`."""
+        parts: dict[str, Any] = {name: tensor[part] for name, tensor in self.tensors().items()}
+        return replace(self, **parts)
 
 
 class DISSupervision:
@@ -94,6 +110,7 @@ class DISSupervision:
                 f"a token of the vocabulary, 0 to {model.shape.vocab_size - 1}",
                 "set it to 0, the PAD token",
             )
+        model.q_head.requires_grad_(False)  # read, never trained
         self.model, self.config = model, config
         self.max_steps, self.loss_type = config.halt_max_steps, config.loss_type
         self.corruption = Corruption(
@@ -115,48 +132,72 @@ class DISSupervision:
         """Slots shaped like `batch`, every one marked halted."""
         slots = empty_slots(self.model, batch)
         path = slots["labels"][:, None].expand(-1, self.max_steps + 1, -1)
-        return DISCarry(**slots, fed=slots["inputs"], path=path)
+        slots["steps"] = torch.full_like(slots["steps"], self.max_steps)
+        return DISCarry(**slots, fed=slots["inputs"], path=path, done=self.max_steps)
 
     def step(self, carry: DISCarry, batch: Batch, rng: StepRandom) -> StepOutput[DISCarry]:
         """One supervision step; see `trm.supervision.Supervision`."""
-        model = self.model
-        carry = self._start(carry, batch, rng)
+        if carry.done >= self.max_steps:
+            carry = self._start(carry, batch, rng)
         steps = carry.steps + 1
-        x = model.embed(carry.fed, carry.puzzle_identifiers, self._step_embedding(steps))  # [B, P+L, D]
-        latents = model.recurse(Latents(carry.z_H, carry.z_L), x)
-        logits = model.answer_logits(latents.z_H)  # [B, L, V]
-        losses = self._losses(carry, steps, logits)  # [B]
+        advanced = self.forward(
+            Latents(carry.z_H, carry.z_L),
+            carry.fed,
+            carry.labels,
+            carry.path[:, carry.done : carry.done + 2],
+            self.model.puzzle_vectors(carry.puzzle_identifiers),
+            steps,
+        )
+        after = replace(
+            carry,
+            z_H=advanced.latents.z_H,
+            z_L=advanced.latents.z_L,
+            steps=steps,
+            halted=advanced.halted,
+            fed=advanced.predictions if self.config.feed == "prediction" else carry.inputs,
+            done=carry.done + 1,
+        )
+        return advanced.output(after, self.model.config.network_calls)
+
+    def forward(
+        self,
+        latents: Latents,
+        fed: Tensor,
+        labels: Tensor,
+        frames: Tensor,
+        puzzle_vectors: Tensor | None,
+        steps: Tensor,
+    ) -> Advanced:
+        """Recurse once and compare with the step's target.
+
+        frames: `[B, 2, L]` targets of the step before and of this one.  steps: `[B]`, counting this one.
+        """
+        model = self.model
+        x = model.embed(fed, puzzle_vectors, self._step_embedding(steps))  # [B, P+L, D]
+        after = model.recurse(latents, x)
+        logits = model.answer_logits(after.z_H)  # [B, L, V]
+        losses = sequence_loss(self.token_loss, logits, frames[:, 1])  # [B]
+        if self.config.loss_terms == "dual":
+            before = model.answer_logits(latents.z_H)
+            losses = losses + sequence_loss(self.token_loss, before, frames[:, 0])
         predictions = logits.argmax(-1).int()
         halted = steps >= self.max_steps
-        metrics = metric_sums(Correctness.of(predictions, carry.labels), steps, halted, self.max_steps)
+        metrics = metric_sums(Correctness.of(predictions, labels), steps, halted, self.max_steps)
         metrics["lm_loss"] = losses.detach().sum()
-        fed = predictions if self.config.feed == "prediction" else carry.inputs
-        after = replace(carry, **detached(latents), steps=steps, halted=halted, fed=fed)
-        with torch.no_grad():  # no halting loss: the head is read, never trained
-            q_halt = model.halting_logits(after.z_H)[:, 0]
         loss = (losses * self._step_weight(steps)).sum()
-        return StepOutput(after, loss, logits, predictions, q_halt, metrics, model.config.network_calls)
+        with torch.no_grad():
+            q_halt = model.halting_logits(after.z_H)[:, 0]
+        return Advanced(after.detached(), halted, loss, logits.detach(), predictions, q_halt, metrics)
 
     def confidence(self, output: StepOutput[DISCarry]) -> Tensor:
         """Mean log-probability of the predicted tokens; DIS has no halting probability."""
         return -self.token_loss(output.logits, output.predictions).mean(-1)
 
     def _start(self, carry: DISCarry, batch: Batch, rng: StepRandom) -> DISCarry:
-        """Fill the free slots: question fed, and a new path of targets."""
-        if not bool(carry.halted.any()):
-            return carry
-        free = carry.halted
+        """Fill the slots, which all are free: question fed, and a new path of targets."""
         carry = start_slots(self.model, carry, batch)
         path = self.corruption.path(carry.inputs, carry.labels, rng)
-        return replace(carry, fed=choose(free, carry.inputs, carry.fed), path=choose(free, path, carry.path))
-
-    def _losses(self, carry: DISCarry, steps: Tensor, logits: Tensor) -> Tensor:
-        """Each slot's token loss `[B]` at its step, unweighted."""
-        losses = sequence_loss(self.token_loss, logits, _frame(carry.path, steps))
-        if self.config.loss_terms == "dual":
-            before = self.model.answer_logits(carry.z_H)
-            losses = losses + sequence_loss(self.token_loss, before, _frame(carry.path, steps - 1))
-        return losses
+        return replace(carry, fed=carry.inputs, path=path, done=0)
 
     def _step_embedding(self, steps: Tensor) -> Tensor | None:
         """`[B, D]` for step numbers `[B]`, or None without a step index."""
@@ -171,8 +212,3 @@ class DISSupervision:
     def _step_weight(self, steps: Tensor) -> Tensor | float:
         """w_s, of mean 1 over s = 1..N."""
         return 2 * steps / (self.max_steps + 1) if self.config.step_weights == "linear" else 1.0
-
-
-def _frame(path: Tensor, steps: Tensor) -> Tensor:
-    """The frame `[B, L]` of each slot's step `[B]`."""
-    return path[torch.arange(len(path), device=path.device), steps.long()]

@@ -16,10 +16,10 @@ from trm.model import Latents, TinyRecursiveModel
 from trm.puzzles.batch import Batch
 from trm.randomness import StepRandom
 from trm.supervision import (
+    Advanced,
     Carry,
     Correctness,
     StepOutput,
-    detached,
     empty_slots,
     metric_sums,
     start_slots,
@@ -91,41 +91,67 @@ class ACTSupervision:
 
     def step(self, carry: ACTCarry, batch: Batch, rng: StepRandom) -> StepOutput[ACTCarry]:
         """One supervision step; see `trm.supervision.Supervision`."""
+        carry = start_slots(self.model, carry, batch)
+        steps = carry.steps + 1
+        advanced = self.forward(
+            Latents(carry.z_H, carry.z_L),
+            carry.inputs,
+            carry.labels,
+            self.model.puzzle_vectors(carry.puzzle_identifiers),
+            steps,
+            self._least_steps(rng).to(steps.device, non_blocking=True),
+        )
+        latents = advanced.latents
+        after = replace(carry, z_H=latents.z_H, z_L=latents.z_L, steps=steps, halted=advanced.halted)
+        calls = self.model.config.network_calls
+        return advanced.output(after, 2 * calls if self._learns_to_continue else calls)
+
+    def forward(
+        self,
+        latents: Latents,
+        inputs: Tensor,
+        labels: Tensor,
+        puzzle_vectors: Tensor | None,
+        steps: Tensor,
+        least_steps: Tensor,
+    ) -> Advanced:
+        """Recurse once and compare with y*; `steps` `[B]` count this one, `least_steps` `[B]` must be made."""
         model = self.model
-        carry = start_slots(model, carry, batch)
-        x = model.embed(carry.inputs, carry.puzzle_identifiers)  # [B, P+L, D]
-        latents = model.recurse(Latents(carry.z_H, carry.z_L), x)
+        x = model.embed(inputs, puzzle_vectors)  # [B, P+L, D]
+        latents = model.recurse(latents, x)
         logits = model.answer_logits(latents.z_H)  # [B, L, V]
         q_halt, q_continue = model.halting_logits(latents.z_H).unbind(-1)  # [B] each
-        steps = carry.steps + 1
         predictions = logits.argmax(-1).int()
-        correct = Correctness.of(predictions, carry.labels)
-        lm_loss = sequence_loss(TOKEN_LOSSES[self.config.loss_type], logits, carry.labels).sum()
+        correct = Correctness.of(predictions, labels)
+        lm_loss = sequence_loss(TOKEN_LOSSES[self.config.loss_type], logits, labels).sum()
         q_halt_loss = _bce_sum(q_halt, correct.whole)
-        halted = self._halted(q_halt.detach(), q_continue.detach(), steps, rng)
-        after = replace(carry, **detached(latents), steps=steps, halted=halted)
+        halted = self._halted(q_halt.detach(), q_continue.detach(), steps, least_steps)
         metrics = metric_sums(correct, steps, halted, self.max_steps)
         metrics["lm_loss"], metrics["q_halt_loss"] = lm_loss.detach(), q_halt_loss.detach()
         done = halted & correct.scored
-        metrics["q_halt_accuracy"] = (done & ((q_halt >= 0) == correct.whole)).sum()
-        loss, calls = lm_loss + 0.5 * q_halt_loss, model.config.network_calls
-        if not self.config.no_ACT_continue and model.training:
-            q_continue_loss = _bce_sum(q_continue, self._continue_target(after))
+        metrics["q_halt_accuracy"] = (done & ((q_halt.detach() >= 0) == correct.whole)).sum()
+        loss, after = lm_loss + 0.5 * q_halt_loss, latents.detached()
+        if self._learns_to_continue:
+            q_continue_loss = _bce_sum(q_continue, self._continue_target(after, x, steps))
             metrics["q_continue_loss"] = q_continue_loss.detach()
-            loss, calls = loss + 0.5 * q_continue_loss, 2 * calls
-        return StepOutput(after, loss, logits, predictions, q_halt.detach(), metrics, calls)
+            loss = loss + 0.5 * q_continue_loss
+        return Advanced(after, halted, loss, logits.detach(), predictions, q_halt.detach(), metrics)
 
     def confidence(self, output: StepOutput[ACTCarry]) -> Tensor:
         """The halting probability."""
         return halting_probability(output.q_halt_logits)
 
-    def _halted(self, q_halt: Tensor, q_continue: Tensor, steps: Tensor, rng: StepRandom) -> Tensor:
+    @property
+    def _learns_to_continue(self) -> bool:
+        return not self.config.no_ACT_continue and self.model.training
+
+    def _halted(self, q_halt: Tensor, q_continue: Tensor, steps: Tensor, least_steps: Tensor) -> Tensor:
         """Which slots are done, `[B]`: at the cap, or while training where halting looks better."""
         last = steps >= self.max_steps
         if not self.model.training or self.max_steps == 1:
             return last
         wants_to = q_halt > (0 if self.config.no_ACT_continue else q_continue)
-        return last | (wants_to & (steps >= self._least_steps(rng).to(steps.device)))
+        return last | (wants_to & (steps >= least_steps))
 
     def _least_steps(self, rng: StepRandom) -> Tensor:
         """Exploration: u ~ U{2..N} in some slots, 0 in the others; `[B]`."""
@@ -134,12 +160,11 @@ class ACTSupervision:
         return torch.where(explores, least, 0)
 
     @torch.no_grad()
-    def _continue_target(self, after: ACTCarry) -> Tensor:
+    def _continue_target(self, after: Latents, x: Tensor, steps: Tensor) -> Tensor:
         """Bootstrapped value of going on: what the next step would think of halting, `[B]` in 0..1."""
-        x = self.model.embed(after.inputs, after.puzzle_identifiers)
-        following = self.model.recurse(Latents(after.z_H, after.z_L), x)
+        following = self.model.recurse(after, x)
         q_halt, q_continue = self.model.halting_logits(following.z_H).unbind(-1)
-        best = torch.where(after.steps >= self.max_steps, q_halt, torch.maximum(q_halt, q_continue))
+        best = torch.where(steps >= self.max_steps, q_halt, torch.maximum(q_halt, q_continue))
         return best.sigmoid()
 
 

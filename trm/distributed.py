@@ -1,9 +1,10 @@
 """What a rank is: torchrun's environment, the device, the process group, reductions and gathering."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import timedelta
+from typing import Any, Protocol
 
 import torch
 import torch.distributed as dist
@@ -17,6 +18,21 @@ from torch import Tensor
 from trm.errors import UserError
 
 DEVICE_CHOICES = ("auto", "cpu", "cuda")
+
+
+class Work(Protocol):
+    """A message under way."""
+
+    def wait(self) -> Any:
+        """Return when it has arrived (on CUDA: when the device's queue will have seen it)."""
+        ...
+
+
+class Done:
+    """A message that needs no sending."""
+
+    def wait(self) -> None:
+        """Return at once."""
 
 
 @dataclass(frozen=True)
@@ -43,17 +59,13 @@ class Ranks:
             dist.all_reduce(tensor)
         return tensor
 
-    def sum_gradients_(self, parameters: Iterable[torch.nn.Parameter]) -> None:
-        """Sum the gradients over the ranks, in one flat message."""
+    def start_sum_(self, tensor: Tensor) -> "Work":
+        """Begin to sum over the ranks, in place; the result is there after `wait()`."""
         if self.world_size == 1:
-            return
-        gradients = [p.grad for p in parameters if p.grad is not None]
-        if not gradients:  # all weights are frozen
-            return
-        flat = torch.cat([g.flatten() for g in gradients])
-        dist.all_reduce(flat)
-        for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
-            gradient.copy_(part.view_as(gradient))
+            return Done()
+        work = dist.all_reduce(tensor, async_op=True)
+        assert work is not None
+        return work
 
     def gather_rows(self, rows: Tensor) -> Tensor:
         """Concatenate every rank's `[B, …]` along the batch, in rank order, on every rank."""
@@ -63,6 +75,39 @@ class Ranks:
         dist.all_gather(parts, rows.contiguous())
         return torch.cat(parts)
 
+    def collect_rows(self, rows: Tensor) -> Tensor:
+        """Every rank's `[n, …]` one after another on the first rank, on the CPU; empty on the others.
+
+        One rank's rows at a time are in flight, so that the device never holds more than two shares.
+        """
+        if self.world_size == 1:
+            return rows.cpu()
+        own, parts = rows.contiguous(), []
+        for rank in range(self.world_size):
+            share = own if rank == self.rank else torch.empty_like(own)
+            if self.is_first and rank:
+                dist.recv(share, src=rank)
+            elif self.rank == rank and rank:
+                dist.send(own, dst=0)
+            if self.is_first:
+                parts.append(share.cpu())
+        return torch.cat(parts) if self.is_first else rows.new_zeros(0, *rows.shape[1:], device="cpu")
+
+    def equal(self, value: Tensor) -> bool:
+        """Whether every rank has the same integers `value` `[k]`."""
+        if self.world_size == 1:
+            return True
+        extremes = torch.cat((value, -value))
+        dist.all_reduce(extremes, op=dist.ReduceOp.MAX)
+        highest, lowest = extremes.chunk(2)
+        return bool((highest == -lowest).all())
+
+    def store(self) -> dist.Store | None:
+        """Where ranks leave short notes for each other without meeting; None for a single process."""
+        if self.world_size == 1:
+            return None
+        return dist.distributed_c10d._get_default_store()
+
     def broadcast_object(self, thing: Any) -> Any:
         """Rank 0's `thing` (small, picklable) on every rank."""
         if self.world_size == 1:
@@ -70,6 +115,25 @@ class Ranks:
         box = [thing]
         dist.broadcast_object_list(box, src=0)
         return box[0]
+
+    def first_decides(self, work: Callable[[], Any]) -> Any:
+        """What `work` gives on the first rank (small, picklable), on every rank.
+
+        Raises:
+            UserError: the one that it raised there, on every rank, so that none waits for the others.
+        """
+        if self.world_size == 1:
+            return work()
+        made: tuple[bool, Any] | None = None
+        if self.is_first:
+            try:
+                made = (True, work())
+            except UserError as error:
+                made = (False, (error.given, error.allowed, error.remedy))
+        good, value = self.broadcast_object(made)
+        if not good:
+            raise UserError(*value)
+        return value
 
     def barrier(self) -> None:
         """Wait for all ranks."""
@@ -104,10 +168,10 @@ def choose_device(wanted: str, local_rank: int = 0) -> torch.device:
     return torch.device("cuda", local_rank)
 
 
-def join(device_wanted: str = "auto") -> Ranks:
+def join(device_wanted: str = "auto", timeout: timedelta | None = None) -> Ranks:
     """Join the process group that torchrun's environment describes; a plain `python` run is one rank.
 
-    nccl carries CUDA tensors, gloo carries the CPU's.
+    nccl carries CUDA tensors, gloo carries the CPU's.  timeout: how long a rank waits for the others (None: torch's).
     """
     world_size = int(os.environ.get("WORLD_SIZE", "1"))
     rank = int(os.environ.get("RANK", "0"))
@@ -115,5 +179,5 @@ def join(device_wanted: str = "auto") -> Ranks:
     if device.type == "cuda":
         torch.cuda.set_device(device)
     if world_size > 1 and not dist.is_initialized():
-        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=timeout)
     return Ranks(rank, world_size, device)

@@ -10,10 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-
-def at_least_float32(dtype: torch.dtype) -> torch.dtype:
-    """float32, or `dtype` where that is wider."""
-    return torch.promote_types(dtype, torch.float32)
+from trm.fused_ops import at_least_float32, gated_linear, rotated_heads
 
 
 def truncated_normal_(tensor: Tensor, std: float, generator: torch.Generator) -> Tensor:
@@ -63,12 +60,6 @@ class CastEmbedding(nn.Module):
         return F.embedding(index, self.embedding_weight.to(self.dtype))
 
 
-def rms_norm(x: Tensor, eps: float) -> Tensor:
-    """x / sqrt(mean(x²) + eps) over the last axis; no weight."""
-    wide = x.to(at_least_float32(x.dtype))
-    return (wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + eps)).to(x.dtype)
-
-
 class RotaryPositions(nn.Module):
     """Tables cos, sin `[S, K]` for rotary positions; halves are rotated, not neighbours."""
 
@@ -84,14 +75,6 @@ class RotaryPositions(nn.Module):
         self.register_buffer("sin", angle.sin(), persistent=False)
 
 
-def rotate(x: Tensor, positions: RotaryPositions) -> Tensor:
-    """Rotate queries or keys `[B, S, A, K]` by their position."""
-    wide = x.to(positions.cos.dtype)
-    first, second = wide.chunk(2, dim=-1)
-    turned = torch.cat((-second, first), dim=-1)
-    return (wide * positions.cos[:, None] + turned * positions.sin[:, None]).to(x.dtype)
-
-
 class Attention(nn.Module):
     """Full bidirectional attention; one fused projection, no bias, no mask (PAD is attended like any token)."""
 
@@ -102,11 +85,10 @@ class Attention(nn.Module):
         self.o_proj = CastLinear(width, width)
 
     def forward(self, x: Tensor, positions: RotaryPositions | None) -> Tensor:
-        q, k, v = self.qkv_proj(x).unflatten(-1, (3, self.heads, -1)).unbind(-3)  # each [B, S, A, K]
-        if positions is not None:
-            q, k = rotate(q, positions), rotate(k, positions)
-        heads_first = (t.transpose(1, 2) for t in (q, k, v))  # [B, A, S, K]
-        mixed = F.scaled_dot_product_attention(*heads_first).transpose(1, 2)  # [B, S, A, K]
+        qkv = self.qkv_proj(x).unflatten(-1, (3, self.heads, -1))  # [B, S, 3, A, K]
+        q, k, v = qkv.unbind(-3) if positions is None else rotated_heads(qkv, positions.cos, positions.sin)
+        q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)  # [B, A, S, K]
+        mixed = F.scaled_dot_product_attention(q, k, v).transpose(1, 2)  # [B, S, A, K]
         return self.o_proj(mixed.flatten(-2))
 
 
@@ -120,5 +102,4 @@ class SwiGLU(nn.Module):
         self.down_proj = CastLinear(inner, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        gate, up = self.gate_up_proj(x).chunk(2, dim=-1)
-        return self.down_proj(F.silu(gate) * up)
+        return gated_linear(self.gate_up_proj(x), self.down_proj.weight.to(x.dtype))

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from trm.layers import at_least_float32
+from trm.fused_ops import at_least_float32
 from trm.puzzles.batch import IGNORE_LABEL
 
 TokenLoss = Callable[[Tensor, Tensor], Tensor]

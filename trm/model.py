@@ -11,16 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from trm.errors import UserError
-from trm.layers import (
-    Attention,
-    CastEmbedding,
-    CastLinear,
-    RotaryPositions,
-    SwiGLU,
-    at_least_float32,
-    rms_norm,
-    truncated_normal_,
-)
+from trm.fused_ops import add_norm, at_least_float32
+from trm.layers import Attention, CastEmbedding, CastLinear, RotaryPositions, SwiGLU, truncated_normal_
 from trm.puzzle_embedding import PuzzleEmbedding
 from trm.randomness import torch_generator
 
@@ -119,6 +111,10 @@ class Latents:
     z_H: Tensor
     z_L: Tensor
 
+    def detached(self) -> "Latents":
+        """The same without a gradient's history."""
+        return Latents(self.z_H.detach(), self.z_L.detach())
+
 
 class Block(nn.Module):
     """Post-norm: h ← norm(h + mixer(h)); h ← norm(h + SwiGLU(h))."""
@@ -131,15 +127,15 @@ class Block(nn.Module):
 
     def forward(self, h: Tensor, positions: RotaryPositions | None) -> Tensor:
         h = self.mix(h, positions)  # [B, S, D]
-        return rms_norm(h + self.mlp(h), RMS_EPS)  # [B, S, D]
+        return add_norm(h, self.mlp(h), RMS_EPS)  # [B, S, D]
 
     def mix(self, h: Tensor, positions: RotaryPositions | None) -> Tensor:
         """Mix over positions and normalise; the MLP variant normalises along the sequence, as published."""
         if self.self_attn is not None:
-            return rms_norm(h + self.self_attn(h, positions), RMS_EPS)
+            return add_norm(h, self.self_attn(h, positions), RMS_EPS)
         assert self.mlp_t is not None
         turned = h.transpose(1, 2)  # [B, D, S]
-        return rms_norm(turned + self.mlp_t(turned), RMS_EPS).transpose(1, 2)
+        return add_norm(turned, self.mlp_t(turned), RMS_EPS).transpose(1, 2)
 
 
 class ReasoningModule(nn.Module):
@@ -212,14 +208,18 @@ class TinyRecursiveModel(nn.Module):
         dtype = self.config.dtype
         return Latents(self.H_init.to(dtype).expand(size), self.L_init.to(dtype).expand(size))
 
-    def embed(self, tokens: Tensor, puzzle_identifiers: Tensor, step: Tensor | None = None) -> Tensor:
-        """x̃ `[B, P+L, D]`: tokens `[B, L]` behind the puzzle's own P tokens.
+    def puzzle_vectors(self, puzzle_identifiers: Tensor) -> Tensor | None:
+        """Each slot's puzzle embedding `[B, E]`; None where the architecture has none."""
+        return None if self.puzzle_emb is None else self.puzzle_emb(puzzle_identifiers)
+
+    def embed(self, tokens: Tensor, puzzle_vectors: Tensor | None, step: Tensor | None = None) -> Tensor:
+        """x̃ `[B, P+L, D]`: tokens `[B, L]` behind the puzzle's own P tokens, of its vector `[B, E]`.
 
         step: `[B, D]` of each slot's step index, or None; added at all positions before the √D scale.
         """
         x = self.embed_tokens(tokens)  # [B, L, D]
-        if self.puzzle_emb is not None:
-            x = torch.cat((self._puzzle_tokens(puzzle_identifiers), x), dim=1)  # [B, P+L, D]
+        if puzzle_vectors is not None:
+            x = torch.cat((self._puzzle_tokens(puzzle_vectors), x), dim=1)  # [B, P+L, D]
         if self.embed_pos is not None:
             x = 0.707106781 * (
                 x + self.embed_pos.embedding_weight.to(x.dtype)
@@ -228,11 +228,9 @@ class TinyRecursiveModel(nn.Module):
             x = x + step[:, None]
         return math.sqrt(self.config.hidden_size) * x
 
-    def _puzzle_tokens(self, puzzle_identifiers: Tensor) -> Tensor:
-        assert self.puzzle_emb is not None
-        vector = self.puzzle_emb(puzzle_identifiers)  # [B, E]
-        room = self.config.puzzle_tokens * self.config.hidden_size - vector.shape[-1]
-        return nn.functional.pad(vector, (0, room)).unflatten(-1, (-1, self.config.hidden_size))  # [B, P, D]
+    def _puzzle_tokens(self, vectors: Tensor) -> Tensor:
+        room = self.config.puzzle_tokens * self.config.hidden_size - vectors.shape[-1]
+        return nn.functional.pad(vectors, (0, room)).unflatten(-1, (-1, self.config.hidden_size))  # [B, P, D]
 
     def recurse(self, latents: Latents, x: Tensor) -> Latents:
         """T cycles; only the last one carries gradient, and only into x and the weights."""
@@ -244,8 +242,9 @@ class TinyRecursiveModel(nn.Module):
 
     def cycle(self, z_H: Tensor, z_L: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
         """n latent updates, then one update of the answer: n + 1 network calls."""
+        injection = z_H + x
         for _ in range(self.config.L_cycles):
-            z_L = self.L_level(z_L, z_H + x, self.rotary)
+            z_L = self.L_level(z_L, injection, self.rotary)
         z_H = self.L_level(z_H, z_L, self.rotary)
         return z_H, z_L
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import Optimizer
 
 from trm.errors import UserError
@@ -54,7 +54,7 @@ class AdamAtan2(Optimizer):
 
 def make_optimizer(
     name: str,
-    parameters: Iterable[nn.Parameter],
+    parameters: Iterable[Tensor],
     betas: tuple[float, float],
     weight_decay: float,
     device: torch.device,
@@ -67,7 +67,7 @@ def make_optimizer(
     if name not in OPTIMIZERS:
         raise UserError(f"optimizer={name}", " | ".join(OPTIMIZERS), "choose one of these")
     if name == "adamw":
-        return torch.optim.AdamW(parameters, lr=0.0, betas=betas, weight_decay=weight_decay)
+        return torch.optim.AdamW(parameters, lr=0.0, betas=betas, weight_decay=weight_decay, fused=True)
     made = _extension() if device.type == "cuda" else AdamAtan2
     return made(parameters, lr=0.0, betas=betas, weight_decay=weight_decay)
 
@@ -90,25 +90,22 @@ def learning_rate(base: float, step: int, warmup_steps: int, total_steps: int, m
 
 
 class EMA:
-    """Moving average of the trained parameters (not of the puzzle embedding, which is a buffer).
+    """Moving average of the trained weights `[n]` (not of the puzzle embedding, which is a buffer).
 
-    shadow ← rate·shadow + (1 − rate)·parameter after every update; arXiv 2510.04871, §4.7.
+    average ← rate·average + (1 − rate)·weights after every update; arXiv 2510.04871, §4.7.
     """
 
-    def __init__(self, model: nn.Module, rate: float) -> None:
-        self.rate = rate
-        self.shadow = {name: p.detach().clone() for name, p in model.named_parameters()}
+    def __init__(self, weights: Tensor, rate: float) -> None:
+        self.rate, self.average = rate, weights.detach().clone()
 
     @torch.no_grad()
-    def update(self, model: nn.Module) -> None:
-        """Take the current parameters in."""
-        for name, parameter in model.named_parameters():
-            self.shadow[name].lerp_(parameter.detach(), 1 - self.rate)
+    def update(self, weights: Tensor) -> None:
+        """Take the current weights in."""
+        self.average.lerp_(weights, 1 - self.rate)
 
     @torch.no_grad()
-    def swap(self, model: nn.Module) -> None:
-        """Exchange the model's parameters with the averages; a second call puts them back."""
-        for name, parameter in model.named_parameters():
-            kept = parameter.detach().clone()
-            parameter.copy_(self.shadow[name])
-            self.shadow[name] = kept
+    def swap(self, weights: Tensor) -> None:
+        """Exchange the weights with their average; a second call puts them back."""
+        kept = weights.detach().clone()
+        weights.copy_(self.average)
+        self.average.copy_(kept)

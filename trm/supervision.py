@@ -5,7 +5,7 @@ A batch is a set of slots. A slot that has halted takes the next batch's row at 
 from H_init / L_init with step 0; a running slot keeps its own data.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Generic, Protocol, Self, TypeVar
 
@@ -19,7 +19,7 @@ from trm.randomness import StepRandom
 
 @dataclass(frozen=True)
 class Carry:
-    """The slots' state between supervision steps; every tensor has the slots first.
+    """The slots' state between supervision steps; every tensor has the slots first, and is a field.
 
     z_H, z_L: `[B, P+L, D]` detached, forward dtype.  steps: `[B]` int32, steps done on the current example.
     halted: `[B]` bool, the slot takes new data next.  inputs, labels `[B, L]`, puzzle_identifiers `[B]`: int32.
@@ -35,11 +35,15 @@ class Carry:
 
     def tensors(self) -> dict[str, Tensor]:
         """Every tensor by name, for a checkpoint."""
-        return {f.name: getattr(self, f.name) for f in fields(self)}
+        return {f.name: value for f in fields(self) if isinstance(value := getattr(self, f.name), Tensor)}
 
     def with_tensors(self, tensors: Mapping[str, Tensor]) -> Self:
         """The same kind of carry holding `tensors` (as `tensors()` gave them)."""
         return replace(self, **tensors)
+
+    def rows(self, part: slice) -> Self:
+        """The carry of some of the slots, as views."""
+        return self.with_tensors({name: tensor[part] for name, tensor in self.tensors().items()})
 
 
 C = TypeVar("C", bound=Carry)
@@ -49,7 +53,7 @@ C = TypeVar("C", bound=Carry)
 class StepOutput(Generic[C]):
     """What one supervision step gives.
 
-    loss: scalar, summed over the slots, with gradient.  logits: `[B, L, V]`.  predictions: `[B, L]` int32.
+    loss: scalar, summed over the slots, with gradient.  logits: `[B, L, V]`, detached.  predictions: `[B, L]` int32.
     q_halt_logits: `[B]`.  metrics: sums over the slots (see `metric_sums`).
     network_calls: passes of the reasoning module that each slot took.
     The slots' step numbers and which have finished are `carry.steps` and `carry.halted`.
@@ -65,13 +69,18 @@ class StepOutput(Generic[C]):
 
 
 class Supervision(Protocol[C]):
-    """TRM or DIS, behind one face: `ACTSupervision`, `DISSupervision`."""
+    """TRM or DIS, behind one face: `ACTSupervision`, `DISSupervision`.
+
+    `forward` is the tensors' part of `step`: everything between the slots being filled and the update, with no
+    choice that depends on a tensor's value. It may be replaced by a compiled version of itself.
+    """
 
     model: TinyRecursiveModel
     max_steps: int  # supervision steps an example takes at most (DIS: exactly)
     fixed_steps: bool  # every example takes exactly max_steps, so that all slots start together
     loss_type: str  # a key of trm.losses.TOKEN_LOSSES
     votes_ranked_by: str  # how equal predictions' votes are ranked, for the reader of the scores
+    forward: Callable[..., Any]
 
     def initial_carry(self, batch: Batch) -> C:
         """Slots shaped like `batch`, every one marked halted."""
@@ -120,9 +129,25 @@ def choose(slots: Tensor, yes: Tensor, no: Tensor) -> Tensor:
     return torch.where(slots.view(-1, *[1] * (no.ndim - 1)), yes, no)
 
 
-def detached(latents: Latents) -> dict[str, Tensor]:
-    """z_H and z_L for the next step: no gradient crosses supervision steps."""
-    return {"z_H": latents.z_H.detach(), "z_L": latents.z_L.detach()}
+@dataclass(frozen=True)
+class Advanced:
+    """What `Supervision.forward` gives; all but the loss is detached, and no gradient crosses supervision steps.
+
+    latents: for the next step.  halted: `[B]` bool.  The others: see `StepOutput`.
+    """
+
+    latents: Latents
+    halted: Tensor
+    loss: Tensor
+    logits: Tensor
+    predictions: Tensor
+    q_halt_logits: Tensor
+    metrics: dict[str, Tensor]
+
+    def output(self, carry: C, network_calls: int) -> StepOutput[C]:
+        """The step's output, with the carry that goes on."""
+        parts = (self.loss, self.logits, self.predictions, self.q_halt_logits, self.metrics)
+        return StepOutput(carry, *parts, network_calls)
 
 
 @dataclass(frozen=True)

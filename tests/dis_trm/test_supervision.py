@@ -87,7 +87,7 @@ def test_the_loss_falls_under_every_kernel(kernel: str) -> None:
     """The task: every token becomes its successor."""
     supervision = dis(DISConfig(halt_max_steps=3, target_kernel=kernel))
     supervision.model.train()
-    optimizer = torch.optim.AdamW(supervision.model.parameters(), lr=1e-2)
+    optimizer = torch.optim.AdamW(supervision.model.parameters(), lr=3e-3)
     questions = batch(16)
     solvable = replace(questions, labels=questions.inputs % 11 + 1)
     carry, losses = supervision.initial_carry(solvable), []
@@ -98,4 +98,4 @@ def test_the_loss_falls_under_every_kernel(kernel: str) -> None:
         optimizer.zero_grad()
         carry = output.carry
         losses.append(output.loss.item())
-    assert losses[-1] < 0.9 * losses[2]  # both at step 3, whose target is the answer itself
+    assert losses[-1] < 0.7 * losses[2]  # both at step 3, whose target is the answer itself

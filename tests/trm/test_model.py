@@ -53,7 +53,7 @@ def test_only_the_last_cycle_carries_gradient() -> None:
     recorded: list[bool] = []
     model.L_level.register_forward_hook(lambda _, __, out: recorded.append(out.requires_grad))
     data = batch()
-    x = model.embed(data.inputs, data.puzzle_identifiers)
+    x = model.embed(data.inputs, model.puzzle_vectors(data.puzzle_identifiers))
     model.recurse(model.initial_latents(4), x)
     assert recorded == [False] * 8 + [True] * 4
 
@@ -76,7 +76,7 @@ def test_gradient_reaches_latents_of_the_last_cycle_only() -> None:
 
     def gradient(latents: Latents, cycles_without: int) -> torch.Tensor:
         model.zero_grad()
-        x = model.embed(data.inputs, data.puzzle_identifiers)
+        x = model.embed(data.inputs, model.puzzle_vectors(data.puzzle_identifiers))
         with torch.no_grad():
             z = (latents.z_H, latents.z_L)
             for _ in range(cycles_without):
@@ -90,7 +90,7 @@ def test_gradient_reaches_latents_of_the_last_cycle_only() -> None:
     start = model.initial_latents(4)
     expected = gradient(start, 1)
     model.zero_grad()
-    x = model.embed(data.inputs, data.puzzle_identifiers)
+    x = model.embed(data.inputs, model.puzzle_vectors(data.puzzle_identifiers))
     model.answer_logits(model.recurse(start, x).z_H).square().sum().backward()
     ours = model.L_level.layers[0].mlp.down_proj.weight.grad  # type: ignore[union-attr]
     assert torch.equal(ours, expected)

@@ -24,6 +24,14 @@ class Batch:
     def __len__(self) -> int:
         return len(self.puzzle_identifiers)
 
+    def rows(self, part: slice) -> "Batch":
+        """Some of the examples, as views."""
+        return Batch(self.inputs[part], self.labels[part], self.puzzle_identifiers[part])
+
+    def pinned(self) -> "Batch":
+        """The same batch in memory from which a GPU copies while the processor goes on."""
+        return Batch(self.inputs.pin_memory(), self.labels.pin_memory(), self.puzzle_identifiers.pin_memory())
+
     def to(self, device: torch.device) -> "Batch":
         """The same batch on `device`."""
         return Batch(

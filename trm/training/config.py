@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeVar
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from trm.compilation import COMPILE_CHOICES
 from trm.distributed import DEVICE_CHOICES
 from trm.errors import UserError
 from trm.model import TinyRecursiveModel, TRMConfig
@@ -21,6 +22,8 @@ from trm.supervision import Supervision
 
 WANDB_MODES = ("auto", "disabled", "offline", "online")
 EVALUATORS = ("arc",)
+ON_NONFINITE = ("stop", "skip")
+BEST_METRICS = ("exact_accuracy", "cell_accuracy", "lm_loss")  # after the last supervision step
 SAVED_OUTPUTS = ("inputs", "labels", "puzzle_identifiers", "preds", "q_halt_logits", "confidence")
 
 # keys that may differ between two launches of one run: they say how long, where or how loudly, not what
@@ -33,7 +36,15 @@ FREE_KEYS = frozenset(
         "checkpoint_path",
         "run_name",
         "checkpoint_interval",
-        "keep_checkpoints",
+        "checkpoint_every_minutes",
+        "keep_last",
+        "keep_every",
+        "keep_best",
+        "compile",
+        "gradient_accumulation_steps",
+        "shard_puzzle_emb",
+        "on_nonfinite",
+        "hang_timeout",
         "build_missing_data",
         "data_build",
         "report",
@@ -67,8 +78,13 @@ class TrainConfig:
       puzzle_emb_lr, puzzle_emb_weight_decay, ema, ema_rate, freeze_weights (train the puzzle embedding only).
     Evaluation: evaluators (`arc` or none), eval_save_outputs (arrays to keep of each evaluation).
     State: run_name, checkpoint_path (the run directory; null: runs/<run_name>), load_checkpoint (start from
-      these weights), checkpoint_interval (steps; null: at evaluations and the end), checkpoint_every_eval (keep the
-      checkpoint of every evaluation), keep_checkpoints (how many of the others are kept).
+      these weights), checkpoint_interval (steps; null: at evaluations and the end), checkpoint_every_minutes (null:
+      no), checkpoint_every_eval (keep the checkpoint of every evaluation); of the others keep_last of the newest stay,
+      those at multiples of keep_every steps (null: none), and the one that is best by keep_best (one of BEST_METRICS or
+      a score such as ARC/pass@2; null: none).
+    Engine: compile (see trm/compilation.py), gradient_accumulation_steps (parts into which a rank's slots are cut, to
+      save memory), shard_puzzle_emb (each rank keeps a share of the puzzle table), on_nonfinite (`stop`, or `skip` and
+      count), hang_timeout (seconds without a step after which a rank reports its stack and ends; null: never).
     Where and how: seed, device, log_interval (steps), wandb, project_name, data_build (dataset → the command that
       builds it), build_missing_data (run that command), report (draw the figures at the end).
     """
@@ -101,7 +117,15 @@ class TrainConfig:
     load_checkpoint: str | None = None
     checkpoint_every_eval: bool = True
     checkpoint_interval: int | None = 1000
-    keep_checkpoints: int = 2
+    checkpoint_every_minutes: float | None = None
+    keep_last: int = 2
+    keep_every: int | None = None
+    keep_best: str | None = None
+    compile: str = "auto"
+    gradient_accumulation_steps: int = 1
+    shard_puzzle_emb: bool = False
+    on_nonfinite: str = "stop"
+    hang_timeout: float | None = 1800.0
     seed: int = 0
     device: str = "auto"
     log_interval: int = 10
@@ -117,12 +141,30 @@ class TrainConfig:
         _check_choice("device", self.device, DEVICE_CHOICES)
         _check_choice("wandb", self.wandb, WANDB_MODES)
         _check_choice("optimizer", self.optimizer, OPTIMIZERS)
+        _check_choice("compile", self.compile, COMPILE_CHOICES)
+        _check_choice("on_nonfinite", self.on_nonfinite, ON_NONFINITE)
         for name in self.eval_save_outputs:
             _check_choice("eval_save_outputs", name, SAVED_OUTPUTS)
-        for key in ("global_batch_size", "epochs", "log_interval", "keep_checkpoints"):
+        for key in (
+            "global_batch_size",
+            "epochs",
+            "log_interval",
+            "keep_last",
+            "gradient_accumulation_steps",
+        ):
             _check_least(key, getattr(self, key), 1)
-        for key in ("eval_interval", "max_steps", "checkpoint_interval"):
+        for key in ("eval_interval", "max_steps", "checkpoint_interval", "keep_every"):
             _check_least(key, getattr(self, key), 1)
+        for key in ("checkpoint_every_minutes", "hang_timeout"):
+            value = getattr(self, key)
+            if value is not None and not value > 0:
+                raise UserError(f"{key}={value}", "a number above 0, or null for none", f"raise {key}")
+        if self.keep_best and self.keep_best not in BEST_METRICS and not self.keep_best.startswith("ARC/"):
+            raise UserError(
+                f"keep_best={self.keep_best}",
+                " | ".join(BEST_METRICS) + " | a score such as ARC/pass@2",
+                "name one of these, or set keep_best=null",
+            )
         if self.epochs % self.epochs_per_iteration:
             raise UserError(
                 f"eval_interval={self.eval_interval} does not divide epochs={self.epochs}",

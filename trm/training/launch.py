@@ -12,6 +12,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from trm.compilation import compile_forward
 from trm.distributed import Ranks, join
 from trm.errors import UserError
 from trm.evaluation.evaluate import Evaluator
@@ -30,9 +31,11 @@ from trm.training.config import (
     fingerprint,
     train_config,
 )
+from trm.training.guards import Guards, only_run, watchdog
 from trm.training.learner import Learner
 from trm.training.records import Sink, WandbRecords, wandb_mode
 from trm.training.run_directory import REPOSITORY, RunDirectory
+from trm.training.stop_request import StopRequest
 from trm.training.trainer import Trainer
 from trm.training.weights import find_checkpoint, load_into, read_weights
 
@@ -49,7 +52,9 @@ def train(composed: DictConfig, supervisions: Supervisions) -> None:
     arch = architecture(config.arch, supervisions)
     ranks = join(config.device)
     try:
-        _train(config, arch, supervisions, ranks)
+        with StopRequest() as stop, watchdog(config.hang_timeout, ranks) as watching:
+            guards = Guards(ranks, config.checkpoint_every_minutes, stop, watching)
+            _train(config, arch, supervisions, ranks, guards)
     finally:
         ranks.close()
 
@@ -59,21 +64,23 @@ def in_a_sweep() -> bool:
     return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
 
 
-def _train(config: TrainConfig, arch: Architecture, supervisions: Supervisions, ranks: Ranks) -> None:
+def _train(
+    config: TrainConfig, arch: Architecture, supervisions: Supervisions, ranks: Ranks, guards: Guards
+) -> None:
     if config.build_missing_data:
         build_missing_data(config, ranks)
-    trainer = make_trainer(config, arch, supervisions, ranks)
-    mirrors: list[Sink] = []
-    if ranks.is_first:
-        trainer.run_directory.prepare(config, ranks)
-        mirrors = wandb_mirror(config, trainer.run_directory)
-    scores = trainer.run(mirrors)
-    if ranks.is_first:
-        finish(config, trainer.run_directory, scores)
+    trainer = make_trainer(config, arch, supervisions, ranks, guards)
+    run = trainer.run_directory
+    with only_run(run.path, ranks) as guards.lock:
+        ranks.first_decides(lambda: run.prepare(config, ranks))
+        mirrors = wandb_mirror(config, run) if ranks.is_first else []
+        scores = trainer.run(mirrors)
+        if ranks.is_first:
+            finish(config, run, scores)
 
 
 def make_trainer(
-    config: TrainConfig, arch: Architecture, supervisions: Supervisions, ranks: Ranks
+    config: TrainConfig, arch: Architecture, supervisions: Supervisions, ranks: Ranks, guards: Guards
 ) -> Trainer:
     """All parts of a run on this rank."""
     test_paths = config.data_paths_test or config.data_paths
@@ -96,25 +103,29 @@ def make_trainer(
     check_same_tokens(data.metadata, test.metadata)
     if data.paths != test.paths:
         check_identifiers([*data.paths, *test.paths])
-    supervision = make_supervision(arch, data.metadata, supervisions, config.seed, ranks)
+    supervision = make_supervision(arch, data.metadata, supervisions, config.seed)
     run = RunDirectory.of(config)
     if config.load_checkpoint and not checkpoints.steps(run.checkpoints):
         load_checkpoint(supervision.model, config.load_checkpoint, ranks)
+    if config.shard_puzzle_emb and supervision.model.puzzle_emb is not None:
+        supervision.model.puzzle_emb.shard(ranks)
+    supervision.model.to(ranks.device)
+    compile_forward(supervision, config.compile, ranks.device)
     examples = config.epochs * data.total_groups * data.mean_puzzle_examples
     learner = Learner(config, supervision, ranks, int(examples / config.global_batch_size))
     evaluator = Evaluator(
         supervision, test, ranks, "arc" in config.evaluators, config.seed, config.eval_save_outputs
     )
-    return Trainer(config, learner, data, evaluator, run, ranks)
+    return Trainer(config, learner, data, evaluator, run, ranks, guards)
 
 
 def make_supervision(
-    arch: Architecture, metadata: PuzzleMetadata, supervisions: Supervisions, seed: int, ranks: Ranks
+    arch: Architecture, metadata: PuzzleMetadata, supervisions: Supervisions, seed: int
 ) -> Supervision[Any]:
-    """The model for a dataset, on the rank's device, and its supervision."""
+    """The model for a dataset, on the CPU, and its supervision."""
     kind = supervisions[arch.supervision]
     shape = PuzzleShape(metadata.seq_len, metadata.vocab_size, metadata.num_puzzle_identifiers)
-    model = TinyRecursiveModel(arch.network, shape, kind.step_rows(arch.settings), seed).to(ranks.device)
+    model = TinyRecursiveModel(arch.network, shape, kind.step_rows(arch.settings), seed)
     return kind(model, arch.settings)
 
 

@@ -1,26 +1,29 @@
 """What is trained, and how one supervision step changes it. B global batch (slots), b slots of this rank."""
 
+import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim import AdamW
 
 from trm.distributed import Ranks
 from trm.errors import UserError
+from trm.flat_parameters import FlatParameters
 from trm.optim import EMA, AdamAtan2, learning_rate, make_optimizer
 from trm.puzzle_embedding import SignSGD
 from trm.puzzles.batch import Batch
 from trm.randomness import SeededStepRandom
-from trm.supervision import Carry, StepOutput, Supervision
+from trm.supervision import Carry, Supervision, choose
 from trm.training.config import TrainConfig
+from trm.training.step_result import Arriving, Status, StepResult, finite_rows, non_finite
 
-
-class NonFiniteError(UserError):
-    """A loss, gradient or weight is nan or infinite; nothing was updated or saved with it."""
+PUZZLE_TABLE = "puzzle_emb.weights"
 
 
 class Learner:
@@ -38,17 +41,6 @@ class Learner:
     ) -> None:
         self.config, self.supervision, self.ranks, self.total_steps = config, supervision, ranks, total_steps
         self.model = supervision.model.train()
-        if config.freeze_weights:
-            self.model.requires_grad_(False)
-        self.parameters = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
-        betas = (config.beta1, config.beta2)
-        self.optimizer = (
-            make_optimizer(
-                config.optimizer, self.parameters.values(), betas, config.weight_decay, ranks.device
-            )
-            if self.parameters
-            else None
-        )
         puzzle_emb = self.model.puzzle_emb
         if config.freeze_weights and puzzle_emb is None:
             raise UserError(
@@ -56,37 +48,79 @@ class Learner:
                 "frozen weights with a puzzle embedding to train",
                 "drop one of the two",
             )
+        check_parts(config, ranks)
+        if config.freeze_weights:
+            self.model.requires_grad_(False)
+        trained = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
+        self.flat = FlatParameters(trained) if trained else None
+        betas = (config.beta1, config.beta2)
+        self.optimizer = (
+            make_optimizer(config.optimizer, [self.flat.vector], betas, config.weight_decay, ranks.device)
+            if self.flat
+            else None
+        )
         self.sign_sgd = SignSGD(puzzle_emb, config.puzzle_emb_weight_decay, ranks) if puzzle_emb else None
-        self.ema = EMA(self.model, config.ema_rate) if config.ema else None
+        self.ema = EMA(self.flat.vector, config.ema_rate) if config.ema and self.flat else None
         self.carry: Carry | None = None
-        self.steps_done = 0
+        self.steps_done = self.skipped = 0
+        self.last_record: Mapping[str, Any] = {}  # of the run, for an error to show
 
-    def step(self, batch: Batch) -> tuple[StepOutput[Any], float]:
-        """Forward, loss, backward, reduction over the ranks, update; the step's output and its loss per example.
+    @property
+    def checks_first(self) -> bool:
+        """Whether a step's numbers are read before its update; on a GPU that would make the device wait."""
+        return self.ranks.device.type != "cuda" or self.config.on_nonfinite == "skip"
+
+    def step(self, batch: Batch, stop: bool = False, save: bool = False) -> StepResult:
+        """Forward, loss, backward, reduction over the ranks, update.
+
+        stop, save: this rank's wishes, made known to all with the step's loss.
 
         Raises:
-            NonFiniteError: before anything is updated.
+            NonFiniteError: before the update, if `checks_first`; else `check` tells when the numbers are there.
         """
         number = self.steps_done + 1
-        if self.carry is None:
-            self.carry = self.supervision.initial_carry(batch)
-        output = self.supervision.step(self.carry, batch, self._draws(number))
-        loss = self._global_loss(output, number)
-        (output.loss / self.config.global_batch_size).backward()
-        self.ranks.sum_gradients_(self.parameters.values())
-        self._check_gradients(number)
-        self._update(number)
-        self.carry, self.steps_done = output.carry, number
-        return output, loss
+        carry, loss, metrics, calls = self._accumulate(batch, number)
+        reduction = self.ranks.start_sum_(self.flat.gradient) if self.flat is not None else None
+        wishes = torch.tensor([stop, save], dtype=torch.float64).to(loss.device, non_blocking=True)
+        numbers = self.ranks.sum_(torch.cat((torch.stack((loss, self._wrong(loss))), wishes)))
+        size = self.config.global_batch_size
+        result = StepResult(number, numbers[0], Arriving(numbers), size, metrics, calls, carry)
+        if reduction is not None:
+            reduction.wait()
+        if self.checks_first and not result.status.finite:
+            self._refuse(result)
+        else:
+            self._update(number)
+            self.carry = carry
+        self.steps_done = number
+        return result
 
-    def free_slots(self) -> NDArray[np.bool_] | None:
-        """This rank's slots `[b]` that take new data in the next step; None: all of them."""
-        if self.carry is None:
+    def check(self, result: StepResult) -> Status:
+        """The numbers of a step.
+
+        Raises:
+            NonFiniteError: they are not finite, and such steps are not skipped.
+        """
+        status = result.status
+        if not status.finite and self.config.on_nonfinite == "stop":
+            self._refuse(result)
+        return status
+
+    def was_skipped(self, result: StepResult) -> bool:
+        """Whether no update was made from this step."""
+        return self.config.on_nonfinite == "skip" and not result.status.finite
+
+    def free_slots(self, after: int) -> NDArray[np.bool_] | None:
+        """This rank's slots `[b]` that take new data in the step that follows update `after`; None: all may.
+
+        Without asking a GPU: adaptive halting there gets rows for every slot.
+        """
+        slots = self.ranks.local_slots(self.config.global_batch_size)[1]
+        if self.supervision.fixed_steps:
+            return np.full(slots, after % self.supervision.max_steps == 0)
+        if self.carry is None or after != self.steps_done or self.ranks.device.type == "cuda":
             return None
-        if self.supervision.fixed_steps:  # known without asking the device
-            starts = self.steps_done % self.supervision.max_steps == 0
-            return np.full(len(self.carry.halted), starts)
-        return self.carry.halted.cpu().numpy()
+        return self.carry.halted.numpy()
 
     def lr(self, base: float, number: int) -> float:
         """The learning rate of update `number`, 1 being the first."""
@@ -97,76 +131,135 @@ class Learner:
     def tensors(self) -> dict[str, dict[str, Tensor]]:
         """Everything that may influence the next step but the step number; the carry holds all ranks' slots.
 
+        Every rank takes part; of a shared-out puzzle table only the first one gets the whole.
+
         Raises:
             NonFiniteError: a weight is not finite, so that no checkpoint ever holds one.
         """
-        if not _all_finite(self.model.state_dict().values()):
-            raise _non_finite(f"a weight after step {self.steps_done}")
+        model = self.model.state_dict()
+        if not all(bool(tensor.isfinite().all()) for tensor in model.values()):
+            raise non_finite(f"a weight after step {self.steps_done}")
+        if self.model.puzzle_emb is not None:
+            model[PUZZLE_TABLE] = self.model.puzzle_emb.whole()
         carry = self.carry.tensors() if self.carry is not None else {}
         return {
-            "model": self.model.state_dict(),
-            "ema": dict(self.ema.shadow) if self.ema is not None else {},
+            "model": model,
+            "ema": self.flat.split(self.ema.average) if self.ema and self.flat else {},
             "optimizer": dict(self._moments()),
             "carry": {name: self.ranks.gather_rows(tensor) for name, tensor in carry.items()},
         }
 
     def restore(self, steps_done: int, parts: Mapping[str, Mapping[str, Tensor]]) -> None:
         """Go back to where `tensors` was called, on any number of ranks."""
-        device = self.ranks.device
         self.steps_done = steps_done
-        self.model.load_state_dict(dict(parts["model"]))
-        if self.ema is not None:
-            self.ema.shadow = {name: tensor.to(device) for name, tensor in parts["ema"].items()}
+        model = dict(parts["model"])
+        if self.model.puzzle_emb is not None:
+            self.model.puzzle_emb.load_whole(model[PUZZLE_TABLE])
+            model[PUZZLE_TABLE] = self.model.puzzle_emb.weights
+        self.model.load_state_dict(model)
+        if self.ema is not None and self.flat is not None:
+            self.ema.average = self.flat.join(parts["ema"])
         if parts["optimizer"]:
             self._restore_moments(parts["optimizer"])
         if parts["carry"]:
             self._restore_carry(parts["carry"])
 
-    def _draws(self, number: int) -> SeededStepRandom:
-        """This step's random numbers, for this rank's slots."""
+    def _accumulate(self, batch: Batch, number: int) -> tuple[Carry, Tensor, dict[str, Tensor], int]:
+        """Gradients of the whole batch, part after part: (slots after it, Σ loss, metric sums, network calls)."""
+        if self.flat is not None:
+            self.flat.gradient.zero_()
+        if self.model.puzzle_emb is not None:
+            self.model.puzzle_emb.lookups.clear()
+        carry = self.carry if self.carry is not None else self.supervision.initial_carry(batch)
+        parts = self.config.gradient_accumulation_steps
         first, slots = self.ranks.local_slots(self.config.global_batch_size)
-        return SeededStepRandom(self.config.seed, number, self.config.global_batch_size, first, slots)
+        if parts == 1:
+            return self._backward(carry, batch, number, first)
+        carry = carry.with_tensors({name: tensor.clone() for name, tensor in carry.tensors().items()})
+        size, total, calls, after = slots // parts, torch.zeros(()), 0, carry
+        sums: dict[str, Tensor] = {}
+        for start in range(0, slots, size):
+            part = slice(start, start + size)
+            after, loss, metrics, calls = self._backward(
+                carry.rows(part), batch.rows(part), number, first + start
+            )
+            total = total.to(loss.device) + loss
+            sums = {name: sums[name] + value if sums else value for name, value in metrics.items()}
+            for name, tensor in after.tensors().items():
+                carry.tensors()[name][part].copy_(tensor)
+        return after.with_tensors(carry.tensors()), total, sums, calls
 
-    def _global_loss(self, output: StepOutput[Any], number: int) -> float:
-        summed = self.ranks.sum_(output.loss.detach().double().clone())
-        loss = summed.item() / self.config.global_batch_size
-        if not math.isfinite(loss):
-            raise _non_finite(f"the loss of step {number} ({loss})")
-        return loss
+    def _backward(
+        self, carry: Carry, batch: Batch, number: int, first: int
+    ) -> tuple[Carry, Tensor, dict[str, Tensor], int]:
+        draws = SeededStepRandom(self.config.seed, number, self.config.global_batch_size, first, len(batch))
+        output = self.supervision.step(carry, batch, draws)
+        (output.loss / self.config.global_batch_size).backward()
+        return output.carry, output.loss.detach().double(), output.metrics, output.network_calls
 
-    def _check_gradients(self, number: int) -> None:
-        gradients = [p.grad for p in self.parameters.values() if p.grad is not None]
-        if not _all_finite(gradients):
-            raise _non_finite(f"a gradient of step {number}")
+    def _wrong(self, loss: Tensor) -> Tensor:
+        """1 if the loss or a gradient of this rank is not finite, else 0; a float64 scalar on the device."""
+        finite = loss.isfinite()
+        if self.flat is not None:
+            finite = finite & self.flat.gradient.isfinite().all()
+        for lookup in self.model.puzzle_emb.lookups if self.model.puzzle_emb is not None else []:
+            if lookup.rows.grad is not None:
+                finite = finite & lookup.rows.grad.isfinite().all()
+        return (~finite).double()
+
+    def _refuse(self, result: StepResult) -> None:
+        """No update from this step: stop, or go on from repaired slots."""
+        if self.config.on_nonfinite == "stop":
+            raise non_finite(self._what_is_wrong(result))
+        self.skipped += 1
+        self.carry = self._repaired(result.carry)
+
+    def _what_is_wrong(self, result: StepResult) -> str:
+        """Step, rank, puzzles and what the run's last record said."""
+        slots = ~finite_rows(result.carry)
+        puzzles = list(dict.fromkeys(result.carry.puzzle_identifiers[slots].tolist()))
+        shown = ", ".join(map(str, puzzles[:8])) + (" …" if len(puzzles) > 8 else "")
+        where = f"in puzzle identifiers {shown}" if puzzles else "no slot's latents, only a sum over slots"
+        loss, number = result.status.loss, result.number
+        what = f"a gradient of step {number}" if math.isfinite(loss) else f"the loss of step {number} ({loss})"
+        known = {k: self.last_record[k] for k in ("step", "loss", "lr", "metrics") if k in self.last_record}
+        before = f"; last record: {json.dumps(known)}" if known else ""
+        return f"{what}, on rank {self.ranks.rank} {where}{before},"
+
+    def _repaired(self, carry: Carry) -> Carry:
+        """Slots whose latents are not finite start again from z_H, z_L at their initial values."""
+        fresh, fine = self.model.initial_latents(len(carry.steps)), finite_rows(carry)
+        return replace(carry, z_H=choose(fine, carry.z_H, fresh.z_H), z_L=choose(fine, carry.z_L, fresh.z_L))
 
     def _update(self, number: int) -> None:
         if self.sign_sgd is not None:
             self.sign_sgd.step(self.lr(self.config.puzzle_emb_lr, number))
-        if self.optimizer is not None:
+        if self.optimizer is not None and self.flat is not None:
             for group in self.optimizer.param_groups:
                 group["lr"] = self.lr(self.config.lr, number)
             self.optimizer.step()
-            self.optimizer.zero_grad()
-        if self.ema is not None:
-            self.ema.update(self.model)
+        if self.ema is not None and self.flat is not None:
+            self.ema.update(self.flat.vector)
 
     def _moments(self) -> Iterator[tuple[str, Tensor]]:
         """The optimizer's tensors as `<parameter>/<moment>`."""
-        if self.optimizer is None:
+        if self.optimizer is None or self.flat is None:
             return
-        for name, parameter in self.parameters.items():
-            for moment, value in self.optimizer.state.get(parameter, {}).items():
-                yield f"{name}/{moment}", value
+        for moment, value in self.optimizer.state.get(self.flat.vector, {}).items():
+            whole = value.shape == self.flat.vector.shape
+            for name in self.flat.names:
+                yield f"{name}/{moment}", self.flat.split(value)[name] if whole else value
 
     def _restore_moments(self, moments: Mapping[str, Tensor]) -> None:
         assert self.optimizer is not None
-        order = {name: index for index, name in enumerate(self.parameters)}
-        state: dict[int, dict[str, Tensor]] = {}
-        for key, value in moments.items():
-            name, moment = key.rsplit("/", 1)
-            state.setdefault(order[name], {})[moment] = value
+        assert self.flat is not None
+        first = self.flat.names[0]
+        state: dict[str, Tensor] = {}
+        for moment in (key.rsplit("/", 1)[1] for key in moments if key.rsplit("/", 1)[0] == first):
+            of_moment = {name: moments[f"{name}/{moment}"] for name in self.flat.names}
+            state[moment] = of_moment[first] if of_moment[first].ndim == 0 else self.flat.join(of_moment)
         groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
+        self.optimizer.load_state_dict({"state": {0: state}, "param_groups": groups})
         if not isinstance(self.optimizer, AdamAtan2 | AdamW):  # the extension counts steps on the device
             for kept in self.optimizer.state.values():
                 kept["step"] = kept["step"].to(self.ranks.device)
@@ -178,17 +271,16 @@ class Learner:
         self.carry = self.supervision.initial_carry(rows).with_tensors(mine)
 
 
-def _all_finite(tensors: Iterable[Tensor]) -> bool:
-    return all(bool(tensor.isfinite().all()) for tensor in tensors)
-
-
-def _non_finite(what: str) -> NonFiniteError:
-    return NonFiniteError(
-        f"{what} is not finite; the update was not made, and the last checkpoint is from before it",
-        "finite numbers",
-        "the same command would meet it again: start a new run (another run_name) with a lower lr, more "
-        "lr_warmup_steps or arch.forward_dtype=float32, with load_checkpoint=<this run> to keep what it learned",
-    )
+def check_parts(config: TrainConfig, ranks: Ranks) -> None:
+    """UserError unless a rank's slots can be cut into gradient_accumulation_steps equal parts."""
+    parts, slots = config.gradient_accumulation_steps, ranks.local_slots(config.global_batch_size)[1]
+    if slots % parts:
+        near = max(d for d in range(1, parts + 1) if slots % d == 0)
+        raise UserError(
+            f"gradient_accumulation_steps={parts} with {slots} slots on each of {ranks.world_size} ranks",
+            f"a divisor of {slots}",
+            f"set gradient_accumulation_steps={near}",
+        )
 
 
 class AveragedWeights:
@@ -204,5 +296,5 @@ class AveragedWeights:
         self._swap()
 
     def _swap(self) -> None:
-        if self._learner.ema is not None:
-            self._learner.ema.swap(self._learner.model)
+        if self._learner.ema is not None and self._learner.flat is not None:
+            self._learner.ema.swap(self._learner.flat.vector)

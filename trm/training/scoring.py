@@ -104,10 +104,11 @@ def _evaluate(
         build_command=_builder((config.get("data_build") or {}).get(paths[0])),
     )
     seed = config.get("seed", 0)
-    supervision = make_supervision(arch, data.metadata, supervisions, seed, ranks)
+    supervision = make_supervision(arch, data.metadata, supervisions, seed)
     for remark in load_into(supervision.model, weights, str(checkpoint)):
         if ranks.is_first:
             print(remark)
+    supervision.model.to(ranks.device)
     if request.export and ranks.is_first:
         exported = {**config, "arch": arch.as_dict()}
         print(f"exported to {export_published(request.export, _step(checkpoint), weights, exported)}")

@@ -1,61 +1,38 @@
 """The loop: steps, checkpoints, evaluations, records. Knows nothing of which supervision runs."""
 
-import time
-from dataclasses import asdict, dataclass, field
+import sys
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
-from torch import Tensor
-
 from trm.distributed import Ranks
-from trm.evaluation.evaluate import Evaluator
+from trm.errors import UserError
+from trm.evaluation.evaluate import Evaluation, Evaluator
 from trm.evaluation.results import read_scores, write_evaluation
-from trm.puzzles.loading import TrainingData
-from trm.supervision import StepOutput
+from trm.puzzles.loading import DataPosition, TrainingData
 from trm.training import checkpoints
-from trm.training.checkpoints import TrainingState
-from trm.training.config import TrainConfig
+from trm.training.checkpoint_writer import CheckpointWriter
+from trm.training.config import BEST_METRICS, TrainConfig
+from trm.training.drift import check_same_weights
+from trm.training.feed import Feed
+from trm.training.guards import Guards
 from trm.training.learner import AveragedWeights, Learner
 from trm.training.records import FileRecords, Progress, Sink
+from trm.training.retention import Retention, mark_best
 from trm.training.run_directory import RunDirectory
+from trm.training.step_result import StepResult
+from trm.training.training_state import TrainingState, snapshot
+from trm.training.window import ClosedWindow, Window
 
-
-@dataclass
-class Window:
-    """Sums over the steps since the last record; flushed at every checkpoint, so never part of a state."""
-
-    steps: int = 0
-    loss: float = 0.0
-    network_calls: int = 0
-    sums: dict[str, Tensor] = field(default_factory=dict)
-    started: float = field(default_factory=time.monotonic)
-
-    def add(self, output: StepOutput[Any], loss: float) -> None:
-        """Take in a step whose loss per example, over all ranks, is `loss`."""
-        self.steps += 1
-        self.loss += loss
-        self.network_calls = output.network_calls
-        for name, value in output.metrics.items():
-            wide = value.detach().double()
-            self.sums[name] = self.sums[name] + wide if name in self.sums else wide
-
-    def record(self, ranks: Ranks, global_batch_size: int) -> dict[str, Any]:
-        """Means over the window, over all ranks; every rank must call it."""
-        sums = {name: ranks.sum_(value).tolist() for name, value in sorted(self.sums.items())}
-        slots = self.steps * global_batch_size
-        seconds = time.monotonic() - self.started
-        return {
-            "network_calls": self.network_calls,
-            "loss": self.loss / self.steps,
-            "metrics": _means(sums, slots),
-            "step_accuracy": _step_accuracy(sums),
-            "timing": {"seconds": seconds, "examples_per_second": slots / seconds},
-        }
+COMPILE_SECONDS = 3600.0  # that the first steps may take where they are compiled
 
 
 class Trainer:
     """Trains to the end of its configuration; the parts are built in `trm.training.launch`.
 
     records: metrics.jsonl, on the first rank only.  mirrors: further places for the same records.
+    unread: steps and records whose numbers may still be under way from the device, oldest first.
     """
 
     def __init__(
@@ -66,14 +43,20 @@ class Trainer:
         evaluator: Evaluator,
         run: RunDirectory,
         ranks: Ranks,
+        guards: Guards,
     ) -> None:
-        self.config, self.learner, self.data, self.evaluator = config, learner, data, evaluator
-        self.run_directory, self.ranks = run, ranks
+        self.config, self.learner, self.evaluator = config, learner, evaluator
+        self.feed = Feed.on(ranks.device, data, learner.free_slots)
+        self.run_directory, self.ranks, self.guards = run, ranks, guards
         self.last_step = min(learner.total_steps, config.max_steps or learner.total_steps)
         self.window = Window()
+        self.unread: deque[StepResult | ClosedWindow] = deque()
+        self.asked_to_stop = self.asked_to_save = False
         self.scores: dict[str, Any] = {}
-        self.evaluated_at = -1
+        self.evaluated_at, self.steps_here = -1, 0  # steps made by this process
+        self.saved: tuple[int, DataPosition, bool] | None = None  # step, data position, kept
         self.records: FileRecords | None = None
+        self.writer: CheckpointWriter | None = None
         self.mirrors: list[Sink] = []
         self.progress = Progress(self.last_step, 0, shown=False)
 
@@ -85,7 +68,7 @@ class Trainer:
     @property
     def iteration(self) -> int:
         """Stretches of `eval_interval` epochs that are behind us."""
-        return self.data.state()["iteration"]
+        return self.feed.state()["iteration"]
 
     @property
     def finished(self) -> bool:
@@ -93,42 +76,69 @@ class Trainer:
         return self.step >= self.last_step or self.iteration >= self.config.iterations
 
     def run(self, mirrors: list[Sink]) -> dict[str, Any]:
-        """Train to the end, from the newest checkpoint if there is one; the last evaluation's scores."""
+        """Train to the end, from the newest checkpoint if there is one; the last evaluation's scores.
+
+        Raises:
+            Requeue: a signal asked for it, and a checkpoint is saved.
+        """
         self.mirrors = mirrors
-        self.resume()
-        self.progress = Progress(self.last_step, self.step, self.ranks.is_first)
-        self.evaluate_if_due()
-        while not self.finished:
-            self.advance()
-        if self.step != self.evaluated_at:
-            self.save(keep=True)
-            self.evaluate()
-        self.close()
+        try:
+            self.resume()
+            self.progress = Progress(self.last_step, self.step, self.ranks.is_first)
+            self.evaluate_if_due()
+            while not self.finished:
+                self.advance()
+            if self.step != self.evaluated_at:
+                self.save(keep=True)
+                self.evaluate()
+        finally:
+            self.close()
         return self.scores
 
     def advance(self) -> None:
         """One step, or what comes between two stretches of `eval_interval` epochs."""
-        batch = self.data.next_batch(self.learner.free_slots())
+        compiling = COMPILE_SECONDS if self.steps_here < 2 and self.config.compile != "off" else None
+        self.guards.beat(f"step {self.step + 1}", compiling)
+        batch = self.feed.next_batch(self.step)
         if batch is None:
             self.end_iteration()
             return
-        self.window.add(*self.learner.step(batch.to(self.ranks.device)))
+        result = self.learner.step(batch.to(self.ranks.device), self.guards.stop_asked, self.guards.save_due)
+        self.steps_here += 1
         self.progress.advance()
+        if not self.learner.was_skipped(result):
+            self.window.add(result)
+        self.unread.append(result)
         if self.step % self.config.log_interval == 0:
-            self.flush()
-        if self.config.checkpoint_interval and self.step % self.config.checkpoint_interval == 0:
+            self.end_window()
+        self.read_numbers(in_arrears=not self.learner.checks_first)
+        self.act_on_wishes()
+
+    def act_on_wishes(self) -> None:
+        """Save if it is time, or if a rank asked for it; leave if a rank was told to."""
+        if self.asked_to_stop:
             self.save(keep=False)
+            self.leave()
+        interval = self.config.checkpoint_interval
+        if self.asked_to_save or (interval and self.step % interval == 0):
+            self.asked_to_save = False
+            self.save(keep=False)
+
+    def leave(self) -> None:
+        """End the process with the code that means: start me again."""
+        self.close()
+        self.guards.leave(self.step)
 
     def end_iteration(self) -> None:
         """Save first, so that an evaluation that is interrupted costs no training."""
-        self.data.start_iteration(self.iteration + 1)
+        self.feed.start_iteration(self.iteration + 1)
         self.save(keep=self.evaluation_due and self.config.checkpoint_every_eval)
         self.evaluate_if_due()
 
     @property
     def evaluation_due(self) -> bool:
         """At the start of an iteration that follows one to be evaluated."""
-        position = self.data.state()
+        position = self.feed.state()
         at_start = position["set"] == 0 and position["cursor"] == 0
         return at_start and self.iteration > self.config.min_eval_interval
 
@@ -140,34 +150,77 @@ class Trainer:
     def evaluate(self) -> None:
         """Score the test split with the averaged weights, if any; a finished evaluation is not repeated."""
         folder = self.run_directory.evaluation(self.step)
-        known = self.ranks.broadcast_object(read_scores(folder) if self.ranks.is_first else None)
+        known = self.ranks.first_decides(lambda: read_scores(folder))
         self.scores = known or self.score()
         self.evaluated_at = self.step
+        if self.ranks.is_first and self.config.keep_best:
+            value = metric_value(self.scores, self.config.keep_best)
+            mark_best(self.run_directory.checkpoints, self.config.keep_best, value, self.step)
         self.write({"kind": "evaluation", "step": self.step, "scores": self.scores})
         self.progress.say(f"step {self.step}: {headline(self.scores)}")
 
     def score(self) -> dict[str, Any]:
         """Run an evaluation and write it."""
         with AveragedWeights(self.learner):
-            evaluation = self.evaluator.run(self.progress.over)
+            evaluation = self.evaluator.run(lambda batches: self.watched(self.progress.over(batches)))
         method = self.config.arch["supervision"]
         evaluation.scores.update(step=self.step, method=method, supervision=method)
         if self.ranks.is_first:
-            write_evaluation(self.run_directory.evaluation(self.step), evaluation)
+            self.keep_evaluation(evaluation)
         self.ranks.barrier()
         return evaluation.scores
 
-    def flush(self) -> None:
-        """Write a record of the steps since the last one."""
+    def keep_evaluation(self, evaluation: Evaluation) -> None:
+        """Write an evaluation; a disk that refuses it costs its files, not the run: the scores go into the records."""
+        folder = self.run_directory.evaluation(self.step)
+        try:
+            write_evaluation(folder, evaluation)
+        except OSError as refused:
+            lost = f"error: the evaluation {folder} was not written: {refused}"
+            rest = "  training goes on; its scores are in the records\n  to do:   make room"
+            print(f"{lost}\n{rest}", file=sys.stderr, flush=True)
+
+    def watched(self, batches: Any) -> Iterator[Any]:
+        """An evaluation's batches; between two of them all ranks leave if one was told to."""
+        for number, batch in enumerate(batches):
+            self.guards.beat(f"batch {number} of the evaluation at step {self.step}")
+            if self.guards.anyone_asks_to_stop():
+                self.leave()  # a checkpoint of this step was saved before the evaluation
+            yield batch
+
+    def end_window(self) -> None:
+        """Begin a new record; the old one is written when its numbers are there."""
         if self.window.steps == 0:
             return
-        means = self.window.record(self.ranks, self.config.global_batch_size)
-        self.window = Window()
         epoch = self.step * self.config.epochs / max(1, self.learner.total_steps)
         lr = self.learner.lr(self.config.lr, self.step)
-        record = {"kind": "train", "step": self.step, "epoch": epoch, "lr": lr, **means}
-        self.write(record)
-        self.progress.describe(record)
+        header = {"kind": "train", "step": self.step, "epoch": epoch, "lr": lr}
+        if self.learner.skipped:
+            header["skipped"] = self.learner.skipped
+        self.unread.append(self.window.close(self.ranks, header, self.config.global_batch_size))
+        self.window = Window()
+
+    def read_numbers(self, in_arrears: bool = False) -> None:
+        """Look at the steps' numbers and write the records that are due.
+
+        in_arrears: leave the newest step's (and the record behind it) for next time, so that the device has work
+          while the host waits for the one before.
+
+        Raises:
+            NonFiniteError: a step's numbers are not finite; the records so far are written.
+        """
+        steps = sum(isinstance(one, StepResult) for one in self.unread)
+        while self.unread and not (in_arrears and steps <= 1):
+            one = self.unread.popleft()
+            if isinstance(one, ClosedWindow):
+                record = self.learner.last_record = one.record()
+                self.write(record)
+                self.progress.describe(record)
+                continue
+            steps -= 1
+            status = self.learner.check(one)
+            self.asked_to_stop |= status.stop
+            self.asked_to_save |= status.save
 
     def write(self, record: dict[str, Any]) -> None:
         """Send a record everywhere."""
@@ -177,34 +230,44 @@ class Trainer:
             mirror.write(record)
 
     def save(self, keep: bool) -> None:
-        """Write a checkpoint; `keep` protects it from being deleted for a later one."""
-        self.flush()
+        """Write a checkpoint beside the training; `keep` protects it from being deleted for a later one.
+
+        Raises:
+            NonFiniteError, DriftError: the weights are not finite, or not the same on all ranks; nothing is written.
+        """
+        self.guards.beat(f"saving step {self.step}")
+        self.end_window()
+        self.read_numbers()
+        state = (self.step, self.feed.state(), keep)
+        if self.saved == state:
+            return
+        self.guards.check_alone()
+        check_same_weights(self.learner, self.ranks)
         parts = self.learner.tensors()
-        if self.records is not None:
+        if self.records is not None and self.writer is not None:
             position = {
                 "step": self.step,
-                "data": self.data.state(),
-                "records_bytes": self.records.position(),
+                "data": self.feed.state(),
+                "records_bytes": self.records.end(),
+                "skipped": self.learner.skipped,
             }
-            state = TrainingState(**parts, state={**position, "config": asdict(self.config)})
-            root = self.run_directory.checkpoints
-            checkpoints.save(root / f"step_{self.step}", state, keep)
-            checkpoints.prune(root, self.config.keep_checkpoints)
-        self.ranks.barrier()
+            content = TrainingState(**parts, state={**position, "config": asdict(self.config)})
+            self.writer.submit(self.run_directory.checkpoints / f"step_{self.step}", snapshot(content), keep)
+        self.saved = state
+        self.guards.saved()
 
     def resume(self) -> None:
         """Take up the newest complete checkpoint, cutting the records back to it; or start."""
         root = self.run_directory.checkpoints
         if self.ranks.is_first:
             checkpoints.tidy(root)
-        newest, faults = self.ranks.broadcast_object(
-            checkpoints.latest(root) if self.ranks.is_first else None
-        )
+        newest, faults = self.ranks.first_decides(lambda: checkpoints.latest(root))
         records_bytes = 0
         if newest is not None:
             content = checkpoints.load(newest)
             self.learner.restore(content.state["step"], content.parts())
-            self.data.restore(content.state["data"])
+            self.learner.skipped = content.state.get("skipped", 0)
+            self.feed.restore(content.state["data"])
             records_bytes = content.state["records_bytes"]
         if self.ranks.is_first:
             for fault in faults:
@@ -214,12 +277,36 @@ class Trainer:
             else:
                 self.run_directory.start_over()
             self.records = FileRecords(self.run_directory.metrics, records_bytes)
+            best = self.config.keep_best is not None
+            retention = Retention(self.config.keep_last, self.config.keep_every, best)
+            self.writer = CheckpointWriter(retention, self.records.sync)
 
     def close(self) -> None:
-        """Close the bar and the records."""
+        """Finish what is being written, and close the bar and the records."""
+        self.feed.close()
         self.progress.close()
+        if self.writer is not None:
+            self.writer.close()
         for sink in [*self.mirrors, *([self.records] if self.records is not None else [])]:
             sink.close()
+        self.writer, self.records, self.mirrors = None, None, []
+
+
+def metric_value(scores: dict[str, Any], metric: str) -> float:
+    """The number by which `keep_best` compares: one of BEST_METRICS, or a score of the ARC votes.
+
+    Raises:
+        UserError: the evaluation has no such number.
+    """
+    if metric == "lm_loss":
+        return float(scores["lm_loss"])
+    per_step, voted = scores["per_step"], scores.get("scores", {})
+    if metric in voted:
+        return float(voted[metric])
+    if per_step.get(metric):
+        return float(per_step[metric][-1])
+    known = [*BEST_METRICS, *voted]
+    raise UserError(f"keep_best={metric}", " | ".join(known), "name a number that this evaluation has")
 
 
 def headline(scores: dict[str, Any]) -> str:
@@ -234,20 +321,3 @@ def headline(scores: dict[str, Any]) -> str:
         parts.append(f"exact {100 * per_step['exact_accuracy'][-1]:.1f} %")
         parts.append(f"cells {100 * per_step['cell_accuracy'][-1]:.1f} %")
     return f"{', '.join(parts)} (copying the input: cells {100 * scores['copy']['cell_accuracy']:.1f} %)"
-
-
-def _means(sums: dict[str, Any], slots: int) -> dict[str, float]:
-    """Losses per slot; the rest per finished example, and nothing of these when none finished (as published)."""
-    count = sums["count"]
-    means = {name: value / slots for name, value in sums.items() if name.endswith("loss")}
-    if count:
-        scalar = {n: v for n, v in sums.items() if not n.endswith("loss") and not isinstance(v, list)}
-        means |= {name: value / count for name, value in scalar.items()}
-        means["count"] = count
-    return means
-
-
-def _step_accuracy(sums: dict[str, Any]) -> list[float | None]:
-    """Cell accuracy at each supervision step, None where no slot stood."""
-    pairs = zip(sums["step_accuracy"], sums["step_slots"], strict=True)
-    return [share / slots if slots else None for share, slots in pairs]

@@ -156,3 +156,12 @@ def test_a_snapshot_is_out_of_reach_of_later_steps_and_copies_shared_tensors_onc
     assert torch.equal(taken.carry["fed"], torch.zeros(5))
     assert taken.carry["fed"].data_ptr() == taken.carry["inputs"].data_ptr()
     assert taken.state["data"]["cursor"] == 1
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_snapshot_of_a_gpu_s_tensors_is_complete_and_pinned() -> None:
+    large = torch.arange(2**24, device="cuda", dtype=torch.float32)
+    taken = snapshot(TrainingState({"w": large}, {}, {}, {}, {}))
+    large.zero_()
+    assert taken.model["w"].is_pinned()
+    assert torch.equal(taken.model["w"], torch.arange(2**24, dtype=torch.float32))
