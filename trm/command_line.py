@@ -11,6 +11,7 @@ from typing import NoReturn
 from trm.errors import UserError
 
 EXIT_USER_ERROR = 2
+EXIT_SYSTEM_REFUSED = 74  # EX_IOERR of sysexits.h: another attempt may fare better
 
 
 class CommandLine(argparse.ArgumentParser):
@@ -88,7 +89,7 @@ def run_builder(main: Callable[[], None]) -> None:
 def run_command(
     main: Callable[[], None], interrupted: str = "interrupted; the same command again resumes a run"
 ) -> None:
-    """Run a command; print what the user got wrong, or what the system refused, and exit with 2.
+    """Run a command; print what the user got wrong and exit with 2, or what the system refused and exit with 74.
 
     Of several ranks the first one speaks in full, since most errors meet all of them.
 
@@ -111,10 +112,10 @@ def run_command(
             "files that can be read, and room to write",
             "make room or correct the path, and give the same command again; nothing half-written is used",
         )
-        _complain(str(refused), refused.given)
+        _complain(str(refused), refused.given, EXIT_SYSTEM_REFUSED)
 
 
-def _complain(whole: str, brief: str) -> NoReturn:
+def _complain(whole: str, brief: str, code: int = EXIT_USER_ERROR) -> NoReturn:
     rank = os.environ.get("RANK", "0")
     print(f"error: {whole}" if rank == "0" else f"error on rank {rank}: {brief}", file=sys.stderr, flush=True)
-    sys.exit(EXIT_USER_ERROR)
+    sys.exit(code)

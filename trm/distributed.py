@@ -102,11 +102,14 @@ class Ranks:
         highest, lowest = extremes.chunk(2)
         return bool((highest == -lowest).all())
 
-    def store(self) -> dist.Store | None:
-        """Where ranks leave short notes for each other without meeting; None for a single process."""
+    def store(self) -> Any:
+        """Where ranks leave short notes for each other without meeting; None for a single process.
+
+        A client of its own: the process group's is busy while it waits.
+        """
         if self.world_size == 1:
             return None
-        return dist.distributed_c10d._get_default_store()
+        return dist.distributed_c10d._get_default_store().clone()
 
     def broadcast_object(self, thing: Any) -> Any:
         """Rank 0's `thing` (small, picklable) on every rank."""

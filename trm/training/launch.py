@@ -1,6 +1,7 @@
 """From a composed configuration to a finished run: builds every part, checks first, trains, reports."""
 
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -170,6 +171,10 @@ def build_missing_data(config: TrainConfig, ranks: Ranks) -> None:
     """Build the datasets that are missing and that the configuration says how to build; the first rank does it."""
     paths = [*config.data_paths, *config.data_paths_test]
     while (command := ranks.broadcast_object(build_command(config, paths))) is not None:
+        if not re.fullmatch(r"python -m data\.build_\w+_dataset( .*)?", command):
+            raise UserError(
+                f"data_build: {command!r}", "python -m data.build_<dataset>_dataset …", "correct data_build"
+            )
         if ranks.is_first:
             print(f"building the dataset: {command}", flush=True)
             _run_module(shlex.split(command))

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from omegaconf import OmegaConf
 
+from trm.config_files import read_config
 from trm.distributed import Ranks
 from trm.errors import UserError
 from trm.puzzles.manifest import fingerprint as dataset_fingerprint
@@ -85,9 +86,7 @@ class RunDirectory:
     def _known_config(self) -> dict[str, Any] | None:
         if not self.config.is_file():
             return None
-        known = OmegaConf.to_container(OmegaConf.load(self.config), resolve=True)
-        assert isinstance(known, dict)
-        return {str(k): v for k, v in known.items()}
+        return read_config(self.config)
 
     def _check_same(self, known: Mapping[str, Any], given: Mapping[str, Any]) -> None:
         before, now = _flat(known), _flat(given)

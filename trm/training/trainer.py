@@ -4,6 +4,7 @@ import sys
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from trm.distributed import Ranks
@@ -127,6 +128,7 @@ class Trainer:
     def leave(self) -> None:
         """End the process with the code that means: start me again."""
         self.close()
+        self.ranks.barrier()  # torchrun ends the others soon after the first one leaves
         self.guards.leave(self.step)
 
     def end_iteration(self) -> None:
@@ -243,6 +245,8 @@ class Trainer:
             return
         self.guards.check_alone()
         check_same_weights(self.learner, self.ranks)
+        if self.writer is not None:
+            self.writer.wait()  # one copy of a state in memory at a time
         parts = self.learner.tensors()
         if self.records is not None and self.writer is not None:
             position = {
@@ -261,10 +265,17 @@ class Trainer:
         root = self.run_directory.checkpoints
         if self.ranks.is_first:
             checkpoints.tidy(root)
-        newest, faults = self.ranks.first_decides(lambda: checkpoints.latest(root))
+        found: TrainingState | None = None
+
+        def newest_whole() -> tuple[Path | None, list[str]]:
+            nonlocal found
+            folder, found, faults = checkpoints.load_latest(root)
+            return folder, faults
+
+        newest, faults = self.ranks.first_decides(newest_whole)
         records_bytes = 0
         if newest is not None:
-            content = checkpoints.load(newest)
+            content = found or checkpoints.load(newest)
             self.learner.restore(content.state["step"], content.parts())
             self.learner.skipped = content.state.get("skipped", 0)
             self.feed.restore(content.state["data"])
