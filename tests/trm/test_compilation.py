@@ -5,7 +5,7 @@ import shutil
 import pytest
 import torch
 
-from tests.models import act, batch, dis, draws
+from tests.models import act, batch, dis
 from tests.trm.training.learners import learner
 from trm import compilation
 from trm.compilation import check_cpp_compiler, compile_forward

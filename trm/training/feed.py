@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 import numpy as np
 import torch
@@ -75,8 +75,8 @@ class Feed:
         return batch.pinned() if self._pinned and batch is not None else batch, self._data.state()
 
     def _drop(self) -> None:
-        """Forget what is under way; the one thread makes them in order, so the last one ends them all."""
-        while self._under_way:
-            future = self._under_way.pop()
-            if not future.cancel():
-                future.result()
+        """Forget what is under way, and what goes wrong in it."""
+        for future in self._under_way:
+            future.cancel()
+        wait(self._under_way)
+        self._under_way.clear()

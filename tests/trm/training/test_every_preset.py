@@ -120,7 +120,7 @@ def test_rows_that_no_slot_takes_change_nothing(
     """Over the ends of several iterations: only free slots' rows made, against all rows made."""
     words = [*PRESETS[preset], "eval_interval=4", "max_steps=14", "checkpoint_interval=20"]
     run(dataset, tmp_path / "free", *words)
-    monkeypatch.setattr(Learner, "free_slots", lambda learner: None)
+    monkeypatch.setattr(Learner, "free_slots", lambda learner, after: None)
     run(dataset, tmp_path / "all", *words)
     free, every = (tensors(tmp_path / r, 14) for r in ("free", "all"))
     assert [n for n in free if not n.startswith("carry") and not torch.equal(free[n], every[n])] == []
