@@ -1,6 +1,7 @@
 """What a rank is: torchrun's environment, the device, the process group, reductions and gathering."""
 
 import os
+import platform
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -74,6 +75,14 @@ class Ranks:
         parts = [torch.empty_like(rows) for _ in range(self.world_size)]
         dist.all_gather(parts, rows.contiguous())
         return torch.cat(parts)
+
+    def exchange_rows(self, rows: Tensor, sent: list[int], received: list[int]) -> Tensor:
+        """The received[i] rows of each rank i, in order, for `rows` `[Σ sent, …]`, of which sent[i] go to rank i."""
+        if self.world_size == 1:
+            return rows
+        arriving = rows.new_empty(sum(received), *rows.shape[1:])
+        dist.all_to_all_single(arriving, rows.contiguous(), received, sent)
+        return arriving
 
     def collect_rows(self, rows: Tensor) -> Tensor:
         """Every rank's `[n, …]` one after another on the first rank, on the CPU; empty on the others.
@@ -169,6 +178,14 @@ def choose_device(wanted: str, local_rank: int = 0) -> torch.device:
             f"use --nproc_per_node={torch.cuda.device_count()}, or device=cpu",
         )
     return torch.device("cuda", local_rank)
+
+
+def emulates_bfloat16(device: torch.device) -> bool:
+    """Whether bfloat16 products are made of float32 ones on this device: slower by an order of magnitude."""
+    if device.type != "cpu" or platform.machine().lower() not in ("x86_64", "amd64"):
+        return False
+    known = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return bool(known) and not (known.get("avx512_bf16") or known.get("amx_bf16"))
 
 
 def join(device_wanted: str = "auto", timeout: timedelta | None = None) -> Ranks:
