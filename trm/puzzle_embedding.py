@@ -1,6 +1,6 @@
 """The sparse per-puzzle embedding and its sign-SGD.
 
-N puzzles, B slots over all ranks, b of this rank, E embedding width.
+N puzzles, B slots over all ranks, b of this rank, r rows that are asked of it, E embedding width, W ranks.
 
 With hundreds of thousands of puzzles, a dense gradient and Adam moments would be larger than all else
 together; each step touches the B rows of its batch only.
@@ -15,11 +15,29 @@ from trm.distributed import Ranks
 
 
 @dataclass(frozen=True)
+class Route:
+    """How rows of a shared-out table travel between their owners and this rank's slots.
+
+    order: `[b]` the slots, by owner.  sent: slots for each owner, `W` numbers.  asked: rows that each rank asks of
+    this one.  rows: `[r]` which of the share they are, by asking rank and there by slot.
+    """
+
+    order: Tensor
+    sent: list[int]
+    asked: list[int]
+    rows: Tensor
+
+
+@dataclass(frozen=True)
 class Lookup:
-    """Rows `[b, E]` that a forward pass read, a leaf whose gradient goes back to the table; identifiers `[b]`."""
+    """Rows `[b, E]` that a forward pass read, a leaf whose gradient goes back to the table; identifiers `[b]`.
+
+    route: how they came from their owners; None where the table is here.
+    """
 
     identifiers: Tensor
     rows: Tensor
+    route: Route | None = None
 
 
 class PuzzleEmbedding(nn.Module):
@@ -27,7 +45,8 @@ class PuzzleEmbedding(nn.Module):
 
     While gradients are recorded, `forward` hands out a leaf copy of the rows it reads and remembers it in
     `lookups`; `SignSGD` takes the leaves' gradients back to the table.
-    `shard` leaves each rank a share of the table; reading and updating then need all ranks to take part.
+    `shard` leaves each rank a share of the table; reading and updating then need all ranks to take part, and the
+    host waits for the device once in each reading: it must know how many rows go where.
     """
 
     weights: Tensor
@@ -36,55 +55,56 @@ class PuzzleEmbedding(nn.Module):
         super().__init__()
         self.dtype, self.puzzles = dtype, puzzles
         self.register_buffer("weights", torch.zeros(puzzles, width))  # [N, E], or this rank's share of it
-        self.first = 0  # the puzzle that weights[0] belongs to
+        self.first, self.share = 0, puzzles  # the puzzle that weights[0] belongs to; ⌈N / W⌉
         self.owners: Ranks | None = None  # the ranks that share the table; None: each has all of it
         self.lookups: list[Lookup] = []
 
     def forward(self, identifiers: Tensor) -> Tensor:
         """Rows `[b, E]` of `identifiers` `[b]`, in the forward dtype."""
-        rows = self._read(identifiers)
+        route = None if self.owners is None else self._route(identifiers, self.owners)
+        rows = self.weights[identifiers] if route is None else self._fetched(route)
         if torch.is_grad_enabled() and self.training:
-            self.lookups.append(Lookup(identifiers, rows.requires_grad_()))
+            self.lookups.append(Lookup(identifiers, rows.requires_grad_(), route))
         return rows.to(self.dtype)
 
     def shard(self, ranks: Ranks) -> None:
-        """Keep rows [rank·n, (rank+1)·n) of the table, n = ⌈N / ranks⌉; the last ranks' shares may be shorter."""
-        share = -(-self.puzzles // ranks.world_size)
-        self.first = min(ranks.rank * share, self.puzzles)
-        self.weights = self.weights[self.first : self.first + share].clone()
+        """Keep rows [rank·n, (rank+1)·n) of the table, n = ⌈N / W⌉; the last ranks' shares may be shorter or empty."""
+        if ranks.world_size == 1:
+            return
+        self.share = -(-self.puzzles // ranks.world_size)
+        self.first = min(ranks.rank * self.share, self.puzzles)
+        self.weights = self.weights[self.first : self.first + self.share].clone()
         self.owners = ranks
 
     def whole(self) -> Tensor:
         """The table of all ranks `[N, E]`; on the CPU if it is shared out, and empty but on the first rank."""
         if self.owners is None:
             return self.weights
-        share = -(-self.puzzles // self.owners.world_size)
-        padded = self.weights.new_zeros(share, self.weights.shape[1])
-        padded[: len(self.weights)] = self.weights
-        gathered = self.owners.collect_rows(padded)
-        return gathered[: self.puzzles]
+        lacking = self.share - len(self.weights)
+        padded = nn.functional.pad(self.weights, (0, 0, 0, lacking)) if lacking else self.weights
+        return self.owners.collect_rows(padded)[: self.puzzles]
 
     def load_whole(self, table: Tensor) -> None:
-        """Take this rank's share of the table `[N, E]`."""
+        """Take this rank's share of the table `[N, E]`, which may lie on another device."""
         self.weights.copy_(table[self.first : self.first + len(self.weights)])
 
-    def mine(self, identifiers: Tensor) -> tuple[Tensor, Tensor]:
-        """(row of the share, whether it is here) `[B]` each; the row is 0 where it is not."""
-        local = identifiers.long() - self.first
-        here = (local >= 0) & (local < len(self.weights))
-        return torch.where(here, local, 0), here
+    def _route(self, identifiers: Tensor, owners: Ranks) -> Route:
+        """Ask the owners of `identifiers` `[b]` for their rows."""
+        owner = identifiers.long() // self.share  # [b]
+        order = owner.argsort(stable=True)
+        sending = owner.bincount(minlength=owners.world_size)  # [W]
+        ones = [1] * owners.world_size
+        sent, asked = torch.stack((sending, owners.exchange_rows(sending, ones, ones))).tolist()
+        rows = owners.exchange_rows(identifiers[order], sent, asked).long() - self.first
+        return Route(order, sent, asked, rows)
 
-    def _read(self, identifiers: Tensor) -> Tensor:
-        if self.owners is None:
-            return self.weights[identifiers]
-        everyones = self.owners.gather_rows(identifiers)  # [B]
-        local, here = self.mine(everyones)
-        rows = self.weights.new_zeros(len(everyones), self.weights.shape[1])
-        if len(self.weights):
-            rows += self.weights[local] * here[:, None]
-        self.owners.sum_(rows)  # one rank's row and zeros: exact
-        first, count = self.owners.local_slots(len(everyones))
-        return rows[first : first + count].clone()
+    def _fetched(self, route: Route) -> Tensor:
+        """The rows `[b, E]` that the slots asked for."""
+        assert self.owners is not None
+        arrived = self.owners.exchange_rows(self.weights[route.rows], route.asked, route.sent)
+        rows = torch.empty_like(arrived)
+        rows[route.order] = arrived
+        return rows
 
 
 @dataclass
@@ -92,7 +112,10 @@ class SignSGD:
     """w ← w·(1 − lr·decay) − lr·sign(Σ g), on the rows used in this step only.
 
     Gradients of the same row are summed over the global batch before the sign is taken, so that the update
-    does not depend on how the batch lies on the ranks. All shapes are fixed: nothing waits for the device.
+    does not depend on how the batch lies on the ranks. They are summed where the row is: on its owner, or on every
+    rank; and in slot order, so that it is the same sum. Only a table of fewer rows than half the slots is summed on
+    each rank first, as that is then less to send.
+    Unless the table is shared out, all shapes are fixed, and nothing waits for the device.
     """
 
     embedding: PuzzleEmbedding
@@ -103,19 +126,50 @@ class SignSGD:
     def step(self, lr: float) -> None:
         """Update from the rows that the forward passes since the last step handed out, and drop them."""
         lookups = self.embedding.lookups
-        gradients = [lookup.rows.grad for lookup in lookups]
-        if not gradients or any(gradient is None for gradient in gradients):
+        gradients = [lookup.rows.grad for lookup in lookups if lookup.rows.grad is not None]
+        if not lookups or len(gradients) < len(lookups):
             raise RuntimeError("SignSGD.step needs a backward pass through the puzzle embedding before it")
-        together = torch.cat([gradient for gradient in gradients if gradient is not None])  # [b, E]
-        identifiers = self.ranks.gather_rows(torch.cat([lookup.identifiers for lookup in lookups]))  # [B]
-        summed = _summed_by_row(identifiers, self.ranks.gather_rows(together))  # [B, E]
-        local, here = self.embedding.mine(identifiers)
         weights = self.embedding.weights
-        if self.embedding.owners is not None:  # only the rows that are here
-            local, summed = local[here], summed[here]
-        updated = weights[local] * (1 - lr * self.weight_decay) - lr * summed.sign()
-        weights[local] = updated  # slots of one row write the same numbers
+        if self.embedding.owners is not None:
+            rows, summands = self._sent_to_owners(gradients)  # [r], [r, E]
+        else:
+            rows = torch.cat([lookup.identifiers for lookup in lookups]).long()  # [b]
+            if 2 * len(weights) < len(rows) * self.ranks.world_size:
+                self._step_whole_table(rows, torch.cat(gradients), lr)
+                lookups.clear()
+                return
+            summands = self.ranks.gather_rows(torch.cat(gradients))  # [B, E]
+            rows = self.ranks.gather_rows(rows.int()).long()  # [B]
+        sums = _summed_by_row(rows, summands)
+        weights[rows] = self._updated(weights[rows], sums, lr)  # slots of one row write the same numbers
         lookups.clear()
+
+    def _updated(self, rows: Tensor, gradients: Tensor, lr: float) -> Tensor:
+        return rows * (1 - lr * self.weight_decay) - lr * gradients.sign()
+
+    def _step_whole_table(self, rows: Tensor, gradients: Tensor, lr: float) -> None:
+        """The update by sums `[N, E + 1]` over all rows; the last column counts the slots that used the row."""
+        weights = self.embedding.weights
+        counted = torch.cat((gradients, gradients.new_ones(len(rows), 1)), 1)  # [b, E + 1]
+        sums = self.ranks.sum_(counted.new_zeros(len(weights), counted.shape[1]).index_add_(0, rows, counted))
+        updated = self._updated(weights, sums[:, :-1], lr)
+        weights.copy_(torch.where(sums[:, -1:] > 0, updated, weights))
+
+    def _sent_to_owners(self, gradients: list[Tensor]) -> tuple[Tensor, Tensor]:
+        """Rows `[r]` of the share and what every rank's slots add to them `[r, E]`, in the order of the slots."""
+        pieces: list[tuple[int, Tensor, Tensor]] = []  # by asking rank
+        for lookup, gradient in zip(self.embedding.lookups, gradients, strict=True):
+            route = lookup.route
+            assert route is not None
+            arrived = self.ranks.exchange_rows(gradient[route.order], route.sent, route.asked)
+            pieces += zip(
+                range(self.ranks.world_size),
+                route.rows.split(route.asked),
+                arrived.split(route.asked),
+                strict=True,
+            )
+        pieces.sort(key=lambda piece: piece[0])
+        return torch.cat([rows for _, rows, _ in pieces]), torch.cat([added for _, _, added in pieces])
 
 
 def _summed_by_row(identifiers: Tensor, gradients: Tensor) -> Tensor:
@@ -125,4 +179,7 @@ def _summed_by_row(identifiers: Tensor, gradients: Tensor) -> Tensor:
     starts[1:] = ordered[1:] != ordered[:-1]
     place = torch.empty_like(order)
     place[order] = starts.cumsum(0) - 1  # [B] which row each slot belongs to
-    return torch.zeros_like(gradients).index_add_(0, place, gradients)[place]
+    sums = torch.zeros_like(gradients)
+    if gradients.device.type == "cuda":  # index_add_ adds in any order there: the ranks' tables would part
+        return sums.index_put_((place,), gradients, accumulate=True)[place]
+    return sums.index_add_(0, place, gradients)[place]

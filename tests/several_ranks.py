@@ -1,0 +1,28 @@
+"""A function on several gloo ranks of this machine, without torchrun."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+
+from trm.distributed import Ranks
+
+Work = Callable[[Ranks], Any]
+
+
+def on_ranks(world_size: int, work: Work, folder: Path) -> list[Any]:
+    """What `work`, a function of a module, gives on each rank: tensors, numbers, strings, lists and dicts of them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    mp.spawn(_one, (world_size, work, folder), nprocs=world_size)
+    return [torch.load(folder / f"rank_{rank}.pt", weights_only=True) for rank in range(world_size)]
+
+
+def _one(rank: int, world_size: int, work: Work, folder: Path) -> None:
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", f"file://{folder / 'store'}", rank=rank, world_size=world_size)
+    ranks = Ranks(rank, world_size)
+    torch.save(work(ranks), folder / f"rank_{rank}.pt")
+    ranks.close()
