@@ -1,120 +1,175 @@
-"""Seconds and memory of one training step (one supervision step and its update) on random tokens.
+"""Seconds and memory of a training step, how near it comes to the machine's limit, and the reference step beside it.
 
-python -m benchmarks.train_step                          DIS-compact, batch 16, 900 tokens, bfloat16
-python -m benchmarks.train_step --arch trm_compact --dtype float32
-
-Absolute times on a CPU belong to that machine and moment; the matrix-product rate measured in the same run is printed
-beside them, so that the share of the machine's limit can be compared. Counted operations leave out what torch's counter
-does not see: on a CPU, the products inside fused attention (about a third of the step at 900 tokens).
+`python -m benchmarks.train_step --help` and benchmarks/README.md.
 """
 
-import argparse
-import resource
+import json
 import statistics
-import time
+import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
-from hydra import compose, initialize_config_dir
-from torch.utils.flop_counter import FlopCounterMode
 
-from dis_trm.supervision import DISSupervision
-from trm.act import ACTSupervision
-from trm.distributed import Ranks, choose_device
-from trm.model import FORWARD_DTYPES, PuzzleShape, TinyRecursiveModel
-from trm.puzzles.batch import Batch
-from trm.training.config import architecture, train_config
-from trm.training.learner import Learner
+from benchmarks import machine, results_table
+from benchmarks.configurations import Configuration, chosen
+from benchmarks.contender import Contender
+from benchmarks.limits import Limits
+from benchmarks.operations import step_cost
+from trm.command_line import CommandLine, integer, run_command
+from trm.compilation import COMPILE_CHOICES
+from trm.distributed import DEVICE_CHOICES, choose_device
+from trm.errors import UserError
+from trm.model import FORWARD_DTYPES
+from trm.puzzles.progress import track
 
-SUPERVISIONS = {"act": ACTSupervision, "dis": DISSupervision}
-CONFIGS = Path(__file__).resolve().parents[1] / "configs"
+PROGRAM = "benchmarks.train_step"
+ABOUT = """\
+Measure training steps: seconds, examples a second, memory, operations, the share of this machine's own limit, and the
+straightforward reference step in turns with ours."""
+EXAMPLE = """\
+  python -m benchmarks.train_step                                    a few minutes on 2 cores
+  python -m benchmarks.train_step --configurations gpu --output-dir runs/benchmark
+  python -m benchmarks.train_step --configurations trm-compact36-arc --dtype float32 --compile off max"""
 
 
-def main() -> None:
-    """Measure and print one line a figure."""
-    line = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    line.add_argument("--arch", default="dis")
-    line.add_argument("--dtype", default="bfloat16", choices=FORWARD_DTYPES)
-    line.add_argument("--batch", type=int, default=16)
-    line.add_argument("--tokens", type=int, default=900)
-    line.add_argument("--repeats", type=int, default=6)
-    line.add_argument("--device", default="auto")
-    given = line.parse_args()
+def main(arguments: list[str] | None = None) -> None:
+    """Measure every configuration; print the table, write the files."""
+    given = command_line().parse(arguments)
     device = choose_device(given.device)
-    learner = make_learner(given, device)
-    batch = random_batch(given.batch, given.tokens).to(device)
-    with FlopCounterMode(display=False) as counter:
-        learner.step(batch)
-    seconds = [timed(lambda: learner.step(batch), device) for _ in range(given.repeats)]
-    median, operations = statistics.median(seconds), counter.get_total_flops()
-    rate = matrix_rate(FORWARD_DTYPES[given.dtype], device)
-    print(f"{given.arch}, {given.dtype}, batch {given.batch}, {given.tokens} tokens, {device}, {cpu()}")
-    print(
-        f"  seconds a step: median {median:.3f}, from {min(seconds):.3f} to {max(seconds):.3f} ({given.repeats})"
+    usual_dtype = "float32" if machine.without_bfloat16(device) else "bfloat16"
+    asked = chosen(given.configurations, device.type, usual_dtype, given.batch, given.dtype, given.compile)
+    wanted, left_out = runnable(asked, device, given.force_bfloat16)
+    if not wanted:
+        raise UserError(
+            f"--configurations {' '.join(given.configurations)}: {'; '.join(left_out)}",
+            "at least one configuration that this machine can run",
+            "add --dtype float32, or --force-bfloat16",
+        )
+    results = []
+    for configuration in track(wanted, "configurations"):
+        try:
+            results.append(measure(configuration, device, given.repeats, given.threads))
+        except UserError as error:
+            left_out.append(error.given)
+            print(f"left out: {error.given}", file=sys.stderr, flush=True)
+    report = {
+        "kind": "train_step",
+        "date": machine.now(),
+        "command": machine.command(PROGRAM, arguments),
+        "repeats": given.repeats,
+        "machine": results[0].pop("machine") if results else machine.described(device),
+        "left_out": left_out,
+        "results": [{k: v for k, v in one.items() if k != "machine"} for one in results],
+    }
+    print(results_table.as_text(report))
+    if given.output_dir:
+        write(report, given.output_dir)
+
+
+def command_line() -> CommandLine:
+    """The flags."""
+    line = CommandLine(f"python -m {PROGRAM}", ABOUT, EXAMPLE)
+    add = line.add_argument
+    add(
+        "--configurations",
+        nargs="+",
+        default=["quick"],
+        metavar="NAME",
+        help="quick | all | gpu | <method>-<size>-<task>[-b<batch>][-<dtype>][-<compile>] (quick)",
     )
-    print(f"  milliseconds an example: {1000 * median / given.batch:.1f}")
-    print(f"  counted: {operations / 1e9 / given.batch:.1f} GFLOP an example")
-    print(
-        f"  achieved: {operations / median / 1e9:.0f} GFLOP/s, {operations / median / rate:.0%} of the limit below"
+    add(
+        "--batch", nargs="+", type=integer(1), default=[], help="these batch sizes in place of the names' own"
     )
-    print(f"  matrix products alone on this machine: {rate / 1e9:.0f} GFLOP/s")
-    print(f"  peak memory: {peak_bytes(device) / 1e9:.2f} GB")
+    add("--dtype", nargs="+", choices=[*FORWARD_DTYPES], default=[], help="these in place of the names' own")
+    add("--compile", nargs="+", choices=COMPILE_CHOICES, default=[], help="these in place of the names' own")
+    add("--repeats", type=integer(2), default=5, help="turns of each side (5)")
+    add("--threads", type=integer(1), help="of the processor (torch's choice)")
+    add("--device", default="auto", choices=DEVICE_CHOICES, help="(auto)")
+    add("--force-bfloat16", action="store_true", help="even where the processor would imitate it")
+    add("--output-dir", type=Path, help="where train_step.json, .txt and roofline.png, .pdf go")
+    return line
 
 
-def make_learner(given: argparse.Namespace, device: torch.device) -> Learner:
-    """A learner with the published settings of `arch`."""
-    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        overrides = [
-            f"arch={given.arch}",
-            f"arch.forward_dtype={given.dtype}",
-            f"global_batch_size={given.batch}",
-        ]
-        config = train_config(compose("train_arc_tiny_corrupt", overrides), SUPERVISIONS)
-    arch = architecture(config.arch, SUPERVISIONS)
-    kind: Any = SUPERVISIONS[arch.supervision]
-    shape = PuzzleShape(given.tokens, 12, 10_000)
-    model = TinyRecursiveModel(arch.network, shape, kind.step_rows(arch.settings)).to(device)
-    return Learner(config, kind(model, arch.settings), Ranks(device=device), 10**6)
+def runnable(
+    asked: list[Configuration], device: torch.device, force_bfloat16: bool
+) -> tuple[list[Configuration], list[str]]:
+    """What can be measured here, and what is left out with the reason."""
+    reason = None if force_bfloat16 else machine.without_bfloat16(device)
+    out = [one for one in asked if one.dtype == "bfloat16" and reason]
+    return [one for one in asked if one not in out], [f"{one.name}: {reason}" for one in out]
 
 
-def random_batch(slots: int, tokens: int) -> Batch:
-    """Tokens of ARC's vocabulary."""
-    generator = torch.Generator().manual_seed(0)
+def measure(
+    configuration: Configuration, device: torch.device, repeats: int, threads: int | None
+) -> dict[str, Any]:
+    """One configuration's figures: limits, turns of ours and of the reference one after the other, limits."""
+    with Contender(configuration, "ours", device, threads) as ours:
+        ready = ours.ready()
+        with Contender(configuration, "reference", device, threads) as reference:
+            other = reference.ready()
+            limits = [ours.limits()]
+            turns = [(ours.turn(ready.steps), reference.turn(other.steps)) for _ in range(repeats)]
+            limits.append(ours.limits())
+    _, arch = configuration.composed()
+    cost = step_cost(arch.network, configuration.shape, arch.settings)
+    operations, best = cost.operations(configuration.batch), max(one.best for one in limits)
+    sides = {
+        name: side(list(seconds), configuration.batch, operations, best)
+        for name, seconds in zip(("ours", "reference"), zip(*turns, strict=True), strict=True)
+    }
+    for name, one in (("ours", ready), ("reference", other)):
+        sides[name] |= {"steps_of_turn": one.steps, "memory": {**asdict(one.memory), "own": one.memory.own}}
+    return {
+        "name": configuration.name,
+        **asdict(configuration),
+        "tokens": configuration.shape.seq_len,
+        "puzzle_tokens": arch.network.puzzle_tokens,
+        "weights": cost.weights,
+        "operations_per_example": cost.operations_per_example,
+        "bytes_per_step": cost.bytes(configuration.batch),
+        "intensity": cost.intensity(configuration.batch),
+        "limit": best_of(limits),
+        "limits_measured": [asdict(one) for one in limits],
+        **sides,
+        "ratio": spread([b / a for a, b in turns]),
+        "machine": ready.about,
+    }
 
-    def draw(low: int, high: int, *size: int) -> torch.Tensor:
-        return torch.randint(low, high, size, generator=generator, dtype=torch.int32)
 
-    return Batch(draw(0, 12, slots, tokens), draw(1, 12, slots, tokens), draw(1, 10_000, slots))
-
-
-def timed(work: Any, device: torch.device) -> float:
-    """Seconds of one call, to the end of what it started."""
-    started = time.perf_counter()
-    work()
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter() - started
+def side(seconds: list[float], batch: int, operations: int, limit: float) -> dict[str, Any]:
+    """The figures of ours or of the reference from its seconds per step, a number for each turn."""
+    median = statistics.median(seconds)
+    return {
+        "turns": seconds,
+        "seconds": spread(seconds),
+        "examples_per_second": batch / median,
+        "operations_per_second": operations / median,
+        "share_of_limit": operations / median / limit,
+    }
 
 
-def matrix_rate(dtype: torch.dtype, device: torch.device) -> float:
-    """Floating-point operations a second of a plain matrix product of the model's size, best of 5."""
-    x, weight = (torch.randn(*size, dtype=dtype, device=device) for size in ((4096, 256), (1536, 256)))
-    product = torch.nn.functional.linear
-    return 2 * 4096 * 256 * 1536 / min(timed(lambda: product(x, weight), device) for _ in range(5))
+def spread(values: list[float]) -> dict[str, float]:
+    """Median, lowest and highest."""
+    return {"median": statistics.median(values), "low": min(values), "high": max(values)}
 
 
-def peak_bytes(device: torch.device) -> int:
-    """Of the process on a CPU, of the allocator on a GPU."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+def best_of(measured: list[Limits]) -> dict[str, float]:
+    """The highest of each rate: a limit is what the machine can do when it is left alone."""
+    return {key: max(getattr(one, key) for one in measured) for key in ("best", "square", "own", "copied")}
 
 
-def cpu() -> str:
-    """Threads and instruction set that torch uses."""
-    return f"{torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}"
+def write(report: dict[str, Any], folder: Path) -> None:
+    """The table, the figures and the roofline."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "train_step.json").write_text(json.dumps(report, indent=1) + "\n")
+    (folder / "train_step.txt").write_text(results_table.as_text(report) + "\n")
+    if report["results"]:
+        from benchmarks import figures  # brings matplotlib, which the measured processes go without
+
+        figures.save(figures.roofline(report), folder / "roofline")
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main, interrupted="interrupted; nothing was written")

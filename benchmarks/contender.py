@@ -1,0 +1,195 @@
+"""One side of a measurement in a process of its own, which works when it is told to and else waits.
+
+Ours and the reference stand side by side in two such processes, so that each has its own memory and that their turns
+can alternate: what slows the machine for a while then slows both.
+"""
+
+import gc
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from types import TracebackType
+from typing import Any
+
+import torch
+
+from benchmarks import limits, machine, operations
+from benchmarks.configurations import Configuration
+from benchmarks.reference_step import ReferenceStep
+from trm.compilation import compile_forward
+from trm.distributed import Ranks
+from trm.errors import UserError
+from trm.puzzles.batch import Batch
+from trm.training.learner import Learner
+from trm.training.step_result import StepResult
+from trm.training.window import Window
+
+SIDES = ("ours", "reference")
+TOTAL_STEPS = 10**6  # of the learning rate's schedule
+WARM_UP = {"cpu": 1, "cuda": 4}  # steps: compile, make moments and slots; on a GPU record graphs
+MEASURED_FOR_MEMORY = 2  # steps after these
+TURN_SECONDS = 0.3  # that one turn lasts at least, if steps are shorter
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A contender has warmed up.  steps: of a turn; memory: of the last warm-up steps; about: the machine."""
+
+    steps: int
+    memory: machine.Memory
+    about: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A contender cannot go on, and why."""
+
+    why: str
+
+
+class Contender:
+    """`with Contender(configuration, "ours", ...) as contender:` one process that steps on demand.
+
+    Raises:
+        UserError: the configuration cannot be measured here (does not fit into the memory, cannot be compiled).
+    """
+
+    def __init__(self, configuration: Configuration, side: str, device: torch.device, threads: int | None):
+        self._pipe, theirs = get_context("spawn").Pipe()
+        work = (theirs, configuration, side, device, threads)
+        self._process = get_context("spawn").Process(target=serve, args=work, daemon=True)
+        self._process.start()
+        theirs.close()
+        self._what = f"{configuration.name}, {side}"
+
+    def __enter__(self) -> "Contender":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: BaseException | TracebackType | None) -> None:
+        if kind is None:
+            self._pipe.send(("end", 0))
+            self._process.join(60)
+        if self._process.is_alive():
+            self._process.terminate()
+        self._pipe.close()
+
+    def ready(self) -> Ready:
+        """Wait until it has warmed up."""
+        return self._answer()
+
+    def turn(self, steps: int) -> float:
+        """Seconds for each of `steps` steps."""
+        return self._asked("turn", steps)
+
+    def limits(self) -> limits.Limits:
+        """The machine's, at this moment."""
+        return self._asked("limits", 0)
+
+    def _asked(self, what: str, number: int) -> Any:
+        self._pipe.send((what, number))
+        return self._answer()
+
+    def _answer(self) -> Any:
+        try:
+            answer = self._pipe.recv()
+        except EOFError:
+            answer = Failed("its process ended; what it said stands above")
+        if isinstance(answer, Failed):
+            raise UserError(
+                f"{self._what}: {answer.why}", "a configuration that this machine can run", "leave it out"
+            )
+        return answer
+
+
+def serve(
+    pipe: Connection, configuration: Configuration, side: str, device: torch.device, threads: int | None
+) -> None:
+    """The process: warm up, then do what comes through the pipe."""
+    if threads:
+        torch.set_num_threads(threads)
+    try:
+        _work(pipe, configuration, side, device)
+    except UserError as error:
+        pipe.send(Failed(error.given))
+    except torch.OutOfMemoryError:
+        pipe.send(Failed("does not fit into the device's memory"))
+
+
+def _work(pipe: Connection, configuration: Configuration, side: str, device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    config, arch = configuration.composed()
+    gc.collect()
+    baseline = 0 if device.type == "cuda" else resident()
+    step = make_step(configuration, side, device)
+    timed(step, WARM_UP[device.type], device)
+    machine.start_peak(device)
+    seconds = timed(step, MEASURED_FOR_MEMORY, device)
+    memory = machine.Memory(machine.peak(device), baseline)
+    products = list(operations.products(arch.network, configuration.shape))
+    pipe.send(
+        Ready(steps_of_turn(seconds, int(arch.settings.halt_max_steps)), memory, machine.described(device))
+    )
+    while (asked := pipe.recv())[0] != "end":
+        if asked[0] == "turn":
+            pipe.send(timed(step, asked[1], device))
+        else:
+            pipe.send(limits.measure(products, config.global_batch_size, configuration.torch_dtype, device))
+
+
+def resident() -> int:
+    """Bytes of this process's memory now, as a peak that begins here."""
+    device = torch.device("cpu")
+    machine.start_peak(device)
+    return machine.peak(device)
+
+
+def make_step(configuration: Configuration, side: str, device: torch.device) -> Callable[[], None]:
+    """One supervision step with its update, from a batch in the host's memory."""
+    config, arch = configuration.composed()
+    supervision, ranks = configuration.supervision(arch, device), Ranks(device=device)
+    batch = configuration.random_batch()
+    if side == "reference":
+        compiled = config.compile == "max" or (config.compile == "auto" and device.type == "cuda")
+        reference = ReferenceStep(config, supervision, ranks, TOTAL_STEPS, compiled)
+        return lambda: _reference_step(reference, batch, device)
+    compile_forward(supervision, config.compile, device)
+    learner = Learner(config, supervision, ranks, TOTAL_STEPS)
+    if device.type == "cuda":
+        batch = batch.pinned()
+    unread: list[StepResult] = []
+    window = Window()
+    return lambda: _our_step(learner, batch, device, unread, window)
+
+
+def _reference_step(reference: ReferenceStep, batch: Batch, device: torch.device) -> None:
+    reference.step(batch.to(device))
+
+
+def _our_step(
+    learner: Learner, batch: Batch, device: torch.device, unread: list[StepResult], window: Window
+) -> None:
+    """As the trainer: metrics are summed on the device, the numbers of a step read when the next one is under way."""
+    unread.append(learner.step(batch.to(device)))
+    window.add(unread[-1])
+    if len(unread) > 1:
+        learner.check(unread.pop(0))
+
+
+def timed(step: Callable[[], None], steps: int, device: torch.device) -> float:
+    """Seconds a step, to the end of what the steps started."""
+    started = time.perf_counter()
+    for _ in range(steps):
+        step()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return (time.perf_counter() - started) / steps
+
+
+def steps_of_turn(seconds: float, supervision_steps: int) -> int:
+    """Steps that fill a turn; if more than one, whole examples, whose first step alone makes targets."""
+    steps = math.ceil(TURN_SECONDS / max(seconds, 1e-6))
+    return 1 if steps == 1 else -(-steps // supervision_steps) * supervision_steps

@@ -1,0 +1,191 @@
+"""The benchmarks' figures: a roofline of training steps, and where the seconds of an evaluation go.
+
+The look is that of the runs' figures (Okabe-Ito colours, light grid, PNG and PDF), kept apart because benchmarks know
+the methods and not the analysis.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+ROOF_DASHES = {"float32": "-", "bfloat16": (0, (5, 2)), "float64": ":"}
+PART_COLOURS = {"network": "#0072B2", "transfer": "#E69F00", "voting": "#009E73", "reading": "#56B4E9"}
+REST = "#BBBBBB"
+LOOK: Any = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9.5,
+    "axes.titlesize": 10.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "savefig.dpi": 200,
+    "savefig.facecolor": "white",
+    "pdf.fonttype": 42,
+}
+
+
+def save(figure: Figure, path_without_suffix: Path) -> list[Path]:
+    """Write PNG and PDF; the same figure gives the same bytes."""
+    png, pdf = (path_without_suffix.with_name(path_without_suffix.name + end) for end in (".png", ".pdf"))
+    with matplotlib.rc_context(LOOK):
+        figure.savefig(png)
+        figure.savefig(pdf, metadata={"CreationDate": None})
+    return [png, pdf]
+
+
+def roofline(report: Mapping[str, Any]) -> Figure:
+    """Operations a second over operations for each byte; two roofs for each dtype, measured in the same run.
+
+    A filled point is our step, the hollow one below or above it the reference step of the same configuration; the bar
+    through a point spans the turns. Points of nearly one intensity are set side by side.
+    """
+    results = report["results"]
+    with matplotlib.rc_context(LOOK):
+        figure = Figure(figsize=(9.2, 2.6 + max(2.4, 0.2 * len(results))), layout="constrained")
+        axes = figure.subplots()
+        intensities = [one["intensity"] for one in results]
+        left, right = min(1.0, *intensities), 2.5 * max(intensities)
+        for dtype in dict.fromkeys(one["dtype"] for one in results):
+            _roofs(axes, [one for one in results if one["dtype"] == dtype], dtype, left, right)
+        axes.set(xscale="log", yscale="log", xlim=(left, right))
+        at = side_by_side(intensities)
+        keys = [_points(axes, one, place, at[place]) for place, one in enumerate(results)]
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axis.set_minor_locator(NullLocator())
+        axes.grid(True, color="#E3E3E3", linewidth=0.7)
+        axes.set_xlabel("operations for each byte that must move (FLOP/byte)")
+        axes.set_ylabel("GFLOP/s")
+        axes.set_title("Training steps under the machine's own roofs")
+        sides = [_mark("#555555", "o", True, "ours"), _mark("#555555", "o", False, "reference")]
+        figure.legend(handles=[*sides, *keys], loc="outside right upper")
+        on = report["machine"]
+        figure.supxlabel(
+            f"{on.get('gpu') or on['processor']}, {on['threads']} threads, torch {on['torch']}, {report['date'][:10]}; "
+            f"medians and range of {report['repeats']} turns",
+            fontsize=7.5,
+            color="#555555",
+        )
+    return figure
+
+
+def _roofs(axes: Axes, results: list[Mapping[str, Any]], dtype: str, left: float, right: float) -> None:
+    """min(product rate, intensity · copy rate), each the highest that was measured."""
+    best = max(one["limit"]["best"] for one in results) / 1e9
+    copied = max(one["limit"]["copied"] for one in results) / 1e9
+    at = np.geomspace(left, right, 200)
+    axes.plot(at, np.minimum(best, at * copied), color="#444444", linestyle=ROOF_DASHES[dtype], linewidth=1.4)
+    axes.annotate(
+        f"{dtype} products {best:,.0f} GFLOP/s",
+        (right, best),
+        xytext=(-4, 4),
+        textcoords="offset points",
+        fontsize=8,
+        ha="right",
+        color="#444444",
+    )
+    if left * copied < best:
+        axes.annotate(
+            f"copies {copied:,.0f} GB/s",
+            (left, left * copied),
+            xytext=(26, 4),
+            textcoords="offset points",
+            fontsize=8,
+            color="#444444",
+        )
+
+
+def side_by_side(values: Sequence[float], apart: float = 1.13) -> list[float]:
+    """The values, those within a factor of `apart` of each other spread evenly, by that factor, around their middle."""
+    order = sorted(range(len(values)), key=lambda place: values[place])
+    crowds: list[list[int]] = []
+    for place in order:
+        if crowds and values[place] <= values[crowds[-1][-1]] * apart:
+            crowds[-1].append(place)
+        else:
+            crowds.append([place])
+    spread = list(values)
+    for crowd in crowds:
+        middle = float(np.exp(np.mean([np.log(values[place]) for place in crowd])))
+        for number, place in enumerate(sorted(crowd)):
+            spread[place] = (
+                middle * apart ** (number - (len(crowd) - 1) / 2) if len(crowd) > 1 else values[place]
+            )
+    return spread
+
+
+def _points(axes: Axes, one: Mapping[str, Any], place: int, intensity: float) -> Line2D:
+    """Ours and the reference at one intensity, with their number; the key of the legend."""
+    colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
+    for name in ("reference", "ours"):
+        part = one[name]
+        rate = part["operations_per_second"] / 1e9
+        work = rate * part["seconds"]["median"]
+        low, high = work / part["seconds"]["high"], work / part["seconds"]["low"]
+        axes.errorbar(
+            intensity,
+            rate,
+            yerr=[[rate - low], [high - rate]],
+            marker=marker,
+            markersize=7,
+            color=colour,
+            markerfacecolor=colour if name == "ours" else "white",
+            capsize=2,
+            linewidth=1,
+        )
+    axes.annotate(
+        str(place + 1),
+        (intensity, min(one[name]["operations_per_second"] for name in ("ours", "reference")) / 1e9),
+        xytext=(0, -14),
+        textcoords="offset points",
+        fontsize=8,
+        ha="center",
+        va="center",
+        color=colour,
+    )
+    share = f"{100 * one['ours']['share_of_limit']:.0f} % (reference {100 * one['reference']['share_of_limit']:.0f} %)"
+    return _mark(colour, marker, True, f"{place + 1}  {one['name']}\n    {share} of the limit")
+
+
+def _mark(colour: str, marker: str, filled: bool, label: str) -> Line2D:
+    face = colour if filled else "white"
+    return Line2D(
+        [], [], color=colour, marker=marker, markerfacecolor=face, markersize=6, linestyle="", label=label
+    )
+
+
+def shares(report: Mapping[str, Any]) -> Figure:
+    """One bar for each evaluation: its seconds per 1000 answers, by what they were spent on."""
+    results = report["results"]
+    with matplotlib.rc_context(LOOK):
+        figure = Figure(figsize=(8.2, 1.9 + 0.42 * len(results)), layout="constrained")
+        axes = figure.subplots()
+        starts = np.zeros(len(results))
+        total = np.array([1000 * one["seconds"]["median"] / one["examples"] for one in results])
+        for part in results[0]["shares"]:
+            widths = total * np.array([one["shares"][part] for one in results])
+            axes.barh(
+                range(len(results)), widths, left=starts, label=part, color=PART_COLOURS.get(part, REST)
+            )
+            starts += widths
+        axes.set_yticks(range(len(results)), [one["name"] for one in results])
+        axes.invert_yaxis()
+        axes.grid(True, axis="x", color="#E3E3E3", linewidth=0.7)
+        axes.set_xlabel("seconds for 1000 answers")
+        axes.set_title("Where an evaluation's time goes")
+        figure.legend(loc="outside lower center", ncols=len(results[0]["shares"]))
+    return figure

@@ -1,0 +1,58 @@
+"""Evaluations are timed part by part, and nothing of the library stays wrapped."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks import evaluate, results_table
+from trm.evaluation import evaluate as library
+from trm.evaluation.arc_voting import ArcVoting
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("evaluation")
+    before = (library.roll_out, ArcVoting.add)
+    words = (
+        "--models dis-tiny trm-tiny --max-grid-size 3 --num-aug 1 --repeats 2 --dtype float32 --device cpu"
+    )
+    evaluate.main([*words.split(), "--batch", "64", "--output-dir", str(folder)])
+    assert (library.roll_out, ArcVoting.add) == before
+    return folder
+
+
+def test_the_parts_make_up_the_whole(measured: Path) -> None:
+    report = json.loads((measured / "evaluate.json").read_text())
+    assert [one["name"].split("-b")[0] for one in report["results"]] == ["dis-tiny", "trm-tiny"]
+    for one in report["results"]:
+        assert list(one["shares"]) == ["reading", "network", "transfer", "voting", "rest"]
+        assert sum(one["shares"].values()) == pytest.approx(1, abs=0.1)  # medians of two turns
+        assert all(seconds > 0 for turn in one["turns"] for seconds in turn.values())
+        speed = one["answers_per_second"]
+        assert speed["high"] == pytest.approx(
+            one["examples"] / min(sum(turn.values()) for turn in one["turns"])
+        )
+
+
+def test_the_table_and_figure_are_written(measured: Path) -> None:
+    report = results_table.read(measured / "evaluate.json")
+    assert (measured / "evaluate.txt").read_text() == results_table.as_text(report) + "\n"
+    assert (measured / "evaluate.png").read_bytes().startswith(b"\x89PNG")
+    assert (measured / "evaluate.pdf").read_bytes().startswith(b"%PDF")
+    assert results_table.as_markdown(report).count("\n| dis-tiny") == 1
+
+
+def test_a_part_within_a_part_is_counted_once() -> None:
+    clock = evaluate.Clock(torch.device("cpu"))
+    started = time.perf_counter()
+    with clock.part("network"):
+        time.sleep(0.02)
+        with clock.part("voting"):
+            time.sleep(0.05)
+    passed = time.perf_counter() - started
+    assert clock.seconds["network"] + clock.seconds["voting"] == pytest.approx(passed, abs=5e-3)
+    assert clock.seconds["voting"] >= 0.05
+    assert clock.seconds["network"] < passed - 0.05 + 5e-3
