@@ -3,6 +3,7 @@
 A write that is under way when the process ends is finished: the interpreter waits for the executor's thread.
 """
 
+import errno
 import os
 import shutil
 import sys
@@ -23,7 +24,7 @@ def nothing() -> None:
 class CheckpointWriter:
     """Writes training states in a thread; errors of the system lose one checkpoint, all others are raised later.
 
-    failures: what could not be written, one message each.
+    failures: what could not be written, one message each.  refused: why the last state is not on disk, None if it is.
     """
 
     def __init__(self, retention: Retention, sync: Callable[[], None] = nothing) -> None:
@@ -33,6 +34,7 @@ class CheckpointWriter:
                 the thread before each write.
         """
         self.failures: list[str] = []
+        self.refused: OSError | None = None
         self._retention, self._sync = retention, sync
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
         self._under_way: Future[None] | None = None
@@ -83,8 +85,10 @@ class CheckpointWriter:
             self._sync()
             checkpoints.save(folder, content, keep)
         except OSError as error:
+            self.refused = OSError(error.errno or errno.EIO, error.strerror or str(error), str(folder))
             self._lose(folder, content.nbytes(), error)
             return
+        self.refused = None
         try:
             if after is not None:
                 after()

@@ -13,6 +13,7 @@ import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import save_file
@@ -165,6 +166,16 @@ def _none_left(root: Path, faults: list[str]) -> UserError:
         "one complete checkpoint to resume from",
         f"restore one, or delete {root} to start over",
     )
+
+
+def newest_config(root: Path) -> dict[str, Any] | None:
+    """The configuration that the newest checkpoint with a whole state.json was made with; None without one."""
+    for folder in steps(root):
+        try:
+            return dict(read_state(folder, read_manifest(folder))["config"])
+        except DamagedError:
+            continue
+    return None
 
 
 def prune(root: Path, retention: Retention | int, newest: int | None = None) -> None:

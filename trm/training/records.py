@@ -1,6 +1,7 @@
 """What a run tells: metrics.jsonl always, wandb where the user has it, a line or a bar for whoever watches."""
 
 import contextlib
+import errno
 import json
 import netrc
 import os
@@ -15,6 +16,7 @@ from typing import Any, Protocol
 from tqdm import tqdm
 
 from trm.errors import UserError
+from trm.training.record_repair import digest
 
 Record = Mapping[str, Any]
 LINE_SECONDS = 10.0  # between lines where there is no terminal
@@ -45,6 +47,7 @@ class FileRecords:
                 "restore the file, or start a new run with load_checkpoint=<this run>",
             )
         os.truncate(file, resume_at)
+        self._digest = digest(file, resume_at)  # of all records so far
         self._file, self._descriptor = file, os.open(file, os.O_WRONLY | os.O_APPEND)
         self._lock, self._syncing, self._closed = threading.Lock(), threading.Lock(), False
         self._synced = resume_at  # bytes that survive a power cut
@@ -52,13 +55,20 @@ class FileRecords:
         self._written = 0  # of these lines, handed to the system
         self._ragged = False  # the file may end in something else
         self._refusal: OSError | None = None  # why the first unwritten line is not written
+        self.lost: OSError | None = None  # why records are lost, once closed
 
     def write(self, record: Record) -> None:
         """Append a record; what the disk refuses waits in memory, and an outage is said once."""
         line = (json.dumps(record, allow_nan=False) + "\n").encode()
         with self._lock:
             self._lines.append(line)
+            self._digest.update(line)
             self._hand_over()
+
+    def digest(self) -> str:
+        """The SHA-256 of what `end` measures."""
+        with self._lock:
+            return self._digest.hexdigest()
 
     def end(self) -> int:
         """Where the records so far end, those in memory included; true of the file once `sync` has returned."""
@@ -107,6 +117,8 @@ class FileRecords:
                 f"the file ends with a whole record, after {self._synced} bytes",
                 "make room before the next run; a resumed one writes the records since its checkpoint again",
             )
+            number = self._refusal.errno if self._refusal is not None else None
+            self.lost = OSError(number or errno.EIO, self._reason(), str(self._file))
         self._closed = True
         os.close(self._descriptor)
 

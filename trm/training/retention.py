@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from trm.checksums import is_intact, sealed
 from trm.errors import UserError
 
 BEST = "best.json"
@@ -109,6 +110,8 @@ def mark_best(root: Path, metric: str, value: float, step: int) -> bool:
 def _best(found: Any) -> Best:
     if not isinstance(found, dict):
         raise ValueError("not keys and values")
+    if not is_intact(found):
+        raise ValueError("it differs from its checksum")
     metric, value, step = found.get("metric"), found.get("value"), found.get("step")
     if not isinstance(metric, str):
         raise ValueError(f"metric is {metric!r}"[:60])
@@ -123,7 +126,7 @@ def _write(file: Path, content: dict[str, Any]) -> None:
     partial = file.with_name(file.name + ".partial")
     file.parent.mkdir(parents=True, exist_ok=True)
     with partial.open("w") as stream:
-        json.dump(content, stream)
+        json.dump(sealed(content), stream)
         stream.flush()
         os.fsync(stream.fileno())
     partial.replace(file)

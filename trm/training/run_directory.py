@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import platform
 import shutil
 import subprocess
@@ -16,10 +17,12 @@ from typing import Any
 import torch
 from omegaconf import OmegaConf
 
+from trm.checksums import is_intact, sealed
 from trm.config_files import read_config
 from trm.distributed import Ranks
 from trm.errors import UserError
 from trm.puzzles.manifest import fingerprint as dataset_fingerprint
+from trm.training.checkpoints import newest_config
 from trm.training.config import FREE_KEYS, TrainConfig, fingerprint
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -84,14 +87,28 @@ class RunDirectory:
         shutil.rmtree(self.path / "evaluations", ignore_errors=True)
 
     def _known_config(self) -> dict[str, Any] | None:
-        if not self.config.is_file():
-            return None
-        return read_config(self.config)
+        """The settings the run began with: the newest checkpoint's, which has a checksum, else config.yaml's."""
+        saved = newest_config(self.checkpoints)
+        try:
+            written = read_config(self.config) if self.config.is_file() else None
+        except UserError as error:
+            if saved is None:
+                raise
+            written, problem = None, error.given
+        else:
+            problem = f"{self.config} is missing"
+        if saved is None:
+            return written
+        if written is not None:
+            changed = _changes(saved, written)
+            if not changed:
+                return saved
+            problem = f"{self.config} is not what the run began with: " + "; ".join(changed)
+        _report(problem, "the settings of the newest checkpoint count; the file is written anew")
+        return saved
 
     def _check_same(self, known: Mapping[str, Any], given: Mapping[str, Any]) -> None:
-        before, now = _flat(known), _flat(given)
-        keys = [k for k in sorted(before.keys() | now.keys()) if k.split(".")[0] not in FREE_KEYS]
-        changed = [f"{k}: {before.get(k)} → {now.get(k)}" for k in keys if before.get(k) != now.get(k)]
+        changed = _changes(known, given)
         if changed:
             raise UserError(
                 f"{self.path} holds a run with other settings:\n    " + "\n    ".join(changed),
@@ -106,7 +123,7 @@ class RunDirectory:
         if launches:
             self._check_same_data(launches[0]["datasets"], launch["datasets"])
         launches.append(launch)
-        _write_whole(file, json.dumps({"launches": launches}, indent=1))
+        _write_whole(file, json.dumps(sealed({"launches": launches}), indent=1))
 
     def identity(self) -> str:
         """A name that stays the same over the launches of this run, and is no other run's."""
@@ -114,8 +131,23 @@ class RunDirectory:
         return hashlib.sha256(f"{self.path.resolve()} {first['time']}".encode()).hexdigest()[:16]
 
     def _launches(self) -> list[dict[str, Any]]:
+        """All launches so far; a damaged list is set aside, and a new one begun."""
         file = self.path / "provenance.json"
-        return json.loads(file.read_text())["launches"] if file.is_file() else []
+        if not file.is_file():
+            return []
+        try:
+            found = json.loads(file.read_bytes())
+        except (ValueError, RecursionError):
+            found = None
+        launches = found.get("launches") if isinstance(found, dict) and is_intact(found) else None
+        if isinstance(launches, list) and all(isinstance(one, dict) for one in launches):
+            return launches
+        aside = file.with_name(file.name + ".damaged")
+        file.rename(aside)
+        _report(
+            f"{file} is damaged", f"what it told of earlier launches is gone; the file is now {aside.name}"
+        )
+        return []
 
     def _check_same_data(self, before: Mapping[str, str], now: Mapping[str, str]) -> None:
         changed = [path for path, found in now.items() if before.get(path, found) != found]
@@ -169,7 +201,22 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
+def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """`key: before → now` of each setting that decides a run's numbers."""
+    old, new = _flat(before), _flat(now)
+    keys = [k for k in sorted(old.keys() | new.keys()) if k.split(".")[0] not in FREE_KEYS]
+    return [f"{k}: {old.get(k)} → {new.get(k)}" for k in keys if old.get(k) != new.get(k)]
+
+
+def _report(problem: str, consequence: str) -> None:
+    print(f"error: {problem}\n  training goes on; {consequence}", file=sys.stderr, flush=True)
+
+
 def _write_whole(file: Path, text: str) -> None:
+    """Write a file that survives a power cut, or leave the one there."""
     partial = file.with_name(f".{file.name}.partial")
-    partial.write_text(text)
+    with partial.open("w") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
     partial.rename(file)

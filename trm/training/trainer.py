@@ -10,7 +10,7 @@ from typing import Any
 from trm.distributed import Ranks
 from trm.errors import UserError
 from trm.evaluation.evaluate import Evaluation, Evaluator
-from trm.evaluation.results import read_scores, write_evaluation
+from trm.evaluation.results import read_scores, report_damaged, write_evaluation
 from trm.puzzles.loading import DataPosition, TrainingData
 from trm.training import checkpoints
 from trm.training.checkpoint_writer import CheckpointWriter
@@ -19,6 +19,7 @@ from trm.training.drift import check_same_weights
 from trm.training.feed import Feed
 from trm.training.guards import Guards
 from trm.training.learner import AveragedWeights, Learner
+from trm.training.record_repair import whole_records
 from trm.training.records import FileRecords, Progress, Sink
 from trm.training.retention import Retention, mark_best
 from trm.training.run_directory import RunDirectory
@@ -58,6 +59,7 @@ class Trainer:
         self.saved: tuple[int, DataPosition, bool] | None = None  # step, data position, kept
         self.records: FileRecords | None = None
         self.writer: CheckpointWriter | None = None
+        self.unwritten: OSError | None = None  # what the disk refused to the last
         self.mirrors: list[Sink] = []
         self.progress = Progress(self.last_step, 0, shown=False)
 
@@ -81,6 +83,7 @@ class Trainer:
 
         Raises:
             Requeue: a signal asked for it, and a checkpoint is saved.
+            OSError: the disk refused the last state or records, so that the same command must make them again.
         """
         self.mirrors = mirrors
         try:
@@ -94,6 +97,7 @@ class Trainer:
                 self.evaluate()
         finally:
             self.close()
+        self.check_written()
         return self.scores
 
     def advance(self) -> None:
@@ -129,7 +133,13 @@ class Trainer:
         """End the process with the code that means: start me again."""
         self.close()
         self.ranks.barrier()  # torchrun ends the others soon after the first one leaves
+        self.check_written()
         self.guards.leave(self.step)
+
+    def check_written(self) -> None:
+        """OSError if the disk refused the last state or records."""
+        if self.unwritten is not None:
+            raise self.unwritten
 
     def end_iteration(self) -> None:
         """Save first, so that an evaluation that is interrupted costs no training."""
@@ -253,6 +263,7 @@ class Trainer:
                 "step": self.step,
                 "data": self.feed.state(),
                 "records_bytes": self.records.end(),
+                "records_sha256": self.records.digest(),
                 "skipped": self.learner.skipped,
             }
             content = TrainingState(**parts, state={**position, "config": asdict(self.config)})
@@ -279,12 +290,14 @@ class Trainer:
             self.learner.restore(content.state["step"], content.parts())
             self.learner.skipped = content.state.get("skipped", 0)
             self.feed.restore(content.state["data"])
-            records_bytes = content.state["records_bytes"]
+            if self.ranks.is_first:
+                records_bytes = whole_records(self.run_directory.metrics, content.state)
         if self.ranks.is_first:
             for fault in faults:
                 print(f"left out a damaged checkpoint: {fault}", flush=True)
             if newest is not None:
                 print(f"resuming from {newest}", flush=True)
+                report_damaged(self.run_directory.path / "evaluations", self.step)
             else:
                 self.run_directory.start_over()
             self.records = FileRecords(self.run_directory.metrics, records_bytes)
@@ -298,8 +311,11 @@ class Trainer:
         self.progress.close()
         if self.writer is not None:
             self.writer.close()
+            self.unwritten = self.writer.refused
         for sink in [*self.mirrors, *([self.records] if self.records is not None else [])]:
             sink.close()
+        if self.records is not None:
+            self.unwritten = self.unwritten or self.records.lost
         self.writer, self.records, self.mirrors = None, None, []
 
 

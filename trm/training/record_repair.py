@@ -1,0 +1,78 @@
+"""metrics.jsonl as a checkpoint relies on it; what is damaged is set aside and said, and stops no training."""
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+DAMAGED = ".damaged"
+BLOCK = 1 << 20  # bytes
+
+
+def whole_records(file: Path, state: Mapping[str, Any]) -> int:
+    """Where the records end that belong to a checkpoint's `state`; a damaged file is mended first.
+
+    Of a damaged one the readable records up to the checkpoint's step stay, and the original is kept beside it.
+    """
+    size, wanted = int(state["records_bytes"]), state.get("records_sha256")
+    there = file.stat().st_size if file.is_file() else 0
+    if there >= size and (wanted is None or digest(file, size).hexdigest() == wanted):
+        return size
+    lines = file.read_bytes()[:size].splitlines(keepends=True) if there else []
+    good = [line for line in lines if _belongs(line, int(state["step"]))]
+    bad = [str(number) for number, line in enumerate(lines, 1) if _step(line) is None]
+    if there < size:
+        what = f"{there} bytes of the {size} are there that the checkpoint of step {state['step']} relies on"
+    elif bad:
+        what = f"no record any more in line {', '.join(bad[:8])}"
+    else:
+        what = f"its first {size} bytes differ from their checksum; which record was changed cannot be told"
+    aside = file.with_name(file.name + DAMAGED)
+    if there:
+        shutil.copyfile(file, aside)
+    mended = file.with_name(file.name + ".partial")
+    with mended.open("wb") as stream:
+        stream.writelines(good)
+        stream.flush()
+        os.fsync(stream.fileno())
+    mended.rename(file)
+    print(
+        f"error: {file} is damaged: {what}\n"
+        f"  training goes on, which does not need it; {len(good)} records are left"
+        + (f", the file as it was is {aside.name}" if there else "")
+        + "\n  to do:   take missing records from a copy or from wandb, if you have one",
+        file=sys.stderr,
+        flush=True,
+    )
+    return sum(map(len, good))
+
+
+def digest(file: Path, size: int) -> "hashlib._Hash":
+    """The SHA-256 of a file's first `size` bytes, to go on with."""
+    made = hashlib.sha256()
+    with file.open("rb") as stream:
+        while size > 0 and (block := stream.read(min(size, BLOCK))):
+            made.update(block)
+            size -= len(block)
+    return made
+
+
+def _belongs(line: bytes, step: int) -> bool:
+    """A whole record from before the checkpoint: its own evaluation comes after it."""
+    found = _step(line)
+    if found is None:
+        return False
+    return found < step or (found == step and json.loads(line).get("kind") == "train")
+
+
+def _step(line: bytes) -> int | None:
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    step = record.get("step") if isinstance(record, dict) else None
+    return step if isinstance(step, int) and line.endswith(b"\n") else None
