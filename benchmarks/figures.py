@@ -47,10 +47,10 @@ def save(figure: Figure, path_without_suffix: Path) -> list[Path]:
 
 
 def roofline(report: Mapping[str, Any]) -> Figure:
-    """Operations a second over operations for each byte; two roofs for each dtype, measured in the same run.
+    """Operations a second over operations for each byte; a roof for each dtype, measured in the same run.
 
-    A filled point is our step, the hollow one below or above it the reference step of the same configuration; the bar
-    through a point spans the turns. Points of nearly one intensity are set side by side.
+    A filled point is our step, the hollow one of its colour the reference step of the same configuration; the bar
+    through a point spans the turns. Points of one intensity are set side by side, by a few percent.
     """
     results = report["results"]
     with matplotlib.rc_context(LOOK):
@@ -58,11 +58,26 @@ def roofline(report: Mapping[str, Any]) -> Figure:
         axes = figure.subplots()
         intensities = [one["intensity"] for one in results]
         left, right = min(1.0, *intensities), 2.5 * max(intensities)
+        copied = max(one["limit"]["copied"] for one in results) / 1e9
         for dtype in dict.fromkeys(one["dtype"] for one in results):
-            _roofs(axes, [one for one in results if one["dtype"] == dtype], dtype, left, right)
+            best = max(one["limit"]["best"] for one in results if one["dtype"] == dtype) / 1e9
+            _roof(axes, f"{dtype} products", ROOF_DASHES[dtype], best, copied, (left, right))
+        axes.annotate(
+            f"copies {copied:,.0f} GB/s",
+            (left, left * copied),
+            xytext=(26, 4),
+            textcoords="offset points",
+            fontsize=8,
+            color="#444444",
+        )
         axes.set(xscale="log", yscale="log", xlim=(left, right))
         at = side_by_side(intensities)
         keys = [_points(axes, one, place, at[place]) for place, one in enumerate(results)]
+        rates = [
+            one[side]["operations_per_second"] / 1e9 for one in results for side in ("ours", "reference")
+        ]
+        best = max(one["limit"]["best"] for one in results) / 1e9
+        axes.set_ylim(min(best / 10, min(rates) / 2), 1.6 * best)
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
@@ -83,14 +98,13 @@ def roofline(report: Mapping[str, Any]) -> Figure:
     return figure
 
 
-def _roofs(axes: Axes, results: list[Mapping[str, Any]], dtype: str, left: float, right: float) -> None:
-    """min(product rate, intensity · copy rate), each the highest that was measured."""
-    best = max(one["limit"]["best"] for one in results) / 1e9
-    copied = max(one["limit"]["copied"] for one in results) / 1e9
-    at = np.geomspace(left, right, 200)
-    axes.plot(at, np.minimum(best, at * copied), color="#444444", linestyle=ROOF_DASHES[dtype], linewidth=1.4)
+def _roof(axes: Axes, name: str, dashes: Any, best: float, copied: float, ends: tuple[float, float]) -> None:
+    """min(best, intensity · copied), each the highest that was measured."""
+    left, right = ends
+    at = np.array([left, max(left, best / copied), right])
+    axes.plot(at, np.minimum(best, at * copied), color="#444444", linestyle=dashes, linewidth=1.4)
     axes.annotate(
-        f"{dtype} products {best:,.0f} GFLOP/s",
+        f"{name} {best:,.0f} GFLOP/s",
         (right, best),
         xytext=(-4, 4),
         textcoords="offset points",
@@ -98,15 +112,6 @@ def _roofs(axes: Axes, results: list[Mapping[str, Any]], dtype: str, left: float
         ha="right",
         color="#444444",
     )
-    if left * copied < best:
-        axes.annotate(
-            f"copies {copied:,.0f} GB/s",
-            (left, left * copied),
-            xytext=(26, 4),
-            textcoords="offset points",
-            fontsize=8,
-            color="#444444",
-        )
 
 
 def side_by_side(values: Sequence[float], apart: float = 1.13) -> list[float]:
@@ -137,7 +142,7 @@ def _points(axes: Axes, one: Mapping[str, Any], place: int, intensity: float) ->
         work = rate * part["seconds"]["median"]
         low, high = work / part["seconds"]["high"], work / part["seconds"]["low"]
         axes.errorbar(
-            intensity,
+            intensity * (1.0 if name == "ours" else 0.965),
             rate,
             yerr=[[rate - low], [high - rate]],
             marker=marker,
@@ -149,8 +154,8 @@ def _points(axes: Axes, one: Mapping[str, Any], place: int, intensity: float) ->
         )
     axes.annotate(
         str(place + 1),
-        (intensity, min(one[name]["operations_per_second"] for name in ("ours", "reference")) / 1e9),
-        xytext=(0, -14),
+        (intensity, one["ours"]["operations_per_second"] / 1e9),
+        xytext=(10, 0),
         textcoords="offset points",
         fontsize=8,
         ha="center",

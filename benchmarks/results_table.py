@@ -4,6 +4,7 @@ python -m benchmarks.results_table runs/benchmark/train_step.json runs/benchmark
 """
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -139,8 +140,13 @@ def _step_tables(report: Report) -> list[Rows]:
 
 
 def _milliseconds(seconds: Mapping[str, float]) -> str:
-    low, middle, high = (f"{1000 * seconds[key]:,.4g}" for key in ("low", "median", "high"))
+    low, middle, high = (three_digits(1000 * seconds[key]) for key in ("low", "median", "high"))
     return f"{middle} ({low}–{high})"
+
+
+def three_digits(value: float) -> str:
+    """At least three significant digits, never an exponent."""
+    return f"{value:,.{max(0, 2 - math.floor(math.log10(value)))}f}" if value > 0 else "0"
 
 
 def _evaluation_tables(report: Report) -> list[Rows]:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from contextlib import redirect_stdout
 from multiprocessing import Pipe
 from pathlib import Path
@@ -34,8 +35,9 @@ def test_the_table_shows_the_numbers_of_the_json(measured: tuple[Path, str]) -> 
     (one,) = report["results"]
     assert printed == (folder / "train_step.txt").read_text() == results_table.as_text(report) + "\n"
     row = next(line for line in printed.splitlines() if line.startswith(one["name"]))
-    assert f"{1000 * one['ours']['seconds']['median']:,.4g} (" in row
-    assert f"{1000 * one['reference']['seconds']['median']:,.4g} (" in row
+    for side in (one["ours"], one["reference"]):
+        shown = [float(word.replace(",", "")) for word in re.findall(r"[\d,.]+(?= \()", row)]
+        assert 1000 * side["seconds"]["median"] in [pytest.approx(value, rel=5e-3) for value in shown]
     assert f"{100 * one['ours']['share_of_limit']:.1f} %" in row
 
 
@@ -184,3 +186,10 @@ def test_every_side_of_a_report_is_drawn() -> None:
     report = {"results": [one, one], "machine": on, "date": "2020-01-01T", "repeats": 2}
     (axes,) = figures.roofline(report).axes
     assert len(axes.containers) == 4, "ours and reference of both"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"), [(14.7, "14,700"), (0.1184, "118"), (0.01184, "11.8"), (1.184e-4, "0.118")]
+)
+def test_milliseconds_have_three_digits_and_no_exponent(seconds: float, shown: str) -> None:
+    assert results_table.three_digits(1000 * seconds) == shown
