@@ -8,16 +8,17 @@ asked for, `torch.compile` around network and loss only, without CUDA graphs.
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from importlib import import_module
 from typing import Any
 from unittest.mock import patch
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
 from trm.distributed import Ranks
+from trm.layers import Attention, RotaryPositions, SwiGLU
+from trm.model import RMS_EPS, Block
 from trm.optim import AdamAtan2, learning_rate
 from trm.puzzle_embedding import PuzzleEmbedding
 from trm.puzzles.batch import Batch
@@ -57,7 +58,7 @@ class ReferenceStep:
         carry = self.carry if self.carry is not None else self.supervision.initial_carry(batch)
         first, slots = self.ranks.local_slots(size)
         draws = SeededStepRandom(self.config.seed, number, size, first, slots)
-        with plain_operations():
+        with plain_layers():
             output = self.supervision.step(carry, batch, draws)
             (output.loss / size).backward()
         for parameter in self.parameters:
@@ -93,7 +94,7 @@ class ReferenceStep:
         table.lookups.clear()
 
 
-def plain_optimizer(config: TrainConfig, parameters: list[torch.nn.Parameter]) -> Optimizer:
+def plain_optimizer(config: TrainConfig, parameters: list[nn.Parameter]) -> Optimizer:
     """One parameter after another, operation by operation."""
     betas = (config.beta1, config.beta2)
     if config.optimizer == "adamw":
@@ -102,46 +103,54 @@ def plain_optimizer(config: TrainConfig, parameters: list[torch.nn.Parameter]) -
 
 
 @contextmanager
-def plain_operations() -> Iterator[None]:
-    """Within it the network computes its layers by the formulas below, in place of `trm.fused_ops`."""
+def plain_layers() -> Iterator[None]:
+    """Within it the network computes its layers by the formulas below, with nothing of `trm.fused_ops`."""
     with ExitStack() as replaced:
-        for module, functions in PLAIN.items():
-            for name, function in functions.items():
-                replaced.enter_context(patch.object(import_module(module), name, function))
+        for layer, forward in PLAIN.items():
+            replaced.enter_context(patch.object(layer, "forward", forward))
         yield
 
 
-def _wide(dtype: torch.dtype) -> torch.dtype:
-    return torch.promote_types(dtype, torch.float32)
+def _block(self: Block, h: Tensor, positions: RotaryPositions | None) -> Tensor:
+    """norm(h + mixer(h)), then norm(h + SwiGLU(h)); a mixer of the MLP variant works on the transpose."""
+    if self.self_attn is not None:
+        h = _norm(h + self.self_attn(h, positions))
+    else:
+        assert self.mlp_t is not None
+        turned = h.transpose(1, 2)
+        h = _norm(turned + self.mlp_t(turned)).transpose(1, 2)
+    return _norm(h + self.mlp(h))
 
 
-def _add_norm(h: Tensor, update: Tensor, eps: float) -> Tensor:
-    """The root mean square of h + update divided out, over the last axis."""
-    x = h + update
-    wide = x.to(_wide(x.dtype))
-    return (wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + eps)).to(x.dtype)
+def _norm(x: Tensor) -> Tensor:
+    """x / sqrt(mean(x²) + eps) over the last axis."""
+    wide = x.to(torch.promote_types(x.dtype, torch.float32))
+    return (wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + RMS_EPS)).to(x.dtype)
 
 
-def _gated_linear(gate_up: Tensor, weight: Tensor) -> Tensor:
-    """(silu(gate) · up) Wᵀ."""
-    gate, up = gate_up.chunk(2, dim=-1)
-    return F.linear(F.silu(gate) * up, weight)
+def _swiglu(self: SwiGLU, x: Tensor) -> Tensor:
+    gate, up = self.gate_up_proj(x).chunk(2, dim=-1)
+    return self.down_proj(F.silu(gate) * up)
 
 
-def _rotated_heads(qkv: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """q, k, v `[B, S, A, K]` of `[B, S, 3, A, K]`, q and k turned: x·cos + (−x₂, x₁)·sin."""
-    q, k, v = qkv.unbind(-3)
-    return _rotated(q, cos, sin), _rotated(k, cos, sin), v
+def _attention(self: Attention, x: Tensor, positions: RotaryPositions | None) -> Tensor:
+    q, k, v = self.qkv_proj(x).unflatten(-1, (3, self.heads, -1)).unbind(-3)  # [B, S, A, K] each
+    if positions is not None:
+        q, k = _turned(q, positions), _turned(k, positions)
+    mixed = F.scaled_dot_product_attention(*(t.transpose(1, 2) for t in (q, k, v)))  # [B, A, S, K]
+    return self.o_proj(mixed.transpose(1, 2).flatten(-2))
 
 
-def _rotated(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    wide = x.to(cos.dtype)
+def _turned(x: Tensor, positions: RotaryPositions) -> Tensor:
+    """x · cos + (−x₂, x₁) · sin for the halves x₁, x₂ of a head."""
+    wide = x.to(positions.cos.dtype)
     first, second = wide.chunk(2, dim=-1)
-    turned = torch.cat((-second, first), dim=-1)
-    return (wide * cos[:, None] + turned * sin[:, None]).to(x.dtype)
+    across = torch.cat((-second, first), dim=-1)
+    return (wide * positions.cos[:, None] + across * positions.sin[:, None]).to(x.dtype)
 
 
-PLAIN: dict[str, dict[str, Callable[..., Any]]] = {
-    "trm.model": {"add_norm": _add_norm},
-    "trm.layers": {"gated_linear": _gated_linear, "rotated_heads": _rotated_heads},
+PLAIN: dict[type[nn.Module], Callable[..., Tensor]] = {
+    Block: _block,
+    SwiGLU: _swiglu,
+    Attention: _attention,
 }

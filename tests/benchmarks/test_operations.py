@@ -10,6 +10,7 @@ from torch.utils.flop_counter import flop_registry
 
 from benchmarks.configurations import named
 from benchmarks.operations import step_cost
+from benchmarks.reference_step import plain_layers
 from dis_trm.supervision import DISConfig
 from tests import models
 from trm.act import ACTConfig
@@ -66,7 +67,7 @@ def supervision(settings: ACTConfig | DISConfig, changes: dict[str, Any]) -> Sup
 def test_the_formula_counts_what_torch_counts(changes: dict[str, Any], settings: Any) -> None:
     made, batch = supervision(settings, changes), models.batch()
     carry = made.initial_carry(batch)
-    with sdpa_kernel(SDPBackend.MATH), Counting() as counter:
+    with plain_layers(), sdpa_kernel(SDPBackend.MATH), Counting() as counter:
         made.step(carry, batch, models.draws()).loss.backward()
     cost = step_cost(made.model.config, models.SHAPE, settings)
     assert cost.operations(len(batch)) == counter.total

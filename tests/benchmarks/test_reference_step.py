@@ -6,8 +6,7 @@ import pytest
 import torch
 
 from benchmarks.configurations import Configuration, named
-from benchmarks.reference_step import PLAIN, ReferenceStep, plain_operations
-from trm import layers, model
+from benchmarks.reference_step import PLAIN, ReferenceStep, plain_layers
 from trm.distributed import Ranks
 from trm.training.learner import Learner
 
@@ -54,19 +53,17 @@ def test_the_puzzle_rows_are_ours_where_identifiers_repeat() -> None:
     torch.testing.assert_close(ours.weights, theirs.weights)
 
 
-def test_plain_operations_are_in_place_only_within() -> None:
-    before = (model.add_norm, layers.gated_linear, layers.rotated_heads)
-    with plain_operations():
-        assert model.add_norm is PLAIN["trm.model"]["add_norm"]
-        assert layers.gated_linear is PLAIN["trm.layers"]["gated_linear"]
-        assert layers.rotated_heads is PLAIN["trm.layers"]["rotated_heads"]
-    assert (model.add_norm, layers.gated_linear, layers.rotated_heads) == before
+def test_plain_layers_are_in_place_only_within() -> None:
+    before = {layer: layer.forward for layer in PLAIN}
+    with plain_layers():
+        assert {layer: layer.forward for layer in PLAIN} == PLAIN
+    assert {layer: layer.forward for layer in PLAIN} == before
 
 
 def test_the_reference_keeps_no_fused_operation() -> None:
     """Nothing of `trm.fused_ops` runs in the reference's step: an operation added there must be made plain here."""
     _, reference, configuration = both("dis-tiny-tiny-float32")
-    with plain_operations():
+    with plain_layers():
         carry = reference.supervision.initial_carry(configuration.random_batch())
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as seen:
         reference.carry = carry
