@@ -4,6 +4,7 @@ B global batch, L grid tokens, S supervision steps, E examples.
 """
 
 import math
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -193,7 +194,7 @@ class Evaluator:
             "examples": tally.examples,
             "network_calls_per_answer": calls[-1] if calls else 0,
             "per_step": {"cell_accuracy": cell, "exact_accuracy": exact, "network_calls": calls},
-            "lm_loss": tally.loss / max(tally.examples, 1),
+            "lm_loss": _finite(tally.loss / max(tally.examples, 1)),
         }
 
 
@@ -278,3 +279,11 @@ class Kept:
     def stacked(self) -> dict[str, NDArray[Any]]:
         """`[E, …]` each."""
         return {name: np.concatenate(parts) for name, parts in self._parts.items() if parts}
+
+
+def _finite(loss: float) -> float | None:
+    """A loss that JSON can hold; None, which is said, where an answer's is not finite."""
+    if math.isfinite(loss):
+        return loss
+    print(f"error: the loss of this evaluation is {loss}: an answer's logits are not finite", file=sys.stderr)
+    return None

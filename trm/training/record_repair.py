@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 DAMAGED = ".damaged"
+KINDS = ("train", "evaluation")
 BLOCK = 1 << 20  # bytes
 
 
@@ -74,5 +75,6 @@ def _step(line: bytes) -> int | None:
         record = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    step = record.get("step") if isinstance(record, dict) else None
-    return step if isinstance(step, int) and line.endswith(b"\n") else None
+    if not isinstance(record, dict) or record.get("kind") not in KINDS or not line.endswith(b"\n"):
+        return None
+    return record["step"] if isinstance(record.get("step"), int) else None

@@ -22,7 +22,7 @@ from trm.config_files import read_config
 from trm.distributed import Ranks
 from trm.errors import UserError
 from trm.puzzles.manifest import fingerprint as dataset_fingerprint
-from trm.training.checkpoints import newest_config
+from trm.training.checkpoints import newest_config, steps
 from trm.training.config import FREE_KEYS, TrainConfig, fingerprint
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -73,7 +73,7 @@ class RunDirectory:
         if known is not None:
             self._check_same(known, asdict(config))
         self.path.mkdir(parents=True, exist_ok=True)
-        if known is None and self.checkpoints.is_dir():
+        if known is None and steps(self.checkpoints):
             raise UserError(
                 f"{self.path} holds checkpoints but no config.yaml",
                 "a new folder, or the folder of a run",
@@ -92,9 +92,11 @@ class RunDirectory:
         try:
             written = read_config(self.config) if self.config.is_file() else None
         except UserError as error:
-            if saved is None:
+            if saved is None and steps(self.checkpoints):
                 raise
             written, problem = None, error.given
+            if saved is None:
+                _report(problem, "there is no checkpoint yet, so the run starts over")
         else:
             problem = f"{self.config} is missing"
         if saved is None:

@@ -326,7 +326,7 @@ def metric_value(scores: dict[str, Any], metric: str) -> float:
         UserError: the evaluation has no such number.
     """
     if metric == "lm_loss":
-        return float(scores["lm_loss"])
+        return float("nan") if scores["lm_loss"] is None else float(scores["lm_loss"])
     per_step, voted = scores["per_step"], scores.get("scores", {})
     if metric in voted:
         return float(voted[metric])
