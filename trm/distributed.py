@@ -17,6 +17,7 @@ import torch.distributed.nn.functional
 from torch import Tensor
 
 from trm.errors import UserError
+from trm.host_memory import keep_freed_memory
 
 DEVICE_CHOICES = ("auto", "cpu", "cuda")
 
@@ -198,6 +199,8 @@ def join(device_wanted: str = "auto", timeout: timedelta | None = None) -> Ranks
     device = choose_device(device_wanted, int(os.environ.get("LOCAL_RANK", "0")))
     if device.type == "cuda":
         torch.cuda.set_device(device)
+    else:
+        keep_freed_memory()
     if world_size > 1 and not dist.is_initialized():
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=timeout)
     return Ranks(rank, world_size, device)

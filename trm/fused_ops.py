@@ -1,17 +1,21 @@
-"""What lies between a block's matrix products, in few passes over memory and with little kept for the backward pass.
+"""A block's operations in few passes over memory and with little kept for the backward pass.
 
-B batch, S sequence, D hidden, I inner width of the SwiGLU, A heads, K head width. Eager autograd would keep the
-input of every elementwise operation; here each group keeps only what a matrix product next to it keeps anyway, and
-computes the rest again. The formulas are those of `trm.layers`; a compiler, which finds such groups by itself, is given
-the plain ones.
+B batch, S sequence, D hidden, I inner width of the SwiGLU, A heads, K head width. Eager autograd would keep the input
+of every elementwise operation; here each group keeps only what a matrix product next to it keeps anyway, and computes
+the rest again. On a CPU a group goes through the batch part by part, so that what lies between two products stays in
+the processor's cache. The formulas are those of method.md, "The network"; a compiler, which finds such groups by itself, is
+given the plain ones.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+
+ROWS_AT_ONCE = 1024  # of a part on a CPU: a few MB, as a processor's cache has
 
 
 def at_least_float32(dtype: torch.dtype) -> torch.dtype:
@@ -28,20 +32,38 @@ def add_norm(h: Tensor, update: Tensor, eps: float) -> Tensor:
     return _AddNorm.apply(h, update, eps)
 
 
-def gated_linear(gate_up: Tensor, weight: Tensor) -> Tensor:
-    """(silu(gate) · up) Wᵀ for gate and up side by side `[…, 2I]` and W `[D, I]` of the same dtype."""
+def swiglu(x: Tensor, gate_up: Tensor, down: Tensor) -> Tensor:
+    """(silu(x Gᵀ) · x Uᵀ) Wᵀ for x `[B, S, D]`, G and U one above the other `[2I, D]`, W `[D, I]`, of one dtype."""
     if torch.compiler.is_compiling():
-        gate, up = gate_up.chunk(2, dim=-1)
-        return F.linear(F.silu(gate) * up, weight)
-    return _GatedLinear.apply(gate_up, weight)
+        gate, up = F.linear(x, gate_up).chunk(2, dim=-1)
+        return F.linear(F.silu(gate) * up, down)
+    return _SwiGLU.apply(x, gate_up, down) if torch.is_grad_enabled() else _swiglu(x, gate_up, down, None)
 
 
-def rotated_heads(qkv: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """q, k, v `[B, S, A, K]` of `[B, S, 3, A, K]`, q and k turned by their positions' cos, sin `[S, K]` (halves)."""
+def turned_heads(
+    x: Tensor, qkv: Tensor, cos: Tensor, sin: Tensor, heads: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """q, k, v `[B, S, A, K]` of x `[B, S, D]` and the projection `[3D, D]`, q and k turned by their positions.
+
+    cos, sin: `[S, K]`; the halves of a head are turned against each other.
+    """
     if torch.compiler.is_compiling():
-        turned = _turn(qkv[:, :, :2], cos[:, None, None], sin[:, None, None])
-        return turned[:, :, 0], turned[:, :, 1], qkv[:, :, 2]
-    return _RotatedHeads.apply(qkv, cos, sin)
+        made = F.linear(x, qkv).unflatten(-1, (3, heads, -1))
+        turned = _turn(made[:, :, :2], cos[:, None, None], sin[:, None, None])
+        return turned[:, :, 0], turned[:, :, 1], made[:, :, 2]
+    return _TurnedHeads.apply(x, qkv, cos, sin, heads)
+
+
+def _parts(x: Tensor) -> Iterator[slice]:
+    """Of the batch: about ROWS_AT_ONCE rows each on a CPU, all of it elsewhere."""
+    size = max(1, ROWS_AT_ONCE // x.shape[1]) if x.device.type == "cpu" else len(x)
+    for start in range(0, len(x), size):
+        yield slice(start, start + size)
+
+
+def _rows(x: Tensor) -> Tensor:
+    """`[B·S, …]` of `[B, S, …]`."""
+    return x.reshape(-1, x.shape[-1])
 
 
 class _AddNorm(torch.autograd.Function):
@@ -49,11 +71,14 @@ class _AddNorm(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, h: Tensor, update: Tensor, eps: float) -> Tensor:
-        x = h + update
-        wide = x.to(at_least_float32(x.dtype))
-        square = torch.linalg.vector_norm(wide, dim=-1, keepdim=True).square_()
-        scale = square.div_(x.shape[-1]).add_(eps).rsqrt_()  # [B, S, 1]
-        y = wide.mul_(scale).to(x.dtype)
+        y = torch.empty(h.shape, dtype=h.dtype, device=h.device)
+        scale = torch.empty(*h.shape[:-1], 1, dtype=at_least_float32(h.dtype), device=h.device)  # [B, S, 1]
+        for part in _parts(h):
+            wide = (h[part] + update[part]).to(scale.dtype)
+            square = torch.linalg.vector_norm(wide, dim=-1, keepdim=True).square_()
+            scale[part] = square.div_(h.shape[-1]).add_(eps).rsqrt_()
+            torch.mul(wide, scale[part], out=wide)
+            y[part] = wide
         ctx.save_for_backward(y, scale)
         return y
 
@@ -61,71 +86,109 @@ class _AddNorm(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
         y, scale = ctx.saved_tensors
-        wide, y = grad.to(scale.dtype), y.to(scale.dtype)
-        along = (wide * y).mean(-1, keepdim=True)
-        dx = torch.addcmul(wide, y, along, value=-1).mul_(scale).to(grad.dtype)
+        dx = torch.empty(y.shape, dtype=grad.dtype, device=grad.device)
+        for part in _parts(y):
+            wide, wide_y = grad[part].to(scale.dtype), y[part].to(scale.dtype)
+            along = (wide * wide_y).mean(-1, keepdim=True)
+            dx[part] = torch.addcmul(wide, wide_y, along, value=-1).mul_(scale[part])
         return dx, dx, None
 
 
-class _GatedLinear(torch.autograd.Function):
-    """Keeps gate and up; their product is made again in the backward pass."""
+class _SwiGLU(torch.autograd.Function):
+    """Keeps x, gate and up; their product is made again in the backward pass."""
 
     @staticmethod
-    def forward(ctx: Any, gate_up: Tensor, weight: Tensor) -> Tensor:
-        gate, up = gate_up.chunk(2, dim=-1)
-        ctx.save_for_backward(gate_up, weight)
-        return F.linear(F.silu(gate).mul_(up), weight)
+    def forward(ctx: Any, x: Tensor, gate_up: Tensor, down: Tensor) -> Tensor:
+        kept = x.new_empty(*x.shape[:-1], len(gate_up))  # [B, S, 2I] gate and up
+        made = _swiglu(x, gate_up, down, kept)
+        ctx.save_for_backward(x, gate_up, down, kept)
+        return made
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor | None]:
-        gate_up, weight = ctx.saved_tensors
-        gate, up = gate_up.chunk(2, dim=-1)
-        active = F.silu(gate)  # [B, S, I]
-        d_weight = None
-        if ctx.needs_input_grad[1]:
-            d_weight = grad.flatten(0, -2).T @ (active * up).flatten(0, -2)
-        d_product = grad @ weight  # [B, S, I]
-        d_gate_up = torch.empty_like(gate_up)
-        d_gate, d_up = d_gate_up.chunk(2, dim=-1)
-        torch.mul(d_product, active, out=d_up)
-        torch.ops.aten.silu_backward.grad_input(d_product.mul_(up), gate, grad_input=d_gate)
-        return d_gate_up, d_weight
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        x, gate_up, down, kept = ctx.saved_tensors
+        dx = torch.empty(x.shape, dtype=x.dtype, device=x.device)
+        d_gate_up = torch.zeros_like(gate_up) if ctx.needs_input_grad[1] else None
+        d_down = torch.zeros_like(down) if ctx.needs_input_grad[2] else None
+        for part in _parts(x):
+            gate, up = kept[part].chunk(2, dim=-1)
+            d_kept = torch.empty_like(kept[part])
+            d_gate, d_up = d_kept.chunk(2, dim=-1)
+            active, d_made = F.silu(gate), _rows(grad[part])
+            if d_down is not None:
+                d_down.addmm_(d_made.T, _rows(active * up))
+            d_product = torch.mm(d_made, down).view_as(active)
+            torch.mul(d_product, active, out=d_up)
+            torch.ops.aten.silu_backward.grad_input(d_product.mul_(up), gate, grad_input=d_gate)
+            if d_gate_up is not None:
+                d_gate_up.addmm_(_rows(d_kept).T, _rows(x[part]))
+            torch.mm(_rows(d_kept), gate_up, out=_rows(dx[part]))
+        return dx, d_gate_up, d_down
 
 
-class _RotatedHeads(torch.autograd.Function):
-    """Keeps nothing: the gradient turns back by the same angles."""
+def _swiglu(x: Tensor, gate_up: Tensor, down: Tensor, kept: Tensor | None) -> Tensor:
+    """Fills `kept` with gate and up, if it is there."""
+    made = x.new_empty(*x.shape[:-1], len(down))
+    for part in _parts(x):
+        rows = None if kept is None else _rows(kept[part])
+        both = torch.mm(_rows(x[part]), gate_up.T, out=rows)
+        gate, up = both.chunk(2, dim=-1)
+        torch.mm(F.silu(gate).mul_(up), down.T, out=_rows(made[part]))
+    return made
+
+
+class _TurnedHeads(torch.autograd.Function):
+    """Keeps x; the gradient turns back by the same angles."""
 
     @staticmethod
-    def forward(ctx: Any, qkv: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        ctx.save_for_backward(cos, sin)
-        made = torch.empty_like(qkv)
-        made[:, :, :2] = _turn(qkv[:, :, :2], cos[:, None, None], sin[:, None, None])
-        made[:, :, 2] = qkv[:, :, 2]
+    def forward(
+        ctx: Any, x: Tensor, qkv: Tensor, cos: Tensor, sin: Tensor, heads: int
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        ctx.save_for_backward(x, qkv, cos, sin)
+        made = x.new_empty(*x.shape[:-1], 3, heads, cos.shape[-1])  # [B, S, 3, A, K]
+        for part in _parts(x):
+            flat = torch.mm(_rows(x[part]), qkv.T).view_as(made[part])
+            _turn_into(made[part, :, :2], flat[:, :, :2], cos[:, None, None], sin[:, None, None])
+            made[part, :, 2] = flat[:, :, 2]
         q, k, v = made.unbind(2)
         return q, k, v
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, d_q: Tensor, d_k: Tensor, d_v: Tensor) -> tuple[Tensor, None, None]:
-        cos, sin = ctx.saved_tensors
-        d_qkv = d_v.new_empty(*d_v.shape[:2], 3, *d_v.shape[2:])
-        for place, gradient in enumerate((d_q, d_k)):
-            d_qkv[:, :, place] = _turn(gradient, cos[:, None], -sin[:, None])
-        d_qkv[:, :, 2] = d_v
-        return d_qkv, None, None
+    def backward(
+        ctx: Any, d_q: Tensor, d_k: Tensor, d_v: Tensor
+    ) -> tuple[Tensor, Tensor | None, None, None, None]:
+        x, qkv, cos, sin = ctx.saved_tensors
+        dx = torch.empty(x.shape, dtype=x.dtype, device=x.device)
+        d_qkv = torch.zeros_like(qkv) if ctx.needs_input_grad[1] else None
+        for part in _parts(x):
+            gradients = (d_q[part], d_k[part], d_v[part])
+            d_made = x.new_empty(*d_v[part].shape[:2], 3, *d_v.shape[2:])
+            for place in (0, 1):
+                _turn_into(d_made[:, :, place], gradients[place], cos[:, None], -sin[:, None])
+            d_made[:, :, 2] = gradients[2]
+            rows = d_made.view(-1, len(qkv))
+            if d_qkv is not None:
+                d_qkv.addmm_(rows.T, _rows(x[part]))
+            torch.mm(rows, qkv, out=_rows(dx[part]))
+        return dx, d_qkv, None, None, None
 
 
 def _turn(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """(a, b) → (a cos − b sin, b cos + a sin) for the two halves of the last axis, in the tables' dtype."""
     wide = x.to(cos.dtype)
     first, second = wide.chunk(2, dim=-1)
-    half = sin[..., : sin.shape[-1] // 2]
-    turned = wide * cos
-    if torch.compiler.is_compiling():
-        a, b = turned.chunk(2, dim=-1)
-        return torch.cat((a - second * half, b + first * half), dim=-1).to(x.dtype)
-    a, b = turned.chunk(2, dim=-1)
+    (a, b), half = (wide * cos).chunk(2, dim=-1), sin[..., : sin.shape[-1] // 2]
+    return torch.cat((a - second * half, b + first * half), dim=-1).to(x.dtype)
+
+
+def _turn_into(made: Tensor, x: Tensor, cos: Tensor, sin: Tensor) -> None:
+    """`_turn` into memory that is there, without another in between where the dtypes are one."""
+    wide, half = x.to(cos.dtype), sin[..., : sin.shape[-1] // 2]
+    turned = torch.mul(wide, cos, out=made) if made.dtype == cos.dtype else wide * cos
+    (a, b), (first, second) = turned.chunk(2, dim=-1), wide.chunk(2, dim=-1)
     a.addcmul_(second, half, value=-1)
     b.addcmul_(first, half)
-    return turned.to(x.dtype)
+    if turned is not made:
+        made.copy_(turned)

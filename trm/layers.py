@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trm.fused_ops import at_least_float32, gated_linear, rotated_heads
+from trm.fused_ops import at_least_float32, swiglu, turned_heads
 
 
 def truncated_normal_(tensor: Tensor, std: float, generator: torch.Generator) -> Tensor:
@@ -85,8 +85,11 @@ class Attention(nn.Module):
         self.o_proj = CastLinear(width, width)
 
     def forward(self, x: Tensor, positions: RotaryPositions | None) -> Tensor:
-        qkv = self.qkv_proj(x).unflatten(-1, (3, self.heads, -1))  # [B, S, 3, A, K]
-        q, k, v = qkv.unbind(-3) if positions is None else rotated_heads(qkv, positions.cos, positions.sin)
+        if positions is None:
+            q, k, v = self.qkv_proj(x).unflatten(-1, (3, self.heads, -1)).unbind(-3)  # each [B, S, A, K]
+        else:
+            weight = self.qkv_proj.weight.to(x.dtype)
+            q, k, v = turned_heads(x, weight, positions.cos, positions.sin, self.heads)
         q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)  # [B, A, S, K]
         mixed = F.scaled_dot_product_attention(q, k, v).transpose(1, 2)  # [B, S, A, K]
         return self.o_proj(mixed.flatten(-2))
@@ -102,4 +105,4 @@ class SwiGLU(nn.Module):
         self.down_proj = CastLinear(inner, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        return gated_linear(self.gate_up_proj(x), self.down_proj.weight.to(x.dtype))
+        return swiglu(x, self.gate_up_proj.weight.to(x.dtype), self.down_proj.weight.to(x.dtype))

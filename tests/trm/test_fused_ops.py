@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from trm.fused_ops import add_norm, gated_linear, rotated_heads
+from trm import fused_ops
+from trm.fused_ops import add_norm, swiglu, turned_heads
 
 EPS = 1e-5
 
@@ -17,38 +18,43 @@ def plain_norm(h: Tensor, update: Tensor) -> Tensor:
     return x * torch.rsqrt(x.square().mean(-1, keepdim=True) + EPS)
 
 
-def plain_gate(gate_up: Tensor, weight: Tensor) -> Tensor:
-    gate, up = gate_up.chunk(2, dim=-1)
-    return F.linear(F.silu(gate) * up, weight)
+def plain_swiglu(x: Tensor, gate_up: Tensor, down: Tensor) -> Tensor:
+    gate, up = F.linear(x, gate_up).chunk(2, dim=-1)
+    return F.linear(F.silu(gate) * up, down)
 
 
-def plain_turn(qkv: Tensor) -> Tensor:
+def angles_for(x: Tensor) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    frequency = torch.rand(WIDTH // 2, dtype=torch.float64, generator=generator).to(x.dtype)
+    angle = torch.outer(torch.arange(x.shape[1], dtype=x.dtype), frequency).repeat(1, 2)
+    return angle.cos(), angle.sin()
+
+
+def plain_heads(x: Tensor, weight: Tensor) -> Tensor:
     """Each pair (a, b) of halves as a complex number, multiplied by e^{iθ}."""
-    cos, sin = angles_of(qkv)
-    half = qkv.shape[-1] // 2
-    pairs = torch.complex(qkv[..., :half], qkv[..., half:])
+    qkv = F.linear(x, weight).unflatten(-1, (3, HEADS, WIDTH))
+    (cos, sin), half = angles_for(x), WIDTH // 2
     by = torch.complex(cos[:, :half], sin[:, :half])[None, :, None, None]
-    turned = pairs * by
+    turned = torch.complex(qkv[..., :half], qkv[..., half:]) * by
     q_and_k = torch.cat((turned.real, turned.imag), dim=-1)
     return torch.stack((q_and_k[:, :, 0], q_and_k[:, :, 1], qkv[:, :, 2]), dim=2)
 
 
-def angles_of(qkv: Tensor) -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(0)
-    frequency = torch.rand(qkv.shape[-1] // 2, dtype=qkv.dtype, generator=generator)
-    angle = torch.outer(torch.arange(qkv.shape[1], dtype=qkv.dtype), frequency).repeat(1, 2)
-    return angle.cos(), angle.sin()
+def fused_heads(x: Tensor, weight: Tensor) -> Tensor:
+    return torch.stack(turned_heads(x, weight, *angles_for(x), HEADS), dim=2)
 
 
-def fused_turn(qkv: Tensor) -> Tensor:
-    return torch.stack(rotated_heads(qkv, *angles_of(qkv)), dim=2)
-
-
+HEADS, WIDTH = 2, 6
 CASES: dict[str, tuple[Callable[..., Tensor], Callable[..., Tensor], tuple[tuple[int, ...], ...]]] = {
     "add_norm": (lambda h, u: add_norm(h, u, EPS), plain_norm, ((2, 3, 8), (2, 3, 8))),
-    "gated_linear": (gated_linear, plain_gate, ((2, 3, 10), (4, 5))),
-    "rotated_heads": (fused_turn, plain_turn, ((2, 3, 3, 2, 6),)),
+    "swiglu": (swiglu, plain_swiglu, ((2, 3, 4), (10, 4), (4, 5))),
+    "turned_heads": (fused_heads, plain_heads, ((2, 3, 5), (3 * HEADS * WIDTH, 5))),
 }
+
+
+@pytest.fixture(params=[1024, 4], ids=["whole", "in parts"], autouse=True)
+def rows_at_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fused_ops, "ROWS_AT_ONCE", request.param)
 
 
 def arguments(shapes: tuple[tuple[int, ...], ...], dtype: torch.dtype) -> list[Tensor]:
@@ -77,7 +83,7 @@ def test_the_gradient_is_the_derivative(name: str) -> None:
     assert torch.autograd.gradcheck(fused, arguments(shapes, torch.float64))
 
 
-@pytest.mark.parametrize("name", ["add_norm", "gated_linear"])
+@pytest.mark.parametrize("name", ["add_norm", "swiglu"])
 def test_bfloat16_stays_within_its_rounding(name: str) -> None:
     fused, plain, shapes = CASES[name]
     narrow, wide = arguments(shapes, torch.bfloat16), arguments(shapes, torch.float64)
@@ -106,9 +112,9 @@ def kept_bytes(function: Callable[..., Tensor], given: list[Tensor]) -> int:
     return sum(held.values())
 
 
-@pytest.mark.parametrize("name", ["add_norm", "gated_linear"])
-def test_less_than_a_fifth_of_the_plain_formulas_memory_is_kept(name: str) -> None:
+@pytest.mark.parametrize("name", ["add_norm", "swiglu"])
+def test_no_more_than_half_of_the_plain_formulas_memory_is_kept(name: str) -> None:
     fused, plain, _ = CASES[name]
-    shapes = {"add_norm": ((4, 64, 64),) * 2, "gated_linear": ((4, 64, 256), (64, 128))}[name]
+    shapes = {"add_norm": ((4, 64, 64),) * 2, "swiglu": ((4, 64, 64), (512, 64), (64, 256))}[name]
     given = arguments(shapes, torch.float32)
-    assert kept_bytes(fused, given) < 0.2 * kept_bytes(plain, given)
+    assert kept_bytes(fused, given) <= 0.5 * kept_bytes(plain, given)
