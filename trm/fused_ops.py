@@ -3,8 +3,8 @@
 B batch, S sequence, D hidden, I inner width of the SwiGLU, A heads, K head width. Eager autograd would keep the input
 of every elementwise operation; here each group keeps only what a matrix product next to it keeps anyway, and computes
 the rest again. On a CPU a group goes through the batch part by part, so that what lies between two products stays in
-the processor's cache. The formulas are those of method.md, "The network"; a compiler, which finds such groups by itself, is
-given the plain ones.
+the processor's cache. The formulas are those of method.md, "The network"; a compiler, which finds such groups by
+itself, is given the plain ones.
 """
 
 from collections.abc import Iterator
