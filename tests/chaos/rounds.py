@@ -1,6 +1,7 @@
 """One round: a run that is disturbed several times, given its command until it ends, and judged."""
 
 import random
+import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -14,8 +15,9 @@ from tests.chaos.launching import CommandLaunch, Launch, WarmLaunch, WarmServer
 from tests.runs import NARROW
 
 STEPS = 24
-LENGTH = ("global_batch_size=8", "epochs=40", "eval_interval=2", f"max_steps={STEPS}", "log_interval=4")
-SAVING = ("checkpoint_interval=3", "keep_best=lm_loss")
+LENGTH = ("global_batch_size=8", "epochs=40", "eval_interval=2", f"max_steps={STEPS}")
+# a record a step: a record ends where a checkpoint is made, and a signal may ask for one at any step
+SAVING = ("checkpoint_interval=3", "keep_best=lm_loss", "log_interval=1")
 METHODS = {
     "trm": ("pretrain.py", "arch=trm", "arch.halt_max_steps=4"),
     "dis": ("train_arc_tiny_corrupt.py", "arch=dis", "arch.halt_max_steps=3", "optimizer=adam_atan2"),
@@ -153,6 +155,7 @@ class Round:
         finally:
             if self.arena.mount is not None:
                 disturbances.make_room(self.arena.mount)
+                shutil.rmtree(self.arena.mount / self.place.name, ignore_errors=True)
 
     def _draw(self, whole: Undisturbed) -> Live:
         kinds = [*LIVE_KINDS]

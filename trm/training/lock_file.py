@@ -77,9 +77,9 @@ def create(file: Path, holder: Holder) -> bool:
             json.dump(asdict(holder), stream)
             stream.flush()
             os.fsync(descriptor)
-    except OSError:
+    except OSError as error:
         file.unlink(missing_ok=True)
-        raise
+        raise OSError(error.errno, error.strerror, str(file)) from error  # the original does not say where
     return True
 
 

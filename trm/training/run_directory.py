@@ -217,8 +217,11 @@ def _report(problem: str, consequence: str) -> None:
 def _write_whole(file: Path, text: str) -> None:
     """Write a file that survives a power cut, or leave the one there."""
     partial = file.with_name(f".{file.name}.partial")
-    with partial.open("w") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
+    try:
+        with partial.open("w") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+    except OSError as error:  # which does not say where
+        raise OSError(error.errno, error.strerror, str(file)) from error
     partial.rename(file)
