@@ -221,7 +221,9 @@ class Learner:
         shown = ", ".join(map(str, puzzles[:8])) + (" …" if len(puzzles) > 8 else "")
         where = f"in puzzle identifiers {shown}" if puzzles else "no slot's latents, only a sum over slots"
         loss, number = result.status.loss, result.number
-        what = f"a gradient of step {number}" if math.isfinite(loss) else f"the loss of step {number} ({loss})"
+        what = (
+            f"a gradient of step {number}" if math.isfinite(loss) else f"the loss of step {number} ({loss})"
+        )
         known = {k: self.last_record[k] for k in ("step", "loss", "lr", "metrics") if k in self.last_record}
         before = f"; last record: {json.dumps(known)}" if known else ""
         return f"{what}, on rank {self.ranks.rank} {where}{before},"
