@@ -18,6 +18,7 @@ from torch import Tensor
 
 from trm.errors import UserError
 from trm.host_memory import keep_freed_memory
+from trm.rendezvous import name_of_this_start
 
 DEVICE_CHOICES = ("auto", "cpu", "cuda")
 
@@ -202,5 +203,17 @@ def join(device_wanted: str = "auto", timeout: timedelta | None = None) -> Ranks
     else:
         keep_freed_memory()
     if world_size > 1 and not dist.is_initialized():
-        dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=timeout)
+        backend = "nccl" if device.type == "cuda" else "gloo"
+        if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True":
+            store = _store_of_this_start(rank, world_size, timeout or dist.constants.default_pg_timeout)
+            dist.init_process_group(backend, store=store, rank=rank, world_size=world_size, timeout=timeout)
+        else:
+            dist.init_process_group(backend, timeout=timeout)
     return Ranks(rank, world_size, device)
+
+
+def _store_of_this_start(rank: int, world_size: int, timeout: timedelta) -> dist.Store:
+    """torchrun's store, without what earlier starts left in it (see trm/rendezvous.py)."""
+    host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+    shared = dist.TCPStore(host, port, world_size, is_master=False, timeout=timeout)
+    return dist.PrefixStore(name_of_this_start(shared, rank, world_size, timeout), shared)

@@ -80,9 +80,10 @@ class Learner:
         """
         number = self.steps_done + 1
         carry, loss, metrics, calls = self._accumulate(batch, number)
+        wrong = self._wrong(loss)  # first: `isfinite` reads a number twice, and the sum changes it meanwhile
         reduction = self.ranks.start_sum_(self.flat.gradient) if self.flat is not None else None
         wishes = torch.tensor([stop, save], dtype=torch.float64).to(loss.device, non_blocking=True)
-        numbers = self.ranks.sum_(torch.cat((torch.stack((loss, self._wrong(loss))), wishes)))
+        numbers = self.ranks.sum_(torch.cat((torch.stack((loss, wrong)), wishes)))
         size = self.config.global_batch_size
         result = StepResult(number, numbers[0], Arriving(numbers), size, metrics, calls, carry)
         if reduction is not None:
