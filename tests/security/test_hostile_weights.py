@@ -92,7 +92,11 @@ def test_what_is_published_is_read(tmp_path: Path, content: dict[str, torch.Tens
     assert all(torch.equal(read[k.removeprefix("model.inner.")], v) for k, v in content.items())
 
 
-@pytest.mark.parametrize("wrap", [lambda t: t, lambda t: {KEY: t}, lambda t: [t], lambda t: {t: 1}], ids=str)
+@pytest.mark.parametrize(
+    "wrap",
+    [lambda t: t, lambda t: {KEY: t}, lambda t: [t], lambda t: {t: 1}],
+    ids=["alone", "value", "list", "key"],
+)
 def test_no_code_in_a_pickle_is_run(tmp_path: Path, wrap: Callable[[object], object]) -> None:
     harm = tmp_path / "harm"
     zipped = saved(tmp_path / "zipped", wrap(Traitor(harm)))
