@@ -1,0 +1,65 @@
+"""The runs whose scaling is modelled, and what a slot of theirs takes, measured on this machine."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+from benchmarks.scaling_model import Job
+from benchmarks.scaling_ranks import Trial
+
+ARC_1 = 876_406  # puzzles of ARC-1 with 1000 augmentations, as published
+SLOT_BATCHES = (1, 3)  # a slot takes half of the difference
+MODELLED_RANKS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+BFLOAT16 = ("arch.forward_dtype=bfloat16", "compile=off")
+
+
+@dataclass(frozen=True)
+class Modelled:
+    """A published run. slot_trial: one process with few of its slots and few of its puzzles."""
+
+    slot_trial: Trial
+    puzzles: int
+    batch: int
+
+    @property
+    def name(self) -> str:
+        """With its batch."""
+        return f"{self.slot_trial.name}, batch {self.batch}"
+
+    def job(self) -> Job:
+        """As published."""
+        return _job(replace(self.slot_trial, name=self.name, puzzles=self.puzzles, batch=self.batch))
+
+
+@cache
+def _job(trial: Trial) -> Job:
+    return trial.job()
+
+
+def _one(name: str, entry: str, settings: str, grid: int) -> Trial:
+    words = (*settings.split(), *BFLOAT16)
+    return Trial(name, entry, words, grid, 1000, 1, 1, steps=1, checkpoint=False)
+
+
+DIS_ARC = _one("DIS-compact, ARC-1", "train_arc_tiny_corrupt", "arch=dis", 900)
+TRM_ARC = _one("TRM 7M, ARC-1", "cfg_pretrain", "arch=trm arch.L_cycles=4 ema=True", 900)
+TRM_SUDOKU = _one("TRM 7M, Sudoku", "cfg_pretrain", "arch=trm ema=True", 81)
+JOBS = (
+    Modelled(DIS_ARC, ARC_1, 512),
+    Modelled(TRM_ARC, ARC_1, 768),
+    Modelled(TRM_ARC, ARC_1, 4608),
+    Modelled(TRM_SUDOKU, 1, 18_432),
+)
+
+
+def activation_bytes(report: Mapping[str, Any], modelled: Modelled) -> float:
+    """Bytes that a step takes for each slot besides what the slot keeps, of the measured processes."""
+    peaks = {}
+    for result in report["results"]:
+        trial = result["trial"]
+        if trial["name"] == modelled.slot_trial.name and trial["entry"] == modelled.slot_trial.entry:
+            peaks[trial["batch"]] = result["ranks"][0]["memory"]
+    few, many = SLOT_BATCHES
+    each = (peaks[many] - peaks[few]) / (many - few)
+    return max(each - modelled.job().slot_bytes, 0.0)
