@@ -50,7 +50,7 @@ class Corruption:
 
     def path(self, inputs: Tensor, labels: Tensor, rng: StepRandom) -> Tensor:
         """Frames 0..N `[B, N+1, L]` int32 for questions and answers `[B, L]`."""
-        scores = rng.uniform("target scores", inputs.shape[1]).to(inputs.device)  # [B, L]
+        scores = rng.uniform("target scores", inputs.shape[1]).to(inputs.device, non_blocking=True)  # [B, L]
         open_cells = self._open_cells(inputs, labels)
         corrupt = self._corrupt(inputs, labels, rng)
         shown = self._shown(scores, open_cells)  # [B, N+1, L]
@@ -70,12 +70,12 @@ class Corruption:
             return inputs
         if self.kernel == "mask":
             return torch.full_like(labels, self.mask_token)
-        draw = rng.uniform("target tokens", inputs.shape[1]).to(inputs.device)
+        draw = rng.uniform("target tokens", inputs.shape[1]).to(inputs.device, non_blocking=True)
         return 1 + (draw * (self.vocab_size - 1)).to(labels.dtype)
 
     def _shown(self, scores: Tensor, open_cells: Tensor) -> Tensor:
         """`[B, N+1, L]` bool: cells that already show y* in frame s."""
-        shares = clean_shares(self.schedule, self.steps).to(scores.device)
+        shares = clean_shares(self.schedule, self.steps).to(scores.device, non_blocking=True)
         if self.kernel == "reveal":
             order = scores.masked_fill(~open_cells, 2.0).argsort(dim=-1, stable=True)
             rank = order.argsort(dim=-1)  # [B, L] place in the order of appearance

@@ -120,7 +120,8 @@ class Ranks:
         """
         if self.world_size == 1:
             return None
-        return dist.distributed_c10d._get_default_store().clone()
+        shared: Any = dist.distributed_c10d._get_default_store()
+        return shared.clone()
 
     def broadcast_object(self, thing: Any) -> Any:
         """Rank 0's `thing` (small, picklable) on every rank."""
@@ -134,19 +135,21 @@ class Ranks:
         """What `work` gives on the first rank (small, picklable), on every rank.
 
         Raises:
-            UserError: the one that it raised there, on every rank, so that none waits for the others.
+            UserError, OSError: the one that it raised there, on every rank, so that none waits for the others.
         """
         if self.world_size == 1:
             return work()
-        made: tuple[bool, Any] | None = None
+        made: tuple[type[Exception] | None, Any] | None = None
         if self.is_first:
             try:
-                made = (True, work())
+                made = (None, work())
             except UserError as error:
-                made = (False, (error.given, error.allowed, error.remedy))
-        good, value = self.broadcast_object(made)
-        if not good:
-            raise UserError(*value)
+                made = (UserError, (error.given, error.allowed, error.remedy))
+            except OSError as error:
+                made = (OSError, (error.errno, error.strerror, error.filename))
+        raised, value = self.broadcast_object(made)
+        if raised is not None:
+            raise raised(*value)
         return value
 
     def barrier(self) -> None:

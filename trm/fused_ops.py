@@ -66,6 +66,24 @@ def _rows(x: Tensor) -> Tensor:
     return x.reshape(-1, x.shape[-1])
 
 
+def _total(weight: Tensor, wanted: bool) -> Tensor | None:
+    """Where a weight's gradient is summed over the parts, in float32 or wider, so that it is rounded once."""
+    return torch.zeros_like(weight, dtype=at_least_float32(weight.dtype)) if wanted else None
+
+
+def _add_product(total: Tensor, a: Tensor, b: Tensor) -> None:
+    """total ← total + a b."""
+    if a.dtype == total.dtype:
+        total.addmm_(a, b)
+    else:
+        total += torch.mm(a, b)
+
+
+def _rounded(total: Tensor | None, weight: Tensor) -> Tensor | None:
+    """A gradient in its weight's dtype."""
+    return None if total is None else total.to(weight.dtype)
+
+
 class _AddNorm(torch.autograd.Function):
     """Keeps y, which the next product keeps too, and one scale a row: dx = scale · (dy − y · mean(dy · y))."""
 
@@ -109,22 +127,21 @@ class _SwiGLU(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None]:
         x, gate_up, down, kept = ctx.saved_tensors
         dx = torch.empty(x.shape, dtype=x.dtype, device=x.device)
-        d_gate_up = torch.zeros_like(gate_up) if ctx.needs_input_grad[1] else None
-        d_down = torch.zeros_like(down) if ctx.needs_input_grad[2] else None
+        d_gate_up, d_down = (_total(w, ctx.needs_input_grad[i]) for i, w in ((1, gate_up), (2, down)))
         for part in _parts(x):
             gate, up = kept[part].chunk(2, dim=-1)
             d_kept = torch.empty_like(kept[part])
             d_gate, d_up = d_kept.chunk(2, dim=-1)
             active, d_made = F.silu(gate), _rows(grad[part])
             if d_down is not None:
-                d_down.addmm_(d_made.T, _rows(active * up))
+                _add_product(d_down, d_made.T, _rows(active * up))
             d_product = torch.mm(d_made, down).view_as(active)
             torch.mul(d_product, active, out=d_up)
             torch.ops.aten.silu_backward.grad_input(d_product.mul_(up), gate, grad_input=d_gate)
             if d_gate_up is not None:
-                d_gate_up.addmm_(_rows(d_kept).T, _rows(x[part]))
+                _add_product(d_gate_up, _rows(d_kept).T, _rows(x[part]))
             torch.mm(_rows(d_kept), gate_up, out=_rows(dx[part]))
-        return dx, d_gate_up, d_down
+        return dx, _rounded(d_gate_up, gate_up), _rounded(d_down, down)
 
 
 def _swiglu(x: Tensor, gate_up: Tensor, down: Tensor, kept: Tensor | None) -> Tensor:
@@ -161,7 +178,7 @@ class _TurnedHeads(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor | None, None, None, None]:
         x, qkv, cos, sin = ctx.saved_tensors
         dx = torch.empty(x.shape, dtype=x.dtype, device=x.device)
-        d_qkv = torch.zeros_like(qkv) if ctx.needs_input_grad[1] else None
+        d_qkv = _total(qkv, ctx.needs_input_grad[1])
         for part in _parts(x):
             gradients = (d_q[part], d_k[part], d_v[part])
             d_made = x.new_empty(*d_v[part].shape[:2], 3, *d_v.shape[2:])
@@ -170,9 +187,9 @@ class _TurnedHeads(torch.autograd.Function):
             d_made[:, :, 2] = gradients[2]
             rows = d_made.view(-1, len(qkv))
             if d_qkv is not None:
-                d_qkv.addmm_(rows.T, _rows(x[part]))
+                _add_product(d_qkv, rows.T, _rows(x[part]))
             torch.mm(rows, qkv, out=_rows(dx[part]))
-        return dx, d_qkv, None, None, None
+        return dx, _rounded(d_qkv, qkv), None, None, None
 
 
 def _turn(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ import sys
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h of glibc
 LARGEST = 1 << 30
+LARGEST_BEFORE_2_35 = 1 << 25  # what an older glibc accepts
 
 
 def keep_freed_memory() -> bool:
@@ -18,4 +19,5 @@ def keep_freed_memory() -> bool:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:
         return False
-    return bool(mallopt(M_MMAP_THRESHOLD, LARGEST)) and bool(mallopt(M_TRIM_THRESHOLD, LARGEST))
+    trims = bool(mallopt(M_TRIM_THRESHOLD, LARGEST))
+    return any(mallopt(M_MMAP_THRESHOLD, most) for most in (LARGEST, LARGEST_BEFORE_2_35)) and trims

@@ -64,7 +64,8 @@ class PuzzleEmbedding(nn.Module):
         route = None if self.owners is None else self._route(identifiers, self.owners)
         rows = self.weights[identifiers] if route is None else self._fetched(route)
         if torch.is_grad_enabled() and self.training:
-            self.lookups.append(Lookup(identifiers, rows.requires_grad_(), route))
+            rows.requires_grad_().grad = torch.zeros_like(rows)  # its own memory, not a CUDA graph's
+            self.lookups.append(Lookup(identifiers, rows, route))
         return rows.to(self.dtype)
 
     def shard(self, ranks: Ranks) -> None:
@@ -92,7 +93,7 @@ class PuzzleEmbedding(nn.Module):
         """Ask the owners of `identifiers` `[b]` for their rows."""
         owner = identifiers.long() // self.share  # [b]
         order = owner.argsort(stable=True)
-        sending = owner.bincount(minlength=owners.world_size)  # [W]
+        sending = owner.new_zeros(owners.world_size).index_add_(0, owner, torch.ones_like(owner))  # [W]
         ones = [1] * owners.world_size
         sent, asked = torch.stack((sending, owners.exchange_rows(sending, ones, ones))).tolist()
         rows = owners.exchange_rows(identifiers[order], sent, asked).long() - self.first

@@ -118,3 +118,19 @@ def test_no_more_than_half_of_the_plain_formulas_memory_is_kept(name: str) -> No
     shapes = {"add_norm": ((4, 64, 64),) * 2, "swiglu": ((4, 64, 64), (512, 64), (64, 256))}[name]
     given = arguments(shapes, torch.float32)
     assert kept_bytes(fused, given) <= 0.5 * kept_bytes(plain, given)
+
+
+@pytest.mark.parametrize("name", ["swiglu", "turned_heads"])
+def test_a_weights_gradient_over_many_parts_is_rounded_to_bfloat16_once(name: str) -> None:
+    """Summed in bfloat16 part by part, small terms would vanish in a large sum."""
+    fused, plain, shapes = CASES[name]
+    many = ((400, *shapes[0][1:]), *shapes[1:])
+    narrow = [t.detach().abs().requires_grad_() for t in arguments(many, torch.bfloat16)]
+    wide = [t.detach().double().requires_grad_() for t in narrow]
+    fused(*narrow).sum().backward()
+    plain(*wide).sum().backward()
+    for ours, exact in zip(narrow[1:], wide[1:], strict=True):
+        assert ours.grad is not None
+        assert exact.grad is not None
+        error = (ours.grad.double() - exact.grad).norm() / exact.grad.norm()
+        assert error < 0.005

@@ -26,6 +26,7 @@ from trm.puzzles.arc_grids import CANVAS, Grid, crop_all, grid_hash, parse_grid
 
 PASS_KS = (1, 2, 5, 10, 100, 1000)
 ATTEMPTS = 2  # of a submission, and of the ARC Prize score
+ARC_SCORES = (*(f"ARC/pass@{k}" for k in PASS_KS), "ARC/prize_score")
 FALLBACK_GRID = [[0, 0], [0, 0]]
 """Submitted where there is no grid: nobody voted, or the candidate is empty. As in Kaggle's sample submission."""
 

@@ -167,10 +167,10 @@ class Evaluator:
             yield local.set_name, *self._gather(batch, rollout, rows)
 
     def _gather(self, batch: Batch, rollout: Rollout, rows: Tensor) -> tuple[Batch, Rollout]:
-        real = self.ranks.gather_rows(rows.to(torch.uint8)).bool()
+        real = self.ranks.gather_rows(rows.to(torch.uint8)).nonzero()[:, 0]
 
         def together(tensor: Tensor) -> Tensor:
-            return self.ranks.gather_rows(tensor)[real].cpu()
+            return self.ranks.gather_rows(tensor).index_select(0, real).cpu()
 
         whole = Batch(together(batch.inputs), together(batch.labels), together(batch.puzzle_identifiers))
         return whole, Rollout(

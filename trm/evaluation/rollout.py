@@ -59,9 +59,7 @@ def _steps(
 ) -> Iterator[tuple[Tensor, int, StepOutput[Any] | None]]:
     """(predictions, network calls, the whole output of the last step) of each step."""
     carry = supervision.initial_carry(batch)
-    finished = False
-    while not finished:
+    for step in range(1, supervision.max_steps + 1):  # in evaluation every slot takes them all
         output = supervision.step(carry, batch, rng)
         carry = output.carry
-        finished = bool(carry.halted.all())
-        yield output.predictions, output.network_calls, output if finished else None
+        yield output.predictions, output.network_calls, output if step == supervision.max_steps else None

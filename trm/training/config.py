@@ -16,6 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 from trm.compilation import COMPILE_CHOICES
 from trm.distributed import DEVICE_CHOICES
 from trm.errors import UserError
+from trm.evaluation.arc_voting import ARC_SCORES
 from trm.model import TinyRecursiveModel, TRMConfig
 from trm.optim import OPTIMIZERS
 from trm.supervision import Supervision
@@ -25,6 +26,8 @@ EVALUATORS = ("arc",)
 ON_NONFINITE = ("stop", "skip")
 BEST_METRICS = ("exact_accuracy", "cell_accuracy", "lm_loss")  # after the last supervision step
 SAVED_OUTPUTS = ("inputs", "labels", "puzzle_identifiers", "preds", "q_halt_logits", "confidence")
+
+RETIRED = {"keep_checkpoints": "keep_last"}  # what an earlier version called by another name
 
 # keys that may differ between two launches of one run: they say how long, where or how loudly, not what
 FREE_KEYS = frozenset(
@@ -80,8 +83,8 @@ class TrainConfig:
     State: run_name, checkpoint_path (the run directory; null: runs/<run_name>), load_checkpoint (start from
       these weights), checkpoint_interval (steps; null: at evaluations and the end), checkpoint_every_minutes (null:
       no), checkpoint_every_eval (keep the checkpoint of every evaluation); of the others keep_last of the newest stay,
-      those at multiples of keep_every steps (null: none), and the one that is best by keep_best (one of BEST_METRICS or
-      a score such as ARC/pass@2; null: none).
+      those at multiples of keep_every steps (null: none), and the one that is best by keep_best (one of BEST_METRICS
+      or, with the arc evaluator, of ARC_SCORES; null: none).
     Engine: compile (see trm/compilation.py), gradient_accumulation_steps (parts into which a rank's slots are cut, to
       save memory), shard_puzzle_emb (each rank keeps a share of the puzzle table), on_nonfinite (`stop`, or `skip` and
       count), hang_timeout (seconds without a step after which a rank reports its stack and ends; null: never).
@@ -159,12 +162,9 @@ class TrainConfig:
             value = getattr(self, key)
             if value is not None and not value > 0:
                 raise UserError(f"{key}={value}", "a number above 0, or null for none", f"raise {key}")
-        if self.keep_best and self.keep_best not in BEST_METRICS and not self.keep_best.startswith("ARC/"):
-            raise UserError(
-                f"keep_best={self.keep_best}",
-                " | ".join(BEST_METRICS) + " | a score such as ARC/pass@2",
-                "name one of these, or set keep_best=null",
-            )
+        if self.keep_best is not None:
+            voted = ARC_SCORES if "arc" in self.evaluators else ()
+            _check_choice("keep_best", self.keep_best, (*BEST_METRICS, *voted))
         if self.epochs % self.epochs_per_iteration:
             raise UserError(
                 f"eval_interval={self.eval_interval} does not divide epochs={self.epochs}",
@@ -210,6 +210,8 @@ def known_keys(supervisions: Supervisions) -> set[str]:
 def check_key(key: str, known: Iterable[str]) -> None:
     """UserError that names the nearest known key, unless `key` is known."""
     known = set(known)
+    if key in RETIRED:
+        raise UserError(f"key {key!r}", f"its new name, {RETIRED[key]!r}", f"say {RETIRED[key]}=…")
     if key in known or key.startswith("data_build."):
         return
     leaf = {k.rsplit(".", 1)[-1]: k for k in known}

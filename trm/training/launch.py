@@ -6,6 +6,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,8 @@ from trm.training.stop_request import StopRequest
 from trm.training.trainer import Trainer
 from trm.training.weights import find_checkpoint, load_into, read_weights
 
+HOUR, DAY = 3600.0, 86400.0  # seconds
+
 
 def train(composed: DictConfig, supervisions: Supervisions) -> None:
     """Run what Hydra composed; every rank calls it.
@@ -52,13 +55,18 @@ def train(composed: DictConfig, supervisions: Supervisions) -> None:
     if config.run_name and in_a_sweep():
         config.run_name += f"-{fingerprint(config)}"
     arch = architecture(config.arch, supervisions)
-    ranks = join(config.device)
+    ranks = join(config.device, patience(config.hang_timeout))
     try:
         with StopRequest() as stop, watchdog(config.hang_timeout, ranks) as watching:
             guards = Guards(ranks, config.checkpoint_every_minutes, stop, watching)
             _train(config, arch, supervisions, ranks, guards)
     finally:
         ranks.close()
+
+
+def patience(hang_timeout: float | None) -> timedelta:
+    """How long a rank waits for the others: longer than the watchdog, which can say who is behind."""
+    return timedelta(days=1) if hang_timeout is None else timedelta(seconds=2 * hang_timeout + 600)
 
 
 def in_a_sweep() -> bool:
@@ -70,12 +78,14 @@ def _train(
     config: TrainConfig, arch: Architecture, supervisions: Supervisions, ranks: Ranks, guards: Guards
 ) -> None:
     if config.build_missing_data:
+        guards.beat("building the datasets", within=DAY)
         build_missing_data(config, ranks)
     if ranks.is_first and arch.network.dtype == torch.bfloat16 and emulates_bfloat16(ranks.device):
         print(
             "this processor has no bfloat16 and emulates it: arch.forward_dtype=float32 is many times faster here",
             flush=True,
         )
+    guards.beat("opening the data, making the model", within=HOUR)
     trainer = make_trainer(config, arch, supervisions, ranks, guards)
     run = trainer.run_directory
     with only_run(run.path, ranks) as guards.lock:
@@ -83,6 +93,7 @@ def _train(
         mirrors = wandb_mirror(config, run) if ranks.is_first else []
         scores = trainer.run(mirrors)
         if ranks.is_first:
+            guards.beat("drawing the report", within=HOUR)
             finish(config, run, scores)
 
 

@@ -138,7 +138,8 @@ class Learner:
             NonFiniteError: a weight is not finite, so that no checkpoint ever holds one.
         """
         model = self.model.state_dict()
-        if not all(bool(tensor.isfinite().all()) for tensor in model.values()):
+        wrong = [bool(~tensor.isfinite().all()) for tensor in model.values()]
+        if float(self.ranks.sum_(torch.tensor([float(any(wrong))], device=self.ranks.device))[0]):
             raise non_finite(f"a weight after step {self.steps_done}")
         if self.model.puzzle_emb is not None:
             model[PUZZLE_TABLE] = self.model.puzzle_emb.whole()
@@ -176,19 +177,20 @@ class Learner:
         first, slots = self.ranks.local_slots(self.config.global_batch_size)
         if parts == 1:
             return self._backward(carry, batch, number, first)
-        carry = carry.with_tensors({name: tensor.clone() for name, tensor in carry.tensors().items()})
-        size, total, calls, after = slots // parts, torch.zeros(()), 0, carry
+        kept: dict[str, Any] = {name: tensor.clone() for name, tensor in carry.tensors().items()}
+        carry = replace(carry, **kept)
+        size, total, calls, after = slots // parts, torch.zeros((), device=self.ranks.device), 0, carry
         sums: dict[str, Tensor] = {}
         for start in range(0, slots, size):
             part = slice(start, start + size)
             after, loss, metrics, calls = self._backward(
                 carry.rows(part), batch.rows(part), number, first + start
             )
-            total = total.to(loss.device) + loss
+            total = total + loss
             sums = {name: sums[name] + value if sums else value for name, value in metrics.items()}
             for name, tensor in after.tensors().items():
-                carry.tensors()[name][part].copy_(tensor)
-        return after.with_tensors(carry.tensors()), total, sums, calls
+                kept[name][part].copy_(tensor)
+        return replace(after, **kept), total, sums, calls
 
     def _backward(
         self, carry: Carry, batch: Batch, number: int, first: int

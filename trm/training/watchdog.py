@@ -75,7 +75,7 @@ class Watchdog:
         self._rank, self._world_size, self._store = rank, world_size, store
         self._what, self._beats, self._at, self._allowed = "starting", 0, time.monotonic(), timeout_seconds
         self._peers: dict[int, Peer] = {}
-        self._answered, self._trouble = time.monotonic(), ""  # when the store did, and why not since
+        self._answered = time.monotonic()  # when the store did
         self._closed = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="watchdog", daemon=True)
         self._watcher.start()

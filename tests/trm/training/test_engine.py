@@ -1,5 +1,6 @@
 """What makes a step fast changes no number: arrears, batches made ahead, steps that are left out."""
 
+import hashlib
 import json
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ from tests.models import act, batch, dis
 from tests.runs import records, tensors
 from tests.trm.training.learners import learner
 from tests.trm.training.test_every_preset import PRESETS, run
+from trm.distributed import Ranks
 from trm.errors import UserError
 from trm.puzzles.loading import TrainingData
 from trm.training import trainer
@@ -171,11 +173,40 @@ def test_the_best_checkpoint_by_a_metric_stays(dataset: Path, tmp_path: Path) ->
     assert len(scored) > 2
 
 
-def test_checkpoints_by_the_clock(dataset: Path, tmp_path: Path) -> None:
-    words = ["arch=dis", "max_steps=6", "checkpoint_interval=null", "keep_last=9"]
-    run(dataset, tmp_path / "run", *words, "checkpoint_every_minutes=0.00001")
+@pytest.mark.parametrize("behind", [False, True])
+def test_checkpoints_by_the_clock(
+    behind: bool, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    due = iter([False, False, True, False, False, False, True, *[False] * 99])
+    monkeypatch.setattr(trainer.Guards, "save_due", property(lambda guards: next(due)))
+    monkeypatch.setattr(Learner, "checks_first", property(lambda learner: not behind))
+    words = ["arch=dis", "max_steps=12", "checkpoint_interval=null", "keep_last=9"]
+    run(dataset, tmp_path / "run", *words, "checkpoint_every_minutes=1")
     saved = [p.name for p in (tmp_path / "run/checkpoints").glob("step_*")]
-    assert sorted(saved) == [f"step_{n}" for n in range(1, 7)]
+    expected = (4, 8, 12) if behind else (3, 7, 12)
+    assert sorted(saved) == sorted(f"step_{n}" for n in expected)
+
+
+def test_a_clock_is_due_when_its_minutes_are_over_and_only_on_the_first_rank() -> None:
+    assert trainer.Guards(Ranks(), every_minutes=1e-9).save_due
+    assert not trainer.Guards(Ranks(), every_minutes=9.0).save_due
+    assert not trainer.Guards(Ranks(), every_minutes=None).save_due
+    assert not trainer.Guards(Ranks(1, 2), every_minutes=1e-9).save_due
+
+
+def test_a_run_of_before_a_key_was_renamed_goes_on(dataset: Path, tmp_path: Path) -> None:
+    run(dataset, tmp_path / "run", "arch=dis", "max_steps=2")
+    state = tmp_path / "run/checkpoints/step_2/state.json"
+    for file in (tmp_path / "run/config.yaml", state):
+        file.write_text(file.read_text().replace("keep_last", "keep_checkpoints"))
+    manifest = json.loads((state.parent / "manifest.json").read_text())
+    told = {"bytes": state.stat().st_size, "sha256": hashlib.sha256(state.read_bytes()).hexdigest()}
+    manifest["files"]["state.json"] = told
+    (state.parent / "manifest.json").write_text(json.dumps(manifest))
+    run(dataset, tmp_path / "run", "arch=dis", "max_steps=4")
+    assert records(tmp_path / "run", "train")[-1]["step"] == 4
+    with pytest.raises(UserError, match="say keep_last="):
+        run(dataset, tmp_path / "other", "arch=dis", "keep_checkpoints=3")
 
 
 @pytest.mark.parametrize(
@@ -183,7 +214,8 @@ def test_checkpoints_by_the_clock(dataset: Path, tmp_path: Path) -> None:
     [
         ("compile=fast", "auto | off | max"),
         ("on_nonfinite=ignore", "stop | skip"),
-        ("keep_best=accuracy", "exact_accuracy | cell_accuracy | lm_loss"),
+        ("keep_best=accuracy", "exact_accuracy | cell_accuracy | lm_loss | ARC/pass@1"),
+        ("keep_best=ARC/pass@3", "ARC/pass@2"),
         ("hang_timeout=0", "a number above 0, or null"),
         ("keep_every=0", "at least 1"),
         ("gradient_accumulation_steps=3", "a divisor of 8"),

@@ -9,6 +9,7 @@ from hydra import compose, initialize_config_dir
 
 from tests.runs import NARROW, REPOSITORY, records, tensors
 from train_arc_tiny_corrupt import SUPERVISIONS
+from trm.checksums import sealed
 from trm.errors import UserError
 from trm.training.launch import train
 from trm.training.learner import Learner
@@ -79,8 +80,9 @@ def test_a_resumed_run_does_not_need_the_weights_it_once_started_from(dataset: P
 def test_a_dataset_that_changed_under_a_run_is_refused(dataset: Path, tmp_path: Path) -> None:
     run(dataset, tmp_path / "run", "arch=dis", "max_steps=2")
     file = tmp_path / "run/provenance.json"
-    found = json.loads(file.read_text())["launches"][0]["datasets"][str(dataset)]
-    file.write_text(file.read_text().replace(found, "0"))
+    launches = json.loads(file.read_text())["launches"]
+    launches[0]["datasets"][str(dataset)] = "0"
+    file.write_text(json.dumps(sealed({"launches": launches})))
     with pytest.raises(UserError, match="changed since"):
         run(dataset, tmp_path / "run", "arch=dis", "max_steps=4")
 
@@ -106,11 +108,14 @@ def test_weights_that_are_not_finite_are_never_saved(dataset: Path, tmp_path: Pa
         )
 
 
-def test_records_shorter_than_the_checkpoint_says_are_refused(dataset: Path, tmp_path: Path) -> None:
+def test_records_shorter_than_the_checkpoint_says_are_told_and_stop_no_training(
+    dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     run(dataset, tmp_path / "run", "arch=dis", "max_steps=4", "checkpoint_interval=2")
     (tmp_path / "run/metrics.jsonl").write_text("")
-    with pytest.raises(UserError, match="restore the file"):
-        run(dataset, tmp_path / "run", "arch=dis", "max_steps=6", "checkpoint_interval=2")
+    run(dataset, tmp_path / "run", "arch=dis", "max_steps=6", "checkpoint_interval=2")
+    assert "metrics.jsonl is damaged: 0 bytes of the" in capsys.readouterr().err
+    assert [r["step"] for r in records(tmp_path / "run", "train")] == [6]
 
 
 @pytest.mark.parametrize("preset", ["dis as released", "trm"])
