@@ -1,5 +1,6 @@
 """What befalls a run: while a launch is under way, and to its files between two launches. All draws are seeded."""
 
+import contextlib
 import os
 import random
 import shutil
@@ -82,13 +83,13 @@ def ask(number: signal.Signals) -> Callable[[Launch], None]:
 
 def fill(folder: Path, left: int) -> None:
     """Leave `left` bytes free on the file system of `folder`, in the test's own file."""
-    filler = folder / "filler"
-    free = os.statvfs(folder)
-    size = free.f_bavail * free.f_frsize - left
-    if size <= 0:
-        return
-    with filler.open("wb") as stream:
-        os.posix_fallocate(stream.fileno(), 0, size)
+    with (folder / "filler").open("wb") as stream:
+        for _ in range(20):  # the run may take room between a look and the taking
+            free = os.statvfs(folder)
+            size = free.f_bavail * free.f_frsize - left + os.fstat(stream.fileno()).st_size
+            with contextlib.suppress(OSError):
+                os.posix_fallocate(stream.fileno(), 0, max(1, size))
+                return
 
 
 def make_room(folder: Path) -> None:

@@ -11,8 +11,11 @@ from tests.trm.training.test_every_preset import run
 from trm.checksums import damage, write_manifest
 from trm.errors import UserError
 from trm.evaluation.results import read_scores, report_damaged
+from trm.training import checkpoints
 from trm.training.record_repair import whole_records
 from trm.training.records import FileRecords
+from trm.training.retention import mark_best, read_best
+from trm.training.training_state import TrainingState
 
 
 def flip(file: Path, text: str) -> None:
@@ -126,3 +129,33 @@ def test_a_damaged_evaluation_is_made_again_or_named(
     assert damage(folder) is not None
     (folder / "manifest.json").write_text("[")
     assert damage(folder) == "manifest.json is unreadable"
+
+
+def test_a_changed_note_of_the_best_counts_as_none(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "step_3").mkdir()
+    assert mark_best(tmp_path, "exact_accuracy", 0.1, 3)
+    assert read_best(tmp_path) is not None
+    (tmp_path / "best.json").write_text((tmp_path / "best.json").read_text().replace("0.1", "0.9"))
+    assert read_best(tmp_path) is None
+    assert "it differs from its checksum" in capfd.readouterr().err
+
+
+def test_a_run_whose_last_state_the_disk_refused_does_not_end_well(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    save = checkpoints.save
+
+    def full(folder: Path, content: TrainingState, keep: bool) -> None:
+        if checkpoints.step_of(folder) == 4:
+            raise OSError(28, "No space left on device")
+        save(folder, content, keep)
+
+    words = ("arch=dis", "max_steps=4", "checkpoint_interval=2")
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoints, "save", full)
+        with pytest.raises(OSError, match="No space left"):
+            run(dataset, tmp_path / "run", *words)
+    capfd.readouterr()
+    run(dataset, tmp_path / "run", *words)
+    assert f"resuming from {tmp_path}/run/checkpoints/step_2" in capfd.readouterr().out
+    assert checkpoints.complete(tmp_path / "run/checkpoints/step_4")
