@@ -1,7 +1,8 @@
 """Hold rounds and report survived / tried: python -m tests.chaos
 
 CHAOS_ROUNDS (6), CHAOS_SEED (the clock), CHAOS_REPORT (a JSON file for the table), CHAOS_FOLDER (a temporary one),
-CHAOS_CHEAP (one rank, one disturbance a round). Numbers behind the command repeat those rounds of the seed only.
+CHAOS_CHEAP (one rank, one disturbance a round), CHAOS_DATASET (a small ARC set that is there).
+Numbers behind the command repeat those rounds of the seed only.
 """
 
 import json
@@ -28,7 +29,8 @@ def campaign(folder: Path, rounds: int, seed: str, only: list[int], cheap: bool 
     Args:
         only: these, in place of all.  cheap: on one rank, one disturbance each, none by the command line.
     """
-    dataset = build_small_arc(folder / "arc-small")
+    built = os.environ.get("CHAOS_DATASET")
+    dataset = Path(built) if built else build_small_arc(folder / "arc-small")
     small_disk = folder / "small_disk"
     small_disk.mkdir()
     refused = disturbances.can_mount(small_disk)

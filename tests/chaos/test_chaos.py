@@ -38,8 +38,8 @@ def campaign(rounds: int, folder: Path, **variables: str) -> dict[str, Any]:
     return dict(json.loads(Path(report).read_text()))
 
 
-def test_six_rounds_lose_nothing_unsaid(tmp_path: Path) -> None:
-    report = campaign(6, tmp_path, CHAOS_CHEAP="yes")
+def test_six_rounds_lose_nothing_unsaid(arena: Arena, tmp_path: Path) -> None:
+    report = campaign(6, tmp_path, CHAOS_CHEAP="yes", CHAOS_DATASET=str(arena.dataset))
     assert report["rounds"] == 6
     assert report["failed"] == {}
 

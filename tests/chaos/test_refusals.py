@@ -61,6 +61,7 @@ def test_a_loss_that_is_not_finite_stops_every_rank_before_the_update(
     assert [folder.name for folder in checkpoints.steps(run / "checkpoints")] == ["step_3", "step_2"]
 
 
+@pytest.mark.long
 def test_a_skipped_step_is_counted_and_the_run_goes_on_alike_on_one_rank_and_two(
     arena: Arena, tmp_path: Path, poisoned: tuple[Path, int]
 ) -> None:
@@ -79,6 +80,7 @@ def test_a_skipped_step_is_counted_and_the_run_goes_on_alike_on_one_rank_and_two
     assert counts[0][-1][1] < STEPS
 
 
+@pytest.mark.long
 def test_weights_that_overflow_are_refused_on_two_ranks(arena: Arena, run: Path) -> None:
     overrides = ("lr=1e30", "log_interval=1", "checkpoint_interval=null")
     code, output = ended(arena, TWO, run, Live("none", overrides=overrides))
