@@ -18,7 +18,7 @@ from trm.distributed import Ranks
 from trm.puzzle_embedding import PuzzleEmbedding, SignSGD
 
 WIDTH, SLOTS = 5, 12
-RANK_COUNTS = (2, 3)
+RANK_COUNTS = (pytest.param(2, marks=pytest.mark.long), 3)
 CANCELLING = torch.tensor(
     [1e8, 0, 0, -1e8, 1, 0, -2, 0, 0, 0, 0, 0]
 )  # float32 forgets the 1 and 2 beside 1e8
