@@ -1,6 +1,7 @@
 # make demo               a virtual environment, then DIS on real ARC tasks (about 10 minutes on 2 cores)
 # make demo METHOD=trm    the same with TRM;  make compare lays the two side by side
-# make test               the same environment, then lint, types and tests;  make test-long: the checks of minutes
+# make test               the same environment, then lint, types and tests;  make test-long: the checks of minutes;
+# make chaos              100 disturbed runs
 
 PYTHON ?= python3
 METHOD ?= dis
@@ -11,7 +12,7 @@ INSTALLED := $(VENV)/.installed
 ENTRY_dis := train_arc_tiny_corrupt.py experiment=arc_mini
 ENTRY_trm := pretrain.py experiment=arc_mini_trm
 
-.PHONY: demo compare test test-long lint clean
+.PHONY: demo compare test test-long chaos lint clean
 
 $(INSTALLED): requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -37,6 +38,9 @@ test: lint
 
 test-long: $(INSTALLED)
 	$(BIN)/python -m pytest -q -m long
+
+chaos: $(INSTALLED)
+	CHAOS_ROUNDS=$${CHAOS_ROUNDS:-100} $(BIN)/python -m tests.chaos
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

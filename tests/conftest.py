@@ -3,8 +3,11 @@
 import os
 from pathlib import Path
 
+import hypothesis
 import torch
 
+hypothesis.settings.register_profile("shared machine", deadline=None)  # no test measures time
+hypothesis.settings.load_profile("shared machine")
 torch.set_num_threads(1)  # the suite runs one process a core
 
 GOLDEN_DIR = Path(os.environ.get("GOLDEN_DIR") or Path(__file__).parent / "fixtures" / "golden")

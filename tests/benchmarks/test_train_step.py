@@ -29,6 +29,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     return folder, printed.getvalue()
 
 
+@pytest.mark.long
 def test_the_table_shows_the_numbers_of_the_json(measured: tuple[Path, str]) -> None:
     folder, printed = measured
     report = results_table.read(folder / "train_step.json")
@@ -41,6 +42,7 @@ def test_the_table_shows_the_numbers_of_the_json(measured: tuple[Path, str]) -> 
     assert f"{100 * one['ours']['share_of_limit']:.1f} %" in row
 
 
+@pytest.mark.long
 def test_the_json_is_consistent_and_says_where_and_how(measured: tuple[Path, str]) -> None:
     report = json.loads((measured[0] / "train_step.json").read_text())
     (one,) = report["results"]
@@ -58,11 +60,13 @@ def test_the_json_is_consistent_and_says_where_and_how(measured: tuple[Path, str
     assert report["machine"]["threads"] == 1
 
 
+@pytest.mark.long
 def test_the_figure_is_written_as_png_and_pdf(measured: tuple[Path, str]) -> None:
     assert (measured[0] / "roofline.png").read_bytes().startswith(b"\x89PNG")
     assert (measured[0] / "roofline.pdf").read_bytes().startswith(b"%PDF")
 
 
+@pytest.mark.long
 def test_the_markdown_has_one_row_for_each_configuration(
     measured: tuple[Path, str], capsys: pytest.CaptureFixture[str]
 ) -> None:

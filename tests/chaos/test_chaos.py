@@ -38,9 +38,9 @@ def campaign(rounds: int, folder: Path, **variables: str) -> dict[str, Any]:
     return dict(json.loads(Path(report).read_text()))
 
 
-def test_six_rounds_lose_nothing_unsaid(arena: Arena, tmp_path: Path) -> None:
-    report = campaign(6, tmp_path, CHAOS_CHEAP="yes", CHAOS_DATASET=str(arena.dataset))
-    assert report["rounds"] == 6
+def test_a_few_rounds_lose_nothing_unsaid(arena: Arena, tmp_path: Path) -> None:
+    report = campaign(3, tmp_path, CHAOS_CHEAP="yes", CHAOS_DATASET=str(arena.dataset))
+    assert report["rounds"] == 3
     assert report["failed"] == {}
 
 

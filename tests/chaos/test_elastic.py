@@ -46,6 +46,7 @@ def with_torchrun(arena: Arena, run: Path, *more: str) -> CommandLaunch:
     return CommandLaunch(METHODS["dis"][0], overrides, run.parent, run.parent / "log", ranks=2, restarts=2)
 
 
+@pytest.mark.long
 def test_a_killed_rank_takes_the_job_back_by_itself(arena: Arena, run: Path) -> None:
     whole = arena.undisturbed(TWO).ending
     launch = with_torchrun(arena, run)

@@ -43,7 +43,8 @@ def requeued(folder: Path) -> bool:
     return f"requeue {JOB}" in calls(folder)
 
 
-@pytest.mark.parametrize("signalled", ["tasks", pytest.param("all", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("signalled", ["tasks", "all"])
 def test_a_preempted_job_on_two_nodes_saves_on_both_and_is_requeued(signalled: str, tmp_path: Path) -> None:
     words = (str(STUB_TRAINER), f"folder={tmp_path}", "save=1")
     process = batch(tmp_path, *words, nodes=2, STUB_SIGNALS=signalled)

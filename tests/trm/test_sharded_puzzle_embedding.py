@@ -184,6 +184,7 @@ def check_same(one: Path, other: Path, step: int = STEPS) -> None:
     assert 0 < table.any(1).sum() < len(table)  # some rows learned something, not all
 
 
+@pytest.mark.long
 def test_two_ranks_with_a_shared_table_go_on_as_one_process_would_from_its_checkpoint(
     dataset: Path, tmp_path: Path
 ) -> None:
