@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from trm.flat_parameters import FlatParameters
 from trm.model import PuzzleShape, TinyRecursiveModel
 from trm.supervision import Supervision
 from trm.training.config import Architecture, TrainConfig
@@ -23,6 +24,7 @@ class Job:
     """What decides the cost of a step.
 
     trained, fixed: weights with and without gradient (the puzzle table apart).  tensors: that the trained ones are.
+    flat: numbers of the vector in which these lie.
     frames: `[L]` int32 rows that a slot keeps besides question and answer (DIS: what is fed, and N+1 targets).
     latent: bytes of a number in z_H and z_L.  metrics: numbers of a record.  network_calls, gradient_calls: passes of
     the reasoning module, and those of them with gradient.  block: its weights.  shared: the table is shared out.
@@ -31,6 +33,7 @@ class Job:
     name: str
     trained: int
     tensors: int
+    flat: int
     fixed: int
     block: int
     layers: int
@@ -59,14 +62,14 @@ class Job:
         made: Supervision[Any] = kind(
             TinyRecursiveModel(network, small, kind.step_rows(arch.settings)), arch.settings
         )
-        weights = {True: 0, False: 0}
-        for parameter in made.model.parameters():
-            weights[parameter.requires_grad] += parameter.numel()
+        trained = {name: p for name, p in made.model.named_parameters() if p.requires_grad}
+        fixed = [p.numel() for p in made.model.parameters() if not p.requires_grad]
         return cls(
             name,
-            weights[True],
-            sum(parameter.requires_grad for parameter in made.model.parameters()),
-            weights[False] + 2 * network.hidden_size,  # H_init, L_init
+            sum(p.numel() for p in trained.values()),
+            len(trained),
+            FlatParameters(trained).vector.numel(),
+            sum(fixed) + 2 * network.hidden_size,  # H_init, L_init
             sum(p.numel() for p in made.model.L_level.parameters()),
             network.L_layers,
             network.network_calls,
@@ -136,7 +139,7 @@ def step_messages(job: Job, ranks: int) -> list[Message]:
         return []
     b = job.batch / ranks
     flat = [
-        Message("gradients", "all_reduce", FLOAT * job.trained),
+        Message("gradients", "all_reduce", FLOAT * job.flat),
         Message("step numbers", "all_reduce", 4 * DOUBLE),
     ]
     if not job.width:
@@ -171,6 +174,7 @@ def checkpoint_messages(job: Job, ranks: int) -> list[Message]:
     vectors = 1 + (job.width > 0 and not job.shared)
     messages = [
         Message("weights compared", "all_reduce", 4 * vectors * LONG),
+        Message("weights finite", "all_reduce", FLOAT),
         Message("slots", "all_gather", job.slot_bytes * job.batch / ranks),
     ]
     if job.shared:
@@ -204,11 +208,11 @@ def memory(job: Job, ranks: int, activation_bytes: float) -> dict[str, float]:
     if job.width and not job.sums_small_table:
         rows = 5 * FLOAT * job.width * (b if job.shared or ranks == 1 else job.batch)  # rows, sums, new rows
     return {
-        "weights": FLOAT * (job.trained + job.fixed),
-        "gradient": FLOAT * job.trained,
-        "moments": 2 * FLOAT * job.trained,
-        "working": WORKING_COPIES * FLOAT * job.trained,
-        "average": FLOAT * job.trained if job.ema else 0,
+        "weights": FLOAT * (job.flat + job.fixed),
+        "gradient": FLOAT * job.flat,
+        "moments": 2 * FLOAT * job.flat,
+        "working": WORKING_COPIES * FLOAT * job.flat,
+        "average": FLOAT * job.flat if job.ema else 0,
         "puzzle table": FLOAT * share * job.width,
         "puzzle update": rows,
         "slots": job.slot_bytes * b,

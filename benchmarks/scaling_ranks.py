@@ -54,7 +54,6 @@ PURPOSES = {  # who calls → what for
     "PuzzleEmbedding.whole": "puzzle table",
     "Window.close": "metrics",
     "check_same_weights": "weights compared",
-    "Learner.tensors": "slots",
 }
 
 
@@ -118,7 +117,7 @@ class Traffic:
         def call(*given: Any, **named: Any) -> Any:
             if name in self.COUNTED:
                 tensor = given[1] if name in ("all_gather", "all_to_all_single") else given[0]
-                self.payload[purpose(tensor)] += tensor.nbytes
+                self.payload[purpose(name, tensor)] += tensor.nbytes
             started = time.perf_counter()
             work = function(*given, **named)
             self.seconds += time.perf_counter() - started
@@ -141,8 +140,8 @@ class Waiting:
         self.traffic.seconds += time.perf_counter() - started
 
 
-def purpose(tensor: torch.Tensor) -> str:
-    """What a message is for, by who sends it.
+def purpose(kind: str, tensor: torch.Tensor) -> str:
+    """What a message of this kind is for, by who sends it.
 
     Raises:
         RuntimeError: nobody known; `PURPOSES` is behind the code.
@@ -156,7 +155,7 @@ def purpose(tensor: torch.Tensor) -> str:
     if caller == "SignSGD.step" and not tensor.is_floating_point():
         return "puzzle identifiers"
     if caller.startswith("Learner.tensors"):
-        caller = "Learner.tensors"
+        return "weights finite" if kind == "all_reduce" else "slots"
     if caller not in PURPOSES:
         raise RuntimeError(f"{caller} sends something that PURPOSES does not name")
     return PURPOSES[caller]

@@ -212,6 +212,16 @@ def stops(modelled: Modelled, report: Mapping[str, Any], cluster: Cluster) -> st
     )
 
 
+def _gather_share(modelled: Modelled) -> str:
+    """What the gather is beside the gradients, and the batch at which it would be as much."""
+    job, ranks = modelled.job(), 64
+    messages = step_messages(job, ranks)
+    rows = sent((message for message in messages if message.purpose.startswith("puzzle")), ranks)
+    equal = 2 * job.trained / (job.width + 1)
+    share = 100 * rows / sent(messages, ranks)
+    return f"{share:.0f} % of all bytes for {modelled.name} (half at a batch of {equal:,.0f})"
+
+
 def markdown(report: Mapping[str, Any], cluster: Cluster) -> str:
     """The whole of scaling.md."""
     return "\n\n".join(_sections(report, cluster)) + "\n"
@@ -227,7 +237,7 @@ def _sections(report: Mapping[str, Any], cluster: Cluster) -> Iterator[str]:
     )
     yield "## Where it stops"
     yield "\n".join(stops(one, report, cluster) for one in JOBS)
-    yield WHY
+    yield WHY.format(share="; ".join(_gather_share(one) for one in JOBS if one.puzzles > 1))
     yield "![time of a step and efficiency](figures/scaling.png)"
     yield "## What is built, and what is not"
     yield PLAN
@@ -237,8 +247,9 @@ def _sections(report: Mapping[str, Any], cluster: Cluster) -> Iterator[str]:
         f"The global batch stays. Assumed (`Cluster`, SI units): {values}. That is, 350 TFLOP/s of a GPU with enough "
         "slots and 6 µs for each kernel with few; 8 GPUs in a node with 400 GB/s each; 400 Gbit/s for each GPU between "
         "nodes; 20 µs · log2 W for a collective, and in an exchange 2 µs for each further rank. Nothing overlaps.\n\n"
-        "*Sent*: bytes of a rank in a step. *Memory*: of training, in bfloat16, without a checkpoint; what a slot "
-        "takes of it is measured on this machine's CPU (the peak of 3 slots less that of 1)."
+        "*Slots*: of the rank with most; a run wants a divisor of the batch. *Sent*: bytes of a rank in a step. "
+        "*Memory*: of training in one part, in bfloat16, without a checkpoint; what a slot takes of it is measured on "
+        "this machine's CPU (the peak of 2 slots less that of 1; Sudoku's follows from ARC's by tokens and passes)."
     )
     for one in JOBS:
         yield modelled_table(one, report, cluster)
@@ -264,10 +275,14 @@ Three things end it, in this order:
    batch at which arithmetic takes as long as the kernels' launches, another rank shortens nothing. This is what stops
    DIS-compact, whose step is short, and it is no matter of messages. More ranks want a larger batch, by the rules of
    the presets.
-2. **Latency.** The messages are few (gradients, step numbers, and two for puzzle rows) and small, so beyond a node
-   they cost their latency, which grows with log2 W while the arithmetic shrinks with 1/W.
-3. **The gather.** With the table on every rank each one receives all B rows of gradients, (W−1)/W · B·(4E+4) bytes:
-   that does not shrink with W. Owner-directed exchange with a shared-out table does, to 4·(2E+1)·b and 8 W bytes."""
+2. **Messages that do not shrink.** The gradients are 2(W−1)/W · 4n bytes on any number of ranks, and four collectives
+   wait for log2 W hops, while the arithmetic shrinks with 1/W.
+3. **The gather.** With the table on every rank each one passes on all B rows of gradients, (W−1)/W · B·(4E+4) bytes,
+   which does not shrink with W either: {share}. Exchanged with the owners of a shared-out table it is 4·(2E+1)·b + 8·W
+   bytes, which does; but its four exchanges, the first of them waited for, speak to every other rank. So by the model
+   the shared-out table saves memory, not time: those W short messages cost as much as the bytes they save, or more.
+   (A reduce-scatter of all B rows would send as much as the gather.) What would remove both: exchanging within a node
+   first, and asking for the rows one step ahead, as the identifiers are known when the batch is made."""
 
 PLAN = """\
 Built, and tested with 2 and 3 gloo processes against one:

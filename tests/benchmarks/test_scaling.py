@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.scaling import DIS, TRM, run
 from benchmarks.scaling_figure import draw
-from benchmarks.scaling_jobs import JOBS
+from benchmarks.scaling_jobs import JOBS, SLOT_BATCHES
 from benchmarks.scaling_model import (
     Cluster,
     Job,
@@ -118,7 +118,7 @@ def test_ranks_without_a_slot_are_no_ranks() -> None:
 
 
 def test_the_report_says_where_each_run_stops_and_the_figure_is_written(tmp_path: Path) -> None:
-    trials = [replace(one.slot_trial, batch=batch) for one in JOBS for batch in (1, 3)]
+    trials = [replace(one.slot_trial, batch=batch) for one in JOBS for batch in SLOT_BATCHES]
     report = {
         "date": "2026-01-01",
         "machine": {"processor": "a processor", "torch": "2"},
