@@ -24,6 +24,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.long
 def test_the_parts_make_up_the_whole(measured: Path) -> None:
     report = json.loads((measured / "evaluate.json").read_text())
     assert [one["name"].split("-b")[0] for one in report["results"]] == ["dis-tiny", "trm-tiny"]
@@ -37,6 +38,7 @@ def test_the_parts_make_up_the_whole(measured: Path) -> None:
         )
 
 
+@pytest.mark.long
 def test_the_table_and_figure_are_written(measured: Path) -> None:
     report = results_table.read(measured / "evaluate.json")
     assert (measured / "evaluate.txt").read_text() == results_table.as_text(report) + "\n"

@@ -30,11 +30,11 @@ TRIALS = {
     "a small table": replace(SMALL, ranks=3, puzzles=2),
     "TRM": replace(SMALL, entry=TRM[0], settings=(*TRM[1], *TINY, "arch.H_cycles=1", "ema=True")),
 }
-LONG = [pytest.param(name, marks=[] if name == "shared out" else pytest.mark.long) for name in TRIALS]
 CLUSTER = Cluster()
 
 
-@pytest.mark.parametrize("name", LONG)
+@pytest.mark.long
+@pytest.mark.parametrize("name", TRIALS)
 def test_the_model_counts_every_byte_that_ranks_hand_over(name: str) -> None:
     trial = TRIALS[name]
     result: dict[str, Any] = {"trial": vars(trial), "ranks": run(trial)}

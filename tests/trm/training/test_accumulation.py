@@ -97,6 +97,7 @@ def test_parts_of_a_batch_train_as_the_whole(method: str, parts: int, whole: dic
     check_same(outcome(method, Ranks(), parts), whole[method])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("parts", [1, 2, 4])
 @pytest.mark.parametrize("method", SUPERVISIONS)
 def test_parts_on_two_ranks_train_as_the_whole_on_one(
@@ -106,6 +107,7 @@ def test_parts_on_two_ranks_train_as_the_whole_on_one(
     assert on_two[1][f"{method} {parts}"]["losses"] == on_two[0][f"{method} {parts}"]["losses"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("before", [False, True])
 def test_a_checkpoint_does_not_tell_whether_the_table_was_shared_out(
     before: bool, whole: dict[str, Result], on_two: list[dict[str, Result]]

@@ -73,6 +73,7 @@ def test_two_ranks_equal_one(method: str, dataset: Path, tmp_path: Path) -> None
     check_same(tmp_path / "one", tmp_path / "two")
 
 
+@pytest.mark.long
 def test_frozen_weights_on_two_ranks_equal_one(dataset: Path, tmp_path: Path) -> None:
     finish(words("dis", dataset, "one", 1, "freeze_weights=True"), tmp_path)
     finish(words("dis", dataset, "two", 2, "freeze_weights=True"), tmp_path)
