@@ -10,49 +10,37 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullLocator
 
+from benchmarks.figures import COLOURS, LOOK, MARKERS, save
 from benchmarks.scaling_jobs import JOBS, MODELLED_RANKS, activation_bytes
 from benchmarks.scaling_model import Cluster, Scaled, scaled
 
-COLOURS, MARKERS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7"), ("o", "s", "^", "D")  # Okabe-Ito
-LOOK: Any = {
-    "font.family": "DejaVu Sans",
-    "font.size": 9.5,
-    "axes.titlesize": 10.5,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
+GRID: Any = {
+    **LOOK,
     "axes.grid": True,
     "grid.color": "#E3E3E3",
     "grid.linewidth": 0.7,
-    "savefig.dpi": 200,
-    "savefig.facecolor": "white",
-    "pdf.fonttype": 42,
+    "legend.fontsize": 9.5,
 }
 
 
 def draw(report: Mapping[str, Any], path_without_suffix: Path, cluster: Cluster) -> list[Path]:
     """Write PNG and PDF; the same figures give the same bytes."""
     path_without_suffix.parent.mkdir(parents=True, exist_ok=True)
-    with matplotlib.rc_context(LOOK):
+    with matplotlib.rc_context(GRID):
         figure = Figure(figsize=(9.2, 4.3), layout="constrained")
         times, efficiencies = figure.subplots(1, 2)
-        for modelled, colour, marker in zip(JOBS, COLOURS, MARKERS, strict=True):
+        for modelled, colour, marker in zip(JOBS, COLOURS[: len(JOBS)], MARKERS[: len(JOBS)], strict=True):
             job, active = modelled.job(), activation_bytes(report, modelled)
             rows = [row for ranks in MODELLED_RANKS if (row := scaled(job, ranks, cluster, active))]
             _lines(times, efficiencies, rows, colour, marker)
         _axes(times, efficiencies)
         named = [
             Line2D([], [], color=colour, marker=marker, label=modelled.name)
-            for modelled, colour, marker in zip(JOBS, COLOURS, MARKERS, strict=True)
+            for modelled, colour, marker in zip(JOBS, COLOURS[: len(JOBS)], MARKERS[: len(JOBS)], strict=True)
         ]
         dashed = Line2D([], [], color="#555555", linestyle=(0, (4, 2)), label="of it in messages")
         figure.legend(handles=[*named, dashed], loc="outside lower center", ncols=3, frameon=False)
-        paths = [path_without_suffix.with_name(path_without_suffix.name + end) for end in (".png", ".pdf")]
-        figure.savefig(paths[0])
-        figure.savefig(paths[1], metadata={"CreationDate": None})
-    return paths
+    return save(figure, path_without_suffix)
 
 
 def _lines(times: Axes, efficiencies: Axes, rows: list[Scaled], colour: str, marker: str) -> None:

@@ -1,4 +1,9 @@
-"""The one exception for what a user got wrong; entries print it without a traceback."""
+"""The one exception for what a user got wrong, and the one form of telling trouble that ends nothing.
+
+Entries print the exception without a traceback.
+"""
+
+import sys
 
 
 class UserError(ValueError):
@@ -13,3 +18,9 @@ class UserError(ValueError):
     def __init__(self, given: str, allowed: str, remedy: str) -> None:
         self.given, self.allowed, self.remedy = given, allowed, remedy
         super().__init__(f"{given}\n  allowed: {allowed}\n  to do:   {remedy}")
+
+
+def report(problem: str, consequence: str, remedy: str | None = None) -> None:
+    """Tell on stderr what went wrong, what becomes of the run, and what to do where there is something."""
+    todo = "" if remedy is None else f"\n  to do:   {remedy}"
+    print(f"error: {problem}\n  {consequence}{todo}", file=sys.stderr, flush=True)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from trm.checksums import damage, write_manifest
+from trm.errors import report
 from trm.evaluation.evaluate import Evaluation
 
 SCORES_FILE = "scores.json"
@@ -56,9 +57,8 @@ def report_damaged(root: Path, before: int) -> None:
         wrong = damage(folder)
         if wrong is not None:
             checkpoint = root.parent / "checkpoints" / folder.name
-            print(
-                f"error: {folder} is damaged: {wrong}\n  training goes on; its scores are in the records as well\n"
-                f"  to do:   python evaluate.py {checkpoint} --output-dir <a new folder>",
-                file=sys.stderr,
-                flush=True,
+            report(
+                f"{folder} is damaged: {wrong}",
+                "training goes on; its scores are in the records as well",
+                f"python evaluate.py {checkpoint} --output-dir <a new folder>",
             )

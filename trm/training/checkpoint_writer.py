@@ -6,12 +6,12 @@ A write that is under way when the process ends is finished: the interpreter wai
 import errno
 import os
 import shutil
-import sys
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 
+from trm.errors import report
 from trm.training import checkpoints
 from trm.training.retention import Retention
 from trm.training.training_state import TrainingState
@@ -115,7 +115,7 @@ class CheckpointWriter:
 
     def _report(self, problem: str, consequence: str, remedy: str) -> None:
         self.failures.append(problem)
-        print(f"error: {problem}\n  {consequence}\n  to do:   {remedy}", file=sys.stderr, flush=True)
+        report(problem, consequence, remedy)
 
 
 def _refusal(error: OSError) -> str:

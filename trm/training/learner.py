@@ -251,9 +251,11 @@ class Learner:
         if self.optimizer is None or self.flat is None:
             return
         for moment, value in self.optimizer.state.get(self.flat.vector, {}).items():
-            whole = value.shape == self.flat.vector.shape
-            for name in self.flat.names:
-                yield f"{name}/{moment}", self.flat.split(value)[name] if whole else value
+            if value.shape == self.flat.vector.shape:
+                parts = self.flat.split(value)
+            else:  # of all weights alike: the count of steps
+                parts = dict.fromkeys(self.flat.names, value)
+            yield from ((f"{name}/{moment}", part) for name, part in parts.items())
 
     def _restore_moments(self, moments: Mapping[str, Tensor]) -> None:
         assert self.optimizer is not None

@@ -2,12 +2,13 @@
 
 import hashlib
 import json
-import os
 import shutil
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from trm.errors import report
+from trm.whole_files import write_whole
 
 DAMAGED = ".damaged"
 KINDS = ("train", "evaluation")
@@ -35,19 +36,12 @@ def whole_records(file: Path, state: Mapping[str, Any]) -> int:
     aside = file.with_name(file.name + DAMAGED)
     if there:
         shutil.copyfile(file, aside)
-    mended = file.with_name(file.name + ".partial")
-    with mended.open("wb") as stream:
-        stream.writelines(good)
-        stream.flush()
-        os.fsync(stream.fileno())
-    mended.rename(file)
-    print(
-        f"error: {file} is damaged: {what}\n"
-        f"  training goes on, which does not need it; {len(good)} records are left"
-        + (f", the file as it was is {aside.name}" if there else "")
-        + "\n  to do:   take missing records from a copy or from wandb, if you have one",
-        file=sys.stderr,
-        flush=True,
+    write_whole(file, b"".join(good))
+    report(
+        f"{file} is damaged: {what}",
+        f"training goes on, which does not need it; {len(good)} records are left"
+        + (f", the file as it was is {aside.name}" if there else ""),
+        "take missing records from a copy or from wandb, if you have one",
     )
     return sum(map(len, good))
 

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from tqdm import tqdm
 
-from trm.errors import UserError
+from trm.errors import UserError, report
 from trm.training.record_repair import digest
 
 Record = Mapping[str, Any]
@@ -112,7 +112,7 @@ class FileRecords:
         with contextlib.suppress(OSError):
             self.sync()
         if self._lines:
-            _report(
+            report(
                 f"{len(self._lines)} records are lost, which {self._file} did not take: {self._reason()}",
                 f"the file ends with a whole record, after {self._synced} bytes",
                 "make room before the next run; a resumed one writes the records since its checkpoint again",
@@ -143,7 +143,7 @@ class FileRecords:
         """Say that an outage begins, and leave whole lines only, where the disk lets us."""
         if self._refusal is None:
             self._refusal = error
-            _report(
+            report(
                 f"records cannot be written to {self._file}: {self._reason()}",
                 "training goes on; the records wait in memory and are written as soon as the disk takes them",
                 "make room on the disk, or see why it refuses",
@@ -164,10 +164,6 @@ class FileRecords:
 def _write_all(descriptor: int, line: bytes) -> None:
     while line:
         line = line[os.write(descriptor, line) :]
-
-
-def _report(problem: str, consequence: str, remedy: str) -> None:
-    print(f"error: {problem}\n  {consequence}\n  to do:   {remedy}", file=sys.stderr, flush=True)
 
 
 class WandbRecords:

@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 
 from trm.checksums import is_intact, sealed
 from trm.errors import UserError
+from trm.whole_files import write_whole
 
 BEST = "best.json"
 
@@ -97,7 +97,9 @@ def mark_best(root: Path, metric: str, value: float, step: int) -> bool:
     if known is not None and (root / f"step_{known.step}").is_dir() and not candidate.beats(known):
         return False
     try:
-        _write(root / BEST, {"metric": metric, "value": candidate.value, "step": step})
+        root.mkdir(parents=True, exist_ok=True)
+        found = sealed({"metric": metric, "value": candidate.value, "step": step})
+        write_whole(root / BEST, json.dumps(found))
     except OSError as error:
         _report(
             f"{root / BEST} could not be written ({error.strerror})",
@@ -120,16 +122,6 @@ def _best(found: Any) -> Best:
     if isinstance(step, bool) or not isinstance(step, int) or step < 0:
         raise ValueError(f"step is {step!r}"[:60])
     return Best(metric, value, step)
-
-
-def _write(file: Path, content: dict[str, Any]) -> None:
-    partial = file.with_name(file.name + ".partial")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with partial.open("w") as stream:
-        json.dump(sealed(content), stream)
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(file)
 
 
 def _report(problem: str, remedy: str) -> None:

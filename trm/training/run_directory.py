@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import platform
 import shutil
 import subprocess
@@ -20,10 +19,11 @@ from omegaconf import OmegaConf
 from trm.checksums import is_intact, sealed
 from trm.config_files import read_config
 from trm.distributed import Ranks
-from trm.errors import UserError
+from trm.errors import UserError, report
 from trm.puzzles.manifest import fingerprint as dataset_fingerprint
 from trm.training.checkpoints import newest_config, steps
 from trm.training.config import FREE_KEYS, RETIRED, TrainConfig, fingerprint
+from trm.whole_files import write_whole
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CHECKSUM_LINE = "# sha256 of what follows: "  # a comment to YAML
@@ -81,7 +81,7 @@ class RunDirectory:
                 "choose another run_name or checkpoint_path",
             )
         text = OmegaConf.to_yaml(OmegaConf.create(asdict(config)))
-        _write_whole(self.config, f"{CHECKSUM_LINE}{_digest(text)}\n{text}")
+        write_whole(self.config, f"{CHECKSUM_LINE}{_digest(text)}\n{text}")
         self._add_provenance(config, ranks)
 
     def start_over(self) -> None:
@@ -95,13 +95,19 @@ class RunDirectory:
         if saved is None:
             if problem is None or not self.config.is_file():
                 return written
-            _report(problem, "no whole checkpoint tells what it was, so the settings given now count")
+            report(
+                problem,
+                "training goes on; no whole checkpoint tells what it was, so the settings given now count",
+            )
             return None
         changed = _changes(saved, written) if written is not None else []
         if changed:
             problem = f"{self.config} is not what the run began with: " + "; ".join(changed)
         if problem is not None:
-            _report(problem, "the settings of the newest checkpoint count; the file is written anew")
+            report(
+                problem,
+                "training goes on; the settings of the newest checkpoint count; the file is written anew",
+            )
         return saved
 
     def _written_config(self) -> tuple[dict[str, Any] | None, str | None]:
@@ -131,7 +137,7 @@ class RunDirectory:
         if launches:
             self._check_same_data(launches[0]["datasets"], launch["datasets"])
         launches.append(launch)
-        _write_whole(file, json.dumps(sealed({"launches": launches}), indent=1))
+        write_whole(file, json.dumps(sealed({"launches": launches}), indent=1))
 
     def identity(self) -> str:
         """A name that stays the same over the launches of this run, and is no other run's."""
@@ -152,8 +158,9 @@ class RunDirectory:
             return launches
         aside = file.with_name(file.name + ".damaged")
         file.rename(aside)
-        _report(
-            f"{file} is damaged", f"what it told of earlier launches is gone; the file is now {aside.name}"
+        report(
+            f"{file} is damaged",
+            f"training goes on; what it told of earlier launches is gone; the file is now {aside.name}",
         )
         return []
 
@@ -216,10 +223,6 @@ def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     return [f"{k}: {old.get(k)} → {new.get(k)}" for k in keys if old.get(k) != new.get(k)]
 
 
-def _report(problem: str, consequence: str) -> None:
-    print(f"error: {problem}\n  training goes on; {consequence}", file=sys.stderr, flush=True)
-
-
 def _is_as_written(file: Path) -> bool:
     """Whether a text has the checksum of its first line; one without that line is taken as it is."""
     first, _, rest = file.read_bytes().decode(errors="replace").partition("\n")
@@ -228,16 +231,3 @@ def _is_as_written(file: Path) -> bool:
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _write_whole(file: Path, text: str) -> None:
-    """Write a file that survives a power cut, or leave the one there."""
-    partial = file.with_name(f".{file.name}.partial")
-    try:
-        with partial.open("w") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-    except OSError as error:  # which does not say where
-        raise OSError(error.errno, error.strerror, str(file)) from error
-    partial.rename(file)

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-from trm.errors import UserError
+from trm.errors import UserError, report
 from trm.training.lock_file import Holder, Seen, create, exclusively, look
 
 LOCK = "lock.json"
@@ -159,11 +159,10 @@ class RunLock:
         holder = found.holder if found is not None else None
         by = f"process {holder.pid} on {holder.host} holds it" if holder is not None else "its file is gone"
         self.lost = f"the lock {self.file} is no longer ours: {by}"
-        print(
-            f"error: {self.lost}\n  one run at a time may write into {self.file.parent}"
-            "\n  to do:   stop one of the two; this one saves nothing more there",
-            file=sys.stderr,
-            flush=True,
+        report(
+            self.lost,
+            f"one run at a time may write into {self.file.parent}",
+            "stop one of the two; this one saves nothing more there",
         )
 
     def _refusal(self, holder: Holder) -> UserError:

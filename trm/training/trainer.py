@@ -1,6 +1,5 @@
 """The loop: steps, checkpoints, evaluations, records. Knows nothing of which supervision runs."""
 
-import sys
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from trm.distributed import Ranks
+from trm.errors import report
 from trm.evaluation.arc_voting import ARC_SCORES
 from trm.evaluation.evaluate import Evaluation, Evaluator
 from trm.evaluation.results import read_scores, report_damaged, write_evaluation
@@ -188,9 +188,11 @@ class Trainer:
         try:
             write_evaluation(folder, evaluation)
         except OSError as refused:
-            lost = f"error: the evaluation {folder} was not written: {refused}"
-            rest = "  training goes on; its scores are in the records\n  to do:   make room"
-            print(f"{lost}\n{rest}", file=sys.stderr, flush=True)
+            report(
+                f"the evaluation {folder} was not written: {refused}",
+                "training goes on; its scores are in the records",
+                "make room",
+            )
 
     def watched(self, batches: Any) -> Iterator[Any]:
         """An evaluation's batches; between two of them all ranks leave if one was told to."""

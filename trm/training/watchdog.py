@@ -12,22 +12,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any
+
+from trm.rendezvous import SharedStore
 
 EXIT_HUNG = 70  # EX_SOFTWARE of sysexits.h
 REPORT_SECONDS = 30.0  # a report that cannot be written in this time is given up
 CLOSE_SECONDS = 5.0
 STDERR = 2
-
-
-class Store(Protocol):
-    """What the ranks tell each other through: torch.distributed's TCPStore, for one."""
-
-    def set(self, key: str, value: str) -> None: ...
-
-    def get(self, key: str) -> bytes: ...
-
-    def check(self, keys: list[str]) -> bool: ...
 
 
 @dataclass
@@ -62,7 +54,7 @@ class Watchdog:
         describe: Callable[[], str] = str,
         rank: int = 0,
         world_size: int = 1,
-        store: Store | None = None,
+        store: SharedStore | None = None,
     ) -> None:
         """Start watching.
 
@@ -160,7 +152,7 @@ class Watchdog:
                 lines.append(f"behind: rank {rank} {behind}")
         return lines or ["no other rank is behind: all wait, or a message between them is lost"]
 
-    def _exchange(self, store: Store) -> None:
+    def _exchange(self, store: SharedStore) -> None:
         """Post our progress and read the others', four times in each timeout, for as long as the store answers."""
         number = 0
         while not self._closed.is_set():
