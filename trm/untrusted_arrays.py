@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from trm.untrusted import check_regular, product
 
 _PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # what numpy writes
-_LARGEST = 0x10FFFF  # of Unicode; Python stops with a SystemError at a larger one
+_LAST_CHARACTER = 0x10FFFF  # of Unicode; Python stops with a SystemError at a larger one
 _NUMPYS = (ValueError, TypeError, SyntaxError, OverflowError, RecursionError, MemoryError)  # of a header
 _ARCHIVES = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
 
@@ -59,9 +59,11 @@ def _array(stream: IO[bytes], kinds: str) -> NDArray[Any]:
     held = stream.read()
     if min(shape, default=0) < 0 or len(held) != dtype.itemsize * product(shape):
         raise ValueError("an array that declares more or less than it holds")
-    if (
-        dtype.kind == "U"
-        and np.frombuffer(held, np.dtype("u4").newbyteorder(dtype.byteorder)).max(initial=0) > _LARGEST
-    ):
+    if dtype.kind == "U" and not _is_text(held, dtype):
         raise ValueError("a text with characters that there are not")
     return np.frombuffer(held, dtype).reshape(shape, order="F" if by_columns else "C")
+
+
+def _is_text(held: bytes, dtype: np.dtype[Any]) -> bool:
+    characters = np.frombuffer(held, np.dtype("u4").newbyteorder(dtype.byteorder))
+    return bool(characters.max(initial=0) <= _LAST_CHARACTER)
