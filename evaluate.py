@@ -1,63 +1,167 @@
-"""Score a run or a checkpoint: accuracy at each supervision step, ARC votes, scores.json and submission.json.
+"""Score a checkpoint on a test split, answer one ARC task, or compare and pool evaluations that are there.
 
 python evaluate.py runs/arc_mini_dis
-python evaluate.py --data-path data/arc1concept-aug-1000 --config all_config.yaml --checkpoint step_518071
+python evaluate.py hf://owner/repository/step_155718 --data-path data/arc1concept-aug-1000 --steps 32
+python evaluate.py runs/arc_mini_dis --task task.json --adapt 100
+python evaluate.py --compare runs/arc_mini_dis/scored/step_5694 runs/arc_mini_trm/scored/step_5694
+python evaluate.py --pool runs/arc_mini_dis/scored/step_5694 runs/arc_mini_dis/scored/step_5000
 """
 
+import argparse
+from collections.abc import Callable
 from pathlib import Path
 
+from dis_trm.guidance import GuidanceProbe
 from dis_trm.supervision import DISSupervision
 from trm.act import ACTSupervision
-from trm.command_line import CommandLine, integer, run_command
+from trm.command_line import CommandLine, integer, number, run_command
+from trm.compilation import COMPILE_CHOICES
 from trm.distributed import DEVICE_CHOICES
 from trm.errors import UserError
+from trm.evaluation.arc_ranking import DEFAULT_RANKING, RANKINGS
+from trm.evaluation.memory import IDENTIFIER_CHOICES
+from trm.puzzles.selection import Selection
+from trm.scoring.comparing import compare_folders
+from trm.scoring.one_task import AUGMENTATIONS, TaskRequest, run_task
+from trm.scoring.pooling import pool
+from trm.scoring.request import ScoringRequest
+from trm.scoring.score import score
+from trm.scoring.task_puzzles import EMBEDDINGS
 from trm.training.config import SAVED_OUTPUTS
-from trm.training.scoring import ScoringRequest, score
+from trm.training.weights import WEIGHT_KINDS
 
 SUPERVISIONS = {"act": ACTSupervision, "dis": DISSupervision}
 
 
-def parse() -> ScoringRequest:
-    """The request on this process's command line."""
+def command_line() -> CommandLine:
+    """Every flag."""
     assert __doc__ is not None
-    summary, example = __doc__.split("\n\n", 1)
-    line = CommandLine("evaluate.py", summary, example)
-    line.add_argument(
-        "target", nargs="?", type=Path, help="a run, a checkpoint directory, or a published file"
+    summary, examples = __doc__.split("\n\n", 1)
+    line = CommandLine("evaluate.py", summary, examples)
+    add = line.add_argument
+    add("target", nargs="?", help="a run, a checkpoint, an exported folder, a published file, or hf://…")
+    add("--checkpoint", help="the same, in the published form")
+    add("--config", type=Path, help="config.yaml or all_config.yaml (default: the checkpoint's own)")
+    add(
+        "--weights", choices=WEIGHT_KINDS, default="auto", help="auto: averaged where the run kept an average"
     )
-    line.add_argument("--checkpoint", type=Path, help="the same, in the published form")
-    line.add_argument(
-        "--config", type=Path, help="config.yaml or all_config.yaml (default: the checkpoint's own)"
+    add("--data-path", nargs="+", default=[], help="test data (default: the configuration's)")
+    add("--steps", type=integer(1), help="supervision steps of an answer (default: as trained)")
+    add(
+        "--num-aug",
+        type=integer(0),
+        help="augmentations of each task besides itself (default: the dataset's)",
     )
-    line.add_argument("--data-path", nargs="+", default=[], help="test data (default: the configuration's)")
-    line.add_argument("--batch-size", type=integer(1), help="examples at a time over all ranks")
-    line.add_argument("--device", choices=DEVICE_CHOICES, default="auto")
-    line.add_argument("--output-dir", type=Path, help="where the results go (default: beside the checkpoint)")
-    line.add_argument(
-        "--export", type=Path, help="also write the weights in the published form into this folder"
+    add("--tasks", nargs="+", default=[], help="names of the tasks to evaluate (default: all)")
+    add("--first-tasks", type=integer(1), help="only so many tasks, in the dataset's order")
+    add(
+        "--identifiers",
+        choices=IDENTIFIER_CHOICES,
+        default="correct",
+        help="ablation of the puzzle embedding",
     )
-    line.add_argument(
-        "--save-outputs", nargs="+", choices=SAVED_OUTPUTS, default=[], help="keep these arrays"
+    add(
+        "--guidance", nargs="+", type=number(), default=[], metavar="W", help="also decode (1-w) ref + w cond"
     )
-    given = line.parse()
+    add("--margin", action="store_true", help="keep the advantage margin of each step and position")
+    add("--rank-by", choices=tuple(RANKINGS), default=DEFAULT_RANKING, help="how ARC votes rank")
+    add("--batch-size", type=integer(1), help="examples at a time over all ranks (default: what fits)")
+    add("--device", choices=DEVICE_CHOICES, default="auto")
+    add("--compile", choices=COMPILE_CHOICES, default="auto")
+    add("--output-dir", type=Path, help="where the results go (default: beside the checkpoint)")
+    add("--overwrite", action="store_true", help="put away the results that are there")
+    add("--save-outputs", nargs="+", choices=SAVED_OUTPUTS, default=[], help="keep these arrays as .npz, too")
+    _add_other_jobs(line)
+    return line
+
+
+def _add_other_jobs(line: CommandLine) -> None:
+    """What is done in place of scoring a split."""
+    add = line.add_argument
+    add("--task", metavar="FILE[:NAME]", help="answer this ARC task (JSON) and draw it")
+    add("--embedding", choices=EMBEDDINGS, default="auto", help="with --task: the puzzle embedding to use")
+    add("--adapt", type=integer(0), default=0, help="with --task: steps that fit its puzzle embedding first")
+    add("--adapt-lr", type=number(0), help="with --adapt: its learning rate (default: the run's)")
+    add("--seed", type=integer(0), default=0, help="with --task: of its augmentations and the adaptation")
+    add("--compare", nargs=2, type=Path, metavar="FOLDER", help="test the difference of two evaluations")
+    add("--common", action="store_true", help="with --compare: on the tasks that both have")
+    add(
+        "--pool",
+        nargs="+",
+        type=Path,
+        metavar="FOLDER",
+        help="let the answers of several evaluations vote together",
+    )
+
+
+def job(given: argparse.Namespace) -> Callable[[], None]:
+    """What the command line asks for.
+
+    Raises:
+        UserError: two jobs at once, or none.
+    """
     target = given.checkpoint or given.target
-    if target is None or (given.checkpoint and given.target):
+    wanted = [name for name in ("task", "compare", "pool") if getattr(given, name)]
+    clash = len(wanted) > 1 or (given.checkpoint and given.target)
+    if clash or (target is None) != (wanted in (["compare"], ["pool"])):
+        jobs = " ".join(f"--{name}" for name in wanted)
         raise UserError(
-            f"target {given.target} and --checkpoint {given.checkpoint}",
-            "one of the two",
+            f"target {given.target}, --checkpoint {given.checkpoint} {jobs}".rstrip(),
+            "one target, with or without --task; or --compare or --pool without a target",
             "python evaluate.py <run>",
         )
+    if given.compare:
+        first, second = given.compare
+        return lambda: compare_folders(first, second, given.common)
+    if given.pool:
+        return lambda: pool(given.pool, given.data_path, given.rank_by, given.output_dir)
+    if given.task:
+        return lambda: run_task(_task_request(target, given), SUPERVISIONS)
+    return lambda: score(_scoring_request(target, given), SUPERVISIONS, GuidanceProbe)
+
+
+def _scoring_request(target: str, given: argparse.Namespace) -> ScoringRequest:
     return ScoringRequest(
-        target,
-        given.config,
-        given.data_path,
-        given.batch_size,
-        given.device,
-        given.output_dir,
-        given.export,
-        given.save_outputs,
+        target=target,
+        config=given.config,
+        weights=given.weights,
+        data_paths=given.data_path,
+        selection=Selection(frozenset(given.tasks), given.first_tasks, given.num_aug),
+        steps=given.steps,
+        identifiers=given.identifiers,
+        guidance=given.guidance,
+        margin=given.margin,
+        ranked_by=given.rank_by,
+        batch_size=given.batch_size,
+        device=given.device,
+        compile=given.compile,
+        output=given.output_dir,
+        overwrite=given.overwrite,
+        save_outputs=given.save_outputs,
+    )
+
+
+def _task_request(target: str, given: argparse.Namespace) -> TaskRequest:
+    return TaskRequest(
+        target=target,
+        task=given.task,
+        config=given.config,
+        weights=given.weights,
+        data_paths=given.data_path,
+        embedding=given.embedding,
+        augmentations=AUGMENTATIONS if given.num_aug is None else given.num_aug,
+        adapt=given.adapt,
+        adapt_lr=given.adapt_lr,
+        steps=given.steps,
+        batch_size=given.batch_size,
+        device=given.device,
+        output=given.output_dir,
+        seed=given.seed,
     )
 
 
 if __name__ == "__main__":
-    run_command(lambda: score(parse(), SUPERVISIONS), interrupted="interrupted; nothing was written")
+    run_command(
+        lambda: job(command_line().parse())(),
+        interrupted="interrupted; the same command again goes on from the answers that are there",
+    )

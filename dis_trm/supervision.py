@@ -101,7 +101,7 @@ class DISSupervision:
 
     config_class = DISConfig
     fixed_steps = True
-    votes_ranked_by = "count, then mean token log-probability of the answer"
+    confidence_kind = "token_log_probability"
 
     def __init__(self, model: TinyRecursiveModel, config: DISConfig) -> None:
         if not 0 <= config.mask_token < model.shape.vocab_size:
@@ -131,7 +131,7 @@ class DISSupervision:
     def initial_carry(self, batch: Batch) -> DISCarry:
         """Slots shaped like `batch`, every one marked halted."""
         slots = empty_slots(self.model, batch)
-        path = slots["labels"][:, None].expand(-1, self.max_steps + 1, -1)
+        path = slots["labels"][:, None].expand(-1, self.config.halt_max_steps + 1, -1)
         slots["steps"] = torch.full_like(slots["steps"], self.max_steps)
         return DISCarry(**slots, fed=slots["inputs"], path=path, done=self.max_steps)
 
@@ -144,7 +144,7 @@ class DISSupervision:
             Latents(carry.z_H, carry.z_L),
             carry.fed,
             carry.labels,
-            carry.path[:, carry.done : carry.done + 2],
+            carry.path[:, self._frames(carry.done)],
             self.model.puzzle_vectors(carry.puzzle_identifiers),
             steps,
         )
@@ -193,6 +193,16 @@ class DISSupervision:
         """Mean log-probability of the predicted tokens; DIS has no halting probability."""
         return -self.token_loss(output.logits, output.predictions).mean(-1)
 
+    def take_steps(self, steps: int) -> None:
+        """See `Supervision`; steps beyond the trained N have step N's index and target."""
+        check_supervision_steps(steps)
+        self.max_steps = steps
+
+    def _frames(self, done: int) -> slice:
+        """The targets of the step before and of this one, with `done` steps behind it."""
+        first = min(done, self.config.halt_max_steps - 1)
+        return slice(first, first + 2)
+
     def _start(self, carry: DISCarry, batch: Batch, rng: StepRandom) -> DISCarry:
         """Fill the slots, which all are free: question fed, and a new path of targets."""
         carry = start_slots(self.model, carry, batch)
@@ -201,14 +211,16 @@ class DISSupervision:
 
     def _step_embedding(self, steps: Tensor) -> Tensor | None:
         """`[B, D]` for step numbers `[B]`, or None without a step index."""
-        table = self.model.timestep_embed
+        table, trained = self.model.timestep_embed, self.config.halt_max_steps
         if table is None:
             return None
+        if self.max_steps > trained:
+            steps = steps.clamp(max=trained)
         if self.config.step_index == "continuous":
-            time = (steps / self.max_steps).to(table.dtype)
+            time = (steps / trained).to(table.dtype)
             return time[:, None] * table.embedding_weight.to(table.dtype)
         return table(steps)
 
     def _step_weight(self, steps: Tensor) -> Tensor | float:
         """w_s, of mean 1 over s = 1..N."""
-        return 2 * steps / (self.max_steps + 1) if self.config.step_weights == "linear" else 1.0
+        return 2 * steps / (self.config.halt_max_steps + 1) if self.config.step_weights == "linear" else 1.0

@@ -74,7 +74,7 @@ class ACTSupervision:
 
     config_class = ACTConfig
     fixed_steps = False
-    votes_ranked_by = "count, then mean halting probability"
+    confidence_kind = "halting_probability"
 
     def __init__(self, model: TinyRecursiveModel, config: ACTConfig) -> None:
         self.model, self.config = model, config
@@ -140,6 +140,11 @@ class ACTSupervision:
     def confidence(self, output: StepOutput[ACTCarry]) -> Tensor:
         """The halting probability."""
         return halting_probability(output.q_halt_logits)
+
+    def take_steps(self, steps: int) -> None:
+        """See `Supervision`; the network knows nothing of the number of steps."""
+        check_supervision_steps(steps)
+        self.max_steps = steps
 
     @property
     def _learns_to_continue(self) -> bool:

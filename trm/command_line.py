@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import math
 import os
 import re
 import sys
@@ -77,6 +78,23 @@ def integer(lowest: int, highest: int | None = None) -> Callable[[str], int]:
         if number < lowest or (highest is not None and number > highest):
             raise argparse.ArgumentTypeError(f"{number} is out of range: {allowed}")
         return number
+
+    return read
+
+
+def number(lowest: float = -math.inf, highest: float = math.inf) -> Callable[[str], float]:
+    """An argument type: a finite number from `lowest` to `highest`."""
+
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
+        if not math.isfinite(value) or not lowest <= value <= highest:
+            raise argparse.ArgumentTypeError(
+                f"{text} is out of range: a finite number in {lowest}..{highest}"
+            )
+        return value
 
     return read
 

@@ -68,6 +68,12 @@ class StepOutput(Generic[C]):
     network_calls: int
 
 
+CONFIDENCE_KINDS = {
+    "halting_probability": "mean halting probability",
+    "token_log_probability": "mean token log-probability of the answer",
+}
+
+
 class Supervision(Protocol[C]):
     """TRM or DIS, behind one face: `ACTSupervision`, `DISSupervision`.
 
@@ -79,7 +85,7 @@ class Supervision(Protocol[C]):
     max_steps: int  # supervision steps an example takes at most (DIS: exactly)
     fixed_steps: bool  # every example takes exactly max_steps, so that all slots start together
     loss_type: str  # a key of trm.losses.TOKEN_LOSSES
-    votes_ranked_by: str  # how equal predictions' votes are ranked, for the reader of the scores
+    confidence_kind: str  # what `confidence` gives, one of CONFIDENCE_KINDS
     forward: Callable[..., Any]
 
     def initial_carry(self, batch: Batch) -> C:
@@ -92,6 +98,10 @@ class Supervision(Protocol[C]):
 
     def confidence(self, output: StepOutput[C]) -> Tensor:
         """`[B]` float: the number whose mean ranks answers with equally many votes."""
+        ...
+
+    def take_steps(self, steps: int) -> None:
+        """From now on answer in so many supervision steps, fewer or more than were trained; only for evaluation."""
         ...
 
 

@@ -1,61 +1,34 @@
 """Score a model on a test split: accuracy at each supervision step, ARC votes, and copying the input beside it.
 
-B global batch, L grid tokens, S supervision steps, E examples.
+B rows of a part, L grid tokens, S supervision steps, E examples.
 """
 
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from trm.distributed import Ranks
 from trm.errors import UserError
-from trm.evaluation.arc_voting import ArcVoting, VotingResult
-from trm.evaluation.rollout import Rollout, roll_out
+from trm.evaluation.answers import Answers, Respondent
+from trm.evaluation.arc_ranking import DEFAULT_RANKING
+from trm.evaluation.arc_scores import ArcTally
+from trm.evaluation.arc_voting import VotingResult
+from trm.evaluation.guided_scores import GuidedTally, MarginTally
+from trm.evaluation.halting import HaltingTally
+from trm.evaluation.samples import Kept, Samples
 from trm.evaluation.scorers.base import Scorer
 from trm.evaluation.scorers.registry import scorer_of
+from trm.evaluation.step_scores import StepScores, StepTally
 from trm.evaluation.task_scores import TaskTally
-from trm.puzzles.batch import IGNORE_LABEL, Batch
-from trm.puzzles.layout_writer import BLANK
+from trm.puzzles.batch import IGNORE_LABEL
 from trm.puzzles.loading import EvaluationData
-from trm.randomness import SeededStepRandom
 from trm.supervision import Supervision
-
-SAMPLES = 64  # tasks of which a rollout is kept whole, for pictures
-
-
-@dataclass
-class Tally:
-    """Sums over examples, kept on the first rank; added in file order, so that ranks change nothing."""
-
-    examples: int = 0
-    share: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))  # [S]
-    whole: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))  # [S]
-    loss: float = 0.0
-
-    def add(self, right: NDArray[Any], scored: NDArray[Any], loss: NDArray[Any] | None = None) -> None:
-        """Take in right `[B, S]` of scored `[B]` tokens; examples without a known answer do not count."""
-        known = scored > 0
-        right, scored = right[known], scored[known][:, None]
-        if not self.examples:
-            self.share, self.whole = np.zeros(right.shape[1]), np.zeros(right.shape[1], np.int64)
-        self.examples += len(right)
-        self.share += (right / scored).sum(0)
-        self.whole += (right == scored).sum(0)
-        if loss is not None:
-            self.loss += math.fsum(loss[known])
-
-    def means(self) -> tuple[list[float], list[float]]:
-        """(cell accuracy, exact accuracy) `[S]` each."""
-        total = max(self.examples, 1)
-        return (self.share / total).tolist(), (self.whole / total).tolist()
 
 
 @dataclass(frozen=True)
@@ -64,21 +37,136 @@ class Evaluation:
 
     scores: the content of scores.json.  voting: ARC votes, or None.  samples: arrays for pictures
     (names `[K]`, inputs and labels `[K, L]`, preds `[K, S, L]`).  outputs: the arrays that were asked for.
+    examples: of a set without votes: key `[E]`, right `[E]` and, with a scorer, solved `[E]`, of the last step.
+    profiles: arrays by supervision step and position, of the advantage margin.
     """
 
     scores: dict[str, Any]
     voting: VotingResult | None
     samples: dict[str, NDArray[Any]]
     outputs: dict[str, NDArray[Any]]
+    examples: dict[str, NDArray[Any]] = field(default_factory=dict)
+    profiles: dict[str, NDArray[Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How answers are scored.
+
+    confidence_kind: what their confidence is, a key of `trm.supervision.CONFIDENCE_KINDS`.
+    arc: let augmentations vote, and score tasks.  ranked_by: how votes rank (`trm.evaluation.arc_ranking.RANKINGS`).
+    details: also votes after every step, halting curves and single examples.
+    save_outputs: arrays of every example to keep (see SAVED_OUTPUTS in trm/training/config.py).
+    """
+
+    confidence_kind: str
+    arc: bool
+    ranked_by: str = DEFAULT_RANKING
+    details: bool = False
+    save_outputs: Sequence[str] = ()
+
+
+class Scoring:
+    """Takes answers in, part by part in file order, and scores them.
+
+    Raises:
+        UserError: a dataset's scorer is not there, or votes are wanted where there is nothing to vote on.
+    """
+
+    def __init__(self, data: EvaluationData, rules: Rules) -> None:
+        self.rules = rules
+        self._scorers: dict[str, Scorer | None] = {one.name: scorer_of(one.about) for one in data.sets}
+        if rules.arc:
+            _check_arc(data)
+        self._steps, self._copy, self._loss = StepTally(), StepTally(), Loss()
+        self._halting: HaltingTally | None = None
+        self._margins, self._guided = MarginTally(), GuidedTally()
+        self._samples, self._kept = Samples(data.identifiers), Kept(rules.save_outputs)
+        self._examples: list[dict[str, NDArray[Any]]] = []
+        self._tasks = {
+            one.name: TaskTally(one.dataset, one.about, self._scorers[one.name]) for one in data.sets
+        }
+        self._arc = (
+            ArcTally(data, rules.ranked_by, rules.confidence_kind, rules.details) if rules.arc else None
+        )
+        self._calls: list[int] = []
+
+    def add(self, made: Answers) -> None:
+        """Take in a part of the answers."""
+        self._calls = made.network_calls
+        self._steps.add(made.predictions, made.labels)
+        self._copy.add(made.inputs[:, None], made.labels)
+        self._loss.add(made)
+        self._samples.add(made)
+        self._kept.add(made)
+        solved = self._tasks[made.set_name].add(made)
+        if self._arc is not None:
+            self._arc.add(made)
+        if self.rules.details:
+            self._add_details(made, solved)
+
+    def _add_details(self, made: Answers, solved: NDArray[np.bool_] | None) -> None:
+        if self._halting is None:
+            self._halting = HaltingTally(made.network_calls, self.rules.confidence_kind)
+        self._halting.add(made.predictions, made.labels, made.q_halt_logits, made.confidence)
+        self._guided.add(made)
+        if "margin" in made.probes:
+            self._margins.add(made.probes["margin"])
+        if self._arc is None:
+            self._examples.append(_examples(made, solved))
+
+    def result(self) -> Evaluation:
+        """The scores of everything that was added."""
+        steps, copied = self._steps.result(), self._copy.result()
+        scores = {
+            "examples": steps.examples,
+            "network_calls_per_answer": self._calls[-1],
+            "per_step": _per_step(steps) | {"network_calls": self._calls},
+            "lm_loss": self._loss.mean(),
+            "copy": {
+                "cell_accuracy": copied.cell_accuracy[0],
+                "exact_accuracy": copied.exact_accuracy[0],
+            },
+            "tasks": [tally.result() for tally in self._tasks.values()],
+        }
+        voting = self._arc.put_into(scores) if self._arc is not None else None
+        if self._halting is not None:
+            scores |= self._details(steps, self._halting)
+        return Evaluation(
+            scores,
+            voting,
+            self._samples.stacked(),
+            self._kept.stacked(),
+            _joined(self._examples),
+            self._margins.by_position(),
+        )
+
+    def _details(self, steps: StepScores, halting: HaltingTally) -> dict[str, Any]:
+        over_time = ("first_right", "stayed_right", "fixed_late", "broken_late")
+        found: dict[str, Any] = {
+            "over_steps": {name: getattr(steps, name) for name in over_time},
+            "halting": self._halting_curves(halting),
+        }
+        if guided := self._guided.scores():
+            found["guidance"] = guided
+        if margins := self._margins.scores():
+            found["margin"] = margins
+        return found
+
+    def _halting_curves(self, halting: HaltingTally) -> dict[str, Any]:
+        """Of TRM with its halting head; DIS's is never trained, so what it would say is left out."""
+        curves = halting.result().as_dict()
+        if self.rules.confidence_kind != "halting_probability":
+            curves["points"] = [point for point in curves["points"] if point["policy"] != "q_halt"]
+        return curves
 
 
 @dataclass(frozen=True)
 class Evaluator:
-    """Evaluates one model on one test split.
+    """Evaluates one model on one test split, as training does: nothing is kept but the scores.
 
     Args:
-        arc: let augmentations vote, and score tasks.
-        save_outputs: arrays of every example to keep (see SAVED_OUTPUTS in trm/training/config.py).
+        arc, save_outputs: see `Rules`.
     """
 
     supervision: Supervision[Any]
@@ -87,203 +175,77 @@ class Evaluator:
     arc: bool
     seed: int = 0
     save_outputs: Sequence[str] = ()
-    _scorers: dict[str, Scorer | None] = field(init=False, repr=False, compare=False)  # of each set
 
     def __post_init__(self) -> None:
-        scorers = {
-            one.name: scorer_of(one.about) for one in self.data.sets
-        }  # a missing one is told before training
-        object.__setattr__(self, "_scorers", scorers)
-        if not self.arc:
-            return
-        canvas = math.isqrt(self.data.metadata.seq_len)
-        if not self.data.test_puzzles or canvas**2 != self.data.metadata.seq_len:
-            raise UserError(
-                f"evaluators=[arc], but {', '.join(map(str, self.data.paths))} has no test_puzzles.json",
-                "the arc evaluator on ARC datasets only",
-                'set evaluators="[]", or build the dataset again with data.build_arc_dataset',
-            )
+        self._scoring()  # what is missing is told before training
 
     def run(self, over: Callable[[Any], Any] = iter) -> Evaluation:
         """Evaluate the whole split; every rank takes part, only the first one's result is complete.
 
         over: wraps the batches, for a progress bar.
         """
-        model = self.supervision.model
-        was_training = model.training
-        model.eval()
         started = time.monotonic()
-        try:
-            evaluation = self._run(over)
-        finally:
-            model.train(was_training)
+        scoring = self._scoring()
+        for made in Respondent(self.supervision, self.data, self.ranks, self.seed).answers(over=over):
+            if self.ranks.is_first:
+                scoring.add(made)
+        evaluation = scoring.result() if self.ranks.is_first else Evaluation({}, None, {}, {})
         speed = self.data.total_examples / (time.monotonic() - started)
         evaluation.scores.update(seed=self.seed, examples_per_second=speed)
         return evaluation
 
-    def _run(self, over: Callable[[Any], Any]) -> Evaluation:
-        model_tally, copy_tally = Tally(), Tally()
-        model_votes, copy_votes = (self._voting(), self._voting()) if self.arc else (None, None)
-        samples, kept = Samples(self.data.identifiers), Kept(self.save_outputs)
-        tasks = {
-            one.name: TaskTally(one.dataset, one.about, self._scorers[one.name]) for one in self.data.sets
-        }
-        calls: list[int] = []
-        for number, (set_name, batch, rollout) in enumerate(self._gathered(over)):
-            if not self.ranks.is_first:
-                continue
-            if number == 0:
-                calls = rollout.network_calls
-            arrays = _arrays(batch, rollout)
-            copied = ((arrays["labels"] == arrays["inputs"]) & (arrays["labels"] != IGNORE_LABEL)).sum(-1)
-            model_tally.add(rollout.right.numpy(), rollout.scored.numpy(), rollout.loss.numpy())
-            copy_tally.add(copied[:, None], rollout.scored.numpy())
-            samples.add(arrays, rollout.predictions.numpy())
-            tasks[set_name].add(arrays, rollout.predictions.numpy())
-            kept.add(arrays)
-            if model_votes is not None and copy_votes is not None:
-                who, asked = arrays["puzzle_identifiers"], arrays["inputs"].astype(np.uint8)
-                model_votes.add(who, asked, arrays["preds"], arrays["confidence"])
-                copy_votes.add(who, asked, asked, np.zeros(len(who)))
-        scores = self._scores(model_tally, calls)
-        scores["copy"] = _copy_scores(copy_tally)
-        scores["tasks"] = [tally.result() for tally in tasks.values()]
-        voted = model_votes.result() if model_votes is not None else None
-        if voted is not None and copy_votes is not None:
-            scores |= {"scores": voted.scores, "counts": voted.counts}
-            scores["votes_ranked_by"] = self.supervision.votes_ranked_by
-            copied_result = copy_votes.result()
-            scores["copy"] |= {"scores": copied_result.scores, "counts": copied_result.counts}
-        return Evaluation(scores, voted, samples.stacked(), kept.stacked())
+    def _scoring(self) -> Scoring:
+        rules = Rules(self.supervision.confidence_kind, self.arc, save_outputs=self.save_outputs)
+        return Scoring(self.data, rules)
 
-    def _gathered(self, over: Callable[[Any], Any]) -> Iterator[tuple[str, Batch, Rollout]]:
-        """Global batches on the CPU, without padding rows, on every rank in the same order; and their sets."""
-        for local in over(self.data):
-            batch = local.batch.to(self.ranks.device)
-            first = self.ranks.rank * len(batch)
-            rng = SeededStepRandom(self.seed, 0, len(batch) * self.ranks.world_size, first, len(batch))
-            rollout = roll_out(self.supervision, batch, rng)
-            rows = torch.arange(len(batch), device=self.ranks.device) < len(local.examples)
-            yield local.set_name, *self._gather(batch, rollout, rows)
 
-    def _gather(self, batch: Batch, rollout: Rollout, rows: Tensor) -> tuple[Batch, Rollout]:
-        real = self.ranks.gather_rows(rows.to(torch.uint8)).nonzero()[:, 0]
+class Loss:
+    """The mean token loss of examples with a known answer."""
 
-        def together(tensor: Tensor) -> Tensor:
-            return self.ranks.gather_rows(tensor).index_select(0, real).cpu()
+    def __init__(self) -> None:
+        self._parts: list[float] = []
+        self._examples = 0
 
-        whole = Batch(together(batch.inputs), together(batch.labels), together(batch.puzzle_identifiers))
-        return whole, Rollout(
-            together(rollout.predictions),
-            together(rollout.right),
-            together(rollout.scored),
-            together(rollout.loss),
-            together(rollout.q_halt_logits),
-            together(rollout.confidence),
-            rollout.network_calls,
+    def add(self, made: Answers) -> None:
+        """Take in a part of the answers."""
+        known = made.scored.any(1)
+        self._parts.append(math.fsum(made.loss[known]))
+        self._examples += int(known.sum())
+
+    def mean(self) -> float | None:
+        """One that JSON can hold; None, which is said, where an answer's is not finite."""
+        mean = math.fsum(self._parts) / max(self._examples, 1) if np.isfinite(self._parts).all() else math.nan
+        if math.isfinite(mean):
+            return mean
+        print("error: the loss of this evaluation is not finite: an answer's logits are not", file=sys.stderr)
+        return None
+
+
+def _check_arc(data: EvaluationData) -> None:
+    canvas = math.isqrt(data.metadata.seq_len)
+    if not data.test_puzzles or canvas**2 != data.metadata.seq_len:
+        raise UserError(
+            f"evaluators=[arc], but {', '.join(map(str, data.paths))} has no test_puzzles.json",
+            "the arc evaluator on ARC datasets only",
+            'set evaluators="[]", or build the dataset again with data.build_arc_dataset',
         )
 
-    def _voting(self) -> ArcVoting:
-        metadata = self.data.metadata
-        canvas = math.isqrt(metadata.seq_len)
-        return ArcVoting(self.data.identifiers, self.data.test_puzzles, canvas, metadata.blank_identifier_id)
 
-    def _scores(self, tally: Tally, calls: list[int]) -> dict[str, Any]:
-        cell, exact = tally.means()
-        return {
-            "examples": tally.examples,
-            "network_calls_per_answer": calls[-1] if calls else 0,
-            "per_step": {"cell_accuracy": cell, "exact_accuracy": exact, "network_calls": calls},
-            "lm_loss": _finite(tally.loss / max(tally.examples, 1)),
-        }
+def _per_step(steps: StepScores) -> dict[str, Any]:
+    names = ("cell_accuracy", "exact_accuracy", "hamming", "changed")
+    return {name: getattr(steps, name) for name in names}
 
 
-def _arrays(batch: Batch, rollout: Rollout) -> dict[str, NDArray[Any]]:
-    """What a reader of outputs may want, by the published names."""
-    return {
-        "inputs": batch.inputs.numpy(),
-        "labels": batch.labels.numpy(),
-        "puzzle_identifiers": batch.puzzle_identifiers.numpy(),
-        "preds": rollout.predictions[:, -1].numpy(),
-        "q_halt_logits": rollout.q_halt_logits.numpy(),
-        "confidence": rollout.confidence.numpy(),
-    }
+def _examples(made: Answers, solved: NDArray[np.bool_] | None) -> dict[str, NDArray[Any]]:
+    """Of the rows with a known answer."""
+    known = made.scored.any(1)
+    right = (made.predictions[:, -1] == made.labels) | (made.labels == IGNORE_LABEL)
+    numbers = (made.first + 1 + np.flatnonzero(known)).astype(np.str_)
+    found = {"key": np.char.add(f"{made.set_name}/", numbers), "right": right.all(1)[known]}
+    return found if solved is None else {**found, "solved": solved[known]}
 
 
-def _copy_scores(tally: Tally) -> dict[str, Any]:
-    """The same accuracies for the answer that repeats the question."""
-    cell, exact = tally.means()
-    return {"cell_accuracy": cell[0] if cell else 0.0, "exact_accuracy": exact[0] if exact else 0.0}
-
-
-class Samples:
-    """For pictures, of each task: its first test input, augmented or not, that ends right; else its first one.
-
-    So a share of right samples is no score. At most `SAMPLES` tasks, in file order. A puzzle without an identity (its
-    identifier is the blank one) is a task of its own, called "example <n>", counted from 1 over all examples.
-    """
-
-    def __init__(self, identifiers: Sequence[str]) -> None:
-        self._identifiers = identifiers
-        self._seen = 0
-        self._taken: dict[str, tuple[str, list[NDArray[Any]]]] = {}  # task → name of the puzzle, arrays
-        self._right: set[str] = set()
-
-    def add(self, arrays: dict[str, NDArray[Any]], predictions: NDArray[np.uint8]) -> None:
-        """Look a batch through; predictions `[B, S, L]`."""
-        labels = arrays["labels"]
-        known = labels != IGNORE_LABEL
-        right = known.any(1) & ((arrays["preds"] == labels) | ~known).all(1)  # [B]
-        for row, identifier in enumerate(arrays["puzzle_identifiers"]):
-            self._seen += 1
-            name = self._identifiers[identifier]
-            if name == BLANK:
-                name = f"example {self._seen}"
-            task = name.partition("|||")[0]
-            room = len(self._taken) < SAMPLES and task not in self._taken
-            if room or (right[row] and task in self._taken and task not in self._right):
-                kept = [
-                    arrays["inputs"][row].astype(np.uint8),
-                    labels[row].astype(np.int16),
-                    predictions[row],
-                ]
-                self._taken[task] = (name, kept)
-                if right[row]:
-                    self._right.add(task)
-
-    def stacked(self) -> dict[str, NDArray[Any]]:
-        """names, inputs, labels, preds; empty without any."""
-        if not self._taken:
-            return {}
-        names, kept = zip(*self._taken.values(), strict=True)
-        inputs, labels, predictions = zip(*kept, strict=True)
-        return {
-            "names": np.array(names, dtype=np.str_),
-            "inputs": np.stack(inputs),
-            "labels": np.stack(labels),
-            "preds": np.stack(predictions),
-        }
-
-
-class Kept:
-    """Arrays of every example, for `eval_save_outputs`."""
-
-    def __init__(self, names: Sequence[str]) -> None:
-        self._parts: dict[str, list[NDArray[Any]]] = {name: [] for name in names}
-
-    def add(self, arrays: dict[str, NDArray[Any]]) -> None:
-        """Keep a batch's."""
-        for name, parts in self._parts.items():
-            parts.append(arrays[name])
-
-    def stacked(self) -> dict[str, NDArray[Any]]:
-        """`[E, …]` each."""
-        return {name: np.concatenate(parts) for name, parts in self._parts.items() if parts}
-
-
-def _finite(loss: float) -> float | None:
-    """A loss that JSON can hold; None, which is said, where an answer's is not finite."""
-    if math.isfinite(loss):
-        return loss
-    print(f"error: the loss of this evaluation is {loss}: an answer's logits are not finite", file=sys.stderr)
-    return None
+def _joined(parts: Sequence[dict[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
+    """The columns that every part has, one part after another."""
+    names = set.intersection(*(set(part) for part in parts)) if parts else set()
+    return {name: np.concatenate([part[name] for part in parts]) for name in sorted(names)}

@@ -13,27 +13,44 @@ from trm.errors import report
 from trm.evaluation.evaluate import Evaluation
 
 SCORES_FILE = "scores.json"
+ARRAYS = {  # file → field of an `Evaluation`
+    "rollout_samples": "samples",
+    "predictions": "outputs",
+    "examples": "examples",
+    "profiles": "profiles",
+}
+
+
+OPTIONAL = ("submission.json", "outputs.jsonl", *(f"{name}.npz" for name in ARRAYS))
 
 
 def write_evaluation(folder: Path, evaluation: Evaluation) -> None:
-    """Write scores.json, submission.json, outputs.jsonl, rollout_samples.npz and predictions.npz.
-
-    The last four only where there is something to put in them; manifest.json has their checksums. `folder` appears
-    when all is written.
-    """
+    """Write an evaluation's files; `folder` appears when all is written."""
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    (partial / SCORES_FILE).write_text(json.dumps(evaluation.scores, indent=1) + "\n")
+    write_results(partial, evaluation)
+    finish_folder(partial, folder)
+
+
+def write_results(folder: Path, evaluation: Evaluation) -> None:
+    """Write scores.json and, where there is something to put in, the files of `OPTIONAL` into an existing folder."""
+    for name in OPTIONAL:
+        (folder / name).unlink(missing_ok=True)
+    (folder / SCORES_FILE).write_text(json.dumps(evaluation.scores, indent=1) + "\n")
     if evaluation.voting is not None:
-        evaluation.voting.write(partial)
-    if evaluation.samples:
-        np.savez_compressed(partial / "rollout_samples.npz", allow_pickle=False, **evaluation.samples)
-    if evaluation.outputs:
-        np.savez_compressed(partial / "predictions.npz", allow_pickle=False, **evaluation.outputs)
-    write_manifest(partial)
+        evaluation.voting.write(folder)
+    for name, field in ARRAYS.items():
+        arrays = getattr(evaluation, field)
+        if arrays:
+            np.savez_compressed(folder / f"{name}.npz", allow_pickle=False, **arrays)
+
+
+def finish_folder(working: Path, folder: Path) -> None:
+    """List the files of a folder that is complete with their checksums, and give it its name."""
+    write_manifest(working)
     shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)
+    working.rename(folder)
 
 
 def read_scores(folder: Path) -> dict[str, Any] | None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trm.evaluation.answers import Answers
 from trm.evaluation.scorers.base import SOLVED, Scorer
 from trm.puzzles.manifest import About
 
@@ -24,20 +25,22 @@ class TaskTally:
         self._verdicts: Counter[str] = Counter()
         self._solved: NDArray[np.int64] = np.zeros(0, np.int64)  # [S]
 
-    def add(self, arrays: dict[str, NDArray[Any]], predictions: NDArray[np.uint8]) -> None:
-        """Take in a batch's inputs and labels `[B, L]` and predictions `[B, S, L]`."""
-        self._examples += len(predictions)
+    def add(self, made: Answers) -> NDArray[np.bool_] | None:
+        """Judge a part of the answers; which are solved after the last step `[B]`, or None without a scorer."""
+        self._examples += len(made)
         if self._scorer is None:
-            return
-        steps = predictions.shape[1]
+            return None
+        steps = made.predictions.shape[1]
         if not len(self._solved):
             self._solved = np.zeros(steps, np.int64)
+        labels = made.labels.astype(np.int32)
         for step in range(steps):
-            verdicts = self._scorer(arrays["inputs"], arrays["labels"], predictions[:, step])
+            verdicts = self._scorer(made.inputs, labels, made.predictions[:, step])
             self._solved[step] += int(verdicts[SOLVED].sum())
         self._verdicts.update(
             {name: int(given.sum()) for name, given in verdicts.items()}
         )  # of the last step
+        return np.asarray(verdicts[SOLVED], dtype=bool)
 
     def result(self) -> dict[str, Any]:
         """For scores.json: the dataset in its own words, and how many answers got each verdict."""

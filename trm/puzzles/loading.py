@@ -4,8 +4,9 @@ B global batch, b = B / world_size rows of this rank, L grid tokens.
 Ranks take consecutive slices of the global batch: rank r has rows [r·b, (r+1)·b).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import TypedDict
 
@@ -16,8 +17,9 @@ from numpy.typing import NDArray
 from trm.errors import UserError
 from trm.puzzles.batch import IGNORE_LABEL, Batch
 from trm.puzzles.datasets import PuzzleData, PuzzleSet
-from trm.puzzles.layout import PuzzleExamples, PuzzleMetadata
+from trm.puzzles.layout import PuzzleExamples, PuzzleMetadata, TestPuzzles
 from trm.puzzles.sampling import Drawn, GroupSampler
+from trm.puzzles.selection import EVERYTHING, Selection, task_name
 
 
 class DataPosition(TypedDict):
@@ -128,11 +130,14 @@ class TrainingData(PuzzleData):
 
 
 class EvaluationData(PuzzleData):
-    """Every example of a split once, in file order; iterate it.
+    """Every chosen example of a split once, in file order; iterate it.
 
     Every rank gets the same number of batches, each of b rows, so that ranks stay in step.
 
-    Args and Raises: see `TrainingData`.
+    Args:
+        selection: which examples.
+
+    Other arguments and Raises: see `TrainingData`; UserError also for a selection that names what is not there.
     """
 
     def __init__(
@@ -144,30 +149,79 @@ class EvaluationData(PuzzleData):
         rank: int = 0,
         world_size: int = 1,
         build_command: str | None = None,
+        selection: Selection = EVERYTHING,
     ) -> None:
-        self._local = rows_per_rank(global_batch_size, world_size)
         super().__init__(paths, split, build_command)
-        self._global, self._rank = global_batch_size, rank
+        self._rank, self._world_size, self.selection = rank, world_size, selection
+        self.set_batch_size(global_batch_size)
+        if selection.tasks:
+            selection.check({task_name(name) for name in self._names_of_tasks()})
+        self._chosen = [self._choose(one) for one in self.sets]
+
+    def set_batch_size(self, global_batch_size: int) -> None:
+        """Iterate in batches of another size from now on."""
+        self._local = rows_per_rank(global_batch_size, self._world_size)
+        self._global = global_batch_size
+
+    @property
+    def set_sizes(self) -> dict[str, int]:
+        """Chosen examples of each set, over all ranks."""
+        return {one.name: len(chosen) for one, chosen in zip(self.sets, self._chosen, strict=True)}
 
     @property
     def total_examples(self) -> int:
-        """Examples over all sets and ranks."""
-        return sum(one.examples.count for one in self.sets)
+        """Chosen examples over all sets and ranks."""
+        return sum(self.set_sizes.values())
+
+    @property
+    def scored_puzzles(self) -> TestPuzzles:
+        """Of `test_puzzles`, the chosen tasks."""
+        if self.selection.takes_all:
+            return self.test_puzzles
+        taken = {
+            task_name(self.identifiers[identifier])
+            for one, chosen in zip(self.sets, self._chosen, strict=True)
+            for identifier in np.unique(one.examples.puzzle_identifiers[self._puzzles(one, chosen)]).tolist()
+        }
+        return {task: puzzle for task, puzzle in self.test_puzzles.items() if task in taken}
 
     def __len__(self) -> int:
         """Batches."""
-        return sum(-(-one.examples.count // self._global) for one in self.sets)
+        return len(self.batches_from(0))
 
     def __iter__(self) -> Iterator[EvaluationBatch]:
+        return (make() for make in self.batches_from(0))
+
+    def batches_from(self, example: int) -> list[Callable[[], EvaluationBatch]]:
+        """What makes each batch from the chosen example number `example` on, counted over all sets."""
+        batches: list[Callable[[], EvaluationBatch]] = []
+        for one, chosen in zip(self.sets, self._chosen, strict=True):
+            rest = chosen[min(example, len(chosen)) :]
+            example = max(example - len(chosen), 0)
+            for start in range(0, len(rest), self._global):
+                mine = start + self._rank * self._local
+                mine_only = rest[mine : min(start + self._global, mine + self._local)]
+                batches.append(partial(self._load, one, mine_only))
+        return batches
+
+    def _choose(self, one: PuzzleSet) -> NDArray[np.int64]:
+        if self.selection.takes_all:
+            return np.arange(one.examples.count)
+        return self.selection.examples(one.examples, self.identifiers if self.selection.tasks else ())
+
+    def _names_of_tasks(self) -> Iterator[str]:
         for one in self.sets:
-            total = one.examples.count
-            for start in range(0, total, self._global):
-                first = min(start + self._rank * self._local, total)
-                yield self._load(one, np.arange(first, min(first + self._local, total)))
+            for identifier in one.examples.puzzle_identifiers[one.examples.group_indices[:-1]].tolist():
+                if identifier != self.metadata.blank_identifier_id:
+                    yield self.identifiers[identifier]
+
+    @staticmethod
+    def _puzzles(one: PuzzleSet, examples: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The puzzles `[b]` that examples `[b]` belong to."""
+        return np.searchsorted(one.examples.puzzle_indices, examples, side="right") - 1
 
     def _load(self, one: PuzzleSet, examples: NDArray[np.int64]) -> EvaluationBatch:
-        puzzles = np.searchsorted(one.examples.puzzle_indices, examples, side="right") - 1
-        batch = _batch(one.examples, examples, puzzles, self.metadata)
+        batch = _batch(one.examples, examples, self._puzzles(one, examples), self.metadata)
         return EvaluationBatch(_padded(batch, self._local, self.metadata), examples, one.name)
 
 

@@ -6,7 +6,6 @@ It is written under a temporary name, synced and renamed; the manifest, with siz
 kill leaves half done (`.partial`, `.old`) is put right by `tidy` at the next start. Reading verifies what it reads.
 """
 
-import hashlib
 import json
 import os
 import re
@@ -19,6 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
+from trm.checksums import digest
 from trm.errors import UserError
 from trm.training.checkpoint_reading import (
     MANIFEST,
@@ -84,14 +84,27 @@ def load(folder: Path) -> TrainingState:
     return TrainingState(**{part: read_tensors(folder, part, manifest) for part in PARTS}, state=state)
 
 
-def load_weights(folder: Path) -> dict[str, Tensor]:
-    """The weights to evaluate with: the model's, the averaged ones where there are any.
+def load_weights(folder: Path, kind: str = "auto") -> dict[str, Tensor]:
+    """The weights to evaluate with.
+
+    kind: `raw` (the model's), `ema` (its averaged ones), `auto` (the averaged ones where there are any).
 
     Raises:
         DamagedError: one of their files is damaged, or the checkpoint is incomplete.
+        UserError: averaged weights are asked for, and the run kept none.
     """
     manifest = read_manifest(folder)
-    return read_tensors(folder, "model", manifest) | read_tensors(folder, "ema", manifest)
+    model = read_tensors(folder, "model", manifest)
+    if kind == "raw":
+        return model
+    averaged = read_tensors(folder, "ema", manifest)
+    if kind == "ema" and not averaged:
+        raise UserError(
+            f"averaged weights of {folder}, whose run kept none",
+            "raw, or auto; ema for a run that was trained with ema=True",
+            "leave --weights out",
+        )
+    return model | averaged
 
 
 def steps(root: Path) -> list[Path]:
@@ -225,8 +238,7 @@ def _storable(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def _sync_and_hash(file: Path) -> str:
     _sync(file)
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return digest(file)
 
 
 def _sync(path: Path) -> None:

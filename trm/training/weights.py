@@ -1,4 +1,4 @@
-"""Weights from elsewhere, and for elsewhere: published checkpoints, our own, and what must fit.
+"""Weights from elsewhere: published checkpoints, exports, our own, and what must fit.
 
 Published: a pickled state dict whose keys start with `_orig_mod.model.inner.` or `model.inner.`, beside an
 `all_config.yaml` (formats.md, "Published TRM checkpoints"). Only ever read with `weights_only=True`.
@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from omegaconf import OmegaConf
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor
 
 from trm.errors import UserError
@@ -23,6 +24,8 @@ COMPILED_PREFIX, PREFIX = "_orig_mod.", "model.inner."
 PUZZLE_ROWS = "puzzle_emb.weights"
 STEP_TABLE = "timestep_embed.embedding_weight"
 PUBLISHED_CONFIG = "all_config.yaml"
+EXPORTED_WEIGHTS, EXPORTED_CONFIG = "model.safetensors", "config.yaml"
+WEIGHT_KINDS = ("auto", "ema", "raw")
 LARGEST = {
     "expansion": 64,
     "puzzle_emb_len": 4096,
@@ -33,12 +36,12 @@ MOST_SHOWN = 40  # faults of a checkpoint in one error
 
 
 def find_checkpoint(path: Path) -> Path:
-    """The checkpoint that a run directory, a checkpoint directory or a published file stands for.
+    """The checkpoint that a run directory, a checkpoint directory, an exported folder or a published file stands for.
 
     Raises:
         UserError: there is none.
     """
-    if path.is_file() or (path / checkpoints.MANIFEST).is_file():
+    if path.is_file() or (path / checkpoints.MANIFEST).is_file() or is_exported(path):
         return path
     root = path / "checkpoints" if (path / "checkpoints").is_dir() else path
     newest, faults = checkpoints.latest(root) if root.is_dir() else (None, [])
@@ -47,15 +50,50 @@ def find_checkpoint(path: Path) -> Path:
     if newest is None:
         raise UserError(
             f"no checkpoint at {path}",
-            "a run directory, one of its checkpoints/step_<n>, or a published checkpoint file",
+            "a run directory, one of its checkpoints/step_<n>, an exported folder, or a published checkpoint file",
             "check the path; a run has its first checkpoint after checkpoint_interval steps",
         )
     return newest
 
 
-def read_weights(checkpoint: Path) -> dict[str, Tensor]:
-    """The state dict of one of our checkpoints (a directory) or of a published one (a file)."""
-    return checkpoints.load_weights(checkpoint) if checkpoint.is_dir() else read_published(checkpoint)
+def is_exported(path: Path) -> bool:
+    """Whether a folder is an export: weights with their configuration beside them."""
+    return (path / EXPORTED_WEIGHTS).is_file() and (path / EXPORTED_CONFIG).is_file()
+
+
+def read_weights(checkpoint: Path, kind: str = "auto") -> dict[str, Tensor]:
+    """The state dict of one of our checkpoints (a directory), of an export, or of a published one (a file).
+
+    kind: `auto` (averaged where the run kept an average), `ema` or `raw`; an export or a published file has one kind.
+
+    Raises:
+        UserError: damaged or unusable files, or a kind that is not there.
+    """
+    if checkpoint.is_dir() and not is_exported(checkpoint):
+        return checkpoints.load_weights(checkpoint, kind)
+    if kind != "auto":
+        raise UserError(
+            f"weights {kind!r} of {checkpoint}, which holds one kind of weights and does not say which",
+            "auto; ema and raw for checkpoints of a run",
+            "leave --weights out",
+        )
+    return read_exported(checkpoint) if checkpoint.is_dir() else read_published(checkpoint)
+
+
+def read_exported(folder: Path) -> dict[str, Tensor]:
+    """The state dict of an export.
+
+    Raises:
+        UserError: not a safetensors file.
+    """
+    try:
+        return load_file(folder / EXPORTED_WEIGHTS)
+    except SafetensorError as error:
+        raise UserError(
+            f"{folder / EXPORTED_WEIGHTS}: {shown(str(error))}",
+            "a safetensors file that is whole",
+            "fetch or export it again; it may be cut off, or a git-lfs pointer",
+        ) from error
 
 
 def read_published(file: Path) -> dict[str, Tensor]:
@@ -163,21 +201,3 @@ def published_arch(arch: Mapping[str, Any], weights: Mapping[str, Tensor]) -> di
     if supervision == "dis":
         ours = {k: v for k, v in ours.items() if k not in ("halt_exploration_prob", "no_ACT_continue")}
     return {**ours, "supervision": supervision}
-
-
-def export_published(
-    folder: Path, step: int, weights: Mapping[str, Tensor], config: Mapping[str, Any]
-) -> Path:
-    """Write `step_<n>` and `all_config.yaml` in the published form; returns the weights' file."""
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / f"step_{step}"
-    torch.save({PREFIX + k: v.clone() for k, v in weights.items()}, file)
-    arch = {
-        k: v for k, v in config["arch"].items() if k != "loss_type"
-    }  # `supervision` stays: theirs ignore it
-    arch |= {"name": "recursive_reasoning.trm@TinyRecursiveReasoningModel_ACTV1", "H_layers": 0}
-    arch["loss"] = {"name": "losses@ACTLossHead", "loss_type": config["arch"]["loss_type"]}
-    evaluators = [{"name": "arc@ARC"} for _ in config.get("evaluators", [])]
-    published = {**config, "arch": arch, "evaluators": evaluators}
-    OmegaConf.save(OmegaConf.create(published), folder / PUBLISHED_CONFIG)
-    return file

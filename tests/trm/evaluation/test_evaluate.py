@@ -1,5 +1,6 @@
 """Evaluation: what is counted, and what must not change the scores."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ from dis_trm.supervision import DISConfig, DISSupervision
 from tests.models import network
 from tests.runs import build_small_arc
 from trm.distributed import Ranks
-from trm.evaluation.evaluate import SAMPLES, Evaluation, Evaluator, Samples, Tally
+from trm.evaluation.answers import Answers
+from trm.evaluation.evaluate import Evaluation, Evaluator, Loss
+from trm.evaluation.samples import SAMPLES, Samples
 from trm.model import PuzzleShape, TinyRecursiveModel
 from trm.puzzles.loading import EvaluationData
 
@@ -72,17 +75,27 @@ def test_samples_are_one_test_input_of_each_task(dataset: Path) -> None:
     assert samples["preds"].shape[:2] == (len(tasks), 3)
 
 
+def answered(identifiers: list[int], labels: Any, preds: Any, first: int = 0, inputs: Any = None) -> Answers:
+    rows, tokens = labels.shape
+    return Answers(
+        set_name="all",
+        first=first,
+        inputs=np.zeros((rows, tokens), np.uint8) if inputs is None else inputs.astype(np.uint8),
+        labels=labels.astype(np.int16),
+        puzzle_identifiers=np.array(identifiers, np.int32),
+        predictions=preds[:, None],
+        q_halt_logits=np.zeros((rows, 1), np.float32),
+        confidence=np.zeros((rows, 1)),
+        loss=np.zeros(rows),
+        network_calls=[3],
+    )
+
+
 def test_of_a_task_s_test_inputs_the_first_that_ends_right_is_the_sample() -> None:
     samples = Samples(["<blank>", "a", "a|||t1|||0123456789", "a|||t2|||0123456789", "b"])
     labels = np.array([[5, -100], [5, -100], [6, -100], [7, -100]])
     preds = np.array([[4, 0], [5, 9], [6, 0], [0, 0]], np.uint8)
-    arrays = {
-        "puzzle_identifiers": np.array([1, 2, 3, 4]),
-        "inputs": np.zeros((4, 2)),
-        "labels": labels,
-        "preds": preds,
-    }
-    samples.add(arrays, preds[:, None])
+    samples.add(answered([1, 2, 3, 4], labels, preds))
     assert samples.stacked()["names"].tolist() == ["a|||t1|||0123456789", "b"]
 
 
@@ -92,13 +105,8 @@ def test_puzzles_without_an_identity_are_samples_of_their_own_the_first_ones_in_
     labels = np.arange(count)[:, None] % 5 + 1
     preds = np.where(np.arange(count)[:, None] % 2, labels, 0).astype(np.uint8)
     for part in (slice(0, 40), slice(40, count)):
-        arrays = {
-            "puzzle_identifiers": np.zeros(len(labels[part]), int),
-            "inputs": labels[part] + 100,
-            "labels": labels[part],
-            "preds": preds[part],
-        }
-        samples.add(arrays, preds[part, None])
+        rows = len(labels[part])
+        samples.add(answered([0] * rows, labels[part], preds[part], part.start, labels[part] + 100))
     kept = samples.stacked()
     assert kept["names"].tolist() == [f"example {number}" for number in range(1, SAMPLES + 1)]
     np.testing.assert_array_equal(kept["labels"], labels[:SAMPLES])
@@ -106,9 +114,10 @@ def test_puzzles_without_an_identity_are_samples_of_their_own_the_first_ones_in_
     np.testing.assert_array_equal(kept["preds"][:, 0], preds[:SAMPLES])
 
 
-def test_examples_without_a_known_answer_do_not_count() -> None:
-    tally = Tally()
-    tally.add(np.array([[1, 2], [0, 0], [3, 3]]), np.array([2, 0, 3]), np.array([1.0, 9.0, 2.0]))
-    assert tally.examples == 2
-    assert tally.loss == 3.0
-    assert tally.means() == ([0.75, 1.0], [0.5, 1.0])
+def test_the_loss_is_of_examples_with_a_known_answer_and_one_that_is_not_finite_is_none() -> None:
+    loss = Loss()
+    made = answered([1, 1, 1], np.array([[5], [-100], [5]]), np.zeros((3, 1), np.uint8))
+    loss.add(replace(made, loss=np.array([1.0, 9.0, 2.0])))
+    assert loss.mean() == 1.5
+    loss.add(replace(made, loss=np.array([np.inf, 0.0, 0.0])))
+    assert loss.mean() is None

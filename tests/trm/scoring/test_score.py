@@ -1,0 +1,180 @@
+"""Scoring a checkpoint: interrupted and resumed, on any ranks and batches, the same; and what each option does."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from dis_trm.guidance import GuidanceProbe
+from tests.runs import build_small_arc, command, environment, finish
+from tests.trm.scoring.checkpoints_of import SUPERVISIONS, write_run
+from trm.errors import UserError
+from trm.evaluation.rollout_store import TENSORS_FILE, RolloutStore
+from trm.puzzles.selection import Selection
+from trm.scoring.request import ScoringRequest
+from trm.scoring.score import score
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_small_arc(tmp_path_factory.mktemp("data") / "arc-small")
+
+
+@pytest.fixture(scope="module", params=["dis", "act"])
+def run(request: pytest.FixtureRequest, dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_run(tmp_path_factory.mktemp("runs") / request.param, dataset, request.param, ema=True)
+
+
+def scored(run: Path, folder: Path, **options: Any) -> dict[str, Any]:
+    """The scores, without what depends on the clock."""
+    score(ScoringRequest(str(run), output=folder, device="cpu", **options), SUPERVISIONS, GuidanceProbe)
+    return timeless(folder)
+
+
+def timeless(folder: Path) -> dict[str, Any]:
+    scores = json.loads((folder / "scores.json").read_text())
+    scores.pop("examples_per_second")
+    scores["cost"].pop("seconds")
+    return scores
+
+
+def test_batches_change_nothing_and_the_same_command_again_makes_no_answer_anew(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = scored(run, tmp_path / "a", batch_size=7)
+    assert scored(run, tmp_path / "b", batch_size=64) == first
+    monkeypatch.setattr("trm.scoring.score.Respondent.answers", _nobody)
+    assert scored(run, tmp_path / "a") == first
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "b"]
+
+
+def _nobody(*_: Any) -> Iterator[Any]:
+    raise AssertionError("the answers are there")
+
+
+def test_interrupted_and_resumed_equals_uninterrupted(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = scored(run, tmp_path / "whole", batch_size=8, guidance=[0.0, 1.0], margin=True)
+    write, written = RolloutStore.write, []
+
+    def until_killed(store: RolloutStore, *made: Any) -> None:
+        if len(written) == 3:
+            raise KeyboardInterrupt
+        written.append(made)
+        write(store, *made)
+
+    monkeypatch.setattr(RolloutStore, "write", until_killed)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            scored(run, tmp_path / "cut", batch_size=8, guidance=[0.0, 1.0], margin=True)
+        assert not (tmp_path / "cut").exists()
+        written.clear()
+    monkeypatch.setattr(RolloutStore, "write", write)
+    assert scored(run, tmp_path / "cut", batch_size=8, guidance=[0.0, 1.0], margin=True) == whole
+    files = [(tmp_path / name / TENSORS_FILE).read_bytes() for name in ("whole", "cut")]
+    assert files[0] == files[1]
+
+
+def test_two_ranks_score_what_one_scores(run: Path, tmp_path: Path) -> None:
+    one = scored(run, tmp_path / "one", batch_size=8)
+    launcher = command("evaluate.py", ranks=2)[:5]
+    words = [*launcher, "evaluate.py", str(run), "--output-dir", str(tmp_path / "two"), "--batch-size", "8"]
+    words += ["--device", "cpu"]
+    finish([words[0], *words[1:5], str(Path(__file__).parents[3] / "evaluate.py"), *words[6:]], tmp_path)
+    two = timeless(tmp_path / "two")
+    assert two["cost"].pop("ranks") == 2
+    assert one["cost"].pop("ranks") == 1
+    assert two == one
+    assert environment()["OMP_NUM_THREADS"] == "1"
+
+
+def test_averaged_and_raw_weights_are_told_apart(run: Path, tmp_path: Path) -> None:
+    auto = scored(run, tmp_path / "auto")
+    averaged, raw = (scored(run, tmp_path / kind, weights=kind) for kind in ("ema", "raw"))
+    assert auto["lm_loss"] == averaged["lm_loss"] != raw["lm_loss"]
+
+
+@pytest.mark.parametrize("steps", [1, 2, 9])
+def test_fewer_or_more_steps_than_trained_share_their_first_ones(
+    run: Path, tmp_path: Path, steps: int
+) -> None:
+    trained, other = scored(run, tmp_path / "a"), scored(run, tmp_path / "b", steps=steps)
+    shared = min(steps, len(trained["per_step"]["cell_accuracy"]))
+    for name in ("cell_accuracy", "exact_accuracy", "hamming", "network_calls"):
+        assert len(other["per_step"][name]) == steps
+        assert other["per_step"][name][:shared] == trained["per_step"][name][:shared]
+    assert other["network_calls_per_answer"] == 3 * steps
+    assert other["cost"]["operations"] * len(trained["per_step"]["hamming"]) == (
+        trained["cost"]["operations"] * steps
+    )
+
+
+def test_guidance_at_one_is_plain_decoding_and_at_zero_the_step_before(run: Path, tmp_path: Path) -> None:
+    scored(run, tmp_path / "a", guidance=[0.0, 1.0], margin=True)
+    stored = load_file(tmp_path / "a" / TENSORS_FILE)
+    plain = stored["predictions"]
+    np.testing.assert_array_equal(stored["probes.guided_preds@1"], plain)
+    np.testing.assert_array_equal(stored["probes.guided_preds@0"][:, 1:], plain[:, :-1])
+    scores = timeless(tmp_path / "a")
+    assert scores["guidance"]["1"]["cell_accuracy"] == scores["per_step"]["cell_accuracy"]
+    assert scores["arc_guided"]["1"] == scores["scores"]
+    assert np.isnan(stored["probes.margin"][stored["labels"][:, None].repeat(plain.shape[1], 1) < 0]).all()
+    assert scores["margin"]["tokens"] == int((stored["labels"] >= 0).sum())
+
+
+def test_the_ablations_of_memory_change_what_the_model_is_given_and_not_who_votes(
+    run: Path, tmp_path: Path
+) -> None:
+    losses = {}
+    for choice in ("correct", "blank", "shuffled"):
+        found = scored(run, tmp_path / choice, identifiers=choice)
+        losses[choice] = found["lm_loss"]
+        stored = load_file(tmp_path / choice / TENSORS_FILE)
+        assert stored["puzzle_identifiers"].all()
+        assert found["counts"]["outputs_without_votes"] == 0
+    assert len(set(losses.values())) == 3
+
+
+def test_only_the_chosen_tasks_are_scored(run: Path, tmp_path: Path) -> None:
+    every = scored(run, tmp_path / "every")
+    some = scored(run, tmp_path / "some", selection=Selection(first_tasks=2, augmentations=1))
+    assert some["counts"]["tasks"] == 2 < every["counts"]["tasks"]
+    submitted = json.loads((tmp_path / "some" / "submission.json").read_text())
+    assert len(submitted) == 2
+
+
+def test_votes_after_the_last_step_are_the_score(run: Path, tmp_path: Path) -> None:
+    found = scored(run, tmp_path / "a")
+    for name, value in found["scores"].items():
+        assert found["arc_per_step"][name][-1] == value
+
+
+def test_another_ranking_scores_the_stored_answers_again(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scored(run, tmp_path / "a")
+    monkeypatch.setattr("trm.scoring.score.Respondent.answers", _nobody)
+    assert scored(run, tmp_path / "a", ranked_by="count")["votes_ranked_by"].startswith("most votes first;")
+
+
+def test_another_request_leaves_a_folder_alone_unless_told_to_overwrite(run: Path, tmp_path: Path) -> None:
+    first = scored(run, tmp_path / "a")
+    with pytest.raises(UserError, match="steps: None → 2") as refused:
+        scored(run, tmp_path / "a", steps=2)
+    assert "--overwrite" in str(refused.value)
+    assert timeless(tmp_path / "a") == first
+    assert len(scored(run, tmp_path / "a", steps=2, overwrite=True)["per_step"]["hamming"]) == 2
+
+
+def test_results_go_beside_the_checkpoint_under_a_name_that_tells_the_options(run: Path) -> None:
+    request = ScoringRequest(str(run), steps=2, identifiers="blank", device="cpu")
+    score(request, SUPERVISIONS, GuidanceProbe)
+    assert (run / "scored/step_7-steps2-blank/scores.json").is_file()
+    score(replace(request, identifiers="correct"), SUPERVISIONS, GuidanceProbe)
+    assert (run / "scored/step_7-steps2/scores.json").is_file()

@@ -1,0 +1,121 @@
+"""Answers to a test split in file order, gathered on the first rank.
+
+B rows of a global batch, L grid tokens, S supervision steps, E examples.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from trm.distributed import Ranks
+from trm.evaluation.rollout import StepProbe, roll_out
+from trm.puzzles.batch import IGNORE_LABEL, Batch
+from trm.puzzles.loading import EvaluationData
+from trm.randomness import SeededStepRandom
+from trm.supervision import Supervision
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Questions, answers and what is known of them.
+
+    set_name: the set that all rows are of.  first: place of the first row among all examples of the evaluation.
+    inputs: `[B, L]` uint8.  labels: `[B, L]` int16, −100 where not scored.  puzzle_identifiers: `[B]` int32, the
+    puzzle's own whatever the model was given.  predictions: `[B, S, L]` uint8.  q_halt_logits: `[B, S]` float32.
+    confidence: `[B, S]` float64.  loss: `[B]` float64, of the last step.  network_calls: `[S]`, summed up.
+    probes: `[B, S, …]` by name.
+    """
+
+    set_name: str
+    first: int
+    inputs: NDArray[np.uint8]
+    labels: NDArray[np.int16]
+    puzzle_identifiers: NDArray[np.int32]
+    predictions: NDArray[np.uint8]
+    q_halt_logits: NDArray[np.float32]
+    confidence: NDArray[np.float64]
+    loss: NDArray[np.float64]
+    network_calls: list[int]
+    probes: dict[str, NDArray[Any]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.puzzle_identifiers)
+
+    @property
+    def scored(self) -> NDArray[np.bool_]:
+        """`[B, L]`: tokens with a known answer."""
+        return self.labels != IGNORE_LABEL
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """All arrays by name, rows first; the probes' among them."""
+        own = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {name: value for name, value in own.items() if isinstance(value, np.ndarray)} | self.probes
+
+
+@dataclass(frozen=True)
+class Respondent:
+    """A model that answers a test split, on every rank.
+
+    fed_identifiers: `[N]` the identifier that the model gets in place of each one (`trm.evaluation.memory`); None: its
+      own.
+    """
+
+    supervision: Supervision[Any]
+    data: EvaluationData
+    ranks: Ranks
+    seed: int = 0
+    probes: Sequence[StepProbe] = ()
+    fed_identifiers: NDArray[np.int32] | None = None
+
+    def answers(self, start: int = 0, over: Callable[[Any], Any] = iter) -> Iterator[Answers]:
+        """From example number `start` on, in file order, without padding rows; every rank gets all of them.
+
+        over: wraps the batches, for a progress bar.
+        """
+        model = self.supervision.model
+        was_training = model.training
+        model.eval()
+        try:
+            for load in over(self.data.batches_from(start)):
+                local = load()
+                made = self._answer(local.batch, len(local.examples), local.set_name, start)
+                start += len(made)
+                yield made
+        finally:
+            model.train(was_training)
+
+    def _answer(self, asked: Batch, examples: int, set_name: str, first: int) -> Answers:
+        slots, device = len(asked), self.ranks.device
+        batch = self._fed(asked).to(device)
+        rng = SeededStepRandom(self.seed, 0, slots * self.ranks.world_size, self.ranks.rank * slots, slots)
+        rollout = roll_out(self.supervision, batch, rng, self.probes)
+        rows = (torch.arange(slots, device=device) < examples).to(torch.uint8)
+        real = self.ranks.gather_rows(rows).nonzero()[:, 0]
+
+        def together(tensor: Tensor) -> NDArray[Any]:
+            return self.ranks.gather_rows(tensor.to(device)).index_select(0, real).cpu().numpy()
+
+        return Answers(
+            set_name=set_name,
+            first=first,
+            inputs=together(asked.inputs.to(torch.uint8)),
+            labels=together(asked.labels.to(torch.int16)),
+            puzzle_identifiers=together(asked.puzzle_identifiers),
+            predictions=together(rollout.predictions),
+            q_halt_logits=together(rollout.q_halt_logits),
+            confidence=together(rollout.confidence),
+            loss=together(rollout.loss),
+            network_calls=rollout.network_calls,
+            probes={name: together(value) for name, value in rollout.probes.items()},
+        )
+
+    def _fed(self, asked: Batch) -> Batch:
+        if self.fed_identifiers is None:
+            return asked
+        fed = torch.from_numpy(self.fed_identifiers)[asked.puzzle_identifiers.long()]
+        return Batch(asked.inputs, asked.labels, fed)

@@ -1,0 +1,79 @@
+"""ARC scores of an evaluation: of the last step, and where wanted after every step and for every guidance scale.
+
+S supervision steps, w guidance scale.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from trm.evaluation.answers import Answers
+from trm.evaluation.arc_ranking import RANKINGS
+from trm.evaluation.arc_voting import StepwiseVoting, VotingResult
+from trm.evaluation.guided_scores import guided
+from trm.puzzles.loading import EvaluationData
+from trm.supervision import CONFIDENCE_KINDS
+
+
+class ArcTally:
+    """Lets the answers vote, and copying the input beside them.
+
+    each_step: after every supervision step, too; and the answers of every guidance scale after the last.
+    """
+
+    def __init__(
+        self, data: EvaluationData, ranked_by: str, confidence_kind: str, each_step: bool = False
+    ) -> None:
+        self._data, self._ranked_by, self._confidence_kind = data, ranked_by, confidence_kind
+        self._each_step = each_step
+        self._votes: StepwiseVoting | None = None  # made when the number of steps is known
+        self._copies = self._voting(1)
+        self._guided: dict[str, StepwiseVoting] = {}
+
+    def _voting(self, steps: int) -> StepwiseVoting:
+        metadata = self._data.metadata
+        return StepwiseVoting(
+            self._data.identifiers,
+            self._data.scored_puzzles,
+            steps,
+            math.isqrt(metadata.seq_len),
+            metadata.blank_identifier_id,
+            self._ranked_by,
+            self._confidence_kind,
+        )
+
+    def add(self, made: Answers) -> None:
+        """Count a part of the answers."""
+        first = 0 if self._each_step else -1
+        predictions, confidence = made.predictions[:, first:], made.confidence[:, first:]
+        if self._votes is None:
+            self._votes = self._voting(predictions.shape[1])
+        self._votes.add(made.puzzle_identifiers, made.inputs, predictions, confidence)
+        last = made.confidence[:, -1:]
+        self._copies.add(made.puzzle_identifiers, made.inputs, made.inputs[:, None], np.zeros_like(last))
+        if self._each_step:
+            for w, answers in guided(made.probes).items():
+                if w not in self._guided:
+                    self._guided[w] = self._voting(1)
+                self._guided[w].add(made.puzzle_identifiers, made.inputs, answers[:, -1:], last)
+
+    def put_into(self, scores: dict[str, Any]) -> VotingResult:
+        """Put what the votes say into scores.json's content; the last step's whole result."""
+        assert self._votes is not None
+        steps = []
+        for voted in self._votes.results():  # one submission in memory at a time
+            steps.append(voted.scores)
+            last = voted
+        (copied,) = self._copies.results()
+        scores |= {"scores": last.scores, "counts": last.counts, "votes_ranked_by": self._ranking}
+        scores["copy"] |= {"scores": copied.scores, "counts": copied.counts}
+        if self._each_step and last.scores:
+            scores["arc_per_step"] = {name: [one[name] for one in steps] for name in last.scores}
+            scores["arc_guided"] = {w: next(voting.results()).scores for w, voting in self._guided.items()}
+        return last
+
+    @property
+    def _ranking(self) -> str:
+        """For the reader of the scores."""
+        return f"{RANKINGS[self._ranked_by]}; confidence: {CONFIDENCE_KINDS[self._confidence_kind]}"

@@ -1,0 +1,208 @@
+"""Rollouts on disk: written as they are made, taken up again after an interruption, read many times.
+
+    predictions.safetensors   every array of `Answers` for all examples, `[E, …]`; made in full length at the start
+    predictions.json          what was asked, what each set holds, and for each batch written its rows and checksum
+
+A batch counts once predictions.json lists it, after its rows were synced; so what a kill cuts off is made again.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from trm.checksums import is_intact, sealed
+from trm.errors import UserError
+from trm.evaluation.answers import Answers
+from trm.evaluation.row_file import RowFile
+from trm.untrusted import load_json, shown
+from trm.whole_files import write_whole
+
+TENSORS_FILE, INDEX_FILE = "predictions.safetensors", "predictions.json"
+FORMAT = 1
+LONGEST_INDEX = 64 << 20  # bytes
+ROWS = 512  # read at a time
+PROBES = "probes."  # before the names of probes' arrays
+COLUMNS = {  # dtype, and dimensions of a row
+    "inputs": ("uint8", 1),
+    "labels": ("int16", 1),
+    "puzzle_identifiers": ("int32", 0),
+    "predictions": ("uint8", 2),
+    "q_halt_logits": ("float32", 1),
+    "confidence": ("float64", 1),
+    "loss": ("float64", 0),
+}
+
+
+@dataclass
+class RolloutStore:
+    """The rollouts of one evaluation, `[E, …]`.
+
+    request: what was asked, in full, as JSON keeps it; two evaluations with equal requests have equal rollouts.
+    sets: examples of each set, in order.  network_calls: `[S]`, summed up.
+    batches: (rows, CRC-32 of their bytes) of each batch written.  seconds: that all answers took so far.
+    """
+
+    folder: Path
+    request: Mapping[str, Any]
+    sets: Mapping[str, int]
+    network_calls: list[int] = field(default_factory=list)
+    batches: list[tuple[int, int]] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def total(self) -> int:
+        """E."""
+        return sum(self.sets.values())
+
+    @property
+    def done(self) -> int:
+        """Examples written."""
+        return sum(rows for rows, _ in self.batches)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all examples are there."""
+        return self.done == self.total
+
+    @classmethod
+    def resume(cls, folder: Path, request: Mapping[str, Any], sets: Mapping[str, int]) -> "RolloutStore":
+        """The store in `folder`, with as many of its first batches as are whole; an empty one where there is none.
+
+        Raises:
+            UserError: it holds the rollouts of another request.
+        """
+        try:
+            store = cls.open(folder)
+        except FileNotFoundError:
+            return cls(folder, request, sets)
+        if store.request != request or store.sets != sets:
+            raise UserError(
+                f"{folder} holds the rollouts of another evaluation: {_differences(store.request, request)}",
+                "a new folder, or the same request again",
+                "name another --output-dir, or give --overwrite",
+            )
+        store.batches = store.batches[: store._whole_batches()]
+        return store
+
+    @classmethod
+    def open(cls, folder: Path) -> "RolloutStore":
+        """What predictions.json says.
+
+        Raises:
+            FileNotFoundError: there is none.
+            UserError: it is damaged.
+        """
+        file = folder / INDEX_FILE
+        try:
+            content = load_json(file, LONGEST_INDEX)
+            if not isinstance(content, dict) or not is_intact(content) or content["format"] != FORMAT:
+                raise ValueError("not as it was written")
+            batches = [(int(rows), int(checksum)) for rows, checksum in content["batches"]]
+            sets = {str(name): int(size) for name, size in content["sets"].items()}
+            calls = [int(number) for number in content["network_calls"]]
+            store = cls(folder, dict(content["request"]), sets, calls, batches, float(content["seconds"]))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise _damaged(file, str(error)) from error
+        if min([0, *sets.values(), *(rows for rows, _ in batches)]) < 0 or store.done > store.total:
+            raise _damaged(file, "numbers that cannot be")
+        return store
+
+    def write(self, made: Answers, seconds: float) -> None:
+        """Add the next batch; it stays, whatever happens afterwards.
+
+        seconds: that its answers took.
+
+        Raises:
+            OSError: the disk refused.
+        """
+        assert made.first == self.done, (made.first, self.done)
+        arrays = {PROBES + n if n in made.probes else n: array for n, array in made.arrays().items()}
+        if not self.batches:
+            self.network_calls = made.network_calls
+            RowFile.create(self.folder / TENSORS_FILE, arrays, self.total)
+        checksum = self._file().write(self.done, arrays)
+        self.batches.append((len(made), checksum))
+        self.seconds += seconds
+        self._write_index()
+
+    def answers(self, rows: int = ROWS) -> Iterator[Answers]:
+        """Everything written, in file order, at most `rows` at a time and of one set.
+
+        Raises:
+            UserError: predictions.safetensors is cut off or not what predictions.json says.
+        """
+        if not self.batches:
+            return
+        with self._file().reading() as reader:
+            first = 0
+            for name, size in self.sets.items():
+                end = min(first + size, self.done)
+                for start in range(first, end, rows):
+                    yield self._answers(name, start, reader.rows(start, min(start + rows, end)))
+                first += size
+
+    def check(self) -> None:
+        """Compare every batch with its checksum.
+
+        Raises:
+            UserError: one differs.
+        """
+        whole = self._whole_batches()
+        if whole < len(self.batches):
+            raise _damaged(self.folder / TENSORS_FILE, f"batch {whole} differs from its checksum")
+
+    def _answers(self, set_name: str, first: int, arrays: dict[str, NDArray[Any]]) -> Answers:
+        probes = {n.removeprefix(PROBES): arrays.pop(n) for n in list(arrays) if n.startswith(PROBES)}
+        return Answers(set_name, first, **arrays, network_calls=self.network_calls, probes=probes)
+
+    def _whole_batches(self) -> int:
+        """How many of the first batches have their checksums."""
+        try:
+            file, first = self._file(), 0
+        except UserError:
+            return 0
+        for number, (rows, checksum) in enumerate(self.batches):
+            if file.checksum(first, rows) != checksum:
+                return number
+            first += rows
+        return len(self.batches)
+
+    def _file(self) -> RowFile:
+        path = self.folder / TENSORS_FILE
+        try:
+            file = RowFile.open(path)
+        except (OSError, ValueError) as error:
+            raise _damaged(path, str(error)) from error
+        found = {n: (c.dtype.name, len(c.row)) for n, c in file.columns.items() if not n.startswith(PROBES)}
+        if found != COLUMNS or file.rows != self.total:
+            raise _damaged(path, "not the columns and rows of predictions.json")
+        return file
+
+    def _write_index(self) -> None:
+        content = {
+            "format": FORMAT,
+            "request": self.request,
+            "sets": self.sets,
+            "network_calls": self.network_calls,
+            "batches": self.batches,
+            "seconds": self.seconds,
+        }
+        write_whole(self.folder / INDEX_FILE, json.dumps(sealed(json.loads(json.dumps(content)))))
+
+
+def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    keys = [key for key in sorted({*before, *now}) if before.get(key) != now.get(key)]
+    parts = [f"{key}: {shown(before.get(key), 60)} → {shown(now.get(key), 60)}" for key in keys[:4]]
+    return "; ".join(parts) or "other examples"
+
+
+def _damaged(file: Path, problem: str) -> UserError:
+    return UserError(
+        f"{file} is damaged: {shown(problem)}",
+        "the files that evaluate.py wrote, whole",
+        "give the command with --overwrite to make it again",
+    )

@@ -1,0 +1,234 @@
+"""Score a checkpoint: answer a test split into files, then score the files. An interrupted evaluation goes on."""
+
+import hashlib
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from trm.compilation import compile_forward
+from trm.distributed import Ranks, join
+from trm.evaluation.answers import Respondent
+from trm.evaluation.details_table import details_table
+from trm.evaluation.evaluate import Evaluation, Rules, Scoring
+from trm.evaluation.memory import identifiers_to_feed
+from trm.evaluation.operations import operations_per_answer
+from trm.evaluation.results import finish_folder, write_results
+from trm.evaluation.rollout import StepProbe
+from trm.evaluation.rollout_store import RolloutStore
+from trm.evaluation.table import scores_table
+from trm.puzzles.loading import EvaluationData
+from trm.puzzles.manifest import fingerprint
+from trm.puzzles.progress import track
+from trm.scoring.batch_size import fitting_batch_size
+from trm.scoring.opened import OpenedCheckpoint, open_checkpoint
+from trm.scoring.request import ScoringRequest
+from trm.training.config import Supervisions
+from trm.training.guards import only_run
+
+MakeProbe = Callable[[Sequence[float], bool], StepProbe]  # of guidance scales, and whether margins are wanted
+UNFINISHED = ".unfinished"  # behind the name of an evaluation's folder
+
+
+def score(request: ScoringRequest, supervisions: Supervisions, make_probe: MakeProbe) -> None:
+    """Evaluate, write everything, and print the table; every rank calls it.
+
+    Raises:
+        UserError: no checkpoint, no configuration, missing data, weights that do not fit it, or an output folder that
+            holds another evaluation.
+    """
+    checkpoint = open_checkpoint(request.target, supervisions, request.config, request.weights)
+    ranks = join(request.device)
+    try:
+        job = ScoringJob(request, checkpoint, supervisions, ranks, make_probe)
+        ranks.first_decides(job.take_up)
+        with only_run(job.working, ranks):
+            job.answer()
+            evaluation = job.score() if ranks.is_first else None
+        if evaluation is not None:
+            finish_folder(job.working, job.folder)
+            print(scores_table(evaluation.scores))
+            print(details_table(evaluation.scores))
+            print(f"written to {job.folder}")
+    finally:
+        ranks.close()
+
+
+class ScoringJob:
+    """One evaluation in the making.
+
+    folder: where it will be.  working: where it is until it is whole.
+    """
+
+    def __init__(
+        self,
+        request: ScoringRequest,
+        checkpoint: OpenedCheckpoint,
+        supervisions: Supervisions,
+        ranks: Ranks,
+        make_probe: MakeProbe,
+    ) -> None:
+        self.request, self.checkpoint, self.ranks = request, checkpoint, ranks
+        self.data = open_data(request, checkpoint, ranks)
+        self.supervision, remarks = checkpoint.supervision(self.data.metadata, supervisions)
+        for remark in remarks if ranks.is_first else ():
+            print(remark)
+        if request.steps is not None:
+            self.supervision.take_steps(request.steps)
+        self.probes = (
+            [make_probe(request.guidance, request.margin)] if request.guidance or request.margin else []
+        )
+        arc = bool(self.data.test_puzzles)
+        self.rules = Rules(
+            self.supervision.confidence_kind, arc, request.ranked_by, True, request.save_outputs
+        )
+        Scoring(self.data, self.rules)  # what is missing is told before any answer is made
+        self.folder = request.output or checkpoint.results_folder(request.suffix)
+        self.working = self.folder.with_name(self.folder.name + UNFINISHED)
+        self.asked = asked(request, checkpoint, self.data)
+
+    def take_up(self) -> None:
+        """Put a finished evaluation of the same request back to work, or put away what is there if told to.
+
+        Raises:
+            UserError: what is there belongs to another request.
+        """
+        if self.request.overwrite:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            shutil.rmtree(self.working, ignore_errors=True)
+        place = self.working if self.working.exists() else self.folder
+        self._store(place)  # before anything is moved
+        if self.folder.exists() and not self.working.exists():
+            self.folder.rename(self.working)
+
+    def answer(self) -> None:
+        """Make the answers that are not there yet; every rank takes part."""
+        store = self._store(self.working) if self.ranks.is_first else None
+        done = self.ranks.broadcast_object(store.done if store is not None else 0)
+        if done == self.data.total_examples:
+            return
+        if done and self.ranks.is_first:
+            print(f"goes on after {done:,} of {self.data.total_examples:,} examples", flush=True)
+        self.supervision.model.to(self.ranks.device)
+        wanted = self.request.batch_size or self.checkpoint.batch_size
+        fits = self.request.batch_size or fitting_batch_size(self.supervision, wanted, self.ranks)
+        self.data.set_batch_size(fits)
+        compile_forward(self.supervision, self.request.compile, self.ranks.device)
+        started = time.monotonic()
+        for made in self._respondent().answers(done, self._progress):
+            if store is not None:
+                store.write(made, time.monotonic() - started)
+            started = time.monotonic()
+
+    def score(self) -> Evaluation:
+        """Score what is stored, and write it beside."""
+        store = self._store(self.working)
+        scoring = Scoring(self.data, self.rules)
+        for made in store.answers():
+            scoring.add(made)
+        evaluation = scoring.result()
+        method = self.checkpoint.arch.supervision
+        evaluation.scores.update(
+            step=self.checkpoint.step,
+            method=method,
+            supervision=method,
+            seed=self.checkpoint.seed,
+            examples_per_second=store.total / max(store.seconds, 1e-9),
+            confidence_kind=self.rules.confidence_kind,
+            cost=self._cost(store),
+            evaluated=described(self.request, self.checkpoint),
+        )
+        write_results(self.working, evaluation)
+        return evaluation
+
+    def _store(self, folder: Path) -> RolloutStore:
+        return RolloutStore.resume(folder, self.asked, self.data.set_sizes)
+
+    def _respondent(self) -> Respondent:
+        metadata = self.data.metadata
+        fed = identifiers_to_feed(
+            self.request.identifiers,
+            self.data.sets,
+            metadata.num_puzzle_identifiers,
+            metadata.blank_identifier_id,
+            self.checkpoint.seed,
+        )
+        return Respondent(self.supervision, self.data, self.ranks, self.checkpoint.seed, self.probes, fed)
+
+    def _progress(self, batches: Sequence[Any]) -> Any:
+        return track(batches, "answering") if self.ranks.is_first else iter(batches)
+
+    def _cost(self, store: RolloutStore) -> dict[str, Any]:
+        """What an answer takes. Seconds are of this machine, loading and voting left out."""
+        self.supervision.forward = type(self.supervision).forward.__get__(
+            self.supervision
+        )  # counted uncompiled
+        return {
+            "network_calls": store.network_calls[-1],
+            "operations": operations_per_answer(self.supervision, self.ranks.device),
+            "seconds": store.seconds / store.total,
+            "ranks": self.ranks.world_size,
+            "device": str(self.ranks.device.type),
+        }
+
+
+def open_data(request: ScoringRequest, checkpoint: OpenedCheckpoint, ranks: Ranks) -> EvaluationData:
+    """The test split that a request wants, cut to this rank.
+
+    Raises:
+        UserError: it is not there, or the ranks cannot share the batch.
+    """
+    paths = list(request.data_paths) or checkpoint.data_paths_or_error()
+    return EvaluationData(
+        paths,
+        global_batch_size=request.batch_size or ranks.world_size,  # chosen when the model is there
+        rank=ranks.rank,
+        world_size=ranks.world_size,
+        build_command=checkpoint.build_command(str(paths[0])),
+        selection=request.selection,
+    )
+
+
+def asked(request: ScoringRequest, checkpoint: OpenedCheckpoint, data: EvaluationData) -> dict[str, Any]:
+    """What decides the rollouts, as JSON keeps it."""
+    chosen = asdict(request.selection)
+    return {
+        "weights": weights_digest(checkpoint.weights),
+        "arch": checkpoint.arch.as_dict(),
+        "data": [fingerprint(path) for path in data.paths],
+        "selection": {**chosen, "tasks": sorted(chosen["tasks"])},
+        "steps": request.steps,
+        "identifiers": request.identifiers,
+        "guidance": [float(w) for w in request.guidance],
+        "margin": request.margin,
+        "seed": checkpoint.seed,
+    }
+
+
+def described(request: ScoringRequest, checkpoint: OpenedCheckpoint) -> dict[str, Any]:
+    """For scores.json: which checkpoint was asked what."""
+    return {
+        "target": request.target,
+        "weights": request.weights,
+        "data_paths": list(request.data_paths) or checkpoint.data_paths,
+        "tasks": sorted(request.selection.tasks) or None,
+        "first_tasks": request.selection.first_tasks,
+        "augmentations": request.selection.augmentations,
+        "supervision_steps": request.steps,
+        "identifiers": request.identifiers,
+    }
+
+
+def weights_digest(weights: Mapping[str, Tensor]) -> str:
+    """SHA-256 over names, shapes and values."""
+    whole = hashlib.sha256()
+    for name in sorted(weights):
+        tensor = weights[name].contiguous()
+        whole.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
+        whole.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return whole.hexdigest()
