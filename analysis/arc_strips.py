@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from analysis import strips, style
-from analysis.boards import draw_cells, mark_wrong
-from analysis.run_directory import Run, Samples
+from analysis.drawing.boards import draw_cells, mark_wrong
+from analysis.reading.run_directory import Run, Samples
 from trm.puzzles.arc_grids import PAD
 
 PANEL = 1.16  # inches

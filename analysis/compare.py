@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
 from analysis import style
-from analysis.evaluations import Evaluation, TaskScores
-from analysis.run_directory import Run, read_run
+from analysis.reading.evaluations import Evaluation, TaskScores
+from analysis.reading.run_directory import Run, read_run
 from trm.command_line import CommandLine, run_command
 from trm.errors import UserError
 from trm.evaluation.scorers.base import SOLVED

@@ -12,8 +12,8 @@ from matplotlib.ticker import EngFormatter
 from numpy.typing import NDArray
 
 from analysis import style
-from analysis.evaluations import Evaluation, TaskScores
-from analysis.run_directory import Run
+from analysis.reading.evaluations import Evaluation, TaskScores
+from analysis.reading.run_directory import Run
 from trm.evaluation.intervals import wilson_interval
 from trm.evaluation.scorers.base import SOLVED
 

@@ -12,9 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis import style
-from analysis.arc_pictures import ArcPicture
-from analysis.pictures import Example, ExamplePicture
-from analysis.puzzle_pictures import PICTURES, picture_of
+from analysis.drawing.arc_pictures import ArcPicture
+from analysis.drawing.pictures import Example, ExamplePicture
+from analysis.drawing.puzzle_pictures import PICTURES, picture_of
 from trm.command_line import CommandLine, integer, run_command
 from trm.errors import UserError
 from trm.puzzles.batch import IGNORE_LABEL

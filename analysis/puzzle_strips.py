@@ -8,10 +8,10 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from analysis import strips, style
-from analysis.evaluations import NEEDS_LIBRARY, TaskScores
-from analysis.pictures import Example
-from analysis.puzzle_pictures import picture_of
-from analysis.run_directory import Run, Samples
+from analysis.drawing.pictures import Example
+from analysis.drawing.puzzle_pictures import picture_of
+from analysis.reading.evaluations import NEEDS_LIBRARY, TaskScores
+from analysis.reading.run_directory import Run, Samples
 from trm.evaluation.scorers.base import SOLVED
 from trm.evaluation.scorers.registry import scorer_of
 from trm.puzzles.manifest import About

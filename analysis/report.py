@@ -8,10 +8,10 @@ from pathlib import Path
 
 from analysis import style
 from analysis.arc_strips import arc_strips
-from analysis.evaluations import Evaluation, TaskScores
 from analysis.learning_curves import learning_curves
 from analysis.puzzle_strips import can_be_drawn, puzzle_strips
-from analysis.run_directory import Run, read_run
+from analysis.reading.evaluations import Evaluation, TaskScores
+from analysis.reading.run_directory import Run, read_run
 from trm.command_line import CommandLine, run_command
 from trm.evaluation.arc_voting import task_shares
 from trm.evaluation.intervals import bootstrap_interval

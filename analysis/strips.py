@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from analysis import style
-from analysis.run_directory import Run
+from analysis.reading.run_directory import Run
 
 MAX_TASKS = 6
 MAX_STEPS = 8

@@ -16,14 +16,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
-# Colours 0..9 as the testing interface of fchollet/ARC-AGI shows them.
-ARC_COLOURS = (
-    "#000000", "#0074D9", "#FF4136", "#2ECC40", "#FFDC00",
-    "#AAAAAA", "#F012BE", "#FF851B", "#7FDBFF", "#870C25",
-)  # fmt: skip
+from trm.puzzles.arc_colours import ARC_COLOURS
+
 PAD_COLOUR = "#FAF8F4"
 END_COLOUR = "#DDD5C4"  # end-of-grid: warm, so that it is not taken for ARC's grey
-GRID_LINE_COLOUR = "#6E6E6E"
 TOKEN_COLOURS = (PAD_COLOUR, END_COLOUR, *ARC_COLOURS)
 """One colour for each of the 12 ARC tokens: PAD, end-of-grid, colours 0..9."""
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.pictures import Example
+from analysis.drawing.pictures import Example
 from trm.puzzles.text_tokens import END, FIRST_CHARACTER, TextTokens
 from trm.puzzles.vocabularies import (
     CUBE_END,

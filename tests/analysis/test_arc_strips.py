@@ -6,7 +6,7 @@ from matplotlib.colors import to_hex
 
 from analysis import style
 from analysis.arc_strips import arc_strips, strip
-from analysis.run_directory import Run, Samples
+from analysis.reading.run_directory import Run, Samples
 from analysis.strips import choose_samples
 from trm.puzzles.arc_grids import encode_pair
 

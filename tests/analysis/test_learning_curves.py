@@ -8,7 +8,7 @@ import pytest
 from matplotlib.axes import Axes
 
 from analysis.learning_curves import learning_curves, running_mean
-from analysis.run_directory import Run, read_run
+from analysis.reading.run_directory import Run, read_run
 from tests.analysis.synthetic_run import write_run
 from trm.evaluation.intervals import wilson_interval
 

@@ -9,8 +9,8 @@ import pytest
 from matplotlib.colors import to_hex
 
 from analysis import puzzle_gallery, style
-from analysis.arc_pictures import HIDDEN, ArcPicture, grid
-from analysis.pictures import Example
+from analysis.drawing.arc_pictures import HIDDEN, ArcPicture, grid
+from analysis.drawing.pictures import Example
 from analysis.puzzle_gallery import Block, read_block
 from data import build_arc_dataset
 from tests.analysis.small_puzzles import PUZZLES, queens

@@ -10,13 +10,13 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from analysis import style
-from analysis.board_pictures import GIVEN, QUEEN, MazePicture, SudokuPicture
-from analysis.cube_pictures import COLOURS, CubePicture
-from analysis.pictures import Example
-from analysis.puzzle_pictures import PICTURES, picture_of
+from analysis.drawing.board_pictures import GIVEN, QUEEN, MazePicture, SudokuPicture
+from analysis.drawing.cube_pictures import COLOURS, CubePicture
+from analysis.drawing.pictures import Example
+from analysis.drawing.puzzle_pictures import PICTURES, picture_of
+from analysis.drawing.text_pictures import MOST_LINES, NO_GLYPH, TextPicture, wrapped
 from analysis.puzzle_strips import can_be_drawn, puzzle_strips, solved_samples
-from analysis.run_directory import Run, Samples, read_run
-from analysis.text_pictures import MOST_LINES, NO_GLYPH, TextPicture, wrapped
+from analysis.reading.run_directory import Run, Samples, read_run
 from tests.analysis.small_puzzles import PUZZLES, TEXTS, cube, queens, text
 from tests.analysis.synthetic_run import write_run
 from trm.evaluation.scorers.cube import STICKERS

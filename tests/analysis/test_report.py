@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from analysis import compare, report
-from analysis.run_directory import read_run
+from analysis.reading.run_directory import read_run
 from tests.analysis.synthetic_run import write_run
 from trm.errors import UserError
 from trm.evaluation.table import counted, duration, table

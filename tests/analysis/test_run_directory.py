@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.run_directory import Run, read_run
+from analysis.reading.run_directory import Run, read_run
 from tests.analysis.synthetic_run import write_run
 from trm.errors import UserError
 

@@ -9,8 +9,8 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from analysis import style
-from analysis.boards import cell_points, fit, write_in_cell
-from analysis.pictures import Example, Tokens
+from analysis.drawing.boards import cell_points, fit, write_in_cell
+from analysis.drawing.pictures import Example, Tokens
 from trm.evaluation.scorers.cube import STICKERS, sticker_sources
 from trm.puzzles.vocabularies import CUBE_END, CUBE_FACES, CUBE_FIRST_COLOUR, CUBE_FIRST_MOVE
 

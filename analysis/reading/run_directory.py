@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.evaluations import Evaluation
-from analysis.run_files import (
+from analysis.reading.evaluations import Evaluation
+from analysis.reading.run_files import (
     MOST_STEPS,
     number,
     read_arrays,

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.run_files import mapping, number, numbers, text, unreadable, whole, wholes
+from analysis.reading.run_files import mapping, number, numbers, text, unreadable, whole, wholes
 from trm.errors import UserError
 from trm.evaluation.scorers.registry import SCORERS, scorer_of
 from trm.puzzles.manifest import About

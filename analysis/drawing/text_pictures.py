@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.font_manager import findfont, get_font
 
 from analysis import style
-from analysis.boards import POINTS, bare, inches
-from analysis.pictures import Example, Tokens
+from analysis.drawing.boards import POINTS, bare, inches
+from analysis.drawing.pictures import Example, Tokens
 from trm.puzzles.text_tokens import TextTokens
 
 FONT = "DejaVu Sans Mono"

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from analysis import style
+from trm.puzzles.arc_colours import GRID_LINE_COLOUR
 
 MARGIN = 0.05  # cells around the board
 DOT, RING = 0.38, 0.8  # cells across
@@ -24,8 +25,8 @@ def draw_cells(axes: Axes, rgb: NDArray[np.float64], extent: tuple[int, int] | N
     axes.imshow(rgb, extent=(0, columns, rows, 0), interpolation="nearest")
     down, across = extent or (rows, columns)
     line = 0.5 if max(down, across) <= 16 else 0.25
-    axes.hlines(range(rows + 1), 0, columns, colors=style.GRID_LINE_COLOUR, linewidth=line)
-    axes.vlines(range(columns + 1), 0, rows, colors=style.GRID_LINE_COLOUR, linewidth=line)
+    axes.hlines(range(rows + 1), 0, columns, colors=GRID_LINE_COLOUR, linewidth=line)
+    axes.vlines(range(columns + 1), 0, rows, colors=GRID_LINE_COLOUR, linewidth=line)
     fit(axes, rows, columns, (down, across))
 
 

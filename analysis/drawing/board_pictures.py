@@ -11,8 +11,8 @@ from matplotlib.patches import Circle
 from numpy.typing import NDArray
 
 from analysis import style
-from analysis.boards import cell_points, draw_cells, mark_wrong, write_in_cell
-from analysis.pictures import Example, Tokens
+from analysis.drawing.boards import cell_points, draw_cells, mark_wrong, write_in_cell
+from analysis.drawing.pictures import Example, Tokens
 from trm.puzzles.vocabularies import (
     MAZE_CHARACTERS,
     MAZE_GOAL,

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from analysis.board_pictures import MazePicture, QueensPicture, SudokuPicture
-from analysis.cube_pictures import CubePicture
-from analysis.pictures import MakePicture, Picture
-from analysis.text_pictures import TextPicture
+from analysis.drawing.board_pictures import MazePicture, QueensPicture, SudokuPicture
+from analysis.drawing.cube_pictures import CubePicture
+from analysis.drawing.pictures import MakePicture, Picture
+from analysis.drawing.text_pictures import TextPicture
 
 PICTURES: dict[str, MakePicture] = {
     "answer": TextPicture,

@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from analysis import style
-from analysis.boards import draw_cells, fit
-from analysis.pictures import Example, Tokens
+from analysis.drawing.boards import draw_cells, fit
+from analysis.drawing.pictures import Example, Tokens
 from trm.puzzles.arc_grids import FIRST_COLOUR
 
 HIDDEN = "hidden"
