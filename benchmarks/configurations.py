@@ -25,7 +25,7 @@ from trm.randomness import torch_generator
 from trm.supervision import Supervision
 from trm.training.config import Architecture, TrainConfig, architecture, train_config
 
-SUPERVISIONS = {"act": ACTSupervision, "dis": DISSupervision}
+SUPERVISIONS: dict[str, Any] = {"act": ACTSupervision, "dis": DISSupervision}
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 ENTRIES = {"dis": "train_arc_tiny_corrupt", "trm": "cfg_pretrain"}
 TASKS = {  # tokens, vocabulary, puzzle identifiers

@@ -16,12 +16,13 @@ from typing import Any
 
 import torch
 
-from benchmarks import limits, machine, operations
+from benchmarks import limits, machine
 from benchmarks.configurations import Configuration
 from benchmarks.reference_step import ReferenceStep
 from trm.compilation import compile_forward
 from trm.distributed import Ranks
 from trm.errors import UserError
+from trm.operations import products
 from trm.puzzles.batch import Batch
 from trm.training.learner import Learner
 from trm.training.step_result import StepResult
@@ -129,7 +130,7 @@ def _work(pipe: Connection, configuration: Configuration, side: str, device: tor
     machine.start_peak(device)
     seconds = timed(step, MEASURED_FOR_MEMORY, device)
     memory = machine.Memory(machine.peak(device), baseline)
-    products = list(operations.products(arch.network, configuration.shape))
+    shapes = list(products(arch.network, configuration.shape))
     pipe.send(
         Ready(steps_of_turn(seconds, int(arch.settings.halt_max_steps)), memory, machine.described(device))
     )
@@ -137,7 +138,7 @@ def _work(pipe: Connection, configuration: Configuration, side: str, device: tor
         if asked[0] == "turn":
             pipe.send(timed(step, asked[1], device))
         else:
-            pipe.send(limits.measure(products, config.global_batch_size, configuration.torch_dtype, device))
+            pipe.send(limits.measure(shapes, config.global_batch_size, configuration.torch_dtype, device))
 
 
 def resident() -> int:

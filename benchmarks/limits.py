@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import torch
 
-from benchmarks.operations import Product
+from trm.operations import Product
 
 WARM_UP_SECONDS, MEASURED_SECONDS = 0.03, 0.15
 LARGEST_ROWS = 1 << 16

@@ -13,15 +13,15 @@ from typing import Any
 import torch
 
 from benchmarks import machine, results_table
-from benchmarks.configurations import Configuration, chosen
+from benchmarks.configurations import SUPERVISIONS, Configuration, chosen
 from benchmarks.contender import Contender
 from benchmarks.limits import Limits
-from benchmarks.operations import step_cost
 from trm.command_line import CommandLine, integer, run_command
 from trm.compilation import COMPILE_CHOICES
 from trm.distributed import DEVICE_CHOICES, choose_device
 from trm.errors import UserError
 from trm.model import FORWARD_DTYPES
+from trm.operations import step_cost
 from trm.puzzles.progress import track
 
 PROGRAM = "benchmarks.train_step"
@@ -113,7 +113,8 @@ def measure(
             turns = [(ours.turn(ready.steps), reference.turn(other.steps)) for _ in range(repeats)]
             limits.append(ours.limits())
     _, arch = configuration.composed()
-    cost = step_cost(arch.network, configuration.shape, arch.settings)
+    rows = SUPERVISIONS[arch.supervision].step_rows(arch.settings)
+    cost = step_cost(arch.network, configuration.shape, arch.settings, rows)
     operations, best = cost.operations(configuration.batch), max(one.best for one in limits)
     sides = {
         name: side(list(seconds), configuration.batch, operations, best)

@@ -1,4 +1,4 @@
-"""What a supervision step must compute and move, by formula from the configuration.
+"""What a supervision step and an answer must compute and move, by formula from the configuration.
 
 S = P + L positions, D hidden, I inner width of a SwiGLU, V vocabulary, B batch; a pass: one call of the network's body.
 
@@ -14,14 +14,25 @@ gradient and two moments, and writes all but the gradient, in float32. Real code
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
-from dis_trm.supervision import DISConfig, DISSupervision
 from trm.act import ACTConfig
 from trm.model import PuzzleShape, TRMConfig
 
-Settings = ACTConfig | DISConfig
 UPDATE_WORDS = 7  # of float32 for each weight
 WITH_GRADIENT = 3  # forward, and backward for both operands
+
+
+class StepwiseSettings(Protocol):
+    """Those of a supervision without a halting loss, such as `dis_trm.supervision.DISConfig`."""
+
+    @property
+    def loss_terms(self) -> str:
+        """`single`, or `dual`: the answer before a step is read and trained, too."""
+        ...
+
+
+Settings = ACTConfig | StepwiseSettings
 
 
 @dataclass(frozen=True)
@@ -91,22 +102,32 @@ class StepCost:
         return self.operations(batch) / self.bytes(batch)
 
 
-def step_cost(network: TRMConfig, shape: PuzzleShape, settings: Settings) -> StepCost:
-    """What a training step of this configuration costs."""
+def step_cost(network: TRMConfig, shape: PuzzleShape, settings: Settings, step_rows: int = 0) -> StepCost:
+    """What a training step of this configuration costs; step_rows: of the table of supervision steps."""
     one_pass, length = pass_cost(network, shape), network.puzzle_tokens + shape.seq_len
     head = Product(length, network.hidden_size, shape.vocab_size).cost
     halting = Product(1, network.hidden_size, 2).cost
     learning = network.L_cycles + 1  # passes of the last cycle
     cost = one_pass * (network.network_calls - learning + WITH_GRADIENT * learning) + head * WITH_GRADIENT
-    if isinstance(settings, DISConfig):
-        cost += halting
-        if settings.loss_terms == "dual":
-            cost += head * 2  # forward and for the weight: the answer before the step takes no gradient
-    else:
+    if isinstance(settings, ACTConfig):
         cost += halting * WITH_GRADIENT
         if not settings.no_ACT_continue:
             cost += one_pass * network.network_calls + halting  # the bootstrapped target
-    return StepCost(cost, trained_weights(network, shape, settings), network.dtype.itemsize)
+    else:
+        cost += halting
+        if settings.loss_terms == "dual":
+            cost += head * 2  # forward and for the weight: the answer before the step takes no gradient
+    return StepCost(cost, trained_weights(network, shape, settings, step_rows), network.dtype.itemsize)
+
+
+def answer_operations(network: TRMConfig, shape: PuzzleShape, settings: Settings, steps: int) -> int:
+    """Floating-point operations of an answer of so many supervision steps; the losses beside it take no products."""
+    length = network.puzzle_tokens + shape.seq_len
+    heads = Product(length, network.hidden_size, shape.vocab_size).cost
+    if not isinstance(settings, ACTConfig) and settings.loss_terms == "dual":
+        heads += heads  # its loss reads the answer before the step
+    step = pass_cost(network, shape) * network.network_calls + heads + Product(1, network.hidden_size, 2).cost
+    return step.operations * steps
 
 
 def pass_cost(network: TRMConfig, shape: PuzzleShape) -> Cost:
@@ -140,13 +161,13 @@ def inner_width(width: int, expansion: float) -> int:
     return -(-round(expansion * width * 2 / 3) // 256) * 256
 
 
-def trained_weights(network: TRMConfig, shape: PuzzleShape, settings: Settings) -> int:
-    """Numbers that the optimizer updates."""
+def trained_weights(network: TRMConfig, shape: PuzzleShape, settings: Settings, step_rows: int = 0) -> int:
+    """Numbers that the optimizer updates; step_rows: as for `step_cost`."""
     width, length = network.hidden_size, network.puzzle_tokens + shape.seq_len
     weights = sum(product.inner * product.columns for product in products(network, shape))
     weights += 2 * shape.vocab_size * width  # embedding and head
     if network.pos_encodings == "learned":
         weights += length * width
-    if isinstance(settings, DISConfig):
-        return weights + DISSupervision.step_rows(settings) * width
-    return weights + 2 * width + 2  # the halting head
+    if isinstance(settings, ACTConfig):
+        return weights + 2 * width + 2  # the halting head
+    return weights + step_rows * width

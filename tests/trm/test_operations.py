@@ -9,11 +9,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from benchmarks.configurations import named
-from benchmarks.operations import step_cost
 from benchmarks.reference_step import plain_layers
-from dis_trm.supervision import DISConfig
+from dis_trm.supervision import DISConfig, DISSupervision
 from tests import models
 from trm.act import ACTConfig
+from trm.evaluation.operations import operations_per_answer
+from trm.operations import answer_operations, step_cost
 from trm.supervision import Supervision
 
 NETWORKS: list[dict[str, Any]] = [
@@ -60,6 +61,10 @@ def supervision(settings: ACTConfig | DISConfig, changes: dict[str, Any]) -> Sup
     return made
 
 
+def step_rows(settings: ACTConfig | DISConfig) -> int:
+    return DISSupervision.step_rows(settings) if isinstance(settings, DISConfig) else 0
+
+
 @pytest.mark.parametrize("settings", SETTINGS, ids=["dis", "dis-dual", "act", "act-continue"])
 @pytest.mark.parametrize(
     "changes", NETWORKS, ids=["attention", "mlp_t", "no-puzzles", "mlp_t-no-puzzles", "wide"]
@@ -80,7 +85,19 @@ def test_the_formula_counts_what_torch_counts(changes: dict[str, Any], settings:
 def test_the_weights_are_those_that_are_trained(changes: dict[str, Any], settings: Any) -> None:
     made = supervision(settings, changes)
     trained = sum(p.numel() for p in made.model.parameters() if p.requires_grad)
-    assert step_cost(made.model.config, models.SHAPE, settings).weights == trained
+    cost = step_cost(made.model.config, models.SHAPE, settings, step_rows(settings))
+    assert cost.weights == trained
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=["dis", "dis-dual", "act", "act-continue"])
+@pytest.mark.parametrize(
+    "changes", NETWORKS, ids=["attention", "mlp_t", "no-puzzles", "mlp_t-no-puzzles", "wide"]
+)
+def test_an_answer_takes_what_the_evaluation_counts(changes: dict[str, Any], settings: Any) -> None:
+    made = supervision(settings, changes)
+    counted = operations_per_answer(made, torch.device("cpu"))
+    steps = settings.halt_max_steps
+    assert answer_operations(made.model.config, models.SHAPE, settings, steps) == counted
 
 
 def test_compact_dis_takes_21_8_gflop_an_example() -> None:
