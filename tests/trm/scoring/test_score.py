@@ -1,6 +1,7 @@
 """Scoring a checkpoint: interrupted and resumed, on any ranks and batches, the same; and what each option does."""
 
 import json
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from dis_trm.guidance import GuidanceProbe
-from tests.runs import build_small_arc, command, environment, finish
+from tests.runs import REPOSITORY, build_small_arc, finish
 from tests.trm.scoring.checkpoints_of import SUPERVISIONS, write_run
 from trm.errors import UserError
 from trm.evaluation.rollout_store import TENSORS_FILE, RolloutStore
@@ -82,16 +83,15 @@ def test_interrupted_and_resumed_equals_uninterrupted(
 
 
 def test_two_ranks_score_what_one_scores(run: Path, tmp_path: Path) -> None:
-    one = scored(run, tmp_path / "one", batch_size=8)
-    launcher = command("evaluate.py", ranks=2)[:5]
-    words = [*launcher, "evaluate.py", str(run), "--output-dir", str(tmp_path / "two"), "--batch-size", "8"]
-    words += ["--device", "cpu"]
-    finish([words[0], *words[1:5], str(Path(__file__).parents[3] / "evaluate.py"), *words[6:]], tmp_path)
+    options = {"guidance": [0.5], "margin": True, "batch_size": 8}
+    one = scored(run, tmp_path / "one", **options)
+    words = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    words += [str(REPOSITORY / "evaluate.py"), str(run), "--guidance", "0.5", "--margin", "--device", "cpu"]
+    finish([*words, "--batch-size", "8", "--output-dir", str(tmp_path / "two")], tmp_path)
     two = timeless(tmp_path / "two")
     assert two["cost"].pop("ranks") == 2
     assert one["cost"].pop("ranks") == 1
     assert two == one
-    assert environment()["OMP_NUM_THREADS"] == "1"
 
 
 def test_averaged_and_raw_weights_are_told_apart(run: Path, tmp_path: Path) -> None:
