@@ -189,7 +189,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise UserError(
             f"one run to compare: {options.runs[0]}",
             "two or more run directories",
-            f"name another run, or use: python -m analysis.report {options.runs[0]}",
+            f"name another run, or use: python -m analysis.summary {options.runs[0]}",
         )
     runs = [read_run(path) for path in options.runs]
     check_same_datasets(runs)

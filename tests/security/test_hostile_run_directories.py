@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.report import summary
-from analysis.run_directory import read_run
+from analysis.summary import summary
+from analysis.reading.run_directory import read_run
 from tests.analysis.synthetic_run import write_run
 from tests.security.attempts import Traitor, little_room
 from trm.config_files import read_config

@@ -201,7 +201,7 @@ def build_missing_data(config: TrainConfig, ranks: Ranks) -> None:
 def finish(config: TrainConfig, run: RunDirectory, scores: dict[str, Any]) -> None:
     """Say where everything is; draw the figures if asked."""
     if config.report:
-        _run_module(["python", "-m", "analysis.report", str(run.path)])
+        _run_module(["python", "-m", "analysis.summary", str(run.path)])
     else:
         print(scores_table(scores), flush=True)
     print(f"run directory: {run.path}", flush=True)

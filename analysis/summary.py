@@ -1,4 +1,4 @@
-"""The short final report of one run: `python -m analysis.report <run>` prints a table and writes the figures.
+"""One run in short: `python -m analysis.summary <run>` prints its scores and writes its figures.
 
 Reads the run directory only, so it can be made on another machine and long after training.
 """
@@ -23,7 +23,7 @@ NOT_MEASURED = "–"
 
 
 def summary(run: Run) -> str:
-    """Return the report as text: what ran, the scores beside those of copying the question, each step."""
+    """Return the summary as text: what ran, the scores beside those of copying the question, each step."""
     parts = [_heading(run), _scores(run), _notes(run), _steps(run.evaluation)]
     return "\n\n".join(part for part in parts if part)
 
@@ -168,7 +168,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     assert __doc__ is not None
     parser = CommandLine(
-        "python -m analysis.report", __doc__, "  python -m analysis.report runs/arc_mini_dis"
+        "python -m analysis.summary", __doc__, "  python -m analysis.summary runs/arc_mini_dis"
     )
     parser.add_argument("run", type=Path, help="a run directory")
     parser.add_argument("--figures-dir", type=Path, help="where the figures go (default: <run>/figures)")

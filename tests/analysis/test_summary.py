@@ -1,0 +1,99 @@
+"""The summary of a run, as a command."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from analysis import summary
+from analysis.reading.run_directory import read_run
+from tests.analysis.synthetic_run import write_run
+from trm.evaluation.table import counted, duration, table
+
+
+def test_the_summary_prints_the_scores_beside_copying_and_writes_both_figures(
+    run_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    summary.main([str(run_folder)])
+    text = capsys.readouterr().out
+    for line in (
+        r"method +DIS",
+        r"seed +0",
+        r"training +12,000 steps in 12 min 00 s, 533 examples a second",
+        r"network calls +18 per answer, 3 per supervision step",
+        r"pass@1, mean of 43 tasks +26\.7 % \[\d+\.\d, \d+\.\d\] % +0\.0 %",
+        r"outputs right, 1 attempt +12 of 45, 26\.7 % \[16\.0, 41\.0\] % +0",
+        r"outputs right, 2 attempts \(ARC Prize\) +15 of 45, 33\.3 %",
+        r"cells right +87\.4 % +71\.2 %",
+        r"Votes ranked by count, then mean token log-probability",
+        r"6 +18 +87\.4 % +30\.0 %",
+    ):
+        assert re.search(line, text), f"{line}\nnot in\n{text}"
+    written = [Path(line) for line in text.splitlines() if line.startswith("/")]
+    assert {path.name for path in written} == {
+        f"{name}.{suffix}" for name in ("learning_curves", "arc_strips") for suffix in ("png", "pdf")
+    }
+    assert all(path.parent == run_folder / "figures" and path.stat().st_size > 5000 for path in written)
+
+
+def test_a_run_that_is_not_arc_has_no_arc_lines_and_no_strips(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_run(tmp_path / "sudoku", arc=False, training_steps=400)
+    summary.main([str(folder), "--figures-dir", str(tmp_path / "pictures")])
+    text = capsys.readouterr().out
+    assert "cells right" in text
+    assert "pass@" not in text
+    assert "Votes" not in text
+    assert {path.stem for path in (tmp_path / "pictures").iterdir()} == {"learning_curves"}
+
+
+def test_the_summary_names_the_dataset_and_gives_its_scorer_s_verdicts_beside_the_ceiling(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_run(tmp_path / "queens", steps=2, arc=False, training_steps=400, puzzles=["queens"])
+    summary.main([str(folder)])
+    text = capsys.readouterr().out
+    for line in (
+        r"\n  dataset +small-queens, version 1, protocol clean\n",
+        r"model +copy the input +best possible\n +solved +20 of 40, 50\.0 % \[35\.2, 64\.8\] % +–\n"
+        r" +well formed +40 of 40, 100\.0 % \[91\.2, 100\.0\] % +–\n",
+        r"whole examples right +30\.0 % +0\.0 % +50\.0 %\n",
+        r"whole examples right +solved\n +1 +3 +\S+ % +\S+ % +25\.0 %\n +2 +6 +\S+ % +30\.0 % +50\.0 %\n",
+        r"Best possible: ",
+    ):
+        assert re.search(line, text), f"{line}\nnot in\n{text}"
+    names = {path.stem for path in (folder / "figures").iterdir()}
+    assert names == {"learning_curves", "puzzle_strips"}
+
+
+def test_the_verdicts_of_two_datasets_are_told_apart_and_an_unknown_ceiling_is_not_printed(
+    tmp_path: Path,
+) -> None:
+    folder = write_run(tmp_path / "two", arc=False, training_steps=400, puzzles=["queens", "maze"])
+    text = summary.summary(read_run(folder))
+    for words in ("small-queens: solved ", "small-maze: solved ", "small-queens: well formed "):
+        assert words in text
+    assert "best possible" not in text
+
+
+def test_without_output_records_pass_at_k_has_no_interval(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", training_steps=400)
+    assert re.search(r"pass@1, mean of 43 tasks +26\.7 % \[", summary.summary(read_run(folder)))
+    (folder / "evaluations/step_400/outputs.jsonl").unlink()
+    text = summary.summary(read_run(folder))
+    assert re.search(r"pass@1, mean of 43 tasks +26\.7 % +0\.0 %", text)
+    assert "bootstrap" not in text
+
+
+def test_when_no_task_is_solved_no_interval_of_zero_width_is_claimed(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", training_steps=400)
+    records = folder / "evaluations/step_400/outputs.jsonl"
+    records.write_text(re.sub(r'"rank": \d', '"rank": null', records.read_text()))
+    assert "[0.0, 0.0]" not in summary.summary(read_run(folder))
+
+
+def test_numbers_are_written_for_readers() -> None:
+    assert [duration(seconds) for seconds in (7.4, 723, 7_260)] == ["7 s", "12 min 03 s", "2 h 01 min"]
+    assert counted(9, 45) == "9 of 45, 20.0 % [10.9, 33.8] %"
+    assert table([("a", "bb"), ("ccc", "d")], indent=" ") == " a    bb\n ccc   d"
