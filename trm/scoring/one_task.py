@@ -1,0 +1,166 @@
+"""One ARC task, now: read it, answer it, draw it; behind `evaluate.py <checkpoint> --task file.json`."""
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from trm.distributed import Ranks, join
+from trm.errors import UserError
+from trm.evaluation.arc_outputs import outputs_table
+from trm.evaluation.table import table
+from trm.puzzles.progress import track
+from trm.scoring.adaptation import AdaptationSettings, adapt
+from trm.scoring.answering import answer_task
+from trm.scoring.arc_checkpoint import arc_supervision, canvas_of, known_puzzles
+from trm.scoring.batch_size import fitting_batch_size
+from trm.scoring.grid_drawing import colour_depth, drawing
+from trm.scoring.opened import OpenedCheckpoint, open_checkpoint
+from trm.scoring.task_file import read_task
+from trm.scoring.task_puzzles import puzzles_of
+from trm.scoring.task_results import Answered, file_name
+from trm.supervision import Supervision
+from trm.training.config import Supervisions
+from trm.training.weights import PUZZLE_ROWS
+
+AUGMENTATIONS = 32
+CPU_BATCH, MOST_AT_ONCE = 64, 1024  # more is no faster
+WITH_GRADIENT = 8  # times the memory that answering takes
+PUZZLE_LR, PUZZLE_DECAY = 1e-2, 0.1  # where the configuration has none: the published ones
+
+
+@dataclass(frozen=True)
+class TaskRequest:
+    """A task for one checkpoint.
+
+    target, config, weights: see `ScoringRequest`.
+    task: `file.json`, or `file.json:name` for one of several in it.
+    data_paths: the dataset that the checkpoint was trained on, which tells whether it knows the task; empty: the
+      configuration's, if it is there.
+    embedding: see `puzzles_of`.  augmentations: at most so many besides the task itself; None: AUGMENTATIONS.
+    adapt: updates that fit the embeddings on the demonstrations first; 0 for none.  adapt_lr: None: the run's.
+    steps: supervision steps of an answer; None: as many as trained.
+    batch_size: None: what fits.  output: None: beside the checkpoint's other results.
+    seed: of augmentations and adaptation.
+    """
+
+    target: str
+    task: str
+    config: Path | None = None
+    weights: str = "auto"
+    data_paths: Sequence[str] = ()
+    embedding: str = "auto"
+    augmentations: int | None = None
+    adapt: int = 0
+    adapt_lr: float | None = None
+    steps: int | None = None
+    batch_size: int | None = None
+    device: str = "auto"
+    output: Path | None = None
+    seed: int = 0
+
+
+def run_task(request: TaskRequest, supervisions: Supervisions) -> None:
+    """Answer the task, print the drawing and a table, and write the files.
+
+    Raises:
+        UserError: no checkpoint or task, one that does not fit the other, or more than one process.
+    """
+    ranks = join(request.device)
+    try:
+        _check_alone(ranks)
+        checkpoint = open_checkpoint(request.target, supervisions, request.config, request.weights)
+        answered = answer_request(request, checkpoint, supervisions, ranks)
+    finally:
+        ranks.close()
+    parent = request.output or checkpoint.results_folder("").parent
+    folder = parent / f"task_{file_name(answered.answer.task.name)}"
+    answered.write(folder)
+    width = shutil.get_terminal_size().columns
+    print(drawing(answered.answer, width, colour_depth(sys.stdout, os.environ)), end="\n\n")
+    print(table(outputs_table([output.record for output in answered.answer.outputs])))
+    print("\n".join([*answered.remarks(), f"written to {folder}"]))
+
+
+def answer_request(
+    request: TaskRequest, checkpoint: OpenedCheckpoint, supervisions: Supervisions, ranks: Ranks
+) -> Answered:
+    """Read the task, fit its embeddings if asked to, and answer it.
+
+    Raises:
+        UserError: a task that cannot be read, or that the checkpoint cannot answer.
+    """
+    canvas = canvas_of(checkpoint, request.data_paths or checkpoint.data_paths)
+    task = read_task(request.task, canvas)
+    rows = checkpoint.weights.get(PUZZLE_ROWS)
+    known = known_puzzles(checkpoint, request.data_paths) if request.embedding in ("auto", "own") else {}
+    wanted = AUGMENTATIONS if request.augmentations is None else request.augmentations
+    puzzles = puzzles_of(task, wanted, rows, request.embedding, known, request.seed)
+    supervision = arc_supervision(checkpoint, canvas, supervisions)
+    supervision.model.to(ranks.device)
+    started = time.monotonic()
+    at_once, with_gradient = _batch_sizes(request, supervision, ranks)
+    adaptation, adapted = _adaptation(request, checkpoint, with_gradient), None
+    if adaptation is not None:
+        adapted = adapt(supervision, puzzles, adaptation, canvas=canvas)
+        puzzles = adapted.puzzles
+    if request.steps is not None:
+        supervision.take_steps(request.steps)
+    answering = partial(track, doing="answering")
+    answer = answer_task(supervision, puzzles, canvas=canvas, batch_size=at_once, over=answering)
+    about = {
+        "checkpoint": checkpoint.source,
+        "step": checkpoint.step,
+        "method": checkpoint.arch.supervision,
+        "weights": checkpoint.weight_kind,
+        "canvas": canvas,
+        "supervision_steps": supervision.max_steps,
+        "seed": request.seed,
+        "device": ranks.device.type,
+        "seconds": time.monotonic() - started,
+    }
+    return Answered(answer, about, adaptation, adapted)
+
+
+def _adaptation(
+    request: TaskRequest, checkpoint: OpenedCheckpoint, batch_size: int
+) -> AdaptationSettings | None:
+    """How to fit, with the run's own learning rate and decay of puzzle embeddings unless told otherwise."""
+    if not request.adapt:
+        return None
+    return AdaptationSettings(
+        steps=request.adapt,
+        lr=request.adapt_lr or _number_in(checkpoint.config, "puzzle_emb_lr", PUZZLE_LR),
+        weight_decay=_number_in(checkpoint.config, "puzzle_emb_weight_decay", PUZZLE_DECAY),
+        seed=request.seed,
+        batch_size=batch_size,
+    )
+
+
+def _number_in(config: Mapping[str, Any], key: str, default: float) -> float:
+    """A configuration may be a stranger's."""
+    value = config.get(key)
+    return float(value) if isinstance(value, int | float) else default
+
+
+def _batch_sizes(request: TaskRequest, supervision: Supervision[Any], ranks: Ranks) -> tuple[int, int]:
+    """Examples at a time when answering, and when fitting."""
+    if request.batch_size is not None:
+        return request.batch_size, request.batch_size
+    fitting = fitting_batch_size(supervision, MOST_AT_ONCE, ranks)
+    most = CPU_BATCH if ranks.device.type == "cpu" else MOST_AT_ONCE
+    return min(fitting, most), min(max(1, fitting // WITH_GRADIENT), most)
+
+
+def _check_alone(ranks: Ranks) -> None:
+    if ranks.world_size > 1:
+        raise UserError(
+            f"--task in {ranks.world_size} processes",
+            "a single process",
+            "start it with python, without torchrun",
+        )

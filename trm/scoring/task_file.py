@@ -1,0 +1,172 @@
+"""One ARC task from a JSON file, which may be a stranger's.
+
+    {"train": [{"input": grid, "output": grid}, …], "test": [{"input": grid}, …]}     the public form
+    {"<name>": {"train": …, "test": …}, …}                                            several, as on Kaggle
+
+A test output that is missing or null is hidden. Demonstrations may be missing: only adaptation needs them.
+"""
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+
+from trm.errors import UserError
+from trm.puzzles.arc_augmentation import SEPARATOR
+from trm.puzzles.arc_grids import CANVAS, Grid, parse_grid
+from trm.puzzles.arc_sources import Pair, Task
+from trm.untrusted import load_json, shown
+
+LARGEST_FILE = 16 << 20  # bytes; the largest published file of tasks has 4 MB
+MOST_PAIRS = 100  # of a task; the largest published one has 10 demonstrations
+LONGEST_NAME = 200
+NAMED_IN_ERRORS = 5
+CHALLENGES, SOLUTIONS = "_challenges.json", "_solutions.json"
+FORM = '{"train": [{"input": grid, "output": grid}, …], "test": [{"input": grid}, …]}'
+
+
+def read_task(spec: str, canvas: int = CANVAS) -> Task:
+    """The task that `file.json` holds, or the one of that name in it: `file.json:name`.
+
+    Outputs hidden in `<prefix>_challenges.json` are taken from a `<prefix>_solutions.json` beside it.
+    A task without a name is called after its file.
+
+    Args:
+        canvas: side C of the checkpoint's canvas; every grid must fit it.
+
+    Raises:
+        UserError: no such file or task, anything but a task in it, or a grid that does not fit.
+    """
+    file, wanted = _file_and_name(spec)
+    content = _load(file)
+    entry: object = content
+    if isinstance(content.get("test"), list):
+        name = file.stem
+        if wanted is not None and wanted != name:
+            raise _no_such_task(file, wanted, [name])
+    else:
+        name = _chosen(file, content, wanted)
+        entry = content[name]
+    where = f"{file}, task {name}"
+    return parse_task(name, _with_solutions(file, name, entry), where, canvas)
+
+
+def parse_task(name: str, entry: object, where: str, canvas: int = CANVAS) -> Task:
+    """The task that a JSON value describes.
+
+    Args:
+        where: what it is and where it came from, for errors.
+
+    Raises:
+        UserError: it describes none, or one that does not fit the canvas.
+    """
+    if not name or SEPARATOR in name or not name.isprintable() or len(name) > LONGEST_NAME:
+        allowed = f"at most {LONGEST_NAME} characters that can be printed, free of {SEPARATOR!r}"
+        raise _malformed(shown(where), "unusable as a name of a task", allowed)
+    if not isinstance(entry, Mapping):
+        raise _malformed(where, "no task", FORM)
+    train = _pairs(entry.get("train", []), f"{where}, train", canvas)
+    test = _pairs(entry.get("test", []), f"{where}, test", canvas)
+    if not test:
+        raise _malformed(where, "no test pair", FORM)
+    for number, pair in enumerate(train):
+        if pair.output is None:
+            raise _malformed(f"{where}, train pair {number}", "no output", FORM)
+    return Task(name, train, test)
+
+
+def _file_and_name(spec: str) -> tuple[Path, str | None]:
+    if Path(spec).exists() or ":" not in spec:
+        return Path(spec), None
+    file, _, name = spec.rpartition(":")
+    return Path(file), name
+
+
+def _load(file: Path) -> Mapping[str, object]:
+    try:
+        content = load_json(file, LARGEST_FILE)
+    except OSError as error:
+        given = f"{file}: {error.strerror or 'unreadable'}"
+        raise UserError(given, f"a JSON file: {FORM}", "check the path: --task file.json") from error
+    except ValueError as error:
+        given = f"{file}: not JSON ({shown(error)})"
+        raise UserError(
+            given, f"a JSON file in UTF-8: {FORM}", "check the file; it may be cut off"
+        ) from error
+    if not isinstance(content, dict) or not content:
+        raise _malformed(str(file), "no task", FORM)
+    return content
+
+
+def _chosen(file: Path, tasks: Mapping[str, object], wanted: str | None) -> str:
+    if wanted is not None:
+        if wanted not in tasks:
+            raise _no_such_task(file, wanted, list(tasks))
+        return wanted
+    if len(tasks) > 1:
+        raise UserError(
+            f"{file} holds {len(tasks)} tasks: {_some(list(tasks))}",
+            "one task at a time",
+            f"name it: --task {file}:{shown(next(iter(tasks)), LONGEST_NAME)}",
+        )
+    return next(iter(tasks))
+
+
+def _no_such_task(file: Path, wanted: str, names: list[str]) -> UserError:
+    near = difflib.get_close_matches(wanted, names, n=1)
+    return UserError(
+        f"{file} holds no task {wanted!r}",
+        _some(names),
+        f"did you mean {shown(near[0], LONGEST_NAME)}?" if near else "name one of these",
+    )
+
+
+def _some(names: list[str]) -> str:
+    more = ", …" if len(names) > NAMED_IN_ERRORS else ""
+    return ", ".join(shown(name, 60) for name in names[:NAMED_IN_ERRORS]) + more
+
+
+def _with_solutions(file: Path, name: str, entry: object) -> object:
+    """The entry, with the outputs of a solutions file beside `file` where it hides all of its own."""
+    solutions = file.with_name(file.name.removesuffix(CHALLENGES) + SOLUTIONS)
+    tests = entry.get("test") if isinstance(entry, dict) else None
+    if not file.name.endswith(CHALLENGES) or not solutions.is_file() or not isinstance(tests, list):
+        return entry
+    if any(not isinstance(pair, dict) or pair.get("output") is not None for pair in tests):
+        return entry
+    outputs = _load(solutions).get(name)
+    if not isinstance(outputs, list) or len(outputs) != len(tests):
+        raise _malformed(
+            f"{solutions}, task {name}", "no solutions", f"a list of {len(tests)} grids, one for each test"
+        )
+    assert isinstance(entry, dict)
+    solved = [{**pair, "output": output} for pair, output in zip(tests, outputs, strict=True)]
+    return {**entry, "test": solved}
+
+
+def _pairs(pairs: object, where: str, canvas: int) -> tuple[Pair, ...]:
+    if not isinstance(pairs, list) or len(pairs) > MOST_PAIRS:
+        raise _malformed(where, "no list of pairs", f"a list of at most {MOST_PAIRS} pairs")
+    return tuple(_pair(pair, f"{where} pair {number}", canvas) for number, pair in enumerate(pairs))
+
+
+def _pair(pair: object, where: str, canvas: int) -> Pair:
+    if not isinstance(pair, Mapping) or "input" not in pair:
+        raise _malformed(where, "no input", '{"input": grid, "output": grid}')
+    output = pair.get("output")
+    question = _grid(pair["input"], f"{where}, input", canvas)
+    return Pair(question, None if output is None else _grid(output, f"{where}, output", canvas))
+
+
+def _grid(cells: object, where: str, canvas: int) -> Grid:
+    grid = parse_grid(cells, shown(where), largest=None)
+    if max(grid.shape) > canvas:
+        raise UserError(
+            f"{shown(where)}: {grid.shape[0]}x{grid.shape[1]} cells",
+            f"grids of at most {canvas}x{canvas}, the canvas that the checkpoint was trained on",
+            "choose a smaller task, or a checkpoint with a larger canvas",
+        )
+    return grid
+
+
+def _malformed(where: str, problem: str, allowed: str) -> UserError:
+    return UserError(f"{shown(where)}: {problem}", allowed, "correct the file")
