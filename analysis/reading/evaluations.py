@@ -1,7 +1,7 @@
 """The scores of an evaluation, read from its record and checked. S supervision steps."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -61,6 +61,9 @@ class Evaluation:
     arc_scores, counts, copy_arc_scores, copy_counts, votes_ranked_by: empty for datasets that are not ARC.
     copy_cell, copy_exact: what handing the question back unchanged would score.
     tasks: one for each dataset, in file order; empty in runs of before there were scorers.
+    hamming: scored tokens of an example that are wrong, after each supervision step.
+    changed: share of scored tokens that differ between a step and the next; S − 1 entries.
+    hamming, changed and lm_loss (of an example) may be missing: empty, None.
     """
 
     step: int
@@ -80,6 +83,9 @@ class Evaluation:
     votes_ranked_by: str
     examples_per_second: float
     tasks: list[TaskScores]
+    hamming: list[float] = field(default_factory=list)
+    changed: list[float] = field(default_factory=list)
+    lm_loss: float | None = None
 
     @property
     def is_arc(self) -> bool:
@@ -135,14 +141,17 @@ class Evaluation:
                 votes_ranked_by=text({"votes_ranked_by": "", **record}, "votes_ranked_by", source),
                 examples_per_second=number(record, "examples_per_second", source),
                 tasks=[_task_scores(task, source) for task in record.get("tasks", [])],
+                hamming=numbers({"hamming": [], **per_step}, "hamming", source),
+                changed=numbers({"changed": [], **per_step}, "changed", source),
+                lm_loss=None if record.get("lm_loss") is None else number(record, "lm_loss", source),
             )
         except KeyError as missing:
             raise unreadable(f"{source} has no key {missing}") from None
         except (TypeError, AttributeError):
             raise unreadable(f"{source} is no record of an evaluation") from None
-        if made.examples and not (
-            len(made.cell_accuracy) == len(made.exact_accuracy) == len(made.network_calls) > 0
-        ):
+        lengths = {len(made.cell_accuracy), len(made.exact_accuracy), len(made.network_calls)}
+        lengths |= {len(made.hamming)} if made.hamming else set()
+        if made.examples and (len(lengths) > 1 or 0 in lengths):
             raise unreadable(f"{source} has other numbers of supervision steps in its lists")
         return made
 

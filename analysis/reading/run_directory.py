@@ -1,11 +1,12 @@
-"""What a run left behind, read from its directory and checked. No other module here reads a run's files.
+"""What a run left behind, read from its directory and checked: `read_run`. The run may still be going on.
 
+For several runs, of which some may be unreadable, see `many_runs`. Outside this room nothing reads a run's files.
 Legend: R training records, S supervision steps, K stored samples, L grid tokens.
 """
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +18,21 @@ from analysis.reading.run_files import (
     MOST_STEPS,
     number,
     read_arrays,
+    read_growing,
     read_lines,
     read_object,
     text,
     unreadable,
     whole,
 )
+from analysis.reading.scored import Scored, read_scored
 from trm.config_files import read_config
 from trm.errors import UserError
 from trm.evaluation.arc_voting import OutputRecord
 from trm.untrusted import shown
 
 RUN_FILES = ("config.yaml", "provenance.json", "metrics.jsonl")
+KINDS = ("train", "evaluation")  # of records
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,9 @@ class Training:
     step_accuracy: `[R, S]` cell accuracy after each supervision step, NaN where no slot stood at that step.
     seconds: `[R]` wall clock of the window that the record closes.
     examples_per_second: `[R]` examples that took a supervision step, per second.
+    network_calls: `[R]` passes of the reasoning module in an update, of each slot.
+    epoch: `[R]` times that the training data was gone through, NaN where not recorded.
+    joules: `[R]` energy of the window, NaN where the device did not report it.
     """
 
     step: NDArray[np.int64]
@@ -47,6 +54,9 @@ class Training:
     step_accuracy: NDArray[np.float64]
     seconds: NDArray[np.float64]
     examples_per_second: NDArray[np.float64]
+    network_calls: NDArray[np.int64]
+    epoch: NDArray[np.float64]
+    joules: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -76,6 +86,8 @@ class Run:
     """A run directory; `evaluations` are ordered by step, `evaluation`, `outputs` and `samples` are of the latest.
 
     outputs: one record for each ARC test output; empty where the evaluation wrote no outputs.jsonl.
+    scored: the evaluations that evaluate.py made of it.
+    remarks: what could not be read, or not yet, and was left out.
     """
 
     path: Path
@@ -86,6 +98,8 @@ class Run:
     evaluation: Evaluation
     outputs: list[OutputRecord]
     samples: Samples | None
+    scored: list[Scored] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -93,7 +107,7 @@ class Run:
 
 
 def read_run(path: Path) -> Run:
-    """Read a run directory that holds at least one evaluation.
+    """Read a run directory that holds at least one evaluation; what is missing or half written is in its `remarks`.
 
     Raises:
         UserError: `path` is not a run directory, has no evaluation yet, or holds a file of another format.
@@ -106,19 +120,34 @@ def read_run(path: Path) -> Run:
             f"a directory that training wrote, with {', '.join(RUN_FILES)}",
             "give the directory that the training command printed as its run directory",
         )
-    records = _read_records(path / "metrics.jsonl")
-    folder = _latest_evaluation(path)
-    outputs = folder / "outputs.jsonl"
+    config = read_config(path / "config.yaml")
+    metrics = path / "metrics.jsonl"
+    records, remarks = _read_records(metrics)
+    evaluations = _evaluations(records, str(metrics))
+    folder, evaluation = _latest(path, evaluations, remarks)
+    scored, unscored = read_scored(path, _test_data(config))
     return Run(
         path=path,
-        config=read_config(path / "config.yaml"),
+        config=config,
         provenance=read_object(path / "provenance.json"),
-        training=_training(records, str(path / "metrics.jsonl")),
-        evaluations=_evaluations(records, str(path / "metrics.jsonl")),
-        evaluation=Evaluation.from_record(read_object(folder / "scores.json"), str(folder / "scores.json")),
-        outputs=[_output(row, str(outputs)) for row in read_lines(outputs)] if outputs.is_file() else [],
-        samples=_read_samples(folder / "rollout_samples.npz"),
+        training=_training(records, str(metrics)),
+        evaluations=evaluations,
+        evaluation=evaluation,
+        outputs=_outputs(folder / "outputs.jsonl") if folder else [],
+        samples=_read_samples(folder / "rollout_samples.npz") if folder else None,
+        scored=scored,
+        remarks=[*remarks, *unscored],
     )
+
+
+def _test_data(config: Mapping[str, Any]) -> list[str]:
+    """The data that a run is evaluated on."""
+    paths = config.get("data_paths_test") or config.get("data_paths") or []
+    return [str(path) for path in paths] if isinstance(paths, list) else []
+
+
+def _outputs(file: Path) -> list[OutputRecord]:
+    return [_output(row, str(file)) for row in read_lines(file)] if file.is_file() else []
 
 
 def _output(record: Mapping[str, Any], source: str) -> OutputRecord:
@@ -137,13 +166,17 @@ def _output(record: Mapping[str, Any], source: str) -> OutputRecord:
         raise unreadable(f"a record of {source} has no key {missing}") from None
 
 
-def _read_records(path: Path) -> list[dict[str, Any]]:
-    """The records in file order."""
-    records = read_lines(path)
+def _read_records(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
+    """The records in file order, and what was left out of them."""
+    records, unfinished = read_growing(path)
     for place, record in enumerate(records, start=1):
         if not {"kind", "step"} <= record.keys():
             raise unreadable(f"line {place} of {path} is no record with kind and step")
-    return records
+    remarks = [f"the last line of {path.name} is not whole yet and was left out"] if unfinished else []
+    other = sorted({shown(record["kind"], 30) for record in records if record["kind"] not in KINDS})
+    if other:
+        remarks.append(f"{path.name} has records of other kinds, which were left out: {', '.join(other[:9])}")
+    return records, remarks
 
 
 def _training(records: Sequence[Mapping[str, Any]], source: str) -> Training:
@@ -165,6 +198,9 @@ def _training(records: Sequence[Mapping[str, Any]], source: str) -> Training:
             examples_per_second=np.array(
                 [row["timing"]["examples_per_second"] for row in rows], dtype=np.float64
             ),
+            network_calls=np.array([row["network_calls"] for row in rows], dtype=np.int64),
+            epoch=np.array([row.get("epoch", np.nan) for row in rows], dtype=np.float64),
+            joules=np.array([row["timing"].get("energy_joules", np.nan) for row in rows], dtype=np.float64),
         )
     except KeyError as missing:
         raise unreadable(f"a training record of {source} has no key {missing}") from None
@@ -175,28 +211,46 @@ def _training(records: Sequence[Mapping[str, Any]], source: str) -> Training:
 
 
 def _evaluations(records: Sequence[Mapping[str, Any]], source: str) -> list[Evaluation]:
+    """In the order of their steps; of two of one step the later record counts."""
     rows = [record for record in records if record["kind"] == "evaluation"]
-    return [
+    read = [
         Evaluation.from_record(
             row.get("scores", {}), f"the evaluation of step {shown(row['step'])} in {source}"
         )
         for row in rows
     ]
+    by_step = {evaluation.step: evaluation for evaluation in read}
+    return [by_step[step] for step in sorted(by_step)]
 
 
-def _latest_evaluation(run: Path) -> Path:
+def _latest(run: Path, recorded: Sequence[Evaluation], remarks: list[str]) -> tuple[Path | None, Evaluation]:
+    """The latest evaluation and its folder, or the record of it where its folder is missing, which is remarked."""
+    folder, step = _latest_folder(run)
+    if folder is not None and (not recorded or step >= recorded[-1].step):
+        scores = folder / "scores.json"
+        return folder, Evaluation.from_record(read_object(scores), str(scores))
+    if recorded:
+        remarks.append(
+            f"evaluations/step_{recorded[-1].step} is missing: its scores are those of metrics.jsonl,"
+            " without samples and outputs"
+        )
+        return None, recorded[-1]
+    raise UserError(
+        f"run directory '{run}' holds no evaluation",
+        "a run with evaluations/step_<n>/scores.json",
+        "let training reach its first evaluation",
+    )
+
+
+def _latest_folder(run: Path) -> tuple[Path | None, int]:
     finished = {
         int(match[1]): folder
         for folder in run.glob("evaluations/step_*")
         if (match := re.fullmatch(r"step_(\d+)", folder.name)) and (folder / "scores.json").is_file()
     }
     if not finished:
-        raise UserError(
-            f"run directory '{run}' holds no evaluation",
-            "a run with evaluations/step_<n>/scores.json",
-            "let training reach its first evaluation, or run evaluate.py on the run",
-        )
-    return finished[max(finished)]
+        return None, -1
+    return finished[max(finished)], max(finished)
 
 
 def _read_samples(path: Path) -> Samples | None:

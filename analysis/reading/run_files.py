@@ -3,17 +3,15 @@
 K stored samples, S supervision steps.
 """
 
-import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from trm.errors import UserError
-from trm.untrusted import check_regular, load_json, parse_json, product, shown
+from trm.untrusted import check_regular, load_json, parse_json, shown
+from trm.untrusted_arrays import load_arrays
 
 MOST_STEPS = 4096  # supervision steps: rows are as wide as the widest, so that one record could widen all
 LARGEST_JSON = 16 << 20  # bytes
@@ -44,12 +42,21 @@ def read_object(path: Path) -> dict[str, Any]:
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The JSON objects of a file in its order. A last line without its newline is still being written and is left out.
+    """The JSON objects of a file in its order; for one that may still be written, see `read_growing`.
 
     Raises:
         UserError: a line is something else.
     """
-    records = []
+    return read_growing(path)[0]
+
+
+def read_growing(path: Path) -> tuple[list[dict[str, Any]], str]:
+    """The JSON objects of a file in its order, and its last line if that has no newline yet: it is still being written.
+
+    Raises:
+        UserError: a line is something else.
+    """
+    records: list[dict[str, Any]] = []
     try:
         check_regular(path, LARGEST_RECORDS)
     except ValueError as error:
@@ -59,7 +66,7 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
             if len(line) > LARGEST_LINE:
                 raise unreadable(f"line {number} of {path} has more than {LARGEST_LINE:,} characters")
             if not line.endswith("\n"):
-                break
+                return records, line
             try:
                 record = parse_json(line, finite=False)
             except ValueError as error:
@@ -67,7 +74,7 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
             if not isinstance(record, dict):
                 raise unreadable(f"line {number} of {path} is no record")
             records.append(record)
-    return records
+    return records, ""
 
 
 def read_arrays(path: Path, kinds: Mapping[str, str]) -> dict[str, NDArray[Any]]:
@@ -79,45 +86,13 @@ def read_arrays(path: Path, kinds: Mapping[str, str]) -> dict[str, NDArray[Any]]
         UserError: the file is something else, or lacks an array.
     """
     try:
-        check_regular(path, len(kinds) * LARGEST_ARRAY)
-        with zipfile.ZipFile(path) as archive:
-            sizes = {member.filename: member.file_size for member in archive.infolist()}
-            missing = [name for name in kinds if f"{name}.npy" not in sizes]
-            if missing:
-                raise unreadable(f"{path} has no array {', '.join(missing)}")
-            arrays = {}
-            for name, allowed in kinds.items():
-                with archive.open(f"{name}.npy") as stream:
-                    arrays[name] = _array(stream, sizes[f"{name}.npy"], allowed)
-            return arrays
-    except UserError:
-        raise
-    except (
-        *(
-            ValueError,
-            TypeError,
-            SyntaxError,
-            OverflowError,
-            RecursionError,
-            MemoryError,
-        ),  # of numpy's headers
-        *(zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError),
-    ) as error:
-        raise unreadable(f"{path}: {shown(str(error) or type(error).__name__)}") from None
-
-
-def _array(stream: IO[bytes], size: int, kinds: str) -> NDArray[Any]:
-    if size > LARGEST_ARRAY:
-        raise ValueError(f"an array of {size:,} bytes, more than {LARGEST_ARRAY:,}")
-    if np.lib.format.read_magic(stream) != (1, 0):
-        raise ValueError("another format of arrays")
-    shape, by_columns, dtype = np.lib.format.read_array_header_1_0(stream)
-    if dtype.kind not in kinds:
-        raise ValueError(f"an array of {dtype}")
-    held = stream.read()
-    if min(shape, default=0) < 0 or len(held) != dtype.itemsize * product(shape):
-        raise ValueError("an array that declares more or less than it holds")
-    return np.frombuffer(held, dtype).reshape(shape, order="F" if by_columns else "C")
+        arrays = load_arrays(path, kinds, len(kinds) * LARGEST_ARRAY, LARGEST_ARRAY)
+    except ValueError as error:
+        raise unreadable(f"{path}: {shown(error)}") from None
+    missing = [name for name in kinds if name not in arrays]
+    if missing:
+        raise unreadable(f"{path} has no array {', '.join(missing)}")
+    return arrays
 
 
 def whole(record: Mapping[str, Any], key: str, source: str) -> int:

@@ -1,16 +1,22 @@
 """A run directory as the trainer writes it, made of invented numbers. S supervision steps, C canvas side."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 from numpy.typing import NDArray
 
+from dis_trm.supervision import DISConfig
 from tests.analysis.small_puzzles import PUZZLES, SmallPuzzle
+from trm.act import ACTConfig
 from trm.evaluation.arc_voting import OutputRecord, VotingResult
+from trm.model import TRMConfig
 from trm.puzzles.arc_grids import encode_pair
+from trm.training.config import TrainConfig
 
 TASKS = 43
 Json = dict[str, Any]
@@ -27,23 +33,29 @@ def write_run(
     canvas: int = 14,
     puzzles: Sequence[str] = (),
     protocol: str = "clean",
+    skill: float = 1.0,
+    arch: Mapping[str, Any] | None = None,
+    joules: float | None = None,
+    changes: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write a run of `training_steps` steps with four evaluations; return `folder`.
 
     puzzles: kinds of `small_puzzles.PUZZLES`, a dataset of each; samples are of the first.
+    skill: how many of its cells and whole examples it gets right, times what others do.
+    joules: of each training record.  arch, changes: further settings of the network and supervision, and of the run.
     """
     evaluations = [
-        _scores(supervision, steps, calls_per_step, seed, arc, training_steps * part // 4, part / 4)
+        _scores(supervision, steps, calls_per_step, seed, arc, training_steps * part // 4, skill * part / 4)
         for part in range(1, 5)
     ]
     for part, scores in enumerate(evaluations, start=1):
         scores["tasks"] = [_task(kind, protocol, steps, part) for kind in puzzles]
     folder.mkdir(parents=True)
-    (folder / "config.yaml").write_text(
-        f"run_name: demo-{supervision}\nseed: {seed}\nglobal_batch_size: 32\narch:\n  halt_max_steps: {steps}\n"
-    )
-    (folder / "provenance.json").write_text(json.dumps({"command": ["make", "demo"], "device": "cpu"}))
-    records = _training(steps, calls_per_step, seed, training_steps)
+    config = _config(supervision, steps, calls_per_step, seed, arch or {}) | dict(changes or {})
+    (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    launch = {"command": ["make", "demo"], "device": "cpu", "ranks": 1}
+    (folder / "provenance.json").write_text(json.dumps({"launches": [launch]}))
+    records = _training(steps, calls_per_step, seed, training_steps, joules)
     records += [{"kind": "evaluation", "step": scores["step"], "scores": scores} for scores in evaluations]
     (folder / "metrics.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
     for scores in evaluations:
@@ -55,7 +67,27 @@ def write_run(
     return folder
 
 
-def _training(steps: int, calls_per_step: int, seed: int, training_steps: int) -> list[Json]:
+def _config(supervision: str, steps: int, calls_per_step: int, seed: int, arch: Mapping[str, Any]) -> Json:
+    """Everything that config.yaml of a run says, of a network of width 32."""
+    settings = DISConfig(steps) if supervision == "dis" else ACTConfig(steps)
+    cycles = (1, calls_per_step - 1) if calls_per_step < 20 else (3, calls_per_step // 3 - 1)
+    shape = {"hidden_size": 32, "num_heads": 2, "L_layers": 1, "puzzle_emb_ndim": 32, "puzzle_emb_len": 1}
+    network = TRMConfig(H_cycles=cycles[0], L_cycles=cycles[1], forward_dtype="float32", **shape)  # type: ignore[arg-type]
+    made = TrainConfig(
+        arch={"supervision": supervision, **asdict(network), **asdict(settings), **arch},
+        data_paths=["data/demo"],
+        run_name=f"demo-{supervision}",
+        seed=seed,
+        global_batch_size=32,
+        epochs=600,
+        eval_interval=150,
+    )
+    return asdict(made)
+
+
+def _training(
+    steps: int, calls_per_step: int, seed: int, training_steps: int, joules: float | None
+) -> list[Json]:
     rng = np.random.default_rng(seed)
     records = []
     for step in range(20, training_steps + 1, 20):
@@ -76,10 +108,14 @@ def _training(steps: int, calls_per_step: int, seed: int, training_steps: int) -
                 "loss": float(2.2 * np.exp(-3 * step / training_steps) + 0.15 + abs(rng.normal(0, 0.12))),
                 "metrics": {},
                 "step_accuracy": accuracy,
-                "timing": {"seconds": 1.2, "examples_per_second": 533.0},
+                "timing": {"seconds": 1.2, "examples_per_second": 533.0} | _energy(joules),
             }
         )  # fmt: skip
     return records
+
+
+def _energy(joules: float | None) -> Json:
+    return {} if joules is None else {"energy_joules": joules}
 
 
 def _scores(
@@ -97,6 +133,8 @@ def _scores(
         "per_step": {
             "cell_accuracy": (0.55 + 0.33 * progress * (1 - np.exp(-4 * index / steps))).tolist(),
             "exact_accuracy": (0.3 * progress * (index / steps) ** 2).tolist(),
+            "hamming": (16 * (1 - progress * index / steps / 2)).tolist(),
+            "changed": (0.3 / index[1:]).tolist(),
             "network_calls": (calls_per_step * index).tolist(),
         },
         "lm_loss": 0.4,
@@ -123,6 +161,95 @@ def _scores(
         }
         scores["votes_ranked_by"] = "count, then mean token log-probability"
     return scores
+
+
+def write_scored(
+    run: Path,
+    name: str = "step_400",
+    steps: int | None = None,
+    guidance: Sequence[float] = (),
+    margin: bool = False,
+    part: int | None = None,
+    skill: float = 1.0,
+) -> Path:
+    """Write what `python evaluate.py RUN [--steps N] [--guidance W …] [--margin]` leaves; return its folder.
+
+    part: the first so many tasks only.
+    """
+    latest = max(run.glob("evaluations/step_*"), key=lambda folder: int(folder.name.removeprefix("step_")))
+    scores = json.loads((latest / "scores.json").read_text())
+    trained, calls = len(scores["per_step"]["network_calls"]), scores["per_step"]["network_calls"][0]
+    count = steps or trained
+    index = np.arange(1, count + 1)
+    exact = scores["per_step"]["exact_accuracy"][-1] * skill * (index / count) ** 2
+    cells = scores["per_step"]["cell_accuracy"][-1] - 0.2 * (1 - index / count)
+    scores["per_step"] = {
+        "cell_accuracy": cells.tolist(),
+        "exact_accuracy": exact.tolist(),
+        "hamming": (8 / index).tolist(),
+        "changed": (0.3 / index[1:]).tolist(),
+        "network_calls": (calls * index).tolist(),
+    }
+    first = np.diff(np.round(1000 * exact), prepend=0).astype(int)
+    scores["network_calls_per_answer"] = calls * count
+    scores["over_steps"] = {
+        "first_right": [1000 - int(first.sum()), *first.tolist()],
+        "stayed_right": [0, *first.tolist()],
+        "fixed_late": 120,
+        "broken_late": 7,
+    }
+    points = _points("fixed", range(1, count + 1), exact, cells, calls * index)
+    points += _points("agreement", (1, 2), exact[[0, -1]], cells[[0, -1]], [calls * 1.5, calls * 2.5])
+    points += _points("confidence", (0.5, 0.9), exact[[0, -1]], cells[[0, -1]], [calls * 1.2, calls * 2.2])
+    oracle = _points("oracle", [None], [exact[-1] * 1.1], [cells[-1]], [calls * 1.7])
+    scores["halting"] = {"examples": 1000, "points": points + oracle, "best_reachable": oracle[0]}
+    if guidance:
+        scores["guidance"] = {
+            str(float(w)): {
+                "cell_accuracy": (cells * (1 - 0.02 * (w - 1) ** 2)).tolist(),
+                "exact_accuracy": (exact * (1 - 0.1 * (w - 1) ** 2)).tolist(),
+            }
+            for w in guidance
+        }
+    if margin:
+        positive = (0.5 + 0.4 / index).tolist()
+        scores["margin"] = {"tokens": 9000, "mean": (0.5 / index**2).tolist(), "share_positive": positive}
+    scores["cost"] = {
+        "network_calls": calls * count, "operations": 1_000_000 * calls * count, "seconds": 0.001 * count,
+        "ranks": 1, "device": "cpu",
+    }  # fmt: skip
+    scores["evaluated"] = {
+        "target": str(run), "weights": "auto", "data_paths": ["data/demo"], "tasks": None, "first_tasks": part,
+        "augmentations": None, "supervision_steps": steps, "identifiers": "correct",
+    }  # fmt: skip
+    scores["confidence_kind"] = "token_log_probability"
+    folder = run / "scored" / name
+    folder.mkdir(parents=True)
+    (folder / "scores.json").write_text(json.dumps(scores))
+    _write_examples(folder, exact[-1], scores["seed"])
+    return folder
+
+
+def _points(
+    policy: str, settings: Sequence[float | None] | range, exact: Any, cells: Any, calls: Any
+) -> list[Json]:
+    return [
+        {
+            "policy": policy,
+            "setting": setting,
+            "exact_accuracy": float(right),
+            "cell_accuracy": float(share),
+            "network_calls": float(spent),
+            "steps": float(spent) / 3,
+        }
+        for setting, right, share, spent in zip(settings, exact, cells, calls, strict=True)
+    ]
+
+
+def _write_examples(folder: Path, right: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    keys = np.array([f"all/{number}" for number in range(1, 401)])
+    np.savez(folder / "examples.npz", allow_pickle=False, key=keys, right=rng.random(400) < right)
 
 
 def _task(kind: str, protocol: str, steps: int, part: int) -> Json:

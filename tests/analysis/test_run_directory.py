@@ -82,6 +82,8 @@ def _remove_config(folder: Path) -> None:
 
 def _remove_evaluations(folder: Path) -> None:
     (folder / "evaluations").rename(folder / "elsewhere")
+    lines = (folder / "metrics.jsonl").read_text().splitlines(keepends=True)
+    (folder / "metrics.jsonl").write_text("".join(line for line in lines if '"train"' in line))
 
 
 def _break_line(folder: Path) -> None:
@@ -127,7 +129,9 @@ def _cut_provenance(folder: Path) -> None:
 
 
 def _drop_labels(folder: Path) -> None:
-    np.savez(folder / "evaluations" / "step_12000" / "rollout_samples.npz", names=[], inputs=[], preds=[])
+    tokens = np.ones((1, 2, 4), np.uint8)
+    file = folder / "evaluations" / "step_12000" / "rollout_samples.npz"
+    np.savez(file, names=np.array(["a"]), inputs=tokens[:, 0], preds=tokens)
 
 
 @pytest.mark.parametrize(

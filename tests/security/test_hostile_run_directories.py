@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.summary import summary
 from analysis.reading.run_directory import read_run
+from analysis.summary import summary
 from tests.analysis.synthetic_run import write_run
 from tests.security.attempts import Traitor, little_room
 from trm.config_files import read_config
@@ -211,6 +211,7 @@ def usable() -> dict[str, bytes]:
         {"preds": as_npy(np.ones((1, 0, 16), np.uint8))},
         {"labels": as_npy(np.ones((1, 16)))},
         {"labels": b"text"},
+        {"names": npy("(1,)", "'<U1'", (0x110000).to_bytes(4, "little"))},
     ],
     ids=lambda changes: str(changes)[:50],
 )
