@@ -13,7 +13,7 @@ from train_arc_tiny_corrupt import SUPERVISIONS
 from trm.training.config import known_keys
 
 ROOT = Path(__file__).resolve().parents[1]
-ENTRIES = ("train_arc_tiny_corrupt", "pretrain", "evaluate")
+ENTRIES = ("train_arc_tiny_corrupt", "pretrain", "evaluate", "export")
 ROOMS = ("trm", "dis_trm", "data", "generators", "analysis", "benchmarks", *ENTRIES)
 SOURCES = sorted(
     p
@@ -34,7 +34,9 @@ ALLOWED = {
     **dict.fromkeys(ENTRIES, ("trm", "dis_trm")),
 }
 FORBIDDEN = {
-    "trm.evaluation": ("trm.training",),
+    "trm.evaluation": ("trm.training", "trm.publishing"),
+    "trm.training": ("trm.publishing",),
+    "trm.scoring": ("trm.publishing",),
     "trm.model": ("trm.losses", "trm.act", "trm.distributed", "trm.training", "trm.evaluation"),
     "trm.puzzles": ("trm.training", "trm.evaluation"),
     "dis_trm": ("trm.training", "trm.evaluation"),
@@ -84,6 +86,7 @@ def test_ground_rooms_do_not_know_what_is_built_on_them() -> None:
         for imported in imports(file):
             assert not within(imported, "trm.training"), file
             assert not within(imported, "trm.evaluation"), file
+            assert not within(imported, "trm.publishing"), file
 
 
 def test_nothing_imports_an_entry_or_analysis() -> None:

@@ -1,0 +1,55 @@
+"""Write a run or a checkpoint in a form that others use: for the Hugging Face Hub, for the published code, for Kaggle.
+
+python export.py runs/arc_mini_dis --to hub --output-dir exports/arc_mini_dis
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from dis_trm.supervision import DISSupervision
+from trm.act import ACTSupervision
+from trm.command_line import CommandLine, run_command
+from trm.publishing.exporting import FORMS, ExportRequest, export
+from trm.training.weights import WEIGHT_KINDS
+
+SUPERVISIONS = {"act": ACTSupervision, "dis": DISSupervision}
+
+
+def parse(arguments: Sequence[str] | None = None) -> ExportRequest:
+    """The request on a command line, or on this process's own."""
+    assert __doc__ is not None
+    summary, example = __doc__.split("\n\n", 1)
+    line = CommandLine("export.py", summary, example)
+    line.add_argument("target", help="a run, a checkpoint directory, a published file, an export, or hf://…")
+    line.add_argument("--to", required=True, choices=FORMS, help="the form")
+    line.add_argument("--output-dir", required=True, type=Path, help="the folder to make")
+    line.add_argument(
+        "--config", type=Path, help="config.yaml or all_config.yaml (default: the checkpoint's own)"
+    )
+    line.add_argument(
+        "--weights", choices=WEIGHT_KINDS, default="auto", help="auto: averaged where the run kept an average"
+    )
+    line.add_argument(
+        "--evaluation", type=Path, help="a folder with the scores for the card (default: the run's newest)"
+    )
+    line.add_argument("--license", help="of the weights, for the card (default: MIT for a run of ours)")
+    line.add_argument("--push", metavar="OWNER/REPOSITORY", help="also upload it to the hub")
+    line.add_argument("--private", action="store_true", help="make the repository a private one")
+    line.add_argument("--overwrite", action="store_true", help="replace an export of the same form")
+    given = line.parse(arguments)
+    return ExportRequest(
+        target=given.target,
+        form=given.to,
+        output=given.output_dir,
+        config=given.config,
+        weight_kind=given.weights,
+        evaluation=given.evaluation,
+        licence=given.license,
+        push_to=given.push,
+        private=given.private,
+        overwrite=given.overwrite,
+    )
+
+
+if __name__ == "__main__":
+    run_command(lambda: export(parse(), SUPERVISIONS), interrupted="interrupted; nothing was written")

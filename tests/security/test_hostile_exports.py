@@ -1,0 +1,80 @@
+"""Exported folders and repositories made to harm whoever opens them: refused before they are given memory."""
+
+import json
+import os
+import struct
+from pathlib import Path
+
+import pytest
+
+from tests.exportable import SUPERVISIONS, random_dis, write_run
+from tests.security.attempts import little_room
+from trm.errors import UserError
+from trm.publishing.exporting import ExportRequest, export
+from trm.scoring.opened import open_checkpoint
+
+
+def header(content: object, body: bytes = b"") -> bytes:
+    text = content if isinstance(content, bytes) else json.dumps(content).encode()
+    return struct.pack("<Q", len(text)) + text + body
+
+
+def tensor(dtype: str, shape: list[int], end: int) -> dict[str, object]:
+    return {"dtype": dtype, "shape": shape, "data_offsets": [0, end]}
+
+
+@pytest.fixture
+def exported(tmp_path: Path) -> Path:
+    run = write_run(tmp_path / "run", random_dis())
+    export(ExportRequest(str(run), "hub", tmp_path / "out"), SUPERVISIONS)
+    return tmp_path / "out"
+
+
+def refused(folder: Path) -> str:
+    with little_room(), pytest.raises(UserError) as caught:
+        open_checkpoint(folder, SUPERVISIONS)
+    assert len(caught.value.given) < 1000
+    return caught.value.given
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        struct.pack("<Q", 1 << 62) + b"{}",
+        header(b"[" * 100_000),
+        header({"H_init": tensor("F32", [10**12], 4 * 10**12)}),
+        header({"H_init": tensor("F32", [10**12], 4)}, b"0000"),
+        header({"H_init": tensor("F32", [2**62, 4], 0)}),
+        header({"H_init": tensor("F32", [1], -4)}, b"0000"),
+        header({"H_init": tensor("X9", [1], 4)}, b"0000"),
+        header({"H_init": tensor("F6_E2M3", [4], 3)}, b"000"),
+    ],
+    ids=range(9),
+)
+def test_what_a_header_declares_is_held_against_the_file(exported: Path, content: bytes) -> None:
+    (exported / "model.safetensors").write_bytes(content)
+    assert "model.safetensors: " in refused(exported)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("arch: ${oc.env:SECRET}\nglobal_batch_size: 1", "interpolation"),
+        ("a: &a [1]\narch: {b: *a}\nglobal_batch_size: 1", "alias"),
+        ("arch: !!python/name:os.system\nglobal_batch_size: 1", "tag"),
+        ("arch: 7\nglobal_batch_size: 1", "arch=7"),
+        ("arch: {supervision: act}\nglobal_batch_size: [1]", "global_batch_size="),
+        ("- 1", "not a mapping"),
+    ],
+)
+def test_a_configuration_is_only_ever_data(exported: Path, text: str, problem: str) -> None:
+    (exported / "config.yaml").write_text(text)
+    assert problem in refused(exported)
+
+
+def test_pipes_are_not_waited_for(exported: Path) -> None:
+    for name in ("model.safetensors", "config.yaml"):
+        (exported / name).unlink()
+        os.mkfifo(exported / name)
+        assert "no checkpoint at" in refused(exported)

@@ -1,0 +1,88 @@
+"""export.py from the command line, in another folder than the repository."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from export import parse
+from tests.exportable import STEP, SUPERVISIONS, random_dis, write_run
+from tests.runs import REPOSITORY, environment
+from trm.errors import UserError
+from trm.publishing.exporting import export
+from trm.scoring.opened import open_checkpoint
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    return write_run(tmp_path / "run", random_dis())
+
+
+def call(folder: Path, *words: str, code: int = 0) -> str:
+    """What export.py prints, on either stream."""
+    done = subprocess.run(
+        [sys.executable, str(REPOSITORY / "export.py"), *words],
+        cwd=folder,
+        env={**environment(), "HF_HUB_OFFLINE": "1", "HF_HUB_CACHE": str(folder / "cache")},
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_a_run_becomes_a_folder_for_the_hub(run: Path, tmp_path: Path) -> None:
+    said = call(tmp_path, "run", "--to", "hub", "--output_dir", "exports/small", "--license", "cc-by-4.0")
+    assert said == f"written to exports/small: step {STEP}, in the form hub\n"
+    assert "license: cc-by-4.0" in (tmp_path / "exports/small/README.md").read_text()
+    again = open_checkpoint(tmp_path / "exports/small", SUPERVISIONS)
+    expected = random_dis().model.state_dict()
+    assert all(torch.equal(again.weights[name], tensor) for name, tensor in expected.items())
+
+
+def test_without_a_network_what_is_on_the_hub_is_refused_in_three_parts(tmp_path: Path) -> None:
+    said = call(tmp_path, "hf://me/model", "--to", "hub", "--output-dir", "x", code=2)
+    assert said.startswith(
+        "error: hf://me/model is not in the hub's cache, and HF_HUB_OFFLINE is set\n  allowed: "
+    )
+    assert "  to do:   " in said
+
+
+def test_an_export_without_scores_says_so(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    export(parse([str(run), "--to", "published", "--output-dir", str(tmp_path / "theirs")]), SUPERVISIONS)
+    file = tmp_path / f"theirs/step_{STEP}"
+    export(parse([str(file), "--to", "hub", "--output-dir", str(tmp_path / "ours")]), SUPERVISIONS)
+    assert "the card has no scores: no evaluation of this step" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--to onnx --output-dir x", "invalid choice: 'onnx'"),
+        ("--to hub", "--output-dir"),
+        ("--to hub --output-dir x --weight raw", "did you mean --weights?"),
+        ("--to hub --output-dir x --weights best", "invalid choice: 'best'"),
+        ("--to hub --output-dir x --weights ema", "whose run kept none"),
+        ("--to hub --output-dir x --config nowhere.yaml", r"nowhere\.yaml"),
+        ("--to hub --output-dir run", "holds other things than such an export"),
+    ],
+)
+def test_what_cannot_be_used_is_refused(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str, message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=message):
+        export(parse(["run", *words.split()]), SUPERVISIONS)
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_place_where_nothing_can_be_written_is_the_system_s_refusal(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="file") as caught:
+        export(parse([str(run), "--to", "hub", "--output-dir", str(tmp_path / "file/out")]), SUPERVISIONS)
+    assert caught.value.errno is not None

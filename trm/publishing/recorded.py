@@ -1,0 +1,198 @@
+"""What is recorded of a checkpoint beside its weights: the kind of weights, its run's launches, an evaluation.
+
+Nothing is guessed: what is not there, or damaged, is None or empty. A run directory may be a stranger's.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from trm.checksums import damage, is_intact
+from trm.errors import UserError, report
+from trm.puzzles.layout import PuzzleMetadata
+from trm.scoring.arc_checkpoint import seq_len
+from trm.scoring.opened import OpenedCheckpoint
+from trm.untrusted import check_regular, load_json, parse_json, shown
+
+PROVENANCE, SCORES, OUTPUTS = "provenance.json", "scores.json", "outputs.jsonl"
+EVALUATIONS = ("evaluations", "scored")  # of a run
+WEIGHTS = "weights"  # the kind, in an export's configuration
+USUAL: dict[str, tuple[Any, ...]] = {  # what leaves an evaluation as it is, see `trm.scoring.score.described`
+    "tasks": (None,),
+    "first_tasks": (None,),
+    "augmentations": (None,),
+    "supervision_steps": (None,),
+    "identifiers": (None, "correct"),
+}
+_LARGEST = 64 << 20  # bytes of one of these files
+
+
+@dataclass(frozen=True)
+class RecordedScores:
+    """An evaluation: the content of scores.json, and of each scored ARC output its task and right answer's rank."""
+
+    content: Mapping[str, Any]
+    ranks: list[tuple[str, int | None]] = field(default_factory=list)
+
+    @property
+    def evaluated(self) -> dict[str, Any]:
+        """What was asked; empty for an evaluation in training."""
+        asked = self.content.get("evaluated")
+        return asked if isinstance(asked, dict) else {}
+
+    @property
+    def limits(self) -> dict[str, Any]:
+        """What was asked otherwise than an evaluation does of itself."""
+        return {
+            key: self.evaluated[key] for key, usual in USUAL.items() if self.evaluated.get(key) not in usual
+        }
+
+    def task_shares(self, k: int) -> list[float]:
+        """Of each ARC task the share of its outputs that are right within k attempts."""
+        right: dict[str, list[bool]] = {}
+        for task, rank in self.ranks:
+            right.setdefault(task, []).append(rank is not None and rank <= k)
+        return [sum(outputs) / len(outputs) for outputs in right.values()]
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What is known of a checkpoint.
+
+    weight_kind: `ema` or `raw`.  seq_len: tokens of an example.  launches: of the run, first to last.
+    """
+
+    weight_kind: str | None
+    seq_len: int | None
+    launches: list[dict[str, Any]]
+    scores: RecordedScores | None
+
+
+def recorded(opened: OpenedCheckpoint, evaluation: Path | None = None) -> Recorded:
+    """Gather what is recorded of an opened checkpoint.
+
+    evaluation: a folder with scores.json; None: the newest one of its run that is of the same step and weights, and
+        of the whole test split.
+
+    Raises:
+        UserError: `evaluation` is none, is damaged, or is of another step or other weights.
+    """
+    run, kind = run_of(opened.path), weight_kind(opened)
+    scores = None if evaluation is None else _wanted(evaluation, opened, kind)
+    if run is None:
+        return Recorded(kind, seq_len(opened), [], scores)
+    return Recorded(kind, seq_len(opened), _launches(run), scores or _newest(run, opened, kind))
+
+
+def run_of(checkpoint: Path) -> Path | None:
+    """The run directory that a checkpoint lies in."""
+    inside = checkpoint.is_dir() and checkpoint.parent.name == "checkpoints"
+    return checkpoint.parents[1] if inside else None
+
+
+def weight_kind(opened: OpenedCheckpoint) -> str | None:
+    """Whether the weights are the averaged ones; None for published files, which do not say."""
+    if run_of(opened.path) is None:
+        told = opened.config.get(WEIGHTS)
+        return told if told in ("ema", "raw") else None
+    if opened.weight_kind != "auto":
+        return opened.weight_kind
+    return "ema" if opened.config.get("ema") is True else "raw"
+
+
+def dataset_like(opened: OpenedCheckpoint, tokens: int) -> PuzzleMetadata:
+    """A dataset of unknown puzzles, all with one identifier, for which the weights can make a model."""
+    words = opened.weights.get("embed_tokens.embedding_weight")
+    return PuzzleMetadata(
+        pad_id=0,
+        ignore_label_id=None,
+        blank_identifier_id=0,
+        vocab_size=1 if words is None else len(words),
+        seq_len=tokens,
+        num_puzzle_identifiers=1,
+        total_groups=1,
+        mean_puzzle_examples=1.0,
+        total_puzzles=1,
+        sets=("all",),
+    )
+
+
+def _launches(run: Path) -> list[dict[str, Any]]:
+    file = run / PROVENANCE
+    try:
+        content = load_json(file, _LARGEST)
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError):
+        content = None
+    launches = content.get("launches") if isinstance(content, dict) and is_intact(content) else None
+    if isinstance(launches, list) and all(isinstance(one, dict) for one in launches):
+        return launches
+    report(f"{file} is damaged", "the export goes on; what it told of the run's launches is left out")
+    return []
+
+
+def _newest(run: Path, opened: OpenedCheckpoint, kind: str | None) -> RecordedScores | None:
+    found = [file for name in EVALUATIONS for file in (run / name).glob(f"*/{SCORES}")]
+    for file in sorted(found, key=lambda file: file.stat().st_mtime, reverse=True):
+        try:
+            scores = _read(file.parent)
+        except UserError as error:
+            report(error.given, "the export goes on; it is left out")
+            continue
+        if _differs(scores, opened, kind) is None and not scores.limits:
+            return scores
+    return None
+
+
+def _wanted(folder: Path, opened: OpenedCheckpoint, kind: str | None) -> RecordedScores:
+    scores = _read(folder)
+    problem = _differs(scores, opened, kind)
+    if problem is not None:
+        raise UserError(
+            f"--evaluation {folder} is of {problem}",
+            "an evaluation of the checkpoint that is exported",
+            "name another folder, or make it: python evaluate.py <checkpoint> --output-dir <folder>",
+        )
+    return scores
+
+
+def _differs(scores: RecordedScores, opened: OpenedCheckpoint, kind: str | None) -> str | None:
+    """What an evaluation is of, if not of these weights; one that does not say took the averaged ones if there are."""
+    step, of = scores.content.get("step"), scores.evaluated.get("weights", "auto")
+    if step != opened.step:
+        return f"step {shown(step)} instead of {opened.step}"
+    if of == "auto":
+        of = "ema" if opened.config.get("ema") is True else "raw"
+    return None if kind in (None, of) else f"{shown(of)} weights instead of {kind}"
+
+
+def _read(folder: Path) -> RecordedScores:
+    file = folder / SCORES
+    problem = damage(folder) if folder.is_dir() else "there is no such folder"
+    try:
+        content = None if problem else load_json(file, _LARGEST)
+    except OSError as error:
+        problem = error.strerror
+    except ValueError as error:
+        problem = shown(error)
+    if problem or not isinstance(content, dict):
+        raise UserError(
+            f"evaluation {folder}: {problem or 'no scores in it'}",
+            f"a folder with {SCORES}, as evaluate.py writes it",
+            "check the path, or evaluate again: python evaluate.py <checkpoint> --output-dir <folder>",
+        )
+    return RecordedScores(content, _ranks(folder / OUTPUTS))
+
+
+def _ranks(file: Path) -> list[tuple[str, int | None]]:
+    """Empty where there are no ARC outputs, or where they are unreadable."""
+    try:
+        check_regular(file, _LARGEST)
+        rows = [parse_json(line) for line in file.read_text(encoding="utf-8").splitlines()]
+        found = [(row["task"], row["rank"]) for row in rows if row["known"] is True]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    typed = all(isinstance(task, str) and isinstance(rank, int | None) for task, rank in found)
+    return found if typed else []

@@ -1,0 +1,243 @@
+"""Answering a whole file of ARC tasks within a given time; the submission is complete and valid at every moment.
+
+Every test input is asked once before any is asked under an augmentation, and so on in rounds, so that whenever the time
+is up each of them has about as many votes. What could not be answered has Kaggle's fallback grids.
+
+E examples of a round, L tokens of a canvas of side C.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from trm.distributed import Ranks
+from trm.errors import UserError, report
+from trm.evaluation.arc_outputs import FALLBACK_GRID, Submission, attempts
+from trm.evaluation.arc_voting import ArcVoting
+from trm.puzzles.arc_compact import CORNER
+from trm.puzzles.arc_sources import Task
+from trm.puzzles.layout_writer import BLANK
+from trm.scoring.adaptation import AdaptationSettings, adapt
+from trm.scoring.answering import Rolled, answer_task, roll
+from trm.scoring.arc_checkpoint import arc_supervision, canvas_of
+from trm.scoring.batch_size import fitting_batch_size
+from trm.scoring.opened import OpenedCheckpoint
+from trm.scoring.task_file import parse_task
+from trm.scoring.task_puzzles import Examples, TaskPuzzles, puzzles_of, without_answers
+from trm.supervision import Supervision
+from trm.training.config import Supervisions
+from trm.training.weights import PUZZLE_ROWS
+
+MOST_IN_A_ROUND = 32  # augmentations of each task
+CPU_BATCH = 32  # more is no faster there
+WITH_GRADIENT = 8  # times the memory that answering takes
+Save = Callable[[Submission], None]
+Now = Callable[[], float]
+
+
+@dataclass(frozen=True)
+class SolveSettings:
+    """How to answer.
+
+    augmentations: at most so many of each task besides itself.
+    minutes: in all; whatever is under way is not interrupted, but nothing is begun that would take longer.
+    embedding: see `trm.scoring.task_puzzles.puzzles_of`.
+    adapt: updates that fit a task's embeddings on its demonstrations, for as many tasks as there is time; 0: none.
+    batch_size: examples at a time; None: what fits.  seed: of the augmentations.
+    """
+
+    augmentations: int = 128
+    minutes: float = 600.0
+    embedding: str = "mean"
+    adapt: int = 0
+    batch_size: int | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Solved:
+    """What came of it: the submission, tasks with an answer of their own, predictions, tasks adapted to."""
+
+    submission: Submission
+    answered: int
+    predictions: int
+    adapted: int
+
+
+class Pace:
+    """Whether another piece of work, as long as the longest so far, ends before a deadline."""
+
+    def __init__(self, deadline: float, now: Now) -> None:
+        self._deadline, self._now = deadline, now
+        self._longest, self._began = 0.0, now()
+
+    def begin(self) -> None:
+        """A piece of work begins that was not measured."""
+        self._began = self._now()
+
+    def allows_another(self) -> bool:
+        """To be asked after each piece."""
+        moment = self._now()
+        self._longest = max(self._longest, moment - self._began)
+        self._began = moment
+        return moment + self._longest < self._deadline
+
+
+def solve(
+    challenges: Mapping[str, Any],
+    opened: OpenedCheckpoint,
+    supervisions: Supervisions,
+    settings: SolveSettings,
+    ranks: Ranks,
+    save: Save,
+    now: Now = time.monotonic,
+) -> Solved:
+    """Answer `{task: {"train": pairs, "test": [{"input": grid}, …]}}`.
+
+    save: takes the submission as it stands: first without any answer, then after each round.
+    now: the clock, in seconds.
+
+    Raises:
+        UserError: not tasks in this form, or a checkpoint that was not trained on ARC.
+    """
+    deadline = now() + 60 * settings.minutes
+    submission = without_answer(challenges)
+    save(submission)
+    canvas = canvas_of(opened)
+    tasks = usable_tasks(challenges, canvas)
+    supervision = arc_supervision(opened, canvas, supervisions)
+    supervision.model.to(ranks.device)
+    table = opened.weights.get(PUZZLE_ROWS)
+    puzzles = [
+        puzzles_of(task, settings.augmentations, table, settings.embedding, seed=settings.seed)
+        for task in tasks
+    ]
+    wanted = CPU_BATCH if ranks.device.type == "cpu" else opened.batch_size
+    size = settings.batch_size or fitting_batch_size(supervision, wanted, ranks)
+    solver = Solver(supervision, puzzles, canvas, size)
+    answered = 0
+    for answers in solver.rounds(Pace(deadline, now)):
+        submission |= answers
+        answered = len(answers)
+        save(submission)
+    adapted = 0
+    for task, answer in (
+        solver.adapted(settings, opened.config, Pace(deadline, now)) if settings.adapt else ()
+    ):
+        submission[task] = answer
+        adapted += 1
+        save(submission)
+    return Solved(submission, answered, solver.predictions, adapted)
+
+
+def without_answer(challenges: Mapping[str, Any]) -> Submission:
+    """The fallback grids for every test input.
+
+    Raises:
+        UserError: a task has no list of test inputs.
+    """
+    submission: Submission = {}
+    for name, entry in challenges.items():
+        tests = entry.get("test") if isinstance(entry, dict) else None
+        if not isinstance(tests, list):
+            raise UserError(
+                f"task {name!r} of the input has no list of test inputs",
+                '{task: {"train": [{"input": grid, "output": grid}, …], "test": [{"input": grid}, …]}}',
+                "name the file arc-agi_test_challenges.json of the competition, or one of its form",
+            )
+        submission[name] = [attempts([]) for _ in tests]
+    return submission
+
+
+def usable_tasks(challenges: Mapping[str, Any], canvas: int) -> list[Task]:
+    """The tasks that fit the checkpoint; of the others it is said why not."""
+    tasks = []
+    for name, entry in challenges.items():
+        try:
+            tasks.append(parse_task(name, entry, f"task {name}", canvas))
+        except UserError as error:
+            report(error.given, f"the fallback {FALLBACK_GRID} is submitted for it")
+    return tasks
+
+
+class Solver:
+    """Answers tasks side by side and counts their votes.
+
+    predictions: that voted so far.
+    """
+
+    def __init__(
+        self, supervision: Supervision[Any], puzzles: Sequence[TaskPuzzles], canvas: int, batch_size: int
+    ) -> None:
+        self._supervision, self._canvas, self._size = supervision, canvas, batch_size
+        self._puzzles = puzzles
+        counts = [len(one.augmentations) for one in puzzles]
+        self._first = [1 + sum(counts[:number]) for number in range(len(counts))]  # 0 is nobody's
+        self._voting = ArcVoting(
+            [BLANK, *(name for one in puzzles for name in one.names)],
+            {one.task.name: {"test": _inputs(one.task)} for one in puzzles},
+            canvas,
+            confidence_kind=supervision.confidence_kind,
+        )
+        self.predictions = 0
+
+    def rounds(self, pace: Pace) -> Iterator[Submission]:
+        """The answers after each round, of the tasks that have been asked; stops when the time is up."""
+        start, most = 0, max((len(one.augmentations) for one in self._puzzles), default=0)
+        while start < most and pace.allows_another():
+            end = start + min(start + 1, MOST_IN_A_ROUND)
+            in_time = self._round(start, end, pace)
+            result = self._voting.result()
+            asked = {output.task for output in result.outputs if output.votes}
+            yield {task: answers for task, answers in result.submission.items() if task in asked}
+            if not in_time:
+                return
+            start = end
+            pace.begin()
+
+    def _round(self, start: int, end: int, pace: Pace) -> bool:
+        """Ask all tasks under their augmentations [start, end); whether there was time for it."""
+        parts, identifiers = [], []
+        for one, first in zip(self._puzzles, self._first, strict=True):
+            part = replace(one, augmentations=one.augmentations[start:end])
+            if len(part.augmentations):
+                parts.append(part)
+                identifiers.append(first + start + np.arange(len(part.augmentations)))
+        examples = Examples(parts, [without_answers(one.task).test for one in parts], self._canvas, CORNER)
+        of_puzzle = np.concatenate(identifiers)
+        for rolled in roll(self._supervision, examples, self._size):
+            self._vote(of_puzzle[examples.puzzles(rolled.examples)], rolled)
+            if not pace.allows_another():
+                return False
+        return True
+
+    def _vote(self, identifiers: Any, rolled: Rolled) -> None:
+        inputs = rolled.inputs.astype(np.uint8)
+        self._voting.add(identifiers, inputs, rolled.predictions[:, -1], rolled.confidence)
+        self.predictions += len(identifiers)
+
+    def adapted(
+        self, settings: SolveSettings, config: Mapping[str, Any], pace: Pace
+    ) -> Iterator[tuple[str, list[dict[str, list[list[int]]]]]]:
+        """Tasks, in their order, answered again with embeddings fitted on their demonstrations, while there is time."""
+        own = {"lr": "puzzle_emb_lr", "weight_decay": "puzzle_emb_weight_decay"}  # of the run, where it tells
+        told = {name: config[key] for name, key in own.items() if config.get(key) is not None}
+        size = max(1, self._size // WITH_GRADIENT)
+        fitting = AdaptationSettings(settings.adapt, seed=settings.seed, batch_size=size, **told)
+        for one in self._puzzles:
+            if not pace.allows_another():
+                return
+            try:
+                fitted = adapt(self._supervision, one, fitting, canvas=self._canvas).puzzles
+            except UserError as error:
+                report(error.given, "its answer without adaptation is submitted")
+                continue
+            answer = answer_task(self._supervision, fitted, canvas=self._canvas, batch_size=self._size)
+            yield one.task.name, answer.submission()
+
+
+def _inputs(task: Task) -> list[dict[str, list[list[int]]]]:
+    return [{"input": pair.input.tolist()} for pair in task.test]
