@@ -73,6 +73,15 @@ def test_a_configuration_is_only_ever_data(exported: Path, text: str, problem: s
     assert problem in refused(exported)
 
 
+@pytest.mark.parametrize("tokens", [10**12, 0, -1])
+def test_a_configuration_cannot_ask_for_a_sequence_of_any_length(exported: Path, tokens: int) -> None:
+    file = exported / "config.yaml"
+    file.write_text(file.read_text().replace("seq_len: 16", f"seq_len: {tokens}"))
+    request = ExportRequest(str(exported), "published", exported.with_name("again"))
+    with little_room(), pytest.raises(UserError, match=f"seq_len={tokens}"):
+        export(request, SUPERVISIONS)
+
+
 def test_pipes_are_not_waited_for(exported: Path) -> None:
     for name in ("model.safetensors", "config.yaml"):
         (exported / name).unlink()

@@ -11,7 +11,7 @@ from typing import Any
 from trm.checksums import damage, is_intact
 from trm.errors import UserError, report
 from trm.puzzles.layout import PuzzleMetadata
-from trm.scoring.arc_checkpoint import seq_len
+from trm.scoring.arc_checkpoint import SEQ_LEN, seq_len
 from trm.scoring.opened import OpenedCheckpoint
 from trm.untrusted import check_regular, load_json, parse_json, shown
 
@@ -25,6 +25,7 @@ USUAL: dict[str, tuple[Any, ...]] = {  # what leaves an evaluation as it is, see
     "supervision_steps": (None,),
     "identifiers": (None, "correct"),
 }
+LONGEST = 1 << 16  # tokens of an example; as many as two bytes count
 _LARGEST = 64 << 20  # bytes of one of these files
 
 
@@ -76,13 +77,20 @@ def recorded(opened: OpenedCheckpoint, evaluation: Path | None = None) -> Record
         of the whole test split.
 
     Raises:
-        UserError: `evaluation` is none, is damaged, or is of another step or other weights.
+        UserError: `evaluation` is none, is damaged, or is of another step or other weights; or the configuration tells
+            of examples of an impossible length.
     """
-    run, kind = run_of(opened.path), weight_kind(opened)
+    run, kind, tokens = run_of(opened.path), weight_kind(opened), seq_len(opened)
+    if tokens is not None and not 0 < tokens <= LONGEST:
+        raise UserError(
+            f"{SEQ_LEN}={tokens} in the configuration of {opened.source}",
+            f"tokens of an example, at most {LONGEST}",
+            "check the configuration; do not use it if you do not know who made it",
+        )
     scores = None if evaluation is None else _wanted(evaluation, opened, kind)
     if run is None:
-        return Recorded(kind, seq_len(opened), [], scores)
-    return Recorded(kind, seq_len(opened), _launches(run), scores or _newest(run, opened, kind))
+        return Recorded(kind, tokens, [], scores)
+    return Recorded(kind, tokens, _launches(run), scores or _newest(run, opened, kind))
 
 
 def run_of(checkpoint: Path) -> Path | None:
