@@ -6,6 +6,7 @@ Figures are made without pyplot: they need no display. Sizes are in inches.
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from matplotlib.figure import Figure
 from trm.puzzles.arc_colours import ARC_COLOURS, GRID_LINE_COLOUR, rgb
 from trm.scoring.answering import TaskAnswer
 from trm.scoring.panels import NO_GRID, RIGHT, Panel, answer_panels, demonstration_panels
+from trm.whole_files import write_whole
 
 PANEL, LARGE_PANEL, GAP, EDGE = 1.2, 1.7, 0.16, 0.15
 SMALL_GRID, READABLE = 16, 0.12  # most rows or columns in a `PANEL`; side of a cell that is seen well
@@ -80,8 +82,10 @@ def save_picture(answer: TaskAnswer, heading: str, remarks: Sequence[str], file:
 
     remarks: how it was answered, for the small words below.
     """
+    drawn = BytesIO()
     with matplotlib.rc_context(_RC):
-        picture(answer, heading, remarks).savefig(file)
+        picture(answer, heading, remarks).savefig(drawn, format="png")
+    write_whole(file, drawn.getvalue())
 
 
 def picture(answer: TaskAnswer, heading: str, remarks: Sequence[str]) -> Figure:
