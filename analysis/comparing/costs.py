@@ -1,0 +1,188 @@
+"""What a run has spent on its training, and what an answer of it takes: calls, operations, seconds, joules.
+
+A network call is one pass of the reasoning module over the batch. Operations are those of `trm.operations`.
+R training records, L grid tokens, V vocabulary.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.reading.evaluations import Evaluation
+from analysis.reading.run_directory import Run, Training
+from analysis.reading.scored import Scored
+from analysis.style import TOKEN_COLOURS
+from dis_trm.supervision import DISConfig
+from trm.act import ACTConfig
+from trm.errors import UserError
+from trm.model import PuzzleShape, TRMConfig
+from trm.operations import answer_operations, step_cost
+from trm.puzzles.vocabularies import MAZE_CHARACTERS, QUEENS_QUEEN, SUDOKU_BLANK
+from trm.untrusted import shown
+
+
+@dataclass(frozen=True)
+class TrainingCost:
+    """Of the first updates of a run.
+
+    network_calls, gradient_calls: passes over the batch, and those of them that carry gradient.
+    seconds: updates × the median time of one, so that what lies between updates (evaluations, checkpoints, a machine
+      that was busy for a while) does not count; None without training records.
+    operations, joules: None where they are not known.
+    """
+
+    updates: int
+    network_calls: int
+    gradient_calls: int
+    operations: int | None
+    seconds: float | None
+    joules: float | None
+
+
+@dataclass(frozen=True)
+class AnswerCosts:
+    """Of one answer.
+
+    operations: by formula, or counted where the formula lacks the dataset's shape; None where neither is there.
+    seconds: as evaluate.py measured it, without loading and scoring.  device: on which.  None where it did not.
+    seconds_in_training: of the evaluation in training, with loading and scoring.
+    """
+
+    network_calls: int
+    operations: int | None
+    seconds: float | None
+    device: str
+    seconds_in_training: float
+
+
+def training_cost(run: Run, updates: int) -> TrainingCost:
+    """What the first `updates` updates took."""
+    training = run.training
+    arch = run.config.get("arch")
+    learning = arch.get("L_cycles", 0) + 1 if isinstance(arch, Mapping) else 0
+    per_update, batch = _operations_per_example(run), run.config.get("global_batch_size")
+    known = per_update is not None and isinstance(batch, int)
+    return TrainingCost(
+        updates=updates,
+        network_calls=_network_calls(training, updates),
+        gradient_calls=learning * updates,
+        operations=per_update * batch * updates if known else None,  # type: ignore[operator]
+        seconds=_seconds(training, updates),
+        joules=_joules(training, updates),
+    )
+
+
+def _network_calls(training: Training, updates: int) -> int:
+    """Of every window as its record says; of updates behind the last record as that one says."""
+    if not len(training.step):
+        return 0
+    ends = np.minimum(training.step, updates)
+    ends[-1] = updates
+    return int((np.diff(ends, prepend=0) * training.network_calls).sum())
+
+
+def _seconds(training: Training, updates: int) -> float | None:
+    each = seconds_per_update(training)
+    return None if each is None else updates * each
+
+
+def seconds_per_update(training: Training) -> float | None:
+    """The median over the records; None without any."""
+    lengths = np.diff(training.step, prepend=0)
+    return float(np.median(training.seconds / np.maximum(lengths, 1))) if len(lengths) else None
+
+
+def _joules(training: Training, updates: int) -> float | None:
+    used: NDArray[np.float64] = training.joules[training.step <= updates]
+    return None if not len(used) or np.isnan(used).any() else float(used.sum())
+
+
+def _operations_per_example(run: Run) -> int | None:
+    made, shape = architecture(run), puzzle_shape(run)
+    if made is None or shape is None:
+        return None
+    network, settings = made
+    return step_cost(network, shape, settings).operations_per_example
+
+
+def answer_costs(run: Run, evaluation: Evaluation) -> AnswerCosts:
+    """What an answer of this evaluation, one of training's, takes."""
+    measured = plain_scored(run)
+    cost = None if measured is None else measured.cost
+    operations = operations_after_steps(run, evaluation)
+    counted = cost.operations if cost and cost.network_calls == evaluation.calls_per_answer else None
+    return AnswerCosts(
+        network_calls=evaluation.calls_per_answer,
+        operations=operations[-1] if operations else counted,
+        seconds=None if cost is None else cost.seconds,
+        device="" if cost is None else f"{cost.ranks} × {cost.device}",
+        seconds_in_training=1 / max(evaluation.examples_per_second, 1e-9),
+    )
+
+
+def operations_after_steps(run: Run, evaluation: Evaluation) -> list[int] | None:
+    """`[S]`, of an answer that stops after each supervision step; None where they are not known."""
+    made, shape = architecture(run), puzzle_shape(run)
+    if made is None or shape is None:
+        return None
+    network, settings = made
+    return [
+        answer_operations(network, shape, settings, step)
+        for step in range(1, len(evaluation.network_calls) + 1)
+    ]
+
+
+def plain_scored(run: Run) -> Scored | None:
+    """Of evaluate.py's evaluations the latest that asked the same as training does, the one that tells most."""
+    plain = [one for one in run.scored if one.is_plain]
+    return max(
+        plain, key=lambda one: (one.evaluation.step, len(one.guidance), one.margin is not None), default=None
+    )
+
+
+def architecture(run: Run) -> tuple[TRMConfig, ACTConfig | DISConfig] | None:
+    """The network and the supervision's settings; None where config.yaml does not tell them."""
+    arch = run.config.get("arch")
+    if not isinstance(arch, Mapping) or arch.get("supervision") not in ("act", "dis"):
+        return None
+    kind: type[Any] = DISConfig if arch["supervision"] == "dis" else ACTConfig
+    try:
+        return _made(TRMConfig, arch), _made(kind, arch)
+    except (UserError, TypeError):
+        return None
+
+
+def _made(kind: type[Any], arch: Mapping[str, Any]) -> Any:
+    return kind(**{field.name: arch[field.name] for field in fields(kind) if field.name in arch})
+
+
+def puzzle_shape(run: Run) -> PuzzleShape | None:
+    """L and V of the run's data, where they follow from what its scorer or ARC says; else None."""
+    for task in run.evaluation.tasks:
+        side = task.facts.get("size" if task.scorer == "sudoku" else "side")
+        vocabulary = {
+            "sudoku": SUDOKU_BLANK + 1 + side if isinstance(side, int) else 0,
+            "queens": QUEENS_QUEEN + 1,
+            "maze": len(MAZE_CHARACTERS),
+        }.get(task.scorer)
+        if vocabulary and isinstance(side, int):
+            return PuzzleShape(side * side, vocabulary, 1)
+    if run.evaluation.is_arc and run.samples is not None:
+        return PuzzleShape(run.samples.inputs.shape[1], len(TOKEN_COLOURS), 1)
+    return None
+
+
+def device_of(run: Run) -> str:
+    """On what a run was trained, as its provenance says: every kind that one of its launches had."""
+    launches = run.provenance.get("launches")
+    names = []
+    for launch in launches if isinstance(launches, list) else []:
+        if isinstance(launch, Mapping):
+            ranks = launch.get("ranks", 1)
+            names.append(
+                f"{'' if ranks == 1 else f'{shown(ranks, 9)} × '}{shown(launch.get('device', 'unknown'), 60)}"
+            )
+    return ", then ".join(dict.fromkeys(names)) or "unknown"

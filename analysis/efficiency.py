@@ -1,0 +1,105 @@
+"""The forward-pass-efficiency ablation: `python -m analysis.efficiency <run or folder> ...` writes tables and figures.
+
+Groups the runs by method (what differs besides the seed) and lays accuracy beside network calls, calls that carry
+gradient, FLOP, wall-clock and, where the device reported it, energy; of training and of an answer.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from analysis import style
+from analysis.comparing.ablation import Ablation, ablation
+from analysis.comparing.ablation_figures import answer_column, answer_figure, training_column, training_figure
+from analysis.comparing.ablation_tables import tables
+from analysis.reading.many_runs import ManyRuns, read_runs
+from analysis.reading.run_directory import Run
+from trm.command_line import CommandLine, number, run_command
+
+EXAMPLE = """\
+  python -m analysis.efficiency runs/efficiency_sudoku4-* --target-accuracy 0.9"""
+
+
+def by_dataset(runs: Sequence[Run]) -> dict[str, list[Run]]:
+    """The runs on each dataset, by what their evaluations call it: name and protocol."""
+    found: dict[str, list[Run]] = {}
+    for run in runs:
+        names = [f"{task.dataset} ({task.protocol})" for task in run.evaluation.tasks]
+        found.setdefault(" and ".join(names) or "unnamed data", []).append(run)
+    return found
+
+
+def written(found: Sequence[Ablation], read: ManyRuns) -> tuple[str, str]:
+    """The tables of every dataset as Markdown and as LaTeX."""
+    markdown, latex = ["# Efficiency"], []
+    for one in found:
+        made = tables(one)
+        markdown += [f"## {one.dataset}", *(table.markdown() for table in made), _listed(one.remarks)]
+        latex += [table.latex() for table in made]
+    left_out = _listed(read.remarks())
+    markdown += ["## Left out", left_out] if left_out else []
+    return "\n\n".join(filter(None, markdown)) + "\n", "\n\n".join(latex) + "\n"
+
+
+def _listed(remarks: Sequence[str]) -> str:
+    return "\n".join(f"- {remark}" for remark in remarks)
+
+
+def write_figures(found: Ablation, folder: Path) -> list[Path]:
+    """Training and inference cost, each a page and a column wide; return the paths."""
+    made = {
+        "training_cost": training_figure(found),
+        "training_cost_column": training_column(found),
+        "inference_cost": answer_figure(found),
+        "inference_cost_column": answer_column(found),
+    }
+    return [path for name, fig in made.items() for path in style.save(fig, folder / name)]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line.
+
+    Raises:
+        UserError: no run can be read, or one has no such metric.
+    """
+    assert __doc__ is not None
+    parser = CommandLine("python -m analysis.efficiency", __doc__, EXAMPLE)
+    parser.add_argument(
+        "runs", type=Path, nargs="+", metavar="run", help="runs, folders of runs, or patterns"
+    )
+    parser.add_argument("--figures-dir", type=Path, help="where all goes (default: figures/ beside the runs)")
+    parser.add_argument(
+        "--metric", help="exact, cell, solved, ARC/pass@2 … (default: what counts for the data)"
+    )
+    parser.add_argument(
+        "--target-accuracy", type=number(0, 1), default=0.9, help="what is to be reached (default: 0.9)"
+    )
+    options = parser.parse(arguments)
+    read = read_runs(options.runs)
+    folder = options.figures_dir or figures_beside(options.runs[0])
+    found = [
+        ablation(runs, dataset, options.metric, options.target_accuracy)
+        for dataset, runs in by_dataset(read.runs).items()
+    ]
+    markdown, latex = written(found, read)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "efficiency.md").write_text(markdown, encoding="utf-8")
+    (folder / "efficiency.tex").write_text(latex, encoding="utf-8")
+    print(markdown)
+    paths = [folder / "efficiency.md", folder / "efficiency.tex"]
+    for one in found:
+        paths += write_figures(one, folder if len(found) == 1 else folder / _file_name(one.dataset))
+    print("\n".join(map(str, paths)))
+
+
+def _file_name(dataset: str) -> str:
+    return re.sub(r"[^A-Za-z0-9-]+", "_", dataset).strip("_") or "data"
+
+
+def figures_beside(given: Path) -> Path:
+    """figures/ of a run or a folder of runs, or beside the runs that a pattern names."""
+    return given / "figures" if given.is_dir() else given.parent / "figures"
+
+
+if __name__ == "__main__":
+    run_command(main, interrupted="interrupted")

@@ -1,0 +1,234 @@
+"""Methods: runs that differ in their seed alone, what each method is called, and how it is drawn in every figure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from analysis import style
+from analysis.reading.evaluations import Evaluation
+from analysis.reading.run_directory import Run
+from trm.untrusted import shown
+
+BESIDE_THE_POINT = frozenset(
+    (
+        "seed", "max_steps", "device", "wandb", "project_name", "checkpoint_path", "run_name",
+        "checkpoint_interval", "checkpoint_every_minutes", "checkpoint_every_eval", "keep_last",
+        "keep_every", "keep_best", "keep_checkpoints", "compile", "gradient_accumulation_steps",
+        "shard_puzzle_emb", "on_nonfinite", "hang_timeout", "build_missing_data", "data_build", "report",
+        "log_interval", "eval_save_outputs", "data_paths", "data_paths_test", "evaluators",
+    )
+)  # fmt: skip
+"""Keys that say how long, where or how loudly a run goes; its data is told apart by what it holds (`data_of`)."""
+
+RELEASED = {
+    "feed": "prediction",
+    "target_kernel": "reveal",
+    "target_schedule": "linear",
+    "pad_cells": "release",
+    "step_weights": "uniform",
+    "step_index": "integer",
+    "loss_terms": "single",
+}
+WRITTEN = {
+    **RELEASED,
+    "feed": "question",
+    "target_kernel": "mask",
+    "pad_cells": "ignore",
+    "step_weights": "linear",
+}
+DIS_CYCLES = (1, 2)  # T and n of every published DIS model
+
+LOOKS = {
+    "DIS as released": (style.BLUE, "o"),
+    "DIS as written": (style.SKY, "^"),
+    "TRM T=1 n=2": (style.ORANGE, "D"),
+    "TRM T=3 n=6": (style.VERMILION, "s"),
+}
+OTHER_LOOKS = ((style.GREEN, "v"), (style.PURPLE, "P"), (style.BLACK, "X"), ("#8A8A00", "*"))
+LEAST_SHARE = 0.5  # a run that is less far than this share of the furthest of its method is left out
+
+
+@dataclass(frozen=True)
+class Method:
+    """The runs of one method, by seed; they are compared at the last step that all of them have evaluated.
+
+    name: unlike that of every other method beside it.  step: at which its runs are compared.
+    settings: its configuration with dotted keys, without what is beside the point.
+    """
+
+    name: str
+    runs: list[Run]
+    step: int
+    settings: dict[str, Any]
+    colour: str = style.BLACK
+    marker: str = "o"
+
+    @property
+    def seeds(self) -> list[int]:
+        return [run.evaluation.seed for run in self.runs]
+
+    @property
+    def label(self) -> str:
+        """For a legend."""
+        return f"{self.name} ({counted_seeds(len(self.runs))})"
+
+    @property
+    def evaluations(self) -> list[Evaluation]:
+        """Of every run, at `step`."""
+        return self.evaluations_at(self.step)
+
+    def evaluations_at(self, step: int) -> list[Evaluation]:
+        """Of every run; `step` is one of `common_steps`."""
+        return [next(one for one in evaluated(run) if one.step == step) for run in self.runs]
+
+    @property
+    def common_steps(self) -> list[int]:
+        """The steps that all runs have evaluated, up to `step`."""
+        return [step for step in _common_steps(self.runs) if step <= self.step]
+
+
+def counted_seeds(count: int) -> str:
+    """So many, in words."""
+    return "1 seed" if count == 1 else f"{count} seeds"
+
+
+def evaluated(run: Run) -> list[Evaluation]:
+    """A run's evaluations in training by step; the latest alone where the records have none."""
+    return run.evaluations or [run.evaluation]
+
+
+def group(runs: Sequence[Run]) -> tuple[list[Method], list[str]]:
+    """The methods of these runs, DIS before TRM and few network calls before many, and what was left out and why."""
+    by_settings: dict[str, list[Run]] = {}
+    remarks: list[str] = []
+    for run in runs:
+        by_settings.setdefault(repr(sorted(settings(run).items())), []).append(run)
+    methods = [_method(_one_of_each_seed(members, remarks), remarks) for members in by_settings.values()]
+    methods = _told_apart(methods)
+    methods.sort(key=lambda one: (not one.name.startswith("DIS"), one.evaluations[0].calls_per_answer))
+    return _looks(methods), remarks
+
+
+def settings(run: Run) -> dict[str, Any]:
+    """The configuration with dotted keys, without what is beside the point, and the data."""
+    found = flat(run.config)
+    return {key: found[key] for key in found if key.split(".")[0] not in BESIDE_THE_POINT} | {
+        "data": data_of(run)
+    }
+
+
+def data_of(run: Run) -> str:
+    """Name and, where it is recorded, fingerprint of each dataset that a run was started with."""
+    launches = run.provenance.get("launches")
+    first = launches[0] if isinstance(launches, list) and launches else {}
+    marks = first.get("datasets") if isinstance(first, Mapping) else {}
+    marks = marks if isinstance(marks, Mapping) else {}
+    paths = [*_paths(run, "data_paths"), *_paths(run, "data_paths_test")]
+    return ", ".join(
+        shown(Path(path).name) + (f"@{shown(str(marks[path])[:8])}" if path in marks else "")
+        for path in paths
+    )
+
+
+def _paths(run: Run, key: str) -> list[str]:
+    paths = run.config.get(key)
+    return [str(path) for path in paths] if isinstance(paths, list) else []
+
+
+def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as one with dotted keys."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        found |= flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return found
+
+
+def method_name(run: Run) -> str:
+    """What papers call a run's method, from its architecture."""
+    arch = run.config.get("arch")
+    arch = arch if isinstance(arch, Mapping) else {}
+    cycles = (arch.get("H_cycles"), arch.get("L_cycles"))
+    if None in cycles or arch.get("supervision") not in ("act", "dis"):
+        return run.evaluation.method
+    words = f"T={shown(cycles[0], 9)} n={shown(cycles[1], 9)}"
+    if arch["supervision"] == "act":
+        return f"TRM {words}"
+    name = _dis_name(arch)
+    return name if cycles == DIS_CYCLES else f"{name}, {words}"
+
+
+def _dis_name(arch: Mapping[str, Any]) -> str:
+    switches = {key: arch.get(key, usual) for key, usual in RELEASED.items()}
+    if switches == RELEASED:
+        return "DIS as released"
+    if switches == WRITTEN:
+        return "DIS as written"
+    return "DIS, " + _listed({key: value for key, value in switches.items() if value != RELEASED[key]})
+
+
+def _listed(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key.removeprefix('arch.')}={shown(value, 30)}" for key, value in values.items())
+
+
+def differing(methods: Sequence[Method]) -> dict[str, list[Any]]:
+    """The settings that are not the same for all methods: key → a value for each, None where it has none."""
+    keys = sorted({key for method in methods for key in method.settings})
+    values = {key: [method.settings.get(key) for method in methods] for key in keys}
+    return {key: found for key, found in values.items() if any(one != found[0] for one in found)}
+
+
+def _one_of_each_seed(runs: Sequence[Run], remarks: list[str]) -> list[Run]:
+    """Of runs of one method, the one that is furthest of each seed."""
+    chosen: dict[int, Run] = {}
+    for run in sorted(runs, key=lambda run: -run.evaluation.step):
+        kept = chosen.setdefault(run.evaluation.seed, run)
+        if kept is not run:
+            remarks.append(f"left out: {shown(run.path)}: same settings and seed as {shown(kept.path)}")
+    return [chosen[seed] for seed in sorted(chosen)]
+
+
+def _method(runs: list[Run], remarks: list[str]) -> Method:
+    """Leave out runs that are far behind, and find the step at which the others are compared."""
+    furthest = max(evaluated(run)[-1].step for run in runs)
+    near = []
+    for run in runs:
+        step = evaluated(run)[-1].step
+        if step >= LEAST_SHARE * furthest:
+            near.append(run)
+        else:
+            remarks.append(
+                f"left out: {shown(run.path)}: at step {step:,}, others of its method at {furthest:,}"
+            )
+    common = _common_steps(near)
+    if not common:
+        remarks += [
+            f"left out: {shown(run.path)}: no evaluation at the steps of {near[0].name}" for run in near[1:]
+        ]
+        near, common = near[:1], _common_steps(near[:1])
+    if common[-1] < furthest:
+        remarks.append(
+            f"{method_name(near[0])} is taken at step {common[-1]:,}, the last that all of its runs evaluated"
+        )
+    return Method(method_name(near[0]), near, common[-1], settings(near[0]))
+
+
+def _common_steps(runs: Iterable[Run]) -> list[int]:
+    return sorted(set.intersection(*({one.step for one in evaluated(run)} for run in runs)))
+
+
+def _told_apart(methods: Sequence[Method]) -> list[Method]:
+    """Methods of one name get the settings behind it in which they differ."""
+    named = []
+    for method in methods:
+        alike = [other for other in methods if other.name == method.name]
+        keys = differing(alike) if len(alike) > 1 else {}
+        values = {key: method.settings.get(key) for key in keys}
+        named.append(replace(method, name=", ".join(filter(None, [method.name, _listed(values)]))))
+    return named
+
+
+def _looks(methods: Sequence[Method]) -> list[Method]:
+    others = [method.name for method in methods if method.name not in LOOKS]
+    looks = {name: OTHER_LOOKS[place % len(OTHER_LOOKS)] for place, name in enumerate(sorted(others))} | LOOKS
+    return [replace(one, colour=looks[one.name][0], marker=looks[one.name][1]) for one in methods]

@@ -1,0 +1,86 @@
+"""What counts as accuracy: a share in [0, 1] that an evaluation gives, after its last supervision step and after each.
+
+S supervision steps.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from analysis.reading.evaluations import Evaluation
+from trm.errors import UserError
+
+
+@dataclass(frozen=True)
+class Metric:
+    """name: on the command line.  title: in words.
+
+    share: of an evaluation, None where it has none.  after_steps: `[S]`, None where only the last step is known.
+    """
+
+    name: str
+    title: str
+    share: Callable[[Evaluation], float | None]
+    after_steps: Callable[[Evaluation], list[float] | None]
+
+    def of(self, evaluation: Evaluation) -> float:
+        """The share of an evaluation that has one."""
+        share = self.share(evaluation)
+        assert share is not None, self.name
+        return share
+
+
+def _solved(evaluation: Evaluation) -> list[float] | None:
+    """Over the examples of all datasets, which must all have a scorer."""
+    tasks = evaluation.tasks
+    if not tasks or len(evaluation.scored_tasks) < len(tasks):
+        return None
+    examples = sum(task.examples for task in tasks)
+    return [sum(counts) / examples for counts in zip(*(task.solved_per_step for task in tasks), strict=True)]
+
+
+def _last(after_steps: Callable[[Evaluation], list[float] | None]) -> Callable[[Evaluation], float | None]:
+    def share(evaluation: Evaluation) -> float | None:
+        shares = after_steps(evaluation)
+        return shares[-1] if shares else None
+
+    return share
+
+
+def _metric(name: str, title: str, after_steps: Callable[[Evaluation], list[float] | None]) -> Metric:
+    return Metric(name, title, _last(after_steps), after_steps)
+
+
+CELL = _metric("cell", "cells right", lambda evaluation: evaluation.cell_accuracy)
+EXACT = _metric("exact", "whole examples right", lambda evaluation: evaluation.exact_accuracy)
+SOLVED = _metric("solved", "solved, by the dataset's own scorer", _solved)
+
+
+def arc_metric(name: str) -> Metric:
+    """One of the ARC scores, such as ARC/pass@2."""
+    title = f"{name.removeprefix('ARC/')}, mean over tasks" if "pass@" in name else name
+    return Metric(name, title, lambda evaluation: evaluation.arc_scores.get(name), lambda evaluation: None)
+
+
+def metric_for(evaluations: Sequence[Evaluation], name: str | None = None) -> Metric:
+    """The metric of this name, or the one that counts for these evaluations: pass@2, else solved, else exact.
+
+    Raises:
+        UserError: an evaluation has no such score.
+    """
+    known = [EXACT, CELL, SOLVED, *(arc_metric(score) for score in _arc_names(evaluations))]
+    usable = [one for one in known if all(one.share(evaluation) is not None for evaluation in evaluations)]
+    by_name = {one.name: one for one in usable}
+    if name is None:
+        name = next(one for one in ("ARC/pass@2", "solved", "exact") if one in by_name)
+    if name not in by_name:
+        raise UserError(
+            f"the metric {name!r}, which not every evaluation of these runs has",
+            " | ".join(by_name),
+            "choose one of these",
+        )
+    return by_name[name]
+
+
+def _arc_names(evaluations: Sequence[Evaluation]) -> list[str]:
+    names = [list(evaluation.arc_scores) for evaluation in evaluations]
+    return names[0] if names else []

@@ -1,0 +1,86 @@
+"""Tests over seeds against scipy.stats, and what cannot be told."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from analysis.comparing.seed_tests import holm, one_sided, paired, welch
+
+SHARES = st.lists(st.floats(0, 1).map(lambda x: round(x, 3)), min_size=2, max_size=6)
+
+
+def spread(values: list[float]) -> bool:
+    return len(set(values)) > 1
+
+
+@given(SHARES, SHARES)
+def test_welch_s_test_is_scipy_s(first: list[float], second: list[float]) -> None:
+    found = welch(first, second)
+    if not spread(first) and not spread(second):
+        assert found.p_two_sided == (1.0 if found.mean == 0 else None)
+        return
+    expected = stats.ttest_ind(first, second, equal_var=False)
+    assert found.p_two_sided == pytest.approx(expected.pvalue, rel=1e-6, abs=1e-12)
+    interval = expected.confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx((interval.low, interval.high), rel=1e-6, abs=1e-9)
+
+
+@given(
+    st.integers(2, 6).flatmap(lambda n: st.tuples(*[st.lists(st.floats(0, 1), min_size=n, max_size=n)] * 2))
+)
+def test_the_paired_test_is_scipy_s(values: tuple[list[float], list[float]]) -> None:
+    first, second = ([round(value, 3) for value in side] for side in values)
+    found = paired(first, second)
+    differences = np.array(first) - np.array(second)
+    if differences.std(ddof=1) == 0:
+        assert found.p_two_sided == (1.0 if found.mean == 0 else None)
+        return
+    expected = stats.ttest_rel(first, second)
+    assert found.p_two_sided == pytest.approx(expected.pvalue, rel=1e-6, abs=1e-12)
+    interval = expected.confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx((interval.low, interval.high), rel=1e-6, abs=1e-9)
+
+
+@given(SHARES.filter(spread), st.floats(0, 1))
+def test_the_one_sided_test_is_scipy_s(values: list[float], claim: float) -> None:
+    found = one_sided(values, claim)
+    assert found is not None
+    low = stats.ttest_1samp(values, claim, alternative="less").pvalue
+    assert found == pytest.approx((low, 1 - low), rel=1e-6, abs=1e-12)
+
+
+def test_an_uncertain_claim_makes_a_distance_less_surprising() -> None:
+    values = [0.70, 0.72, 0.71]
+    sure, unsure = one_sided(values, 0.8), one_sided(values, 0.8, claim_error=0.05)
+    assert sure is not None
+    assert unsure is not None
+    assert sure[0] < unsure[0] < 0.5
+    error = math.hypot(np.std(values, ddof=1) / math.sqrt(3), 0.05)
+    assert unsure[0] == pytest.approx(stats.t.cdf((np.mean(values) - 0.8) / error, 2))
+
+
+def test_one_seed_and_runs_without_spread_tell_nothing() -> None:
+    for test in (welch([0.5], [0.7]), paired([0.5], [0.7])):
+        assert (test.low, test.high, test.p_two_sided) == (None, None, None)
+        assert test.mean == pytest.approx(-0.2)
+    assert welch([0.5, 0.5], [0.7, 0.7]).p_two_sided is None
+    assert welch([0.5, 0.5], [0.5, 0.5]).p_two_sided == 1.0
+    assert one_sided([0.5], 0.5) is None
+    assert one_sided([0.5, 0.5], 0.5) is None
+
+
+def test_no_value_and_unequal_pairs_are_refused() -> None:
+    with pytest.raises(ValueError, match="no value"):
+        welch([], [0.5])
+    with pytest.raises(ValueError, match="2 and 3 runs"):
+        paired([0.1, 0.2], [0.1, 0.2, 0.3])
+
+
+def test_holm_s_adjustment_worked_out_by_hand() -> None:
+    assert holm([0.01, None, 0.04, 0.03]) == pytest.approx([0.03, None, 0.06, 0.06])
+    assert holm([0.9, 0.8]) == [1.0, 1.0]
+    assert holm([None]) == [None]

@@ -1,0 +1,249 @@
+"""The efficiency ablation: its numbers are those of metrics.jsonl, in tables and in figures."""
+
+import json
+import re
+import statistics
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from analysis import efficiency
+from analysis.comparing import ablation_figures, ablation_tables
+from analysis.comparing.ablation import Ablation, ablation, front, on_front
+from analysis.comparing.ablation_tables import CALLS, OPERATIONS, SECONDS
+from analysis.reading.many_runs import read_runs
+from dis_trm.supervision import DISConfig
+from tests.analysis.synthetic_run import write_run, write_scored
+from trm.act import ACTConfig
+from trm.errors import UserError
+from trm.model import PuzzleShape, TRMConfig
+from trm.operations import answer_operations, step_cost
+
+BATCH, STEPS = 32, 400
+SKILLS = {"dis": 2.4, "trm": 2.9}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three seeds of DIS and of TRM at T=3 n=6."""
+    root = tmp_path_factory.mktemp("sweep")
+    for seed in range(3):
+        for name, supervision, steps, calls in (("dis", "dis", 6, 3), ("trm", "act", 16, 21)):
+            skill = SKILLS[name] * (0.94 + 0.06 * seed)
+            write_run(
+                root / f"{name}-{seed}", supervision, steps, calls, seed, arc=False, training_steps=STEPS,
+                puzzles=["sudoku"], skill=skill,
+            )  # fmt: skip
+    return root
+
+
+@pytest.fixture(scope="module")
+def found(folder: Path) -> Ablation:
+    return ablation(read_runs([folder]).runs, "small-sudoku (clean)", "exact", target=0.5)
+
+
+def records(folder: Path, name: str, kind: str) -> list[list[dict[str, Any]]]:
+    """Of each seed, straight from metrics.jsonl."""
+    files = sorted(folder.glob(f"{name}-*/metrics.jsonl"))
+    every = [[json.loads(line) for line in file.read_text().splitlines()] for file in files]
+    return [[record for record in run if record["kind"] == kind] for run in every]
+
+
+@pytest.mark.parametrize(("place", "name"), [(0, "dis"), (1, "trm")])
+def test_accuracy_calls_flop_and_time_are_those_of_the_records(
+    found: Ablation, folder: Path, place: int, name: str
+) -> None:
+    result = found.results[place]
+    last = [
+        run[-1]["scores"]["per_step"]["exact_accuracy"][-1] for run in records(folder, name, "evaluation")
+    ]
+    assert [seed.accuracy for seed in result.seeds] == last
+    low, high = stats.t.interval(0.95, 2, statistics.fmean(last), stats.sem(last))
+    assert (result.accuracy.low, result.accuracy.high) == pytest.approx((low, high))
+    trained = records(folder, name, "train")
+    calls = [sum(20 * record["network_calls"] for record in run) for run in trained]
+    assert result.training(CALLS.of) == statistics.fmean(calls)
+    each = [statistics.median(record["timing"]["seconds"] / 20 for record in run) for run in trained]
+    assert result.training(SECONDS.of) == pytest.approx(statistics.fmean(each) * STEPS)
+    shape = PuzzleShape(16, 6, 1)
+    small = {"hidden_size": 32, "num_heads": 2, "L_layers": 1, "puzzle_emb_ndim": 32, "puzzle_emb_len": 1}
+    cycles = {"dis": (1, 2), "trm": (3, 6)}[name]
+    network = TRMConfig(H_cycles=cycles[0], L_cycles=cycles[1], forward_dtype="float32", **small)  # type: ignore[arg-type]
+    settings = DISConfig(6) if name == "dis" else ACTConfig(16)
+    assert result.training(OPERATIONS.of) == step_cost(network, shape, settings).operations(BATCH) * STEPS
+    steps = settings.halt_max_steps
+    assert result.answer(OPERATIONS.of) == answer_operations(network, shape, settings, steps)
+    assert result.training(lambda cost: cost.gradient_calls) == (cycles[1] + 1) * STEPS
+    assert result.training(lambda cost: cost.joules) is None
+
+
+def cells(table: str, row: str) -> list[str]:
+    (line,) = [line for line in table.splitlines() if line.startswith(f"| {row} |")]
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def test_the_tables_say_what_the_numbers_are(found: Ablation, folder: Path) -> None:
+    trained = ablation_tables.training_table(found).markdown()
+    exact = [
+        run[-1]["scores"]["per_step"]["exact_accuracy"][-1] for run in records(folder, "dis", "evaluation")
+    ]
+    _, accuracy, calls, gradient, flop, wall = cells(trained, "DIS as released")
+    assert accuracy.startswith(f"{100 * statistics.fmean(exact):.1f} % [")
+    assert accuracy.endswith("n=3")
+    assert (calls, gradient) == ("1,200 ●", "1,200 ●")
+    operations = found.results[0].training(OPERATIONS.of)
+    assert operations is not None
+    assert flop == f"{operations / 1e9:.3g} GFLOP ●"
+    assert wall == "24 s"
+    assert "Energy: not recorded." in trained
+    answered = ablation_tables.answer_table(found).markdown()
+    assert cells(answered, "TRM T=3 n=6")[2:4] == ["16", "336 ●"]
+
+
+def test_the_figures_show_the_tables_numbers(found: Ablation) -> None:
+    fig = ablation_figures.training_figure(found)
+    assert [axes.get_title("left") for axes in fig.axes] == [
+        "network calls (passes over a batch)",
+        "network calls that carry gradient",
+        "FLOP of training",
+        "seconds of training",
+    ]
+    for axes, currency in zip(fig.axes, (CALLS, None, OPERATIONS, SECONDS), strict=True):
+        if currency is None:
+            continue
+        drawn = {str(line.get_label()): line for line in axes.get_lines()}
+        for result in found.results:
+            line = drawn[result.method.label]
+            assert np.asarray(line.get_xdata())[-1] == result.training(currency.of)
+            assert np.asarray(line.get_ydata())[-1] == pytest.approx(result.accuracy.mean)
+    calls = ablation_figures.answer_figure(found).axes[0]
+    line = next(line for line in calls.get_lines() if line.get_label() == "TRM T=3 n=6 (3 seeds)")
+    assert list(np.asarray(line.get_xdata())) == [21 * step for step in range(1, 17)]
+    assert np.asarray(line.get_ydata())[-1] == pytest.approx(found.results[1].accuracy.mean)
+
+
+def test_reaching_the_target_is_a_median_in_which_a_seed_that_does_not_comes_last(
+    found: Ablation, folder: Path
+) -> None:
+    for result, name in zip(found.results, ("dis", "trm"), strict=True):
+        first = [
+            next(
+                (
+                    one["step"]
+                    for one in run
+                    if one["scores"]["per_step"]["exact_accuracy"][-1] >= found.target
+                ),
+                float("inf"),
+            )
+            for run in records(folder, name, "evaluation")
+        ]
+        assert result.reached == sum(step < float("inf") for step in first)
+        assert result.to_target(lambda cost: cost.updates) == statistics.median(first)
+    high = ablation(read_runs([folder]).runs, "", "exact", target=0.7)
+    table = ablation_tables.target_table(high).markdown()
+    assert cells(table, "DIS as released")[1:3] == ["2 of 3", "400"]
+    higher = ablation(read_runs([folder]).runs, "", "exact", target=0.75)
+    assert cells(ablation_tables.target_table(higher).markdown(), "DIS as released")[1:3] == [
+        "1 of 3",
+        "not reached",
+    ]
+
+
+def test_the_differences_have_their_p_values(found: Ablation, folder: Path) -> None:
+    first, second = (
+        [run[-1]["scores"]["per_step"]["exact_accuracy"][-1] for run in records(folder, name, "evaluation")]
+        for name in ("dis", "trm")
+    )
+    (test,) = found.tests
+    assert test.welch.p_two_sided == pytest.approx(stats.ttest_ind(first, second, equal_var=False).pvalue)
+    assert test.p_holm == test.welch.p_two_sided
+    assert test.by_seed is not None
+    assert test.by_seed.p_two_sided == pytest.approx(stats.ttest_rel(first, second).pvalue)
+
+
+def test_the_front_is_of_points_that_nothing_beats() -> None:
+    points = [(1.0, 0.2), (2.0, 0.5), (2.0, 0.4), (3.0, 0.5), (4.0, 0.9), (5.0, 0.1)]
+    assert front(points) == [(1.0, 0.2), (2.0, 0.5), (4.0, 0.9)]
+    assert on_front((2.0, 0.5), points)
+    assert not on_front((3.0, 0.5), points)
+
+
+def test_the_command_writes_tables_and_figures_and_names_what_is_left_out(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "config.yaml").write_text("seed: 0\n")
+    efficiency.main([str(folder), str(broken), "--figures-dir", str(tmp_path / "out"), "--metric", "exact"])
+    text = capsys.readouterr().out
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    stems = ("training_cost", "training_cost_column", "inference_cost", "inference_cost_column")
+    assert names == {
+        "efficiency.md",
+        "efficiency.tex",
+        *(f"{stem}.{kind}" for stem in stems for kind in ("png", "pdf")),
+    }
+    assert (tmp_path / "out/efficiency.md").read_text() in text
+    assert re.search(
+        r"## Left out\n\n- left out: .*broken: .* has no provenance.json and no metrics.jsonl", text
+    )
+    assert "6 of 6 runs have no measured time of an answer and no halting curves: python evaluate.py " in text
+    latex = (tmp_path / "out/efficiency.tex").read_text()
+    assert latex.count(r"\begin{tabular}") == 5
+    assert r"DIS as released & 72.0 \% [" in latex
+
+
+def test_what_evaluate_py_measured_is_used_and_a_count_unlike_the_formula_is_named(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", arc=False, training_steps=400, puzzles=["sudoku"], joules=2.0)
+    write_scored(run)
+    found = ablation(read_runs([run]).runs, "data")
+    assert "as evaluate.py measured it on 1 × cpu" in ablation_tables.answer_table(found).markdown()
+    assert any(
+        "counted 18,000,000 operations in an answer, the formula says" in line for line in found.remarks
+    )
+    titles = [axes.get_title("left") for axes in ablation_figures.answer_figure(found).axes]
+    assert titles[2:] == ["time of an answer (measured, whole)", "stopping early: network calls"]
+    assert cells(ablation_tables.training_table(found).markdown(), "DIS as released")[-1] == "40 J ●"
+    assert "energy of training" not in titles
+    assert len(ablation_figures.training_figure(found).axes) == 5
+
+
+def test_one_seed_has_no_interval_and_no_test(tmp_path: Path) -> None:
+    for name, supervision in (("a", "dis"), ("b", "act")):
+        write_run(tmp_path / name, supervision, arc=False, training_steps=400, puzzles=["queens"])
+    found = ablation(read_runs([tmp_path]).runs, "data")
+    table = ablation_tables.training_table(found).markdown()
+    assert "50.0 %, n=1" in table
+    assert "| – | – | – |" in ablation_tables.tests_table(found.tests, "solved").markdown()
+
+
+def test_runs_on_two_datasets_are_laid_out_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for kind in ("queens", "sudoku"):
+        write_run(tmp_path / f"runs/{kind}", arc=False, training_steps=400, puzzles=[kind])
+    efficiency.main([str(tmp_path / "runs")])
+    text = capsys.readouterr().out
+    assert "## small-queens (clean)" in text
+    assert "## small-sudoku (clean)" in text
+    written = {path.name for path in (tmp_path / "runs/figures").iterdir()}
+    assert written == {"efficiency.md", "efficiency.tex", "small-queens_clean", "small-sudoku_clean"}
+
+
+def test_flop_of_data_of_unknown_shape_are_named_and_not_guessed(tmp_path: Path) -> None:
+    write_run(tmp_path / "run", arc=False, training_steps=400)
+    found = ablation(read_runs([tmp_path]).runs, "data")
+    assert found.results[0].training(OPERATIONS.of) is None
+    assert any("FLOP of training are not known" in remark for remark in found.remarks)
+    assert cells(ablation_tables.training_table(found).markdown(), "DIS as released")[4] == "–"
+    assert "FLOP of training" not in [
+        axes.get_title("left") for axes in ablation_figures.training_figure(found).axes
+    ]
+
+
+def test_a_metric_that_the_runs_lack_is_an_error_that_names_those_they_have(tmp_path: Path) -> None:
+    write_run(tmp_path / "run", arc=False, training_steps=400)
+    with pytest.raises(UserError, match=r"exact \| cell") as error:
+        efficiency.main([str(tmp_path / "run"), "--metric", "ARC/pass@2"])
+    assert "ARC/pass@2" in error.value.given

@@ -1,0 +1,104 @@
+"""Methods: which runs are of one, what it is called, and which runs are left out."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from hydra import compose, initialize_config_dir
+
+from analysis.methods import BESIDE_THE_POINT, LOOKS, RELEASED, WRITTEN, differing, group, method_name
+from analysis.reading.run_directory import Run, read_run
+from dis_trm.supervision import SWITCHES
+from tests.analysis.synthetic_run import write_run
+from trm.training.config import FREE_KEYS, RETIRED, TrainConfig
+
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+
+
+def made(folder: Path, **settings: object) -> Run:
+    return read_run(write_run(folder, arc=False, training_steps=400, **settings))  # type: ignore[arg-type]
+
+
+def test_what_the_trainer_lets_differ_between_launches_makes_no_method() -> None:
+    assert FREE_KEYS | RETIRED.keys() <= BESIDE_THE_POINT
+    known = set(TrainConfig.__dataclass_fields__) | RETIRED.keys()
+    assert known >= BESIDE_THE_POINT
+
+
+@pytest.mark.parametrize(("arch", "name"), [("dis", "DIS as released"), ("dis_paper", "DIS as written"),
+                                            ("trm_compact", "TRM T=1 n=2"), ("trm", "TRM T=3 n=6")])  # fmt: skip
+def test_the_presets_have_their_names_and_looks(arch: str, name: str, tmp_path: Path) -> None:
+    with initialize_config_dir(version_base=None, config_dir=str(CONFIGS)):
+        composed = compose("cfg_pretrain", overrides=[f"arch={arch}"])
+    run = made(tmp_path / "run")
+    settings = yaml.safe_load((CONFIGS / f"arch/{arch}.yaml").read_text())
+    assert settings
+    object.__setattr__(run, "config", {"arch": dict(composed.arch)})
+    assert method_name(run) == name
+    assert name in LOOKS
+    assert set(RELEASED) == set(WRITTEN) == set(SWITCHES)
+
+
+def test_runs_that_differ_in_their_seed_alone_are_one_method(tmp_path: Path) -> None:
+    runs = [made(tmp_path / str(seed), seed=seed, changes={"run_name": f"r{seed}"}) for seed in (2, 0, 1)]
+    methods, remarks = group(runs)
+    assert [(method.name, method.seeds, method.step) for method in methods] == [
+        ("DIS as released", [0, 1, 2], 400)
+    ]
+    assert methods[0].label == "DIS as released (3 seeds)"
+    assert remarks == []
+
+
+def test_other_settings_and_other_data_are_other_methods_named_by_what_differs(tmp_path: Path) -> None:
+    runs = [
+        made(tmp_path / "a"),
+        made(tmp_path / "b", arch={"hidden_size": 64}),
+        made(tmp_path / "c", arch={"feed": "question"}),
+        made(tmp_path / "d", changes={"data_paths": ["elsewhere/other"]}),
+        made(tmp_path / "e", supervision="act", steps=16, calls_per_step=3),
+    ]
+    methods, _ = group(runs)
+    assert [method.name for method in methods] == [
+        "DIS as released, hidden_size=32, data=demo",
+        "DIS as released, hidden_size=64, data=demo",
+        "DIS, feed=question",
+        "DIS as released, hidden_size=32, data=other",
+        "TRM T=1 n=2",
+    ]
+    assert differing(methods)["arch.hidden_size"] == [32, 64, 32, 32, 32]
+    assert len({(method.colour, method.marker) for method in methods}) == 5
+
+
+def test_a_name_has_one_look_whatever_stands_beside_it(tmp_path: Path) -> None:
+    dis, trm = made(tmp_path / "a"), made(tmp_path / "b", supervision="act", steps=16, calls_per_step=21)
+    alone, both = group([dis])[0][0], group([trm, dis])[0][0]
+    assert (alone.name, alone.colour, alone.marker) == (both.name, both.colour, both.marker)
+
+
+def test_the_same_seed_twice_counts_once_and_is_named(tmp_path: Path) -> None:
+    methods, remarks = group([made(tmp_path / "a"), made(tmp_path / "b")])
+    assert methods[0].seeds == [0]
+    (remark,) = remarks
+    assert "same settings and seed" in remark
+
+
+def cut(run: Path, step: int) -> Run:
+    """The run as it was when this step had been evaluated."""
+    lines = (run / "metrics.jsonl").read_text().splitlines(keepends=True)
+    keep = [line for line in lines if int(line.split('"step": ')[1].split(",")[0]) <= step]
+    (run / "metrics.jsonl").write_text("".join(keep))
+    for folder in run.glob("evaluations/step_*"):
+        if int(folder.name.removeprefix("step_")) > step:
+            folder.rename(run / folder.name)
+    return read_run(run)
+
+
+def test_runs_that_go_on_are_compared_where_all_have_been_and_late_ones_are_left_out(tmp_path: Path) -> None:
+    runs = [made(tmp_path / "0"), made(tmp_path / "1", seed=1), made(tmp_path / "2", seed=2)]
+    runs[1] = cut(tmp_path / "1", 300)
+    runs[2] = cut(tmp_path / "2", 100)
+    (method,), remarks = group(runs)
+    assert (method.seeds, method.step, method.common_steps) == ([0, 1], 300, [100, 200, 300])
+    assert [one.step for one in method.evaluations] == [300, 300]
+    assert "at step 100, others of its method at 400" in remarks[0]
+    assert "DIS as released is taken at step 300" in remarks[1]
