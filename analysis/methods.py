@@ -8,6 +8,7 @@ from typing import Any
 from analysis import style
 from analysis.reading.evaluations import Evaluation
 from analysis.reading.run_directory import Run
+from trm.evaluation.table import percent
 from trm.untrusted import shown
 
 BESIDE_THE_POINT = frozenset(
@@ -111,10 +112,12 @@ def group(runs: Sequence[Run]) -> tuple[list[Method], list[str]]:
 
 
 def settings(run: Run) -> dict[str, Any]:
-    """The configuration with dotted keys, without what is beside the point, and the data."""
+    """The configuration with dotted keys, without what is beside the point, and what it was trained and tested on."""
     found = flat(run.config)
+    last = run.evaluation
     return {key: found[key] for key in found if key.split(".")[0] not in BESIDE_THE_POINT} | {
-        "data": data_of(run)
+        "data": data_of(run),
+        "test": f"{last.examples:,} examples, copying gets {percent(last.copy_cell)} of their cells right",
     }
 
 
@@ -168,7 +171,7 @@ def _dis_name(arch: Mapping[str, Any]) -> str:
 
 
 def _listed(values: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key.removeprefix('arch.')}={shown(value, 30)}" for key, value in values.items())
+    return ", ".join(f"{key.removeprefix('arch.')}={shown(value, 60)}" for key, value in values.items())
 
 
 def differing(methods: Sequence[Method]) -> dict[str, list[Any]]:

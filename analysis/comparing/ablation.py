@@ -14,9 +14,9 @@ from analysis.comparing.costs import (
     TrainingCost,
     answer_costs,
     operations_after_steps,
-    plain_scored,
     training_cost,
 )
+from analysis.comparing.scored_runs import missing, plain_scored
 from analysis.comparing.seed_tests import MeanDifference, holm, paired, welch
 from analysis.methods import Method, evaluated, group
 from analysis.metrics import Metric, metric_for
@@ -125,8 +125,8 @@ class Ablation:
 
     def _after_steps(self, seed: SeedResult) -> list[float] | None:
         shares = self.metric.after_steps(seed.evaluation)
-        scored = plain_scored(seed.run)
-        if shares is None and scored is not None and scored.evaluation.step == seed.evaluation.step:
+        scored = plain_scored(seed.run, seed.evaluation.step)
+        if shares is None and scored is not None:
             shares = scored.arc_per_step.get(self.metric.name)
         return shares
 
@@ -217,17 +217,15 @@ def front(points: Sequence[Point]) -> list[Point]:
 def _missing(results: Sequence[Result]) -> list[str]:
     """What the runs do not hold, and the command that makes it."""
     seeds = [seed for result in results for seed in result.seeds]
-    remarks = []
-    if unscored := [seed.run for seed in seeds if plain_scored(seed.run) is None]:
-        remarks.append(
-            f"{len(unscored)} of {len(seeds)} runs have no measured time of an answer and no halting curves:"
-            f" python evaluate.py {unscored[0].path}"
-        )
+    methods = [result.method for result in results]
+    remarks = missing(
+        methods, "measured time of an answer, halting curves", "", lambda one: bool(one.halting)
+    )
     if any(seed.training.operations is None for seed in seeds):
         remarks.append("FLOP of training are not known: the runs do not say how many tokens an example has")
     for result in results:
         for seed in result.seeds[:1]:
-            scored = plain_scored(seed.run)
+            scored = plain_scored(seed.run, has=lambda one: one.cost is not None)
             counted = scored.cost if scored else None
             same = counted is not None and counted.network_calls == seed.answer.network_calls
             if counted is not None and same and counted.operations != seed.answer.operations:

@@ -18,8 +18,7 @@ from analysis.comparing.ablation_tables import (
     TRAINING,
     Currency,
 )
-from analysis.comparing.costs import plain_scored
-from analysis.comparing.halting_curves import draw_halting
+from analysis.comparing.halting_curves import draw_halting, halting_curve
 from trm.evaluation.table import percent
 
 AXES = {
@@ -82,7 +81,7 @@ def answer_figure(found: Ablation) -> Figure:
     titles += ["FLOP of an answer"] if operations else []
     timed = all(result.answer(lambda answer: answer.seconds) is not None for result in found.results)
     titles += ["time of an answer (measured, whole)"] if timed else []
-    halting = any(plain_scored(seed.run) for result in found.results for seed in result.seeds)
+    halting = any(halting_curve(result.method, "fixed") for result in found.results)
     titles += ["stopping early: network calls"] if halting else []
     with panels.applied():
         fig, every = panels.sheet(titles, columns=min(2, len(titles)))

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.comparing.scored_runs import plain_scored
 from analysis.reading.evaluations import Evaluation
 from analysis.reading.run_directory import Run, Training
-from analysis.reading.scored import Scored
 from analysis.style import TOKEN_COLOURS
 from dis_trm.supervision import DISConfig
 from trm.act import ACTConfig
@@ -110,7 +110,7 @@ def _operations_per_example(run: Run) -> int | None:
 
 def answer_costs(run: Run, evaluation: Evaluation) -> AnswerCosts:
     """What an answer of this evaluation, one of training's, takes."""
-    measured = plain_scored(run)
+    measured = plain_scored(run, has=lambda one: one.cost is not None)
     cost = None if measured is None else measured.cost
     operations = operations_after_steps(run, evaluation)
     counted = cost.operations if cost and cost.network_calls == evaluation.calls_per_answer else None
@@ -133,14 +133,6 @@ def operations_after_steps(run: Run, evaluation: Evaluation) -> list[int] | None
         answer_operations(network, shape, settings, step)
         for step in range(1, len(evaluation.network_calls) + 1)
     ]
-
-
-def plain_scored(run: Run) -> Scored | None:
-    """Of evaluate.py's evaluations the latest that asked the same as training does, the one that tells most."""
-    plain = [one for one in run.scored if one.is_plain]
-    return max(
-        plain, key=lambda one: (one.evaluation.step, len(one.guidance), one.margin is not None), default=None
-    )
 
 
 def architecture(run: Run) -> tuple[TRMConfig, ACTConfig | DISConfig] | None:

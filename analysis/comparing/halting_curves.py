@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 
 from analysis import style
 from analysis.comparing import panels
-from analysis.comparing.costs import plain_scored
+from analysis.comparing.scored_runs import of_method
 from analysis.methods import Method
 from trm.evaluation.halting import HaltingPoint
 
@@ -16,8 +16,9 @@ Place = tuple[float, float]  # network calls, accuracy
 
 
 def halting_curve(method: Method, policy: str) -> list[Place]:
-    """(network calls, whole answers right) of a policy at each setting that all seeds have, means over seeds."""
-    by_seed = [_by_setting(points, policy) for points in _points(method)]
+    """(network calls, whole examples right) of a policy at each setting, means over the seeds that were scored."""
+    scored = of_method(method, lambda one: bool(one.halting))
+    by_seed = [_by_setting(one.halting, policy) for one in scored]
     if not by_seed:
         return []
     shared = [setting for setting in by_seed[0] if all(setting in one for one in by_seed)]
@@ -29,12 +30,6 @@ def halting_curve(method: Method, policy: str) -> list[Place]:
         for setting in shared
     }
     return sorted(places)
-
-
-def _points(method: Method) -> list[list[HaltingPoint]]:
-    """Of each seed; none at all unless every seed has them."""
-    found = [plain_scored(run) for run in method.runs]
-    return [one.halting for one in found if one and one.halting] if all(found) else []
 
 
 def _by_setting(points: Sequence[HaltingPoint], policy: str) -> dict[float | None, HaltingPoint]:

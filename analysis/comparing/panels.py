@@ -84,7 +84,7 @@ def draw_seeds(
     method: Method,
     places: Sequence[float],
     values: Sequence[Sequence[float]],
-    shift: int | None = 0,
+    shift: int | None = None,
     dashes: str | tuple[int, tuple[int, ...]] = "-",
     label: str | None = None,
 ) -> None:

@@ -8,10 +8,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
+from scipy import stats
 
 from analysis import compare
+from analysis.comparing.curves import learning_figure, training_losses
+from analysis.comparing.halting_curves import halting_curve
+from analysis.comparing.probe_figures import guidance_figure, halting_figure, margin_figure, scaling_curve
+from analysis.comparing.run_table import check_same_datasets, comparison, differences
+from analysis.comparing.step_curves import steps_figure
+from analysis.methods import Method, group
+from analysis.metrics import EXACT
 from analysis.reading.run_directory import read_run
-from tests.analysis.synthetic_run import write_run
+from tests.analysis.synthetic_run import write_run, write_scored
 from trm.errors import UserError
 
 ROOT = Path(__file__).parents[2]
@@ -46,25 +55,139 @@ def test_a_comparison_lays_two_methods_side_by_side(
         assert (tmp_path / f"figures/accuracy_against_network_calls.{suffix}").stat().st_size > 5000
 
 
-def test_the_comparison_draws_each_run_over_its_own_network_calls(run_folder: Path, tmp_path: Path) -> None:
+def methods_of(*folders: Path) -> list[Method]:
+    return group([read_run(folder) for folder in folders])[0]
+
+
+def test_each_method_is_drawn_over_its_own_network_calls(run_folder: Path, tmp_path: Path) -> None:
     other = write_run(tmp_path / "trm", supervision="act", steps=16, calls_per_step=21, training_steps=400)
-    cells, exact = compare.accuracy_against_calls([read_run(run_folder), read_run(other)]).axes
+    cells, exact, wrong = steps_figure(methods_of(run_folder, other), "").axes
     for axes in (cells, exact):
         dis, trm, copied = axes.get_lines()
         assert [np.max(line.get_xdata()) for line in (dis, trm)] == [18, 336]
         assert copied.is_dashed()
+    dis, _ = wrong.get_lines()
+    assert list(np.asarray(dis.get_ydata())) == read_run(run_folder).evaluation.hamming
 
 
-def test_copying_scores_differently_on_other_data_but_has_one_legend_entry(
+def test_runs_tested_on_other_data_are_never_averaged_and_copying_has_one_legend_entry(
     run_folder: Path, tmp_path: Path
 ) -> None:
-    other = write_run(tmp_path / "other", arc=False, training_steps=400)
-    scores = other / "evaluations/step_400/scores.json"
-    scores.write_text(scores.read_text().replace("0.712", "0.5"))
-    fig = compare.accuracy_against_calls([read_run(run_folder), read_run(other)])
+    other = write_run(tmp_path / "other", seed=1)
+    for file in (*other.glob("evaluations/*/scores.json"), other / "metrics.jsonl"):
+        file.write_text(file.read_text().replace("0.712", "0.5"))
+    methods = methods_of(run_folder, other)
+    assert [len(method.runs) for method in methods] == [1, 1]
+    assert "test=1,376 examples, copying gets 50.0 % of their cells right" in methods[1].name
+    fig = steps_figure(methods, "")
     assert len(fig.axes[0].get_lines()) == 4
     assert [text.get_text() for text in fig.legends[0].get_texts()].count("copy the input") == 1
-    assert len(fig.legends[0].get_texts()) == 3
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three seeds of DIS and of TRM, scored with everything."""
+    root = tmp_path_factory.mktemp("sweep")
+    for seed in range(3):
+        for name, supervision, steps, calls in (("dis", "dis", 6, 3), ("trm", "act", 16, 21)):
+            run = write_run(
+                root / f"{name}-{seed}", supervision, steps, calls, seed, arc=False, training_steps=400,
+                puzzles=["sudoku"], skill=1 + seed / 10,
+            )  # fmt: skip
+            write_scored(run, "step_400-guided-margins", guidance=[0, 1, 2], margin=True)
+            write_scored(run, "step_400-steps12", steps=12)
+    return root
+
+
+def test_every_figure_is_drawn_over_seeds_and_says_how_many(
+    sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folders = sorted(sweep.iterdir())
+    compare.main([*map(str, folders), "--figures-dir", str(tmp_path / "out"), "--metric", "exact"])
+    text = capsys.readouterr().out
+    stems = {path.stem for path in (tmp_path / "out").iterdir()}
+    assert stems == {
+        "accuracy_against_network_calls", "compare_learning", "compare_margins", "compare_guidance",
+        "compare_scaling", "compare_halting",
+    }  # fmt: skip
+    assert "missing" not in text
+    for name, fig in compare.figures(methods_of(*folders), EXACT).items():
+        labels = [text.get_text() for text in fig.legends[0].get_texts()]
+        assert labels[:2] == ["DIS as released (3 seeds)", "TRM T=3 n=6 (3 seeds)"], name
+
+
+def drawn(axes: Axes) -> dict[str, list[float]]:
+    return {str(line.get_label()): np.asarray(line.get_ydata()).tolist() for line in axes.get_lines()}
+
+
+def test_curves_are_means_over_the_seeds_records(sweep: Path) -> None:
+    methods = methods_of(*sorted(sweep.iterdir()))
+    runs = methods[0].runs
+    learning = learning_figure(methods, EXACT, "")
+    exact = [[scores.exact_accuracy[-1] for scores in run.evaluations] for run in runs]
+    assert drawn(learning.axes[1])["DIS as released (3 seeds)"] == pytest.approx(np.mean(exact, axis=0))
+    steps, losses = training_losses(methods[0])
+    assert steps.tolist() == runs[0].training.step.tolist()
+    assert drawn(learning.axes[0])["DIS as released (3 seeds)"] == pytest.approx(losses.mean(0))
+    band = learning.axes[1].collections[0].get_paths()[0].vertices
+    assert band[:, 1].max() == max(map(max, exact))
+
+
+def test_probes_show_what_evaluate_py_found(sweep: Path) -> None:
+    methods = methods_of(*sorted(sweep.iterdir()))
+    scored = [next(one for one in run.scored if one.margin) for run in methods[0].runs]
+    margins = margin_figure(methods, "")
+    assert margins is not None
+    means = [one.margin.mean for one in scored if one.margin]
+    assert drawn(margins.axes[0])["DIS as released (3 seeds)"] == pytest.approx(np.mean(means, axis=0))
+    guided = guidance_figure(methods, "")
+    assert guided is not None
+    at_two = np.mean([one.guidance[2.0].exact_accuracy[-1] for one in scored])
+    assert drawn(guided.axes[0])["DIS as released (3 seeds)"][-1] == pytest.approx(at_two)
+    steps, shares = scaling_curve(methods[0], EXACT)
+    assert steps == [6, 12]
+    longer = [
+        next(one for one in run.scored if one.options.supervision_steps == 12) for run in methods[0].runs
+    ]
+    assert [row[1] for row in shares] == [one.evaluation.exact_accuracy[-1] for one in longer]
+    counts = [one.over_steps.first_right for one in scored if one.over_steps]
+    halting = halting_figure(methods, "")
+    assert halting is not None
+    first = np.mean([np.array(row[1:]) / sum(row) for row in counts], axis=0)
+    assert drawn(halting.axes[0])["DIS as released (3 seeds)"] == pytest.approx(first)
+    fixed = halting_curve(methods[0], "fixed")
+    assert [calls for calls, _ in fixed] == [3, 6, 9, 12, 15, 18]
+
+
+def test_many_runs_are_a_table_of_methods_with_tests_between_them(sweep: Path, tmp_path: Path) -> None:
+    seventh = write_run(tmp_path / "late", "dis", arc=False, training_steps=400, puzzles=["sudoku"], seed=3)
+    runs = [read_run(folder) for folder in [*sorted(sweep.iterdir()), seventh]]
+    methods, _ = group(runs)
+    text = compare.report(runs, methods, EXACT)
+    shares = [0.3, 0.33, 0.36, 0.3]
+    low, high = stats.t.interval(0.95, 3, np.mean(shares), stats.sem(shares))
+    interval = rf"\[{100 * low:.1f}, {100 * high:.1f}\] %, n=4"
+    assert re.search(rf"DIS as released +18 +400 +32\.\d % {interval}", text)
+    assert "different seeds" not in text
+    welch = stats.ttest_ind(shares, shares[:3], equal_var=False).pvalue
+    assert re.search(rf"DIS as released − TRM T=3 n=6 +\S+ .* {welch:.3f} +{welch:.3f} +–", text)
+    (line,) = [line for line in compare.missing_pieces(methods) if "advantage margins" in line]
+    command = f"python evaluate.py {seventh} --margin"
+    assert line == f"advantage margins: missing in 1 of 7 runs; make it with: {command}"
+
+
+def test_two_single_runs_are_tested_over_their_examples_or_told_how_to(tmp_path: Path) -> None:
+    first, second = two_runs(tmp_path, "queens", "queens")
+
+    def text() -> str:
+        runs = [read_run(folder) for folder in (first, second)]
+        return compare.report(runs, group(runs)[0], EXACT)
+
+    assert f"over examples: missing; make it with: python evaluate.py {first}; python evaluate.py" in text()
+    for run in (first, second):
+        write_scored(run, skill=1 if run == first else 2)
+    assert "whole answer right, 400 tasks" in text()
+    assert "p (exact sign test): " in text()
 
 
 def two_runs(folder: Path, *kinds: str, protocols: tuple[str, str] = ("clean", "clean")) -> list[Path]:
@@ -87,12 +210,12 @@ def two_runs(folder: Path, *kinds: str, protocols: tuple[str, str] = ("clean", "
 
 def test_solved_is_compared_against_network_calls_where_one_scorer_judged_all_runs(tmp_path: Path) -> None:
     runs = [read_run(path) for path in two_runs(tmp_path, "queens", "queens")]
-    *_, solved = compare.accuracy_against_calls(runs).axes
-    assert solved.get_title(loc="left") == "Test: solved, small-queens"
+    *_, solved, _ = steps_figure(group(runs)[0], "").axes
+    assert solved.get_title(loc="left") == "solved, small-queens"
     for line, run in zip(solved.get_lines(), runs, strict=True):
         assert list(line.get_xdata()) == run.evaluation.network_calls
         assert list(line.get_ydata()) == run.evaluation.tasks[0].solved_shares
-    text = compare.comparison(runs)
+    text = comparison(runs)
     assert re.search(r"solved, small-queens +20 of 40, 50\.0 % .* 20 of 40", text)
     assert "dataset" not in text
 
@@ -117,24 +240,24 @@ def test_datasets_that_say_nothing_of_themselves_and_older_runs_are_compared(tmp
     older = replace(maze, evaluation=replace(maze.evaluation, tasks=[]))
     unknown = replace(maze.evaluation.tasks[0], version=0)
     unnamed = replace(maze, evaluation=replace(maze.evaluation, tasks=[unknown]))
-    compare.check_same_datasets([queens, older, unnamed, queens])
-    assert len(compare.accuracy_against_calls([queens, older]).axes) == 2
-    assert "versions" not in " ".join(compare.differences([queens, older]))
+    check_same_datasets([queens, older, unnamed, queens])
+    assert len(steps_figure(group([queens, older])[0], "").axes) == 3
+    assert "versions" not in " ".join(differences([queens, older]))
 
 
 def test_other_settings_and_versions_of_one_dataset_are_named(tmp_path: Path) -> None:
     run, _ = (read_run(path) for path in two_runs(tmp_path, "queens", "queens"))
     other = replace(run.evaluation.tasks[0], version=2, facts={"side": 4, "seed": 7})
-    (warning,) = compare.differences([run, replace(run, evaluation=replace(run.evaluation, tasks=[other]))])
+    (warning,) = differences([run, replace(run, evaluation=replace(run.evaluation, tasks=[other]))])
     assert "different versions of the dataset; different settings of the dataset" in warning
 
 
 def test_runs_alike_are_compared_without_a_warning_and_other_test_data_is_named(tmp_path: Path) -> None:
     run = read_run(write_run(tmp_path / "run", arc=False, training_steps=400))
-    assert compare.differences([run, run]) == []
+    assert differences([run, run]) == []
     scores = tmp_path / "run/evaluations/step_400/scores.json"
     scores.write_text(scores.read_text().replace("0.712", "0.5").replace('"seed": 0', '"seed": 1'))
-    (warning,) = compare.differences([run, read_run(tmp_path / "run")])
+    (warning,) = differences([run, read_run(tmp_path / "run")])
     assert "test data" in warning
     assert "seeds" in warning
     assert "batch" not in warning

@@ -1,0 +1,61 @@
+"""Is one better, or is it chance? Between methods over seeds; between two single runs over their examples."""
+
+from collections.abc import Sequence
+from itertools import combinations
+
+from analysis.comparing.ablation import pair_tests
+from analysis.comparing.ablation_tables import tests_table
+from analysis.comparing.scored_runs import plain_scored
+from analysis.methods import Method
+from analysis.metrics import CELL, Metric
+from analysis.tables import share_over_seeds
+from trm.errors import UserError
+from trm.evaluation.comparison import compare, comparison_table
+from trm.evaluation.intervals import over_seeds
+from trm.evaluation.scored_items import read_items
+from trm.evaluation.table import table
+from trm.randomness import numpy_generator
+from trm.untrusted import shown
+
+
+def methods_table(methods: Sequence[Method], metric: Metric) -> str:
+    """Each method's metric and cells right over its seeds."""
+    rows = [("method", "network calls", "updates", metric.title, "cells right")]
+    for method in methods:
+        shares = [over_seeds([one.of(scores) for scores in method.evaluations]) for one in (metric, CELL)]
+        calls = method.evaluations[0].calls_per_answer
+        rows.append((method.name, f"{calls:,}", f"{method.step:,}", *map(share_over_seeds, shares)))  # type: ignore[arg-type]
+    return f"{table(rows)}\nIntervals: 95 %, Student's t over n seeds."
+
+
+def seed_tests(methods: Sequence[Method], metric: Metric) -> str:
+    """The tests between methods over seeds, as text; "" where no two have several seeds."""
+    if sum(len(method.runs) > 1 for method in methods) < 2:
+        return ""
+    made = tests_table(pair_tests(methods, metric), metric.title)
+    return "\n".join(
+        [made.title, table([made.header, *made.rows], "  "), *(f"  {note}" for note in made.notes)]
+    )
+
+
+def example_tests(methods: Sequence[Method]) -> list[str]:
+    """For every two methods of one seed each the paired tests over examples, or what is missing for them."""
+    texts = []
+    for first, second in combinations([method for method in methods if len(method.runs) == 1], 2):
+        scored = [plain_scored(method.runs[0], method.step) for method in (first, second)]
+        lacking = [
+            method.runs[0] for method, found in zip((first, second), scored, strict=True) if found is None
+        ]
+        title = f"{first.name} against {second.name}, over examples"
+        if lacking:
+            commands = "; ".join(f"python evaluate.py {shown(run.path)}" for run in lacking)
+            texts.append(f"{title}: missing; make it with: {commands}")
+            continue
+        try:
+            items = [read_items(found.folder) for found in scored if found is not None]
+            found = compare(items[0], items[1], numpy_generator(0, "compared runs", 0), common=True)
+        except UserError as error:
+            texts.append(f"{title}: not possible: {shown(error.given, 400)}")
+            continue
+        texts.append(f"{title}\n{comparison_table(found)}")
+    return texts

@@ -1,0 +1,38 @@
+"""Which of evaluate.py's evaluations stand for a run at a step, and the commands that make those that are missing."""
+
+from collections.abc import Callable, Sequence
+
+from analysis.methods import Method
+from analysis.reading.run_directory import Run
+from analysis.reading.scored import Scored
+from trm.untrusted import shown
+
+Wish = Callable[[Scored], bool]
+
+
+def plain_scored(run: Run, step: int | None = None, has: Wish = lambda scored: True) -> Scored | None:
+    """The evaluation that asked the same as training does, of this step (else the latest), and has what is wished."""
+    plain = [one for one in run.scored if one.is_plain and has(one) and step in (None, one.evaluation.step)]
+    return max(plain, key=lambda one: (one.evaluation.step, len(one.guidance)), default=None)
+
+
+def of_method(method: Method, has: Wish) -> list[Scored]:
+    """Of each of a method's runs that has one at the method's step, by seed."""
+    found = (plain_scored(run, method.step, has) for run in method.runs)
+    return [one for one in found if one is not None]
+
+
+def by_steps(run: Run, step: int) -> dict[int, Scored]:
+    """Evaluations that differ in their number of supervision steps alone, by that number."""
+    chosen = [one for one in run.scored if one.is_whole and one.evaluation.step == step]
+    return {len(one.evaluation.network_calls): one for one in sorted(chosen, key=lambda one: one.is_plain)}
+
+
+def missing(methods: Sequence[Method], what: str, options: str, has: Wish) -> list[str]:
+    """A line that names what some runs lack, and the command that makes it for the first of them."""
+    runs = [(run, method.step) for method in methods for run in method.runs]
+    without = [run for run, step in runs if plain_scored(run, step, has) is None]
+    if not without:
+        return []
+    command = " ".join(filter(None, ["python evaluate.py", shown(without[0].path), options]))
+    return [f"{what}: missing in {len(without)} of {len(runs)} runs; make it with: {command}"]
