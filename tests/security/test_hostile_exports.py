@@ -34,6 +34,7 @@ def refused(folder: Path) -> str:
     with little_room(), pytest.raises(UserError) as caught:
         open_checkpoint(folder, SUPERVISIONS)
     assert len(caught.value.given) < 1000
+    assert caught.value.given.isprintable()
     return caught.value.given
 
 
@@ -49,8 +50,14 @@ def refused(folder: Path) -> str:
         header({"H_init": tensor("F32", [1], -4)}, b"0000"),
         header({"H_init": tensor("X9", [1], 4)}, b"0000"),
         header({"H_init": tensor("F6_E2M3", [4], 3)}, b"000"),
+        header({"H_init": tensor("F8_E8M0", [4], 4)}, b"0000"),
+        header({"H_init": tensor("I64", [1], 8)}, b"00000000"),
+        header({"H_init": tensor("C64", [1], 8)}, b"00000000"),
+        header({"H_init": tensor("F32", [0, 5], 0)}),
+        header({"\x1b]0;owned\x07": tensor("F32", [1], 4)}, b"0000"),
+        header({"a" * 1000: tensor("F32", [1], 4)}, b"0000"),
     ],
-    ids=range(9),
+    ids=range(15),
 )
 def test_what_a_header_declares_is_held_against_the_file(exported: Path, content: bytes) -> None:
     (exported / "model.safetensors").write_bytes(content)
@@ -87,3 +94,7 @@ def test_pipes_are_not_waited_for(exported: Path) -> None:
         (exported / name).unlink()
         os.mkfifo(exported / name)
         assert "no checkpoint at" in refused(exported)
+
+
+def test_an_export_tells_its_step_whatever_its_folder_is_called(exported: Path) -> None:
+    assert open_checkpoint(exported.rename(exported.with_name("model_7")), SUPERVISIONS).step == 12

