@@ -1,21 +1,36 @@
 """An ARC augmentation: a dihedral transform and a permutation of the colours, and the name that carries both.
 
-K puzzles of a task: itself and its augmentations.
+K puzzles of a task: itself and its augmentations. N names or sequences, C canvas side.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trm.errors import UserError
-from trm.puzzles.arc_grids import COLOURS, TRANSFORMS, Grid, dihedral, inverse_dihedral
+from trm.puzzles.arc_grids import (
+    CANVAS,
+    COLOURS,
+    TRANSFORMS,
+    Grid,
+    Tokens,
+    crop_all,
+    dihedral,
+    inverse_dihedral,
+)
 
 SEPARATOR = "|||"
 Table = NDArray[
     np.uint8
 ]  # [K, 10], an augmentation each: the transform, then the new colours of colours 1..9
 IDENTITY_ROW = np.arange(COLOURS, dtype=np.uint8)  # transform 0, and every colour stays
+
+_TAIL = "|||t0|||0123456789"  # what follows the task in a puzzle's name: a digit, and the ten in any order
+_TURN, _DIGITS = 4, 8  # where they are in it
+_MARKS = [place for place, letter in enumerate(_TAIL) if not letter.isdigit()]
+_BAR = SEPARATOR[0]
 
 
 @dataclass(frozen=True)
@@ -59,6 +74,49 @@ def parse_name(name: str) -> tuple[str, Augmentation]:
         allowed="<task>, or <task>|||t<0..7>|||<the ten digits in any order>",
         remedy="use the identifiers.json that was written with this dataset",
     )
+
+
+def parse_names(
+    puzzle_names: Sequence[str],
+) -> tuple[NDArray[np.str_], NDArray[np.uint8], NDArray[np.uint8]]:
+    """`parse_name` of many: tasks `[N]`, transforms `[N]`, new colours of the ten colours `[N, 10]`.
+
+    Raises:
+        UserError: a name holds the separator but no augmentation.
+    """
+    text = np.array(puzzle_names, dtype=np.str_)
+    letters = text.view(np.uint32).reshape(len(text), text.itemsize // 4)  # [N, longest]
+    lengths = np.strings.str_len(text)
+    in_tail = np.maximum(lengths[:, None] + np.arange(-len(_TAIL), 0), 0)
+    tails = np.take_along_axis(letters, in_tail, axis=1)
+    digits = tails - np.uint32(ord("0"))
+    bars = (letters == ord(_BAR)).sum(1)
+    augmented = (bars == _TAIL.count(_BAR)) & (digits[:, _TURN] < TRANSFORMS) & _are_all(digits[:, _DIGITS:])
+    augmented &= (tails[:, _MARKS] == [ord(_TAIL[place]) for place in _MARKS]).all(1)
+    of_task = np.arange(letters.shape[1]) < (lengths - len(_TAIL) * augmented)[:, None]
+    tasks = (letters * of_task.astype(np.uint32)).view(text.dtype)[:, 0]
+    transforms = np.where(augmented, digits[:, _TURN], 0).astype(np.uint8)
+    colours = np.where(augmented[:, None], digits[:, _DIGITS:], IDENTITY_ROW).astype(np.uint8)
+    for row in np.flatnonzero((bars > 0) & ~augmented).tolist():  # bars in a task's own name, or a broken one
+        tasks[row], one = parse_name(puzzle_names[row])
+        transforms[row], colours[row] = one.transform, one.colours
+    return tasks, transforms, colours
+
+
+def _are_all(digits: NDArray[np.uint32]) -> NDArray[np.bool_]:
+    """Which rows of ten hold every digit."""
+    return np.bitwise_or.reduce(np.uint32(1) << digits, axis=1) == (1 << COLOURS) - 1
+
+
+def grids_shown(
+    tokens: Tokens, transforms: NDArray[np.uint8], colours: NDArray[np.uint8], canvas: int = CANVAS
+) -> list[Grid]:
+    """The grids that sequences `[N, C·C]` show, mapped back through transforms `[N]` and new colours `[N, 10]`."""
+    back = np.argsort(colours, axis=1).astype(np.uint8)
+    return [
+        own[inverse_dihedral(grid, transform)]
+        for own, grid, transform in zip(back, crop_all(tokens, canvas), transforms.tolist(), strict=True)
+    ]
 
 
 def draw(generator: np.random.Generator, count: int) -> Table:

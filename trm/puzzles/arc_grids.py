@@ -22,6 +22,16 @@ VOCAB_SIZE = FIRST_COLOUR + COLOURS
 TRANSFORMS = 8
 SWAP_SIDES = (1, 3, 6, 7)  # transforms that make rows of columns
 
+_TURNS = (  # rows and columns swapped or not, then the direction in which each is read
+    (False, 1, 1),
+    (True, -1, 1),
+    (False, -1, -1),
+    (True, 1, -1),
+    (False, 1, -1),
+    (False, -1, 1),
+    (True, 1, 1),
+    (True, -1, -1),
+)
 _INVERSE_TRANSFORM = (0, 3, 2, 1, 4, 5, 6, 7)  # a quarter turn undoes three; the rest undo themselves
 
 
@@ -76,16 +86,8 @@ def dihedral(grids: Grid, transform: int) -> Grid:
     0 identity, 1-3 quarter turns counter-clockwise, 4 left-right, 5 up-down, 6 transpose,
     7 left-right of a quarter turn.
     """
-    if transform < 4:
-        return np.rot90(grids, transform, axes=(-2, -1))
-    if transform == 4:
-        return np.flip(grids, -1)
-    if transform == 5:
-        return np.flip(grids, -2)
-    if transform == 6:
-        return np.swapaxes(grids, -2, -1)
-    assert transform == 7, transform
-    return np.flip(np.rot90(grids, 1, axes=(-2, -1)), -1)
+    swap, rows, columns = _TURNS[transform]
+    return (np.swapaxes(grids, -2, -1) if swap else grids)[..., ::rows, ::columns]
 
 
 def inverse_dihedral(grids: Grid, transform: int) -> Grid:
@@ -132,7 +134,8 @@ def crop_sizes(tokens: Tokens, canvas: int = CANVAS) -> NDArray[np.intp]:
     """
     cells = tokens.reshape(-1, canvas, canvas)
     blocked = (cells < FIRST_COLOUR) | (cells >= VOCAB_SIZE)  # [N, C, C]
-    runs = np.where(blocked.any(2), blocked.argmax(2), canvas)  # [N, C]
+    runs = blocked.argmax(2)  # [N, C]
+    runs[(runs == 0) & ~blocked[:, :, 0]] = canvas
     widths = np.minimum.accumulate(runs, axis=1)
     areas = widths * np.arange(1, canvas + 1)
     best = areas.argmax(1)  # the first of equal ones

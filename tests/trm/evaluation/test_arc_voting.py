@@ -1,39 +1,33 @@
 """ARC voting: equal to the golden numbers, and right in the corners that they do not visit."""
 
+import itertools
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 
 from tests.conftest import GOLDEN_DIR
+from tests.trm.evaluation.small_votes import (
+    CANVAS,
+    NAMES,
+    OTHER_QUESTION,
+    QUESTION,
+    A,
+    B,
+    C,
+    Grid,
+    task,
+    tokens,
+    vote,
+)
 from trm.act import halting_probability
 from trm.errors import UserError
-from trm.evaluation.arc_voting import (
-    FALLBACK_GRID,
-    ArcVoting,
-    VotingResult,
-    read_outputs,
-    task_shares,
-)
-from trm.puzzles.arc_augmentation import IDENTITY, IDENTITY_ROW, Augmentation, names
-from trm.puzzles.arc_grids import encode_pair
+from trm.evaluation.arc_voting import FALLBACK_GRID, ArcVoting, read_outputs, task_shares
 
 VOTE = GOLDEN_DIR / "vote"
-CANVAS = 6
-QUESTION, OTHER_QUESTION = [[1, 2], [3, 0]], [[5, 5, 5]]
-A, B, C = [[1, 1], [0, 2]], [[2]], [[3, 4, 5]]
-TURNED = Augmentation(3, (0, 2, 3, 1, 4, 6, 5, 7, 9, 8))
-TURNED_ROW = [TURNED.transform, *TURNED.colours[1:]]
-NAMES = ["<blank>", *names("x", np.array([IDENTITY_ROW, TURNED_ROW], np.uint8)), "y"]
-AUGMENTATION = [IDENTITY, IDENTITY, TURNED, IDENTITY]
-
-Grid = list[list[int]]
-Vote = tuple[int, Grid, Grid, float]  # identifier, un-augmented question and answer, confidence
 
 
 def golden(name: str) -> Any:
@@ -49,32 +43,6 @@ def add_golden(voting: ArcVoting, rows: slice) -> None:
         part = {name: arrays[name][rows] for name in arrays}
     confidence = halting_probability(torch.from_numpy(part["q_halt_logits"])).numpy()
     voting.add(part["puzzle_identifiers"], part["inputs"], part["preds"], confidence)
-
-
-def tokens(identifier: int, grid: Grid) -> NDArray[np.uint8]:
-    augmented = AUGMENTATION[identifier].apply(np.array(grid, np.uint8))
-    return encode_pair(augmented, augmented, canvas=CANVAS)[0]
-
-
-def vote(tests: dict[str, Any], votes: Sequence[Vote]) -> VotingResult:
-    voting = ArcVoting(NAMES, tests, canvas=CANVAS)
-    voting.add(
-        np.array([identifier for identifier, *_ in votes], np.int32),
-        np.array([tokens(identifier, question) for identifier, question, _, _ in votes], np.uint8),
-        np.array([tokens(identifier, answer) for identifier, _, answer, _ in votes], np.uint8),
-        np.array([confidence for *_, confidence in votes]),
-    )
-    return voting.result()
-
-
-def task(*pairs: tuple[Grid, Grid | None]) -> dict[str, Any]:
-    return {
-        "train": [],
-        "test": [
-            {"input": question} if answer is None else {"input": question, "output": answer}
-            for question, answer in pairs
-        ],
-    }
 
 
 def test_scores_and_submission_equal_the_published_evaluator() -> None:
@@ -121,9 +89,19 @@ def test_a_record_tells_the_votes_and_the_mean_confidence_of_the_best() -> None:
     assert output.rank == 2
 
 
-def test_equal_candidates_keep_the_order_in_which_they_were_seen() -> None:
-    votes = [(1, QUESTION, grid, 0.5) for grid in (C, A, B)]
-    assert vote({"x": task((QUESTION, A))}, votes).submission["x"] == [{"attempt_1": C, "attempt_2": A}]
+def test_equal_candidates_rank_alike_whatever_the_order_of_their_votes() -> None:
+    orders = [
+        vote({"x": task((QUESTION, A))}, [(1, QUESTION, grid, 0.5) for grid in order]).submission
+        for order in itertools.permutations((A, B, C))
+    ]
+    assert all(submission == orders[0] for submission in orders)
+
+
+def test_an_empty_prediction_goes_behind_its_equals() -> None:
+    for grid in (A, B, C):
+        votes = [(1, QUESTION, [], 0.5), (1, QUESTION, grid, 0.5)]
+        (attempts,) = vote({"x": task((QUESTION, A))}, votes).submission["x"]
+        assert attempts == {"attempt_1": grid, "attempt_2": FALLBACK_GRID}
 
 
 def test_pass_is_a_mean_over_tasks_and_the_prize_score_one_over_outputs() -> None:
@@ -204,10 +182,39 @@ def test_a_prediction_for_no_known_test_input_is_an_error_that_names_it(
         vote({"x": task((QUESTION, A))}, [(identifier, question, A, 0.5)])
 
 
+def test_a_test_input_of_another_task_is_none_of_this_one() -> None:
+    tests = {"x": task((QUESTION, A)), "y": task((OTHER_QUESTION, A), (QUESTION, A))}
+    with pytest.raises(UserError, match=r"'x' has a 1x3 input.* none of the task's 1 test"):
+        vote(tests, [(3, QUESTION, A, 0.5), (1, OTHER_QUESTION, A, 0.5)])
+
+
 def test_halting_probability_is_the_sigmoid_in_float64() -> None:
     probability = halting_probability(torch.tensor([-800.0, 0.0, 20.0])).numpy()
     assert probability.dtype == np.float64
     np.testing.assert_allclose(probability, [0, 0.5, 1 / (1 + np.exp(-20.0))], rtol=1e-15)
+
+
+def test_an_input_counts_by_the_grid_that_it_shows_whatever_is_around_it() -> None:
+    voting = ArcVoting(NAMES, {"x": task((QUESTION, A))}, canvas=CANVAS)
+    asked = tokens(2, QUESTION)
+    asked[-1] = 7
+    voting.add(np.array([2]), asked[None], tokens(2, A)[None], np.full(1, 0.5))
+    assert voting.result().outputs[0].rank == 1
+
+
+def test_a_name_that_is_no_augmentation_is_an_error_that_shows_it() -> None:
+    voting = ArcVoting(["<blank>", "x|||t9|||0123456789"], {"x": task((QUESTION, A))}, canvas=CANVAS)
+    with pytest.raises(UserError, match=r"t9\|\|\|"):
+        voting.add(np.array([1]), tokens(1, QUESTION)[None], tokens(1, A)[None], np.full(1, 0.5))
+
+
+def test_an_answer_or_question_larger_than_the_canvas_is_known_but_never_reached() -> None:
+    large = [[1] * (CANVAS + 1)]
+    result = vote({"x": task((QUESTION, large), (large, A))}, [(1, QUESTION, A, 0.5)])
+    assert [(output.known, output.rank, output.votes) for output in result.outputs] == [
+        (True, None, 1),
+        (True, None, 0),
+    ]
 
 
 def test_written_records_are_read_back_and_the_submission_is_json(tmp_path: Path) -> None:
