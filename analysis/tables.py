@@ -9,6 +9,7 @@ from trm.evaluation.intervals import SeedSummary
 from trm.evaluation.table import duration, percent, percent_range
 
 UNKNOWN = "–"
+LEAST_P = 1e-12  # smaller ones are rounding
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "–": "--", "×": r"$\times$", "±": r"$\pm$", "≥": r"$\ge$",
@@ -119,6 +120,8 @@ def p_value(p: float | None) -> str:
     """Three decimals, or a power of ten; – where there is none."""
     if p is None:
         return UNKNOWN
+    if p < LEAST_P:
+        return f"< {LEAST_P:g}"
     return f"{p:.3f}" if p >= 0.001 else f"{p:.1e}"
 
 

@@ -1,0 +1,184 @@
+"""Published claims (analysis/claims.yaml), and which runs of ours may stand beside which."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from analysis.comparing.costs import device_of
+from analysis.metrics import EXACT, Metric, arc_metric
+from analysis.reading.run_directory import Run
+from trm.untrusted import shown
+
+CLAIMS_FILE = Path(__file__).resolve().parents[1] / "claims.yaml"
+HOURS = "hours"
+RULE = (
+    "A run of ours stands beside a claim if it was evaluated on the same dataset (name, protocol, scored subset), has"
+    " every setting that the claim's model has, and was trained for at least as many epochs and tested on at least as"
+    " many examples or tasks. Its latest evaluation counts, of one checkpoint. All else is listed, not compared."
+)
+_NEARLY = 0.99  # of the epochs: the last incomplete batch of an epoch is dropped
+
+
+@dataclass(frozen=True)
+class ClaimedData:
+    """A test set.  examples, tasks: how many it has at least; 0 where it is not asked."""
+
+    title: str
+    dataset: str
+    protocol: str
+    facts: dict[str, Any]
+    examples: int
+    tasks: int
+    score: str
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A published result.
+
+    of: whose.  source, source_short: who says so, and the same in a word.
+    claimed: a share, or hours.  decimals: of its percentage, as printed.
+    error: standard error of the claim itself, 0 where it is printed without ±.
+    settings: of `arch` and of the run, dotted; a list: any of these.  None: no run can match.
+    """
+
+    of: str
+    data: ClaimedData
+    score: str
+    claimed: float
+    decimals: int
+    error: float
+    source: str
+    source_short: str
+    settings: dict[str, Any] | None
+    epochs: int
+    device: str
+
+    @property
+    def rounding(self) -> float:
+        """Half a unit of the last printed digit, as a share."""
+        return 0.5 * 10.0 ** -(self.decimals + 2)
+
+    @property
+    def metric(self) -> Metric:
+        """What an evaluation must have."""
+        return EXACT if self.score == EXACT.name else arc_metric(self.score)
+
+    @property
+    def printed(self) -> str:
+        """As its source has it."""
+        if self.score == HOURS:
+            return f"{self.claimed:g} h"
+        spread = f" ± {1.96 * 100 * self.error:.{self.decimals}f}" if self.error else ""
+        return f"{100 * self.claimed:.{self.decimals}f}{spread} %"
+
+
+def read_claims(file: Path = CLAIMS_FILE) -> list[Claim]:
+    """All claims in their order."""
+    content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    data = {
+        name: ClaimedData(**{"facts": {}, "examples": 0, "tasks": 0, **values})
+        for name, values in content["data"].items()
+    }
+    return [_claim(row, content, data) for row in content["claims"]]
+
+
+def _claim(row: Mapping[str, Any], content: Mapping[str, Any], data: Mapping[str, ClaimedData]) -> Claim:
+    of_data, printed = data[row["data"]], str(row["claimed"])
+    score = row.get("score", of_data.score)
+    model = None if row["model"] is None else content["models"][row["model"]]
+    settings = (
+        None if model is None else {f"arch.{key}": value for key, value in model.items()} | row.get("run", {})
+    )
+    return Claim(
+        of=row["of"],
+        data=of_data,
+        score=score,
+        claimed=float(printed) / (1 if score == HOURS else 100),
+        decimals=len(printed.partition(".")[2]),
+        error=float(row.get("plus_minus", 0)) / 1.96 / 100,
+        source=content["sources"][row["source"]]["full"],
+        source_short=content["sources"][row["source"]]["short"],
+        settings=settings,
+        epochs=row.get("epochs", 0),
+        device=row.get("device", ""),
+    )
+
+
+def mismatch(claim: Claim, run: Run) -> str | None:
+    """The first reason why a run cannot stand beside a claim; None where it can."""
+    if not same_data(claim.data, run):
+        return f"not on {claim.data.title}"
+    if claim.settings is None:
+        return "the claim's settings are not known, or not of a method of this repository"
+    reasons = (
+        *(_other_setting(run, key, wanted) for key, wanted in claim.settings.items()),
+        _too_short(claim, run),
+        _too_few(claim.data, run),
+        f"not on {claim.device}" if claim.device and not device_of(run).startswith(claim.device) else None,
+        None
+        if claim.score == HOURS or claim.metric.share(run.evaluation) is not None
+        else f"no {claim.score}",
+    )
+    return next((reason for reason in reasons if reason is not None), None)
+
+
+def same_data(data: ClaimedData, run: Run) -> bool:
+    """Whether a run was evaluated on this test set and on nothing else."""
+    tasks = run.evaluation.tasks
+    return len(tasks) == 1 and all(
+        (
+            tasks[0].dataset == data.dataset,
+            tasks[0].protocol == data.protocol,
+            all(tasks[0].facts.get(key) == value for key, value in data.facts.items()),
+        )
+    )
+
+
+def _other_setting(run: Run, key: str, wanted: Any) -> str | None:
+    values: Any = run.config
+    for part in key.split("."):
+        values = values.get(part) if isinstance(values, Mapping) else None
+    allowed = wanted if isinstance(wanted, list) else [wanted]
+    name = key.removeprefix("arch.")
+    return None if values in allowed else f"{name}={shown(values, 30)}, not {' or '.join(map(str, allowed))}"
+
+
+def _too_short(claim: Claim, run: Run) -> str | None:
+    epochs = epochs_of(run)
+    if epochs >= _NEARLY * claim.epochs:
+        return None
+    return f"trained for {epochs:,.0f} epochs, not {claim.epochs:,}"
+
+
+def epochs_of(run: Run) -> float:
+    """Times that the training data was gone through before the latest evaluation; 0 where it is not recorded."""
+    known = run.training.epoch[(run.training.step <= run.evaluation.step) & ~np.isnan(run.training.epoch)]
+    return float(known.max(initial=0.0))
+
+
+def _too_few(data: ClaimedData, run: Run) -> str | None:
+    tasks = run.evaluation.counts.get("tasks", 0)
+    if run.evaluation.examples < data.examples:
+        return f"tested on {run.evaluation.examples:,} examples, not {data.examples:,}"
+    return f"tested on {tasks:,} tasks, not {data.tasks:,}" if tasks < data.tasks else None
+
+
+def nearest(claims: Sequence[Claim], run: Run) -> str:
+    """In words, beside which claims a run stands, or why beside none."""
+    beside = [claim.of for claim in claims if mismatch(claim, run) is None]
+    if beside:
+        return "beside " + "; ".join(beside)
+    on_data = [claim for claim in claims if same_data(claim.data, run) and claim.settings is not None]
+    if not on_data:
+        return "no published claim on this data"
+    closest = max(on_data, key=lambda claim: _agreement(claim, run))
+    return f"not compared; nearest: {closest.of} ({mismatch(closest, run)})"
+
+
+def _agreement(claim: Claim, run: Run) -> int:
+    return sum(_other_setting(run, key, wanted) is None for key, wanted in (claim.settings or {}).items())

@@ -1,0 +1,79 @@
+"""A report as one HTML file without outside requests, and as Markdown beside its figures."""
+
+import base64
+import html
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from analysis.tables import Table
+
+_STYLE = """
+:root { color-scheme: light; }
+body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 68rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.5rem; }
+figure { margin: 1.2rem 0; } figcaption { font-weight: 600; margin-bottom: .4rem; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; font-size: .86rem; }
+th, td { padding: .25rem .6rem; text-align: right; border-bottom: 1px solid #ddd; }
+th:first-child, td:first-child, td:last-child, th:last-child { text-align: left; }
+thead th { border-bottom: 2px solid #888; }
+.note { color: #555; font-size: .82rem; max-width: 60rem; }
+img { max-width: 100%; height: auto; }
+"""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A section.  figures: by name."""
+
+    title: str
+    tables: list[Table]
+    figures: dict[str, Figure]
+
+    def file_name(self, figure: str) -> str:
+        """Of a figure, without its suffix."""
+        return re.sub(r"[^A-Za-z0-9-]+", "_", figure).strip("_")
+
+
+def page(title: str, parts: Sequence[Part], remarks: Sequence[str], folder: Path) -> tuple[str, str]:
+    """The whole as HTML and as Markdown; the figures are saved in `folder` already."""
+    body = [f"<h1>{html.escape(title)}</h1>"]
+    lines = [f"# {title}"]
+    for part in parts:
+        body.append(f"<h2>{html.escape(part.title)}</h2>")
+        lines.append(f"## {_plain(part.title)}")
+        for name in part.figures:
+            file = folder / f"{part.file_name(name)}.png"
+            body.append(_image(file, part.title))
+            lines.append(f"![{_plain(part.title)}]({file.name})")
+        for table in part.tables:
+            body.append(table.html())
+            lines.append(table.markdown())
+    if remarks:
+        items = "\n".join(f"<li>{html.escape(remark)}</li>" for remark in remarks)
+        body.append(f"<h2>Left out</h2>\n<ul>{items}</ul>")
+        lines += ["## Left out", "\n".join(f"- {_plain(remark)}" for remark in remarks)]
+    return _document(title, "\n".join(body)), "\n\n".join(lines) + "\n"
+
+
+def _image(file: Path, words: str) -> str:
+    packed = base64.b64encode(file.read_bytes()).decode()
+    return f'<figure><img alt="{html.escape(words)}" src="data:image/png;base64,{packed}"></figure>'
+
+
+def _document(title: str, body: str) -> str:
+    policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+    return (
+        f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{html.escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
+    )
+
+
+def _plain(text: str) -> str:
+    return text.replace("<", "&lt;").replace("[", "&#91;").replace("]", "&#93;")

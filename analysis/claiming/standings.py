@@ -1,0 +1,183 @@
+"""Claims against achieved: each claim with the runs of ours that stand beside it, as tables and as bars."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from analysis.claiming.claims import HOURS, RULE, Claim, epochs_of, mismatch, nearest
+from analysis.claiming.verdicts import EXPLAINED, Verdict, judged
+from analysis.comparing import panels
+from analysis.comparing.costs import device_of
+from analysis.methods import Method, counted_seeds, group
+from analysis.metrics import Metric
+from analysis.reading.run_directory import Run
+from analysis.tables import UNKNOWN, Table, p_value, share_over_seeds, whole_number
+from trm.evaluation.intervals import over_seeds
+from trm.evaluation.table import duration, percent, percent_range
+
+NONE = "not attempted"
+CLAIMED, DARK = "#B9B9B9", "#666666"
+ROW, PANEL = 0.16, 0.42  # inches: of a bar, and what a panel has beside its bars
+WORDS = 1.75  # the axis is this much longer than the longest bar: room for the verdict
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A claim and one method of ours that stands beside it; no method: none does.
+
+    hours: of training, mean over the method's runs, where the claim is of hours.
+    """
+
+    claim: Claim
+    method: Method | None
+    verdict: Verdict | None
+    hours: float | None = None
+
+
+def standings(claims: Sequence[Claim], runs: Sequence[Run]) -> list[Standing]:
+    """Every claim in its order, once for each method of ours beside it, or without one."""
+    found = []
+    for claim in claims:
+        methods, _ = group([run for run in runs if mismatch(claim, run) is None])
+        found += [_standing(claim, method) for method in methods] or [Standing(claim, None, None)]
+    return found
+
+
+def _standing(claim: Claim, method: Method) -> Standing:
+    if claim.score == HOURS:
+        seconds = [float(run.training.seconds.sum()) for run in method.runs]
+        return Standing(claim, method, None, sum(seconds) / len(seconds) / 3600)
+    shares = [claim.metric.of(one) for one in method.evaluations]
+    last = method.evaluations[0]
+    independent = last.counts.get("tasks", last.examples) if last.is_arc else last.examples
+    return Standing(claim, method, judged(shares, independent, claim.claimed, claim.rounding, claim.error))
+
+
+def claims_table(found: Sequence[Standing]) -> Table:
+    """Every claim, and what is to be said of it."""
+    header = ["claim", "data", "claimed", "ours [95 %]", "n", "verdict", "p", "source"]
+    sources = {one.claim.source_short: one.claim.source for one in found}
+    told = "Sources: " + "; ".join(f"{short}: {full}" for short, full in sources.items()) + "."
+    return Table("Claims against achieved", header, [_row(one) for one in found], [told, RULE, EXPLAINED])
+
+
+def _row(one: Standing) -> list[str]:
+    claim, verdict = one.claim, one.verdict
+    score = "" if claim.score in (claim.data.score, HOURS) else f", {claim.score}"
+    cells = [claim.of, claim.data.title + score, claim.printed]
+    if one.hours is not None and one.method is not None:
+        cells += [f"{one.hours:.1f} h", str(len(one.method.runs)), "hours are not tested", UNKNOWN]
+    elif verdict is None or one.method is None:
+        cells += ["no run of ours", "0", NONE, UNKNOWN]
+    else:
+        interval = UNKNOWN
+        if verdict.low is not None and verdict.high is not None:
+            interval = percent_range(max(0.0, verdict.low), min(1.0, verdict.high))
+        cells += [f"{percent(verdict.mean)} {interval}", str(verdict.n), verdict.text, p_value(verdict.p)]
+    return [*cells, claim.source_short]
+
+
+def own_table(methods: Sequence[Method], metric: Metric, claims: Sequence[Claim], dataset: str) -> Table:
+    """Our methods on one dataset, and beside which claims they stand or why beside none."""
+    rows = []
+    for method in methods:
+        shares = over_seeds([metric.of(one) for one in method.evaluations])
+        epochs = max(epochs_of(run) for run in method.runs)
+        seconds = sum(float(run.training.seconds.sum()) for run in method.runs) / len(method.runs)
+        devices = ", ".join(sorted({device_of(run) for run in method.runs}))
+        rows.append(
+            [
+                method.name,
+                share_over_seeds(shares),
+                whole_number(method.step),
+                f"{epochs:,.0f}",
+                duration(seconds),
+                devices,
+                nearest(claims, method.runs[0]),
+            ]
+        )
+    header = [
+        "method",
+        f"{metric.title} [95 % t]",
+        "updates",
+        "epochs",
+        "training time",
+        "device",
+        "published claims",
+    ]
+    notes = ["Training time: mean over seeds, evaluations within it included."]
+    best = methods[0].evaluations[0].best_exact_match
+    if best is not None:
+        notes.append(
+            f"Of several right answers to a question one is asked for: whole examples right can be {percent(best)} at"
+            " best, on average, so that exact match cannot rank good models here; solved can."
+        )
+    return Table(f"Our runs on {dataset}", header, rows, notes)
+
+
+def claims_figure(found: Sequence[Standing]) -> Figure:
+    """Claims as grey bars, what runs of ours achieved beside them with its interval, a panel for each dataset."""
+    by_data: dict[str, list[Standing]] = {}
+    for one in found:
+        if one.claim.score != HOURS:
+            by_data.setdefault(f"{one.claim.data.title}, {one.claim.metric.title}", []).append(one)
+    counts = [len(rows) for rows in by_data.values()]
+    with panels.applied():
+        size = (panels.PAGE, ROW * sum(counts) + PANEL * len(counts))
+        fig = Figure(figsize=size, layout="constrained")
+        every = fig.subplots(len(counts), 1, squeeze=False, height_ratios=counts).ravel()
+        for axes, (title, rows) in zip(every, by_data.items(), strict=True):
+            axes.set_title(title)
+            _draw_panel(axes, rows)
+        caption = (
+            "Grey: published (in brackets: by whom), with its ± where it has one. Coloured: runs of ours with a 95 %",
+            "interval (one seed: Wilson; more: t). No mark: no run of ours has the claim's data, settings and length.",
+        )
+        panels.finish(fig, "Claims against achieved", caption)
+    return fig
+
+
+def _draw_panel(axes: Axes, rows: Sequence[Standing]) -> None:
+    highest = 0.0
+    for place, one in enumerate(rows):
+        claim, spread = one.claim, 1.96 * one.claim.error
+        axes.barh(place, claim.claimed, height=0.7, color=CLAIMED, zorder=2)
+        highest = max(highest, claim.claimed, _draw_ours(axes, place, one))
+        if claim.error:
+            axes.errorbar([claim.claimed], [place], xerr=[spread], color=DARK, capsize=2, linewidth=1)
+        if one.verdict is None:
+            _write(axes, claim.claimed + spread, place, claim.printed, DARK)
+    axes.set_yticks(range(len(rows)), [f"{one.claim.of} ({one.claim.source_short})" for one in rows])
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    axes.grid(axis="y", visible=False)
+    axes.set_xlim(0, WORDS * highest)
+    axes.set_xticks([tick for tick in axes.get_xticks() if tick <= min(1.0, 1.1 * highest)])
+    axes.tick_params(labelsize=7)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.4g} %"))
+
+
+def _draw_ours(axes: Axes, place: int, one: Standing) -> float:
+    """Draw what runs of ours achieved; how far it reaches."""
+    method, verdict = one.method, one.verdict
+    if method is None or verdict is None:
+        return 0.0
+    below = above = 0.0
+    if verdict.low is not None and verdict.high is not None:
+        below, above = verdict.mean - max(0.0, verdict.low), min(1.0, verdict.high) - verdict.mean
+    axes.errorbar(
+        [verdict.mean], [place], xerr=[[max(below, 0.0)], [max(above, 0.0)]],
+        color=method.colour, marker=method.marker, capsize=2.5, linewidth=1.2, zorder=4,
+    )  # fmt: skip
+    end = max(one.claim.claimed + 1.96 * one.claim.error, verdict.mean + above)
+    words = f"{percent(verdict.mean)}, {counted_seeds(verdict.n)}: {verdict.text}"
+    _write(axes, end, place, words, method.colour)
+    return end
+
+
+def _write(axes: Axes, end: float, place: int, words: str, colour: str) -> None:
+    axes.annotate(
+        words, (end, place), xytext=(4, 0), textcoords="offset points", va="center", fontsize=7, color=colour
+    )

@@ -1,0 +1,102 @@
+"""Claims against achieved: `python -m analysis.report [run or folder ...]` writes report.html and report.md.
+
+Every published claim (analysis/claims.yaml) with its source, the runs of ours that may stand beside it with intervals,
+a one-sided test and a verdict; then our runs on each dataset with their curves. Without runs: the claims alone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from analysis import style
+from analysis.claiming.claims import Claim, read_claims
+from analysis.claiming.page import Part, page
+from analysis.claiming.standings import claims_figure, claims_table, own_table, standings
+from analysis.comparing.ablation import pair_tests
+from analysis.comparing.ablation_tables import tests_table
+from analysis.comparing.curves import learning_figure
+from analysis.efficiency import by_dataset
+from analysis.methods import group
+from analysis.metrics import metric_for
+from analysis.reading.many_runs import ManyRuns, read_runs
+from analysis.reading.run_directory import Run
+from trm.command_line import CommandLine, run_command
+
+TITLE = "Claims against achieved"
+
+
+@dataclass(frozen=True)
+class Report:
+    """parts: tables and figures in their order.  remarks: what was left out."""
+
+    parts: list[Part]
+    remarks: list[str]
+
+
+def report(read: ManyRuns, claims: Sequence[Claim]) -> Report:
+    """Hold the claims against these runs, and lay out the runs by dataset."""
+    found = standings(claims, read.runs)
+    parts = [Part(TITLE, [claims_table(found)], {"claims": claims_figure(found)})]
+    remarks = read.remarks()
+    for dataset, runs in by_dataset(read.runs).items():
+        made, left_out = _own(runs, claims, dataset)
+        parts.append(made)
+        remarks += left_out
+    return Report(parts, remarks)
+
+
+def _own(runs: Sequence[Run], claims: Sequence[Claim], dataset: str) -> tuple[Part, list[str]]:
+    methods, remarks = group(runs)
+    metric = metric_for([one for method in methods for one in method.evaluations])
+    made = [own_table(methods, metric, claims, dataset)]
+    tests = pair_tests(methods, metric)
+    if any(test.welch.p_two_sided is not None for test in tests):
+        made.append(tests_table(tests, metric.title))
+    curves: dict[str, Figure] = {
+        f"learning_{dataset}": learning_figure(methods, metric, f"{dataset}: learning")
+    }
+    return Part(f"Our runs on {dataset}", made, curves), remarks
+
+
+def write(made: Report, folder: Path) -> list[Path]:
+    """Write report.html, report.md and the figures beside them; return the paths."""
+    paths = []
+    for part in made.parts:
+        for name, fig in part.figures.items():
+            paths += style.save(fig, folder / part.file_name(name))
+    html, markdown = page(TITLE, made.parts, made.remarks, folder)
+    for name, text in (("report.html", html), ("report.md", markdown)):
+        (folder / name).write_text(text, encoding="utf-8")
+        paths.append(folder / name)
+    return paths
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line.
+
+    Raises:
+        UserError: a path is not there or holds no run, or none can be read.
+    """
+    assert __doc__ is not None
+    parser = CommandLine(
+        "python -m analysis.report", __doc__, "  python -m analysis.report runs --output-dir report"
+    )
+    parser.add_argument(
+        "runs", type=Path, nargs="*", metavar="run", help="runs, folders of runs, or patterns"
+    )
+    parser.add_argument(
+        "--output-dir", type=Path, default=Path("report"), help="where all goes (default: report)"
+    )
+    options = parser.parse(arguments)
+    read = read_runs(options.runs) if options.runs else ManyRuns([], [])
+    made = report(read, read_claims())
+    for path in write(made, options.output_dir):
+        print(path)
+    for line in made.remarks:
+        print(line)
+
+
+if __name__ == "__main__":
+    run_command(main, interrupted="interrupted")

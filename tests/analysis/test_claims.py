@@ -1,0 +1,220 @@
+"""Claims: which are listed, beside which a run may stand, and what is said of it."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from analysis.claiming.claims import Claim, mismatch, nearest, read_claims
+from analysis.claiming.standings import claims_figure, claims_table, standings
+from analysis.claiming.verdicts import judged
+from analysis.reading.run_directory import Run, read_run
+from tests.analysis.synthetic_run import write_run
+
+BIG = {"hidden_size": 512, "num_heads": 8, "L_layers": 2}
+TRAINED = {"global_batch_size": 768, "ema": True}
+
+
+def sudoku(
+    folder: Path,
+    exact: float = 0.75,
+    seed: int = 0,
+    epochs: int = 50_000,
+    examples: int = 422_786,
+    **arch: Any,
+) -> Run:
+    """An invented run with the settings of TRM with attention on Sudoku-Extreme."""
+    run = write_run(
+        folder,
+        "act",
+        16,
+        21,
+        seed,
+        arc=False,
+        training_steps=400,
+        puzzles=["sudoku"],
+        arch=BIG | arch,
+        changes=TRAINED,
+    )
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    for record in lines:
+        if record["kind"] == "train":
+            record["epoch"] = epochs * record["step"] / 400
+        else:
+            _as_published(record["scores"], exact, examples)
+    (run / "metrics.jsonl").write_text("".join(json.dumps(record) + "\n" for record in lines))
+    for file in run.glob("evaluations/*/scores.json"):
+        scores = json.loads(file.read_text())
+        _as_published(scores, exact, examples)
+        file.write_text(json.dumps(scores))
+    return read_run(run)
+
+
+def _as_published(scores: dict[str, Any], exact: float, examples: int) -> None:
+    scores["examples"] = examples
+    scores["per_step"]["exact_accuracy"][-1] = exact
+    scores["tasks"][0].update(dataset="sudoku-extreme", protocol="published")
+
+
+def claim(of: str, source: str = "TRM", title: str = "Sudoku-Extreme") -> Claim:
+    (found,) = [
+        one for one in read_claims() if (one.of, one.source_short, one.data.title) == (of, source, title)
+    ]
+    return found
+
+
+ATTENTION = "TRM attention, 7 M"
+
+
+def test_every_published_result_is_listed_with_its_source() -> None:
+    claims = read_claims()
+    assert len(claims) == 4 + 4 + 4 + 8 + 3 + 7 + 5 + 2 + 2 + 2
+    assert all(one.source and one.source_short for one in claims)
+    by_source = {(one.source_short, one.data.title, one.of): one.printed for one in claims}
+    assert by_source["TRM", "Sudoku-Extreme", "TRM MLP, 5 M"] == "87.4 %"
+    assert by_source["DIS", "ARC-AGI-1", "DIS compact, 0.8 M"] == "24.0 %"
+    assert by_source["8 A100", "Maze-Hard", "TRM attention"] == "83.67 ± 2.28 %"
+    assert by_source["8 H200", "ARC-AGI-1", "TRM attention"] == "41.00 %"
+    assert by_source["DIS", "8 queens", "TRM, 336 network calls"] == "69 %"
+    assert by_source["DIS", "ARC-AGI-1", "TRM, hours of training on 4 H100"] == "72 h"
+
+
+def test_a_run_with_the_claim_s_data_settings_and_length_stands_beside_it(tmp_path: Path) -> None:
+    run = sudoku(tmp_path / "run")
+    assert mismatch(claim(ATTENTION), run) is None
+    assert nearest(read_claims(), run) == f"beside {ATTENTION}"
+    assert mismatch(claim("TRM MLP, 5 M"), run) == "mlp_t=False, not True"
+    assert mismatch(claim(ATTENTION, title="Maze-Hard"), run) == "not on Maze-Hard"
+    assert "not known" in str(mismatch(claim("HRM, 27 M"), run))
+    assert mismatch(claim("TRM attention", "8 H200"), run) == "global_batch_size=768, not 18432"
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"hidden_size": 256}, "hidden_size=256, not 512"),
+        ({"L_cycles": 4}, "L_cycles=4, not 6"),
+        ({"epochs": 128}, "trained for 128 epochs, not 50,000"),
+        ({"examples": 1000}, "tested on 1,000 examples, not 422,786"),
+    ],
+)
+def test_a_small_or_short_run_is_never_compared_and_told_why(
+    tmp_path: Path, changes: dict[str, Any], reason: str
+) -> None:
+    run = sudoku(tmp_path / "run", **changes)
+    assert mismatch(claim(ATTENTION), run) == reason
+    assert nearest(read_claims(), run) == f"not compared; nearest: {ATTENTION} ({reason})"
+    assert all(one.method is None for one in standings(read_claims(), [run]))
+
+
+def test_other_data_has_no_claim(tmp_path: Path) -> None:
+    run = read_run(write_run(tmp_path / "run", arc=False, training_steps=400, puzzles=["sudoku"]))
+    assert nearest(read_claims(), run) == "no published claim on this data"
+
+
+def test_arc_is_told_apart_by_the_scored_subset_and_needs_all_of_its_tasks(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", training_steps=400, arch=BIG | {"hidden_size": 256, "L_layers": 1})
+    file = run / "evaluations/step_400/scores.json"
+    scores = json.loads(file.read_text())
+    task = {
+        "dataset": "arc",
+        "version": 1,
+        "protocol": "published",
+        "scorer": "",
+        "examples": 9,
+        "verdicts": {},
+    }
+    facts = {"scored": ["evaluation"], "canvas": 30}
+    file.write_text(json.dumps(scores | {"tasks": [task | {"facts": facts, "solved_per_step": []}]}))
+    compact = claim("DIS compact, 0.8 M", "DIS", "ARC-AGI-1")
+    read = read_run(run)
+    assert mismatch(compact, read) == "global_batch_size=32, not 512"
+    object.__setattr__(read, "config", read.config | {"global_batch_size": 512})
+    assert mismatch(compact, read) == "trained for 10 epochs, not 200,000"
+    object.__setattr__(compact, "epochs", 10)
+    assert mismatch(compact, read) == "tested on 43 tasks, not 400"
+    assert mismatch(claim("DIS compact, 0.8 M", "DIS", "ARC-AGI-2"), read) == "not on ARC-AGI-2"
+
+
+def test_one_seed_is_judged_by_wilson_and_the_z_test() -> None:
+    found = judged([0.75], 10_000, 0.76)
+    error = math.sqrt(0.76 * 0.24 / 10_000)
+    assert found.p == pytest.approx(stats.norm.cdf(-0.01 / error))
+    assert (found.word, found.level, found.test) == ("short", 0.01, "z-test")
+    wilson = stats.binomtest(7500, 10_000).proportion_ci(method="wilson")
+    assert (found.low, found.high) == pytest.approx((wilson.low, wilson.high))
+    assert judged([0.80], 10_000, 0.76).text == "beyond at 0.001"
+    assert judged([0.762], 10_000, 0.76).text == "reproduced to ±0.8 points"
+    assert judged([0.75], 100, 0.76).text == "undecided"
+
+
+def test_few_expected_successes_are_judged_exactly() -> None:
+    found = judged([1 / 120], 120, 0.0, rounding=0.0005)
+    assert found.test == "exact binomial test"
+    assert found.p == pytest.approx(1 - (1 - 0.0005) ** 120)
+    assert found.word == "reproduced"
+    assert judged([0.0], 120, 0.078, rounding=0.0005).p == pytest.approx((1 - 0.0775) ** 120)
+
+
+@given(
+    st.lists(st.integers(0, 1000), min_size=2, max_size=6).filter(lambda v: len(set(v)) > 1),
+    st.integers(1, 999),
+)
+def test_several_seeds_are_judged_by_student_s_t(thousandths: list[int], claimed: int) -> None:
+    shares, value = [one / 1000 for one in thousandths], claimed / 1000
+    found = judged(shares, 400, value)
+    low = stats.ttest_1samp(shares, value, alternative="less").pvalue
+    assert found.p == pytest.approx(min(low, 1 - low), rel=1e-6, abs=1e-12)
+    assert found.test == "t-test over seeds"
+    interval = stats.t.interval(0.95, len(shares) - 1, sum(shares) / len(shares), stats.sem(shares))
+    assert (found.low, found.high) == pytest.approx(interval)
+
+
+def test_a_claim_s_own_uncertainty_and_rounding_are_on_its_side() -> None:
+    assert judged([0.788], 422_786, 0.7937).word == "short"
+    assert judged([0.788], 422_786, 0.7937, error=0.01).word == "reproduced"
+    assert judged([0.6906], 422_786, 0.69).word == "reproduced"
+    assert judged([0.694], 422_786, 0.69).word == "beyond"
+    assert judged([0.694], 422_786, 0.69, rounding=0.005).word == "reproduced"
+
+
+def test_seeds_without_spread_decide_nothing() -> None:
+    assert judged([0.5, 0.5], 400, 0.6).word == "undecided"
+
+
+def test_the_table_and_the_bars_show_what_was_achieved(tmp_path: Path) -> None:
+    runs = [sudoku(tmp_path / str(seed), exact, seed) for seed, exact in enumerate((0.744, 0.752, 0.748))]
+    found = standings(read_claims(), runs)
+    (row,) = [row for row in claims_table(found).rows if row[4] == "3"]
+    assert row[:3] == [ATTENTION, "Sudoku-Extreme", "74.7 %"]
+    assert row[3] == "74.8 % [73.8, 75.8] %"
+    assert row[5] == "reproduced to ±1.0 points"
+    low = stats.ttest_1samp([0.744, 0.752, 0.748], 0.7475, alternative="greater").pvalue
+    assert row[6] == f"{low:.3f}"
+    assert sum(row[5] == "not attempted" for row in claims_table(found).rows) == len(read_claims()) - 1
+    axes = claims_figure(found).axes[0]
+    assert axes.get_title("left") == "Sudoku-Extreme, whole examples right"
+    drawn = [line for line in axes.get_lines() if line.get_color() == "#D55E00" and line.get_marker() == "s"]
+    assert [float(line.get_xdata()[0]) for line in drawn] == pytest.approx([0.748])
+    words = [text.get_text() for text in axes.texts]
+    assert "74.8 %, 3 seeds: reproduced to ±1.0 points" in words
+    assert [bar.get_width() for bar in axes.patches][:2] == [0.55, 0.747]
+
+
+def test_hours_are_told_and_not_tested(tmp_path: Path) -> None:
+    hours = claim("TRM, hours of training on 4 H100", "DIS", "ARC-AGI-1")
+    assert (hours.claimed, hours.device) == (72.0, "4 × NVIDIA H100")
+    run = sudoku(tmp_path / "run")
+    for name, value in (("data", claim(ATTENTION).data), ("device", "cpu"), ("epochs", 1)):
+        object.__setattr__(hours, name, value)
+    assert mismatch(hours, run) is None
+    (row,) = claims_table(standings([hours], [run])).rows
+    assert row[3] == f"{20 * 1.2 / 3600:.1f} h"
+    assert row[5] == "hours are not tested"
+    object.__setattr__(hours, "device", "4 × NVIDIA H100")
+    assert mismatch(hours, run) == "not on 4 × NVIDIA H100"

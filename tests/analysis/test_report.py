@@ -1,0 +1,95 @@
+"""The report: one HTML file without outside requests, the same as Markdown, for any runs or none."""
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from analysis import report
+from tests.analysis.synthetic_run import write_run
+
+HOSTILE = "<script>alert(1)</script>![x](http://elsewhere/x.png)"
+
+
+class Seen(HTMLParser):
+    """Tags, and everything that an address could be in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.addresses: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.addresses += [value or "" for name, value in attrs if name in ("src", "href", "srcset", "data")]
+
+
+def made(folder: Path, *runs: Path) -> tuple[str, str, Seen]:
+    report.main([*map(str, runs), "--output-dir", str(folder)])
+    html, markdown = ((folder / name).read_text() for name in ("report.html", "report.md"))
+    seen = Seen()
+    seen.feed(html)
+    return html, markdown, seen
+
+
+def test_without_runs_every_claim_is_not_attempted(tmp_path: Path) -> None:
+    _, markdown, seen = made(tmp_path / "out")
+    assert (
+        "| TRM MLP, 5 M | Sudoku-Extreme | 87.4 % | no run of ours | 0 | not attempted | – | TRM |"
+        in markdown
+    )
+    assert seen.tags.count("img") == 1
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {"claims.png", "claims.pdf", "report.html", "report.md"}
+
+
+def test_runs_are_laid_out_by_dataset_with_their_curves(tmp_path: Path) -> None:
+    for kind in ("queens", "sudoku"):
+        for seed in range(2):
+            write_run(tmp_path / f"{kind}-{seed}", arc=False, training_steps=400, puzzles=[kind], seed=seed)
+    html, markdown, seen = made(tmp_path / "out", *sorted(tmp_path.glob("*-?")))
+    for text in (html, markdown):
+        assert "Our runs on small-queens (clean)" in text
+        assert "Our runs on small-sudoku (clean)" in text
+    assert "no published claim on this data" in markdown
+    assert re.search(
+        r"\| DIS as released \| 50\.0 % \[50\.0, 50\.0\] %, n=2 \| 400 \| 10 \| 24 s \| cpu \|", markdown
+    )
+    assert "can be 50.0 % at best" in markdown
+    assert seen.tags.count("img") == 3
+    assert "![Our runs on small-sudoku (clean)](learning_small-sudoku_clean.png)" in markdown.replace(
+        "&#40;", "("
+    )
+    assert (tmp_path / "out/learning_small-sudoku_clean.png").is_file()
+
+
+def test_the_page_asks_for_nothing_from_outside_and_runs_nothing(tmp_path: Path) -> None:
+    html, _, seen = made(tmp_path / "out", write_run(tmp_path / "run", training_steps=400))
+    assert seen.addresses
+    assert all(address.startswith("data:image/png;base64,") for address in seen.addresses)
+    assert not {"script", "link", "iframe", "object", "embed"} & set(seen.tags)
+    assert "url(" not in html
+    assert "default-src 'none'" in html
+
+
+def test_a_stranger_s_names_stay_text(tmp_path: Path) -> None:
+    run = write_run(
+        tmp_path / "run", arc=False, training_steps=400, puzzles=["queens"], arch={"feed": HOSTILE}
+    )
+    for file in [run / "metrics.jsonl", *run.glob("evaluations/*/scores.json")]:
+        file.write_text(file.read_text().replace("small-queens", HOSTILE.replace('"', "")))
+    html, markdown, seen = made(tmp_path / "out", run)
+    assert "script" not in seen.tags
+    assert "<script>" not in html
+    assert "<script>" not in markdown
+    assert "![x](http" not in markdown
+
+
+def test_unreadable_runs_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_run(tmp_path / "runs/a", arc=False, training_steps=400)
+    (write_run(tmp_path / "runs/b", arc=False, training_steps=400) / "metrics.jsonl").write_text("oops\n")
+    html, markdown, _ = made(tmp_path / "out", tmp_path / "runs")
+    for text in (html, markdown, capsys.readouterr().out):
+        assert "line 1 of " in text
+        assert "metrics.jsonl is not JSON" in text
