@@ -54,11 +54,17 @@ class Marks:
         which = np.repeat(np.array(fitting, np.intp), TRANSFORMS)
         turns = np.tile(np.arange(TRANSFORMS), len(fitting))
         same, corner = np.tile(np.arange(COLOURS), (len(which), 1)), np.zeros((len(which), 2), np.intp)
+        laid = lay(Grids.of(grids), which, turns, same, corner, self._canvas)
+        kinds = (
+            laid.reshape(len(fitting), TRANSFORMS, self._canvas**2)
+            + VOCAB_SIZE * np.arange(TRANSFORMS)[:, None]
+        )
         low = self._weights.T  # [2, pairs], of the first token of each pair
         weights = np.stack([low, _SECOND * low], axis=2).reshape(_NUMBERS, -1)[:, : self._canvas**2]
-        laid = lay(Grids.of(grids), which, turns, same, corner, self._canvas)
-        for number, turn, tokens in zip(which, turns, laid, strict=True):
-            sums[number, turn] = [np.bincount(tokens, of_cells, VOCAB_SIZE) for of_cells in weights]
+        for number, of_cells in enumerate(np.tile(weights, TRANSFORMS)):
+            for grid, kind in zip(fitting, kinds, strict=True):
+                of_kinds = np.bincount(kind.ravel(), of_cells, TRANSFORMS * VOCAB_SIZE)
+                sums[grid, :, number] = of_kinds.reshape(TRANSFORMS, VOCAB_SIZE)
         return sums
 
     @staticmethod

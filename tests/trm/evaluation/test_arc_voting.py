@@ -217,6 +217,13 @@ def test_an_answer_or_question_larger_than_the_canvas_is_known_but_never_reached
     ]
 
 
+def test_no_task_is_an_empty_result_and_any_prediction_an_error() -> None:
+    voting = ArcVoting(NAMES, {}, canvas=CANVAS)
+    assert (voting.result().outputs, voting.result().submission) == ([], {})
+    with pytest.raises(UserError, match="none of the task's 0 test inputs"):
+        voting.add(np.array([1]), tokens(1, QUESTION)[None], tokens(1, A)[None], np.full(1, 0.5))
+
+
 def test_written_records_are_read_back_and_the_submission_is_json(tmp_path: Path) -> None:
     tests = {"x": task((QUESTION, A)), "y": task((QUESTION, None))}
     result = vote(tests, [(1, QUESTION, B, 0.9), (1, QUESTION, A, 0.5)])
