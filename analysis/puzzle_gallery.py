@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis import style
-from analysis.drawing.arc_pictures import ArcPicture
+from analysis.drawing.arc_pictures import ArcGrids
 from analysis.drawing.pictures import Example, ExamplePicture
 from analysis.drawing.puzzle_pictures import PICTURES, picture_of
 from trm.command_line import CommandLine, integer, run_command
@@ -77,7 +77,7 @@ def read_block(dataset: Path, split: str, number: int) -> Block:
 
 def _picture(dataset: Path) -> ExamplePicture:
     if read_test_puzzles(dataset):
-        return ArcPicture()
+        return ArcGrids()
     about = read_about(dataset)
     picture = None if about is None else picture_of(about.scorer, about.facts)
     if picture is None:

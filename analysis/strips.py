@@ -1,10 +1,13 @@
-"""What strips of every kind share: which samples and steps they show, and panels in rows under a heading.
+"""How answers improve, for chosen puzzles: `python -m analysis.strips <run>` draws the answer after each step.
 
-Legend: K stored samples, S supervision steps. Sizes are in inches.
+Below each answer stands how much the step improved each token (the advantage margin), where `evaluate.py --margin` kept
+it; else, below the whole answer, how sure the model was of it. Reads the run directory only.
+S supervision steps, L tokens.
 """
 
+import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,82 +15,193 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from analysis import style
-from analysis.reading.run_directory import Run
+from analysis.choosing import KIND_WORDS, KINDS, Chosen, Judge, choose, picture_for
+from analysis.drawing.heat import Heat, signed
+from analysis.drawing.pictures import Example, Picture
+from analysis.drawing.sheets import Row, Sheet, Space
+from analysis.reading.run_directory import Run, Samples, read_run
+from analysis.reading.stored_answers import StoredAnswers, stored_answers
+from trm.command_line import CommandLine, integer, run_command
 
-MAX_TASKS = 6
-MAX_STEPS = 8
-GAP, LEFT, LABEL = 0.08, 0.32, 0.24  # between panels; for the name of a row; for what stands below its panels
-TOP, CAPTION_LINE = 0.55, 0.14  # for the heading and the column titles; for a line of the caption
-EDGE = 0.08
-
-CHOICE = "half of them right where there are enough: a choice for the eye, not a score."
-
-
-@dataclass(frozen=True)
-class Sheet:
-    """The sizes and the words of a figure of strips.
-
-    columns: widths of the question's panel, of the steps' and of the answer's.  rows: heights.
-    steps: the supervision steps shown, counted from 1.
-    """
-
-    columns: Sequence[float]
-    rows: Sequence[float]
-    steps: Sequence[int]
-    heading: str
-    caption: Sequence[str]
-
-    def figure(self) -> tuple[Figure, list[list[Axes]]]:
-        """An empty figure with its words, and its panels row by row."""
-        bottom = 2 * EDGE + CAPTION_LINE * len(self.caption)
-        width = LEFT + sum(self.columns) + GAP * len(self.columns)
-        height = TOP + sum(self.rows) + LABEL * len(self.rows) + bottom
-        fig = Figure(figsize=(width, height))
-        grid, floor = [], height - TOP
-        lefts = LEFT + np.cumsum([0.0, *(column + GAP for column in self.columns)])
-        for row in self.rows:
-            floor -= row
-            boxes = zip(lefts, self.columns, strict=False)
-            grid.append(
-                [
-                    fig.add_axes((left / width, floor / height, column / width, row / height))
-                    for left, column in boxes
-                ]
-            )
-            floor -= LABEL
-        for axes, title in zip(grid[0], self._titles(), strict=True):
-            axes.set_title(title, loc="center", fontsize=9)
-        fig.text(EDGE / width, 1 - EDGE / height, self.heading, va="top", fontsize=11, parse_math=False)
-        fig.text(
-            EDGE / width, EDGE / height, "\n".join(self.caption),
-            va="bottom", fontsize=7.5, linespacing=1.35, parse_math=False,
-        )  # fmt: skip
-        return fig, grid
-
-    def _titles(self) -> list[str]:
-        return ["question", *(f"step {step}" for step in self.steps), "answer"]
+USUAL, ROWS = 6, 6  # examples without another wish; on a sheet
+MOST_STEPS = 8
+MARGIN_LEGEND = (
+    "Colours: the step's advantage margin at each token (at w = 1, as strong as its square root), its mean below. "
+    "Blue: the step favoured the answer's token over the others; vermilion: the others; grey: not scored."
+)
+CONFIDENCE_WORDS = {"halting_probability": "p(halt)", "token_log_probability": "log p"}
 
 
-def choose_samples(right: NDArray[np.bool_], at_most: int = MAX_TASKS) -> list[int]:
-    """Return which samples to show: half of them right, half not, each the first of its kind in file order.
-
-    Where one kind is short the other fills up. The rule looks at nothing but `right` `[K]`.
-    """
-    solved, unsolved = np.flatnonzero(right).tolist(), np.flatnonzero(~right).tolist()
-    from_unsolved = min(len(unsolved), max(at_most // 2, at_most - len(solved)))
-    return solved[: at_most - from_unsolved] + unsolved[:from_unsolved]
+def strips(chosen: Chosen) -> list[Figure]:
+    """Draw the chosen examples: a figure for each `ROWS` of them."""
+    rows = range(len(chosen.answered))
+    return [_sheet(chosen, rows[first : first + ROWS]) for first in range(0, len(rows), ROWS)]
 
 
-def heading(run: Run) -> str:
+def strips_of_samples(run: Run, samples: Samples) -> Figure:
+    """Draw samples of the run's latest evaluation, of its first dataset: half of them solved."""
+    source = StoredAnswers(run, "", run.evaluation, None, samples)
+    return strips(choose(source, USUAL, halves=True))[0]
+
+
+def heading(run: Run, source: StoredAnswers) -> str:
     """What the predictions are of."""
-    last = run.evaluation
-    return f"{run.name}: {last.method}, seed {last.seed}, after {last.step:,} training steps"
+    scores = source.evaluation
+    return f"{run.name}: {scores.method}, seed {scores.seed}, after {scores.step:,} training steps"
 
 
-def label(panels: Sequence[Axes], name: str, remarks: Sequence[str], right: bool) -> None:
-    """Name a row of panels, and write what became of it below each prediction, the last in the colour of `right`."""
-    question, *predicted, _ = panels
-    question.set_ylabel(name, fontsize=8, labelpad=3, parse_math=False)
-    for axes, remark in zip(predicted, remarks, strict=True):
-        axes.set_xlabel(remark, fontsize=7.5, labelpad=2)
-    predicted[-1].xaxis.label.set(color=style.GREEN if right else style.VERMILION, fontweight="bold")
+def caption(chosen: Chosen) -> list[str]:
+    """What the examples are and how they were chosen."""
+    source, task = chosen.source, chosen.task
+    examples, solved = (f"{chosen.counts[key]:,}" for key in ("examples", "solved"))
+    if source.evaluation.is_arc:
+        what = f"One test input of each of {examples} tasks: the first that ends exactly right, augmentations (*)"
+        return [f"{what} included, or else the first; {solved} end right.", chosen.rule]
+    by = "by its scorer" if Judge(task).by_scorer else "equal to the answer shown"
+    title = f"{task.title}: " if task is not None else ""
+    first = "" if source.all_kept else "the first "
+    return [f"{title}{first}{examples} test examples, {solved} end solved ({by}).", chosen.rule]
+
+
+def example_name(name: str) -> str:
+    """For a label: of ARC the task, with a star where the example is an augmentation of it."""
+    task, augmented, _ = name.partition("|||")
+    return f"{task}*" if augmented else task
+
+
+def example_of(chosen: Chosen, row: int) -> Example:
+    """The question and the answer of an example."""
+    return Example(chosen.answered.inputs[row], chosen.answered.labels[row])
+
+
+def _sheet(chosen: Chosen, rows: Sequence[int]) -> Figure:
+    answered = chosen.answered
+    picture = picture_for(chosen.source, chosen.task)
+    steps = style.evenly_chosen(answered.preds.shape[1], MOST_STEPS)
+    margin = None if answered.margin is None else answered.margin[:, steps]  # [K, S, L]
+    with style.applied():
+        sheet = Sheet(
+            columns=[picture.question_width, *[picture.answer_width] * (len(steps) + 1)],
+            titles=["question", *(f"step {step + 1}" for step in steps), "answer"],
+            rows=[
+                _space(picture, example_of(chosen, row), answered.preds[row, steps], margin) for row in rows
+            ],
+            heading=heading(chosen.source.run, chosen.source),
+            caption=[*caption(chosen), picture.legend, *([] if margin is None else [MARGIN_LEGEND])],
+            label_lines=1 if margin is not None or answered.confidence is None else 2,
+            scale=margin is not None,
+        )
+        fig, panels = sheet.figure()
+        for row, of_row in zip(rows, panels, strict=True):
+            _draw_row(chosen, picture, row, steps, of_row)
+        if margin is not None:
+            heat = Heat.over(margin)
+            for row, of_row in zip(rows, panels, strict=True):
+                _draw_margin(picture, example_of(chosen, row), margin[row], heat, of_row.colours)
+            heat.draw_scale(sheet.scale_axes(fig))
+    return fig
+
+
+def _space(
+    picture: Picture,
+    example: Example,
+    predictions: NDArray[np.uint8],
+    margin: NDArray[np.float64] | None,
+) -> Space:
+    height = picture.height(example, list(predictions))
+    return Space(height, 0.0 if margin is None else picture.colours_height(example))
+
+
+def _draw_row(chosen: Chosen, picture: Picture, row: int, steps: Sequence[int], panels: Row) -> None:
+    answered, example = chosen.answered, example_of(chosen, row)
+    question, *predicted, answer = panels.pictures
+    picture.draw_question(question, example)
+    picture.draw_answer(answer, example)
+    question.set_ylabel(example_name(answered.names[row]), fontsize=8, labelpad=3, parse_math=False)
+    for axes, step in zip(predicted, steps, strict=True):
+        prediction, solved = answered.preds[row, step], bool(chosen.solved[row, step])
+        picture.draw_prediction(axes, example, prediction, solved)
+        remark = picture.remark(example, prediction, solved)
+        axes.set_xlabel(remark + sureness(chosen, row, step), fontsize=7.5, labelpad=2)
+    verdict = style.GREEN if chosen.solved[row, -1] else style.VERMILION
+    predicted[-1].xaxis.label.set(color=verdict, fontweight="bold")
+
+
+def sureness(chosen: Chosen, row: int, step: int) -> str:
+    """A line on how sure the model was, where that is known and the margin does not say more; else nothing."""
+    confidence = chosen.answered.confidence
+    if confidence is None or chosen.answered.margin is not None:
+        return ""
+    return f"\n{CONFIDENCE_WORDS[chosen.source.confidence_kind]} {confidence[row, step]:.2f}".replace(
+        "-", "−"
+    )
+
+
+def _draw_margin(
+    picture: Picture, example: Example, margin: NDArray[np.float64], heat: Heat, panels: Sequence[Axes]
+) -> None:
+    for axes, of_step in zip(panels, margin, strict=True):
+        picture.draw_colours(axes, example, heat.rgb(of_step))
+        axes.set_xlabel(mean_margin(of_step), fontsize=7.5, labelpad=2)
+
+
+def mean_margin(of_step: NDArray[np.float64]) -> str:
+    """The mean over the scored tokens `[L]`, in words."""
+    scored = of_step[~np.isnan(of_step)]
+    return signed(float(scored.mean()), ".2f") if scored.size else "not scored"
+
+
+def add_choice(parser: CommandLine, most: int) -> None:
+    """The flags that say which examples are drawn; `most` without another wish."""
+    add = parser.add_argument
+    add("run", type=Path, help="a run directory")
+    add(
+        "--examples",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="names or numbers of examples (default: by a rule)",
+    )
+    group = parser.add_mutually_exclusive_group()
+    for kind in KINDS:
+        group.add_argument(
+            f"--{kind}", dest="kind", action="store_const", const=kind, help=f"those {KIND_WORDS[kind]}"
+        )
+    add("--most", type=integer(1), default=most, help=f"examples, unless named ({most})")
+    add("--dataset", help="of which they are (the first of the run)")
+    add("--evaluation", metavar="NAME", help="a folder of scored/ or evaluations/ (the newest with answers)")
+
+
+def chosen_by(options: argparse.Namespace) -> Chosen:
+    """What the flags of `add_choice` ask for.
+
+    Raises:
+        UserError: the run cannot be read, or has nothing of that.
+    """
+    source = stored_answers(read_run(options.run), options.evaluation)
+    wanted = {"names": options.examples, "kind": options.kind, "dataset": options.dataset}
+    return choose(source, options.most, **wanted, halves=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line.
+
+    Raises:
+        UserError: the run cannot be read, or has nothing of what is asked for.
+    """
+    assert __doc__ is not None
+    example = "  python -m analysis.strips runs/arc_mini_dis --fixed-late"
+    parser = CommandLine("python -m analysis.strips", __doc__, example)
+    add_choice(parser, USUAL)
+    parser.add_argument("--output-dir", type=Path, help="where the figures go (default: <run>/figures)")
+    options = parser.parse(arguments)
+    figures = strips(chosen_by(options))
+    name = f"strips_{options.kind.replace('-', '_')}" if options.kind else "strips"
+    for number, fig in enumerate(figures, start=1):
+        suffix = f"_{number}" if len(figures) > 1 else ""
+        for path in style.save(fig, (options.output_dir or options.run / "figures") / (name + suffix)):
+            print(path)
+
+
+if __name__ == "__main__":
+    run_command(main, interrupted="interrupted")

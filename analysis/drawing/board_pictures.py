@@ -11,8 +11,8 @@ from matplotlib.patches import Circle
 from numpy.typing import NDArray
 
 from analysis import style
-from analysis.drawing.boards import cell_points, draw_cells, mark_wrong, write_in_cell
-from analysis.drawing.pictures import Example, Tokens
+from analysis.drawing.boards import cell_points, draw_cells, frame, mark_wrong, write_in_cell
+from analysis.drawing.pictures import Colours, Example, Tokens
 from trm.puzzles.vocabularies import (
     MAZE_CHARACTERS,
     MAZE_GOAL,
@@ -57,6 +57,10 @@ class BoardPicture(ABC):
         """See `Picture`."""
         return self.width
 
+    def fits(self, tokens: int) -> bool:
+        """See `Picture`."""
+        return tokens == self.side**2
+
     def draw_question(self, axes: Axes, example: Example) -> None:
         """See `Picture`."""
         self._draw(axes, self._cells(example.inputs), self._cells(example.inputs))
@@ -70,6 +74,18 @@ class BoardPicture(ABC):
         cells = self._cells(prediction)
         self._draw(axes, cells, self._cells(example.inputs))
         mark_wrong(axes, self._cells(example.wrong(prediction)), around=self._written(cells))
+
+    def mark_changes(self, axes: Axes, example: Example, before: Tokens, after: Tokens) -> None:
+        """See `Picture`."""
+        frame(axes, self._cells(before != after))
+
+    def colours_height(self, example: Example) -> float:
+        """See `Picture`."""
+        return self.width
+
+    def draw_colours(self, axes: Axes, example: Example, rgb: Colours) -> None:
+        """See `Picture`."""
+        draw_cells(axes, rgb.reshape(self.side, self.side, 3))
 
     def remark(self, example: Example, prediction: Tokens, solved: bool) -> str:
         """See `Picture`."""

@@ -3,17 +3,21 @@
 Cell (row, column) covers [column, column + 1] × [row, row + 1], rows downwards.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from analysis import style
 from trm.puzzles.arc_colours import GRID_LINE_COLOUR
 
 MARGIN = 0.05  # cells around the board
 DOT, RING = 0.38, 0.8  # cells across
 POINTS = 72  # in an inch
+CHANGED = "#CC79A7"  # the frame of a cell that is not what it was
+LIGHT_TEXT, DARK_TEXT = "#FFFFFF", "#222222"
 
 
 def draw_cells(axes: Axes, rgb: NDArray[np.float64], extent: tuple[int, int] | None = None) -> None:
@@ -52,7 +56,7 @@ def inches(axes: Axes) -> tuple[float, float]:
     """Width and height of a panel."""
     figure = axes.get_figure()
     assert isinstance(figure, Figure)
-    box = axes.get_position()
+    box = axes.get_position(original=True)  # imshow narrows the other one to its picture
     wide, high = figure.get_size_inches()
     return box.width * wide, box.height * high
 
@@ -86,3 +90,24 @@ def write_in_cell(
         column + 0.5, row + 0.5, text, color=colour, fontsize=size * cell_points(axes),
         fontweight="bold" if bold else "normal", ha="center", va="center_baseline", parse_math=False, zorder=3,
     )  # fmt: skip
+
+
+def frame(axes: Axes, cells: NDArray[np.bool_]) -> None:
+    """Put a frame into the cells where `cells` `[h, w]`."""
+    width = float(np.clip(0.13 * cell_points(axes), 0.6, 2.2))
+    inset = width / 2 / cell_points(axes)
+    for row, column in np.argwhere(cells).tolist():
+        corner, side = (column + inset, row + inset), 1 - 2 * inset
+        axes.add_patch(Rectangle(corner, side, side, fill=False, ec=CHANGED, lw=width, zorder=2.8))
+
+
+def draw_slots(axes: Axes, rgb: NDArray[np.float64], signs: Sequence[str], in_line: int) -> None:
+    """Draw coloured cells `[A, 3]` one after another, each with its sign, as large as `in_line` of them fit a line."""
+    columns = min(in_line, len(signs))
+    lines = -(-len(signs) // columns)
+    cells = np.ones((lines * columns, 3))
+    cells[: len(signs)] = rgb
+    draw_cells(axes, cells.reshape(lines, columns, 3), (lines, in_line))
+    for slot, sign in enumerate(signs):
+        colour = LIGHT_TEXT if rgb[slot].mean() < 0.5 else DARK_TEXT
+        write_in_cell(axes, divmod(slot, columns), sign, colour, 0.55, bold=False)

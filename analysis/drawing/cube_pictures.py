@@ -9,8 +9,8 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from analysis import style
-from analysis.drawing.boards import cell_points, fit, write_in_cell
-from analysis.drawing.pictures import Example, Tokens
+from analysis.drawing.boards import CHANGED, cell_points, draw_slots, fit, write_in_cell
+from analysis.drawing.pictures import Colours, Example, Tokens
 from trm.evaluation.scorers.cube import STICKERS, sticker_sources
 from trm.puzzles.vocabularies import CUBE_END, CUBE_FACES, CUBE_FIRST_COLOUR, CUBE_FIRST_MOVE
 
@@ -38,6 +38,10 @@ class CubePicture:
     def __init__(self, facts: Mapping[str, Any]) -> None:
         self.moves = [str(name) for name in facts["moves"]]
 
+    def fits(self, tokens: int) -> bool:
+        """See `Picture`."""
+        return tokens > STICKERS
+
     def height(self, example: Example, predictions: Sequence[Tokens] = ()) -> float:
         """See `Picture`."""
         return WIDTH * self._rows(example) / NET_COLUMNS
@@ -53,6 +57,24 @@ class CubePicture:
     def draw_prediction(self, axes: Axes, example: Example, prediction: Tokens, solved: bool) -> None:
         """See `Picture`."""
         self._draw_moves(axes, example, prediction, example.wrong(prediction))
+
+    def mark_changes(self, axes: Axes, example: Example, before: Tokens, after: Tokens) -> None:
+        """See `Picture`."""
+        wide = NET_COLUMNS / MOVES_IN_LINE
+        for slot in np.flatnonzero(before[STICKERS:] != after[STICKERS:]).tolist():
+            line, place = divmod(slot, MOVES_IN_LINE)
+            corner = (place * wide + 0.05, NET_ROWS + ABOVE_MOVES + LINE_ROWS * line + 0.05)
+            size = wide - 0.1, LINE_ROWS - 0.1
+            axes.add_patch(Rectangle(corner, *size, fill=False, ec=CHANGED, lw=0.13 * cell_points(axes)))
+
+    def colours_height(self, example: Example) -> float:
+        """See `Picture`."""
+        return WIDTH / MOVES_IN_LINE * self._lines(example)
+
+    def draw_colours(self, axes: Axes, example: Example, rgb: Colours) -> None:
+        """See `Picture`."""
+        signs = [self._name(int(token)) for token in example.answer[STICKERS:]]
+        draw_slots(axes, rgb[STICKERS:], signs, MOVES_IN_LINE)
 
     def remark(self, example: Example, prediction: Tokens, solved: bool) -> str:
         """See `Picture`."""
@@ -74,9 +96,11 @@ class CubePicture:
         move = token - CUBE_FIRST_MOVE
         return self.moves[move] if 0 <= move < len(self.moves) else NO_MOVE
 
+    def _lines(self, example: Example) -> int:
+        return -(-(len(example.inputs) - STICKERS) // MOVES_IN_LINE)
+
     def _rows(self, example: Example) -> float:
-        lines = -(-(len(example.inputs) - STICKERS) // MOVES_IN_LINE)
-        return NET_ROWS + ABOVE_MOVES + LINE_ROWS * lines
+        return NET_ROWS + ABOVE_MOVES + LINE_ROWS * self._lines(example)
 
     def _draw_net(self, axes: Axes, example: Example, stickers: Tokens) -> None:
         fit(axes, self._rows(example), NET_COLUMNS)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from trm.puzzles.batch import IGNORE_LABEL
 
 Tokens = NDArray[np.integer]  # [L]
+Colours = NDArray[np.float64]  # [L, 3]
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class ExamplePicture(Protocol):
 
 
 class Picture(ExamplePicture, Protocol):
-    """Draws predictions too.
+    """Draws predictions too, and what is known of single tokens.
 
     legend: what a reader must know of the signs, for a caption.
     """
@@ -67,8 +68,24 @@ class Picture(ExamplePicture, Protocol):
     @property
     def legend(self) -> str: ...
 
+    def fits(self, tokens: int) -> bool:
+        """Whether examples of so many tokens can be drawn."""
+        ...
+
     def draw_prediction(self, axes: Axes, example: Example, prediction: Tokens, solved: bool) -> None:
         """Draw a prediction and mark what is wrong with it."""
+        ...
+
+    def mark_changes(self, axes: Axes, example: Example, before: Tokens, after: Tokens) -> None:
+        """Mark in the picture of a prediction what is different in the one `before` it."""
+        ...
+
+    def colours_height(self, example: Example) -> float:
+        """What a panel as wide as an answer's needs for `draw_colours`."""
+        ...
+
+    def draw_colours(self, axes: Axes, example: Example, rgb: Colours) -> None:
+        """Draw a colour for each token of an answer, where `draw_answer` has it."""
         ...
 
     def remark(self, example: Example, prediction: Tokens, solved: bool) -> str:

@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.font_manager import findfont, get_font
 
 from analysis import style
-from analysis.drawing.boards import POINTS, bare, inches
-from analysis.drawing.pictures import Example, Tokens
-from trm.puzzles.text_tokens import TextTokens
+from analysis.drawing.boards import CHANGED, POINTS, bare, draw_slots, inches
+from analysis.drawing.pictures import Colours, Example, Tokens
+from trm.puzzles.text_tokens import END, TextTokens
 
 FONT = "DejaVu Sans Mono"
 POINT_SIZE, LETTER, LINE = (
@@ -23,6 +23,7 @@ MOST_LINES = 14
 PADDING = 0.05  # inches
 LEAST_HEIGHT = 0.74  # inches: so that the name of the row fits beside it
 NO_GLYPH = "▯"
+SLOTS_IN_LINE, END_SLOT = 8, "·"
 NOTHING = "(empty)"
 
 
@@ -36,6 +37,10 @@ class TextPicture:
 
     def __init__(self, facts: Mapping[str, Any]) -> None:
         self.tokens, self.question_length = TextTokens.from_facts(facts), int(facts["question_length"])
+
+    def fits(self, tokens: int) -> bool:
+        """See `Picture`."""
+        return 0 < self.question_length < tokens
 
     def height(self, example: Example, predictions: Sequence[Tokens] = ()) -> float:
         """See `Picture`."""
@@ -55,6 +60,25 @@ class TextPicture:
     def draw_prediction(self, axes: Axes, example: Example, prediction: Tokens, solved: bool) -> None:
         """See `Picture`."""
         write(axes, self._answer(prediction), style.GREEN if solved else style.VERMILION)
+
+    def mark_changes(self, axes: Axes, example: Example, before: Tokens, after: Tokens) -> None:
+        """See `Picture`; a text that changed has a frame as a whole."""
+        if self._answer(before) != self._answer(after):
+            axes.spines[:].set(visible=True, edgecolor=CHANGED, linewidth=1.5)
+
+    def colours_height(self, example: Example) -> float:
+        """See `Picture`."""
+        slots = len(example.inputs) - self.question_length
+        return self.answer_width / SLOTS_IN_LINE * -(-slots // SLOTS_IN_LINE)
+
+    def draw_colours(self, axes: Axes, example: Example, rgb: Colours) -> None:
+        """See `Picture`; the signs are the answer's."""
+        asked = example.answer[self.question_length :]
+        signs = [
+            END_SLOT if token == END else _drawable(self.tokens.decode(asked[[slot]]))
+            for slot, token in enumerate(asked)
+        ]
+        draw_slots(axes, rgb[self.question_length :], signs, SLOTS_IN_LINE)
 
     def remark(self, example: Example, prediction: Tokens, solved: bool) -> str:
         """See `Picture`."""

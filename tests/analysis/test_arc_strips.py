@@ -1,13 +1,17 @@
-"""The strips: which samples, which steps, and that every cell has its colour."""
+"""The strips of ARC tasks: which steps, what part of a canvas, and that every cell has its colour."""
 
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
 
 from analysis import style
-from analysis.arc_strips import arc_strips, strip
+from analysis.arc_strips import arc_strips
+from analysis.choosing import half_and_half
+from analysis.drawing.arc_pictures import ArcPicture
+from analysis.drawing.boards import CHANGED
+from analysis.drawing.pictures import Example
 from analysis.reading.run_directory import Run, Samples
-from analysis.strips import choose_samples
 from trm.puzzles.arc_grids import encode_pair
 
 
@@ -19,30 +23,11 @@ def sample(question: list[list[int]], answer: list[list[int]], predictions: list
     return Samples(["0a1b2c3d"], tokens[0][None], labels[None], np.stack(tokens[2:])[None])
 
 
-@pytest.mark.parametrize(
-    ("right", "chosen"),
-    [
-        ([True, False] * 6, [0, 2, 4, 1, 3, 5]),
-        ([True] * 12, [0, 1, 2, 3, 4, 5]),
-        ([False] * 12, [0, 1, 2, 3, 4, 5]),
-        ([False] * 10 + [True, True], [10, 11, 0, 1, 2, 3]),
-        ([True] * 11 + [False], [0, 1, 2, 3, 4, 11]),
-        ([False, True], [1, 0]),
-    ],
-)
-def test_half_of_the_strips_are_right_where_there_are_enough_in_file_order(
-    right: list[bool], chosen: list[int]
-) -> None:
-    assert choose_samples(np.array(right)) == chosen
-
-
-def test_a_strip_shows_at_most_eight_steps_and_marks_the_scored_cells_that_differ() -> None:
+def test_a_strip_shows_at_most_eight_steps_and_counts_the_scored_cells_that_differ(run: Run) -> None:
     wrong, right = [[1, 1], [1, 1]], [[1, 2], [3, 4]]
-    row = strip(sample([[5]], right, [wrong] * 15 + [right]), 0)
-    assert row.steps == [1, 3, 5, 7, 10, 12, 14, 16]
-    assert [int(cells.sum()) for cells in row.wrong] == [3] * 7 + [0]
-    assert row.right
-    assert row.extent == (3, 3)
+    _, *steps, _ = arc_strips(run, sample([[5]], right, [wrong] * 15 + [right])).axes
+    assert [axes.get_title() for axes in steps] == [f"step {n}" for n in (1, 3, 5, 7, 10, 12, 14, 16)]
+    assert [axes.get_xlabel() for axes in steps] == ["3 wrong"] * 7 + ["right"]
 
 
 def test_every_cell_is_drawn_in_the_colour_of_its_token(run: Run) -> None:
@@ -68,16 +53,42 @@ def test_wrong_cells_have_a_dot_in_their_middle_and_the_count_below(run: Run) ->
     assert (first.get_xlabel(), last.get_xlabel()) == ("1 wrong", "right")
 
 
+def test_cells_are_square_whatever_the_shape_of_grid_and_panel() -> None:
+    fig = Figure(figsize=(4, 2))
+    wide = sample([[0] * 5], [[1] * 5], [[[1] * 5]])
+    example = Example(wide.inputs[0], wide.labels[0])
+    axes = fig.add_axes((0.1, 0.1, 0.3, 0.8))
+    ArcPicture().draw_prediction(axes, example, wide.preds[0, 0], True)
+    fig.draw_without_rendering()
+    box = axes.get_window_extent()
+    (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+    assert box.width / (right - left) == pytest.approx(box.height / (bottom - top))
+
+
+def test_a_prediction_of_a_hidden_answer_is_shown_whole_and_changes_are_framed() -> None:
+    given = sample([[0]], [[1]], [[[1, 2], [3, 4]], [[1, 2], [3, 5]]])
+    example = Example(given.inputs[0], np.full(36, -100))
+    axes = Figure().add_axes((0, 0, 1, 1))
+    ArcPicture().draw_prediction(axes, example, given.preds[0, 1], False)
+    (image,) = axes.get_images()
+    assert np.asarray(image.get_array()).shape == (3, 3, 3)
+    axes = Figure().add_axes((0, 0, 1, 1))
+    whole = Example(given.inputs[0], given.preds[0, 0].astype(np.int64))
+    ArcPicture().mark_changes(axes, whole, given.preds[0, 0], given.preds[0, 1])
+    (frame,) = axes.patches
+    assert to_hex(frame.get_edgecolor()).upper() == CHANGED
+    assert [int(corner) for corner in frame.get_xy()] == [1, 1]
+
+
 def test_the_figure_names_its_tasks_its_steps_and_its_rule(run: Run) -> None:
     assert run.samples is not None
     fig = arc_strips(run, run.samples)
     assert len(fig.axes) == 6 * 8
     titles = [axes.get_title() for axes in fig.axes[:8]]
     assert titles == ["question", *(f"step {step}" for step in range(1, 7)), "answer"]
-    assert [axes.get_ylabel() for axes in fig.axes[::8]] == [
-        run.samples.names[index] for index in choose_samples(run.samples.exactly_right())
-    ]
-    words = " ".join(text.get_text() for text in fig.texts)
+    rows = half_and_half(run.samples.exactly_right(), 6)
+    assert [axes.get_ylabel() for axes in fig.axes[::8]] == [run.samples.names[row] for row in rows]
+    words = " ".join(" ".join(text.get_text() for text in fig.texts).split())
     assert "One test input of each of 12 tasks" in words
     assert "8 end right" in words
     assert "Shown are 6 in file order" in words

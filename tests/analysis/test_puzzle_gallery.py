@@ -9,7 +9,7 @@ import pytest
 from matplotlib.colors import to_hex
 
 from analysis import puzzle_gallery, style
-from analysis.drawing.arc_pictures import HIDDEN, ArcPicture, grid
+from analysis.drawing.arc_pictures import HIDDEN, ArcGrids, grid
 from analysis.drawing.pictures import Example
 from analysis.puzzle_gallery import Block, read_block
 from data import build_arc_dataset
@@ -69,7 +69,7 @@ def test_the_gallery_names_each_dataset_and_draws_its_question_beside_its_answer
 
 
 def test_blocks_fill_lines_in_their_order_and_stay_on_the_page() -> None:
-    picture = ArcPicture()
+    picture = ArcGrids()
     tokens = encode_pair(np.array([[1]]), np.array([[2]]), canvas=4)[0]
     blocks = [Block(str(number), "", picture, Example(tokens, tokens)) for number in range(7)]
     fig = puzzle_gallery.puzzle_gallery(blocks, "")
@@ -86,7 +86,7 @@ def test_an_arc_grid_is_cut_out_of_its_canvas_and_a_hidden_one_is_named() -> Non
     question, answer = encode_pair(np.array([[0, 1], [2, 3]]), np.array([[9]]), 2, 1, canvas=6)
     assert grid(question).tolist() == [[2, 3], [4, 5]]
     assert grid(answer).tolist() == [[11]]
-    block = Block("", "", ArcPicture(), Example(question, np.full(36, -100)))
+    block = Block("", "", ArcGrids(), Example(question, np.full(36, -100)))
     *_, answered = puzzle_gallery.puzzle_gallery([block], "").axes
     assert [text.get_text() for text in answered.texts] == [HIDDEN]
 

@@ -10,13 +10,15 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from analysis import style
+from analysis.choosing import Judge
 from analysis.drawing.board_pictures import GIVEN, QUEEN, MazePicture, SudokuPicture
 from analysis.drawing.cube_pictures import COLOURS, CubePicture
 from analysis.drawing.pictures import Example
 from analysis.drawing.puzzle_pictures import PICTURES, picture_of
 from analysis.drawing.text_pictures import MOST_LINES, NO_GLYPH, TextPicture, wrapped
-from analysis.puzzle_strips import can_be_drawn, puzzle_strips, solved_samples
+from analysis.puzzle_strips import can_be_drawn, puzzle_strips
 from analysis.reading.run_directory import Run, Samples, read_run
+from analysis.reading.stored_answers import stored_answers
 from tests.analysis.small_puzzles import PUZZLES, TEXTS, cube, queens, text
 from tests.analysis.synthetic_run import write_run
 from trm.evaluation.scorers.cube import STICKERS
@@ -34,6 +36,11 @@ def panel() -> Axes:
 
 def written(axes: Axes) -> list[str]:
     return [text.get_text() for text in axes.texts]
+
+
+def words_of(fig: Figure) -> str:
+    """All that stands beside the panels, its lines joined."""
+    return " ".join(" ".join(text.get_text() for text in fig.texts).split())
 
 
 def samples_of(kind: str, *predictions: np.ndarray) -> Samples:
@@ -65,11 +72,11 @@ def test_a_strip_shows_question_steps_and_answer_half_of_them_solved_and_says_so
     assert not unsolved & {"solved", "right"}
     last = [to_hex(axes.xaxis.label.get_color()).upper() for axes in rows[:, 2]]
     assert last == [style.GREEN] * 3 + [style.VERMILION] * 3
-    words = " ".join(text.get_text() for text in fig.texts)
+    words = words_of(fig)
     for part in (
         f"small-{kind}, version 1, protocol clean",
         "first 10 test examples",
-        "3 end right",
+        "3 end solved",
         "seed 0",
     ):
         assert part in words
@@ -231,10 +238,10 @@ def test_a_sign_that_the_font_lacks_is_drawn_without_a_warning(tmp_path: Path) -
 def test_where_a_scorer_needs_a_library_an_answer_is_right_if_it_equals_the_label(tmp_path: Path) -> None:
     run = run_on("reasoning_gym", tmp_path)
     assert run.samples is not None
-    solved = solved_samples(run.evaluation.tasks[0], run.samples)
+    (part,) = stored_answers(run).parts()
+    solved = Judge(run.evaluation.tasks[0]).solved(part)
     assert solved.tolist() == [[False, number % 3 == 1] for number in range(10)]
-    words = " ".join(text.get_text() for text in puzzle_strips(run, run.samples).texts)
-    assert "right: equal to the answer shown" in words
+    assert "(equal to the answer shown)" in words_of(puzzle_strips(run, run.samples))
 
 
 def test_samples_of_a_second_dataset_are_not_drawn_by_the_rules_of_the_first(tmp_path: Path) -> None:

@@ -1,0 +1,136 @@
+"""How answers come about, as an animation: `python -m analysis.thinking <run>` writes a GIF of chosen puzzles.
+
+A frame shows the answers after one supervision step, with a frame around what the step changed and, where it was kept,
+its advantage margin. The last frame stays for a while. The same run gives the same bytes. S supervision steps.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.animation import PillowWriter
+
+from analysis import style
+from analysis.choosing import Chosen, picture_for
+from analysis.drawing.heat import Heat
+from analysis.drawing.sheets import Row, Sheet, Space
+from analysis.strips import (
+    MARGIN_LEGEND,
+    add_choice,
+    caption,
+    chosen_by,
+    example_name,
+    example_of,
+    heading,
+    mean_margin,
+    sureness,
+)
+from trm.command_line import CommandLine, integer, run_command
+
+USUAL = 4  # examples without another wish
+MOST_STEPS = 64
+PAUSE = 3  # times a step's: how long the last frame stays
+DPI = 110
+CHANGES_LEGEND = "Purple frames: what the step changed."
+
+
+class Animation:
+    """One figure that shows the chosen examples at one step after another."""
+
+    def __init__(self, chosen: Chosen) -> None:
+        self.chosen, self.rows = chosen, range(len(chosen.answered))
+        self.picture = picture_for(chosen.source, chosen.task)
+        answered = chosen.answered
+        self.steps = style.evenly_chosen(answered.preds.shape[1], MOST_STEPS)
+        self.heat = None if answered.margin is None else Heat.over(answered.margin)
+        with style.applied():
+            self.sheet = self._sheet()
+            self.figure, self._panels = self.sheet.figure()
+            if self.heat is not None:
+                self.heat.draw_scale(self.sheet.scale_axes(self.figure))
+
+    def show(self, step: int) -> None:
+        """Draw everything as it is after supervision step `step`, counted from 0."""
+        with style.applied():
+            for row, panels in zip(self.rows, self._panels, strict=True):
+                for axes in panels.pictures:
+                    axes.clear()
+                self._draw_row(row, panels, step)
+            for axes, title in zip(self._panels[0].pictures, self._titles(step), strict=True):
+                axes.set_title(title, loc="center", fontsize=9)
+
+    def _sheet(self) -> Sheet:
+        picture, with_margin = self.picture, self.heat is not None
+        predictions = self.chosen.answered.preds
+        return Sheet(
+            columns=[picture.question_width, *[picture.answer_width] * (3 if with_margin else 2)],
+            titles=self._titles(0),
+            rows=[
+                Space(picture.height(example_of(self.chosen, row), list(predictions[row])))
+                for row in self.rows
+            ],
+            heading=heading(self.chosen.source.run, self.chosen.source),
+            caption=[
+                *caption(self.chosen),
+                picture.legend,
+                CHANGES_LEGEND,
+                *([MARGIN_LEGEND] if with_margin else []),
+            ],
+            label_lines=1 if with_margin or self.chosen.answered.confidence is None else 2,
+            scale=with_margin,
+        )
+
+    def _titles(self, step: int) -> list[str]:
+        of_step = [f"step {step + 1} of {self.chosen.answered.preds.shape[1]}"]
+        return ["question", *of_step, *(["margin"] if self.heat is not None else []), "answer"]
+
+    def _draw_row(self, row: int, panels: Row, step: int) -> None:
+        chosen, picture, example = self.chosen, self.picture, example_of(self.chosen, row)
+        answered, solved = chosen.answered, bool(chosen.solved[row, step])
+        question, predicted, *margin, answer = panels.pictures
+        picture.draw_question(question, example)
+        question.set_ylabel(example_name(answered.names[row]), fontsize=8, labelpad=3, parse_math=False)
+        prediction = answered.preds[row, step]
+        picture.draw_prediction(predicted, example, prediction, solved)
+        if step:
+            picture.mark_changes(predicted, example, answered.preds[row, step - 1], prediction)
+        remark = picture.remark(example, prediction, solved) + sureness(chosen, row, step)
+        verdict = style.GREEN if solved else style.VERMILION
+        predicted.set_xlabel(remark, fontsize=7.5, labelpad=2, color=verdict, fontweight="bold")
+        if self.heat is not None and answered.margin is not None:
+            of_step = answered.margin[row, step]
+            picture.draw_colours(margin[0], example, self.heat.rgb(of_step))
+            margin[0].set_xlabel(mean_margin(of_step), fontsize=7.5, labelpad=2)
+        picture.draw_answer(answer, example)
+
+
+def write(animation: Animation, file: Path, fps: int) -> None:
+    """Write a GIF that shows `fps` steps in a second, and the last one `PAUSE` times as long."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    writer = PillowWriter(fps)
+    with style.applied(), writer.saving(animation.figure, str(file), DPI):
+        for step in animation.steps:
+            animation.show(step)
+            for _ in range(PAUSE if step == animation.steps[-1] else 1):
+                writer.grab_frame()
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line.
+
+    Raises:
+        UserError: the run cannot be read, or has nothing of what is asked for.
+    """
+    assert __doc__ is not None
+    example = "  python -m analysis.thinking runs/arc_mini_dis --fixed-late --most 3"
+    parser = CommandLine("python -m analysis.thinking", __doc__, example)
+    add_choice(parser, USUAL)
+    parser.add_argument("--fps", type=integer(1, 20), default=1, help="steps shown in a second (1)")
+    parser.add_argument("--output", type=Path, help="the file (default: <run>/figures/thinking.gif)")
+    options = parser.parse(arguments)
+    file = options.output or options.run / "figures" / "thinking.gif"
+    write(Animation(chosen_by(options)), file, options.fps)
+    print(file)
+
+
+if __name__ == "__main__":
+    run_command(main, interrupted="interrupted")

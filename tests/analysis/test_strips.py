@@ -1,0 +1,236 @@
+"""Strips of chosen puzzles: which are taken, what is known of them, and what stands below each answer."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_hex
+
+from analysis import strips
+from analysis.choosing import KINDS, choose
+from analysis.drawing.heat import WITHOUT, Heat, signed
+from analysis.reading.run_directory import Run, read_run
+from analysis.reading.stored_answers import Answered, stored_answers
+from tests.analysis.recorded import DIS, DIS_SAMPLES, SCORED, TRM
+from tests.analysis.synthetic_run import write_run
+from trm.errors import UserError
+from trm.evaluation.answers import Answers
+from trm.evaluation.rollout_store import RolloutStore
+
+
+def scores(run: Path) -> dict:
+    return json.loads((run / "scored" / SCORED / "scores.json").read_text())
+
+
+def test_all_answers_of_evaluate_are_taken_before_the_samples_of_training() -> None:
+    source = stored_answers(read_run(DIS))
+    assert (source.source, source.all_kept) == (f"scored/{SCORED}", True)
+    parts = list(source.parts())
+    assert sum(map(len, parts)) == 32
+    assert [name for part in parts for name in part.names] == [f"example {n}" for n in range(1, 33)]
+    (made,) = RolloutStore.open(DIS / "scored" / SCORED).answers()
+    np.testing.assert_array_equal(parts[0].preds, made.predictions)
+    np.testing.assert_array_equal(parts[0].margin, made.probes["margin"])
+
+
+def test_without_them_the_samples_are_taken_and_the_same_is_said_of_them() -> None:
+    by_samples, by_all = read_run(DIS), stored_answers(read_run(DIS))
+    source = stored_answers(replace(by_samples, scored=[]))
+    assert (source.source, source.all_kept) == ("evaluations/step_248", False)
+    assert stored_answers(read_run(DIS), "step_248").source == source.source
+    assert stored_answers(read_run(DIS_SAMPLES)).source == "evaluations/step_248"
+    (samples,), (everything,) = source.parts(), by_all.parts()
+    assert samples.names == everything.names
+    np.testing.assert_array_equal(samples.preds, everything.preds)
+    assert (samples.confidence, samples.margin) == (None, None)
+
+
+@pytest.mark.parametrize("run", [DIS, TRM])
+def test_the_numbers_of_each_kind_are_those_of_scores_json(run: Path) -> None:
+    found = choose(stored_answers(read_run(run)), 6).counts
+    told = scores(run)
+    solved = told["tasks"][0]["verdicts"]["solved"]
+    assert found == {
+        "examples": told["examples"],
+        "solved": solved,
+        "unsolved": 32 - solved,
+        "fixed-late": told["over_steps"]["fixed_late"],
+        "broken-late": told["over_steps"]["broken_late"],
+    }
+    assert told["over_steps"]["fixed_late"] > 0
+
+
+def test_solved_after_each_step_is_counted_as_in_scores_json() -> None:
+    chosen = choose(stored_answers(read_run(TRM)), 99)
+    assert chosen.solved.sum(0).tolist() == scores(TRM)["tasks"][0]["solved_per_step"]
+
+
+def test_the_first_of_a_kind_are_taken_in_file_order() -> None:
+    source = stored_answers(read_run(TRM))
+    everything = choose(source, 99)
+    for kind, of in KINDS.items():
+        names = [
+            name for name, yes in zip(everything.answered.names, of(everything.solved), strict=True) if yes
+        ]
+        assert choose(source, 3, kind=kind).answered.names == names[:3]
+    (broken,) = choose(source, 3, kind="broken-late").solved
+    assert broken.any()
+    assert not broken[-1]
+
+
+def test_examples_are_found_by_name_number_and_task(run: Run) -> None:
+    source = stored_answers(read_run(DIS))
+    assert choose(source, 1, names=["7", "example 3"]).answered.names == ["example 3", "example 7"]
+    arc = stored_answers(run)
+    assert run.samples is not None
+    wanted = run.samples.names[5]
+    assert choose(arc, 1, names=[wanted]).answered.names == [wanted]
+
+
+@pytest.mark.parametrize(
+    ("flags", "given", "allowed"),
+    [
+        (["--examples", "example 99"], "no example example 99 in scored/", "names such as example "),
+        (["--broken-late"], "solved after some step and not after the last in scored/", "broken-late: 0"),
+        (["--dataset", "maze"], "no dataset 'maze'", "sudoku-4x4"),
+        (["--evaluation", "x"], "holds no evaluation 'x' with answers", f"step_248 | {SCORED}"),
+    ],
+)
+def test_what_is_not_there_is_named_with_what_is(flags: list[str], given: str, allowed: str) -> None:
+    with pytest.raises(UserError) as error:
+        strips.main([str(DIS), *flags])
+    assert given in error.value.given
+    assert allowed in error.value.allowed
+
+
+def test_a_run_without_answers_says_how_to_make_some(tmp_path: Path) -> None:
+    bare = replace(read_run(DIS), samples=None, scored=[])
+    with pytest.raises(UserError, match="holds no answers to show") as error:
+        stored_answers(bare)
+    assert "evaluate.py" in error.value.remedy
+
+
+def test_the_margin_of_a_step_stands_below_its_answer_in_colours_and_as_mean() -> None:
+    chosen = choose(stored_answers(read_run(DIS)), 1, names=["5"])
+    (fig,) = strips.strips(chosen)
+    pictures, colours, (scale,) = fig.axes[:8], fig.axes[8:14], fig.axes[14:]
+    assert [axes.get_title() for axes in pictures][1:-1] == [f"step {n}" for n in range(1, 7)]
+    margin = chosen.answered.margin
+    assert margin is not None
+    heat = Heat.over(margin)
+    for axes, of_step in zip(colours, margin[0], strict=True):
+        (image,) = axes.get_images()
+        np.testing.assert_array_equal(np.asarray(image.get_array()), heat.rgb(of_step).reshape(4, 4, 3))
+        assert axes.get_xlabel() == signed(of_step.mean(), ".2f")
+    assert scale.get_xticklabels()[-1].get_text().startswith("≥ +")
+
+
+def test_without_a_margin_the_confidence_stands_below_as_a_number() -> None:
+    chosen = choose(stored_answers(read_run(TRM)), 1, names=["1"])
+    assert chosen.answered.confidence is not None
+    without = replace(chosen, answered=replace(chosen.answered, margin=None))
+    (fig,) = strips.strips(without)
+    halting = chosen.answered.confidence[0, [0, 2, 4, 6, 9, 11, 13, 15]]
+    lines = [axes.get_xlabel().split("\n")[1] for axes in fig.axes[1:-1]]
+    assert lines == [f"p(halt) {share:.2f}" for share in halting]
+    dis = choose(stored_answers(read_run(DIS)), 1)
+    (fig,) = strips.strips(replace(dis, answered=replace(dis.answered, margin=None)))
+    assert "\nlog p −" in fig.axes[1].get_xlabel()
+
+
+def test_colours_tell_sign_and_size_and_grey_is_not_scored() -> None:
+    heat = Heat(4.0)
+    below, quarter, above, none = heat.rgb(np.array([-9.0, 1.0, 4.0, np.nan]))
+    red, blue = 0, 2
+    assert below[red] > below[blue]
+    assert above[blue] > above[red]
+    np.testing.assert_allclose(quarter, (above + 1) / 2, atol=0.01)  # √¼ of the way from white
+    assert to_hex(none).upper() == WITHOUT
+    assert Heat.over(np.array([np.nan, np.inf])).limit == 1
+    assert Heat.over(np.append(np.ones(99), 1e6)).limit == 1
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(1.234, "+1.23"), (-0.5, "−0.50"), (-0.001, "0.00"), (0, "0.00")]
+)
+def test_a_signed_number_has_a_sign_unless_it_is_zero(number: float, text: str) -> None:
+    assert signed(number, ".2f") == text
+
+
+def test_many_examples_come_on_several_pages(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    strips.main([str(DIS), "--fixed-late", "--most", "7", "--output-dir", str(tmp_path)])
+    written = [Path(line).name for line in capsys.readouterr().out.splitlines()]
+    assert written == [f"strips_fixed_late_{n}.{kind}" for n in (1, 2) for kind in ("png", "pdf")]
+
+
+def test_names_and_titles_of_a_stranger_s_run_are_drawn_as_they_stand(tmp_path: Path) -> None:
+    run = read_run(write_run(tmp_path / "run", steps=2))
+    assert run.samples is not None
+    hostile = replace(run.samples, names=["$x^2_$"] * len(run.samples.names))
+    fig = strips.strips_of_samples(replace(run, config={"run_name": r"$\frac{"}), hostile)
+    fig.savefig(tmp_path / "strips.png")
+    assert fig.axes[0].get_ylabel() == "$x^2_$"
+
+
+def test_answers_that_are_no_puzzles_of_their_dataset_are_refused() -> None:
+    source = stored_answers(read_run(DIS))
+    (part,) = source.parts()
+    (task,) = source.tasks
+    larger = replace(task, facts={"size": 9, "box_rows": 3, "box_columns": 3})
+    wrong = replace(source, evaluation=replace(source.evaluation, tasks=[larger]))
+    with pytest.raises(UserError, match="examples of 16 tokens in scored/"):
+        choose(wrong, 3)
+    unknown = replace(source, evaluation=replace(source.evaluation, tasks=[replace(task, scorer="")]))
+    with pytest.raises(UserError, match="of which there is no picture"):
+        choose(unknown, 3)
+    assert isinstance(part, Answered)
+
+
+def test_a_store_that_was_cut_off_is_refused_by_name(tmp_path: Path) -> None:
+    shutil.copytree(DIS, tmp_path / "run")
+    file = tmp_path / "run" / "scored" / SCORED / "predictions.safetensors"
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(UserError, match=r"predictions\.safetensors is damaged"):
+        strips.main([str(tmp_path / "run")])
+    strips.main([str(tmp_path / "run"), "--evaluation", "step_248", "--output-dir", str(tmp_path)])
+    assert (tmp_path / "strips.png").is_file()
+
+
+def test_the_answers_of_arc_tasks_are_looked_up_with_their_confidence_in_the_store(
+    run: Run, tmp_path: Path
+) -> None:
+    assert run.samples is not None
+    kept = run.samples
+    folder = tmp_path / "scored"
+    store_of_samples(folder, run)
+    known = replace(read_run(DIS).scored[0], folder=folder, evaluation=run.evaluation)
+    source = stored_answers(replace(run, scored=[known]))
+    assert source.source.startswith("scored/")
+    (part,) = source.parts()
+    assert part.names == kept.names
+    np.testing.assert_array_equal(part.preds, kept.preds)
+    assert part.confidence is not None
+    assert part.confidence[:, 0].tolist() == list(range(len(kept.names)))
+
+
+def store_of_samples(folder: Path, run: Run) -> None:
+    """A store of the run's samples, behind an example that is none of them."""
+
+    kept = run.samples
+    assert kept is not None
+    count, steps = len(kept.names), kept.preds.shape[1]
+    confidence = np.arange(count, dtype=np.float64)[:, None].repeat(steps, 1)
+    parts = [
+        (0, np.zeros_like(kept.inputs[:1]), kept.labels[:1], kept.preds[:1], confidence[:1] - 9),
+        (1, kept.inputs, kept.labels, kept.preds, confidence),
+    ]
+    store = RolloutStore(folder, {}, {"all": count + 1})
+    for first, inputs, labels, preds, sure in parts:
+        rows = len(inputs)
+        numbers = np.ones(rows, np.int32)
+        logits, loss = np.zeros((rows, steps), np.float32), np.zeros(rows)
+        made = (inputs, labels.astype(np.int16), numbers, preds, logits, sure, loss)
+        store.write(Answers("all", first, *made, list(range(1, steps + 1))), 0.0)
