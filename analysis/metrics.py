@@ -1,5 +1,7 @@
 """What counts as accuracy: a share in [0, 1] that an evaluation gives, after its last supervision step and after each.
 
+Solved is what the dataset's own scorer calls so; exact is equal to the label.
+
 S supervision steps.
 """
 
@@ -52,7 +54,7 @@ def _metric(name: str, title: str, after_steps: Callable[[Evaluation], list[floa
 
 CELL = _metric("cell", "cells right", lambda evaluation: evaluation.cell_accuracy)
 EXACT = _metric("exact", "whole examples right", lambda evaluation: evaluation.exact_accuracy)
-SOLVED = _metric("solved", "solved, by the dataset's own scorer", _solved)
+SOLVED = _metric("solved", "solved", _solved)
 
 
 def arc_metric(name: str) -> Metric:

@@ -57,6 +57,7 @@ _RC = matplotlib.RcParams(
         "figure.titlesize": 11.5,
         "savefig.dpi": 200,
         "savefig.facecolor": "white",
+        "text.parse_math": False,  # names are a stranger's
         "pdf.fonttype": 42,  # embed outlines that editors and journals can read
     }
 )

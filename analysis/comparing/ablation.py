@@ -218,7 +218,11 @@ def _missing(results: Sequence[Result]) -> list[str]:
     """What the runs do not hold, and the command that makes it."""
     seeds = [seed for result in results for seed in result.seeds]
     methods = [result.method for result in results]
-    remarks = missing(
+    remarks = []
+    if len({method.step for method in methods}) > 1:
+        steps = ", ".join(f"{method.name} {method.step:,}" for method in methods)
+        remarks.append(f"not like for like: the methods stand at different numbers of updates: {steps}")
+    remarks += missing(
         methods, "measured time of an answer, halting curves", "", lambda one: bool(one.halting)
     )
     if any(seed.training.operations is None for seed in seeds):

@@ -18,7 +18,7 @@ from analysis.comparing.ablation_tables import (
     TRAINING,
     Currency,
 )
-from analysis.comparing.halting_curves import draw_halting, halting_curve
+from analysis.comparing.halting_curves import STOPPING, draw_halting, halting_curve
 from trm.evaluation.table import percent
 
 AXES = {
@@ -96,7 +96,10 @@ def answer_figure(found: Ablation) -> Figure:
                 draw_halting(axes, [result.method for result in found.results])
             axes.set_ylabel("whole examples right" if title.startswith("stopping") else found.metric.title)
         panels.finish(
-            fig, f"{found.dataset}: accuracy against the cost of an answer", _answer_caption(found), every[0]
+            fig,
+            f"{found.dataset}: accuracy against the cost of an answer",
+            _answer_caption(found, halting),
+            every[0],
         )
     return fig
 
@@ -156,13 +159,13 @@ def _training_caption(found: Ablation) -> list[str]:
     ]
 
 
-def _answer_caption(found: Ablation) -> list[str]:
-    return [
+def _answer_caption(found: Ablation, halting: bool) -> list[str]:
+    caption = [
         "Lines: mean over seeds after each supervision step; bands: range of the seeds; bars: 95 % t-interval."
         f" {_counts(found.results)}",
-        "Stopping early: dashed, answer unchanged; dotted, confidence; solid, halting head; marks, all at one step;",
-        "stars, an oracle that stops at the first right answer. Grey steps: Pareto front of the means.",
+        "Grey steps: Pareto front, the best mean for at most a cost.",
     ]
+    return caption + [*STOPPING] * halting
 
 
 def _short_caption(found: Ablation) -> list[str]:

@@ -15,6 +15,7 @@ from trm.untrusted import shown
 NOT_RECORDED = "not recorded"
 NOT_REACHED = "not reached"
 FRONT = "●"
+SOLVED_BY = "Solved: by the dataset's own scorer. "
 
 
 @dataclass(frozen=True)
@@ -94,10 +95,11 @@ def training_table(found: Ablation) -> Table:
         for result in found.results
     ]
     energy = "" if ENERGY in used else " Energy: not recorded."
+    solved = SOLVED_BY if found.metric.name == "solved" else ""
     notes = [
-        "Network calls: passes of the reasoning module over a batch. FLOP: of dense products, by formula. Wall-clock:"
-        " updates × the median time of one, mean over seeds; times of machines that were shared with other work are not"
-        f" comparable.{energy}",
+        f"{solved}Network calls: passes of the reasoning module over a batch. FLOP: of dense products, by formula."
+        " Wall-clock: updates × the median time of one, mean over seeds; times of machines that were shared with other"
+        f" work are not comparable.{energy}",
         f"{FRONT} no evaluation of any method has at least this accuracy for at most this cost (means over seeds).",
     ]
     return Table(f"{found.dataset}: training", header, rows, notes)

@@ -12,6 +12,10 @@ from analysis.methods import Method
 from trm.evaluation.halting import HaltingPoint
 
 POLICIES = {"q_halt": "-", "agreement": (0, (4, 2)), "confidence": (0, (1, 1.5))}  # line styles
+STOPPING = (
+    "Stopping early: dashed, answer unchanged; dotted, confidence; solid, halting head;",
+    "marks, all at one step; stars, an oracle that stops at the first right answer.",
+)
 Place = tuple[float, float]  # network calls, accuracy
 
 

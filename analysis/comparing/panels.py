@@ -17,6 +17,7 @@ from analysis.methods import Method
 from trm.evaluation.intervals import over_seeds
 
 COLUMN, PAGE = 3.3, 6.9
+MARKED = 24  # places up to which each has a mark
 CAPTION_LINE, LEGEND_ROW = 0.125, 0.16
 DODGE = 1.03  # between error bars of methods that stand at one place of a logarithmic axis
 _SMALL = matplotlib.RcParams(
@@ -94,10 +95,10 @@ def draw_seeds(
     """
     numbers = np.asarray(values, dtype=np.float64)
     name = method.label if label is None else label
-    many = len(places) <= 20
+    few = len(places) <= MARKED
     axes.plot(
         places, numbers.mean(0), color=method.colour, linestyle=dashes, label=name,
-        marker=method.marker if many else None, markevery=1,
+        marker=method.marker if few else None, markersize=None if len(places) <= MARKED / 3 else 3,
     )  # fmt: skip
     if len(numbers) > 1:
         axes.fill_between(

@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis import style
 from analysis.comparing import panels
-from analysis.comparing.halting_curves import draw_halting, halting_curve
+from analysis.comparing.halting_curves import STOPPING, draw_halting, halting_curve
 from analysis.comparing.scored_runs import by_steps, of_method
 from analysis.methods import Method, counted_seeds
 from analysis.metrics import Metric
@@ -130,8 +130,7 @@ def halting_figure(methods: Sequence[Method], heading: str) -> Figure | None:
         saved.set_ylabel("whole examples right")
         caption = (
             SEEDS,
-            "Stopping early: dashed, answer unchanged; dotted, confidence; solid, halting head;",
-            "marks, all at one step; stars, an oracle that stops at the first right answer.",
+            *STOPPING,
         )
         panels.finish(fig, heading, caption, first)
     return fig

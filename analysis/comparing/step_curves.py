@@ -53,12 +53,13 @@ def steps_figure(methods: Sequence[Method], heading: str) -> Figure:
         ]
         for axes, shares_of_copying in zip(every, copied, strict=False):
             _draw_copied(axes, shares_of_copying)
+        _draw_best(every[1], methods)
         for axes in every:
             panels.logarithmic(axes)
             axes.set_xlabel("network calls of an answer")
         for axes in every[1:]:
             style.from_zero(axes)
-        panels.finish(fig, heading, CAPTION, every[0])
+        panels.finish(fig, heading, CAPTION, every[1])
     return fig
 
 
@@ -80,6 +81,13 @@ def _calls(method: Method) -> list[int]:
 
 def _solved(place: int) -> Shares:
     return lambda evaluation: evaluation.scored_tasks[place].solved_shares
+
+
+def _draw_best(axes: Axes, methods: Sequence[Method]) -> None:
+    """The best to expect of exact match, where the dataset knows that one of several right answers is asked for."""
+    best = {one.best_exact_match for method in methods for one in method.evaluations}
+    for share in sorted(share for share in best if share is not None):
+        axes.axhline(share, label="best possible exact match", **{**style.BASELINE, "linestyle": ":"})
 
 
 def _draw_copied(axes: Axes, shares: Sequence[float]) -> None:
