@@ -161,6 +161,7 @@ def test_few_expected_successes_are_judged_exactly() -> None:
     assert judged([0.0], 120, 0.078, rounding=0.0005).p == pytest.approx((1 - 0.0775) ** 120)
 
 
+@pytest.mark.filterwarnings("ignore:Precision loss")
 @given(
     st.lists(st.integers(0, 1000), min_size=2, max_size=6).filter(lambda v: len(set(v)) > 1),
     st.integers(1, 999),

@@ -17,6 +17,7 @@ def spread(values: list[float]) -> bool:
     return len(set(values)) > 1
 
 
+@pytest.mark.filterwarnings("ignore:Precision loss")
 @given(SHARES, SHARES)
 def test_welch_s_test_is_scipy_s(first: list[float], second: list[float]) -> None:
     found = welch(first, second)
@@ -29,6 +30,7 @@ def test_welch_s_test_is_scipy_s(first: list[float], second: list[float]) -> Non
     assert (found.low, found.high) == pytest.approx((interval.low, interval.high), rel=1e-6, abs=1e-9)
 
 
+@pytest.mark.filterwarnings("ignore:Precision loss")
 @given(
     st.integers(2, 6).flatmap(lambda n: st.tuples(*[st.lists(st.floats(0, 1), min_size=n, max_size=n)] * 2))
 )
@@ -45,6 +47,7 @@ def test_the_paired_test_is_scipy_s(values: tuple[list[float], list[float]]) -> 
     assert (found.low, found.high) == pytest.approx((interval.low, interval.high), rel=1e-6, abs=1e-9)
 
 
+@pytest.mark.filterwarnings("ignore:Precision loss")
 @given(SHARES.filter(spread), st.floats(0, 1))
 def test_the_one_sided_test_is_scipy_s(values: list[float], claim: float) -> None:
     found = one_sided(values, claim)
