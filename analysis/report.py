@@ -38,7 +38,7 @@ class Report:
 def report(read: ManyRuns, claims: Sequence[Claim]) -> Report:
     """Hold the claims against these runs, and lay out the runs by dataset."""
     found = standings(claims, read.runs)
-    parts = [Part(TITLE, [claims_table(found)], {"claims": claims_figure(found)})]
+    parts = [Part("Every claim", [claims_table(found)], {"claims": claims_figure(found)})]
     remarks = read.remarks()
     for dataset, runs in by_dataset(read.runs).items():
         made, left_out = _own(runs, claims, dataset)

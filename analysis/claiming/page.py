@@ -19,7 +19,8 @@ figure { margin: 1.2rem 0; } figcaption { font-weight: 600; margin-bottom: .4rem
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .86rem; }
 th, td { padding: .25rem .6rem; text-align: right; border-bottom: 1px solid #ddd; }
-th:first-child, td:first-child, td:last-child, th:last-child { text-align: left; }
+td { white-space: nowrap; }
+th:first-child, td:first-child, td:last-child, th:last-child { text-align: left; white-space: normal; }
 thead th { border-bottom: 2px solid #888; }
 .note { color: #555; font-size: .82rem; max-width: 60rem; }
 img { max-width: 100%; height: auto; }
