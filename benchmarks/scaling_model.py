@@ -82,7 +82,7 @@ class Job:
             network.hidden_size,
             steps + 2 if made.fixed_steps else 0,
             network.dtype.itemsize,
-            2 * steps + (5 if made.fixed_steps else 7),
+            2 * steps + (7 if made.fixed_steps else 9),  # energy, and whether it is known, among them
             config.ema,
             not network.mlp_t,
             config.shard_puzzle_emb,

@@ -28,6 +28,7 @@ from benchmarks.scaling_model import Job
 from dis_trm.supervision import DISSupervision
 from trm.act import ACTSupervision
 from trm.distributed import Ranks
+from trm.energy import EnergyMeter
 from trm.model import PuzzleShape, TinyRecursiveModel
 from trm.puzzles.batch import Batch
 from trm.randomness import torch_generator
@@ -236,7 +237,7 @@ def _measured(trial: Trial, ranks: Ranks) -> Counted:
     after = bytes_sent()
     used = peak(ranks.device) - before
     with Traffic() as record:
-        window.close(ranks, {}, trial.batch).record()
+        window.close(ranks, {}, trial.batch, EnergyMeter(ranks.device)).record()
     costs = 0.0, 0.0, 0.0, 0
     with Traffic() as checkpoint:
         if trial.checkpoint:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from trm.distributed import Ranks
+from trm.energy import EnergyMeter
 from trm.errors import report
 from trm.evaluation.arc_voting import ARC_SCORES
 from trm.evaluation.evaluate import Evaluation, Evaluator
@@ -52,6 +53,7 @@ class Trainer:
         self.run_directory, self.ranks, self.guards = run, ranks, guards
         self.last_step = min(learner.total_steps, config.max_steps or learner.total_steps)
         self.window = Window()
+        self.meter = EnergyMeter(ranks.device)
         self.unread: deque[StepResult | ClosedWindow] = deque()
         self.asked_to_stop = self.asked_to_save = False
         self.scores: dict[str, Any] = {}
@@ -213,7 +215,7 @@ class Trainer:
         header = {"kind": "train", "step": self.step, "epoch": epoch, "lr": lr}
         if self.learner.skipped:
             header["skipped"] = self.learner.skipped
-        self.unread.append(self.window.close(self.ranks, header, self.config.global_batch_size))
+        self.unread.append(self.window.close(self.ranks, header, self.config.global_batch_size, self.meter))
         self.window = Window()
 
     def read_numbers(self, in_arrears: bool = False) -> None:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from trm.distributed import Ranks
+from trm.energy import EnergyMeter
 from trm.training.step_result import Arriving, StepResult
 
 
@@ -32,14 +33,18 @@ class Window:
         self.sums = packed if self.sums is None else self.sums + packed
         self.loss = result.loss if self.loss is None else self.loss + result.loss
 
-    def close(self, ranks: Ranks, header: dict[str, Any], global_batch_size: int) -> "ClosedWindow":
+    def close(
+        self, ranks: Ranks, header: dict[str, Any], global_batch_size: int, meter: EnergyMeter
+    ) -> "ClosedWindow":
         """The record of this window, over all ranks; every rank must call it, after at least one step."""
         assert self.sums is not None
         assert self.loss is not None
-        numbers = torch.cat((self.loss.reshape(1), ranks.sum_(self.sums)))
+        energy = self.sums.new_tensor([meter.spent(), meter.known])
+        numbers = torch.cat((self.loss.reshape(1), ranks.sum_(torch.cat((energy, self.sums)))))
         seconds = time.monotonic() - self.started
         slots = self.steps * global_batch_size
-        sizes = {"loss": 1, **{f"metrics/{name}": size for name, size in self.sizes.items()}}
+        metrics = {f"metrics/{name}": size for name, size in self.sizes.items()}
+        sizes = {"loss": 1, "joules": 1, "meters": 1, **metrics}
         header = {**header, "network_calls": self.network_calls}
         return ClosedWindow(header, sizes, Arriving(numbers), slots, seconds)
 
@@ -62,13 +67,18 @@ class ClosedWindow:
             part = values[at : at + size]
             sums[name.removeprefix("metrics/")] = part if name.startswith("metrics/step_") else part[0]
             at += size
-        loss = sums.pop("loss")
+        loss, joules, meters = sums.pop("loss"), sums.pop("joules"), sums.pop("meters")
+        energy = {"energy_joules": joules} if meters else {}
         return {
             **self.header,
             "loss": loss / self.slots,
             "metrics": _means(sums, self.slots),
             "step_accuracy": _step_accuracy(sums),
-            "timing": {"seconds": self.seconds, "examples_per_second": self.slots / self.seconds},
+            "timing": {
+                "seconds": self.seconds,
+                "examples_per_second": self.slots / self.seconds,
+                **energy,
+            },
         }
 
 
