@@ -175,6 +175,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse(arguments)
     run = read_run(options.run)
     print(summary(run), end="\n\n")
+    for remark in run.remarks:
+        print(f"left out: {remark}")
     for path in write_figures(run, options.figures_dir or options.run / "figures"):
         print(path)
 

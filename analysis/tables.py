@@ -14,6 +14,7 @@ _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "–": "--", "×": r"$\times$", "±": r"$\pm$", "≥": r"$\ge$",
     "≤": r"$\le$", "∞": r"$\infty$", "−": r"$-$", "→": r"$\to$",
+    "●": r"$\bullet$", "…": r"\ldots{}", "<": r"$<$", ">": r"$>$", "|": r"$|$",
 }  # fmt: skip
 _PREFIXES = ("", "k", "M", "G", "T", "P", "E", "Z")
 

@@ -61,7 +61,8 @@ def claims_table(found: Sequence[Standing]) -> Table:
     header = ["claim", "data", "claimed", "ours [95 %]", "n", "verdict", "p", "source"]
     sources = {one.claim.source_short: one.claim.source for one in found}
     told = "Sources: " + "; ".join(f"{short}: {full}" for short, full in sources.items()) + "."
-    return Table("Published claims, and our runs beside them", header, [_row(one) for one in found], [told, RULE, EXPLAINED])
+    title = "Published claims, and our runs beside them"
+    return Table(title, header, [_row(one) for one in found], [told, RULE, EXPLAINED])
 
 
 def _row(one: Standing) -> list[str]:

@@ -93,6 +93,19 @@ def test_when_no_task_is_solved_no_interval_of_zero_width_is_claimed(tmp_path: P
     assert "[0.0, 0.0]" not in summary.summary(read_run(folder))
 
 
+def test_what_could_not_be_read_is_named_beside_the_summary(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_run(tmp_path / "run", arc=False, training_steps=400)
+    with (folder / "metrics.jsonl").open("a") as stream:
+        stream.write('{"kind": "tr')
+    summary.main([str(folder)])
+    assert (
+        "\nleft out: the last line of metrics.jsonl is not whole yet and was left out\n"
+        in capsys.readouterr().out
+    )
+
+
 def test_numbers_are_written_for_readers() -> None:
     assert [duration(seconds) for seconds in (7.4, 723, 7_260)] == ["7 s", "12 min 03 s", "2 h 01 min"]
     assert counted(9, 45) == "9 of 45, 20.0 % [10.9, 33.8] %"

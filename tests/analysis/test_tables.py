@@ -1,0 +1,63 @@
+"""Tables in three languages, and quantities as text."""
+
+import re
+
+import pytest
+
+from analysis.tables import Table, amount, p_value, points, share_over_seeds, time, whole_number
+from trm.evaluation.intervals import over_seeds
+
+TABLE = Table(
+    "Costs & <b>more</b>",
+    ["method", "a|b", "50 %"],
+    [["DIS_x", "1 × 2", "●"], ["TRM", "–", "#3"]],
+    ["note: ± 1"],
+)
+
+
+def test_markdown_keeps_its_columns_and_opens_no_tag() -> None:
+    lines = TABLE.markdown().splitlines()
+    assert lines[0] == "**Costs & &lt;b>more&lt;/b>**"
+    assert lines[2:6] == [
+        r"| method | a\|b | 50 % |",
+        "|---|---:|---:|",
+        "| DIS_x | 1 × 2 | ● |",
+        "| TRM | – | #3 |",
+    ]
+    assert lines[-1] == "note: ± 1"
+
+
+def test_latex_escapes_what_it_would_read_as_commands() -> None:
+    latex = TABLE.latex()
+    assert latex.isascii()
+    assert r"\caption{Costs \& $<$b$>$more$<$/b$>$. note: $\pm$ 1}" in latex
+    assert r"  DIS\_x & 1 $\times$ 2 & $\bullet$ \\" in latex
+    assert r"  TRM & -- & \#3 \\" in latex
+    assert r"\begin{tabular}{lrr}" in latex
+    assert not re.search(r"(?<!\\)%", latex)
+
+
+def test_html_shows_text_as_text() -> None:
+    html = TABLE.html()
+    assert "<figcaption>Costs &amp; &lt;b&gt;more&lt;/b&gt;</figcaption>" in html
+    assert html.count("<tr>") == 3
+    assert "<p class=note>note: ± 1</p>" in html
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0 J"), (0.5, "0.5 J"), (999, "999 J"), (999.6, "1 kJ"), (1234, "1.23 kJ"), (2.5e12, "2.5 TJ"),
+        (999.7e9, "1 TJ"), (None, "–"), (float("inf"), "–"),
+    ],
+)  # fmt: skip
+def test_amounts_have_three_digits_and_a_prefix(value: float | None, text: str) -> None:
+    assert amount(value, "J") == text
+
+
+def test_shares_times_and_p_values_are_written_for_readers() -> None:
+    assert share_over_seeds(over_seeds([0.5])) == "50.0 %, n=1"
+    assert share_over_seeds(over_seeds([0.98, 1.0])) == "99.0 % [86.3, 100.0] %, n=2"
+    assert [time(seconds) for seconds in (0.0123, 2.5, 75, None)] == ["12.3 ms", "2.5 s", "1 min 15 s", "–"]
+    assert [p_value(p) for p in (0.04, 0.0004, 0.0, None)] == ["0.040", "4.0e-04", "< 1e-12", "–"]
+    assert (points(-0.031), whole_number(12_000), whole_number(None)) == ("-3.1", "12,000", "–")
