@@ -19,7 +19,7 @@ from analysis.comparing.scored_runs import by_steps, missing
 from analysis.comparing.step_curves import hamming, steps_figure
 from analysis.methods import Method, group
 from analysis.metrics import Metric, metric_for
-from analysis.reading.many_runs import read_runs
+from analysis.reading.many_runs import figures_beside, read_runs
 from analysis.reading.run_directory import Run
 from trm.command_line import CommandLine, run_command
 from trm.errors import UserError
@@ -106,7 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(report(read.runs, methods, metric), end="\n\n")
     for line in [*read.remarks(), *remarks, *missing_pieces(methods)]:
         print(line)
-    folder = options.figures_dir or read.runs[0].path / "figures"
+    folder = options.figures_dir or figures_beside(options.runs[0])
     for name, fig in figures(methods, metric).items():
         print(*style.save(fig, folder / name), sep="\n")
 

@@ -12,7 +12,7 @@ from analysis import style
 from analysis.comparing.ablation import Ablation, ablation
 from analysis.comparing.ablation_figures import answer_column, answer_figure, training_column, training_figure
 from analysis.comparing.ablation_tables import tables
-from analysis.reading.many_runs import ManyRuns, read_runs
+from analysis.reading.many_runs import ManyRuns, figures_beside, read_runs
 from analysis.reading.run_directory import Run
 from trm.command_line import CommandLine, number, run_command
 
@@ -94,11 +94,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _file_name(dataset: str) -> str:
     return re.sub(r"[^A-Za-z0-9-]+", "_", dataset).strip("_") or "data"
-
-
-def figures_beside(given: Path) -> Path:
-    """figures/ of a run or a folder of runs, or beside the runs that a pattern names."""
-    return given / "figures" if given.is_dir() else given.parent / "figures"
 
 
 if __name__ == "__main__":

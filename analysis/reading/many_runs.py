@@ -77,6 +77,11 @@ def find_runs(paths: Sequence[Path]) -> list[Path]:
     return list(found.values())
 
 
+def figures_beside(given: Path) -> Path:
+    """figures/ of a run or of a folder of runs, or beside the runs that a pattern names."""
+    return given / "figures" if given.is_dir() else given.parent / "figures"
+
+
 def _expanded(given: Path) -> list[Path]:
     if given.exists() or not any(sign in str(given) for sign in "*?["):
         return [given]
