@@ -89,25 +89,26 @@ class Fingerprints:
             transforms, colours: `[N]` and `[N, 10]`, the augmentations to undo (see `Augmentation`).
         """
         prints = np.zeros((len(tokens), NUMBERS), np.int64)
-        parts = [slice(start, start + _AT_ONCE) for start in range(0, len(tokens), _AT_ONCE)]
-        sizes = np.concatenate(
-            [np.zeros((0, 2), np.intp), *(crop_sizes(tokens[p], self.canvas) for p in parts)]
-        )
-        # By transform, which has its weights; then by height, so that small grids cost less than large ones.
-        order = np.argsort((transforms.astype(np.intp) << 8) + sizes[:, 0])
+        lines = self._lines(tokens)
+        # By transform, which has its weights; then by lines, so that small grids cost less than large ones.
+        order = np.argsort((transforms.astype(np.intp) << 8) + lines)
         starts = np.searchsorted(transforms[order], np.arange(TRANSFORMS + 1)).tolist()
         for transform, (first, end) in enumerate(itertools.pairwise(starts)):
             for start in range(first, end, _AT_ONCE):
                 rows = order[start : min(start + _AT_ONCE, end)]
-                upper = tokens[rows, : sizes[rows[-1], 0] * self.canvas]
-                prints[rows] = self._of_alike(upper, sizes[rows], transform, colours[rows])
+                upper = tokens[rows, : lines[rows[-1]] * self.canvas]
+                prints[rows] = self._of_alike(upper, transform, colours[rows])
         return prints
 
-    def _of_alike(
-        self, tokens: Tokens, sizes: NDArray[np.intp], transform: int, colours: NDArray[np.uint8]
-    ) -> Prints:
-        """Where all are turned alike, of the first cells `[N, ≤ L]`, which hold all that is shown."""
+    def _lines(self, tokens: Tokens) -> NDArray[np.intp]:
+        """Lines of each that can belong to its grid `[N]`: those before one that starts with no colour; at least 1."""
+        begun = tokens[:, :: self.canvas] - np.uint8(FIRST_COLOUR) < COLOURS  # [N, C]
+        return np.where(begun.all(1), self.canvas, np.maximum(begun.argmin(1), 1))
+
+    def _of_alike(self, tokens: Tokens, transform: int, colours: NDArray[np.uint8]) -> Prints:
+        """Where all are turned alike, of their first lines `[N, ≤ L]`, which hold all that is shown."""
         cells = tokens.shape[1]
+        sizes = crop_sizes(tokens, self.canvas)
         tokens &= self._above[sizes[:, 0], :cells] & self._left[sizes[:, 1], :cells]  # PAD outside the grid
         row = np.arange(len(tokens), dtype=np.uint16)[:, None]
         values = np.zeros((len(tokens), VOCAB_SIZE))  # of each token

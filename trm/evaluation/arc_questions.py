@@ -111,7 +111,7 @@ class Questions:
         """
         names = list(map(self._identifiers.__getitem__, puzzle_identifiers.tolist()))
         tasks, transforms, colours = parse_names(names)
-        numbers = np.array(list(map(self._tasks.get, tasks.tolist(), repeat(len(self._tasks)))))
+        numbers = np.array(list(map(self._tasks.get, tasks, repeat(len(self._tasks)))))
         first, counts = self._first[numbers], self._counts[numbers]
         marks, found = self._marks.of(inputs), np.full(len(names), _NONE)
         for turn in range(counts.max()):
@@ -123,7 +123,7 @@ class Questions:
         rest = np.flatnonzero(found == _NONE)  # other tokens around the grid, or no test input of its task
         shown = grids_shown(inputs[rest], transforms[rest], colours[rest], self._fingerprints.canvas)
         for row, grid in zip(rest.tolist(), shown, strict=True):
-            found[row] = self._find(str(tasks[row]), range(first[row], first[row] + counts[row]), grid)
+            found[row] = self._find(tasks[row], range(first[row], first[row] + counts[row]), grid)
         return Asked(found, transforms, colours)
 
     def _find(self, task: str, questions: range, shown: Grid) -> int:

@@ -78,34 +78,45 @@ def parse_name(name: str) -> tuple[str, Augmentation]:
 
 def parse_names(
     puzzle_names: Sequence[str],
-) -> tuple[NDArray[np.str_], NDArray[np.uint8], NDArray[np.uint8]]:
-    """`parse_name` of many: tasks `[N]`, transforms `[N]`, new colours of the ten colours `[N, 10]`.
+) -> tuple[list[str], NDArray[np.uint8], NDArray[np.uint8]]:
+    """`parse_name` of many: tasks, transforms `[N]`, new colours of the ten colours `[N, 10]`.
 
     Raises:
         UserError: a name holds the separator but no augmentation.
     """
-    text = np.array(puzzle_names, dtype=np.str_)
-    letters = text.view(np.uint32).reshape(len(text), text.itemsize // 4)  # [N, longest]
-    lengths = np.strings.str_len(text)
-    in_tail = np.maximum(lengths[:, None] + np.arange(-len(_TAIL), 0), 0)
-    tails = np.take_along_axis(letters, in_tail, axis=1)
-    digits = tails - np.uint32(ord("0"))
-    bars = (letters == ord(_BAR)).sum(1)
+    width = len(_TAIL)
+    text = ("\n".join(puzzle_names) + "\n").encode("utf-8", "surrogatepass")
+    letters = np.frombuffer(b"\n" * width + text, np.uint8)  # room for a tail before the first name's end
+    ends = np.flatnonzero(letters[width:] == ord("\n"))
+    if len(ends) != len(puzzle_names):  # no name, or a line break in one
+        return _parsed_one_by_one(puzzle_names)
+    tails = np.lib.stride_tricks.sliding_window_view(letters, width)[ends]  # [N, 18]
+    bars = np.add.reduceat(letters == ord(_BAR), np.append(0, ends[:-1] + width), dtype=np.intp)
+    digits = tails - np.uint8(ord("0"))
     augmented = (bars == _TAIL.count(_BAR)) & (digits[:, _TURN] < TRANSFORMS) & _are_all(digits[:, _DIGITS:])
     augmented &= (tails[:, _MARKS] == [ord(_TAIL[place]) for place in _MARKS]).all(1)
-    of_task = np.arange(letters.shape[1]) < (lengths - len(_TAIL) * augmented)[:, None]
-    tasks = (letters * of_task.astype(np.uint32)).view(text.dtype)[:, 0]
-    transforms = np.where(augmented, digits[:, _TURN], 0).astype(np.uint8)
-    colours = np.where(augmented[:, None], digits[:, _DIGITS:], IDENTITY_ROW).astype(np.uint8)
+    tasks = [
+        name[:-width] if cut else name for name, cut in zip(puzzle_names, augmented.tolist(), strict=True)
+    ]
+    transforms = np.where(augmented, digits[:, _TURN], 0)
+    colours = np.where(augmented[:, None], digits[:, _DIGITS:], IDENTITY_ROW)
     for row in np.flatnonzero((bars > 0) & ~augmented).tolist():  # bars in a task's own name, or a broken one
         tasks[row], one = parse_name(puzzle_names[row])
         transforms[row], colours[row] = one.transform, one.colours
     return tasks, transforms, colours
 
 
-def _are_all(digits: NDArray[np.uint32]) -> NDArray[np.bool_]:
+def _are_all(digits: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Which rows of ten hold every digit."""
-    return np.bitwise_or.reduce(np.uint32(1) << digits, axis=1) == (1 << COLOURS) - 1
+    return np.bitwise_or.reduce(np.uint16(1) << digits.astype(np.uint16), axis=1) == (1 << COLOURS) - 1
+
+
+def _parsed_one_by_one(
+    puzzle_names: Sequence[str],
+) -> tuple[list[str], NDArray[np.uint8], NDArray[np.uint8]]:
+    parsed = [parse_name(name) for name in puzzle_names]
+    colours = np.array([one.colours for _, one in parsed], np.uint8).reshape(-1, COLOURS)
+    return [task for task, _ in parsed], np.array([one.transform for _, one in parsed], np.uint8), colours
 
 
 def grids_shown(

@@ -129,15 +129,19 @@ def encode_pair(
 def crop_sizes(tokens: Tokens, canvas: int = CANVAS) -> NDArray[np.intp]:
     """Rows and columns `[N, 2]` of the largest colour-only rectangle at (0, 0) of each canvas in `[N, C·C]`.
 
+    Of canvases cut off below, `[N, R·C]` with R at least 1, it is the largest in what is left.
     With h rows the rectangle is as wide as the shortest run of colours that starts these rows;
     the first of equally large ones wins; (0, 0) where the first cell is no colour.
     """
-    cells = tokens.reshape(-1, canvas, canvas)
-    blocked = (cells < FIRST_COLOUR) | (cells >= VOCAB_SIZE)  # [N, C, C]
-    runs = blocked.argmax(2)  # [N, C]
+    cells = tokens.reshape(-1, tokens.shape[1] // canvas, canvas)  # [N, R, C]
+    lowered = cells.astype(np.uint8, copy=False) - np.uint8(
+        FIRST_COLOUR
+    )  # what is below the colours wraps around
+    blocked = lowered >= COLOURS
+    runs = blocked.argmax(2)  # [N, R]
     runs[(runs == 0) & ~blocked[:, :, 0]] = canvas
     widths = np.minimum.accumulate(runs, axis=1)
-    areas = widths * np.arange(1, canvas + 1)
+    areas = widths * np.arange(1, widths.shape[1] + 1)
     best = areas.argmax(1)  # the first of equal ones
     every = np.arange(len(cells))
     found = areas[every, best] > 0
