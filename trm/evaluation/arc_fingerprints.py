@@ -9,7 +9,7 @@ A turned grid is the polynomial with its variables swapped or inverted, times a 
 the fingerprint of the grid before it was turned comes from the turned one with other weights and one more factor, as
 products of matrices. Their sums stay far below 2^53, where double precision is exact.
 
-Legend: N sequences, C canvas side, L = C·C tokens, S side of a square of it, K points, t transform.
+Legend: N sequences, C canvas side, L = C·C tokens, K points, t transform.
 """
 
 import hashlib

@@ -8,6 +8,7 @@ Legend: k attempts.
 """
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
@@ -130,22 +131,32 @@ def attempts(grids: Sequence[Rows]) -> dict[str, Rows]:
 
 def task_shares(outputs: Sequence[OutputRecord], k: int) -> list[float]:
     """Return for each task the share of its outputs that are right within k attempts; unknown ones left out."""
-    correct: dict[str, list[bool]] = {}
+    return _shares(_ranks_by_task(outputs), k)
+
+
+def _ranks_by_task(outputs: Sequence[OutputRecord]) -> list[list[float]]:
+    """Of the outputs with a known answer; infinite where it has no vote."""
+    ranks: dict[str, list[float]] = {}
     for output in outputs:
         if output.known:
-            correct.setdefault(output.task, []).append(output.correct_at(k))
-    return [sum(of_task) / len(of_task) for of_task in correct.values()]
+            ranks.setdefault(output.task, []).append(math.inf if output.rank is None else output.rank)
+    return list(ranks.values())
+
+
+def _shares(ranks_by_task: Sequence[Sequence[float]], k: int) -> list[float]:
+    return [sum(rank <= k for rank in ranks) / len(ranks) for ranks in ranks_by_task]
 
 
 def _scores(outputs: Sequence[OutputRecord]) -> dict[str, float]:
-    known = [output for output in outputs if output.known]
-    if not known:
+    ranks = _ranks_by_task(outputs)
+    if not ranks:
         return {}
     scores = {}
     for k in PASS_KS:
-        shares = task_shares(outputs, k)
+        shares = _shares(ranks, k)
         scores[f"ARC/pass@{k}"] = sum(shares) / len(shares)
-    scores["ARC/prize_score"] = sum(output.correct_at(ATTEMPTS) for output in known) / len(known)
+    of_outputs = [rank <= ATTEMPTS for of_task in ranks for rank in of_task]
+    scores["ARC/prize_score"] = sum(of_outputs) / len(of_outputs)
     return scores
 
 
