@@ -40,6 +40,9 @@ KIND_WORDS = {
 CHOICE = "half of them solved where there are enough: a choice for the eye, not a score."
 
 
+_SUGGESTED = 64  # names of each part that an error may suggest
+
+
 @dataclass(frozen=True)
 class Chosen:
     """The examples to show.
@@ -89,19 +92,22 @@ def choose(
     kind: str | None = None,
     dataset: str | None = None,
     halves: bool = False,
+    of_each_kind: int = 0,
 ) -> Chosen:
     """Look all answers to one dataset through and take at most `most`, in file order.
 
     names: these and no others; a number is short for "example <number>".  kind: of `KINDS`.
     dataset: its name; None: the first one.
     halves: without names and kind, half of them solved and half not, where there are enough: solved ones first.
+    of_each_kind: so many of each kind, where there are, before others are taken.
 
     Raises:
         UserError: nothing is of this name, kind or dataset, or what is chosen cannot be drawn.
     """
     place = 0 if dataset is None else _task_number(source, dataset)
     wanted = [*names, *(NUMBERED.format(name) for name in names if name.isdecimal())]
-    sieve = _Sieve(most, wanted, kind, halves and not names and kind is None)
+    rule = _Rule(most, wanted, kind, halves and not names and kind is None, of_each_kind)
+    sieve = _Sieve(rule)
     task = source.tasks[place] if source.tasks else None
     judge = Judge(task)
     for part in source.parts():
@@ -135,15 +141,51 @@ def picture_for(source: StoredAnswers, task: TaskScores | None) -> Picture:
     return picture
 
 
+@dataclass(frozen=True)
+class _Rule:
+    """See `choose`."""
+
+    most: int
+    names: Sequence[str]
+    kind: str | None
+    halves: bool
+    of_each_kind: int
+
+    def rows(self, solved: Bools) -> list[int]:
+        """Which of the examples that were kept to show, in this order; solved: `[K, S]`."""
+        if self.halves:
+            return half_and_half(solved[:, -1], self.most)
+        if not self.of_each_kind:
+            return list(range(len(solved)))
+        first = {
+            row for of in KINDS.values() for row in np.flatnonzero(of(solved))[: self.of_each_kind].tolist()
+        }
+        others = [row for row in range(len(solved)) if row not in first]
+        return sorted([*first, *others[: self.most - len(first)]])
+
+    def words(self, shown: int, counts: dict[str, int]) -> str:
+        """For a caption."""
+        if self.names:
+            return "Shown are the examples that were asked for."
+        if self.halves:
+            return f"Shown are {shown} in file order, {CHOICE}"
+        if self.kind:
+            of = f"{counts[self.kind]:,} that are {KIND_WORDS[self.kind]}"
+            return f"Shown are the first {shown} in file order of {of}."
+        if shown < counts["examples"] and self.of_each_kind:
+            return f"Shown are {shown} in file order: the first {self.of_each_kind} of each kind, and the first others."
+        return f"Shown are the first {shown} in file order."
+
+
 class _Sieve:
     """Collects the first examples that are wanted, and counts them all."""
 
-    def __init__(self, most: int, names: Sequence[str], kind: str | None, halves: bool) -> None:
-        self._most, self._names, self._kind, self._halves = most, names, kind, halves
+    def __init__(self, rule: _Rule) -> None:
+        self._rule = rule
         self._counts = dict.fromkeys(("examples", *KINDS), 0)
         self._kept: list[tuple[Answered, Bools]] = []
         self._known: list[str] = []
-        self._taken = dict.fromkeys((True, False), 0)
+        self._taken = dict.fromkeys(("any", *KINDS), 0)
 
     def add(self, part: Answered, solved: Bools) -> None:
         """Look a part through; solved: `[K, S]`."""
@@ -152,21 +194,25 @@ class _Sieve:
         self._counts["examples"] += int(judged.sum())
         for kind, members in kinds.items():
             self._counts[kind] += int(members.sum())
-        wanted = kinds[self._kind] if self._kind else judged
-        if self._names:
-            wanted = np.array([_called(name, self._names) for name in part.names])
+        wanted = kinds[self._rule.kind] if self._rule.kind else judged
+        if self._rule.names:
+            wanted = np.array([_called(name, self._rule.names) for name in part.names])
             self._known += part.names[:_SUGGESTED]
-        self._keep(part, solved, np.flatnonzero(wanted).tolist())
-
-    def _keep(self, part: Answered, solved: Bools, rows: Sequence[int]) -> None:
-        taken = []
-        for row in rows:
-            half = bool(solved[row, -1]) if self._halves else True
-            if self._names or self._taken[half] < self._most:
-                self._taken[half] += 1
-                taken.append(row)
+        taken = [row for row in np.flatnonzero(wanted).tolist() if self._takes(row, kinds)]
         if taken:
             self._kept.append((part.take(taken), solved[taken]))
+
+    def _takes(self, row: int, kinds: dict[str, Bools]) -> bool:
+        """Whether there is still room for an example."""
+        rule, own = self._rule, [kind for kind, members in kinds.items() if members[row]]
+        room = self._taken["any"] < rule.most
+        if rule.halves:
+            room = any(self._taken[kind] < rule.most for kind in own if kind in ("solved", "unsolved"))
+        wanted = bool(rule.names) or room or any(self._taken[kind] < rule.of_each_kind for kind in own)
+        if wanted:
+            for kind in ("any", *own):
+                self._taken[kind] += 1
+        return wanted
 
     def result(self, source: StoredAnswers, task: TaskScores | None) -> Chosen:
         """What was found."""
@@ -174,36 +220,24 @@ class _Sieve:
             raise self._nothing(source)
         answered = joined([part for part, _ in self._kept])
         solved = np.concatenate([verdicts for _, verdicts in self._kept])
-        rows = half_and_half(solved[:, -1], self._most) if self._halves else list(range(len(answered)))
-        return Chosen(source, task, answered.take(rows), solved[rows], self._counts, self._rule(len(rows)))
-
-    def _rule(self, shown: int) -> str:
-        if self._names:
-            return "Shown are the examples that were asked for."
-        if self._halves:
-            return f"Shown are {shown} in file order, {CHOICE}"
-        if self._kind:
-            of = f"{self._counts[self._kind]:,} that are {KIND_WORDS[self._kind]}"
-            return f"Shown are the first {shown} in file order of {of}."
-        return f"Shown are the first {shown} in file order."
+        rows = self._rule.rows(solved)
+        words = self._rule.words(len(rows), self._counts)
+        return Chosen(source, task, answered.take(rows), solved[rows], self._counts, words)
 
     def _nothing(self, source: StoredAnswers) -> UserError:
-        if self._names:
-            near = difflib.get_close_matches(self._names[0], self._known, n=3, cutoff=0.4)
+        names, kind = self._rule.names, self._rule.kind
+        if names:
+            near = difflib.get_close_matches(names[0], self._known, n=3, cutoff=0.4)
             return UserError(
-                f"no example {' or '.join(self._names)} in {source.source}",
+                f"no example {' or '.join(names)} in {source.source}",
                 f"names such as {', '.join(near or self._known[:3])}",
                 "give names or numbers of examples that were kept",
             )
-        counts = ", ".join(f"{kind}: {self._counts[kind]:,}" for kind in KINDS)
         return UserError(
-            f"no example that is {KIND_WORDS[self._kind]} in {source.source}" if self._kind else "no example",
-            counts,
+            f"no example that is {KIND_WORDS[kind] if kind else 'known'} in {source.source}",
+            ", ".join(f"{name}: {self._counts[name]:,}" for name in KINDS),
             "choose another kind, or evaluate another checkpoint",
         )
-
-
-_SUGGESTED = 64  # names of each part that an error may suggest
 
 
 def half_and_half(solved: Bools, most: int) -> list[int]:

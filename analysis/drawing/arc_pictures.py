@@ -53,10 +53,8 @@ class ArcPicture:
     """Canvases from their upper left corner to the last token of the grid; predictions are cut to the answer's part."""
 
     question_width = answer_width = 1.16
-    legend = (
-        "White dots with a black rim: wrong cells. Beige: end-of-grid marks. "
-        "Predictions are cut to the answer's extent."
-    )
+    signs = "Beige: end-of-grid marks. Predictions are cut to the answer's extent."
+    legend = f"White dots with a black rim: wrong cells. {signs}"
 
     def fits(self, tokens: int) -> bool:
         """See `Picture`."""

@@ -38,10 +38,15 @@ class BoardPicture(ABC):
     side: n.  width: of a panel, in inches.
     """
 
-    legend = "White dots with a black rim: cells that differ from the answer shown."
+    signs = ""
 
     def __init__(self, side: int, width: float) -> None:
         self.side, self.width = side, width
+
+    @property
+    def legend(self) -> str:
+        """See `Picture`."""
+        return f"White dots with a black rim: cells that differ from the answer shown. {self.signs}"
 
     @property
     def question_width(self) -> float:
@@ -108,7 +113,7 @@ class BoardPicture(ABC):
 class QueensPicture(BoardPicture):
     """A chessboard; given queens are black, the others blue."""
 
-    legend = f"{BoardPicture.legend} Black queens are given, blue ones are answers. {STRANGE_LEGEND}"
+    signs = f"Black queens are given, blue ones are answers. {STRANGE_LEGEND}"
 
     def __init__(self, facts: Mapping[str, Any]) -> None:
         side = int(facts["side"])
@@ -130,7 +135,7 @@ class QueensPicture(BoardPicture):
 class SudokuPicture(BoardPicture):
     """Digits in boxes; given ones are bold and black, the others blue."""
 
-    legend = f"{BoardPicture.legend} Bold digits are given, blue ones are answers. {NO_TOKEN}: no digit."
+    signs = f"Bold digits are given, blue ones are answers. {NO_TOKEN}: no digit."
 
     def __init__(self, facts: Mapping[str, Any]) -> None:
         side = int(facts["size"])
@@ -156,7 +161,7 @@ class SudokuPicture(BoardPicture):
 class MazePicture(BoardPicture):
     """Walls, the path, S and G."""
 
-    legend = f"{BoardPicture.legend} Blue: the path; S: green, G: red. {STRANGE_LEGEND}"
+    signs = f"Blue: the path; S: green, G: red. {STRANGE_LEGEND}"
 
     def __init__(self, facts: Mapping[str, Any]) -> None:
         side = int(facts["side"])

@@ -30,7 +30,7 @@ class CubePicture:
     """facts: with the names of the dataset's moves."""
 
     question_width = answer_width = WIDTH
-    legend = (
+    legend = signs = (
         "Above the predicted moves: the cube that they lead to, up to the first ·, which ends the answer. ?: no move. "
         "Red moves: not those of the answer shown; grey: after the end."
     )
@@ -73,7 +73,7 @@ class CubePicture:
 
     def draw_colours(self, axes: Axes, example: Example, rgb: Colours) -> None:
         """See `Picture`."""
-        signs = [self._name(int(token)) for token in example.answer[STICKERS:]]
+        signs = [self.sign(int(token)) for token in example.answer[STICKERS:]]
         draw_slots(axes, rgb[STICKERS:], signs, MOVES_IN_LINE)
 
     def remark(self, example: Example, prediction: Tokens, solved: bool) -> str:
@@ -86,11 +86,12 @@ class CubePicture:
         for token in answer[STICKERS:]:
             if token == CUBE_END:
                 break
-            name = self._name(int(token))
+            name = self.sign(int(token))
             stickers = stickers if name == NO_MOVE else stickers[sticker_sources(name)]
         return stickers
 
-    def _name(self, token: int) -> str:
+    def sign(self, token: int) -> str:
+        """What a token of an answer's slot reads as."""
         if token == CUBE_END:
             return END_MARK
         move = token - CUBE_FIRST_MOVE
@@ -123,7 +124,7 @@ class CubePicture:
             axes.text(
                 (place + 0.5) * NET_COLUMNS / MOVES_IN_LINE,
                 NET_ROWS + ABOVE_MOVES + LINE_ROWS * (line + 0.5),
-                self._name(token),
+                self.sign(token),
                 color=AFTER_END if ended[slot] and token != CUBE_END else colour,
                 fontsize=0.62 * cell_points(axes),
                 ha="center", va="center_baseline",

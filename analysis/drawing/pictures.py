@@ -62,8 +62,11 @@ class ExamplePicture(Protocol):
 class Picture(ExamplePicture, Protocol):
     """Draws predictions too, and what is known of single tokens.
 
-    legend: what a reader must know of the signs, for a caption.
+    signs: what a reader must know of them.  legend: the same and what marks what is wrong, for a caption.
     """
+
+    @property
+    def signs(self) -> str: ...
 
     @property
     def legend(self) -> str: ...

@@ -31,7 +31,7 @@ class TextPicture:
     """facts: what `TextTokens.facts` gave."""
 
     question_width, answer_width = 3.4, 1.16
-    legend = (
+    legend = signs = (
         f"An answer is read up to its end mark; {NOTHING}: that comes first. �: a token that is no character."
     )
 
@@ -44,26 +44,26 @@ class TextPicture:
 
     def height(self, example: Example, predictions: Sequence[Tokens] = ()) -> float:
         """See `Picture`."""
-        lines = len(wrapped(self._question(example), self.question_width))
+        lines = len(wrapped(self.question_text(example), self.question_width))
         for answer in (example.answer, *predictions):
-            lines = max(lines, len(wrapped(self._answer(answer), self.answer_width)))
+            lines = max(lines, len(wrapped(self.answer_text(answer), self.answer_width)))
         return max(LEAST_HEIGHT, 2 * PADDING + lines * POINT_SIZE * LINE / POINTS)
 
     def draw_question(self, axes: Axes, example: Example) -> None:
         """See `Picture`."""
-        write(axes, self._question(example), style.BLACK)
+        write(axes, self.question_text(example), style.BLACK)
 
     def draw_answer(self, axes: Axes, example: Example) -> None:
         """See `Picture`."""
-        write(axes, self._answer(example.answer), style.BLACK)
+        write(axes, self.answer_text(example.answer), style.BLACK)
 
     def draw_prediction(self, axes: Axes, example: Example, prediction: Tokens, solved: bool) -> None:
         """See `Picture`."""
-        write(axes, self._answer(prediction), style.GREEN if solved else style.VERMILION)
+        write(axes, self.answer_text(prediction), style.GREEN if solved else style.VERMILION)
 
     def mark_changes(self, axes: Axes, example: Example, before: Tokens, after: Tokens) -> None:
         """See `Picture`; a text that changed has a frame as a whole."""
-        if self._answer(before) != self._answer(after):
+        if self.answer_text(before) != self.answer_text(after):
             axes.spines[:].set(visible=True, edgecolor=CHANGED, linewidth=1.5)
 
     def colours_height(self, example: Example) -> float:
@@ -73,21 +73,26 @@ class TextPicture:
 
     def draw_colours(self, axes: Axes, example: Example, rgb: Colours) -> None:
         """See `Picture`; the signs are the answer's."""
+        draw_slots(axes, rgb[self.question_length :], self.slot_signs(example), SLOTS_IN_LINE)
+
+    def slot_signs(self, example: Example) -> list[str]:
+        """What stands in each slot of the answer."""
         asked = example.answer[self.question_length :]
-        signs = [
+        return [
             END_SLOT if token == END else _drawable(self.tokens.decode(asked[[slot]]))
             for slot, token in enumerate(asked)
         ]
-        draw_slots(axes, rgb[self.question_length :], signs, SLOTS_IN_LINE)
 
     def remark(self, example: Example, prediction: Tokens, solved: bool) -> str:
         """See `Picture`."""
         return "right" if solved else "wrong"
 
-    def _question(self, example: Example) -> str:
+    def question_text(self, example: Example) -> str:
+        """What is asked."""
         return self.tokens.decode(example.inputs[: self.question_length])
 
-    def _answer(self, tokens: Tokens) -> str:
+    def answer_text(self, tokens: Tokens) -> str:
+        """What tokens `[L]` answer."""
         return self.tokens.decode_answer(tokens, self.question_length) or NOTHING
 
 

@@ -1,0 +1,93 @@
+"""One page for a run: `python -m analysis.page <run>` writes an index.html that needs no server and no network.
+
+What ran, its scores, its curves, and a browser of its puzzles with a slider over the supervision steps.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from analysis.methods import method_name
+from analysis.page.curves import step_charts, training_charts
+from analysis.page.document import document
+from analysis.page.examples import USUAL, browser_data
+from analysis.page.tables import configuration, provenance, run_facts, scores_table, steps_table
+from analysis.reading.evaluations import Evaluation
+from analysis.reading.run_directory import Run, read_run
+from analysis.reading.scored import Scored
+from analysis.reading.stored_answers import StoredAnswers, stored_answers
+from trm.command_line import CommandLine, integer, run_command
+from trm.errors import UserError
+from trm.whole_files import write_whole
+
+
+def page(run: Run, evaluation_name: str | None = None, most: int = USUAL) -> str:
+    """The HTML of a run's page.
+
+    evaluation_name: see `stored_answers`; its scores and answers are shown.  most: examples to look at.
+
+    Raises:
+        UserError: there is no such evaluation, or its answers are damaged.
+    """
+    source, remarks = _source(run, evaluation_name)
+    evaluation: Evaluation = run.evaluation if source is None else source.evaluation
+    scored: Scored | None = None if source is None else source.scored
+    examples = None
+    if source is not None:
+        examples, unshown = browser_data(source, most)
+        remarks += unshown
+    of_training = evaluation is run.evaluation
+    return document(
+        title=run.name,
+        subtitle=f"{method_name(run)}, seed {evaluation.seed}, after {evaluation.step:,} updates",
+        facts=run_facts(run, evaluation, scored),
+        remarks=[*run.remarks, *remarks],
+        tables={
+            "scores": scores_table(evaluation, run.outputs if of_training else []),
+            "steps": steps_table(evaluation, scored),
+            "configuration": configuration(run),
+            "provenance": provenance(run),
+        },
+        data={
+            "training": training_charts(run),
+            "steps": step_charts(evaluation, scored),
+            "examples": examples,
+        },
+    )
+
+
+def _source(run: Run, name: str | None) -> tuple[StoredAnswers | None, list[str]]:
+    """The answers to show; where the run kept none and none was asked for, a remark instead."""
+    try:
+        return stored_answers(run, name), []
+    except UserError as error:
+        if name is not None:
+            raise
+        return None, [f"no puzzles to look at: {error.remedy}"]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line.
+
+    Raises:
+        UserError: the run cannot be read.
+    """
+    assert __doc__ is not None
+    parser = CommandLine("python -m analysis.page", __doc__, "  python -m analysis.page runs/arc_mini_dis")
+    parser.add_argument("run", type=Path, help="a run directory")
+    parser.add_argument("--output", type=Path, help="the file (default: <run>/figures/index.html)")
+    parser.add_argument(
+        "--evaluation",
+        metavar="NAME",
+        help="a folder of scored/ or evaluations/ (the newest with answers)",
+    )
+    parser.add_argument("--most", type=integer(1), default=USUAL, help=f"examples to look at ({USUAL})")
+    options = parser.parse(arguments)
+    file = options.output or options.run / "figures" / "index.html"
+    text = page(read_run(options.run), options.evaluation, options.most)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(file, text)
+    print(file)
+
+
+if __name__ == "__main__":
+    run_command(main, interrupted="interrupted")

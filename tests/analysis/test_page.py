@@ -1,0 +1,313 @@
+"""One page for a run: its numbers are those of the run's files, strangers' words stay words, its size is bounded."""
+
+import json
+import re
+import shutil
+from base64 import b64decode, b64encode
+from dataclasses import replace
+from hashlib import sha256
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from analysis.page import __main__ as command
+from analysis.page import examples
+from analysis.page.document import json_in_script, table_html
+from analysis.page.examples import browser_data
+from analysis.page.tables import NOTHING, Table, provenance, run_facts
+from analysis.reading.run_directory import Run, read_run
+from analysis.reading.stored_answers import stored_answers
+from tests.analysis.recorded import DIS, DIS_SAMPLES, SCORED, TRM
+from tests.analysis.small_puzzles import PUZZLES
+from tests.analysis.synthetic_run import write_run
+from trm.errors import UserError
+from trm.evaluation.intervals import wilson_interval
+from trm.evaluation.table import percent, percent_range
+
+HOSTILE = '</script><script>window.hacked=1</script><img src=x onerror="window.hacked=2">&amp;$title'
+
+
+class Reader(HTMLParser):
+    """The tables of a page by their captions, its scripts, and every tag with its attributes."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tables: dict[str, list[list[str]]] = {}
+        self.scripts: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self._inside: list[str] = []
+        self._rows: list[list[str]] = []
+        self._caption = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attributes)))
+        self._inside.append(tag)
+        if tag == "table":
+            self._rows, self._caption = [], ""
+        elif tag == "tr":
+            self._rows.append([])
+        elif tag in ("td", "th"):
+            self._rows[-1].append("")
+        elif tag == "script":
+            self.scripts.append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "table":
+            self.tables[self._caption] = self._rows
+        while self._inside and self._inside.pop() != tag:
+            pass
+
+    def handle_data(self, data: str) -> None:
+        inside = self._inside[-1] if self._inside else ""
+        if inside in ("td", "th"):
+            self._rows[-1][-1] += data
+        elif inside == "caption":
+            self._caption += data
+        elif inside == "script":
+            self.scripts[-1] += data
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return json.loads(self.scripts[0])
+
+
+def scores(run: Path) -> dict[str, Any]:
+    return json.loads((run / "scored" / SCORED / "scores.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def dis() -> Reader:
+    return Reader(command.page(read_run(DIS)))
+
+
+def test_the_scores_are_those_of_scores_json_with_their_intervals(dis: Reader) -> None:
+    told = scores(DIS)
+    rows = {name: cells for name, *cells in dis.tables["Scores"]}
+    solved = told["tasks"][0]["verdicts"]["solved"]
+    interval = percent_range(*wilson_interval(solved, 32))
+    assert rows["solved"] == [f"{percent(solved / 32)} ({solved} of 32)", interval, NOTHING]
+    cells = told["per_step"]["cell_accuracy"][-1], told["copy"]["cell_accuracy"]
+    assert rows["cells right"] == [percent(cells[0]), NOTHING, percent(cells[1])]
+    assert rows["whole examples right"][0].startswith(percent(told["per_step"]["exact_accuracy"][-1]))
+
+
+def test_each_supervision_step_s_numbers_are_those_of_scores_json(dis: Reader) -> None:
+    told = scores(DIS)
+    head, *rows = dis.tables["Each supervision step"]
+    columns = dict(zip(head, zip(*rows, strict=True), strict=True))
+    per_step, over = told["per_step"], told["over_steps"]
+    assert columns["network calls"] == tuple(map(str, per_step["network_calls"]))
+    assert columns["cells right"] == tuple(map(percent, per_step["cell_accuracy"]))
+    assert columns["whole examples right"] == tuple(map(percent, per_step["exact_accuracy"]))
+    assert columns["solved"] == tuple(percent(n / 32) for n in told["tasks"][0]["solved_per_step"])
+    assert columns["wrong cells"] == tuple(f"{cells:.2f}" for cells in per_step["hamming"])
+    assert columns["cells changed"] == (NOTHING, *map(percent, per_step["changed"]))
+    assert columns["right for the first time"] == tuple(map(str, over["first_right"][1:]))
+    assert columns["margin > 0"] == tuple(map(percent, told["margin"]["share_positive"]))
+    margins = [float(text.replace("−", "-")) for text in columns["advantage margin"]]
+    np.testing.assert_allclose(margins, told["margin"]["mean"], rtol=6e-3)
+
+
+def test_the_curves_are_the_records_and_the_scores(dis: Reader) -> None:
+    run, told = read_run(DIS), scores(DIS)
+    training, steps = ({chart["title"]: chart for chart in dis.data[key]} for key in ("training", "steps"))
+    (loss,) = training["Training loss"]["lines"]
+    assert loss["x"] == run.training.step.tolist()
+    np.testing.assert_allclose(loss["y"], run.training.loss, rtol=1e-4)
+    by_calls = {line["name"]: line for line in steps["Accuracy by the network calls spent"]["lines"]}
+    assert by_calls["cells right"]["x"] == told["per_step"]["network_calls"]
+    np.testing.assert_allclose(by_calls["cells right"]["y"], told["per_step"]["cell_accuracy"], rtol=1e-4)
+    low = [wilson_interval(n, 32)[0] for n in told["tasks"][0]["solved_per_step"]]
+    np.testing.assert_allclose(by_calls["solved"]["low"], low, rtol=1e-4)
+    (margin,) = steps["Advantage margin of each step"]["lines"]
+    np.testing.assert_allclose(margin["y"], told["margin"]["mean"], rtol=1e-4)
+    guided = steps["Guidance: decoded from (1 − w)·before + w·after"]["lines"]
+    assert guided[0]["x"] == [0, 0.5, 1, 1.5]
+
+
+def test_a_long_run_s_curves_are_thinned_and_smoothed(run: Run) -> None:
+    (chart, *_) = Reader(command.page(run)).data["training"]
+    faint, smooth = chart["lines"]
+    assert (faint["faint"], len(faint["x"])) == (True, 300)
+    assert (faint["x"][0], faint["x"][-1]) == (20, 12_000)
+    assert np.std(np.diff(smooth["y"])) < np.std(np.diff(faint["y"]))
+
+
+def test_the_examples_are_the_answers_that_were_kept(dis: Reader) -> None:
+    (part,) = stored_answers(read_run(DIS)).parts()
+    (kept,) = dis.data["examples"]["sets"]
+    assert len(kept["examples"]) == 32
+    one, row = kept["examples"][4], 4
+    assert one["n"] == "example 5"
+    assert b64decode(one["p"]) == part.preds[row].tobytes()
+    assert b64decode(one["q"]) == part.inputs[row].tobytes()
+    assert part.confidence is not None
+    assert part.margin is not None
+    np.testing.assert_allclose(one["c"], part.confidence[row], rtol=1e-3)
+    np.testing.assert_allclose(one["m"], part.margin[row].mean(-1), rtol=1e-3)
+    levels = np.frombuffer(b64decode(one["g"]), np.int8).reshape(6, 16) / 127
+    expected = np.clip(part.margin[row] / kept["limit"], -1, 1)
+    np.testing.assert_allclose(np.sign(levels) * levels**2, expected, atol=0.01)
+    assert one["w"] == (part.preds[row] != part.labels[row]).sum(-1).tolist()
+
+
+@pytest.mark.parametrize("kind", PUZZLES)
+def test_every_kind_of_puzzle_has_a_drawing(kind: str, tmp_path: Path) -> None:
+    run = read_run(write_run(tmp_path / kind, steps=2, arc=False, training_steps=400, puzzles=[kind]))
+    data, remarks = browser_data(stored_answers(run), 200)
+    assert remarks == []
+    assert data is not None
+    (kept,) = data["sets"]
+    assert kept["drawing"]["kind"] == {"cube": "cube", "answer": "text", "reasoning_gym": "text"}.get(
+        kind, "cells"
+    )
+    assert [one["k"] for one in kept["examples"]] == [[0, int(number % 3 == 1)] for number in range(10)]
+
+
+def test_two_datasets_are_looked_at_each_with_its_own_drawing(tmp_path: Path) -> None:
+    run = read_run(
+        write_run(tmp_path / "run", steps=2, arc=False, training_steps=400, puzzles=["sudoku", "queens"])
+    )
+    sudoku, queens = (replace(task, examples=5) for task in run.evaluation.tasks)
+    run = replace(run, evaluation=replace(run.evaluation, tasks=[sudoku, queens]))
+    data, _ = browser_data(stored_answers(run), 200)
+    assert data is not None
+    assert [kept["title"].split(",")[0] for kept in data["sets"]] == ["small-sudoku", "small-queens"]
+    assert [kept["examples"][0]["n"] for kept in data["sets"]] == ["example 1", "example 6"]
+    unknown = replace(run.evaluation, tasks=[replace(sudoku, scorer=""), queens])
+    data, remarks = browser_data(stored_answers(replace(run, evaluation=unknown)), 200)
+    assert data is not None
+    assert len(data["sets"]) == 1
+    assert remarks[0].startswith("small-sudoku cannot be looked at: ")
+
+
+def test_at_most_so_many_examples_are_embedded_some_of_each_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = stored_answers(read_run(TRM))
+    data, _ = browser_data(source, 8)
+    assert data is not None
+    (kept,) = data["sets"]
+    assert len(kept["examples"]) == 8
+    assert any(any(one["k"]) and not one["k"][-1] for one in kept["examples"])  # the one that is broken late
+    assert "the first 1 of each kind" in kept["rule"]
+    monkeypatch.setattr(examples, "MOST_BYTES", 2 * 16 * 16 * 3)
+    data, _ = browser_data(source, 200)
+    assert data is not None
+    assert len(data["sets"][0]["examples"]) == 3
+    assert "the first 3, for the page's size" in data["sets"][0]["rule"]
+
+
+def test_what_a_stranger_wrote_stays_text(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(DIS_SAMPLES, folder)
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    config |= {"run_name": HOSTILE, "project_name": HOSTILE}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    file = folder / "evaluations" / "step_248" / "rollout_samples.npz"
+    with np.load(file) as stored:
+        arrays = dict(stored)
+    arrays["names"] = np.array([HOSTILE] * len(arrays["names"]))
+    np.savez(file, **arrays)
+    text = command.page(read_run(folder))
+    plain, read = Reader(command.page(read_run(DIS_SAMPLES))), Reader(text)
+    assert [tag for tag, _ in read.tags] == [
+        tag for tag, _ in plain.tags
+    ]  # nothing of it has become an element
+    assert not any(name.startswith("on") for _, attributes in read.tags for name in attributes)
+    assert dict(read.tables["Configuration"])["project_name"] == HOSTILE
+    assert read.data["examples"]["sets"][0]["examples"][0]["n"] == HOSTILE
+
+
+def test_the_policy_lets_nothing_run_or_load_but_what_is_on_the_page() -> None:
+    text = command.page(read_run(DIS))
+    read = Reader(text)
+    (policy,) = [a["content"] for tag, a in read.tags if tag == "meta" and "http-equiv" in a]
+    assert policy is not None
+    assert policy.startswith("default-src 'none'; img-src data:;")
+    (style,) = re.findall("<style>(.*?)</style>", text, re.DOTALL)
+    for content in (style, read.scripts[1]):
+        assert f"'sha256-{b64encode(sha256(content.encode()).digest()).decode()}'" in policy
+    outside = [
+        (tag, a)
+        for tag, a in read.tags
+        for key in ("src", "href")
+        if re.match("[a-z]+:|//", a.get(key) or "")
+    ]
+    assert outside == [("link", {"rel": "icon", "href": "data:,"})]
+    assert not re.search(r"\bfetch\(|XMLHttpRequest|import\(|url\((?!data:)|@import|WebSocket", text)
+
+
+def test_the_same_run_gives_the_same_bytes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("a", "b"):
+        command.main([str(DIS), "--output", str(tmp_path / name / "index.html")])
+    assert capsys.readouterr().out.splitlines() == [
+        str(tmp_path / name / "index.html") for name in ("a", "b")
+    ]
+    first, second = ((tmp_path / name / "index.html").read_bytes() for name in ("a", "b"))
+    assert first == second
+    assert len(first) < 150_000
+
+
+def test_a_run_that_kept_no_answers_has_a_page_that_says_so(run: Run) -> None:
+    read = Reader(command.page(replace(run, samples=None)))
+    assert read.data["examples"] is None
+    text = command.page(replace(run, samples=None))
+    assert "no puzzles to look at" in text
+    with pytest.raises(UserError, match="no evaluation 'x' with answers"):
+        command.page(run, "x")
+
+
+def test_a_run_that_still_goes_on_has_a_page_with_what_is_there_and_says_what_is_not(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(DIS_SAMPLES, folder)
+    (folder / "scored" / SCORED).rename(folder / "scored" / f"{SCORED}.unfinished")
+    with (folder / "metrics.jsonl").open("a") as stream:
+        stream.write('{"kind": "train", "st')
+    text = command.page(read_run(folder))
+    for remark in ("the last line of metrics.jsonl is not whole yet", "evaluate.py has not finished it"):
+        assert remark in text
+
+
+def test_arc_has_its_scores_with_the_interval_over_tasks(run: Run) -> None:
+    read = Reader(command.page(run))
+    rows = {name: cells for name, *cells in read.tables["Scores"]}
+    assert rows["ARC/pass@1"][0] == percent(run.evaluation.arc_scores["ARC/pass@1"])
+    assert re.fullmatch(r"\[\d+\.\d, \d+\.\d\] %", rows["ARC/pass@1"][1])
+    assert rows["outputs right, 2 attempts"][0] == "33.3 % (15 of 45)"
+    assert rows["augmented inputs right"][1] == NOTHING
+
+
+def test_provenance_is_that_of_the_last_launch(run: Run) -> None:
+    launches = [
+        {"command": ["a.py", "x=1"], "git": {"commit": "c"}},
+        {"command": ["a.py"], "git": {"commit": None}},
+    ]
+    rows = dict(provenance(replace(run, provenance={"launches": launches})).rows)
+    assert rows == {"launches": "2", "command": "a.py", "git.commit": NOTHING}
+    assert dict(provenance(replace(run, provenance={"launches": "?"})).rows) == {"launches": "?"}
+
+
+def test_numbers_that_cannot_be_are_shown_without_an_interval(run: Run) -> None:
+    strange = replace(run.evaluation, counts={"outputs": 0, "outputs_correct@1": 3})
+    read = Reader(command.page(replace(run, evaluation=strange, outputs=[])))
+    rows = {name: cells for name, *cells in read.tables["Scores"]}
+    assert rows["outputs right, 1 attempt"][:2] == ["3 of 0", NOTHING]
+    assert run_facts(run, strange, None)[0][0] == "training"
+
+
+def test_html_and_json_are_escaped() -> None:
+    assert table_html(Table("a<b", ["<h>"], [["<i>", "&"]])) == (
+        '<table><caption class="hidden">a&lt;b</caption><thead><tr><th scope="col">&lt;h&gt;</th></tr></thead>'
+        '<tbody><tr><th scope="row">&lt;i&gt;</th><td>&amp;</td></tr></tbody></table>'
+    )
+    hostile = {"</script>": ["<!--", "\u2028", "\ud800", "&"]}
+    text = json_in_script(hostile)
+    assert text.isascii()
+    assert not set("<>&") & set(text)
+    assert json.loads(text) == hostile
+    with pytest.raises(ValueError, match="Out of range"):
+        json_in_script(float("nan"))

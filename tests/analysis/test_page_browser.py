@@ -1,0 +1,222 @@
+"""The page in a real browser without a window: it runs, asks nothing of anybody, and does what its controls say."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from analysis.page.__main__ import page
+from analysis.reading.run_directory import read_run
+from analysis.reading.stored_answers import stored_answers
+from tests.analysis.headless import NAMES, Tab, browser_tab, find_browser
+from tests.analysis.recorded import DIS, SCORED, TRM
+from tests.analysis.small_puzzles import PUZZLES
+from tests.analysis.synthetic_run import write_run
+
+PROGRAM = find_browser()
+pytestmark = pytest.mark.skipif(
+    PROGRAM is None, reason=f"no browser is installed: none of {', '.join(NAMES)}"
+)
+
+READOUT = "document.querySelector('.readout').textContent"
+ITEMS = "[...document.querySelectorAll('.list li .name')].map(item => item.textContent)"
+SELECTED = "document.querySelector('.list [aria-selected=true] .name').textContent"
+DRAWN = "document.querySelectorAll('.chart svg.plot path').length > 10"
+
+
+@pytest.fixture(scope="module")
+def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
+    assert PROGRAM is not None
+    with browser_tab(PROGRAM, tmp_path_factory.mktemp("profile")) as tab:
+        yield tab
+
+
+def opened(tab: Tab, run: Path, file: Path, **how: Any) -> Tab:
+    """The page of a run, newly loaded."""
+    file.write_text(page(read_run(run)))
+    tab.requests.clear()
+    tab.complaints.clear()
+    tab.open(file, **how)
+    tab.wait_for(DRAWN)
+    return tab
+
+
+def slide(tab: Tab, step: int) -> None:
+    """Move the slider as a hand would."""
+    tab.value(
+        f"(s => {{ s.value = {step}; s.dispatchEvent(new Event('input', {{bubbles: true}})) }})"
+        "(document.querySelector('input[type=range]'))"
+    )
+
+
+def written(tab: Tab, board: int) -> list[tuple[int, int, str]]:
+    """(row, column, digit) of everything in a board; boards are question, answer after the step, margin, solution."""
+    found = tab.value(
+        f"[...document.querySelectorAll('.boards figure')[{board}].querySelectorAll('text')]"
+        ".map(t => [t.getAttribute('y') / 20 - .5, t.getAttribute('x') / 20 - .5, t.textContent])"
+    )
+    return sorted((round(row), round(column), digit) for row, column, digit in found)
+
+
+def digits(tokens: np.ndarray) -> list[tuple[int, int, str]]:
+    cells = tokens.reshape(4, 4)
+    return [(row, column, str(cells[row, column] - 1)) for row, column in np.argwhere(cells > 1).tolist()]
+
+
+def scores(run: Path) -> dict[str, Any]:
+    return json.loads((run / "scored" / SCORED / "scores.json").read_text())
+
+
+@pytest.mark.parametrize(
+    "how", [{}, {"dark": True}, {"width": 390, "height": 800}], ids=["light", "dark", "narrow"]
+)
+def test_nothing_is_asked_for_and_nothing_is_complained_of(
+    tab: Tab, tmp_path: Path, how: dict[str, Any]
+) -> None:
+    file = tmp_path / "index.html"
+    opened(tab, TRM, file, **how)
+    slide(tab, 3)
+    assert tab.requests == [file.resolve().as_uri()]
+    assert tab.complaints == []
+    assert tab.value("performance.getEntriesByType('resource').length") == 0
+    assert tab.value("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_the_slider_shows_the_answer_after_each_step(tab: Tab, tmp_path: Path) -> None:
+    opened(tab, DIS, tmp_path / "index.html")
+    (part,) = stored_answers(read_run(DIS)).parts()
+    told = scores(DIS)
+    for step in range(6):
+        slide(tab, step + 1)
+        assert written(tab, 1) == digits(part.preds[0, step])
+        reading = tab.value(READOUT)
+        wrong = int((part.preds[0, step] != part.labels[0]).sum())
+        calls = told["per_step"]["network_calls"][step]
+        verdict = "not solved" if wrong else "solved"
+        assert reading.startswith(f"step {step + 1} of 6{calls} network calls{verdict}{wrong} wrong")
+    assert written(tab, 0) == digits(part.inputs[0])
+    assert written(tab, 3) == digits(part.labels[0])
+
+
+def test_wrong_cells_and_changes_are_marked_and_the_margin_has_its_colours(tab: Tab, tmp_path: Path) -> None:
+    opened(tab, DIS, tmp_path / "index.html")
+    (part,) = stored_answers(read_run(DIS)).parts()
+    slide(tab, 3)
+    count = "document.querySelectorAll('.boards figure')[1].querySelectorAll('{}').length"
+    assert tab.value(count.format("circle")) == (part.preds[0, 2] != part.labels[0]).sum()
+    assert tab.value(count.format("path.changed")) == (part.preds[0, 2] != part.preds[0, 1]).sum()
+    captions = "[...document.querySelectorAll('.boards figcaption')].map(one => one.textContent)"
+    assert tab.value(captions) == ["question", "after step 3 of 6", "advantage margin", "solution"]
+    tab.value("document.querySelectorAll('.toggles input').forEach(box => box.click())")
+    assert tab.value(count.format("circle, path.changed")) == 0
+    assert tab.value(captions) == ["question", "after step 3 of 6", "solution"]
+
+
+@pytest.mark.parametrize("run", [DIS, TRM])
+def test_filters_show_as_many_puzzles_as_scores_json_says(tab: Tab, tmp_path: Path, run: Path) -> None:
+    opened(tab, run, tmp_path / "index.html")
+    told = scores(run)
+    solved = told["tasks"][0]["verdicts"]["solved"]
+    expected = {
+        "all": 32,
+        "solved": solved,
+        "unsolved": 32 - solved,
+        "fixed-late": told["over_steps"]["fixed_late"],
+        "broken-late": told["over_steps"]["broken_late"],
+    }
+    for kind, count in expected.items():
+        button = f"document.querySelector('[data-filter={kind}]')"
+        assert tab.value(f"{button}.querySelector('.count').textContent") == str(count)
+        assert tab.value(f"{button}.disabled") == (count == 0)
+        if count:
+            tab.value(f"{button}.click()")
+            assert len(tab.value(ITEMS)) == count
+            assert tab.value(f"{button}.getAttribute('aria-pressed')") == "true"
+            assert tab.value(SELECTED) == tab.value("document.querySelector('.stage h3').textContent")
+
+
+def test_arrows_go_through_steps_and_puzzles(tab: Tab, tmp_path: Path) -> None:
+    opened(tab, DIS, tmp_path / "index.html")
+    tab.value("document.querySelector('#puzzles').scrollIntoView({behavior: 'instant'})")
+    for key, step, name in [
+        ("ArrowRight", 2, "example 1"),
+        ("ArrowDown", 2, "example 2"),
+        ("ArrowRight", 3, "example 2"),
+        ("ArrowLeft", 2, "example 2"),
+        ("ArrowUp", 2, "example 1"),
+        ("ArrowUp", 2, "example 1"),
+    ]:
+        tab.press(key)
+        assert tab.value(READOUT).startswith(f"step {step} of 6")
+        assert tab.value(SELECTED) == name
+    assert tab.value("location.hash") == "#puzzle=1&step=2"
+    tab.value("document.querySelector('input[type=range]').focus()")
+    tab.press("ArrowRight")
+    assert tab.value(READOUT).startswith("step 3 of 6")
+    tab.press("ArrowDown")
+    assert (tab.value(SELECTED), tab.value(READOUT)[:11]) == ("example 2", "step 3 of 6")
+
+
+def test_the_steps_play_by_themselves_to_the_last(tab: Tab, tmp_path: Path) -> None:
+    opened(tab, DIS, tmp_path / "index.html")
+    slide(tab, 5)
+    tab.value("document.querySelector('.controls button').click()")
+    tab.wait_for(f"{READOUT}.startsWith('step 6 of 6')")
+    tab.wait_for("document.querySelector('.controls button').getAttribute('aria-label') === 'Play the steps'")
+
+
+@pytest.mark.parametrize("kind", [*PUZZLES, "arc"])
+def test_every_kind_of_puzzle_is_drawn_at_every_step(tab: Tab, tmp_path: Path, kind: str) -> None:
+    puzzles = [] if kind == "arc" else [kind]
+    run = write_run(tmp_path / kind, steps=2, arc=kind == "arc", training_steps=400, puzzles=puzzles)
+    opened(tab, run, tmp_path / "index.html")
+    pictures = "document.querySelectorAll('.boards svg, .boards pre').length"
+    for step in (1, 2):
+        slide(tab, step)
+        assert tab.value(pictures) == 3
+        assert tab.value("document.querySelector('.boards').innerHTML.includes('undefined')") is False
+    assert tab.complaints == []
+
+
+def test_a_stranger_s_words_do_nothing(tab: Tab, tmp_path: Path) -> None:
+    hostile = "</script><img src=x onerror=window.hacked=1>"
+    run = write_run(tmp_path / "run", steps=2, arc=False, training_steps=400, puzzles=["sudoku"])
+    (run / "config.yaml").write_text(f"run_name: '{hostile}'\nseed: 0\n")
+    file = run / "evaluations" / "step_400" / "rollout_samples.npz"
+    with np.load(file) as stored:
+        arrays = dict(stored)
+    arrays["names"] = np.array([hostile] * len(arrays["names"]))
+    np.savez(file, **arrays)
+    opened(tab, run, tmp_path / "index.html")
+    assert tab.value("window.hacked === undefined && document.querySelectorAll('main img').length === 0")
+    assert tab.value("document.querySelector('h1').textContent") == hostile
+    assert tab.value("document.querySelector('.stage h3').textContent") == hostile
+    assert tab.complaints == []
+    assert len(tab.requests) == 1
+
+
+def test_light_and_dark_can_be_changed_by_hand(tab: Tab, tmp_path: Path) -> None:
+    opened(tab, DIS, tmp_path / "index.html", dark=True)
+    background = "getComputedStyle(document.body).backgroundColor"
+    dark = tab.value(background)
+    tab.value("document.querySelector('#theme').click()")
+    light = tab.value(background)
+    tab.value("document.querySelector('#theme').click()")
+    assert (light, tab.value(background)) == ("rgb(255, 255, 255)", dark)
+    assert dark != light
+
+
+def test_what_is_clicked_has_a_name_for_those_who_hear_it(tab: Tab, tmp_path: Path) -> None:
+    opened(tab, TRM, tmp_path / "index.html")
+    nodes = tab.call("Accessibility.getFullAXTree")["nodes"]
+    named = {"button", "slider", "link", "option", "listbox", "checkbox", "image"}
+    found: dict[str, list[str]] = {}
+    for node in nodes:
+        role = node.get("role", {}).get("value")
+        if role in named and not node.get("ignored"):
+            found.setdefault(role, []).append(node.get("name", {}).get("value", ""))
+    assert {"button", "slider", "option", "listbox", "checkbox", "image"} <= found.keys()
+    assert [(role, name) for role, names in found.items() for name in names if not name] == []
