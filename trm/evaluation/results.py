@@ -10,7 +10,9 @@ import numpy as np
 
 from trm.checksums import damage, write_manifest
 from trm.errors import report
+from trm.evaluation.arc_outputs import outputs_table
 from trm.evaluation.evaluate import Evaluation
+from trm.evaluation.table import table
 
 SCORES_FILE = "scores.json"
 ARRAYS = {  # file → field of an `Evaluation`
@@ -21,7 +23,8 @@ ARRAYS = {  # file → field of an `Evaluation`
 }
 
 
-OPTIONAL = ("submission.json", "outputs.jsonl", *(f"{name}.npz" for name in ARRAYS))
+OUTPUTS_TABLE = "outputs.txt"  # of ARC's test outputs, to read
+OPTIONAL = ("submission.json", "outputs.jsonl", OUTPUTS_TABLE, *(f"{name}.npz" for name in ARRAYS))
 
 
 def write_evaluation(folder: Path, evaluation: Evaluation) -> None:
@@ -40,6 +43,7 @@ def write_results(folder: Path, evaluation: Evaluation) -> None:
     (folder / SCORES_FILE).write_text(json.dumps(evaluation.scores, indent=1) + "\n")
     if evaluation.voting is not None:
         evaluation.voting.write(folder)
+        (folder / OUTPUTS_TABLE).write_text(table(outputs_table(evaluation.voting.outputs)) + "\n")
     for name, field in ARRAYS.items():
         arrays = getattr(evaluation, field)
         if arrays:
