@@ -175,7 +175,6 @@ function point(plot, tip, spec, place, event) {
   tip.replaceChildren(html("div", {}, html("b", {}, `${spec.x.replace(/ \(.*/, "")} ${brief(nearest)}`)), ...rows);
   tip.hidden = false;
   const x = place.x(nearest), right = x > place.width / 2;
-  tip.style.left = right ? "" : `${plot.offsetLeft || 0}px`;
   tip.style.left = `${x + (right ? -tip.offsetWidth - 4 : 22)}px`;
   tip.style.top = `${box.top - plot.parentElement.getBoundingClientRect().top + TOP}px`;
   mark(plot, nearest, place);

@@ -195,8 +195,8 @@ def _halting(scored: Scored) -> Json:
         at = [point.network_calls], [point.exact_accuracy]
         lines.append(line("the first right step (oracle)", *at, look=5, dots=True))
     return {
-        "title": "Stopping early: whole examples right by mean network calls",
-        "x": "network calls, mean over examples",
+        "title": "Stopping early, example by example",
+        "x": "mean network calls",
         "y": "whole examples right",
         "lines": lines,
         "share": True,

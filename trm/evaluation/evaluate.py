@@ -7,7 +7,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -180,7 +180,7 @@ class Evaluator:
         self._scoring()  # what is missing is told before training
 
     def run(self, over: Callable[[Any], Any] = iter) -> Evaluation:
-        """Evaluate the whole split; every rank takes part, only the first one's result is complete.
+        """Evaluate the whole split; every rank takes part and gets the scores, the first one also all the rest.
 
         over: wraps the batches, for a progress bar.
         """
@@ -192,7 +192,7 @@ class Evaluator:
         evaluation = scoring.result() if self.ranks.is_first else Evaluation({}, None, {}, {})
         speed = self.data.total_examples / (time.monotonic() - started)
         evaluation.scores.update(seed=self.seed, examples_per_second=speed)
-        return evaluation
+        return replace(evaluation, scores=self.ranks.broadcast_object(evaluation.scores))
 
     def _scoring(self) -> Scoring:
         rules = Rules(self.supervision.confidence_kind, self.arc, save_outputs=self.save_outputs)

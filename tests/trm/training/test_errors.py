@@ -138,7 +138,7 @@ def test_scoring_what_is_no_run_is_refused(tmp_path: Path) -> None:
     script = [command("evaluate.py")[0], str(REPOSITORY / "evaluate.py")]
     assert "no checkpoint at nowhere" in complaint([*script, "nowhere"], tmp_path)
     assert "did you mean --checkpoint?" in complaint([*script, "--chekpoint", "x"], tmp_path)
-    assert "one of the two" in complaint(script, tmp_path)
+    assert "one target" in complaint(script, tmp_path)
 
 
 def test_an_arc_evaluator_without_arc_data_is_refused(dataset: Path, tmp_path: Path) -> None:
