@@ -14,6 +14,7 @@ from analysis import style
 
 WITHOUT = "#D9D9D9"
 SCALE = LinearSegmentedColormap.from_list("margin", [style.VERMILION, "#FFFFFF", style.BLUE])
+LEAST_LIMIT = 0.1  # smaller differences between logits mean nothing to the eye
 MOST_SHARE = 0.98  # of the numbers that the colours tell apart: a few large ones would fade all others
 
 
@@ -28,7 +29,7 @@ class Heat:
         """Colours for these numbers; nan and infinities do not count."""
         finite = np.abs(numbers[np.isfinite(numbers)])
         limit = float(np.quantile(finite, MOST_SHARE)) if finite.size else 0.0
-        return cls(limit if limit > 0 else 1.0)
+        return cls(max(limit, LEAST_LIMIT))
 
     def rgb(self, numbers: NDArray[np.float64]) -> NDArray[np.float64]:
         """A colour for each number, `[…]` → `[…, 3]`."""

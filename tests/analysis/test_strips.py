@@ -11,7 +11,7 @@ from matplotlib.colors import to_hex
 
 from analysis import strips
 from analysis.choosing import KINDS, choose
-from analysis.drawing.heat import WITHOUT, Heat, signed
+from analysis.drawing.heat import LEAST_LIMIT, WITHOUT, Heat, signed
 from analysis.reading.run_directory import Run, read_run
 from analysis.reading.stored_answers import Answered, stored_answers
 from tests.analysis.recorded import DIS, DIS_SAMPLES, SCORED, TRM
@@ -149,7 +149,8 @@ def test_colours_tell_sign_and_size_and_grey_is_not_scored() -> None:
     assert above[blue] > above[red]
     np.testing.assert_allclose(quarter, (above + 1) / 2, atol=0.01)  # √¼ of the way from white
     assert to_hex(none).upper() == WITHOUT
-    assert Heat.over(np.array([np.nan, np.inf])).limit == 1
+    assert Heat.over(np.array([np.nan, np.inf])).limit == LEAST_LIMIT
+    assert Heat.over(np.full(9, 1e-6)).limit == LEAST_LIMIT
     assert Heat.over(np.append(np.ones(99), 1e6)).limit == 1
 
 

@@ -1,0 +1,136 @@
+"""What happens inside supervision steps on one example: fed tokens, targets, answers before and after, network calls.
+
+L grid tokens, P puzzle tokens, D hidden, S supervision steps, T cycles of n latent updates and one of the answer.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from torch import Tensor
+
+from analysis import style
+from analysis.drawing.heat import Heat, signed
+from analysis.drawing.pictures import Example, Picture
+from analysis.drawing.sheets import Sheet, Space
+from dis_trm.guidance import advantage_margin
+from trm.model import Latents, TinyRecursiveModel
+from trm.puzzles.batch import Batch
+from trm.randomness import SeededStepRandom
+from trm.supervision import Supervision
+
+MOST_STEPS = 8  # in a figure
+ROWS = ("fed", "before", "after", "target")  # of it, above the margins
+
+
+@dataclass(frozen=True)
+class TracedStep:
+    """One supervision step of one example, `[L]` each.
+
+    fed: tokens that were embedded.  before, after: what the head reads from z_H, argmax.  target: what the step is
+    trained towards.  margin: the advantage margin at w = 1, nan where not scored.
+    """
+
+    fed: NDArray[np.int64]
+    before: NDArray[np.int64]
+    after: NDArray[np.int64]
+    target: NDArray[np.int64]
+    margin: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class TracedCall:
+    """One pass of the reasoning module.
+
+    updated: `z_L` or `z_H`.  answer: `[L]` what the head reads from z_H afterwards.
+    change: ‖new − old‖ / ‖old‖ of what was updated.
+    """
+
+    updated: str
+    answer: NDArray[np.int64]
+    change: float
+
+
+@torch.no_grad()
+def trace_steps(supervision: Supervision[Any], example: Batch, seed: int = 0) -> list[TracedStep]:
+    """Answer one example from scratch and note each step, with the targets that training would draw with `seed`."""
+    model = supervision.model
+    was_training = model.training
+    model.eval()
+    rng = SeededStepRandom(seed, 0, 1, 0, 1)
+    carry, steps = supervision.initial_carry(example), []
+    reference = model.answer_logits(model.initial_latents(1).z_H)
+    fed = example.inputs
+    for number in range(1, supervision.max_steps + 1):
+        output = supervision.step(carry, example, rng)
+        carry = output.carry
+        path = getattr(carry, "path", None)  # DIS has a target for each step; TRM's is always the answer
+        target = carry.labels if path is None else path[:, min(number, path.shape[1] - 1)]
+        margin = advantage_margin(reference, output.logits, example.labels)
+        before, after = _first(reference.argmax(-1)), _first(output.logits.argmax(-1))
+        steps.append(TracedStep(_first(fed), before, after, _first(target), margin[0].double().numpy()))
+        reference, fed = output.logits, getattr(carry, "fed", carry.inputs)
+    model.train(was_training)
+    return steps
+
+
+@torch.no_grad()
+def trace_calls(model: TinyRecursiveModel, latents: Latents, x: Tensor) -> Iterator[TracedCall]:
+    """The T·(n+1) network calls of one supervision step of one example, as `TinyRecursiveModel.recurse` makes them.
+
+    x: `[1, P+L, D]`, the embedded question.
+    """
+    z_H, z_L, config = latents.z_H, latents.z_L, model.config
+    for _ in range(config.H_cycles):
+        for _ in range(config.L_cycles):
+            old, z_L = z_L, model.L_level(z_L, z_H + x, model.rotary)
+            yield TracedCall("z_L", _read(model, z_H), _change(old, z_L))
+        old, z_H = z_H, model.L_level(z_H, z_L, model.rotary)
+        yield TracedCall("z_H", _read(model, z_H), _change(old, z_H))
+
+
+def steps_figure(picture: Picture, example: Example, steps: Sequence[TracedStep], heading: str) -> Figure:
+    """Draw each step in a column: fed, answers before and after, target, and the margin."""
+    shown = style.evenly_chosen(len(steps), MOST_STEPS)
+    heat = Heat.over(np.stack([steps[place].margin for place in shown]))
+    with style.applied():
+        sheet = Sheet(
+            columns=[picture.answer_width] * len(shown),
+            titles=[f"step {place + 1}" for place in shown],
+            rows=[*[Space(picture.height(example))] * len(ROWS), Space(picture.colours_height(example))],
+            heading=heading,
+            caption=[
+                "Fed: the tokens embedded at this step. Before, after: what the head reads from z_H. Target: what the "
+                "step is trained towards. White dots: not as in the solution.",
+                "Margin: how much the step favoured the solution's token over the others, its mean below.",
+            ],
+            scale=True,
+        )
+        fig, rows = sheet.figure()
+        for name, row in zip(ROWS, rows, strict=False):
+            row.pictures[0].set_ylabel(name, fontsize=8, labelpad=3)
+            for axes, place in zip(row.pictures, shown, strict=True):
+                picture.draw_prediction(axes, example, getattr(steps[place], name), solved=False)
+        rows[-1].pictures[0].set_ylabel("margin", fontsize=8, labelpad=3)
+        for axes, place in zip(rows[-1].pictures, shown, strict=True):
+            margin = steps[place].margin
+            picture.draw_colours(axes, example, heat.rgb(margin))
+            axes.set_xlabel(signed(float(np.nanmean(margin)), ".2f"), fontsize=7.5, labelpad=2)
+        heat.draw_scale(sheet.scale_axes(fig))
+    return fig
+
+
+def _first(tokens: Tensor) -> NDArray[np.int64]:
+    return tokens[0].long().numpy()
+
+
+def _read(model: TinyRecursiveModel, z_H: Tensor) -> NDArray[np.int64]:
+    return _first(model.answer_logits(z_H).argmax(-1))
+
+
+def _change(old: Tensor, new: Tensor) -> float:
+    return float((new - old).float().norm() / old.float().norm())
