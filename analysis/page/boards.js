@@ -100,7 +100,7 @@ function ring(row, column, sign) {
 }
 
 function frame(row, column) {
-  const made = element("path", { class: "changed", d: rectangle(column * CELL + 1.3, row * CELL + 1.3, CELL - 2.6), fill: "none", "stroke-width": 2.4 });
+  const made = element("path", { class: "changed", d: rectangle(column * CELL + 1.3, row * CELL + 1.3, CELL - 2.6), fill: "none", "stroke-width": 2 });
   made.style.stroke = "var(--changed)";
   return made;
 }
