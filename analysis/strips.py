@@ -22,6 +22,7 @@ from analysis.drawing.sheets import Row, Sheet, Space
 from analysis.reading.run_directory import Run, Samples, read_run
 from analysis.reading.stored_answers import StoredAnswers, stored_answers
 from trm.command_line import CommandLine, integer, run_command
+from trm.errors import UserError
 
 USUAL, ROWS = 6, 6  # examples without another wish; on a sheet
 MOST_STEPS = 8
@@ -176,8 +177,14 @@ def chosen_by(options: argparse.Namespace) -> Chosen:
     """What the flags of `add_choice` ask for.
 
     Raises:
-        UserError: the run cannot be read, or has nothing of that.
+        UserError: two choices at once, or the run cannot be read or has nothing of that.
     """
+    if options.examples and options.kind:
+        raise UserError(
+            f"--examples {' '.join(options.examples)} with --{options.kind}",
+            "examples by name, or by what became of them",
+            "give one of the two",
+        )
     source = stored_answers(read_run(options.run), options.evaluation)
     wanted = {"names": options.examples, "kind": options.kind, "dataset": options.dataset}
     return choose(source, options.most, **wanted, halves=True)

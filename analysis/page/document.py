@@ -13,7 +13,8 @@ from importlib.resources import files
 from string import Template
 from typing import Any
 
-from analysis.page.tables import Row, Table
+from analysis.page.tables import Row
+from analysis.tables import Table
 
 PROGRAM = ("charts.js", "boards.js", "browser.js", "page.js")  # in this order, as one script
 NOT_IN_SCRIPTS = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
@@ -45,10 +46,10 @@ def document(
 
 
 def table_html(table: Table) -> str:
-    """A table whose first column names its rows."""
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in table.head)
+    """A table whose first column names its rows; its title is for those who hear the page."""
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in table.header)
     rows = "".join(_row_html(row) for row in table.rows)
-    name = f'<caption class="hidden">{escape(table.name)}</caption>'
+    name = f'<caption class="hidden">{escape(table.title)}</caption>'
     return f"<table>{name}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
 

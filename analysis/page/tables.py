@@ -4,7 +4,6 @@ S supervision steps.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from analysis.drawing.heat import signed
@@ -12,6 +11,7 @@ from analysis.methods import flat
 from analysis.reading.evaluations import Evaluation
 from analysis.reading.run_directory import Run
 from analysis.reading.scored import Scored
+from analysis.tables import UNKNOWN, Table
 from trm.evaluation.arc_voting import OutputRecord, task_shares
 from trm.evaluation.intervals import bootstrap_interval, wilson_interval
 from trm.evaluation.scorers.base import SOLVED
@@ -19,35 +19,17 @@ from trm.evaluation.table import duration, percent, percent_range
 from trm.randomness import numpy_generator
 from trm.untrusted import shown
 
-NOTHING = "–"
 LONGEST = 400  # characters of a value
 Row = Sequence[str]
-
-
-@dataclass(frozen=True)
-class Table:
-    """name: of it, for those who hear it.  head: of the columns, the first of which names the rows."""
-
-    name: str
-    head: Row
-    rows: Sequence[Row]
 
 
 def scores_table(evaluation: Evaluation, outputs: Sequence[OutputRecord]) -> Table:
     """The scores beside what copying the input scores; outputs: of ARC, where they are of this evaluation."""
     rows = [*_arc_rows(evaluation, outputs), *_verdict_rows(evaluation)]
-    rows.append(
-        (
-            "cells right",
-            percent(evaluation.cell_accuracy[-1]),
-            NOTHING,
-            percent(evaluation.copy_cell),
-            NOTHING,
-        )
-    )
-    rows.append(_exact_row(evaluation))
+    cells, copied = percent(evaluation.cell_accuracy[-1]), percent(evaluation.copy_cell)
+    rows += [("cells right", cells, UNKNOWN, copied, UNKNOWN), _exact_row(evaluation)]
     head = ["score", "model", "95 % interval", "copy the input", "best possible"]
-    if all(row[-1] == NOTHING for row in rows):
+    if all(row[-1] == UNKNOWN for row in rows):
         head, rows = head[:-1], [row[:-1] for row in rows]
     return Table("Scores", head, rows)
 
@@ -66,7 +48,7 @@ def steps_table(evaluation: Evaluation, scored: Scored | None) -> Table:
         columns.append((name, list(map(percent, task.solved_shares))))
     if evaluation.hamming:
         columns.append(("wrong cells", [f"{cells:.2f}" for cells in evaluation.hamming]))
-        columns.append(("cells changed", [NOTHING, *map(percent, evaluation.changed)]))
+        columns.append(("cells changed", [UNKNOWN, *map(percent, evaluation.changed)]))
     if scored is not None and scored.over_steps is not None:
         over = scored.over_steps
         columns.append(("right for the first time", [f"{count:,}" for count in over.first_right[1:]]))
@@ -128,7 +110,7 @@ def _pairs(name: str, values: Mapping[str, Any]) -> Table:
 
 
 def _said(value: Any) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else NOTHING if value is None else str(value)
+    return ", ".join(map(str, value)) if isinstance(value, list) else UNKNOWN if value is None else str(value)
 
 
 def _verdict_rows(evaluation: Evaluation) -> list[Row]:
@@ -137,7 +119,7 @@ def _verdict_rows(evaluation: Evaluation) -> list[Row]:
         prefix = f"{task.dataset}: " if len(evaluation.scored_tasks) > 1 else ""
         for name in sorted(task.verdicts, key=lambda name: name != SOLVED):
             count = task.verdicts[name]
-            rows.append((prefix + name.replace("_", " "), *_counted(count, task.examples), NOTHING, NOTHING))
+            rows.append((prefix + name.replace("_", " "), *_counted(count, task.examples), UNKNOWN, UNKNOWN))
     return rows
 
 
@@ -146,8 +128,8 @@ def _exact_row(evaluation: Evaluation) -> Row:
     share, best = evaluation.exact_accuracy[-1], evaluation.best_exact_match
     name = "augmented inputs right" if evaluation.is_arc else "whole examples right"
     right = round(share * evaluation.examples)
-    model = (percent(share), NOTHING) if evaluation.is_arc else _counted(right, evaluation.examples)
-    return (name, *model, percent(evaluation.copy_exact), NOTHING if best is None else percent(best))
+    model = (percent(share), UNKNOWN) if evaluation.is_arc else _counted(right, evaluation.examples)
+    return (name, *model, percent(evaluation.copy_exact), UNKNOWN if best is None else percent(best))
 
 
 def _arc_rows(evaluation: Evaluation, outputs: Sequence[OutputRecord]) -> list[Row]:
@@ -155,14 +137,14 @@ def _arc_rows(evaluation: Evaluation, outputs: Sequence[OutputRecord]) -> list[R
     for name, score in evaluation.arc_scores.items():
         copied = evaluation.copy_arc_scores.get(name)
         interval = _over_tasks(outputs, name)
-        rows.append((name, percent(score), interval, NOTHING if copied is None else percent(copied), NOTHING))
+        rows.append((name, percent(score), interval, UNKNOWN if copied is None else percent(copied), UNKNOWN))
     for attempts in (1, 2):
         key = f"outputs_correct@{attempts}"
         if key in evaluation.counts:
             copied = evaluation.copy_counts.get(key)
             model = _counted(evaluation.counts[key], evaluation.counts["outputs"])
             name = f"outputs right, {attempts} attempt{'s' * (attempts > 1)}"
-            rows.append((name, *model, NOTHING if copied is None else str(copied), NOTHING))
+            rows.append((name, *model, UNKNOWN if copied is None else str(copied), UNKNOWN))
     return rows
 
 
@@ -170,15 +152,15 @@ def _over_tasks(outputs: Sequence[OutputRecord], name: str) -> str:
     """The bootstrap interval of pass@k over tasks, where there is something to draw from."""
     attempts = name.removeprefix("ARC/pass@")
     if not attempts.isdecimal() or not outputs:
-        return NOTHING
+        return UNKNOWN
     shares = task_shares(outputs, int(attempts))
     if len(set(shares)) < 2:
-        return NOTHING
+        return UNKNOWN
     rng = numpy_generator(0, "bootstrap over tasks", int(attempts))
     return percent_range(*bootstrap_interval(shares, rng))
 
 
 def _counted(right: int, of: int) -> tuple[str, str]:
     if not (0 <= right <= of and of):
-        return f"{right:,} of {of:,}", NOTHING
+        return f"{right:,} of {of:,}", UNKNOWN
     return f"{percent(right / of)} ({right:,} of {of:,})", percent_range(*wilson_interval(right, of))

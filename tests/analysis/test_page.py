@@ -18,9 +18,10 @@ from analysis.page import __main__ as command
 from analysis.page import examples
 from analysis.page.document import json_in_script, table_html
 from analysis.page.examples import browser_data
-from analysis.page.tables import NOTHING, Table, provenance, run_facts
+from analysis.page.tables import provenance, run_facts
 from analysis.reading.run_directory import Run, read_run
 from analysis.reading.stored_answers import stored_answers
+from analysis.tables import UNKNOWN, Table
 from tests.analysis.recorded import DIS, DIS_SAMPLES, SCORED, TRM
 from tests.analysis.small_puzzles import PUZZLES
 from tests.analysis.synthetic_run import write_run
@@ -90,9 +91,9 @@ def test_the_scores_are_those_of_scores_json_with_their_intervals(dis: Reader) -
     rows = {name: cells for name, *cells in dis.tables["Scores"]}
     solved = told["tasks"][0]["verdicts"]["solved"]
     interval = percent_range(*wilson_interval(solved, 32))
-    assert rows["solved"] == [f"{percent(solved / 32)} ({solved} of 32)", interval, NOTHING]
+    assert rows["solved"] == [f"{percent(solved / 32)} ({solved} of 32)", interval, UNKNOWN]
     cells = told["per_step"]["cell_accuracy"][-1], told["copy"]["cell_accuracy"]
-    assert rows["cells right"] == [percent(cells[0]), NOTHING, percent(cells[1])]
+    assert rows["cells right"] == [percent(cells[0]), UNKNOWN, percent(cells[1])]
     assert rows["whole examples right"][0].startswith(percent(told["per_step"]["exact_accuracy"][-1]))
 
 
@@ -106,7 +107,7 @@ def test_each_supervision_step_s_numbers_are_those_of_scores_json(dis: Reader) -
     assert columns["whole examples right"] == tuple(map(percent, per_step["exact_accuracy"]))
     assert columns["solved"] == tuple(percent(n / 32) for n in told["tasks"][0]["solved_per_step"])
     assert columns["wrong cells"] == tuple(f"{cells:.2f}" for cells in per_step["hamming"])
-    assert columns["cells changed"] == (NOTHING, *map(percent, per_step["changed"]))
+    assert columns["cells changed"] == (UNKNOWN, *map(percent, per_step["changed"]))
     assert columns["right for the first time"] == tuple(map(str, over["first_right"][1:]))
     assert columns["margin > 0"] == tuple(map(percent, told["margin"]["share_positive"]))
     margins = [float(text.replace("−", "-")) for text in columns["advantage margin"]]
@@ -278,7 +279,7 @@ def test_arc_has_its_scores_with_the_interval_over_tasks(run: Run) -> None:
     assert rows["ARC/pass@1"][0] == percent(run.evaluation.arc_scores["ARC/pass@1"])
     assert re.fullmatch(r"\[\d+\.\d, \d+\.\d\] %", rows["ARC/pass@1"][1])
     assert rows["outputs right, 2 attempts"][0] == "33.3 % (15 of 45)"
-    assert rows["augmented inputs right"][1] == NOTHING
+    assert rows["augmented inputs right"][1] == UNKNOWN
 
 
 def test_provenance_is_that_of_the_last_launch(run: Run) -> None:
@@ -287,7 +288,7 @@ def test_provenance_is_that_of_the_last_launch(run: Run) -> None:
         {"command": ["a.py"], "git": {"commit": None}},
     ]
     rows = dict(provenance(replace(run, provenance={"launches": launches})).rows)
-    assert rows == {"launches": "2", "command": "a.py", "git.commit": NOTHING}
+    assert rows == {"launches": "2", "command": "a.py", "git.commit": UNKNOWN}
     assert dict(provenance(replace(run, provenance={"launches": "?"})).rows) == {"launches": "?"}
 
 
@@ -295,7 +296,7 @@ def test_numbers_that_cannot_be_are_shown_without_an_interval(run: Run) -> None:
     strange = replace(run.evaluation, counts={"outputs": 0, "outputs_correct@1": 3})
     read = Reader(command.page(replace(run, evaluation=strange, outputs=[])))
     rows = {name: cells for name, *cells in read.tables["Scores"]}
-    assert rows["outputs right, 1 attempt"][:2] == ["3 of 0", NOTHING]
+    assert rows["outputs right, 1 attempt"][:2] == ["3 of 0", UNKNOWN]
     assert run_facts(run, strange, None)[0][0] == "training"
 
 
