@@ -39,7 +39,8 @@ NUMBERS = 3
 _POINTS = 2 * NUMBERS  # K
 _PRIME = (1 << 31) - 1
 _BITS = 31
-_AT_ONCE = 256  # sequences: their arrays stay in the processor's cache
+_AT_ONCE = 256  # sequences
+_IN_CACHE = 64  # of them, whose 8 bytes for each cell stay in the processor's cache
 
 # Cell (r, c) of a turned grid is the original's cell start + r·down + c·right; each as (i, j) `[8, 2]`, a start of 1
 # standing for the last row or column. Read off a square of two by two.
@@ -71,7 +72,8 @@ class Fingerprints:
 
     def _monomial(self, i: NDArray[np.intp], j: NDArray[np.intp]) -> NDArray[np.int64]:
         """x^i·y^j at each point, `[..., K]`, for exponents between −(C − 1) and C − 1."""
-        return self._x[i + self.canvas - 1] * self._y[j + self.canvas - 1] % _PRIME
+        zero = self.canvas - 1  # where the exponent 0 is
+        return self._x.take(i + zero, axis=0) * self._y.take(j + zero, axis=0) % _PRIME
 
     def of_grids(self, grids: Sequence[Grid]) -> Prints:
         """`[N, NUMBERS]` of grids that are no larger than the canvas."""
@@ -109,12 +111,16 @@ class Fingerprints:
         """Where all are turned alike, of their first lines `[N, ≤ L]`, which hold all that is shown."""
         cells = tokens.shape[1]
         sizes = crop_sizes(tokens, self.canvas)
-        tokens &= self._above[sizes[:, 0], :cells] & self._left[sizes[:, 1], :cells]  # PAD outside the grid
+        inside = self._above[:, :cells].take(sizes[:, 0], axis=0)
+        inside &= self._left[:, :cells].take(sizes[:, 1], axis=0)
         row = np.arange(len(tokens), dtype=np.uint16)[:, None]
         values = np.zeros((len(tokens), VOCAB_SIZE))  # of each token
         values[row, colours + FIRST_COLOUR] = np.arange(1, COLOURS + 1)
-        shown = values.take((tokens + row * VOCAB_SIZE).astype(np.intp), mode="clip")  # [N, cells]
-        sums = (shown @ self._weights[transform, :cells]).astype(np.int64)
+        entries = (tokens & inside) + row * VOCAB_SIZE  # of `values`; PAD's outside the grid
+        weights, sums = self._weights[transform, :cells], np.empty((len(tokens), _POINTS), np.int64)
+        for start in range(0, len(tokens), _IN_CACHE):
+            part = slice(start, start + _IN_CACHE)
+            sums[part] = values.take(entries[part].astype(np.intp), mode="clip") @ weights
         last = sizes[:, ::-1] - 1 if _SWAPS[transform] else sizes - 1  # of the grid mapped back
         found = sums % _PRIME * self._monomial(*(_START[transform] * last).T) % _PRIME
         return found[:, :NUMBERS] + (found[:, NUMBERS:] << _BITS)

@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 _NUMBERS = 2  # of a mark
 _EXACT_BITS = 53  # of a double's whole numbers
 _PAIR, _PAIR_BITS, _SECOND = "<u2", 16, 256  # two tokens as one number, and what the second counts in it
-_AT_ONCE = 256  # sequences: their arrays stay in the processor's cache
+_AT_ONCE = 64  # sequences: their arrays stay in the processor's cache
 
 
 class Marks:
