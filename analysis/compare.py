@@ -103,7 +103,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     check_same_datasets(read.runs)
     methods, remarks = group(read.runs)
     metric = metric_for([one for method in methods for one in method.evaluations], options.metric)
-    print(report(read.runs, methods, metric), end="\n\n")
+    kept = {run.path for method in methods for run in method.runs}
+    compared = [run for run in read.runs if run.path in kept]
+    print(report(compared, methods, metric), end="\n\n")
     for line in [*read.remarks(), *remarks, *missing_pieces(methods)]:
         print(line)
     folder = options.figures_dir or figures_beside(options.runs[0])

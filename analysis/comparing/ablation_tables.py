@@ -71,7 +71,8 @@ def compared(found: Ablation) -> Table:
     devices = sorted({device_of(run) for method in methods for run in method.runs})
     examples = sorted({one.examples for method in methods for one in method.evaluations})
     notes = [
-        f"All other settings are the same. Test examples: {', '.join(map(whole_number, examples))}."
+        f"All other settings are the same. Test examples: {', '.join(map(whole_number, examples))}; one of them is"
+        f" {100 / min(examples):.2g} points."
         f" Trained on: {'; '.join(devices)}.",
     ]
     return Table(

@@ -52,7 +52,13 @@ def draw_halting(axes: Axes, methods: Sequence[Method]) -> None:
         for policy, dashes in POLICIES.items():
             curve = halting_curve(method, policy)
             if curve:
-                axes.plot(*zip(*curve, strict=True), color=method.colour, linestyle=dashes, linewidth=1.2)
+                axes.plot(
+                    *zip(*curve, strict=True),
+                    color=method.colour,
+                    linestyle=dashes,
+                    linewidth=1.2,
+                    marker=".",
+                )
         for calls, share in halting_curve(method, "oracle"):
             axes.plot([calls], [share], color=method.colour, marker="*", markersize=9, markeredgecolor="white",
                       markeredgewidth=0.5, linewidth=0, zorder=4)  # fmt: skip
