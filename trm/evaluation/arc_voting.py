@@ -4,7 +4,7 @@ Each prediction is cropped and mapped back through its augmentation; equal grids
 (votes, mean confidence), highest first, or as another of RANKINGS says. A test input is known by its task and its
 grid, so equal test inputs of a task share their votes and each is held against its own answer.
 
-All is done for thousands of predictions at a time. Equal grids are known by their fingerprints; of a candidate stay its
+All is done for thousands of predictions at a time; few wait for more. Equal grids are known by their fingerprints; of a candidate stay its
 votes and its confidence, and its grid only while it may still be submitted. The order of the predictions, and how they
 are split over calls, change nothing.
 
@@ -15,6 +15,7 @@ Source: evaluators/arc.py of the TRM release; but the votes held are those that 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -51,8 +52,39 @@ __all__ = [
     "task_shares",
 ]
 
-_CHUNK = MOST_VOTES  # predictions counted at a time: bounds memory, not the result
+_CHUNK = MOST_VOTES  # predictions counted at a time at most: bounds memory, not the result
+_ENOUGH = 4096  # predictions that are worth counting; fewer wait for more
 _GRIDS = 512  # grids made at a time: likewise
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Some predictions, as given to `StepwiseVoting.add`."""
+
+    puzzle_identifiers: NDArray[np.integer[Any]]
+    inputs: Tokens
+    preds: Tokens
+    confidence: NDArray[np.floating[Any]]
+
+    def __len__(self) -> int:
+        return len(self.puzzle_identifiers)
+
+    @property
+    def _arrays(self) -> tuple[NDArray[Any], ...]:
+        return self.puzzle_identifiers, self.inputs, self.preds, self.confidence
+
+    def rows(self, rows: slice | NDArray[np.bool_]) -> "_Part":
+        """Some of them."""
+        return _Part(*(array[rows] for array in self._arrays))
+
+    def copied(self) -> "_Part":
+        """The same, whatever becomes of the caller's arrays."""
+        return _Part(*(array.copy() for array in self._arrays))
+
+    @staticmethod
+    def together(parts: Sequence["_Part"]) -> "_Part":
+        """One after the other."""
+        return _Part(*map(np.concatenate, zip(*(part._arrays for part in parts), strict=True)))
 
 
 class StepwiseVoting:
@@ -94,6 +126,7 @@ class StepwiseVoting:
         self._questions = Questions(identifiers, test_puzzles, self._fingerprints)
         self._table = CandidateTable()  # question q after step s has number s·Q + q
         self._leaders = Leaders(self._table, self._ranking, steps * len(self._questions))
+        self._waiting: list[_Part] = []
 
     def add(
         self,
@@ -112,44 +145,56 @@ class StepwiseVoting:
                 DIS has no halting head: mean token log-probability of the answer.
 
         Raises:
-            UserError: an input is no test input of its task in test_puzzles.
+            UserError: an input is no test input of its task in test_puzzles. Few predictions wait until there are more
+                or results are asked for, and so does this.
         """
-        at_once = max(1, _CHUNK // self.steps)
-        for start in range(0, len(puzzle_identifiers), at_once):
-            part = slice(start, start + at_once)
-            real = puzzle_identifiers[part] != self._blank
-            if real.any():
-                rows = part if real.all() else start + np.flatnonzero(real)
-                self._add_rows(puzzle_identifiers[rows], inputs[rows], preds[rows], confidence[rows])
+        real = puzzle_identifiers != self._blank
+        part = _Part(puzzle_identifiers, inputs, preds, confidence)
+        if not real.all():
+            part = part.rows(real)
+        if len(part) * self.steps >= _ENOUGH:
+            self._count(part)
+            return
+        self._waiting.append(part.copied())
+        if sum(map(len, self._waiting)) * self.steps >= _ENOUGH:
+            self._count_waiting()
 
-    def _add_rows(
-        self,
-        puzzle_identifiers: NDArray[np.integer[Any]],
-        inputs: Tokens,
-        preds: Tokens,
-        confidence: NDArray[np.floating[Any]],
-    ) -> None:
-        asked = self._questions.asked(puzzle_identifiers, inputs)
-        answers = preds.reshape(-1, preds.shape[-1])  # [E·S, L]
+    def _count_waiting(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        if waiting:
+            self._count(_Part.together(waiting))
+
+    def _count(self, part: _Part) -> None:
+        at_once = max(1, _CHUNK // self.steps)
+        for start in range(0, len(part), at_once):
+            self._count_chunk(part.rows(slice(start, start + at_once)))
+
+    def _count_chunk(self, part: _Part) -> None:
+        asked = self._questions.asked(part.puzzle_identifiers, part.inputs)
+        answers = part.preds.reshape(-1, part.preds.shape[-1])  # [E·S, L]
         transforms, colours = (
             np.repeat(one, self.steps, axis=0) for one in (asked.transforms, asked.colours)
         )
         numbers = asked.questions[:, None] + len(self._questions) * np.arange(self.steps)
         prints = self._fingerprints.of_shown(answers, transforms, colours)
-        certainty = self._ranking.counted(confidence)
+        certainty = self._ranking.counted(part.confidence)
         voted, votes = self._table.add(numbers.ravel(), prints, certainty.ravel())
         wanted = self._leaders.update(voted)
         chosen = votes[np.searchsorted(voted, wanted)]
         for start in range(0, len(wanted), _GRIDS):
-            part = chosen[start : start + _GRIDS]
-            grids = grids_shown(answers[part], transforms[part], colours[part], self._canvas)
+            few = chosen[start : start + _GRIDS]
+            grids = grids_shown(answers[few], transforms[few], colours[few], self._canvas)
             self._leaders.keep(wanted[start : start + _GRIDS], grids)
 
     def results(self) -> Iterator[VotingResult]:
         """Rank the candidates of every test input and score them, for each step in turn.
 
         May be called again after further votes. Results come one by one, since each holds a submission.
+
+        Raises:
+            UserError: see `add`.
         """
+        self._count_waiting()
         ranked = Ranked.of(self._table, self._ranking, self.steps * len(self._questions), ATTEMPTS)
         for step in range(self.steps):
             yield self._result(ranked, step * len(self._questions))

@@ -204,8 +204,9 @@ def test_an_input_counts_by_the_grid_that_it_shows_whatever_is_around_it() -> No
 
 def test_a_name_that_is_no_augmentation_is_an_error_that_shows_it() -> None:
     voting = ArcVoting(["<blank>", "x|||t9|||0123456789"], {"x": task((QUESTION, A))}, canvas=CANVAS)
+    voting.add(np.array([1]), tokens(1, QUESTION)[None], tokens(1, A)[None], np.full(1, 0.5))
     with pytest.raises(UserError, match=r"t9\|\|\|"):
-        voting.add(np.array([1]), tokens(1, QUESTION)[None], tokens(1, A)[None], np.full(1, 0.5))
+        voting.result()
 
 
 def test_an_answer_or_question_larger_than_the_canvas_is_known_but_never_reached() -> None:
@@ -220,8 +221,9 @@ def test_an_answer_or_question_larger_than_the_canvas_is_known_but_never_reached
 def test_no_task_is_an_empty_result_and_any_prediction_an_error() -> None:
     voting = ArcVoting(NAMES, {}, canvas=CANVAS)
     assert (voting.result().outputs, voting.result().submission) == ([], {})
+    voting.add(np.array([1]), tokens(1, QUESTION)[None], tokens(1, A)[None], np.full(1, 0.5))
     with pytest.raises(UserError, match="none of the task's 0 test inputs"):
-        voting.add(np.array([1]), tokens(1, QUESTION)[None], tokens(1, A)[None], np.full(1, 0.5))
+        voting.result()
 
 
 def test_written_records_are_read_back_and_the_submission_is_json(tmp_path: Path) -> None:

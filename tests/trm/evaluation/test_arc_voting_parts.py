@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tests.trm.evaluation.small_votes import QUESTION, A, task
 from trm.errors import UserError
-from trm.evaluation import arc_candidates
+from trm.evaluation import arc_candidates, arc_voting
 from trm.evaluation.arc_candidates import MOST_VOTES, NONE, CandidateTable
 from trm.evaluation.arc_fingerprints import NUMBERS, Fingerprints
 from trm.evaluation.arc_marks import Marks
@@ -165,6 +165,12 @@ def distinct_answers(count: int, first: int = 0) -> NDArray[np.uint8]:
     return answers
 
 
+@pytest.fixture
+def counted_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No prediction waits for others."""
+    monkeypatch.setattr(arc_voting, "_ENOUGH", 1)
+
+
 def memory_voting(ranked_by: str = "count_confidence") -> ArcVoting:
     identifiers = ["<blank>", *names("x", draw(np.random.default_rng(0), 8))]
     return ArcVoting(identifiers, {"x": task((QUESTION, A))}, ranked_by=ranked_by)
@@ -177,6 +183,7 @@ def add(voting: ArcVoting, answers: NDArray[np.uint8], confidence: float) -> Non
     voting.add(np.ones(count, np.int32), np.tile(asked, (count, 1)), answers, np.full(count, confidence))
 
 
+@pytest.mark.usefixtures("counted_at_once")
 @pytest.mark.parametrize("ranked_by", sorted({*RANKINGS} - {"mean_confidence"}))
 def test_a_candidate_costs_a_small_record_and_only_the_best_keep_their_grids(ranked_by: str) -> None:
     voting = memory_voting(ranked_by)
@@ -189,6 +196,7 @@ def test_a_candidate_costs_a_small_record_and_only_the_best_keep_their_grids(ran
     assert voting.result().outputs[0].candidates == 24000
 
 
+@pytest.mark.usefixtures("counted_at_once")
 @pytest.mark.parametrize("ranked_by", RANKINGS)
 def test_one_that_was_passed_over_is_submitted_with_its_grid_when_it_comes_back(ranked_by: str) -> None:
     voting = memory_voting(ranked_by)
@@ -200,6 +208,7 @@ def test_one_that_was_passed_over_is_submitted_with_its_grid_when_it_comes_back(
     assert attempts["attempt_1"] == (first.reshape(30, 30) - 2).tolist()
 
 
+@pytest.mark.usefixtures("counted_at_once")
 def test_ranked_by_mean_confidence_one_may_come_back_without_a_vote() -> None:
     voting = memory_voting("mean_confidence")
     passed_over, others = distinct_answers(1), distinct_answers(2, first=1)
@@ -210,6 +219,7 @@ def test_ranked_by_mean_confidence_one_may_come_back_without_a_vote() -> None:
     assert attempts["attempt_1"] == (passed_over.reshape(30, 30) - 2).tolist()
 
 
+@pytest.mark.usefixtures("counted_at_once")
 def test_a_leader_that_gains_leaves_room_for_another_that_gains_less() -> None:
     """With 5 and 5 votes before, 2 more for the second and for a third with 4: the first is passed over."""
     voting, answers = memory_voting(), distinct_answers(3)
@@ -243,6 +253,19 @@ def one_by_one(given_names: list[str]) -> Parsed:
 
 
 PUZZLES = st.tuples(st.text("x|t3é\n\0", max_size=6), augmentations, st.booleans())
+
+
+def test_few_predictions_wait_for_more_and_for_no_longer() -> None:
+    voting, answers = memory_voting(), distinct_answers(6000)
+    shown = answers[:3000].copy()
+    add(voting, shown, 0.5)
+    shown[:] = 0  # the caller's array may be used again
+    assert voting._voting._table.size == 0
+    add(voting, answers[3000:], 0.5)
+    assert voting._voting._table.size == 6000
+    add(voting, answers[:1], 0.5)
+    assert voting.result().outputs[0].votes == 6001
+    assert voting.result().outputs[0].candidates == 6000
 
 
 @settings(max_examples=60)

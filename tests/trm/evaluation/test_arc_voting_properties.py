@@ -66,7 +66,8 @@ def test_neither_order_nor_parts_nor_chunks_change_anything(
     mixed = taken(whole, data.draw(st.permutations(range(len(votes)))))
     cut = data.draw(st.integers(0, len(votes)))
     parts = [taken(mixed, slice(0, cut)), taken(mixed, slice(cut, None))]
-    with patch.object(arc_voting, "_CHUNK", data.draw(st.integers(1, 9))):
+    chunk, enough = data.draw(st.integers(1, 9)), data.draw(st.integers(1, 50))
+    with patch.object(arc_voting, "_CHUNK", chunk), patch.object(arc_voting, "_ENOUGH", enough):
         assert counted(parts, ranked_by) == counted([whole], ranked_by)
 
 
