@@ -4,9 +4,9 @@ Each prediction is cropped and mapped back through its augmentation; equal grids
 (votes, mean confidence), highest first, or as another of RANKINGS says. A test input is known by its task and its
 grid, so equal test inputs of a task share their votes and each is held against its own answer.
 
-All is done for thousands of predictions at a time; few wait for more. Equal grids are known by their fingerprints; of a candidate stay its
-votes and its confidence, and its grid only while it may still be submitted. The order of the predictions, and how they
-are split over calls, change nothing.
+All is done for thousands of predictions at a time; few wait for more. Equal grids are known by their fingerprints; of
+a candidate stay its votes and its confidence, and its grid only while it may still be submitted. The order of the
+predictions, and how they are split over calls, change nothing.
 
 Copying the input is scored by giving the inputs as predictions too.
 
