@@ -63,12 +63,12 @@ class Kept:
 
     def add(self, made: Answers) -> None:
         """Keep a part's; of what each step gives, the last step's."""
-        last = {
+        last: dict[str, NDArray[Any]] = {
             "preds": made.predictions[:, -1],
             "q_halt_logits": made.q_halt_logits[:, -1],
             "confidence": made.confidence[:, -1],
         }
-        arrays: dict[str, NDArray[Any]] = made.arrays() | last
+        arrays = made.arrays() | last
         for name, parts in self._parts.items():
             parts.append(arrays[name])
 
