@@ -190,7 +190,8 @@ def test_the_command_writes_tables_and_figures_and_names_what_is_left_out(
     assert re.search(
         r"## Left out\n\n- left out: .*broken: .* has no provenance.json and no metrics.jsonl", text
     )
-    assert "measured time of an answer, halting curves: missing in 6 of 6 runs; make it with: python evaluate.py " in text
+    missing = "measured time of an answer, halting curves: missing in 6 of 6 runs"
+    assert f"{missing}; make it with: python evaluate.py " in text
     latex = (tmp_path / "out/efficiency.tex").read_text()
     assert latex.count(r"\begin{tabular}") == 5
     assert r"DIS as released & 72.0 \% [" in latex
