@@ -131,7 +131,9 @@ def _scores(
         "examples": 1376,
         "network_calls_per_answer": steps * calls_per_step,
         "per_step": {
-            "cell_accuracy": np.minimum(0.55 + 0.33 * progress * (1 - np.exp(-4 * index / steps)), 0.99).tolist(),
+            "cell_accuracy": np.minimum(
+                0.55 + 0.33 * progress * (1 - np.exp(-4 * index / steps)), 0.99
+            ).tolist(),
             "exact_accuracy": (0.3 * progress * (index / steps) ** 2).tolist(),
             "hamming": (16 * (1 - progress * index / steps / 2)).tolist(),
             "changed": (0.3 / index[1:]).tolist(),
