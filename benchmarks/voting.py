@@ -5,6 +5,7 @@ works in a process of its own; their turns alternate, so that what slows the mac
 `python -m benchmarks.voting --help` and benchmarks/README.md.
 """
 
+import gc
 import json
 import os
 import time
@@ -165,6 +166,7 @@ def _corrupted(answers: Tokens, shares: Sequence[tuple[float, float]], rng: np.r
 def count(side: str, given: Predictions, batch: int | None) -> tuple[Turn, VotingResult]:
     """Let one side count all predictions."""
     device = torch.device("cpu")
+    gc.collect()  # what earlier turns left is not this one's to clear away
     machine.start_peak(device)
     before = machine.peak(device)
     started = time.perf_counter()
