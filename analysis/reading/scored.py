@@ -121,7 +121,7 @@ def read_scored(run: Path, trained_on: list[str]) -> tuple[list[Scored], list[st
         try:
             found.append(_scored(folder, trained_on))
         except (UserError, OSError) as error:
-            remarks.append(f"scored/{shown(folder.name)}: {shown(getattr(error, 'given', error))}")
+            remarks.append(f"scored/{shown(folder.name)}: {shown(getattr(error, 'given', error), 400)}")
     return found, remarks
 
 

@@ -221,6 +221,7 @@ def test_one_seed_has_no_interval_and_no_test(tmp_path: Path) -> None:
     assert "| – | – | – |" in ablation_tables.tests_table(found.tests, "solved").markdown()
 
 
+@pytest.mark.long
 def test_runs_on_two_datasets_are_laid_out_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for kind in ("queens", "sudoku"):
         write_run(tmp_path / f"runs/{kind}", arc=False, training_steps=400, puzzles=[kind])

@@ -172,6 +172,8 @@ class Trainer:
             mark_best(self.run_directory.checkpoints, self.config.keep_best, value, self.step)
         self.write({"kind": "evaluation", "step": self.step, "scores": self.scores})
         self.progress.say(f"step {self.step}: {headline(self.scores)}")
+        self.window = Window()  # an evaluation's time and energy are no part of training's
+        self.meter.spent()
 
     def score(self) -> dict[str, Any]:
         """Run an evaluation and write it."""
