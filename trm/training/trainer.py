@@ -1,5 +1,6 @@
 """The loop: steps, checkpoints, evaluations, records. Knows nothing of which supervision runs."""
 
+import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -172,7 +173,7 @@ class Trainer:
             mark_best(self.run_directory.checkpoints, self.config.keep_best, value, self.step)
         self.write({"kind": "evaluation", "step": self.step, "scores": self.scores})
         self.progress.say(f"step {self.step}: {headline(self.scores)}")
-        self.window = Window()  # an evaluation's time and energy are no part of training's
+        self.window.started = time.monotonic()  # an evaluation's time and energy are no part of training's
         self.meter.spent()
 
     def score(self) -> dict[str, Any]:
