@@ -144,7 +144,7 @@ def _ranks_by_task(outputs: Sequence[OutputRecord]) -> list[list[float]]:
 
 
 def _shares(ranks_by_task: Sequence[Sequence[float]], k: int) -> list[float]:
-    return [sum(rank <= k for rank in ranks) / len(ranks) for ranks in ranks_by_task]
+    return [sum([rank <= k for rank in ranks]) / len(ranks) for ranks in ranks_by_task]
 
 
 def _scores(outputs: Sequence[OutputRecord]) -> dict[str, float]:

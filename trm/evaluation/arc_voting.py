@@ -53,7 +53,7 @@ __all__ = [
 ]
 
 _CHUNK = MOST_VOTES  # predictions counted at a time at most: bounds memory, not the result
-_ENOUGH = 4096  # predictions that are worth counting; fewer wait for more
+_ENOUGH = 8192  # predictions that are worth counting; fewer wait for more
 _GRIDS = 512  # grids made at a time: likewise
 
 

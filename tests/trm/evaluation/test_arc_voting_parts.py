@@ -256,16 +256,16 @@ PUZZLES = st.tuples(st.text("x|t3é\n\0", max_size=6), augmentations, st.boolean
 
 
 def test_few_predictions_wait_for_more_and_for_no_longer() -> None:
-    voting, answers = memory_voting(), distinct_answers(6000)
-    shown = answers[:3000].copy()
+    voting, answers = memory_voting(), distinct_answers(10000)
+    shown = answers[:5000].copy()
     add(voting, shown, 0.5)
     shown[:] = 0  # the caller's array may be used again
     assert voting._voting._table.size == 0
-    add(voting, answers[3000:], 0.5)
-    assert voting._voting._table.size == 6000
+    add(voting, answers[5000:], 0.5)
+    assert voting._voting._table.size == 10000
     add(voting, answers[:1], 0.5)
-    assert voting.result().outputs[0].votes == 6001
-    assert voting.result().outputs[0].candidates == 6000
+    assert voting.result().outputs[0].votes == 10001
+    assert voting.result().outputs[0].candidates == 10000
 
 
 @settings(max_examples=60)
