@@ -70,7 +70,19 @@ class RolloutStore:
 
     @classmethod
     def resume(cls, folder: Path, request: Mapping[str, Any], sets: Mapping[str, int]) -> "RolloutStore":
-        """The store in `folder`, with as many of its first batches as are whole; an empty one where there is none.
+        """The store in `folder`, with as many of its first batches as are whole: every byte is read for it.
+
+        Raises:
+            UserError: it holds the rollouts of another request.
+        """
+        store = cls.matching(folder, request, sets)
+        if store.batches:
+            store.batches = store.batches[: store._whole_batches()]
+        return store
+
+    @classmethod
+    def matching(cls, folder: Path, request: Mapping[str, Any], sets: Mapping[str, int]) -> "RolloutStore":
+        """The store in `folder` as predictions.json tells it; an empty one where there is none.
 
         Raises:
             UserError: it holds the rollouts of another request.
@@ -85,7 +97,6 @@ class RolloutStore:
                 "a new folder, or the same request again",
                 "name another --output-dir, or give --overwrite",
             )
-        store.batches = store.batches[: store._whole_batches()]
         return store
 
     @classmethod

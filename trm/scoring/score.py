@@ -5,7 +5,6 @@ import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -91,6 +90,7 @@ class ScoringJob:
         self.folder = request.output or checkpoint.results_folder(request.suffix)
         self.working = self.folder.with_name(self.folder.name + UNFINISHED)
         self.asked = asked(request, checkpoint, self.data)
+        self.store: RolloutStore | None = None  # on the first rank, once its bytes were checked
 
     def take_up(self) -> None:
         """Put a finished evaluation of the same request back to work, or put away what is there if told to.
@@ -102,13 +102,15 @@ class ScoringJob:
             shutil.rmtree(self.folder, ignore_errors=True)
             shutil.rmtree(self.working, ignore_errors=True)
         place = self.working if self.working.exists() else self.folder
-        self._store(place)  # before anything is moved
+        RolloutStore.matching(place, self.asked, self.data.set_sizes)  # before anything is moved
         if self.folder.exists() and not self.working.exists():
             self.folder.rename(self.working)
 
     def answer(self) -> None:
         """Make the answers that are not there yet; every rank takes part."""
-        store = self._store(self.working) if self.ranks.is_first else None
+        if self.ranks.is_first:
+            self.store = RolloutStore.resume(self.working, self.asked, self.data.set_sizes)
+        store = self.store
         done = self.ranks.broadcast_object(store.done if store is not None else 0)
         if done == self.data.total_examples:
             return
@@ -126,8 +128,9 @@ class ScoringJob:
             started = time.monotonic()
 
     def score(self) -> Evaluation:
-        """Score what is stored, and write it beside."""
-        store = self._store(self.working)
+        """Score what `answer` left in the store, and write it beside; on the first rank."""
+        store = self.store
+        assert store is not None
         scoring = Scoring(self.data, self.rules)
         for made in store.answers():
             scoring.add(made)
@@ -145,9 +148,6 @@ class ScoringJob:
         )
         write_results(self.working, evaluation)
         return evaluation
-
-    def _store(self, folder: Path) -> RolloutStore:
-        return RolloutStore.resume(folder, self.asked, self.data.set_sizes)
 
     def _respondent(self) -> Respondent:
         metadata = self.data.metadata
