@@ -14,6 +14,7 @@ from analysis.drawing.arc_pictures import ArcPicture
 from analysis.drawing.pictures import Picture
 from analysis.drawing.puzzle_pictures import picture_of
 from analysis.reading.evaluations import NEEDS_LIBRARY, TaskScores
+from analysis.reading.run_directory import Run
 from analysis.reading.stored_answers import NUMBERED, Answered, StoredAnswers, joined
 from trm.errors import UserError
 from trm.evaluation.scorers.base import SOLVED
@@ -117,6 +118,12 @@ def choose(
             _check_drawable(source, task, of_task)
             sieve.add(of_task, judge.solved(of_task))
     return sieve.result(source, task)
+
+
+def can_be_drawn(run: Run) -> bool:
+    """Whether the first dataset of the run, which stored samples are of, has a picture; of puzzles other than ARC."""
+    tasks = run.evaluation.tasks
+    return bool(tasks) and picture_of(tasks[0].scorer, tasks[0].facts) is not None
 
 
 def picture_for(source: StoredAnswers, task: TaskScores | None) -> Picture:

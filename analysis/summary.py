@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from analysis import style
-from analysis.arc_strips import arc_strips
+from analysis.choosing import can_be_drawn
 from analysis.learning_curves import learning_curves
-from analysis.puzzle_strips import can_be_drawn, puzzle_strips
 from analysis.reading.evaluations import Evaluation, TaskScores
 from analysis.reading.run_directory import Run, read_run
+from analysis.strips import strips_of_samples
 from trm.command_line import CommandLine, run_command
 from trm.evaluation.arc_voting import task_shares
 from trm.evaluation.intervals import bootstrap_interval
@@ -33,10 +33,9 @@ def write_figures(run: Run, folder: Path) -> list[Path]:
     written = style.save(learning_curves(run), folder / "learning_curves")
     if run.samples is None:
         return written
-    if run.evaluation.is_arc:
-        written += style.save(arc_strips(run, run.samples), folder / "arc_strips")
-    elif can_be_drawn(run):
-        written += style.save(puzzle_strips(run, run.samples), folder / "puzzle_strips")
+    if run.evaluation.is_arc or can_be_drawn(run):
+        name = "arc_strips" if run.evaluation.is_arc else "puzzle_strips"
+        written += style.save(strips_of_samples(run, run.samples), folder / name)
     return written
 
 

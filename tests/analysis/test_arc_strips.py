@@ -6,12 +6,12 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from analysis import style
-from analysis.arc_strips import arc_strips
 from analysis.choosing import half_and_half
 from analysis.drawing.arc_pictures import ArcPicture
 from analysis.drawing.boards import CHANGED
 from analysis.drawing.pictures import Example
 from analysis.reading.run_directory import Run, Samples
+from analysis.strips import strips_of_samples
 from trm.puzzles.arc_grids import encode_pair
 
 
@@ -25,14 +25,14 @@ def sample(question: list[list[int]], answer: list[list[int]], predictions: list
 
 def test_a_strip_shows_at_most_eight_steps_and_counts_the_scored_cells_that_differ(run: Run) -> None:
     wrong, right = [[1, 1], [1, 1]], [[1, 2], [3, 4]]
-    _, *steps, _ = arc_strips(run, sample([[5]], right, [wrong] * 15 + [right])).axes
+    _, *steps, _ = strips_of_samples(run, sample([[5]], right, [wrong] * 15 + [right])).axes
     assert [axes.get_title() for axes in steps] == [f"step {n}" for n in (1, 3, 5, 7, 10, 12, 14, 16)]
     assert [axes.get_xlabel() for axes in steps] == ["3 wrong"] * 7 + ["right"]
 
 
 def test_every_cell_is_drawn_in_the_colour_of_its_token(run: Run) -> None:
     question, prediction, answer = [[0, 1, 2], [3, 4, 5]], [[6, 7, 8], [9, 0, 1]], [[9, 8, 7], [6, 5, 4]]
-    panels = arc_strips(run, sample(question, answer, [prediction])).axes
+    panels = strips_of_samples(run, sample(question, answer, [prediction])).axes
     assert len(panels) == 3
     for axes, grid in zip(panels, (question, prediction, answer), strict=True):
         (image,) = axes.get_images()
@@ -46,7 +46,7 @@ def test_every_cell_is_drawn_in_the_colour_of_its_token(run: Run) -> None:
 
 
 def test_wrong_cells_have_a_dot_in_their_middle_and_the_count_below(run: Run) -> None:
-    panels = arc_strips(run, sample([[0, 0]], [[1, 2]], [[[1, 3]], [[1, 2]]])).axes
+    panels = strips_of_samples(run, sample([[0, 0]], [[1, 2]], [[[1, 3]], [[1, 2]]])).axes
     first, last = panels[1], panels[2]
     dots = first.collections[-1].get_offsets()
     np.testing.assert_array_equal(np.asarray(dots), [[1.5, 0.5]])
@@ -82,7 +82,7 @@ def test_a_prediction_of_a_hidden_answer_is_shown_whole_and_changes_are_framed()
 
 def test_the_figure_names_its_tasks_its_steps_and_its_rule(run: Run) -> None:
     assert run.samples is not None
-    fig = arc_strips(run, run.samples)
+    fig = strips_of_samples(run, run.samples)
     assert len(fig.axes) == 6 * 8
     titles = [axes.get_title() for axes in fig.axes[:8]]
     assert titles == ["question", *(f"step {step}" for step in range(1, 7)), "answer"]

@@ -10,15 +10,15 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from analysis import style
-from analysis.choosing import Judge
+from analysis.choosing import Judge, can_be_drawn
 from analysis.drawing.board_pictures import GIVEN, QUEEN, MazePicture, SudokuPicture
 from analysis.drawing.cube_pictures import COLOURS, CubePicture
 from analysis.drawing.pictures import Example
 from analysis.drawing.puzzle_pictures import PICTURES, picture_of
 from analysis.drawing.text_pictures import MOST_LINES, NO_GLYPH, TextPicture, wrapped
-from analysis.puzzle_strips import can_be_drawn, puzzle_strips
 from analysis.reading.run_directory import Run, Samples, read_run
 from analysis.reading.stored_answers import stored_answers
+from analysis.strips import strips_of_samples
 from tests.analysis.small_puzzles import PUZZLES, TEXTS, cube, queens, text
 from tests.analysis.synthetic_run import write_run
 from trm.evaluation.scorers.cube import STICKERS
@@ -60,7 +60,7 @@ def test_a_strip_shows_question_steps_and_answer_half_of_them_solved_and_says_so
     run = run_on(kind, tmp_path)
     assert can_be_drawn(run)
     assert run.samples is not None
-    fig = puzzle_strips(run, run.samples)
+    fig = strips_of_samples(run, run.samples)
     rows = np.array(fig.axes, dtype=object).reshape(6, 4)
     assert [axes.get_title() for axes in rows[0]] == ["question", "step 1", "step 2", "answer"]
     names = [f"example {number}" for number in (2, 5, 8, 1, 3, 4)]
@@ -87,7 +87,7 @@ def test_queens_that_solve_the_board_in_another_way_are_solved_and_their_cells_s
 ) -> None:
     other = queens([2, 0, 3, 1])
     run, samples = run_on("queens", tmp_path), samples_of("queens", PUZZLES["queens"].wrong, other)
-    question, first, last, answer = puzzle_strips(run, samples).axes
+    question, first, last, answer = strips_of_samples(run, samples).axes
     assert (first.get_xlabel(), last.get_xlabel()) == ("2 wrong", "solved, 8 differ")
     dots = np.asarray(first.collections[-1].get_offsets())
     assert dots.tolist() == [[2.5, 3.5], [3.5, 3.5]]
@@ -241,7 +241,7 @@ def test_where_a_scorer_needs_a_library_an_answer_is_right_if_it_equals_the_labe
     (part,) = stored_answers(run).parts()
     solved = Judge(run.evaluation.tasks[0]).solved(part)
     assert solved.tolist() == [[False, number % 3 == 1] for number in range(10)]
-    assert "(equal to the answer shown)" in words_of(puzzle_strips(run, run.samples))
+    assert "(equal to the answer shown)" in words_of(strips_of_samples(run, run.samples))
 
 
 def test_samples_of_a_second_dataset_are_not_drawn_by_the_rules_of_the_first(tmp_path: Path) -> None:
@@ -250,7 +250,7 @@ def test_samples_of_a_second_dataset_are_not_drawn_by_the_rules_of_the_first(tmp
     few = replace(run.evaluation.tasks[0], examples=4)
     run = replace(run, evaluation=replace(run.evaluation, tasks=[few]))
     assert run.samples is not None
-    fig = puzzle_strips(run, run.samples)
+    fig = strips_of_samples(run, run.samples)
     assert [axes.get_ylabel() for axes in fig.axes[::4]] == [f"example {n}" for n in (2, 1, 3, 4)]
 
 
