@@ -13,7 +13,7 @@ from analysis.reading.evaluations import Evaluation, TaskScores
 from analysis.reading.run_directory import Run, read_run
 from analysis.strips import strips_of_samples
 from trm.command_line import CommandLine, run_command
-from trm.evaluation.arc_voting import task_shares
+from trm.evaluation.arc_outputs import task_shares
 from trm.evaluation.intervals import bootstrap_interval
 from trm.evaluation.scorers.base import SOLVED
 from trm.evaluation.table import counted, duration, percent, percent_range, table

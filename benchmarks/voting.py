@@ -25,7 +25,8 @@ from benchmarks import machine
 from benchmarks.reference_voting import ReferenceVoting
 from benchmarks.train_step import spread
 from trm.command_line import CommandLine, integer, run_command
-from trm.evaluation.arc_voting import ArcVoting, VotingResult
+from trm.evaluation.arc_outputs import VotingResult
+from trm.evaluation.arc_voting import ArcVoting
 from trm.evaluation.table import table
 from trm.puzzles.arc_augmentation import IDENTITY_ROW, draw, names
 from trm.puzzles.arc_canvas import Grids, lay

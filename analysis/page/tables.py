@@ -12,7 +12,7 @@ from analysis.reading.evaluations import Evaluation
 from analysis.reading.run_directory import Run
 from analysis.reading.scored import Scored
 from analysis.tables import UNKNOWN, Table
-from trm.evaluation.arc_voting import OutputRecord, task_shares
+from trm.evaluation.arc_outputs import OutputRecord, task_shares
 from trm.evaluation.intervals import bootstrap_interval, wilson_interval
 from trm.evaluation.scorers.base import SOLVED
 from trm.evaluation.table import duration, percent, percent_range

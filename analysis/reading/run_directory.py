@@ -28,7 +28,7 @@ from analysis.reading.run_files import (
 from analysis.reading.scored import Scored, read_scored
 from trm.config_files import read_config
 from trm.errors import UserError
-from trm.evaluation.arc_voting import OutputRecord
+from trm.evaluation.arc_outputs import OutputRecord
 from trm.untrusted import shown
 
 RUN_FILES = ("config.yaml", "provenance.json", "metrics.jsonl")

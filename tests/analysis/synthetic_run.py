@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from dis_trm.supervision import DISConfig
 from tests.analysis.small_puzzles import PUZZLES, SmallPuzzle
 from trm.act import ACTConfig
-from trm.evaluation.arc_voting import OutputRecord, VotingResult
+from trm.evaluation.arc_outputs import OutputRecord, VotingResult
 from trm.model import TRMConfig
 from trm.puzzles.arc_grids import encode_pair
 from trm.training.config import TrainConfig

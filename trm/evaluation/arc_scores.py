@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from trm.evaluation.answers import Answers
+from trm.evaluation.arc_outputs import VotingResult
 from trm.evaluation.arc_ranking import RANKINGS
-from trm.evaluation.arc_voting import StepwiseVoting, VotingResult
+from trm.evaluation.arc_voting import StepwiseVoting
 from trm.evaluation.guided_scores import guided
 from trm.puzzles.loading import EvaluationData
 from trm.supervision import CONFIDENCE_KINDS

@@ -25,32 +25,16 @@ from trm.evaluation.arc_candidates import MOST_VOTES, NONE, CandidateTable
 from trm.evaluation.arc_fingerprints import Fingerprints
 from trm.evaluation.arc_leaders import Leaders
 from trm.evaluation.arc_outputs import (
-    ARC_SCORES,
     ATTEMPTS,
-    FALLBACK_GRID,
     OutputRecord,
     Submission,
     VotingResult,
     attempts,
-    read_outputs,
-    task_shares,
 )
 from trm.evaluation.arc_questions import Output, Questions
 from trm.evaluation.arc_ranking import DEFAULT_RANKING, Ranked, Ranking
 from trm.puzzles.arc_augmentation import grids_shown
 from trm.puzzles.arc_grids import CANVAS, Tokens
-
-__all__ = [
-    "ARC_SCORES",
-    "ATTEMPTS",
-    "FALLBACK_GRID",
-    "ArcVoting",
-    "OutputRecord",
-    "StepwiseVoting",
-    "VotingResult",
-    "read_outputs",
-    "task_shares",
-]
 
 _CHUNK = MOST_VOTES  # predictions counted at a time at most: bounds memory, not the result
 _ENOUGH = 8192  # predictions that are worth counting; fewer wait for more

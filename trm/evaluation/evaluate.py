@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from trm.distributed import Ranks
 from trm.errors import UserError
 from trm.evaluation.answers import Answers, Respondent
+from trm.evaluation.arc_outputs import VotingResult
 from trm.evaluation.arc_ranking import DEFAULT_RANKING
 from trm.evaluation.arc_scores import ArcTally
-from trm.evaluation.arc_voting import VotingResult
 from trm.evaluation.guided_scores import GuidedTally, MarginTally
 from trm.evaluation.halting import HaltingTally
 from trm.evaluation.samples import Kept, Samples

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from trm.checksums import LONGEST, MANIFEST, digest
 from trm.errors import UserError
-from trm.evaluation.arc_voting import ATTEMPTS, OutputRecord, read_outputs
+from trm.evaluation.arc_outputs import ATTEMPTS, OutputRecord, read_outputs
 from trm.untrusted import check_regular, load_json, shown
 from trm.untrusted_arrays import load_arrays
 

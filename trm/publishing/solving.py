@@ -23,7 +23,7 @@ from trm.puzzles.layout_writer import BLANK
 from trm.scoring.adaptation import AdaptationSettings, adapt
 from trm.scoring.answering import Rolled, answer_task, roll
 from trm.scoring.arc_checkpoint import arc_supervision, canvas_of
-from trm.scoring.batch_size import fitting_batch_size
+from trm.scoring.batch_size import CPU_BATCH, WITH_GRADIENT, fitting_batch_size
 from trm.scoring.opened import OpenedCheckpoint
 from trm.scoring.task_file import parse_task
 from trm.scoring.task_puzzles import Examples, TaskPuzzles, puzzles_of, without_answers
@@ -32,8 +32,6 @@ from trm.training.config import Supervisions
 from trm.training.weights import PUZZLE_ROWS
 
 MOST_IN_A_ROUND = 32  # augmentations of each task
-CPU_BATCH = 32  # more is no faster there
-WITH_GRADIENT = 8  # times the memory that answering takes
 Save = Callable[[Submission], None]
 Now = Callable[[], float]
 

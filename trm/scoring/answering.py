@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trm.evaluation.arc_voting import ArcVoting, OutputRecord
+from trm.evaluation.arc_outputs import OutputRecord
+from trm.evaluation.arc_voting import ArcVoting
 from trm.evaluation.rollout import Rollout, roll_out
 from trm.model import TinyRecursiveModel
 from trm.puzzles.arc_augmentation import Table, grids_shown

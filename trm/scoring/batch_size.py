@@ -15,6 +15,8 @@ SHARE = 0.6  # of the free memory
 PROBED = (4, 12)  # rows of the two trials whose difference tells what a row takes
 CPU_VALUES = 24  # values of the size of a latent that are alive at once, a generous count of trm.model's
 MOST = 4096
+CPU_BATCH = 32  # examples at a time of one task or one file of tasks; more is no faster on a CPU
+WITH_GRADIENT = 8  # times the memory that answering takes
 
 
 def fitting_batch_size(supervision: Supervision[Any], wanted: int, ranks: Ranks) -> int:

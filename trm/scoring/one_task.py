@@ -18,7 +18,7 @@ from trm.puzzles.progress import track
 from trm.scoring.adaptation import AdaptationSettings, adapt
 from trm.scoring.answering import answer_task
 from trm.scoring.arc_checkpoint import arc_supervision, canvas_of, known_puzzles
-from trm.scoring.batch_size import fitting_batch_size
+from trm.scoring.batch_size import CPU_BATCH, WITH_GRADIENT, fitting_batch_size
 from trm.scoring.grid_drawing import colour_depth, drawing
 from trm.scoring.opened import OpenedCheckpoint, open_checkpoint
 from trm.scoring.task_file import read_task
@@ -29,8 +29,7 @@ from trm.training.config import Supervisions
 from trm.training.weights import PUZZLE_ROWS
 
 AUGMENTATIONS = 32
-CPU_BATCH, MOST_AT_ONCE = 64, 1024  # more is no faster
-WITH_GRADIENT = 8  # times the memory that answering takes
+MOST_AT_ONCE = 1024  # more is no faster
 PUZZLE_LR, PUZZLE_DECAY = 1e-2, 0.1  # where the configuration has none: the published ones
 
 

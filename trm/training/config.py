@@ -16,7 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 from trm.compilation import COMPILE_CHOICES
 from trm.distributed import DEVICE_CHOICES
 from trm.errors import UserError
-from trm.evaluation.arc_voting import ARC_SCORES
+from trm.evaluation.arc_outputs import ARC_SCORES
 from trm.model import TinyRecursiveModel, TRMConfig
 from trm.optim import OPTIMIZERS
 from trm.supervision import Supervision

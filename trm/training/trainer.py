@@ -10,7 +10,7 @@ from typing import Any
 from trm.distributed import Ranks
 from trm.energy import EnergyMeter
 from trm.errors import report
-from trm.evaluation.arc_voting import ARC_SCORES
+from trm.evaluation.arc_outputs import ARC_SCORES
 from trm.evaluation.evaluate import Evaluation, Evaluator
 from trm.evaluation.results import read_scores, report_damaged, write_evaluation
 from trm.puzzles.loading import DataPosition, TrainingData

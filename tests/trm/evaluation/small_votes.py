@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trm.evaluation.arc_voting import ArcVoting, VotingResult
+from trm.evaluation.arc_outputs import VotingResult
+from trm.evaluation.arc_voting import ArcVoting
 from trm.puzzles.arc_augmentation import IDENTITY, IDENTITY_ROW, Augmentation, names
 from trm.puzzles.arc_grids import encode_pair
 

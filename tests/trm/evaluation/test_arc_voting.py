@@ -25,7 +25,8 @@ from tests.trm.evaluation.small_votes import (
 )
 from trm.act import halting_probability
 from trm.errors import UserError
-from trm.evaluation.arc_voting import FALLBACK_GRID, ArcVoting, read_outputs, task_shares
+from trm.evaluation.arc_outputs import FALLBACK_GRID, read_outputs, task_shares
+from trm.evaluation.arc_voting import ArcVoting
 
 VOTE = GOLDEN_DIR / "vote"
 

@@ -26,8 +26,9 @@ from tests.trm.evaluation.small_votes import (
     vote,
 )
 from trm.evaluation import arc_voting
+from trm.evaluation.arc_outputs import VotingResult
 from trm.evaluation.arc_ranking import RANKINGS
-from trm.evaluation.arc_voting import ArcVoting, StepwiseVoting, VotingResult
+from trm.evaluation.arc_voting import ArcVoting, StepwiseVoting
 
 TESTS = {"x": task((QUESTION, A), (OTHER_QUESTION, C), (QUESTION, B)), "y": task((QUESTION, None))}
 ASKED = {1: [QUESTION, OTHER_QUESTION], 2: [QUESTION, OTHER_QUESTION], 3: [QUESTION], 0: [QUESTION]}

@@ -21,9 +21,9 @@ from tests.trm.evaluation.small_votes import (
     vote,
 )
 from trm.errors import UserError
-from trm.evaluation.arc_outputs import OutputRecord, outputs_table, read_outputs
+from trm.evaluation.arc_outputs import ARC_SCORES, OutputRecord, outputs_table, read_outputs
 from trm.evaluation.arc_ranking import DEFAULT_RANKING, RANKINGS
-from trm.evaluation.arc_voting import ARC_SCORES, ArcVoting
+from trm.evaluation.arc_voting import ArcVoting
 from trm.evaluation.table import table
 
 D = [[7, 7]]

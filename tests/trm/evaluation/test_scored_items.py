@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tests.security.attempts import Traitor, little_room
 from trm.checksums import write_manifest
 from trm.errors import UserError
-from trm.evaluation.arc_voting import OutputRecord, VotingResult
+from trm.evaluation.arc_outputs import OutputRecord, VotingResult
 from trm.evaluation.scored_items import METRICS, read_items
 
 Content = bytes | NDArray[Any]

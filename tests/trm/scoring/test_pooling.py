@@ -9,7 +9,8 @@ from dis_trm.guidance import GuidanceProbe
 from tests.runs import build_small_arc
 from tests.trm.scoring.checkpoints_of import SUPERVISIONS, write_run
 from trm.errors import UserError
-from trm.evaluation.arc_voting import ArcVoting, read_outputs
+from trm.evaluation.arc_outputs import read_outputs
+from trm.evaluation.arc_voting import ArcVoting
 from trm.evaluation.rollout_store import RolloutStore
 from trm.puzzles.loading import EvaluationData
 from trm.puzzles.selection import Selection
