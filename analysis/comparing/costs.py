@@ -152,16 +152,19 @@ def _made(kind: type[Any], arch: Mapping[str, Any]) -> Any:
 
 
 def puzzle_shape(run: Run) -> PuzzleShape | None:
-    """L and V of the run's data, where they follow from what its scorer or ARC says; else None."""
+    """L and V of the run's data; of records without them as they follow from the scorer or ARC, or else None."""
+    length, vocabulary = run.evaluation.seq_len or 0, run.evaluation.vocab_size or 0
+    if length > 0 and vocabulary > 0:
+        return PuzzleShape(length, vocabulary, 1)
     for task in run.evaluation.tasks:
         side = task.facts.get("size" if task.scorer == "sudoku" else "side")
-        vocabulary = {
+        known = {
             "sudoku": SUDOKU_BLANK + 1 + side if isinstance(side, int) else 0,
             "queens": QUEENS_QUEEN + 1,
             "maze": len(MAZE_CHARACTERS),
         }.get(task.scorer)
-        if vocabulary and isinstance(side, int):
-            return PuzzleShape(side * side, vocabulary, 1)
+        if known and isinstance(side, int):
+            return PuzzleShape(side * side, known, 1)
     if run.evaluation.is_arc and run.samples is not None:
         return PuzzleShape(run.samples.inputs.shape[1], len(TOKEN_COLOURS), 1)
     return None

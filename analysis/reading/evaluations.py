@@ -63,7 +63,8 @@ class Evaluation:
     tasks: one for each dataset, in file order; empty in runs of before there were scorers.
     hamming: scored tokens of an example that are wrong, after each supervision step.
     changed: share of scored tokens that differ between a step and the next; S − 1 entries.
-    hamming, changed and lm_loss (of an example) may be missing: empty, None.
+    seq_len, vocab_size: of the puzzles.
+    hamming, changed, lm_loss (of an example), seq_len and vocab_size may be missing: empty, None.
     """
 
     step: int
@@ -86,6 +87,8 @@ class Evaluation:
     hamming: list[float] = field(default_factory=list)
     changed: list[float] = field(default_factory=list)
     lm_loss: float | None = None
+    seq_len: int | None = None
+    vocab_size: int | None = None
 
     @property
     def is_arc(self) -> bool:
@@ -122,6 +125,7 @@ class Evaluation:
         """
         try:
             per_step, copied = mapping(record, "per_step", source), mapping(record, "copy", source)
+            puzzle = mapping({"puzzle": {}, **record}, "puzzle", source)
             method = text(record, "method", source)
             made = cls(
                 step=whole(record, "step", source),
@@ -144,6 +148,8 @@ class Evaluation:
                 hamming=numbers({"hamming": [], **per_step}, "hamming", source),
                 changed=numbers({"changed": [], **per_step}, "changed", source),
                 lm_loss=None if record.get("lm_loss") is None else number(record, "lm_loss", source),
+                seq_len=whole(puzzle, "seq_len", source) if puzzle else None,
+                vocab_size=whole(puzzle, "vocab_size", source) if puzzle else None,
             )
         except KeyError as missing:
             raise unreadable(f"{source} has no key {missing}") from None

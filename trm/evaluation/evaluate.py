@@ -90,6 +90,7 @@ class Scoring:
             ArcTally(data, rules.ranked_by, rules.confidence_kind, rules.details) if rules.arc else None
         )
         self._calls: list[int] = []
+        self._puzzle = {"seq_len": data.metadata.seq_len, "vocab_size": data.metadata.vocab_size}
 
     def add(self, made: Answers) -> None:
         """Take in a part of the answers."""
@@ -121,6 +122,7 @@ class Scoring:
         scores = {
             "examples": steps.examples,
             "network_calls_per_answer": self._calls[-1],
+            "puzzle": self._puzzle,
             "per_step": _per_step(steps) | {"network_calls": self._calls},
             "lm_loss": self._loss.mean(),
             "copy": {

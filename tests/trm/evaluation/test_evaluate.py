@@ -68,6 +68,12 @@ def test_network_calls_are_summed_up_to_each_step(dataset: Path) -> None:
     assert scores["network_calls_per_answer"] == 24
 
 
+def test_scores_name_the_puzzles_shape_so_that_operations_can_be_counted_later(dataset: Path) -> None:
+    metadata = EvaluationData([dataset], global_batch_size=8).metadata
+    shape = {"seq_len": metadata.seq_len, "vocab_size": metadata.vocab_size}
+    assert evaluate(dataset, 64).scores["puzzle"] == shape
+
+
 def test_samples_are_one_test_input_of_each_task(dataset: Path) -> None:
     samples = evaluate(dataset, 16).samples
     tasks = EvaluationData([dataset], global_batch_size=8).test_puzzles
