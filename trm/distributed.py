@@ -193,14 +193,18 @@ def emulates_bfloat16(device: torch.device) -> bool:
     return bool(known) and not (known.get("avx512_bf16") or known.get("amx_bf16"))
 
 
-def join(device_wanted: str = "auto", timeout: timedelta | None = None) -> Ranks:
+def join(
+    device_wanted: str = "auto", timeout: timedelta | None = None, local_rank: int | None = None
+) -> Ranks:
     """Join the process group that torchrun's environment describes; a plain `python` run is one rank.
 
     nccl carries CUDA tensors, gloo carries the CPU's.  timeout: how long a rank waits for the others (None: torch's).
+    local_rank: which of the machine's GPUs; None: as torchrun says, or the first.
     """
     world_size = int(os.environ.get("WORLD_SIZE", "1"))
     rank = int(os.environ.get("RANK", "0"))
-    device = choose_device(device_wanted, int(os.environ.get("LOCAL_RANK", "0")))
+    local = int(os.environ.get("LOCAL_RANK", "0")) if local_rank is None else local_rank
+    device = choose_device(device_wanted, local)
     if device.type == "cuda":
         torch.cuda.set_device(device)
     else:

@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from trm.compilation import compile_forward
@@ -36,9 +34,11 @@ from trm.training.config import (
 )
 from trm.training.guards import Guards, only_run, watchdog
 from trm.training.learner import Learner
+from trm.training.lock_file import exclusively
 from trm.training.records import Sink, WandbRecords, wandb_mode
 from trm.training.run_directory import REPOSITORY, RunDirectory
 from trm.training.stop_request import StopRequest
+from trm.training.sweep import gpu_of_worker, in_a_sweep
 from trm.training.trainer import Trainer
 from trm.training.weights import find_checkpoint, load_into, read_weights
 
@@ -55,7 +55,7 @@ def train(composed: DictConfig, supervisions: Supervisions) -> None:
     if config.run_name and in_a_sweep():
         config.run_name += f"-{fingerprint(config)}"
     arch = architecture(config.arch, supervisions)
-    ranks = join(config.device, patience(config.hang_timeout))
+    ranks = join(config.device, patience(config.hang_timeout), gpu_of_worker(torch.cuda.device_count()))
     try:
         with StopRequest() as stop, watchdog(config.hang_timeout, ranks) as watching:
             guards = Guards(ranks, config.checkpoint_every_minutes, stop, watching)
@@ -67,11 +67,6 @@ def train(composed: DictConfig, supervisions: Supervisions) -> None:
 def patience(hang_timeout: float | None) -> timedelta:
     """How long a rank waits for the others: longer than the watchdog, which can say who is behind."""
     return timedelta(days=1) if hang_timeout is None else timedelta(seconds=2 * hang_timeout + 600)
-
-
-def in_a_sweep() -> bool:
-    """Whether Hydra runs this as one of several jobs (`-m`), whose runs need names of their own."""
-    return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
 
 
 def _train(
@@ -193,9 +188,16 @@ def build_missing_data(config: TrainConfig, ranks: Ranks) -> None:
                 f"data_build: {command!r}", "python -m data.build_<dataset>_dataset …", "correct data_build"
             )
         if ranks.is_first:
+            _build(command, config, paths)
+        ranks.barrier()
+
+
+def _build(command: str, config: TrainConfig, paths: Sequence[str]) -> None:
+    """Build a dataset, unless another run does so meanwhile: only one at a time builds in a working directory."""
+    with exclusively(Path()):
+        if build_command(config, paths) == command:
             print(f"building the dataset: {command}", flush=True)
             _run_module(shlex.split(command))
-        ranks.barrier()
 
 
 def finish(config: TrainConfig, run: RunDirectory, scores: dict[str, Any]) -> None:

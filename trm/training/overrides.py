@@ -1,6 +1,7 @@
 """A Hydra command line as TRM's users type it: keys with or without a leading `+`, misspelt ones named."""
 
 import difflib
+import os
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -9,6 +10,7 @@ from pathlib import Path
 from trm.command_line import run_command
 from trm.errors import UserError
 from trm.training.config import Supervisions, check_key, known_keys
+from trm.training.sweep import check_launcher, find_modules_in_jobs
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 GROUPS = ("arch", "experiment")
@@ -31,6 +33,7 @@ def run_hydra(entry: Callable[[], None], supervisions: Supervisions) -> None:
         overrides = [word for word in given if _is_override(word)]
         flags = [word for word in given if not _is_override(word)]  # `--cfg job` may stand after an override
         sys.argv[1:] = [*flags, *overrides, *QUIET]
+        find_modules_in_jobs(os.environ)
         entry()
 
     run_command(checked)
@@ -55,6 +58,8 @@ def _normalise_one(argument: str, known: set[str]) -> str:
     if argument.startswith("-") or match is None or match["value"] is None:
         return argument
     key, value = match["key"], match["value"]
+    if key == "hydra/launcher":
+        check_launcher(value)
     if key.startswith("hydra") or match["sign"] == "~":
         return argument
     if key in GROUPS:

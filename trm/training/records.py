@@ -226,13 +226,18 @@ def _logged_in() -> bool:
 class Progress:
     """A bar on a terminal, plain lines elsewhere, nothing on the other ranks."""
 
-    def __init__(self, total: int, done: int, shown: bool) -> None:
+    def __init__(self, total: int, done: int, shown: bool, name: str = "") -> None:
+        """
+        Args:
+            name: of the run, where others print beside it: then there are lines, and each begins with it.
+        """
         self._total, self._done, self._first, self._shown = total, done, done, shown
+        self._prefix = f"{name}: " if name else ""
         self._start = self._last_line = time.monotonic()
         width = shutil.get_terminal_size(
             (0, 0)
         ).columns  # 0: a terminal that does not say, where tqdm shows nothing
-        on_terminal = shown and sys.stderr.isatty() and width > 0
+        on_terminal = shown and not name and sys.stderr.isatty() and width > 0
         self._bar = tqdm(total=total, initial=done, unit="step", dynamic_ncols=True) if on_terminal else None
 
     def advance(self) -> None:
@@ -250,12 +255,13 @@ class Progress:
         elif self._shown and (now - self._last_line >= LINE_SECONDS or self._done >= self._total):
             self._last_line = now
             left = (now - self._start) / max(1, self._done - self._first) * (self._total - self._done)
-            print(f"step {self._done}/{self._total}, {text}, {_clock(left)} left", flush=True)
+            line = f"step {self._done}/{self._total}, {text}, {_clock(left)} left"
+            print(self._prefix + line, flush=True)
 
     def say(self, text: str) -> None:
         """A line beside the bar."""
         if self._shown:
-            tqdm.write(text)
+            tqdm.write(self._prefix + text)
             sys.stdout.flush()
 
     def over(self, batches: Any) -> Any:

@@ -26,6 +26,7 @@ from trm.training.records import FileRecords, Progress, Sink
 from trm.training.retention import Retention, mark_best
 from trm.training.run_directory import RunDirectory
 from trm.training.step_result import StepResult
+from trm.training.sweep import side_by_side
 from trm.training.training_state import TrainingState, snapshot
 from trm.training.window import ClosedWindow, Window
 
@@ -91,7 +92,8 @@ class Trainer:
         self.mirrors = mirrors
         try:
             self.resume()
-            self.progress = Progress(self.last_step, self.step, self.ranks.is_first)
+            name = self.run_directory.path.name if side_by_side() else ""
+            self.progress = Progress(self.last_step, self.step, self.ranks.is_first, name)
             self.evaluate_if_due()
             while not self.finished:
                 self.advance()
