@@ -212,6 +212,24 @@ def test_what_evaluate_py_measured_is_used_and_a_count_unlike_the_formula_is_nam
     assert len(ablation_figures.training_figure(found).axes) == 5
 
 
+def test_energy_of_an_answer_is_the_mean_over_seeds_where_each_reported_it(tmp_path: Path) -> None:
+    for seed, joules in enumerate((0.25, 0.75)):
+        for name, spent in (("dis", joules), ("trm", joules if seed else None)):
+            supervision = "dis" if name == "dis" else "act"
+            run = write_run(
+                tmp_path / f"{name}-{seed}",
+                supervision,
+                seed=seed,
+                arc=False,
+                training_steps=400,
+                puzzles=["sudoku"],
+            )
+            write_scored(run, joules=spent)
+    table = ablation_tables.answer_table(ablation(read_runs([tmp_path]).runs, "data")).markdown()
+    assert cells(table, "DIS as released")[-1] == "0.5 J"
+    assert [line for line in table.splitlines() if line.endswith("| not recorded |")]
+
+
 def test_one_seed_has_no_interval_and_no_test(tmp_path: Path) -> None:
     for name, supervision in (("a", "dis"), ("b", "act")):
         write_run(tmp_path / name, supervision, arc=False, training_steps=400, puzzles=["queens"])
