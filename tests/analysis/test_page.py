@@ -275,6 +275,8 @@ def test_what_evaluate_py_found_is_shown_also_where_its_answers_were_not_kept(tm
         assert titles == [chart["title"] for chart in kept.data["steps"]]
         assert len(titles) == 4  # accuracy, margin, halting, guidance
         assert read.tables["Each supervision step"] == kept.tables["Each supervision step"]
+    with pytest.raises(UserError, match=f"holds of '{SCORED}' scores alone, no answers"):
+        stored_answers(run, SCORED)
     text = command.page(run, SCORED)
     assert "GFLOP" in text
     assert f"samples that training kept, without margins: scored/{SCORED} kept scores alone" in text
