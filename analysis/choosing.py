@@ -235,8 +235,9 @@ class _Sieve:
         names, kind = self._rule.names, self._rule.kind
         if names:
             near = difflib.get_close_matches(names[0], self._known, n=3, cutoff=0.4)
+            asked = dict.fromkeys(name.removeprefix(NUMBERED.format("")) for name in names)
             return UserError(
-                f"no example {' or '.join(names)} in {source.source}",
+                f"no example {' or '.join(asked)} in {source.source}",
                 f"names such as {', '.join(near or self._known[:3])}",
                 "give names or numbers of examples that were kept",
             )

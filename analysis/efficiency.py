@@ -12,7 +12,7 @@ from analysis import style
 from analysis.comparing.ablation import Ablation, ablation
 from analysis.comparing.ablation_figures import answer_column, answer_figure, training_column, training_figure
 from analysis.comparing.ablation_tables import tables
-from analysis.reading.many_runs import ManyRuns, figures_beside, read_runs
+from analysis.reading.many_runs import ManyRuns, figures_among, figures_beside, read_runs
 from analysis.reading.run_directory import Run
 from trm.command_line import CommandLine, number, run_command
 
@@ -76,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     options = parser.parse(arguments)
     read = read_runs(options.runs)
-    folder = options.figures_dir or figures_beside(options.runs[0])
+    folder = options.figures_dir or _usual_folder(options.runs, read)
     found = [
         ablation(runs, dataset, options.metric, options.target_accuracy)
         for dataset, runs in by_dataset(read.runs).items()
@@ -90,6 +90,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for one in found:
         paths += write_figures(one, folder if len(found) == 1 else folder / _file_name(one.dataset))
     print("\n".join(map(str, paths)))
+
+
+def _usual_folder(given: Sequence[Path], read: ManyRuns) -> Path:
+    """figures/ beside the runs, also where the shell made many paths of a pattern."""
+    return figures_beside(given[0]) if len(given) == 1 else figures_among([run.path for run in read.runs])
 
 
 def _file_name(dataset: str) -> str:

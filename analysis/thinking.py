@@ -25,6 +25,7 @@ from analysis.strips import (
     sureness,
 )
 from trm.command_line import CommandLine, integer, run_command
+from trm.errors import UserError
 
 USUAL = 4  # examples without another wish
 MOST_STEPS = 64
@@ -118,7 +119,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line.
 
     Raises:
-        UserError: the run cannot be read, or has nothing of what is asked for.
+        UserError: the output is no GIF, or the run cannot be read or has nothing of what is asked for.
     """
     assert __doc__ is not None
     example = "  python -m analysis.thinking runs/arc_mini_dis --fixed-late --most 3"
@@ -128,6 +129,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--output", type=Path, help="the file (default: <run>/figures/thinking.gif)")
     options = parser.parse(arguments)
     file = options.output or options.run / "figures" / "thinking.gif"
+    if file.suffix.lower() != ".gif":
+        raise UserError(
+            f"--output {file}", "a file whose name ends in .gif", f"--output {file.with_suffix('.gif')}"
+        )
     write(Animation(chosen_by(options)), file, options.fps)
     print(file)
 

@@ -189,3 +189,11 @@ def test_the_demo_s_main_job_builds_its_data_trains_scores_and_draws(tmp_path: P
     for figure in ("learning_curves", "arc_strips"):
         assert (tmp_path / "runs/arc_mini_dis/figures" / f"{figure}.png").stat().st_size > 10_000
         assert f"{figure}.png" in output
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/pictures.md"])
+def test_the_results_are_linked_from_where_one_learns_of_the_analysis(page: str) -> None:
+    links = re.findall(r"\]\(([^)#:]*RESULTS\.md)\)", (REPOSITORY / page).read_text())
+    found = [((REPOSITORY / page).parent / link).resolve() for link in links]
+    assert REPOSITORY / "analysis/RESULTS.md" in found
+    assert all(file.is_file() for file in found)

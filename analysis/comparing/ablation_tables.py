@@ -152,7 +152,7 @@ def _answer_row(found: Ablation, result: Result, measured: bool) -> list[str]:
         own = found.answer_curve(result, one.name)
         every = [point for other in found.results for point in found.answer_curve(other, one.name)]
         cells.append(_with_front(one.written(cost), bool(own) and on_front(own[-1], every)))
-    return [*cells, time(seconds), NOT_RECORDED]
+    return [*cells, time(seconds), ENERGY.written(result.answer(ENERGY.of))]
 
 
 def _devices(found: Ablation) -> list[str]:

@@ -48,6 +48,7 @@ class AnswerCosts:
 
     operations: by formula, or counted where the formula lacks the dataset's shape; None where neither is there.
     seconds: as evaluate.py measured it, without loading and scoring.  device: on which.  None where it did not.
+    joules: the same of energy; None where the device did not report it, either.
     seconds_in_training: of the evaluation in training, with loading and scoring.
     """
 
@@ -56,6 +57,7 @@ class AnswerCosts:
     seconds: float | None
     device: str
     seconds_in_training: float
+    joules: float | None = None
 
 
 def training_cost(run: Run, updates: int) -> TrainingCost:
@@ -120,6 +122,7 @@ def answer_costs(run: Run, evaluation: Evaluation) -> AnswerCosts:
         seconds=None if cost is None else cost.seconds,
         device="" if cost is None else f"{cost.ranks} × {cost.device}",
         seconds_in_training=1 / max(evaluation.examples_per_second, 1e-9),
+        joules=None if cost is None else cost.joules,
     )
 
 

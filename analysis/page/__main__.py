@@ -10,37 +10,30 @@ from analysis.methods import method_name
 from analysis.page.curves import step_charts, training_charts
 from analysis.page.document import document
 from analysis.page.examples import USUAL, browser_data
+from analysis.page.subject import subject_of
 from analysis.page.tables import configuration, provenance, run_facts, scores_table, steps_table
-from analysis.reading.evaluations import Evaluation
 from analysis.reading.run_directory import Run, read_run
-from analysis.reading.scored import Scored
-from analysis.reading.stored_answers import StoredAnswers, stored_answers
 from trm.command_line import CommandLine, integer, run_command
-from trm.errors import UserError
 from trm.whole_files import write_whole
 
 
 def page(run: Run, evaluation_name: str | None = None, most: int = USUAL) -> str:
     """The HTML of a run's page.
 
-    evaluation_name: see `stored_answers`; its scores and answers are shown.  most: examples to look at.
+    evaluation_name: see `subject_of`; its scores and answers are shown.  most: examples to look at.
 
     Raises:
         UserError: there is no such evaluation, or its answers are damaged.
     """
-    source, remarks = _source(run, evaluation_name)
-    evaluation: Evaluation = run.evaluation if source is None else source.evaluation
-    scored: Scored | None = None if source is None else source.scored
-    examples = None
-    if source is not None:
-        examples, unshown = browser_data(source, most)
-        remarks += unshown
+    subject = subject_of(run, evaluation_name)
+    evaluation, scored = subject.evaluation, subject.scored
+    examples, unshown = (None, []) if subject.answers is None else browser_data(subject.answers, most)
     of_training = evaluation is run.evaluation
     return document(
         title=run.name,
         subtitle=f"{method_name(run)}, seed {evaluation.seed}, after {evaluation.step:,} updates",
         facts=run_facts(run, evaluation, scored),
-        remarks=[*run.remarks, *remarks],
+        remarks=[*run.remarks, *subject.remarks, *unshown],
         tables={
             "scores": scores_table(evaluation, run.outputs if of_training else []),
             "steps": steps_table(evaluation, scored),
@@ -53,16 +46,6 @@ def page(run: Run, evaluation_name: str | None = None, most: int = USUAL) -> str
             "examples": examples,
         },
     )
-
-
-def _source(run: Run, name: str | None) -> tuple[StoredAnswers | None, list[str]]:
-    """The answers to show; where the run kept none and none was asked for, a remark instead."""
-    try:
-        return stored_answers(run, name), []
-    except UserError as error:
-        if name is not None:
-            raise
-        return None, [f"no puzzles to look at: {error.remedy}"]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -78,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--evaluation",
         metavar="NAME",
-        help="a folder of scored/ or evaluations/ (the newest with answers)",
+        help="a folder of scored/ or evaluations/ (the newest)",
     )
     parser.add_argument("--most", type=integer(1), default=USUAL, help=f"examples to look at ({USUAL})")
     options = parser.parse(arguments)

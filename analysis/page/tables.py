@@ -81,7 +81,9 @@ def run_facts(run: Run, evaluation: Evaluation, scored: Scored | None) -> list[R
     if scored is not None and scored.cost is not None:
         cost = scored.cost
         work = f"{cost.operations / 1e9:.3g} GFLOP"
-        facts.append(("and", f"{work}, {1000 * cost.seconds:.3g} ms on {cost.ranks} × {cost.device}"))
+        energy = "" if cost.joules is None else f", {cost.joules:.3g} J"
+        where = f"{cost.ranks} × {cost.device}"
+        facts.append(("and", f"{work}, {1000 * cost.seconds:.3g} ms on {where}{energy}"))
     if scored is not None and scored.over_steps is not None:
         over = scored.over_steps
         facts.append(("over the steps", f"{over.fixed_late:,} fixed late, {over.broken_late:,} broken late"))

@@ -1,5 +1,6 @@
 """Several runs, of which some may be unreadable: those are named and left out, never silently."""
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +15,11 @@ DEEPEST = 4  # folders in each other that are searched for runs
 
 @dataclass(frozen=True)
 class Skipped:
-    """A run that was left out, and why."""
+    """A run that was left out, why, and what helps."""
 
     path: Path
     why: str
+    remedy: str
 
 
 @dataclass(frozen=True)
@@ -44,14 +46,14 @@ def read_runs(paths: Sequence[Path]) -> ManyRuns:
         try:
             runs.append(read_run(path))
         except UserError as error:
-            skipped.append(Skipped(path, shown(error.given, 400)))
+            skipped.append(Skipped(path, shown(error.given, 400), error.remedy))
         except OSError as error:
-            skipped.append(Skipped(path, shown(error.strerror or error)))
+            skipped.append(Skipped(path, shown(error.strerror or error), "see that the files can be read"))
     if not runs:
         raise UserError(
             "\n    ".join(["no run can be read", *(f"{shown(one.path)}: {one.why}" for one in skipped)]),
-            "at least one run with an evaluation",
-            "let training reach its first evaluation, or give other directories",
+            "at least one readable run with an evaluation",
+            "\n    ".join([*dict.fromkeys(one.remedy for one in skipped), "or give other directories"]),
         )
     return ManyRuns(runs, skipped)
 
@@ -80,6 +82,12 @@ def find_runs(paths: Sequence[Path]) -> list[Path]:
 def figures_beside(given: Path) -> Path:
     """figures/ of a run or of a folder of runs, or beside the runs that a pattern names."""
     return given / "figures" if given.is_dir() else given.parent / "figures"
+
+
+def figures_among(runs: Sequence[Path]) -> Path:
+    """figures/ of the innermost folder that all of these are in; of one run its own."""
+    parent, here = Path(os.path.commonpath([run.resolve() for run in runs])), Path.cwd()
+    return (parent.relative_to(here) if parent.is_relative_to(here) else parent) / "figures"
 
 
 def _expanded(given: Path) -> list[Path]:

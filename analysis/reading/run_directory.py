@@ -21,6 +21,7 @@ from analysis.reading.run_files import (
     read_growing,
     read_lines,
     read_object,
+    remedied,
     text,
     unreadable,
     whole,
@@ -33,6 +34,7 @@ from trm.untrusted import shown
 
 RUN_FILES = ("config.yaml", "provenance.json", "metrics.jsonl")
 KINDS = ("train", "evaluation")  # of records
+SCHEMA = 1  # of records, as they say themselves; those that do not are of before there was another
 
 
 @dataclass(frozen=True)
@@ -122,19 +124,31 @@ def read_run(path: Path) -> Run:
         )
     config = read_config(path / "config.yaml")
     metrics = path / "metrics.jsonl"
-    records, remarks = _read_records(metrics)
-    evaluations = _evaluations(records, str(metrics))
-    folder, evaluation = _latest(path, evaluations, remarks)
+    with remedied(
+        f"give the training command again: it resumes and mends {metrics.name}; or take the line out, if that is all"
+    ):
+        records, remarks = _read_records(metrics)
+        evaluations, training = _evaluations(records, str(metrics)), _training(records, str(metrics))
+    with remedied(
+        "put its folder away: then the scores are read from metrics.jsonl, without samples and outputs"
+    ):
+        folder, evaluation = _latest(path, evaluations, remarks)
+        outputs = _outputs(folder / "outputs.jsonl") if folder else []
+        samples = _read_samples(folder / "rollout_samples.npz") if folder else None
+    with remedied(
+        "give the training command again: it puts a damaged provenance.json aside and begins a new one"
+    ):
+        provenance = read_object(path / "provenance.json")
     scored, unscored = read_scored(path, _test_data(config))
     return Run(
         path=path,
         config=config,
-        provenance=read_object(path / "provenance.json"),
-        training=_training(records, str(metrics)),
+        provenance=provenance,
+        training=training,
         evaluations=evaluations,
         evaluation=evaluation,
-        outputs=_outputs(folder / "outputs.jsonl") if folder else [],
-        samples=_read_samples(folder / "rollout_samples.npz") if folder else None,
+        outputs=outputs,
+        samples=samples,
         scored=scored,
         remarks=[*remarks, *unscored],
     )
@@ -170,6 +184,12 @@ def _read_records(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
     """The records in file order, and what was left out of them."""
     records, unfinished = read_growing(path)
     for place, record in enumerate(records, start=1):
+        if record.get("schema", SCHEMA) != SCHEMA:
+            raise UserError(
+                f"line {place} of {path} is of schema {shown(repr(record['schema']), 40)}",
+                f"schema {SCHEMA}, and lines that name none",
+                "read the run with the version that wrote it: provenance.json names its commit",
+            )
         if not {"kind", "step"} <= record.keys():
             raise unreadable(f"line {place} of {path} is no record with kind and step")
     remarks = [f"the last line of {path.name} is not whole yet and was left out"] if unfinished else []

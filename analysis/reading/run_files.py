@@ -3,7 +3,8 @@
 K stored samples, S supervision steps.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,26 @@ LARGEST_ARRAY = 64 << 20  # bytes of an array of samples, once it is unpacked
 MOST = 2**63 - 1
 
 
-def unreadable(given: str) -> UserError:
-    """The error for a file of another format."""
-    return UserError(
+class UnreadableError(UserError):
+    """A file is damaged or of another format."""
+
+
+def unreadable(given: str, remedy: str = "") -> UnreadableError:
+    """The error for a file of another format; remedy: what helps, where it is not one that evaluate.py wrote."""
+    return UnreadableError(
         given,
         "the files as this version's trainer and evaluation write them",
-        "evaluate the run again with evaluate.py, or read it with the version that wrote it",
+        remedy or "evaluate the run again with evaluate.py, or read it with the version that wrote it",
     )
+
+
+@contextmanager
+def remedied(remedy: str) -> Iterator[None]:
+    """`with remedied(remedy):` what is unreadable within has this remedy."""
+    try:
+        yield
+    except UnreadableError as error:
+        raise unreadable(error.given, remedy) from None
 
 
 def read_object(path: Path) -> dict[str, Any]:

@@ -48,13 +48,17 @@ class Margin:
 
 @dataclass(frozen=True)
 class AnswerCost:
-    """What an answer takes. operations: floating-point, counted.  seconds: on `ranks` × `device`, without loading."""
+    """What an answer takes. operations: floating-point, counted.  seconds: on `ranks` × `device`, without loading.
+
+    joules: the same of energy; None where the device did not report it.
+    """
 
     network_calls: int
     operations: int
     seconds: float
     ranks: int
     device: str
+    joules: float | None = None
 
 
 @dataclass(frozen=True)
@@ -231,4 +235,5 @@ def _cost(record: Mapping[str, Any], source: str) -> AnswerCost:
         number(record, "seconds", source),
         whole(record, "ranks", source),
         text(record, "device", source),
+        None if record.get("joules") is None else number(record, "joules", source),
     )

@@ -152,7 +152,11 @@ def stored_answers(run: Run, name: str | None = None) -> StoredAnswers:
     known = {answers.source.split("/")[1]: answers for answers in _sources(run)}
     if name is not None:
         if name not in known:
-            raise _none(run, f"no evaluation {name!r} with answers", known)
+            alone = any(one.name == name for one in run.scored)
+            state = (
+                f"of {name!r} scores alone, no answers" if alone else f"no evaluation {name!r} with answers"
+            )
+            raise _none(run, state, known)
         return known[name]
     usual = [one for one in known.values() if one.scored is None or one.scored.is_plain]
     if not known:

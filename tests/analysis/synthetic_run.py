@@ -173,10 +173,11 @@ def write_scored(
     margin: bool = False,
     part: int | None = None,
     skill: float = 1.0,
+    joules: float | None = None,
 ) -> Path:
     """Write what `python evaluate.py RUN [--steps N] [--guidance W …] [--margin]` leaves; return its folder.
 
-    part: the first so many tasks only.
+    part: the first so many tasks only.  joules: of an answer.
     """
     latest = max(run.glob("evaluations/step_*"), key=lambda folder: int(folder.name.removeprefix("step_")))
     scores = json.loads((latest / "scores.json").read_text())
@@ -218,7 +219,7 @@ def write_scored(
         scores["margin"] = {"tokens": 9000, "mean": (0.5 / index**2).tolist(), "share_positive": positive}
     scores["cost"] = {
         "network_calls": calls * count, "operations": 1_000_000 * calls * count, "seconds": 0.001 * count,
-        "ranks": 1, "device": "cpu",
+        "ranks": 1, "device": "cpu", **({} if joules is None else {"joules": joules}),
     }  # fmt: skip
     scores["evaluated"] = {
         "target": str(run), "weights": "auto", "data_paths": ["data/demo"], "tasks": None, "first_tasks": part,

@@ -16,6 +16,7 @@ from analysis.comparing.ablation import Ablation, ablation, front, on_front
 from analysis.comparing.ablation_tables import CALLS, OPERATIONS, SECONDS
 from analysis.reading.many_runs import read_runs
 from dis_trm.supervision import DISConfig
+from tests.analysis.recorded import RECORDED
 from tests.analysis.synthetic_run import write_run, write_scored
 from trm.act import ACTConfig
 from trm.errors import UserError
@@ -210,6 +211,33 @@ def test_what_evaluate_py_measured_is_used_and_a_count_unlike_the_formula_is_nam
     assert cells(ablation_tables.training_table(found).markdown(), "DIS as released")[-1] == "40 J ●"
     assert "energy of training" not in titles
     assert len(ablation_figures.training_figure(found).axes) == 5
+
+
+def test_energy_of_an_answer_is_the_mean_over_seeds_where_each_reported_it(tmp_path: Path) -> None:
+    for seed, joules in enumerate((0.25, 0.75)):
+        for name, spent in (("dis", joules), ("trm", joules if seed else None)):
+            supervision = "dis" if name == "dis" else "act"
+            run = write_run(
+                tmp_path / f"{name}-{seed}",
+                supervision,
+                seed=seed,
+                arc=False,
+                training_steps=400,
+                puzzles=["sudoku"],
+            )
+            write_scored(run, joules=spent)
+    table = ablation_tables.answer_table(ablation(read_runs([tmp_path]).runs, "data")).markdown()
+    assert cells(table, "DIS as released")[-1] == "0.5 J"
+    assert [line for line in table.splitlines() if line.endswith("| not recorded |")]
+
+
+def test_figures_of_runs_that_the_shell_listed_are_beside_the_runs() -> None:
+    """As `efficiency_sudoku4-*` comes from a shell."""
+    read = read_runs([RECORDED])
+    listed = [run.path for run in read.runs]
+    assert len(listed) > 1
+    for given in (listed, [RECORDED], [RECORDED / "sudoku4_*"]):
+        assert efficiency._usual_folder(given, read).resolve() == RECORDED / "figures"
 
 
 def test_one_seed_has_no_interval_and_no_test(tmp_path: Path) -> None:

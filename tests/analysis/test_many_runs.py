@@ -1,6 +1,7 @@
 """Several runs: which are found, and which are named and left out."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -8,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.reading.many_runs import find_runs, read_runs
+from analysis.reading.many_runs import figures_among, find_runs, read_runs
 from analysis.reading.run_directory import read_run
 from tests.analysis.synthetic_run import write_run
 from trm.errors import UserError
+from trm.training.records import SCHEMA
 
 
 @pytest.fixture
@@ -49,7 +51,13 @@ def break_a_line(run: Path) -> None:
 
 def leave_out_a_metric(run: Path) -> None:
     text = (run / "metrics.jsonl").read_text()
-    (run / "metrics.jsonl").write_text(text.replace('"loss": ', '"loss_of_another_schema": ', 1))
+    (run / "metrics.jsonl").write_text(text.replace('"loss": ', '"cost": ', 1))
+
+
+def say_a_schema(run: Path, schema: object) -> None:
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    text = "".join(json.dumps({"schema": schema, **line}) + "\n" for line in lines)
+    (run / "metrics.jsonl").write_text(text)
 
 
 def rename_scores(run: Path) -> None:
@@ -68,6 +76,8 @@ def forget_evaluations(run: Path) -> None:
     [
         (break_a_line, "line 2 of .*metrics.jsonl is not JSON"),
         (leave_out_a_metric, "training record of .* has no key 'loss'"),
+        (lambda run: say_a_schema(run, 99), "line 1 of .*metrics.jsonl is of schema 99"),
+        (lambda run: say_a_schema(run, None), "line 1 of .*metrics.jsonl is of schema None"),
         (rename_scores, "evaluation of step 100 in .* has no key 'per_step'"),
         (forget_evaluations, "holds no evaluation"),
         (lambda run: (run / "provenance.json").unlink(), "has no provenance.json"),
@@ -85,6 +95,42 @@ def test_an_unreadable_run_is_named_with_its_fault_and_left_out(
     assert str(folder / "sweep/a") in line
     with pytest.raises(UserError, match=why):
         read_runs([folder / "sweep/a"])
+
+
+def test_lines_that_name_this_version_s_schema_are_read_as_those_that_name_none(folder: Path) -> None:
+    before = read_run(folder / "b")
+    say_a_schema(folder / "b", SCHEMA)
+    after = read_run(folder / "b")
+    assert after.evaluations == before.evaluations
+    np.testing.assert_array_equal(after.training.loss, before.training.loss)
+
+
+@pytest.mark.parametrize(
+    ("damage", "helps"),
+    [
+        (break_a_line, "it resumes and mends metrics.jsonl; or take the line out"),
+        (lambda run: say_a_schema(run, 99), "read the run with the version that wrote it"),
+        (forget_evaluations, "let training reach its first evaluation"),
+        (lambda run: os.truncate(run / "provenance.json", 5), "puts a damaged provenance.json aside"),
+        (lambda run: os.truncate(run / "evaluations/step_400/scores.json", 5), "put its folder away"),
+    ],
+)
+def test_the_remedy_is_that_of_the_fault_also_where_it_leaves_no_run(
+    folder: Path, damage: Callable[[Path], None], helps: str
+) -> None:
+    damage(folder / "b")
+    for read in (lambda: read_run(folder / "b"), lambda: read_runs([folder / "b"])):
+        with pytest.raises(UserError) as error:
+            read()
+        assert helps in error.value.remedy
+        assert "evaluate.py" not in error.value.remedy
+
+
+def test_figures_go_where_all_runs_are(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert figures_among([folder / "b", folder / "sweep/a"]) == folder / "figures"
+    assert figures_among([folder / "b"]) == folder / "b/figures"
+    monkeypatch.chdir(folder)
+    assert figures_among([Path("b"), Path("sweep/a")]) == Path("figures")
 
 
 def test_a_run_that_is_being_written_is_read_as_far_as_it_goes_and_that_is_said(folder: Path) -> None:

@@ -93,7 +93,8 @@ def test_examples_are_found_by_name_number_and_task(run: Run) -> None:
 @pytest.mark.parametrize(
     ("flags", "given", "allowed"),
     [
-        (["--examples", "example 99"], "no example example 99 in scored/", "names such as example "),
+        (["--examples", "example 99"], "no example 99 in scored/", "names such as example "),
+        (["--examples", "999"], "no example 999 in scored/", "names such as example "),
         (["--broken-late"], "solved after some step and not after the last in scored/", "broken-late: 0"),
         (["--solved", "--examples", "1"], "--examples 1 with --solved", "by name, or by what became of them"),
         (["--dataset", "maze"], "no dataset 'maze'", "sudoku-4x4"),

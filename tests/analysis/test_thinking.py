@@ -16,6 +16,7 @@ from analysis.reading.stored_answers import stored_answers
 from analysis.thinking import PAUSE, Animation
 from tests.analysis.recorded import DIS, TRM
 from tests.analysis.synthetic_run import write_run
+from trm.errors import UserError
 
 KINDS = ("queens", "maze", "cube", "answer")
 
@@ -33,6 +34,13 @@ def test_a_gif_has_a_frame_for_each_step_and_stays_on_the_last(
             durations.append(gif.info["duration"])
         assert gif.info["loop"] == 0
     assert durations == [500] * 5 + [PAUSE * 500]
+
+
+def test_an_output_that_is_no_gif_is_an_error_that_names_one(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"--output .*t\.png") as error:
+        thinking.main([str(DIS), "--output", str(tmp_path / "t.png")])
+    assert error.value.remedy == f"--output {tmp_path / 't.gif'}"
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_same_run_gives_the_same_bytes(tmp_path: Path) -> None:

@@ -92,7 +92,8 @@ def _cost(scores: Mapping[str, Any]) -> str:
         return ""
     cost = scores["cost"]
     where = f"{cost['ranks']} × {cost['device']}"
+    energy = f", and {cost['joules']:.3g} J" if "joules" in cost else ""
     return (
         f"an answer takes {cost['network_calls']} network calls, {cost['operations'] / 1e9:.3g} GFLOP and "
-        f"{cost['seconds'] * 1e3:.3g} ms on {where}"
+        f"{cost['seconds'] * 1e3:.3g} ms on {where}{energy}"
     )

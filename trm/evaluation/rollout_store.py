@@ -44,6 +44,7 @@ class RolloutStore:
     request: what was asked, in full, as JSON keeps it; two evaluations with equal requests have equal rollouts.
     sets: examples of each set, in order.  network_calls: `[S]`, summed up.
     batches: (rows, CRC-32 of their bytes) of each batch written.  seconds: that all answers took so far.
+    joules: the same of energy; None where the device did not tell of all of them.
     """
 
     folder: Path
@@ -52,6 +53,7 @@ class RolloutStore:
     network_calls: list[int] = field(default_factory=list)
     batches: list[tuple[int, int]] = field(default_factory=list)
     seconds: float = 0.0
+    joules: float | None = 0.0
 
     @property
     def total(self) -> int:
@@ -115,17 +117,19 @@ class RolloutStore:
             batches = [(int(rows), int(checksum)) for rows, checksum in content["batches"]]
             sets = {str(name): int(size) for name, size in content["sets"].items()}
             calls = [int(number) for number in content["network_calls"]]
-            store = cls(folder, dict(content["request"]), sets, calls, batches, float(content["seconds"]))
+            joules = None if content.get("joules") is None else float(content["joules"])
+            spent = float(content["seconds"]), joules
+            store = cls(folder, dict(content["request"]), sets, calls, batches, *spent)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise _damaged(file, str(error)) from error
         if min([0, *sets.values(), *(rows for rows, _ in batches)]) < 0 or store.done > store.total:
             raise _damaged(file, "numbers that cannot be")
         return store
 
-    def write(self, made: Answers, seconds: float) -> None:
+    def write(self, made: Answers, seconds: float, joules: float | None = None) -> None:
         """Add the next batch; it stays, whatever happens afterwards.
 
-        seconds: that its answers took.
+        seconds, joules: that its answers took; None: the device does not tell.
 
         Raises:
             OSError: the disk refused.
@@ -138,6 +142,7 @@ class RolloutStore:
         checksum = self._file().write(self.done, arrays)
         self.batches.append((len(made), checksum))
         self.seconds += seconds
+        self.joules = None if self.joules is None or joules is None else self.joules + joules
         self._write_index()
 
     def answers(self, rows: int = ROWS) -> Iterator[Answers]:
@@ -201,6 +206,7 @@ class RolloutStore:
             "network_calls": self.network_calls,
             "batches": self.batches,
             "seconds": self.seconds,
+            "joules": self.joules,
         }
         write_whole(self.folder / INDEX_FILE, json.dumps(sealed(json.loads(json.dumps(content)))))
 

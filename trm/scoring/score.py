@@ -12,6 +12,7 @@ from torch import Tensor
 
 from trm.compilation import compile_forward
 from trm.distributed import Ranks, join
+from trm.energy import EnergyMeter
 from trm.evaluation.answers import Respondent
 from trm.evaluation.details_table import details_table
 from trm.evaluation.evaluate import Evaluation, Rules, Scoring
@@ -121,11 +122,13 @@ class ScoringJob:
         fits = self.request.batch_size or fitting_batch_size(self.supervision, wanted, self.ranks)
         self.data.set_batch_size(fits)
         compile_forward(self.supervision, self.request.compile, self.ranks.device)
-        started = time.monotonic()
+        meter, started = EnergyMeter(self.ranks.device), time.monotonic()
         for made in self._respondent().answers(done, self._progress):
+            seconds, joules = time.monotonic() - started, self._joules(meter)
             if store is not None:
-                store.write(made, time.monotonic() - started)
+                store.write(made, seconds, joules)
             started = time.monotonic()
+            meter.spent()  # writing is no part of answering
 
     def score(self) -> Evaluation:
         """Score what `answer` left in the store, and write it beside; on the first rank."""
@@ -160,18 +163,26 @@ class ScoringJob:
         )
         return Respondent(self.supervision, self.data, self.ranks, self.checkpoint.seed, self.probes, fed)
 
+    def _joules(self, meter: EnergyMeter) -> float | None:
+        """What all ranks have spent since the last reading; None where no device tells."""
+        readings = torch.tensor([meter.spent(), meter.known], dtype=torch.float64, device=self.ranks.device)
+        spent, meters = self.ranks.sum_(readings).tolist()
+        return spent if meters else None
+
     def _progress(self, batches: Sequence[Any]) -> Any:
         return track(batches, "answering") if self.ranks.is_first else iter(batches)
 
     def _cost(self, store: RolloutStore) -> dict[str, Any]:
-        """What an answer takes. Seconds are of this machine, loading and voting left out."""
+        """What an answer takes. Seconds and joules are of this machine, loading and voting left out."""
         self.supervision.forward = type(self.supervision).forward.__get__(
             self.supervision
         )  # counted uncompiled
+        energy = {} if store.joules is None else {"joules": store.joules / store.total}
         return {
             "network_calls": store.network_calls[-1],
             "operations": operations_per_answer(self.supervision, self.ranks.device),
             "seconds": store.seconds / store.total,
+            **energy,
             "ranks": self.ranks.world_size,
             "device": str(self.ranks.device.type),
         }

@@ -19,6 +19,7 @@ from trm.errors import UserError, report
 from trm.training.record_repair import digest
 
 Record = Mapping[str, Any]
+SCHEMA = 1  # of records, as each line of metrics.jsonl says; lines that do not say are of the first
 LINE_SECONDS = 10.0  # between lines where there is no terminal
 
 

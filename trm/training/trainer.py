@@ -22,7 +22,7 @@ from trm.training.feed import Feed
 from trm.training.guards import Guards
 from trm.training.learner import AveragedWeights, Learner
 from trm.training.record_repair import whole_records
-from trm.training.records import FileRecords, Progress, Sink
+from trm.training.records import SCHEMA, FileRecords, Progress, Sink
 from trm.training.retention import Retention, mark_best
 from trm.training.run_directory import RunDirectory
 from trm.training.step_result import StepResult
@@ -248,7 +248,7 @@ class Trainer:
     def write(self, record: dict[str, Any]) -> None:
         """Send a record everywhere."""
         if self.records is not None:
-            self.records.write(record)
+            self.records.write({"schema": SCHEMA, **record})
         for mirror in self.mirrors:
             mirror.write(record)
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from trm.checksums import CHECKSUM, sealed
 from trm.errors import UserError
 from trm.evaluation.answers import Answers
 from trm.evaluation.rollout_store import INDEX_FILE, TENSORS_FILE, RolloutStore
@@ -64,6 +65,24 @@ def test_what_was_written_is_read_in_any_portions_and_never_across_sets(tmp_path
     places = [(made.set_name, made.first, len(made)) for made in store.answers(rows)]
     assert sum(size for _, _, size in places) == store.total
     assert all((name == "all1") == (first >= SETS["all"]) for name, first, _ in places)
+
+
+def test_energy_adds_up_and_is_unknown_once_a_batch_does_not_tell(tmp_path: Path) -> None:
+    store = RolloutStore(tmp_path, REQUEST, SETS)
+    store.write(PARTS[0], 0.5, 2.0)
+    store.write(PARTS[1], 0.5, 3.0)
+    resumed = RolloutStore.resume(tmp_path, REQUEST, SETS)
+    assert resumed.joules == 5.0
+    resumed.write(PARTS[2], 0.5)
+    assert RolloutStore.open(tmp_path).joules is None
+
+
+def test_a_store_of_before_energy_was_measured_is_read(tmp_path: Path) -> None:
+    filled(tmp_path)
+    content = json.loads((tmp_path / INDEX_FILE).read_text())
+    older = {key: value for key, value in content.items() if key not in ("joules", CHECKSUM)}
+    (tmp_path / INDEX_FILE).write_text(json.dumps(sealed(older)))
+    assert RolloutStore.open(tmp_path).joules is None
 
 
 def test_any_safetensors_reader_can_read_it(tmp_path: Path) -> None:

@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load_file
 
 from dis_trm.guidance import GuidanceProbe
 from tests.runs import REPOSITORY, build_small_arc, finish
 from tests.trm.scoring.checkpoints_of import SUPERVISIONS, write_run
+from trm.energy import EnergyMeter
 from trm.errors import UserError
 from trm.evaluation.rollout_store import TENSORS_FILE, RolloutStore
 from trm.puzzles.selection import Selection
@@ -41,6 +43,7 @@ def timeless(folder: Path) -> dict[str, Any]:
     scores = json.loads((folder / "scores.json").read_text())
     scores.pop("examples_per_second")
     scores["cost"].pop("seconds")
+    scores["cost"].pop("joules", None)
     return scores
 
 
@@ -92,6 +95,35 @@ def test_two_ranks_score_what_one_scores(run: Path, tmp_path: Path) -> None:
     assert two["cost"].pop("ranks") == 2
     assert one["cost"].pop("ranks") == 1
     assert two == one
+
+
+class TenJoules:
+    """A device that spends 10 J between two readings."""
+
+    def __init__(self, _: torch.device) -> None:
+        self.known = True
+
+    def spent(self) -> float:
+        return 10.0
+
+
+def test_energy_of_an_answer_is_what_the_device_spent_on_each_batch(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trm.scoring.score.EnergyMeter", TenJoules)
+    scored(run, tmp_path / "a", batch_size=8)
+    store = RolloutStore.open(tmp_path / "a")
+    cost = json.loads((tmp_path / "a/scores.json").read_text())["cost"]
+    assert len(store.batches) > 1
+    assert cost["joules"] == 10 * len(store.batches) / store.total  # and nothing of writing them
+
+
+def test_a_device_without_a_counter_gives_no_energy(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(EnergyMeter.__init__, "__defaults__", (tmp_path / "nowhere",))
+    scored(run, tmp_path / "a")
+    assert "joules" not in json.loads((tmp_path / "a/scores.json").read_text())["cost"]
 
 
 def test_averaged_and_raw_weights_are_told_apart(run: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from tests.runs import REPOSITORY, command, finish, records, tensors
-from trm.training.records import wandb_mode
+from trm.training.records import SCHEMA, wandb_mode
 
 FEW = ("max_steps=6", "global_batch_size=8", "epochs=40", "eval_interval=40", "log_interval=2")
 
@@ -39,6 +39,7 @@ def test_a_run_leaves_all_that_its_directory_promises(dataset: Path, tmp_path: P
     scores = json.loads((evaluation / "scores.json").read_text())
     assert scores["network_calls_per_answer"] == 16 * 3
     assert all(r["network_calls"] == 3 for r in records(run, "train"))
+    assert {r["schema"] for kind in ("train", "evaluation") for r in records(run, kind)} == {SCHEMA}
 
 
 def test_scoring_a_run_again_gives_the_scores_of_its_last_evaluation(dataset: Path, tmp_path: Path) -> None:

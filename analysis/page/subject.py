@@ -1,0 +1,94 @@
+"""What a page is of: one evaluation, what evaluate.py found beside its scores, and the answers that were kept of it."""
+
+from dataclasses import dataclass, replace
+
+from analysis.reading.evaluations import Evaluation
+from analysis.reading.run_directory import Run
+from analysis.reading.scored import Scored
+from analysis.reading.stored_answers import StoredAnswers, stored_answers
+from trm.errors import UserError
+
+
+@dataclass(frozen=True)
+class Subject:
+    """An evaluation to show.
+
+    scored: margins, guidance, halting and cost, where evaluate.py looked for them.  answers: None where none were kept.
+    remarks: what of it is not there.
+    """
+
+    evaluation: Evaluation
+    scored: Scored | None
+    answers: StoredAnswers | None
+    remarks: list[str]
+
+
+def subject_of(run: Run, name: str | None = None) -> Subject:
+    """The evaluation of this name, else the newest, rather by `evaluate.py` than by training.
+
+    name: of a folder in scored/ or evaluations/.
+
+    Raises:
+        UserError: there is no such evaluation.
+    """
+    if name is None:
+        return _usual(run)
+    by_step = {f"step_{one.step}": one for one in (*run.evaluations, run.evaluation)}
+    scored = {one.name: one for one in run.scored}
+    if name in scored:
+        return _of_scored(run, scored[name])
+    if name in by_step:
+        answers = _kept(run, name)
+        return Subject(
+            by_step[name], None, answers, [] if answers else [_no_puzzles(run, f"evaluations/{name}")]
+        )
+    raise UserError(
+        f"run directory '{run.path}' holds no evaluation {name!r}",
+        " | ".join([*by_step, *scored]),
+        f"choose one of these, or make one: python evaluate.py {run.path} --margin",
+    )
+
+
+def _usual(run: Run) -> Subject:
+    answers = _kept(run)
+    if answers is not None and answers.scored is not None:
+        return Subject(answers.evaluation, answers.scored, answers, [])
+    plain = [one for one in run.scored if one.is_plain]
+    newest = max(plain, key=lambda one: (one.evaluation.step, one.margin is not None), default=None)
+    if newest is not None and newest.evaluation.step >= run.evaluation.step:
+        found = _of_scored(run, newest)
+        same = newest.evaluation.step == run.evaluation.step
+        return (
+            replace(found, evaluation=run.evaluation) if same else found
+        )  # the same scores, with its outputs
+    older = [f"--evaluation {newest.name} shows what evaluate.py found of an earlier step"] if newest else []
+    missing = [] if answers else [_no_puzzles(run, "the run")]
+    return Subject(run.evaluation, None, answers, older + missing)
+
+
+def _of_scored(run: Run, scored: Scored) -> Subject:
+    """What evaluate.py found; where it is of training's own last evaluation, with the samples of that."""
+    answers, where = _kept(run, scored.name), f"scored/{scored.name}"
+    if answers is not None and answers.scored is scored:
+        return Subject(scored.evaluation, scored, answers, [])
+    of_training = scored.is_plain and scored.evaluation.step == run.evaluation.step
+    if run.samples is None or not of_training:
+        return Subject(scored.evaluation, scored, None, [_no_puzzles(run, where)])
+    samples = StoredAnswers(run, f"evaluations/step_{run.evaluation.step}", run.evaluation, None, run.samples)
+    few = f"the puzzles are samples that training kept, without margins: {_no_answers(run, where)}"
+    return Subject(scored.evaluation, scored, samples, [few])
+
+
+def _kept(run: Run, name: str | None = None) -> StoredAnswers | None:
+    try:
+        return stored_answers(run, name)
+    except UserError:
+        return None
+
+
+def _no_puzzles(run: Run, where: str) -> str:
+    return f"no puzzles to look at: {_no_answers(run, where)}"
+
+
+def _no_answers(run: Run, where: str) -> str:
+    return f"{where} kept scores alone; answers are made with: python evaluate.py {run.path} --margin"
