@@ -98,6 +98,9 @@ def shrunk(command: str) -> str:
     if "data.build_arc_dataset" in command:
         small = SMALL_DATA.replace("4", "12") if "training2" in command else SMALL_DATA
         return re.sub(r" --num-aug \d+", "", command) + small
+    if "-m experiment=" in command:
+        jobs = re.sub("submitit_slurm.*", "submitit_local", command)  # SLURM itself is not here
+        return jobs + SMALL_RUN + " arch=dis seed=0"
     trains = "pretrain.py" in command or "train_arc" in command
     return command + SMALL_RUN if trains else command
 
@@ -156,8 +159,20 @@ def test_every_command_that_builds_or_trains_runs_in_its_order(folder: Path) -> 
     commands = [c for c in COMMANDS if not c.startswith("make") and not is_of_a_checkpoint(c)]
     assert len(commands) >= 7
     for command in commands:
-        run(shrunk(command), folder)
+        if "hydra/launcher" not in command:
+            run(shrunk(command), folder)
     assert (folder / "runs/trm_arc1/evaluations/step_2/submission.json").is_file()
+    assert (folder / "runs/figures/efficiency.md").is_file()
+
+
+@pytest.mark.long
+def test_sweeps_through_other_launchers_run_as_they_are_written(tmp_path: Path) -> None:
+    commands = [c for c in COMMANDS if "hydra/launcher" in c]
+    assert len(commands) == 2
+    for command in commands:
+        run(shrunk(command), tmp_path)
+        (finished,) = tmp_path.glob("runs/*/evaluations/step_2/scores.json")
+        shutil.rmtree(finished.parents[2])
 
 
 def test_every_command_on_a_checkpoint_runs_in_its_order(tmp_path: Path) -> None:
