@@ -86,7 +86,6 @@ def draw_seeds(
     places: Sequence[float],
     values: Sequence[Sequence[float]],
     shift: int | None = None,
-    dashes: str | tuple[int, tuple[int, ...]] = "-",
     label: str | None = None,
 ) -> None:
     """The mean of values `[n, X]` as a line, their range as a band, and at the end the t-interval of the mean.
@@ -97,7 +96,7 @@ def draw_seeds(
     name = method.label if label is None else label
     few = len(places) <= MARKED
     axes.plot(
-        places, numbers.mean(0), color=method.colour, linestyle=dashes, label=name,
+        places, numbers.mean(0), color=method.colour, linestyle=method.dashes, label=name,
         marker=method.marker if few else None, markersize=None if len(places) <= MARKED / 3 else 3,
     )  # fmt: skip
     if len(numbers) > 1:

@@ -78,7 +78,7 @@ def test_runs_tested_on_other_data_are_never_averaged_and_copying_has_one_legend
         file.write_text(file.read_text().replace("0.712", "0.5"))
     methods = methods_of(run_folder, other)
     assert [len(method.runs) for method in methods] == [1, 1]
-    assert "test=1,376 examples, copying gets 50.0 % of their cells right" in methods[1].name
+    assert "test=1,376 examples (copying: 50.0 % of the cells)" in methods[1].name
     fig = steps_figure(methods, "")
     assert len(fig.axes[0].get_lines()) == 4
     assert [text.get_text() for text in fig.legends[0].get_texts()].count("copy the input") == 1

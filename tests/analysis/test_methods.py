@@ -6,7 +6,7 @@ import pytest
 import yaml
 from hydra import compose, initialize_config_dir
 
-from analysis.methods import BESIDE_THE_POINT, LOOKS, RELEASED, WRITTEN, differing, group, method_name
+from analysis.methods import BESIDE_THE_POINT, LOOKS, RELEASED, WRITTEN, Method, differing, group, method_name
 from analysis.reading.run_directory import Run, read_run
 from dis_trm.supervision import SWITCHES
 from tests.analysis.synthetic_run import write_run
@@ -73,6 +73,62 @@ def test_a_name_has_one_look_whatever_stands_beside_it(tmp_path: Path) -> None:
     dis, trm = made(tmp_path / "a"), made(tmp_path / "b", supervision="act", steps=16, calls_per_step=21)
     alone, both = group([dis])[0][0], group([trm, dis])[0][0]
     assert (alone.name, alone.colour, alone.marker) == (both.name, both.colour, both.marker)
+
+
+def look(method: Method) -> tuple[str, str, object]:
+    return method.colour, method.marker, method.dashes
+
+
+def test_a_variant_keeps_its_look_whatever_stands_beside_it_and_no_two_look_the_same(tmp_path: Path) -> None:
+    switches = [{"feed": "question"}, {"target_kernel": "mask"}, {"pad_cells": "ignore"}, {"step_weights": "linear"},
+                {"loss_terms": "prefix"}, {"halt_max_steps": 4}]  # fmt: skip
+    variants = [made(tmp_path / str(place), arch=arch) for place, arch in enumerate(switches)]
+    variants += [made(tmp_path / "released"), made(tmp_path / "trm", supervision="act", steps=16)]
+    together, _ = group(variants)
+    assert len({look(method) for method in together}) == len({method.name for method in together}) == 8
+    for run in variants:
+        (alone,), _ = group([run])
+        beside = next(method for method in together if method.name == alone.name)
+        assert alone.colour == beside.colour, alone.name
+        if len([one for one in together if one.colour == alone.colour]) == 1:
+            assert look(alone) == look(beside)
+
+
+def test_a_method_keeps_its_colour_beside_another_of_its_name(tmp_path: Path) -> None:
+    runs = [made(tmp_path / "a"), made(tmp_path / "b", arch={"hidden_size": 64})]
+    methods, _ = group(runs)
+    assert {method.colour for method in methods} == {LOOKS["DIS as released"][0]}
+    assert methods[0].marker == LOOKS["DIS as released"][1]
+    assert len({method.marker for method in methods}) == len({method.dashes for method in methods}) == 2
+
+
+@pytest.mark.parametrize(("supervision", "steps", "name"), [
+    ("dis", 6, "DIS as released"), ("dis", 4, "DIS as released, N_sup=4"),
+    ("act", 16, "TRM T=1 n=2"), ("act", 6, "TRM T=1 n=2, N_sup=6"),
+])  # fmt: skip
+def test_other_than_the_published_number_of_steps_is_in_the_name(
+    supervision: str, steps: int, name: str, tmp_path: Path
+) -> None:
+    (method,), _ = group([made(tmp_path / "run", supervision=supervision, steps=steps)])
+    assert method.name == name
+    assert (method.colour == LOOKS.get(name, ("",))[0]) == (name in LOOKS)
+
+
+def test_a_long_name_says_what_tells_it_apart_and_keeps_the_rest_for_a_note(tmp_path: Path) -> None:
+    other = {"lr": 0.5, "weight_decay": 0.25, "lr_warmup_steps": 7}
+    runs = [made(tmp_path / "a"), made(tmp_path / "b", arch={"hidden_size": 64}, changes=other)]
+    methods, _ = group(runs)
+    assert [method.name for method in methods] == [
+        "DIS as released, hidden_size=32, …",
+        "DIS as released, hidden_size=64, …",
+    ]
+    assert methods[1].unsaid == "hidden_size=64, lr=0.5, lr_warmup_steps=7, weight_decay=0.25"
+
+
+def test_values_that_differ_late_make_two_names(tmp_path: Path) -> None:
+    paths = [[f"{'long' * 20}{letter}"] for letter in "ab"]
+    runs = [made(tmp_path / str(place), changes={"data_paths": path}) for place, path in enumerate(paths)]
+    assert len({method.name for method in group(runs)[0]}) == 2
 
 
 def test_the_same_seed_twice_counts_once_and_is_named(tmp_path: Path) -> None:
