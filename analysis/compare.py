@@ -6,18 +6,20 @@ more steps, stopping early. Runs on different datasets, or on one dataset split 
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
 from analysis import style
 from analysis.comparing.curves import learning_figure
-from analysis.comparing.pair_text import example_tests, methods_table, seed_tests
+from analysis.comparing.like_for_like import at_same_updates
+from analysis.comparing.pair_text import example_tests, in_full, methods_table, seed_tests, untested
 from analysis.comparing.probe_figures import guidance_figure, halting_figure, margin_figure, scaling_figure
 from analysis.comparing.run_table import check_same_datasets, comparison, differences
 from analysis.comparing.scored_runs import by_steps, missing
 from analysis.comparing.step_curves import hamming, steps_figure
-from analysis.methods import Method, group
+from analysis.methods import Method, evaluated, group
 from analysis.metrics import Metric, metric_for
 from analysis.reading.many_runs import figures_beside, read_runs
 from analysis.reading.run_directory import Run
@@ -29,13 +31,25 @@ SCALES = "0 0.5 1 1.5 2"
 
 
 def report(runs: Sequence[Run], methods: Sequence[Method], metric: Metric) -> str:
-    """The tables and the tests as text; runs have a column each where they are few."""
+    """The tables and the tests as text, of the step at which methods are compared; few runs have a column each."""
+    runs = at_the_methods_steps(runs, methods)
     if len(runs) <= MOST_COLUMNS:
-        parts = [comparison(runs)]
+        parts = [comparison(runs), *in_full(methods)]
     else:
         parts = [methods_table(methods, metric), *differences(runs, beside_seeds=True)]
-    parts += [seed_tests(methods, metric), *example_tests(methods)]
+    parts += [seed_tests(methods, metric), *example_tests(methods), "\n".join(untested(methods))]
     return "\n\n".join(filter(None, parts))
+
+
+def at_the_methods_steps(runs: Sequence[Run], methods: Sequence[Method]) -> list[Run]:
+    """The runs with the evaluation at which their method is compared in place of the latest."""
+    steps = {run.path: method.step for method in methods for run in method.runs}
+    return [
+        replace(run, evaluation=next(one for one in evaluated(run) if one.step == steps[run.path]))
+        if steps.get(run.path, run.evaluation.step) != run.evaluation.step
+        else run
+        for run in runs
+    ]
 
 
 def figures(methods: Sequence[Method], metric: Metric) -> dict[str, Figure]:
@@ -64,6 +78,7 @@ def missing_pieces(methods: Sequence[Method]) -> list[str]:
         f" python evaluate.py {method.runs[0].path} --steps N"
         for method in methods
         if len(by_steps(method.runs[0], method.step)) < 2
+        and len(by_steps(method.runs[0], method.runs[0].evaluation.step)) < 2
     ]
     lines += [
         f"wrong cells after each step: not recorded by {method.name}; make it with:"
@@ -102,11 +117,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         )
     check_same_datasets(read.runs)
     methods, remarks = group(read.runs)
+    methods, unfinished = at_same_updates(methods)
     metric = metric_for([one for method in methods for one in method.evaluations], options.metric)
     kept = {run.path for method in methods for run in method.runs}
     compared = [run for run in read.runs if run.path in kept]
     print(report(compared, methods, metric), end="\n\n")
-    for line in [*read.remarks(), *remarks, *missing_pieces(methods)]:
+    for line in [*read.remarks(), *remarks, *unfinished, *missing_pieces(methods)]:
         print(line)
     folder = options.figures_dir or figures_beside(options.runs[0])
     for name, fig in figures(methods, metric).items():

@@ -135,15 +135,27 @@ def settings(run: Run) -> dict[str, Any]:
 
 def data_of(run: Run) -> str:
     """Name and, where it is recorded, fingerprint of each dataset that a run was started with."""
-    launches = run.provenance.get("launches")
-    first = launches[0] if isinstance(launches, list) and launches else {}
-    marks = first.get("datasets") if isinstance(first, Mapping) else {}
-    marks = marks if isinstance(marks, Mapping) else {}
+    marks = _fingerprints(run)
     paths = [*_paths(run, "data_paths"), *_paths(run, "data_paths_test")]
     return ", ".join(
         shown(Path(path).name) + (f"@{shown(str(marks[path])[:8])}" if path in marks else "")
         for path in paths
     )
+
+
+def fingerprints_of_test(run: Run) -> tuple[str, ...]:
+    """Of the datasets that a run is tested on; empty where they are not recorded."""
+    marks = _fingerprints(run)
+    paths = _paths(run, "data_paths_test") or _paths(run, "data_paths")
+    return tuple(shown(str(marks[path])) for path in paths if path in marks)
+
+
+def _fingerprints(run: Run) -> Mapping[str, Any]:
+    """By path, of the datasets that a run was started with."""
+    launches = run.provenance.get("launches")
+    first = launches[0] if isinstance(launches, list) and launches else {}
+    marks = first.get("datasets") if isinstance(first, Mapping) else {}
+    return marks if isinstance(marks, Mapping) else {}
 
 
 def _paths(run: Run, key: str) -> list[str]:
@@ -224,8 +236,10 @@ def _method(runs: list[Run], remarks: list[str]) -> Method:
         ]
         near, common = near[:1], _common_steps(near[:1])
     if common[-1] < furthest:
+        behind = [run for run in near if evaluated(run)[-1].step < furthest]
         remarks.append(
-            f"{method_name(near[0])} is taken at step {common[-1]:,}, the last that all of its runs evaluated"
+            f"{method_name(near[0])} is taken at step {common[-1]:,}, the last that all of its runs evaluated; still"
+            f" going or stopped before step {furthest:,}: {', '.join(shown(run.path) for run in behind)}"
         )
     return Method(method_name(near[0]), near, common[-1], settings(near[0]))
 

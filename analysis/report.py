@@ -5,7 +5,7 @@ a one-sided test and a verdict; then our runs on each dataset with their curves.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -17,7 +17,8 @@ from analysis.claiming.standings import claims_figure, claims_table, own_table, 
 from analysis.comparing.ablation import pair_tests
 from analysis.comparing.ablation_tables import tests_table
 from analysis.comparing.curves import learning_figure
-from analysis.efficiency import by_dataset
+from analysis.comparing.like_for_like import at_same_updates, by_dataset, other_settings
+from analysis.comparing.pair_text import in_full, untested
 from analysis.methods import group
 from analysis.metrics import metric_for
 from analysis.reading.many_runs import ManyRuns, read_runs
@@ -49,15 +50,18 @@ def report(read: ManyRuns, claims: Sequence[Claim]) -> Report:
 
 def _own(runs: Sequence[Run], claims: Sequence[Claim], dataset: str) -> tuple[Part, list[str]]:
     methods, remarks = group(runs)
+    methods, unfinished = at_same_updates(methods)
     metric = metric_for([one for method in methods for one in method.evaluations])
-    made = [own_table(methods, metric, claims, dataset)]
+    own = own_table(methods, metric, claims, dataset)
+    unalike = [*unfinished, *untested(methods), *([other_settings(methods)] if len(methods) > 1 else [])]
+    made = [replace(own, notes=[*own.notes, *in_full(methods), *remarks, *unalike])]
     tests = pair_tests(methods, metric)
     if any(test.welch.p_two_sided is not None for test in tests):
         made.append(tests_table(tests, metric.title))
     curves: dict[str, Figure] = {
         f"learning_{dataset}": learning_figure(methods, metric, f"{dataset}: learning")
     }
-    return Part(f"Our runs on {dataset}", made, curves), remarks
+    return Part(f"Our runs on {dataset}", made, curves), remarks + unfinished
 
 
 def write(made: Report, folder: Path) -> list[Path]:

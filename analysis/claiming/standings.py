@@ -86,8 +86,9 @@ def own_table(methods: Sequence[Method], metric: Metric, claims: Sequence[Claim]
     rows = []
     for method in methods:
         shares = over_seeds([metric.of(one) for one in method.evaluations])
-        epochs = max(epochs_of(run) for run in method.runs)
-        seconds = sum(float(run.training.seconds.sum()) for run in method.runs) / len(method.runs)
+        epochs = max(epochs_of(run, method.step) for run in method.runs)
+        spent = [run.training.seconds[run.training.step <= method.step] for run in method.runs]
+        seconds = sum(float(one.sum()) for one in spent) / len(spent)
         devices = ", ".join(sorted({device_of(run) for run in method.runs}))
         rows.append(
             [

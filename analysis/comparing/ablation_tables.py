@@ -7,6 +7,7 @@ from typing import Any
 
 from analysis.comparing.ablation import Ablation, PairTest, Result, on_front
 from analysis.comparing.costs import TrainingCost, device_of
+from analysis.comparing.like_for_like import other_settings
 from analysis.methods import differing
 from analysis.tables import UNKNOWN, Table, amount, p_value, points, share_over_seeds, time, whole_number
 from trm.evaluation.table import percent
@@ -71,7 +72,7 @@ def compared(found: Ablation) -> Table:
     devices = sorted({device_of(run) for method in methods for run in method.runs})
     examples = sorted({one.examples for method in methods for one in method.evaluations})
     notes = [
-        f"All other settings are the same. Test examples: {', '.join(map(whole_number, examples))}; one of them is"
+        f"{other_settings(methods)} Test examples: {', '.join(map(whole_number, examples))}; one of them is"
         f" {100 / min(examples):.2g} points."
         f" Trained on: {'; '.join(devices)}.",
     ]

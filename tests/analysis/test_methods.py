@@ -9,7 +9,7 @@ from hydra import compose, initialize_config_dir
 from analysis.methods import BESIDE_THE_POINT, LOOKS, RELEASED, WRITTEN, Method, differing, group, method_name
 from analysis.reading.run_directory import Run, read_run
 from dis_trm.supervision import SWITCHES
-from tests.analysis.synthetic_run import write_run
+from tests.analysis.synthetic_run import stopped, write_run
 from trm.training.config import FREE_KEYS, RETIRED, TrainConfig
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
@@ -138,23 +138,15 @@ def test_the_same_seed_twice_counts_once_and_is_named(tmp_path: Path) -> None:
     assert "same settings and seed" in remark
 
 
-def cut(run: Path, step: int) -> Run:
-    """The run as it was when this step had been evaluated."""
-    lines = (run / "metrics.jsonl").read_text().splitlines(keepends=True)
-    keep = [line for line in lines if int(line.split('"step": ')[1].split(",")[0]) <= step]
-    (run / "metrics.jsonl").write_text("".join(keep))
-    for folder in run.glob("evaluations/step_*"):
-        if int(folder.name.removeprefix("step_")) > step:
-            folder.rename(run / folder.name)
-    return read_run(run)
-
-
 def test_runs_that_go_on_are_compared_where_all_have_been_and_late_ones_are_left_out(tmp_path: Path) -> None:
     runs = [made(tmp_path / "0"), made(tmp_path / "1", seed=1), made(tmp_path / "2", seed=2)]
-    runs[1] = cut(tmp_path / "1", 300)
-    runs[2] = cut(tmp_path / "2", 100)
+    runs[1] = read_run(stopped(tmp_path / "1", 300))
+    runs[2] = read_run(stopped(tmp_path / "2", 100))
     (method,), remarks = group(runs)
     assert (method.seeds, method.step, method.common_steps) == ([0, 1], 300, [100, 200, 300])
     assert [one.step for one in method.evaluations] == [300, 300]
     assert "at step 100, others of its method at 400" in remarks[0]
-    assert "DIS as released is taken at step 300" in remarks[1]
+    assert remarks[1].startswith(
+        "DIS as released is taken at step 300, the last that all of its runs evaluated"
+    )
+    assert remarks[1].endswith(f"stopped before step 400: {tmp_path / '1'}")
