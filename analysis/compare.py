@@ -12,6 +12,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from analysis import style
+from analysis.comparing import panels
 from analysis.comparing.curves import learning_figure
 from analysis.comparing.like_for_like import at_same_updates
 from analysis.comparing.pair_text import example_tests, in_full, methods_table, seed_tests, untested
@@ -52,20 +53,21 @@ def at_the_methods_steps(runs: Sequence[Run], methods: Sequence[Method]) -> list
     ]
 
 
-def figures(methods: Sequence[Method], metric: Metric) -> dict[str, Figure]:
-    """Every figure that the runs have the numbers for, by file name."""
+def figures(methods: Sequence[Method], metric: Metric, width: float = panels.PAGE) -> dict[str, Figure]:
+    """Every figure that the runs have the numbers for, by file name; a column wide all names end in _column."""
     last = methods[0].evaluations[0]
     data = " and ".join(task.dataset for task in last.tasks)
     where = f"{data}: " if data else ""
     made = {
-        "compare_learning": learning_figure(methods, metric, f"{where}learning"),
-        "accuracy_against_network_calls": steps_figure(methods, f"{where}after each supervision step"),
-        "compare_margins": margin_figure(methods, f"{where}does a step improve the answer?"),
-        "compare_guidance": guidance_figure(methods, f"{where}guidance"),
-        "compare_scaling": scaling_figure(methods, metric, f"{where}more steps"),
-        "compare_halting": halting_figure(methods, f"{where}when answers are right"),
+        "compare_learning": learning_figure(methods, metric, f"{where}learning", width),
+        "accuracy_against_network_calls": steps_figure(methods, f"{where}after each supervision step", width),
+        "compare_margins": margin_figure(methods, f"{where}does a step improve the answer?", width),
+        "compare_guidance": guidance_figure(methods, f"{where}guidance", width),
+        "compare_scaling": scaling_figure(methods, metric, f"{where}more steps", width),
+        "compare_halting": halting_figure(methods, f"{where}when answers are right", width),
     }
-    return {name: fig for name, fig in made.items() if fig is not None}
+    ending = "_column" if width <= panels.COLUMN else ""
+    return {f"{name}{ending}": fig for name, fig in made.items() if fig is not None}
 
 
 def missing_pieces(methods: Sequence[Method]) -> list[str]:
@@ -125,8 +127,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for line in [*read.remarks(), *remarks, *unfinished, *missing_pieces(methods)]:
         print(line)
     folder = options.figures_dir or figures_beside(options.runs[0])
-    for name, fig in figures(methods, metric).items():
-        print(*style.save(fig, folder / name), sep="\n")
+    for width in (panels.PAGE, panels.COLUMN):
+        for name, fig in figures(methods, metric, width).items():
+            print(*style.save(fig, folder / name), sep="\n")
 
 
 if __name__ == "__main__":

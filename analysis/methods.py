@@ -51,7 +51,7 @@ LOOKS = {
     "TRM T=3 n=6": (style.VERMILION, "s"),
 }
 OTHER_COLOURS = (style.GREEN, style.PURPLE, style.BLACK, "#8A8A00", "#332288", "#882255")
-MARKERS = ("o", "^", "D", "s", "v", "P", "X", "*", "<", "p", ">", "h")
+OTHER_MARKERS = ("v", "P", "X", "*", "<", "p", ">", "h")
 DASHES: tuple[Dashes, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1)), (0, (5, 1, 1, 1)), (0, (8, 1, 2, 1)))
 LONGEST = (
     60  # characters of a name with all settings that tell it apart; a longer one names as many as it takes
@@ -289,8 +289,9 @@ def _looks(methods: Sequence[Method]) -> list[Method]:
     for one in sorted(methods, key=lambda one: one.name):
         colour, first = _look(method_name(one.runs[0]))
         others = used.setdefault(colour, [])
-        start = MARKERS.index(first)
-        free = (marker for marker in MARKERS[start:] + MARKERS[:start] if marker not in others)
+        start = OTHER_MARKERS.index(first) if first in OTHER_MARKERS else 0
+        order = (first, *OTHER_MARKERS[start:], *OTHER_MARKERS[:start])
+        free = (marker for marker in order if marker not in others)
         dashes = DASHES[len(others) % len(DASHES)]
         found[one.name] = replace(one, colour=colour, marker=next(free, first), dashes=dashes)
         others.append(found[one.name].marker)
@@ -300,5 +301,5 @@ def _looks(methods: Sequence[Method]) -> list[Method]:
 def _look(called: str) -> tuple[str, str]:
     """Colour and marker of a method of this name."""
     number = crc32(called.encode())
-    colours, markers = len(OTHER_COLOURS), len(MARKERS)
-    return LOOKS.get(called, (OTHER_COLOURS[number % colours], MARKERS[number // colours % markers]))
+    colours, markers = len(OTHER_COLOURS), len(OTHER_MARKERS)
+    return LOOKS.get(called, (OTHER_COLOURS[number % colours], OTHER_MARKERS[number // colours % markers]))

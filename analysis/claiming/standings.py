@@ -120,7 +120,7 @@ def own_table(methods: Sequence[Method], metric: Metric, claims: Sequence[Claim]
     return Table(f"Our runs on {dataset}", header, rows, notes)
 
 
-def claims_figure(found: Sequence[Standing]) -> Figure:
+def claims_figure(found: Sequence[Standing], width: float = panels.PAGE) -> Figure:
     """Claims as grey bars, what runs of ours achieved beside them with its interval, a panel for each dataset."""
     by_data: dict[str, list[Standing]] = {}
     for one in found:
@@ -128,7 +128,7 @@ def claims_figure(found: Sequence[Standing]) -> Figure:
             by_data.setdefault(f"{one.claim.data.title}, {one.claim.metric.title}", []).append(one)
     counts = [len(rows) for rows in by_data.values()]
     with panels.applied():
-        size = (panels.PAGE, ROW * sum(counts) + PANEL * len(counts))
+        size = (width, ROW * sum(counts) + PANEL * len(counts))
         fig = Figure(figsize=size, layout="constrained")
         every = fig.subplots(len(counts), 1, squeeze=False, height_ratios=counts).ravel()
         for axes, (title, rows) in zip(every, by_data.items(), strict=True):

@@ -102,7 +102,8 @@ def training_table(found: Ablation) -> Table:
         f"{solved}Network calls: passes of the reasoning module over a batch. FLOP: of dense products, by formula."
         " Wall-clock: updates × the median time of one, mean over seeds; times of machines that were shared with other"
         f" work are not comparable.{energy}",
-        f"{FRONT} no evaluation of any method has at least this accuracy for at most this cost (means over seeds).",
+        f"{FRONT} no other method of the table has at least this accuracy for at most this cost (means over seeds);"
+        " the figure's Pareto front is over the evaluations before the last as well.",
     ]
     return Table(f"{found.dataset}: training", header, rows, notes)
 
@@ -116,9 +117,14 @@ def _with_front(text: str, is_on_front: bool) -> str:
 
 
 def _ends_on_front(found: Ablation, result: Result, currency: Currency) -> bool:
-    curves = {other.method.name: found.training_curve(other, currency.of) for other in found.results}
-    own = curves[result.method.name]
-    return bool(own) and on_front(own[-1], [point for curve in curves.values() for point in curve])
+    """Whether no other row of the table has the better of this one."""
+    return _is_on_front(found, result, lambda other: other.training(currency.of))
+
+
+def _is_on_front(found: Ablation, result: Result, cost: Callable[[Result], float | None]) -> bool:
+    points = [(spent, other.accuracy.mean) for other in found.results if (spent := cost(other)) is not None]
+    own = cost(result)
+    return own is not None and on_front((own, result.accuracy.mean), points)
 
 
 def answer_table(found: Ablation) -> Table:
@@ -136,7 +142,8 @@ def answer_table(found: Ablation) -> Table:
     notes = [
         f"Of one answer after its last supervision step. Time: {how}; it depends on the batch and on what else the"
         " machine did. No answer's call carries gradient.",
-        f"{FRONT} no method has at least this accuracy for at most this cost after any of its supervision steps.",
+        f"{FRONT} no other method of the table has at least this accuracy for at most this cost; the figure's Pareto"
+        " front is over answers that stop before the last supervision step as well.",
     ]
     return Table(f"{found.dataset}: an answer", header, rows, notes)
 
