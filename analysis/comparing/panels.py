@@ -120,7 +120,7 @@ def _fitting_legend(fig: Figure, first: Axes, inches: float) -> Legend | None:
     best: tuple[tuple[bool, float], list[str], int] | None = None
     tried: list[list[str]] = []
     for length in LABEL_LENGTHS:
-        labels = ["\n".join(textwrap.wrap(label, length)) for label in found]
+        labels = ["\n".join(textwrap.wrap(label, length, break_on_hyphens=False)) for label in found]
         if labels in tried:
             continue
         tried.append(labels)

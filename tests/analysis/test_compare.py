@@ -106,10 +106,11 @@ def test_every_figure_is_drawn_over_seeds_and_says_how_many(
     compare.main([*map(str, folders), "--figures-dir", str(tmp_path / "out"), "--metric", "exact"])
     text = capsys.readouterr().out
     stems = {path.stem for path in (tmp_path / "out").iterdir()}
-    assert stems == {
+    names = {
         "accuracy_against_network_calls", "compare_learning", "compare_margins", "compare_guidance",
         "compare_scaling", "compare_halting",
     }  # fmt: skip
+    assert stems == names | {f"{name}_column" for name in names}
     assert "missing" not in text
     for name, fig in compare.figures(methods_of(*folders), EXACT).items():
         labels = [text.get_text() for text in fig.legends[0].get_texts()]
