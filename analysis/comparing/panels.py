@@ -29,6 +29,7 @@ EDGE = 0.04  # beside captions and legends
 MOST_COLUMNS = 4  # of a legend
 LABEL_LENGTHS = (80, 60, 48, 38, 30, 24, 18)  # characters at which labels are broken until they fit
 LOW = 1.9  # of a panel a column wide
+OUTLINE = 0.95  # width of a text's outlines for one as drawn: letters on whole dots are wider
 DODGE = 1.03  # between error bars of methods that stand at one place of a logarithmic axis
 _SMALL = matplotlib.RcParams(
     {
@@ -98,13 +99,11 @@ def finish(fig: Figure, heading: str, caption: Sequence[str], legend_of: Axes | 
 
 def wrapped(text: str, inches: float, size: float, weight: str = "normal") -> list[str]:
     """The text in lines of at most this width."""
-    font = FontProperties(size=size, weight=weight)
+    font, points = FontProperties(size=size, weight=weight), 72 * OUTLINE * inches
     lines = [text]
     for most in range(len(text), 0, -1):
         lines = textwrap.wrap(text, most)
-        if all(
-            text_to_path.get_text_width_height_descent(line, font, False)[0] / 72 <= inches for line in lines
-        ):
+        if all(text_to_path.get_text_width_height_descent(line, font, False)[0] <= points for line in lines):
             break
     return lines
 
