@@ -100,11 +100,15 @@ def finish(fig: Figure, heading: str, caption: Sequence[str], legend_of: Axes | 
 def wrapped(text: str, inches: float, size: float, weight: str = "normal") -> list[str]:
     """The text in lines of at most this width."""
     font, points = FontProperties(size=size, weight=weight), 72 * OUTLINE * inches
-    lines = [text]
-    for most in range(len(text), 0, -1):
+
+    def width(line: str) -> float:
+        return text_to_path.get_text_width_height_descent(line, font, False)[0]
+
+    most = min(len(text), int(1.5 * len(text) * points / max(width(text), points)) + 1)
+    lines = textwrap.wrap(text, max(most, 1))
+    while most > 1 and any(width(line) > points for line in lines):
+        most -= 1
         lines = textwrap.wrap(text, most)
-        if all(text_to_path.get_text_width_height_descent(line, font, False)[0] <= points for line in lines):
-            break
     return lines
 
 
