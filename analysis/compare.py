@@ -6,20 +6,23 @@ more steps, stopping early. Runs on different datasets, or on one dataset split 
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
 from analysis import style
+from analysis.comparing import panels
 from analysis.comparing.curves import learning_figure
-from analysis.comparing.pair_text import example_tests, methods_table, seed_tests
+from analysis.comparing.like_for_like import at_same_updates
+from analysis.comparing.pair_text import example_tests, in_full, methods_table, seed_tests, untested
 from analysis.comparing.probe_figures import guidance_figure, halting_figure, margin_figure, scaling_figure
 from analysis.comparing.run_table import check_same_datasets, comparison, differences
 from analysis.comparing.scored_runs import by_steps, missing
 from analysis.comparing.step_curves import hamming, steps_figure
-from analysis.methods import Method, group
+from analysis.methods import Method, evaluated, group
 from analysis.metrics import Metric, metric_for
-from analysis.reading.many_runs import figures_beside, read_runs
+from analysis.reading.many_runs import figures_of, read_runs
 from analysis.reading.run_directory import Run
 from trm.command_line import CommandLine, run_command
 from trm.errors import UserError
@@ -29,29 +32,42 @@ SCALES = "0 0.5 1 1.5 2"
 
 
 def report(runs: Sequence[Run], methods: Sequence[Method], metric: Metric) -> str:
-    """The tables and the tests as text; runs have a column each where they are few."""
+    """The tables and the tests as text, of the step at which methods are compared; few runs have a column each."""
+    runs = at_the_methods_steps(runs, methods)
     if len(runs) <= MOST_COLUMNS:
-        parts = [comparison(runs)]
+        parts = [comparison(runs), *in_full(methods)]
     else:
         parts = [methods_table(methods, metric), *differences(runs, beside_seeds=True)]
-    parts += [seed_tests(methods, metric), *example_tests(methods)]
+    parts += [seed_tests(methods, metric), *example_tests(methods), "\n".join(untested(methods))]
     return "\n\n".join(filter(None, parts))
 
 
-def figures(methods: Sequence[Method], metric: Metric) -> dict[str, Figure]:
-    """Every figure that the runs have the numbers for, by file name."""
+def at_the_methods_steps(runs: Sequence[Run], methods: Sequence[Method]) -> list[Run]:
+    """The runs with the evaluation at which their method is compared in place of the latest."""
+    steps = {run.path: method.step for method in methods for run in method.runs}
+    return [
+        replace(run, evaluation=next(one for one in evaluated(run) if one.step == steps[run.path]))
+        if steps.get(run.path, run.evaluation.step) != run.evaluation.step
+        else run
+        for run in runs
+    ]
+
+
+def figures(methods: Sequence[Method], metric: Metric, width: float = panels.PAGE) -> dict[str, Figure]:
+    """Every figure that the runs have the numbers for, by file name; a column wide all names end in _column."""
     last = methods[0].evaluations[0]
     data = " and ".join(task.dataset for task in last.tasks)
     where = f"{data}: " if data else ""
     made = {
-        "compare_learning": learning_figure(methods, metric, f"{where}learning"),
-        "accuracy_against_network_calls": steps_figure(methods, f"{where}after each supervision step"),
-        "compare_margins": margin_figure(methods, f"{where}does a step improve the answer?"),
-        "compare_guidance": guidance_figure(methods, f"{where}guidance"),
-        "compare_scaling": scaling_figure(methods, metric, f"{where}more steps"),
-        "compare_halting": halting_figure(methods, f"{where}when answers are right"),
+        "compare_learning": learning_figure(methods, metric, f"{where}learning", width),
+        "accuracy_against_network_calls": steps_figure(methods, f"{where}after each supervision step", width),
+        "compare_margins": margin_figure(methods, f"{where}does a step improve the answer?", width),
+        "compare_guidance": guidance_figure(methods, f"{where}guidance", width),
+        "compare_scaling": scaling_figure(methods, metric, f"{where}more steps", width),
+        "compare_halting": halting_figure(methods, f"{where}when answers are right", width),
     }
-    return {name: fig for name, fig in made.items() if fig is not None}
+    ending = "_column" if width <= panels.COLUMN else ""
+    return {f"{name}{ending}": fig for name, fig in made.items() if fig is not None}
 
 
 def missing_pieces(methods: Sequence[Method]) -> list[str]:
@@ -64,6 +80,7 @@ def missing_pieces(methods: Sequence[Method]) -> list[str]:
         f" python evaluate.py {method.runs[0].path} --steps N"
         for method in methods
         if len(by_steps(method.runs[0], method.step)) < 2
+        and len(by_steps(method.runs[0], method.runs[0].evaluation.step)) < 2
     ]
     lines += [
         f"wrong cells after each step: not recorded by {method.name}; make it with:"
@@ -102,15 +119,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         )
     check_same_datasets(read.runs)
     methods, remarks = group(read.runs)
+    methods, unfinished = at_same_updates(methods)
     metric = metric_for([one for method in methods for one in method.evaluations], options.metric)
     kept = {run.path for method in methods for run in method.runs}
     compared = [run for run in read.runs if run.path in kept]
     print(report(compared, methods, metric), end="\n\n")
-    for line in [*read.remarks(), *remarks, *missing_pieces(methods)]:
+    for line in [*read.remarks(), *remarks, *unfinished, *missing_pieces(methods)]:
         print(line)
-    folder = options.figures_dir or figures_beside(options.runs[0])
-    for name, fig in figures(methods, metric).items():
-        print(*style.save(fig, folder / name), sep="\n")
+    folder = options.figures_dir or figures_of(options.runs, [run.path for run in read.runs])
+    for width in (panels.PAGE, panels.COLUMN):
+        for name, fig in figures(methods, metric, width).items():
+            print(*style.save(fig, folder / name), sep="\n")
 
 
 if __name__ == "__main__":

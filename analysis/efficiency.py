@@ -1,7 +1,7 @@
 """The forward-pass-efficiency ablation: `python -m analysis.efficiency <run or folder> ...` writes tables and figures.
 
-Groups the runs by method (what differs besides the seed) and lays accuracy beside network calls, calls that carry
-gradient, FLOP, wall-clock and, where the device reported it, energy; of training and of an answer.
+Groups the runs by data and by method (what differs besides the seed) and lays accuracy beside network calls, calls that
+carry gradient, FLOP, wall-clock and, where the device reported it, energy; of training and of an answer.
 """
 
 import re
@@ -12,21 +12,12 @@ from analysis import style
 from analysis.comparing.ablation import Ablation, ablation
 from analysis.comparing.ablation_figures import answer_column, answer_figure, training_column, training_figure
 from analysis.comparing.ablation_tables import tables
-from analysis.reading.many_runs import ManyRuns, figures_among, figures_beside, read_runs
-from analysis.reading.run_directory import Run
+from analysis.comparing.like_for_like import by_dataset
+from analysis.reading.many_runs import ManyRuns, figures_of, read_runs
 from trm.command_line import CommandLine, number, run_command
 
 EXAMPLE = """\
   python -m analysis.efficiency runs/efficiency_sudoku4-* --target-accuracy 0.9"""
-
-
-def by_dataset(runs: Sequence[Run]) -> dict[str, list[Run]]:
-    """The runs on each dataset, by what their evaluations call it: name and protocol."""
-    found: dict[str, list[Run]] = {}
-    for run in runs:
-        names = [f"{task.dataset} ({task.protocol})" for task in run.evaluation.tasks]
-        found.setdefault(" and ".join(names) or "unnamed data", []).append(run)
-    return found
 
 
 def written(found: Sequence[Ablation], read: ManyRuns) -> tuple[str, str]:
@@ -76,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     options = parser.parse(arguments)
     read = read_runs(options.runs)
-    folder = options.figures_dir or _usual_folder(options.runs, read)
+    folder = options.figures_dir or figures_of(options.runs, [run.path for run in read.runs])
     found = [
         ablation(runs, dataset, options.metric, options.target_accuracy)
         for dataset, runs in by_dataset(read.runs).items()
@@ -90,11 +81,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for one in found:
         paths += write_figures(one, folder if len(found) == 1 else folder / _file_name(one.dataset))
     print("\n".join(map(str, paths)))
-
-
-def _usual_folder(given: Sequence[Path], read: ManyRuns) -> Path:
-    """figures/ beside the runs, also where the shell made many paths of a pattern."""
-    return figures_beside(given[0]) if len(given) == 1 else figures_among([run.path for run in read.runs])
 
 
 def _file_name(dataset: str) -> str:

@@ -4,12 +4,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 from analysis import style
 from analysis.reading.evaluations import Evaluation
 from analysis.reading.run_directory import Run
 from trm.evaluation.table import percent
 from trm.untrusted import shown
+
+Dashes = str | tuple[int, tuple[float, ...]]
 
 BESIDE_THE_POINT = frozenset(
     (
@@ -39,6 +42,7 @@ WRITTEN = {
     "step_weights": "linear",
 }
 DIS_CYCLES = (1, 2)  # T and n of every published DIS model
+PUBLISHED_STEPS = {"dis": 6, "act": 16}  # N_sup, by supervision
 
 LOOKS = {
     "DIS as released": (style.BLUE, "o"),
@@ -46,7 +50,12 @@ LOOKS = {
     "TRM T=1 n=2": (style.ORANGE, "D"),
     "TRM T=3 n=6": (style.VERMILION, "s"),
 }
-OTHER_LOOKS = ((style.GREEN, "v"), (style.PURPLE, "P"), (style.BLACK, "X"), ("#8A8A00", "*"))
+OTHER_COLOURS = (style.GREEN, style.PURPLE, style.BLACK, "#8A8A00", "#332288", "#882255")
+OTHER_MARKERS = ("v", "P", "X", "*", "<", "p", ">", "h")
+DASHES: tuple[Dashes, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1)), (0, (5, 1, 1, 1)), (0, (8, 1, 2, 1)))
+LONGEST = (
+    60  # characters of a name with all settings that tell it apart; a longer one names as many as it takes
+)
 LEAST_SHARE = 0.5  # a run that is less far than this share of the furthest of its method is left out
 
 
@@ -56,14 +65,17 @@ class Method:
 
     name: unlike that of every other method beside it.  step: at which its runs are compared.
     settings: its configuration with dotted keys, without what is beside the point.
+    unsaid: the settings that tell it from others of its kind in full, where the name says some of them only.
     """
 
     name: str
     runs: list[Run]
     step: int
     settings: dict[str, Any]
+    unsaid: str = ""
     colour: str = style.BLACK
     marker: str = "o"
+    dashes: Dashes = "-"
 
     @property
     def seeds(self) -> list[int]:
@@ -117,21 +129,33 @@ def settings(run: Run) -> dict[str, Any]:
     last = run.evaluation
     return {key: found[key] for key in found if key.split(".")[0] not in BESIDE_THE_POINT} | {
         "data": data_of(run),
-        "test": f"{last.examples:,} examples, copying gets {percent(last.copy_cell)} of their cells right",
+        "test": f"{last.examples:,} examples (copying: {percent(last.copy_cell)} of the cells)",
     }
 
 
 def data_of(run: Run) -> str:
     """Name and, where it is recorded, fingerprint of each dataset that a run was started with."""
-    launches = run.provenance.get("launches")
-    first = launches[0] if isinstance(launches, list) and launches else {}
-    marks = first.get("datasets") if isinstance(first, Mapping) else {}
-    marks = marks if isinstance(marks, Mapping) else {}
+    marks = _fingerprints(run)
     paths = [*_paths(run, "data_paths"), *_paths(run, "data_paths_test")]
     return ", ".join(
         shown(Path(path).name) + (f"@{shown(str(marks[path])[:8])}" if path in marks else "")
         for path in paths
     )
+
+
+def fingerprints_of_test(run: Run) -> tuple[str, ...]:
+    """Of the datasets that a run is tested on; empty where they are not recorded."""
+    marks = _fingerprints(run)
+    paths = _paths(run, "data_paths_test") or _paths(run, "data_paths")
+    return tuple(shown(str(marks[path])) for path in paths if path in marks)
+
+
+def _fingerprints(run: Run) -> Mapping[str, Any]:
+    """By path, of the datasets that a run was started with."""
+    launches = run.provenance.get("launches")
+    first = launches[0] if isinstance(launches, list) and launches else {}
+    marks = first.get("datasets") if isinstance(first, Mapping) else {}
+    return marks if isinstance(marks, Mapping) else {}
 
 
 def _paths(run: Run, key: str) -> list[str]:
@@ -155,10 +179,12 @@ def method_name(run: Run) -> str:
     if None in cycles or arch.get("supervision") not in ("act", "dis"):
         return run.evaluation.method
     words = f"T={shown(cycles[0], 9)} n={shown(cycles[1], 9)}"
-    if arch["supervision"] == "act":
-        return f"TRM {words}"
-    name = _dis_name(arch)
-    return name if cycles == DIS_CYCLES else f"{name}, {words}"
+    name = f"TRM {words}" if arch["supervision"] == "act" else _dis_name(arch)
+    if arch["supervision"] == "dis" and cycles != DIS_CYCLES:
+        name = f"{name}, {words}"
+    usual = PUBLISHED_STEPS[arch["supervision"]]
+    steps = arch.get("halt_max_steps", usual)
+    return name if steps == usual else f"{name}, N_sup={shown(steps, 9)}"
 
 
 def _dis_name(arch: Mapping[str, Any]) -> str:
@@ -210,8 +236,10 @@ def _method(runs: list[Run], remarks: list[str]) -> Method:
         ]
         near, common = near[:1], _common_steps(near[:1])
     if common[-1] < furthest:
+        behind = [run for run in near if evaluated(run)[-1].step < furthest]
         remarks.append(
-            f"{method_name(near[0])} is taken at step {common[-1]:,}, the last that all of its runs evaluated"
+            f"{method_name(near[0])} is taken at step {common[-1]:,}, the last that all of its runs evaluated; still"
+            f" going or stopped before step {furthest:,}: {', '.join(shown(run.path) for run in behind)}"
         )
     return Method(method_name(near[0]), near, common[-1], settings(near[0]))
 
@@ -221,17 +249,57 @@ def _common_steps(runs: Iterable[Run]) -> list[int]:
 
 
 def _told_apart(methods: Sequence[Method]) -> list[Method]:
-    """Methods of one name get the settings behind it in which they differ."""
-    named = []
+    """Methods of one name get the settings behind it in which they differ, or as many as tell them apart."""
+    named: list[Method] = []
+    names: list[str] = []
     for method in methods:
         alike = [other for other in methods if other.name == method.name]
         keys = differing(alike) if len(alike) > 1 else {}
-        values = {key: method.settings.get(key) for key in keys}
-        named.append(replace(method, name=", ".join(filter(None, [method.name, _listed(values)]))))
+        full = _listed({key: method.settings.get(key) for key in keys})
+        few = _listed({key: method.settings.get(key) for key in _enough(keys)})
+        short = few != full and len(f"{method.name}, {full}") > LONGEST
+        name = ", ".join(filter(None, [method.name, f"{few}, …" if short else full]))
+        names.append(name)
+        same = names.count(name)  # more than one where values differ behind what is shown of them
+        unsaid = full if short else ""
+        named.append(replace(method, name=name if same == 1 else f"{name} ({same})", unsaid=unsaid))
     return named
 
 
+def _enough(values: Mapping[str, Sequence[Any]]) -> list[str]:
+    """Of the settings in which methods differ the first that tell them apart, without those that add nothing."""
+    chosen: list[str] = []
+    told = 1
+    for key in values:
+        now = len(
+            {tuple(map(str, row)) for row in zip(*(values[one] for one in (*chosen, key)), strict=True)}
+        )
+        if now > told:
+            chosen, told = [*chosen, key], now
+    return chosen
+
+
 def _looks(methods: Sequence[Method]) -> list[Method]:
-    others = [method.name for method in methods if method.name not in LOOKS]
-    looks = {name: OTHER_LOOKS[place % len(OTHER_LOOKS)] for place, name in enumerate(sorted(others))} | LOOKS
-    return [replace(one, colour=looks[one.name][0], marker=looks[one.name][1]) for one in methods]
+    """The colour follows from what a method is called, whatever stands beside it; so do its marker and dashes.
+
+    Unless another of that colour has them: then it takes the next that are free, so that no two look the same.
+    """
+    used: dict[str, list[str]] = {}  # markers, by colour
+    found: dict[str, Method] = {}
+    for one in sorted(methods, key=lambda one: one.name):
+        colour, first = _look(method_name(one.runs[0]))
+        others = used.setdefault(colour, [])
+        start = OTHER_MARKERS.index(first) if first in OTHER_MARKERS else 0
+        order = (first, *OTHER_MARKERS[start:], *OTHER_MARKERS[:start])
+        free = (marker for marker in order if marker not in others)
+        dashes = DASHES[len(others) % len(DASHES)]
+        found[one.name] = replace(one, colour=colour, marker=next(free, first), dashes=dashes)
+        others.append(found[one.name].marker)
+    return [found[one.name] for one in methods]
+
+
+def _look(called: str) -> tuple[str, str]:
+    """Colour and marker of a method of this name."""
+    number = crc32(called.encode())
+    colours, markers = len(OTHER_COLOURS), len(OTHER_MARKERS)
+    return LOOKS.get(called, (OTHER_COLOURS[number % colours], OTHER_MARKERS[number // colours % markers]))

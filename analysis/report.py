@@ -5,19 +5,19 @@ a one-sided test and a verdict; then our runs on each dataset with their curves.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-
-from matplotlib.figure import Figure
 
 from analysis import style
 from analysis.claiming.claims import Claim, read_claims
 from analysis.claiming.page import Part, page
 from analysis.claiming.standings import claims_figure, claims_table, own_table, standings
+from analysis.comparing import panels
 from analysis.comparing.ablation import pair_tests
 from analysis.comparing.ablation_tables import tests_table
 from analysis.comparing.curves import learning_figure
-from analysis.efficiency import by_dataset
+from analysis.comparing.like_for_like import at_same_updates, by_dataset, other_settings
+from analysis.comparing.pair_text import in_full, untested
 from analysis.methods import group
 from analysis.metrics import metric_for
 from analysis.reading.many_runs import ManyRuns, read_runs
@@ -38,7 +38,8 @@ class Report:
 def report(read: ManyRuns, claims: Sequence[Claim]) -> Report:
     """Hold the claims against these runs, and lay out the runs by dataset."""
     found = standings(claims, read.runs)
-    parts = [Part("Every claim", [claims_table(found)], {"claims": claims_figure(found)})]
+    bars, narrow = claims_figure(found), claims_figure(found, panels.COLUMN)
+    parts = [Part("Every claim", [claims_table(found)], {"claims": bars}, {"claims_column": narrow})]
     remarks = read.remarks()
     for dataset, runs in by_dataset(read.runs).items():
         made, left_out = _own(runs, claims, dataset)
@@ -49,22 +50,27 @@ def report(read: ManyRuns, claims: Sequence[Claim]) -> Report:
 
 def _own(runs: Sequence[Run], claims: Sequence[Claim], dataset: str) -> tuple[Part, list[str]]:
     methods, remarks = group(runs)
+    methods, unfinished = at_same_updates(methods)
     metric = metric_for([one for method in methods for one in method.evaluations])
-    made = [own_table(methods, metric, claims, dataset)]
+    own = own_table(methods, metric, claims, dataset)
+    unalike = [*unfinished, *untested(methods), *([other_settings(methods)] if len(methods) > 1 else [])]
+    made = [replace(own, notes=[*own.notes, *in_full(methods), *remarks, *unalike])]
     tests = pair_tests(methods, metric)
     if any(test.welch.p_two_sided is not None for test in tests):
         made.append(tests_table(tests, metric.title))
-    curves: dict[str, Figure] = {
-        f"learning_{dataset}": learning_figure(methods, metric, f"{dataset}: learning")
-    }
-    return Part(f"Our runs on {dataset}", made, curves), remarks
+    curves, narrow = (
+        learning_figure(methods, metric, f"{dataset}: learning", width)
+        for width in (panels.PAGE, panels.COLUMN)
+    )
+    title, name = f"Our runs on {dataset}", f"learning_{dataset}"
+    return Part(title, made, {name: curves}, {f"{name}_column": narrow}), remarks + unfinished
 
 
 def write(made: Report, folder: Path) -> list[Path]:
     """Write report.html, report.md and the figures beside them; return the paths."""
     paths = []
     for part in made.parts:
-        for name, fig in part.figures.items():
+        for name, fig in (part.figures | part.columns).items():
             paths += style.save(fig, folder / part.file_name(name))
     html, markdown = page(TITLE, made.parts, made.remarks, folder)
     for name, text in (("report.html", html), ("report.md", markdown)):

@@ -155,9 +155,10 @@ def _too_short(claim: Claim, run: Run) -> str | None:
     return f"trained for {epochs:,.0f} epochs, not {claim.epochs:,}"
 
 
-def epochs_of(run: Run) -> float:
-    """Times that the training data was gone through before the latest evaluation; 0 where it is not recorded."""
-    known = run.training.epoch[(run.training.step <= run.evaluation.step) & ~np.isnan(run.training.epoch)]
+def epochs_of(run: Run, step: int | None = None) -> float:
+    """Times that the training data was gone through before this step (else the latest evaluation); 0: not recorded."""
+    last = run.evaluation.step if step is None else step
+    known = run.training.epoch[(run.training.step <= last) & ~np.isnan(run.training.epoch)]
     return float(known.max(initial=0.0))
 
 

@@ -29,11 +29,12 @@ img { max-width: 100%; height: auto; }
 
 @dataclass(frozen=True)
 class Part:
-    """A section.  figures: by name."""
+    """A section.  figures: by name.  columns: the same a column wide, for print; not on the page."""
 
     title: str
     tables: list[Table]
     figures: dict[str, Figure]
+    columns: dict[str, Figure]
 
     def file_name(self, figure: str) -> str:
         """Of a figure, without its suffix."""

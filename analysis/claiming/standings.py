@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from analysis.claiming.claims import HOURS, RULE, Claim, epochs_of, mismatch, nearest
 from analysis.claiming.verdicts import EXPLAINED, Verdict, judged
@@ -22,6 +22,7 @@ NONE = "not attempted"
 CLAIMED, DARK = "#B9B9B9", "#666666"
 ROW, PANEL = 0.16, 0.42  # inches: of a bar, and what a panel has beside its bars
 WORDS = 1.75  # the axis is this much longer than the longest bar: room for the verdict
+NARROW_ROW, NARROW_WORDS = 0.29, 3.0  # a column wide, where a claim's name stands above its bar
 
 
 @dataclass(frozen=True)
@@ -86,8 +87,9 @@ def own_table(methods: Sequence[Method], metric: Metric, claims: Sequence[Claim]
     rows = []
     for method in methods:
         shares = over_seeds([metric.of(one) for one in method.evaluations])
-        epochs = max(epochs_of(run) for run in method.runs)
-        seconds = sum(float(run.training.seconds.sum()) for run in method.runs) / len(method.runs)
+        epochs = max(epochs_of(run, method.step) for run in method.runs)
+        spent = [run.training.seconds[run.training.step <= method.step] for run in method.runs]
+        seconds = sum(float(one.sum()) for one in spent) / len(spent)
         devices = ", ".join(sorted({device_of(run) for run in method.runs}))
         rows.append(
             [
@@ -119,7 +121,7 @@ def own_table(methods: Sequence[Method], metric: Metric, claims: Sequence[Claim]
     return Table(f"Our runs on {dataset}", header, rows, notes)
 
 
-def claims_figure(found: Sequence[Standing]) -> Figure:
+def claims_figure(found: Sequence[Standing], width: float = panels.PAGE) -> Figure:
     """Claims as grey bars, what runs of ours achieved beside them with its interval, a panel for each dataset."""
     by_data: dict[str, list[Standing]] = {}
     for one in found:
@@ -127,12 +129,13 @@ def claims_figure(found: Sequence[Standing]) -> Figure:
             by_data.setdefault(f"{one.claim.data.title}, {one.claim.metric.title}", []).append(one)
     counts = [len(rows) for rows in by_data.values()]
     with panels.applied():
-        size = (panels.PAGE, ROW * sum(counts) + PANEL * len(counts))
+        row = ROW if width > panels.COLUMN else NARROW_ROW
+        size = (width, row * sum(counts) + PANEL * len(counts))
         fig = Figure(figsize=size, layout="constrained")
         every = fig.subplots(len(counts), 1, squeeze=False, height_ratios=counts).ravel()
         for axes, (title, rows) in zip(every, by_data.items(), strict=True):
             axes.set_title(title)
-            _draw_panel(axes, rows)
+            _draw_panel(axes, rows, narrow=width <= panels.COLUMN)
         caption = (
             "Grey: published (in brackets: by whom), with its ± where it has one. Coloured: runs of ours with a 95 %",
             "interval (one seed: Wilson; more: t). No mark: no run of ours has the claim's data, settings and length.",
@@ -141,20 +144,24 @@ def claims_figure(found: Sequence[Standing]) -> Figure:
     return fig
 
 
-def _draw_panel(axes: Axes, rows: Sequence[Standing]) -> None:
+def _draw_panel(axes: Axes, rows: Sequence[Standing], narrow: bool) -> None:
     highest = 0.0
     for place, one in enumerate(rows):
         claim, spread = one.claim, 1.96 * one.claim.error
-        axes.barh(place, claim.claimed, height=0.7, color=CLAIMED, zorder=2)
+        axes.barh(place, claim.claimed, height=0.4 if narrow else 0.7, color=CLAIMED, zorder=2)
         highest = max(highest, claim.claimed, _draw_ours(axes, place, one))
         if claim.error:
             axes.errorbar([claim.claimed], [place], xerr=[spread], color=DARK, capsize=2, linewidth=1)
         if one.verdict is None:
             _write(axes, claim.claimed + spread, place, claim.printed, DARK)
-    axes.set_yticks(range(len(rows)), [f"{one.claim.of} ({one.claim.source_short})" for one in rows])
-    axes.set_ylim(len(rows) - 0.4, -0.6)
+    names = [f"{one.claim.of} ({one.claim.source_short})" for one in rows]
+    axes.set_yticks([] if narrow else range(len(rows)), [] if narrow else names)
+    for place, name in enumerate(names if narrow else []):
+        axes.text(0, place - 0.27, name, va="bottom", fontsize=6.5)
+    axes.set_ylim(len(rows) - 0.4, -0.8 if narrow else -0.6)
     axes.grid(axis="y", visible=False)
-    axes.set_xlim(0, WORDS * highest)
+    axes.set_xlim(0, (NARROW_WORDS if narrow else WORDS) * highest)
+    axes.xaxis.set_major_locator(MaxNLocator(7))
     axes.set_xticks([tick for tick in axes.get_xticks() if tick <= min(1.0, 1.1 * highest)])
     axes.tick_params(labelsize=7)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.4g} %"))

@@ -16,6 +16,7 @@ from analysis.comparing.costs import (
     operations_after_steps,
     training_cost,
 )
+from analysis.comparing.like_for_like import at_same_updates, unlike
 from analysis.comparing.scored_runs import missing, plain_scored
 from analysis.comparing.seed_tests import MeanDifference, holm, paired, welch
 from analysis.methods import Method, evaluated, group
@@ -152,10 +153,16 @@ def ablation(
         UserError: a run has no such metric.
     """
     methods, remarks = group(runs)
+    methods, unfinished = at_same_updates(methods)
     metric = metric_for([one for method in methods for one in method.evaluations], metric_name)
     results = [_result(method, metric, target) for method in methods]
     return Ablation(
-        dataset, metric, target, results, pair_tests(methods, metric), remarks + _missing(results)
+        dataset,
+        metric,
+        target,
+        results,
+        pair_tests(methods, metric),
+        remarks + unfinished + _missing(results),
     )
 
 
@@ -183,9 +190,10 @@ def _reached(run: Run, method: Method, metric: Metric, target: float) -> Trainin
 
 
 def pair_tests(methods: Sequence[Method], metric: Metric) -> list[PairTest]:
-    """Every two methods, in their order."""
+    """Every two methods that a test can be made between, in their order; see `unlike`."""
     shares = [[metric.of(one) for one in method.evaluations] for method in methods]
-    pairs = list(combinations(range(len(methods)), 2))
+    every = combinations(range(len(methods)), 2)
+    pairs = [(a, b) for a, b in every if not unlike(methods[a], methods[b])]
     unpaired = [welch(shares[a], shares[b]) for a, b in pairs]
     adjusted = holm([one.p_two_sided for one in unpaired])
     return [
@@ -219,9 +227,6 @@ def _missing(results: Sequence[Result]) -> list[str]:
     seeds = [seed for result in results for seed in result.seeds]
     methods = [result.method for result in results]
     remarks = []
-    if len({method.step for method in methods}) > 1:
-        steps = ", ".join(f"{method.name} {method.step:,}" for method in methods)
-        remarks.append(f"not like for like: the methods stand at different numbers of updates: {steps}")
     remarks += missing(
         methods, "measured time of an answer, halting curves", "", lambda one: bool(one.halting)
     )

@@ -55,7 +55,7 @@ def training_column(found: Ablation) -> Figure:
         draw_training(axes, found, currency)
         axes.set_xlabel(AXES[currency])
         axes.set_ylabel(found.metric.title)
-        panels.finish(fig, found.dataset, _short_caption(found), axes, columns=2)
+        panels.finish(fig, found.dataset, _short_caption(found), axes)
     return fig
 
 
@@ -111,7 +111,7 @@ def answer_column(found: Ablation) -> Figure:
         draw_answers(axes, found, CALLS)
         axes.set_xlabel("network calls of an answer")
         axes.set_ylabel(found.metric.title)
-        panels.finish(fig, found.dataset, _short_caption(found), axes, columns=2)
+        panels.finish(fig, found.dataset, _short_caption(found), axes)
     return fig
 
 

@@ -5,8 +5,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from analysis.comparing.ablation import Ablation, PairTest, Result, on_front
+from analysis.comparing.ablation import Ablation, PairTest, Point, Result, on_front
 from analysis.comparing.costs import TrainingCost, device_of
+from analysis.comparing.like_for_like import other_settings
 from analysis.methods import differing
 from analysis.tables import UNKNOWN, Table, amount, p_value, points, share_over_seeds, time, whole_number
 from trm.evaluation.table import percent
@@ -71,7 +72,7 @@ def compared(found: Ablation) -> Table:
     devices = sorted({device_of(run) for method in methods for run in method.runs})
     examples = sorted({one.examples for method in methods for one in method.evaluations})
     notes = [
-        f"All other settings are the same. Test examples: {', '.join(map(whole_number, examples))}; one of them is"
+        f"{other_settings(methods)} Test examples: {', '.join(map(whole_number, examples))}; one of them is"
         f" {100 / min(examples):.2g} points."
         f" Trained on: {'; '.join(devices)}.",
     ]
@@ -101,7 +102,8 @@ def training_table(found: Ablation) -> Table:
         f"{solved}Network calls: passes of the reasoning module over a batch. FLOP: of dense products, by formula."
         " Wall-clock: updates × the median time of one, mean over seeds; times of machines that were shared with other"
         f" work are not comparable.{energy}",
-        f"{FRONT} no evaluation of any method has at least this accuracy for at most this cost (means over seeds).",
+        f"{FRONT} no other method of the table has at least this accuracy for at most this cost (means over seeds,"
+        " costs to three digits); the figure's Pareto front is over the evaluations before the last as well.",
     ]
     return Table(f"{found.dataset}: training", header, rows, notes)
 
@@ -115,9 +117,17 @@ def _with_front(text: str, is_on_front: bool) -> str:
 
 
 def _ends_on_front(found: Ablation, result: Result, currency: Currency) -> bool:
-    curves = {other.method.name: found.training_curve(other, currency.of) for other in found.results}
-    own = curves[result.method.name]
-    return bool(own) and on_front(own[-1], [point for curve in curves.values() for point in curve])
+    """Whether no other row of the table has the better of this one."""
+    own = _ends([result], Result.training, currency)
+    return bool(own) and on_front(own[-1], _ends(found.results, Result.training, currency))
+
+
+def _ends(
+    results: Sequence[Result], cost: Callable[[Result, Any], float | None], one: Currency
+) -> list[Point]:
+    """(cost to three digits, as a reader sees it, accuracy) of each row that knows its cost."""
+    spent = [(cost(result, one.of), result.accuracy.mean) for result in results]
+    return [(float(f"{value:.3g}"), share) for value, share in spent if value is not None]
 
 
 def answer_table(found: Ablation) -> Table:
@@ -135,7 +145,8 @@ def answer_table(found: Ablation) -> Table:
     notes = [
         f"Of one answer after its last supervision step. Time: {how}; it depends on the batch and on what else the"
         " machine did. No answer's call carries gradient.",
-        f"{FRONT} no method has at least this accuracy for at most this cost after any of its supervision steps.",
+        f"{FRONT} no other method of the table has at least this accuracy for at most this cost, to three digits; the"
+        " figure's Pareto front is over answers that stop before the last supervision step as well.",
     ]
     return Table(f"{found.dataset}: an answer", header, rows, notes)
 
@@ -149,8 +160,8 @@ def _answer_row(found: Ablation, result: Result, measured: bool) -> list[str]:
     ]
     for one in (CALLS, OPERATIONS):
         cost = result.answer(one.of)
-        own = found.answer_curve(result, one.name)
-        every = [point for other in found.results for point in found.answer_curve(other, one.name)]
+        own = _ends([result], Result.answer, one)
+        every = _ends(found.results, Result.answer, one)
         cells.append(_with_front(one.written(cost), bool(own) and on_front(own[-1], every)))
     return [*cells, time(seconds), ENERGY.written(result.answer(ENERGY.of))]
 

@@ -26,12 +26,16 @@ CAPTION = (
 )
 
 
-def learning_figure(methods: Sequence[Method], metric: Metric, heading: str) -> Figure:
+def learning_figure(
+    methods: Sequence[Method], metric: Metric, heading: str, width: float = panels.PAGE
+) -> Figure:
     """Training loss, the metric, cells right and, where it is recorded, the loss on the test split, over updates."""
     with panels.applied():
         losses = all(one.lm_loss is not None for method in methods for one in method.evaluations)
         titles = ["training loss", f"test: {metric.title}", "test: cells right"]
-        fig, every = panels.sheet([*titles, *(["test: loss of an example"] if losses else [])], columns=2)
+        fig, every = panels.sheet(
+            [*titles, *(["test: loss of an example"] if losses else [])], 2, width=width
+        )
         for shift, method in enumerate(methods, start=1):
             _draw_loss(every[0], method)
             _draw_evaluations(every[1], method, metric.of, shift)

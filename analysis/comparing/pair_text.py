@@ -5,6 +5,7 @@ from itertools import combinations
 
 from analysis.comparing.ablation import pair_tests
 from analysis.comparing.ablation_tables import tests_table
+from analysis.comparing.like_for_like import unlike
 from analysis.comparing.scored_runs import plain_scored
 from analysis.methods import Method
 from analysis.metrics import CELL, Metric
@@ -25,14 +26,31 @@ def methods_table(methods: Sequence[Method], metric: Metric) -> str:
         shares = [over_seeds([one.of(scores) for scores in method.evaluations]) for one in (metric, CELL)]
         calls = method.evaluations[0].calls_per_answer
         rows.append((method.name, f"{calls:,}", f"{method.step:,}", *map(share_over_seeds, shares)))  # type: ignore[arg-type]
-    return f"{table(rows)}\nIntervals: 95 %, Student's t over n seeds."
+    return "\n".join([table(rows), "Intervals: 95 %, Student's t over n seeds.", *in_full(methods)])
+
+
+def untested(methods: Sequence[Method]) -> list[str]:
+    """A line for every two methods that no test is made between, and why."""
+    return [
+        f"not like for like, so not tested: {first.name} against {second.name}: {reason}"
+        for first, second in combinations(methods, 2)
+        if (reason := unlike(first, second))
+    ]
+
+
+def in_full(methods: Sequence[Method]) -> list[str]:
+    """A line for every method whose name does not say all that tells it apart."""
+    return [f"{method.name}: {method.unsaid}" for method in methods if method.unsaid]
 
 
 def seed_tests(methods: Sequence[Method], metric: Metric) -> str:
     """The tests between methods over seeds, as text; "" where no two have several seeds."""
     if sum(len(method.runs) > 1 for method in methods) < 2:
         return ""
-    made = tests_table(pair_tests(methods, metric), metric.title)
+    tests = pair_tests(methods, metric)
+    if not tests:
+        return ""
+    made = tests_table(tests, metric.title)
     return "\n".join(
         [made.title, table([made.header, *made.rows], "  "), *(f"  {note}" for note in made.notes)]
     )
@@ -42,11 +60,16 @@ def example_tests(methods: Sequence[Method]) -> list[str]:
     """For every two methods of one seed each the paired tests over examples, or what is missing for them."""
     texts = []
     for first, second in combinations([method for method in methods if len(method.runs) == 1], 2):
+        if unlike(first, second):
+            continue
         scored = [plain_scored(method.runs[0], method.step) for method in (first, second)]
         lacking = [
             method.runs[0] for method, found in zip((first, second), scored, strict=True) if found is None
         ]
         title = f"{first.name} against {second.name}, over examples"
+        if any(plain_scored(run) for run in lacking):
+            texts.append(f"{title}: not possible: evaluate.py scored other steps than {first.step:,}")
+            continue
         if lacking:
             commands = "; ".join(f"python evaluate.py {shown(run.path)}" for run in lacking)
             texts.append(f"{title}: missing; make it with: {commands}")

@@ -3,13 +3,19 @@
 n seeds, X places on the horizontal axis. Sizes are in inches.
 """
 
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.legend import Legend
+from matplotlib.textpath import text_to_path
 from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, NullFormatter
 
 from analysis import style
@@ -18,7 +24,12 @@ from trm.evaluation.intervals import over_seeds
 
 COLUMN, PAGE = 3.3, 6.9
 MARKED = 24  # places up to which each has a mark
-CAPTION_LINE, LEGEND_ROW = 0.125, 0.16
+CAPTION_LINE, CAPTION_SIZE = 0.125, 6.5  # inches, points
+EDGE = 0.04  # beside captions and legends
+MOST_COLUMNS = 4  # of a legend
+LABEL_LENGTHS = (80, 60, 48, 38, 30, 24, 18)  # characters at which labels are broken until they fit
+LOW = 1.9  # of a panel a column wide
+OUTLINE = 0.95  # width of a text's outlines for one as drawn: letters on whole dots are wider
 DODGE = 1.03  # between error bars of methods that stand at one place of a logarithmic axis
 _SMALL = matplotlib.RcParams(
     {
@@ -45,7 +56,12 @@ def applied() -> Iterator[None]:
 def sheet(
     titles: Sequence[str], columns: int, height: float = 2.3, width: float = PAGE
 ) -> tuple[Figure, list[Axes]]:
-    """A figure with a panel for each title, in rows; call within `applied`, and `finish` it."""
+    """A figure with a panel for each title, in rows; call within `applied`, and `finish` it.
+
+    A column wide there is one panel in a row.
+    """
+    if width <= COLUMN:
+        columns, height = 1, height if len(titles) == 1 else min(height, LOW)
     rows = -(-len(titles) // columns)
     fig = Figure(figsize=(width, height * rows), layout="constrained")
     every = fig.subplots(rows, columns, squeeze=False).ravel().tolist()
@@ -57,27 +73,83 @@ def sheet(
     return fig, every[: len(titles)]
 
 
-def finish(
-    fig: Figure, heading: str, caption: Sequence[str], legend_of: Axes | None = None, columns: int = 4
-) -> None:
-    """Heading on top; below the panels a legend, and a caption that says what lines, bands and bars are."""
-    fig.suptitle(heading, x=0.01, ha="left", fontweight="bold", parse_math=False)
-    handles, labels = legend_of.get_legend_handles_labels() if legend_of is not None else ([], [])
-    rows = -(-len(labels) // columns)
-    below = CAPTION_LINE * len(caption) + LEGEND_ROW * rows + 0.06
+def finish(fig: Figure, heading: str, caption: Sequence[str], legend_of: Axes | None = None) -> None:
+    """Heading on top; below the panels a legend, and a caption that says what lines, bands and bars are.
+
+    legend_of: the panel whose lines come first in the legend, before those that other panels alone have; None: no
+    legend. All is laid out within the figure's width.
+    """
     width, height = fig.get_size_inches()
+    title_size = matplotlib.rcParams["figure.titlesize"]
+    title = wrapped(heading, width - 4 * EDGE, title_size, "bold")
+    fig.suptitle("\n".join(title), x=0.01, ha="left", fontweight="bold", parse_math=False)
+    lines = wrapped(" ".join(caption), width - 2 * EDGE, CAPTION_SIZE)
+    legend = _fitting_legend(fig, legend_of, width - 2 * EDGE) if legend_of is not None else None
+    legend_height = _size(fig, legend)[1] + EDGE if legend is not None else 0.0
+    below = CAPTION_LINE * len(lines) + legend_height + 0.06
     fig.set_size_inches(width, height + below)
     share = below / (height + below)
     fig.get_layout_engine().set(rect=(0, share, 1, 1 - share))  # type: ignore[union-attr, call-arg]
-    edge, foot = 0.04 / width, 0.03 / (height + below)
-    fig.text(edge, foot, "\n".join(caption), va="bottom", fontsize=6.5, color="#444444", linespacing=1.3,
+    edge, foot = EDGE / width, 0.03 / (height + below)
+    fig.text(edge, foot, "\n".join(lines), va="bottom", fontsize=CAPTION_SIZE, color="#444444", linespacing=1.3,
              parse_math=False)  # fmt: skip
-    above = foot + CAPTION_LINE * len(caption) / (height + below)
-    if labels:
-        fig.legend(
-            handles, labels, loc="lower left", ncols=columns, borderpad=0.1, borderaxespad=0, handlelength=1.6,
-            columnspacing=1.0, fontsize=7 if width <= COLUMN else None, labelspacing=0.3, bbox_to_anchor=(edge, above),
-        )  # fmt: skip
+    if legend is not None:
+        legend.set_bbox_to_anchor((edge, foot + CAPTION_LINE * len(lines) / (height + below)))
+
+
+def wrapped(text: str, inches: float, size: float, weight: str = "normal") -> list[str]:
+    """The text in lines of at most this width."""
+    font, points = FontProperties(size=size, weight=weight), 72 * OUTLINE * inches
+
+    def width(line: str) -> float:
+        return text_to_path.get_text_width_height_descent(line, font, False)[0]
+
+    most = min(len(text), int(1.5 * len(text) * points / max(width(text), points)) + 1)
+    lines = textwrap.wrap(text, max(most, 1))
+    while most > 1 and any(width(line) > points for line in lines):
+        most -= 1
+        lines = textwrap.wrap(text, most)
+    return lines
+
+
+def _fitting_legend(fig: Figure, first: Axes, inches: float) -> Legend | None:
+    """The lowest legend of at most this width with every label of the figure; long labels are broken."""
+    found: dict[str, Any] = {}
+    for axes in (first, *fig.axes):
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            found.setdefault(label, handle)
+    if not found:
+        return None
+    best: tuple[tuple[bool, float], list[str], int] | None = None
+    tried: list[list[str]] = []
+    for length in LABEL_LENGTHS:
+        labels = ["\n".join(textwrap.wrap(label, length, break_on_hyphens=False)) for label in found]
+        if labels in tried:
+            continue
+        tried.append(labels)
+        for columns in range(min(MOST_COLUMNS, len(labels)), 0, -1):
+            legend = _legend(fig, list(found.values()), labels, columns)
+            width, height = _size(fig, legend)
+            legend.remove()
+            rank = (width > inches, round(height, 3))
+            if best is None or rank < best[0]:
+                best = (rank, labels, columns)
+    assert best is not None
+    return _legend(fig, list(found.values()), best[1], best[2])
+
+
+def _legend(fig: Figure, handles: Sequence[Any], labels: Sequence[str], columns: int) -> Legend:
+    return fig.legend(
+        handles, labels, loc="lower left", ncols=columns, borderpad=0.1, borderaxespad=0, handlelength=1.6,
+        columnspacing=1.0, fontsize=7 if fig.get_figwidth() <= COLUMN else None, labelspacing=0.3,
+        bbox_to_anchor=(0, 0),
+    )  # fmt: skip
+
+
+def _size(fig: Figure, legend: Legend) -> tuple[float, float]:
+    """Width and height as drawn, in inches."""
+    extent = legend.get_window_extent(FigureCanvasAgg(fig).get_renderer())
+    return extent.width / fig.dpi, extent.height / fig.dpi
 
 
 def draw_seeds(
@@ -86,7 +158,6 @@ def draw_seeds(
     places: Sequence[float],
     values: Sequence[Sequence[float]],
     shift: int | None = None,
-    dashes: str | tuple[int, tuple[int, ...]] = "-",
     label: str | None = None,
 ) -> None:
     """The mean of values `[n, X]` as a line, their range as a band, and at the end the t-interval of the mean.
@@ -97,7 +168,7 @@ def draw_seeds(
     name = method.label if label is None else label
     few = len(places) <= MARKED
     axes.plot(
-        places, numbers.mean(0), color=method.colour, linestyle=dashes, label=name,
+        places, numbers.mean(0), color=method.colour, linestyle=method.dashes, label=name,
         marker=method.marker if few else None, markersize=None if len(places) <= MARKED / 3 else 3,
     )  # fmt: skip
     if len(numbers) > 1:
@@ -132,6 +203,22 @@ def logarithmic(axes: Axes, written: Callable[[float], str] | None = None) -> No
     )
 
 
+def symmetric_logarithmic(axes: Axes, label: str) -> None:
+    """A vertical axis on which flat lines can be read beside one that goes more than ten times as far.
+
+    It is logarithmic beyond about the largest value of the flattest, and its label says so.
+    """
+    reach = sorted(float(np.abs(line.get_ydata()).max()) for line in axes.get_lines())
+    reach = [one for one in reach if one > 0]
+    if not reach or reach[-1] <= 10 * reach[0]:
+        axes.set_ylabel(label)
+        return
+    power = float(np.floor(np.log10(reach[0])))
+    axes.set_yscale("symlog", linthresh=10**power)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.set_ylabel(f"{label},\nlogarithmic beyond ±{10**power:g}")
+
+
 def staircase(axes: Axes, points: Sequence[tuple[float, float]], label: str) -> None:
     """A Pareto front, cheapest first, as the best accuracy for at most a cost."""
     costs, shares = zip(*points, strict=True)
@@ -139,9 +226,8 @@ def staircase(axes: Axes, points: Sequence[tuple[float, float]], label: str) -> 
         costs,
         shares,
         where="post",
-        color="#777777",
-        linewidth=0.9,
-        linestyle=(0, (3, 2)),
+        color="#C4C4C4",
+        linewidth=5,  # to be seen on both sides of a method's line that it runs along
         label=label,
         zorder=1,
     )

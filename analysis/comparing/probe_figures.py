@@ -22,20 +22,21 @@ SEEDS = "Lines: mean over the seeds that were asked; bands: their range."
 Values = list[list[float]]
 
 
-def margin_figure(methods: Sequence[Method], heading: str) -> Figure | None:
+def margin_figure(methods: Sequence[Method], heading: str, width: float = panels.PAGE) -> Figure | None:
     """The advantage margin of each step, and on how many tokens it is positive."""
     asked = _asked(methods, lambda one: one.margin is not None)
     if not asked:
         return None
     with panels.applied():
         fig, (mean, positive) = panels.sheet(
-            ["advantage margin of a step", "tokens with a positive margin"], columns=2
+            ["advantage margin of a step", "tokens with a positive margin"], columns=2, width=width
         )
         for method, scored in asked:
             margins = [one.margin for one in scored if one.margin is not None]
             steps = list(range(1, len(margins[0].mean) + 1))
             _draw(mean, method, steps, [one.mean for one in margins], None)
             _draw(positive, method, steps, [one.share_positive for one in margins], None)
+        panels.symmetric_logarithmic(mean, "mean over tokens")
         mean.axhline(0, **style.BASELINE)
         positive.axhline(0.5, **style.BASELINE)
         style.shares_as_percent(positive)
@@ -51,13 +52,13 @@ def margin_figure(methods: Sequence[Method], heading: str) -> Figure | None:
     return fig
 
 
-def guidance_figure(methods: Sequence[Method], heading: str) -> Figure | None:
+def guidance_figure(methods: Sequence[Method], heading: str, width: float = panels.PAGE) -> Figure | None:
     """Accuracy after the last step of answers decoded from (1 − w) reference + w conditional logits."""
     asked = _asked(methods, lambda one: bool(one.guidance))
     if not asked:
         return None
     with panels.applied():
-        fig, (exact, cells) = panels.sheet(["whole examples right", "cells right"], columns=2)
+        fig, (exact, cells) = panels.sheet(["whole examples right", "cells right"], columns=2, width=width)
         for method, scored in asked:
             scales = sorted(set.intersection(*(set(one.guidance) for one in scored)))
             for axes, name in ((exact, "exact_accuracy"), (cells, "cell_accuracy")):
@@ -71,14 +72,16 @@ def guidance_figure(methods: Sequence[Method], heading: str) -> Figure | None:
     return fig
 
 
-def scaling_figure(methods: Sequence[Method], metric: Metric, heading: str) -> Figure | None:
+def scaling_figure(
+    methods: Sequence[Method], metric: Metric, heading: str, width: float = panels.PAGE
+) -> Figure | None:
     """Accuracy after the last of more or fewer supervision steps than trained."""
     curves = {method.name: scaling_curve(method, metric) for method in methods}
     shown = [method for method in methods if len(curves[method.name][0]) > 1]
     if not shown:
         return None
     with panels.applied():
-        fig, (axes,) = panels.sheet([""], columns=1, height=2.4, width=panels.COLUMN)
+        fig, (axes,) = panels.sheet([""], columns=1, height=2.4, width=width)
         for shift, method in enumerate(shown, start=1):
             steps, values = curves[method.name]
             _draw(axes, method, steps, values, shift)
@@ -95,7 +98,7 @@ def scaling_figure(methods: Sequence[Method], metric: Metric, heading: str) -> F
         style.from_zero(axes)
         style.shares_as_percent(axes)
         panels.finish(fig, heading, ("Mean over seeds; band: their range; bar: 95 % t-interval.", "Ring: as trained."),
-                      axes, columns=2)  # fmt: skip
+                      axes)  # fmt: skip
     return fig
 
 
@@ -110,14 +113,16 @@ def scaling_curve(method: Method, metric: Metric) -> tuple[list[int], Values]:
     return steps, [[share for share in row if share is not None] for row in rows if None not in row]
 
 
-def halting_figure(methods: Sequence[Method], heading: str) -> Figure | None:
+def halting_figure(methods: Sequence[Method], heading: str, width: float = panels.PAGE) -> Figure | None:
     """At which step answers are right for the first time, and what stopping early costs and saves."""
     asked = _asked(methods, lambda one: one.over_steps is not None)
     curves = [method for method in methods if halting_curve(method, "fixed")]
     if not asked or not curves:
         return None
     with panels.applied():
-        fig, (first, saved) = panels.sheet(["right for the first time at step", "stopping early"], columns=2)
+        fig, (first, saved) = panels.sheet(
+            ["right for the first time at step", "stopping early"], columns=2, width=width
+        )
         for method, scored in asked:
             shares = [first_right_shares(one) for one in scored]
             _draw(first, method, list(range(1, len(shares[0]) + 1)), shares, None)

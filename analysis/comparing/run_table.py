@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from analysis.methods import fingerprints_of_test
 from analysis.reading.evaluations import Evaluation, TaskScores
 from analysis.reading.run_directory import Run
 from trm.errors import UserError
@@ -94,6 +95,7 @@ def differences(runs: Sequence[Run], beside_seeds: bool = False) -> list[str]:
     compared: dict[str, Callable[[Run], object]] = {
         "test examples": lambda run: (run.evaluation.examples, run.evaluation.counts.get("outputs")),
         "scores of copying the input, so other test data": lambda run: run.evaluation.copy_cell,
+        "fingerprints of the test data": lambda run: fingerprints_of_test(run) or None,
         "versions of the dataset": lambda run: [task.version for task in run.evaluation.tasks] or None,
         "settings of the dataset": lambda run: [task.facts for task in run.evaluation.tasks] or None,
         **({} if beside_seeds else {"seeds": lambda run: run.evaluation.seed}),

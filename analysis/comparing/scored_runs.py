@@ -31,8 +31,16 @@ def by_steps(run: Run, step: int) -> dict[int, Scored]:
 def missing(methods: Sequence[Method], what: str, options: str, has: Wish) -> list[str]:
     """A line that names what some runs lack, and the command that makes it for the first of them."""
     runs = [(run, method.step) for method in methods for run in method.runs]
-    without = [run for run, step in runs if plain_scored(run, step, has) is None]
-    if not without:
-        return []
-    command = " ".join(filter(None, ["python evaluate.py", shown(without[0].path), options]))
-    return [f"{what}: missing in {len(without)} of {len(runs)} runs; make it with: {command}"]
+    lacking = [(run, step) for run, step in runs if plain_scored(run, step, has) is None]
+    elsewhere = [run for run, _ in lacking if plain_scored(run, None, has) is not None]
+    without = [run for run, _ in lacking if run not in elsewhere]
+    lines = []
+    if without:
+        command = " ".join(filter(None, ["python evaluate.py", shown(without[0].path), options]))
+        lines.append(f"{what}: missing in {len(without)} of {len(runs)} runs; make it with: {command}")
+    if elsewhere:
+        lines.append(
+            f"{what}: {len(elsewhere)} of {len(runs)} runs have it of another step than the one at which they are"
+            " compared, and it is not shown"
+        )
+    return lines

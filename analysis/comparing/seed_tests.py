@@ -10,6 +10,8 @@ from math import sqrt
 import numpy as np
 from scipy.special import stdtr, stdtrit  # of scipy.stats' functions the parts that are quick to import
 
+NOISE = 1e-9  # of the largest value: a spread or a difference below it is rounding ([0.99] * 3 has a variance of 1e-32)
+
 
 @dataclass(frozen=True)
 class MeanDifference:
@@ -31,10 +33,11 @@ def welch(first: Sequence[float], second: Sequence[float], level: float = 0.95) 
         ValueError: no value.
     """
     a, b = _values(first), _values(second)
-    mean = float(a.mean() - b.mean())
+    least = _rounding(a, b)
+    mean = _beyond(float(a.mean() - b.mean()), least)
     if min(len(a), len(b)) < 2:
         return MeanDifference(mean, None, None, None)
-    parts = a.var(ddof=1) / len(a), b.var(ddof=1) / len(b)
+    parts = _variance(a, least) / len(a), _variance(b, least) / len(b)
     error = sqrt(sum(parts))
     if error == 0:
         return MeanDifference(mean, None, None, 1.0 if mean == 0 else None)
@@ -51,11 +54,11 @@ def paired(first: Sequence[float], second: Sequence[float], level: float = 0.95)
     a, b = _values(first), _values(second)
     if len(a) != len(b):
         raise ValueError(f"{len(a)} and {len(b)} runs: a paired test needs as many of each")
-    differences = a - b
-    mean = float(differences.mean())
+    differences, least = a - b, _rounding(a, b)
+    mean = _beyond(float(differences.mean()), least)
     if len(differences) < 2:
         return MeanDifference(mean, None, None, None)
-    error = float(differences.std(ddof=1)) / sqrt(len(differences))
+    error = sqrt(_variance(differences, least) / len(differences))
     if error == 0:
         return MeanDifference(mean, None, None, 1.0 if mean == 0 else None)
     return _student(mean, error, len(differences) - 1, level)
@@ -74,7 +77,7 @@ def one_sided(values: Sequence[float], claim: float, claim_error: float = 0.0) -
     a = _values(values)
     if len(a) < 2:
         return None
-    error = sqrt(a.var(ddof=1) / len(a) + claim_error**2)
+    error = sqrt(_variance(a, _rounding(a)) / len(a) + claim_error**2)
     if error == 0:
         return None
     below = float(stdtr(len(a) - 1, (a.mean() - claim) / error))
@@ -99,6 +102,20 @@ def _student(mean: float, error: float, freedom: float, level: float) -> MeanDif
     half_width = float(stdtrit(freedom, 0.5 + level / 2)) * error
     p = 2 * float(stdtr(freedom, -abs(mean) / error))
     return MeanDifference(mean, mean - half_width, mean + half_width, p)
+
+
+def _rounding(*groups: np.ndarray) -> float:
+    """Below it a difference of these values is none."""
+    return NOISE * max(float(np.abs(group).max()) for group in groups)
+
+
+def _beyond(difference: float, least: float) -> float:
+    return 0.0 if abs(difference) <= least else difference
+
+
+def _variance(values: np.ndarray, least: float) -> float:
+    """Unbiased; 0 where the values are the same but for rounding."""
+    return 0.0 if np.ptp(values) <= least else float(values.var(ddof=1))
 
 
 def _values(values: Sequence[float]) -> np.ndarray:

@@ -23,7 +23,7 @@ CAPTION = (
 Shares = Callable[[Evaluation], list[float]]
 
 
-def steps_figure(methods: Sequence[Method], heading: str) -> Figure:
+def steps_figure(methods: Sequence[Method], heading: str, width: float = panels.PAGE) -> Figure:
     """Cells, whole examples and, where all have a scorer, solved ones; and wrong cells where they are recorded."""
     every_run = [run for method in methods for run in method.runs]
     tasks = shared_tasks(every_run)
@@ -37,7 +37,7 @@ def steps_figure(methods: Sequence[Method], heading: str) -> Figure:
         titles = [title for title, _ in kinds] + (
             ["wrong cells (Hamming)"] if any(distances.values()) else []
         )
-        fig, every = panels.sheet(titles, columns=2)
+        fig, every = panels.sheet(titles, columns=2, width=width)
         for axes, (_, shares) in zip(every, kinds, strict=False):
             for shift, method in enumerate(methods, start=1):
                 values = [shares(one) for one in method.evaluations]

@@ -79,13 +79,16 @@ def find_runs(paths: Sequence[Path]) -> list[Path]:
     return list(found.values())
 
 
-def figures_beside(given: Path) -> Path:
-    """figures/ of a run or of a folder of runs, or beside the runs that a pattern names."""
-    return given / "figures" if given.is_dir() else given.parent / "figures"
+def figures_of(given: Sequence[Path], runs: Sequence[Path]) -> Path:
+    """Where figures of several runs go: figures/ of the run or folder given, or beside the runs.
 
-
-def figures_among(runs: Sequence[Path]) -> Path:
-    """figures/ of the innermost folder that all of these are in; of one run its own."""
+    Args:
+        given: as typed; the shell may have made many paths of a pattern.
+        runs: what was found there.
+    """
+    if len(given) == 1:
+        (one,) = given
+        return one / "figures" if one.is_dir() else one.parent / "figures"
     parent, here = Path(os.path.commonpath([run.resolve() for run in runs])), Path.cwd()
     return (parent.relative_to(here) if parent.is_relative_to(here) else parent) / "figures"
 

@@ -1,6 +1,7 @@
 """A run directory as the trainer writes it, made of invented numbers. S supervision steps, C canvas side."""
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -65,6 +66,17 @@ def write_run(
             stored = puzzle_samples(PUZZLES[puzzles[0]], steps)
             np.savez(evaluation / "rollout_samples.npz", allow_pickle=False, **stored)
     return folder
+
+
+def stopped(run: Path, step: int) -> Path:
+    """Make the run what it was when this step had been evaluated; return it."""
+    lines = (run / "metrics.jsonl").read_text().splitlines(keepends=True)
+    keep = [line for line in lines if json.loads(line)["step"] <= step]
+    (run / "metrics.jsonl").write_text("".join(keep))
+    for folder in run.glob("evaluations/step_*"):
+        if int(folder.name.removeprefix("step_")) > step:
+            shutil.rmtree(folder)
+    return run
 
 
 def _config(supervision: str, steps: int, calls_per_step: int, seed: int, arch: Mapping[str, Any]) -> Json:

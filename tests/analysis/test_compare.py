@@ -78,7 +78,7 @@ def test_runs_tested_on_other_data_are_never_averaged_and_copying_has_one_legend
         file.write_text(file.read_text().replace("0.712", "0.5"))
     methods = methods_of(run_folder, other)
     assert [len(method.runs) for method in methods] == [1, 1]
-    assert "test=1,376 examples, copying gets 50.0 % of their cells right" in methods[1].name
+    assert "test=1,376 examples (copying: 50.0 % of the cells)" in methods[1].name
     fig = steps_figure(methods, "")
     assert len(fig.axes[0].get_lines()) == 4
     assert [text.get_text() for text in fig.legends[0].get_texts()].count("copy the input") == 1
@@ -106,10 +106,11 @@ def test_every_figure_is_drawn_over_seeds_and_says_how_many(
     compare.main([*map(str, folders), "--figures-dir", str(tmp_path / "out"), "--metric", "exact"])
     text = capsys.readouterr().out
     stems = {path.stem for path in (tmp_path / "out").iterdir()}
-    assert stems == {
+    names = {
         "accuracy_against_network_calls", "compare_learning", "compare_margins", "compare_guidance",
         "compare_scaling", "compare_halting",
     }  # fmt: skip
+    assert stems == names | {f"{name}_column" for name in names}
     assert "missing" not in text
     for name, fig in compare.figures(methods_of(*folders), EXACT).items():
         labels = [text.get_text() for text in fig.legends[0].get_texts()]

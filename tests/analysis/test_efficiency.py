@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import statistics
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,8 @@ from scipy import stats
 from analysis import efficiency
 from analysis.comparing import ablation_figures, ablation_tables
 from analysis.comparing.ablation import Ablation, ablation, front, on_front
-from analysis.comparing.ablation_tables import CALLS, OPERATIONS, SECONDS
-from analysis.reading.many_runs import read_runs
+from analysis.comparing.ablation_tables import CALLS, FRONT, GRADIENT_CALLS, OPERATIONS, SECONDS
+from analysis.reading.many_runs import figures_of, read_runs
 from dis_trm.supervision import DISConfig
 from tests.analysis.recorded import RECORDED
 from tests.analysis.synthetic_run import write_run, write_scored
@@ -112,9 +113,7 @@ def test_the_figures_show_the_tables_numbers(found: Ablation) -> None:
         "FLOP of training",
         "seconds of training",
     ]
-    for axes, currency in zip(fig.axes, (CALLS, None, OPERATIONS, SECONDS), strict=True):
-        if currency is None:
-            continue
+    for axes, currency in zip(fig.axes, (CALLS, GRADIENT_CALLS, OPERATIONS, SECONDS), strict=True):
         drawn = {str(line.get_label()): line for line in axes.get_lines()}
         for result in found.results:
             line = drawn[result.method.label]
@@ -170,6 +169,28 @@ def test_the_front_is_of_points_that_nothing_beats() -> None:
     assert front(points) == [(1.0, 0.2), (2.0, 0.5), (4.0, 0.9)]
     assert on_front((2.0, 0.5), points)
     assert not on_front((3.0, 0.5), points)
+
+
+def test_the_tables_mark_the_rows_that_no_other_row_beats(tmp_path: Path) -> None:
+    """Though DIS had as much at an earlier evaluation, and TRM at an earlier step: a reader sees rows alone."""
+    write_run(tmp_path / "dis", steps=6, arc=False, training_steps=STEPS, puzzles=["queens"], skill=2.0)
+    write_run(tmp_path / "worse", steps=6, arc=False, training_steps=STEPS, puzzles=["queens"], skill=1.0,
+              arch={"feed": "question"})  # fmt: skip
+    write_run(tmp_path / "trm", "act", 16, 21, arc=False, training_steps=STEPS, puzzles=["queens"], skill=3.0)
+    for run in ("dis", "trm"):
+        flat = tmp_path / run / "metrics.jsonl"
+        made = [json.loads(line) for line in flat.read_text().splitlines()]
+        shares = [one["scores"]["per_step"]["exact_accuracy"] for one in made if one["kind"] == "evaluation"]
+        for one in shares:
+            one[:] = [shares[-1][-1]] * len(one)
+        flat.write_text("".join(json.dumps(one) + "\n" for one in made))
+        shutil.rmtree(tmp_path / run / "evaluations")
+    found = ablation(read_runs([tmp_path]).runs, "data", "exact")
+    for table in (ablation_tables.training_table(found), ablation_tables.answer_table(found)):
+        rows = {row[0]: [FRONT in cell for cell in row[2:]] for row in table.rows}
+        assert any(rows["DIS as released"])
+        assert any(rows["TRM T=3 n=6"])
+        assert not any(rows["DIS, feed=question"])
 
 
 def test_the_command_writes_tables_and_figures_and_names_what_is_left_out(
@@ -237,7 +258,7 @@ def test_figures_of_runs_that_the_shell_listed_are_beside_the_runs() -> None:
     listed = [run.path for run in read.runs]
     assert len(listed) > 1
     for given in (listed, [RECORDED], [RECORDED / "sudoku4_*"]):
-        assert efficiency._usual_folder(given, read).resolve() == RECORDED / "figures"
+        assert figures_of(given, [run.path for run in read.runs]).resolve() == RECORDED / "figures"
 
 
 def test_one_seed_has_no_interval_and_no_test(tmp_path: Path) -> None:

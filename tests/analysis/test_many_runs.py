@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.reading.many_runs import figures_among, find_runs, read_runs
+from analysis.reading.many_runs import figures_of, find_runs, read_runs
 from analysis.reading.run_directory import read_run
 from tests.analysis.synthetic_run import write_run
 from trm.errors import UserError
@@ -127,10 +127,13 @@ def test_the_remedy_is_that_of_the_fault_also_where_it_leaves_no_run(
 
 
 def test_figures_go_where_all_runs_are(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert figures_among([folder / "b", folder / "sweep/a"]) == folder / "figures"
-    assert figures_among([folder / "b"]) == folder / "b/figures"
+    monkeypatch.chdir(folder.parent)
+    one, other = folder / "b", folder / "sweep/a"
+    assert figures_of([one], [one]) == one / "figures"
+    assert figures_of([folder / "*"], [one, other]) == folder / "figures"
+    assert figures_of([one, other], [one, other]) == Path(folder.name) / "figures"
     monkeypatch.chdir(folder)
-    assert figures_among([Path("b"), Path("sweep/a")]) == Path("figures")
+    assert figures_of([Path("b"), Path("sweep/a")], [Path("b"), Path("sweep/a")]) == Path("figures")
 
 
 def test_a_run_that_is_being_written_is_read_as_far_as_it_goes_and_that_is_said(folder: Path) -> None:

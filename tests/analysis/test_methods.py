@@ -6,10 +6,10 @@ import pytest
 import yaml
 from hydra import compose, initialize_config_dir
 
-from analysis.methods import BESIDE_THE_POINT, LOOKS, RELEASED, WRITTEN, differing, group, method_name
+from analysis.methods import BESIDE_THE_POINT, LOOKS, RELEASED, WRITTEN, Method, differing, group, method_name
 from analysis.reading.run_directory import Run, read_run
 from dis_trm.supervision import SWITCHES
-from tests.analysis.synthetic_run import write_run
+from tests.analysis.synthetic_run import stopped, write_run
 from trm.training.config import FREE_KEYS, RETIRED, TrainConfig
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
@@ -75,6 +75,62 @@ def test_a_name_has_one_look_whatever_stands_beside_it(tmp_path: Path) -> None:
     assert (alone.name, alone.colour, alone.marker) == (both.name, both.colour, both.marker)
 
 
+def look(method: Method) -> tuple[str, str, object]:
+    return method.colour, method.marker, method.dashes
+
+
+def test_a_variant_keeps_its_look_whatever_stands_beside_it_and_no_two_look_the_same(tmp_path: Path) -> None:
+    switches = [{"feed": "question"}, {"target_kernel": "mask"}, {"pad_cells": "ignore"}, {"step_weights": "linear"},
+                {"loss_terms": "prefix"}, {"halt_max_steps": 4}]  # fmt: skip
+    variants = [made(tmp_path / str(place), arch=arch) for place, arch in enumerate(switches)]
+    variants += [made(tmp_path / "released"), made(tmp_path / "trm", supervision="act", steps=16)]
+    together, _ = group(variants)
+    assert len({look(method) for method in together}) == len({method.name for method in together}) == 8
+    for run in variants:
+        (alone,), _ = group([run])
+        beside = next(method for method in together if method.name == alone.name)
+        assert alone.colour == beside.colour, alone.name
+        if len([one for one in together if one.colour == alone.colour]) == 1:
+            assert look(alone) == look(beside)
+
+
+def test_a_method_keeps_its_colour_beside_another_of_its_name(tmp_path: Path) -> None:
+    runs = [made(tmp_path / "a"), made(tmp_path / "b", arch={"hidden_size": 64})]
+    methods, _ = group(runs)
+    assert {method.colour for method in methods} == {LOOKS["DIS as released"][0]}
+    assert methods[0].marker == LOOKS["DIS as released"][1]
+    assert len({method.marker for method in methods}) == len({method.dashes for method in methods}) == 2
+
+
+@pytest.mark.parametrize(("supervision", "steps", "name"), [
+    ("dis", 6, "DIS as released"), ("dis", 4, "DIS as released, N_sup=4"),
+    ("act", 16, "TRM T=1 n=2"), ("act", 6, "TRM T=1 n=2, N_sup=6"),
+])  # fmt: skip
+def test_other_than_the_published_number_of_steps_is_in_the_name(
+    supervision: str, steps: int, name: str, tmp_path: Path
+) -> None:
+    (method,), _ = group([made(tmp_path / "run", supervision=supervision, steps=steps)])
+    assert method.name == name
+    assert (method.colour == LOOKS.get(name, ("",))[0]) == (name in LOOKS)
+
+
+def test_a_long_name_says_what_tells_it_apart_and_keeps_the_rest_for_a_note(tmp_path: Path) -> None:
+    other = {"lr": 0.5, "weight_decay": 0.25, "lr_warmup_steps": 7}
+    runs = [made(tmp_path / "a"), made(tmp_path / "b", arch={"hidden_size": 64}, changes=other)]
+    methods, _ = group(runs)
+    assert [method.name for method in methods] == [
+        "DIS as released, hidden_size=32, …",
+        "DIS as released, hidden_size=64, …",
+    ]
+    assert methods[1].unsaid == "hidden_size=64, lr=0.5, lr_warmup_steps=7, weight_decay=0.25"
+
+
+def test_values_that_differ_late_make_two_names(tmp_path: Path) -> None:
+    paths = [[f"{'long' * 20}{letter}"] for letter in "ab"]
+    runs = [made(tmp_path / str(place), changes={"data_paths": path}) for place, path in enumerate(paths)]
+    assert len({method.name for method in group(runs)[0]}) == 2
+
+
 def test_the_same_seed_twice_counts_once_and_is_named(tmp_path: Path) -> None:
     methods, remarks = group([made(tmp_path / "a"), made(tmp_path / "b")])
     assert methods[0].seeds == [0]
@@ -82,23 +138,15 @@ def test_the_same_seed_twice_counts_once_and_is_named(tmp_path: Path) -> None:
     assert "same settings and seed" in remark
 
 
-def cut(run: Path, step: int) -> Run:
-    """The run as it was when this step had been evaluated."""
-    lines = (run / "metrics.jsonl").read_text().splitlines(keepends=True)
-    keep = [line for line in lines if int(line.split('"step": ')[1].split(",")[0]) <= step]
-    (run / "metrics.jsonl").write_text("".join(keep))
-    for folder in run.glob("evaluations/step_*"):
-        if int(folder.name.removeprefix("step_")) > step:
-            folder.rename(run / folder.name)
-    return read_run(run)
-
-
 def test_runs_that_go_on_are_compared_where_all_have_been_and_late_ones_are_left_out(tmp_path: Path) -> None:
     runs = [made(tmp_path / "0"), made(tmp_path / "1", seed=1), made(tmp_path / "2", seed=2)]
-    runs[1] = cut(tmp_path / "1", 300)
-    runs[2] = cut(tmp_path / "2", 100)
+    runs[1] = read_run(stopped(tmp_path / "1", 300))
+    runs[2] = read_run(stopped(tmp_path / "2", 100))
     (method,), remarks = group(runs)
     assert (method.seeds, method.step, method.common_steps) == ([0, 1], 300, [100, 200, 300])
     assert [one.step for one in method.evaluations] == [300, 300]
     assert "at step 100, others of its method at 400" in remarks[0]
-    assert "DIS as released is taken at step 300" in remarks[1]
+    assert remarks[1].startswith(
+        "DIS as released is taken at step 300, the last that all of its runs evaluated"
+    )
+    assert remarks[1].endswith(f"stopped before step 400: {tmp_path / '1'}")

@@ -41,7 +41,8 @@ def test_without_runs_every_claim_is_not_attempted(tmp_path: Path) -> None:
     )
     assert seen.tags.count("img") == 1
     names = {path.name for path in (tmp_path / "out").iterdir()}
-    assert names == {"claims.png", "claims.pdf", "report.html", "report.md"}
+    figures = {f"{name}.{kind}" for name in ("claims", "claims_column") for kind in ("png", "pdf")}
+    assert names == {*figures, "report.html", "report.md"}
 
 
 def test_runs_are_laid_out_by_dataset_with_their_curves(tmp_path: Path) -> None:
@@ -61,7 +62,8 @@ def test_runs_are_laid_out_by_dataset_with_their_curves(tmp_path: Path) -> None:
     assert "![Our runs on small-sudoku (clean)](learning_small-sudoku_clean.png)" in markdown.replace(
         "&#40;", "("
     )
-    assert (tmp_path / "out/learning_small-sudoku_clean.png").is_file()
+    for ending in ("", "_column"):
+        assert (tmp_path / f"out/learning_small-sudoku_clean{ending}.png").is_file()
 
 
 def test_the_page_asks_for_nothing_from_outside_and_runs_nothing(tmp_path: Path) -> None:

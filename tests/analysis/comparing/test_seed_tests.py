@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from analysis.claiming.verdicts import UNDECIDED, judged
 from analysis.comparing.seed_tests import holm, one_sided, paired, welch
 
 SHARES = st.lists(st.floats(0, 1).map(lambda x: round(x, 3)), min_size=2, max_size=6)
@@ -38,7 +39,7 @@ def test_the_paired_test_is_scipy_s(values: tuple[list[float], list[float]]) -> 
     first, second = ([round(value, 3) for value in side] for side in values)
     found = paired(first, second)
     differences = np.array(first) - np.array(second)
-    if differences.std(ddof=1) == 0:
+    if np.ptp(differences) < 1e-9:  # shares are rounded to 0.001
         assert found.p_two_sided == (1.0 if found.mean == 0 else None)
         return
     expected = stats.ttest_rel(first, second)
@@ -74,6 +75,23 @@ def test_one_seed_and_runs_without_spread_tell_nothing() -> None:
     assert welch([0.5, 0.5], [0.5, 0.5]).p_two_sided == 1.0
     assert one_sided([0.5], 0.5) is None
     assert one_sided([0.5, 0.5], 0.5) is None
+
+
+@pytest.mark.parametrize("share", [0.99, 207 / 300, 297 / 300, 0.1, 1 / 3])
+@pytest.mark.parametrize("seeds", [2, 3, 5, 6])
+def test_rounding_is_no_spread(share: float, seeds: int) -> None:
+    """numpy's variance of such equal values is about 1e-32, by which any difference would be beyond all doubt."""
+    for other in (294 / 300, 0.7, share / 3):
+        for test in (welch, paired):
+            found = test([share] * seeds, [other] * seeds)
+            assert (found.low, found.high, found.p_two_sided) == (None, None, None)
+            assert found.mean == pytest.approx(share - other)
+    assert welch([share] * seeds, [share] * (seeds + 1)).p_two_sided == 1.0
+    assert paired([share + 0.007, share], [share, share - 0.007]).p_two_sided is None
+    assert one_sided([share] * seeds, 0.98) is None
+    assert one_sided([share] * seeds, 0.98, claim_error=0.01) is not None
+    verdict = judged([share] * seeds, 300, 0.98)
+    assert (verdict.word, verdict.level, verdict.p) == (UNDECIDED, None, None)
 
 
 def test_no_value_and_unequal_pairs_are_refused() -> None:

@@ -1,0 +1,88 @@
+"""Panels for print: legend, heading and caption lie within the figure, and the legend has every method."""
+
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from analysis.comparing import panels
+
+LONG = "DIS as released, hidden_size=64, puzzle_emb_ndim=64, data=sudoku-4x4@9f1314ce, epochs=40, lr=0.002 (3 seeds)"
+SHORT = ["DIS as released (3 seeds)", "DIS as written (3 seeds)", "TRM T=1 n=2 (3 seeds)", "TRM T=3 n=6 (3 seeds)",
+         "DIS, feed=question (3 seeds)", "DIS, loss_terms=prefix (3 seeds)", "Pareto front"]  # fmt: skip
+CAPTION = (
+    "Lines: mean over seeds; bands: range of the seeds; bars: 95 % t-interval at the end.",
+    "Another line.",
+)
+
+
+def finished(labels: list[str], width: float, heading: str = "sudoku-4x4 (clean)") -> Figure:
+    """Two panels with a line of each label; the last is in the second panel alone."""
+    with panels.applied():
+        fig, (first, second) = panels.sheet(["one", "two"], columns=2, width=width)
+        for place, label in enumerate(labels):
+            for axes in (first, second) if label != labels[-1] else (second,):
+                axes.plot([0, 1], [place, place + 1], label=label)
+        panels.finish(fig, heading, CAPTION, first)
+        FigureCanvasAgg(fig).draw()
+    return fig
+
+
+@pytest.mark.parametrize("width", [panels.PAGE, panels.COLUMN])
+@pytest.mark.parametrize("labels", [SHORT, [LONG, *SHORT[1:]], [f"{LONG} {place}" for place in range(6)]])
+def test_the_legend_has_every_label_within_the_figure_and_below_the_panels(
+    labels: list[str], width: float
+) -> None:
+    fig = finished(labels, width)
+    (legend,) = fig.legends
+    together = ["".join(text.get_text().split()) for text in legend.get_texts()]
+    assert together == ["".join(label.split()) for label in labels]
+    for artist in [*legend.get_texts(), *fig.texts]:
+        extent = artist.get_window_extent()
+        assert extent.x0 >= 0
+        assert extent.x1 <= fig.bbox.x1
+        assert extent.y0 >= 0
+    lowest = min(axes.get_tightbbox().y0 for axes in fig.axes)  # type: ignore[union-attr]
+    assert legend.get_window_extent().y1 <= lowest
+    caption = fig.texts[-1].get_window_extent()
+    assert caption.y1 <= legend.get_window_extent().y0 + 1
+
+
+def test_a_heading_is_broken_where_it_is_wider_than_the_figure() -> None:
+    fig = finished(
+        SHORT,
+        panels.COLUMN,
+        heading="sudoku-4x4 (clean), 300 examples: accuracy against the cost of an answer",
+    )
+    assert "\n" in fig.texts[0].get_text()
+    assert fig.texts[0].get_window_extent().x1 <= fig.bbox.x1
+
+
+def test_a_column_has_one_panel_in_a_row() -> None:
+    places = [
+        {round(axes.get_position().x0, 2) for axes in finished(SHORT, width).axes}
+        for width in (panels.PAGE, panels.COLUMN)
+    ]
+    assert [len(one) for one in places] == [2, 1]
+
+
+@pytest.mark.parametrize(("reach", "scale"), [(0.05, "symlog"), (3.0, "linear")])
+def test_a_flat_line_beside_a_steep_one_gets_a_logarithmic_axis_that_says_so(
+    reach: float, scale: str
+) -> None:
+    with panels.applied():
+        _, (axes,) = panels.sheet(["margin"], columns=1)
+        axes.plot([1, 2, 3], [-12, 6, 0])
+        axes.plot([1, 2, 3], [-reach, 0, reach])
+        panels.symmetric_logarithmic(axes, "mean")
+    assert axes.get_yscale() == scale
+    assert axes.get_ylabel() == ("mean,\nlogarithmic beyond ±0.01" if scale == "symlog" else "mean")
+
+
+def test_a_front_is_seen_beside_the_line_it_runs_along() -> None:
+    with panels.applied():
+        _, (axes,) = panels.sheet([""], columns=1)
+        axes.plot([1, 2], [0.1, 0.2])
+        panels.staircase(axes, [(1, 0.1), (2, 0.2)], "Pareto front")
+    method, front = axes.get_lines()
+    assert front.get_linewidth() > 3 * method.get_linewidth()
+    assert front.get_zorder() < method.get_zorder()
