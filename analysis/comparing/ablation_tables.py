@@ -144,7 +144,8 @@ def answer_table(found: Ablation) -> Table:
     )
     notes = [
         f"Of one answer after its last supervision step. Time: {how}; it depends on the batch and on what else the"
-        " machine did. No answer's call carries gradient.",
+        " machine did. Energy: from the device's counter while evaluate.py answered; many devices have none. No"
+        " answer's call carries gradient.",
         f"{FRONT} no other method of the table has at least this accuracy for at most this cost, to three digits; the"
         " figure's Pareto front is over answers that stop before the last supervision step as well.",
     ]
