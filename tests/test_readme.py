@@ -83,6 +83,7 @@ def write_source(where: Path, subset: str, tasks: list) -> None:
 
 def shrunk(command: str) -> str:
     """The command on this Python and this checkout, made small enough for a test."""
+    command = command.partition(" #")[0].rstrip()  # what is added must not end up in the comment
     command = command.replace("torchrun", f"{sys.executable} -m torch.distributed.run")
     command = re.sub(r"^python", sys.executable, command)
     for script in ("train_arc_tiny_corrupt.py", "pretrain.py", "evaluate.py", "export.py"):
@@ -162,7 +163,7 @@ def test_every_command_that_builds_or_trains_runs_in_its_order(folder: Path) -> 
         if "hydra/launcher" not in command:
             run(shrunk(command), folder)
     assert (folder / "runs/trm_arc1/evaluations/step_2/submission.json").is_file()
-    assert (folder / "runs/figures/efficiency.md").is_file()
+    assert list(folder.glob("runs/efficiency_nqueens-*/figures/efficiency.md"))
 
 
 @pytest.mark.long

@@ -40,8 +40,10 @@ def test_the_handlers_of_before_come_back() -> None:
 
 
 def test_an_interrupt_from_the_keyboard_stays_one() -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it
     with StopRequest() as stop, pytest.raises(KeyboardInterrupt):
         os.kill(os.getpid(), signal.SIGINT)
+    signal.signal(signal.SIGINT, before)
     assert stop.requested is None
 
 
