@@ -176,6 +176,7 @@ def test_sweeps_through_other_launchers_run_as_they_are_written(tmp_path: Path) 
         shutil.rmtree(finished.parents[2])
 
 
+@pytest.mark.long
 def test_every_command_on_a_checkpoint_runs_in_its_order(tmp_path: Path) -> None:
     dataset = build_small_arc(tmp_path / "data/arc1concept-aug-1000")
     write_run(tmp_path / "runs/trm_arc1", dataset, "act")  # of step 7

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from tests.runs import REPOSITORY, command, finish, records, tensors
@@ -58,6 +59,7 @@ def test_scoring_a_run_again_gives_the_scores_of_its_last_evaluation(dataset: Pa
         assert kept["preds"].shape == kept["labels"].shape
 
 
+@pytest.mark.long
 def test_an_export_in_the_published_form_scores_the_same(dataset: Path, tmp_path: Path) -> None:
     finish(command("pretrain.py", f"data_paths=[{dataset}]", "checkpoint_path=run", *FEW), tmp_path)
     finish(evaluate("run", "--output-dir", "ours"), tmp_path)
@@ -82,6 +84,7 @@ def test_frozen_weights_move_only_the_puzzle_embedding(dataset: Path, tmp_path: 
     assert changed == {"model:puzzle_emb.weights"}
 
 
+@pytest.mark.long
 def test_a_finished_run_started_again_only_says_so(dataset: Path, tmp_path: Path) -> None:
     words = command("pretrain.py", f"data_paths=[{dataset}]", "checkpoint_path=run", "evaluators=[]", *FEW)
     finish(words, tmp_path)

@@ -49,7 +49,7 @@ def _whole_records(run: Path) -> list[dict]:
     return records(run, "train")
 
 
-@pytest.mark.parametrize("method", sorted(METHODS))
+@pytest.mark.parametrize("method", ["dis", pytest.param("trm", marks=pytest.mark.long)])
 def test_killed_twice_and_resumed_equals_uninterrupted_bitwise(
     method: str, dataset: Path, tmp_path: Path
 ) -> None:
@@ -69,7 +69,7 @@ def test_killed_twice_and_resumed_equals_uninterrupted_bitwise(
         assert records(tmp_path / "whole", kind) == records(tmp_path / "killed", kind)
 
 
-@pytest.mark.parametrize("method", sorted(METHODS))
+@pytest.mark.parametrize("method", [pytest.param("dis", marks=pytest.mark.long), "trm"])
 def test_two_ranks_equal_one(method: str, dataset: Path, tmp_path: Path) -> None:
     finish(words(method, dataset, "one"), tmp_path)
     finish(words(method, dataset, "two", 2), tmp_path)
