@@ -6,6 +6,9 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
 
 from trm.command_line import run_command
 from trm.errors import UserError
@@ -32,11 +35,44 @@ def run_hydra(entry: Callable[[], None], supervisions: Supervisions) -> None:
         given = normalise(sys.argv[1:], supervisions)
         overrides = [word for word in given if _is_override(word)]
         flags = [word for word in given if not _is_override(word)]  # `--cfg job` may stand after an override
+        if {"-m", "--multirun"} & set(flags):
+            overrides = sweep_once(overrides)
         sys.argv[1:] = [*flags, *overrides, *QUIET]
         find_modules_in_jobs(os.environ)
         entry()
 
     run_command(checked)
+
+
+def sweep_once(overrides: Sequence[str]) -> list[str]:
+    """The overrides of a sweep in which a key given takes the place of the experiment's values for it.
+
+    Hydra itself would multiply the two: the same run several times, at the same time where runs go side by side.
+
+    Args:
+        overrides: as `normalise` gives them.
+    """
+    values = {word.lstrip("+").partition("=")[0]: word.partition("=")[2] for word in overrides}
+    own = _swept_by(values.get("experiment", ""))
+    if not own or any(key.startswith("hydra.sweeper.params") for key in values):
+        return list(overrides)
+    kept = [
+        f"{'' if key in GROUPS else '++'}{key}={value}" for key, value in own.items() if key not in values
+    ]
+    return ["hydra.sweeper.params=null", *kept, *overrides]
+
+
+def _swept_by(experiment: str) -> dict[str, Any]:
+    """hydra.sweeper.params of an experiment and of those that it begins with."""
+    file = CONFIGS / "experiment" / f"{experiment}.yaml"
+    if not file.is_file():
+        return {}
+    content: Any = OmegaConf.to_container(OmegaConf.load(file))
+    found: dict[str, Any] = {}
+    for base in content.get("defaults", []):
+        if isinstance(base, str) and base != "_self_":
+            found |= _swept_by(base)
+    return found | content.get("hydra", {}).get("sweeper", {}).get("params", {})
 
 
 def normalise(arguments: Sequence[str], supervisions: Supervisions) -> list[str]:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.runs import command, finish, records
 from trm.errors import UserError
-from trm.training.overrides import normalise
+from trm.training.overrides import normalise, sweep_once
 from trm.training.records import Progress
 from trm.training.sweep import LAUNCHERS, gpu_of_worker
 
@@ -49,6 +49,18 @@ def test_the_same_sweep_again_trains_only_what_is_not_done_yet(tmp_path: Path) -
     assert output.count("resuming from") == 1
     assert (one[0] / "metrics.jsonl").read_bytes() == before
     assert len({str(series) for series in losses(two).values()}) == 2
+
+
+def test_a_key_given_takes_the_place_of_the_experiment_s_values_for_it() -> None:
+    """Hydra would make the product of both: the same run four times."""
+    given = ["experiment=efficiency_nqueens", "arch=trm", "++max_steps=2"]
+    assert sweep_once(given) == ["hydra.sweeper.params=null", "++seed=0,1,2", *given]
+    switches = sweep_once(["experiment=efficiency_nqueens_switches", "++arch.feed=question"])
+    assert "arch=dis" in switches  # the inner experiment's value for it, not the outer's four
+    assert "++arch.target_kernel=reveal,mask" in switches
+    assert [word for word in switches if "feed" in word] == ["++arch.feed=question"]
+    for plain in (["experiment=nqueens_dis", "++seed=0,1"], ["arch=dis,trm"]):
+        assert sweep_once(plain) == plain
 
 
 @pytest.mark.parametrize("launcher", ["joblib", pytest.param("submitit_local", marks=pytest.mark.long)])
