@@ -36,7 +36,7 @@ from trm.training.guards import Guards, only_run, watchdog
 from trm.training.learner import Learner
 from trm.training.lock_file import exclusively
 from trm.training.records import Sink, WandbRecords, wandb_mode
-from trm.training.run_directory import REPOSITORY, RunDirectory
+from trm.training.run_directory import RunDirectory, import_path
 from trm.training.stop_request import StopRequest
 from trm.training.sweep import gpu_of_worker, in_a_sweep
 from trm.training.trainer import Trainer
@@ -232,8 +232,7 @@ def _run_module(words: Sequence[str]) -> None:
         raise UserError(
             f"command {shlex.join(words)!r}", "python -m <module> …", "correct data_build in the config"
         )
-    paths = os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH")]))
-    done = subprocess.run([sys.executable, *words[1:]], env={**os.environ, "PYTHONPATH": paths})
+    done = subprocess.run([sys.executable, *words[1:]], env={**os.environ, **import_path()})
     if done.returncode:
         raise UserError(
             f"{shlex.join(words)} failed with exit code {done.returncode}",

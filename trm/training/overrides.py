@@ -13,7 +13,8 @@ from omegaconf import OmegaConf
 from trm.command_line import run_command
 from trm.errors import UserError
 from trm.training.config import Supervisions, check_key, known_keys
-from trm.training.sweep import check_launcher, find_modules_in_jobs
+from trm.training.run_directory import import_path
+from trm.training.sweep import check_launcher
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 GROUPS = ("arch", "experiment")
@@ -37,8 +38,8 @@ def run_hydra(entry: Callable[[], None], supervisions: Supervisions) -> None:
         flags = [word for word in given if not _is_override(word)]  # `--cfg job` may stand after an override
         if {"-m", "--multirun"} & set(flags):
             overrides = sweep_once(overrides)
+            os.environ |= import_path()  # a launcher may start its jobs from another folder
         sys.argv[1:] = [*flags, *overrides, *QUIET]
-        find_modules_in_jobs(os.environ)
         entry()
 
     run_command(checked)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import platform
 import shutil
 import subprocess
@@ -172,6 +173,12 @@ class RunDirectory:
                 "the data that the run began with",
                 "build the dataset again with the same command and seed, or start a new run (another run_name)",
             )
+
+
+def import_path() -> dict[str, str]:
+    """What the environment of another process must say so that it can import this project from any folder."""
+    paths = filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH")])
+    return {"PYTHONPATH": os.pathsep.join(paths)}
 
 
 def _launch(config: TrainConfig, ranks: Ranks) -> dict[str, Any]:

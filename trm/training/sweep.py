@@ -2,15 +2,12 @@
 
 import importlib.util
 import multiprocessing
-import os
 import re
-from collections.abc import MutableMapping
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 
 from trm.errors import UserError
-from trm.training.run_directory import REPOSITORY
 
 LAUNCHERS = {  # and the package that has each
     "basic": "",
@@ -45,12 +42,6 @@ def in_a_sweep() -> bool:
 def side_by_side() -> bool:
     """Whether other jobs of the sweep print to the same place at the same time."""
     return in_a_sweep() and "joblib" in str(HydraConfig.get().launcher.get("_target_", ""))
-
-
-def find_modules_in_jobs(environment: MutableMapping[str, str]) -> None:
-    """Let a job that is started from another folder, as submitit starts it, import this project."""
-    paths = [str(REPOSITORY), *filter(None, [environment.get("PYTHONPATH")])]
-    environment["PYTHONPATH"] = os.pathsep.join(paths)
 
 
 def gpu_of_worker(gpus: int) -> int | None:
