@@ -91,6 +91,7 @@ class Scoring:
         )
         self._calls: list[int] = []
         self._puzzle = {"seq_len": data.metadata.seq_len, "vocab_size": data.metadata.vocab_size}
+        self._datasets = data.described
 
     def add(self, made: Answers) -> None:
         """Take in a part of the answers."""
@@ -122,6 +123,7 @@ class Scoring:
         scores = {
             "examples": steps.examples,
             "network_calls_per_answer": self._calls[-1],
+            "datasets": self._datasets,
             "puzzle": self._puzzle,
             "per_step": _per_step(steps) | {"network_calls": self._calls},
             "lm_loss": self._loss.mean(),

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from trm.errors import UserError
 from trm.puzzles.layout import (
@@ -16,7 +17,7 @@ from trm.puzzles.layout import (
     read_test_puzzles,
 )
 from trm.puzzles.layout_writer import BLANK
-from trm.puzzles.manifest import MANIFEST_FILE, About, changed, check_files
+from trm.puzzles.manifest import MANIFEST_FILE, About, changed, check_files, fingerprint
 from trm.puzzles.opening import PuzzleSplit, open_split
 
 AGREE = ("seq_len", "vocab_size", "pad_id", "ignore_label_id", "blank_identifier_id", "sets")
@@ -54,9 +55,9 @@ class PuzzleData:
     def __init__(self, paths: Sequence[Path | str], split: str, build_command: str | None = None) -> None:
         if not paths:
             raise UserError("data_paths=[] names no dataset", "one or more dataset folders", "set data_paths")
-        self.paths = [Path(path) for path in paths]
+        self.paths, self.split = [Path(path) for path in paths], split
         self._splits = [open_split(path, split, build_command) for path in self.paths]
-        abouts = [_verified(path) for path in self.paths]
+        self._abouts = [_verified(path) for path in self.paths]
         _check_agreement(self._splits)
         if len(self.paths) > 1:
             check_identifiers(self.paths)
@@ -64,7 +65,9 @@ class PuzzleData:
         self.sets = [
             PuzzleSet(f"{name}{number or ''}", path, split.sets[name], about)
             for name in self.metadata.sets
-            for number, (path, split, about) in enumerate(zip(self.paths, self._splits, abouts, strict=True))
+            for number, (path, split, about) in enumerate(
+                zip(self.paths, self._splits, self._abouts, strict=True)
+            )
         ]
 
     @property
@@ -76,6 +79,24 @@ class PuzzleData:
     def mean_puzzle_examples(self) -> float:
         """Examples of a puzzle, averaged over all puzzles."""
         return self.metadata.mean_puzzle_examples
+
+    @cached_property
+    def described(self) -> list[dict[str, Any]]:
+        """Each dataset as a score names it: name, version, protocol, fingerprint, split and the path given.
+
+        What counts is the fingerprint; a dataset without a manifest has its folder's name, and version 0.
+        """
+        return [
+            {
+                "name": path.name if about is None else about.name,
+                "version": 0 if about is None else about.version,
+                "protocol": "unknown" if about is None else about.protocol,
+                "fingerprint": fingerprint(path),
+                "split": self.split,
+                "path": str(path),
+            }
+            for path, about in zip(self.paths, self._abouts, strict=True)
+        ]
 
     @cached_property
     def identifiers(self) -> list[str]:

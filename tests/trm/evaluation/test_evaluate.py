@@ -16,6 +16,7 @@ from trm.evaluation.evaluate import Evaluation, Evaluator, Loss
 from trm.evaluation.samples import SAMPLES, Samples
 from trm.model import PuzzleShape, TinyRecursiveModel
 from trm.puzzles.loading import EvaluationData
+from trm.puzzles.manifest import fingerprint, read_about
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +67,15 @@ def test_network_calls_are_summed_up_to_each_step(dataset: Path) -> None:
     scores = evaluate(dataset, 64).scores
     assert scores["per_step"]["network_calls"] == [8, 16, 24]
     assert scores["network_calls_per_answer"] == 24
+
+
+def test_scores_name_the_dataset_that_they_are_of(dataset: Path) -> None:
+    about = read_about(dataset)
+    assert about is not None
+    (named,) = evaluate(dataset, 64).scores["datasets"]
+    assert (named["name"], named["version"]) == (about.name, about.version)
+    assert named["fingerprint"] == fingerprint(dataset)
+    assert (named["split"], named["path"]) == ("test", str(dataset))
 
 
 def test_scores_name_the_puzzles_shape_so_that_operations_can_be_counted_later(dataset: Path) -> None:
