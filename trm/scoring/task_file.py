@@ -12,22 +12,23 @@ from pathlib import Path
 
 from trm.errors import UserError
 from trm.puzzles.arc_augmentation import SEPARATOR
+from trm.puzzles.arc_files import solutions_beside
 from trm.puzzles.arc_grids import CANVAS, Grid, parse_grid
-from trm.puzzles.arc_sources import Pair, Task
+from trm.puzzles.arc_sources import Pair, Task, check_known, with_solutions
 from trm.untrusted import load_json, shown
 
 LARGEST_FILE = 16 << 20  # bytes; the largest published file of tasks has 4 MB
 MOST_PAIRS = 100  # of a task; the largest published one has 10 demonstrations
 LONGEST_NAME = 200
 NAMED_IN_ERRORS = 5
-CHALLENGES, SOLUTIONS = "_challenges.json", "_solutions.json"
 FORM = '{"train": [{"input": grid, "output": grid}, …], "test": [{"input": grid}, …]}'
 
 
 def read_task(spec: str, canvas: int = CANVAS) -> Task:
     """The task that `file.json` holds, or the one of that name in it: `file.json:name`.
 
-    Outputs hidden in `<prefix>_challenges.json` are taken from a `<prefix>_solutions.json` beside it.
+    Outputs hidden in `<prefix>_challenges.json` are taken from a `<prefix>_solutions.json` beside it (so are they with
+    a hyphen before `challenges`).
     A task without a name is called after its file.
 
     Args:
@@ -38,16 +39,19 @@ def read_task(spec: str, canvas: int = CANVAS) -> Task:
     """
     file, wanted = _file_and_name(spec)
     content = _load(file)
-    entry: object = content
-    if isinstance(content.get("test"), list):
+    if any(isinstance(content.get(part), list) for part in ("train", "test")):
         name = file.stem
         if wanted is not None and wanted != name:
             raise _no_such_task(file, wanted, [name])
-    else:
-        name = _chosen(file, content, wanted)
-        entry = content[name]
-    where = f"{file}, task {name}"
-    return parse_task(name, _with_solutions(file, name, entry), where, canvas)
+        return parse_task(name, content, f"{file}, task {name}", canvas)
+    name = _chosen(file, content, wanted)
+    task = parse_task(name, content[name], f"{file}, task {name}", canvas)
+    beside = solutions_beside(file)
+    if beside is None:
+        return task
+    solutions = _load(beside)
+    check_known(solutions, content, beside, file)
+    return with_solutions(task, solutions, beside, canvas)
 
 
 def parse_task(name: str, entry: object, where: str, canvas: int = CANVAS) -> Task:
@@ -67,7 +71,7 @@ def parse_task(name: str, entry: object, where: str, canvas: int = CANVAS) -> Ta
     train = _pairs(entry.get("train", []), f"{where}, train", canvas)
     test = _pairs(entry.get("test", []), f"{where}, test", canvas)
     if not test:
-        raise _malformed(where, "no test pair", FORM)
+        raise _malformed(where, "no test pair, so nothing to answer", FORM)
     for number, pair in enumerate(train):
         if pair.output is None:
             raise _malformed(f"{where}, train pair {number}", "no output", FORM)
@@ -123,24 +127,6 @@ def _no_such_task(file: Path, wanted: str, names: list[str]) -> UserError:
 def _some(names: list[str]) -> str:
     more = ", …" if len(names) > NAMED_IN_ERRORS else ""
     return ", ".join(shown(name, 60) for name in names[:NAMED_IN_ERRORS]) + more
-
-
-def _with_solutions(file: Path, name: str, entry: object) -> object:
-    """The entry, with the outputs of a solutions file beside `file` where it hides all of its own."""
-    solutions = file.with_name(file.name.removesuffix(CHALLENGES) + SOLUTIONS)
-    tests = entry.get("test") if isinstance(entry, dict) else None
-    if not file.name.endswith(CHALLENGES) or not solutions.is_file() or not isinstance(tests, list):
-        return entry
-    if any(not isinstance(pair, dict) or pair.get("output") is not None for pair in tests):
-        return entry
-    outputs = _load(solutions).get(name)
-    if not isinstance(outputs, list) or len(outputs) != len(tests):
-        raise _malformed(
-            f"{solutions}, task {name}", "no solutions", f"a list of {len(tests)} grids, one for each test"
-        )
-    assert isinstance(entry, dict)
-    solved = [{**pair, "output": output} for pair, output in zip(tests, outputs, strict=True)]
-    return {**entry, "test": solved}
 
 
 def _pairs(pairs: object, where: str, canvas: int) -> tuple[Pair, ...]:

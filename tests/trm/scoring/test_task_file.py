@@ -69,7 +69,45 @@ def test_outputs_hidden_in_challenges_are_taken_from_the_solutions_beside_them(t
     assert solved is not None
     assert solved.tolist() == [[7]]
     written(tmp_path, {"a": []}, "x_solutions.json")
-    assert "no solutions" in refusal(spec).given
+    assert "0 solutions for 1 test pairs" in refusal(spec).given
+    written(tmp_path, {}, "x_solutions.json")
+    assert "no task" in refusal(spec).given
+
+
+def test_hyphens_in_the_names_of_the_two_files_make_no_difference(tmp_path: Path) -> None:
+    spec = written(tmp_path, {"a": {"test": [{"input": [[1]]}]}}, "x-challenges.json")
+    written(tmp_path, {"a": [[[7]]]}, "x-solutions.json")
+    solved = read_task(spec).test[0].output
+    assert solved is not None
+    assert solved.tolist() == [[7]]
+
+
+@pytest.mark.parametrize(
+    ("solutions", "problem"),
+    [({"a": [[[7]]]}, "another output than the challenges"), ({"a": [[[3]]], "zz": [[[3]]]}, "zz")],
+)
+def test_solutions_that_do_not_belong_to_the_challenges_are_refused(
+    tmp_path: Path, solutions: Any, problem: str
+) -> None:
+    spec = written(tmp_path, {"a": {"test": [{"input": [[1]], "output": [[3]]}]}}, "x_challenges.json")
+    written(tmp_path, solutions, "x_solutions.json")
+    assert problem in refusal(spec).given
+
+
+def test_a_task_without_test_pairs_is_named_as_such(tmp_path: Path) -> None:
+    for content in ({"train": [PAIR]}, {"train": [PAIR], "name": "x"}):
+        error = refusal(written(tmp_path, content, "mine.json"))
+        assert "mine.json, task mine" in error.given
+        assert '"test"' in error.allowed
+
+
+def test_a_key_twice_is_refused_and_named(tmp_path: Path) -> None:
+    spec = written(tmp_path, '{"test": [{"input": [[1]]}], "test": [{"input": [[2]]}]}')
+    assert "the key 'test' twice" in refusal(spec).given
+
+
+def test_a_byte_order_mark_is_no_content(tmp_path: Path) -> None:
+    assert read_task(written(tmp_path, "\ufeff" + json.dumps(TASK))).name == "one"
 
 
 def test_a_grid_larger_than_the_checkpoint_s_canvas_is_named_with_both_sizes(tmp_path: Path) -> None:
@@ -90,6 +128,8 @@ def test_a_grid_larger_than_the_checkpoint_s_canvas_is_named_with_both_sizes(tmp
         ({}, "no task"),
         ({"a": 3}, "no task"),
         ({"train": [PAIR], "test": []}, "no test pair"),
+        ({"test": [{"input": []}]}, "an empty grid"),
+        ({"test": [{"input": [[1.0]]}]}, "no colour"),
         ({"train": {}, "test": [PAIR]}, "no list of pairs"),
         ({"test": [PAIR] * (MOST_PAIRS + 1)}, "no list of pairs"),
         ({"test": [3]}, "no input"),
