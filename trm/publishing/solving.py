@@ -17,11 +17,12 @@ from trm.distributed import Ranks
 from trm.errors import UserError, report
 from trm.evaluation.arc_outputs import FALLBACK_GRID, Submission, attempts
 from trm.evaluation.arc_voting import ArcVoting
+from trm.publishing.time_budget import Now, TimeBudget
 from trm.puzzles.arc_compact import CORNER
 from trm.puzzles.arc_sources import Task
 from trm.puzzles.layout_writer import BLANK
 from trm.scoring.adaptation import AdaptationSettings, adapt
-from trm.scoring.answering import Rolled, answer_task, roll
+from trm.scoring.answering import Rolled, answer_task, roll_batch
 from trm.scoring.arc_checkpoint import arc_supervision, canvas_of
 from trm.scoring.batch_size import CPU_BATCH, WITH_GRADIENT, fitting_batch_size
 from trm.scoring.opened import OpenedCheckpoint
@@ -32,8 +33,10 @@ from trm.training.config import Supervisions
 from trm.training.weights import PUZZLE_ROWS
 
 MOST_IN_A_ROUND = 32  # augmentations of each task
+GRADIENT_TIME = (
+    4  # times a supervision step's time that an update takes, generously: forward, and twice that back
+)
 Save = Callable[[Submission], None]
-Now = Callable[[], float]
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,8 @@ class SolveSettings:
     """How to answer.
 
     augmentations: at most so many of each task besides itself.
-    minutes: in all; whatever is under way is not interrupted, but nothing is begun that would take longer.
+    minutes: in all; whatever is under way is not interrupted, but nothing is begun that would take longer, see
+        `trm.publishing.time_budget`.
     embedding: see `trm.scoring.task_puzzles.puzzles_of`.
     adapt: updates that fit a task's embeddings on its demonstrations, for as many tasks as there is time; 0: none.
     batch_size: examples at a time; None: what fits.  seed: of the augmentations.
@@ -65,25 +69,6 @@ class Solved:
     adapted: int
 
 
-class Pace:
-    """Whether another piece of work, as long as the longest so far, ends before a deadline."""
-
-    def __init__(self, deadline: float, now: Now) -> None:
-        self._deadline, self._now = deadline, now
-        self._longest, self._began = 0.0, now()
-
-    def begin(self) -> None:
-        """A piece of work begins that was not measured."""
-        self._began = self._now()
-
-    def allows_another(self) -> bool:
-        """To be asked after each piece."""
-        moment = self._now()
-        self._longest = max(self._longest, moment - self._began)
-        self._began = moment
-        return moment + self._longest < self._deadline
-
-
 def solve(
     challenges: Mapping[str, Any],
     opened: OpenedCheckpoint,
@@ -92,43 +77,63 @@ def solve(
     ranks: Ranks,
     save: Save,
     now: Now = time.monotonic,
+    started: float | None = None,
 ) -> Solved:
     """Answer `{task: {"train": pairs, "test": [{"input": grid}, …]}}`.
 
-    save: takes the submission as it stands: first without any answer, then after each round.
-    now: the clock, in seconds.
+    Args:
+        save: takes the submission as it stands: first without any answer, then after each round.
+        now: the clock, in seconds.
+        started: when the time began to run; None: now.
 
     Raises:
         UserError: not tasks in this form, or a checkpoint that was not trained on ARC.
     """
-    deadline = now() + 60 * settings.minutes
+    budget = TimeBudget(now() if started is None else started, 60 * settings.minutes, now)
     submission = without_answer(challenges)
+    budget.begin_finish()
     save(submission)
     canvas = canvas_of(opened)
     tasks = usable_tasks(challenges, canvas)
-    supervision = arc_supervision(opened, canvas, supervisions)
-    supervision.model.to(ranks.device)
-    table = opened.weights.get(PUZZLE_ROWS)
-    puzzles = [
-        puzzles_of(task, settings.augmentations, table, settings.embedding, seed=settings.seed)
-        for task in tasks
-    ]
-    wanted = CPU_BATCH if ranks.device.type == "cpu" else opened.batch_size
-    size = settings.batch_size or fitting_batch_size(supervision, wanted, ranks)
-    solver = Solver(supervision, puzzles, canvas, size)
+    solver = _solver(tasks, opened, supervisions, canvas, settings, ranks, budget)
+    if solver is None:
+        report("more than half of the time is over", "no task was begun: the fallback grids are submitted")
+        return Solved(submission, 0, 0, 0)
     answered = 0
-    for answers in solver.rounds(Pace(deadline, now)):
+    for answers in solver.rounds(budget):
         submission |= answers
         answered = len(answers)
         save(submission)
     adapted = 0
-    for task, answer in (
-        solver.adapted(settings, opened.config, Pace(deadline, now)) if settings.adapt else ()
-    ):
+    for task, answer in solver.adapted(settings, opened.config, budget) if settings.adapt else ():
         submission[task] = answer
         adapted += 1
         save(submission)
     return Solved(submission, answered, solver.predictions, adapted)
+
+
+def _solver(
+    tasks: Sequence[Task],
+    opened: OpenedCheckpoint,
+    supervisions: Supervisions,
+    canvas: int,
+    settings: SolveSettings,
+    ranks: Ranks,
+    budget: TimeBudget,
+) -> "Solver | None":
+    """The tasks' puzzles and a model on its device; None where this took too much of the time to answer anything."""
+    table, puzzles = opened.weights.get(PUZZLE_ROWS), []
+    for task in tasks:
+        if not budget.allows_the_first():
+            return None
+        puzzles.append(
+            puzzles_of(task, settings.augmentations, table, settings.embedding, seed=settings.seed)
+        )
+    supervision = arc_supervision(opened, canvas, supervisions)
+    supervision.model.to(ranks.device)
+    wanted = CPU_BATCH if ranks.device.type == "cpu" else opened.batch_size
+    size = settings.batch_size or fitting_batch_size(supervision, wanted, ranks)
+    return Solver(supervision, puzzles, canvas, size) if budget.allows_the_first() else None
 
 
 def without_answer(challenges: Mapping[str, Any]) -> Submission:
@@ -182,34 +187,37 @@ class Solver:
         )
         self.predictions = 0
 
-    def rounds(self, pace: Pace) -> Iterator[Submission]:
+    def rounds(self, budget: TimeBudget) -> Iterator[Submission]:
         """The answers after each round, of the tasks that have been asked; stops when the time is up."""
         start, most = 0, max((len(one.augmentations) for one in self._puzzles), default=0)
-        while start < most and pace.allows_another():
-            end = start + min(start + 1, MOST_IN_A_ROUND)
-            in_time = self._round(start, end, pace)
-            result = self._voting.result()
-            asked = {output.task for output in result.outputs if output.votes}
-            yield {task: answers for task, answers in result.submission.items() if task in asked}
-            if not in_time:
-                return
+        in_time = True
+        while start < most and in_time:
+            end, before = start + min(start + 1, MOST_IN_A_ROUND), self.predictions
+            in_time = self._round(start, end, budget)
+            budget.begin_finish()
+            if self.predictions > before:
+                result = self._voting.result()
+                asked = {output.task for output in result.outputs if output.votes}
+                yield {task: answers for task, answers in result.submission.items() if task in asked}
             start = end
-            pace.begin()
 
-    def _round(self, start: int, end: int, pace: Pace) -> bool:
+    def _round(self, start: int, end: int, budget: TimeBudget) -> bool:
         """Ask all tasks under their augmentations [start, end); whether there was time for it."""
         parts, identifiers = [], []
         for one, first in zip(self._puzzles, self._first, strict=True):
-            part = replace(one, augmentations=one.augmentations[start:end])
+            part = _with_augmentations(one, start, end)
             if len(part.augmentations):
                 parts.append(part)
                 identifiers.append(first + start + np.arange(len(part.augmentations)))
         examples = Examples(parts, [without_answers(one.task).test for one in parts], self._canvas, CORNER)
-        of_puzzle = np.concatenate(identifiers)
-        for rolled in roll(self._supervision, examples, self._size):
-            self._vote(of_puzzle[examples.puzzles(rolled.examples)], rolled)
-            if not pace.allows_another():
+        of_puzzle, asked = np.concatenate(identifiers), 0
+        while asked < len(examples):
+            size = budget.begin_batch(min(self._size, len(examples) - asked))
+            if not size:
                 return False
+            rolled = roll_batch(self._supervision, examples, np.arange(asked, asked + size))
+            self._vote(of_puzzle[examples.puzzles(rolled.examples)], rolled)
+            asked += size
         return True
 
     def _vote(self, identifiers: Any, rolled: Rolled) -> None:
@@ -218,7 +226,7 @@ class Solver:
         self.predictions += len(identifiers)
 
     def adapted(
-        self, settings: SolveSettings, config: Mapping[str, Any], pace: Pace
+        self, settings: SolveSettings, config: Mapping[str, Any], budget: TimeBudget
     ) -> Iterator[tuple[str, list[dict[str, list[list[int]]]]]]:
         """Tasks, in their order, answered again with embeddings fitted on their demonstrations, while there is time."""
         own = {"lr": "puzzle_emb_lr", "weight_decay": "puzzle_emb_weight_decay"}  # of the run, where it tells
@@ -226,15 +234,30 @@ class Solver:
         size = max(1, self._size // WITH_GRADIENT)
         fitting = AdaptationSettings(settings.adapt, seed=settings.seed, batch_size=size, **told)
         for one in self._puzzles:
-            if not pace.allows_another():
-                return
+            if not budget.begin_adaptation(self._adaptation_work(one, settings.adapt), size):
+                continue  # a smaller task may still end in time
             try:
                 fitted = adapt(self._supervision, one, fitting, canvas=self._canvas).puzzles
             except UserError as error:
+                budget.dismiss()
                 report(error.given, "its answer without adaptation is submitted")
                 continue
             answer = answer_task(self._supervision, fitted, canvas=self._canvas, batch_size=self._size)
             yield one.task.name, answer.submission()
+
+    def _adaptation_work(self, puzzles: TaskPuzzles, steps: int) -> float:
+        """As many times the work of answering an example: updates, the fit before and after, and the answers."""
+        task, each = puzzles.task, len(puzzles.augmentations)
+        updates = GRADIENT_TIME * steps * len(task.train) / self._supervision.max_steps
+        return each * (updates + 2 * len(task.train) + len(task.test))
+
+
+def _with_augmentations(puzzles: TaskPuzzles, start: int, end: int) -> TaskPuzzles:
+    """The puzzles [start, end) of a task, each with its row."""
+    rows = puzzles.rows
+    own = rows is not None and len(rows) > 1
+    part = rows[start:end] if own and rows is not None else rows
+    return replace(puzzles, augmentations=puzzles.augmentations[start:end], rows=part)
 
 
 def _inputs(task: Task) -> list[dict[str, list[list[int]]]]:

@@ -137,17 +137,24 @@ def roll(
     supervision: Supervision[Any], examples: Examples, batch_size: int, over: Over = iter
 ) -> Iterator[Rolled]:
     """Roll all examples out in evaluation mode; of several batches all are equally large, as a compiled model wants."""
-    device = supervision.model.H_init.device
     size = min(batch_size, len(examples))
     for start in over(range(0, len(examples), size)):
-        mine = np.arange(start, min(start + size, len(examples)))
-        slots = np.minimum(
-            np.arange(start, start + size), mine[-1]
-        )  # the last one again where there are no more
-        batch = examples.batch(slots).to(device)
-        with evaluating(supervision.model), lent_rows(supervision.model, examples.rows(slots)):
-            rollout = roll_out(supervision, batch, SeededStepRandom(0, 0, size, 0, size))
-        yield _rolled(mine, batch, rollout)
+        yield roll_batch(supervision, examples, np.arange(start, min(start + size, len(examples))), size)
+
+
+def roll_batch(
+    supervision: Supervision[Any], examples: Examples, mine: NDArray[np.int64], size: int | None = None
+) -> Rolled:
+    """Roll the examples `mine` out in evaluation mode.
+
+    size: slots of the batch, of which those left over hold the last example again; None: one for each example.
+    """
+    size = size or len(mine)
+    slots = mine[np.minimum(np.arange(size), len(mine) - 1)]
+    batch = examples.batch(slots).to(supervision.model.H_init.device)
+    with evaluating(supervision.model), lent_rows(supervision.model, examples.rows(slots)):
+        rollout = roll_out(supervision, batch, SeededStepRandom(0, 0, size, 0, size))
+    return _rolled(mine, batch, rollout)
 
 
 @contextmanager
