@@ -14,7 +14,13 @@ from analysis.reading.run_directory import Run
 from trm.untrusted import shown
 
 CLAIMS_FILE = Path(__file__).resolve().parents[1] / "claims.yaml"
-HOURS = "hours"
+HOURS = "hours"  # of training
+CALLS = "network calls"  # of an answer
+POINTS = "points"  # between the scores of two models
+COUNTED = {
+    HOURS: " h",
+    CALLS: " calls",
+}  # scores that are no share, with their unit; they are told and not tested
 RULE = (
     "A run of ours stands beside a claim if it was evaluated on the same dataset (name, protocol, scored subset), has"
     " every setting that the claim's model has, and was trained for at least as many epochs and tested on at least as"
@@ -40,10 +46,12 @@ class ClaimedData:
 class Claim:
     """A published result.
 
-    of: whose.  source, source_short: who says so, and the same in a word.
-    claimed: a share, or hours.  decimals: of its percentage, as printed.
+    of: whose.  source, source_short, author: where it is published, the same in a word, and by whom.
+    claimed: a share, hours, network calls, or a difference of shares.  decimals: of its percentage, as printed.
     error: standard error of the claim itself, 0 where it is printed without ±.
-    settings: of `arch` and of the run, dotted; a list: any of these.  None: no run can match.
+    settings: of `arch` and of the run, dotted; a list: any of these.
+    partial: whether the source leaves settings out, so that runs with others than its own may stand beside it.
+    against: where the claim is a difference, the settings of the second model; else None.
     """
 
     of: str
@@ -54,7 +62,10 @@ class Claim:
     error: float
     source: str
     source_short: str
-    settings: dict[str, Any] | None
+    author: str
+    settings: dict[str, Any]
+    partial: bool
+    against: dict[str, Any] | None
     epochs: int
     device: str
 
@@ -66,13 +77,16 @@ class Claim:
     @property
     def metric(self) -> Metric:
         """What an evaluation must have."""
-        return EXACT if self.score == EXACT.name else arc_metric(self.score)
+        name = self.data.score if self.score == POINTS else self.score
+        return EXACT if name == EXACT.name else arc_metric(name)
 
     @property
     def printed(self) -> str:
         """As its source has it."""
-        if self.score == HOURS:
-            return f"{self.claimed:g} h"
+        if self.score in COUNTED:
+            return f"{self.claimed:g}{COUNTED[self.score]}"
+        if self.score == POINTS:
+            return f"+{100 * self.claimed:.{self.decimals}f} points"
         spread = f" ± {1.96 * 100 * self.error:.{self.decimals}f}" if self.error else ""
         return f"{100 * self.claimed:.{self.decimals}f}{spread} %"
 
@@ -88,40 +102,43 @@ def read_claims(file: Path = CLAIMS_FILE) -> list[Claim]:
 
 
 def _claim(row: Mapping[str, Any], content: Mapping[str, Any], data: Mapping[str, ClaimedData]) -> Claim:
-    of_data, printed = data[row["data"]], str(row["claimed"])
-    score = row.get("score", of_data.score)
-    model = None if row["model"] is None else content["models"][row["model"]]
-    settings = (
-        None if model is None else {f"arch.{key}": value for key, value in model.items()} | row.get("run", {})
-    )
+    printed = str(row["claimed"])
+    score = row.get("score", data[row["data"]].score)
+    models, source = content["models"], content["sources"][row["source"]]
     return Claim(
         of=row["of"],
-        data=of_data,
+        data=data[row["data"]],
         score=score,
-        claimed=float(printed) / (1 if score == HOURS else 100),
+        claimed=float(printed) / (1 if score in COUNTED else 100),
         decimals=len(printed.partition(".")[2]),
         error=float(row.get("plus_minus", 0)) / 1.96 / 100,
-        source=content["sources"][row["source"]]["full"],
-        source_short=content["sources"][row["source"]]["short"],
-        settings=settings,
+        source=source["full"],
+        source_short=source["short"],
+        author=source["author"],
+        settings=_settings(models[row["model"]], row),
+        partial=models[row["model"]].get("partial", False),
+        against=_settings(models[row["against"]], row) if "against" in row else None,
         epochs=row.get("epochs", 0),
         device=row.get("device", ""),
     )
+
+
+def _settings(model: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
+    """A model's settings and those of the claim's run, dotted."""
+    return {f"arch.{key}": value for key, value in model.items() if key != "partial"} | row.get("run", {})
 
 
 def mismatch(claim: Claim, run: Run) -> str | None:
     """The first reason why a run cannot stand beside a claim; None where it can."""
     if not same_data(claim.data, run):
         return f"not on {claim.data.title}"
-    if claim.settings is None:
-        return "the claim's settings are not known, or not of a method of this repository"
     reasons = (
         *(_other_setting(run, key, wanted) for key, wanted in claim.settings.items()),
         _too_short(claim, run),
         _too_few(claim.data, run),
         f"not on {claim.device}" if claim.device and not device_of(run).startswith(claim.device) else None,
         None
-        if claim.score == HOURS or claim.metric.share(run.evaluation) is not None
+        if claim.score in COUNTED or claim.metric.share(run.evaluation) is not None
         else f"no {claim.score}",
     )
     return next((reason for reason in reasons if reason is not None), None)
@@ -174,7 +191,7 @@ def nearest(claims: Sequence[Claim], run: Run) -> str:
     beside = [claim.of for claim in claims if mismatch(claim, run) is None]
     if beside:
         return "beside " + "; ".join(beside)
-    on_data = [claim for claim in claims if same_data(claim.data, run) and claim.settings is not None]
+    on_data = [claim for claim in claims if same_data(claim.data, run)]
     if not on_data:
         return "no published claim on this data"
     closest = max(on_data, key=lambda claim: _agreement(claim, run))
@@ -182,4 +199,4 @@ def nearest(claims: Sequence[Claim], run: Run) -> str:
 
 
 def _agreement(claim: Claim, run: Run) -> int:
-    return sum(_other_setting(run, key, wanted) is None for key, wanted in (claim.settings or {}).items())
+    return sum(_other_setting(run, key, wanted) is None for key, wanted in claim.settings.items())

@@ -1,13 +1,13 @@
 """Claims against achieved: each claim with the runs of ours that stand beside it, as tables and as bars."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from analysis.claiming.claims import HOURS, RULE, Claim, epochs_of, mismatch, nearest
+from analysis.claiming.claims import CALLS, COUNTED, HOURS, POINTS, RULE, Claim, epochs_of, mismatch, nearest
 from analysis.claiming.verdicts import EXPLAINED, Verdict, judged
 from analysis.comparing import panels
 from analysis.comparing.costs import device_of
@@ -29,38 +29,60 @@ NARROW_ROW, NARROW_WORDS = 0.29, 3.0  # a column wide, where a claim's name stan
 class Standing:
     """A claim and one method of ours that stands beside it; no method: none does.
 
-    hours: of training, mean over the method's runs, where the claim is of hours.
+    untested: what was achieved, where the claim is of hours, network calls or a difference, which are not tested.
     """
 
     claim: Claim
     method: Method | None
     verdict: Verdict | None
-    hours: float | None = None
+    untested: str = ""
 
 
 def standings(claims: Sequence[Claim], runs: Sequence[Run]) -> list[Standing]:
     """Every claim in its order, once for each method of ours beside it, or without one."""
-    found = []
+    found: list[Standing] = []
     for claim in claims:
         methods, _ = group([run for run in runs if mismatch(claim, run) is None])
-        found += [_standing(claim, method) for method in methods] or [Standing(claim, None, None)]
+        beside = (
+            _differences(claim, methods, runs) if claim.against else [_standing(claim, m) for m in methods]
+        )
+        found += beside or [Standing(claim, None, None)]
     return found
 
 
 def _standing(claim: Claim, method: Method) -> Standing:
     if claim.score == HOURS:
         seconds = [float(run.training.seconds.sum()) for run in method.runs]
-        return Standing(claim, method, None, sum(seconds) / len(seconds) / 3600)
+        return Standing(claim, method, None, f"{sum(seconds) / len(seconds) / 3600:.1f} h")
+    if claim.score == CALLS:
+        return Standing(claim, method, None, f"{method.runs[0].evaluation.network_calls[-1]} calls")
     shares = [claim.metric.of(one) for one in method.evaluations]
     last = method.evaluations[0]
     independent = last.counts.get("tasks", last.examples) if last.is_arc else last.examples
     return Standing(claim, method, judged(shares, independent, claim.claimed, claim.rounding, claim.error))
 
 
+def _differences(claim: Claim, methods: Sequence[Method], runs: Sequence[Run]) -> list[Standing]:
+    """Each method of the claim's first model against each of its second, by their means over seeds."""
+    assert claim.against is not None
+    second = replace(claim, settings=claim.against)
+    others, _ = group([run for run in runs if mismatch(second, run) is None])
+    return [
+        Standing(claim, one, None, f"{100 * (_mean(claim, one) - _mean(claim, other)):+.1f} points")
+        for one in methods
+        for other in others
+    ]
+
+
+def _mean(claim: Claim, method: Method) -> float:
+    shares = [claim.metric.of(one) for one in method.evaluations]
+    return sum(shares) / len(shares)
+
+
 def claims_table(found: Sequence[Standing]) -> Table:
     """Every claim, and what is to be said of it."""
     header = ["claim", "data", "claimed", "ours [95 %]", "n", "verdict", "p", "source"]
-    sources = {one.claim.source_short: one.claim.source for one in found}
+    sources = {one.claim.source_short: f"{one.claim.author}, {one.claim.source}" for one in found}
     told = "Sources: " + "; ".join(f"{short}: {full}" for short, full in sources.items()) + "."
     title = "Published claims, and our runs beside them"
     return Table(title, header, [_row(one) for one in found], [told, RULE, EXPLAINED])
@@ -68,10 +90,15 @@ def claims_table(found: Sequence[Standing]) -> Table:
 
 def _row(one: Standing) -> list[str]:
     claim, verdict = one.claim, one.verdict
-    score = "" if claim.score in (claim.data.score, HOURS) else f", {claim.score}"
+    score = "" if claim.score in (claim.data.score, POINTS, *COUNTED) else f", {claim.score}"
     cells = [claim.of, claim.data.title + score, claim.printed]
-    if one.hours is not None and one.method is not None:
-        cells += [f"{one.hours:.1f} h", str(len(one.method.runs)), "hours are not tested", UNKNOWN]
+    if one.untested and one.method is not None:
+        kind = (
+            "a difference: test it with analysis.compare"
+            if claim.against
+            else f"{claim.score} are not tested"
+        )
+        cells += [one.untested, str(len(one.method.runs)), kind, UNKNOWN]
     elif verdict is None or one.method is None:
         cells += ["no run of ours", "0", NONE, UNKNOWN]
     else:
@@ -125,7 +152,7 @@ def claims_figure(found: Sequence[Standing], width: float = panels.PAGE) -> Figu
     """Claims as grey bars, what runs of ours achieved beside them with its interval, a panel for each dataset."""
     by_data: dict[str, list[Standing]] = {}
     for one in found:
-        if one.claim.score != HOURS:
+        if one.claim.score not in (POINTS, *COUNTED):
             by_data.setdefault(f"{one.claim.data.title}, {one.claim.metric.title}", []).append(one)
     counts = [len(rows) for rows in by_data.values()]
     with panels.applied():

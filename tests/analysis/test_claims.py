@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from analysis.claiming.claims import Claim, mismatch, nearest, read_claims
+from analysis.claiming.claims import CALLS, POINTS, Claim, mismatch, nearest, read_claims
 from analysis.claiming.standings import claims_figure, claims_table, standings
 from analysis.claiming.verdicts import judged
 from analysis.reading.run_directory import Run, read_run
@@ -73,8 +74,9 @@ ATTENTION = "TRM attention, 7 M"
 
 def test_every_published_result_is_listed_with_its_source() -> None:
     claims = read_claims()
-    assert len(claims) == 4 + 4 + 4 + 8 + 3 + 7 + 5 + 2 + 2 + 2
-    assert all(one.source and one.source_short for one in claims)
+    assert len(claims) == 5 + 4 + 4 + 8 + 3 + 8 + 6 + 2 + 1 + 2 + 4
+    assert all(one.source and one.source_short and one.author and one.settings for one in claims)
+    assert [one.of for one in claims if "not known" in one.source] == []
     by_source = {(one.source_short, one.data.title, one.of): one.printed for one in claims}
     assert by_source["TRM", "Sudoku-Extreme", "TRM MLP, 5 M"] == "87.4 %"
     assert by_source["DIS", "ARC-AGI-1", "DIS compact, 0.8 M"] == "24.0 %"
@@ -82,6 +84,10 @@ def test_every_published_result_is_listed_with_its_source() -> None:
     assert by_source["8 H200", "ARC-AGI-1", "TRM attention"] == "41.00 %"
     assert by_source["DIS", "8 queens", "TRM, 336 network calls"] == "69 %"
     assert by_source["DIS", "ARC-AGI-1", "TRM, hours of training on 4 H100"] == "72 h"
+    assert by_source["DIS", "ARC-AGI-1", "DIS, 18 × fewer network calls than TRM's 336"] == "18 calls"
+    assert by_source["8 A100", "ARC-AGI-1", "TRM attention, n=6 above n=4"] == "+9.75 points"
+    assert by_source["8 A100", "Sudoku-Extreme", "HRM, 27 M, by its table (its text: 55.0)"] == "56.0 %"
+    assert by_source["FiveTechSoft", "advanced questions", "TRM"] == "76.05 %"
 
 
 def test_a_run_with_the_claim_s_data_settings_and_length_stands_beside_it(tmp_path: Path) -> None:
@@ -90,7 +96,7 @@ def test_a_run_with_the_claim_s_data_settings_and_length_stands_beside_it(tmp_pa
     assert nearest(read_claims(), run) == f"beside {ATTENTION}"
     assert mismatch(claim("TRM MLP, 5 M"), run) == "mlp_t=False, not True"
     assert mismatch(claim(ATTENTION, title="Maze-Hard"), run) == "not on Maze-Hard"
-    assert "not known" in str(mismatch(claim("HRM, 27 M"), run))
+    assert mismatch(claim("HRM, 27 M"), run) == "H_layers=None, not 4"
     assert mismatch(claim("TRM attention", "8 H200"), run) == "global_batch_size=768, not 18432"
 
 
@@ -204,7 +210,19 @@ def test_the_table_and_the_bars_show_what_was_achieved(tmp_path: Path) -> None:
     assert [float(line.get_xdata()[0]) for line in drawn] == pytest.approx([0.748])
     words = [text.get_text() for text in axes.texts]
     assert "74.8 %, 3 seeds: reproduced to ±1.0 points" in words
-    assert [bar.get_width() for bar in axes.patches][:2] == [0.55, 0.747]
+    assert [bar.get_width() for bar in axes.patches][:3] == [0.55, 0.56, 0.747]
+
+
+def test_network_calls_and_differences_are_told_and_not_tested(tmp_path: Path) -> None:
+    first, second = sudoku(tmp_path / "n6", 0.75), sudoku(tmp_path / "n4", 0.70, L_cycles=4)
+    calls = replace(claim(ATTENTION), score=CALLS, claimed=336)
+    (row,) = claims_table(standings([calls], [first])).rows
+    assert row[2:6] == ["336 calls", "336 calls", "1", "network calls are not tested"]
+    settings = claim(ATTENTION).settings
+    points = replace(claim(ATTENTION), score=POINTS, claimed=0.04, against=settings | {"arch.L_cycles": 4})
+    (row,) = claims_table(standings([points], [first, second])).rows
+    assert row[2:4] == ["+4.0 points", "+5.0 points"]
+    assert row[5] == "a difference: test it with analysis.compare"
 
 
 def test_hours_are_told_and_not_tested(tmp_path: Path) -> None:

@@ -172,36 +172,6 @@ def test_every_experiment_composes(file: Path) -> None:
         importlib.import_module(module).command_line().parse(flags)
 
 
-PUBLISHED = {  # T, n, batch, epochs, lr, puzzle lr, decay: the table of published settings
-    "arc1_trm_attention": (3, 4, 768, 100_000, 1e-4, 1e-2, 0.1),
-    "arc2_trm_mlp": (3, 4, 768, 100_000, 1e-4, 1e-2, 0.1),
-    "sudoku_trm_mlp": (3, 6, 768, 50_000, 1e-4, 1e-4, 1.0),
-    "sudoku_trm_attention": (3, 6, 768, 50_000, 1e-4, 1e-4, 1.0),
-    "maze_trm_attention": (3, 4, 768, 50_000, 1e-4, 1e-4, 1.0),
-    "arc1_trm_attention_8gpu": (3, 4, 4608, 200_000, 1e-4, 1e-2, 0.1),
-    "maze_trm_attention_8gpu": (3, 4, 4608, 50_000, 1e-4, 1e-4, 1.0),
-    "sudoku_trm_mlp_8gpu": (3, 6, 18432, 50_000, 1e-4, 1e-4, 1.0),
-}
-
-
-@pytest.mark.parametrize("name", PUBLISHED)
-def test_published_experiments_have_the_published_settings(name: str) -> None:
-    config = composed("cfg_pretrain", f"experiment={name}")
-    arch = config.arch
-    decays = {config.weight_decay, config.puzzle_emb_weight_decay}
-    found = (arch["H_cycles"], arch["L_cycles"], config.global_batch_size, config.epochs, config.lr)
-    assert (*found, config.puzzle_emb_lr, *decays) == PUBLISHED[name]
-    assert (arch["hidden_size"], arch["L_layers"], arch["num_heads"], arch["halt_max_steps"]) == (
-        512,
-        2,
-        8,
-        16,
-    )
-    assert (config.ema, config.lr_warmup_steps, config.optimizer) == (True, 2000, "adam_atan2")
-    assert (arch["mlp_t"], arch["pos_encodings"]) == ((True, "none") if "mlp" in name else (False, "rope"))
-    assert config.evaluators == (["arc"] if name.startswith("arc") else [])
-
-
 def test_flags_may_stand_after_overrides() -> None:
     words = [sys.executable, "pretrain.py", "lr=2e-4", "--cfg", "job", "arch.L_layers=1"]
     shown = subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout

@@ -1,0 +1,158 @@
+"""Each published run is an experiment with its source's values, and each claim has an experiment that can test it."""
+
+from functools import cache
+from typing import Any, NamedTuple
+
+import pytest
+
+from analysis.claiming.claims import Claim, read_claims
+from tests.infra.compositions import composed
+from trm.training.config import TrainConfig
+
+
+class Published(NamedTuple):
+    """What a source says of a run: the network, N_sup, and how it was trained."""
+
+    supervision: str
+    hidden_size: int
+    layers: int
+    T: int
+    n: int
+    steps: int
+    batch: int
+    epochs: int
+    eval_interval: int
+    lr: float
+    puzzle_emb_lr: float
+    decay: float
+    warmup: int
+    ema: bool
+    optimizer: str
+    mixer: str = "attention"
+
+
+TRM = "act", 512, 2, 3
+ADAM = 2000, True, "adam_atan2"
+DOUBLED = 4000, True, "adam_atan2"
+PUZZLES = 50_000, 5000, 1e-4, 1e-4, 1.0  # epochs, evaluations, rates and decay of Sudoku and Maze
+PUZZLES_DOUBLED = 50_000, 5000, 2e-4, 1e-4, 1.0
+ARC = 100_000, 10_000, 1e-4, 1e-2, 0.1
+ARC_DOUBLED = 100_000, 5000, 2e-4, 1e-2, 0.1
+
+TABLE = {
+    # TRM's repository
+    "sudoku_trm_attention": Published(*TRM, 6, 16, 768, *PUZZLES, *ADAM),
+    "sudoku_trm_mlp": Published(*TRM, 6, 16, 768, *PUZZLES, *ADAM, "mlp"),
+    "maze_trm_attention": Published(*TRM, 4, 16, 768, *PUZZLES, *ADAM),
+    "maze_trm_attention_1gpu": Published(*TRM, 4, 16, 128, *PUZZLES, *ADAM),
+    "arc1_trm_attention": Published(*TRM, 4, 16, 768, *ARC, *ADAM),
+    "arc2_trm_attention": Published(*TRM, 4, 16, 768, *ARC, *ADAM),
+    # rows of TRM's table without a command of their own
+    "maze_trm_mlp": Published(*TRM, 4, 16, 768, *PUZZLES, *ADAM, "mlp"),
+    "arc1_trm_mlp": Published(*TRM, 4, 16, 768, *ARC, *ADAM, "mlp"),
+    "arc2_trm_mlp": Published(*TRM, 4, 16, 768, *ARC, *ADAM, "mlp"),
+    # alphaXiv on 8 A100: batch, rate and warm-up doubled
+    "sudoku_trm_attention_8gpu_scaled": Published(*TRM, 6, 16, 1536, *PUZZLES_DOUBLED, *DOUBLED),
+    "sudoku_trm_mlp_8gpu_scaled": Published(*TRM, 6, 16, 1536, *PUZZLES_DOUBLED, *DOUBLED, "mlp"),
+    "maze_trm_attention_8gpu_scaled": Published(*TRM, 4, 16, 1536, *PUZZLES_DOUBLED, *DOUBLED),
+    "arc1_trm_attention_8gpu_scaled": Published(*TRM, 4, 16, 1536, *ARC_DOUBLED, *DOUBLED),
+    "arc1_trm_attention_n6_8gpu_scaled": Published(*TRM, 6, 16, 1536, *ARC_DOUBLED, *DOUBLED),
+    "arc2_trm_attention_n6_8gpu_scaled": Published(*TRM, 6, 16, 1536, *ARC_DOUBLED, *DOUBLED),
+    # X. Gao on 8 H200: only the batch grows
+    "sudoku_trm_attention_8gpu": Published(*TRM, 6, 16, 18432, *PUZZLES, *ADAM),
+    "sudoku_trm_mlp_8gpu": Published(*TRM, 6, 16, 18432, *PUZZLES, *ADAM, "mlp"),
+    "maze_trm_attention_8gpu": Published(*TRM, 4, 16, 4608, *PUZZLES, *ADAM),
+    "arc1_trm_attention_8gpu": Published(*TRM, 4, 16, 4608, *ARC, *ADAM),
+    "arc2_trm_attention_8gpu": Published(*TRM, 4, 16, 4608, *ARC, *ADAM),
+    # seconds-0 on 8 H200
+    "arc2_trm_attention_8gpu_10k": Published(*TRM, 4, 16, 768, 10_000, 100, 1e-4, 1e-2, 0.1, *ADAM),
+    # DIS's table, and its released scripts
+    "arc1_dis_4gpu": Published(
+        "dis", 256, 1, 1, 2, 6, 512, 200_000, 5000, 1e-4, 1e-2, 0.1, 2000, False, "adamw"
+    ),
+    "arc1_dis_medium": Published(
+        "dis", 512, 2, 1, 2, 6, 512, 200_000, 5000, 1e-4, 1e-2, 0.1, 2000, False, "adamw"
+    ),
+    "arc1_trm_compact": Published("act", 256, 1, 1, 2, 16, 768, *ARC, *ADAM),
+    "arc1_trm_medium": Published("act", 512, 2, 1, 2, 16, 768, *ARC, *ADAM),
+    "arc2_trm_compact": Published("act", 256, 1, 1, 2, 16, 768, *ARC, *ADAM),
+    "arc2_trm_medium": Published("act", 512, 2, 1, 2, 16, 768, *ARC, *ADAM),
+    "nqueens_dis": Published("dis", 512, 2, 1, 2, 8, 768, *ARC, 2000, False, "adam_atan2"),
+    "nqueens_trm": Published("act", 512, 2, 3, 6, 16, 768, *ARC, 2000, False, "adam_atan2"),
+}
+DATA = {
+    "sudoku": "data/sudoku-extreme-1k-aug-1000",
+    "maze": "data/maze-30x30-hard-1k",
+    "arc1": "data/arc1concept-aug-1000",
+    "arc2": "data/arc2concept-aug-1000",
+    "nqueens": "data/nqueens-8",
+}
+
+
+@cache
+def experiment(name: str, *overrides: str) -> TrainConfig:
+    """What the experiment's own command composes to."""
+    script = "train_arc_tiny_corrupt.py" if "_dis" in name else "pretrain.py"
+    return composed(script, f"experiment={name}", *overrides)
+
+
+def as_published(config: TrainConfig) -> Published:
+    arch = config.arch
+    assert config.puzzle_emb_weight_decay == config.weight_decay
+    assert (arch["mlp_t"], arch["pos_encodings"]) in ((True, "none"), (False, "rope"))
+    return Published(
+        arch["supervision"],
+        arch["hidden_size"],
+        arch["L_layers"],
+        arch["H_cycles"],
+        arch["L_cycles"],
+        arch["halt_max_steps"],
+        config.global_batch_size,
+        config.epochs,
+        config.epochs_per_iteration,
+        config.lr,
+        config.puzzle_emb_lr,
+        config.weight_decay,
+        config.lr_warmup_steps,
+        config.ema,
+        config.optimizer,
+        "mlp" if arch["mlp_t"] else "attention",
+    )
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_a_published_run_is_an_experiment_with_its_source_s_values(name: str) -> None:
+    config = experiment(name)
+    assert as_published(config) == TABLE[name]
+    assert config.data_paths == [DATA[name.split("_")[0]]]
+    assert config.arch["num_heads"] == 8
+
+
+def can_stand_beside(claim: Claim, config: TrainConfig) -> bool:
+    """Whether a run of this configuration has the claim's data, settings and length."""
+    data = {
+        "ARC-AGI-1": "arc1",
+        "ARC-AGI-2": "arc2",
+        "Sudoku-Extreme": "sudoku",
+        "Maze-Hard": "maze",
+        "8 queens": "nqueens",
+    }
+    if config.data_paths != [DATA.get(data.get(claim.data.title, ""))]:
+        return False
+    values: dict[str, Any] = {**vars(config), **{f"arch.{k}": v for k, v in config.arch.items()}}
+    wanted = claim.settings.items()
+    same = all(values.get(key) in (value if isinstance(value, list) else [value]) for key, value in wanted)
+    return same and config.epochs >= claim.epochs
+
+
+def test_every_claim_that_a_method_here_can_test_has_an_experiment_that_does() -> None:
+    longer = [experiment(f"sudoku_trm_{kind}_8gpu_scaled", "epochs=60000") for kind in ("attention", "mlp")]
+    trained = [experiment(name) for name in TABLE] + longer
+    trained += [experiment(name) for name in ("arc2_dis_4gpu", "arc2_dis_medium")]
+    trained += [experiment("arc1_dis_medium", "arch.H_cycles=3", "arch.L_cycles=4")]
+    missing = [
+        f"{claim.of}: {claim.data.title}"
+        for claim in read_claims()
+        if not any(can_stand_beside(claim, config) for config in trained)
+    ]
+    assert {name for name in missing if not name.startswith("HRM")} == {"TRM: advanced questions"}
