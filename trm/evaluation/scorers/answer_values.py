@@ -1,171 +1,115 @@
-r"""What an answer's text says, and whether two texts say the same.
+r"""Whether two answers say the same, in whatever spelling.
 
-An answer is a number, a percentage, a list, an expression with letters or roots, or else plain text. Kinds are not
-mixed up: "50%" is not "0.5", and where a number is asked for, a sum still to be done ("3+4") is no answer.
+A name before "=" counts where both answers give one, where an answer gives several, and where the question asks for
+one; "x = 3" is otherwise as good as "3". Named values and what stands around "or" may come in any order.
 """
 
 import re
-from dataclasses import dataclass
-from fractions import Fraction
-from functools import lru_cache
+from collections.abc import Callable, Sequence
 
-from trm.evaluation.scorers.answer_expressions import NotAnExpressionError, equal, parse
+from trm.evaluation.scorers.answer_reading import Value, reading
+from trm.evaluation.scorers.expression_values import equal
 from trm.puzzles.text_tokens import BROKEN
 
-_LONGEST = 256  # characters that are looked at as anything but text
-_WHOLE = r"(?:0|[1-9]\d*|[1-9]\d{0,2}(?:,\d{3})+)"  # no leading zeros: 007 is a code, not a number
-_NUMBER = re.compile(rf"([-+]?)({_WHOLE}?)(\.\d+)?\.?")
-_RATIO = re.compile(rf"([-+]?)({_WHOLE}) ?/ ?({_WHOLE})")
-_LATEX_RATIO = re.compile(
-    rf"([-+]?)({_WHOLE})? ?\\frac(?:\{{(-?{_WHOLE})\}}|(\d)) ?(?:\{{({_WHOLE})\}}|(\d))"
+_LETTER = r"\$?\\?([A-Za-z](?:_?\d+)?)\$?"
+_ASKS = re.compile(
+    r"\b(?:for|is|are|of|find|determine|compute|calculate|evaluate|give) \(?"
+    rf"{_LETTER}(?:, ?{_LETTER})?(?:,? and {_LETTER}|, ?{_LETTER})?\)?(?=[?.,;:!]|$)",
+    re.IGNORECASE,
 )
-_MIXED = re.compile(rf"([-+]?)({_WHOLE}) ({_WHOLE})/({_WHOLE})")
-_DATE = re.compile(r"\d+-\d+-\d+")
-_NAMED = re.compile(r"[A-Za-z] ?= ?(.+)")  # x = 3
-_REWRITTEN = (
-    (re.compile(r"\\(?:left|right)(?![a-z])|\\[!,;: ]|\^\{?\\circ\}?|°"), ""),
-    (re.compile(r"\\[dt]frac(?![a-z])"), r"\\frac"),
-    (re.compile(r"\\(?:cdot|times)(?![a-z])"), "*"),
-    (re.compile(r"\\(?:text|textbf|mbox|mathrm)\{([^{}]*)\}"), r"\1"),
-    (re.compile(r"\\([%${}])"), r"\1"),
-    (re.compile(r"[−–]"), "-"),
-    (re.compile(r"\s+"), " "),
-)
-_BRACKETS = {"(": ")", "[": "]", "{": "}"}
+_UNNAMED_LISTS = ("list", "any order")
 
 
-@dataclass(frozen=True)
-class Value:
-    """A reading of a text.
-
-    kind: "number", "percent", "list", "expression" or "text".
-    number: of the first two.
-    parts: of a list, between its `text`, the two brackets or "".
-    text: of the last two, in one spelling.
-    """
-
-    kind: str
-    number: Fraction | None = None
-    parts: tuple["Value", ...] = ()
-    text: str = ""
-
-
-def same_value(truth: str, answer: str) -> bool:
-    """Whether `answer` says what `truth` says."""
+def same_value(truth: str, answer: str, question: str = "") -> bool:
+    """Whether `answer` says what `truth` says; the question tells which names were asked for."""
     if truth == answer:
         return BROKEN not in truth
-    return BROKEN not in answer and _same(reading(truth), reading(answer))
+    if BROKEN in answer:
+        return False
+    read = reading(answer)
+    names = asked_names(question) if read.kind in ("name", "names") else ()
+    return _same(_with_names_asked(reading(truth), read, names), read)
 
 
-@lru_cache(maxsize=1 << 15)
-def reading(text: str) -> Value:
-    """What the text says; anything unknown is text."""
-    if len(text) > _LONGEST:
-        return Value("text", text=text)
-    plain = text
-    for pattern, replacement in _REWRITTEN:
-        plain = pattern.sub(replacement, plain)
-    plain = plain.strip()
-    if len(plain) > 2 and plain.startswith("$") and plain.endswith("$"):
-        plain = plain[1:-1].strip()
-    return _read(plain)
+def asked_names(question: str) -> tuple[str, ...]:
+    """The letters whose values a question asks for last, in its order: "… Find x and y." asks for x and y."""
+    found = _ASKS.findall(question)
+    return tuple(letter for letter in found[-1] if letter) if found else ()
 
 
-def _read(plain: str) -> Value:
-    named = _NAMED.fullmatch(plain)
-    if named:
-        return _read(named[1])
-    number = _number(plain.removesuffix("%").rstrip())
-    if number is not None:
-        return Value("percent" if plain.endswith("%") else "number", number)
-    parts = _parts(plain)
-    if parts is not None:
-        return parts
-    if len(plain) == 1 or plain == "pi" or not plain.isalpha():  # abc is a word, not a product
-        try:
-            parse(plain)
-        except NotAnExpressionError:
-            return Value("text", text=plain)
-        if not _DATE.search(plain):
-            return Value("expression", text=plain)
-    return Value("text", text=plain)
-
-
-def _number(plain: str) -> Fraction | None:
-    """A number written out: decimal, with thousands separators or a currency sign, or as a fraction."""
-    money = re.sub(r"^([-+]?) ?\$ ?", r"\1", plain)
-    decimal = _NUMBER.fullmatch(money)
-    if decimal and (decimal[2] or decimal[3]):
-        return Fraction((decimal[1] + decimal[2] + (decimal[3] or "")).replace(",", ""))
-    for pattern in (_RATIO, _MIXED, _LATEX_RATIO):
-        found = pattern.fullmatch(plain)
-        if found:
-            sign, *parts = (part and part.replace(",", "") for part in found.groups())
-            numbers = [int(part) for part in parts if part]
-            if numbers[-1] == 0 or (len(numbers) == 3 and numbers[1] < 0):
-                return None
-            whole = numbers[0] if len(numbers) == 3 else 0
-            size = whole + Fraction(numbers[-2], numbers[-1])
-            return -size if sign == "-" else size
-    return None
-
-
-def _parts(plain: str) -> Value | None:
-    """A list: in brackets, or of several parts with commas between."""
-    bracketed = len(plain) > 1 and plain[0] in "([{" and plain[-1] in ")]}"
-    inner = plain[1:-1] if bracketed else plain
-    pieces = _split(inner)
-    if pieces is None or (len(pieces) == 1 and not (bracketed and plain[0] == "{")):
-        if not bracketed:
-            return None
-        bracketed, pieces = False, _split(plain)  # (a) + (b)
-        if pieces is None or len(pieces) == 1:
-            return None
-    if not all(piece.strip() for piece in pieces):
-        return None
-    brackets = plain[0] + plain[-1] if bracketed else ""
-    return Value("list", parts=tuple(_read(piece.strip()) for piece in pieces), text=brackets)
-
-
-def _split(text: str) -> list[str] | None:
-    """The text between commas that are in no bracket; None if the brackets do not close."""
-    pieces, depth = [""], 0
-    for character in text:
-        depth += (character in _BRACKETS) - (character in _BRACKETS.values())
-        if depth < 0:
-            return None
-        if character == "," and depth == 0:
-            pieces.append("")
-        else:
-            pieces[-1] += character
-    return pieces if depth == 0 else None
+def _with_names_asked(truth: Value, answer: Value, names: Sequence[str]) -> Value:
+    """The truth with the names that were asked for, where it has none of its own."""
+    if not names or truth.kind in ("name", "names"):
+        return truth
+    if answer.kind == "names" and truth.kind in _UNNAMED_LISTS and truth.text in ("", "()", "{}"):
+        each = [*names] * len(truth.parts) if len(names) == 1 else names
+        if len(truth.parts) != len(each):
+            return truth
+        pairs = zip(each, truth.parts, strict=True)
+        return Value("names", parts=tuple(Value("name", parts=(one,), text=name) for name, one in pairs))
+    return Value("name", parts=(truth,), text=names[0]) if len(names) == 1 else truth
 
 
 def _same(truth: Value, answer: Value) -> bool:
+    if truth.kind == "names" or answer.kind == "names":
+        return _same_names(truth, answer)
+    if truth.kind == "name" or answer.kind == "name":
+        return _same_name(truth, answer)
+    if "any order" in (truth.kind, answer.kind):
+        return _same_in_any_order(truth, answer)
     if truth.kind == "expression" and answer.kind in ("expression", "number"):
-        return _same_expression(truth, answer)
+        return equal(truth.text, answer.text if answer.number is None else answer.number)
     if truth.kind != answer.kind:
         return False
-    if truth.kind == "list":
-        return _same_list(truth, answer)
+    if truth.kind in ("list", "relation"):
+        return _same_parts(truth, answer)
     return (truth.number, truth.text) == (answer.number, answer.text)
 
 
-def _same_expression(truth: Value, answer: Value) -> bool:
-    if answer.kind == "expression":
-        return equal(truth.text, answer.text)
-    return equal(truth.text, f"({answer.number})^1")  # a power, as a bare number is no expression
+def _same_name(truth: Value, answer: Value) -> bool:
+    """Both with their names, which may be two sides of x = y; or without, where one has none."""
+    if truth.kind == answer.kind:
+        a, b = truth.parts[0], answer.parts[0]
+        return (truth.text == answer.text and _same(a, b)) or (truth.text, a.text) == (b.text, answer.text)
+    return _same(*(side.parts[0] if side.kind == "name" else side for side in (truth, answer)))
 
 
-def _same_list(truth: Value, answer: Value) -> bool:
+def _same_names(truth: Value, answer: Value) -> bool:
+    """The same names with the same values; or without, where one side has none and the other a single name."""
+    if truth.kind == answer.kind:
+        return _match(truth.parts, answer.parts, _same)
+    named, other = (truth, answer) if truth.kind == "names" else (answer, truth)
+    if len({part.text for part in named.parts}) > 1 or other.kind not in _UNNAMED_LISTS:
+        return False
+    values = Value("any order", parts=tuple(part.parts[0] for part in named.parts))
+    return _same_in_any_order(*((values, other) if truth is named else (other, values)))
+
+
+def _same_in_any_order(truth: Value, answer: Value) -> bool:
+    if not {truth.kind, answer.kind} <= set(_UNNAMED_LISTS):
+        return False
+    brackets = {truth.text, answer.text}
+    alike = len(brackets) == 1 or brackets <= {"", "{}"}
+    return alike and _match(truth.parts, answer.parts, _same)
+
+
+def _same_parts(truth: Value, answer: Value) -> bool:
     if truth.text != answer.text or len(truth.parts) != len(answer.parts):
         return False
-    if truth.text != "{}":
-        return all(map(_same, truth.parts, answer.parts))
-    left = list(answer.parts)
-    for part in truth.parts:
-        match = next((other for other in left if _same(part, other)), None)
+    if truth.text == "{}":
+        return _match(truth.parts, answer.parts, _same)
+    if all(map(_same, truth.parts, answer.parts)):
+        return True
+    turned = truth.kind == "relation" and truth.text in ("=", "!=")
+    return turned and all(map(_same, truth.parts, answer.parts[::-1]))
+
+
+def _match(truths: Sequence[Value], answers: Sequence[Value], same: Callable[[Value, Value], bool]) -> bool:
+    """Whether each truth has an answer of its own."""
+    left = list(answers)
+    for truth in truths:
+        match = next((other for other in left if same(truth, other)), None)
         if match is None:
             return False
         left.remove(match)
-    return True
+    return not left

@@ -38,8 +38,13 @@ def answer_scorer(facts: Mapping[str, Any]) -> Scorer:
         answers = tokens.decode_answers(predictions, question_length)
         well_formed = _well_formed(np.asarray(predictions)[:, question_length:], tokens.vocab_size)
         pairs = list(zip(truths, answers, strict=True))
+        asked = (
+            tokens.decode(row[:question_length]) if "=" in answer else ""  # where it could tell of a name
+            for row, answer in zip(np.asarray(inputs), answers, strict=True)
+        )
+        solved = (same_value(*pair, question) for pair, question in zip(pairs, asked, strict=True))
         return {
-            SOLVED: np.fromiter((same_value(*pair) for pair in pairs), bool, len(pairs)),
+            SOLVED: np.fromiter(solved, bool, len(pairs)),
             "exact": np.fromiter((truth == answer for truth, answer in pairs), bool, len(pairs)),
             "well_formed": well_formed,
         }
