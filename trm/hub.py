@@ -15,7 +15,8 @@ from trm.untrusted import shown
 SCHEME = "hf://"
 EXPORT = ("model.safetensors", "config.yaml")  # the files of a folder that export.py wrote
 CONFIG = "all_config.yaml"  # beside a published file
-PUBLISHED = re.compile(r"step_\d+(\.\w+)?|.+\.(pth|pt)", re.ASCII)
+NAMES = "identifiers.json"  # of the puzzle table's rows, beside weights that tell them
+PUBLISHED = re.compile(r"(.*_)?step_\d+(\.\w+)?|.+\.(pth|pt|ckpt)", re.ASCII)
 EXAMPLE = "python evaluate.py hf://arcprize/trm_arc_prize_verification/<file>"
 _ADDRESS = re.compile(
     r"hf://(?P<repository>[\w.-]+/[\w.-]+?)(@(?P<revision>[\w.-]+))?(/(?P<path>[\w./-]+))?", re.ASCII
@@ -61,12 +62,12 @@ def chosen(names: Sequence[str], path: str, target: str, whole: bool = True) -> 
         UserError: no checkpoint there, or several.
     """
     if path in names:
-        beside = str(PurePosixPath(path).with_name(CONFIG))
-        return [path, beside] if beside in names else [path]
+        beside = [str(PurePosixPath(path).with_name(name)) for name in (CONFIG, NAMES)]
+        return [path, *(name for name in beside if name in names)]
     inside = f"{path}/" if path else ""
     export = [inside + name for name in EXPORT]
     if all(name in names for name in export):
-        return export
+        return [*export, *([inside + NAMES] if inside + NAMES in names else [])]
     found = [n for n in names if n.startswith(inside) and PUBLISHED.fullmatch(PurePosixPath(n).name)]
     if len(found) == 1:
         return chosen(names, found[0], target, whole)

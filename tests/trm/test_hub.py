@@ -16,6 +16,7 @@ from tests.small_hub import COMMIT, SmallHub, lay_cache
 from trm import hub
 from trm.errors import UserError
 from trm.hub import chosen, is_remote, located
+from trm.puzzles.layout import IDENTIFIERS_FILE
 from trm.training.weights import EXPORTED_CONFIG, EXPORTED_WEIGHTS, PUBLISHED_CONFIG
 
 PUBLISHED = {"maze/step_7": b"weights", "maze/all_config.yaml": b"arch: {}", "README.md": b"read me"}
@@ -132,6 +133,10 @@ def test_a_part_of_a_repository_in_the_cache_is_not_taken_for_all_of_it(tmp_path
         (["x/model.safetensors", "x/config.yaml", "x/step_7"], "x", ["x/model.safetensors", "x/config.yaml"]),
         (["x/weights", "y/all_config.yaml"], "x/weights", ["x/weights"]),
         (["x/step_7.pth", "xy/step_8"], "x", ["x/step_7.pth"]),
+        (["maze_hard_step_32550", "notes_step_by_step"], "", ["maze_hard_step_32550"]),
+        (["x/model.ckpt", "README.md"], "", ["x/model.ckpt"]),
+        (["step_7", "identifiers.json"], "step_7", ["step_7", "identifiers.json"]),
+        ([*EXPORT, "identifiers.json"], "", ["model.safetensors", "config.yaml", "identifiers.json"]),
     ],
 )
 def test_the_weights_come_first_and_their_configuration_after_them(
@@ -161,6 +166,7 @@ def test_names_of_a_stranger_s_repository_only_print(monkeypatch: pytest.MonkeyP
 def test_the_names_of_files_are_those_of_the_forms() -> None:
     constants: Mapping[str, object] = {
         "CONFIG": PUBLISHED_CONFIG,
+        "NAMES": IDENTIFIERS_FILE,
         "EXPORT": (EXPORTED_WEIGHTS, EXPORTED_CONFIG),
     }
     assert {name: getattr(hub, name) for name in constants} == constants

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trm.evaluation.answers import Answers
-from trm.puzzles.layout_writer import BLANK
+from trm.puzzles.layout import BLANK
 from trm.puzzles.selection import task_name
 
 SAMPLES = 64  # tasks of which a rollout is kept whole, for pictures

@@ -20,7 +20,7 @@ from trm.evaluation.arc_voting import ArcVoting
 from trm.publishing.time_budget import Now, TimeBudget
 from trm.puzzles.arc_compact import CORNER
 from trm.puzzles.arc_sources import Task
-from trm.puzzles.layout_writer import BLANK
+from trm.puzzles.layout import BLANK
 from trm.scoring.adaptation import AdaptationSettings, adapt
 from trm.scoring.answering import Rolled, answer_task, roll_batch
 from trm.scoring.arc_checkpoint import arc_supervision, canvas_of

@@ -20,8 +20,8 @@ from trm.puzzles.arc_compact import CORNER, ArcAugmented, AugmentedGroups
 from trm.puzzles.arc_grids import CANVAS, COLOURS, PAD, VOCAB_SIZE, grid_hash
 from trm.puzzles.arc_puzzles import distinct_augmentations
 from trm.puzzles.arc_sources import Pair, Task
-from trm.puzzles.layout import AUGMENTATIONS_FILE, TEST_PUZZLES_FILE, PuzzleMetadata, TestPuzzles
-from trm.puzzles.layout_writer import BLANK, SplitWriter, check_output, new_dataset, write_identifiers
+from trm.puzzles.layout import AUGMENTATIONS_FILE, BLANK, TEST_PUZZLES_FILE, PuzzleMetadata, TestPuzzles
+from trm.puzzles.layout_writer import SplitWriter, check_output, new_dataset, write_identifiers
 from trm.puzzles.manifest import About
 from trm.puzzles.progress import track
 from trm.randomness import numpy_generator

@@ -9,6 +9,7 @@ from typing import Any
 from trm.errors import UserError
 from trm.puzzles.layout import (
     AUGMENTATIONS_FILE,
+    BLANK,
     IDENTIFIERS_FILE,
     PuzzleExamples,
     PuzzleMetadata,
@@ -16,7 +17,6 @@ from trm.puzzles.layout import (
     read_identifiers,
     read_test_puzzles,
 )
-from trm.puzzles.layout_writer import BLANK
 from trm.puzzles.manifest import MANIFEST_FILE, About, changed, check_files, fingerprint
 from trm.puzzles.opening import PuzzleSplit, open_split
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from trm.puzzles.manifest import changed
 from trm.untrusted import load_json, map_array, rises, shown
 
+BLANK = "<blank>"  # name of the identifier that no puzzle has
 METADATA_FILE = "dataset.json"
 IDENTIFIERS_FILE = "identifiers.json"
 TEST_PUZZLES_FILE = "test_puzzles.json"
@@ -136,11 +137,13 @@ def read_identifiers(dataset: Path | str) -> list[str]:
     """The name of each puzzle identifier; 0 is "<blank>".
 
     Raises:
-        UserError: a broken file, or a name that cannot be printed in a line.
+        UserError: a broken file, a name that cannot be printed in a line, or one that two identifiers have.
     """
     file = Path(dataset) / IDENTIFIERS_FILE
     names = read_json(file, list)
     _check_names(file, names)
+    if len(set(names)) < len(names):
+        _check_unique(file, names)
     return names
 
 
@@ -186,6 +189,14 @@ def _check_names(file: Path, names: list[Any]) -> None:
     if not "".join(names).isprintable():
         broken = next(name for name in names if not name.isprintable())
         raise changed(file, f"a name with characters that cannot be printed: {shown(broken)}")
+
+
+def _check_unique(file: Path, names: list[str]) -> None:
+    """UserError where two identifiers have one name, unless it is the one of identifiers without a puzzle."""
+    seen: dict[str, int] = {}
+    for number, name in enumerate(names):
+        if name != BLANK and seen.setdefault(name, number) != number:
+            raise changed(file, f"identifiers {seen[name]} and {number} are both called {shown(name)}")
 
 
 def load_array(file: Path, dimensions: int) -> NDArray[np.integer]:

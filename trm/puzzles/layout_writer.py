@@ -27,7 +27,6 @@ from trm.puzzles.layout import (
 )
 from trm.puzzles.manifest import MANIFEST_FILE, TOKEN_ARRAYS, UNFINISHED_FILE, About, write_manifest
 
-BLANK = "<blank>"
 _ROOT_FILES = (IDENTIFIERS_FILE, TEST_PUZZLES_FILE, AUGMENTATIONS_FILE, MANIFEST_FILE)
 
 

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trm.errors import UserError
-from trm.puzzles.layout import PuzzleMetadata
-from trm.puzzles.layout_writer import BLANK, SplitWriter, new_dataset, write_identifiers
+from trm.puzzles.layout import BLANK, PuzzleMetadata
+from trm.puzzles.layout_writer import SplitWriter, new_dataset, write_identifiers
 from trm.puzzles.manifest import About
 from trm.randomness import numpy_generator
 

@@ -23,7 +23,7 @@ from trm.puzzles.arc_compact import CORNER
 from trm.puzzles.arc_grids import Grid, crop_all
 from trm.puzzles.arc_sources import Task
 from trm.puzzles.batch import Batch
-from trm.puzzles.layout_writer import BLANK
+from trm.puzzles.layout import BLANK
 from trm.randomness import SeededStepRandom
 from trm.scoring.task_puzzles import Examples, TaskPuzzles, lent_rows, without_answers
 from trm.supervision import Supervision

@@ -74,18 +74,26 @@ def _of_dataset(datasets: Sequence[str]) -> int | None:
 
 
 def known_puzzles(opened: OpenedCheckpoint, datasets: Sequence[str] = ()) -> dict[str, int]:
-    """Identifiers of the puzzles that the checkpoint was trained on, by name; {} where its dataset is not at hand.
+    """Identifiers of the puzzles that the checkpoint was trained on, by name; {} where nothing at hand tells them.
 
-    datasets: where to look; empty: where its configuration says.
+    The checkpoint's own names count; one of before it had any takes those of a dataset with as many, which is said.
+
+    datasets: where to look then; empty: where its configuration says.
 
     Raises:
         UserError: a dataset that was named is not there, or has another number of puzzles than the checkpoint.
     """
+    if opened.row_names is not None:
+        return {name: row for row, name in enumerate(opened.row_names)}
     for dataset in datasets or opened.data_paths:
         if not datasets and not (Path(dataset) / IDENTIFIERS_FILE).is_file():
             continue
         names = read_identifiers(dataset)
         if len(names) == opened.puzzle_identifiers:
+            print(
+                f"{opened.source} does not tell whose its puzzle embeddings are: those of {dataset} are assumed",
+                flush=True,
+            )
             return {name: identifier for identifier, name in enumerate(names)}
         if datasets:
             raise UserError(

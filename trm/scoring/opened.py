@@ -5,20 +5,23 @@ that `export.py` wrote (`model.safetensors` with `config.yaml`), and any of the 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
 from trm.config_files import read_config
-from trm.errors import UserError
+from trm.errors import UserError, report
 from trm.hub import SCHEME, is_remote, located
 from trm.model import PuzzleShape, TinyRecursiveModel
 from trm.puzzles.layout import PuzzleMetadata
 from trm.supervision import Supervision
+from trm.training import checkpoints
 from trm.training.config import Architecture, Supervisions, architecture
+from trm.training.run_directory import changes
 from trm.training.weights import (
     EXPORTED_CONFIG,
     PUBLISHED_CONFIG,
@@ -29,6 +32,8 @@ from trm.training.weights import (
     load_into,
     published_arch,
     read_weights,
+    row_names,
+    step_of,
 )
 from trm.untrusted import shown
 
@@ -41,6 +46,12 @@ TYPES: dict[str, type] = {  # of what is read here from a configuration
     "global_batch_size": int,
     "seed": int,
 }
+PLACES = (
+    "data_paths",
+    "data_paths_test",
+    "data_build",
+    "checkpoint_path",
+)  # where things lie, not what they are
 BUILDER = re.compile(r"python -m data\.build_\w+_dataset( [\w./=-]+)*", re.ASCII)
 
 
@@ -58,14 +69,10 @@ class OpenedCheckpoint:
     weights: Mapping[str, Tensor] = field(repr=False)
     weight_kind: str
 
-    @property
+    @cached_property
     def step(self) -> int:
-        """The step that an export tells, or in a name such as step_123 or step_123.pth; 0 where there is none."""
-        told = self.config.get("step")
-        if is_exported(self.path) and type(told) is int:
-            return told
-        number = self.path.stem.split("_")[-1]
-        return int(number[:18]) if number.isdecimal() and number.isascii() else 0
+        """The step that it tells, by its state, its configuration or its name; 0 where it does not."""
+        return step_of(self.path, self.config) or 0
 
     @property
     def seed(self) -> int:
@@ -114,10 +121,17 @@ class OpenedCheckpoint:
         command = (self.config.get("data_build") or {}).get(dataset)
         return command if isinstance(command, str) and BUILDER.fullmatch(command) else None
 
+    @cached_property
+    def row_names(self) -> list[str] | None:
+        """The puzzles that the rows of its puzzle embedding belong to; None where it does not tell."""
+        return row_names(self.path)
+
     def supervision(
-        self, metadata: PuzzleMetadata, supervisions: Supervisions
+        self, metadata: PuzzleMetadata, supervisions: Supervisions, identifiers: Sequence[str] | None = None
     ) -> tuple[Supervision[Any], list[str]]:
         """A model for a dataset with these weights, on the CPU, with its supervision; and remarks for the user.
+
+        identifiers: the dataset's names, by which rows of the puzzle embedding are matched; None: any will do.
 
         Raises:
             UserError: tensors that the architecture lacks or has in other shapes, by name.
@@ -126,7 +140,8 @@ class OpenedCheckpoint:
         shape = PuzzleShape(metadata.seq_len, metadata.vocab_size, metadata.num_puzzle_identifiers)
         rows = kind.step_rows(self.arch.settings)
         supervision = kind(TinyRecursiveModel(self.arch.network, shape, rows, self.seed), self.arch.settings)
-        return supervision, load_into(supervision.model, self.weights, self.source)
+        names = None if identifiers is None or PUZZLE_ROWS not in self.weights else self.row_names
+        return supervision, load_into(supervision.model, self.weights, self.source, names, identifiers)
 
 
 def open_checkpoint(
@@ -141,13 +156,50 @@ def open_checkpoint(
         UserError: no checkpoint, no configuration, damaged files, or weights that cannot belong to it.
     """
     source = str(target)
+    if not source.strip():
+        raise UserError(
+            "an empty name of a checkpoint", "a run, a checkpoint, an export or hf://…", "name one of these"
+        )
     path = find_checkpoint(located(source) if is_remote(source) else Path(target))
-    keys = _read_config(config or _config_beside(path))
+    keys = _configuration(path, config)
     weights = read_weights(path, weight_kind)
     arch_keys = published_arch(keys["arch"], weights) if "name" in keys["arch"] else keys["arch"]
     arch = architecture(arch_keys, supervisions)
     check_size(arch.network, weights, source)
     return OpenedCheckpoint(source, path, keys, arch, weights, weight_kind)
+
+
+def _configuration(path: Path, given: Path | None) -> dict[str, Any]:
+    """What the weights were made with: of a run's checkpoint as its state says, with the data paths of config.yaml.
+
+    given: a file that counts instead; what it says otherwise than the checkpoint is reported.
+
+    Raises:
+        UserError: there is none, or it is no configuration, or an export's was changed.
+    """
+    if path.is_file() or is_exported(path):
+        return _read_config(given or _config_beside(path))
+    saved = checkpoints.load_state(path)["config"]
+    if given is None and "arch" in saved:
+        beside = path.parents[1] / "config.yaml"
+        written = read_config(beside) if beside.is_file() else {}
+        _report_changes(beside, saved, written, "the settings that the checkpoint was made with count")
+        return _checked(
+            path / checkpoints.STATE, {**saved, **{k: written[k] for k in PLACES if k in written}}
+        )
+    keys = _read_config(given or _config_beside(path))
+    if given is not None:
+        _report_changes(given, saved, keys, "it counts, as it was given")
+    return keys
+
+
+def _report_changes(
+    file: Path, saved: Mapping[str, Any], written: Mapping[str, Any], consequence: str
+) -> None:
+    common = {key for key in saved if key in written and key not in PLACES}
+    changed = changes({k: saved[k] for k in common}, {k: written[k] for k in common})
+    if changed:
+        report(f"{file} is not what the checkpoint was made with: {shown('; '.join(changed))}", consequence)
 
 
 def _config_beside(checkpoint: Path) -> Path:
@@ -161,14 +213,19 @@ def _config_beside(checkpoint: Path) -> Path:
     if not wanted.is_file():
         raise UserError(
             f"no configuration beside {checkpoint}",
-            str(wanted),
-            "name it: --config <config.yaml or all_config.yaml>",
+            f"{wanted}, with the settings that the weights were trained with",
+            "name it: --config <config.yaml or all_config.yaml>; where there is none, write it: "
+            "`python pretrain.py --cfg job --resolve <the training command's settings> > all_config.yaml`",
         )
     return wanted
 
 
 def _read_config(file: Path) -> dict[str, Any]:
-    keys = read_config(file)
+    return _checked(file, read_config(file))
+
+
+def _checked(file: Path, keys: dict[str, Any]) -> dict[str, Any]:
+    """Configuration keys that are there and of the right types; `file` names them in errors."""
     missing = [k for k in ("arch", "global_batch_size") if k not in keys]
     if missing:
         raise UserError(

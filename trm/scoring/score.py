@@ -75,9 +75,11 @@ class ScoringJob:
     ) -> None:
         self.request, self.checkpoint, self.ranks = request, checkpoint, ranks
         self.data = open_data(request, checkpoint, ranks)
-        self.supervision, remarks = checkpoint.supervision(self.data.metadata, supervisions)
+        self.supervision, remarks = checkpoint.supervision(
+            self.data.metadata, supervisions, self.data.identifiers
+        )
         for remark in remarks if ranks.is_first else ():
-            print(remark)
+            print(remark, flush=True)
         if request.steps is not None:
             self.supervision.take_steps(request.steps)
         self.probes = (

@@ -21,12 +21,15 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from trm.errors import UserError
+from trm.puzzles.layout import IDENTIFIERS_FILE, read_identifiers
 from trm.training.training_state import PARTS
 
 MANIFEST, STATE = "manifest.json", "state.json"
 FILES = (*(f"{part}.safetensors" for part in PARTS), STATE)
+OPTIONAL = (IDENTIFIERS_FILE,)  # not in checkpoints of before
 LONGEST_JSON = 16 * 2**20  # bytes
 _SHA256 = re.compile("[0-9a-f]{64}").fullmatch
+_STEP_NAME = re.compile("step_([0-9]{1,18})").fullmatch
 # what safetensors and torch raise at a file that is not what it says
 UNREADABLE = (SafetensorError, OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError)
 
@@ -34,11 +37,9 @@ UNREADABLE = (SafetensorError, OSError, ValueError, TypeError, KeyError, Attribu
 class DamagedError(UserError):
     """A checkpoint that cannot be used; `fault` says why, without its folder."""
 
-    def __init__(self, folder: Path, fault: str) -> None:
+    def __init__(self, folder: Path, fault: str, remedy: str = "use an earlier checkpoint") -> None:
         self.fault = fault
-        super().__init__(
-            f"{folder} is damaged: {fault}", "a complete checkpoint", "use an earlier checkpoint"
-        )
+        super().__init__(f"{folder} is damaged: {fault}", "a complete checkpoint", remedy)
 
 
 @dataclass(frozen=True)
@@ -59,12 +60,13 @@ def read_manifest(folder: Path) -> Manifest:
     files, keep = listed.get("files"), listed.get("keep")
     if not isinstance(files, dict) or not isinstance(keep, bool):
         raise DamagedError(folder, f"{MANIFEST} is unreadable")
-    for name in sorted(files.keys() - set(FILES)):
+    for name in sorted(files.keys() - {*FILES, *OPTIONAL}):
         raise DamagedError(folder, f"{MANIFEST} lists {name[:100]!r}, which is no file of a checkpoint")
     for name in FILES:
         if name not in files:
             raise DamagedError(folder, f"{MANIFEST} does not list {name}")
-    manifest = Manifest(keep, {name: _entry(folder, name, files[name]) for name in FILES})
+    present = [*FILES, *(name for name in OPTIONAL if name in files)]
+    manifest = Manifest(keep, {name: _entry(folder, name, files[name]) for name in present})
     for name, (size, _) in manifest.files.items():
         with _opened(folder, name) as stream:
             found = os.fstat(stream.fileno()).st_size
@@ -108,7 +110,8 @@ def read_state(folder: Path, manifest: Manifest) -> dict[str, Any]:
     """state.json: step ≥ 0, data (integers by name), records_bytes ≥ 0, config.
 
     Raises:
-        DamagedError: it differs from its checksum, or a value is missing or of another type.
+        DamagedError: it differs from its checksum, a value is missing or of another type, or the folder's name is of
+            another step.
     """
     data = _read_short(folder, STATE)
     _compare(folder, STATE, manifest, hashlib.sha256(data).hexdigest())
@@ -116,12 +119,42 @@ def read_state(folder: Path, manifest: Manifest) -> dict[str, Any]:
     for key in ("step", "records_bytes"):
         if not _is_count(state.get(key)):
             raise DamagedError(folder, f"{STATE}: {key} is {_brief(state.get(key))}, not a number ≥ 0")
+    named = _STEP_NAME(folder.name)
+    if named and int(named[1]) != state["step"]:
+        own = f"step_{state['step']}"
+        raise DamagedError(folder, f"it holds {own}: the folder was renamed", f"give it its name back: {own}")
     position = state.get("data")
     if not isinstance(position, dict) or not all(_is_integer(v) for v in position.values()):
         raise DamagedError(folder, f"{STATE}: data is {_brief(position)}, not integers by name")
     if not isinstance(state.get("config"), dict):
         raise DamagedError(folder, f"{STATE}: config is {_brief(state.get('config'))}, not keys and values")
     return state
+
+
+def read_names(folder: Path, manifest: Manifest) -> list[str] | None:
+    """The names of the puzzle table's rows; None where they were not kept.
+
+    Raises:
+        DamagedError: the file differs from its checksum, or holds anything but names.
+    """
+    if IDENTIFIERS_FILE not in manifest.files:
+        return None
+    check_names(folder, manifest)
+    try:
+        return read_identifiers(folder)
+    except UserError as error:
+        raise DamagedError(folder, error.given) from error
+
+
+def check_names(folder: Path, manifest: Manifest) -> None:
+    """Compare the names' file with its checksum, where there is one.
+
+    Raises:
+        DamagedError: it differs.
+    """
+    if IDENTIFIERS_FILE in manifest.files:
+        with _opened(folder, IDENTIFIERS_FILE) as stream:
+            _compare(folder, IDENTIFIERS_FILE, manifest, hashlib.file_digest(stream, "sha256").hexdigest())
 
 
 def _entry(folder: Path, name: str, entry: Any) -> tuple[int, str]:

@@ -27,15 +27,18 @@ class CheckpointWriter:
     failures: what could not be written, one message each.  refused: why the last state is not on disk, None if it is.
     """
 
-    def __init__(self, retention: Retention, sync: Callable[[], None] = nothing) -> None:
+    def __init__(
+        self, retention: Retention, sync: Callable[[], None] = nothing, names: bytes | None = None
+    ) -> None:
         """
         Args:
             sync: brings the records that the checkpoints rely on to the disk, or raises an OSError; is called in
                 the thread before each write.
+            names: identifiers.json, for each checkpoint; see `checkpoints.save`.
         """
         self.failures: list[str] = []
         self.refused: OSError | None = None
-        self._retention, self._sync = retention, sync
+        self._retention, self._sync, self._names = retention, sync, names
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
         self._under_way: Future[None] | None = None
 
@@ -83,7 +86,7 @@ class CheckpointWriter:
     ) -> None:
         try:
             self._sync()
-            checkpoints.save(folder, content, keep)
+            checkpoints.save(folder, content, keep, self._names)
         except OSError as error:
             self.refused = OSError(error.errno or errno.EIO, error.strerror or str(error), str(folder))
             self._lose(folder, content.nbytes(), error)

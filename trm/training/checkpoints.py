@@ -1,6 +1,6 @@
 """A training state on disk: a directory that is either complete or not there.
 
-    checkpoints/step_<n>/  model, ema, optimizer, carry: safetensors    state.json    manifest.json
+    checkpoints/step_<n>/  model, ema, optimizer, carry: safetensors    state.json    identifiers.json    manifest.json
 
 It is written under a temporary name, synced and renamed; the manifest, with sizes and checksums, comes last. What a
 kill leaves half done (`.partial`, `.old`) is put right by `tidy` at the next start. Reading verifies what it reads.
@@ -20,12 +20,15 @@ from torch import Tensor
 
 from trm.checksums import digest
 from trm.errors import UserError
+from trm.puzzles.layout import IDENTIFIERS_FILE
 from trm.training.checkpoint_reading import (
     MANIFEST,
     STATE,
     DamagedError,
+    check_names,
     check_tensors,
     read_manifest,
+    read_names,
     read_state,
     read_tensors,
 )
@@ -35,8 +38,10 @@ from trm.training.training_state import PARTS, TrainingState
 PARTIAL, OLD = ".partial", ".old"
 
 
-def save(folder: Path, content: TrainingState, keep: bool) -> None:
+def save(folder: Path, content: TrainingState, keep: bool, names: bytes | None = None) -> None:
     """Write a checkpoint; `keep` protects it from `prune`. After this returns it survives a power cut.
+
+    names: identifiers.json of the puzzle table's rows; None: it is not kept.
 
     Raises:
         OSError: the system refused (a full disk, say); what was there before is there still.
@@ -47,6 +52,8 @@ def save(folder: Path, content: TrainingState, keep: bool) -> None:
     for part, tensors in content.parts().items():
         _write_tensors(partial / f"{part}.safetensors", tensors)
     (partial / STATE).write_text(json.dumps(content.state, indent=1))
+    if names is not None:
+        (partial / IDENTIFIERS_FILE).write_bytes(names)
     files = {
         f.name: {"bytes": f.stat().st_size, "sha256": _sync_and_hash(f)} for f in sorted(partial.iterdir())
     }
@@ -81,6 +88,7 @@ def load(folder: Path) -> TrainingState:
     """
     manifest = read_manifest(folder)
     state = read_state(folder, manifest)
+    check_names(folder, manifest)
     return TrainingState(**{part: read_tensors(folder, part, manifest) for part in PARTS}, state=state)
 
 
@@ -94,6 +102,7 @@ def load_weights(folder: Path, kind: str = "auto") -> dict[str, Tensor]:
         UserError: averaged weights are asked for, and the run kept none.
     """
     manifest = read_manifest(folder)
+    read_state(folder, manifest)  # a folder under another step's name is noticed
     model = read_tensors(folder, "model", manifest)
     if kind == "raw":
         return model
@@ -105,6 +114,24 @@ def load_weights(folder: Path, kind: str = "auto") -> dict[str, Tensor]:
             "leave --weights out",
         )
     return model | averaged
+
+
+def load_names(folder: Path) -> list[str] | None:
+    """The names of the puzzle table's rows; None for a checkpoint of before they were kept.
+
+    Raises:
+        DamagedError: the file differs from its checksum, or holds no names.
+    """
+    return read_names(folder, read_manifest(folder))
+
+
+def load_state(folder: Path) -> dict[str, Any]:
+    """The step, the configuration and all else that is no tensor.
+
+    Raises:
+        DamagedError: see `read_state`.
+    """
+    return read_state(folder, read_manifest(folder))
 
 
 def steps(root: Path) -> list[Path]:
@@ -123,6 +150,7 @@ def fault(folder: Path) -> str | None:
     try:
         manifest = read_manifest(folder)
         read_state(folder, manifest)
+        check_names(folder, manifest)
         for part in PARTS:
             check_tensors(folder, part, manifest)
     except DamagedError as damaged:
@@ -177,15 +205,15 @@ def _none_left(root: Path, faults: list[str]) -> UserError:
     return UserError(
         "; ".join(faults),
         "one complete checkpoint to resume from",
-        f"restore one, or delete {root} to start over",
+        "restore one from a copy, or start another run (another run_name or checkpoint_path)",
     )
 
 
-def newest_config(root: Path) -> dict[str, Any] | None:
-    """The configuration that the newest checkpoint with a whole state.json was made with; None without one."""
+def newest_state(root: Path) -> dict[str, Any] | None:
+    """state.json of the newest checkpoint in which it is whole; None without one."""
     for folder in steps(root):
         try:
-            return dict(read_state(folder, read_manifest(folder))["config"])
+            return load_state(folder)
         except DamagedError:
             continue
     return None

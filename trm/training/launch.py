@@ -18,6 +18,7 @@ from trm.distributed import Ranks, emulates_bfloat16, join
 from trm.errors import UserError
 from trm.evaluation.evaluate import Evaluator
 from trm.evaluation.table import scores_table
+from trm.hub import is_remote, located
 from trm.model import PuzzleShape, TinyRecursiveModel
 from trm.puzzles.datasets import check_identifiers
 from trm.puzzles.layout import METADATA_FILE, PuzzleMetadata
@@ -40,7 +41,7 @@ from trm.training.run_directory import RunDirectory, import_path
 from trm.training.stop_request import StopRequest
 from trm.training.sweep import gpu_of_worker, in_a_sweep
 from trm.training.trainer import Trainer
-from trm.training.weights import find_checkpoint, load_into, read_weights
+from trm.training.weights import described, find_checkpoint, load_into, read_weights, row_names
 
 HOUR, DAY = 3600.0, 86400.0  # seconds
 
@@ -119,7 +120,7 @@ def make_trainer(
     supervision = make_supervision(arch, data.metadata, supervisions, config.seed)
     run = RunDirectory.of(config)
     if config.load_checkpoint and not checkpoints.steps(run.checkpoints):
-        load_checkpoint(supervision.model, config.load_checkpoint, ranks)
+        load_checkpoint(supervision.model, config.load_checkpoint, ranks, data.identifiers)
     if config.shard_puzzle_emb and supervision.model.puzzle_emb is not None:
         supervision.model.puzzle_emb.shard(ranks)
     supervision.model.to(ranks.device)
@@ -142,16 +143,22 @@ def make_supervision(
     return kind(model, arch.settings)
 
 
-def load_checkpoint(model: TinyRecursiveModel, path: str, ranks: Ranks) -> None:
-    """Start from the weights of another run or of a published checkpoint."""
-    if not Path(path).exists():
+def load_checkpoint(model: TinyRecursiveModel, target: str, ranks: Ranks, identifiers: Sequence[str]) -> None:
+    """Start from the weights of another run, of an export or of a published checkpoint, here or on the hub.
+
+    identifiers: the dataset's names, by which rows of the puzzle embedding are matched.
+    """
+    if not is_remote(target) and not Path(target).exists():
         raise UserError(
-            f"load_checkpoint={path} does not exist", "a run, a checkpoint or a file", "check the path"
+            f"load_checkpoint={target} does not exist",
+            "a run, a checkpoint, an exported folder, a published file, or hf://owner/repository/…",
+            "check the path",
         )
-    checkpoint = find_checkpoint(Path(path))
-    for remark in load_into(model, read_weights(checkpoint), str(checkpoint)):
-        if ranks.is_first:
-            print(remark, flush=True)
+    checkpoint = find_checkpoint(located(target) if is_remote(target) else Path(target))
+    remarks = load_into(model, read_weights(checkpoint), target, row_names(checkpoint), identifiers)
+    if ranks.is_first:
+        loaded = f"load_checkpoint: {described(checkpoint)}; the optimizer and the step start anew"
+        print("\n".join([loaded, *remarks]), flush=True)
 
 
 def check_same_tokens(train: PuzzleMetadata, test: PuzzleMetadata) -> None:

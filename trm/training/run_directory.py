@@ -22,7 +22,7 @@ from trm.config_files import read_config
 from trm.distributed import Ranks
 from trm.errors import UserError, report
 from trm.puzzles.manifest import fingerprint as dataset_fingerprint
-from trm.training.checkpoints import newest_config, steps
+from trm.training.checkpoints import newest_state, steps
 from trm.training.config import FREE_KEYS, RETIRED, TrainConfig, fingerprint
 from trm.whole_files import write_whole
 
@@ -91,7 +91,8 @@ class RunDirectory:
 
     def _known_config(self) -> dict[str, Any] | None:
         """The settings the run began with: the newest checkpoint's, which has a checksum, else config.yaml's."""
-        saved = newest_config(self.checkpoints)
+        state = newest_state(self.checkpoints)
+        saved = None if state is None else dict(state["config"])
         written, problem = self._written_config()
         if saved is None:
             if problem is None or not self.config.is_file():
@@ -101,7 +102,7 @@ class RunDirectory:
                 "training goes on; no whole checkpoint tells what it was, so the settings given now count",
             )
             return None
-        changed = _changes(saved, written) if written is not None else []
+        changed = changes(saved, written) if written is not None else []
         if changed:
             problem = f"{self.config} is not what the run began with: " + "; ".join(changed)
         if problem is not None:
@@ -123,7 +124,7 @@ class RunDirectory:
             return None, error.given
 
     def _check_same(self, known: Mapping[str, Any], given: Mapping[str, Any]) -> None:
-        changed = _changes(known, given)
+        changed = changes(known, given)
         if changed:
             raise UserError(
                 f"{self.path} holds a run with other settings:\n    " + "\n    ".join(changed),
@@ -223,7 +224,7 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """`key: before → now` of each setting that decides a run's numbers."""
     old, new = _flat(before), _flat(now)
     keys = [k for k in sorted(old.keys() | new.keys()) if k.split(".")[0] not in FREE_KEYS | RETIRED.keys()]

@@ -20,6 +20,7 @@ from trm.training.config import TrainConfig
 from trm.training.drift import check_same_weights
 from trm.training.feed import Feed
 from trm.training.guards import Guards
+from trm.training.identifier_names import encoded
 from trm.training.learner import AveragedWeights, Learner
 from trm.training.record_repair import whole_records
 from trm.training.records import SCHEMA, FileRecords, Progress, Sink
@@ -37,6 +38,7 @@ class Trainer:
     """Trains to the end of its configuration; the parts are built in `trm.training.launch`.
 
     records: metrics.jsonl, on the first rank only.  mirrors: further places for the same records.
+    names: identifiers.json of the puzzle table, on the first rank only.  datasets: what state.json says of the data.
     unread: steps and records whose numbers may still be under way from the device, oldest first.
     """
 
@@ -60,12 +62,18 @@ class Trainer:
         self.asked_to_stop = self.asked_to_save = False
         self.scores: dict[str, Any] = {}
         self.evaluated_at, self.steps_here = -1, 0  # steps made by this process
+        self.names = self._names(data) if ranks.is_first else None
+        self.datasets = [*data.described, *evaluator.data.described]
         self.saved: tuple[int, DataPosition, bool] | None = None  # step, data position, kept
         self.records: FileRecords | None = None
         self.writer: CheckpointWriter | None = None
         self.unwritten: OSError | None = None  # what the disk refused to the last
         self.mirrors: list[Sink] = []
         self.progress = Progress(self.last_step, 0, shown=False)
+
+    def _names(self, data: TrainingData) -> bytes | None:
+        """The names that every checkpoint carries beside its puzzle table; None without a table."""
+        return None if self.learner.model.puzzle_emb is None else encoded(data.identifiers)
 
     @property
     def step(self) -> int:
@@ -277,7 +285,8 @@ class Trainer:
                 "records_sha256": self.records.digest(),
                 "skipped": self.learner.skipped,
             }
-            content = TrainingState(**parts, state={**position, "config": asdict(self.config)})
+            position |= {"config": asdict(self.config), "datasets": self.datasets}
+            content = TrainingState(**parts, state=position)
             self.writer.submit(self.run_directory.checkpoints / f"step_{self.step}", snapshot(content), keep)
         self.saved = state
         self.guards.saved()
@@ -315,7 +324,7 @@ class Trainer:
         retention = Retention(
             self.config.keep_last, self.config.keep_every, self.config.keep_best is not None
         )
-        self.writer = CheckpointWriter(retention, self.records.sync)
+        self.writer = CheckpointWriter(retention, self.records.sync, self.names)
 
     def close(self) -> None:
         """Finish what is being written, and close the bar and the records."""

@@ -17,7 +17,7 @@ class TrainingState:
 
     model: weights and puzzle embedding by published name.  ema: averaged parameters, empty without.
     optimizer: moments by `<parameter>/<moment>`.  carry: the slots of all ranks, in slot order.
-    state: step, data position, bytes of metrics.jsonl written so far, resolved configuration; JSON.
+    state: step, data position, bytes of metrics.jsonl written so far, resolved configuration, datasets; JSON.
     """
 
     model: Mapping[str, Tensor]

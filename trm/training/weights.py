@@ -5,7 +5,8 @@ Published: a pickled state dict whose keys start with `_orig_mod.model.inner.` o
 """
 
 import pickle
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from trm.config_files import read_config
 from trm.errors import UserError
+from trm.hub import PUBLISHED
 from trm.model import TinyRecursiveModel, TRMConfig
+from trm.puzzles.layout import IDENTIFIERS_FILE, read_identifiers
 from trm.training import checkpoints
+from trm.training.identifier_names import fill_by_name
 from trm.training.published_pickle import declared_tensors
 from trm.untrusted import shown
 
@@ -45,6 +50,8 @@ def find_checkpoint(path: Path) -> Path:
     """
     if path.is_file() or (path / checkpoints.MANIFEST).is_file() or is_exported(path):
         return path
+    if (path / PUBLISHED_CONFIG).is_file():
+        return _published_in(path)
     root = path / "checkpoints" if (path / "checkpoints").is_dir() else path
     newest, faults = checkpoints.latest(root) if root.is_dir() else (None, [])
     for fault in faults:
@@ -58,9 +65,56 @@ def find_checkpoint(path: Path) -> Path:
     return newest
 
 
+def _published_in(folder: Path) -> Path:
+    """The one checkpoint file beside an all_config.yaml.
+
+    Raises:
+        UserError: there are none, or several.
+    """
+    files = sorted(file for file in folder.iterdir() if file.is_file() and PUBLISHED.fullmatch(file.name))
+    if len(files) == 1:
+        return files[0]
+    raise UserError(
+        f"{folder} holds {len(files) or 'no'} checkpoint files beside its {PUBLISHED_CONFIG}",
+        ", ".join(shown(file.name) for file in files[:MOST_SHOWN]) or "a file such as step_155718",
+        f"name one: --checkpoint {folder}/<file>",
+    )
+
+
 def is_exported(path: Path) -> bool:
     """Whether a folder is an export: weights with their configuration beside them."""
     return (path / EXPORTED_WEIGHTS).is_file() and (path / EXPORTED_CONFIG).is_file()
+
+
+def step_of(checkpoint: Path, config: Mapping[str, Any]) -> int | None:
+    """The step of a checkpoint: of its state, of an export's configuration, or in a file's name; None where none is.
+
+    Raises:
+        UserError: a damaged state.
+    """
+    if is_exported(checkpoint):
+        told = config.get("step")
+        return told if type(told) is int else None
+    if checkpoint.is_dir():
+        return checkpoints.load_state(checkpoint)["step"]
+    numbers = re.findall(r"step_(\d{1,18})(?!\d)", checkpoint.name, re.ASCII)
+    return int(numbers[-1]) if numbers else None
+
+
+def described(checkpoint: Path) -> str:
+    """What `read_weights` takes of a checkpoint, in one line.
+
+    Raises:
+        UserError: a damaged state or configuration.
+    """
+    kind, config = "weights", {}
+    if is_exported(checkpoint):
+        config = read_config(checkpoint / EXPORTED_CONFIG)
+    elif checkpoint.is_dir():
+        averaged = checkpoints.load_state(checkpoint)["config"].get("ema")
+        kind = "averaged weights" if averaged else "weights"
+    step = step_of(checkpoint, config)
+    return f"{kind} of {checkpoint}, {'a step that is not told' if step is None else f'step {step:,}'}"
 
 
 def read_weights(checkpoint: Path, kind: str = "auto") -> dict[str, Tensor]:
@@ -80,6 +134,18 @@ def read_weights(checkpoint: Path, kind: str = "auto") -> dict[str, Tensor]:
             "leave --weights out",
         )
     return read_exported(checkpoint) if checkpoint.is_dir() else read_published(checkpoint)
+
+
+def row_names(checkpoint: Path) -> list[str] | None:
+    """Whose the rows of a checkpoint's puzzle table are; None where it does not tell, as published ones do not.
+
+    Raises:
+        UserError: a damaged list.
+    """
+    if checkpoint.is_dir() and not is_exported(checkpoint):
+        return checkpoints.load_names(checkpoint)
+    folder = checkpoint if checkpoint.is_dir() else checkpoint.parent
+    return read_identifiers(folder) if (folder / IDENTIFIERS_FILE).is_file() else None
 
 
 def read_exported(folder: Path) -> dict[str, Tensor]:
@@ -131,19 +197,42 @@ def _unusable(file: Path, problem: str) -> UserError:
     )
 
 
-def load_into(model: TinyRecursiveModel, weights: Mapping[str, Tensor], source: str) -> list[str]:
-    """Load `weights`; a puzzle table of another size becomes its mean row, as published. Returns remarks.
+def load_into(
+    model: TinyRecursiveModel,
+    weights: Mapping[str, Tensor],
+    source: str,
+    names: Sequence[str] | None = None,
+    wanted: Sequence[str] | None = None,
+) -> list[str]:
+    """Load `weights`, rows of the puzzle table by name. Returns remarks for the user.
+
+    Where one of them does not tell names, a table of as many rows is taken as it is, and one of another length
+    becomes its mean row, as published.
+
+    names: of the rows in `weights`.  wanted: of the dataset's identifiers, which are the model's rows.
 
     Raises:
-        UserError: tensors that are missing, unknown, or of another shape.
+        UserError: tensors that are missing, unknown, or of another shape, or names of another table.
     """
-    weights, own, remarks = dict(weights), model.state_dict(), []
-    rows = weights.get(PUZZLE_ROWS)
-    if rows is not None and PUZZLE_ROWS in own and _same_width_other_length(rows, own[PUZZLE_ROWS]):
-        weights[PUZZLE_ROWS] = rows.mean(0, keepdim=True).expand_as(own[PUZZLE_ROWS])
-        remarks.append(
-            f"{source} has {len(rows)} puzzle embeddings, this dataset {len(own[PUZZLE_ROWS])}: all start at their mean"
+    weights, own = dict(weights), model.state_dict()
+    rows, table = weights.get(PUZZLE_ROWS), own.get(PUZZLE_ROWS)
+    if rows is not None and names is not None and len(names) != len(rows):
+        raise UserError(
+            f"{source} has {len(rows):,} puzzle embeddings and {len(names):,} names in {IDENTIFIERS_FILE}",
+            "a name for each row",
+            "copy or export the checkpoint again, with all of its files",
         )
+    if rows is not None and table is not None and rows.shape[1:] == table.shape[1:]:
+        weights[PUZZLE_ROWS] = table  # filled below, once everything else is known to fit
+    _check_tensors(own, weights, source)
+    remarks = []
+    if rows is not None and table is not None:
+        remarks = _fill_table(table, rows, source, names, wanted)
+    model.load_state_dict(weights)
+    return remarks
+
+
+def _check_tensors(own: Mapping[str, Tensor], weights: Mapping[str, Tensor], source: str) -> None:
     wrong = [f"{k}: missing" for k in own if k not in weights]
     wrong += [f"{k}: not in this architecture" for k in weights if k not in own]
     wrong += [
@@ -158,12 +247,27 @@ def load_into(model: TinyRecursiveModel, weights: Mapping[str, Tensor], source: 
             "the tensors of the configured architecture, with the same shapes",
             "set arch=… and its keys as in the run that the checkpoint comes from (its config.yaml or all_config.yaml)",
         )
-    model.load_state_dict(weights)
-    return remarks
 
 
-def _same_width_other_length(a: Tensor, b: Tensor) -> bool:
-    return a.shape[1:] == b.shape[1:] and len(a) != len(b)
+def _fill_table(
+    table: Tensor, rows: Tensor, source: str, names: Sequence[str] | None, wanted: Sequence[str] | None
+) -> list[str]:
+    if names is not None and wanted is not None:
+        match = fill_by_name(table, rows, names, wanted)
+        return [] if match.as_is else [match.remark(source)]
+    if len(rows) == len(table):
+        table.copy_(rows)
+        if wanted is None or len(rows) == 1:
+            return []
+        return [
+            f"{source} does not tell whose its {len(rows):,} puzzle embeddings are: "
+            "that they are of this dataset's puzzles, in its order, cannot be checked"
+        ]
+    table.copy_(rows.mean(0, keepdim=True).expand_as(table))
+    return [
+        f"{source} has {len(rows):,} puzzle embeddings, this dataset {len(table):,}, and no names that could be "
+        "compared: all start at their mean"
+    ]
 
 
 def check_size(network: TRMConfig, weights: Mapping[str, Tensor], source: str) -> None:

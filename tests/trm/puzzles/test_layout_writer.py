@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from trm.errors import UserError
-from trm.puzzles.layout_writer import BLANK, SplitWriter, check_output, new_dataset, write_identifiers
+from trm.puzzles.layout import BLANK
+from trm.puzzles.layout_writer import SplitWriter, check_output, new_dataset, write_identifiers
 from trm.puzzles.manifest import About
 from trm.puzzles.opening import open_split
 

@@ -15,7 +15,6 @@ from trm.training import checkpoints
 from trm.training.record_repair import whole_records
 from trm.training.records import FileRecords
 from trm.training.retention import mark_best, read_best
-from trm.training.training_state import TrainingState
 
 
 def flip(file: Path, text: str) -> None:
@@ -145,10 +144,10 @@ def test_a_run_whose_last_state_the_disk_refused_does_not_end_well(
 ) -> None:
     save = checkpoints.save
 
-    def full(folder: Path, content: TrainingState, keep: bool) -> None:
+    def full(folder: Path, *rest: Any) -> None:
         if checkpoints.step_of(folder) == 4:
             raise OSError(28, "No space left on device")
-        save(folder, content, keep)
+        save(folder, *rest)
 
     words = ("arch=dis", "max_steps=4", "checkpoint_interval=2")
     with monkeypatch.context() as patched:
