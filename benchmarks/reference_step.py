@@ -73,7 +73,7 @@ class ReferenceStep:
         for average, parameter in zip(self.averages, self.parameters, strict=bool(self.averages)):
             average.lerp_(parameter.detach(), 1 - self.config.ema_rate)
         self.carry, self.steps_done = output.carry, number
-        read = {name: value.tolist() for name, value in output.metrics.items()}
+        read = {name: one.total.tolist() for name, one in output.metrics.items()}
         return {**read, "loss": output.loss.item() / size}
 
     def _lr(self, base: float, number: int) -> float:

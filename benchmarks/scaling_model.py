@@ -82,7 +82,8 @@ class Job:
             network.hidden_size,
             steps + 2 if made.fixed_steps else 0,
             network.dtype.itemsize,
-            2 * steps + (7 if made.fixed_steps else 9),  # energy, and whether it is known, among them
+            2 * (steps + (6 if made.fixed_steps else 8))
+            + 2,  # sums and counts; energy, and whether it is known
             config.ema,
             not network.mlp_t,
             config.shard_puzzle_emb,

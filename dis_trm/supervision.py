@@ -15,6 +15,7 @@ from dis_trm.targets import SCHEDULES, Corruption
 from trm.act import check_loss_type, check_supervision_steps
 from trm.errors import UserError
 from trm.losses import TOKEN_LOSSES, sequence_loss
+from trm.metrics import per_slot
 from trm.model import Latents, TinyRecursiveModel
 from trm.puzzles.batch import Batch
 from trm.randomness import StepRandom
@@ -24,8 +25,8 @@ from trm.supervision import (
     Correctness,
     StepOutput,
     empty_slots,
-    metric_sums,
     start_slots,
+    step_metrics,
 )
 
 SWITCHES = {
@@ -182,8 +183,8 @@ class DISSupervision:
             losses = losses + sequence_loss(self.token_loss, before, frames[:, 0])
         predictions = logits.argmax(-1).int()
         halted = steps >= self.max_steps
-        metrics = metric_sums(Correctness.of(predictions, labels), steps, halted, self.max_steps)
-        metrics["lm_loss"] = losses.detach().sum()
+        metrics = step_metrics(Correctness.of(predictions, labels), steps, halted, self.max_steps)
+        metrics["lm_loss"] = per_slot(losses.detach().sum(), steps)
         loss = (losses * self._step_weight(steps)).sum()
         with torch.no_grad():
             q_halt = model.halting_logits(after.z_H)[:, 0]

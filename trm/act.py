@@ -12,6 +12,7 @@ from torch import Tensor
 
 from trm.errors import UserError
 from trm.losses import TOKEN_LOSSES, sequence_loss
+from trm.metrics import FINISHED, Metric, per_slot
 from trm.model import Latents, TinyRecursiveModel
 from trm.puzzles.batch import Batch
 from trm.randomness import StepRandom
@@ -21,8 +22,8 @@ from trm.supervision import (
     Correctness,
     StepOutput,
     empty_slots,
-    metric_sums,
     start_slots,
+    step_metrics,
 )
 
 
@@ -126,14 +127,16 @@ class ACTSupervision:
         lm_loss = sequence_loss(TOKEN_LOSSES[self.config.loss_type], logits, labels).sum()
         q_halt_loss = _bce_sum(q_halt, correct.whole)
         halted = self._halted(q_halt.detach(), q_continue.detach(), steps, least_steps)
-        metrics = metric_sums(correct, steps, halted, self.max_steps)
-        metrics["lm_loss"], metrics["q_halt_loss"] = lm_loss.detach(), q_halt_loss.detach()
+        metrics = step_metrics(correct, steps, halted, self.max_steps)
+        metrics["lm_loss"] = per_slot(lm_loss.detach(), steps)
+        metrics["q_halt_loss"] = per_slot(q_halt_loss.detach(), steps)
         done = halted & correct.scored
-        metrics["q_halt_accuracy"] = (done & ((q_halt.detach() >= 0) == correct.whole)).sum()
+        halts_right = (done & ((q_halt.detach() >= 0) == correct.whole)).sum()
+        metrics["q_halt_accuracy"] = Metric(halts_right, done.sum(), FINISHED)
         loss, after = lm_loss + 0.5 * q_halt_loss, latents.detached()
         if self._learns_to_continue:
             q_continue_loss = _bce_sum(q_continue, self._continue_target(after, x, steps))
-            metrics["q_continue_loss"] = q_continue_loss.detach()
+            metrics["q_continue_loss"] = per_slot(q_continue_loss.detach(), steps)
             loss = loss + 0.5 * q_continue_loss
         return Advanced(after, halted, loss, logits.detach(), predictions, q_halt.detach(), metrics)
 

@@ -12,6 +12,7 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 import torch
 from torch import Tensor
 
+from trm.metrics import FINISHED, STANDING, Metric
 from trm.model import Latents, TinyRecursiveModel
 from trm.puzzles.batch import IGNORE_LABEL, Batch
 from trm.randomness import StepRandom
@@ -54,7 +55,7 @@ class StepOutput(Generic[C]):
     """What one supervision step gives.
 
     loss: scalar, summed over the slots, with gradient.  logits: `[B, L, V]`, detached.  predictions: `[B, L]` int32.
-    q_halt_logits: `[B]`.  metrics: sums over the slots (see `metric_sums`).
+    q_halt_logits: `[B]`.  metrics: by name; see `trm.metrics`.
     network_calls: passes of the reasoning module that each slot took.
     The slots' step numbers and which have finished are `carry.steps` and `carry.halted`.
     """
@@ -64,7 +65,7 @@ class StepOutput(Generic[C]):
     logits: Tensor
     predictions: Tensor
     q_halt_logits: Tensor
-    metrics: dict[str, Tensor]
+    metrics: dict[str, Metric]
     network_calls: int
 
 
@@ -152,7 +153,7 @@ class Advanced:
     logits: Tensor
     predictions: Tensor
     q_halt_logits: Tensor
-    metrics: dict[str, Tensor]
+    metrics: dict[str, Metric]
 
     def output(self, carry: C, network_calls: int) -> StepOutput[C]:
         """The step's output, with the carry that goes on."""
@@ -177,21 +178,20 @@ class Correctness:
         return cls(right / total.clamp(min=1), right == total, total > 0)
 
 
-def metric_sums(correct: Correctness, steps: Tensor, halted: Tensor, max_steps: int) -> dict[str, Tensor]:
-    """Sums that every supervision reports.
+def step_metrics(correct: Correctness, steps: Tensor, halted: Tensor, max_steps: int) -> dict[str, Metric]:
+    """What every supervision reports.
 
-    count, accuracy, exact_accuracy, steps: over slots that finished with something to score (as published).
-    step_slots, step_accuracy `[N]`: over all slots, by the supervision step at which they stand.
+    accuracy, exact_accuracy, steps: means over slots that finished with something to score (as published).
+    step_accuracy `[N]`: cell accuracy of all slots, by the supervision step at which they stand.
     """
     done = halted & correct.scored
     by_step = torch.zeros(2, max_steps, dtype=torch.float32, device=steps.device)
     values = torch.stack((correct.scored.float(), correct.share * correct.scored))  # [2, B]
     by_step.index_add_(1, steps.long() - 1, values)
-    return {
-        "count": done.sum(),
+    sums = {
         "accuracy": (correct.share * done).sum(),
         "exact_accuracy": (correct.whole & done).sum(),
         "steps": (steps * done).sum(),
-        "step_slots": by_step[0],
-        "step_accuracy": by_step[1],
     }
+    finished = {name: Metric(total, done.sum(), FINISHED) for name, total in sums.items()}
+    return {**finished, "step_accuracy": Metric(by_step[1], by_step[0], STANDING)}

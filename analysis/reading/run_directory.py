@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.reading.evaluations import Evaluation
+from analysis.reading.recorded_metrics import read_metrics
 from analysis.reading.run_files import (
     MOST_STEPS,
     number,
@@ -49,6 +50,8 @@ class Training:
     network_calls: `[R]` passes of the reasoning module in an update, of each slot.
     epoch: `[R]` times that the training data was gone through, NaN where not recorded.
     joules: `[R]` energy of the window, NaN where the device did not report it.
+    metrics: `[R, …]` every other metric by name, of the shape that its last record has; NaN where it is of another,
+    is missing, or is a mean over nothing.
     """
 
     step: NDArray[np.int64]
@@ -59,6 +62,7 @@ class Training:
     network_calls: NDArray[np.int64]
     epoch: NDArray[np.float64]
     joules: NDArray[np.float64]
+    metrics: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -221,6 +225,7 @@ def _training(records: Sequence[Mapping[str, Any]], source: str) -> Training:
             network_calls=np.array([row["network_calls"] for row in rows], dtype=np.int64),
             epoch=np.array([row.get("epoch", np.nan) for row in rows], dtype=np.float64),
             joules=np.array([row["timing"].get("energy_joules", np.nan) for row in rows], dtype=np.float64),
+            metrics=read_metrics([row.get("metrics", {}) for row in rows], source),
         )
     except KeyError as missing:
         raise unreadable(f"a training record of {source} has no key {missing}") from None

@@ -8,9 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from analysis.reading.recorded_metrics import read_metrics
 from analysis.reading.run_directory import Run, read_run
 from tests.analysis.synthetic_run import write_run
 from trm.errors import UserError
+
+RECORDED = Path(__file__).resolve().parents[2] / "analysis/recorded"
 
 
 def test_a_run_gives_its_records_its_latest_evaluation_and_its_samples(run: Run) -> None:
@@ -159,3 +162,19 @@ def test_each_unreadable_run_is_told_what_is_wrong_and_what_to_do(
         read_run(folder)
     assert error.value.allowed
     assert error.value.remedy
+
+
+def test_metrics_of_runs_that_named_no_denominators_are_read_by_name() -> None:
+    run = read_run(next(RECORDED.glob("efficiency_sudoku4/*/metrics.jsonl")).parent)
+    assert run.training.metrics["lm_loss"].shape == run.training.step.shape
+    assert not np.isnan(run.training.metrics["lm_loss"]).any()
+    assert np.nanmax(run.training.metrics["accuracy"]) <= 1
+    assert "step_accuracy" not in run.training.metrics
+
+
+def test_a_metric_is_read_in_the_shape_of_its_last_record_and_what_is_no_number_is_left_out() -> None:
+    recorded = [{"a": [1, None]}, {}, {"a": 3.0, "b": "x"}, {"a": [[1, 2], [3, 4]], "c": [[1], [2, 3]]}]
+    read = read_metrics(recorded, "metrics.jsonl")
+    assert read.keys() == {"a"}
+    assert np.isnan(read["a"][:3]).all()
+    assert read["a"][3].tolist() == [[1, 2], [3, 4]]

@@ -13,6 +13,7 @@ from torch import Tensor
 from dis_trm.supervision import DISConfig, DISSupervision
 from tests.conftest import GOLDEN_DIR
 from trm.act import ACTConfig, ACTSupervision
+from trm.metrics import Metric
 from trm.model import PuzzleShape, TinyRecursiveModel, TRMConfig
 from trm.puzzles.batch import Batch
 
@@ -97,3 +98,8 @@ def relative_error(ours: Tensor, theirs: Tensor) -> float:
     """Largest difference relative to the largest recorded value."""
     ours, theirs = ours.detach().double(), theirs.double()
     return float((ours - theirs).abs().max() / theirs.abs().max().clamp(min=1e-30))
+
+
+def metric_total(metrics: Mapping[str, Metric], name: str) -> float:
+    """What the published code calls a metric: a sum over the slots; `count`, the number of finished examples."""
+    return float(metrics["accuracy"].count if name == "count" else metrics[name].total)

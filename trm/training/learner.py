@@ -15,6 +15,7 @@ from torch.optim import AdamW
 from trm.distributed import Ranks
 from trm.errors import UserError
 from trm.flat_parameters import FlatParameters
+from trm.metrics import Metric, per_update
 from trm.optim import EMA, AdamAtan2, learning_rate, make_optimizer
 from trm.puzzle_embedding import SignSGD
 from trm.puzzles.batch import Batch
@@ -88,6 +89,7 @@ class Learner:
         result = StepResult(number, numbers[0], Arriving(numbers), size, metrics, calls, carry)
         if reduction is not None:
             reduction.wait()
+        metrics |= self._norms()
         if self.checks_first and not result.status.finite:
             self._refuse(result)
         else:
@@ -166,8 +168,8 @@ class Learner:
         if parts["carry"]:
             self._restore_carry(parts["carry"])
 
-    def _accumulate(self, batch: Batch, number: int) -> tuple[Carry, Tensor, dict[str, Tensor], int]:
-        """Gradients of the whole batch, part after part: (slots after it, Σ loss, metric sums, network calls)."""
+    def _accumulate(self, batch: Batch, number: int) -> tuple[Carry, Tensor, dict[str, Metric], int]:
+        """Gradients of the whole batch, part after part: (slots after it, Σ loss, metrics, network calls)."""
         if self.flat is not None:
             self.flat.gradient.zero_()
         if self.model.puzzle_emb is not None:
@@ -180,25 +182,36 @@ class Learner:
         kept: dict[str, Any] = {name: tensor.clone() for name, tensor in carry.tensors().items()}
         carry = replace(carry, **kept)
         size, total, calls, after = slots // parts, torch.zeros((), device=self.ranks.device), 0, carry
-        sums: dict[str, Tensor] = {}
+        sums: dict[str, Metric] = {}
         for start in range(0, slots, size):
             part = slice(start, start + size)
             after, loss, metrics, calls = self._backward(
                 carry.rows(part), batch.rows(part), number, first + start
             )
             total = total + loss
-            sums = {name: sums[name] + value if sums else value for name, value in metrics.items()}
+            sums |= {name: sums[name] + one if name in sums else one for name, one in metrics.items()}
             for name, tensor in after.tensors().items():
                 kept[name][part].copy_(tensor)
         return replace(after, **kept), total, sums, calls
 
     def _backward(
         self, carry: Carry, batch: Batch, number: int, first: int
-    ) -> tuple[Carry, Tensor, dict[str, Tensor], int]:
+    ) -> tuple[Carry, Tensor, dict[str, Metric], int]:
         draws = SeededStepRandom(self.config.seed, number, self.config.global_batch_size, first, len(batch))
         output = self.supervision.step(carry, batch, draws)
         (output.loss / self.config.global_batch_size).backward()
         return output.carry, output.loss.detach().double(), output.metrics, output.network_calls
+
+    def _norms(self) -> dict[str, Metric]:
+        """Euclidean norms of the network's trained weights and of their gradient over the global batch, which all
+        ranks have alike, as they are before the update; the puzzle embedding is not among them."""
+        if self.flat is None:
+            return {}
+        vectors = {"gradient_norm": self.flat.gradient, "parameter_norm": self.flat.vector.detach()}
+        return {
+            name: per_update(torch.linalg.vector_norm(vector, dtype=torch.float64), self.ranks.is_first)
+            for name, vector in vectors.items()
+        }
 
     def _wrong(self, loss: Tensor) -> Tensor:
         """1 if the loss or a gradient of this rank is not finite, else 0; a float64 scalar on the device."""
@@ -228,6 +241,8 @@ class Learner:
             f"a gradient of step {number}" if math.isfinite(loss) else f"the loss of step {number} ({loss})"
         )
         known = {k: self.last_record[k] for k in ("step", "loss", "lr", "metrics") if k in self.last_record}
+        if "metrics" in known:  # numbers; what has many is too long to tell
+            known["metrics"] = {k: v for k, v in known["metrics"].items() if isinstance(v, float)}
         before = f"; last record: {json.dumps(known)}" if known else ""
         return f"{what}, on rank {self.ranks.rank} {where}{before},"
 

@@ -13,6 +13,7 @@ from trm.errors import UserError
 from trm.whole_files import write_whole
 
 BEST = "best.json"
+LOWER_IS_BETTER = ("lm_loss",)  # of the metrics that may tell the best checkpoint
 
 
 @dataclass(frozen=True)
@@ -53,10 +54,10 @@ class Best:
     step: int
 
     def beats(self, other: "Best") -> bool:
-        """Higher is better, except of a loss; another metric starts anew."""
+        """Higher is better, except of LOWER_IS_BETTER; another metric starts anew."""
         if self.metric != other.metric:
             return True
-        return self.value < other.value if self.metric.endswith("loss") else self.value > other.value
+        return self.value < other.value if self.metric in LOWER_IS_BETTER else self.value > other.value
 
 
 def superfluous(held: Iterable[Held], retention: Retention, best: Best | None) -> list[int]:

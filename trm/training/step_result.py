@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from trm.errors import UserError
+from trm.metrics import Metric
 from trm.supervision import Carry
 
 
@@ -49,7 +50,7 @@ class Status:
 class StepResult:
     """One step. The numbers may still be under way from the device; `status` waits for them.
 
-    metrics: sums over this rank's slots (see `trm.supervision.metric_sums`), on the device.
+    metrics: of this rank, on the device (see `trm.metrics`).
     network_calls: passes of the reasoning module that each slot took.  carry: the slots after it.
     """
 
@@ -59,7 +60,7 @@ class StepResult:
         Arriving  # over all ranks: Σ loss, ranks with a non-finite number, ranks that ask to stop, to save
     )
     batch_size: int
-    metrics: dict[str, Tensor]
+    metrics: dict[str, Metric]
     network_calls: int
     carry: Carry
 

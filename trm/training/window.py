@@ -1,52 +1,100 @@
 """What the steps since the last record amount to: summed on the device, read when the sums have arrived."""
 
 import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from trm.distributed import Ranks
 from trm.energy import EnergyMeter
+from trm.metrics import Metric
 from trm.training.step_result import Arriving, StepResult
+
+STEP_ACCURACY = "step_accuracy"  # has its own place in a record
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a metric's numbers lie among the sums: first those of its total, then those of its count."""
+
+    name: str
+    per: str
+    total: tuple[int, ...]  # shapes
+    count: tuple[int, ...]
+
+    @classmethod
+    def of(cls, name: str, metric: Metric) -> "Place":
+        """The place of a metric."""
+        return cls(name, metric.per, tuple(metric.total.shape), tuple(metric.count.shape))
+
+    def take(self, numbers: list[float]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Total and count from the front of `numbers`, which loses them."""
+        arrays = []
+        for shape in (self.total, self.count):
+            size = int(np.prod(shape, dtype=np.int64))
+            arrays.append(np.array(numbers[:size], np.float64).reshape(shape))
+            del numbers[:size]
+        return arrays[0], arrays[1]
+
+
+Layout = tuple[Place, ...]
 
 
 @dataclass
 class Window:
-    """Sums over the steps since the last record; closed at every checkpoint, so never part of a state."""
+    """Sums over the steps since the last record; closed at every checkpoint, so never part of a state.
+
+    sums: totals and counts of the metrics, side by side in one vector for all steps that report the same ones.
+    """
 
     steps: int = 0
     network_calls: int = 0
     loss: Tensor | None = None  # Σ over steps of the global batch's loss
-    sizes: dict[str, int] = field(default_factory=dict)  # of each metric, in their order in `sums`
-    sums: Tensor | None = None
+    sums: dict[Layout, Tensor] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
 
     def add(self, result: StepResult) -> None:
         """Take in a step."""
         self.steps += 1
         self.network_calls = result.network_calls
-        metrics = [value.detach().double().flatten() for _, value in sorted(result.metrics.items())]
-        self.sizes = {name: value.numel() for name, value in sorted(result.metrics.items())}
-        packed = torch.cat(metrics)
-        self.sums = packed if self.sums is None else self.sums + packed
         self.loss = result.loss if self.loss is None else self.loss + result.loss
+        self.report(result.metrics)
+
+    def report(self, metrics: Mapping[str, Metric]) -> None:
+        """Take in metrics; every rank must report the same ones.
+
+        Raises:
+            ValueError: a count does not fit its total, or a metric is of another shape than before.
+        """
+        if not metrics:
+            return
+        named = sorted(metrics.items())
+        layout = tuple(Place.of(name, metric) for name, metric in named)
+        if layout not in self.sums:
+            _check(layout, self.sums)
+        packed = torch.cat(
+            [part.detach().double().flatten() for _, one in named for part in (one.total, one.count)]
+        )
+        self.sums[layout] = self.sums[layout] + packed if layout in self.sums else packed
 
     def close(
         self, ranks: Ranks, header: dict[str, Any], global_batch_size: int, meter: EnergyMeter
     ) -> "ClosedWindow":
         """The record of this window, over all ranks; every rank must call it, after at least one step."""
-        assert self.sums is not None
         assert self.loss is not None
-        energy = self.sums.new_tensor([meter.spent(), meter.known])
-        numbers = torch.cat((self.loss.reshape(1), ranks.sum_(torch.cat((energy, self.sums)))))
+        energy = self.loss.new_tensor([meter.spent(), meter.known])
+        summed = ranks.sum_(torch.cat((energy, *self.sums.values())))
+        numbers = torch.cat((self.loss.reshape(1), summed))
         seconds = time.monotonic() - self.started
         slots = self.steps * global_batch_size
-        metrics = {f"metrics/{name}": size for name, size in self.sizes.items()}
-        sizes = {"loss": 1, "joules": 1, "meters": 1, **metrics}
         header = {**header, "network_calls": self.network_calls}
-        return ClosedWindow(header, sizes, Arriving(numbers), slots, seconds)
+        places = [place for layout in self.sums for place in layout]
+        return ClosedWindow(header, places, Arriving(numbers), slots, seconds)
 
 
 @dataclass(frozen=True)
@@ -54,26 +102,22 @@ class ClosedWindow:
     """A record whose numbers may still be under way; `record` waits for them."""
 
     header: dict[str, Any]
-    sizes: dict[str, int]
+    places: list[Place]
     numbers: Arriving
     slots: int
     seconds: float
 
     def record(self) -> dict[str, Any]:
         """Means over the window, for metrics.jsonl."""
-        values, at = self.numbers.read(), 0
-        sums: dict[str, Any] = {}
-        for name, size in self.sizes.items():
-            part = values[at : at + size]
-            sums[name.removeprefix("metrics/")] = part if name.startswith("metrics/step_") else part[0]
-            at += size
-        loss, joules, meters = sums.pop("loss"), sums.pop("joules"), sums.pop("meters")
+        loss, joules, meters, *rest = self.numbers.read()
         energy = {"energy_joules": joules} if meters else {}
+        means, denominators = _divided(self.places, rest)
         return {
             **self.header,
             "loss": loss / self.slots,
-            "metrics": _means(sums, self.slots),
-            "step_accuracy": _step_accuracy(sums),
+            STEP_ACCURACY: means.pop(STEP_ACCURACY, []),
+            "metrics": means,
+            "denominators": denominators,
             "timing": {
                 "seconds": self.seconds,
                 "examples_per_second": self.slots / self.seconds,
@@ -82,18 +126,32 @@ class ClosedWindow:
         }
 
 
-def _means(sums: dict[str, Any], slots: int) -> dict[str, float]:
-    """Losses per slot; the rest per finished example, and nothing of these when none finished (as published)."""
-    count = sums["count"]
-    means = {name: value / slots for name, value in sums.items() if name.endswith("loss")}
-    if count:
-        scalar = {n: v for n, v in sums.items() if not n.endswith("loss") and not isinstance(v, list)}
-        means |= {name: value / count for name, value in scalar.items()}
-        means["count"] = count
-    return means
+def _check(layout: Layout, others: Iterable[Layout]) -> None:
+    shapes = {place.name: place.total for other in others for place in other}
+    for place in layout:
+        ends = zip(reversed(place.count), reversed(place.total), strict=False)
+        if len(place.count) > len(place.total) or any(count not in (1, total) for count, total in ends):
+            raise ValueError(f"metric {place.name}: a count {place.count} of a total {place.total}")
+        if shapes.get(place.name, place.total) != place.total:
+            raise ValueError(f"metric {place.name} is of shape {place.total} after {shapes[place.name]}")
 
 
-def _step_accuracy(sums: dict[str, Any]) -> list[float | None]:
-    """Cell accuracy at each supervision step, None where no slot stood."""
-    pairs = zip(sums["step_accuracy"], sums["step_slots"], strict=True)
-    return [share / slots if slots else None for share, slots in pairs]
+def _divided(places: list[Place], numbers: list[float]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """By metric: the mean, and what it is a mean over with how many there were."""
+    sums: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
+    for place in places:
+        total, count = place.take(numbers)
+        before = sums.get(place.name)
+        sums[place.name] = (total, count) if before is None else (before[0] + total, before[1] + count)
+    per = {place.name: place.per for place in places}
+    means = {name: _mean(*sums[name]) for name in sorted(sums)}
+    return means, {name: {"per": per[name], "count": sums[name][1].tolist()} for name in means}
+
+
+def _mean(total: NDArray[np.float64], count: NDArray[np.float64]) -> Any:
+    """total / count for JSON: None where nothing was counted, or where it is not finite."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = np.asarray(total / count)
+    held = mean.astype(object)
+    held[~np.isfinite(mean)] = None
+    return held.tolist()

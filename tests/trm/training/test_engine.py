@@ -98,7 +98,10 @@ def test_gradients_of_parts_add_up_to_the_whole_batchs(make, parts: int) -> None
         one, other = (one.step(batch(8, seed)) for one in (whole, cut))
         assert one.status.loss == pytest.approx(other.status.loss, rel=1e-6)
         for name, value in one.metrics.items():
-            torch.testing.assert_close(value.double(), other.metrics[name].double(), rtol=1e-6, atol=1e-6)
+            torch.testing.assert_close(
+                value.total.double(), other.metrics[name].total.double(), rtol=1e-6, atol=1e-6
+            )
+            assert torch.equal(value.count, other.metrics[name].count)
         assert torch.equal(one.carry.halted, other.carry.halted)
     assert whole.flat is not None
     assert cut.flat is not None
