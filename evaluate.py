@@ -9,20 +9,21 @@ python evaluate.py --pool runs/arc_mini_dis/scored/step_5694 runs/arc_mini_dis/s
 
 import argparse
 from collections.abc import Callable
-from pathlib import Path
 
 from dis_trm.guidance import GuidanceProbe
 from dis_trm.supervision import DISSupervision
 from trm.act import ACTSupervision
-from trm.command_line import CommandLine, integer, number, run_command
+from trm.command_line import AUGMENTATIONS, COUNT, SEED, CommandLine, integer, local_path, number, run_command
 from trm.compilation import COMPILE_CHOICES
 from trm.distributed import DEVICE_CHOICES
 from trm.errors import UserError
 from trm.evaluation.arc_ranking import DEFAULT_RANKING, RANKINGS
 from trm.evaluation.memory import IDENTIFIER_CHOICES
 from trm.puzzles.selection import Selection
+from trm.ranges import MOST_STEPS
 from trm.scoring.comparing import compare_folders
-from trm.scoring.one_task import AUGMENTATIONS, TaskRequest, run_task
+from trm.scoring.one_task import AUGMENTATIONS as USUAL_AUGMENTATIONS
+from trm.scoring.one_task import TaskRequest, run_task
 from trm.scoring.pooling import pool
 from trm.scoring.request import ScoringRequest
 from trm.scoring.score import score
@@ -35,25 +36,23 @@ SUPERVISIONS = {"act": ACTSupervision, "dis": DISSupervision}
 
 def command_line() -> CommandLine:
     """Every flag."""
-    assert __doc__ is not None
-    summary, examples = __doc__.split("\n\n", 1)
-    line = CommandLine("evaluate.py", summary, examples)
+    line = CommandLine("evaluate.py", __doc__)
     add = line.add_argument
     add("target", nargs="?", help="a run, a checkpoint, an exported folder, a published file, or hf://…")
     add("--checkpoint", help="the same, in the published form")
-    add("--config", type=Path, help="config.yaml or all_config.yaml (default: the checkpoint's own)")
+    add("--config", type=local_path, help="config.yaml or all_config.yaml (default: the checkpoint's own)")
     add(
         "--weights", choices=WEIGHT_KINDS, default="auto", help="auto: averaged where the run kept an average"
     )
     add("--data-path", nargs="+", default=[], help="test data (default: the configuration's)")
-    add("--steps", type=integer(1), help="supervision steps of an answer (default: as trained)")
+    add("--steps", type=integer(1, MOST_STEPS), help="supervision steps of an answer (default: as trained)")
     add(
         "--num-aug",
-        type=integer(0),
+        type=AUGMENTATIONS,
         help="augmentations of each task besides itself (default: the dataset's)",
     )
     add("--tasks", nargs="+", default=[], help="names of the tasks to evaluate (default: all)")
-    add("--first-tasks", type=integer(1), help="only so many tasks, in the dataset's order")
+    add("--first-tasks", type=COUNT, help="only so many tasks, in the dataset's order")
     add(
         "--identifiers",
         choices=IDENTIFIER_CHOICES,
@@ -61,14 +60,19 @@ def command_line() -> CommandLine:
         help="ablation of the puzzle embedding",
     )
     add(
-        "--guidance", nargs="+", type=number(), default=[], metavar="W", help="also decode (1-w) ref + w cond"
+        "--guidance",
+        nargs="+",
+        type=number(-1000, 1000),
+        default=[],
+        metavar="W",
+        help="also decode (1-w) ref + w cond",
     )
     add("--margin", action="store_true", help="keep the advantage margin of each step and position")
     add("--rank-by", choices=tuple(RANKINGS), default=DEFAULT_RANKING, help="how ARC votes rank")
-    add("--batch-size", type=integer(1), help="examples at a time over all ranks (default: what fits)")
+    add("--batch-size", type=integer(1, 2**24), help="examples at a time over all ranks (default: what fits)")
     add("--device", choices=DEVICE_CHOICES, default="auto")
     add("--compile", choices=COMPILE_CHOICES, default="auto")
-    add("--output-dir", type=Path, help="where the results go (default: beside the checkpoint)")
+    add("--output-dir", type=local_path, help="where the results go (default: beside the checkpoint)")
     add("--overwrite", action="store_true", help="put away the results that are there")
     add("--save-outputs", nargs="+", choices=SAVED_OUTPUTS, default=[], help="keep these arrays as .npz, too")
     _add_other_jobs(line)
@@ -80,15 +84,22 @@ def _add_other_jobs(line: CommandLine) -> None:
     add = line.add_argument
     add("--task", metavar="FILE[:NAME]", help="answer this ARC task (JSON) and draw it")
     add("--embedding", choices=EMBEDDINGS, default="auto", help="with --task: the puzzle embedding to use")
-    add("--adapt", type=integer(0), default=0, help="with --task: steps that fit its puzzle embedding first")
-    add("--adapt-lr", type=number(0), help="with --adapt: its learning rate (default: the run's)")
-    add("--seed", type=integer(0), default=0, help="with --task: of its augmentations and the adaptation")
-    add("--compare", nargs=2, type=Path, metavar="FOLDER", help="test the difference of two evaluations")
+    add(
+        "--adapt",
+        type=integer(0, 10**6),
+        default=0,
+        help="with --task: steps that fit its puzzle embedding first",
+    )
+    add("--adapt-lr", type=number(0, 1), help="with --adapt: its learning rate (default: the run's)")
+    add("--seed", type=SEED, default=0, help="with --task: of its augmentations and the adaptation")
+    add(
+        "--compare", nargs=2, type=local_path, metavar="FOLDER", help="test the difference of two evaluations"
+    )
     add("--common", action="store_true", help="with --compare: on the tasks that both have")
     add(
         "--pool",
         nargs="+",
-        type=Path,
+        type=local_path,
         metavar="FOLDER",
         help="let the answers of several evaluations vote together",
     )
@@ -149,7 +160,7 @@ def _task_request(target: str, given: argparse.Namespace) -> TaskRequest:
         weights=given.weights,
         data_paths=given.data_path,
         embedding=given.embedding,
-        augmentations=AUGMENTATIONS if given.num_aug is None else given.num_aug,
+        augmentations=USUAL_AUGMENTATIONS if given.num_aug is None else given.num_aug,
         adapt=given.adapt,
         adapt_lr=given.adapt_lr,
         steps=given.steps,

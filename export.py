@@ -4,11 +4,10 @@ python export.py runs/arc_mini_dis --to hub --output-dir exports/arc_mini_dis
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from dis_trm.supervision import DISSupervision
 from trm.act import ACTSupervision
-from trm.command_line import CommandLine, run_command
+from trm.command_line import CommandLine, local_path, run_command
 from trm.publishing.exporting import FORMS, ExportRequest, export
 from trm.training.weights import WEIGHT_KINDS
 
@@ -17,20 +16,20 @@ SUPERVISIONS = {"act": ACTSupervision, "dis": DISSupervision}
 
 def parse(arguments: Sequence[str] | None = None) -> ExportRequest:
     """The request on a command line, or on this process's own."""
-    assert __doc__ is not None
-    summary, example = __doc__.split("\n\n", 1)
-    line = CommandLine("export.py", summary, example)
+    line = CommandLine("export.py", __doc__)
     line.add_argument("target", help="a run, a checkpoint directory, a published file, an export, or hf://…")
     line.add_argument("--to", required=True, choices=FORMS, help="the form")
-    line.add_argument("--output-dir", required=True, type=Path, help="the folder to make")
+    line.add_argument("--output-dir", required=True, type=local_path, help="the folder to make")
     line.add_argument(
-        "--config", type=Path, help="config.yaml or all_config.yaml (default: the checkpoint's own)"
+        "--config", type=local_path, help="config.yaml or all_config.yaml (default: the checkpoint's own)"
     )
     line.add_argument(
         "--weights", choices=WEIGHT_KINDS, default="auto", help="auto: averaged where the run kept an average"
     )
     line.add_argument(
-        "--evaluation", type=Path, help="a folder with the scores for the card (default: the run's newest)"
+        "--evaluation",
+        type=local_path,
+        help="a folder with the scores for the card (default: the run's newest)",
     )
     line.add_argument("--license", help="of the weights, for the card (default: MIT for a run of ours)")
     line.add_argument("--push", metavar="OWNER/REPOSITORY", help="also upload it to the hub")

@@ -7,7 +7,6 @@ more steps, stopping early. Runs on different datasets, or on one dataset split 
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from matplotlib.figure import Figure
 
@@ -24,7 +23,7 @@ from analysis.methods import Method, evaluated, group
 from analysis.metrics import Metric, metric_for
 from analysis.reading.many_runs import figures_of, read_runs
 from analysis.reading.run_directory import Run
-from trm.command_line import CommandLine, run_command
+from trm.command_line import CommandLine, local_path, run_command
 from trm.errors import UserError
 
 MOST_COLUMNS = 6  # runs that have a column each in the table
@@ -97,17 +96,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Raises:
         UserError: no run can be read, there is only one, or they are of different datasets.
     """
-    assert __doc__ is not None
     example = "  python -m analysis.compare runs/arc_mini_dis runs/arc_mini_trm"
     parser = CommandLine("python -m analysis.compare", __doc__, example)
     parser.add_argument(
-        "runs", type=Path, nargs="+", metavar="run", help="two runs or more, folders of runs, or patterns"
+        "runs",
+        type=local_path,
+        nargs="+",
+        metavar="run",
+        help="two runs or more, folders of runs, or patterns",
     )
     parser.add_argument(
         "--metric", help="exact, cell, solved, ARC/pass@2 … (default: what counts for the data)"
     )
     parser.add_argument(
-        "--figures-dir", type=Path, help="where the figures go (default: figures/ of the first)"
+        "--figures-dir", type=local_path, help="where the figures go (default: figures/ of the first)"
     )
     options = parser.parse(arguments)
     read = read_runs(options.runs)

@@ -14,7 +14,7 @@ from analysis.comparing.ablation_figures import answer_column, answer_figure, tr
 from analysis.comparing.ablation_tables import tables
 from analysis.comparing.like_for_like import by_dataset
 from analysis.reading.many_runs import ManyRuns, figures_of, read_runs
-from trm.command_line import CommandLine, number, run_command
+from trm.command_line import CommandLine, local_path, number, run_command
 
 EXAMPLE = """\
   python -m analysis.efficiency runs/efficiency_sudoku4-* --target-accuracy 0.9"""
@@ -53,12 +53,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Raises:
         UserError: no run can be read, or one has no such metric.
     """
-    assert __doc__ is not None
     parser = CommandLine("python -m analysis.efficiency", __doc__, EXAMPLE)
     parser.add_argument(
-        "runs", type=Path, nargs="+", metavar="run", help="runs, folders of runs, or patterns"
+        "runs", type=local_path, nargs="+", metavar="run", help="runs, folders of runs, or patterns"
     )
-    parser.add_argument("--figures-dir", type=Path, help="where all goes (default: figures/ beside the runs)")
+    parser.add_argument(
+        "--figures-dir", type=local_path, help="where all goes (default: figures/ beside the runs)"
+    )
     parser.add_argument(
         "--metric", help="exact, cell, solved, ARC/pass@2 … (default: what counts for the data)"
     )

@@ -15,7 +15,7 @@ from analysis import style
 from analysis.drawing.arc_pictures import ArcGrids
 from analysis.drawing.pictures import Example, ExamplePicture
 from analysis.drawing.puzzle_pictures import PICTURES, picture_of
-from trm.command_line import CommandLine, integer, run_command
+from trm.command_line import COUNT_OR_NONE, CommandLine, local_path, run_command
 from trm.errors import UserError
 from trm.puzzles.batch import IGNORE_LABEL
 from trm.puzzles.layout import read_test_puzzles
@@ -148,19 +148,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Raises:
         UserError: a dataset cannot be read or drawn.
     """
-    assert __doc__ is not None
     example = "  python -m analysis.puzzle_gallery data/nqueens-8 data/cube-2x2x2 --output docs/puzzles"
     parser = CommandLine("python -m analysis.puzzle_gallery", __doc__, example)
-    parser.add_argument("datasets", type=Path, nargs="+", metavar="dataset", help="dataset folders")
+    parser.add_argument("datasets", type=local_path, nargs="+", metavar="dataset", help="dataset folders")
     parser.add_argument(
         "--output",
-        type=Path,
+        type=local_path,
         default=Path("puzzles"),
         help="where it goes, without suffix: .png and .pdf (puzzles)",
     )
     parser.add_argument("--split", default="train", help="of which the example is (train)")
     parser.add_argument(
-        "--example", type=integer(0), default=0, help="which example of the split, from 0 (0)"
+        "--example", type=COUNT_OR_NONE, default=0, help="which example of the split, from 0 (0)"
     )
     options = parser.parse(arguments)
     blocks = [read_block(dataset, options.split, options.example) for dataset in options.datasets]

@@ -22,7 +22,7 @@ from analysis.methods import group
 from analysis.metrics import metric_for
 from analysis.reading.many_runs import ManyRuns, read_runs
 from analysis.reading.run_directory import Run
-from trm.command_line import CommandLine, run_command
+from trm.command_line import CommandLine, local_path, run_command
 
 TITLE = "Claims against achieved"
 
@@ -85,15 +85,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Raises:
         UserError: a path is not there or holds no run, or none can be read.
     """
-    assert __doc__ is not None
     parser = CommandLine(
         "python -m analysis.report", __doc__, "  python -m analysis.report runs --output-dir report"
     )
     parser.add_argument(
-        "runs", type=Path, nargs="*", metavar="run", help="runs, folders of runs, or patterns"
+        "runs", type=local_path, nargs="*", metavar="run", help="runs, folders of runs, or patterns"
     )
     parser.add_argument(
-        "--output-dir", type=Path, default=Path("report"), help="where all goes (default: report)"
+        "--output-dir", type=local_path, default=Path("report"), help="where all goes (default: report)"
     )
     options = parser.parse(arguments)
     read = read_runs(options.runs) if options.runs else ManyRuns([], [])

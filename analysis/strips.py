@@ -7,7 +7,6 @@ S supervision steps, L tokens.
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -21,7 +20,7 @@ from analysis.drawing.pictures import Example, Picture
 from analysis.drawing.sheets import Row, Sheet, Space
 from analysis.reading.run_directory import Run, Samples, read_run
 from analysis.reading.stored_answers import StoredAnswers, stored_answers
-from trm.command_line import CommandLine, integer, run_command
+from trm.command_line import COUNT, CommandLine, local_path, run_command
 from trm.errors import UserError
 
 USUAL, ROWS = 6, 6  # examples without another wish; on a sheet
@@ -155,7 +154,7 @@ def mean_margin(of_step: NDArray[np.float64]) -> str:
 def add_choice(parser: CommandLine, most: int) -> None:
     """The flags that say which examples are drawn; `most` without another wish."""
     add = parser.add_argument
-    add("run", type=Path, help="a run directory")
+    add("run", type=local_path, help="a run directory")
     add(
         "--examples",
         nargs="+",
@@ -168,7 +167,7 @@ def add_choice(parser: CommandLine, most: int) -> None:
         group.add_argument(
             f"--{kind}", dest="kind", action="store_const", const=kind, help=f"those {KIND_WORDS[kind]}"
         )
-    add("--most", type=integer(1), default=most, help=f"examples, unless named ({most})")
+    add("--most", type=COUNT, default=most, help=f"examples, unless named ({most})")
     add("--dataset", help="of which they are (the first of the run)")
     add("--evaluation", metavar="NAME", help="a folder of scored/ or evaluations/ (the newest with answers)")
 
@@ -196,11 +195,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Raises:
         UserError: the run cannot be read, or has nothing of what is asked for.
     """
-    assert __doc__ is not None
     example = "  python -m analysis.strips runs/arc_mini_dis --fixed-late"
     parser = CommandLine("python -m analysis.strips", __doc__, example)
     add_choice(parser, USUAL)
-    parser.add_argument("--output-dir", type=Path, help="where the figures go (default: <run>/figures)")
+    parser.add_argument("--output-dir", type=local_path, help="where the figures go (default: <run>/figures)")
     options = parser.parse(arguments)
     figures = strips(chosen_by(options))
     name = f"strips_{options.kind.replace('-', '_')}" if options.kind else "strips"

@@ -12,7 +12,7 @@ from analysis.learning_curves import learning_curves
 from analysis.reading.evaluations import Evaluation, TaskScores
 from analysis.reading.run_directory import Run, read_run
 from analysis.strips import strips_of_samples
-from trm.command_line import CommandLine, run_command
+from trm.command_line import CommandLine, local_path, run_command
 from trm.evaluation.arc_outputs import task_shares
 from trm.evaluation.intervals import bootstrap_interval
 from trm.evaluation.scorers.base import SOLVED
@@ -165,12 +165,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Raises:
         UserError: the run cannot be read.
     """
-    assert __doc__ is not None
     parser = CommandLine(
         "python -m analysis.summary", __doc__, "  python -m analysis.summary runs/arc_mini_dis"
     )
-    parser.add_argument("run", type=Path, help="a run directory")
-    parser.add_argument("--figures-dir", type=Path, help="where the figures go (default: <run>/figures)")
+    parser.add_argument("run", type=local_path, help="a run directory")
+    parser.add_argument(
+        "--figures-dir", type=local_path, help="where the figures go (default: <run>/figures)"
+    )
     options = parser.parse(arguments)
     run = read_run(options.run)
     print(summary(run), end="\n\n")

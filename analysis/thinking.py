@@ -24,7 +24,7 @@ from analysis.strips import (
     mean_margin,
     sureness,
 )
-from trm.command_line import CommandLine, integer, run_command
+from trm.command_line import CommandLine, integer, local_path, run_command
 from trm.errors import UserError
 
 USUAL = 4  # examples without another wish
@@ -121,12 +121,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Raises:
         UserError: the output is no GIF, or the run cannot be read or has nothing of what is asked for.
     """
-    assert __doc__ is not None
     example = "  python -m analysis.thinking runs/arc_mini_dis --fixed-late --most 3"
     parser = CommandLine("python -m analysis.thinking", __doc__, example)
     add_choice(parser, USUAL)
     parser.add_argument("--fps", type=integer(1, 20), default=1, help="steps shown in a second (1)")
-    parser.add_argument("--output", type=Path, help="the file (default: <run>/figures/thinking.gif)")
+    parser.add_argument("--output", type=local_path, help="the file (default: <run>/figures/thinking.gif)")
     options = parser.parse(arguments)
     file = options.output or options.run / "figures" / "thinking.gif"
     if file.suffix.lower() != ".gif":

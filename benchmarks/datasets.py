@@ -23,6 +23,7 @@ from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
+from trm.command_line import CommandLine, local_path, path_or_address, run_command
 from trm.evaluation.table import table
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -94,13 +95,15 @@ def main() -> None:
 
 def arguments() -> argparse.Namespace:
     """The command line."""
-    line = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    line = CommandLine("python -m benchmarks.datasets", __doc__)
     for name, what in SOURCES.items():
-        line.add_argument(f"--{name}", help=what)
+        line.add_argument(f"--{name}", type=path_or_address, help=what)
     line.add_argument("--only", nargs="+", choices=BUILDS, help="these builds only")
-    line.add_argument("--json", type=Path, help="write the figures here too")
-    line.add_argument("--scratch", type=Path, help="where the datasets are built (and deleted); up to 8 GB")
-    given = line.parse_args()
+    line.add_argument("--json", type=local_path, help="write the figures here too")
+    line.add_argument(
+        "--scratch", type=local_path, help="where the datasets are built (and deleted); up to 8 GB"
+    )
+    given = line.parse()
     for name in given.only or ():
         for source in _missing(name, {key: value for key, value in vars(given).items() if value}):
             line.error(f"{name} needs --{source}")
@@ -169,4 +172,4 @@ def as_table(costs: list[Cost]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main, interrupted="interrupted; nothing was written")

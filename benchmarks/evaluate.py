@@ -23,7 +23,7 @@ import torch
 from benchmarks import figures, machine, results_table
 from benchmarks.configurations import Configuration, chosen
 from benchmarks.train_step import spread
-from trm.command_line import CommandLine, integer, run_command
+from trm.command_line import AUGMENTATIONS, COUNT, CommandLine, integer, local_path, run_command
 from trm.compilation import COMPILE_CHOICES, compile_forward
 from trm.distributed import DEVICE_CHOICES, Ranks, choose_device
 from trm.errors import UserError
@@ -133,16 +133,16 @@ def command_line() -> CommandLine:
     line = CommandLine(f"python -m {PROGRAM}", ABOUT, EXAMPLE)
     add = line.add_argument
     add("--models", nargs="+", default=["dis-compact", "trm-compact"], help="<method>-<size> (both compact)")
-    add("--data", type=Path, help="an ARC dataset with a test split (a small one is built)")
+    add("--data", type=local_path, help="an ARC dataset with a test split (a small one is built)")
     add("--max-grid-size", type=integer(1, 30), default=6, help="of the tasks in the built one (6)")
-    add("--num-aug", type=integer(0), default=20, help="augmentations of a task in the built one (20)")
-    add("--batch", type=integer(1), help="examples at a time (16, on a GPU 128)")
+    add("--num-aug", type=AUGMENTATIONS, default=20, help="augmentations of a task in the built one (20)")
+    add("--batch", type=COUNT, help="examples at a time (16, on a GPU 128)")
     add("--dtype", choices=[*FORWARD_DTYPES], help="(bfloat16, or float32 where the processor lacks it)")
     add("--compile", choices=COMPILE_CHOICES, default="auto", help="(auto)")
-    add("--repeats", type=integer(1), default=5, help="evaluations of each model (5)")
-    add("--threads", type=integer(1), help="of the processor (torch's choice)")
+    add("--repeats", type=COUNT, default=5, help="evaluations of each model (5)")
+    add("--threads", type=integer(1, 1024), help="of the processor (torch's choice)")
     add("--device", default="auto", choices=DEVICE_CHOICES, help="(auto)")
-    add("--output-dir", type=Path, help="where evaluate.json, .txt, .png and .pdf go")
+    add("--output-dir", type=local_path, help="where evaluate.json, .txt, .png and .pdf go")
     return line
 
 

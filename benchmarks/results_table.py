@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from trm.command_line import CommandLine, run_command
+from trm.command_line import CommandLine, local_path, run_command
 from trm.errors import UserError
 from trm.evaluation.table import percent, table
 
@@ -24,7 +24,7 @@ def main(arguments: list[str] | None = None) -> None:
         "Print the figures of benchmarks as Markdown.",
         "  python -m benchmarks.results_table runs/benchmark/train_step.json >> benchmarks/RESULTS.md",
     )
-    line.add_argument("files", nargs="+", type=Path, help="written by a benchmark's --output-dir")
+    line.add_argument("files", nargs="+", type=local_path, help="written by a benchmark's --output-dir")
     print("\n\n".join(as_markdown(read(file)) for file in line.parse(arguments).files))
 
 

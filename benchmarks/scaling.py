@@ -5,7 +5,6 @@ python -m benchmarks.scaling --markdown           write benchmarks/scaling.md, s
 python -m benchmarks.scaling --markdown --reuse   the same from the scaling.json that is there
 """
 
-import argparse
 import json
 import multiprocessing
 import sys
@@ -23,6 +22,7 @@ from benchmarks.scaling_jobs import JOBS, SLOT_BATCHES
 from benchmarks.scaling_model import Cluster
 from benchmarks.scaling_ranks import Trial, measure
 from benchmarks.scaling_report import markdown, measured_tables
+from trm.command_line import CommandLine, local_path, run_command
 
 HERE = Path(__file__).parent
 DIS = ("train_arc_tiny_corrupt", ("arch=dis", "arch.forward_dtype=float32", "compile=off"))
@@ -57,11 +57,11 @@ def trials() -> Iterator[Trial]:
 
 def main() -> None:
     """Measure, print, and write if asked."""
-    line = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    line = CommandLine("python -m benchmarks.scaling", __doc__)
     line.add_argument("--markdown", action="store_true", help="write scaling.md, its figure and scaling.json")
     line.add_argument("--reuse", action="store_true", help="take the figures of scaling.json")
-    line.add_argument("--folder", type=Path, default=HERE, help="where these files are")
-    given = line.parse_args()
+    line.add_argument("--folder", type=local_path, default=HERE, help="where these files are")
+    given = line.parse()
     kept = given.folder / "scaling.json"
     if given.reuse and not kept.is_file():
         line.error(f"--reuse, but there is no {kept}; run without --reuse first")
@@ -111,4 +111,4 @@ def run(trial: Trial) -> list[dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main, interrupted="interrupted")

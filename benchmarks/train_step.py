@@ -16,7 +16,7 @@ from benchmarks import machine, results_table
 from benchmarks.configurations import SUPERVISIONS, Configuration, chosen
 from benchmarks.contender import Contender
 from benchmarks.limits import Limits
-from trm.command_line import CommandLine, integer, run_command
+from trm.command_line import CommandLine, integer, local_path, run_command
 from trm.compilation import COMPILE_CHOICES
 from trm.distributed import DEVICE_CHOICES, choose_device
 from trm.errors import UserError
@@ -80,15 +80,19 @@ def command_line() -> CommandLine:
         help="quick | all | gpu | <method>-<size>-<task>[-b<batch>][-<dtype>][-<compile>] (quick)",
     )
     add(
-        "--batch", nargs="+", type=integer(1), default=[], help="these batch sizes in place of the names' own"
+        "--batch",
+        nargs="+",
+        type=integer(1, 2**24),
+        default=[],
+        help="these batch sizes in place of the names' own",
     )
     add("--dtype", nargs="+", choices=[*FORWARD_DTYPES], default=[], help="these in place of the names' own")
     add("--compile", nargs="+", choices=COMPILE_CHOICES, default=[], help="these in place of the names' own")
-    add("--repeats", type=integer(2), default=5, help="turns of each side (5)")
-    add("--threads", type=integer(1), help="of the processor (torch's choice)")
+    add("--repeats", type=integer(2, 10**6), default=5, help="turns of each side (5)")
+    add("--threads", type=integer(1, 1024), help="of the processor (torch's choice)")
     add("--device", default="auto", choices=DEVICE_CHOICES, help="(auto)")
     add("--force-bfloat16", action="store_true", help="even where the processor would imitate it")
-    add("--output-dir", type=Path, help="where train_step.json, .txt and roofline.png, .pdf go")
+    add("--output-dir", type=local_path, help="where train_step.json, .txt and roofline.png, .pdf go")
     return line
 
 

@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from multiprocessing import get_context
-from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -24,7 +23,7 @@ from numpy.typing import NDArray
 from benchmarks import machine
 from benchmarks.reference_voting import ReferenceVoting
 from benchmarks.train_step import spread
-from trm.command_line import CommandLine, integer, run_command
+from trm.command_line import AUGMENTATIONS, COUNT, CommandLine, local_path, run_command
 from trm.evaluation.arc_outputs import VotingResult
 from trm.evaluation.arc_voting import ArcVoting
 from trm.evaluation.table import table
@@ -109,10 +108,10 @@ def command_line() -> CommandLine:
     add(
         "--answers", nargs="+", choices=[*ANSWERS], default=[*ANSWERS], help="how wrong they are (both kinds)"
     )
-    add("--augmentations", type=integer(1), default=100, help="puzzles of each of the 400 tasks (100)")
-    add("--batch", type=integer(1), help="predictions in a call (all)")
-    add("--repeats", type=integer(1), default=5, help="turns of each side (5)")
-    add("--output-dir", type=Path, help="where voting.json and .txt go")
+    add("--augmentations", type=AUGMENTATIONS, default=100, help="puzzles of each of the 400 tasks (100)")
+    add("--batch", type=COUNT, help="predictions in a call (all)")
+    add("--repeats", type=COUNT, default=5, help="turns of each side (5)")
+    add("--output-dir", type=local_path, help="where voting.json and .txt go")
     return line
 
 

@@ -7,7 +7,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from trm.command_line import CommandLine, integer, run_builder
+from trm.command_line import AUGMENTATIONS, CommandLine, integer, local_path, run_builder
 from trm.errors import UserError
 from trm.puzzles.arc_build import ArcBuild, ArcSummary, build_arc_dataset
 from trm.puzzles.arc_compact import TRANSLATIONS
@@ -37,7 +37,7 @@ def command_line() -> CommandLine:
     parser = CommandLine(
         PROGRAM, "Build an ARC dataset: tasks, their augmentations, and which of them are scored.", EXAMPLE
     )
-    parser.add_argument("--output-dir", required=True, type=Path, help="where the dataset goes")
+    parser.add_argument("--output-dir", required=True, type=local_path, help="where the dataset goes")
     parser.add_argument(
         "--subsets", required=True, nargs="+", help="training evaluation concept training2 evaluation2"
     )
@@ -55,10 +55,13 @@ def command_line() -> CommandLine:
         help=f"of <prefix>_<subset>_challenges.json ({DEFAULT_PREFIX}), or the folder of <subset>/<task>.json",
     )
     parser.add_argument(
-        "--num-aug", type=integer(0), default=1000, help="most augmentations of a task (1000)"
+        "--num-aug", type=AUGMENTATIONS, default=1000, help="most augmentations of a task (1000)"
     )
     parser.add_argument(
-        "--puzzle-identifiers-start", type=integer(1), default=1, help="the first puzzle's identifier (1)"
+        "--puzzle-identifiers-start",
+        type=integer(1, 10**7),
+        default=1,
+        help="the first puzzle's identifier (1)",
     )
     parser.add_argument(
         "--max-grid-size",

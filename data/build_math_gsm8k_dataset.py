@@ -6,7 +6,6 @@ Run it with `python -m data.build_math_gsm8k_dataset --help`.
 import argparse
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from generators.texts.math_categories import ANSWER_LENGTH, CATEGORIES, QUESTION_LENGTH
@@ -22,7 +21,7 @@ from generators.texts.question_sets import (
     interleaved,
     write_question_set,
 )
-from trm.command_line import CommandLine, integer, run_builder
+from trm.command_line import COUNT, CommandLine, integer, local_path, run_builder
 from trm.errors import UserError
 from trm.puzzles.layout_writer import check_output
 from trm.puzzles.manifest import About
@@ -50,16 +49,14 @@ def command_line() -> CommandLine:
     parser = CommandLine(
         PROGRAM, "Build mathematics questions with computed or given final answers.", EXAMPLE
     )
-    parser.add_argument("--output-dir", required=True, type=Path, help="where the dataset goes")
+    parser.add_argument("--output-dir", required=True, type=local_path, help="where the dataset goes")
     parser.add_argument("--categories", nargs="+", help="only these, in this order (all fourteen)")
     parser.add_argument(
-        "--input", nargs="+", type=Path, help="files or folders to read instead of making questions"
+        "--input", nargs="+", type=local_path, help="files or folders to read instead of making questions"
     )
-    parser.add_argument("--test-input", nargs="+", type=Path, help="those of the test split")
-    parser.add_argument("--train-size", type=integer(1), help="training questions (10000; of files all)")
-    parser.add_argument(
-        "--test-size", type=integer(1), help="test questions (1000; of files all of --test-input)"
-    )
+    parser.add_argument("--test-input", nargs="+", type=local_path, help="those of the test split")
+    parser.add_argument("--train-size", type=COUNT, help="training questions (10000; of files all)")
+    parser.add_argument("--test-size", type=COUNT, help="test questions (1000; of files all of --test-input)")
     parser.add_argument(
         "--max-question-length",
         type=integer(16, 4096),

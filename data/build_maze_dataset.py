@@ -17,7 +17,7 @@ from generators.mazes.files import Mazes, read_mazes
 from generators.mazes.generation import HARD_LENGTH, HARD_SIDE, MazeKind, generate_mazes, hard_length
 from generators.published_csv import bad_record, published_files
 from generators.square_symmetries import images
-from trm.command_line import CommandLine, integer, run_builder
+from trm.command_line import COUNT, CommandLine, integer, local_path, run_builder
 from trm.errors import UserError
 from trm.puzzles.layout_writer import check_output
 from trm.puzzles.manifest import About
@@ -55,27 +55,29 @@ def command_line() -> CommandLine:
         "Build a maze dataset: find a shortest path from S to G.",
         EXAMPLE,
     )
-    parser.add_argument("--output-dir", type=Path, help="where the dataset goes (data/maze-30x30-hard-1k)")
+    parser.add_argument(
+        "--output-dir", type=local_path, help="where the dataset goes (data/maze-30x30-hard-1k)"
+    )
     parser.add_argument("--source-repo", help=f"dataset on the Hugging Face Hub ({DEFAULT_REPO})")
     parser.add_argument(
-        "--source", type=Path, help="folder with its train.csv and test.csv; nothing is fetched"
+        "--source", type=local_path, help="folder with its train.csv and test.csv; nothing is fetched"
     )
-    parser.add_argument(
-        "--subsample-size", type=integer(1), help="training mazes to keep, drawn at random (all)"
-    )
+    parser.add_argument("--subsample-size", type=COUNT, help="training mazes to keep, drawn at random (all)")
     parser.add_argument(
         "--aug", action="store_true", help="train on the 8 turns and mirror images of each maze, as one group"
     )
     parser.add_argument("--generate", action="store_true", help="make mazes that have one shortest path")
     parser.add_argument("--size", type=integer(3, LARGEST), help=f"side of generated mazes ({HARD_SIDE})")
-    parser.add_argument("--train-size", type=integer(1), help="generated training mazes (1000)")
-    parser.add_argument("--test-size", type=integer(1), help="generated test mazes (1000)")
+    parser.add_argument("--train-size", type=COUNT, help="generated training mazes (1000)")
+    parser.add_argument("--test-size", type=COUNT, help="generated test mazes (1000)")
     parser.add_argument(
         "--min-length",
-        type=integer(1),
+        type=COUNT,
         help=f"fewest steps from S to G ({HARD_LENGTH} at {HARD_SIDE}, size^1.25)",
     )
-    parser.add_argument("--loops", type=integer(0), help="openings that close a loop, in each maze (0)")
+    parser.add_argument(
+        "--loops", type=integer(0, LARGEST**2), help="openings that close a loop, in each maze (0)"
+    )
     parser.add_builder_flags(seed=42)
     return parser
 

@@ -22,7 +22,7 @@ from generators.queens.boards import (
     symmetry_classes,
 )
 from generators.queens.splits import PUBLISHED_SIDE, Side, given_queens, published_splits, with_images
-from trm.command_line import CommandLine, integer, run_builder
+from trm.command_line import COUNT, CommandLine, integer, local_path, run_builder
 from trm.errors import UserError
 from trm.puzzles.layout_writer import check_output
 from trm.puzzles.manifest import About
@@ -59,7 +59,7 @@ def command_line() -> CommandLine:
         "Build an n queens dataset: complete a board on which some queens stand.",
         EXAMPLE,
     )
-    parser.add_argument("--output-dir", type=Path, help="where the dataset goes (data/nqueens-<size>)")
+    parser.add_argument("--output-dir", type=local_path, help="where the dataset goes (data/nqueens-<size>)")
     parser.add_argument(
         "--protocol",
         choices=PROTOCOLS,
@@ -69,15 +69,15 @@ def command_line() -> CommandLine:
     parser.add_argument(
         "--size",
         "--board-size",
-        type=integer(1),
+        type=integer(1, 64),
         help=f"n: 5 or 7..{LARGEST}, see below ({DEFAULTS['size']})",
     )
-    parser.add_argument("--train-size", "--num-train", type=integer(1), help="training questions (800)")
-    parser.add_argument("--test-size", "--num-test", type=integer(1), help="test questions (200)")
-    parser.add_argument("--min-given", type=integer(0), help="least queens given (1)")
-    parser.add_argument("--max-given", type=integer(0), help="most queens given (n - 1)")
+    parser.add_argument("--train-size", "--num-train", type=COUNT, help="training questions (800)")
+    parser.add_argument("--test-size", "--num-test", type=COUNT, help="test questions (200)")
+    parser.add_argument("--min-given", type=integer(0, LARGEST), help="least queens given (1)")
+    parser.add_argument("--max-given", type=integer(0, LARGEST), help="most queens given (n - 1)")
     parser.add_argument(
-        "--test-classes", type=integer(1), help="symmetry classes of solutions held out (a quarter)"
+        "--test-classes", type=COUNT, help="symmetry classes of solutions held out (a quarter)"
     )
     parser.add_argument(
         "--num-aug",

@@ -5,7 +5,6 @@ Run it with `python -m data.build_qa_dataset --help`.
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
 from generators.texts.qa_levels import LEVELS, Level
 from generators.texts.question_sets import (
@@ -18,7 +17,7 @@ from generators.texts.question_sets import (
     interleaved,
     write_question_set,
 )
-from trm.command_line import CommandLine, integer, run_builder
+from trm.command_line import COUNT, CommandLine, integer, local_path, run_builder
 from trm.puzzles.layout_writer import check_output
 from trm.puzzles.manifest import About
 from trm.puzzles.plain_sets import summary
@@ -42,7 +41,7 @@ _HELP = {
 def command_line() -> CommandLine:
     """The flags; those of the levels are the published ones."""
     parser = CommandLine(PROGRAM, "Build questions with computed answers, of one of four levels.", EXAMPLE)
-    parser.add_argument("--output-dir", required=True, type=Path, help="where the dataset goes")
+    parser.add_argument("--output-dir", required=True, type=local_path, help="where the dataset goes")
     levels = parser.add_mutually_exclusive_group()
     for level in LEVELS:
         levels.add_argument(
@@ -50,8 +49,8 @@ def command_line() -> CommandLine:
         )
     parser.set_defaults(level=LEVELS[0])
     parser.add_argument("--families", nargs="+", help="only these, in this order (all of the level's)")
-    parser.add_argument("--train-size", type=integer(1), default=10_000, help="training questions (10000)")
-    parser.add_argument("--test-size", type=integer(1), default=1000, help="test questions (1000)")
+    parser.add_argument("--train-size", type=COUNT, default=10_000, help="training questions (10000)")
+    parser.add_argument("--test-size", type=COUNT, default=1000, help="test questions (1000)")
     parser.add_argument(
         "--max-question-length", type=integer(16, 4096), help="characters; longer ones are not asked"
     )

@@ -8,11 +8,10 @@ import argparse
 import ast
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from generators.texts.reasoning_gym_questions import NONSENSE, Drawn, Limits, QuestionSource
-from trm.command_line import CommandLine, integer, run_builder
+from trm.command_line import COUNT, CommandLine, integer, local_path, run_builder
 from trm.puzzles.layout_writer import check_output
 from trm.puzzles.manifest import About
 from trm.puzzles.plain_sets import Examples, summary, write_plain_dataset
@@ -35,10 +34,10 @@ def command_line() -> CommandLine:
         PROGRAM, "Build a dataset of one task of reasoning-gym, scored by its verifier.", EXAMPLE
     )
     parser.add_argument("--task", required=True, help="the library's name of the task, such as gsm_symbolic")
-    parser.add_argument("--output-dir", required=True, type=Path, help="where the dataset goes")
-    parser.add_argument("--train-size", type=integer(1), default=1000, help="questions, all different (1000)")
+    parser.add_argument("--output-dir", required=True, type=local_path, help="where the dataset goes")
+    parser.add_argument("--train-size", type=COUNT, default=1000, help="questions, all different (1000)")
     parser.add_argument(
-        "--test-size", type=integer(1), default=200, help="questions, none of the training split's (200)"
+        "--test-size", type=COUNT, default=200, help="questions, none of the training split's (200)"
     )
     parser.add_argument(
         "--option",
@@ -50,12 +49,15 @@ def command_line() -> CommandLine:
     )
     parser.add_argument(
         "--max-question-length",
-        type=integer(1),
+        type=integer(1, 65_536),
         default=1024,
         help="longer ones are left out (1024 characters)",
     )
     parser.add_argument(
-        "--max-answer-length", type=integer(1), default=256, help="longer ones are left out (256 characters)"
+        "--max-answer-length",
+        type=integer(1, 65_536),
+        default=256,
+        help="longer ones are left out (256 characters)",
     )
     parser.add_builder_flags(seed=0)
     return parser

@@ -5,7 +5,6 @@ God's number; its label is the moves, then END to the last slot, and nothing on 
 """
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ import numpy as np
 from generators.cube.splits import Draw, draw_states
 from generators.cube.states import METRICS, STATE_COUNT, Cube, States, cube_in, facelets
 from generators.cube.symmetry import symmetry_classes
-from trm.command_line import CommandLine, integer, run_builder
+from trm.command_line import CommandLine, integer, local_path, run_builder
 from trm.errors import UserError
 from trm.puzzles.layout_writer import check_output
 from trm.puzzles.manifest import About
@@ -33,7 +32,7 @@ def command_line() -> CommandLine:
     parser = CommandLine(
         PROGRAM, "Build a dataset of scrambled 2×2×2 cubes and their optimal solutions.", EXAMPLE
     )
-    parser.add_argument("--output-dir", required=True, type=Path, help="where the dataset goes")
+    parser.add_argument("--output-dir", required=True, type=local_path, help="where the dataset goes")
     parser.add_argument(
         "--metric",
         choices=sorted(METRICS),
@@ -42,9 +41,11 @@ def command_line() -> CommandLine:
     )
     parser.add_argument("--train-size", type=integer(1, STATE_COUNT), default=10_000, help="states (10000)")
     parser.add_argument("--test-size", type=integer(1, STATE_COUNT), default=1_000, help="states (1000)")
-    parser.add_argument("--min-distance", type=integer(0), default=1, help="fewest moves from solved (1)")
+    parser.add_argument("--min-distance", type=integer(0, 14), default=1, help="fewest moves from solved (1)")
     parser.add_argument(
-        "--max-distance", type=integer(0), help="most moves from solved (God's number: 11 half, 14 quarter)"
+        "--max-distance",
+        type=integer(0, 14),
+        help="most moves from solved (God's number: 11 half, 14 quarter)",
     )
     parser.add_argument(
         "--by-distance",

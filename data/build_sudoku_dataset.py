@@ -16,7 +16,7 @@ from generators.published_csv import bad_record, place, published_files
 from generators.sudoku.files import GEOMETRY, Records, check_unique, read_records
 from generators.sudoku.geometry import Digits
 from generators.sudoku.symmetries import draw_symmetries
-from trm.command_line import CommandLine, integer, run_builder
+from trm.command_line import AUGMENTATIONS, COUNT, CommandLine, integer, local_path, run_builder
 from trm.errors import UserError
 from trm.puzzles.layout_writer import check_output
 from trm.puzzles.manifest import About, digest
@@ -45,16 +45,21 @@ def command_line() -> CommandLine:
         EXAMPLE,
     )
     parser.add_argument(
-        "--output-dir", type=Path, default=DEFAULT_OUTPUT, help=f"where the dataset goes ({DEFAULT_OUTPUT})"
+        "--output-dir",
+        type=local_path,
+        default=DEFAULT_OUTPUT,
+        help=f"where the dataset goes ({DEFAULT_OUTPUT})",
     )
     parser.add_argument("--source-repo", help=f"a dataset of the Hugging Face hub ({DEFAULT_REPO})")
-    parser.add_argument("--source", type=Path, help="a folder with train.csv and test.csv; no network")
-    parser.add_argument("--subsample-size", type=integer(1), help="training questions kept, at random (all)")
+    parser.add_argument("--source", type=local_path, help="a folder with train.csv and test.csv; no network")
+    parser.add_argument("--subsample-size", type=COUNT, help="training questions kept, at random (all)")
     parser.add_argument(
-        "--min-difficulty", type=integer(0), help="keep records of this rating or more, in both splits (all)"
+        "--min-difficulty",
+        type=integer(0, 10**6),
+        help="keep records of this rating or more, in both splits (all)",
     )
     parser.add_argument(
-        "--num-aug", type=integer(0), default=0, help="images of each training question beside it (0)"
+        "--num-aug", type=AUGMENTATIONS, default=0, help="images of each training question beside it (0)"
     )
     parser.add_argument(
         "--allow-overlap",

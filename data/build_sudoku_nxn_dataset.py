@@ -16,7 +16,7 @@ from generators.sudoku.geometry import FEWEST_GIVENS, GEOMETRIES, Digits, Geomet
 from generators.sudoku.grids import count_grids
 from generators.sudoku.puzzles import Wanted, draw_puzzles, take_unseen
 from generators.sudoku.symmetries import draw_symmetries
-from trm.command_line import CommandLine, integer, run_builder
+from trm.command_line import AUGMENTATIONS, COUNT, CommandLine, integer, local_path, run_builder
 from trm.errors import UserError
 from trm.puzzles.layout_writer import check_output
 from trm.puzzles.manifest import About
@@ -40,7 +40,11 @@ def command_line() -> CommandLine:
         "python -m data.build_sudoku_nxn_dataset", "Build a sudoku dataset of N×N cells.", EXAMPLE
     )
     parser.add_argument(
-        "--size", type=int, choices=list(GEOMETRIES), default=9, help="N: rows, columns and digits (9)"
+        "--size",
+        type=integer(1, 81),
+        choices=list(GEOMETRIES),
+        default=9,
+        help="N: rows, columns and digits (9)",
     )
     return add_flags(parser)
 
@@ -53,21 +57,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def add_flags(parser: CommandLine) -> CommandLine:
     """The flags that both builders have."""
-    parser.add_argument("--output-dir", type=Path, help="where the dataset goes (data/sudoku-<size>x<size>)")
-    parser.add_argument("--train-size", type=integer(1), default=1000, help="training puzzles (1000)")
-    parser.add_argument("--test-size", type=integer(1), default=200, help="test puzzles (200)")
-    parser.add_argument("--givens", type=integer(1), help="givens of every puzzle; fewer are harder")
+    parser.add_argument(
+        "--output-dir", type=local_path, help="where the dataset goes (data/sudoku-<size>x<size>)"
+    )
+    parser.add_argument("--train-size", type=COUNT, default=1000, help="training puzzles (1000)")
+    parser.add_argument("--test-size", type=COUNT, default=200, help="test puzzles (200)")
+    parser.add_argument("--givens", type=integer(1, 81), help="givens of every puzzle; fewer are harder")
     parser.add_argument(
         "--min-givens",
-        type=integer(1),
+        type=integer(1, 81),
         help=f"where the removal of givens stops at the latest ({_by_size(FEWEST_GIVENS)})",
     )
     parser.add_argument(
-        "--max-givens", type=integer(1), help=f"most givens of a puzzle ({_by_size(DEFAULT_MOST)})"
+        "--max-givens", type=integer(1, 81), help=f"most givens of a puzzle ({_by_size(DEFAULT_MOST)})"
     )
     parser.add_argument(
         "--num-aug",
-        type=integer(0),
+        type=AUGMENTATIONS,
         default=0,
         help="most symmetric images of a training puzzle beside it, all different (0)",
     )

@@ -19,6 +19,7 @@ from trm.metrics import per_slot
 from trm.model import Latents, TinyRecursiveModel
 from trm.puzzles.batch import Batch
 from trm.randomness import StepRandom
+from trm.ranges import MOST_STEPS, check_ranges, ranged
 from trm.supervision import (
     Advanced,
     Carry,
@@ -53,19 +54,19 @@ class DISConfig:
       ℓ_u and ℓ_c are the head's logits before and after the step.
     """
 
-    halt_max_steps: int = 6
+    halt_max_steps: int = ranged(6, 1, MOST_STEPS)
     feed: str = "prediction"
     target_kernel: str = "reveal"
     target_schedule: str = "linear"
     pad_cells: str = "release"
-    mask_token: int = 0
+    mask_token: int = ranged(0, 0, 65_535)
     step_weights: str = "uniform"
     step_index: str = "integer"
     loss_terms: str = "single"
     loss_type: str = "stablemax_cross_entropy"
 
     def __post_init__(self) -> None:
-        check_supervision_steps(self.halt_max_steps)
+        check_ranges(self, "arch.")
         check_loss_type(self.loss_type)
         for key, allowed in SWITCHES.items():
             if getattr(self, key) not in allowed:

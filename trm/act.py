@@ -16,6 +16,7 @@ from trm.metrics import FINISHED, Metric, per_slot
 from trm.model import Latents, TinyRecursiveModel
 from trm.puzzles.batch import Batch
 from trm.randomness import StepRandom
+from trm.ranges import MOST_STEPS, Range, check_ranges, ranged
 from trm.supervision import (
     Advanced,
     Carry,
@@ -36,28 +37,21 @@ class ACTConfig:
     no_ACT_continue: leave out the q_continue loss (a second forward pass), as the release does.
     """
 
-    halt_max_steps: int = 16
-    halt_exploration_prob: float = 0.1
+    halt_max_steps: int = ranged(16, 1, MOST_STEPS)
+    halt_exploration_prob: float = ranged(0.1, 0.0, 1.0, noun="a probability")
     no_ACT_continue: bool = True
     loss_type: str = "stablemax_cross_entropy"
 
     def __post_init__(self) -> None:
-        check_supervision_steps(self.halt_max_steps)
+        check_ranges(self, "arch.")
         check_loss_type(self.loss_type)
-        if not 0 <= self.halt_exploration_prob <= 1:
-            raise UserError(
-                f"arch.halt_exploration_prob={self.halt_exploration_prob}",
-                "a probability, 0 to 1",
-                "set it to 0.1, as published, or to 0 to switch exploration off",
-            )
 
 
 def check_supervision_steps(steps: int) -> None:
-    """UserError unless an example gets at least one supervision step."""
-    if steps < 1:
-        raise UserError(
-            f"arch.halt_max_steps={steps}", "a whole number, at least 1", "set 16 (TRM) or 6 (DIS)"
-        )
+    """UserError unless an answer can take so many supervision steps."""
+    allowed = Range(1, MOST_STEPS, whole=True)
+    if steps not in allowed:
+        raise UserError(f"{steps} supervision steps", str(allowed), "set 16 (TRM) or 6 (DIS)")
 
 
 def check_loss_type(loss_type: str) -> None:

@@ -2,14 +2,17 @@
 
 import argparse
 import difflib
-import math
 import os
 import re
 import sys
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
 
 from trm.errors import UserError
+from trm.ranges import LARGEST_SEED, Range
+from trm.untrusted import shown
 
 EXIT_USER_ERROR = 2
 EXIT_SYSTEM_REFUSED = 74  # EX_IOERR of sysexits.h: another attempt may fare better
@@ -18,11 +21,17 @@ EXIT_SYSTEM_REFUSED = 74  # EX_IOERR of sysexits.h: another attempt may fare bet
 class CommandLine(argparse.ArgumentParser):
     """An `ArgumentParser` whose complaints are `UserError`s and which reads `--num_aug` as `--num-aug`."""
 
-    def __init__(self, program: str, description: str, example: str) -> None:
+    def __init__(self, program: str, description: str | None, example: str | None = None) -> None:
+        """Without an example, a description's part behind its first paragraph is one.
+
+        description: None, as a docstring is under `python -OO`, leaves both out.
+        """
+        if example is None:
+            description, _, example = (description or "").partition("\n\n")
         super().__init__(
             prog=program,
             description=description,
-            epilog=f"example:\n{example}",
+            epilog=f"example:\n{example.strip(chr(10))}" if example else None,
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
@@ -42,7 +51,7 @@ class CommandLine(argparse.ArgumentParser):
 
     def add_builder_flags(self, seed: int) -> None:
         """The flags that every dataset builder has, with its own default seed."""
-        self.add_argument("--seed", type=integer(0), default=seed, help=f"of every random draw ({seed})")
+        self.add_argument("--seed", type=SEED, default=seed, help=f"of every random draw ({seed})")
         self.add_argument("--overwrite", action="store_true", help="replace an existing dataset")
 
     def error(self, message: str) -> NoReturn:
@@ -67,36 +76,87 @@ def _dashed(argument: str) -> str:
     return flag.replace("_", "-") + equals + value
 
 
-def integer(lowest: int, highest: int | None = None) -> Callable[[str], int]:
-    """An argument type: an integer from `lowest` to `highest`."""
-    allowed = f"an integer, at least {lowest}" if highest is None else f"an integer in {lowest}..{highest}"
+@dataclass(frozen=True)
+class Number:
+    """An argument type: a number in a range, so that a test can ask a command line for its ranges."""
 
-    def read(text: str) -> int:
-        if re.fullmatch("-?[0-9]+", text) is None:
-            raise argparse.ArgumentTypeError(f"{text!r} is no integer; allowed is {allowed}")
-        number = int(text)
-        if number < lowest or (highest is not None and number > highest):
-            raise argparse.ArgumentTypeError(f"{number} is out of range: {allowed}")
-        return number
+    range: Range
 
-    return read
+    @property
+    def allowed(self) -> str:
+        """The range in words; both ends together where they are small."""
+        low, high = self.range.lowest, self.range.highest
+        kind = "an integer" if self.range.whole else "a finite number"
+        return f"{kind} in {low}..{high}" if high <= 1000 else f"{kind}, at least {low} and at most {high:,}"
 
+    def __call__(self, text: str) -> Any:
+        """What the text says.
 
-def number(lowest: float = -math.inf, highest: float = math.inf) -> Callable[[str], float]:
-    """An argument type: a finite number from `lowest` to `highest`."""
-
-    def read(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
-        if not math.isfinite(value) or not lowest <= value <= highest:
-            raise argparse.ArgumentTypeError(
-                f"{text} is out of range: a finite number in {lowest}..{highest}"
-            )
+        Raises:
+            ArgumentTypeError: no number, or out of range.
+        """
+        noun, allowed = ("integer" if self.range.whole else "number"), self.allowed
+        value = self._read(text)
+        if value is None:
+            raise argparse.ArgumentTypeError(f"{shown(text, 40)!r} is no {noun}; allowed is {allowed}")
+        if value not in self.range:
+            raise argparse.ArgumentTypeError(f"{shown(text, 40)} is out of range: {allowed}")
         return value
 
-    return read
+    def _read(self, text: str) -> float | int | None:
+        pattern = "-?[0-9]{1,40}" if self.range.whole else "[-+.0-9eE_a-z]{1,40}"
+        try:
+            return (int if self.range.whole else float)(text) if re.fullmatch(pattern, text) else None
+        except ValueError:
+            return None
+
+
+def integer(lowest: int, highest: int) -> Number:
+    """An argument type: an integer from `lowest` to `highest`."""
+    return Number(Range(lowest, highest, whole=True))
+
+
+def number(lowest: float, highest: float) -> Number:
+    """An argument type: a finite number from `lowest` to `highest`."""
+    return Number(Range(lowest, highest, whole=False))
+
+
+COUNT, COUNT_OR_NONE = integer(1, 10**8), integer(0, 10**8)  # of examples, puzzles, questions, repeats
+AUGMENTATIONS = integer(0, 10**6)  # of each puzzle besides itself
+SEED = integer(0, LARGEST_SEED)
+
+
+def local_path(text: str) -> Path:
+    """An argument type: a file or a folder; `~` stands for the home folder, as in a shell."""
+    return Path(path_or_address(text))
+
+
+def path_or_address(text: str) -> str:
+    """The same for what may also be an address, such as hf://….
+
+    Raises:
+        ArgumentTypeError: empty, or with a character that no path has.
+    """
+    try:
+        return expanded(text)
+    except UserError as error:
+        raise argparse.ArgumentTypeError(f"{error.given}; allowed is {error.allowed}") from None
+
+
+def expanded(text: str) -> str:
+    """A path with `~` in place of the home folder written out.
+
+    Raises:
+        UserError: empty, with a NUL, or in the home of a user who has none.
+    """
+    if not text.strip() or "\0" in text:
+        raise UserError(f"{shown(text)!r} is no path", "the path of a file or a folder", "write it out")
+    if not text.startswith("~"):
+        return text
+    whole = os.path.expanduser(text)
+    if whole.startswith("~"):
+        raise UserError(f"{shown(text)}: no such home folder", "a path, or ~/…", "write the path out")
+    return whole
 
 
 def run_builder(main: Callable[[], None]) -> None:

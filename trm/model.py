@@ -15,6 +15,7 @@ from trm.fused_ops import add_norm, at_least_float32
 from trm.layers import Attention, CastEmbedding, CastLinear, RotaryPositions, SwiGLU, truncated_normal_
 from trm.puzzle_embedding import PuzzleEmbedding
 from trm.randomness import torch_generator
+from trm.ranges import check_ranges, ranged
 
 FORWARD_DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32, "float64": torch.float64}
 POSITIONS = ("rope", "learned", "none")
@@ -30,40 +31,31 @@ class TRMConfig:
     H_cycles: T, cycles in one supervision step; the first T−1 run without gradient.
     L_cycles: n, latent updates in one cycle.
     L_layers: blocks of the reasoning module.
+    puzzle_emb_ndim: values of a puzzle's embedding; 0 switches it off.
     puzzle_emb_len: P; 0 means ceil(puzzle_emb_ndim / hidden_size).
     """
 
-    hidden_size: int = 512
-    num_heads: int = 8
-    expansion: float = 4
-    L_layers: int = 2
-    H_cycles: int = 3
-    L_cycles: int = 4
+    hidden_size: int = ranged(512, 2, 65_536)
+    num_heads: int = ranged(8, 1, 32_768)
+    expansion: float = ranged(4.0, 0.0, 256.0, above=True)
+    L_layers: int = ranged(2, 1, 1024)
+    H_cycles: int = ranged(3, 1, 1024)
+    L_cycles: int = ranged(4, 1, 1024)
     pos_encodings: str = "rope"
     mlp_t: bool = False
-    puzzle_emb_ndim: int = 512
-    puzzle_emb_len: int = 16
+    puzzle_emb_ndim: int = ranged(512, 0, 2**20)
+    puzzle_emb_len: int = ranged(16, 0, 4096)
     forward_dtype: str = "bfloat16"
 
     def __post_init__(self) -> None:
+        check_ranges(self, "arch.")
         _one_of("arch.pos_encodings", self.pos_encodings, POSITIONS)
         _one_of("arch.forward_dtype", self.forward_dtype, tuple(FORWARD_DTYPES))
-        for name in ("hidden_size", "num_heads", "L_layers", "H_cycles", "L_cycles"):
-            if getattr(self, name) < 1:
-                raise UserError(
-                    f"arch.{name}={getattr(self, name)}", "a whole number, at least 1", "raise it"
-                )
         if self.hidden_size % self.num_heads or (self.hidden_size // self.num_heads) % 2:
             raise UserError(
                 f"arch.hidden_size={self.hidden_size} over arch.num_heads={self.num_heads}",
                 "a hidden size that is an even multiple of the number of heads (rotary halves)",
                 "change one of the two",
-            )
-        if self.puzzle_emb_ndim < 0 or self.puzzle_emb_len < 0:
-            raise UserError(
-                f"arch.puzzle_emb_ndim={self.puzzle_emb_ndim}, arch.puzzle_emb_len={self.puzzle_emb_len}",
-                "whole numbers, at least 0 (0 switches the puzzle embedding off)",
-                "raise them",
             )
         if self.puzzle_emb_ndim > self.puzzle_tokens * self.hidden_size:
             raise UserError(

@@ -4,7 +4,6 @@ What ran, its scores, its curves, and a browser of its puzzles with a slider ove
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from analysis.methods import method_name
 from analysis.page.curves import step_charts, training_charts
@@ -13,7 +12,7 @@ from analysis.page.examples import USUAL, browser_data
 from analysis.page.subject import subject_of
 from analysis.page.tables import configuration, provenance, run_facts, scores_table, steps_table
 from analysis.reading.run_directory import Run, read_run
-from trm.command_line import CommandLine, integer, run_command
+from trm.command_line import COUNT, CommandLine, local_path, run_command
 from trm.whole_files import write_whole
 
 
@@ -54,16 +53,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Raises:
         UserError: the run cannot be read.
     """
-    assert __doc__ is not None
     parser = CommandLine("python -m analysis.page", __doc__, "  python -m analysis.page runs/arc_mini_dis")
-    parser.add_argument("run", type=Path, help="a run directory")
-    parser.add_argument("--output", type=Path, help="the file (default: <run>/figures/index.html)")
+    parser.add_argument("run", type=local_path, help="a run directory")
+    parser.add_argument("--output", type=local_path, help="the file (default: <run>/figures/index.html)")
     parser.add_argument(
         "--evaluation",
         metavar="NAME",
         help="a folder of scored/ or evaluations/ (the newest)",
     )
-    parser.add_argument("--most", type=integer(1), default=USUAL, help=f"examples to look at ({USUAL})")
+    parser.add_argument("--most", type=COUNT, default=USUAL, help=f"examples to look at ({USUAL})")
     options = parser.parse(arguments)
     file = options.output or options.run / "figures" / "index.html"
     text = page(read_run(options.run), options.evaluation, options.most)

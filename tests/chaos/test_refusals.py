@@ -82,7 +82,7 @@ def test_a_skipped_step_is_counted_and_the_run_goes_on_alike_on_one_rank_and_two
 
 @pytest.mark.long
 def test_weights_that_overflow_are_refused_on_two_ranks(arena: Arena, run: Path) -> None:
-    overrides = ("lr=1e30", "log_interval=1", "checkpoint_interval=null")
+    overrides = ("lr=1", "weight_decay=1000", "log_interval=1", "checkpoint_interval=null")
     code, output = ended(arena, TWO, run, Live("none", overrides=overrides))
     assert code == 2, output
     assert "is not finite; the last checkpoint is from before it" in output

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.runs import REPOSITORY
-from trm.command_line import integer, run_builder, run_command
+from trm.command_line import integer, local_path, number, path_or_address, run_builder, run_command
 
 
 @pytest.mark.parametrize(
@@ -15,7 +15,8 @@ from trm.command_line import integer, run_builder, run_command
         ("0", "0 is out of range: an integer in 1..30"),
         ("31", "31 is out of range: an integer in 1..30"),
         ("-4", "-4 is out of range"),
-        *((text, f"{text!r} is no integer") for text in ("x", "1.5", "", "--3", "3-", " 3", "\u0663")),
+        ("9" * 5000, f"'{'9' * 40}…' is no integer"),
+        *((text, f"{text!r} is no integer") for text in ("x", "1.5", "", "--3", "3-", " 3", "\u0663", "1e3")),
     ],
 )
 def test_what_is_no_integer_or_out_of_range_is_called_so(text: str, message: str) -> None:
@@ -25,9 +26,23 @@ def test_what_is_no_integer_or_out_of_range_is_called_so(text: str, message: str
 
 
 def test_integers_in_range_are_read() -> None:
-    assert [integer(-2)(text) for text in ("-2", "0", "007")] == [-2, 0, 7]
-    with pytest.raises(argparse.ArgumentTypeError, match="an integer, at least -2"):
-        integer(-2)("-3")
+    assert [integer(-2, 9)(text) for text in ("-2", "0", "007")] == [-2, 0, 7]
+
+
+def test_numbers_are_finite_and_in_range() -> None:
+    assert [number(0, 1)(text) for text in ("0", "1e-3", ".5")] == [0, 1e-3, 0.5]
+    for text in ("nan", "inf", "-inf", "1e400", "-1e-9", "1.1", "", "0x1", "1e", "0" * 5000):
+        with pytest.raises(argparse.ArgumentTypeError):
+            number(0, 1)(text)
+
+
+def test_a_path_may_begin_with_the_home_folder_and_is_not_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/someone")
+    assert local_path("~/runs") == Path("/home/someone/runs")
+    assert path_or_address("hf://owner/name") == "hf://owner/name"
+    for text in ("", "  ", "a\0b", "~nobody-of-this-name/x"):
+        with pytest.raises(argparse.ArgumentTypeError):
+            local_path(text)
 
 
 def interrupted() -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from trm.command_line import CommandLine, integer, number, run_command
+from trm.command_line import AUGMENTATIONS, SEED, CommandLine, integer, local_path, number, run_command
 from trm.distributed import DEVICE_CHOICES, Ranks, choose_device
 from trm.errors import UserError
 from trm.evaluation.table import duration
@@ -40,25 +40,25 @@ def command_line() -> CommandLine:
     line = CommandLine("solve.py", "Answer ARC tasks without a network.", EXAMPLE)
     usual = SolveSettings()
     add = line.add_argument
-    add("--input", type=Path, default=INPUT, help=f"the tasks, or a folder with {CHALLENGES} ({INPUT})")
-    add("--output", type=Path, default=Path("submission.json"), help="the submission (submission.json)")
+    add("--input", type=local_path, default=INPUT, help=f"the tasks, or a folder with {CHALLENGES} ({INPUT})")
+    add("--output", type=local_path, default=Path("submission.json"), help="the submission (submission.json)")
     add(
         "--augmentations",
-        type=integer(0),
+        type=AUGMENTATIONS,
         default=usual.augmentations,
         help=f"of each task besides itself ({usual.augmentations})",
     )
-    add("--minutes", type=number(0), default=usual.minutes, help=f"in all ({usual.minutes:g})")
+    add("--minutes", type=number(0, 525_600), default=usual.minutes, help=f"in all ({usual.minutes:g})")
     add(
         "--embedding",
         choices=("mean", "blank"),
         default=usual.embedding,
         help="of the tasks, which are unknown",
     )
-    add("--adapt", type=integer(0), default=0, help="steps that fit each task's embeddings first (0)")
-    add("--batch-size", type=integer(1), help="examples at a time (default: what fits)")
+    add("--adapt", type=integer(0, 10**6), default=0, help="steps that fit each task's embeddings first (0)")
+    add("--batch-size", type=integer(1, 2**24), help="examples at a time (default: what fits)")
     add("--device", choices=DEVICE_CHOICES, default="auto")
-    add("--seed", type=integer(0), default=0, help="of the augmentations (0)")
+    add("--seed", type=SEED, default=0, help="of the augmentations (0)")
     return line
 
 

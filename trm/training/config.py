@@ -19,12 +19,14 @@ from trm.errors import UserError
 from trm.evaluation.arc_outputs import ARC_SCORES
 from trm.model import TinyRecursiveModel, TRMConfig
 from trm.optim import OPTIMIZERS
+from trm.ranges import LARGEST_COUNT, LARGEST_SEED, check_ranges, ranged
 from trm.supervision import Supervision
 
 WANDB_MODES = ("auto", "disabled", "offline", "online")
 EVALUATORS = ("arc",)
 ON_NONFINITE = ("stop", "skip")
 BEST_METRICS = ("exact_accuracy", "cell_accuracy", "lm_loss")  # after the last supervision step
+MINUTES_OF_A_YEAR = 525_600.0
 SAVED_OUTPUTS = ("inputs", "labels", "puzzle_identifiers", "preds", "q_halt_logits", "confidence")
 
 RETIRED = {"keep_checkpoints": "keep_last"}  # what an earlier version called by another name
@@ -96,22 +98,22 @@ class TrainConfig:
     data_paths: list[str] = field(default_factory=list)
     data_paths_test: list[str] = field(default_factory=list)
     evaluators: list[Any] = field(default_factory=list)
-    global_batch_size: int = 768
-    epochs: int = 100_000
-    eval_interval: int | None = None
-    min_eval_interval: int = 0
-    max_steps: int | None = None
+    global_batch_size: int = ranged(768, 1, 2**24)
+    epochs: int = ranged(100_000, 1, LARGEST_COUNT)
+    eval_interval: int | None = ranged(None, 1, LARGEST_COUNT)
+    min_eval_interval: int = ranged(0, 0, LARGEST_COUNT)
+    max_steps: int | None = ranged(None, 1, LARGEST_COUNT)
     optimizer: str = "adam_atan2"
-    lr: float = 1e-4
-    lr_min_ratio: float = 1.0
-    lr_warmup_steps: int = 2000
-    beta1: float = 0.9
-    beta2: float = 0.95
-    weight_decay: float = 0.1
-    puzzle_emb_lr: float = 1e-2
-    puzzle_emb_weight_decay: float = 0.1
+    lr: float = ranged(1e-4, 0.0, 1.0)
+    lr_min_ratio: float = ranged(1.0, 0.0, 1.0)
+    lr_warmup_steps: int = ranged(2000, 0, LARGEST_COUNT)
+    beta1: float = ranged(0.9, 0.0, 1.0, below=True)
+    beta2: float = ranged(0.95, 0.0, 1.0, below=True)
+    weight_decay: float = ranged(0.1, 0.0, 1000.0)
+    puzzle_emb_lr: float = ranged(1e-2, 0.0, 1.0)
+    puzzle_emb_weight_decay: float = ranged(0.1, 0.0, 1000.0)
     ema: bool = False
-    ema_rate: float = 0.999
+    ema_rate: float = ranged(0.999, 0.0, 1.0, below=True)
     freeze_weights: bool = False
     eval_save_outputs: list[str] = field(default_factory=list)
     run_name: str | None = None
@@ -119,25 +121,26 @@ class TrainConfig:
     checkpoint_path: str | None = None
     load_checkpoint: str | None = None
     checkpoint_every_eval: bool = True
-    checkpoint_interval: int | None = 1000
-    checkpoint_every_minutes: float | None = None
-    keep_last: int = 2
-    keep_every: int | None = None
+    checkpoint_interval: int | None = ranged(1000, 1, LARGEST_COUNT)
+    checkpoint_every_minutes: float | None = ranged(None, 0.0, MINUTES_OF_A_YEAR, above=True)
+    keep_last: int = ranged(2, 1, LARGEST_COUNT)
+    keep_every: int | None = ranged(None, 1, LARGEST_COUNT)
     keep_best: str | None = None
     compile: str = "auto"
-    gradient_accumulation_steps: int = 1
+    gradient_accumulation_steps: int = ranged(1, 1, 2**24)
     shard_puzzle_emb: bool = False
     on_nonfinite: str = "stop"
-    hang_timeout: float | None = 1800.0
-    seed: int = 0
+    hang_timeout: float | None = ranged(1800.0, 0.0, 60 * MINUTES_OF_A_YEAR, above=True)
+    seed: int = ranged(0, 0, LARGEST_SEED)
     device: str = "auto"
-    log_interval: int = 10
+    log_interval: int = ranged(10, 1, LARGEST_COUNT)
     wandb: str = "auto"
     data_build: dict[str, str] = field(default_factory=dict)
     build_missing_data: bool = False
     report: bool = False
 
     def __post_init__(self) -> None:
+        check_ranges(self)
         self.evaluators = [_evaluator_name(e) for e in self.evaluators]
         if not self.data_paths:
             raise UserError("data_paths is empty", "at least one dataset", 'set data_paths="[data/<name>]"')
@@ -148,20 +151,6 @@ class TrainConfig:
         _check_choice("on_nonfinite", self.on_nonfinite, ON_NONFINITE)
         for name in self.eval_save_outputs:
             _check_choice("eval_save_outputs", name, SAVED_OUTPUTS)
-        for key in (
-            "global_batch_size",
-            "epochs",
-            "log_interval",
-            "keep_last",
-            "gradient_accumulation_steps",
-        ):
-            _check_least(key, getattr(self, key), 1)
-        for key in ("eval_interval", "max_steps", "checkpoint_interval", "keep_every"):
-            _check_least(key, getattr(self, key), 1)
-        for key in ("checkpoint_every_minutes", "hang_timeout"):
-            value = getattr(self, key)
-            if value is not None and not value > 0:
-                raise UserError(f"{key}={value}", "a number above 0, or null for none", f"raise {key}")
         if self.keep_best is not None:
             voted = ARC_SCORES if "arc" in self.evaluators else ()
             _check_choice("keep_best", self.keep_best, (*BEST_METRICS, *voted))
@@ -296,11 +285,6 @@ def _evaluator_name(given: Any) -> str:
 def _check_choice(key: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
         raise UserError(f"{key}={value}", " | ".join(allowed), f"set {key} to one of these")
-
-
-def _check_least(key: str, value: int | None, least: int) -> None:
-    if value is not None and value < least:
-        raise UserError(f"{key}={value}", f"a whole number, at least {least}", f"raise {key}")
 
 
 def _nearest_divisor(number: int, near: int) -> int:

@@ -45,8 +45,8 @@ def test_a_step_that_is_not_finite_is_told_in_arrears_too(
     dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Learner, "checks_first", property(lambda learner: False))
-    words = ["arch=dis", "lr=1e30", "lr_warmup_steps=0", "max_steps=9", "optimizer=adamw"]
-    with pytest.raises(NonFiniteError, match="the loss of step 2"):
+    words = ["arch=dis", "lr=1", "weight_decay=1000", "lr_warmup_steps=0", "max_steps=40", "optimizer=adamw"]
+    with pytest.raises(NonFiniteError, match=r"the loss of step \d+"):
         run(dataset, tmp_path / "run", *words)
 
 
@@ -219,7 +219,7 @@ def test_a_run_of_before_a_key_was_renamed_goes_on(dataset: Path, tmp_path: Path
         ("on_nonfinite=ignore", "stop | skip"),
         ("keep_best=accuracy", "exact_accuracy | cell_accuracy | lm_loss | ARC/pass@1"),
         ("keep_best=ARC/pass@3", "ARC/pass@2"),
-        ("hang_timeout=0", "a number above 0, or null"),
+        ("hang_timeout=0", "a number above 0"),
         ("keep_every=0", "at least 1"),
         ("gradient_accumulation_steps=3", "a divisor of 8"),
     ],
