@@ -38,8 +38,7 @@ KIND_WORDS = {
     "broken-late": "solved after some step and not after the last",
 }
 
-CHOICE = "half of them solved where there are enough: a choice for the eye, not a score."
-
+CHOICE = "Half are solved where there are enough: a choice for the eye, not a score."
 
 _SUGGESTED = 64  # names of each part that an error may suggest
 
@@ -95,7 +94,7 @@ def choose(
     halves: bool = False,
     of_each_kind: int = 0,
 ) -> Chosen:
-    """Look all answers to one dataset through and take at most `most`, in file order.
+    """Look all answers to one dataset through and take at most `most`, in file order unless `halves` is set.
 
     names: these and no others; a number is short for "example <number>".  kind: of `KINDS`.
     dataset: its name; None: the first one.
@@ -170,12 +169,13 @@ class _Rule:
         others = [row for row in range(len(solved)) if row not in first]
         return sorted([*first, *others[: self.most - len(first)]])
 
-    def words(self, shown: int, counts: dict[str, int]) -> str:
-        """For a caption."""
+    def words(self, solved: Bools, counts: dict[str, int]) -> str:
+        """For a caption; solved: `[K, S]`, of the examples that are shown."""
+        shown = len(solved)
         if self.names:
             return "Shown are the examples that were asked for."
         if self.halves:
-            return f"Shown are {shown} in file order, {CHOICE}"
+            return f"{_of_two_kinds(int(solved[:, -1].sum()), shown)} {CHOICE}"
         if self.kind:
             of = f"{counts[self.kind]:,} that are {KIND_WORDS[self.kind]}"
             return f"Shown are the first {shown} in file order of {of}."
@@ -228,7 +228,7 @@ class _Sieve:
         answered = joined([part for part, _ in self._kept])
         solved = np.concatenate([verdicts for _, verdicts in self._kept])
         rows = self._rule.rows(solved)
-        words = self._rule.words(len(rows), self._counts)
+        words = self._rule.words(solved[rows], self._counts)
         return Chosen(source, task, answered.take(rows), solved[rows], self._counts, words)
 
     def _nothing(self, source: StoredAnswers) -> UserError:
@@ -256,6 +256,13 @@ def half_and_half(solved: Bools, most: int) -> list[int]:
     those, others = np.flatnonzero(solved).tolist(), np.flatnonzero(~solved).tolist()
     from_others = min(len(others), max(most // 2, most - len(those)))
     return those[: most - from_others] + others[:from_others]
+
+
+def _of_two_kinds(solved: int, shown: int) -> str:
+    """The order of `half_and_half`, in words."""
+    kinds = (("solved", solved), ("unsolved", shown - solved))
+    parts = [f"the first {count} that are {kind}" for kind, count in kinds if count]
+    return f"Shown are {', then '.join(parts)}, each in file order."
 
 
 def _about(task: TaskScores) -> About:

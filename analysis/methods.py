@@ -134,12 +134,19 @@ def settings(run: Run) -> dict[str, Any]:
 
 
 def data_of(run: Run) -> str:
-    """Name and, where it is recorded, fingerprint of each dataset that a run was started with."""
-    marks = _fingerprints(run)
-    paths = [*_paths(run, "data_paths"), *_paths(run, "data_paths_test")]
+    """Each dataset that a run was started with: its name and fingerprint, or its folder where they are not recorded.
+
+    So a dataset that was moved or renamed stays the same.
+    """
+    marks, paths = _fingerprints(run), _paths(run, "data_paths")
+    tested = _paths(run, "data_paths_test")
+    names = [task.dataset for task in run.evaluation.tasks]
+    called = dict(zip(tested or paths, names, strict=False)) if len(names) == len(tested or paths) else {}
     return ", ".join(
-        shown(Path(path).name) + (f"@{shown(str(marks[path])[:8])}" if path in marks else "")
-        for path in paths
+        f"{shown(called.get(path, 'data'))}@{shown(str(marks[path])[:8])}"
+        if path in marks
+        else shown(Path(path).name)
+        for path in [*paths, *tested]
     )
 
 

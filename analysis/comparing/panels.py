@@ -17,6 +17,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.legend import Legend
 from matplotlib.textpath import text_to_path
 from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, NullFormatter
+from matplotlib.transforms import ScaledTranslation
 
 from analysis import style
 from analysis.methods import Method
@@ -30,7 +31,7 @@ MOST_COLUMNS = 4  # of a legend
 LABEL_LENGTHS = (80, 60, 48, 38, 30, 24, 18)  # characters at which labels are broken until they fit
 LOW = 1.9  # of a panel a column wide
 OUTLINE = 0.95  # width of a text's outlines for one as drawn: letters on whole dots are wider
-DODGE = 1.03  # between error bars of methods that stand at one place of a logarithmic axis
+DODGE = 3.0  # points on the page between error bars of methods that stand at one place
 _SMALL = matplotlib.RcParams(
     {
         "font.size": 8,
@@ -162,7 +163,7 @@ def draw_seeds(
 ) -> None:
     """The mean of values `[n, X]` as a line, their range as a band, and at the end the t-interval of the mean.
 
-    shift: how many places the interval is moved aside; None for no interval. From one seed there is none.
+    shift: how many times `DODGE` the interval is moved aside on the page; None: no interval. One seed has none.
     """
     numbers = np.asarray(values, dtype=np.float64)
     name = method.label if label is None else label
@@ -176,11 +177,14 @@ def draw_seeds(
             places, numbers.min(0), numbers.max(0), color=method.colour, alpha=0.15, linewidth=0
         )
         if shift is not None:
-            error_bar(axes, method, places[-1] * DODGE**shift, numbers[:, -1].tolist())
+            error_bar(axes, method, places[-1], numbers[:, -1].tolist(), shift)
 
 
-def error_bar(axes: Axes, method: Method, place: float, values: Sequence[float]) -> None:
-    """The 95 % t-interval of a mean share over seeds, within [0, 1]."""
+def error_bar(axes: Axes, method: Method, place: float, values: Sequence[float], shift: int = 0) -> None:
+    """The 95 % t-interval of a mean share over seeds, within [0, 1].
+
+    It is drawn at `place` in data, and moved aside by points on the page, so that bars side by side can be told apart.
+    """
     found = over_seeds(values)
     if found.low is None or found.high is None:
         return
@@ -188,6 +192,7 @@ def error_bar(axes: Axes, method: Method, place: float, values: Sequence[float])
     axes.errorbar(
         [place], [found.mean], [[max(below, 0.0)], [max(above, 0.0)]],
         color=method.colour, capsize=2.5, linewidth=1.1, marker=None, zorder=3,
+        transform=axes.transData + ScaledTranslation(shift * DODGE / 72, 0, axes.get_figure().dpi_scale_trans),
     )  # fmt: skip
 
 

@@ -91,5 +91,8 @@ def test_the_figure_names_its_tasks_its_steps_and_its_rule(run: Run) -> None:
     words = " ".join(" ".join(text.get_text() for text in fig.texts).split())
     assert "One test input of each of 12 tasks" in words
     assert "8 end right" in words
-    assert "Shown are 6 in file order" in words
+    assert (
+        "Shown are the first 3 that are solved, then the first 3 that are unsolved, each in file order."
+        in words
+    )
     assert "seed 0" in words

@@ -69,6 +69,22 @@ def test_other_settings_and_other_data_are_other_methods_named_by_what_differs(t
     assert len({(method.colour, method.marker) for method in methods}) == 5
 
 
+def test_a_dataset_that_moved_is_the_same_and_a_method_looks_alike_wherever_its_data_lie(
+    tmp_path: Path,
+) -> None:
+    runs = [
+        made(tmp_path / f"{seed}", seed=seed, changes={"data_paths": [f"place{seed}/x{seed}"]})
+        for seed in (0, 1)
+    ]
+    for seed, run in enumerate(runs):
+        launch = {"datasets": {f"place{seed}/x{seed}": "abcdef0123456789"}}
+        object.__setattr__(run, "provenance", {"launches": [launch]})
+    methods, remarks = group(runs)
+    assert [(method.name, method.seeds) for method in methods] == [("DIS as released", [0, 1])]
+    assert remarks == []
+    assert group(runs[:1])[0][0].colour == group(runs[1:])[0][0].colour
+
+
 def test_a_name_has_one_look_whatever_stands_beside_it(tmp_path: Path) -> None:
     dis, trm = made(tmp_path / "a"), made(tmp_path / "b", supervision="act", steps=16, calls_per_step=21)
     alone, both = group([dis])[0][0], group([trm, dis])[0][0]

@@ -1,10 +1,14 @@
 """Panels for print: legend, heading and caption lie within the figure, and the legend has every method."""
 
+import numpy as np
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from analysis.comparing import panels
+from analysis.methods import Method
 
 LONG = "DIS as released, hidden_size=64, puzzle_emb_ndim=64, data=sudoku-4x4@9f1314ce, epochs=40, lr=0.002 (3 seeds)"
 SHORT = ["DIS as released (3 seeds)", "DIS as written (3 seeds)", "TRM T=1 n=2 (3 seeds)", "TRM T=3 n=6 (3 seeds)",
@@ -86,3 +90,30 @@ def test_a_front_is_seen_beside_the_line_it_runs_along() -> None:
     method, front = axes.get_lines()
     assert front.get_linewidth() > 3 * method.get_linewidth()
     assert front.get_zorder() < method.get_zorder()
+
+
+def drawn_places(axes: Axes) -> set[float]:
+    """Every x that an error bar stands at, in data."""
+    segments = [
+        segment
+        for one in axes.collections
+        if isinstance(one, LineCollection)
+        for segment in one.get_segments()
+    ]
+    return {float(x) for segment in segments for x, _ in np.asarray(segment)}
+
+
+@pytest.mark.parametrize("scale", ["linear", "log"])
+def test_every_bar_stands_at_a_place_of_the_data_and_bars_are_moved_on_the_page_alone(scale: str) -> None:
+    with panels.applied():
+        fig, (axes,) = panels.sheet(["updates"], columns=1)
+        axes.set_xscale(scale)
+        for shift in (1, 2, 3):
+            method = Method(f"method {shift}", [], 4000, {})
+            panels.draw_seeds(axes, method, [100, 4000], [[0.1, 0.5], [0.2, 0.6]], shift)
+    assert drawn_places(axes) == {4000.0}
+    assert {float(x) for line in axes.get_lines() for x in line.get_xdata()} == {100.0, 4000.0}
+    FigureCanvasAgg(fig).draw()
+    bars = [one for one in axes.collections if isinstance(one, LineCollection)]
+    on_page = [one.get_transform().transform((4000, 0.5))[0] for one in bars]
+    assert np.diff(on_page) == pytest.approx([panels.DODGE / 72 * fig.dpi] * 2)

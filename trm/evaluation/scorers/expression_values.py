@@ -1,4 +1,4 @@
-"""Whether two expressions have the same value: a rational one is exact, any other carries a bound on its rounding error.
+"""Whether two expressions have the same value: rational ones exactly, others within a bound on their rounding error.
 
 Two expressions are equal if their values agree at three points drawn once for each letter: two different analytic
 expressions agree at such a point with probability 0. Values agree where they differ by no more than rounding explains,
