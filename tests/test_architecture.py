@@ -1,6 +1,7 @@
 """The house: which room may know which, and what no file may do."""
 
 import ast
+import re
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -125,6 +126,25 @@ def test_no_broad_except() -> None:
             if isinstance(node, ast.ExceptHandler):
                 caught = ast.unparse(node.type) if node.type else ""
                 assert caught not in ("", "Exception", "BaseException"), f"{file}:{node.lineno}"
+
+
+def test_no_message_advises_to_delete_anything() -> None:
+    """What a run has made is never in the way of what the user wants; a lock or a damaged folder can be renamed."""
+    advice = re.compile(
+        r"\b((delete|erase)\b|rm -|throw\b.* away|remove (the|it|its|that) (run|folder|checkpoint|file))"
+    )
+    for file in SOURCES:
+        documented = {id(node) for node in _docstrings(tree(file))}
+        for node in ast.walk(tree(file)):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documented:
+                assert not advice.search(node.value), f"{file}:{node.lineno}: {node.value}"
+
+
+def _docstrings(module: ast.Module) -> Iterator[ast.AST]:
+    for node in ast.walk(module):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
+            yield body[0].value
 
 
 def test_public_functions_of_the_library_are_documented() -> None:

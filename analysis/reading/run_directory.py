@@ -134,7 +134,8 @@ def read_run(path: Path) -> Run:
         records, remarks = _read_records(metrics)
         evaluations, training = _evaluations(records, str(metrics)), _training(records, str(metrics))
     with remedied(
-        "put its folder away: then the scores are read from metrics.jsonl, without samples and outputs"
+        "evaluate the checkpoint again (evaluate.py --output-dir <a new folder>), or move the damaged one elsewhere: "
+        "then the scores are read from metrics.jsonl, without samples and outputs"
     ):
         folder, evaluation = _latest(path, evaluations, remarks)
         outputs = _outputs(folder / "outputs.jsonl") if folder else []

@@ -112,7 +112,10 @@ def test_lines_that_name_this_version_s_schema_are_read_as_those_that_name_none(
         (lambda run: say_a_schema(run, 99), "read the run with the version that wrote it"),
         (forget_evaluations, "let training reach its first evaluation"),
         (lambda run: os.truncate(run / "provenance.json", 5), "puts a damaged provenance.json aside"),
-        (lambda run: os.truncate(run / "evaluations/step_400/scores.json", 5), "put its folder away"),
+        (
+            lambda run: os.truncate(run / "evaluations/step_400/scores.json", 5),
+            "move the damaged one elsewhere",
+        ),
     ],
 )
 def test_the_remedy_is_that_of_the_fault_also_where_it_leaves_no_run(

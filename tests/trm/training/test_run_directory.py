@@ -1,16 +1,19 @@
 """Small files of a run that were damaged are noticed and said, and cost no training."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.runs import records
+from tests.runs import build_small_arc, records
 from tests.trm.training.test_every_preset import run
 from trm.checksums import damage, write_manifest
+from trm.config_files import read_config
 from trm.errors import UserError
 from trm.evaluation.results import read_scores, report_damaged
+from trm.puzzles.manifest import fingerprint
 from trm.training import checkpoints
 from trm.training.record_repair import whole_records
 from trm.training.records import FileRecords
@@ -22,6 +25,31 @@ def flip(file: Path, text: str) -> None:
     content = bytearray(file.read_bytes())
     content[content.index(text.encode())] ^= 1
     file.write_bytes(content)
+
+
+def test_a_run_goes_on_where_its_data_lies_now_and_with_no_other_data(
+    dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before, now = tmp_path / "before", tmp_path / "elsewhere/now"
+    shutil.copytree(dataset, before)
+    run(before, tmp_path / "run", "arch=dis", "max_steps=2", "evaluators=[]")
+    now.parent.mkdir()
+    before.rename(now)
+    with pytest.raises(UserError, match="no dataset at") as missing:
+        run(before, tmp_path / "run", "arch=dis", "max_steps=4", "evaluators=[]")
+    assert "if it lies elsewhere" in missing.value.remedy
+    assert "--data-path" in missing.value.remedy
+    (tmp_path / "run/provenance.json").write_text("{}")  # the checkpoint alone knows what the data was
+    run(now, tmp_path / "run", "arch=dis", "max_steps=4", "evaluators=[]")
+    assert records(tmp_path / "run", "train")[-1]["step"] == 4
+    assert f"lies in {now} now, and is the same" in capsys.readouterr().out
+    assert read_config(tmp_path / "run/config.yaml")["data_paths"] == [str(now)]
+    (launch,) = json.loads((tmp_path / "run/provenance.json").read_text())["launches"]
+    assert launch["datasets"] == {str(now): fingerprint(now)}
+    other = build_small_arc(before, "--seed", "1")  # where the run's own lay once
+    with pytest.raises(UserError, match="is not the data that") as refused:
+        run(other, tmp_path / "run", "arch=dis", "max_steps=6", "evaluators=[]")
+    assert "another run" in refused.value.remedy
 
 
 @pytest.mark.parametrize("cut", [False, True])
