@@ -1,33 +1,34 @@
 """The project's wheel, built from the checkout without a network."""
 
-import fnmatch
 import shutil
 import subprocess
 import sys
 import tempfile
-import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 from trm.errors import UserError
+from trm.project_root import IS_CHECKOUT, PROJECT_ROOT
 from trm.untrusted import shown
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+FOLDERS = ("trm", "dis_trm", "analysis", "generators", "configs")  # `data` holds datasets too
+SUFFIXES = (".py", ".yaml", ".html", ".css", ".js")  # of what the code imports and opens
 _BUILD = (
     "-m pip wheel . --no-deps --no-build-isolation --no-index --disable-pip-version-check --quiet --wheel-dir"
 )
 
 
 def build_wheel(folder: Path) -> Path:
-    """Write the wheel of `trm`, `dis_trm` and the rest of the project into an existing folder; returns its file.
+    """Write the project's wheel, see setup.py, into an existing folder; returns its file.
 
     It is built from a copy of the sources: an older build's leftovers would get into it, and its own into the checkout.
 
     Raises:
         UserError: this is no checkout, or setuptools is missing or too old.
     """
-    if not (CHECKOUT / "pyproject.toml").is_file():
+    if not IS_CHECKOUT:
         raise UserError(
-            f"{CHECKOUT} has no pyproject.toml",
+            "this is an installed wheel, which does not build another one",
             "a checkout of the project, from which the wheel is built",
             "give the same command in a checkout",
         )
@@ -47,27 +48,16 @@ def build_wheel(folder: Path) -> Path:
 
 
 def _copy_sources(copy: Path) -> None:
-    """What pyproject.toml lists, and nothing that was built or trained here."""
-    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())
-    listed = project["tool"]["setuptools"]
-    names = [f"{module}.py" for module in listed["py-modules"]]
-    for name in [
-        "pyproject.toml",
-        project["project"]["readme"],
-        *project["project"]["license-files"],
-        *names,
-    ]:
-        shutil.copyfile(CHECKOUT / name, copy / name)
-    for package in sorted(CHECKOUT.glob("*/__init__.py")):
-        top = package.parent.name
-        if any(fnmatch.fnmatchcase(top, pattern) for pattern in listed["packages"]["find"]["include"]):
-            for source in _sources(package.parent):
-                target = copy / source.relative_to(CHECKOUT)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(source, target)
+    """What the wheel is made of, and nothing that was built or trained here."""
+    for source in _sources():
+        target = copy / source.relative_to(PROJECT_ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
 
 
-def _sources(folder: Path) -> list[Path]:
-    """The modules of a package and of the packages in it."""
-    inner = [inside.parent for inside in sorted(folder.glob("*/__init__.py"))]
-    return [*sorted(folder.glob("*.py")), *(source for package in inner for source in _sources(package))]
+def _sources() -> Iterator[Path]:
+    yield from (PROJECT_ROOT / name for name in ("pyproject.toml", "README.md", "LICENSE"))
+    yield from sorted([*PROJECT_ROOT.glob("*.py"), *(PROJECT_ROOT / "data").glob("*.py")])
+    for folder in FOLDERS:
+        files = (PROJECT_ROOT / folder).rglob("*")
+        yield from sorted(file for file in files if file.suffix in SUFFIXES and file.is_file())

@@ -5,18 +5,18 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
 
 from trm.command_line import run_command
 from trm.errors import UserError
+from trm.project_root import PROJECT_ROOT
 from trm.training.config import Supervisions, check_key, known_keys
 from trm.training.run_directory import import_path
 from trm.training.sweep import check_launcher
 
-CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+CONFIGS = PROJECT_ROOT / "configs"
 GROUPS = ("arch", "experiment")
 QUIET = (  # a run has its own directory and records; of a sweep Hydra leaves runs/multirun.yaml
     "hydra.run.dir=.",

