@@ -69,7 +69,7 @@ def test_an_export_without_scores_says_so(
         ("--to hub --output-dir x --weights best", "invalid choice: 'best'"),
         ("--to hub --output-dir x --weights ema", "whose run kept none"),
         ("--to hub --output-dir x --config nowhere.yaml", r"nowhere\.yaml"),
-        ("--to hub --output-dir run", "holds other things than such an export"),
+        ("--to hub --output-dir run", "holds other things than an export for the hub, such as checkpoints/"),
     ],
 )
 def test_what_cannot_be_used_is_refused(
@@ -81,8 +81,7 @@ def test_what_cannot_be_used_is_refused(
     assert not (tmp_path / "x").exists()
 
 
-def test_a_place_where_nothing_can_be_written_is_the_system_s_refusal(run: Path, tmp_path: Path) -> None:
+def test_a_place_where_nothing_can_be_written_is_told_before_anything_is_read(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(OSError, match="file") as caught:
-        export(parse([str(run), "--to", "hub", "--output-dir", str(tmp_path / "file/out")]), SUPERVISIONS)
-    assert caught.value.errno is not None
+    with pytest.raises(UserError, match="file/out: Not a directory"):
+        export(parse(["nowhere", "--to", "hub", "--output-dir", str(tmp_path / "file/out")]), SUPERVISIONS)

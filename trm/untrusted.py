@@ -4,10 +4,12 @@ Links are followed, since the caches of download tools are made of them; nothing
 """
 
 import json
+import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,11 +26,33 @@ def check_regular(file: Path, largest: int | None = None) -> int:
         ValueError: it is no regular file (a pipe would be waited for without end), or larger than `largest` bytes.
     """
     status = file.stat()
-    if not stat.S_ISREG(status.st_mode):
-        raise ValueError("no regular file")
-    if largest is not None and status.st_size > largest:
-        raise ValueError(f"{status.st_size:,} bytes, more than the {largest:,} that such a file may have")
+    _check_status(status, largest)
     return status.st_size
+
+
+@contextmanager
+def open_regular(file: Path, largest: int | None = None) -> Iterator[BinaryIO]:
+    """A file's bytes to read; what it is is looked at once it is open, so that it cannot become something else.
+
+    Raises:
+        OSError: it is not there, or may not be read.
+        ValueError: no regular file, or one larger than `largest` bytes; a pipe is not waited for.
+    """
+    check_regular(file, largest)  # a device may act on being opened
+    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        _check_status(os.fstat(descriptor), largest)
+    except ValueError:
+        os.close(descriptor)
+        raise
+    with open(descriptor, "rb") as stream:
+        yield stream
+
+
+def read_regular(file: Path, largest: int | None = None) -> bytes:
+    """The bytes of a file; errors as for `open_regular`."""
+    with open_regular(file, largest) as stream:
+        return stream.read()
 
 
 def load_json(file: Path, largest: int, finite: bool = True) -> Any:
@@ -40,8 +64,7 @@ def load_json(file: Path, largest: int, finite: bool = True) -> Any:
         OSError: it cannot be read.
         ValueError: not JSON in UTF-8 (with or without a byte-order mark), too large or too deep, or a key twice.
     """
-    check_regular(file, largest)
-    return parse_json(file.read_text(encoding="utf-8-sig"), finite)
+    return parse_json(read_regular(file, largest).decode("utf-8-sig"), finite)
 
 
 def parse_json(text: str, finite: bool = True) -> Any:
@@ -67,8 +90,8 @@ def map_array(file: Path) -> NDArray[Any]:
         OSError: it cannot be read.
         ValueError: no such file, or an array that is not of integers.
     """
-    size = check_regular(file)
-    with file.open("rb") as stream:
+    with open_regular(file) as stream:
+        size = os.fstat(stream.fileno()).st_size
         try:
             version = np.lib.format.read_magic(stream)
             if version != (1, 0):  # later ones only have longer headers, which integers never need
@@ -111,6 +134,13 @@ def shown(text: object, most: int = 200) -> str:
     """A stranger's text in one line that a terminal only prints: control characters as `\\x1b`, the end cut off."""
     line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text)[:most])
     return line if len(str(text)) <= most else line + "…"
+
+
+def _check_status(status: os.stat_result, largest: int | None) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise ValueError("no regular file")
+    if largest is not None and status.st_size > largest:
+        raise ValueError(f"{status.st_size:,} bytes, more than the {largest:,} that such a file may have")
 
 
 def _members(value: Any) -> Iterable[Any]:

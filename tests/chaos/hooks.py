@@ -82,10 +82,10 @@ class Operations:
 
     def watch(self, count_into: str | None) -> None:
         """Begin."""
-        from trm.training import checkpoints
+        from trm import tensor_files
 
         sys.addaudithook(self._event)
-        checkpoints.save_file = self._torn(checkpoints.save_file, self._cut)  # type: ignore[attr-defined]
+        tensor_files.save_file = self._torn(tensor_files.save_file, self._cut)  # type: ignore[attr-defined]
         os.write = self._torn(os.write, lambda *_: None)
         os.fsync = self._counted(os.fsync)  # type: ignore[assignment]
         if count_into is not None:
@@ -122,16 +122,16 @@ class Operations:
     def _torn(self, original: Callable[..., Any], tear: Callable[..., None]) -> Callable[..., Any]:
         """Before it is an operation, and half done it is another."""
 
-        def operation(first: Any, second: Any) -> Any:
+        def operation(first: Any, second: Any, *more: Any) -> Any:
             descriptor = isinstance(first, int)
             if not self._concerns(first if descriptor else second):
-                return original(first, second)
+                return original(first, second, *more)
             self._reached()
             if self.count + 1 == self._kill_at:
-                original(first, second[: len(second) // 2] if descriptor else second)
+                original(first, second[: len(second) // 2] if descriptor else second, *more)
                 tear(first, second)
             self._reached()
-            return original(first, second)
+            return original(first, second, *more)
 
         return operation
 

@@ -1,20 +1,21 @@
 """What export.py does: open a checkpoint, write it in the form asked for, whole or not at all, and push it if asked."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from trm.errors import UserError
+from trm.folders import Kind, check_output, new_folder
 from trm.publishing import kaggle
-from trm.publishing.published_form import export_published
+from trm.publishing.published_form import EXPORT_MARK, export_published
 from trm.publishing.recorded import Recorded, dataset_like, recorded, run_of
 from trm.publishing.safetensors_export import FILES, export_safetensors
 from trm.publishing.upload import HubApi, check_repository, push
-from trm.publishing.whole_folder import whole_folder
 from trm.scoring.opened import OpenedCheckpoint, open_checkpoint
 from trm.training.config import Supervisions
-from trm.training.weights import PUBLISHED_CONFIG
+from trm.training.weights import EXPORTED_CONFIG, PUBLISHED_CONFIG
+from trm.whole_files import carries
 
 OWN_LICENCE = "mit"  # of this repository, and of what its runs make unless somebody says otherwise
 
@@ -50,7 +51,7 @@ class Form:
     """A form to export in: what writes it into a folder, and which files it consists of."""
 
     write: Writer
-    is_own: Callable[[str], bool]
+    kind: Kind
 
 
 def export(request: ExportRequest, supervisions: Supervisions, api: HubApi | None = None) -> None:
@@ -63,11 +64,12 @@ def export(request: ExportRequest, supervisions: Supervisions, api: HubApi | Non
             shapes, an output in use, or a refused push.
     """
     _check(request)
+    check_output(request.output, FORMS[request.form].kind, request.overwrite)
     opened = open_checkpoint(request.target, supervisions, request.config, request.weight_kind)
     known = recorded(opened, request.evaluation)
     opened.supervision(dataset_like(opened, known.seq_len or 1), supervisions)  # or names what does not fit
     form = FORMS[request.form]
-    with whole_folder(request.output, request.overwrite, form.is_own) as folder:
+    with new_folder(request.output, form.kind, request.overwrite) as folder:
         form.write(folder, opened, known, request)
     print(f"written to {request.output}: step {opened.step}, in the form {request.form}")
     for line in _left_out(request, known):
@@ -112,11 +114,20 @@ def _write_kaggle(folder: Path, opened: OpenedCheckpoint, known: Recorded, reque
     kaggle.write_package(folder, opened, known)
 
 
+def _kind(form: str, names: Sequence[str], config: str, script: str = "") -> Kind:
+    """names: regular expressions of its files.  config: the one that says that we wrote it.  script: it has, too."""
+
+    def is_one(folder: Path) -> bool:
+        return carries(folder / config, EXPORT_MARK) and (folder / script).exists()
+
+    return Kind(f"an export for {form}", "|".join(names), is_one)
+
+
 FORMS = {
-    "hub": Form(_write_hub, lambda name: name in FILES),
+    "hub": Form(_write_hub, _kind("the hub", [re.escape(name) for name in FILES], EXPORTED_CONFIG)),
     "published": Form(
         _write_published,
-        lambda name: name == PUBLISHED_CONFIG or re.fullmatch("step_[0-9]+", name) is not None,
+        _kind("the published code", [re.escape(PUBLISHED_CONFIG), "step_[0-9]+"], PUBLISHED_CONFIG),
     ),
-    "kaggle": Form(_write_kaggle, kaggle.is_own),
+    "kaggle": Form(_write_kaggle, _kind("Kaggle", kaggle.NAMES, EXPORTED_CONFIG, script=kaggle.SCRIPT_FILE)),
 }

@@ -18,6 +18,7 @@ from trm.training.weights import EXPORTED_CONFIG, EXPORTED_WEIGHTS
 
 SCRIPT_FILE, NOTEBOOK_FILE = "solve.py", "solve.ipynb"
 FILES = (EXPORTED_WEIGHTS, EXPORTED_CONFIG, SCRIPT_FILE, NOTEBOOK_FILE, CARD)
+NAMES = (*map(re.escape, FILES), r"[\w.+-]+\.whl")  # of a package's files; wheels may have been added
 # what answering imports of other projects
 NEEDED = ("torch", "numpy", "scipy", "omegaconf", "PyYAML", "safetensors", "tqdm")
 CELL = "# %%\n"
@@ -91,11 +92,6 @@ def write_package(folder: Path, opened: OpenedCheckpoint, known: Recorded) -> No
     (folder / NOTEBOOK_FILE).write_text(json.dumps(notebook(SCRIPT), indent=1) + "\n")
     needed = ", ".join(f"{name} {_version(name)}".strip() for name in NEEDED)
     (folder / CARD).write_text(ABOUT.format(step=opened.step, needed=needed))
-
-
-def is_own(name: str) -> bool:
-    """Whether a file of this name belongs to a package; wheels may have been added."""
-    return name in FILES or re.fullmatch(r"[\w.+-]+\.whl", name) is not None
 
 
 def notebook(script: str) -> dict[str, Any]:

@@ -9,6 +9,9 @@ from omegaconf import OmegaConf
 from torch import Tensor
 
 from trm.training.weights import PREFIX, PUBLISHED_CONFIG
+from trm.whole_files import mark
+
+EXPORT_MARK = mark("export")
 
 
 def export_published(
@@ -20,7 +23,8 @@ def export_published(
     """
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"step_{step}"
-    torch.save({PREFIX + k: v.clone() for k, v in weights.items()}, file)
+    with file.open("wb") as stream:  # so that what the system refuses is an OSError
+        torch.save({PREFIX + k: v.clone() for k, v in weights.items()}, stream)
     arch = {
         k: v for k, v in config["arch"].items() if k != "loss_type"
     }  # `supervision` stays: theirs ignore it
@@ -28,5 +32,10 @@ def export_published(
     arch["loss"] = {"name": "losses@ACTLossHead", "loss_type": config["arch"]["loss_type"]}
     evaluators = [{"name": "arc@ARC"} for _ in config.get("evaluators") or []]
     published = {**config, "arch": arch, "evaluators": evaluators}
-    OmegaConf.save(OmegaConf.create(published), folder / PUBLISHED_CONFIG)
+    write_config(folder / PUBLISHED_CONFIG, published)
     return file
+
+
+def write_config(file: Path, config: Mapping[str, Any]) -> None:
+    """Write the configuration of an export, which says in its first line that it is of an export."""
+    file.write_text(f"# {EXPORT_MARK}\n{OmegaConf.to_yaml(OmegaConf.create(dict(config)))}", encoding="utf-8")

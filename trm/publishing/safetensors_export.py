@@ -6,13 +6,12 @@
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
-from safetensors.torch import save_file
-
 from trm.publishing.card import model_card, without_paths
+from trm.publishing.published_form import write_config
 from trm.publishing.recorded import WEIGHTS, Recorded
 from trm.scoring.arc_checkpoint import SEQ_LEN
 from trm.scoring.opened import OpenedCheckpoint
+from trm.tensor_files import save_tensors
 from trm.training.weights import EXPORTED_CONFIG, EXPORTED_WEIGHTS
 
 CARD = "README.md"
@@ -32,8 +31,8 @@ def write_weights(folder: Path, opened: OpenedCheckpoint, known: Recorded) -> No
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in opened.weights.items()}
     about = {"step": opened.step, WEIGHTS: known.weight_kind, "supervision": opened.arch.supervision}
     metadata = {key: str(value) for key, value in about.items() if value is not None}
-    save_file(tensors, folder / EXPORTED_WEIGHTS, {"format": "pt", **metadata})
-    OmegaConf.save(OmegaConf.create(exported_config(opened, known)), folder / EXPORTED_CONFIG)
+    save_tensors(folder / EXPORTED_WEIGHTS, tensors, {"format": "pt", **metadata})
+    write_config(folder / EXPORTED_CONFIG, exported_config(opened, known))
 
 
 def exported_config(opened: OpenedCheckpoint, known: Recorded) -> dict[str, Any]:

@@ -1,14 +1,7 @@
 """Writing a puzzle dataset, group by group and all or nothing. Layout and letters as in `layout.py`."""
 
-import glob
 import json
-import os
-import platform
-import shutil
-import signal
-import sys
-import tempfile
-import threading
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +10,8 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from trm.errors import UserError
+from trm.folders import Kind, new_folder
+from trm.folders import check_output as check_folder
 from trm.puzzles.layout import (
     AUGMENTATIONS_FILE,
     IDENTIFIERS_FILE,
@@ -27,127 +21,35 @@ from trm.puzzles.layout import (
 )
 from trm.puzzles.manifest import MANIFEST_FILE, TOKEN_ARRAYS, UNFINISHED_FILE, About, write_manifest
 
-_ROOT_FILES = (IDENTIFIERS_FILE, TEST_PUZZLES_FILE, AUGMENTATIONS_FILE, MANIFEST_FILE)
+
+def _is_dataset(folder: Path) -> bool:
+    splits = [path for path in folder.iterdir() if path.is_dir()]
+    return bool(splits) and all((split / METADATA_FILE).is_file() for split in splits)
+
+
+_ROOT_FILES = (IDENTIFIERS_FILE, TEST_PUZZLES_FILE, AUGMENTATIONS_FILE, MANIFEST_FILE, UNFINISHED_FILE)
+_ARRAYS = "inputs|labels|puzzle_identifiers|puzzle_indices|group_indices|cells|shapes|pair_indices|first_identifiers"
+_IN_A_SPLIT = rf"{re.escape(METADATA_FILE)}|[^/]+__({_ARRAYS})\.npy"
+DATASET = Kind("a dataset", rf"{'|'.join(map(re.escape, _ROOT_FILES))}|[^/]+/({_IN_A_SPLIT})?", _is_dataset)
 
 
 @contextmanager
 def new_dataset(output: Path | str, about: About, overwrite: bool = False) -> Iterator[Path]:
-    """A folder to write a dataset into, which becomes `output` when the block ends and vanishes when it raises.
-
-    The manifest is added when the block ends. The folder lies beside `output` as `<output>.partial-<host>-<pid>`; a
-    process that is killed leaves that (the next build takes it away), or `<output>.old-<pid>` of what it was
-    replacing, and never half a dataset under `output`. SIGTERM ends the block as an interrupt does.
+    """A folder to write a dataset into, as `trm.folders.new_folder` makes it; the manifest is added at the end.
 
     Raises:
         UserError: `output` is in use; see `check_output`.
     """
-    output = Path(output).resolve()
-    check_output(output, overwrite)
-    beginning = f"{output.name}.partial-{platform.node()}-"
-    _remove_dead(output.parent, beginning)
-    partial = output.with_name(f"{beginning}{os.getpid()}")
-    partial.mkdir(parents=True)
-    try:
-        with _ended_by_sigterm():
-            (partial / UNFINISHED_FILE).touch()
-            yield partial
-            write_manifest(partial, about)
-            (partial / UNFINISHED_FILE).unlink()
-            _replace(output, partial)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
-@contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """Let SIGTERM raise SystemExit in the block, so that it cleans up; elsewhere than in the main thread, nothing."""
-
-    def stop(number: int, frame: object) -> None:
-        sys.exit(128 + number)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _remove_dead(folder: Path, beginning: str) -> None:
-    """Remove what processes of this host that no longer run have left; `beginning` ends before their numbers."""
-    for path in folder.glob(glob.escape(beginning) + "*") if folder.is_dir() else ():
-        number = path.name.removeprefix(beginning)
-        if number.isdigit() and (int(number) == os.getpid() or not _runs(int(number))):
-            shutil.rmtree(path, ignore_errors=True)
-
-
-def _runs(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # somebody else's
-        return True
-    return True
+    with new_folder(output, DATASET, overwrite) as partial:
+        (partial / UNFINISHED_FILE).touch()
+        yield partial
+        write_manifest(partial, about)
+        (partial / UNFINISHED_FILE).unlink()
 
 
 def check_output(output: Path, overwrite: bool) -> None:
-    """Check that a dataset may be written at `output`.
-
-    Raises:
-        UserError: a file, or a folder with anything but a dataset in it; a dataset, without `overwrite`; or a place
-            where nothing can be written.
-    """
-    _check_writable(output)
-    if not output.exists() or (output.is_dir() and not any(output.iterdir())):
-        return
-    foreign = _foreign(output)
-    if foreign:
-        raise UserError(
-            given=f"output {output} holds other things than a dataset, such as {foreign[0].name}",
-            allowed="a new folder, an empty one, or with --overwrite an existing dataset",
-            remedy="choose another --output-dir",
-        )
-    if not overwrite:
-        raise UserError(
-            given=f"output {output} already holds a dataset",
-            allowed="a new folder, or an existing dataset with --overwrite",
-            remedy="pass --overwrite to build it anew, or choose another --output-dir",
-        )
-
-
-def _check_writable(output: Path) -> None:
-    parent = next(path for path in output.resolve().parents if path.exists())
-    try:
-        os.rmdir(tempfile.mkdtemp(dir=parent))
-    except OSError as error:
-        raise UserError(
-            given=f"output {output}: nothing can be written in {parent} ({error.strerror})",
-            allowed="a folder in a place that you may write to",
-            remedy="choose another --output-dir",
-        ) from error
-
-
-def _foreign(output: Path) -> list[Path]:
-    """What is in the folder besides a dataset; all of it where no split is."""
-    if not output.is_dir():
-        return [output]
-    entries = sorted(output.iterdir())
-    splits = [path for path in entries if (path / METADATA_FILE).is_file()]
-    known = {*splits, *(output / name for name in _ROOT_FILES)} if splits else set()
-    return [path for path in entries if path not in known]
-
-
-def _replace(output: Path, partial: Path) -> None:
-    if output.is_dir() and any(output.iterdir()):
-        old = partial.with_name(f"{output.name}.old-{os.getpid()}")
-        output.rename(old)
-        partial.rename(output)
-        shutil.rmtree(old)
-    else:
-        partial.rename(output)
+    """Check that a dataset may be written at `output`, before anything is made; errors as for `trm.folders`."""
+    check_folder(output, DATASET, overwrite)
 
 
 def write_identifiers(dataset: Path, names: Sequence[str]) -> None:

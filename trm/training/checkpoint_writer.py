@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 
 from trm.errors import report
+from trm.folders import PARTIAL, beside
 from trm.training import checkpoints
 from trm.training.retention import Retention
 from trm.training.training_state import TrainingState
@@ -108,7 +109,7 @@ class CheckpointWriter:
         try:
             checkpoints.tidy(folder.parent)
         except OSError:  # a disk that refuses this too: `tidy` does it at the next start
-            shutil.rmtree(folder.with_name(folder.name + checkpoints.PARTIAL), ignore_errors=True)
+            shutil.rmtree(beside(folder, PARTIAL), ignore_errors=True)
         good = next((f for f in checkpoints.steps(folder.parent) if checkpoints.complete(f)), None)
         self._report(
             f"checkpoint {folder} was not written: {_refusal(error)}; {wanted} bytes wanted, {_free(folder)} free",

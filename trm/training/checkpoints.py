@@ -6,23 +6,25 @@ It is written under a temporary name, synced and renamed; the manifest, with siz
 kill leaves half done (`.partial`, `.old`) is put right by `tidy` at the next start. Reading verifies what it reads.
 """
 
+import errno
 import json
 import os
 import re
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
-from safetensors.torch import save_file
 from torch import Tensor
 
 from trm.checksums import digest
 from trm.errors import UserError
+from trm.folders import OLD, PARTIAL, beside, install, naming, put_back, remove_tree
 from trm.puzzles.layout import IDENTIFIERS_FILE
+from trm.tensor_files import save_tensors
 from trm.training.checkpoint_reading import (
+    FILES,
     MANIFEST,
+    OPTIONAL,
     STATE,
     DamagedError,
     check_names,
@@ -35,8 +37,6 @@ from trm.training.checkpoint_reading import (
 from trm.training.retention import Held, Retention, read_best, superfluous
 from trm.training.training_state import PARTS, TrainingState
 
-PARTIAL, OLD = ".partial", ".old"
-
 
 def save(folder: Path, content: TrainingState, keep: bool, names: bytes | None = None) -> None:
     """Write a checkpoint; `keep` protects it from `prune`. After this returns it survives a power cut.
@@ -46,38 +46,38 @@ def save(folder: Path, content: TrainingState, keep: bool, names: bytes | None =
     Raises:
         OSError: the system refused (a full disk, say); what was there before is there still.
     """
-    partial = folder.with_name(folder.name + PARTIAL)
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    for part, tensors in content.parts().items():
-        _write_tensors(partial / f"{part}.safetensors", tensors)
-    (partial / STATE).write_text(json.dumps(content.state, indent=1))
-    if names is not None:
-        (partial / IDENTIFIERS_FILE).write_bytes(names)
-    files = {
-        f.name: {"bytes": f.stat().st_size, "sha256": _sync_and_hash(f)} for f in sorted(partial.iterdir())
-    }
-    (partial / MANIFEST).write_text(json.dumps({"keep": keep, "files": files}, indent=1))
-    _sync(partial / MANIFEST)
-    _sync(partial)
-    old = folder.with_name(folder.name + OLD)
-    if folder.exists():  # the same step again: at no instant is there neither
-        folder.rename(old)
-    partial.rename(folder)
-    _sync(folder.parent)
-    shutil.rmtree(old, ignore_errors=True)
+    if (name := foreign(folder)) is not None:
+        raise FileExistsError(errno.EEXIST, f"{name} is there, which is no part of a checkpoint", str(folder))
+    partial = beside(folder, PARTIAL)
+    with naming(folder):
+        remove_tree(partial)
+        partial.mkdir(parents=True)
+        for part, tensors in content.parts().items():
+            save_tensors(partial / f"{part}.safetensors", _storable(tensors))
+        (partial / STATE).write_text(json.dumps(content.state, indent=1))
+        if names is not None:
+            (partial / IDENTIFIERS_FILE).write_bytes(names)
+        files = {f.name: {"bytes": f.stat().st_size, "sha256": digest(f)} for f in sorted(partial.iterdir())}
+        (partial / MANIFEST).write_text(json.dumps({"keep": keep, "files": files}, indent=1))
+        install(partial, folder, beside(folder, OLD))  # the same step again: at no instant is there neither
 
 
 def tidy(root: Path) -> None:
     """Finish or undo what a kill interrupted: an old version comes back where the new one never arrived."""
     for old in root.glob(f"step_*{OLD}"):
-        folder = old.with_name(old.name.removesuffix(OLD))
-        if folder.exists():
-            shutil.rmtree(old)
-        else:
-            old.rename(folder)
+        put_back(old, old.with_name(old.name.removesuffix(OLD)))
     for partial in root.glob(f"step_*{PARTIAL}"):
-        shutil.rmtree(partial)
+        remove_tree(partial)
+
+
+def foreign(folder: Path) -> str | None:
+    """The name of something in the place of a checkpoint that is no part of one, so that it is not ours to delete."""
+    if not os.path.lexists(folder):
+        return None
+    if folder.is_symlink() or not folder.is_dir():
+        return folder.name
+    parts = {MANIFEST, *FILES, *OPTIONAL}
+    return next((p.name for p in sorted(folder.iterdir()) if p.name not in parts or p.is_symlink()), None)
 
 
 def load(folder: Path) -> TrainingState:
@@ -229,10 +229,12 @@ def prune(root: Path, retention: Retention | int, newest: int | None = None) -> 
     found = {step_of(folder): folder for folder in steps(root)}
     held = [_held(step, folder) for step, folder in found.items() if newest is None or step <= newest]
     for step in superfluous(held, policy, read_best(root) if policy.keep_best else None):
-        doomed = found[step].with_name(found[step].name + PARTIAL)
-        shutil.rmtree(doomed, ignore_errors=True)
+        if foreign(found[step]) is not None:
+            continue
+        doomed = beside(found[step], PARTIAL)
+        remove_tree(doomed)
         found[step].rename(doomed)  # a kill while deleting leaves nothing that looks like a checkpoint
-        shutil.rmtree(doomed)
+        remove_tree(doomed)
 
 
 def _held(step: int, folder: Path) -> Held:
@@ -240,17 +242,6 @@ def _held(step: int, folder: Path) -> Held:
         return Held(step, keep=read_manifest(folder).keep, complete=True)
     except DamagedError:
         return Held(step, keep=False, complete=False)
-
-
-def _write_tensors(file: Path, tensors: Mapping[str, Tensor]) -> None:
-    try:
-        save_file(_storable(tensors), file)
-    except SafetensorError as error:  # how safetensors words what the system refused
-        refusal = re.search(r"os error (\d+)", str(error))
-        if refusal is None:
-            raise
-        number = int(refusal[1])
-        raise OSError(number, os.strerror(number), str(file)) from error
 
 
 def _storable(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -262,16 +253,3 @@ def _storable(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         stored[name] = own.clone() if own.data_ptr() in seen else own
         seen.add(own.data_ptr())
     return stored
-
-
-def _sync_and_hash(file: Path) -> str:
-    _sync(file)
-    return digest(file)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -111,12 +111,12 @@ def test_what_is_there_is_replaced_only_if_it_is_such_an_export(
     export(ExportRequest(str(run), form, out, overwrite=True), SUPERVISIONS)
     assert {file.name for file in out.iterdir()} == before
     (out / "thesis.tex").write_text("years of work")
-    with pytest.raises(UserError, match=r"holds other things than such an export, such as thesis\.tex"):
+    with pytest.raises(UserError, match=r"holds other things than an export for .*, such as thesis\.tex"):
         export(ExportRequest(str(run), form, out, overwrite=True), SUPERVISIONS)
     with pytest.raises(UserError, match="such as checkpoints"):
         export(ExportRequest(str(run), form, run, overwrite=True), SUPERVISIONS)
     (tmp_path / "README.md").write_text("a file")
-    with pytest.raises(UserError, match=r"such as README\.md"):
+    with pytest.raises(UserError, match=r"README\.md is a file"):
         export(ExportRequest(str(run), form, tmp_path / "README.md", overwrite=True), SUPERVISIONS)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["README.md", "out", "runs"]
 

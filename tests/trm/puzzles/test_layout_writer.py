@@ -161,7 +161,7 @@ def test_a_place_where_nothing_can_be_written_is_told_at_once() -> None:
 def test_a_file_is_never_replaced(tmp_path: Path) -> None:
     (tmp_path / "set").write_text("mine")
     with (
-        pytest.raises(UserError, match="holds other things"),
+        pytest.raises(UserError, match="is a file"),
         new_dataset(tmp_path / "set", ABOUT, overwrite=True),
     ):
         pass

@@ -1,10 +1,12 @@
 """A kill at a chosen file operation, and what must hold after it."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from tests.trm.training.states import names, save
+from trm import folders, tensor_files
 from trm.training import checkpoints
 
 
@@ -26,9 +28,9 @@ def kill_at(call: int, patched: pytest.MonkeyPatch) -> list[str]:
         return operation
 
     for owner, name in (
-        (checkpoints, "save_file"),
-        (checkpoints, "_sync"),
-        (checkpoints.shutil, "rmtree"),
+        (tensor_files, "save_file"),
+        (folders, "sync"),
+        (shutil, "rmtree"),
         (Path, "rename"),
         (Path, "replace"),
         (Path, "mkdir"),
