@@ -5,10 +5,14 @@ step against network calls, the common currency of TRM and DIS, and what evaluat
 more steps, stopping early. Runs on different datasets, or on one dataset split by other protocols, are not compared.
 """
 
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
 from matplotlib.figure import Figure
+
+if not __package__:  # run by its path: our modules are found from the folder above, not from this one
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from analysis import style
 from analysis.comparing import panels

@@ -5,8 +5,12 @@ carry gradient, FLOP, wall-clock and, where the device reported it, energy; of t
 """
 
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+if not __package__:  # run by its path: our modules are found from the folder above, not from this one
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from analysis import style
 from analysis.comparing.ablation import Ablation, ablation

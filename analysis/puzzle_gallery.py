@@ -3,6 +3,7 @@
 Above each stands what the dataset says of itself. Sizes are in inches.
 """
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,9 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+if not __package__:  # run by its path: our modules are found from the folder above, not from this one
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from analysis import style
 from analysis.drawing.arc_pictures import ArcGrids

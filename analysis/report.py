@@ -4,9 +4,13 @@ Every published claim (analysis/claims.yaml) with its source, the runs of ours t
 a one-sided test and a verdict; then our runs on each dataset with their curves. Without runs: the claims alone.
 """
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+if not __package__:  # run by its path: our modules are found from the folder above, not from this one
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from analysis import style
 from analysis.claiming.claims import Claim, read_claims

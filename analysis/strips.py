@@ -6,12 +6,16 @@ S supervision steps, L tokens.
 """
 
 import argparse
+import sys
 from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+
+if not __package__:  # run by its path: our modules are found from the folder above, not from this one
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from analysis import style
 from analysis.choosing import KIND_WORDS, KINDS, Chosen, Judge, choose, picture_for

@@ -3,8 +3,12 @@
 Reads the run directory only, so it can be made on another machine and long after training.
 """
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+if not __package__:  # run by its path: our modules are found from the folder above, not from this one
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from analysis import style
 from analysis.choosing import can_be_drawn

@@ -4,10 +4,14 @@ A frame shows the answers after one supervision step, with a frame around what t
 its advantage margin. The last frame stays for a while. The same run gives the same bytes. S supervision steps.
 """
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from matplotlib.animation import PillowWriter
+
+if not __package__:  # run by its path: our modules are found from the folder above, not from this one
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from analysis import style
 from analysis.choosing import Chosen, picture_for

@@ -23,6 +23,9 @@ from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
+if not __package__:  # run by its path: our modules are found from the folder above, not from this one
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
 from trm.command_line import CommandLine, local_path, path_or_address, run_command
 from trm.evaluation.table import table
 

@@ -20,6 +20,9 @@ from unittest.mock import patch
 
 import torch
 
+if not __package__:  # run by its path: our modules are found from the folder above, not from this one
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
 from benchmarks import figures, machine, results_table
 from benchmarks.configurations import Configuration, chosen
 from benchmarks.train_step import spread

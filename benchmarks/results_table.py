@@ -5,9 +5,13 @@ python -m benchmarks.results_table runs/benchmark/train_step.json runs/benchmark
 
 import json
 import math
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+if not __package__:  # run by its path: our modules are found from the folder above, not from this one
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from trm.command_line import CommandLine, local_path, run_command
 from trm.errors import UserError

@@ -16,6 +16,9 @@ from typing import Any
 
 import torch
 
+if not __package__:  # run by its path: our modules are found from the folder above, not from this one
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
 from benchmarks.machine import command, described, now
 from benchmarks.scaling_figure import draw
 from benchmarks.scaling_jobs import JOBS, SLOT_BATCHES

@@ -12,6 +12,9 @@ from typing import Any
 
 import torch
 
+if not __package__:  # run by its path: our modules are found from the folder above, not from this one
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
 from benchmarks import machine, results_table
 from benchmarks.configurations import SUPERVISIONS, Configuration, chosen
 from benchmarks.contender import Contender

@@ -8,6 +8,7 @@ works in a process of its own; their turns alternate, so that what slows the mac
 import gc
 import json
 import os
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -19,6 +20,9 @@ from unittest.mock import patch
 import numpy as np
 import torch
 from numpy.typing import NDArray
+
+if not __package__:  # run by its path: our modules are found from the folder above, not from this one
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from benchmarks import machine
 from benchmarks.reference_voting import ReferenceVoting

@@ -4,8 +4,12 @@ Run it with `python -m data.build_arc_dataset --help`.
 """
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+if not __package__:  # run by its path: our modules are found from the folder above, not from this one
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from trm.command_line import AUGMENTATIONS, CommandLine, integer, local_path, run_builder
 from trm.errors import UserError

@@ -4,9 +4,13 @@ Run it with `python -m data.build_math_gsm8k_dataset --help`.
 """
 
 import argparse
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
+
+if not __package__:  # run by its path: our modules are found from the folder above, not from this one
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from generators.texts.math_categories import ANSWER_LENGTH, CATEGORIES, QUESTION_LENGTH
 from generators.texts.math_splits import read_splits

@@ -4,7 +4,11 @@ Run it with `python -m data.build_qa_dataset --help`.
 """
 
 import argparse
+import sys
 from collections.abc import Sequence
+
+if not __package__:  # run by its path: our modules are found from the folder above, not from this one
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from generators.texts.qa_levels import LEVELS, Level
 from generators.texts.question_sets import (

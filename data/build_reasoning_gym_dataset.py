@@ -7,8 +7,12 @@ Run it with `python -m data.build_reasoning_gym_dataset --help`. The library com
 import argparse
 import ast
 import json
+import sys
 from collections.abc import Sequence
 from typing import Any
+
+if not __package__:  # run by its path: our modules are found from the folder above, not from this one
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from generators.texts.reasoning_gym_questions import NONSENSE, Drawn, Limits, QuestionSource
 from trm.command_line import COUNT, CommandLine, integer, local_path, run_builder

@@ -4,10 +4,14 @@ Run it with `python -m data.build_rubik2x2_dataset --help`. An example has 24 fa
 God's number; its label is the moves, then END to the last slot, and nothing on the facelets.
 """
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+
+if not __package__:  # run by its path: our modules are found from the folder above, not from this one
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from generators.cube.splits import Draw, draw_states
 from generators.cube.states import METRICS, STATE_COUNT, Cube, States, cube_in, facelets

@@ -3,7 +3,12 @@
 Run it with `python -m data.build_sudoku_4x4_dataset --help`; other sizes: `data.build_sudoku_nxn_dataset`.
 """
 
+import sys
 from collections.abc import Sequence
+from pathlib import Path
+
+if not __package__:  # run by its path: our modules are found from the folder above, not from this one
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from data.build_sudoku_nxn_dataset import add_flags, build
 from trm.command_line import CommandLine, run_builder

@@ -7,10 +7,14 @@ training questions that are kept and their images. Run it with `python -m data.b
 """
 
 import argparse
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+
+if not __package__:  # run by its path: our modules are found from the folder above, not from this one
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from generators.published_csv import bad_record, place, published_files
 from generators.sudoku.files import GEOMETRY, Records, check_unique, read_records

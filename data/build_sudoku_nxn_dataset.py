@@ -6,11 +6,15 @@ Run it with `python -m data.build_sudoku_nxn_dataset --help`.
 """
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+if not __package__:  # run by its path: our modules are found from the folder above, not from this one
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from generators.sudoku.geometry import FEWEST_GIVENS, GEOMETRIES, Digits, Geometry
 from generators.sudoku.grids import count_grids

@@ -1,20 +1,26 @@
 """The CSV files of the published puzzle sets: `train.csv` and `test.csv`, columns source, question, answer, rating.
 
-A record is one line; errors name it as "train.csv, line 3".
+The columns may stand in any order, and further ones are not looked at. A record is one line; errors name it as
+"train.csv, line 3".
 """
 
+import codecs
 import csv
 import io
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
+from generators.source_files import open_source
 from trm.errors import UserError
 from trm.puzzles.progress import track
+from trm.untrusted import shown
 
 COLUMNS = ["source", "question", "answer", "rating"]
 SPLITS = ("train", "test")
 _BLOCK = 4 << 20  # bytes read at once: about 20,000 sudokus
-_ALLOWED = f"a CSV file with the columns {','.join(COLUMNS)}, a line for each record, and at least one record"
+_LONGEST_LINE = 1 << 20  # bytes
+_ALLOWED = f"a CSV file in UTF-8 with the columns {','.join(COLUMNS)}, a line for each record, and at least one record"
 
 
 def place(file: Path, line: int) -> str:
@@ -40,7 +46,7 @@ def published_files(folder: Path | None, repository: str) -> dict[str, Path]:
     if folder is None:
         return {split: _fetched(repository, f"{split}.csv") for split in SPLITS}
     files = {split: folder / f"{split}.csv" for split in SPLITS}
-    missing = [str(file) for file in files.values() if not file.is_file()]
+    missing = [str(file) for file in files.values() if not file.exists()]
     if missing:
         raise UserError(
             given=f"--source {folder} without {' and '.join(missing)}",
@@ -48,38 +54,69 @@ def published_files(folder: Path | None, repository: str) -> dict[str, Path]:
             remedy="name the folder that holds both",
         )
     for file in files.values():  # what is fetched the hub's client checks
-        _check_end(file)
+        with open_source(file) as stream:
+            _check_end(file, stream)
     return files
 
 
 def read_rows(file: Path) -> Iterator[tuple[int, list[list[str]]]]:
-    """The rows of the four columns below the header, some megabytes at a time, each time with the first row's line.
+    """The rows below the header as `COLUMNS`, some megabytes at a time, each time with the first row's line.
+
+    Empty lines may follow the last record, and none may precede it.
 
     Raises:
         UserError: another header, a row of other columns or over several lines, or no record.
     """
-    blocks = range(1 + file.stat().st_size // _BLOCK)
-    with file.open("rb") as stream:
-        header = _rows(file, 1, stream.readline())[:1]
-        if not header:
-            raise bad_record(str(file), "empty")
-        if header != [COLUMNS]:
-            raise bad_record(
-                place(file, 1), f"the columns are {','.join(header[0]) or 'none'}, not {','.join(COLUMNS)}"
-            )
-        line = 2
-        for _ in track(blocks, f"reading {file.name}"):
-            rows = _rows(file, line, stream.read(_BLOCK) + stream.readline())
-            for below, row in enumerate(rows):
-                if len(row) != len(COLUMNS):
-                    raise bad_record(
-                        place(file, line + below), f"{len(row)} columns instead of {len(COLUMNS)}"
-                    )
-            if rows:
-                yield line, rows
-                line += len(rows)
-    if line == 2:
+    with open_source(file) as stream:
+        columns = _columns(file, stream)
+        places = [columns.index(name) for name in COLUMNS]
+        line, empty = 2, 0
+        for _ in track(range(1 + file.stat().st_size // _BLOCK), f"reading {file.name}"):
+            rows, records = _rows(file, line, _block(file, line, stream)), []
+            for number, row in enumerate(rows, start=line):
+                if not any(field.strip() for field in row):
+                    empty = empty or number
+                    continue
+                if empty:
+                    raise bad_record(place(file, empty), f"0 columns instead of {len(columns)}")
+                if len(row) != len(columns):
+                    raise bad_record(place(file, number), f"{len(row)} columns instead of {len(columns)}")
+                records.append([row[i] for i in places])
+            if records:
+                yield line, records
+            line += len(rows)
+    if line == 2 or empty == 2:
         raise bad_record(str(file), "no record in it")
+
+
+def _columns(file: Path, stream: BinaryIO) -> list[str]:
+    """The names in the first line."""
+    text = stream.readline(_LONGEST_LINE).removeprefix(codecs.BOM_UTF8)
+    if text.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in text:
+        raise bad_record(str(file), "no text in UTF-8")
+    header = _rows(file, 1, text)[:1]
+    if not header or not any(header[0]):
+        raise bad_record(
+            str(file), "empty" if not text.strip() and not stream.read(1) else "its first line is empty"
+        )
+    names = [name.strip() for name in header[0]]
+    if not set(COLUMNS) <= set(names):
+        found = shown(",".join(names), 80)
+        raise bad_record(place(file, 1), f"the columns are {found or 'none'}, not {','.join(COLUMNS)}")
+    twice = [name for name in COLUMNS if names.count(name) > 1]
+    if twice:
+        raise bad_record(place(file, 1), f"the column {twice[0]} twice")
+    return names
+
+
+def _block(file: Path, line: int, stream: BinaryIO) -> bytes:
+    """Some megabytes of whole lines, of which the first is the file's line `line`."""
+    text = stream.read(_BLOCK)
+    text += stream.readline(_LONGEST_LINE)
+    if not text.endswith(b"\n") and stream.read(1):
+        long = place(file, line + text.count(b"\n"))
+        raise bad_record(long, f"a line of more than {_LONGEST_LINE:,} bytes")
+    return text
 
 
 def _rows(file: Path, line: int, text: bytes) -> list[list[str]]:
@@ -97,14 +134,13 @@ def _rows(file: Path, line: int, text: bytes) -> list[list[str]]:
     return rows
 
 
-def _check_end(file: Path) -> None:
-    """Refuse a file whose last line does not end: it was cut off there."""
-    with file.open("rb") as stream:
-        stream.seek(max(0, file.stat().st_size - 1))
-        if stream.read() not in (b"\n", b""):
-            stream.seek(0)
-            line = sum(1 for _ in stream)
-            raise bad_record(place(file, line), "the last line does not end: the file was cut off")
+def _check_end(file: Path, stream: BinaryIO) -> None:
+    """Refuse a file whose last line has text and does not end: it was cut off there."""
+    stream.seek(max(0, file.stat().st_size - _LONGEST_LINE))
+    if stream.read().rpartition(b"\n")[2].strip():
+        stream.seek(0)
+        line = sum(1 for _ in stream)
+        raise bad_record(place(file, line), "the last line does not end: the file was cut off")
 
 
 def _fetched(repository: str, name: str) -> Path:
@@ -124,7 +160,7 @@ def _fetched(repository: str, name: str) -> Path:
     except (OSError, ValueError) as error:  # what the hub's own exceptions derive from
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise UserError(
-            given=f"{name} of {repository} cannot be fetched: {reason[0]}",
+            given=f"{name} of {repository} cannot be fetched: {shown(reason[0])}",
             allowed="a dataset repository that can be reached, or local files",
             remedy=remedy,
         ) from error

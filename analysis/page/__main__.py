@@ -3,7 +3,11 @@
 What ran, its scores, its curves, and a browser of its puzzles with a slider over the supervision steps.
 """
 
+import sys
 from collections.abc import Sequence
+
+if not __package__:  # run by its path: our modules are found from the folder above analysis/
+    sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 from analysis.methods import method_name
 from analysis.page.curves import step_charts, training_charts

@@ -3,6 +3,7 @@
 R records, C = 81 cells in row-major order. In a question "." or "0" is a blank.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -15,6 +16,7 @@ from generators.sudoku.geometry import GEOMETRIES, Digits, keeps_rules
 from generators.sudoku.solver import candidates_of, count_solutions
 from trm.errors import UserError
 from trm.puzzles.progress import track
+from trm.untrusted import shown
 
 GEOMETRY = GEOMETRIES[9]
 _CELLS = GEOMETRY.cells
@@ -22,8 +24,9 @@ _DOT = np.uint8(ord(".") - ord("0") + 256)
 _SOLVED_TOGETHER = 1024
 _ALLOWED = (
     "source,question,answer,rating: 81 characters of 1..9 and . or 0 for a blank, with one solution, which is the "
-    "answer, and an integer"
+    "answer, and a whole number"
 )
+_RATING = re.compile(r"([0-9]{1,9})(?:\.0*)?")  # pandas may write 3 as 3.0
 
 
 @dataclass(frozen=True)
@@ -88,14 +91,15 @@ def _fault_of_shape(file: Path, line: int, row: list[str]) -> UserError:
     for name, cells in (("question", row[1]), ("answer", row[2])):
         if len(cells) != _CELLS:
             return _refused(file, line, f"{name} of {len(cells)} characters instead of {_CELLS}")
-    return _refused(file, line, f"rating {row[3]!r}")
+    return _refused(file, line, f"rating {shown(repr(row[3]), 40)}")
 
 
 def _checked(file: Path, rows: list[list[str]], line: int) -> Records:
     for below, row in enumerate(rows):
-        if not (len(row[1]) == len(row[2]) == _CELLS and row[3].isdecimal()):
+        if not (len(row[1]) == len(row[2]) == _CELLS and _rating(row[3]) is not None):
             raise _fault_of_shape(file, line + below, row)
-    _, question_texts, answer_texts, ratings = zip(*rows, strict=True)
+    _, question_texts, answer_texts, rating_texts = zip(*rows, strict=True)
+    ratings = np.array([_rating(text) for text in rating_texts], np.int64)
     questions, answers = _digits(question_texts), _digits(answer_texts)
     questions[questions == _DOT] = 0
     faults = {
@@ -107,7 +111,13 @@ def _checked(file: Path, rows: list[list[str]], line: int) -> Records:
     for reason, faulty in faults.items():
         if faulty.any():
             raise _refused(file, line + int(faulty.argmax()), reason)
-    return Records(questions, answers, np.array(list(map(int, ratings))), line + np.arange(len(rows)))
+    return Records(questions, answers, ratings, line + np.arange(len(rows)))
+
+
+def _rating(text: str) -> int | None:
+    """The number that a rating is; None for what is none."""
+    whole = _RATING.fullmatch(text.strip())
+    return None if whole is None else int(whole[1])
 
 
 def _digits(cells: Sequence[str]) -> Digits:

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from generators.source_files import open_source
 from trm.errors import UserError
 from trm.puzzles.text_tokens import BROKEN, MOST_CHARACTERS
+from trm.untrusted import parse_json, shown
 
 _RAREST = 5  # characters named where there are too many
 _FORMS = {"gsm8k": ("question", "answer"), "math": ("problem", "solution")}
@@ -48,7 +50,9 @@ def source_files(paths: Sequence[Path]) -> list[Path]:
     files: list[Path] = []
     for path in paths:
         found = (
-            sorted(p for p in path.rglob("*") if p.suffix in (".json", ".jsonl")) if path.is_dir() else [path]
+            sorted(p for p in path.rglob("[!.]*") if p.suffix in (".json", ".jsonl"))
+            if path.is_dir()
+            else [path]
         )
         if not found or not path.exists():
             raise UserError(
@@ -66,11 +70,13 @@ def read_records(file: Path) -> list[Record]:
     Raises:
         UserError: not such a file, naming file, line or record, and reason.
     """
+    with open_source(file) as stream:
+        content = stream.read()
     try:
-        text = file.read_bytes().decode("utf-8-sig")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise _refused(str(file), f"byte {error.start} is not UTF-8", "save the file as UTF-8") from error
-    records = [_record(where, content) for where, content in _objects(file, text)]
+    records = [_record(where, one) for where, one in _objects(file, text)]
     if not records:
         raise _refused(str(file), "no record in it", "check that the download is complete")
     return records
@@ -145,9 +151,11 @@ def _objects(file: Path, text: str) -> Iterator[tuple[str, Any]]:
     """(where it stands, JSON value) of each record."""
     if file.suffix != ".jsonl":
         try:
-            whole = json.loads(text)
+            whole = parse_json(text)
         except json.JSONDecodeError:
             whole = None  # JSON lines under another name
+        except ValueError as error:
+            raise _refused(str(file), str(error)) from error
         if isinstance(whole, list):
             yield from ((f"{file}, record {i}", content) for i, content in enumerate(whole))
             return
@@ -159,9 +167,11 @@ def _objects(file: Path, text: str) -> Iterator[tuple[str, Any]]:
             continue
         where = f"{file}, line {number}"
         try:
-            yield where, json.loads(line)
+            yield where, parse_json(line)
         except json.JSONDecodeError as error:
             raise _refused(where, f"not JSON: {error.msg} at character {error.colno}") from error
+        except ValueError as error:
+            raise _refused(where, str(error)) from error
 
 
 def _record(where: str, content: Any) -> Record:
@@ -169,7 +179,7 @@ def _record(where: str, content: Any) -> Record:
         raise _refused(where, f"a {type(content).__name__}, not an object with keys")
     form = next((form for form, keys in _FORMS.items() if set(keys) <= content.keys()), None)
     if form is None:
-        raise _refused(where, f"its keys are {', '.join(map(str, content)) or 'none'}")
+        raise _refused(where, f"its keys are {shown(', '.join(map(str, content)), 80) or 'none'}")
     question, solution = (content[key] for key in _FORMS[form])
     for key, value in zip(_FORMS[form], (question, solution), strict=True):
         if not isinstance(value, str) or not value.strip():

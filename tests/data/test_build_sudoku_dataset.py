@@ -178,6 +178,17 @@ def test_difficulty_is_asked_of_both_splits(source: Path, tmp_path: Path) -> Non
     assert len(questions(dataset, "test")) == 3
 
 
+def test_a_rating_written_as_a_float_is_the_whole_number_that_it_is(source: Path, tmp_path: Path) -> None:
+    write(source, "train", [record(number) + ".0" for number in range(10)])
+    write(source, "test", [record(number) + "." for number in (102, 103)])
+    dataset = build(build_sudoku_dataset, tmp_path / "set", "--source", source, "--min-difficulty", 6)
+    assert len(questions(dataset, "train")) == 4
+    for broken_rating in ("3.5", "1e3", "nan", "-1", "9" * 30):
+        write(source, "test", [record(102), ",".join([*record(103).split(",")[:3], broken_rating])])
+        with pytest.raises(UserError, match=r"test\.csv, line 3: rating "):
+            build(build_sudoku_dataset, tmp_path / "other", "--source", source)
+
+
 def test_questions_in_both_splits_are_refused_with_their_places(source: Path, tmp_path: Path) -> None:
     write(source, "test", [record(number) for number in (100, 3, 101, 4)])
     with pytest.raises(UserError) as refused:
