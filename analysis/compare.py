@@ -8,6 +8,7 @@ more steps, stopping early. Runs on different datasets, or on one dataset split 
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from matplotlib.figure import Figure
 

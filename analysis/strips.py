@@ -8,6 +8,7 @@ S supervision steps, L tokens.
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes

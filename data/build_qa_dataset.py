@@ -6,6 +6,7 @@ Run it with `python -m data.build_qa_dataset --help`.
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 if not __package__:  # run by its path: our modules are found from the folder above, not from this one
     sys.path[0] = str(Path(__file__).resolve().parents[1])

@@ -9,6 +9,7 @@ import ast
 import json
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 if not __package__:  # run by its path: our modules are found from the folder above, not from this one

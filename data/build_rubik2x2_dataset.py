@@ -6,6 +6,7 @@ God's number; its label is the moves, then END to the last slot, and nothing on 
 
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np

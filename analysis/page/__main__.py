@@ -5,6 +5,7 @@ What ran, its scores, its curves, and a browser of its puzzles with a slider ove
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 if not __package__:  # run by its path: our modules are found from the folder above analysis/
     sys.path[0] = str(Path(__file__).resolve().parents[2])
