@@ -1,6 +1,7 @@
 """A small run directory with everything that an export tells of, made without training."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from trm.checksums import sealed, write_manifest
 from trm.supervision import Supervision
 from trm.training import checkpoints
 from trm.training.config import Architecture
+from trm.training.identifier_names import encoded
 from trm.training.training_state import TrainingState
 
 SUPERVISIONS = {"act": ACTSupervision, "dis": DISSupervision}
@@ -46,10 +48,17 @@ def arch_of(supervision: Supervision[Any], name: str = "dis") -> dict[str, Any]:
     return Architecture(name, supervision.model.config, supervision.config).as_dict()  # type: ignore[attr-defined]
 
 
-def write_run(folder: Path, supervision: Supervision[Any], name: str = "dis", ema: bool = False) -> Path:
+def write_run(
+    folder: Path,
+    supervision: Supervision[Any],
+    name: str = "dis",
+    ema: bool = False,
+    row_names: Sequence[str] | None = None,
+) -> Path:
     """A run of `supervision` with one checkpoint, an evaluation of it, and its provenance.
 
     ema: keep averaged weights too, which are the others plus one.
+    row_names: of the puzzle embedding, which the checkpoint then tells.
     """
     data = str(folder.parent / "data" / "arc-small")
     config: dict[str, Any] = {
@@ -68,9 +77,10 @@ def write_run(folder: Path, supervision: Supervision[Any], name: str = "dis", em
     model = supervision.model
     averaged = {k: v.detach() + 1 for k, v in model.named_parameters()} if ema else {}
     carry = {"inputs": torch.zeros(4, model.shape.seq_len, dtype=torch.int32)}
+    names = None if row_names is None else encoded(row_names)
     state = {"step": STEP, "data": {}, "records_bytes": 0, "config": config}
     content = TrainingState(model.state_dict(), averaged, {}, carry, state)
-    checkpoints.save(folder / f"checkpoints/step_{STEP}", content, keep=False)
+    checkpoints.save(folder / f"checkpoints/step_{STEP}", content, keep=False, names=names)
     write_evaluation(folder / f"evaluations/step_{STEP}")
     launch = {
         "time": "2025-11-20T10:00:00+0000",
@@ -82,8 +92,13 @@ def write_run(folder: Path, supervision: Supervision[Any], name: str = "dis", em
         "ranks": 2,
         "datasets": {data: "f1" * 32},
     }
-    (folder / "provenance.json").write_text(json.dumps(sealed({"launches": [launch, launch]})))
+    write_launches(folder, [launch, launch])
     return folder
+
+
+def write_launches(run: Path, launches: list[dict[str, Any]]) -> None:
+    """The provenance of a run."""
+    (run / "provenance.json").write_text(json.dumps(sealed({"launches": launches})))
 
 
 def write_evaluation(folder: Path, **changes: Any) -> Path:

@@ -17,7 +17,7 @@ from trm.scoring.opened import open_checkpoint
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    return write_run(tmp_path / "run", random_dis())
+    return write_run(tmp_path / "run", random_dis(), row_names=[f"puzzle {number}" for number in range(9)])
 
 
 def call(folder: Path, *words: str, code: int = 0) -> str:

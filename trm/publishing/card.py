@@ -101,7 +101,7 @@ def _facts(opened: OpenedCheckpoint, known: Recorded) -> Iterator[str]:
     inside = sum(tensor.numel() for name, tensor in weights.items() if name != PUZZLE_ROWS)
     steps = getattr(opened.arch.settings, "halt_max_steps", None)
     yield f"checkpoint: step {opened.step or MISSING}, {_kind_in_words(known.weight_kind)}"
-    yield f"parameters: {inside:,} in the network, and {_table_in_words(rows)}"
+    yield f"parameters: {inside:,} in the network, and {_table_in_words(rows, known.row_names is not None)}"
     mixing = "MLP over positions" if network.mlp_t else "attention"
     yield f"network: width {network.hidden_size}, layers: {network.L_layers}, {mixing}, {network.forward_dtype}"
     if steps is not None:
@@ -115,10 +115,11 @@ def _kind_in_words(kind: str | None) -> str:
     return f"weights {words[kind]}" if kind else f"kind of weights (EMA or raw) {MISSING}"
 
 
-def _table_in_words(rows: Any) -> str:
+def _table_in_words(rows: Any, named: bool) -> str:
     if rows is None:
         return "no puzzle embedding"
-    return f"an embedding of {len(rows):,} puzzles × {rows.shape[1]} (other puzzles start at its mean row)"
+    names = "named in identifiers.json" if named else "whose names are not recorded"
+    return f"an embedding of {len(rows):,} puzzles × {rows.shape[1]}, {names} (other puzzles start at its mean row)"
 
 
 def _usage(opened: OpenedCheckpoint, name: str) -> str:

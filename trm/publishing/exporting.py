@@ -12,6 +12,8 @@ from trm.publishing.published_form import EXPORT_MARK, export_published
 from trm.publishing.recorded import Recorded, dataset_like, recorded, run_of
 from trm.publishing.safetensors_export import FILES, export_safetensors
 from trm.publishing.upload import HubApi, check_repository, push
+from trm.puzzles.layout import IDENTIFIERS_FILE
+from trm.scoring.arc_checkpoint import SEQ_LEN
 from trm.scoring.opened import OpenedCheckpoint, open_checkpoint
 from trm.training.config import Supervisions
 from trm.training.weights import EXPORTED_CONFIG, PUBLISHED_CONFIG
@@ -72,7 +74,7 @@ def export(request: ExportRequest, supervisions: Supervisions, api: HubApi | Non
     with new_folder(request.output, form.kind, request.overwrite) as folder:
         form.write(folder, opened, known, request)
     print(f"written to {request.output}: step {opened.step}, in the form {request.form}")
-    for line in _left_out(request, known):
+    for line in _left_out(request, opened, known):
         print(line)
     if request.push_to is not None:
         message = f"Step {opened.step} of {opened.arch.supervision}"
@@ -92,12 +94,18 @@ def _check(request: ExportRequest) -> None:
         check_repository(request.push_to)
 
 
-def _left_out(request: ExportRequest, known: Recorded) -> list[str]:
-    if request.form != "hub" or known.scores is not None:
-        return []
-    return [
-        "the card has no scores: no evaluation of this step and these weights was found (--evaluation <folder>)"
-    ]
+def _left_out(request: ExportRequest, opened: OpenedCheckpoint, known: Recorded) -> list[str]:
+    lines, rows = [], opened.puzzle_identifiers
+    if request.form == "hub" and known.scores is None:
+        lines.append(
+            "the card has no scores: no evaluation of this step and these weights was found (--evaluation <folder>)"
+        )
+    if rows > 1 and known.row_names is None:
+        lines.append(
+            f"whose its {rows:,} puzzle embeddings are is not recorded: from the export, every task is answered as one "
+            "that was not trained on"
+        )
+    return lines
 
 
 def _write_hub(folder: Path, opened: OpenedCheckpoint, known: Recorded, request: ExportRequest) -> None:
@@ -107,7 +115,9 @@ def _write_hub(folder: Path, opened: OpenedCheckpoint, known: Recorded, request:
 
 def _write_published(folder: Path, opened: OpenedCheckpoint, known: Recorded, request: ExportRequest) -> None:
     config = {**opened.config, "arch": opened.arch.as_dict()}
-    export_published(folder, opened.step, opened.weights, config)
+    if known.seq_len is not None:
+        config[SEQ_LEN] = known.seq_len  # theirs ignore it; to us it says how large the canvas is
+    export_published(folder, opened.step, opened.weights, config, known.row_names)
 
 
 def _write_kaggle(folder: Path, opened: OpenedCheckpoint, known: Recorded, request: ExportRequest) -> None:
@@ -127,7 +137,11 @@ FORMS = {
     "hub": Form(_write_hub, _kind("the hub", [re.escape(name) for name in FILES], EXPORTED_CONFIG)),
     "published": Form(
         _write_published,
-        _kind("the published code", [re.escape(PUBLISHED_CONFIG), "step_[0-9]+"], PUBLISHED_CONFIG),
+        _kind(
+            "the published code",
+            [re.escape(PUBLISHED_CONFIG), re.escape(IDENTIFIERS_FILE), "step_[0-9]+"],
+            PUBLISHED_CONFIG,
+        ),
     ),
     "kaggle": Form(_write_kaggle, _kind("Kaggle", kaggle.NAMES, EXPORTED_CONFIG, script=kaggle.SCRIPT_FILE)),
 }

@@ -1,6 +1,6 @@
 """An offline package for Kaggle: weights, the project's wheel, and a script and a notebook that answer a competition.
 
-model.safetensors  config.yaml  dis_trm-<version>-py3-none-any.whl  solve.py  solve.ipynb  README.md
+model.safetensors  config.yaml  identifiers.json  dis_trm-<version>-py3-none-any.whl  solve.py  solve.ipynb  README.md
 """
 
 import json
@@ -12,12 +12,13 @@ from typing import Any
 from trm.publishing.recorded import Recorded
 from trm.publishing.safetensors_export import CARD, write_weights
 from trm.publishing.wheel import build_wheel
+from trm.puzzles.layout import IDENTIFIERS_FILE
 from trm.scoring.arc_checkpoint import canvas_of
 from trm.scoring.opened import OpenedCheckpoint
 from trm.training.weights import EXPORTED_CONFIG, EXPORTED_WEIGHTS
 
 SCRIPT_FILE, NOTEBOOK_FILE = "solve.py", "solve.ipynb"
-FILES = (EXPORTED_WEIGHTS, EXPORTED_CONFIG, SCRIPT_FILE, NOTEBOOK_FILE, CARD)
+FILES = (EXPORTED_WEIGHTS, EXPORTED_CONFIG, IDENTIFIERS_FILE, SCRIPT_FILE, NOTEBOOK_FILE, CARD)
 NAMES = (*map(re.escape, FILES), r"[\w.+-]+\.whl")  # of a package's files; wheels may have been added
 # what answering imports of other projects
 NEEDED = ("torch", "numpy", "scipy", "omegaconf", "PyYAML", "safetensors", "tqdm")

@@ -1,6 +1,6 @@
 """Weights in the form that the published code loads: `step_<n>` beside its `all_config.yaml` (formats.md)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +8,8 @@ import torch
 from omegaconf import OmegaConf
 from torch import Tensor
 
+from trm.puzzles.layout import IDENTIFIERS_FILE
+from trm.training.identifier_names import encoded
 from trm.training.weights import PREFIX, PUBLISHED_CONFIG
 from trm.whole_files import mark
 
@@ -15,11 +17,16 @@ EXPORT_MARK = mark("export")
 
 
 def export_published(
-    folder: Path, step: int, weights: Mapping[str, Tensor], config: Mapping[str, Any]
+    folder: Path,
+    step: int,
+    weights: Mapping[str, Tensor],
+    config: Mapping[str, Any],
+    row_names: Sequence[str] | None = None,
 ) -> Path:
     """Write `step_<n>` and `all_config.yaml` in the published form; returns the weights' file.
 
     config: of the run, with `arch` in our keys.
+    row_names: see `write_names`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"step_{step}"
@@ -33,9 +40,19 @@ def export_published(
     evaluators = [{"name": "arc@ARC"} for _ in config.get("evaluators") or []]
     published = {**config, "arch": arch, "evaluators": evaluators}
     write_config(folder / PUBLISHED_CONFIG, published)
+    write_names(folder, row_names)
     return file
 
 
 def write_config(file: Path, config: Mapping[str, Any]) -> None:
     """Write the configuration of an export, which says in its first line that it is of an export."""
     file.write_text(f"# {EXPORT_MARK}\n{OmegaConf.to_yaml(OmegaConf.create(dict(config)))}", encoding="utf-8")
+
+
+def write_names(folder: Path, row_names: Sequence[str] | None) -> None:
+    """Write the puzzle of each row of the puzzle embedding, as a dataset does; the published code reads no such file.
+
+    row_names: None: nobody knows.
+    """
+    if row_names is not None:
+        (folder / IDENTIFIERS_FILE).write_bytes(encoded(row_names))

@@ -3,16 +3,18 @@
 Nothing is guessed: what is not there, or damaged, is None or empty. A run directory may be a stranger's.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from trm.checksums import damage, is_intact
 from trm.errors import UserError, report
-from trm.puzzles.layout import PuzzleMetadata
+from trm.puzzles.layout import IDENTIFIERS_FILE, PuzzleMetadata, read_identifiers
+from trm.puzzles.manifest import fingerprint
 from trm.scoring.arc_checkpoint import SEQ_LEN, seq_len
 from trm.scoring.opened import OpenedCheckpoint
+from trm.training.weights import PUZZLE_ROWS
 from trm.untrusted import check_regular, load_json, parse_json, shown
 
 PROVENANCE, SCORES, OUTPUTS = "provenance.json", "scores.json", "outputs.jsonl"
@@ -62,12 +64,14 @@ class Recorded:
     """What is known of a checkpoint.
 
     weight_kind: `ema` or `raw`.  seq_len: tokens of an example.  launches: of the run, first to last.
+    row_names: the puzzle of each row of the puzzle embedding.
     """
 
     weight_kind: str | None
     seq_len: int | None
     launches: list[dict[str, Any]]
     scores: RecordedScores | None
+    row_names: list[str] | None = None
 
 
 def recorded(opened: OpenedCheckpoint, evaluation: Path | None = None) -> Recorded:
@@ -89,14 +93,48 @@ def recorded(opened: OpenedCheckpoint, evaluation: Path | None = None) -> Record
         )
     scores = None if evaluation is None else _wanted(evaluation, opened, kind)
     if run is None:
-        return Recorded(kind, tokens, [], scores)
-    return Recorded(kind, tokens, _launches(run), scores or _newest(run, opened, kind))
+        return Recorded(kind, tokens, [], scores, row_names(opened, []))
+    launches = _launches(run)
+    return Recorded(kind, tokens, launches, scores or _newest(run, opened, kind), row_names(opened, launches))
 
 
 def run_of(checkpoint: Path) -> Path | None:
     """The run directory that a checkpoint lies in."""
     inside = checkpoint.is_dir() and checkpoint.parent.name == "checkpoints"
     return checkpoint.parents[1] if inside else None
+
+
+def row_names(opened: OpenedCheckpoint, launches: Sequence[Mapping[str, Any]]) -> list[str] | None:
+    """Whose the rows of the puzzle embedding are, as the checkpoint tells; else as the run's dataset does, unchanged.
+
+    Raises:
+        UserError: as many names as there are not rows.
+    """
+    if PUZZLE_ROWS not in opened.weights:
+        return None
+    names = opened.row_names
+    if names is None:
+        names = _names_of_data(opened.config.get("data_paths") or [], launches)
+    if names is not None and len(names) != opened.puzzle_identifiers:
+        raise UserError(
+            f"{opened.source}: {opened.puzzle_identifiers:,} puzzle embeddings and {len(names):,} names of puzzles",
+            f"a name in {IDENTIFIERS_FILE} for each embedding",
+            "copy the checkpoint again, with all of its files",
+        )
+    return names
+
+
+def _names_of_data(paths: Sequence[Any], launches: Sequence[Mapping[str, Any]]) -> list[str] | None:
+    """Of the one dataset that a run was trained on, if it is at hand with the fingerprint that the run recorded."""
+    told = launches[-1].get("datasets") if launches else None
+    if (
+        len(paths) != 1
+        or not isinstance(told, dict)
+        or not (Path(str(paths[0])) / IDENTIFIERS_FILE).is_file()
+    ):
+        return None
+    path = str(paths[0])
+    return read_identifiers(path) if told.get(path) == fingerprint(path) else None
 
 
 def weight_kind(opened: OpenedCheckpoint) -> str | None:

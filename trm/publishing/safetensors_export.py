@@ -1,4 +1,4 @@
-"""A checkpoint as a folder for the Hugging Face Hub: model.safetensors, config.yaml, README.md.
+"""A checkpoint as a folder for the Hugging Face Hub: model.safetensors, config.yaml, identifiers.json, README.md.
 
 `trm.scoring.opened.open_checkpoint` reads such a folder, here or on the hub, and it scores as what it was made from.
 """
@@ -7,32 +7,34 @@ from pathlib import Path
 from typing import Any
 
 from trm.publishing.card import model_card, without_paths
-from trm.publishing.published_form import write_config
+from trm.publishing.published_form import write_config, write_names
 from trm.publishing.recorded import WEIGHTS, Recorded
+from trm.puzzles.layout import IDENTIFIERS_FILE
 from trm.scoring.arc_checkpoint import SEQ_LEN
 from trm.scoring.opened import OpenedCheckpoint
 from trm.tensor_files import save_tensors
 from trm.training.weights import EXPORTED_CONFIG, EXPORTED_WEIGHTS
 
 CARD = "README.md"
-FILES = (EXPORTED_WEIGHTS, EXPORTED_CONFIG, CARD)
+FILES = (EXPORTED_WEIGHTS, EXPORTED_CONFIG, IDENTIFIERS_FILE, CARD)
 
 
 def export_safetensors(
     folder: Path, opened: OpenedCheckpoint, known: Recorded, name: str, licence: str | None
 ) -> None:
-    """Write the three files into an existing folder; `name` and `licence` as for `model_card`."""
+    """Write the files into an existing folder; `name` and `licence` as for `model_card`."""
     write_weights(folder, opened, known)
     (folder / CARD).write_text(model_card(opened, known, name, licence), encoding="utf-8")
 
 
 def write_weights(folder: Path, opened: OpenedCheckpoint, known: Recorded) -> None:
-    """Write model.safetensors and config.yaml into an existing folder."""
+    """Write model.safetensors, config.yaml and identifiers.json into an existing folder."""
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in opened.weights.items()}
     about = {"step": opened.step, WEIGHTS: known.weight_kind, "supervision": opened.arch.supervision}
     metadata = {key: str(value) for key, value in about.items() if value is not None}
     save_tensors(folder / EXPORTED_WEIGHTS, tensors, {"format": "pt", **metadata})
     write_config(folder / EXPORTED_CONFIG, exported_config(opened, known))
+    write_names(folder, known.row_names)
 
 
 def exported_config(opened: OpenedCheckpoint, known: Recorded) -> dict[str, Any]:

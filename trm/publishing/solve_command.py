@@ -51,9 +51,9 @@ def command_line() -> CommandLine:
     add("--minutes", type=number(0, 525_600), default=usual.minutes, help=f"in all ({usual.minutes:g})")
     add(
         "--embedding",
-        choices=("mean", "blank"),
+        choices=("auto", "mean", "blank"),
         default=usual.embedding,
-        help="of the tasks, which are unknown",
+        help="of the tasks; auto: a task's own where the model was trained on it, else the mean of all",
     )
     add("--adapt", type=integer(0, 10**6), default=0, help="steps that fit each task's embeddings first (0)")
     add("--batch-size", type=integer(1, 2**24), help="examples at a time (default: what fits)")

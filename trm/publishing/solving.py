@@ -53,7 +53,7 @@ class SolveSettings:
 
     augmentations: int = 128
     minutes: float = 600.0
-    embedding: str = "mean"
+    embedding: str = "auto"
     adapt: int = 0
     batch_size: int | None = None
     seed: int = 0
@@ -123,11 +123,12 @@ def _solver(
 ) -> "Solver | None":
     """The tasks' puzzles and a model on its device; None where this took too much of the time to answer anything."""
     table, puzzles = opened.weights.get(PUZZLE_ROWS), []
+    known = {name: row for row, name in enumerate(opened.row_names or [])}
     for task in tasks:
         if not budget.allows_the_first():
             return None
         puzzles.append(
-            puzzles_of(task, settings.augmentations, table, settings.embedding, seed=settings.seed)
+            puzzles_of(task, settings.augmentations, table, settings.embedding, known, settings.seed)
         )
     supervision = arc_supervision(opened, canvas, supervisions)
     supervision.model.to(ranks.device)

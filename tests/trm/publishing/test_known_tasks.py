@@ -1,0 +1,92 @@
+"""A task that was trained on is answered with its own embedding wherever the weights go, as the run answers it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.exportable import STEP, SUPERVISIONS, random_dis, write_launches, write_run
+from tests.trm.publishing.test_solving import CHALLENGES
+from trm.distributed import Ranks
+from trm.errors import UserError
+from trm.evaluation.arc_outputs import Submission
+from trm.publishing.exporting import FORMS, ExportRequest, export
+from trm.publishing.published_form import write_names
+from trm.publishing.solving import SolveSettings, solve
+from trm.puzzles.layout import BLANK
+from trm.puzzles.manifest import fingerprint
+from trm.scoring.one_task import TaskRequest, answer_request
+from trm.scoring.opened import open_checkpoint
+
+TURNS = ("t1|||0123456789", "t2|||0213456789", "t5|||0987654321")
+NAMES = [BLANK, *(name for task in ("other", "first") for name in (task, *(f"{task}|||{t}" for t in TURNS)))]
+PACKAGE_WHEEL = "trm.publishing.kaggle.build_wheel"
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(PACKAGE_WHEEL, lambda to: (to / "x-1-py3-none-any.whl").write_text(""))
+    return write_run(tmp_path / "runs" / "small", random_dis(), row_names=NAMES)
+
+
+def answered(target: Path, folder: Path, **more: Any) -> tuple[Submission, str]:
+    """What `evaluate.py --task` answers to the task called first, and with which embedding."""
+    (folder / "task.json").write_text(json.dumps({"first": CHALLENGES["first"]}))
+    request = TaskRequest(str(target), f"{folder / 'task.json'}:first", augmentations=3, device="cpu", **more)
+    answer = answer_request(request, open_checkpoint(target, SUPERVISIONS), SUPERVISIONS, Ranks()).answer
+    return {"first": answer.submission()}, answer.puzzles.embedding
+
+
+@pytest.mark.parametrize("form", sorted(FORMS))
+def test_an_export_answers_a_task_that_was_trained_on_as_the_run_does(
+    run: Path, tmp_path: Path, form: str
+) -> None:
+    export(ExportRequest(str(run), form, tmp_path / "out"), SUPERVISIONS)
+    target = tmp_path / "out" / (f"step_{STEP}" if form == "published" else "")
+    assert answered(target, tmp_path) == answered(run, tmp_path)
+    assert answered(target, tmp_path)[1] == "own"
+    assert answered(run, tmp_path, embedding="mean") != answered(run, tmp_path)
+
+
+@pytest.mark.parametrize("adapt", [0, 2])
+def test_a_competition_s_tasks_that_were_trained_on_have_their_own_embedding_too(
+    run: Path, tmp_path: Path, adapt: int
+) -> None:
+    export(ExportRequest(str(run), "kaggle", tmp_path / "out"), SUPERVISIONS)
+    opened, few = open_checkpoint(tmp_path / "out", SUPERVISIONS), SolveSettings(3, adapt=adapt)
+    solved = solve(CHALLENGES, opened, SUPERVISIONS, few, Ranks(), lambda submission: None)
+    expected = answered(run, tmp_path, adapt=adapt)[0]
+    assert solved.submission["first"] == expected["first"]
+
+
+def test_an_export_of_an_export_keeps_the_names(run: Path, tmp_path: Path) -> None:
+    export(ExportRequest(str(run), "published", tmp_path / "theirs"), SUPERVISIONS)
+    export(ExportRequest(str(tmp_path / f"theirs/step_{STEP}"), "hub", tmp_path / "ours"), SUPERVISIONS)
+    assert json.loads((tmp_path / "ours/identifiers.json").read_text()) == NAMES
+    assert "9 puzzles × 16, named in identifiers.json" in (tmp_path / "ours/README.md").read_text()
+
+
+def test_a_run_of_before_checkpoints_had_names_takes_those_of_its_dataset_if_that_is_unchanged(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = write_run(tmp_path / "run", random_dis())
+    data = tmp_path / "data" / "arc-small"
+    data.mkdir(parents=True)
+    write_names(data, NAMES)
+    provenance = (run / "provenance.json").read_text()
+    export(ExportRequest(str(run), "hub", tmp_path / "changed"), SUPERVISIONS)
+    assert not (tmp_path / "changed/identifiers.json").exists()
+    assert "whose its 9 puzzle embeddings are is not recorded" in capsys.readouterr().out
+    assert "whose names are not recorded" in (tmp_path / "changed/README.md").read_text()
+    launch = json.loads(provenance)["launches"][0] | {"datasets": {str(data): fingerprint(data)}}
+    write_launches(run, [launch])
+    export(ExportRequest(str(run), "hub", tmp_path / "same"), SUPERVISIONS)
+    assert json.loads((tmp_path / "same/identifiers.json").read_text()) == NAMES
+
+
+def test_names_of_another_table_are_refused(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", random_dis(), row_names=NAMES[:-1])
+    with pytest.raises(UserError, match="9 puzzle embeddings and 8 names"):
+        export(ExportRequest(str(run), "hub", tmp_path / "out"), SUPERVISIONS)
+    assert not (tmp_path / "out").exists()
