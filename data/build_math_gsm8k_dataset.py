@@ -82,7 +82,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     _check(given)
     check_output(given.output_dir.resolve(), given.overwrite)
     about, splits, tokens, sizes = _from_files(given) if given.input else _made(given)
-    written = write_question_set(given.output_dir, about, splits, tokens, sizes, given.overwrite)
+    written = write_question_set(
+        given.output_dir, about, splits, tokens, sizes, given.overwrite, given.command
+    )
     print(summary(given.output_dir, written))
     for split, reasons in about.facts.get("left_out", {}).items():
         print(f"  left out of {split}: {_counts(reasons)}")

@@ -102,7 +102,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     splits = {"train": _examples(train, given.aug), "test": _examples(test, False)}
     built = write_plain_dataset(
-        given.output_dir, about, splits, vocab_size=len(MAZE_CHARACTERS), overwrite=given.overwrite
+        given.output_dir,
+        about,
+        splits,
+        vocab_size=len(MAZE_CHARACTERS),
+        overwrite=given.overwrite,
+        command=given.command,
     )
     print(summary(given.output_dir, built))
     several = about.facts["mazes_with_several_shortest_paths"]["test"]

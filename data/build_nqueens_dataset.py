@@ -104,7 +104,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     splits, facts = _published(given.seed) if published else _clean(_filled(given))
     about = About(name, version=1, protocol=given.protocol, scorer="queens", facts=facts)
     built = write_plain_dataset(
-        output, about, splits, vocab_size=VOCAB_SIZE, overwrite=given.overwrite, allow_overlap=published
+        output,
+        about,
+        splits,
+        vocab_size=VOCAB_SIZE,
+        overwrite=given.overwrite,
+        command=given.command,
+        allow_overlap=published,
     )
     print(summary(output, built))
     print(f"  best possible expected exact match on the test split: {facts['best_exact_match']:.3f}")

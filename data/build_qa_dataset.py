@@ -76,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     facts = {"level": level.name, "seed": given.seed, **family_facts("families", families, drawn)}
     about = About(f"qa-{level.name}", 1, "clean", SCORER, facts)
     written = write_question_set(
-        given.output_dir, about, splits, TextTokens(PRINTABLE), sizes, given.overwrite
+        given.output_dir, about, splits, TextTokens(PRINTABLE), sizes, given.overwrite, given.command
     )
     print(summary(given.output_dir, written))
 

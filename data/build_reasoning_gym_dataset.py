@@ -121,7 +121,12 @@ def _write(given: argparse.Namespace, gym: ReasoningGym, drawn: dict[str, Drawn]
         },
     )
     return write_plain_dataset(
-        given.output_dir, about, splits, vocab_size=tokens.vocab_size, overwrite=given.overwrite
+        given.output_dir,
+        about,
+        splits,
+        vocab_size=tokens.vocab_size,
+        overwrite=given.overwrite,
+        command=given.command,
     )
 
 

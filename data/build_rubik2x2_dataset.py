@@ -109,6 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         splits,
         vocab_size=CUBE_FIRST_MOVE + len(metric.moves),
         overwrite=given.overwrite,
+        command=given.command,
     )
     print(summary(given.output_dir, written))
     for name, counts in about.facts["distances"].items():

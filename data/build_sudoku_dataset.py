@@ -126,6 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         splits,
         vocab_size=VOCAB_SIZE,
         overwrite=given.overwrite,
+        command=given.command,
         allow_overlap=True,  # refused or counted above
     )
     print(summary(given.output_dir, built))

@@ -119,7 +119,9 @@ def build(given: argparse.Namespace, size: int) -> None:
         "puzzles_pairwise_inequivalent": True,
     }
     about = About(name, version=1, protocol="clean", scorer="sudoku", facts=facts)
-    built = write_plain_dataset(output, about, splits, vocab_size=size + 2, overwrite=given.overwrite)
+    built = write_plain_dataset(
+        output, about, splits, vocab_size=size + 2, overwrite=given.overwrite, command=given.command
+    )
     print(summary(output, built))
     print(f"  mean givens: {facts['mean_givens']['train']} in train, {facts['mean_givens']['test']} in test")
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from trm.errors import UserError
+from trm.puzzles.build_command import BuildCommand
 from trm.ranges import LARGEST_SEED, Range
 from trm.untrusted import shown
 
@@ -35,6 +36,7 @@ class CommandLine(argparse.ArgumentParser):
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
+        self._builds = False
 
     def parse(self, arguments: Sequence[str] | None = None) -> argparse.Namespace:
         """Read the arguments, or the process's own.
@@ -47,12 +49,28 @@ class CommandLine(argparse.ArgumentParser):
             flag = argument.partition("=")[0]
             if flag.startswith("--") and flag not in self._option_string_actions:
                 raise self._unknown(flag)
-        return self.parse_args(given)
+        parsed = self.parse_args(given)
+        if self._builds:
+            parsed.command = BuildCommand.of(self.prog, given, self._contents())
+        return parsed
 
     def add_builder_flags(self, seed: int) -> None:
-        """The flags that every dataset builder has, with its own default seed."""
+        """The flags that every dataset builder has, with its own default seed; `parse` then tells the `command`."""
+        self._builds = True
         self.add_argument("--seed", type=SEED, default=seed, help=f"of every random draw ({seed})")
         self.add_argument("--overwrite", action="store_true", help="replace an existing dataset")
+
+    def _contents(self) -> dict[str, Any]:
+        """The defaults, by flag, of what decides a dataset's content: not where it or its sources lie."""
+        elsewhere, defaults = (local_path, path_or_address), {}
+        for action in self._actions:
+            usual = self.get_default(action.dest)
+            switch = action.nargs == 0  # given or not
+            says_nothing = switch and action.const == usual
+            if action.dest not in ("help", "overwrite") and action.type not in elsewhere and not says_nothing:
+                name = max(action.option_strings, key=len, default=action.dest)
+                defaults[name.lstrip("-").replace("-", "_")] = False if switch else usual
+        return defaults
 
     def error(self, message: str) -> NoReturn:
         """Called by argparse for anything it cannot use."""

@@ -13,6 +13,7 @@ import numpy as np
 
 from generators.texts.question_families import Family, Problem
 from trm.errors import UserError
+from trm.puzzles.build_command import BuildCommand
 from trm.puzzles.layout import PuzzleMetadata
 from trm.puzzles.manifest import About
 from trm.puzzles.plain_sets import Examples, write_plain_dataset
@@ -86,7 +87,7 @@ def draw_splits(families: Sequence[Family], sizes: Sizes, seed: int) -> dict[str
 
 def write_question_set(
     output: Path, about: About, splits: Mapping[str, Sequence[Problem]], tokens: TextTokens, sizes: Sizes,
-    overwrite: bool,
+    overwrite: bool, command: BuildCommand | None = None,
 ) -> dict[str, PuzzleMetadata]:  # fmt: skip
     """Write questions and masked answers; `about.facts` is filled up with what the scorer needs."""
     lengths = (sizes.question_length, sizes.answer_length)
@@ -95,7 +96,9 @@ def write_question_set(
     for split in ("train", "test"):
         questions, answers = ([problem[part] for problem in splits[split]] for part in (0, 1))
         examples[split] = Examples(*tokens.encode_pairs(questions, answers, *lengths))
-    return write_plain_dataset(output, about, examples, vocab_size=tokens.vocab_size, overwrite=overwrite)
+    return write_plain_dataset(
+        output, about, examples, vocab_size=tokens.vocab_size, overwrite=overwrite, command=command
+    )
 
 
 def interleaved(drawn: Mapping[str, Splits], split: str) -> list[Problem]:

@@ -1,5 +1,6 @@
 """Running a builder as its command line does, and training a small model on what it built."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
@@ -15,7 +16,7 @@ from trm.evaluation.evaluate import Evaluator
 from trm.model import PuzzleShape, TinyRecursiveModel
 from trm.optim import AdamAtan2
 from trm.puzzles.loading import EvaluationData, TrainingData
-from trm.puzzles.manifest import MANIFEST_FILE, fingerprint
+from trm.puzzles.manifest import MANIFEST_FILE, fingerprint, read_command
 from trm.randomness import SeededStepRandom
 
 
@@ -35,6 +36,9 @@ def check_same_bytes_twice(builder: ModuleType, folder: Path, *flags: object) ->
     first, second = (build(builder, folder / name, *flags) for name in ("first", "second"))
     assert files(first) == files(second)
     assert MANIFEST_FILE in files(first)
+    command = read_command(first)  # for a configuration that would build at this place
+    assert command is not None
+    assert command.differences(shlex.join([builder.__name__, *map(str, flags)])) == []
     other = build(builder, folder / "other", *flags, "--seed", 7)
     assert fingerprint(other) != fingerprint(first)
 

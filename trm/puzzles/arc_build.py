@@ -20,6 +20,7 @@ from trm.puzzles.arc_compact import CORNER, ArcAugmented, AugmentedGroups
 from trm.puzzles.arc_grids import CANVAS, COLOURS, PAD, VOCAB_SIZE, grid_hash
 from trm.puzzles.arc_puzzles import distinct_augmentations
 from trm.puzzles.arc_sources import Pair, Task
+from trm.puzzles.build_command import BuildCommand
 from trm.puzzles.layout import AUGMENTATIONS_FILE, BLANK, TEST_PUZZLES_FILE, PuzzleMetadata, TestPuzzles
 from trm.puzzles.layout_writer import SplitWriter, check_output, new_dataset, write_identifiers
 from trm.puzzles.manifest import About
@@ -68,9 +69,15 @@ class ArcSummary:
 
 
 def build_arc_dataset(
-    build: ArcBuild, read_subset: ReadSubset, output: Path | str, overwrite: bool = False
+    build: ArcBuild,
+    read_subset: ReadSubset,
+    output: Path | str,
+    overwrite: bool = False,
+    command: BuildCommand | None = None,
 ) -> ArcSummary:
     """Read, check, augment and write; nothing is written before everything is read and checked.
+
+    command: for the manifest.
 
     Raises:
         UserError: unusable options, sources or output folder.
@@ -84,7 +91,7 @@ def build_arc_dataset(
             remedy="leave --translations out, or leave --materialize out",
         )
     subsets = _read_tasks(build, read_subset)
-    with new_dataset(output, _about(build, subsets), overwrite) as folder:
+    with new_dataset(output, _about(build, subsets), overwrite, command) as folder:
         return _Writer(build, folder).write(subsets)
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from trm.folders import Kind, new_folder
 from trm.folders import check_output as check_folder
+from trm.puzzles.build_command import BuildCommand
 from trm.puzzles.layout import (
     AUGMENTATIONS_FILE,
     IDENTIFIERS_FILE,
@@ -34,7 +35,9 @@ DATASET = Kind("a dataset", rf"{'|'.join(map(re.escape, _ROOT_FILES))}|[^/]+/({_
 
 
 @contextmanager
-def new_dataset(output: Path | str, about: About, overwrite: bool = False) -> Iterator[Path]:
+def new_dataset(
+    output: Path | str, about: About, overwrite: bool = False, command: BuildCommand | None = None
+) -> Iterator[Path]:
     """A folder to write a dataset into, as `trm.folders.new_folder` makes it; the manifest is added at the end.
 
     Raises:
@@ -43,7 +46,7 @@ def new_dataset(output: Path | str, about: About, overwrite: bool = False) -> It
     with new_folder(output, DATASET, overwrite) as partial:
         (partial / UNFINISHED_FILE).touch()
         yield partial
-        write_manifest(partial, about)
+        write_manifest(partial, about, command)
         (partial / UNFINISHED_FILE).unlink()
 
 

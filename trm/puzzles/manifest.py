@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from trm.errors import UserError
+from trm.puzzles.build_command import NO_COMMAND, BuildCommand
 from trm.untrusted import load_json, shown
 
 MANIFEST_FILE = "manifest.json"
@@ -40,14 +41,16 @@ class About:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-def write_manifest(dataset: Path, about: About) -> None:
-    """Write the manifest of a folder whose other files are complete."""
+def write_manifest(dataset: Path, about: About, command: BuildCommand | None = None) -> None:
+    """Write the manifest of a folder whose other files are complete; command: that built it, where that is known."""
     files = {
         file.relative_to(dataset).as_posix(): {"size": file.stat().st_size, "sha256": digest(file)}
         for file in sorted(dataset.rglob("*"))
         if file.is_file() and file.name != UNFINISHED_FILE
     }
-    content = {"about": asdict(about), "files": files}
+    content = {"about": asdict(about), "files": files} | (
+        {} if command is None else {"command": asdict(command)}
+    )
     text = json.dumps({**content, "sha256": _own_digest(content)}, indent=1) + "\n"
     (dataset / MANIFEST_FILE).write_text(text, encoding="utf-8")
 
@@ -60,6 +63,16 @@ def read_about(dataset: Path | str) -> About | None:
     """
     content = _read(Path(dataset))
     return None if content is None else About(**content["about"])
+
+
+def read_command(dataset: Path | str) -> BuildCommand | None:
+    """The command that built a dataset; None where its manifest does not tell, or where it has none.
+
+    Raises:
+        UserError: a broken manifest.
+    """
+    content = _read(Path(dataset))
+    return None if content is None or "command" not in content else BuildCommand(**content["command"])
 
 
 def check_files(dataset: Path | str) -> About | None:
@@ -90,13 +103,14 @@ def check_files(dataset: Path | str) -> About | None:
 def fingerprint(dataset: Path | str) -> str:
     """A hexadecimal digest that tells two datasets apart, wherever they lie.
 
-    With a manifest, a digest of it. Without one, sha256 over the JSON and array files, of token arrays of more than
-    2 MiB their size and first and last MiB: a change in the middle of such an array alone is not seen.
+    With a manifest, a digest of it, without the command that built it. Without one, sha256 over the JSON and array
+    files, of token arrays of more than 2 MiB their size and first and last MiB: a change in the middle of such an
+    array alone is not seen.
     """
     root = Path(dataset)
     content = _read(root)
     if content is not None:
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        return _own_digest({key: value for key, value in content.items() if key != "command"})
     whole = hashlib.sha256()
     for file in sorted(p for p in root.glob("**/*") if p.suffix in (".json", ".npy") and p.is_file()):
         size = file.stat().st_size
@@ -142,6 +156,7 @@ def _read(root: Path) -> Mapping[str, Any] | None:
     try:
         content = load_json(file, _LARGEST)
         problem = _problem(About(**content["about"]), content["files"])
+        problem = problem or BuildCommand(**content.get("command", NO_COMMAND)).problem()
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise changed(file, f"not a manifest ({shown(error)})") from error
     if problem:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trm.errors import UserError
+from trm.puzzles.build_command import BuildCommand
 from trm.puzzles.layout import BLANK, PuzzleMetadata
 from trm.puzzles.layout_writer import SplitWriter, new_dataset, write_identifiers
 from trm.puzzles.manifest import About
@@ -42,11 +43,13 @@ def write_plain_dataset(
     ignore_label_id: int | None = 0,
     overwrite: bool = False,
     allow_overlap: bool = False,
+    command: BuildCommand | None = None,
 ) -> dict[str, PuzzleMetadata]:
     """Write "train" and "test", all or nothing; `dataset.json` of each.
 
     Args:
         ignore_label_id: label token that is not scored.
+        command: that built it, for the manifest.
         allow_overlap: a published protocol has test questions in its training set.
 
     Raises:
@@ -68,7 +71,7 @@ def write_plain_dataset(
             allowed="splits without a common question",
             remedy="take the repeated records out of one of the sources",
         )
-    with new_dataset(output, about, overwrite) as folder:
+    with new_dataset(output, about, overwrite, command) as folder:
         write_identifiers(folder, [BLANK])
         return {
             name: _write_split(folder / name, split, vocab_size, ignore_label_id)

@@ -23,6 +23,7 @@ from trm.model import PuzzleShape, TinyRecursiveModel
 from trm.puzzles.datasets import check_identifiers
 from trm.puzzles.layout import METADATA_FILE, PuzzleMetadata
 from trm.puzzles.loading import EvaluationData, TrainingData
+from trm.puzzles.manifest import read_command
 from trm.supervision import Supervision
 from trm.training import checkpoints
 from trm.training.config import (
@@ -42,6 +43,7 @@ from trm.training.stop_request import StopRequest
 from trm.training.sweep import gpu_of_worker, in_a_sweep
 from trm.training.trainer import Trainer
 from trm.training.weights import described, find_checkpoint, load_into, read_weights, row_names
+from trm.untrusted import shown
 
 HOUR, DAY = 3600.0, 86400.0  # seconds
 
@@ -81,6 +83,9 @@ def _train(
             "this processor has no bfloat16 and emulates it: arch.forward_dtype=float32 is many times faster here",
             flush=True,
         )
+    for path in dict.fromkeys([*config.data_paths, *config.data_paths_test]):
+        if path in config.data_build and not _is_missing(path):
+            check_built_as(path, config.data_build[path])
     guards.beat("opening the data, making the model", within=HOUR)
     trainer = make_trainer(config, arch, supervisions, ranks, guards)
     run = trainer.run_directory
@@ -184,6 +189,20 @@ def check_same_tokens(train: PuzzleMetadata, test: PuzzleMetadata) -> None:
 def build_command(config: TrainConfig, paths: Sequence[str]) -> str | None:
     """The command that builds the first missing dataset, where the configuration knows one."""
     return next((config.data_build[p] for p in paths if p in config.data_build and _is_missing(p)), None)
+
+
+def check_built_as(path: str, command: str) -> None:
+    """UserError where a dataset tells that it was built by another command; one that does not tell is taken."""
+    built_by = read_command(path)
+    differing = [] if built_by is None else built_by.differences(command)
+    if differing:
+        raise UserError(
+            f"{path} holds another dataset than this configuration builds there: {shown('; '.join(differing), 400)}",
+            f"the dataset of: {command}",
+            f'build it elsewhere and name that place (--output-dir <new>, data_paths="[<new>]"); or build it anew '
+            f"there: {command} --overwrite; or, to train on what is there, name it by its full path: "
+            f'data_paths="[{Path(path).resolve()}]"',
+        )
 
 
 def build_missing_data(config: TrainConfig, ranks: Ranks) -> None:
