@@ -110,7 +110,7 @@ def _sheet(chosen: Chosen, rows: Sequence[int]) -> Figure:
 def _space(
     picture: Picture,
     example: Example,
-    predictions: NDArray[np.uint8],
+    predictions: NDArray[np.integer],
     margin: NDArray[np.float64] | None,
 ) -> Space:
     height = picture.height(example, list(predictions))

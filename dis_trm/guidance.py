@@ -13,7 +13,7 @@ from torch import Tensor
 
 from trm.errors import UserError
 from trm.fused_ops import at_least_float32
-from trm.puzzles.batch import IGNORE_LABEL
+from trm.puzzles.batch import IGNORE_LABEL, token_tensor_dtype
 
 LARGEST_WEIGHT = 1e6  # of guidance, either way: beyond it float32 logits may overflow
 _HALF = torch.finfo(torch.float16)
@@ -69,12 +69,12 @@ class GuidanceProbe:
     def __call__(self, reference: Tensor, conditional: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """The step's tensors by name, from logits `[B, L, V]` and labels `[B, L]`.
 
-        `guided_preds@<w>`: `[B, L]` uint8, argmax of ℓ_w.  `margin`: `[B, L]` float16, nan where not scored; what lies
+        `guided_preds@<w>`: `[B, L]`, argmax of ℓ_w.  `margin`: `[B, L]` float16, nan where not scored; what lies
         beyond float16 is given as its largest number, and what is too small as its smallest, so that the sign is kept.
         """
+        tokens = token_tensor_dtype(conditional.shape[-1])
         given = {
-            name: guided(reference, conditional, w).argmax(-1).to(torch.uint8)
-            for name, w in self._weights.items()
+            name: guided(reference, conditional, w).argmax(-1).to(tokens) for name, w in self._weights.items()
         }
         if self._margin:
             given["margin"] = _half(advantage_margin(reference, conditional, labels))

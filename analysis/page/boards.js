@@ -3,6 +3,7 @@
 const CELL = 20, FULL = 127, NOT_SCORED = -128;
 
 const bytes = text => Uint8Array.from(atob(text), letter => letter.charCodeAt(0));
+const tokensOf = (example, text) => example.wide ? new Uint16Array(bytes(text).buffer) : bytes(text);
 const signedBytes = text => new Int8Array(bytes(text).buffer);
 
 function svg(width, height, name) {
@@ -59,7 +60,7 @@ function extents(drawing, example) {
 function cells(drawing, example, tokens, part, name, marks = {}) {
   const size = extents(drawing, example), [rows, columns] = size[part], [high, wide] = size.whole;
   const side = drawing.side || Math.sqrt(tokens.length), at = (row, column) => row * side + column;
-  const question = bytes(example.q), picture = svg(wide * CELL, high * CELL, name);
+  const question = tokensOf(example, example.q), picture = svg(wide * CELL, high * CELL, name);
   picture.append(...fills(rows, columns, (row, column) => cellColour(drawing, tokens, question, at(row, column), row + column)));
   picture.append(...gridLines(rows, columns, drawing.boxes));
   for (let row = 0; row < rows; row++) for (let column = 0; column < columns; column++) {
@@ -158,12 +159,12 @@ function parts(set, example, step, shown) {
 }
 
 function cellParts(drawing, example, step, shown) {
-  const preds = bytes(example.p), length = preds.length / example.k.length;
-  const answer = bytes(example.a), unscored = example.u ? bytes(example.u) : null;
+  const preds = tokensOf(example, example.p), length = preds.length / example.k.length;
+  const answer = tokensOf(example, example.a), unscored = example.u ? bytes(example.u) : null;
   const now = preds.subarray(step * length, (step + 1) * length), before = step ? preds.subarray((step - 1) * length, step * length) : now;
   const wrong = place => shown.wrong && !unscored?.[place] && now[place] !== answer[place];
   const changed = place => shown.changed && now[place] !== before[place];
-  const made = { question: cells(drawing, example, bytes(example.q), "question", "question") };
+  const made = { question: cells(drawing, example, tokensOf(example, example.q), "question", "question") };
   made.now = cells(drawing, example, now, "answer", `answer after step ${step + 1}, ${example.w[step]} cells wrong`, { wrong, changed });
   if (example.g && shown.margin) made.margin = heatCells(drawing, example, marginOf(example, step), "advantage margin of each cell");
   made.answer = cells(drawing, example, answer, "answer", "solution");
@@ -174,7 +175,7 @@ function cubeParts(drawing, example, step, shown) {
   const one = answer => [bytes(answer.t), answer], now = example.p[step], before = example.p[Math.max(0, step - 1)];
   const changed = at => shown.changed && now.moves[at] !== before.moves[at];
   const marked = shown.wrong ? now : { ...now, wrong: now.moves.map(() => 0) };
-  const made = { question: cube(drawing, bytes(example.q), null, "question") };
+  const made = { question: cube(drawing, tokensOf(example, example.q), null, "question") };
   made.now = cube(drawing, ...one(marked), `moves after step ${step + 1}: ${now.moves.join(" ")}`, changed);
   if (example.g && shown.margin) made.margin = heatSlots(marginOf(example, step).subarray(drawing.first), example.a.moves, "advantage margin of each move");
   made.answer = cube(drawing, ...one(example.a), "solution");

@@ -47,6 +47,7 @@ from trm.puzzles.vocabularies import (
 
 Json = dict[str, Any]
 NOT_SCORED, LARGEST_BYTE = -128, 127
+LARGEST_BYTE_TOKEN = 255
 
 
 def drawing(picture: Picture) -> Json:
@@ -60,6 +61,7 @@ def drawing(picture: Picture) -> Json:
 def example_data(chosen: Chosen, row: int, heat: Heat | None) -> Json:
     """One example: name `n`; solved `k`, wrong tokens `w`, confidence `c` and mean margin `m` of each step; its parts.
 
+    tokens: `q`, `a` and `p`, of two bytes each where the example is `wide`.
     margin: `g`, a byte for each step and token: the root of its share of the heat's limit, or `NOT_SCORED`.
     """
     answered, picture = chosen.answered, picture_for(chosen.source, chosen.task)
@@ -83,6 +85,11 @@ def packed(array: NDArray[Any]) -> str:
     return b64encode(np.ascontiguousarray(array).tobytes()).decode()
 
 
+def packed_tokens(tokens: NDArray[np.integer[Any]], wide: bool) -> str:
+    """Tokens in base64, one byte each, or two with the lower one first."""
+    return packed(tokens.astype("<u2" if wide else "u1"))
+
+
 def finite(number: float, digits: int) -> float | None:
     """A number as JSON has it, rounded to significant digits; None for nan and infinities."""
     return float(f"{number:.{digits}g}") if np.isfinite(number) else None
@@ -99,18 +106,22 @@ def _bytes_of_margin(margin: NDArray[np.float64], heat: Heat) -> NDArray[np.int8
     return np.where(np.isnan(margin), NOT_SCORED, levels).astype(np.int8)
 
 
-def _parts(picture: Picture, example: Example, preds: NDArray[np.uint8], wrong: NDArray[np.bool_]) -> Json:
+def _parts(
+    picture: Picture, example: Example, preds: NDArray[np.integer[Any]], wrong: NDArray[np.bool_]
+) -> Json:
     if isinstance(picture, CubePicture):
         return _cube_parts(picture, example, preds, wrong)
     if isinstance(picture, TextPicture):
         return _text_parts(picture, example, preds)
+    wide = max(example.inputs.max(), example.answer.max(), preds.max()) > LARGEST_BYTE_TOKEN
     data: Json = {
-        "q": packed(example.inputs.astype(np.uint8)),
-        "a": packed(example.answer.astype(np.uint8)),
-        "p": packed(preds),
+        "q": packed_tokens(example.inputs, wide),
+        "a": packed_tokens(example.answer, wide),
+        "p": packed_tokens(preds, wide),
+        **({"wide": 1} if wide else {}),
     }
     if isinstance(picture, ArcPicture):
-        data["a"] = packed(label_canvas(example).astype(np.uint8))
+        data["a"] = packed_tokens(label_canvas(example), wide)
         hidden = bool((example.labels == IGNORE_LABEL).all())
         data |= {"qe": extent(example.inputs), "ae": extent(preds[-1] if hidden else label_canvas(example))}
     if (example.labels == IGNORE_LABEL).any():
@@ -119,11 +130,11 @@ def _parts(picture: Picture, example: Example, preds: NDArray[np.uint8], wrong: 
 
 
 def _cube_parts(
-    picture: CubePicture, example: Example, preds: NDArray[np.uint8], wrong: NDArray[np.bool_]
+    picture: CubePicture, example: Example, preds: NDArray[np.integer[Any]], wrong: NDArray[np.bool_]
 ) -> Json:
     nothing = np.zeros(len(example.inputs), bool)
     return {
-        "q": packed(example.inputs[:STICKERS].astype(np.uint8)),
+        "q": packed_tokens(np.minimum(example.inputs[:STICKERS], LARGEST_BYTE_TOKEN), False),
         "a": _after(picture, example, example.answer, nothing),
         "p": [_after(picture, example, one, marks) for one, marks in zip(preds, wrong, strict=True)],
     }
@@ -133,14 +144,14 @@ def _after(picture: CubePicture, example: Example, answer: Tokens, wrong: NDArra
     """The cube that an answer's moves lead to, and the moves."""
     ended = np.cumsum(answer[STICKERS:] == CUBE_END) > 0
     return {
-        "t": packed(picture.after(example, answer).astype(np.uint8)),
+        "t": packed_tokens(np.minimum(picture.after(example, answer), LARGEST_BYTE_TOKEN), False),
         "moves": [picture.sign(int(token)) for token in answer[STICKERS:]],
         "wrong": [int(mark) for mark in wrong[STICKERS:]],
         "over": [int(over) for over in ended],
     }
 
 
-def _text_parts(picture: TextPicture, example: Example, preds: NDArray[np.uint8]) -> Json:
+def _text_parts(picture: TextPicture, example: Example, preds: NDArray[np.integer[Any]]) -> Json:
     return {
         "q": picture.question_text(example),
         "a": picture.answer_text(example.answer),

@@ -31,6 +31,8 @@ from analysis.reading.scored import Scored, read_scored
 from trm.config_files import read_config
 from trm.errors import UserError
 from trm.evaluation.arc_outputs import OutputRecord
+from trm.puzzles.batch import token_dtype
+from trm.puzzles.layout import LARGEST_VOCABULARY
 from trm.untrusted import shown
 
 RUN_FILES = ("config.yaml", "provenance.json", "metrics.jsonl")
@@ -69,14 +71,14 @@ class Training:
 class Samples:
     """Predictions kept from an evaluation, in the order of the test set.
 
-    names: K task names. inputs: `[K, L]` uint8. labels: `[K, L]`, -100 where not scored.
-    preds: `[K, S, L]` uint8, the prediction after each supervision step.
+    names: K task names. inputs: `[K, L]`. labels: `[K, L]`, -100 where not scored.
+    preds: `[K, S, L]`, the prediction after each supervision step.
     """
 
     names: list[str]
-    inputs: NDArray[np.uint8]
+    inputs: NDArray[np.integer[Any]]
     labels: NDArray[np.int64]
-    preds: NDArray[np.uint8]
+    preds: NDArray[np.integer[Any]]
 
     def wrong_cells(self) -> NDArray[np.bool_]:
         """Return `[K, S, L]`: where a prediction differs from a scored label."""
@@ -288,11 +290,13 @@ def _read_samples(path: Path) -> Samples | None:
     fit = fit and preds.ndim == 3 and (len(preds), preds.shape[2]) == inputs.shape
     if not fit or not preds.size:
         raise unreadable(f"{path} has arrays that do not belong together")
-    if min(inputs.min(), preds.min()) < 0 or max(inputs.max(), preds.max()) > 255:
-        raise unreadable(f"{path} has tokens that are no bytes")
+    largest = int(max(inputs.max(), preds.max()))
+    if min(inputs.min(), preds.min()) < 0 or max(largest, labels.max()) >= LARGEST_VOCABULARY:
+        raise unreadable(f"{path} has tokens that no vocabulary holds")
+    tokens = token_dtype(largest + 1)
     return Samples(
         names=[shown(name) for name in names],
-        inputs=inputs.astype(np.uint8),
+        inputs=inputs.astype(tokens),
         labels=labels.astype(np.int64),
-        preds=preds.astype(np.uint8),
+        preds=preds.astype(tokens),
     )

@@ -28,16 +28,16 @@ NUMBERED = (
 class Answered:
     """Examples with what was answered to them.
 
-    names: K.  task: `[K]`, which of the evaluation's tasks an example is of.  inputs: `[K, L]` uint8.
-    labels: `[K, L]`, IGNORE_LABEL where not scored.  preds: `[K, S, L]` uint8, after each step.
+    names: K.  task: `[K]`, which of the evaluation's tasks an example is of.  inputs: `[K, L]`.
+    labels: `[K, L]`, IGNORE_LABEL where not scored.  preds: `[K, S, L]`, after each step.
     confidence: `[K, S]`.  margin: `[K, S, L]`, nan where not scored.  None where not kept.
     """
 
     names: list[str]
     task: NDArray[np.int64]
-    inputs: NDArray[np.uint8]
+    inputs: NDArray[np.integer]
     labels: NDArray[np.int64]
-    preds: NDArray[np.uint8]
+    preds: NDArray[np.integer]
     confidence: NDArray[np.float64] | None = None
     margin: NDArray[np.float64] | None = None
 
@@ -230,5 +230,5 @@ def _number(name: str) -> int:
     return int(digits) if digits.isascii() and digits.isdecimal() and len(digits) < 19 else 1
 
 
-def _key(inputs: NDArray[np.uint8], labels: NDArray[np.integer]) -> bytes:
-    return inputs.tobytes() + labels.astype(np.int16).tobytes()
+def _key(inputs: NDArray[np.integer], labels: NDArray[np.integer]) -> bytes:
+    return inputs.astype(np.int32).tobytes() + labels.astype(np.int32).tobytes()

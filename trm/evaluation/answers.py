@@ -14,7 +14,7 @@ from torch import Tensor
 
 from trm.distributed import Ranks
 from trm.evaluation.rollout import StepProbe, roll_out
-from trm.puzzles.batch import IGNORE_LABEL, Batch
+from trm.puzzles.batch import IGNORE_LABEL, Batch, label_dtype, token_dtype
 from trm.puzzles.loading import EvaluationData
 from trm.randomness import SeededStepRandom
 from trm.supervision import Supervision
@@ -25,18 +25,19 @@ class Answers:
     """Questions, answers and what is known of them.
 
     set_name: the set that all rows are of.  first: place of the first row among all examples of the evaluation.
-    inputs: `[B, L]` uint8.  labels: `[B, L]` int16, −100 where not scored.  puzzle_identifiers: `[B]` int32, the
-    puzzle's own whatever the model was given.  predictions: `[B, S, L]` uint8.  q_halt_logits: `[B, S]` float32.
+    inputs: `[B, L]` of `token_dtype`.  labels: `[B, L]` of `label_dtype`, −100 where not scored.
+    puzzle_identifiers: `[B]` int32, the puzzle's own whatever the model was given.
+    predictions: `[B, S, L]` of `token_dtype`.  q_halt_logits: `[B, S]` float32.
     confidence: `[B, S]` float64.  loss: `[B]` float64, of the last step.  network_calls: `[S]`, summed up.
     probes: `[B, S, …]` by name.
     """
 
     set_name: str
     first: int
-    inputs: NDArray[np.uint8]
-    labels: NDArray[np.int16]
+    inputs: NDArray[np.integer[Any]]
+    labels: NDArray[np.integer[Any]]
     puzzle_identifiers: NDArray[np.int32]
-    predictions: NDArray[np.uint8]
+    predictions: NDArray[np.integer[Any]]
     q_halt_logits: NDArray[np.float32]
     confidence: NDArray[np.float64]
     loss: NDArray[np.float64]
@@ -100,18 +101,25 @@ class Respondent:
         def together(tensor: Tensor) -> NDArray[Any]:
             return self.ranks.gather_rows(tensor.to(device)).index_select(0, real).cpu().numpy()
 
+        vocab_size = self.data.metadata.vocab_size
+        tokens = token_dtype(vocab_size)
+
+        def of_step(value: Tensor) -> NDArray[Any]:
+            array = together(value)
+            return array if value.is_floating_point() else array.astype(tokens)
+
         return Answers(
             set_name=set_name,
             first=first,
-            inputs=together(asked.inputs.to(torch.uint8)),
-            labels=together(asked.labels).astype(np.int16),  # which no backend sends
+            inputs=together(asked.inputs).astype(tokens),
+            labels=together(asked.labels).astype(label_dtype(vocab_size)),
             puzzle_identifiers=together(asked.puzzle_identifiers),
-            predictions=together(rollout.predictions),
+            predictions=of_step(rollout.predictions),
             q_halt_logits=together(rollout.q_halt_logits),
             confidence=together(rollout.confidence),
             loss=together(rollout.loss),
             network_calls=rollout.network_calls,
-            probes={name: together(value) for name, value in rollout.probes.items()},
+            probes={name: of_step(value) for name, value in rollout.probes.items()},
         )
 
     def _fed(self, asked: Batch) -> Batch:

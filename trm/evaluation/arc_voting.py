@@ -34,7 +34,7 @@ from trm.evaluation.arc_outputs import (
 from trm.evaluation.arc_questions import Output, Questions
 from trm.evaluation.arc_ranking import DEFAULT_RANKING, Ranked, Ranking
 from trm.puzzles.arc_augmentation import grids_shown
-from trm.puzzles.arc_grids import CANVAS, Tokens
+from trm.puzzles.arc_grids import CANVAS, Tokens, as_bytes
 
 _CHUNK = MOST_VOTES  # predictions counted at a time at most: bounds memory, not the result
 _ENOUGH = 8192  # predictions that are worth counting; fewer wait for more
@@ -115,8 +115,8 @@ class StepwiseVoting:
     def add(
         self,
         puzzle_identifiers: NDArray[np.integer[Any]],
-        inputs: Tokens,
-        preds: Tokens,
+        inputs: NDArray[np.integer[Any]],
+        preds: NDArray[np.integer[Any]],
         confidence: NDArray[np.floating[Any]],
     ) -> None:
         """Count the votes of some predictions.
@@ -133,7 +133,7 @@ class StepwiseVoting:
                 or results are asked for, and so does this.
         """
         real = puzzle_identifiers != self._blank
-        part = _Part(puzzle_identifiers, inputs, preds, confidence)
+        part = _Part(puzzle_identifiers, as_bytes(inputs), as_bytes(preds), confidence)
         if not real.all():
             part = part.rows(real)
         if len(part) * self.steps >= _ENOUGH:
@@ -228,8 +228,8 @@ class ArcVoting:
     def add(
         self,
         puzzle_identifiers: NDArray[np.integer[Any]],
-        inputs: Tokens,
-        preds: Tokens,
+        inputs: NDArray[np.integer[Any]],
+        preds: NDArray[np.integer[Any]],
         confidence: NDArray[np.floating[Any]],
     ) -> None:
         """Count the votes of some predictions: preds `[E, L]`, confidence `[E]`, else as in `StepwiseVoting.add`."""

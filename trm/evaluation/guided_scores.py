@@ -78,6 +78,6 @@ class GuidedTally:
         }
 
 
-def guided(probes: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.uint8]]:
+def guided(probes: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.integer[Any]]]:
     """Of a part's probes, the predictions `[B, S, L]` by their w."""
     return {name.removeprefix(GUIDED): value for name, value in probes.items() if name.startswith(GUIDED)}

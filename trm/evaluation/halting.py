@@ -46,7 +46,7 @@ def confidence_at_least(confidence: NDArray[np.floating[Any]], threshold: float)
     return first_step(confidence >= threshold)
 
 
-def unchanged_for(preds: NDArray[np.uint8]) -> Ints:
+def unchanged_for(preds: NDArray[np.integer[Any]]) -> Ints:
     """How many steps right before a step have the same prediction on all tokens. `[E, S, L]` → `[E, S]`."""
     unchanged = np.zeros(preds.shape[:2], np.int64)
     for step in range(1, preds.shape[1]):
@@ -154,7 +154,7 @@ class HaltingTally:
 
     def add(
         self,
-        preds: NDArray[np.uint8],
+        preds: NDArray[np.integer[Any]],
         labels: NDArray[np.integer[Any]],
         q_halt_logits: NDArray[np.floating[Any]],
         confidence: NDArray[np.floating[Any]],

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from trm.losses import TOKEN_LOSSES, sequence_loss
-from trm.puzzles.batch import Batch
+from trm.puzzles.batch import Batch, token_tensor_dtype
 from trm.randomness import StepRandom
 from trm.supervision import Supervision
 
@@ -28,7 +28,7 @@ class StepProbe(Protocol):
 class Rollout:
     """What a model answered.
 
-    predictions: `[B, S, L]` uint8, after each step.  loss: `[B]` float64 token loss of the last step.
+    predictions: `[B, S, L]` of `token_tensor_dtype`, after each step.  loss: `[B]` float64 token loss of the last step.
     q_halt_logits `[B, S]` float32, confidence `[B, S]` float64: after each step.
     network_calls: `[S]`, summed up to each step.  probes: `[B, S, …]` by name.
     """
@@ -52,7 +52,7 @@ def roll_out(
     for _ in range(supervision.max_steps):  # in evaluation every slot takes them all
         output = supervision.step(carry, batch, rng)
         carry = output.carry
-        predictions.append(output.predictions.to(torch.uint8))
+        predictions.append(output.predictions.to(token_tensor_dtype(output.logits.shape[-1])))
         q_halt.append(output.q_halt_logits.float())
         confidence.append(supervision.confidence(output).double())
         calls.append(output.network_calls)

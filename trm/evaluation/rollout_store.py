@@ -26,14 +26,15 @@ FORMAT = 1
 LONGEST_INDEX = 64 << 20  # bytes
 ROWS = 512  # read at a time
 PROBES = "probes."  # before the names of probes' arrays
-COLUMNS = {  # dtype, and dimensions of a row
-    "inputs": ("uint8", 1),
-    "labels": ("int16", 1),
-    "puzzle_identifiers": ("int32", 0),
-    "predictions": ("uint8", 2),
-    "q_halt_logits": ("float32", 1),
-    "confidence": ("float64", 1),
-    "loss": ("float64", 0),
+_TOKENS, _LABELS = ("uint8", "uint16"), ("int16", "int32")  # by the vocabulary
+COLUMNS = {  # dtypes, and dimensions of a row
+    "inputs": (_TOKENS, 1),
+    "labels": (_LABELS, 1),
+    "puzzle_identifiers": (("int32",), 0),
+    "predictions": (_TOKENS, 2),
+    "q_halt_logits": (("float32",), 1),
+    "confidence": (("float64",), 1),
+    "loss": (("float64",), 0),
 }
 
 
@@ -193,8 +194,12 @@ class RolloutStore:
             file = RowFile.open(path)
         except (OSError, ValueError) as error:
             raise _damaged(path, str(error)) from error
-        found = {n: (c.dtype.name, len(c.row)) for n, c in file.columns.items() if not n.startswith(PROBES)}
-        if found != COLUMNS or file.rows != self.total:
+        found = {n: c for n, c in file.columns.items() if not n.startswith(PROBES)}
+        fit = found.keys() == COLUMNS.keys() and all(
+            column.dtype.name in COLUMNS[name][0] and len(column.row) == COLUMNS[name][1]
+            for name, column in found.items()
+        )
+        if not fit or file.rows != self.total:
             raise _damaged(path, "not the columns and rows of predictions.json")
         return file
 

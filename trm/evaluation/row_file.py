@@ -22,6 +22,7 @@ from trm.untrusted import check_regular
 LONGEST_HEADER = 1 << 20  # bytes
 DTYPES = {
     "uint8": "U8",
+    "uint16": "U16",
     "int16": "I16",
     "int32": "I32",
     "float16": "F16",
@@ -118,6 +119,7 @@ class RowFile:
         checksum = 0
         with self.path.open("r+b") as stream:
             for name, column in self.columns.items():
+                assert arrays[name].dtype == column.dtype, (name, arrays[name].dtype, column.dtype)
                 data = np.ascontiguousarray(arrays[name]).tobytes()
                 checksum = zlib.crc32(data, checksum)
                 stream.seek(column.start + first * column.row_bytes)

@@ -16,7 +16,7 @@ from trm.puzzles.batch import IGNORE_LABEL
 Ints = NDArray[np.int64]
 
 
-def right_cells(preds: NDArray[np.uint8], labels: NDArray[np.integer[Any]]) -> tuple[Ints, Ints]:
+def right_cells(preds: NDArray[np.integer[Any]], labels: NDArray[np.integer[Any]]) -> tuple[Ints, Ints]:
     """(scored tokens that are right after each step `[E, S]`, scored tokens `[E]`)."""
     known = labels != IGNORE_LABEL
     right = np.zeros(preds.shape[:2], np.int64)
@@ -88,7 +88,7 @@ class StepTally:
         self._stayed = np.zeros(steps + 1, np.int64)
         self._fixed_late = self._broken_late = 0
 
-    def add(self, preds: NDArray[np.uint8], labels: NDArray[np.integer[Any]]) -> None:
+    def add(self, preds: NDArray[np.integer[Any]], labels: NDArray[np.integer[Any]]) -> None:
         """Take in predictions `[E, S, L]` and labels `[E, L]`.
 
         Raises:
@@ -143,7 +143,7 @@ class StepTally:
         )
 
 
-def _changed_cells(preds: NDArray[np.uint8], known: NDArray[np.bool_]) -> Ints:
+def _changed_cells(preds: NDArray[np.integer[Any]], known: NDArray[np.bool_]) -> Ints:
     """`[E, S−1]`: scored tokens that differ between a step and the next."""
     changed = np.zeros((len(preds), preds.shape[1] - 1), np.int64)
     for step in range(preds.shape[1] - 1):

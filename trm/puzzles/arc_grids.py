@@ -5,6 +5,7 @@ A token is 0 (PAD), 1 (end of grid) or colour + 2.
 """
 
 import hashlib
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,6 +127,13 @@ def encode_pair(
     return encode(input_grid[None], *at, canvas)[0], encode(output_grid[None], *at, canvas)[0]
 
 
+def as_bytes(tokens: NDArray[np.integer[Any]]) -> Tokens:
+    """The same tokens, and PAD for one that is no byte: no colour either."""
+    if tokens.dtype == np.uint8:
+        return tokens.astype(np.uint8, copy=False)
+    return np.where((tokens >= 0) & (tokens < 256), tokens, PAD).astype(np.uint8)
+
+
 def crop_sizes(tokens: Tokens, canvas: int = CANVAS) -> NDArray[np.intp]:
     """Rows and columns `[N, 2]` of the largest colour-only rectangle at (0, 0) of each canvas in `[N, C·C]`.
 
@@ -134,9 +142,7 @@ def crop_sizes(tokens: Tokens, canvas: int = CANVAS) -> NDArray[np.intp]:
     the first of equally large ones wins; (0, 0) where the first cell is no colour.
     """
     cells = tokens.reshape(-1, tokens.shape[1] // canvas, canvas)  # [N, R, C]
-    lowered = cells.astype(np.uint8, copy=False) - np.uint8(
-        FIRST_COLOUR
-    )  # what is below the colours wraps around
+    lowered = as_bytes(cells) - np.uint8(FIRST_COLOUR)  # what is below the colours wraps around
     blocked = lowered >= COLOURS
     runs = blocked.argmax(2)  # [N, R]
     runs[(runs == 0) & ~blocked[:, :, 0]] = canvas

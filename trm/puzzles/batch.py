@@ -1,11 +1,28 @@
 """A batch of examples, as every room passes it on. B slots, L grid tokens."""
 
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 IGNORE_LABEL = -100
+
+
+def token_dtype(vocab_size: int) -> np.dtype[Any]:
+    """What tokens of a vocabulary are stored as: uint8 up to 256, else uint16."""
+    return np.min_scalar_type(vocab_size - 1)
+
+
+def label_dtype(vocab_size: int) -> np.dtype[Any]:
+    """What labels are stored as, `IGNORE_LABEL` among them: int16 up to 32,768, else int32."""
+    return np.dtype(np.int16 if vocab_size <= 1 << 15 else np.int32)
+
+
+def token_tensor_dtype(vocab_size: int) -> torch.dtype:
+    """What tokens are held as before they are stored: uint8 up to 256, else int32, since no backend sends uint16."""
+    return torch.uint8 if vocab_size <= 1 << 8 else torch.int32
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from trm.evaluation.results import finish_folder, write_results
 from trm.evaluation.rollout import StepProbe
 from trm.evaluation.rollout_store import RolloutStore
 from trm.evaluation.table import scores_table
+from trm.puzzles.batch import token_dtype
 from trm.puzzles.loading import EvaluationData
 from trm.puzzles.manifest import fingerprint
 from trm.puzzles.progress import track
@@ -210,7 +211,9 @@ def open_data(request: ScoringRequest, checkpoint: OpenedCheckpoint, ranks: Rank
 def asked(request: ScoringRequest, checkpoint: OpenedCheckpoint, data: EvaluationData) -> dict[str, Any]:
     """What decides the rollouts, as JSON keeps it."""
     chosen = asdict(request.selection)
+    stored = token_dtype(data.metadata.vocab_size).name
     return {
+        **({} if stored == "uint8" else {"tokens": stored}),  # once stored as uint8 too, and cut off
         "weights": weights_digest(checkpoint.weights),
         "arch": checkpoint.arch.as_dict(),
         "data": [fingerprint(path) for path in data.paths],
