@@ -25,7 +25,7 @@ from trm.scoring.comparing import compare_folders
 from trm.scoring.one_task import AUGMENTATIONS as USUAL_AUGMENTATIONS
 from trm.scoring.one_task import TaskRequest, run_task
 from trm.scoring.pooling import pool
-from trm.scoring.request import ScoringRequest
+from trm.scoring.request import CONFIDENCES, ScoringRequest
 from trm.scoring.score import score
 from trm.scoring.task_puzzles import EMBEDDINGS
 from trm.training.config import SAVED_OUTPUTS
@@ -69,6 +69,13 @@ def command_line() -> CommandLine:
     )
     add("--margin", action="store_true", help="keep the advantage margin of each step and position")
     add("--rank-by", choices=tuple(RANKINGS), default=DEFAULT_RANKING, help="how ARC votes rank")
+    add(
+        "--confidence",
+        choices=tuple(CONFIDENCES),
+        default="answer",
+        help="whose confidence ranks votes without a halting probability: the answer's, over its cells; or, as before, "
+        "the plain answer's, over all cells",
+    )
     add("--batch-size", type=integer(1, 2**24), help="examples at a time over all ranks (default: what fits)")
     add("--device", choices=DEVICE_CHOICES, default="auto")
     add("--compile", choices=COMPILE_CHOICES, default="auto")
@@ -143,6 +150,7 @@ def _scoring_request(target: str, given: argparse.Namespace) -> ScoringRequest:
         guidance=given.guidance,
         margin=given.margin,
         ranked_by=given.rank_by,
+        confidence=given.confidence,
         batch_size=given.batch_size,
         device=given.device,
         compile=given.compile,

@@ -34,7 +34,11 @@ MARGIN_LEGEND = (
     "Colours: the step's advantage margin at each token (at w = 1, as strong as its square root), its mean below. "
     "Blue: the step favoured the answer's token over the others; vermilion: the others; grey: not scored."
 )
-CONFIDENCE_WORDS = {"halting_probability": "p(halt)", "token_log_probability": "log p"}
+CONFIDENCE_WORDS = {
+    "halting_probability": "p(halt)",
+    "answer_log_probability": "log p",
+    "token_log_probability": "log p",
+}
 
 
 def strips(chosen: Chosen) -> list[Figure]:

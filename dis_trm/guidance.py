@@ -5,7 +5,7 @@ head of the initial z_H); 邃点c conditional, the head after it. ﾎ披�� = 邃点c 竏
 DIS, arXiv 2511.16886 v2, ﾂｧ3.1 and Prop. 4.1; nothing here is of DIS alone, so that TRM's steps are measured alike.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import isfinite
 
 import torch
@@ -57,7 +57,7 @@ class GuidanceProbe:
     """
 
     def __init__(self, weights: Sequence[float], margin: bool = True) -> None:
-        self._weights = {f"guided_preds@{w:g}": w for w in map(_checked, weights)}
+        self._weights = {f"{w:g}": w for w in map(_checked, weights)}
         if len(self._weights) < len(weights):
             raise UserError(
                 f"guidance weights {', '.join(f'{w:g}' for w in weights)}: two have one name",
@@ -66,16 +66,26 @@ class GuidanceProbe:
             )
         self._margin = margin
 
-    def __call__(self, reference: Tensor, conditional: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    def __call__(
+        self,
+        reference: Tensor,
+        conditional: Tensor,
+        labels: Tensor,
+        confidence: Callable[[Tensor, Tensor], Tensor] | None = None,
+    ) -> dict[str, Tensor]:
         """The step's tensors by name, from logits `[B, L, V]` and labels `[B, L]`.
 
+        `guided_confidence@<w>`: `[B]` float64, what `confidence` says of 邃点w and its argmax, where there is one.
         `guided_preds@<w>`: `[B, L]`, argmax of 邃点w.  `margin`: `[B, L]` float16, nan where not scored; what lies
         beyond float16 is given as its largest number, and what is too small as its smallest, so that the sign is kept.
         """
-        tokens = token_tensor_dtype(conditional.shape[-1])
-        given = {
-            name: guided(reference, conditional, w).argmax(-1).to(tokens) for name, w in self._weights.items()
-        }
+        given: dict[str, Tensor] = {}
+        for name, w in self._weights.items():
+            logits = guided(reference, conditional, w)
+            predictions = logits.argmax(-1).int()
+            given[f"guided_preds@{name}"] = predictions.to(token_tensor_dtype(logits.shape[-1]))
+            if confidence is not None:
+                given[f"guided_confidence@{name}"] = confidence(logits, predictions).double()
         if self._margin:
             given["margin"] = _half(advantage_margin(reference, conditional, labels))
         return given

@@ -14,7 +14,7 @@ from torch import Tensor
 from dis_trm.targets import SCHEDULES, Corruption
 from trm.act import check_loss_type, check_supervision_steps
 from trm.errors import UserError
-from trm.losses import TOKEN_LOSSES, sequence_loss
+from trm.losses import TOKEN_LOSSES, mean_log_probability, sequence_loss
 from trm.metrics import per_slot
 from trm.model import Latents, TinyRecursiveModel
 from trm.puzzles.batch import Batch
@@ -103,7 +103,7 @@ class DISSupervision:
 
     config_class = DISConfig
     fixed_steps = True
-    confidence_kind = "token_log_probability"
+    confidence_kind = "answer_log_probability"
 
     def __init__(self, model: TinyRecursiveModel, config: DISConfig) -> None:
         if not 0 <= config.mask_token < model.shape.vocab_size:
@@ -191,9 +191,9 @@ class DISSupervision:
             q_halt = model.halting_logits(after.z_H)[:, 0]
         return Advanced(after.detached(), halted, loss, logits.detach(), predictions, q_halt, metrics)
 
-    def confidence(self, output: StepOutput[DISCarry]) -> Tensor:
-        """Mean log-probability of the predicted tokens; DIS has no halting probability."""
-        return -self.token_loss(output.logits, output.predictions).mean(-1)
+    def confidence(self, output: StepOutput[DISCarry], cells: Tensor) -> Tensor:
+        """Mean log-probability of the predicted tokens at the marked cells; DIS has no halting probability."""
+        return mean_log_probability(self.token_loss, output.logits, output.predictions, cells)
 
     def take_steps(self, steps: int) -> None:
         """See `Supervision`; steps beyond the trained N have step N's index and target."""

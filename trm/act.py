@@ -134,8 +134,8 @@ class ACTSupervision:
             loss = loss + 0.5 * q_continue_loss
         return Advanced(after, halted, loss, logits.detach(), predictions, q_halt.detach(), metrics)
 
-    def confidence(self, output: StepOutput[ACTCarry]) -> Tensor:
-        """The halting probability."""
+    def confidence(self, output: StepOutput[ACTCarry], cells: Tensor) -> Tensor:
+        """The halting probability, which is of the answer as a whole."""
         return halting_probability(output.q_halt_logits)
 
     def take_steps(self, steps: int) -> None:

@@ -1,5 +1,7 @@
 """Token losses. B batch, L grid tokens, V vocabulary; labels `IGNORE_LABEL` (−100) carry no loss."""
 
+import math
+import sys
 from collections.abc import Callable
 
 import torch
@@ -40,6 +42,19 @@ TOKEN_LOSSES: dict[str, TokenLoss] = {
     "stablemax_cross_entropy": stablemax_cross_entropy,
     "softmax_cross_entropy": softmax_cross_entropy,
 }
+
+
+NOTHING = math.log(
+    sys.float_info.min
+)  # the mean log-probability of an answer without a cell: below all others
+
+
+def mean_log_probability(token_loss: TokenLoss, logits: Tensor, tokens: Tensor, cells: Tensor) -> Tensor:
+    """Of `tokens` `[B, L]` under `logits` `[B, L, V]`, over the marked `cells` `[B, L]`; `[B]` float64."""
+    log_probabilities = -token_loss(logits, tokens).double()
+    marked = cells.sum(-1)  # [B]
+    mean = torch.where(cells, log_probabilities, 0.0).sum(-1) / marked.clamp(min=1)
+    return torch.where(marked > 0, mean, NOTHING)
 
 
 def sequence_loss(token_loss: TokenLoss, logits: Tensor, labels: Tensor) -> Tensor:

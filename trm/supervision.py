@@ -71,7 +71,8 @@ class StepOutput(Generic[C]):
 
 CONFIDENCE_KINDS = {
     "halting_probability": "mean halting probability",
-    "token_log_probability": "mean token log-probability of the answer",
+    "answer_log_probability": "mean token log-probability of the answer, over its cells",
+    "token_log_probability": "mean token log-probability over all cells, those around the answer too",
 }
 
 
@@ -97,8 +98,8 @@ class Supervision(Protocol[C]):
         """Fill halted slots from `batch`, recurse once, and compare with the step's target."""
         ...
 
-    def confidence(self, output: StepOutput[C]) -> Tensor:
-        """`[B]` float: the number whose mean ranks answers with equally many votes."""
+    def confidence(self, output: StepOutput[C], cells: Tensor) -> Tensor:
+        """`[B]` float: the number whose mean ranks answers with equally many votes; cells: the answers', `[B, L]`."""
         ...
 
     def take_steps(self, steps: int) -> None:

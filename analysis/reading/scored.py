@@ -9,6 +9,7 @@ from analysis.reading.evaluations import Evaluation
 from analysis.reading.run_files import mapping, number, numbers, read_object, text, unreadable, whole, wholes
 from trm.errors import UserError
 from trm.evaluation.halting import HaltingPoint
+from trm.supervision import CONFIDENCE_KINDS
 from trm.untrusted import shown
 
 UNFINISHED = ".unfinished"  # behind the name of a folder that is still being made
@@ -67,13 +68,14 @@ class Options:
 
     supervision_steps: of an answer; None: as trained.  identifiers: what the puzzle embedding was told.
     part: only a part of the test split, or other data or augmentations than the run's.
-    weights: `auto`, `ema` or `raw`.
+    weights: `auto`, `ema` or `raw`.  confidence: `answer` or `all-cells`, of what ranks votes.
     """
 
     supervision_steps: int | None
     identifiers: str
     part: bool
     weights: str
+    confidence: str = "answer"
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,7 @@ class Scored:
 
     halting: a point for each policy and setting.  best_reachable: of an oracle that stops at the first right step.
     guidance: by scale w.  arc_per_step: ARC scores `[S]` by name.  arc_guided: ARC scores by scale w.
+    confidence_kind: a key of `trm.supervision.CONFIDENCE_KINDS`; None where it is not told.
     """
 
     folder: Path
@@ -95,6 +98,7 @@ class Scored:
     cost: AnswerCost | None
     arc_per_step: dict[str, list[float]]
     arc_guided: dict[float, dict[str, float]]
+    confidence_kind: str | None = None
 
     @property
     def name(self) -> str:
@@ -109,7 +113,8 @@ class Scored:
     @property
     def is_plain(self) -> bool:
         """As training itself evaluates: whole, and with as many supervision steps as trained."""
-        return self.is_whole and self.options.supervision_steps is None
+        as_trained = self.options.supervision_steps is None and self.options.confidence == "answer"
+        return self.is_whole and as_trained
 
 
 def read_scored(run: Path, trained_on: list[str]) -> tuple[list[Scored], list[str]]:
@@ -153,6 +158,7 @@ def _scored(folder: Path, trained_on: list[str]) -> Scored:
                 w: {shown(name): number(one, name, source) for name in one}
                 for w, one in _by_scale(record, "arc_guided", source)
             },
+            confidence_kind=kind if (kind := record.get("confidence_kind")) in CONFIDENCE_KINDS else None,
         )
     except KeyError as missing:
         raise unreadable(f"{source} has no key {missing}") from None
@@ -175,6 +181,7 @@ def _options(record: Mapping[str, Any], trained_on: list[str], source: str) -> O
         identifiers=text(record, "identifiers", source),
         part=chosen or other_data,
         weights=text(record, "weights", source),
+        confidence=text({"confidence": "answer", **record}, "confidence", source),
     )
 
 

@@ -84,7 +84,9 @@ class StoredAnswers:
 
     @property
     def confidence_kind(self) -> str:
-        """What `Answered.confidence` is: of TRM the halting probability, of DIS a mean log-probability."""
+        """What `Answered.confidence` is, a key of `trm.supervision.CONFIDENCE_KINDS`."""
+        if self.scored is not None and self.scored.confidence_kind is not None:
+            return self.scored.confidence_kind
         return "halting_probability" if self.evaluation.method == "TRM" else "token_log_probability"
 
     @property

@@ -5,6 +5,7 @@ B rows of a global batch, L grid tokens, S supervision steps, E examples.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from trm.distributed import Ranks
+from trm.evaluation.answer_cells import AnswerCells, cells_by_set
 from trm.evaluation.rollout import StepProbe, roll_out
 from trm.puzzles.batch import IGNORE_LABEL, Batch, label_dtype, token_dtype
 from trm.puzzles.loading import EvaluationData
@@ -62,6 +64,7 @@ class Answers:
 class Respondent:
     """A model that answers a test split, on every rank.
 
+    all_cells: take an answer's confidence over all cells, as was done before, not over its own.
     fed_identifiers: `[N]` the identifier that the model gets in place of each one (`trm.evaluation.memory`); None: its
       own.
     """
@@ -72,6 +75,7 @@ class Respondent:
     seed: int = 0
     probes: Sequence[StepProbe] = ()
     fed_identifiers: NDArray[np.int32] | None = None
+    all_cells: bool = False
 
     def answers(self, start: int = 0, over: Callable[[Any], Any] = iter) -> Iterator[Answers]:
         """From example number `start` on, in file order, without padding rows; every rank gets all of them.
@@ -94,7 +98,8 @@ class Respondent:
         slots, device = len(asked), self.ranks.device
         batch = self._fed(asked).to(device)
         rng = SeededStepRandom(self.seed, 0, slots * self.ranks.world_size, self.ranks.rank * slots, slots)
-        rollout = roll_out(self.supervision, batch, rng, self.probes)
+        cells = None if self.all_cells else self._cells[set_name]
+        rollout = roll_out(self.supervision, batch, rng, self.probes, cells)
         rows = (torch.arange(slots, device=device) < examples).to(torch.uint8)
         real = self.ranks.gather_rows(rows).nonzero()[:, 0]
 
@@ -121,6 +126,10 @@ class Respondent:
             network_calls=rollout.network_calls,
             probes={name: of_step(value) for name, value in rollout.probes.items()},
         )
+
+    @cached_property
+    def _cells(self) -> dict[str, AnswerCells]:
+        return cells_by_set(self.data)
 
     def _fed(self, asked: Batch) -> Batch:
         if self.fed_identifiers is None:

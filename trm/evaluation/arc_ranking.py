@@ -35,6 +35,7 @@ _STANDINGS: dict[str, Callable[[Floats, Floats], tuple[Floats, Floats]]] = {  # 
 _MAY_FALL = "mean_confidence"  # the one in which a vote can make a candidate's standing worse
 _WEIGHTS: dict[str, Callable[[Floats], Floats]] = {  # what a vote adds to a sum of confidences
     "halting_probability": lambda confidence: confidence,
+    "answer_log_probability": np.exp,
     "token_log_probability": np.exp,
 }
 

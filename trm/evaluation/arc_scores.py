@@ -12,7 +12,7 @@ from trm.evaluation.answers import Answers
 from trm.evaluation.arc_outputs import VotingResult
 from trm.evaluation.arc_ranking import RANKINGS
 from trm.evaluation.arc_voting import StepwiseVoting
-from trm.evaluation.guided_scores import guided
+from trm.evaluation.guided_scores import guided, guided_confidence
 from trm.puzzles.loading import EvaluationData
 from trm.supervision import CONFIDENCE_KINDS
 
@@ -31,8 +31,9 @@ class ArcTally:
         self._votes: StepwiseVoting | None = None  # made when the number of steps is known
         self._copies = self._voting(1)
         self._guided: dict[str, StepwiseVoting] = {}
+        self._guided_kinds: dict[str, str] = {}  # of the confidences that rank guided votes
 
-    def _voting(self, steps: int) -> StepwiseVoting:
+    def _voting(self, steps: int, confidence_kind: str | None = None) -> StepwiseVoting:
         metadata = self._data.metadata
         return StepwiseVoting(
             self._data.identifiers,
@@ -41,7 +42,7 @@ class ArcTally:
             math.isqrt(metadata.seq_len),
             metadata.blank_identifier_id,
             self._ranked_by,
-            self._confidence_kind,
+            confidence_kind or self._confidence_kind,
         )
 
     def add(self, made: Answers) -> None:
@@ -54,10 +55,18 @@ class ArcTally:
         last = made.confidence[:, -1:]
         self._copies.add(made.puzzle_identifiers, made.inputs, made.inputs[:, None], np.zeros_like(last))
         if self._each_step:
-            for w, answers in guided(made.probes).items():
-                if w not in self._guided:
-                    self._guided[w] = self._voting(1)
-                self._guided[w].add(made.puzzle_identifiers, made.inputs, answers[:, -1:], last)
+            self._add_guided(made)
+
+    def _add_guided(self, made: Answers) -> None:
+        """Each guided answer with its own confidence; with the plain answer's where no other was kept."""
+        for w, answers in guided(made.probes).items():
+            own = guided_confidence(made, w)
+            if w not in self._guided:
+                plain = own is None or own is made.confidence
+                self._guided_kinds[w] = self._confidence_kind if plain else "answer_log_probability"
+                self._guided[w] = self._voting(1, self._guided_kinds[w])
+            confidence = (made.confidence if own is None else own)[:, -1:]
+            self._guided[w].add(made.puzzle_identifiers, made.inputs, answers[:, -1:], confidence)
 
     def put_into(self, scores: dict[str, Any]) -> VotingResult:
         """Put what the votes say into scores.json's content; the last step's whole result."""
@@ -67,14 +76,19 @@ class ArcTally:
             steps.append(voted.scores)
             last = voted
         (copied,) = self._copies.results()
-        scores |= {"scores": last.scores, "counts": last.counts, "votes_ranked_by": self._ranking}
+        ranking = ranking_in_words(self._ranked_by, self._confidence_kind)
+        scores |= {"scores": last.scores, "counts": last.counts, "votes_ranked_by": ranking}
         scores["copy"] |= {"scores": copied.scores, "counts": copied.counts}
         if self._each_step and last.scores:
             scores["arc_per_step"] = {name: [one[name] for one in steps] for name in last.scores}
             scores["arc_guided"] = {w: next(voting.results()).scores for w, voting in self._guided.items()}
+            if self._guided:
+                scores["guided_votes_ranked_by"] = {
+                    w: ranking_in_words(self._ranked_by, kind) for w, kind in self._guided_kinds.items()
+                }
         return last
 
-    @property
-    def _ranking(self) -> str:
-        """For the reader of the scores."""
-        return f"{RANKINGS[self._ranked_by]}; confidence: {CONFIDENCE_KINDS[self._confidence_kind]}"
+
+def ranking_in_words(ranked_by: str, confidence_kind: str) -> str:
+    """For the reader of the scores; the keys are those of RANKINGS and CONFIDENCE_KINDS."""
+    return f"{RANKINGS[ranked_by]}; confidence: {CONFIDENCE_KINDS[confidence_kind]}"

@@ -16,6 +16,7 @@ MARGIN, GUIDED = (
     "margin",
     "guided_preds@",
 )  # names of probes: `[B, S, L]` each; the scale w follows the second
+CONFIDENCE = "guided_confidence@"  # `[B, S]`, likewise
 
 
 class MarginTally:
@@ -81,3 +82,8 @@ class GuidedTally:
 def guided(probes: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.integer[Any]]]:
     """Of a part's probes, the predictions `[B, S, L]` by their w."""
     return {name.removeprefix(GUIDED): value for name, value in probes.items() if name.startswith(GUIDED)}
+
+
+def guided_confidence(made: Answers, w: str) -> NDArray[np.float64] | None:
+    """The confidence `[B, S]` of the answers decoded from ℓ_w; w = 1 is plain decoding. None where it was not kept."""
+    return made.confidence if float(w) == 1 else made.probes.get(CONFIDENCE + w)

@@ -19,7 +19,10 @@ Q_HALT_GRID = tuple(place / 2 for place in range(-8, 9))
 
 CONFIDENCE_GRIDS = {
     "halting_probability": (*(place / 10 for place in range(1, 10)), 0.95, 0.99, 0.999, 0.9999),
-    "token_log_probability": tuple(-(2.0**power) for power in range(2, -15, -1)),
+    **dict.fromkeys(
+        ("answer_log_probability", "token_log_probability"),
+        tuple(-(2.0**power) for power in range(2, -15, -1)),
+    ),
 }
 """Thresholds by what the confidence is: TRM's, 0..1, or DIS's, a mean over tokens ≤ 0 (−4 to −2⁻¹⁴)."""
 

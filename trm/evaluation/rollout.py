@@ -1,16 +1,21 @@
 """Answers to a batch, step by step. B slots, L grid tokens, S supervision steps."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from trm.losses import TOKEN_LOSSES, sequence_loss
+from trm.evaluation.answer_cells import AnswerCells, every_cell
+from trm.losses import TOKEN_LOSSES, mean_log_probability, sequence_loss
 from trm.puzzles.batch import Batch, token_tensor_dtype
 from trm.randomness import StepRandom
 from trm.supervision import Supervision
+
+Confidence = Callable[
+    [Tensor, Tensor], Tensor
+]  # of logits `[B, L, V]` and the tokens `[B, L]` decoded from them
 
 
 class StepProbe(Protocol):
@@ -18,10 +23,13 @@ class StepProbe(Protocol):
 
     reference: `[B, L, V]` of the answer that the step starts from (before the first step: of H_init).
     conditional: `[B, L, V]` of the answer that it makes.  labels: `[B, L]`.
+    confidence: gives `[B]`, the confidence of other answers than the model's own; None where it is not wanted.
     Gives tensors `[B, …]` by name, the same names at every step.
     """
 
-    def __call__(self, reference: Tensor, conditional: Tensor, labels: Tensor) -> dict[str, Tensor]: ...
+    def __call__(
+        self, reference: Tensor, conditional: Tensor, labels: Tensor, confidence: Confidence | None
+    ) -> dict[str, Tensor]: ...
 
 
 @dataclass(frozen=True)
@@ -43,9 +51,22 @@ class Rollout:
 
 @torch.no_grad()
 def roll_out(
-    supervision: Supervision[Any], batch: Batch, rng: StepRandom, probes: Sequence[StepProbe] = ()
+    supervision: Supervision[Any],
+    batch: Batch,
+    rng: StepRandom,
+    probes: Sequence[StepProbe] = (),
+    answer_cells: AnswerCells | None = None,
 ) -> Rollout:
-    """Answer every row of `batch` from scratch, until all slots have finished; the model is in eval mode."""
+    """Answer every row of `batch` from scratch, until all slots have finished; the model is in eval mode.
+
+    answer_cells: over which the confidence of an answer is taken; None: over all, and of the model's own answers only.
+    """
+    token_loss = TOKEN_LOSSES[supervision.loss_type]
+
+    def confidence_of(logits: Tensor, tokens: Tensor) -> Tensor:
+        return mean_log_probability(token_loss, logits, tokens, (answer_cells or every_cell)(tokens))
+
+    confidence_of_others = None if answer_cells is None else confidence_of
     model, carry = supervision.model, supervision.initial_carry(batch)
     reference = model.answer_logits(carry.z_H) if probes else None
     predictions, q_halt, confidence, calls, probed = [], [], [], [], []
@@ -54,18 +75,20 @@ def roll_out(
         carry = output.carry
         predictions.append(output.predictions.to(token_tensor_dtype(output.logits.shape[-1])))
         q_halt.append(output.q_halt_logits.float())
-        confidence.append(supervision.confidence(output).double())
+        cells = (answer_cells or every_cell)(output.predictions)
+        confidence.append(supervision.confidence(output, cells).double())
         calls.append(output.network_calls)
         if reference is not None:
             probed.append(
                 {
                     name: value
                     for probe in probes
-                    for name, value in probe(reference, output.logits, batch.labels).items()
+                    for name, value in probe(
+                        reference, output.logits, batch.labels, confidence_of_others
+                    ).items()
                 }
             )
             reference = output.logits
-    token_loss = TOKEN_LOSSES[supervision.loss_type]
     return Rollout(
         predictions=torch.stack(predictions, 1),  # [B, S, L]
         loss=sequence_loss(token_loss, output.logits, batch.labels).double(),

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trm.evaluation.answer_cells import GridCells
 from trm.evaluation.arc_outputs import OutputRecord
 from trm.evaluation.arc_voting import ArcVoting
 from trm.evaluation.rollout import Rollout, roll_out
@@ -153,7 +154,8 @@ def roll_batch(
     slots = mine[np.minimum(np.arange(size), len(mine) - 1)]
     batch = examples.batch(slots).to(supervision.model.H_init.device)
     with evaluating(supervision.model), lent_rows(supervision.model, examples.rows(slots)):
-        rollout = roll_out(supervision, batch, SeededStepRandom(0, 0, size, 0, size))
+        draws = SeededStepRandom(0, 0, size, 0, size)
+        rollout = roll_out(supervision, batch, draws, (), GridCells(examples.canvas))
     return _rolled(mine, batch, rollout)
 
 

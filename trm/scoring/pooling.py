@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from trm.errors import UserError
+from trm.evaluation.arc_scores import ranking_in_words
 from trm.evaluation.arc_voting import ArcVoting
 from trm.evaluation.results import finish_folder
 from trm.evaluation.rollout_store import INDEX_FILE, RolloutStore
@@ -54,7 +55,12 @@ def pool(folders: Sequence[Path], data_paths: Sequence[str], ranked_by: str, out
     result = voting.result()
     working = folder.with_name(f".{folder.name}.partial")
     working.mkdir(parents=True, exist_ok=True)
-    pooled = {"pooled": [str(name) for name in folders], "scores": result.scores, "counts": result.counts}
+    pooled = {
+        "pooled": [str(name) for name in folders],
+        "scores": result.scores,
+        "counts": result.counts,
+        "votes_ranked_by": ranking_in_words(ranked_by, told[0]["confidence_kind"]),
+    }
     (working / POOLED_FILE).write_text(json.dumps(pooled, indent=1) + "\n")
     result.write(working)
     finish_folder(working, folder)
@@ -122,8 +128,9 @@ def _check_alike(
         if one["confidence_kind"] != told[0]["confidence_kind"]:
             raise UserError(
                 f"{folders[0]} ranks votes by {told[0]['confidence_kind']}, {folder} by {one['confidence_kind']}",
-                "evaluations of one method: TRM's confidence and DIS's are different things",
-                "pool TRM with TRM and DIS with DIS",
+                "evaluations with one kind of confidence: TRM's and DIS's are different things, and so are those of an "
+                "answer's cells and of all cells",
+                "pool TRM with TRM and DIS with DIS, evaluated with the same --confidence",
             )
 
 

@@ -7,6 +7,11 @@ from pathlib import Path
 from trm.evaluation.arc_ranking import DEFAULT_RANKING
 from trm.puzzles.selection import Selection
 
+CONFIDENCES = {
+    "answer": "of the answer that is voted for, over its own cells",
+    "all-cells": "of the plain answer also where a guided one is voted for, over all cells, padding too",
+}  # of methods without a halting probability
+
 
 @dataclass(frozen=True)
 class ScoringRequest:
@@ -20,6 +25,7 @@ class ScoringRequest:
     identifiers: the puzzle identifiers that the model is given (`trm.evaluation.memory.IDENTIFIER_CHOICES`).
     guidance: each w whose answers are wanted too.  margin: whether the advantage margins are.
     ranked_by: how votes rank (`trm.evaluation.arc_ranking.RANKINGS`).
+    confidence: over which cells an answer's is taken, one of CONFIDENCES.
     batch_size: over all ranks; None: the run's, or as many as fit into memory.
     output: where everything goes; None: beside the checkpoint.  overwrite: put away what is there.
     """
@@ -34,6 +40,7 @@ class ScoringRequest:
     guidance: Sequence[float] = ()
     margin: bool = False
     ranked_by: str = DEFAULT_RANKING
+    confidence: str = "answer"
     batch_size: int | None = None
     device: str = "auto"
     compile: str = "auto"
@@ -55,5 +62,6 @@ class ScoringRequest:
             "" if self.identifiers == "correct" else self.identifiers,
             "guided" if self.guidance else "",
             "margins" if self.margin else "",
+            "" if self.confidence == "answer" else self.confidence,
         ]
         return "".join(f"-{part}" for part in parts if part)

@@ -29,6 +29,7 @@ from trm.puzzles.progress import track
 from trm.scoring.batch_size import fitting_batch_size
 from trm.scoring.opened import OpenedCheckpoint, open_checkpoint
 from trm.scoring.request import ScoringRequest
+from trm.supervision import Supervision
 from trm.training.config import Supervisions
 from trm.training.guards import only_run
 
@@ -88,12 +89,12 @@ class ScoringJob:
         )
         arc = bool(self.data.test_puzzles)
         self.rules = Rules(
-            self.supervision.confidence_kind, arc, request.ranked_by, True, request.save_outputs
+            confidence_kind(self.supervision, request), arc, request.ranked_by, True, request.save_outputs
         )
         Scoring(self.data, self.rules)  # what is missing is told before any answer is made
         self.folder = request.output or checkpoint.results_folder(request.suffix)
         self.working = self.folder.with_name(self.folder.name + UNFINISHED)
-        self.asked = asked(request, checkpoint, self.data)
+        self.asked = asked(request, checkpoint, self.data, self.supervision)
         self.store: RolloutStore | None = None  # on the first rank, once its bytes were checked
 
     def take_up(self) -> None:
@@ -164,7 +165,15 @@ class ScoringJob:
             metadata.blank_identifier_id,
             self.checkpoint.seed,
         )
-        return Respondent(self.supervision, self.data, self.ranks, self.checkpoint.seed, self.probes, fed)
+        return Respondent(
+            self.supervision,
+            self.data,
+            self.ranks,
+            self.checkpoint.seed,
+            self.probes,
+            fed,
+            self.request.confidence == "all-cells",
+        )
 
     def _joules(self, meter: EnergyMeter) -> float | None:
         """What all ranks have spent since the last reading; None where no device tells."""
@@ -208,10 +217,14 @@ def open_data(request: ScoringRequest, checkpoint: OpenedCheckpoint, ranks: Rank
     )
 
 
-def asked(request: ScoringRequest, checkpoint: OpenedCheckpoint, data: EvaluationData) -> dict[str, Any]:
+def asked(
+    request: ScoringRequest, checkpoint: OpenedCheckpoint, data: EvaluationData, supervision: Supervision[Any]
+) -> dict[str, Any]:
     """What decides the rollouts, as JSON keeps it."""
     chosen = asdict(request.selection)
     stored = token_dtype(data.metadata.vocab_size).name
+    by_tokens = supervision.confidence_kind != "halting_probability" or bool(request.guidance)
+    own_cells = {"confidence": request.confidence} if by_tokens and request.confidence == "answer" else {}
     return {
         **({} if stored == "uint8" else {"tokens": stored}),  # once stored as uint8 too, and cut off
         "weights": weights_digest(checkpoint.weights),
@@ -223,7 +236,18 @@ def asked(request: ScoringRequest, checkpoint: OpenedCheckpoint, data: Evaluatio
         "guidance": [float(w) for w in request.guidance],
         "margin": request.margin,
         "seed": checkpoint.seed,
+        **own_cells,
     }
+
+
+def confidence_kind(supervision: Supervision[Any], request: ScoringRequest) -> str:
+    """What the confidences of a request are: a key of `trm.supervision.CONFIDENCE_KINDS`."""
+    halts = supervision.confidence_kind == "halting_probability"
+    return (
+        "token_log_probability"
+        if request.confidence == "all-cells" and not halts
+        else supervision.confidence_kind
+    )
 
 
 def described(request: ScoringRequest, checkpoint: OpenedCheckpoint) -> dict[str, Any]:
@@ -237,6 +261,7 @@ def described(request: ScoringRequest, checkpoint: OpenedCheckpoint) -> dict[str
         "augmentations": request.selection.augmentations,
         "supervision_steps": request.steps,
         "identifiers": request.identifiers,
+        "confidence": request.confidence,
     }
 
 

@@ -131,6 +131,7 @@ class Examples:
         canvas: int,
         translations: str,
     ) -> None:
+        self.canvas = canvas
         groups, first = AugmentedGroups(), 0
         for one, chosen in zip(puzzles, pairs, strict=True):
             groups.add(chosen, len(one.augmentations), first)

@@ -18,9 +18,16 @@ from tests.trm.scoring.checkpoints_of import SUPERVISIONS, write_run
 from trm.energy import EnergyMeter
 from trm.errors import UserError
 from trm.evaluation.rollout_store import TENSORS_FILE, RolloutStore
+from trm.puzzles.loading import EvaluationData
 from trm.puzzles.selection import Selection
+from trm.scoring.answering import answer_task
+from trm.scoring.arc_checkpoint import arc_supervision
+from trm.scoring.opened import open_checkpoint
 from trm.scoring.request import ScoringRequest
 from trm.scoring.score import score
+from trm.scoring.task_file import parse_task
+from trm.scoring.task_puzzles import puzzles_of
+from trm.training.weights import PUZZLE_ROWS
 
 
 @pytest.fixture(scope="module")
@@ -210,3 +217,37 @@ def test_results_go_beside_the_checkpoint_under_a_name_that_tells_the_options(ru
     assert (run / "scored/step_7-steps2-blank/scores.json").is_file()
     score(replace(request, identifiers="correct"), SUPERVISIONS, GuidanceProbe)
     assert (run / "scored/step_7-steps2/scores.json").is_file()
+
+
+def test_votes_are_ranked_by_the_answers_own_confidence_and_the_old_way_has_a_name(
+    run: Path, tmp_path: Path
+) -> None:
+    new = scored(run, tmp_path / "new", guidance=[1.5])
+    old = scored(run, tmp_path / "old", guidance=[1.5], confidence="all-cells")
+    assert new["evaluated"]["confidence"] == "answer"
+    assert old["evaluated"]["confidence"] == "all-cells"
+    halts = new["confidence_kind"] == "halting_probability"
+    kinds = ["halting_probability"] * 2 if halts else ["answer_log_probability", "token_log_probability"]
+    assert [new["confidence_kind"], old["confidence_kind"]] == kinds
+    assert ("over its cells" in new["votes_ranked_by"]) is not halts
+    assert "over its cells" in new["guided_votes_ranked_by"]["1.5"]
+    assert old["guided_votes_ranked_by"]["1.5"] == old["votes_ranked_by"]
+    with pytest.raises(UserError, match="confidence: None → answer"):
+        scored(run, tmp_path / "old", guidance=[1.5])
+
+
+def test_one_task_is_ranked_as_the_evaluation_ranks_it(run: Path, dataset: Path, tmp_path: Path) -> None:
+    scored(run, tmp_path / "a", selection=Selection(augmentations=0))
+    opened = open_checkpoint(str(run), SUPERVISIONS)
+    data = EvaluationData([dataset], global_batch_size=1)
+    task = next(iter(data.test_puzzles))
+    supervision = arc_supervision(opened, 4, SUPERVISIONS)
+    parsed = parse_task(task, {**data.test_puzzles[task], "train": data.test_puzzles[task]["test"]}, "", 4)
+    known = {name: row for row, name in enumerate(data.identifiers)}
+    puzzles = puzzles_of(parsed, 0, opened.weights[PUZZLE_ROWS], "own", known)
+    answer = answer_task(supervision, puzzles, canvas=4, batch_size=8)
+    outputs = [json.loads(line) for line in (tmp_path / "a/outputs.jsonl").read_text().splitlines()]
+    stored = [one for one in outputs if one["task"] == task]
+    for ours, theirs in zip(answer.outputs, stored, strict=True):
+        assert ours.record.confidence_of_best == pytest.approx(theirs["confidence_of_best"], rel=1e-6)
+    assert answer.confidence_kind == json.loads((tmp_path / "a/scores.json").read_text())["confidence_kind"]
