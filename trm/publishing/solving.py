@@ -48,11 +48,12 @@ class SolveSettings:
         `trm.publishing.time_budget`.
     embedding: see `trm.scoring.task_puzzles.puzzles_of`.
     adapt: updates that fit a task's embeddings on its demonstrations, for as many tasks as there is time; 0: none.
+        An architecture without a puzzle embedding has nothing to fit.
     batch_size: examples at a time; None: what fits.  seed: of the augmentations.
     """
 
     augmentations: int = 128
-    minutes: float = 600.0
+    minutes: float = 690.0
     embedding: str = "auto"
     adapt: int = 0
     batch_size: int | None = None
@@ -105,7 +106,8 @@ def solve(
         answered = len(answers)
         save(submission)
     adapted = 0
-    for task, answer in solver.adapted(settings, opened.config, budget) if settings.adapt else ():
+    adapts = settings.adapt > 0 and PUZZLE_ROWS in opened.weights
+    for task, answer in solver.adapted(settings, opened.config, budget) if adapts else ():
         submission[task] = answer
         adapted += 1
         save(submission)

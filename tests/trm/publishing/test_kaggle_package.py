@@ -122,7 +122,7 @@ def test_the_notebook_writes_the_same_submission(elsewhere: Elsewhere) -> None:
         "for cell in cells:\n"
         "    if cell['cell_type'] == 'code':\n"
         "        source = ''.join(cell['source']).replace('/kaggle/input', sys.argv[2])\n"
-        '        exec(source.replace(\'["--minutes", "600"]\', repr(sys.argv[3:])), names)\n'
+        '        exec(source.replace("*SETTINGS]", repr(sys.argv[3:])[1:]), names)\n'
     )
     words = ("--input", str(file), "--augmentations", "3", "--device", "cpu")
     elsewhere.call(str(elsewhere.package / "solve.py"), *words, "--output", "script.json")
