@@ -49,6 +49,8 @@ class CommandLine(argparse.ArgumentParser):
             flag = argument.partition("=")[0]
             if flag.startswith("--") and flag not in self._option_string_actions:
                 raise self._unknown(flag)
+            if "--" + flag.replace("_", "-") in self._option_string_actions and "=" in argument:
+                self._refuse_key(argument)
         parsed = self.parse_args(given)
         if self._builds:
             parsed.command = BuildCommand.of(self.prog, given, self._contents())
@@ -75,6 +77,16 @@ class CommandLine(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Called by argparse for anything it cannot use."""
         raise UserError(message, "the flags of --help", f"run {self.prog} --help")
+
+    def _refuse_key(self, argument: str) -> None:
+        """`checkpoint=x`, as training takes its keys, in place of `--checkpoint x`."""
+        key, _, value = argument.partition("=")
+        if not Path(argument).exists():
+            raise UserError(
+                f"{shown(argument)} is no flag of {self.prog}, and no file of that name is there",
+                "flags, which begin with two dashes",
+                f"did you mean --{key.replace('_', '-')} {shown(value)}?",
+            )
 
     def _unknown(self, flag: str) -> UserError:
         known = [name for name in self._option_string_actions if name.startswith("--")]

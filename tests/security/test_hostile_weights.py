@@ -16,9 +16,12 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from tests.exportable import SUPERVISIONS, random_dis, write_run
 from tests.models import act, network
 from tests.security.attempts import Traitor, little_room
 from trm.errors import UserError
+from trm.scoring.opened import open_checkpoint
+from trm.training.checkpoints import load_weights
 from trm.training.published_pickle import declared_tensors
 from trm.training.weights import check_size, load_into, read_published, read_weights
 
@@ -259,8 +262,22 @@ def test_a_configuration_cannot_ask_for_a_network_much_larger_than_its_weights(
 ) -> None:
     weights = act().model.state_dict()
     check_size(network(), weights, "theirs")
-    with pytest.raises(UserError, match="theirs"):
+    with pytest.raises(UserError):  # by its range, or by the weights
         check_size(network(**changes), weights, "theirs")
+
+
+def test_a_stranger_s_configuration_is_held_to_the_ranges_of_ours(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", random_dis())
+    state = load_weights(run / "checkpoints/step_12")
+    (tmp_path / "published").mkdir()
+    file = saved(tmp_path / "published/step_12", {f"model.inner.{k}": v for k, v in state.items()})
+    config = (run / "config.yaml").read_text()
+    assert "halt_max_steps: 3" in config
+    (file.parent / "all_config.yaml").write_text(
+        config.replace("halt_max_steps: 3", "halt_max_steps: 1000000000")
+    )
+    with pytest.raises(UserError, match=r"arch\.halt_max_steps=1000000000 in the configuration of"):
+        open_checkpoint(file, SUPERVISIONS)
 
 
 def test_declared_tensors_are_what_torch_makes(tmp_path: Path) -> None:

@@ -6,7 +6,28 @@ from pathlib import Path
 import pytest
 
 from tests.runs import REPOSITORY
-from trm.command_line import integer, local_path, number, path_or_address, run_builder, run_command
+from trm.command_line import (
+    CommandLine,
+    integer,
+    local_path,
+    number,
+    path_or_address,
+    run_builder,
+    run_command,
+)
+from trm.errors import UserError
+
+
+def test_a_key_in_place_of_a_flag_names_the_flag(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    line = CommandLine("evaluate.py", "Scores.")
+    line.add_argument("target", nargs="?")
+    line.add_argument("--data-path")
+    with pytest.raises(UserError, match="data_path=x") as refused:
+        line.parse(["data_path=x"])
+    assert refused.value.remedy == "did you mean --data-path x?"
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data_path=x").touch()
+    assert line.parse(["data_path=x"]).target == "data_path=x"
 
 
 @pytest.mark.parametrize(

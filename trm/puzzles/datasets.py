@@ -60,6 +60,7 @@ class PuzzleData:
         self._abouts = [_verified(path) for path in self.paths]
         _check_agreement(self._splits)
         if len(self.paths) > 1:
+            _check_different(self.paths)
             check_identifiers(self.paths)
         self.metadata = _together([split.metadata for split in self._splits])
         self.sets = [
@@ -144,6 +145,19 @@ def _verified(dataset: Path) -> About | None:
     if about is None and (dataset / AUGMENTATIONS_FILE).exists():
         raise changed(dataset / MANIFEST_FILE, "missing")
     return about
+
+
+def _check_different(paths: Sequence[Path]) -> None:
+    """UserError where two paths are of one dataset, whose examples would then count twice."""
+    first: dict[str, Path] = {}
+    for path in paths:
+        other = first.setdefault(fingerprint(path), path)
+        if other is not path:
+            raise UserError(
+                given=f"{other} and {path} are the same dataset",
+                allowed="each dataset once",
+                remedy="leave one of them out",
+            )
 
 
 def _check_agreement(splits: Sequence[PuzzleSplit]) -> None:

@@ -164,7 +164,14 @@ def open_checkpoint(
     keys = _configuration(path, config)
     weights = read_weights(path, weight_kind)
     arch_keys = published_arch(keys["arch"], weights) if "name" in keys["arch"] else keys["arch"]
-    arch = architecture(arch_keys, supervisions)
+    try:
+        arch = architecture(arch_keys, supervisions)
+    except UserError as error:
+        raise UserError(
+            f"{error.given} in the configuration of {source}",
+            error.allowed,
+            "check the configuration; do not use it if you do not know who made it",
+        ) from error
     check_size(arch.network, weights, source)
     return OpenedCheckpoint(source, path, keys, arch, weights, weight_kind)
 

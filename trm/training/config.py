@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeVar
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from trm.command_line import expanded
 from trm.compilation import COMPILE_CHOICES
 from trm.distributed import DEVICE_CHOICES
 from trm.errors import UserError
@@ -144,6 +145,16 @@ class TrainConfig:
         self.evaluators = [_evaluator_name(e) for e in self.evaluators]
         if not self.data_paths:
             raise UserError("data_paths is empty", "at least one dataset", 'set data_paths="[data/<name>]"')
+        self.data_paths, self.data_paths_test = (
+            [_path(key, path) for path in getattr(self, key)] for key in ("data_paths", "data_paths_test")
+        )
+        for key in ("checkpoint_path", "load_checkpoint"):
+            value = getattr(self, key)
+            setattr(self, key, None if value is None else _path(key, value))
+        if self.run_name is not None and not self.run_name.strip():
+            raise UserError(
+                "run_name is empty", "a name, or null for one made of the settings", "leave it out"
+            )
         _check_choice("device", self.device, DEVICE_CHOICES)
         _check_choice("wandb", self.wandb, WANDB_MODES)
         _check_choice("optimizer", self.optimizer, OPTIMIZERS)
@@ -266,6 +277,14 @@ def _typed(cls: type[T], values: Mapping[str, Any], prefix: str) -> T:
     plain = OmegaConf.to_container(schema, resolve=True)
     assert isinstance(plain, dict)
     return cls(**plain)  # type: ignore[arg-type]
+
+
+def _path(key: str, text: str) -> str:
+    """A path that is given, with `~` written out, as on every command line."""
+    try:
+        return expanded(text)
+    except UserError as error:
+        raise UserError(f"{key}: {error.given}", error.allowed, f"write {key} out, or leave it out") from None
 
 
 def _evaluator_name(given: Any) -> str:

@@ -2,14 +2,14 @@
 
 `torch.load(weights_only=True)` runs no code, but it makes what it is told to: `bytearray(10**11)`, a tensor class
 with a size, or in some versions a storage larger than its record. So the pickle is walked here first, as a list of
-symbols: it may hold a dictionary of tensors, and nothing else; and every storage has exactly the bytes of a record
-that lies uncompressed in the file.
+symbols: it may hold a dictionary of tensors, perhaps inside another one with numbers, texts and an optimizer's state
+beside it, and nothing else; and every storage has exactly the bytes of a record that lies uncompressed in the file.
 """
 
 import math
 import pickletools
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ _DICTIONARY, _TENSOR, _PARAMETER = (
     "torch._utils _rebuild_parameter",
 )
 _GLOBALS = {*ELEMENT_BYTES, _DICTIONARY, _TENSOR, _PARAMETER}
+WRAPPERS = ("model", "state_dict", "model_state_dict", "module")  # under which trainers put the weights
 _LARGEST_PICKLE = 1 << 20  # bytes; a state dict's has about 200 for each tensor
 _MOST_MEMBERS = 10_000
 _LONGEST_NAME = 200
@@ -79,7 +80,31 @@ def declared_tensors(file: Path) -> dict[str, Declared]:
     if not isinstance(content, dict) or not content:
         raise ValueError("not a dictionary of tensors")
     sizes = {name.removeprefix(f"{root}/data/"): bytes_ for name, bytes_ in records.items()}
-    return {_name(name): _checked(tensor, sizes) for name, tensor in content.items()}
+    for tensor in _tensors(content):
+        _check_record(tensor, sizes)
+    weights = state_dict(content)
+    if not all(isinstance(tensor, Declared) for tensor in weights.values()):
+        raise ValueError("not a dictionary of tensors")
+    return {_name(name): tensor for name, tensor in weights.items()}
+
+
+def state_dict(content: Mapping[Any, Any]) -> Mapping[Any, Any]:
+    """The dictionary of weights in what a checkpoint file holds: itself, or what lies under one of `WRAPPERS`."""
+    inside = [content[key] for key in WRAPPERS if isinstance(content.get(key), Mapping)]
+    return state_dict(inside[0]) if len(inside) == 1 else content
+
+
+def _tensors(content: Any) -> Iterator[Declared]:
+    """All tensors in dictionaries, lists and tuples; each container is looked into once, however often it is named."""
+    seen: set[int] = set()
+    waiting = [content]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, Declared):
+            yield one
+        elif isinstance(one, dict | list | tuple) and id(one) not in seen:
+            seen.add(id(one))
+            waiting.extend(one.values() if isinstance(one, dict) else one)
 
 
 def _records(archive: zipfile.ZipFile, size: int, file: Path) -> Mapping[str, int]:
@@ -142,9 +167,15 @@ def _since_mark(stack: list[Any]) -> list[Any]:
 
 def _put(stack: list[Any], items: list[Any]) -> None:
     target = stack[-1]
-    if not isinstance(target, dict) or len(items) % 2 or not all(isinstance(k, str) for k in items[::2]):
+    if not isinstance(target, dict) or len(items) % 2 or not all(type(k) in (str, int) for k in items[::2]):
         raise ValueError("items of something else than a dictionary of names")
     target.update(zip(items[::2], items[1::2], strict=True))
+
+
+def _append(stack: list[Any], items: list[Any]) -> None:
+    if not isinstance(stack[-1], list):
+        raise ValueError("items of something else than a list")
+    stack[-1].extend(items)
 
 
 def _take(stack: list[Any], count: int) -> list[Any]:
@@ -218,17 +249,22 @@ def _build(stack: list[Any]) -> None:
 _MAKERS = {
     "MARK": lambda _: _Mark(),
     "EMPTY_DICT": lambda _: {},
+    "EMPTY_LIST": lambda _: [],
     "EMPTY_TUPLE": lambda _: (),
     "NEWTRUE": lambda _: True,
     "NEWFALSE": lambda _: False,
     "NONE": lambda _: None,
-    **dict.fromkeys(("BINUNICODE", "BININT", "BININT1", "BININT2", "LONG1"), lambda argument: argument),
+    **dict.fromkeys(
+        ("BINUNICODE", "BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT"), lambda argument: argument
+    ),
 }
 _STEPS = {
     "TUPLE": lambda stack: stack.append(tuple(_since_mark(stack))),
     "TUPLE1": lambda stack: stack.append(tuple(_take(stack, 1))),
     "TUPLE2": lambda stack: stack.append(tuple(_take(stack, 2))),
     "TUPLE3": lambda stack: stack.append(tuple(_take(stack, 3))),
+    "APPENDS": lambda stack: _append(stack, _since_mark(stack)),
+    "APPEND": lambda stack: _append(stack, _take(stack, 1)),
     "SETITEMS": lambda stack: _put(stack, _since_mark(stack)),
     "SETITEM": lambda stack: _put(stack, _take(stack, 2)),
     "BINPERSID": _storage,
@@ -237,18 +273,15 @@ _STEPS = {
 }
 
 
-def _name(name: str) -> str:
-    if not name.isprintable() or len(name) > _LONGEST_NAME:
+def _name(name: Any) -> str:
+    if not isinstance(name, str) or not name.isprintable() or len(name) > _LONGEST_NAME:
         raise ValueError(f"a tensor called {shown(repr(name))}")
     return name
 
 
-def _checked(tensor: Any, sizes: Mapping[str, int]) -> Declared:
-    if not isinstance(tensor, Declared):
-        raise ValueError("not a dictionary of tensors")
+def _check_record(tensor: Declared, sizes: Mapping[str, int]) -> None:
     held = sizes.get(tensor.record)
     if held != tensor.record_bytes:
         raise ValueError(
             f"a storage of {shown(tensor.record_bytes)} bytes, where the file holds {held or 0:,}"
         )
-    return tensor

@@ -1,7 +1,8 @@
 """Weights from elsewhere: published checkpoints, exports, our own, and what must fit.
 
 Published: a pickled state dict whose keys start with `_orig_mod.model.inner.` or `model.inner.`, beside an
-`all_config.yaml` (formats.md, "Published TRM checkpoints"). Only ever read with `weights_only=True`.
+`all_config.yaml`; also with `module.` before them, and under `model` or `state_dict`, as other trainers keep it.
+Only ever read with `weights_only=True`.
 """
 
 import pickle
@@ -22,10 +23,13 @@ from trm.model import TinyRecursiveModel, TRMConfig
 from trm.puzzles.layout import IDENTIFIERS_FILE, read_identifiers
 from trm.training import checkpoints
 from trm.training.identifier_names import fill_by_name
-from trm.training.published_pickle import declared_tensors
+from trm.training.published_pickle import declared_tensors, state_dict
 from trm.untrusted import shown
 
-COMPILED_PREFIX, PREFIX = "_orig_mod.", "model.inner."
+PREFIX = "model.inner."
+_PREFIXES = re.compile(
+    r"^(module\.|_orig_mod\.)*(model\.inner\.)?"
+)  # of torch's wrappers, and the published one
 PUZZLE_ROWS = "puzzle_emb.weights"
 STEP_TABLE = "timestep_embed.embedding_weight"
 PUBLISHED_CONFIG = "all_config.yaml"
@@ -33,12 +37,7 @@ EXPORTED_WEIGHTS, EXPORTED_CONFIG = "model.safetensors", "config.yaml"
 WEIGHT_KINDS = ("auto", "ema", "raw")
 WEIGHT_DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 LONGEST_NAME = 200
-LARGEST = {
-    "expansion": 64,
-    "puzzle_emb_len": 4096,
-    "H_cycles": 10_000,
-    "L_cycles": 10_000,
-}  # where not our own
+LARGEST_EXPANSION = 64  # where the configuration is not our own
 MOST_SHOWN = 40  # faults of a checkpoint in one error
 
 
@@ -181,11 +180,15 @@ def read_published(file: Path) -> dict[str, Tensor]:
         content = torch.load(file, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
         raise _unusable(file, shown(str(error).split("\n")[0])) from error
-    if not isinstance(content, dict) or not all(isinstance(v, Tensor) for v in content.values()):
+    content = state_dict(content) if isinstance(content, dict) else {}
+    if not all(isinstance(v, Tensor) for v in content.values()):
         raise _unusable(file, "not a dictionary of tensors")
     if {k: tuple(v.shape) for k, v in content.items()} != {k: v.shape for k, v in declared.items()}:
         raise _unusable(file, "an archive that can be read in two ways")
-    return {k.removeprefix(COMPILED_PREFIX).removeprefix(PREFIX): v for k, v in content.items()}
+    weights = {_PREFIXES.sub("", name): tensor for name, tensor in content.items()}
+    if len(weights) < len(content):
+        raise _unusable(file, "two tensors of one name, apart from what stands before it")
+    return weights
 
 
 def _unusable(file: Path, problem: str) -> UserError:
@@ -290,13 +293,12 @@ def check_size(network: TRMConfig, weights: Mapping[str, Tensor], source: str) -
             "the configuration of the run that the weights come from",
             "set arch=… and its keys as there (its config.yaml or all_config.yaml)",
         )
-    for name, most in LARGEST.items():
-        if not getattr(network, name) <= most:
-            raise UserError(
-                f"arch.{name}={getattr(network, name)} in the configuration of {source}",
-                f"at most {most}",
-                "check the configuration; do not use it if you do not know who made it",
-            )
+    if not network.expansion <= LARGEST_EXPANSION:
+        raise UserError(
+            f"arch.expansion={network.expansion} in the configuration of {source}",
+            f"at most {LARGEST_EXPANSION}",
+            "check the configuration; do not use it if you do not know who made it",
+        )
 
 
 UNREAD = ("name", "loss", "H_layers")  # what the published code has and never reads, or what we say otherwise

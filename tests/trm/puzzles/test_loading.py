@@ -1,6 +1,7 @@
 """Batches: what a rank gets, what padding is, several datasets, and every reason to refuse."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -183,6 +184,17 @@ def test_evaluation_slices_of_the_ranks_make_the_whole_and_stay_in_step(dataset:
         assert_same(together([part.batch for part in slices]), together([one.batch]))
 
 
+@pytest.mark.parametrize("again", ["itself", "a link", "a copy"])
+def test_one_dataset_twice_is_refused(again: str, dataset: Path, tmp_path: Path) -> None:
+    other = dataset if again == "itself" else tmp_path / "other"
+    if again == "a link":
+        other.symlink_to(dataset)
+    elif again == "a copy":
+        shutil.copytree(dataset, other)
+    with pytest.raises(UserError, match="are the same dataset"):
+        EvaluationData([dataset, other], global_batch_size=8)
+
+
 def test_the_training_split_can_be_evaluated_too(dataset: Path) -> None:
     data = EvaluationData([dataset], global_batch_size=16, split="train")
     assert data.total_examples == len(open_split(dataset, "train").sets["all"].inputs)
@@ -231,7 +243,7 @@ def test_no_datasets_are_an_error() -> None:
 def test_a_missing_dataset_passes_the_build_command_on(tmp_path: Path) -> None:
     with pytest.raises(UserError) as error:
         EvaluationData([tmp_path / "absent"], global_batch_size=8, build_command="python -m data.build_it")
-    assert error.value.remedy == "python -m data.build_it"
+    assert error.value.remedy.endswith("else build it: python -m data.build_it")
 
 
 def test_datasets_that_disagree_are_refused(dataset: Path, tmp_path: Path) -> None:

@@ -137,6 +137,17 @@ def test_an_unusable_value_is_refused_with_what_is_allowed(word: str, says: str)
     assert says in refused("cfg_pretrain", word)
 
 
+@pytest.mark.parametrize("key", ["checkpoint_path", "load_checkpoint"])
+def test_a_path_reads_the_home_folder_and_is_never_empty(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/somebody")
+    given = {"arch": {}, "data_paths": ["~/data/x"]}
+    config = TrainConfig(**{**given, key: "~/runs/x"})
+    assert (getattr(config, key), config.data_paths) == ("/home/somebody/runs/x", ["/home/somebody/data/x"])
+    for empty in ({key: ""}, {"data_paths": [""]}, {"run_name": ""}):
+        with pytest.raises(UserError):
+            TrainConfig(**{**given, **empty})
+
+
 def test_an_eval_interval_that_does_not_divide_epochs_is_refused_with_one_that_does() -> None:
     text = refused("cfg_pretrain", "epochs=100", "eval_interval=30")
     assert "use epochs=90, or eval_interval=25" in text

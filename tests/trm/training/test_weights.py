@@ -14,7 +14,9 @@ from trm.training.config import architecture
 from trm.training.weights import load_into, published_arch, read_published
 
 
-@pytest.mark.parametrize("prefix", ["model.inner.", "_orig_mod.model.inner."])
+@pytest.mark.parametrize(
+    "prefix", ["model.inner.", "_orig_mod.model.inner.", "module.", "module._orig_mod.model.inner."]
+)
 @pytest.mark.parametrize("name", rollouts())
 def test_published_checkpoints_load_under_both_prefixes(name: str, prefix: str, tmp_path: Path) -> None:
     case = Case(name)
@@ -23,6 +25,21 @@ def test_published_checkpoints_load_under_both_prefixes(name: str, prefix: str, 
     model = case.supervision("float32").model
     assert load_into(model, read_published(tmp_path / "step_7"), "published") == []
     assert all(torch.equal(model.state_dict()[key], value) for key, value in weights.items())
+
+
+@pytest.mark.parametrize("wrapper", ["model", "state_dict"])
+def test_weights_inside_a_trainer_s_dictionary_are_taken_out_of_it(wrapper: str, tmp_path: Path) -> None:
+    weights = {f"module.{name}": tensor for name, tensor in act().model.state_dict().items()}
+    optimizer = torch.optim.AdamW([torch.zeros(2, requires_grad=True)]).state_dict()
+    beside = {"epoch": 3, "lr": 1e-4, "name": "x", "losses": [0.5, None], "optimizer": optimizer}
+    torch.save({wrapper: weights, **beside}, tmp_path / "model.ckpt")
+    found = read_published(tmp_path / "model.ckpt")
+    assert {name: tensor.tolist() for name, tensor in found.items()} == {
+        name.removeprefix("module."): tensor.tolist() for name, tensor in weights.items()
+    }
+    torch.save({"module.a": torch.zeros(1), "a": torch.zeros(1)}, tmp_path / "twice")
+    with pytest.raises(UserError, match="two tensors of one name"):
+        read_published(tmp_path / "twice")
 
 
 def test_another_number_of_puzzles_starts_all_of_them_at_the_mean() -> None:
