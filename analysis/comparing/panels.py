@@ -192,7 +192,7 @@ def error_bar(axes: Axes, method: Method, place: float, values: Sequence[float],
     axes.errorbar(
         [place], [found.mean], [[max(below, 0.0)], [max(above, 0.0)]],
         color=method.colour, capsize=2.5, linewidth=1.1, marker=None, zorder=3,
-        transform=axes.transData + ScaledTranslation(shift * DODGE / 72, 0, axes.get_figure().dpi_scale_trans),
+        transform=axes.transData + ScaledTranslation(shift * DODGE / 72, 0, axes.figure.dpi_scale_trans),
     )  # fmt: skip
 
 
