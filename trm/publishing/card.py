@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from trm.publishing.card_metrics import Metric, metrics
-from trm.publishing.recorded import Recorded, RecordedScores
+from trm.publishing.recorded import Recorded, RecordedScores, ScoredData, is_of_own_data
 from trm.scoring.opened import OpenedCheckpoint
 from trm.training.weights import PUZZLE_ROWS
 from trm.untrusted import shown
@@ -51,7 +51,7 @@ def model_card(opened: OpenedCheckpoint, known: Recorded, name: str, licence: st
     """
     found = metrics(known.scores) if known.scores is not None else []
     parts = [
-        _front_matter(opened, found, name, licence),
+        _front_matter(opened, known, found, name, licence),
         f"# {name.rpartition('/')[2]}\n\n{_title(opened)}: {METHODS.get(opened.arch.supervision, MISSING)}",
         "\n".join(f"- {line}" for line in _facts(opened, known)),
         f"## How to use it\n\n{_usage(opened, name)}",
@@ -70,8 +70,9 @@ def without_paths(text: str) -> str:
     return _PATH.sub(lambda found: found[0].rstrip("/").rpartition("/")[2], text)
 
 
-def _front_matter(opened: OpenedCheckpoint, found: list[Metric], name: str, licence: str | None) -> str:
-    dataset = ", ".join(dict.fromkeys(_named(opened.data_paths))) or MISSING
+def _front_matter(
+    opened: OpenedCheckpoint, known: Recorded, found: list[Metric], name: str, licence: str | None
+) -> str:
     results = [
         {"type": one.kind, "name": f"{one.name} (95 %: {one.interval})", "value": round(one.value, 6)}
         for one in found
@@ -85,10 +86,26 @@ def _front_matter(opened: OpenedCheckpoint, found: list[Metric], name: str, lice
     }
     if results:
         task = {"type": "puzzle-solving", "name": "grid puzzles"}
-        result = {"task": task, "dataset": {"type": dataset, "name": dataset}, "metrics": results}
+        result = {"task": task, "dataset": _index_entry(opened, known), "metrics": results}
         keys["model-index"] = [{"name": name.rpartition("/")[2], "results": [result]}]
     given = {key: value for key, value in keys.items() if value}
     return f"---\n{yaml.safe_dump(given, sort_keys=False, width=1000)}---"
+
+
+def _index_entry(opened: OpenedCheckpoint, known: Recorded) -> dict[str, str]:
+    """What the scores are of, as the hub's index has it."""
+    tested = _tested(opened, known.scores) if known.scores is not None else []
+    versions = ["" if data.version is None else f" version {data.version}" for data in tested]
+    names = [shown(without_paths(data.name)) for data in tested]
+    entry = {
+        "type": ", ".join(dict.fromkeys(names)) or MISSING,
+        "name": ", ".join(name + version for name, version in zip(names, versions, strict=True)) or MISSING,
+    }
+    more = {
+        "split": ", ".join(dict.fromkeys(shown(data.split) for data in tested if data.split)),
+        "revision": ", ".join(shown(data.fingerprint) for data in tested if data.fingerprint),
+    }
+    return entry | {key: value for key, value in more.items() if value}
 
 
 def _title(opened: OpenedCheckpoint) -> str:
@@ -151,13 +168,16 @@ def _scores(opened: OpenedCheckpoint, known: Recorded, found: list[Metric]) -> s
             "and `python export.py --evaluation <folder>` puts it here."
         )
     content = known.scores.content
-    where = ", ".join(_code(one) for one in _tested(opened, known.scores)) or MISSING
     of = [
         f"{key}: {_code(content[key])}" for key in ("examples", "network_calls_per_answer") if key in content
     ]
     ranking, limits = content.get("votes_ranked_by"), known.scores.limits
+    own = is_of_own_data(known.scores, opened, known.launches)
+    where = "; ".join(_in_words(data) for data in _tested(opened, known.scores)) or MISSING
     lines = [
-        f"Test data: {where}; {'; '.join(of).replace('_', ' ')}.",
+        f"Test data: {where}.",
+        *([] if own else ["These are not the data of the run, which stand below under Data."]),
+        f"{'; '.join(of).replace('_', ' ').capitalize()}.",
         f"One checkpoint (step {opened.step}) of one run (seed {_code(content.get('seed', MISSING))}): the intervals "
         "say what other examples would change, not what another seed would.",
         *([f"Votes are ranked by {_code(ranking)}."] if ranking else []),
@@ -167,17 +187,16 @@ def _scores(opened: OpenedCheckpoint, known: Recorded, found: list[Metric]) -> s
     return "\n".join(lines) + "\n\n" + "\n".join(rows)
 
 
-def _tested(opened: OpenedCheckpoint, scores: RecordedScores) -> list[str]:
-    """What was evaluated on: names of datasets, and what these say that they are."""
-    paths, tasks = scores.evaluated.get("data_paths"), scores.content.get("tasks")
-    names = [str(path) for path in paths] if isinstance(paths, list) else opened.data_paths
-    given = [task for task in tasks if isinstance(task, dict)] if isinstance(tasks, list) else []
-    kinds = [
-        f"{task.get('dataset')} version {task.get('version')}, protocol {task.get('protocol')}"
-        for task in given
-        if task.get("dataset")
-    ]
-    return [*_named(names), *kinds]
+def _tested(opened: OpenedCheckpoint, scores: RecordedScores) -> list[ScoredData]:
+    """What was evaluated on; one in training that does not say took the run's test data."""
+    return scores.datasets or [ScoredData.of({"path": path}) for path in opened.data_paths]
+
+
+def _in_words(data: ScoredData) -> str:
+    folder = "" if data.folder in ("", data.name) else f", in the folder {_code(data.folder)}"
+    known = {"version": data.version, "protocol": data.protocol, "split": data.split}
+    words = "".join(f", {key} {_code(value)}" for key, value in known.items() if value is not None)
+    return f"{_code(data.name)}{folder}{words}, fingerprint (SHA-256) {_code(data.fingerprint or MISSING)}"
 
 
 def _data(opened: OpenedCheckpoint, known: Recorded) -> Iterator[str]:

@@ -28,7 +28,35 @@ USUAL: dict[str, tuple[Any, ...]] = {  # what leaves an evaluation as it is, see
     "identifiers": (None, "correct"),
 }
 LONGEST = 1 << 16  # tokens of an example; as many as two bytes count
+_WORDS = ("name", "protocol", "split", "fingerprint", "path")  # of a dataset, in scores.json
 _LARGEST = 64 << 20  # bytes of one of these files
+
+
+@dataclass(frozen=True)
+class ScoredData:
+    """A dataset as a score names it: what counts is its fingerprint; the folder is where it lay."""
+
+    name: str
+    version: int | None
+    protocol: str | None
+    split: str | None
+    fingerprint: str | None
+    folder: str
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> "ScoredData":
+        """From an entry of scores.json, perhaps a stranger's."""
+        words = {key: value if isinstance(value := told.get(key), str) else None for key in _WORDS}
+        version = told.get("version")
+        folder = Path(words["path"] or "").name
+        return cls(
+            name=words["name"] or folder or "a dataset without a name",
+            version=version if type(version) is int else None,
+            protocol=words["protocol"],
+            split=words["split"],
+            fingerprint=words["fingerprint"],
+            folder=folder,
+        )
 
 
 @dataclass(frozen=True)
@@ -43,6 +71,24 @@ class RecordedScores:
         """What was asked; empty for an evaluation in training."""
         asked = self.content.get("evaluated")
         return asked if isinstance(asked, dict) else {}
+
+    @property
+    def datasets(self) -> list[ScoredData]:
+        """What was scored on; of an older evaluation without fingerprints, and perhaps nothing."""
+        told = self.content.get("datasets")
+        if not isinstance(told, list):
+            told = self._named_by_tasks()
+        return [ScoredData.of(one) for one in told if isinstance(one, dict)]
+
+    def _named_by_tasks(self) -> list[dict[str, Any]]:
+        """Datasets as an evaluation of before fingerprints tells them: its tasks, and the paths that were given."""
+        paths, tasks = self.evaluated.get("data_paths"), self.content.get("tasks")
+        places = [{"path": str(path)} for path in paths] if isinstance(paths, list) else []
+        named = [one for one in tasks if isinstance(one, dict)] if isinstance(tasks, list) else []
+        kinds = [{**one, "name": one.get("dataset")} for one in named]
+        if places and len(places) != len(kinds):
+            return places
+        return [{**kind, **place} for kind, place in zip(kinds, places or [{}] * len(kinds), strict=True)]
 
     @property
     def limits(self) -> dict[str, Any]:
@@ -78,7 +124,7 @@ def recorded(opened: OpenedCheckpoint, evaluation: Path | None = None) -> Record
     """Gather what is recorded of an opened checkpoint.
 
     evaluation: a folder with scores.json; None: the newest one of its run that is of the same step and weights, and
-        of the whole test split.
+        of a whole test split; one of the run's own data before any other.
 
     Raises:
         UserError: `evaluation` is none, is damaged, or is of another step or other weights; or the configuration tells
@@ -95,7 +141,8 @@ def recorded(opened: OpenedCheckpoint, evaluation: Path | None = None) -> Record
     if run is None:
         return Recorded(kind, tokens, [], scores, row_names(opened, []))
     launches = _launches(run)
-    return Recorded(kind, tokens, launches, scores or _newest(run, opened, kind), row_names(opened, launches))
+    scores = scores or _newest(run, opened, kind, launches)
+    return Recorded(kind, tokens, launches, scores, row_names(opened, launches))
 
 
 def run_of(checkpoint: Path) -> Path | None:
@@ -179,7 +226,23 @@ def _launches(run: Path) -> list[dict[str, Any]]:
     return []
 
 
-def _newest(run: Path, opened: OpenedCheckpoint, kind: str | None) -> RecordedScores | None:
+def is_of_own_data(
+    scores: RecordedScores, opened: OpenedCheckpoint, launches: Sequence[Mapping[str, Any]]
+) -> bool:
+    """Whether an evaluation is of the data that its run is tested on: by fingerprints; by folders where these lack."""
+    tested = scores.datasets
+    told = launches[-1].get("datasets") if launches else None
+    prints = [told.get(path) for path in opened.data_paths] if isinstance(told, dict) else [None]
+    if all(prints) and all(data.fingerprint for data in tested):
+        return not tested or {data.fingerprint for data in tested} == set(prints)
+    folders = [data.folder for data in tested if data.folder]  # an evaluation in training named none
+    return not folders or folders == [Path(path).name for path in opened.data_paths]
+
+
+def _newest(
+    run: Path, opened: OpenedCheckpoint, kind: str | None, launches: Sequence[Mapping[str, Any]]
+) -> RecordedScores | None:
+    other_data = None
     found = [file for name in EVALUATIONS for file in (run / name).glob(f"*/{SCORES}")]
     for file in sorted(found, key=lambda file: file.stat().st_mtime, reverse=True):
         try:
@@ -188,8 +251,10 @@ def _newest(run: Path, opened: OpenedCheckpoint, kind: str | None) -> RecordedSc
             report(error.given, "the export goes on; it is left out")
             continue
         if _differs(scores, opened, kind) is None and not scores.limits:
-            return scores
-    return None
+            if is_of_own_data(scores, opened, launches):
+                return scores
+            other_data = other_data or scores
+    return other_data
 
 
 def _wanted(folder: Path, opened: OpenedCheckpoint, kind: str | None) -> RecordedScores:

@@ -73,9 +73,9 @@ def test_scores_come_with_their_intervals_or_why_there_is_none(run: Path) -> Non
     ):
         assert row in text
     assert (
-        "Test data: `arc-small`, `arc version 2, protocol published`; examples: `8`; network calls per answer: `18`."
-        in text
+        "Test data: `arc`, version `2`, protocol `published`, fingerprint (SHA-256) `not recorded`.\n" in text
     )
+    assert "Examples: `8`; network calls per answer: `18`." in text
     assert f"One checkpoint (step {STEP}) of one run (seed `3`)" in text
 
 
@@ -99,11 +99,50 @@ def test_the_hub_reads_the_front_matter(run: Path, tmp_path: Path) -> None:
     found = {one.metric_type: one.metric_value for one in data.eval_results}
     assert found["pass@2"] == 0.75
     assert found["prize_score"] == 0.5
-    assert all(one.dataset_name == "arc-small" for one in data.eval_results)
+    assert all(one.dataset_name == "arc version 2" for one in data.eval_results)
+
+
+OWN = {"name": "arc", "version": 2, "protocol": "published", "fingerprint": "f1" * 32, "split": "test"}
+OTHER = {"name": "mazes", "version": 1, "protocol": "hard", "fingerprint": "e2" * 32, "split": "test"}
+
+
+def test_every_score_is_shown_under_its_own_dataset(run: Path, tmp_path: Path) -> None:
+    own = {**OWN, "path": "/elsewhere/moved"}
+    other = {**OTHER, "path": "/elsewhere/arc-small"}  # a folder of the same name tells nothing
+    folders = [
+        write_evaluation(tmp_path / data["name"], datasets=[data], evaluated={"data_paths": [data["path"]]})
+        for data in (own, other)
+    ]
+    texts = [card(run, folder) for folder in folders]
+    assert (
+        f"Test data: `arc`, in the folder `moved`, version `2`, protocol `published`, split `test`, "
+        f"fingerprint (SHA-256) `{'f1' * 32}`.\n"
+    ) in texts[0]
+    assert "Test data: `mazes`, in the folder `arc-small`, version `1`, protocol `hard`" in texts[1]
+    assert f"fingerprint (SHA-256) `{'e2' * 32}`.\nThese are not the data of the run" in texts[1]
+    assert "not the data of the run" not in texts[0]
+    for text, data in zip(texts, (own, other), strict=True):
+        (result,) = yaml.safe_load(text.split("---")[1])["model-index"][0]["results"]
+        assert result["dataset"] == {
+            "type": data["name"],
+            "name": f"{data['name']} version {data['version']}",
+            "split": "test",
+            "revision": data["fingerprint"],
+        }
+        assert yaml.safe_load(text.split("---")[1])["datasets"] == ["arc-small"]  # that it was trained on
+
+
+def test_of_a_run_s_evaluations_one_of_its_own_data_goes_first(run: Path) -> None:
+    write_evaluation(run / "scored/newer", datasets=[{**OTHER, "path": "x"}], evaluated={"data_paths": ["x"]})
+    assert "Test data: `arc`" in card(run)
+    (run / f"evaluations/step_{STEP}/scores.json").unlink()
+    assert "Test data: `mazes`" in card(run)
 
 
 def test_what_is_not_recorded_is_called_so(run: Path, tmp_path: Path) -> None:
     export(ExportRequest(str(run), "published", tmp_path / "out"), SUPERVISIONS)
+    config = tmp_path / "out/all_config.yaml"
+    config.write_text(config.read_text().replace("seq_len: 16", ""))
     checkpoint = opened(tmp_path / f"out/step_{STEP}")
     text = model_card(checkpoint, recorded(checkpoint), "theirs", None)
     for said in (
@@ -143,7 +182,7 @@ def test_an_evaluation_of_a_part_is_shown_where_it_is_named_and_called_what_it_i
 ) -> None:
     evaluated = {"weights": "auto", "identifiers": "correct", "data_paths": ["/home/me/arc-2"], **LIMITS}
     text = card(run, write_evaluation(tmp_path / "part", evaluated=evaluated))
-    assert "Test data: `arc-2`, `arc version 2, protocol published`" in text
+    assert "Test data: `arc`, in the folder `arc-2`, version `2`, protocol `published`" in text
     assert "Asked otherwise than usual: supervision steps `64`." in text
     assert "Asked otherwise than usual: tasks `['a']`." in text
 
