@@ -54,7 +54,8 @@ def mean_log_probability(token_loss: TokenLoss, logits: Tensor, tokens: Tensor, 
     log_probabilities = -token_loss(logits, tokens).double()
     marked = cells.sum(-1)  # [B]
     mean = torch.where(cells, log_probabilities, 0.0).sum(-1) / marked.clamp(min=1)
-    return torch.where(marked > 0, mean, NOTHING)
+    nothing = NOTHING + 0 * log_probabilities.sum(-1)  # nan stays nan
+    return torch.where(marked > 0, mean, nothing)
 
 
 def sequence_loss(token_loss: TokenLoss, logits: Tensor, labels: Tensor) -> Tensor:

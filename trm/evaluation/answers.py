@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from trm.distributed import Ranks
+from trm.errors import UserError
 from trm.evaluation.answer_cells import AnswerCells, cells_by_set
 from trm.evaluation.rollout import StepProbe, roll_out
 from trm.puzzles.batch import IGNORE_LABEL, Batch, label_dtype, token_dtype
@@ -58,6 +59,17 @@ class Answers:
         """All arrays by name, rows first; the probes' among them."""
         own = {f.name: getattr(self, f.name) for f in fields(self)}
         return {name: value for name, value in own.items() if isinstance(value, np.ndarray)} | self.probes
+
+
+def check_finite(of_answers: NDArray[np.float64], source: str) -> None:
+    """UserError where a confidence or loss `[B, …]` is not finite: then an answer's logits are not, and it is none."""
+    wrong = int((~np.isfinite(of_answers)).reshape(len(of_answers), -1).any(1).sum())
+    if wrong:
+        raise UserError(
+            f"{source}: the logits of {wrong:,} of {len(of_answers):,} answers are nan or infinite",
+            "weights and a forward_dtype with which the network's numbers stay finite",
+            "use another checkpoint; or arch.forward_dtype: float32 in its configuration, if that is bfloat16",
+        )
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trm.evaluation.answer_cells import GridCells
+from trm.evaluation.answers import check_finite
 from trm.evaluation.arc_outputs import OutputRecord
 from trm.evaluation.arc_voting import ArcVoting
 from trm.evaluation.rollout import Rollout, roll_out
@@ -192,6 +193,7 @@ def _between(held: Sequence[Rolled], start: int, end: int) -> Rolled:
 def _answer(puzzles: TaskPuzzles, rolled: Rolled, canvas: int, supervision: Supervision[Any]) -> TaskAnswer:
     """Let the predictions `[K·T]` vote."""
     task, tests = puzzles.task, len(puzzles.task.test)
+    check_finite(rolled.confidence, f"task {task.name}")
     last = rolled.predictions[:, -1]
     voting = ArcVoting(
         [BLANK, *puzzles.names],

@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from trm.compilation import compile_forward
 from trm.distributed import Ranks, join
 from trm.energy import EnergyMeter
-from trm.evaluation.answers import Respondent
+from trm.evaluation.answers import Respondent, check_finite
 from trm.evaluation.details_table import details_table
 from trm.evaluation.evaluate import Evaluation, Rules, Scoring
 from trm.evaluation.memory import identifiers_to_feed
@@ -128,6 +129,7 @@ class ScoringJob:
         compile_forward(self.supervision, self.request.compile, self.ranks.device)
         meter, started = EnergyMeter(self.ranks.device), time.monotonic()
         for made in self._respondent().answers(done, self._progress):
+            check_finite(np.column_stack((made.confidence, made.loss)), self.request.target)
             seconds, joules = time.monotonic() - started, self._joules(meter)
             if store is not None:
                 store.write(made, seconds, joules)

@@ -122,8 +122,27 @@ def read_weights(checkpoint: Path, kind: str = "auto") -> dict[str, Tensor]:
     kind: `auto` (averaged where the run kept an average), `ema` or `raw`; an export or a published file has one kind.
 
     Raises:
-        UserError: damaged or unusable files, or a kind that is not there.
+        UserError: damaged or unusable files, a kind that is not there, or a weight that is not finite.
     """
+    weights = _read_weights(checkpoint, kind)
+    check_finite(weights, str(checkpoint))
+    return weights
+
+
+def check_finite(weights: Mapping[str, Tensor], source: str) -> None:
+    """UserError, with the first tensor that has one, where a weight is nan or infinite, or would be in float32."""
+    for name, tensor in weights.items():
+        finite = tensor.float().isfinite()
+        if not bool(finite.all()):
+            raise UserError(
+                f"{source}: {int((~finite).sum()):,} of {tensor.numel():,} numbers of {shown(name, LONGEST_NAME)} are "
+                "nan or infinite",
+                "finite weights: an answer made with others is none",
+                "use an earlier checkpoint, or fetch the file again",
+            )
+
+
+def _read_weights(checkpoint: Path, kind: str) -> dict[str, Tensor]:
     if checkpoint.is_dir() and not is_exported(checkpoint):
         return checkpoints.load_weights(checkpoint, kind)
     if kind != "auto":
