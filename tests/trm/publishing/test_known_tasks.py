@@ -90,3 +90,17 @@ def test_names_of_another_table_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="9 puzzle embeddings and 8 names"):
         export(ExportRequest(str(run), "hub", tmp_path / "out"), SUPERVISIONS)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("form", sorted(FORMS))
+def test_an_edited_configuration_of_an_export_is_noticed(
+    run: Path, tmp_path: Path, form: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    export(ExportRequest(str(run), form, tmp_path / "out"), SUPERVISIONS)
+    file = tmp_path / "out" / ("all_config.yaml" if form == "published" else "config.yaml")
+    target = tmp_path / "out" / (f"step_{STEP}" if form == "published" else "")
+    open_checkpoint(target, SUPERVISIONS)
+    assert "checksum" not in capsys.readouterr().err
+    file.write_text(file.read_text().replace("num_heads: 2", "num_heads: 4"))
+    open_checkpoint(target, SUPERVISIONS)
+    assert f"{file} differs from its checksum" in capsys.readouterr().err
