@@ -31,8 +31,7 @@ def export_published(
     """
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"step_{step}"
-    with file.open("wb") as stream:  # so that what the system refuses is an OSError
-        torch.save({PREFIX + k: v.clone() for k, v in weights.items()}, stream)
+    _save(file, {PREFIX + k: v.clone() for k, v in weights.items()})
     arch = {
         k: v for k, v in config["arch"].items() if k != "loss_type"
     }  # `supervision` stays: theirs ignore it
@@ -43,6 +42,18 @@ def export_published(
     write_config(folder / PUBLISHED_CONFIG, published)
     write_names(folder, row_names)
     return file
+
+
+def _save(file: Path, tensors: Mapping[str, Tensor]) -> None:
+    """torch.save, whose complaint about a file that it could not end hides what the system refused."""
+    try:
+        with file.open("wb") as stream:
+            torch.save(dict(tensors), stream)
+    except (OSError, RuntimeError) as error:
+        refusal = error if isinstance(error, OSError) else error.__context__
+        if not isinstance(refusal, OSError):
+            raise
+        raise OSError(refusal.errno, refusal.strerror, str(file)) from error
 
 
 def write_config(file: Path, config: Mapping[str, Any]) -> None:

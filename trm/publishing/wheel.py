@@ -1,5 +1,6 @@
 """The project's wheel, built from the checkout without a network."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,9 @@ from trm.errors import UserError
 from trm.project_root import IS_CHECKOUT, PROJECT_ROOT
 from trm.untrusted import shown
 
+NO_DATE = {
+    "SOURCE_DATE_EPOCH": "315532800"
+}  # 1980, where dates in archives begin: the same sources, the same bytes
 FOLDERS = ("trm", "dis_trm", "analysis", "generators", "configs")  # `data` holds datasets too
 SUFFIXES = (".py", ".yaml", ".html", ".css", ".js")  # of what the code imports and opens
 _BUILD = (
@@ -35,7 +39,9 @@ def build_wheel(folder: Path) -> Path:
     with tempfile.TemporaryDirectory() as copy:
         _copy_sources(Path(copy))
         command = [sys.executable, *_BUILD.split(), str(folder.resolve())]
-        done = subprocess.run(command, cwd=copy, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, cwd=copy, env={**os.environ, **NO_DATE}, capture_output=True, text=True, check=False
+        )
     built = sorted(folder.glob("*.whl"))
     if done.returncode or len(built) != 1:
         said = [line for line in done.stderr.splitlines() if line.strip()] or [f"{len(built)} wheels"]

@@ -1,6 +1,9 @@
 """Exports: what is written is read back the same, whole or not at all, and only where it may go."""
 
-from collections.abc import Callable
+import resource
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ from torch import Tensor
 from tests.exportable import STEP, SUPERVISIONS, random_dis, write_run
 from tests.models import act, network
 from trm.act import ACTConfig, ACTSupervision
+from trm.command_line import run_command
 from trm.errors import UserError
 from trm.model import PuzzleShape, TinyRecursiveModel
 from trm.publishing.exporting import FORMS, ExportRequest, export
@@ -119,6 +123,75 @@ def test_what_is_there_is_replaced_only_if_it_is_such_an_export(
     with pytest.raises(UserError, match=r"README\.md is a file"):
         export(ExportRequest(str(run), form, tmp_path / "README.md", overwrite=True), SUPERVISIONS)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["README.md", "out", "runs"]
+
+
+@pytest.mark.parametrize("form", sorted(FORMS))
+def test_an_export_is_the_same_bytes_each_time(
+    tmp_path: Path, form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the wheel in the package: see test_wheel.py."""
+    monkeypatch.setattr(
+        "trm.publishing.kaggle.build_wheel", lambda to: (to / "x-1-py3-none-any.whl").write_text("")
+    )
+    run = write_run(tmp_path / "run", random_dis(), row_names=[f"puzzle {number}" for number in range(9)])
+    contents = []
+    for number in range(8):  # metadata of four keys in any order would be in one order 1 time in 24 ** 7
+        out = tmp_path / str(number) / "out"
+        export(ExportRequest(str(run), form, out), SUPERVISIONS)
+        contents.append({file.name: file.read_bytes() for file in out.iterdir()})
+    assert all(content == contents[0] for content in contents)
+
+
+@contextmanager
+def full_after(size: int) -> Iterator[None]:
+    """`with full_after(size):` a file takes no more bytes than that, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    listening = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, listening)
+
+
+@pytest.mark.parametrize("form", sorted(FORMS))
+@pytest.mark.parametrize("size", [0, 100, 3_000, 20_000])
+def test_a_full_disk_is_told_in_three_parts_with_the_path_and_nothing_is_left(
+    run: Path, tmp_path: Path, form: str, size: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    request = ExportRequest(str(run), form, tmp_path / "exports" / "out")
+    with full_after(size), pytest.raises(SystemExit) as caught:
+        run_command(lambda: export(request, SUPERVISIONS))
+    assert caught.value.code == 74
+    said = capsys.readouterr().err.splitlines()
+    assert [line.split(":")[0].strip() for line in said] == ["error", "allowed", "to do"]
+    assert f"{tmp_path / 'exports' / 'out'}" in said[0]
+    assert "File too large" in said[0]
+    assert not list((tmp_path / "exports").iterdir())
+
+
+@pytest.mark.parametrize("form", sorted(FORMS))
+def test_no_export_replaces_checkpoints_a_run_or_an_export_of_another_form(
+    run: Path, tmp_path: Path, form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "trm.publishing.kaggle.build_wheel", lambda to: (to / "x-1-py3-none-any.whl").write_text("")
+    )
+    others = [other for other in FORMS if other != form]
+    for other in others:
+        export(ExportRequest(str(run), other, tmp_path / other), SUPERVISIONS)
+    published = tmp_path / "theirs"  # a checkpoint of somebody else's with its configuration
+    published.mkdir()
+    (published / "step_1").write_bytes(b"weights")
+    (published / "all_config.yaml").write_text("arch: {}\n")
+    places = [run, run / "checkpoints", run / f"checkpoints/step_{STEP}", published]
+    places += [tmp_path / other for other in others]
+    before = {file: file.read_bytes() for file in sorted(tmp_path.rglob("*")) if file.is_file()}
+    for place in places:
+        with pytest.raises(UserError, match="holds other things than"):
+            export(ExportRequest(str(run), form, place, overwrite=True), SUPERVISIONS)
+    assert {file: file.read_bytes() for file in sorted(tmp_path.rglob("*")) if file.is_file()} == before
 
 
 @pytest.mark.parametrize(

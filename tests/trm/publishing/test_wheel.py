@@ -100,6 +100,11 @@ def test_it_holds_every_file_that_the_code_opens_and_nothing_else(built: Path) -
     assert inside == packed_files()
 
 
+def test_it_tells_no_time(built: Path) -> None:
+    with zipfile.ZipFile(built) as archive:
+        assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+
+
 def test_each_of_its_commands_runs(installed: Path, tmp_path: Path) -> None:
     said = use(installed, tmp_path, [[name, "--help"] for name in commands.commands()])
     for name in commands.commands():
