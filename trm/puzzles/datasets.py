@@ -19,7 +19,9 @@ from trm.puzzles.layout import (
 )
 from trm.puzzles.manifest import MANIFEST_FILE, About, changed, check_files, fingerprint
 from trm.puzzles.opening import PuzzleSplit, open_split
+from trm.puzzles.written_arrays import PuzzleArrays
 
+_WHOLE = 256 << 20  # bytes of a token array that is looked through although a manifest vouches for it
 AGREE = ("seq_len", "vocab_size", "pad_id", "ignore_label_id", "blank_identifier_id", "sets")
 
 
@@ -58,6 +60,8 @@ class PuzzleData:
         self.paths, self.split = [Path(path) for path in paths], split
         self._splits = [open_split(path, split, build_command) for path in self.paths]
         self._abouts = [_verified(path) for path in self.paths]
+        for path, one, about in zip(self.paths, self._splits, self._abouts, strict=True):
+            _check_whole(path, one, about)
         _check_agreement(self._splits)
         if len(self.paths) > 1:
             _check_different(self.paths)
@@ -108,14 +112,7 @@ class PuzzleData:
         """
         names = [BLANK] * self.metadata.num_puzzle_identifiers
         for path, split in zip(self.paths, self._splits, strict=True):
-            own = read_identifiers(path)
-            if len(own) != split.metadata.num_puzzle_identifiers:
-                raise UserError(
-                    given=f"{path / IDENTIFIERS_FILE} holds {len(own)} names",
-                    allowed=f"num_puzzle_identifiers={split.metadata.num_puzzle_identifiers} of {split.folder}",
-                    remedy="build the dataset again",
-                )
-            for identifier, name in enumerate(own):
+            for identifier, name in enumerate(_checked_names(path, split)):
                 if name != BLANK:
                     names[identifier] = name
         return names
@@ -145,6 +142,31 @@ def _verified(dataset: Path) -> About | None:
     if about is None and (dataset / AUGMENTATIONS_FILE).exists():
         raise changed(dataset / MANIFEST_FILE, "missing")
     return about
+
+
+def _check_whole(dataset: Path, split: PuzzleSplit, about: About | None) -> None:
+    """UserError for tokens or names that would end a run hours later.
+
+    Of a dataset with a manifest, whose bytes are those that were built, large token arrays are left to be checked where
+    they are drawn: a manifest may be a stranger's, but then nothing worse than an error comes of it.
+    """
+    if about is None:
+        _checked_names(dataset, split)
+    for one in split.sets.values():
+        if isinstance(one, PuzzleArrays) and (about is None or one.inputs.nbytes <= _WHOLE):
+            one.check_all()
+
+
+def _checked_names(dataset: Path, split: PuzzleSplit) -> list[str]:
+    """The names of a dataset's identifiers; UserError unless there is one for each, and no name twice."""
+    names = read_identifiers(dataset)
+    if len(names) != split.metadata.num_puzzle_identifiers:
+        raise UserError(
+            given=f"{dataset / IDENTIFIERS_FILE} holds {len(names)} names",
+            allowed=f"num_puzzle_identifiers={split.metadata.num_puzzle_identifiers} of {split.folder}",
+            remedy="build the dataset again",
+        )
+    return names
 
 
 def _check_different(paths: Sequence[Path]) -> None:

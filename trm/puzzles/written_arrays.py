@@ -15,6 +15,7 @@ from trm.puzzles.batch import IGNORE_LABEL
 from trm.puzzles.layout import PuzzleMetadata, check_indices, load_array
 from trm.puzzles.manifest import TOKEN_ARRAYS, changed
 
+_AT_ONCE = 8 << 20  # tokens that are looked at together
 INDEX_ARRAYS = ("puzzle_identifiers", "puzzle_indices", "group_indices")
 
 
@@ -24,8 +25,8 @@ class PuzzleArrays:
 
     inputs, labels: `[E, L]` of any integer type, uint8 as written here.
     puzzle_identifiers, puzzle_indices, group_indices: see `PuzzleExamples`.
-    metadata: of the split; tokens are checked against it when they are read, since that costs little then and minutes
-      at opening. None: not checked.
+    metadata: of the split; tokens are checked against it when they are read, and all of them by `check_all`. None: not
+      checked.
     source: where the tokens are from, for the error.
     """
 
@@ -54,12 +55,27 @@ class PuzzleArrays:
             UserError: a token that the vocabulary does not have.
         """
         inputs, labels = self.inputs[examples], self.labels[examples]
-        if self.metadata is not None and inputs.size:
-            self._check("inputs", inputs, self.metadata.vocab_size)
-            if labels.max() >= self.metadata.vocab_size or labels.min() < 0:
-                unscored = (labels == IGNORE_LABEL) | (labels == self.metadata.ignore_label_id)
-                self._check("labels", labels[~unscored], self.metadata.vocab_size)
+        self._check_tokens(inputs, labels)
         return inputs, labels
+
+    def check_all(self) -> None:
+        """Look at every token; constant memory, and as fast as the files can be read.
+
+        Raises:
+            UserError: a token that the vocabulary does not have.
+        """
+        rows = max(1, _AT_ONCE // max(1, self.inputs.shape[1]))
+        for start in range(0, self.count, rows):
+            part = slice(start, start + rows)
+            self._check_tokens(self.inputs[part], self.labels[part])
+
+    def _check_tokens(self, inputs: NDArray[np.integer], labels: NDArray[np.integer]) -> None:
+        if self.metadata is None or not inputs.size:
+            return
+        self._check("inputs", inputs, self.metadata.vocab_size)
+        if labels.max() >= self.metadata.vocab_size or labels.min() < 0:
+            unscored = (labels == IGNORE_LABEL) | (labels == self.metadata.ignore_label_id)
+            self._check("labels", labels[~unscored], self.metadata.vocab_size)
 
     def _check(self, array: str, tokens: NDArray[np.integer], vocab_size: int) -> None:
         low, high = int(tokens.min(initial=0)), int(tokens.max(initial=0))

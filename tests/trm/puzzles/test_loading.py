@@ -184,6 +184,38 @@ def test_evaluation_slices_of_the_ranks_make_the_whole_and_stay_in_step(dataset:
         assert_same(together([part.batch for part in slices]), together([one.batch]))
 
 
+def without_manifest(dataset: Path, copy: Path) -> Path:
+    shutil.copytree(dataset, copy)
+    (copy / MANIFEST_FILE).unlink()
+    return copy
+
+
+@pytest.mark.parametrize("array", ["inputs", "labels"])
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_a_token_beyond_the_vocabulary_is_found_when_the_dataset_is_opened(
+    array: str, split: str, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trm.puzzles.written_arrays._AT_ONCE", 1000)  # several parts
+    copy = without_manifest(dataset, tmp_path / "copy")
+    EvaluationData([copy], global_batch_size=8, split=split)
+    file = copy / split / f"all__{array}.npy"
+    tokens = np.load(file)
+    tokens[-1, -1] = 12
+    np.save(file, tokens)
+    with pytest.raises(UserError, match=f"{array} with tokens .*12, of vocab_size=12"):
+        EvaluationData([copy], global_batch_size=8, split=split)
+
+
+def test_two_identifiers_of_one_name_are_found_when_the_dataset_is_opened(
+    dataset: Path, tmp_path: Path
+) -> None:
+    copy = without_manifest(dataset, tmp_path / "copy")
+    names = json.loads((copy / "identifiers.json").read_text())
+    (copy / "identifiers.json").write_text(json.dumps([*names[:-1], names[1]]))
+    with pytest.raises(UserError, match=f"identifiers 1 and {len(names) - 1} are both called"):
+        TrainingData([copy], seed=0, global_batch_size=8)
+
+
 @pytest.mark.parametrize("again", ["itself", "a link", "a copy"])
 def test_one_dataset_twice_is_refused(again: str, dataset: Path, tmp_path: Path) -> None:
     other = dataset if again == "itself" else tmp_path / "other"
@@ -273,9 +305,8 @@ def test_identifiers_that_do_not_cover_the_dataset_are_refused(tmp_path: Path) -
     path = build(tmp_path)[0]
     (path / "identifiers.json").write_text(f'["{"<blank>" * 99}"]')
     (path / MANIFEST_FILE).unlink()
-    data = EvaluationData([path], global_batch_size=8)
     with pytest.raises(UserError, match="holds 1 names"):
-        data.identifiers  # noqa: B018
+        EvaluationData([path], global_batch_size=8)
 
 
 @pytest.mark.parametrize(
