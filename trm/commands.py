@@ -21,7 +21,7 @@ FOLDERS = ("analysis", "data")  # besides the scripts at the root
 
 def commands() -> list[str]:
     """Their names: of a script at the root, or as `python -m` takes it, such as `data.build_nqueens_dataset`."""
-    scripts = [file.stem for file in PROJECT_ROOT.glob("*.py") if file.stem != "setup"]
+    scripts = [file.stem for file in PROJECT_ROOT.glob("*.py") if file.stem not in ("setup", "dataset")]
     modules = [
         f"{folder}.{file.parent.name if file.stem == '__main__' else file.stem}"
         for folder in FOLDERS
