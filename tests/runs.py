@@ -49,7 +49,8 @@ def environment() -> dict[str, str]:
     """One thread a process, and nothing of an outer torchrun."""
     outer = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
     kept = {k: v for k, v in os.environ.items() if k not in outer}
-    return {**kept, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY)}
+    paths = filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH")])
+    return {**kept, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(paths)}
 
 
 def start(words: Sequence[str], folder: Path) -> subprocess.Popen[str]:

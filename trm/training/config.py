@@ -38,6 +38,7 @@ FREE_KEYS = frozenset(
         "max_steps",
         "device",
         "wandb",
+        "tensorboard",
         "project_name",
         "checkpoint_path",
         "run_name",
@@ -91,7 +92,8 @@ class TrainConfig:
     Engine: compile (see trm/compilation.py), gradient_accumulation_steps (parts into which a rank's slots are cut, to
       save memory), shard_puzzle_emb (each rank keeps a share of the puzzle table), on_nonfinite (`stop`, or `skip` and
       count), hang_timeout (seconds without a step after which a rank reports its stack and ends; null: never).
-    Where and how: seed, device, log_interval (steps), wandb, project_name, data_build (dataset → the command that
+    Where and how: seed, device, log_interval (steps), wandb, tensorboard (event files in the
+      run directory), project_name, data_build (dataset → the command that
       builds it), build_missing_data (run that command), report (draw the figures at the end).
     """
 
@@ -136,6 +138,7 @@ class TrainConfig:
     device: str = "auto"
     log_interval: int = ranged(10, 1, LARGEST_COUNT)
     wandb: str = "auto"
+    tensorboard: bool = False
     data_build: dict[str, str] = field(default_factory=dict)
     build_missing_data: bool = False
     report: bool = False

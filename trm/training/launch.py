@@ -5,7 +5,8 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ from trm.training.config import (
 from trm.training.guards import Guards, only_run, watchdog
 from trm.training.learner import Learner
 from trm.training.lock_file import exclusively
-from trm.training.records import Sink, WandbRecords, wandb_mode
+from trm.training.mirrors import Mirror, open_mirrors
 from trm.training.run_directory import RunDirectory, import_path
 from trm.training.stop_request import StopRequest
 from trm.training.sweep import gpu_of_worker, in_a_sweep
@@ -62,7 +63,9 @@ def train(composed: DictConfig, supervisions: Supervisions) -> None:
     try:
         with StopRequest() as stop, watchdog(config.hang_timeout, ranks) as watching:
             guards = Guards(ranks, config.checkpoint_every_minutes, stop, watching)
-            _train(config, arch, supervisions, ranks, guards)
+            guards.beat("starting what shows the records elsewhere", within=HOUR)
+            with mirrored(config, ranks) as mirrors:
+                _train(config, arch, supervisions, ranks, guards, mirrors)
     finally:
         ranks.close()
 
@@ -72,8 +75,25 @@ def patience(hang_timeout: float | None) -> timedelta:
     return timedelta(days=1) if hang_timeout is None else timedelta(seconds=2 * hang_timeout + 600)
 
 
+@contextmanager
+def mirrored(config: TrainConfig, ranks: Ranks) -> Iterator[list[Mirror]]:
+    """What shows the run's records elsewhere, on the first rank; UserError, on every rank, for what cannot work."""
+    mirrors: list[Mirror] = []
+    ranks.first_decides(lambda: mirrors.extend(open_mirrors(config)))
+    try:
+        yield mirrors
+    finally:
+        for mirror in mirrors:
+            mirror.close()
+
+
 def _train(
-    config: TrainConfig, arch: Architecture, supervisions: Supervisions, ranks: Ranks, guards: Guards
+    config: TrainConfig,
+    arch: Architecture,
+    supervisions: Supervisions,
+    ranks: Ranks,
+    guards: Guards,
+    mirrors: list[Mirror],
 ) -> None:
     if config.build_missing_data:
         guards.beat("building the datasets", within=DAY)
@@ -91,7 +111,6 @@ def _train(
     run = trainer.run_directory
     with only_run(run.path, ranks) as guards.lock:
         ranks.first_decides(lambda: run.prepare(config, ranks))
-        mirrors = wandb_mirror(config, run) if ranks.is_first else []
         scores = trainer.run(mirrors)
         if ranks.is_first:
             guards.beat("drawing the report", within=HOUR)
@@ -233,15 +252,6 @@ def finish(config: TrainConfig, run: RunDirectory, scores: dict[str, Any]) -> No
     else:
         print(scores_table(scores), flush=True)
     print(f"run directory: {run.path}", flush=True)
-
-
-def wandb_mirror(config: TrainConfig, run: RunDirectory) -> list[Sink]:
-    """wandb, if it is configured."""
-    mode = wandb_mode(config.wandb)
-    if mode == "disabled":
-        return []
-    project = config.project_name or f"{Path(config.data_paths[0]).name}-{config.arch['supervision']}"
-    return [WandbRecords(mode, run.path, project, run.identity(), vars(config))]
 
 
 def _is_missing(path: str) -> bool:

@@ -1,17 +1,16 @@
-"""What a run tells: metrics.jsonl always, wandb where the user has it, a line or a bar for whoever watches."""
+"""What a run tells: metrics.jsonl, which `mirrors` show elsewhere, and a line or a bar for whoever watches."""
 
 import contextlib
 import errno
 import json
-import netrc
 import os
 import shutil
 import sys
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from tqdm import tqdm
 
@@ -21,14 +20,6 @@ from trm.training.record_repair import digest
 Record = Mapping[str, Any]
 SCHEMA = 1  # of records, as each line of metrics.jsonl says; lines that do not say are of the first
 LINE_SECONDS = 10.0  # between lines where there is no terminal
-
-
-class Sink(Protocol):
-    """Takes records; `FileRecords`, `WandbRecords`."""
-
-    def write(self, record: Record) -> None: ...
-
-    def close(self) -> None: ...
 
 
 class FileRecords:
@@ -165,63 +156,6 @@ class FileRecords:
 def _write_all(descriptor: int, line: bytes) -> None:
     while line:
         line = line[os.write(descriptor, line) :]
-
-
-class WandbRecords:
-    """The same records, to wandb; `identity` stays the same over the launches of one run and no other."""
-
-    def __init__(
-        self, mode: str, folder: Path, project: str, identity: str, config: Mapping[str, Any]
-    ) -> None:
-        import wandb
-
-        self._run = wandb.init(
-            mode="offline" if mode == "offline" else "online",
-            dir=str(folder),
-            project=project,
-            name=folder.name,
-            id=identity,
-            resume="allow",
-            config=dict(config),
-        )
-
-    def write(self, record: Record) -> None:
-        numbers = dict(_numbers(record, record["kind"]))
-        self._run.log(numbers, step=record["step"])
-
-    def close(self) -> None:
-        self._run.finish()
-
-
-def _numbers(record: Any, prefix: str) -> Iterable[tuple[str, float]]:
-    """Every number of a nested record under a slashed name."""
-    if isinstance(record, Mapping):
-        pairs: Iterable[tuple[Any, Any]] = record.items()
-    elif isinstance(record, list):
-        pairs = enumerate(record, start=1)
-    else:
-        if isinstance(record, int | float) and not isinstance(record, bool):
-            yield prefix, record
-        return
-    for key, value in pairs:
-        yield from _numbers(value, f"{prefix}/{key}")
-
-
-def wandb_mode(wanted: str) -> str:
-    """`auto` becomes `online` where the user has logged in or set WANDB_MODE, else `disabled`."""
-    if wanted != "auto":
-        return wanted
-    mode = os.environ.get("WANDB_MODE")
-    if mode in ("online", "offline", "disabled"):
-        return mode
-    return "online" if os.environ.get("WANDB_API_KEY") or _logged_in() else "disabled"
-
-
-def _logged_in() -> bool:
-    try:
-        return netrc.netrc().authenticators("api.wandb.ai") is not None
-    except (FileNotFoundError, netrc.NetrcParseError):
-        return False
 
 
 class Progress:

@@ -22,8 +22,9 @@ from trm.training.feed import Feed
 from trm.training.guards import Guards
 from trm.training.identifier_names import encoded
 from trm.training.learner import AveragedWeights, Learner
+from trm.training.mirrors import Mirror, follow_run
 from trm.training.record_repair import whole_records
-from trm.training.records import SCHEMA, FileRecords, Progress, Sink
+from trm.training.records import SCHEMA, FileRecords, Progress
 from trm.training.retention import Retention, mark_best
 from trm.training.run_directory import RunDirectory
 from trm.training.step_result import StepResult
@@ -37,7 +38,7 @@ COMPILE_SECONDS = 3600.0  # that the first steps may take where they are compile
 class Trainer:
     """Trains to the end of its configuration; the parts are built in `trm.training.launch`.
 
-    records: metrics.jsonl, on the first rank only.  mirrors: further places for the same records.
+    records: metrics.jsonl, on the first rank only.  mirrors: further places for the same records, there too.
     names: identifiers.json of the puzzle table, on the first rank only.  datasets: what state.json says of the data.
     unread: steps and records whose numbers may still be under way from the device, oldest first.
     """
@@ -68,7 +69,7 @@ class Trainer:
         self.records: FileRecords | None = None
         self.writer: CheckpointWriter | None = None
         self.unwritten: OSError | None = None  # what the disk refused to the last
-        self.mirrors: list[Sink] = []
+        self.mirrors: list[Mirror] = []
         self.progress = Progress(self.last_step, 0, shown=False)
 
     def _names(self, data: TrainingData) -> bytes | None:
@@ -90,7 +91,7 @@ class Trainer:
         """All updates are made, or all of the data is seen."""
         return self.step >= self.last_step or self.iteration >= self.config.iterations
 
-    def run(self, mirrors: list[Sink]) -> dict[str, Any]:
+    def run(self, mirrors: list[Mirror]) -> dict[str, Any]:
         """Train to the end, from the newest checkpoint if there is one; the last evaluation's scores.
 
         Raises:
@@ -100,6 +101,8 @@ class Trainer:
         self.mirrors = mirrors
         try:
             self.resume()
+            if self.records is not None:
+                follow_run(self.mirrors, self.config, self.run_directory, self.records.end())
             name = self.run_directory.path.name if side_by_side() else ""
             self.progress = Progress(self.last_step, self.step, self.ranks.is_first, name)
             self.evaluate_if_due()
@@ -254,11 +257,9 @@ class Trainer:
             self.asked_to_save |= status.save
 
     def write(self, record: dict[str, Any]) -> None:
-        """Send a record everywhere."""
+        """Append a record to metrics.jsonl, which the mirrors follow."""
         if self.records is not None:
             self.records.write({"schema": SCHEMA, **record})
-        for mirror in self.mirrors:
-            mirror.write(record)
 
     def save(self, keep: bool) -> None:
         """Write a checkpoint beside the training; `keep` protects it from being deleted for a later one.
@@ -333,10 +334,11 @@ class Trainer:
         if self.writer is not None:
             self.writer.close()
             self.unwritten = self.writer.refused
-        for sink in [*self.mirrors, *([self.records] if self.records is not None else [])]:
-            sink.close()
         if self.records is not None:
+            self.records.close()
             self.unwritten = self.unwritten or self.records.lost
+        for mirror in self.mirrors:
+            mirror.close()
         self.writer, self.records, self.mirrors = None, None, []
 
 

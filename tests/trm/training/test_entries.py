@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -10,7 +11,9 @@ import pytest
 import torch
 
 from tests.runs import REPOSITORY, command, finish, records, tensors
-from trm.training.records import SCHEMA, wandb_mode
+from tests.trm.training import stub_wandb
+from trm.training.mirrors import wandb_mode
+from trm.training.records import SCHEMA
 
 FEW = ("max_steps=6", "global_batch_size=8", "epochs=40", "eval_interval=40", "log_interval=2")
 
@@ -111,8 +114,16 @@ def test_wandb_auto_means_only_where_the_user_has_configured_it(tmp_path: Path, 
     assert wandb_mode("auto") == "offline"
 
 
-def test_wandb_offline_gets_the_records(dataset: Path, tmp_path: Path) -> None:
-    words = command("pretrain.py", f"data_paths=[{dataset}]", "checkpoint_path=run", *FEW, "wandb=offline")
-    finish(words, tmp_path)
-    assert list((tmp_path / "run/wandb").glob("offline-run-*"))
-    assert records(tmp_path / "run", "train")
+def test_wandb_and_tensorboard_get_the_records(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "stubs").mkdir()
+    shutil.copy(stub_wandb.__file__, tmp_path / "stubs/wandb.py")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "stubs"))
+    monkeypatch.setenv("STUB_WANDB_LOG", str(tmp_path / "told"))
+    places = "wandb=offline", "tensorboard=True"
+    finish(command("pretrain.py", f"data_paths=[{dataset}]", "checkpoint_path=run", *FEW, *places), tmp_path)
+    steps = [record["step"] for record in records(tmp_path / "run", "train")]
+    told = [json.loads(line) for line in (tmp_path / "told").read_text().splitlines()]
+    assert [one["step"] for one in told if one.get("loss") is not None] == steps
+    assert list((tmp_path / "run/tensorboard").glob("events.out.tfevents.*"))
