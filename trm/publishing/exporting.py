@@ -11,7 +11,7 @@ from trm.publishing import kaggle
 from trm.publishing.published_form import EXPORT_MARK, export_published
 from trm.publishing.recorded import Recorded, dataset_like, recorded, run_of
 from trm.publishing.safetensors_export import FILES, export_safetensors
-from trm.publishing.upload import HubApi, check_repository, push
+from trm.publishing.upload import HubApi, check_login, check_repository, push
 from trm.puzzles.layout import IDENTIFIERS_FILE
 from trm.scoring.arc_checkpoint import SEQ_LEN
 from trm.scoring.opened import OpenedCheckpoint, open_checkpoint
@@ -67,6 +67,8 @@ def export(request: ExportRequest, supervisions: Supervisions, api: HubApi | Non
     """
     _check(request)
     check_output(request.output, FORMS[request.form].kind, request.overwrite)
+    if request.push_to is not None:
+        check_login(request.push_to, api)
     opened = open_checkpoint(request.target, supervisions, request.config, request.weight_kind)
     known = recorded(opened, request.evaluation)
     opened.supervision(dataset_like(opened, known.seq_len or 1), supervisions)  # or names what does not fit

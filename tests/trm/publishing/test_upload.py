@@ -79,7 +79,7 @@ def test_nothing_is_uploaded_unless_asked(run: Path, tmp_path: Path) -> None:
 def test_a_repository_that_exists_keeps_its_visibility(tmp_path: Path) -> None:
     hub = StubHub()
     push(tmp_path, "me/model", False, "again", hub)
-    assert hub.calls[1][1]["private"] is None
+    assert hub.calls[0][1]["private"] is None
 
 
 @pytest.mark.parametrize(
@@ -101,14 +101,21 @@ def test_a_repository_that_exists_keeps_its_visibility(tmp_path: Path) -> None:
             "the export is complete; later: hf upload",
         ),
         (
-            "whoami",
-            errors.OfflineModeIsEnabled("offline"),
-            "offline",
+            "upload_folder",
+            RuntimeError("Data processing error: no route"),
+            "no route",
             "the export is complete; later: hf upload",
+        ),
+        ("whoami", errors.OfflineModeIsEnabled("offline"), "offline", "export without --push, and later"),
+        (
+            "whoami",
+            ConnectionError("no route"),
+            "no route",
+            "export without --push, and later: hf upload me/model",
         ),
     ],
 )
-def test_a_refused_push_says_what_to_do_and_keeps_the_export(
+def test_a_refused_push_says_what_to_do_and_loses_nothing(
     run: Path, tmp_path: Path, at: str, raised: Exception, message: str, remedy: str
 ) -> None:
     request = ExportRequest(str(run), "hub", tmp_path / "out", push_to="me/model")
@@ -117,4 +124,34 @@ def test_a_refused_push_says_what_to_do_and_keeps_the_export(
     assert message in caught.value.given
     assert "Request ID" not in caught.value.given
     assert remedy in caught.value.remedy
-    assert (tmp_path / "out/README.md").is_file()
+    assert caught.value.given.count("\n") == 0
+    assert (tmp_path / "out/README.md").is_file() == (at != "whoami")  # refused before anything was written
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "model",
+        "",
+        "/",
+        "a/",
+        "/b",
+        "a/b/c",
+        "a/..",
+        "../b",
+        "a/b.git",
+        "a--b/c",
+        "a/-b",
+        "a/b c",
+        "a/" + "x" * 97,
+    ],
+)
+def test_a_name_that_the_hub_does_not_take_is_refused_before_anything_is_written(
+    run: Path, tmp_path: Path, name: str
+) -> None:
+    hub = StubHub()
+    with pytest.raises(UserError, match="--push") as caught:
+        export(ExportRequest(str(run), "hub", tmp_path / "out", push_to=name), SUPERVISIONS, hub)
+    assert "owner/repository" in caught.value.allowed
+    assert hub.calls == []
+    assert not (tmp_path / "out").exists()
