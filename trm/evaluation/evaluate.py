@@ -1,4 +1,4 @@
-"""Score a model on a test split: accuracy at each supervision step, ARC votes, and copying the input beside it.
+"""Score a model on a test split: accuracy at each supervision step, ARC votes, and what needs no learning beside it.
 
 B rows of a part, L grid tokens, S supervision steps, E examples.
 """
@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,9 +20,11 @@ from trm.evaluation.answers import Answers, Respondent
 from trm.evaluation.arc_outputs import VotingResult
 from trm.evaluation.arc_ranking import DEFAULT_RANKING
 from trm.evaluation.arc_scores import ArcTally
+from trm.evaluation.baselines import COPY, Baselines
 from trm.evaluation.guided_scores import GuidedTally, MarginTally
 from trm.evaluation.halting import HaltingTally
 from trm.evaluation.samples import Kept, Samples
+from trm.evaluation.scored_cells import answer_cells
 from trm.evaluation.scorers.base import Scorer
 from trm.evaluation.scorers.registry import scorer_of
 from trm.evaluation.step_scores import StepScores, StepTally
@@ -73,12 +76,15 @@ class Scoring:
         UserError: a dataset's scorer is not there, or votes are wanted where there is nothing to vote on.
     """
 
-    def __init__(self, data: EvaluationData, rules: Rules) -> None:
+    def __init__(self, data: EvaluationData, rules: Rules, baselines: Baselines | None = None) -> None:
         self.rules = rules
+        self._baselines = baselines or Baselines(data)
+        self._baselines.begin()
+        self._kinds = {one.name: one.about.scorer if one.about is not None else "" for one in data.sets}
         self._scorers: dict[str, Scorer | None] = {one.name: scorer_of(one.about) for one in data.sets}
         if rules.arc:
             _check_arc(data)
-        self._steps, self._copy, self._loss = StepTally(), StepTally(), Loss()
+        self._steps, self._loss = StepTally(), Loss()
         self._halting: HaltingTally | None = None
         self._margins, self._guided = MarginTally(), GuidedTally()
         self._samples, self._kept = Samples(data.identifiers), Kept(rules.save_outputs)
@@ -96,8 +102,9 @@ class Scoring:
     def add(self, made: Answers) -> None:
         """Take in a part of the answers."""
         self._calls = made.network_calls
-        self._steps.add(made.predictions, made.labels)
-        self._copy.add(made.inputs[:, None], made.labels)
+        cells = answer_cells(self._kinds[made.set_name], made.labels)
+        self._steps.add(made.predictions, made.labels, cells)
+        self._baselines.add(made, cells, self._scorers[made.set_name])
         self._loss.add(made)
         self._samples.add(made)
         self._kept.add(made)
@@ -105,13 +112,13 @@ class Scoring:
         if self._arc is not None:
             self._arc.add(made)
         if self.rules.details:
-            self._add_details(made, solved)
+            self._add_details(made, cells, solved)
 
-    def _add_details(self, made: Answers, solved: NDArray[np.bool_] | None) -> None:
+    def _add_details(self, made: Answers, cells: NDArray[np.bool_], solved: NDArray[np.bool_] | None) -> None:
         if self._halting is None:
             self._halting = HaltingTally(made.network_calls, self.rules.confidence_kind)
-        self._halting.add(made.predictions, made.labels, made.q_halt_logits, made.confidence)
-        self._guided.add(made)
+        self._halting.add(made.predictions, made.labels, made.q_halt_logits, made.confidence, cells)
+        self._guided.add(made, cells)
         if "margin" in made.probes:
             self._margins.add(made.probes["margin"])
         if self._arc is None:
@@ -119,7 +126,7 @@ class Scoring:
 
     def result(self) -> Evaluation:
         """The scores of everything that was added."""
-        steps, copied = self._steps.result(), self._copy.result()
+        steps, baselines = self._steps.result(), dict(self._baselines.scores())
         scores = {
             "examples": steps.examples,
             "network_calls_per_answer": self._calls[-1],
@@ -127,11 +134,12 @@ class Scoring:
             "puzzle": self._puzzle,
             "per_step": _per_step(steps) | {"network_calls": self._calls},
             "lm_loss": self._loss.mean(),
-            "copy": {
-                "cell_accuracy": copied.cell_accuracy[0],
-                "exact_accuracy": copied.exact_accuracy[0],
-            },
-            "tasks": [tally.result() for tally in self._tasks.values()],
+            "copy": dict(baselines.pop(COPY)),
+            "baselines": baselines,
+            "tasks": [
+                {**tally.result(), "baselines": self._baselines.verdicts(name)}
+                for name, tally in self._tasks.items()
+            ],
         }
         voting = self._arc.put_into(scores) if self._arc is not None else None
         if self._halting is not None:
@@ -200,7 +208,12 @@ class Evaluator:
 
     def _scoring(self) -> Scoring:
         rules = Rules(self.supervision.confidence_kind, self.arc, save_outputs=self.save_outputs)
-        return Scoring(self.data, rules)
+        return Scoring(self.data, rules, self._baselines)
+
+    @cached_property
+    def _baselines(self) -> Baselines:
+        """They are the same at every evaluation."""
+        return Baselines(self.data)
 
 
 class Loss:

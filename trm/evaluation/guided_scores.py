@@ -65,10 +65,10 @@ class GuidedTally:
     def __init__(self) -> None:
         self._tallies: dict[str, StepTally] = {}
 
-    def add(self, made: Answers) -> None:
-        """Take in a part of the answers."""
+    def add(self, made: Answers, cells: NDArray[np.bool_]) -> None:
+        """Take in a part of the answers; cells: `[B, L]`, those that count."""
         for w, predictions in guided(made.probes).items():
-            self._tallies.setdefault(w, StepTally()).add(predictions, made.labels)
+            self._tallies.setdefault(w, StepTally()).add(predictions, made.labels, cells)
 
     def scores(self) -> dict[str, dict[str, list[float]]]:
         """For scores.json: w → cell_accuracy and exact_accuracy `[S]`."""

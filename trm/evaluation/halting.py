@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from trm.evaluation.step_scores import Ints, right_cells, shares_mean
+from trm.evaluation.step_scores import Ints, RightCells, shares_mean
 
 Q_HALT_GRID = tuple(place / 2 for place in range(-8, 9))
 """Halting logits −4..4, so halting probabilities 0.018..0.982; TRM itself halts in training at 0."""
@@ -161,8 +161,11 @@ class HaltingTally:
         labels: NDArray[np.integer[Any]],
         q_halt_logits: NDArray[np.floating[Any]],
         confidence: NDArray[np.floating[Any]],
+        cells: NDArray[np.bool_] | None = None,
     ) -> None:
         """Take in predictions `[E, S, L]`, labels `[E, L]`, halting logits and confidence `[E, S]`.
+
+        cells: `[E, L]`, those that count; None: every token with a label.
 
         Raises:
             ValueError: shapes that do not belong together.
@@ -172,12 +175,11 @@ class HaltingTally:
         examples, tokens = labels.shape
         if shapes != [(examples, steps, tokens), labels.shape, (examples, steps), (examples, steps)]:
             raise ValueError(f"shapes {shapes}: want [E, S, L], [E, L], [E, S], [E, S] with S = {steps}")
-        right, scored = right_cells(preds, labels)
-        rows = scored > 0
-        right, scored = right[rows], scored[rows]
-        whole = right == scored[:, None]
-        stored = _Rollouts(unchanged_for(preds)[rows], q_halt_logits[rows], confidence[rows], right, whole)
-        self._add(stored, scored, tokens)
+        found = RightCells.of(preds, labels, cells)
+        rows = found.labelled
+        halting = q_halt_logits[rows], confidence[rows]
+        stored = _Rollouts(unchanged_for(preds)[rows], *halting, found.right, found.whole)
+        self._add(stored, found.cells, tokens)
 
     def _add(self, stored: _Rollouts, scored: Ints, tokens: int) -> None:
         if self._cells is None:

@@ -1,7 +1,8 @@
 """What each supervision step does to the answers, summed over examples.
 
-E examples, S supervision steps, L grid tokens, K scored tokens of an example. Predictions `[E, S, L]`, labels `[E, L]`
-with `IGNORE_LABEL` where a token is not scored. An example without a scored token does not count.
+E examples, S supervision steps, L grid tokens, K cells of an example. Predictions `[E, S, L]`, labels `[E, L]` with
+`IGNORE_LABEL` where a token has none. An answer is right if every token with a label is; its cells are all of them, or
+those up to its end (`trm.evaluation.scored_cells`). An example without a label does not count.
 Sums are kept as whole numbers: neither the order of the examples nor how they are split changes the result.
 """
 
@@ -16,13 +17,37 @@ from trm.puzzles.batch import IGNORE_LABEL
 Ints = NDArray[np.int64]
 
 
-def right_cells(preds: NDArray[np.integer[Any]], labels: NDArray[np.integer[Any]]) -> tuple[Ints, Ints]:
-    """(scored tokens that are right after each step `[E, S]`, scored tokens `[E]`)."""
-    known = labels != IGNORE_LABEL
-    right = np.zeros(preds.shape[:2], np.int64)
-    for step in range(preds.shape[1]):  # one step at a time: `[E, S, L]` is much
-        right[:, step] = ((preds[:, step] == labels) & known).sum(1)
-    return right, known.sum(1)
+@dataclass(frozen=True)
+class RightCells:
+    """Of examples with a label, E of them.
+
+    labelled: `[all examples]`, which these are.  right: cells that are right after each step `[E, S]`.
+    cells: `[E]`, K.  whole: `[E, S]`, whether the answer is right.
+    """
+
+    labelled: NDArray[np.bool_]
+    right: Ints
+    cells: Ints
+    whole: NDArray[np.bool_]
+
+    @classmethod
+    def of(
+        cls,
+        preds: NDArray[np.integer[Any]],
+        labels: NDArray[np.integer[Any]],
+        cells: NDArray[np.bool_] | None = None,
+    ) -> "RightCells":
+        """cells: `[E, L]`, those that count; None: every token with a label."""
+        labelled = labels != IGNORE_LABEL
+        cells = labelled if cells is None else cells
+        right = np.zeros(preds.shape[:2], np.int64)
+        whole = np.zeros(preds.shape[:2], np.bool_)
+        for step in range(preds.shape[1]):  # one step at a time: `[E, S, L]` is much
+            agree = preds[:, step] == labels
+            right[:, step] = (agree & cells).sum(1)
+            whole[:, step] = (agree | ~labelled).all(1)
+        rows = labelled.any(1)
+        return cls(rows, right[rows], cells.sum(1)[rows], whole[rows])
 
 
 def first_right(whole: NDArray[np.bool_]) -> Ints:
@@ -37,7 +62,7 @@ def stays_right(whole: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def shares_mean(by_scored: NDArray[Any]) -> NDArray[np.float64]:
-    """Σ_e (tokens of e / K_e) from sums `[L+1, …]` over the examples of equal K."""
+    """Σ_e (cells of e / K_e) from sums `[L+1, …]` over the examples of equal K."""
     tokens = np.arange(1, len(by_scored)).reshape(-1, *[1] * (by_scored.ndim - 1))
     return (by_scored[1:] / tokens).sum(0)
 
@@ -46,11 +71,11 @@ def shares_mean(by_scored: NDArray[Any]) -> NDArray[np.float64]:
 class StepScores:
     """Scores after each supervision step.
 
-    examples: with a scored token; the others do not count.
-    cell_accuracy `[S]`: mean over examples of the share of scored tokens that are right.
-    exact_accuracy `[S]`: share of examples of which all are right.
-    hamming `[S]`: mean number of scored tokens that are wrong, the Hamming distance to the answer.
-    changed `[S−1]`: mean share of scored tokens that differ between a step and the next.
+    examples: with a label; the others do not count.
+    cell_accuracy `[S]`: mean over examples of the share of cells that are right.
+    exact_accuracy `[S]`: share of examples whose answer is right.
+    hamming `[S]`: mean number of cells that are wrong, the Hamming distance to the answer.
+    changed `[S−1]`: mean share of cells that differ between a step and the next.
     first_right `[S+1]`: examples that are right for the first time after step s; at 0 those that never are.
     stayed_right `[S+1]`: those of them that are right at every later step too.
     fixed_late: examples wrong after the first step and right after the last.
@@ -88,8 +113,15 @@ class StepTally:
         self._stayed = np.zeros(steps + 1, np.int64)
         self._fixed_late = self._broken_late = 0
 
-    def add(self, preds: NDArray[np.integer[Any]], labels: NDArray[np.integer[Any]]) -> None:
+    def add(
+        self,
+        preds: NDArray[np.integer[Any]],
+        labels: NDArray[np.integer[Any]],
+        cells: NDArray[np.bool_] | None = None,
+    ) -> None:
         """Take in predictions `[E, S, L]` and labels `[E, L]`.
+
+        cells: `[E, L]`, those that count; None: every token with a label.
 
         Raises:
             ValueError: shapes that do not belong together, or to those before.
@@ -102,17 +134,16 @@ class StepTally:
             self._start(*preds.shape[1:])
         if preds.shape[1:] != self._shape:
             raise ValueError(f"predictions of (S, L) = {preds.shape[1:]} after {self._shape}")
-        right, scored = right_cells(preds, labels)
-        changed = _changed_cells(preds, labels != IGNORE_LABEL)
-        rows = scored > 0
-        self._add(right[rows], changed[rows], scored[rows])
+        found = RightCells.of(preds, labels, cells)
+        changed = _changed_cells(preds, labels != IGNORE_LABEL if cells is None else cells)
+        self._add(found, changed[found.labelled])
 
-    def _add(self, right: Ints, changed: Ints, scored: Ints) -> None:
-        whole = right == scored[:, None]  # [E, S]
+    def _add(self, found: RightCells, changed: Ints) -> None:
+        whole = found.whole
         first, stays = first_right(whole), stays_right(whole)
-        np.add.at(self._examples, scored, 1)
-        np.add.at(self._right, scored, right)
-        np.add.at(self._changed, scored, changed)
+        np.add.at(self._examples, found.cells, 1)
+        np.add.at(self._right, found.cells, found.right)
+        np.add.at(self._changed, found.cells, changed)
         self._whole += whole.sum(0)
         self._first += np.bincount(first, minlength=len(self._first))
         self._stayed += np.bincount(first[stays], minlength=len(self._stayed))
@@ -143,9 +174,9 @@ class StepTally:
         )
 
 
-def _changed_cells(preds: NDArray[np.integer[Any]], known: NDArray[np.bool_]) -> Ints:
-    """`[E, S−1]`: scored tokens that differ between a step and the next."""
+def _changed_cells(preds: NDArray[np.integer[Any]], cells: NDArray[np.bool_]) -> Ints:
+    """`[E, S−1]`: cells that differ between a step and the next."""
     changed = np.zeros((len(preds), preds.shape[1] - 1), np.int64)
     for step in range(preds.shape[1] - 1):
-        changed[:, step] = ((preds[:, step] != preds[:, step + 1]) & known).sum(1)
+        changed[:, step] = ((preds[:, step] != preds[:, step + 1]) & cells).sum(1)
     return changed

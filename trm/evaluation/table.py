@@ -1,7 +1,6 @@
 """Numbers and scores as text."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from trm.evaluation.intervals import wilson_interval
 
@@ -39,36 +38,3 @@ def duration(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes:02d} min"
     return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
-
-
-def _task_rows(task: Mapping[str, Any]) -> list[Sequence[str]]:
-    """What a dataset's own scorer says."""
-    if not task["scorer"]:
-        return []
-    named = f"{task['dataset']}, version {task['version']}, protocol {task['protocol']}"
-    verdicts = task["verdicts"].items()
-    return [(f"{named}:", "", ""), *((f"  {name}", counted(n, task["examples"]), "") for name, n in verdicts)]
-
-
-def scores_table(scores: Mapping[str, Any]) -> str:
-    """An evaluation (the content of scores.json): scores beside copying the input, then each supervision step."""
-    per_step, copied = scores["per_step"], scores["copy"]
-    rows: list[Sequence[str]] = [("", "model", "copy the input")]
-    for name, value in scores.get("scores", {}).items():
-        rows.append((name, percent(value), percent(copied["scores"][name])))
-    for k in (1, 2) if scores.get("counts", {}).get("outputs") else ():
-        both = [c["counts"] for c in (scores, copied)]
-        rows.append(
-            (
-                f"outputs right, {k} attempts",
-                *(counted(c[f"outputs_correct@{k}"], c["outputs"]) for c in both),
-            )
-        )
-    rows.append(("", "cells right", "whole answer right"))
-    lines = zip(per_step["network_calls"], per_step["cell_accuracy"], per_step["exact_accuracy"], strict=True)
-    for step, (calls, cells, whole) in enumerate(lines, start=1):
-        rows.append((f"supervision step {step} ({calls} network calls)", percent(cells), percent(whole)))
-    rows.append(("copy the input", percent(copied["cell_accuracy"]), percent(copied["exact_accuracy"])))
-    rows += [row for task in scores.get("tasks", []) for row in _task_rows(task)]
-    ranking = f"\nvotes ranked by {scores['votes_ranked_by']}" if "votes_ranked_by" in scores else ""
-    return f"step {scores['step']}, {scores['examples']} examples\n{table(rows, '  ')}{ranking}"

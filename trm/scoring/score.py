@@ -22,7 +22,7 @@ from trm.evaluation.operations import operations_per_answer
 from trm.evaluation.results import finish_folder, write_results
 from trm.evaluation.rollout import StepProbe
 from trm.evaluation.rollout_store import RolloutStore
-from trm.evaluation.table import scores_table
+from trm.evaluation.scores_table import scores_table
 from trm.puzzles.batch import token_dtype
 from trm.puzzles.loading import EvaluationData
 from trm.puzzles.manifest import fingerprint

@@ -18,7 +18,7 @@ from trm.compilation import compile_forward
 from trm.distributed import Ranks, emulates_bfloat16, join
 from trm.errors import UserError
 from trm.evaluation.evaluate import Evaluator
-from trm.evaluation.table import scores_table
+from trm.evaluation.scores_table import scores_table
 from trm.hub import is_remote, located
 from trm.model import PuzzleShape, TinyRecursiveModel
 from trm.puzzles.datasets import check_identifiers

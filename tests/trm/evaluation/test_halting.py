@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from trm.evaluation import halting
 from trm.evaluation.halting import CONFIDENCE_GRIDS, Q_HALT_GRID, HaltingCurves, HaltingTally
-from trm.evaluation.step_scores import StepTally, right_cells
+from trm.evaluation.step_scores import RightCells, StepTally
 from trm.puzzles.batch import IGNORE_LABEL
 
 STEPS = 6
@@ -131,8 +131,7 @@ def test_no_policy_gets_more_right_than_the_oracles(seed: int) -> None:
 def test_the_oracle_is_right_where_any_step_is_and_fixed_steps_are_the_steps_scores(seed: int) -> None:
     arrays = rollouts(seed)
     preds, labels, *_ = arrays
-    right, scored = right_cells(preds, labels)
-    ever = (right == scored[:, None])[scored > 0].any(1)
+    ever = RightCells.of(preds, labels).whole.any(1)
     found = curves(arrays)
     assert found.best_reachable.exact_accuracy == pytest.approx(ever.mean())
     tally = StepTally()

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from trm.evaluation.step_scores import StepScores, StepTally, first_right, right_cells, stays_right
+from trm.evaluation.step_scores import RightCells, StepScores, StepTally, first_right, stays_right
 from trm.puzzles.batch import IGNORE_LABEL
 
 
@@ -100,9 +100,9 @@ def test_the_first_right_step_counts_from_1_and_0_is_never() -> None:
 
 
 def test_a_token_that_is_not_scored_is_never_right() -> None:
-    right, scored = right_cells(np.array([[[156, 1]]], np.uint8), np.array([[IGNORE_LABEL, 1]], np.int64))
-    assert right.tolist() == [[1]]
-    assert scored.tolist() == [1]
+    found = RightCells.of(np.array([[[156, 1]]], np.uint8), np.array([[IGNORE_LABEL, 1]], np.int64))
+    assert found.right.tolist() == [[1]]
+    assert found.cells.tolist() == [1]
 
 
 def test_one_step_has_no_changes_and_json_takes_the_scores() -> None:
