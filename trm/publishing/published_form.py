@@ -38,7 +38,7 @@ def export_published(
     arch |= {"name": "recursive_reasoning.trm@TinyRecursiveReasoningModel_ACTV1", "H_layers": 0}
     arch["loss"] = {"name": "losses@ACTLossHead", "loss_type": config["arch"]["loss_type"]}
     evaluators = [{"name": "arc@ARC"} for _ in config.get("evaluators") or []]
-    published = {**config, "arch": arch, "evaluators": evaluators}
+    published = {**config, "arch": arch, "evaluators": evaluators, "step": step}  # theirs ignore the last
     write_config(folder / PUBLISHED_CONFIG, published)
     write_names(folder, row_names)
     return file

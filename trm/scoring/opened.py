@@ -18,9 +18,10 @@ from trm.errors import UserError, report
 from trm.hub import SCHEME, is_remote, located
 from trm.model import PuzzleShape, TinyRecursiveModel
 from trm.puzzles.layout import PuzzleMetadata
+from trm.ranges import ranges
 from trm.supervision import Supervision
 from trm.training import checkpoints
-from trm.training.config import Architecture, Supervisions, architecture
+from trm.training.config import Architecture, Supervisions, TrainConfig, architecture
 from trm.training.run_directory import changes
 from trm.training.weights import (
     EXPORTED_CONFIG,
@@ -46,6 +47,7 @@ TYPES: dict[str, type] = {  # of what is read here from a configuration
     "global_batch_size": int,
     "seed": int,
 }
+USED = ("global_batch_size", "seed", "puzzle_emb_lr", "puzzle_emb_weight_decay")  # numbers that are used here
 PLACES = (
     "data_paths",
     "data_paths_test",
@@ -112,7 +114,7 @@ class OpenedCheckpoint:
         if is_remote(self.source):
             name = self.source.removeprefix(SCHEME).replace("/", "--").replace("@", "-at-")
             return Path("scored") / (name + suffix)
-        if self.path.is_file() or is_exported(self.path):
+        if self.path.is_file() or is_exported(self.path) or self.path.parent.name != "checkpoints":
             return self.path.with_name(f"{self.path.stem}{suffix}_scored")
         return self.path.parents[1] / "scored" / (self.path.name + suffix)
 
@@ -173,6 +175,7 @@ def open_checkpoint(
             "check the configuration; do not use it if you do not know who made it",
         ) from error
     check_size(arch.network, weights, source)
+    step_of(path, keys)  # a file under another step's name is noticed
     return OpenedCheckpoint(source, path, keys, arch, weights, weight_kind)
 
 
@@ -194,9 +197,7 @@ def _configuration(path: Path, given: Path | None) -> dict[str, Any]:
         return _read_config(file)
     saved = checkpoints.load_state(path)["config"]
     if given is None and "arch" in saved:
-        beside = path.parents[1] / "config.yaml"
-        written = read_config(beside) if beside.is_file() else {}
-        _report_changes(beside, saved, written, "the settings that the checkpoint was made with count")
+        written = _written_beside(path, saved)
         return _checked(
             path / checkpoints.STATE, {**saved, **{k: written[k] for k in PLACES if k in written}}
         )
@@ -204,6 +205,23 @@ def _configuration(path: Path, given: Path | None) -> dict[str, Any]:
     if given is not None:
         _report_changes(given, saved, keys, "it counts, as it was given")
     return keys
+
+
+def _written_beside(checkpoint: Path, saved: Mapping[str, Any]) -> Mapping[str, Any]:
+    """config.yaml of the run that a checkpoint lies in; {} where there is none, or a broken one, which is reported."""
+    file, consequence = (
+        checkpoint.parents[1] / "config.yaml",
+        "the settings that the checkpoint was made with count",
+    )
+    if checkpoint.parent.name != "checkpoints" or not file.is_file():
+        return {}
+    try:
+        written = read_config(file)
+    except UserError as error:
+        report(error.given, consequence)
+        return {}
+    _report_changes(file, saved, written, consequence)
+    return written
 
 
 def _report_changes(
@@ -244,6 +262,11 @@ def _checked(file: Path, keys: dict[str, Any]) -> dict[str, Any]:
         raise UserError(
             f"{file} lacks {', '.join(missing)}", "the resolved configuration of a run", "check --config"
         )
+    for key, allowed in ranges(TrainConfig):
+        if key in USED and keys.get(key) is not None and keys[key] not in allowed:
+            raise UserError(
+                f"{file}: {key}={shown(keys[key])}", str(allowed), f"correct {key}, or check --config"
+            )
     for key, kind in TYPES.items():
         if keys.get(key) is not None and not isinstance(keys[key], kind):
             raise UserError(f"{file}: {key}={shown(keys[key])}", f"a {kind.__name__}", "check --config")

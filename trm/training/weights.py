@@ -89,15 +89,22 @@ def step_of(checkpoint: Path, config: Mapping[str, Any]) -> int | None:
     """The step of a checkpoint: of its state, of an export's configuration, or in a file's name; None where none is.
 
     Raises:
-        UserError: a damaged state.
+        UserError: a damaged state, or a file under another step's name than its configuration tells.
     """
+    told = config.get("step")
     if is_exported(checkpoint):
-        told = config.get("step")
         return told if type(told) is int else None
     if checkpoint.is_dir():
         return checkpoints.load_state(checkpoint)["step"]
     numbers = re.findall(r"step_(\d{1,18})(?!\d)", checkpoint.name, re.ASCII)
-    return int(numbers[-1]) if numbers else None
+    named = int(numbers[-1]) if numbers else None
+    if type(told) is int and named not in (None, told):
+        raise UserError(
+            f"{checkpoint} is of step {told}, as its configuration tells: the file was renamed",
+            "a checkpoint file under its own name",
+            f"give it its name back: step_{told}",
+        )
+    return named
 
 
 def described(checkpoint: Path) -> str:

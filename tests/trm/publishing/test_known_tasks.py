@@ -92,6 +92,13 @@ def test_names_of_another_table_are_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_a_renamed_file_of_an_export_is_noticed(run: Path, tmp_path: Path) -> None:
+    export(ExportRequest(str(run), "published", tmp_path / "out"), SUPERVISIONS)
+    file = tmp_path / f"out/step_{STEP}"
+    with pytest.raises(UserError, match=f"is of step {STEP}, as its configuration tells"):
+        open_checkpoint(file.rename(file.with_name("step_7")), SUPERVISIONS)
+
+
 @pytest.mark.parametrize("form", sorted(FORMS))
 def test_an_edited_configuration_of_an_export_is_noticed(
     run: Path, tmp_path: Path, form: str, capsys: pytest.CaptureFixture[str]

@@ -1,6 +1,7 @@
 """Rows of a puzzle table go by the names of their puzzles, wherever weights are taken up."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -121,6 +122,29 @@ def test_a_lone_checkpoint_folder_carries_names_configuration_and_step(trained: 
     opened = open_checkpoint(alone, SUPERVISIONS)
     assert opened.step == 3
     assert opened.row_names == open_checkpoint(trained, SUPERVISIONS).row_names
+
+
+def test_weights_on_a_hub_are_started_from_as_they_are_evaluated(
+    trained: Path,
+    dataset: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("trm.training.launch.located", {"hf://owner/repository": trained}.__getitem__)
+    begun = ("evaluators=[]", "max_steps=1", "load_checkpoint=hf://owner/repository", "puzzle_emb_lr=0")
+    run(dataset, tmp_path / "run", "arch=dis", *begun)
+    assert "step 3; the optimizer and the step start anew" in capsys.readouterr().out
+    torch.testing.assert_close(table(tmp_path / "run", 1), table(trained, 3))
+
+
+def test_a_number_of_a_stranger_s_configuration_is_in_range(trained: Path, tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    text = (trained / "config.yaml").read_text()
+    for key, value in (("seed", "-1"), ("global_batch_size", "1" + 12 * "0"), ("puzzle_emb_lr", ".nan")):
+        config.write_text(re.sub(f"^{key}: .*$", f"{key}: {value}", text, flags=re.MULTILINE))
+        with pytest.raises(UserError, match=f"{key}="):
+            open_checkpoint(trained, SUPERVISIONS, config)
 
 
 def test_a_checkpoint_of_before_names_opens_and_damaged_names_are_damage(
