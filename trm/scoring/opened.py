@@ -97,6 +97,25 @@ class OpenedCheckpoint:
         rows = self.weights.get(PUZZLE_ROWS)
         return 1 if rows is None else len(rows)
 
+    def changed_data(self, described: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Remarks on datasets that are not what the run was tested on in training; [] where it does not tell.
+
+        described: see `PuzzleData.described`.
+        """
+        if self.path.is_file() or is_exported(self.path):
+            return []
+        told = checkpoints.load_state(self.path).get("datasets")
+        known = (
+            {one.get("fingerprint") for one in told if isinstance(one, dict)}
+            if isinstance(told, list)
+            else None
+        )
+        return [
+            f"{one['path']} is not the data that {self.source} was tested on in training, or was built anew since"
+            for one in described
+            if known is not None and one["fingerprint"] not in known
+        ]
+
     def data_paths_or_error(self) -> list[str]:
         """The run's test data.
 

@@ -81,6 +81,8 @@ class ScoringJob:
         self.supervision, remarks = checkpoint.supervision(
             self.data.metadata, supervisions, self.data.identifiers
         )
+        if not request.data_paths:
+            remarks += checkpoint.changed_data(self.data.described)
         for remark in remarks if ranks.is_first else ():
             print(remark, flush=True)
         if request.steps is not None:

@@ -116,6 +116,20 @@ def test_an_evaluation_on_a_rebuilt_dataset_uses_each_puzzle_s_own_row(
     assert wanted != opened.row_names
 
 
+def test_an_evaluation_says_that_the_run_s_data_was_built_anew(
+    trained: Path, rebuilt: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = tmp_path / "run"
+    shutil.copytree(trained, copy)
+    config = copy / "config.yaml"
+    config.write_text(
+        re.sub("^data_paths:\n- .*$", f"data_paths:\n- {rebuilt}", config.read_text(), flags=re.M)
+    )
+    request = ScoringRequest(str(copy), output=tmp_path / "scored", device="cpu")
+    score(request, SUPERVISIONS, GuidanceProbe)
+    assert f"{rebuilt} is not the data that {copy} was tested on in training" in capsys.readouterr().out
+
+
 def test_a_lone_checkpoint_folder_carries_names_configuration_and_step(trained: Path, tmp_path: Path) -> None:
     alone = tmp_path / "alone"
     shutil.copytree(trained / "checkpoints/step_3", alone)
