@@ -20,7 +20,7 @@ from trm.command_line import CommandLine, local_path, run_command
 from trm.evaluation.arc_outputs import task_shares
 from trm.evaluation.intervals import bootstrap_interval
 from trm.evaluation.scorers.base import SOLVED
-from trm.evaluation.table import counted, duration, percent, percent_range, table
+from trm.evaluation.table import counted, duration, percent, share_range, table
 from trm.randomness import numpy_generator
 
 NOT_MEASURED = "–"
@@ -107,9 +107,9 @@ def _pass_row(run: Run, attempts: int) -> tuple[str, str, str]:
     name = f"ARC/pass@{attempts}"
     score = percent(last.arc_scores[name])
     shares = task_shares(run.outputs, attempts)
-    if len(set(shares)) > 1:  # from equal tasks the bootstrap can tell nothing
+    if shares:
         rng = numpy_generator(0, "bootstrap over tasks", attempts)
-        score += f" {percent_range(*bootstrap_interval(shares, rng))}"
+        score += f" {share_range(*(bootstrap_interval(shares, rng) or (None, None)))}"
     copied = last.copy_arc_scores.get(name)
     tasks = last.counts["tasks"]
     return (

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from trm.evaluation.intervals import SeedSummary
-from trm.evaluation.table import duration, percent, percent_range
+from trm.evaluation.table import duration, percent, share_range
 
 UNKNOWN = "–"
 LEAST_P = 1e-12  # smaller ones are rounding
@@ -110,11 +110,13 @@ def time(seconds: float | None) -> str:
 
 
 def share_over_seeds(summary: SeedSummary) -> str:
-    """A mean share with its 95 % t-interval within [0, 1]: 91.2 % [85.0, 97.4] %, n=3; of one seed the share alone."""
-    if summary.low is None or summary.high is None:
+    """A mean share with its 95 % t-interval within [0, 1]: 91.2 % [85.0, 97.4] %, n=3; of one seed the share alone.
+
+    Of seeds without spread: 99.0 % [not estimable], n=3.
+    """
+    if summary.n == 1:
         return f"{percent(summary.mean)}, n={summary.n}"
-    low, high = max(0.0, summary.low), min(1.0, summary.high)
-    return f"{percent(summary.mean)} {percent_range(low, high)}, n={summary.n}"
+    return f"{percent(summary.mean)} {share_range(summary.low, summary.high)}, n={summary.n}"
 
 
 def p_value(p: float | None) -> str:

@@ -9,7 +9,9 @@ import numpy as np
 import yaml
 
 from analysis.comparing.costs import device_of
+from analysis.methods import evaluated
 from analysis.metrics import EXACT, Metric, arc_metric
+from analysis.reading.evaluations import Evaluation
 from analysis.reading.run_directory import Run
 from trm.untrusted import shown
 
@@ -22,11 +24,13 @@ COUNTED = {
     CALLS: " calls",
 }  # scores that are no share, with their unit; they are told and not tested
 RULE = (
-    "A run of ours stands beside a claim if it was evaluated on the same dataset (name, protocol, scored subset), has"
-    " every setting that the claim's model has, and was trained for at least as many epochs and tested on at least as"
-    " many examples or tasks. Its latest evaluation counts, of one checkpoint. All else is listed, not compared."
+    "A run of ours stands beside a claim if it was evaluated on the same dataset (name, protocol, scored subset), on at"
+    " least as many examples or tasks, has every setting that the claim's model has, and was evaluated at the claim's"
+    " length: after as many epochs, or up to a tenth more. The first such evaluation counts, of one checkpoint. All"
+    " else is listed, not compared."
 )
 _NEARLY = 0.99  # of the epochs: the last incomplete batch of an epoch is dropped
+_LONGER = 1.1  # of the epochs: the first evaluation after the claim's length may be as late
 
 
 @dataclass(frozen=True)
@@ -132,16 +136,35 @@ def mismatch(claim: Claim, run: Run) -> str | None:
     """The first reason why a run cannot stand beside a claim; None where it can."""
     if not same_data(claim.data, run):
         return f"not on {claim.data.title}"
+    return other_model(claim, run) or shortcoming(claim, run)
+
+
+def other_model(claim: Claim, run: Run) -> str | None:
+    """The first setting in which a run is not what the claim is of; None where it has them all."""
+    reasons = (_other_setting(run, key, wanted) for key, wanted in claim.settings.items())
+    return next((reason for reason in reasons if reason is not None), None)
+
+
+def shortcoming(claim: Claim, run: Run) -> str | None:
+    """Why a run with the claim's data and settings cannot stand beside it; None where it can."""
     reasons = (
-        *(_other_setting(run, key, wanted) for key, wanted in claim.settings.items()),
-        _too_short(claim, run),
-        _too_few(claim.data, run),
+        _other_length(claim, run),
+        _too_few(claim.data, at_length(claim, run)),
         f"not on {claim.device}" if claim.device and not device_of(run).startswith(claim.device) else None,
         None
-        if claim.score in COUNTED or claim.metric.share(run.evaluation) is not None
+        if claim.score in COUNTED or claim.metric.share(at_length(claim, run)) is not None
         else f"no {claim.score}",
     )
     return next((reason for reason in reasons if reason is not None), None)
+
+
+def at_length(claim: Claim, run: Run) -> Evaluation:
+    """The run's first evaluation at the claim's length, or of none the latest; so where the claim tells no length."""
+    every = evaluated(run)
+    if claim.score in COUNTED or not claim.epochs:
+        return every[-1]
+    long_enough = (one for one in every if epochs_of(run, one.step) >= _NEARLY * claim.epochs)
+    return next(long_enough, every[-1])
 
 
 def same_data(data: ClaimedData, run: Run) -> bool:
@@ -165,11 +188,14 @@ def _other_setting(run: Run, key: str, wanted: Any) -> str | None:
     return None if values in allowed else f"{name}={shown(values, 30)}, not {' or '.join(map(str, allowed))}"
 
 
-def _too_short(claim: Claim, run: Run) -> str | None:
-    epochs = epochs_of(run)
-    if epochs >= _NEARLY * claim.epochs:
+def _other_length(claim: Claim, run: Run) -> str | None:
+    """Why no evaluation of a run is of the claim's length; hours are counted up to it, whatever came after."""
+    epochs = epochs_of(run, at_length(claim, run).step)
+    if epochs < _NEARLY * claim.epochs:
+        return f"trained for {epochs:,.0f} epochs, not {claim.epochs:,}"
+    if claim.score in COUNTED or not claim.epochs or epochs <= _LONGER * claim.epochs:
         return None
-    return f"trained for {epochs:,.0f} epochs, not {claim.epochs:,}"
+    return f"evaluated at {epochs:,.0f} epochs, not at {claim.epochs:,}"
 
 
 def epochs_of(run: Run, step: int | None = None) -> float:
@@ -179,23 +205,39 @@ def epochs_of(run: Run, step: int | None = None) -> float:
     return float(known.max(initial=0.0))
 
 
-def _too_few(data: ClaimedData, run: Run) -> str | None:
-    tasks = run.evaluation.counts.get("tasks", 0)
-    if run.evaluation.examples < data.examples:
-        return f"tested on {run.evaluation.examples:,} examples, not {data.examples:,}"
+def _too_few(data: ClaimedData, evaluation: Evaluation) -> str | None:
+    tasks = evaluation.counts.get("tasks", 0)
+    if evaluation.examples < data.examples:
+        return f"tested on {evaluation.examples:,} examples, not {data.examples:,}"
     return f"tested on {tasks:,} tasks, not {data.tasks:,}" if tasks < data.tasks else None
 
 
 def nearest(claims: Sequence[Claim], run: Run) -> str:
-    """In words, beside which claims a run stands, or why beside none."""
+    """In words, beside which claims a run stands, or why beside none, with the nearest claim of its kind.
+
+    Of its kind: of the same data, in the metric that counts for them, and of a model with the same supervision.
+    """
     beside = [claim.of for claim in claims if mismatch(claim, run) is None]
     if beside:
         return "beside " + "; ".join(beside)
     on_data = [claim for claim in claims if same_data(claim.data, run)]
     if not on_data:
         return "no published claim on this data"
-    closest = max(on_data, key=lambda claim: _agreement(claim, run))
+    alike = [claim for claim in on_data if _of_its_kind(claim, run)]
+    if not alike:
+        return "no published claim of this kind: its supervision, judged by this metric on this data"
+    closest = max(alike, key=lambda claim: _agreement(claim, run))
     return f"not compared; nearest: {closest.of} ({mismatch(closest, run)})"
+
+
+def _of_its_kind(claim: Claim, run: Run) -> bool:
+    supervision = "arch.supervision"
+    return (
+        claim.score == claim.data.score
+        and claim.metric.share(run.evaluation) is not None
+        and supervision in claim.settings
+        and _other_setting(run, supervision, claim.settings[supervision]) is None
+    )
 
 
 def _agreement(claim: Claim, run: Run) -> int:

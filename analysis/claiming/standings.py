@@ -3,11 +3,25 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from analysis.claiming.claims import CALLS, COUNTED, HOURS, POINTS, RULE, Claim, epochs_of, mismatch, nearest
+from analysis.claiming.claims import (
+    CALLS,
+    COUNTED,
+    HOURS,
+    POINTS,
+    RULE,
+    Claim,
+    at_length,
+    epochs_of,
+    nearest,
+    other_model,
+    same_data,
+    shortcoming,
+)
 from analysis.claiming.verdicts import EXPLAINED, Verdict, judged
 from analysis.comparing import panels
 from analysis.comparing.costs import device_of
@@ -16,9 +30,14 @@ from analysis.metrics import Metric
 from analysis.reading.run_directory import Run
 from analysis.tables import UNKNOWN, Table, p_value, share_over_seeds, whole_number
 from trm.evaluation.intervals import over_seeds
-from trm.evaluation.table import duration, percent, percent_range
+from trm.evaluation.table import duration, percent, share_range
+from trm.untrusted import shown
 
 NONE = "not attempted"
+_ALONE = (
+    "Each of the {} tests stands alone: p, level and interval are not adjusted for their number. Of 20 true claims one"
+    " is rejected at 0.05 on average."
+)
 CLAIMED, DARK = "#B9B9B9", "#666666"
 ROW, PANEL = 0.16, 0.42  # inches: of a bar, and what a panel has beside its bars
 WORDS = 1.75  # the axis is this much longer than the longest bar: room for the verdict
@@ -30,29 +49,45 @@ class Standing:
     """A claim and one method of ours that stands beside it; no method: none does.
 
     untested: what was achieved, where the claim is of hours, network calls or a difference, which are not tested.
+    left_out: the runs of the claim's data and settings that do not stand beside it, and why.
     """
 
     claim: Claim
     method: Method | None
     verdict: Verdict | None
     untested: str = ""
+    left_out: tuple[str, ...] = ()
 
 
 def standings(claims: Sequence[Claim], runs: Sequence[Run]) -> list[Standing]:
     """Every claim in its order, once for each method of ours beside it, or without one."""
     found: list[Standing] = []
     for claim in claims:
-        methods, _ = group([run for run in runs if mismatch(claim, run) is None])
-        beside = (
-            _differences(claim, methods, runs) if claim.against else [_standing(claim, m) for m in methods]
-        )
-        found += beside or [Standing(claim, None, None)]
+        methods, left_out = _beside(claim, runs)
+        made = _differences(claim, methods, runs) if claim.against else [_standing(claim, m) for m in methods]
+        first, *others = made or [Standing(claim, None, None)]
+        found += [replace(first, left_out=tuple(left_out)), *others]
     return found
+
+
+def _beside(claim: Claim, runs: Sequence[Run]) -> tuple[list[Method], list[str]]:
+    """The methods beside a claim, and the runs of its data and settings that were left out."""
+    alike = [run for run in runs if same_data(claim.data, run) and other_model(claim, run) is None]
+    reasons = {run.path: shortcoming(claim, run) for run in alike}
+    methods, doubles = group([_at_length(claim, run) for run in alike if reasons[run.path] is None])
+    short = [f"left out: {shown(path)}: {reason}" for path, reason in reasons.items() if reason is not None]
+    return methods, short + doubles
+
+
+def _at_length(claim: Claim, run: Run) -> Run:
+    """The run with its evaluation at the claim's length alone; all get one step, since the length is the same."""
+    chosen = replace(at_length(claim, run), step=0)
+    return replace(run, evaluation=chosen, evaluations=[chosen])
 
 
 def _standing(claim: Claim, method: Method) -> Standing:
     if claim.score == HOURS:
-        seconds = [float(run.training.seconds.sum()) for run in method.runs]
+        seconds = [_seconds_to_length(claim, run) for run in method.runs]
         return Standing(claim, method, None, f"{sum(seconds) / len(seconds) / 3600:.1f} h")
     if claim.score == CALLS:
         return Standing(claim, method, None, f"{method.runs[0].evaluation.network_calls[-1]} calls")
@@ -66,7 +101,7 @@ def _differences(claim: Claim, methods: Sequence[Method], runs: Sequence[Run]) -
     """Each method of the claim's first model against each of its second, by their means over seeds."""
     assert claim.against is not None
     second = replace(claim, settings=claim.against)
-    others, _ = group([run for run in runs if mismatch(second, run) is None])
+    others, _ = _beside(second, runs)
     return [
         Standing(claim, one, None, f"{100 * (_mean(claim, one) - _mean(claim, other)):+.1f} points")
         for one in methods
@@ -79,13 +114,25 @@ def _mean(claim: Claim, method: Method) -> float:
     return sum(shares) / len(shares)
 
 
+def _seconds_to_length(claim: Claim, run: Run) -> float:
+    """Seconds of training until the claim's epochs; of a run that stopped a batch short of them, all."""
+    epochs, seconds = run.training.epoch, run.training.seconds
+    if not claim.epochs:
+        return float(seconds.sum())
+    before = np.fmax.accumulate(np.concatenate([[0.0], epochs[:-1]])) < claim.epochs
+    return float(seconds[before].sum())
+
+
 def claims_table(found: Sequence[Standing]) -> Table:
     """Every claim, and what is to be said of it."""
     header = ["claim", "data", "claimed", "ours [95 %]", "n", "verdict", "p", "source"]
     sources = {one.claim.source_short: f"{one.claim.author}, {one.claim.source}" for one in found}
     told = "Sources: " + "; ".join(f"{short}: {full}" for short, full in sources.items()) + "."
     title = "Published claims, and our runs beside them"
-    return Table(title, header, [_row(one) for one in found], [told, RULE, EXPLAINED])
+    left_out = [f"{one.claim.of}, {one.claim.data.title}: {line}" for one in found for line in one.left_out]
+    tested = sum(one.verdict is not None and one.verdict.p is not None for one in found)
+    notes = [told, RULE, EXPLAINED, *([_ALONE.format(tested)] if tested > 1 else []), *left_out]
+    return Table(title, header, [_row(one) for one in found], notes)
 
 
 def _row(one: Standing) -> list[str]:
@@ -102,10 +149,12 @@ def _row(one: Standing) -> list[str]:
     elif verdict is None or one.method is None:
         cells += ["no run of ours", "0", NONE, UNKNOWN]
     else:
-        interval = UNKNOWN
-        if verdict.low is not None and verdict.high is not None:
-            interval = percent_range(max(0.0, verdict.low), min(1.0, verdict.high))
-        cells += [f"{percent(verdict.mean)} {interval}", str(verdict.n), verdict.text, p_value(verdict.p)]
+        cells += [
+            f"{percent(verdict.mean)} {share_range(verdict.low, verdict.high)}",
+            str(verdict.n),
+            verdict.text,
+            p_value(verdict.p),
+        ]
     return [*cells, claim.source_short]
 
 
@@ -126,7 +175,7 @@ def own_table(methods: Sequence[Method], metric: Metric, claims: Sequence[Claim]
                 f"{epochs:,.0f}",
                 duration(seconds),
                 devices,
-                nearest(claims, method.runs[0]),
+                nearest(claims, max(method.runs, key=epochs_of)),
             ]
         )
     header = [
@@ -165,7 +214,8 @@ def claims_figure(found: Sequence[Standing], width: float = panels.PAGE) -> Figu
             _draw_panel(axes, rows, narrow=width <= panels.COLUMN)
         caption = (
             "Grey: published (in brackets: by whom), with its ± where it has one. Coloured: runs of ours with a 95 %",
-            "interval (one seed: Wilson; more: t). No mark: no run of ours has the claim's data, settings and length.",
+            "interval (one seed: Wilson or exact; more: t), each tested by itself. No mark: no run of ours has the",
+            "claim's data, settings and length.",
         )
         panels.finish(fig, "Claims against achieved", caption)
     return fig
@@ -199,11 +249,12 @@ def _draw_ours(axes: Axes, place: int, one: Standing) -> float:
     method, verdict = one.method, one.verdict
     if method is None or verdict is None:
         return 0.0
-    below = above = 0.0
+    above, bar = 0.0, None
     if verdict.low is not None and verdict.high is not None:
         below, above = verdict.mean - max(0.0, verdict.low), min(1.0, verdict.high) - verdict.mean
+        bar = [[max(below, 0.0)], [max(above, 0.0)]]
     axes.errorbar(
-        [verdict.mean], [place], xerr=[[max(below, 0.0)], [max(above, 0.0)]],
+        [verdict.mean], [place], xerr=bar,
         color=method.colour, marker=method.marker, capsize=2.5, linewidth=1.2, zorder=4,
     )  # fmt: skip
     end = max(one.claim.claimed + 1.96 * one.claim.error, verdict.mean + above)

@@ -194,7 +194,7 @@ def pair_tests(methods: Sequence[Method], metric: Metric) -> list[PairTest]:
     shares = [[metric.of(one) for one in method.evaluations] for method in methods]
     every = combinations(range(len(methods)), 2)
     pairs = [(a, b) for a, b in every if not unlike(methods[a], methods[b])]
-    unpaired = [welch(shares[a], shares[b]) for a, b in pairs]
+    unpaired = [welch(shares[a], shares[b], cautious=True) for a, b in pairs]
     adjusted = holm([one.p_two_sided for one in unpaired])
     return [
         PairTest(

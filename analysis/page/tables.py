@@ -15,7 +15,7 @@ from analysis.tables import UNKNOWN, Table
 from trm.evaluation.arc_outputs import OutputRecord, task_shares
 from trm.evaluation.intervals import bootstrap_interval, wilson_interval
 from trm.evaluation.scorers.base import SOLVED
-from trm.evaluation.table import duration, percent, percent_range
+from trm.evaluation.table import NOT_ESTIMABLE, duration, percent, percent_range
 from trm.randomness import numpy_generator
 from trm.untrusted import shown
 
@@ -156,10 +156,11 @@ def _over_tasks(outputs: Sequence[OutputRecord], name: str) -> str:
     if not attempts.isdecimal() or not outputs:
         return UNKNOWN
     shares = task_shares(outputs, int(attempts))
-    if len(set(shares)) < 2:
-        return UNKNOWN
     rng = numpy_generator(0, "bootstrap over tasks", int(attempts))
-    return percent_range(*bootstrap_interval(shares, rng))
+    if not shares:
+        return UNKNOWN
+    found = bootstrap_interval(shares, rng)
+    return NOT_ESTIMABLE if found is None else percent_range(*found)
 
 
 def _counted(right: int, of: int) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from trm.errors import UserError
 from trm.evaluation.intervals import PairedDifference, bootstrap_interval, paired_bootstrap, sign_test
 from trm.evaluation.scored_items import ScoredItems
-from trm.evaluation.table import percent, percent_range, table
+from trm.evaluation.table import NOT_ESTIMABLE, percent, share_range, table
 from trm.untrusted import shown
 
 LEVEL = 0.95
@@ -21,7 +21,7 @@ _NAMED = 3  # of the tasks that only one has
 class Side:
     """One of the two: its mean score with its bootstrap interval, and tasks that the other does not have.
 
-    low, high: None where all tasks score the same, from which the bootstrap can tell nothing.
+    low, high: None where they cannot be estimated: fewer than six tasks, or all score the same.
     """
 
     title: str
@@ -98,9 +98,7 @@ def compare(
 
 
 def _side(items: ScoredItems, scores: NDArray[np.float64], rng: np.random.Generator, resamples: int) -> Side:
-    low, high = None, None
-    if scores.min() < scores.max():
-        low, high = bootstrap_interval(scores.tolist(), rng, resamples, LEVEL)
+    low, high = bootstrap_interval(scores.tolist(), rng, resamples, LEVEL) or (None, None)
     return Side(items.title, float(scores.mean()), low, high, len(items.scores) - len(scores))
 
 
@@ -133,11 +131,11 @@ def comparison_table(comparison: Comparison) -> str:
     sides, difference = (comparison.first, comparison.second), comparison.difference
     rows = [
         ("", "mean", f"{100 * LEVEL:g} % interval"),
-        *((side.title, percent(side.mean), _range(side)) for side in sides),
+        *((side.title, percent(side.mean), share_range(side.low, side.high)) for side in sides),
         (
             "first − second",
             _points(difference.mean),
-            f"[{_points(difference.low)}, {_points(difference.high)}]",
+            _points_range(difference.low, difference.high),
         ),
     ]
     lines = [
@@ -155,8 +153,8 @@ def comparison_table(comparison: Comparison) -> str:
     return "\n".join(lines)
 
 
-def _range(side: Side) -> str:
-    return "all the same" if side.low is None or side.high is None else percent_range(side.low, side.high)
+def _points_range(low: float | None, high: float | None) -> str:
+    return f"[{NOT_ESTIMABLE}]" if low is None or high is None else f"[{_points(low)}, {_points(high)}]"
 
 
 def _points(share: float) -> str:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 from trm.evaluation.intervals import wilson_interval
 
+NOT_ESTIMABLE = "not estimable"  # an interval from a sample without spread, or of too few
+
 
 def table(rows: Sequence[Sequence[str]], indent: str = "") -> str:
     """Rows of equal length as aligned text: the first column to the left, the others to the right."""
@@ -24,6 +26,13 @@ def percent(share: float) -> str:
 def percent_range(low: float, high: float) -> str:
     """An interval of shares as percentages."""
     return f"[{100 * low:.1f}, {100 * high:.1f}] %"
+
+
+def share_range(low: float | None, high: float | None) -> str:
+    """An interval of shares within [0, 1] as percentages, or that there is none."""
+    if low is None or high is None:
+        return f"[{NOT_ESTIMABLE}]"
+    return percent_range(max(0.0, low), min(1.0, high))
 
 
 def counted(right: int, of: int) -> str:

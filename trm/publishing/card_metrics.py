@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trm.evaluation.intervals import bootstrap_interval, wilson_interval
-from trm.evaluation.table import percent, percent_range
+from trm.evaluation.table import NOT_ESTIMABLE, percent, percent_range
 from trm.publishing.recorded import RecordedScores
 from trm.randomness import numpy_generator
 from trm.untrusted import shown
@@ -77,9 +77,12 @@ def _verdicts(content: Mapping[str, Any]) -> Iterator[Metric]:
 def _over_tasks(shares: list[float], k: int) -> str:
     if not shares:
         return "not recorded"
-    if min(shares) == max(shares):  # the bootstrap would claim that there is no doubt
-        return f"none: all {len(shares)} tasks score alike"
     low_high = bootstrap_interval(shares, numpy_generator(0, f"card pass@{k}"))
+    if low_high is None:
+        alike = min(shares) == max(shares)
+        return (
+            f"{NOT_ESTIMABLE}: {f'all {len(shares)} tasks score alike' if alike else f'{len(shares)} tasks'}"
+        )
     return f"{percent_range(*low_high)}, bootstrap over {len(shares)} tasks"
 
 

@@ -63,8 +63,29 @@ def test_an_uncertain_claim_makes_a_distance_less_surprising() -> None:
     assert sure is not None
     assert unsure is not None
     assert sure[0] < unsure[0] < 0.5
-    error = math.hypot(np.std(values, ddof=1) / math.sqrt(3), 0.05)
-    assert unsure[0] == pytest.approx(stats.t.cdf((np.mean(values) - 0.8) / error, 2))
+    own = np.var(values, ddof=1) / 3
+    freedom = 2 * ((own + 0.05**2) / own) ** 2  # Satterthwaite's, with none for the claim's error
+    distance = np.mean(values) - 0.8
+    assert unsure[0] == pytest.approx(stats.t.cdf(distance / math.sqrt(own + 0.05**2), freedom))
+
+
+@pytest.mark.filterwarnings("ignore:Precision loss")
+@given(SHARES.filter(spread), st.floats(0, 1), st.floats(0, 0.5))
+def test_an_uncertain_claim_is_never_more_surprising(values: list[float], claim: float, error: float) -> None:
+    sure, unsure = one_sided(values, claim), one_sided(values, claim, error)
+    assert sure is not None
+    assert unsure is not None
+    assert all(more >= less - 1e-12 for more, less in zip(unsure, sure, strict=True))
+
+
+@pytest.mark.filterwarnings("ignore:Precision loss")
+def test_two_seeds_or_unlike_numbers_have_the_degrees_of_freedom_of_the_smaller() -> None:
+    few, many = [0.4, 0.5], [0.61, 0.62, 0.63, 0.65, 0.6]
+    error = math.sqrt(np.var(few, ddof=1) / 2 + np.var(many, ddof=1) / 5)
+    expected = 2 * stats.t.sf(abs(np.mean(few) - np.mean(many)) / error, 1)
+    assert welch(few, many, cautious=True).p_two_sided == pytest.approx(expected)
+    assert welch(few, many).p_two_sided == pytest.approx(stats.ttest_ind(few, many, equal_var=False).pvalue)
+    assert welch(many, many[::-1], cautious=True) == welch(many, many[::-1])
 
 
 def test_one_seed_and_runs_without_spread_tell_nothing() -> None:
@@ -89,9 +110,11 @@ def test_rounding_is_no_spread(share: float, seeds: int) -> None:
     assert welch([share] * seeds, [share] * (seeds + 1)).p_two_sided == 1.0
     assert paired([share + 0.007, share], [share, share - 0.007]).p_two_sided is None
     assert one_sided([share] * seeds, 0.98) is None
-    assert one_sided([share] * seeds, 0.98, claim_error=0.01) is not None
-    verdict = judged([share] * seeds, 300, 0.98)
-    assert (verdict.word, verdict.level, verdict.p) == (UNDECIDED, None, None)
+    for error in (0, 0.01):
+        assert one_sided([share] * seeds, 0.98, error) is None
+        verdict = judged([share] * seeds, 300, 0.98, error=error)
+        assert (verdict.word, verdict.level, verdict.p) == (UNDECIDED, None, None)
+        assert (verdict.low, verdict.high) == (None, None)
 
 
 def test_no_value_and_unequal_pairs_are_refused() -> None:

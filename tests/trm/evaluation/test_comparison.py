@@ -126,7 +126,14 @@ def test_the_table_shows_all_that_was_found() -> None:
 def test_where_all_tasks_score_the_same_no_interval_is_claimed() -> None:
     found = compared(items("A", [1.0] * 8), B)
     assert found.first.low is None
-    assert "all the same" in comparison_table(found)
+    assert comparison_table(found).splitlines()[2].endswith("100.0 %  [not estimable]")
+
+
+def test_where_all_differences_are_the_same_no_interval_is_claimed() -> None:
+    for second in ([1.0] * 8, [0.5] * 8):
+        found = compared(items("A", [1.0] * 8), items("B", second))
+        assert (found.difference.low, found.difference.high) == (None, None)
+        assert comparison_table(found).count("[not estimable]") == 3
 
 
 def test_json_takes_a_comparison() -> None:
