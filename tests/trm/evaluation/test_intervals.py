@@ -1,7 +1,5 @@
 """Intervals and tests: equal to scipy's, known values, bounds, coverage."""
 
-from itertools import product
-
 import numpy as np
 import pytest
 import scipy.stats
