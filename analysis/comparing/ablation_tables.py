@@ -218,8 +218,8 @@ def tests_table(tests: Sequence[PairTest], metric: str) -> Table:
     header = ["difference", "points", "95 % interval", "p (Welch)", "p (Holm)", "p (paired by seed)"]
     notes = [
         "Two-sided t-tests over seeds. Holm: Welch's p adjusted for all pairs of the table; intervals and the other p"
-        " are of each pair by itself. Of two seeds, or of unlike numbers of seeds, Welch's test has the degrees of"
-        " freedom of the smaller number. – where it cannot be told: one seed, or no spread between seeds. Few seeds"
+        " are of each pair by itself. Of two seeds, or three against more, Welch's test has the degrees of freedom"
+        " of the smaller number. – where it cannot be told: one seed, or no spread between seeds. Few seeds"
         " find large differences only: a large p proves no equality.",
     ]
     return Table(f"Differences in {metric}", header, rows, notes)

@@ -79,13 +79,14 @@ def test_an_uncertain_claim_is_never_more_surprising(values: list[float], claim:
 
 
 @pytest.mark.filterwarnings("ignore:Precision loss")
-def test_two_seeds_or_unlike_numbers_have_the_degrees_of_freedom_of_the_smaller() -> None:
+def test_two_seeds_or_three_against_more_have_the_degrees_of_freedom_of_the_smaller() -> None:
     few, many = [0.4, 0.5], [0.61, 0.62, 0.63, 0.65, 0.6]
     error = math.sqrt(np.var(few, ddof=1) / 2 + np.var(many, ddof=1) / 5)
     expected = 2 * stats.t.sf(abs(np.mean(few) - np.mean(many)) / error, 1)
     assert welch(few, many, cautious=True).p_two_sided == pytest.approx(expected)
     assert welch(few, many).p_two_sided == pytest.approx(stats.ttest_ind(few, many, equal_var=False).pvalue)
-    assert welch(many, many[::-1], cautious=True) == welch(many, many[::-1])
+    for seeds, others in ((3, 3), (4, 5), (5, 4)):
+        assert welch(many[:seeds], many[:others], cautious=True) == welch(many[:seeds], many[:others])
 
 
 def test_one_seed_and_runs_without_spread_tell_nothing() -> None:
