@@ -8,7 +8,7 @@ from zlib import crc32
 
 from analysis import style
 from analysis.reading.evaluations import Evaluation
-from analysis.reading.run_directory import Run
+from analysis.reading.run_directory import Run, fingerprints
 from trm.evaluation.table import percent
 from trm.untrusted import shown
 
@@ -138,7 +138,7 @@ def data_of(run: Run) -> str:
 
     So a dataset that was moved or renamed stays the same.
     """
-    marks, paths = _fingerprints(run), _paths(run, "data_paths")
+    marks, paths = fingerprints(run.provenance), _paths(run, "data_paths")
     tested = _paths(run, "data_paths_test")
     names = [task.dataset for task in run.evaluation.tasks]
     called = dict(zip(tested or paths, names, strict=False)) if len(names) == len(tested or paths) else {}
@@ -152,17 +152,9 @@ def data_of(run: Run) -> str:
 
 def fingerprints_of_test(run: Run) -> tuple[str, ...]:
     """Of the datasets that a run is tested on; empty where they are not recorded."""
-    marks = _fingerprints(run)
+    marks = fingerprints(run.provenance)
     paths = _paths(run, "data_paths_test") or _paths(run, "data_paths")
     return tuple(shown(str(marks[path])) for path in paths if path in marks)
-
-
-def _fingerprints(run: Run) -> Mapping[str, Any]:
-    """By path, of the datasets that a run was started with."""
-    launches = run.provenance.get("launches")
-    first = launches[0] if isinstance(launches, list) and launches else {}
-    marks = first.get("datasets") if isinstance(first, Mapping) else {}
-    return marks if isinstance(marks, Mapping) else {}
 
 
 def _paths(run: Run, key: str) -> list[str]:

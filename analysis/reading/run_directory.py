@@ -146,7 +146,7 @@ def read_run(path: Path) -> Run:
         "give the training command again: it puts a damaged provenance.json aside and begins a new one"
     ):
         provenance = read_object(path / "provenance.json")
-    scored, unscored = read_scored(path, _test_data(config))
+    scored, unscored = read_scored(path, _test_data(config, provenance))
     return Run(
         path=path,
         config=config,
@@ -161,10 +161,28 @@ def read_run(path: Path) -> Run:
     )
 
 
-def _test_data(config: Mapping[str, Any]) -> list[str]:
-    """The data that a run is evaluated on."""
+def fingerprints(provenance: Mapping[str, Any]) -> dict[str, str]:
+    """By path, of the datasets that a run was ever started with."""
+    launches = provenance.get("launches")
+    told = (
+        [one.get("datasets") for one in launches if isinstance(one, Mapping)]
+        if isinstance(launches, list)
+        else []
+    )
+    return {
+        path: mark
+        for marks in told
+        if isinstance(marks, Mapping)
+        for path, mark in marks.items()
+        if isinstance(mark, str)
+    }
+
+
+def _test_data(config: Mapping[str, Any], provenance: Mapping[str, Any]) -> dict[str, str | None]:
+    """The data that a run is evaluated on: paths with fingerprints, where these are recorded."""
     paths = config.get("data_paths_test") or config.get("data_paths") or []
-    return [str(path) for path in paths] if isinstance(paths, list) else []
+    known = fingerprints(provenance)
+    return {str(path): known.get(str(path)) for path in paths} if isinstance(paths, list) else {}
 
 
 def _outputs(file: Path) -> list[OutputRecord]:

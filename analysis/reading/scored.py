@@ -117,10 +117,10 @@ class Scored:
         return self.is_whole and as_trained
 
 
-def read_scored(run: Path, trained_on: list[str]) -> tuple[list[Scored], list[str]]:
+def read_scored(run: Path, test_data: Mapping[str, str | None]) -> tuple[list[Scored], list[str]]:
     """Each readable `scored/<name>/` of a run by name, and a remark on each that is not.
 
-    trained_on: the run's data paths; an evaluation on others is of another part.
+    test_data: the run's, its fingerprint by its path; an evaluation of other data is of another part.
     """
     found, remarks = [], []
     for folder in sorted((run / "scored").glob("*/")):
@@ -128,13 +128,13 @@ def read_scored(run: Path, trained_on: list[str]) -> tuple[list[Scored], list[st
             remarks.append(f"scored/{shown(folder.name)}: evaluate.py has not finished it")
             continue
         try:
-            found.append(_scored(folder, trained_on))
+            found.append(_scored(folder, test_data))
         except (UserError, OSError) as error:
             remarks.append(f"scored/{shown(folder.name)}: {shown(getattr(error, 'given', error), 400)}")
     return found, remarks
 
 
-def _scored(folder: Path, trained_on: list[str]) -> Scored:
+def _scored(folder: Path, test_data: Mapping[str, str | None]) -> Scored:
     file = folder / "scores.json"
     record, source = read_object(file), str(file)
     evaluation = Evaluation.from_record(record, source)
@@ -143,7 +143,7 @@ def _scored(folder: Path, trained_on: list[str]) -> Scored:
         return Scored(
             folder=folder,
             evaluation=evaluation,
-            options=_options(mapping(record, "evaluated", source), trained_on, source),
+            options=_options(record, test_data, source),
             over_steps=_optional(_over_steps, record, "over_steps", source),
             halting=list(_points(halting.get("points", []), source)),
             best_reachable=_optional(_point, halting, "best_reachable", source),
@@ -172,9 +172,10 @@ def _optional(
     return None if record.get(key) is None else read(mapping(record, key, source), source)
 
 
-def _options(record: Mapping[str, Any], trained_on: list[str], source: str) -> Options:
+def _options(scores: Mapping[str, Any], test_data: Mapping[str, str | None], source: str) -> Options:
+    record = mapping(scores, "evaluated", source)
     chosen = any(record.get(key) is not None for key in ("tasks", "first_tasks", "augmentations"))
-    other_data = [str(path) for path in record.get("data_paths") or trained_on] != trained_on
+    other_data = not _is_of(scores.get("datasets"), record.get("data_paths"), test_data)
     steps = record["supervision_steps"]
     return Options(
         supervision_steps=None if steps is None else whole(record, "supervision_steps", source),
@@ -183,6 +184,15 @@ def _options(record: Mapping[str, Any], trained_on: list[str], source: str) -> O
         weights=text(record, "weights", source),
         confidence=text({"confidence": "answer", **record}, "confidence", source),
     )
+
+
+def _is_of(datasets: Any, paths: Any, test_data: Mapping[str, str | None]) -> bool:
+    """Whether an evaluation is of the run's test data: by fingerprints, or by paths where one of the two has none."""
+    named = datasets if isinstance(datasets, list) else []
+    marks = [one.get("fingerprint") if isinstance(one, Mapping) else None for one in named]
+    if marks and all(marks) and test_data and all(test_data.values()):
+        return marks == list(test_data.values())
+    return not isinstance(paths, list) or not paths or [str(path) for path in paths] == list(test_data)
 
 
 def _over_steps(record: Mapping[str, Any], source: str) -> OverSteps:

@@ -85,3 +85,26 @@ def test_an_unreadable_one_is_named_and_the_rest_of_the_run_is_read(
 def test_one_that_is_still_being_made_is_named(run: Path) -> None:
     (run / "scored/step_400.unfinished").mkdir(parents=True)
     assert read_run(run).remarks == ["scored/step_400.unfinished: evaluate.py has not finished it"]
+
+
+@pytest.mark.parametrize(
+    ("path", "fingerprint", "own"),
+    [
+        ("data/demo", "aa", True),
+        ("elsewhere/moved", "aa", True),  # the same bytes
+        ("data/demo", "bb", False),  # built anew at the same place
+        ("data/other", "bb", False),
+    ],
+)
+def test_an_evaluation_of_other_data_is_known_by_its_fingerprint(
+    run: Path, path: str, fingerprint: str, own: bool
+) -> None:
+    provenance = {"launches": [{"datasets": {"data/demo": "aa"}}]}
+    (run / "provenance.json").write_text(json.dumps(provenance))
+    file = write_scored(run, "step_4") / "scores.json"
+    scores = json.loads(file.read_text())
+    scores["datasets"] = [{"name": "demo", "fingerprint": fingerprint, "path": path}]
+    scores["evaluated"]["data_paths"] = [path]
+    file.write_text(json.dumps(scores))
+    (scored,) = read_run(run).scored
+    assert scored.is_plain == own
