@@ -5,7 +5,6 @@ folder is opened, no link is followed, and a declared size is never believed bef
 """
 
 import hashlib
-import json
 import os
 import re
 import stat
@@ -23,6 +22,7 @@ from torch import Tensor
 from trm.errors import UserError
 from trm.puzzles.layout import IDENTIFIERS_FILE, read_identifiers
 from trm.training.training_state import PARTS
+from trm.untrusted import parse_json
 
 MANIFEST, STATE = "manifest.json", "state.json"
 FILES = (*(f"{part}.safetensors" for part in PARTS), STATE)
@@ -107,7 +107,7 @@ def _mapped(folder: Path, name: str, manifest: Manifest) -> Iterator[dict[str, T
 
 
 def read_state(folder: Path, manifest: Manifest) -> dict[str, Any]:
-    """state.json: step ≥ 0, data (integers by name), records_bytes ≥ 0, config.
+    """state.json: step ≥ 0, data (integers by name), records_bytes ≥ 0, config, datasets (paths and fingerprints).
 
     Raises:
         DamagedError: it differs from its checksum, a value is missing or of another type, or the folder's name is of
@@ -126,6 +126,9 @@ def read_state(folder: Path, manifest: Manifest) -> dict[str, Any]:
     position = state.get("data")
     if not isinstance(position, dict) or not all(_is_integer(v) for v in position.values()):
         raise DamagedError(folder, f"{STATE}: data is {_brief(position)}, not integers by name")
+    datasets = state.get("datasets", [])  # not in checkpoints of before
+    if not isinstance(datasets, list) or not all(map(_is_named, datasets)):
+        raise DamagedError(folder, f"{STATE}: datasets is {_brief(datasets)}, not paths with fingerprints")
     if not isinstance(state.get("config"), dict):
         raise DamagedError(folder, f"{STATE}: config is {_brief(state.get('config'))}, not keys and values")
     return state
@@ -199,8 +202,8 @@ def _read_short(folder: Path, name: str) -> bytes:
 
 def _object(folder: Path, name: str, data: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(data)
-    except (ValueError, RecursionError):
+        found = parse_json(data.decode(), finite=False)
+    except ValueError:
         raise DamagedError(folder, f"{name} is unreadable") from None
     if not isinstance(found, dict):
         raise DamagedError(folder, f"{name} is unreadable")
@@ -210,6 +213,12 @@ def _object(folder: Path, name: str, data: bytes) -> dict[str, Any]:
 def _identity(found: os.stat_result) -> tuple[int, ...]:
     """What changes when a file is replaced or written."""
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def _is_named(dataset: Any) -> bool:
+    return isinstance(dataset, dict) and all(
+        isinstance(dataset.get(key), str) for key in ("path", "fingerprint")
+    )
 
 
 def _is_integer(value: Any) -> bool:

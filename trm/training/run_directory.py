@@ -158,7 +158,8 @@ class RunDirectory:
         state = newest_state(self.checkpoints) or {}
         found: dict[str, str] = {}
         for launch in self._launches():
-            found = {**launch.get("datasets", {}), **found}  # the first launch counts
+            marks = launch.get("datasets")
+            found = {**(marks if isinstance(marks, dict) else {}), **found}  # the first launch counts
         return found | {one["path"]: one["fingerprint"] for one in state.get("datasets", [])}
 
     def _add_provenance(self, launch: dict[str, Any]) -> None:
@@ -168,7 +169,7 @@ class RunDirectory:
     def identity(self) -> str:
         """A name that stays the same over the launches of this run, and is no other run's."""
         first = self._launches()[0]
-        return hashlib.sha256(f"{self.path.resolve()} {first['time']}".encode()).hexdigest()[:16]
+        return hashlib.sha256(f"{self.path.resolve()} {first.get('time')}".encode()).hexdigest()[:16]
 
     def _launches(self) -> list[dict[str, Any]]:
         """All launches so far; a damaged list is set aside, and a new one begun."""
@@ -249,4 +250,5 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any], but: Collection[s
 
 def _places(config: Mapping[str, Any], key: str) -> list[str]:
     """The paths under `key`; the test data is the training data's unless it is named."""
-    return list(config.get(key) or config.get(DATA[0]) or [])
+    places = config.get(key) or config.get(DATA[0])
+    return [str(place) for place in places] if isinstance(places, list) else []

@@ -176,6 +176,9 @@ def test_a_malformed_manifest_is_a_fault(tmp_path: Path, manifest: bytes) -> Non
         ("data", {"cursor": 1.5}),
         ("config", None),
         ("config", "lr: 1"),
+        ("datasets", {}),
+        ("datasets", [{"path": "data/x"}]),
+        ("datasets", [["data/x", "f1"]]),
     ],
 )
 def test_a_state_with_values_of_another_type_is_a_fault(tmp_path: Path, key: str, value: Any) -> None:
