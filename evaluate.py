@@ -132,7 +132,7 @@ def job(given: argparse.Namespace) -> Callable[[], None]:
         first, second = given.compare
         return lambda: compare_folders(first, second, given.common)
     if given.pool:
-        return lambda: pool(given.pool, given.data_path, given.rank_by, given.output_dir)
+        return lambda: pool(given.pool, given.data_path, given.rank_by, given.output_dir, given.overwrite)
     if given.task:
         return lambda: run_task(_task_request(target, given), SUPERVISIONS)
     return lambda: score(_scoring_request(target, given), SUPERVISIONS, GuidanceProbe)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from trm.untrusted import load_json, open_regular
+
 CHECKSUM = "sha256"
 MANIFEST = "manifest.json"
 LONGEST = 1 << 24  # bytes of a manifest
@@ -30,14 +32,11 @@ def write_manifest(folder: Path) -> None:
 
 def damage(folder: Path) -> str | None:
     """What is wrong with the files of a folder; None where nothing is, or where nothing lists them."""
-    file = folder / MANIFEST
     try:
-        if file.stat().st_size > LONGEST:
-            return f"{MANIFEST} is larger than {LONGEST} bytes"
-        listed = json.loads(file.read_bytes())
+        listed = load_json(folder / MANIFEST, LONGEST)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, RecursionError):
+    except (OSError, ValueError):
         return f"{MANIFEST} is unreadable"
     files = listed.get("files") if isinstance(listed, dict) else None
     if not isinstance(files, dict):
@@ -52,8 +51,8 @@ def damage(folder: Path) -> str | None:
 
 
 def digest(file: Path) -> str:
-    """The SHA-256 of a file's bytes."""
-    with file.open("rb") as stream:
+    """The SHA-256 of a file's bytes; errors as for `open_regular`."""
+    with open_regular(file) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 

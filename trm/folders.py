@@ -14,6 +14,7 @@ import platform
 import re
 import shutil
 import signal
+import stat
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -64,7 +65,7 @@ def new_folder(
     output = output.resolve()  # it is no link, but a folder above it may be one
     tidy(output, kind, alone)
     check_output(output, kind, overwrite)
-    tag = "" if alone else _own_tag()
+    tag = "" if alone else own_tag()
     partial, old = beside(output, PARTIAL + tag), beside(output, OLD + tag)
     try:
         with _ended_by_sigterm(), naming(output):
@@ -114,7 +115,7 @@ def check_place(output: Path, flag: str = "--output-dir") -> None:
     """
     if not is_there(output, flag):
         check_parent(output, flag)
-        is_there(beside(output.absolute(), PARTIAL + _own_tag()), flag)  # its name is longer
+        is_there(beside(output.absolute(), PARTIAL + own_tag()), flag)  # its name is longer
         return
     if output.is_symlink():
         raise _no_folder(output, flag, "is a link, and what it points to is not replaced")
@@ -161,10 +162,20 @@ def foreign(folder: Path, kind: Kind) -> str | None:
     """The name of something in a folder that makes it none of this kind; None where it is one, or empty."""
     names = []
     for name in _names(folder):
-        if re.fullmatch(kind.names, name) is None or (folder / name).is_symlink():
+        if re.fullmatch(kind.names, name) is None or not _is_plain(folder / name):
             return name
         names.append(name)
     return names[0] if names and not kind.is_one(folder) else None
+
+
+def _is_plain(path: Path) -> bool:
+    mode = os.lstat(path).st_mode
+    return stat.S_ISREG(mode) or stat.S_ISDIR(mode)
+
+
+def is_on_its_way(name: str) -> bool:
+    """Whether a folder's name is of something half done, or half replaced, that a kill left."""
+    return re.search(rf"({re.escape(PARTIAL)}|{re.escape(OLD)})(-.+-[0-9]+)?$", name) is not None
 
 
 def _names(folder: Path) -> Iterator[str]:
@@ -224,7 +235,8 @@ def beside(output: Path, suffix: str) -> Path:
     return output.with_name(output.name + suffix)
 
 
-def _own_tag() -> str:
+def own_tag() -> str:
+    """What this process puts behind the names of what it has on its way."""
     return f"-{platform.node()}-{os.getpid()}"
 
 

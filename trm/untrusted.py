@@ -8,8 +8,9 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +32,7 @@ def check_regular(file: Path, largest: int | None = None) -> int:
 
 
 @contextmanager
-def open_regular(file: Path, largest: int | None = None) -> Iterator[BinaryIO]:
+def open_regular(file: Path, largest: int | None = None) -> Iterator[BufferedReader]:
     """A file's bytes to read; what it is is looked at once it is open, so that it cannot become something else.
 
     Raises:

@@ -9,6 +9,7 @@ from analysis.reading.evaluations import Evaluation
 from analysis.reading.run_files import mapping, number, numbers, read_object, text, unreadable, whole, wholes
 from trm.errors import UserError
 from trm.evaluation.halting import HaltingPoint
+from trm.folders import is_on_its_way
 from trm.supervision import CONFIDENCE_KINDS
 from trm.untrusted import shown
 
@@ -124,6 +125,8 @@ def read_scored(run: Path, test_data: Mapping[str, str | None]) -> tuple[list[Sc
     """
     found, remarks = [], []
     for folder in sorted((run / "scored").glob("*/")):
+        if is_on_its_way(folder.name):
+            continue
         if folder.name.endswith(UNFINISHED):
             remarks.append(f"scored/{shown(folder.name)}: evaluate.py has not finished it")
             continue

@@ -1,20 +1,23 @@
 """An evaluation on disk: `evaluations/step_<n>/`, complete or not there."""
 
 import json
-import shutil
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from trm.checksums import damage, write_manifest
+from trm.checksums import MANIFEST, damage, write_manifest
 from trm.errors import report
 from trm.evaluation.arc_outputs import outputs_table
 from trm.evaluation.evaluate import Evaluation
 from trm.evaluation.table import table
+from trm.folders import Kind, new_folder
+from trm.untrusted import load_json
 
 SCORES_FILE = "scores.json"
+LARGEST_SCORES = 64 << 20  # bytes
 ARRAYS = {  # file → field of an `Evaluation`
     "rollout_samples": "samples",
     "predictions": "outputs",
@@ -27,13 +30,22 @@ OUTPUTS_TABLE = "outputs.txt"  # of ARC's test outputs, to read
 OPTIONAL = ("submission.json", "outputs.jsonl", OUTPUTS_TABLE, *(f"{name}.npz" for name in ARRAYS))
 
 
+IN_TRAINING_NAMES = "|".join(map(re.escape, (SCORES_FILE, MANIFEST, *OPTIONAL)))
+IN_TRAINING = Kind(
+    "an evaluation in training", IN_TRAINING_NAMES, lambda folder: (folder / SCORES_FILE).is_file()
+)
+
+
 def write_evaluation(folder: Path, evaluation: Evaluation) -> None:
-    """Write an evaluation's files; `folder` appears when all is written."""
-    partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    write_results(partial, evaluation)
-    finish_folder(partial, folder)
+    """Write an evaluation's files into a run whose lock is held; `folder` appears when all is written.
+
+    Raises:
+        UserError: something else is there.
+        OSError: the system refused.
+    """
+    with new_folder(folder, IN_TRAINING, overwrite=True, alone=True) as partial:
+        write_results(partial, evaluation)
+        write_manifest(partial)
 
 
 def write_results(folder: Path, evaluation: Evaluation) -> None:
@@ -50,13 +62,6 @@ def write_results(folder: Path, evaluation: Evaluation) -> None:
             np.savez_compressed(folder / f"{name}.npz", allow_pickle=False, **arrays)
 
 
-def finish_folder(working: Path, folder: Path) -> None:
-    """List the files of a folder that is complete with their checksums, and give it its name."""
-    write_manifest(working)
-    shutil.rmtree(folder, ignore_errors=True)
-    working.rename(folder)
-
-
 def read_scores(folder: Path) -> dict[str, Any] | None:
     """The scores of a finished evaluation; None where there is none, or a damaged one, which is said."""
     wrong = damage(folder)
@@ -64,8 +69,13 @@ def read_scores(folder: Path) -> dict[str, Any] | None:
         print(f"{folder} is damaged: {wrong}; it is made again", file=sys.stderr, flush=True)
         return None
     try:
-        return json.loads((folder / SCORES_FILE).read_bytes())
-    except (FileNotFoundError, ValueError):  # never made, or cut off by a power failure: made again
+        return dict(load_json(folder / SCORES_FILE, LARGEST_SCORES, finite=False))
+    except (
+        FileNotFoundError,
+        NotADirectoryError,
+        ValueError,
+        TypeError,
+    ):  # never made, or cut off: made again
         return None
 
 

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from trm.untrusted import check_regular
+from trm.untrusted import open_regular
 
 LONGEST_HEADER = 1 << 20  # bytes
 DTYPES = {
@@ -73,7 +73,8 @@ class RowFile:
         text = json.dumps(told).encode()
         text += b" " * (-len(text) % 8)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("wb") as stream:
+        path.unlink(missing_ok=True)  # a second name of the file keeps what it has
+        with path.open("xb") as stream:
             stream.write(len(text).to_bytes(8, "little") + text)
             stream.flush()
             try:
@@ -90,8 +91,8 @@ class RowFile:
             OSError: it cannot be read.
             ValueError: it is cut off, or no such file.
         """
-        size = check_regular(path)
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
+            size = os.fstat(stream.fileno()).st_size
             length = int.from_bytes(stream.read(8), "little")
             if not 0 < length <= min(LONGEST_HEADER, size):
                 raise ValueError("no safetensors header")
@@ -117,7 +118,7 @@ class RowFile:
             OSError: the disk refused.
         """
         checksum = 0
-        with self.path.open("r+b") as stream:
+        with open(os.open(self.path, os.O_RDWR | os.O_NOFOLLOW), "r+b") as stream:
             for name, column in self.columns.items():
                 assert arrays[name].dtype == column.dtype, (name, arrays[name].dtype, column.dtype)
                 data = np.ascontiguousarray(arrays[name]).tobytes()

@@ -10,6 +10,7 @@ from typing import Any
 
 from trm.checksums import damage, is_intact
 from trm.errors import UserError, report
+from trm.folders import is_on_its_way
 from trm.puzzles.layout import IDENTIFIERS_FILE, PuzzleMetadata, read_identifiers
 from trm.puzzles.manifest import fingerprint
 from trm.scoring.arc_checkpoint import SEQ_LEN, seq_len
@@ -243,7 +244,8 @@ def _newest(
     run: Path, opened: OpenedCheckpoint, kind: str | None, launches: Sequence[Mapping[str, Any]]
 ) -> RecordedScores | None:
     other_data = None
-    found = [file for name in EVALUATIONS for file in (run / name).glob(f"*/{SCORES}")]
+    files = [file for name in EVALUATIONS for file in (run / name).glob(f"*/{SCORES}")]
+    found = [file for file in files if not is_on_its_way(file.parent.name)]
     for file in sorted(found, key=lambda file: file.stat().st_mtime, reverse=True):
         try:
             scores = _read(file.parent)

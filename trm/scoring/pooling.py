@@ -5,16 +5,18 @@ evaluations). Here they are put together on purpose, from what is stored.
 """
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from trm.checksums import MANIFEST, write_manifest
 from trm.errors import UserError
 from trm.evaluation.arc_scores import ranking_in_words
 from trm.evaluation.arc_voting import ArcVoting
-from trm.evaluation.results import finish_folder
 from trm.evaluation.rollout_store import INDEX_FILE, RolloutStore
 from trm.evaluation.table import counted, percent, table
+from trm.folders import Kind, check_output, new_folder
 from trm.puzzles.loading import EvaluationData
 from trm.puzzles.manifest import fingerprint
 from trm.puzzles.selection import Selection
@@ -24,10 +26,31 @@ POOLED_FILE = "pooled.json"
 LONGEST_SCORES = 16 << 20  # bytes
 
 
-def pool(folders: Sequence[Path], data_paths: Sequence[str], ranked_by: str, output: Path | None) -> None:
+def _is_pooled(folder: Path) -> bool:
+    try:
+        return "pooled" in load_json(folder / POOLED_FILE, LONGEST_SCORES)
+    except (OSError, ValueError, TypeError):
+        return False
+
+
+POOLED = Kind(
+    "a pooled vote",
+    "|".join(map(re.escape, (POOLED_FILE, "submission.json", "outputs.jsonl", MANIFEST))),
+    _is_pooled,
+)
+
+
+def pool(
+    folders: Sequence[Path],
+    data_paths: Sequence[str],
+    ranked_by: str,
+    output: Path | None,
+    overwrite: bool = False,
+) -> None:
     """Let the stored answers of ARC evaluations vote together; write and print what comes out.
 
     data_paths: the test data; empty: the evaluations' own.  output: None: beside the first one.
+    overwrite: replace a pooled vote that is there.
 
     Raises:
         UserError: fewer than two evaluations, of different questions or confidences, or not of ARC.
@@ -37,6 +60,8 @@ def pool(folders: Sequence[Path], data_paths: Sequence[str], ranked_by: str, out
         raise UserError(
             f"--pool {' '.join(map(str, folders))}", "two or more different evaluations", "name another one"
         )
+    folder = output or folders[0].parent / f"pooled-{len(folders)}"
+    check_output(folder, POOLED, overwrite)
     told = [_told(folder) for folder in folders]
     _check_alike(folders, stores, told)
     data = _data(data_paths or told[0]["evaluated"]["data_paths"], stores[0])
@@ -51,19 +76,17 @@ def pool(folders: Sequence[Path], data_paths: Sequence[str], ranked_by: str, out
     for store in stores:
         for made in store.answers():
             voting.add(made.puzzle_identifiers, made.inputs, made.predictions[:, -1], made.confidence[:, -1])
-    folder = output or folders[0].parent / f"pooled-{len(folders)}"
     result = voting.result()
-    working = folder.with_name(f".{folder.name}.partial")
-    working.mkdir(parents=True, exist_ok=True)
     pooled = {
         "pooled": [str(name) for name in folders],
         "scores": result.scores,
         "counts": result.counts,
         "votes_ranked_by": ranking_in_words(ranked_by, told[0]["confidence_kind"]),
     }
-    (working / POOLED_FILE).write_text(json.dumps(pooled, indent=1) + "\n")
-    result.write(working)
-    finish_folder(working, folder)
+    with new_folder(folder, POOLED, overwrite) as working:
+        (working / POOLED_FILE).write_text(json.dumps(pooled, indent=1) + "\n")
+        result.write(working)
+        write_manifest(working)
     print(pooled_table(pooled))
     print(f"written to {folder}")
 

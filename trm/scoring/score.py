@@ -1,7 +1,6 @@
 """Score a checkpoint: answer a test split into files, then score the files. An interrupted evaluation goes on."""
 
 import hashlib
-import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -19,7 +18,7 @@ from trm.evaluation.details_table import details_table
 from trm.evaluation.evaluate import Evaluation, Rules, Scoring
 from trm.evaluation.memory import identifiers_to_feed
 from trm.evaluation.operations import operations_per_answer
-from trm.evaluation.results import finish_folder, write_results
+from trm.evaluation.results import write_results
 from trm.evaluation.rollout import StepProbe
 from trm.evaluation.rollout_store import RolloutStore
 from trm.evaluation.scores_table import scores_table
@@ -29,13 +28,13 @@ from trm.puzzles.manifest import fingerprint
 from trm.puzzles.progress import track
 from trm.scoring.batch_size import fitting_batch_size
 from trm.scoring.opened import OpenedCheckpoint, open_checkpoint
+from trm.scoring.place import EvaluationPlace
 from trm.scoring.request import ScoringRequest
 from trm.supervision import Supervision
 from trm.training.config import Supervisions
 from trm.training.guards import only_run
 
 MakeProbe = Callable[[Sequence[float], bool], StepProbe]  # of guidance scales, and whether margins are wanted
-UNFINISHED = ".unfinished"  # behind the name of an evaluation's folder
 
 
 def score(request: ScoringRequest, supervisions: Supervisions, make_probe: MakeProbe) -> None:
@@ -49,24 +48,22 @@ def score(request: ScoringRequest, supervisions: Supervisions, make_probe: MakeP
     ranks = join(request.device)
     try:
         job = ScoringJob(request, checkpoint, supervisions, ranks, make_probe)
-        ranks.first_decides(job.take_up)
-        with only_run(job.working, ranks):
+        ranks.first_decides(job.place.check)
+        with only_run(job.place.working, ranks):
+            ranks.first_decides(job.place.take_up)
             job.answer()
             evaluation = job.score() if ranks.is_first else None
         if evaluation is not None:
-            finish_folder(job.working, job.folder)
+            job.place.finish()
             print(scores_table(evaluation.scores))
             print(details_table(evaluation.scores))
-            print(f"written to {job.folder}")
+            print(f"written to {job.place.folder}")
     finally:
         ranks.close()
 
 
 class ScoringJob:
-    """One evaluation in the making.
-
-    folder: where it will be.  working: where it is until it is whole.
-    """
+    """One evaluation in the making."""
 
     def __init__(
         self,
@@ -95,29 +92,15 @@ class ScoringJob:
             confidence_kind(self.supervision, request), arc, request.ranked_by, True, request.save_outputs
         )
         Scoring(self.data, self.rules)  # what is missing is told before any answer is made
-        self.folder = request.output or checkpoint.results_folder(request.suffix)
-        self.working = self.folder.with_name(self.folder.name + UNFINISHED)
+        folder = request.output or checkpoint.results_folder(request.suffix)
         self.asked = asked(request, checkpoint, self.data, self.supervision)
+        self.place = EvaluationPlace(folder, self.asked, self.data.set_sizes, request.overwrite)
         self.store: RolloutStore | None = None  # on the first rank, once its bytes were checked
-
-    def take_up(self) -> None:
-        """Put a finished evaluation of the same request back to work, or put away what is there if told to.
-
-        Raises:
-            UserError: what is there belongs to another request.
-        """
-        if self.request.overwrite:
-            shutil.rmtree(self.folder, ignore_errors=True)
-            shutil.rmtree(self.working, ignore_errors=True)
-        place = self.working if self.working.exists() else self.folder
-        RolloutStore.matching(place, self.asked, self.data.set_sizes)  # before anything is moved
-        if self.folder.exists() and not self.working.exists():
-            self.folder.rename(self.working)
 
     def answer(self) -> None:
         """Make the answers that are not there yet; every rank takes part."""
         if self.ranks.is_first:
-            self.store = RolloutStore.resume(self.working, self.asked, self.data.set_sizes)
+            self.store = RolloutStore.resume(self.place.working, self.asked, self.data.set_sizes)
         store = self.store
         done = self.ranks.broadcast_object(store.done if store is not None else 0)
         if done == self.data.total_examples:
@@ -157,7 +140,7 @@ class ScoringJob:
             cost=self._cost(store),
             evaluated=described(self.request, self.checkpoint),
         )
-        write_results(self.working, evaluation)
+        write_results(self.place.working, evaluation)
         return evaluation
 
     def _respondent(self) -> Respondent:

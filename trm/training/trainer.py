@@ -9,7 +9,7 @@ from typing import Any
 
 from trm.distributed import Ranks
 from trm.energy import EnergyMeter
-from trm.errors import report
+from trm.errors import UserError, report
 from trm.evaluation.arc_outputs import ARC_SCORES
 from trm.evaluation.baselines import best_baseline
 from trm.evaluation.evaluate import Evaluation, Evaluator
@@ -206,11 +206,12 @@ class Trainer:
         folder = self.run_directory.evaluation(self.step)
         try:
             write_evaluation(folder, evaluation)
-        except OSError as refused:
+        except (OSError, UserError) as refused:
+            problem = refused.given if isinstance(refused, UserError) else str(refused)
             report(
-                f"the evaluation {folder} was not written: {refused}",
+                f"the evaluation {folder} was not written: {problem}",
                 "training goes on; its scores are in the records",
-                "make room",
+                "make room, or move away what is in its place",
             )
 
     def watched(self, batches: Any) -> Iterator[Any]:
