@@ -12,6 +12,7 @@ from pathlib import Path
 from trm.errors import UserError
 from trm.untrusted import open_regular, shown
 
+DAMAGED = ".damaged"  # behind a file's name
 _LARGEST = 256 << 20  # bytes of a file that is searched for a mark
 
 
@@ -68,6 +69,22 @@ def not_plain(file: Path) -> UserError:
         "plain files: nothing is written through a link, and no pipe is waited for",
         "see what it is and who made it; move it away, or choose another place",
     )
+
+
+def set_aside(file: Path) -> Path:
+    """Give a damaged file another name, which nothing has yet, and return it."""
+    aside = name_aside(file)
+    file.rename(aside)
+    return aside
+
+
+def name_aside(file: Path) -> Path:
+    """A name for a damaged file, or a copy of it, that nothing has yet."""
+    aside, number = file.with_name(file.name + DAMAGED), 1
+    while os.path.lexists(aside):
+        number += 1
+        aside = file.with_name(f"{file.name}{DAMAGED}-{number}")
+    return aside
 
 
 def mark(kind: str) -> str:

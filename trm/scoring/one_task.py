@@ -14,6 +14,7 @@ from trm.distributed import Ranks, join
 from trm.errors import UserError
 from trm.evaluation.arc_outputs import outputs_table
 from trm.evaluation.table import table
+from trm.puzzles.arc_sources import Task
 from trm.puzzles.progress import track
 from trm.scoring.adaptation import AdaptationSettings, adapt
 from trm.scoring.answering import answer_task
@@ -23,7 +24,7 @@ from trm.scoring.grid_drawing import colour_depth, drawing
 from trm.scoring.opened import OpenedCheckpoint, open_checkpoint
 from trm.scoring.task_file import read_task
 from trm.scoring.task_puzzles import puzzles_of
-from trm.scoring.task_results import Answered, file_name
+from trm.scoring.task_results import Answered, answer_folder
 from trm.supervision import Supervision
 from trm.training.config import Supervisions
 from trm.training.weights import PUZZLE_ROWS
@@ -74,11 +75,12 @@ def run_task(request: TaskRequest, supervisions: Supervisions) -> None:
     try:
         _check_alone(ranks)
         checkpoint = open_checkpoint(request.target, supervisions, request.config, request.weights)
-        answered = answer_request(request, checkpoint, supervisions, ranks)
+        canvas = canvas_of(checkpoint, request.data_paths or checkpoint.data_paths)
+        task = read_task(request.task, canvas)
+        folder = answer_folder(request.output, checkpoint.results_folder("").parent, task.name)
+        answered = answer_request(request, task, canvas, checkpoint, supervisions, ranks)
     finally:
         ranks.close()
-    parent = request.output or checkpoint.results_folder("").parent
-    folder = parent / f"task_{file_name(answered.answer.task.name)}"
     answered.write(folder)
     width = shutil.get_terminal_size().columns
     print(drawing(answered.answer, width, colour_depth(sys.stdout, os.environ)), end="\n\n")
@@ -87,15 +89,18 @@ def run_task(request: TaskRequest, supervisions: Supervisions) -> None:
 
 
 def answer_request(
-    request: TaskRequest, checkpoint: OpenedCheckpoint, supervisions: Supervisions, ranks: Ranks
+    request: TaskRequest,
+    task: Task,
+    canvas: int,
+    checkpoint: OpenedCheckpoint,
+    supervisions: Supervisions,
+    ranks: Ranks,
 ) -> Answered:
-    """Read the task, fit its embeddings if asked to, and answer it.
+    """Fit the task's embeddings if asked to, and answer it on a canvas of this side.
 
     Raises:
-        UserError: a task that cannot be read, or that the checkpoint cannot answer.
+        UserError: a task that the checkpoint cannot answer.
     """
-    canvas = canvas_of(checkpoint, request.data_paths or checkpoint.data_paths)
-    task = read_task(request.task, canvas)
     rows = checkpoint.weights.get(PUZZLE_ROWS)
     known = known_puzzles(checkpoint, request.data_paths) if request.embedding in ("auto", "own") else {}
     wanted = AUGMENTATIONS if request.augmentations is None else request.augmentations

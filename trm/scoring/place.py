@@ -32,7 +32,7 @@ from trm.folders import (
     refusal,
     tidy,
 )
-from trm.training.run_lock import LOCK
+from trm.training.lock_file import LOCK
 
 UNFINISHED = ".unfinished"  # behind the name of an evaluation's folder
 SCORED = "scored"  # where a run's evaluations go

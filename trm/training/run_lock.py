@@ -14,9 +14,8 @@ from pathlib import Path
 from types import TracebackType
 
 from trm.errors import UserError, report
-from trm.training.lock_file import Holder, Seen, create, exclusively, look
+from trm.training.lock_file import LOCK, Holder, Seen, create, exclusively, look
 
-LOCK = "lock.json"
 TOUCH_SECONDS = 20.0
 WAIT_SECONDS = 120.0  # several touches, also through the caches of a network file system
 
@@ -82,7 +81,7 @@ class RunLock:
             if found is None or found.holder is None or found.holder.token != self._mine.token:
                 self._lose(found)
                 return
-            os.utime(self.file)
+            os.utime(self.file, follow_symlinks=False)
         except OSError as error:  # a file system that is away for a while
             print(f"{self.file} could not be touched: {error.strerror}", file=sys.stderr, flush=True)
 
