@@ -11,7 +11,8 @@ from typing import Any
 import yaml
 
 from trm.publishing.card_metrics import Metric, metrics
-from trm.publishing.recorded import Recorded, RecordedScores, ScoredData, is_of_own_data
+from trm.publishing.recorded import Recorded
+from trm.publishing.recorded_scores import RecordedScores, ScoredData, is_of_own_data
 from trm.scoring.opened import OpenedCheckpoint
 from trm.training.weights import PUZZLE_ROWS
 from trm.untrusted import shown

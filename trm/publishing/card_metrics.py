@@ -7,7 +7,7 @@ from typing import Any
 
 from trm.evaluation.intervals import bootstrap_interval, wilson_interval
 from trm.evaluation.table import NOT_ESTIMABLE, percent, percent_range
-from trm.publishing.recorded import RecordedScores
+from trm.publishing.recorded_scores import RecordedScores
 from trm.randomness import numpy_generator
 from trm.untrusted import shown
 

@@ -21,7 +21,7 @@ SCRIPT_FILE, NOTEBOOK_FILE = "solve.py", "solve.ipynb"
 FILES = (EXPORTED_WEIGHTS, EXPORTED_CONFIG, IDENTIFIERS_FILE, SCRIPT_FILE, NOTEBOOK_FILE, CARD)
 NAMES = (*map(re.escape, FILES), r"[\w.+-]+\.whl")  # of a package's files; wheels may have been added
 # what answering imports of other projects
-NEEDED = ("torch", "numpy", "scipy", "omegaconf", "PyYAML", "safetensors", "tqdm")
+NEEDED = ("torch", "numpy", "scipy", "omegaconf", "PyYAML", "safetensors", "tqdm", "mpmath")
 CELL = "# %%\n"
 SCRIPT = '''\
 """Answer the ARC tasks of a competition with the packaged model and write submission.json. Needs no network.
@@ -46,13 +46,23 @@ from pathlib import Path
 STARTED = time.monotonic()
 KAGGLE = Path("/kaggle/input")
 IN_NOTEBOOK = "__file__" not in globals()
-PACKAGE = next(KAGGLE.rglob("solve.py")).parent if IN_NOTEBOOK else Path(__file__).resolve().parent
+
+
+def attached(name):
+    """The newest of the files of this name that were added to the notebook."""
+    files = sorted(KAGGLE.rglob(name))
+    if not files:
+        sys.exit(f"error: no {name} below {KAGGLE}\\n  to do:   add this package and the competition's data as inputs")
+    return files[-1]
+
+
+PACKAGE = attached("dis_trm-*.whl").parent if IN_NOTEBOOK else Path(__file__).resolve().parent
 ARGUMENTS = sys.argv[1:]
 
 # %%
 # In a notebook a valid submission is there before anything is installed: two fallback grids for each test input.
 if IN_NOTEBOOK:
-    TASKS = max(KAGGLE.rglob("arc-agi_test_challenges.json"))
+    TASKS = attached("arc-agi_test_challenges.json")
     FALLBACK = {"attempt_1": [[0, 0], [0, 0]], "attempt_2": [[0, 0], [0, 0]]}
     EMPTY = {name: [FALLBACK] * len(task["test"]) for name, task in json.loads(TASKS.read_text()).items()}
     Path("submission.json.partial").write_text(json.dumps(EMPTY))

@@ -14,7 +14,8 @@ from trm.errors import UserError
 from trm.publishing.card import MISSING, model_card, without_paths
 from trm.publishing.card_metrics import metrics
 from trm.publishing.exporting import ExportRequest, export
-from trm.publishing.recorded import RecordedScores, recorded
+from trm.publishing.recorded import recorded
+from trm.publishing.recorded_scores import RecordedScores
 from trm.scoring.opened import OpenedCheckpoint, open_checkpoint
 
 LIMITS = {
@@ -23,6 +24,7 @@ LIMITS = {
     "augmentations": 5,
     "supervision_steps": 64,
     "identifiers": "blank",
+    "confidence": "all-cells",
 }
 
 

@@ -118,7 +118,7 @@ def test_the_notebook_writes_a_valid_submission_before_it_installs_anything(
         (tmp_path / "input" / name).mkdir(parents=True)
     (tmp_path / "input/arc-prize-2025/arc-agi_test_challenges.json").write_text("{}")
     (tmp_path / "input/arc-prize-2026/arc-agi_test_challenges.json").write_text(json.dumps(CHALLENGES))
-    (tmp_path / "input/model/solve.py").write_text(SCRIPT)
+    (tmp_path / "input/model/dis_trm-1-py3-none-any.whl").write_text("")
     before, after = SCRIPT.split("# The wheels of the package")
     assert "pip" not in before
     assert "run(PACKAGE" in after
@@ -129,3 +129,13 @@ def test_the_notebook_writes_a_valid_submission_before_it_installs_anything(
     assert names["ARGUMENTS"][:2] == ["--input", str(names["TASKS"])]
     assert names["TASKS"].parent.name == "arc-prize-2026"
     assert names["PACKAGE"].name == "model"
+
+
+@pytest.mark.parametrize("there", ["dis_trm-1-py3-none-any.whl", "arc-agi_test_challenges.json"])
+def test_the_notebook_says_what_was_not_added_to_it(package: Path, tmp_path: Path, there: str) -> None:
+    (tmp_path / "input").mkdir()
+    (tmp_path / "input" / there).write_text("{}")
+    before = SCRIPT.split("# The wheels of the package")[0].replace("/kaggle/input", str(tmp_path / "input"))
+    with pytest.raises(SystemExit, match=r"error: no (arc-agi_test|dis_trm-).*\n  to do:   add this package"):
+        exec(before, {})
+    assert not Path("submission.json").exists()
