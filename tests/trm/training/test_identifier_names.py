@@ -11,8 +11,8 @@ from safetensors.torch import load_file
 
 from dis_trm.guidance import GuidanceProbe
 from tests.models import act, network
-from tests.runs import build_small_arc
-from tests.trm.training.test_every_preset import run
+from tests.runs import build_small_arc, command, finish
+from tests.trm.training.test_every_preset import LENGTH, run
 from train_arc_tiny_corrupt import SUPERVISIONS
 from trm.errors import UserError
 from trm.model import PuzzleShape, TinyRecursiveModel
@@ -95,6 +95,21 @@ def test_a_run_started_from_another_dataset_s_takes_the_rows_of_the_same_names(
     assert f"{shared} of the dataset's {len(wanted) - 1} puzzle embeddings matched by name" in said
     started = expected(table(trained, 3), names, wanted)
     torch.testing.assert_close(table(tmp_path / "next", 1), started, rtol=0, atol=1e-6)
+
+
+@pytest.mark.long
+def test_a_table_that_ranks_share_is_matched_by_name_as_well(
+    trained: Path, dataset: Path, rebuilt: Path, tmp_path: Path
+) -> None:
+    place = (f"data_paths=[{rebuilt}]", "checkpoint_path=next", f"load_checkpoint={trained}", "evaluators=[]")
+    few = (*LENGTH, "max_steps=1", "puzzle_emb_lr=0", "shard_puzzle_emb=True")
+    said = finish(command("train_arc_tiny_corrupt.py", *place, *few, ranks=2), tmp_path)
+    assert said.count("puzzle embeddings matched by name") == 1
+    started = expected(table(trained, 3), read_identifiers(dataset), read_identifiers(rebuilt))
+    torch.testing.assert_close(table(tmp_path / "next", 1), started, rtol=0, atol=1e-6)
+    assert json.loads(
+        (tmp_path / "next/checkpoints/step_1/identifiers.json").read_text()
+    ) == read_identifiers(rebuilt)
 
 
 def test_an_evaluation_on_a_rebuilt_dataset_uses_each_puzzle_s_own_row(
