@@ -12,7 +12,7 @@ from matplotlib.ticker import EngFormatter
 from numpy.typing import NDArray
 
 from analysis import style
-from analysis.reading.evaluations import Evaluation, TaskScores
+from analysis.reading.evaluations import COPIED, Evaluation, TaskScores
 from analysis.reading.run_directory import Run
 from trm.evaluation.intervals import wilson_interval
 from trm.evaluation.scorers.base import SOLVED
@@ -21,7 +21,7 @@ SMOOTHED_SHARE = 20  # a running mean spans one part in 20 of the records
 
 
 def learning_curves(run: Run) -> Figure:
-    """Draw four panels over training steps; dashed lines are the scores of copying the question."""
+    """Draw four panels over training steps; dashed lines are the best scores that need no learning."""
     with style.applied():
         fig = Figure(figsize=(10.4, 6.2), layout="constrained")
         (loss, train_cells), (test_cells, solved) = fig.subplots(2, 2, sharex=True)
@@ -99,27 +99,28 @@ def _draw_test_cells(axes: Axes, run: Run) -> None:
     last, first = ([scores.cell_accuracy[step] for scores in evaluations] for step in (-1, 0))
     _draw_scores(axes, steps, last, f"after step {len(run.evaluation.cell_accuracy)}", 0)
     _draw_scores(axes, steps, first, "after step 1", 1)
-    _draw_copy(axes, [run.evaluation.copy_cell])
+    _draw_baseline(axes, run.evaluation.best_baseline("cell_accuracy"))
     style.shares_as_percent(axes)
     axes.legend(loc="best")
 
 
 def _draw_solved(axes: Axes, run: Run) -> None:
     last, evaluations = run.evaluation, run.evaluations
-    title, copied = "Test: solved", [last.copy_exact]
+    title, baselines = "Test: solved", [last.best_baseline("exact_accuracy")]
     steps = [scores.step for scores in evaluations]
     exact = [scores.exact_accuracy[-1] for scores in evaluations]
     _draw_scores(axes, steps, exact, "augmented inputs" if last.is_arc else "whole examples", 0)
     if last.is_arc:
         title += " (outputs with Wilson 95 % intervals)"
-        copied.append(last.copy_arc_scores["ARC/pass@1"])
+        baselines.append((COPIED, last.copy_arc_scores["ARC/pass@1"]))
         _draw_outputs(axes, evaluations)
     elif last.scored_tasks:
         title += " (with Wilson 95 % intervals)"
         _draw_tasks(axes, evaluations, last.scored_tasks)
+        baselines += _solved_without_learning(last)
     axes.set_title(title)
     axes.set_ylabel("share solved")
-    _draw_copy(axes, copied)
+    _draw_baseline(axes, max(baselines, key=lambda one: one[1]))
     style.from_zero(axes)
     style.shares_as_percent(axes)
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
@@ -165,6 +166,14 @@ def _draw_shares(axes: Axes, counts: Mapping[int, tuple[int, int]], label: str, 
     axes.vlines(steps, low, high, colors=colour, alpha=0.5, linewidth=1)  # all there is for one evaluation
 
 
-def _draw_copy(axes: Axes, shares: Sequence[float]) -> None:
-    """Draw the highest score that copying the question gets among those the panel shows."""
-    axes.axhline(max(shares), label="copy the input", **style.BASELINE)
+def _solved_without_learning(last: Evaluation) -> list[tuple[str, float]]:
+    shares = [
+        (name, task.baseline_share(name, SOLVED)) for task in last.scored_tasks for name in last.baselines
+    ]
+    return [(name, share) for name, share in shares if share is not None]
+
+
+def _draw_baseline(axes: Axes, baseline: tuple[str, float]) -> None:
+    """Draw the highest score without learning among those the panel shows."""
+    name, share = baseline
+    axes.axhline(share, label=name, **style.BASELINE)

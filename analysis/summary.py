@@ -27,7 +27,7 @@ NOT_MEASURED = "–"
 
 
 def summary(run: Run) -> str:
-    """Return the summary as text: what ran, the scores beside those of copying the question, each step."""
+    """Return the summary as text: what ran, the scores beside those that need no learning, each step."""
     parts = [_heading(run), _scores(run), _notes(run), _steps(run.evaluation)]
     return "\n\n".join(part for part in parts if part)
 
@@ -72,14 +72,19 @@ def _training_line(run: Run) -> str:
 
 def _scores(run: Run) -> str:
     last = run.evaluation
-    rows = [("", "model", "copy the input")]
+    baselines = last.baselines
+    rows: list[Sequence[str]] = [("", "model", *baselines)]
+    nothing = [NOT_MEASURED] * len(last.training_baselines)
     if last.is_arc:
-        rows += [_pass_row(run, attempts) for attempts in (1, 2)]
-        rows += [_outputs_row(last, attempts) for attempts in (1, 2)]
-    rows += [row for task in last.scored_tasks for row in _verdict_rows(task, _prefix(last, task))]
+        rows += [(*_pass_row(run, attempts), *nothing) for attempts in (1, 2)]
+        rows += [(*_outputs_row(last, attempts), *nothing) for attempts in (1, 2)]
+    for task in last.scored_tasks:
+        rows += _verdict_rows(task, _prefix(last, task), list(baselines))
+    cells = (percent(one.cell_accuracy) for one in baselines.values())
+    whole = (percent(one.exact_accuracy) for one in baselines.values())
     rows += [
-        ("cells right", percent(last.cell_accuracy[-1]), percent(last.copy_cell)),
-        ("whole examples right", percent(last.exact_accuracy[-1]), percent(last.copy_exact)),
+        ("cells right", percent(last.cell_accuracy[-1]), *cells),
+        ("whole examples right", percent(last.exact_accuracy[-1]), *whole),
     ]
     best = last.best_exact_match
     if best is None:
@@ -88,13 +93,14 @@ def _scores(run: Run) -> str:
     return table([(*row, beside.get(row[0], "")) for row in rows], indent="  ")
 
 
-def _verdict_rows(task: TaskScores, prefix: str) -> list[tuple[str, str, str]]:
+def _verdict_rows(task: TaskScores, prefix: str, baselines: Sequence[str]) -> list[Sequence[str]]:
     """How many answers got each verdict of the dataset's scorer, "solved" first."""
-    names = sorted(task.verdicts, key=lambda name: name != SOLVED)
-    return [
-        (prefix + name.replace("_", " "), counted(task.verdicts[name], task.examples), NOT_MEASURED)
-        for name in names
-    ]
+    rows: list[Sequence[str]] = []
+    for name in sorted(task.verdicts, key=lambda name: name != SOLVED):
+        beside = (task.baseline_share(baseline, name) for baseline in baselines)
+        shares = (NOT_MEASURED if share is None else percent(share) for share in beside)
+        rows.append((prefix + name.replace("_", " "), counted(task.verdicts[name], task.examples), *shares))
+    return rows
 
 
 def _prefix(last: Evaluation, task: TaskScores) -> str:

@@ -29,12 +29,26 @@ def comparison(runs: Sequence[Run]) -> str:
     rows += [_solved_row(runs, place) for place in range(len(shared_tasks(runs)))]
     rows += [
         ("cells right", lambda run: percent(run.evaluation.cell_accuracy[-1])),
-        ("cells right, copying the input", lambda run: percent(run.evaluation.copy_cell)),
+        *_baseline_rows(runs, "cells right", "cell_accuracy"),
         ("whole examples right", lambda run: percent(run.evaluation.exact_accuracy[-1])),
-        ("whole examples right, copying", lambda run: percent(run.evaluation.copy_exact)),
+        *_baseline_rows(runs, "whole examples right", "exact_accuracy"),
     ]
     cells = [["", *(run.name for run in runs)], *([name, *map(value, runs)] for name, value in rows)]
     return "\n\n".join([table(cells), *differences(runs)])
+
+
+def _baseline_rows(runs: Sequence[Run], title: str, score: str) -> list[tuple[str, Callable[[Run], str]]]:
+    """What needs no learning, as far as a run knows."""
+
+    def share(name: str) -> Callable[[Run], str]:
+        return lambda run: (
+            percent(getattr(run.evaluation.baselines[name], score))
+            if name in run.evaluation.baselines
+            else "–"
+        )
+
+    names = dict.fromkeys(name for run in runs for name in run.evaluation.baselines)
+    return [(f"{title}, {name}", share(name)) for name in names]
 
 
 def _arc_rows() -> list[tuple[str, Callable[[Run], str]]]:

@@ -47,12 +47,8 @@ def steps_figure(methods: Sequence[Method], heading: str, width: float = panels.
             for method in methods:
                 if distances[method.name]:
                     panels.draw_seeds(every[-1], method, _calls(method), distances[method.name], None)
-        copied = [
-            sorted({score(one) for method in methods for one in method.evaluations})
-            for score in (lambda one: one.copy_cell, lambda one: one.copy_exact)
-        ]
-        for axes, shares_of_copying in zip(every, copied, strict=False):
-            _draw_copied(axes, shares_of_copying)
+        for axes, score in zip(every, ("cell_accuracy", "exact_accuracy"), strict=False):
+            _draw_baselines(axes, score, methods)
         _draw_best(every[1], methods)
         for axes in every:
             panels.logarithmic(axes)
@@ -90,6 +86,10 @@ def _draw_best(axes: Axes, methods: Sequence[Method]) -> None:
         axes.axhline(share, label="best possible exact match", **{**style.BASELINE, "linestyle": ":"})
 
 
-def _draw_copied(axes: Axes, shares: Sequence[float]) -> None:
-    for index, copied in enumerate(shares):
-        axes.axhline(copied, label="" if index else "copy the input", **style.BASELINE)
+def _draw_baselines(axes: Axes, score: str, methods: Sequence[Method]) -> None:
+    """The best of what needs no learning, of each test data once."""
+    best = {one.best_baseline(score) for method in methods for one in method.evaluations}
+    labelled: set[str] = set()
+    for name, share in sorted(best):
+        axes.axhline(share, label="" if name in labelled else name, **style.BASELINE)
+        labelled.add(name)

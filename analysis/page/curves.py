@@ -100,7 +100,8 @@ def _test_cells(run: Run) -> Json:
         line("after the last step", steps, last, look=0, dots=True),
         line("after step 1", steps, first, look=1, dots=True),
     ]
-    level = {"name": "copy the input", "y": finite(run.evaluation.copy_cell, DIGITS)}
+    name, share = run.evaluation.best_baseline("cell_accuracy")
+    level = {"name": name, "y": finite(share, DIGITS)}
     return _by_training("Test: cells right", "cells right", lines, share=True, level=level)
 
 
@@ -159,7 +160,8 @@ def _accuracy_by_calls(evaluation: Evaluation) -> Json:
         found = [(x, right, task.examples) for x, right in zip(calls, task.solved_per_step, strict=False)]
         name = SOLVED if len(evaluation.scored_tasks) == 1 else f"{SOLVED}, {task.dataset}"
         lines.append(_counted_line(name, found, look))
-    level = {"name": "cells, copying the input", "y": finite(evaluation.copy_cell, DIGITS)}
+    name, share = evaluation.best_baseline("cell_accuracy")
+    level = {"name": f"cells, {name}", "y": finite(share, DIGITS)}
     return {
         "title": "Accuracy by the network calls spent",
         "x": "network calls",

@@ -24,11 +24,13 @@ Row = Sequence[str]
 
 
 def scores_table(evaluation: Evaluation, outputs: Sequence[OutputRecord]) -> Table:
-    """The scores beside what copying the input scores; outputs: of ARC, where they are of this evaluation."""
+    """The scores beside those that need no learning; outputs: of ARC, where they are of this evaluation."""
     rows = [*_arc_rows(evaluation, outputs), *_verdict_rows(evaluation)]
-    cells, copied = percent(evaluation.cell_accuracy[-1]), percent(evaluation.copy_cell)
-    rows += [("cells right", cells, UNKNOWN, copied, UNKNOWN), _exact_row(evaluation)]
-    head = ["score", "model", "95 % interval", "copy the input", "best possible"]
+    free = evaluation.baselines
+    beside = [percent(one.cell_accuracy) for one in free.values()]
+    cells = ("cells right", percent(evaluation.cell_accuracy[-1]), UNKNOWN, *beside, UNKNOWN)
+    rows += [cells, _exact_row(evaluation)]
+    head = ["score", "model", "95 % interval", *free, "best possible"]
     if all(row[-1] == UNKNOWN for row in rows):
         head, rows = head[:-1], [row[:-1] for row in rows]
     return Table("Scores", head, rows)
@@ -121,7 +123,9 @@ def _verdict_rows(evaluation: Evaluation) -> list[Row]:
         prefix = f"{task.dataset}: " if len(evaluation.scored_tasks) > 1 else ""
         for name in sorted(task.verdicts, key=lambda name: name != SOLVED):
             count = task.verdicts[name]
-            rows.append((prefix + name.replace("_", " "), *_counted(count, task.examples), UNKNOWN, UNKNOWN))
+            shares = (task.baseline_share(baseline, name) for baseline in evaluation.baselines)
+            beside = (UNKNOWN if share is None else percent(share) for share in shares)
+            rows.append((prefix + name.replace("_", " "), *_counted(count, task.examples), *beside, UNKNOWN))
     return rows
 
 
@@ -131,22 +135,24 @@ def _exact_row(evaluation: Evaluation) -> Row:
     name = "augmented inputs right" if evaluation.is_arc else "whole examples right"
     right = round(share * evaluation.examples)
     model = (percent(share), UNKNOWN) if evaluation.is_arc else _counted(right, evaluation.examples)
-    return (name, *model, percent(evaluation.copy_exact), UNKNOWN if best is None else percent(best))
+    beside = (percent(one.exact_accuracy) for one in evaluation.baselines.values())
+    return (name, *model, *beside, UNKNOWN if best is None else percent(best))
 
 
 def _arc_rows(evaluation: Evaluation, outputs: Sequence[OutputRecord]) -> list[Row]:
     rows: list[Row] = []
+    rest = [UNKNOWN] * (len(evaluation.training_baselines) + 1)
     for name, score in evaluation.arc_scores.items():
         copied = evaluation.copy_arc_scores.get(name)
         interval = _over_tasks(outputs, name)
-        rows.append((name, percent(score), interval, UNKNOWN if copied is None else percent(copied), UNKNOWN))
+        rows.append((name, percent(score), interval, UNKNOWN if copied is None else percent(copied), *rest))
     for attempts in (1, 2):
         key = f"outputs_correct@{attempts}"
         if key in evaluation.counts:
             copied = evaluation.copy_counts.get(key)
             model = _counted(evaluation.counts[key], evaluation.counts["outputs"])
             name = f"outputs right, {attempts} attempt{'s' * (attempts > 1)}"
-            rows.append((name, *model, UNKNOWN if copied is None else str(copied), UNKNOWN))
+            rows.append((name, *model, UNKNOWN if copied is None else str(copied), *rest))
     return rows
 
 

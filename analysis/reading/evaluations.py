@@ -8,12 +8,22 @@ import numpy as np
 
 from analysis.reading.run_files import mapping, number, numbers, text, unreadable, whole, wholes
 from trm.errors import UserError
+from trm.evaluation.baselines import BASELINES, COPY
 from trm.evaluation.scorers.registry import SCORERS, scorer_of
 from trm.puzzles.manifest import About
 from trm.untrusted import shown
 
 NEEDS_LIBRARY = "reasoning_gym"  # a scorer whose library need not be where the report is made
+COPIED = BASELINES[COPY]
 METHODS = {"act": "TRM", "trm": "TRM", "dis": "DIS"}  # of a supervision
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What an answer that needs no learning scores; shares lie in [0, 1]."""
+
+    cell_accuracy: float
+    exact_accuracy: float
 
 
 @dataclass(frozen=True)
@@ -22,6 +32,7 @@ class TaskScores:
 
     scorer: "" for datasets without one; verdicts and solved_per_step are empty then.
     examples: judged.  verdicts: how many answers of the last step got each.  solved_per_step: `[S]` counts.
+    baselines: verdicts on answers that need no learning, by their names; empty in runs of before they were counted.
     """
 
     dataset: str
@@ -32,6 +43,7 @@ class TaskScores:
     examples: int
     verdicts: dict[str, int]
     solved_per_step: list[int]
+    baselines: dict[str, dict[str, int]] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -45,6 +57,11 @@ class TaskScores:
         """The share of whole examples right that can be expected at best, where the dataset knows it."""
         best = self.facts.get("best_exact_match")
         return None if best is None else float(best)
+
+    def baseline_share(self, baseline: str, verdict: str) -> float | None:
+        """The share of examples on which a baseline gets a verdict; None where it is not known."""
+        count = self.baselines.get(baseline, {}).get(verdict)
+        return None if count is None else count / self.examples
 
     @property
     def solved_shares(self) -> list[float]:
@@ -64,7 +81,8 @@ class Evaluation:
     hamming: scored tokens of an example that are wrong, after each supervision step.
     changed: share of scored tokens that differ between a step and the next; S − 1 entries.
     seq_len, vocab_size: of the puzzles.
-    hamming, changed, lm_loss (of an example), seq_len and vocab_size may be missing: empty, None.
+    training_baselines: scores of the training set's most common answer and tokens, by name.
+    hamming, changed, lm_loss (of an example), seq_len, vocab_size and training_baselines may be missing: empty, None.
     """
 
     step: int
@@ -89,6 +107,18 @@ class Evaluation:
     lm_loss: float | None = None
     seq_len: int | None = None
     vocab_size: int | None = None
+    training_baselines: dict[str, Baseline] = field(default_factory=dict)
+
+    @property
+    def baselines(self) -> dict[str, Baseline]:
+        """Copying the input, and the training set's most common answer and tokens where they are known, by name."""
+        return {COPIED: Baseline(self.copy_cell, self.copy_exact), **self.training_baselines}
+
+    def best_baseline(self, score: str) -> tuple[str, float]:
+        """The baseline with the highest cell_accuracy or exact_accuracy, the first of equals: its name and share."""
+        shares = {name: float(getattr(one, score)) for name, one in self.baselines.items()}
+        best = max(shares, key=lambda name: shares[name])
+        return best, shares[best]
 
     @property
     def is_arc(self) -> bool:
@@ -150,6 +180,7 @@ class Evaluation:
                 lm_loss=None if record.get("lm_loss") is None else number(record, "lm_loss", source),
                 seq_len=whole(puzzle, "seq_len", source) if puzzle else None,
                 vocab_size=whole(puzzle, "vocab_size", source) if puzzle else None,
+                training_baselines=_baselines(record, source),
             )
         except KeyError as missing:
             raise unreadable(f"{source} has no key {missing}") from None
@@ -168,6 +199,22 @@ def _each(read: Any, record: Mapping[str, Any], key: str, source: str) -> dict[s
     return {shown(name): read(values, name, source) for name in values}
 
 
+def _baselines(record: Mapping[str, Any], source: str) -> dict[str, Baseline]:
+    told = mapping({"baselines": {}, **record}, "baselines", source)
+    return {
+        said: Baseline(
+            *(number(mapping(told, name, source), key, source) for key in ("cell_accuracy", "exact_accuracy"))
+        )
+        for name, said in BASELINES.items()
+        if name in told
+    }
+
+
+def _task_baselines(record: Mapping[str, Any], source: str) -> dict[str, dict[str, int]]:
+    told = mapping({"baselines": {}, **record}, "baselines", source)
+    return {said: _each(whole, told, name, source) for name, said in BASELINES.items() if name in told}
+
+
 def _task_scores(record: Mapping[str, Any], source: str) -> TaskScores:
     task = TaskScores(
         dataset=text(record, "dataset", source),
@@ -178,6 +225,7 @@ def _task_scores(record: Mapping[str, Any], source: str) -> TaskScores:
         examples=whole(record, "examples", source),
         verdicts=_each(whole, record, "verdicts", source),
         solved_per_step=wholes(record, "solved_per_step", source),
+        baselines=_task_baselines(record, source),
     )
     if task.scorer in SCORERS and task.scorer != NEEDS_LIBRARY:  # pictures are made of the same facts
         scorer_of(About(task.dataset, task.version, task.protocol, task.scorer, task.facts))

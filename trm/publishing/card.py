@@ -184,7 +184,11 @@ def _scores(opened: OpenedCheckpoint, known: Recorded, found: list[Metric]) -> s
         *([f"Votes are ranked by {_code(ranking)}."] if ranking else []),
         *(f"Asked otherwise than usual: {key.replace('_', ' ')} {_code(v)}." for key, v in limits.items()),
     ]
-    rows = ["| score | | 95 % interval |", "|---|---|---|", *(one.row() for one in found)]
+    rows = [
+        "| score | | 95 % interval | without learning |",
+        "|---|---|---|---|",
+        *(one.row() for one in found),
+    ]
     return "\n".join(lines) + "\n\n" + "\n".join(rows)
 
 

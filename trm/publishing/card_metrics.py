@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from trm.evaluation.baselines import ANSWER, BASELINES, COPY, TOKENS
 from trm.evaluation.intervals import bootstrap_interval, wilson_interval
 from trm.evaluation.table import NOT_ESTIMABLE, percent, percent_range
 from trm.publishing.recorded_scores import RecordedScores
@@ -12,6 +13,7 @@ from trm.randomness import numpy_generator
 from trm.untrusted import shown
 
 PASS_KS = (1, 2, 5, 10, 100, 1000)
+NOT_KNOWN = "not known"
 DEPENDENT = "none: augmentations of a task are not independent"
 
 
@@ -20,16 +22,18 @@ class Metric:
     """A share in [0, 1].
 
     kind: for the hub's index.  name: in words.  interval: 95 %, or why there is none.
+    beside: what answers score that need no learning, in words; "" where it is not known.
     """
 
     kind: str
     name: str
     value: float
     interval: str
+    beside: str = ""
 
     def row(self) -> str:
         """Of a table."""
-        return f"| {self.name} | {percent(self.value)} | {self.interval} |"
+        return f"| {self.name} | {percent(self.value)} | {self.interval} | {self.beside or NOT_KNOWN} |"
 
 
 def metrics(scores: RecordedScores) -> list[Metric]:
@@ -44,10 +48,15 @@ def _arc(scores: RecordedScores) -> Iterator[Metric]:
     for k in PASS_KS:
         value, shares = _share(content, "scores", f"ARC/pass@{k}"), scores.task_shares(k)
         if value is not None:
-            yield Metric(f"pass@{k}", f"pass@{k}, mean over tasks", value, _over_tasks(shares, k))
+            copied = _share(content, "copy", "scores", f"ARC/pass@{k}")
+            beside = "" if copied is None else f"{BASELINES[COPY]} {percent(copied)}"
+            yield Metric(f"pass@{k}", f"pass@{k}, mean over tasks", value, _over_tasks(shares, k), beside)
     outputs, right = (_count(content, "counts", key) for key in ("outputs", "outputs_correct@2"))
     if outputs and right is not None and right <= outputs:
-        yield _proportion("prize_score", "ARC Prize score: outputs right in two attempts", right, outputs)
+        copied = _count(content, "copy", "counts", "outputs_correct@2")
+        beside = "" if copied is None else f"{BASELINES[COPY]} {percent(copied / outputs)}"
+        name = "ARC Prize score: outputs right in two attempts"
+        yield _proportion("prize_score", name, right, outputs, beside)
 
 
 def _steps(content: Mapping[str, Any], arc: bool) -> Iterator[Metric]:
@@ -56,11 +65,21 @@ def _steps(content: Mapping[str, Any], arc: bool) -> Iterator[Metric]:
     cells = _share(content, "per_step", "cell_accuracy", -1)
     if exact is not None and examples:
         if arc:
-            yield Metric("exact_accuracy", "augmented inputs wholly right", exact, DEPENDENT)
+            beside = _without_learning(content, "exact_accuracy")
+            yield Metric("exact_accuracy", "augmented inputs wholly right", exact, DEPENDENT, beside)
         else:
-            yield _proportion("exact_accuracy", "examples wholly right", round(exact * examples), examples)
+            right, beside = round(exact * examples), _without_learning(content, "exact_accuracy")
+            yield _proportion("exact_accuracy", "examples wholly right", right, examples, beside)
     if cells is not None:
-        yield Metric("cell_accuracy", "cells right", cells, "none: cells of an example are not independent")
+        interval = "none: cells of an example are not independent"
+        beside = _without_learning(content, "cell_accuracy")
+        yield Metric("cell_accuracy", "cells right", cells, interval, beside)
+
+
+def _without_learning(content: Mapping[str, Any], score: str) -> str:
+    places = {COPY: ("copy",), ANSWER: ("baselines", ANSWER), TOKENS: ("baselines", TOKENS)}
+    shares = {BASELINES[name]: _share(content, *place, score) for name, place in places.items()}
+    return ", ".join(f"{said} {percent(share)}" for said, share in shares.items() if share is not None)
 
 
 def _verdicts(content: Mapping[str, Any]) -> Iterator[Metric]:
@@ -71,7 +90,13 @@ def _verdicts(content: Mapping[str, Any]) -> Iterator[Metric]:
             right = _count(verdicts, name)
             if right is not None and right <= (examples or 0):
                 said = shown(f"{task.get('dataset')}: {name}", 80).replace("|", "/")
-                yield _proportion(said.replace(": ", "_"), said, right, examples or 1)
+                counts = {s: _count(task, "baselines", b, name) for b, s in BASELINES.items()}
+                beside = ", ".join(
+                    f"{s} {percent(count / (examples or 1))}"
+                    for s, count in counts.items()
+                    if count is not None
+                )
+                yield _proportion(said.replace(": ", "_"), said, right, examples or 1, beside)
 
 
 def _over_tasks(shares: list[float], k: int) -> str:
@@ -86,9 +111,9 @@ def _over_tasks(shares: list[float], k: int) -> str:
     return f"{percent_range(*low_high)}, bootstrap over {len(shares)} tasks"
 
 
-def _proportion(kind: str, name: str, right: int, of: int) -> Metric:
+def _proportion(kind: str, name: str, right: int, of: int, beside: str = "") -> Metric:
     interval = f"{percent_range(*wilson_interval(right, of))}, Wilson; {right} of {of}"
-    return Metric(kind, name, right / of, interval)
+    return Metric(kind, name, right / of, interval, beside)
 
 
 def _at(content: Any, *path: str | int) -> Any:

@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from analysis.page.tables import scores_table as page_scores_table
+from analysis.reading.evaluations import Evaluation
 from dis_trm.supervision import DISConfig, DISSupervision
 from tests.models import network
 from tests.runs import build_small_arc
 from trm.distributed import Ranks
 from trm.evaluation import training_answers
-from trm.evaluation.baselines import best_baseline
+from trm.evaluation.baselines import BASELINES, best_baseline
 from trm.evaluation.evaluate import Evaluator
 from trm.evaluation.scored_cells import answer_cells
 from trm.evaluation.scores_table import scores_table
@@ -174,3 +176,19 @@ def test_an_arc_set_has_the_baselines_of_its_cells(tmp_path: Path) -> None:
     assert 0 < scores["baselines"]["most_common_token"]["cell_accuracy"] < 1
     assert scores["copy"]["scores"]["ARC/pass@2"] == 0
     assert "outputs right, 2 attempts" in scores_table(scores)
+
+
+def test_the_analysis_shows_them_and_older_scores_are_read_without(tmp_path: Path) -> None:
+    scores = evaluate(write_texts(tmp_path / "texts")) | {"method": "dis"}
+    read = Evaluation.from_record(scores, "scores.json")
+    assert list(read.baselines) == list(BASELINES.values())
+    assert read.best_baseline("cell_accuracy") == best_baseline(scores, "cell_accuracy")
+    (task,) = read.scored_tasks
+    assert task.baseline_share("most common answer", "solved") == pytest.approx(1 / 5)
+    page = page_scores_table(read, [])
+    assert page.header[3:6] == list(BASELINES.values())
+    assert all(len(row) == len(page.header) for row in page.rows)
+    older = {name: value for name, value in scores.items() if name != "baselines"}
+    older["tasks"] = [{k: v for k, v in one.items() if k != "baselines"} for one in scores["tasks"]]
+    assert list(Evaluation.from_record(older, "scores.json").baselines) == ["copy the input"]
+    assert "most common" not in "".join(page_scores_table(Evaluation.from_record(older, ""), []).header)
