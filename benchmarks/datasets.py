@@ -93,7 +93,7 @@ def main() -> None:
             print(f"{name}: {costs[-1].seconds:.1f} s", file=sys.stderr, flush=True)
     print(as_table(costs))
     if given.json:
-        given.json.write_text(json.dumps([asdict(cost) for cost in costs], indent=1) + "\n")
+        given.json.write_text(json.dumps([asdict(cost) for cost in costs], indent=1) + "\n", encoding="utf-8")
 
 
 def arguments() -> argparse.Namespace:

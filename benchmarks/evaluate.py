@@ -126,8 +126,8 @@ def main(arguments: list[str] | None = None) -> None:
     print(results_table.as_text(report))
     if given.output_dir:
         given.output_dir.mkdir(parents=True, exist_ok=True)
-        (given.output_dir / "evaluate.json").write_text(json.dumps(report, indent=1) + "\n")
-        (given.output_dir / "evaluate.txt").write_text(results_table.as_text(report) + "\n")
+        (given.output_dir / "evaluate.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        (given.output_dir / "evaluate.txt").write_text(results_table.as_text(report) + "\n", encoding="utf-8")
         figures.save(figures.shares(report), given.output_dir / "evaluate")
 
 

@@ -58,7 +58,7 @@ def without_bfloat16(device: torch.device) -> str | None:
 
 def _cpuinfo(key: str) -> str | None:
     """The first processor's line of that name, on Linux."""
-    lines = CPUINFO.read_text().splitlines() if CPUINFO.exists() else []
+    lines = CPUINFO.read_text(encoding="utf-8").splitlines() if CPUINFO.exists() else []
     return next((line.partition(":")[2].strip() for line in lines if line.startswith(key)), None)
 
 
@@ -82,7 +82,7 @@ def start_peak(device: torch.device) -> None:
         return
     switch = Path("/proc/self/clear_refs")
     if switch.exists():
-        switch.write_text("5")  # proc(5): resets the peak resident set size
+        switch.write_text("5", encoding="utf-8")  # proc(5): resets the peak resident set size
 
 
 def peak(device: torch.device) -> int:
@@ -91,7 +91,9 @@ def peak(device: torch.device) -> int:
         return torch.cuda.max_memory_allocated(device)
     status = Path("/proc/self/status")
     if status.exists():
-        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
+        line = next(
+            line for line in status.read_text(encoding="utf-8").splitlines() if line.startswith("VmHWM:")
+        )
         return int(line.split()[1]) * 1024
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

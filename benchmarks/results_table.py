@@ -39,7 +39,7 @@ def read(file: Path) -> dict[str, Any]:
         UserError: the file is none.
     """
     try:
-        report = json.loads(file.read_text())
+        report = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
         raise _no_report(file) from error
     if not isinstance(report, dict) or report.get("kind") not in ROWS:

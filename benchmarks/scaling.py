@@ -68,12 +68,12 @@ def main() -> None:
     kept = given.folder / "scaling.json"
     if given.reuse and not kept.is_file():
         line.error(f"--reuse, but there is no {kept}; run without --reuse first")
-    report = json.loads(kept.read_text()) if given.reuse else measured(list(trials()))
+    report = json.loads(kept.read_text(encoding="utf-8")) if given.reuse else measured(list(trials()))
     print("\n\n".join(measured_tables(report)))
     if given.markdown:
         cluster = Cluster()
-        kept.write_text(json.dumps(report, indent=1) + "\n")
-        (given.folder / "scaling.md").write_text(markdown(report, cluster))
+        kept.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        (given.folder / "scaling.md").write_text(markdown(report, cluster), encoding="utf-8")
         for file in draw(report, given.folder / "figures" / "scaling", cluster):
             print(file)
 
@@ -110,7 +110,10 @@ def run(trial: Trial) -> list[dict[str, Any]]:
             rank.join()
         if any(rank.exitcode for rank in ranks):
             raise RuntimeError(f"a rank of {trial} failed; its message is above")
-        return [json.loads((Path(folder) / f"rank_{r}.json").read_text()) for r in range(trial.ranks)]
+        return [
+            json.loads((Path(folder) / f"rank_{r}.json").read_text(encoding="utf-8"))
+            for r in range(trial.ranks)
+        ]
 
 
 if __name__ == "__main__":

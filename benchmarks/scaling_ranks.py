@@ -212,7 +212,7 @@ def measure(rank: int, trial: Trial, folder: str) -> None:
         counted = _measured(trial, ranks)
     finally:
         ranks.close()
-    (Path(folder) / f"rank_{rank}.json").write_text(json.dumps(asdict(counted)))
+    (Path(folder) / f"rank_{rank}.json").write_text(json.dumps(asdict(counted)), encoding="utf-8")
 
 
 def _measured(trial: Trial, ranks: Ranks) -> Counted:

@@ -171,8 +171,8 @@ def best_of(measured: list[Limits]) -> dict[str, float]:
 def write(report: dict[str, Any], folder: Path) -> None:
     """The table, the figures and the roofline."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "train_step.json").write_text(json.dumps(report, indent=1) + "\n")
-    (folder / "train_step.txt").write_text(results_table.as_text(report) + "\n")
+    (folder / "train_step.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    (folder / "train_step.txt").write_text(results_table.as_text(report) + "\n", encoding="utf-8")
     if report["results"]:
         from benchmarks import figures  # brings matplotlib, which the measured processes go without
 

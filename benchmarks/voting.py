@@ -102,8 +102,8 @@ def main(arguments: list[str] | None = None) -> None:
     print(as_text(report))
     if given.output_dir:
         given.output_dir.mkdir(parents=True, exist_ok=True)
-        (given.output_dir / "voting.json").write_text(json.dumps(report, indent=1) + "\n")
-        (given.output_dir / "voting.txt").write_text(as_text(report) + "\n")
+        (given.output_dir / "voting.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        (given.output_dir / "voting.txt").write_text(as_text(report) + "\n", encoding="utf-8")
 
 
 def command_line() -> CommandLine:

@@ -187,3 +187,34 @@ def test_requirements_pin_what_pyproject_asks_for() -> None:
     lines = (ROOT / "requirements.txt").read_text().splitlines()
     pins = dict(line.lower().split("==") for line in lines if line and not line.startswith("#"))
     assert wanted == pins.keys()
+
+
+def reads_or_writes_text(call: ast.Call) -> bool:
+    """Whether a call opens a file as text; of what it cannot tell it says no."""
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    if name in ("read_text", "write_text"):
+        return True
+    if name != "open" or (isinstance(call.func, ast.Attribute) and ast.unparse(call.func.value) == "os"):
+        return False
+    modes = call.args if isinstance(call.func, ast.Attribute) else call.args[1:]
+    modes = [keyword.value for keyword in call.keywords if keyword.arg == "mode"] or modes
+    return not modes or (
+        isinstance(modes[0], ast.Constant) and set(str(modes[0].value)) <= set("rwax+")
+    )  # a constant that is a name is no mode: archive.open("member")
+
+
+@pytest.mark.parametrize("file", SOURCES, ids=module_name)
+def test_text_is_read_and_written_in_a_named_encoding(file: Path) -> None:
+    calls = [node for node in ast.walk(tree(file)) if isinstance(node, ast.Call)]
+    for call in filter(reads_or_writes_text, calls):
+        name = ast.unparse(call.func)
+        own_open = name.endswith(".open") and not call.args and not call.keywords
+        named = any(keyword.arg == "encoding" for keyword in call.keywords)
+        assert named or own_open, f"{file}: {ast.unparse(call)}"
+
+
+@pytest.mark.parametrize("file", SOURCES, ids=module_name)
+def test_nothing_depends_on_docstrings_which_optimised_python_leaves_out(file: Path) -> None:
+    text = file.read_text(encoding="utf-8")
+    assert "assert __doc__" not in text
+    assert "__doc__.split" not in text

@@ -27,7 +27,7 @@ def is_intact(content: Mapping[str, Any]) -> bool:
 def write_manifest(folder: Path) -> None:
     """List the files of a folder that is complete, with their checksums."""
     files = {file.name: digest(file) for file in sorted(folder.iterdir()) if file.name != MANIFEST}
-    (folder / MANIFEST).write_text(json.dumps({"files": files}, indent=1) + "\n")
+    (folder / MANIFEST).write_text(json.dumps({"files": files}, indent=1) + "\n", encoding="utf-8")
 
 
 def damage(folder: Path) -> str | None:

@@ -13,10 +13,17 @@ from typing import Any, NoReturn
 from trm.errors import UserError
 from trm.puzzles.build_command import BuildCommand
 from trm.ranges import LARGEST_SEED, Range
+from trm.system_refusals import refusal
+from trm.terminal import lost_output, settle_streams
 from trm.untrusted import shown
 
 EXIT_USER_ERROR = 2
 EXIT_SYSTEM_REFUSED = 74  # EX_IOERR of sysexits.h: another attempt may fare better
+EXIT_INTERRUPTED = 130
+OUR_FAULT = (
+    "error: this is a fault of the program, not of what you gave it\n"
+    "  to do:   report it as an issue of this repository, with the command and the lines below"
+)
 
 
 class CommandLine(argparse.ArgumentParser):
@@ -45,11 +52,12 @@ class CommandLine(argparse.ArgumentParser):
             UserError: an unknown flag, or a missing or unusable value.
         """
         given = [_dashed(argument) for argument in (sys.argv[1:] if arguments is None else arguments)]
-        for argument in given:  # before argparse, which would first miss the flag that was misspelt
+        for before, argument in zip(["", *given], given, strict=False):
+            # before argparse, which would first miss the flag that was misspelt
             flag = argument.partition("=")[0]
-            if flag.startswith("--") and flag not in self._option_string_actions:
+            if flag.startswith("--") and flag != "--" and flag not in self._option_string_actions:
                 raise self._unknown(flag)
-            if "--" + flag.replace("_", "-") in self._option_string_actions and "=" in argument:
+            if not before.startswith("--"):
                 self._refuse_key(argument)
         parsed = self.parse_args(given)
         if self._builds:
@@ -76,23 +84,27 @@ class CommandLine(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Called by argparse for anything it cannot use."""
-        raise UserError(message, "the flags of --help", f"run {self.prog} --help")
+        raise UserError(shown(message), "the flags of --help", f"run {self.prog} --help")
 
     def _refuse_key(self, argument: str) -> None:
-        """`checkpoint=x`, as training takes its keys, in place of `--checkpoint x`."""
-        key, _, value = argument.partition("=")
-        if not Path(argument).exists():
+        """UserError for `checkpoint=step_3`, as the training commands take it, in place of `--checkpoint step_3`."""
+        key, equals, value = argument.partition("=")
+        flag = "--" + key.lstrip("+").replace("_", "-")
+        if equals and flag in self._option_string_actions and not os.path.lexists(argument):
             raise UserError(
-                f"{shown(argument)} is no flag of {self.prog}, and no file of that name is there",
-                "flags, which begin with two dashes",
-                f"did you mean --{key.replace('_', '-')} {shown(value)}?",
+                f"{shown(argument)} is no argument of {self.prog}",
+                "flags: " + " ".join(self._flags()),
+                f"did you mean {flag} {shown(value)}?",
             )
 
+    def _flags(self) -> list[str]:
+        return [name for name in self._option_string_actions if name.startswith("--")]
+
     def _unknown(self, flag: str) -> UserError:
-        known = [name for name in self._option_string_actions if name.startswith("--")]
+        known = self._flags()
         near = difflib.get_close_matches(flag, known, n=1, cutoff=0.5)
         return UserError(
-            given=f"{flag} is no flag of {self.prog}",
+            given=f"{shown(flag)} is no flag of {self.prog}",
             allowed=" ".join(known),
             remedy=f"did you mean {near[0]}?" if near else f"run {self.prog} --help",
         )
@@ -199,27 +211,31 @@ def run_command(
 ) -> None:
     """Run a command; print what the user got wrong and exit with 2, or what the system refused and exit with 74.
 
+    What is neither is a fault of ours: its traceback follows a line that says so.
+
     Of several ranks the first one speaks in full, since most errors meet all of them.
 
     Args:
         interrupted: what to say after an interrupt, which exits with 130.
     """
+    settle_streams()
     try:
         main()
     except UserError as error:
         _complain(str(error), error.given)
     except KeyboardInterrupt:
         print(interrupted, file=sys.stderr, flush=True)
-        sys.exit(130)
-    except OSError as error:
-        if error.errno is None:  # not the system's refusal but a fault of ours
+        sys.exit(EXIT_INTERRUPTED)
+    except Exception as error:
+        refused = refusal(error)
+        if refused is None:
+            print(OUR_FAULT, file=sys.stderr, flush=True)
             raise
-        where = f"{error.filename}: " if error.filename else ""
-        refused = UserError(
-            f"{where}{error.strerror}",
-            "files that can be read, and room to write",
-            "make room or correct the path, and give the same command again; nothing half-written is used",
-        )
+        _complain(str(refused), refused.given, EXIT_SYSTEM_REFUSED)
+    sys.stdout.flush()
+    if lost := lost_output():
+        refused = refusal(OSError(lost.errno, lost.strerror, "standard output"))
+        assert refused is not None
         _complain(str(refused), refused.given, EXIT_SYSTEM_REFUSED)
 
 

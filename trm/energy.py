@@ -71,11 +71,11 @@ class _Package:
 
     def __init__(self, folder: Path) -> None:
         self._file = folder / "energy_uj"
-        self._range = int((folder / "max_energy_range_uj").read_text())
-        self._last, self._total = int(self._file.read_text()), 0
+        self._range = int((folder / "max_energy_range_uj").read_text(encoding="utf-8"))
+        self._last, self._total = int(self._file.read_text(encoding="utf-8")), 0
 
     def __call__(self) -> float:
-        now = int(self._file.read_text())
+        now = int(self._file.read_text(encoding="utf-8"))
         self._total += (now - self._last) % (self._range + 1)
         self._last = now
         return self._total / 1e6

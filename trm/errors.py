@@ -5,19 +5,23 @@ Entries print the exception without a traceback.
 
 import sys
 
+from trm.untrusted import shown
+
+LONGEST = 1000  # characters of what was given
+
 
 class UserError(ValueError):
     """Something given from outside cannot be used.
 
     Args:
-        given: what was given, and where it came from.
+        given: what was given, and where it came from; told in one line.
         allowed: what would have been accepted.
         remedy: what to do about it; usually a command or a key to change.
     """
 
     def __init__(self, given: str, allowed: str, remedy: str) -> None:
-        self.given, self.allowed, self.remedy = given, allowed, remedy
-        super().__init__(f"{given}\n  allowed: {allowed}\n  to do:   {remedy}")
+        self.given, self.allowed, self.remedy = shown(given, LONGEST), allowed, remedy
+        super().__init__(f"{self.given}\n  allowed: {allowed}\n  to do:   {remedy}")
 
 
 def report(problem: str, consequence: str, remedy: str | None = None) -> None:

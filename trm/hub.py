@@ -161,7 +161,7 @@ class Repository:
 
         root = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=self.name, repo_type="model")
         reference = root / "refs" / self.revision
-        commit = reference.read_text().strip() if reference.is_file() else self.revision
+        commit = reference.read_text(encoding="utf-8").strip() if reference.is_file() else self.revision
         snapshot = root / "snapshots" / commit
         return [file.relative_to(snapshot).as_posix() for file in snapshot.rglob("*") if file.is_file()]
 

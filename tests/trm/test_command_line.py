@@ -87,3 +87,19 @@ def test_an_interrupted_run_says_how_to_go_on(capsys: pytest.CaptureFixture[str]
         run_command(interrupted)
     assert ended.value.code == 130
     assert "resumes a run" in capsys.readouterr().err
+
+
+def test_a_key_of_the_training_commands_in_place_of_a_flag_is_named(tmp_path: Path) -> None:
+    line = CommandLine("evaluate.py", "Score.")
+    line.add_argument("target", nargs="?")
+    line.add_argument("--checkpoint")
+    line.add_argument("--option")
+    for word in ("checkpoint=step_3", "+checkpoint=step_3"):
+        with pytest.raises(UserError, match="did you mean --checkpoint step_3"):
+            line.parse([word])
+    assert line.parse(["--option", "checkpoint=x"]).option == "checkpoint=x"
+    assert line.parse(["name=x"]).target == "name=x"
+
+
+def test_a_description_of_an_optimised_python_is_empty() -> None:
+    assert "usage" in CommandLine("x.py", None).format_help()

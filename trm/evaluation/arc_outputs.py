@@ -84,8 +84,10 @@ class VotingResult:
 
     def write(self, folder: Path) -> None:
         """Write `submission.json` and `outputs.jsonl` (read with `read_outputs`) into an existing folder."""
-        (folder / "submission.json").write_text(json.dumps(self.submission))
-        (folder / "outputs.jsonl").write_text("".join(json.dumps(_row(o)) + "\n" for o in self.outputs))
+        (folder / "submission.json").write_text(json.dumps(self.submission), encoding="utf-8")
+        (folder / "outputs.jsonl").write_text(
+            "".join(json.dumps(_row(o)) + "\n" for o in self.outputs), encoding="utf-8"
+        )
 
 
 def _row(output: OutputRecord) -> dict[str, str | int | float | bool | None]:
@@ -95,7 +97,7 @@ def _row(output: OutputRecord) -> dict[str, str | int | float | bool | None]:
 
 def read_outputs(path: Path) -> list[OutputRecord]:
     """Read the records that `VotingResult.write` wrote; numbers that older files lack are their defaults."""
-    rows = [parse_json(line, finite=False) for line in path.read_text().splitlines()]
+    rows = [parse_json(line, finite=False) for line in path.read_text(encoding="utf-8").splitlines()]
     return [
         OutputRecord(
             **{f.name: row[f.name] if f.default is MISSING else row.get(f.name, f.default) for f in _FIELDS}

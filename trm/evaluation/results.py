@@ -52,10 +52,12 @@ def write_results(folder: Path, evaluation: Evaluation) -> None:
     """Write scores.json and, where there is something to put in, the files of `OPTIONAL` into an existing folder."""
     for name in OPTIONAL:
         (folder / name).unlink(missing_ok=True)
-    (folder / SCORES_FILE).write_text(json.dumps(evaluation.scores, indent=1) + "\n")
+    (folder / SCORES_FILE).write_text(json.dumps(evaluation.scores, indent=1) + "\n", encoding="utf-8")
     if evaluation.voting is not None:
         evaluation.voting.write(folder)
-        (folder / OUTPUTS_TABLE).write_text(table(outputs_table(evaluation.voting.outputs)) + "\n")
+        (folder / OUTPUTS_TABLE).write_text(
+            table(outputs_table(evaluation.voting.outputs)) + "\n", encoding="utf-8"
+        )
     for name, field in ARRAYS.items():
         arrays = getattr(evaluation, field)
         if arrays:

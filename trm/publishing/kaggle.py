@@ -122,10 +122,10 @@ def write_package(folder: Path, opened: OpenedCheckpoint, known: Recorded) -> No
     canvas_of(opened)
     write_weights(folder, opened, known)
     build_wheel(folder)
-    (folder / SCRIPT_FILE).write_text(SCRIPT)
-    (folder / NOTEBOOK_FILE).write_text(json.dumps(notebook(SCRIPT), indent=1) + "\n")
+    (folder / SCRIPT_FILE).write_text(SCRIPT, encoding="utf-8")
+    (folder / NOTEBOOK_FILE).write_text(json.dumps(notebook(SCRIPT), indent=1) + "\n", encoding="utf-8")
     needed = ", ".join(f"{name} {_version(name)}".strip() for name in NEEDED)
-    (folder / CARD).write_text(ABOUT.format(step=opened.step, needed=needed))
+    (folder / CARD).write_text(ABOUT.format(step=opened.step, needed=needed), encoding="utf-8")
 
 
 def notebook(script: str) -> dict[str, Any]:

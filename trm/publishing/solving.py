@@ -24,7 +24,7 @@ from trm.puzzles.layout import BLANK
 from trm.scoring.adaptation import AdaptationSettings, adapt
 from trm.scoring.answering import Rolled, answer_task, roll_batch
 from trm.scoring.arc_checkpoint import arc_supervision, canvas_of
-from trm.scoring.batch_size import CPU_BATCH, WITH_GRADIENT, fitting_batch_size
+from trm.scoring.batch_size import CPU_BATCH, WITH_GRADIENT, chosen_batch_size
 from trm.scoring.opened import OpenedCheckpoint
 from trm.scoring.task_file import parse_task
 from trm.scoring.task_puzzles import Examples, TaskPuzzles, puzzles_of, without_answers
@@ -135,7 +135,7 @@ def _solver(
     supervision = arc_supervision(opened, canvas, supervisions)
     supervision.model.to(ranks.device)
     wanted = CPU_BATCH if ranks.device.type == "cpu" else opened.batch_size
-    size = settings.batch_size or fitting_batch_size(supervision, wanted, ranks)
+    size = chosen_batch_size(supervision, settings.batch_size, wanted, ranks)
     return Solver(supervision, puzzles, canvas, size) if budget.allows_the_first() else None
 
 

@@ -183,7 +183,7 @@ class _Writer:
             self._add_task(task, scored=subset in self.build.test_subsets)
         write_identifiers(self.folder, self.names)
         scored = [task for subset, task in ordered if subset in self.build.test_subsets]
-        (self.folder / TEST_PUZZLES_FILE).write_text(json.dumps(_as_published(scored)))
+        (self.folder / TEST_PUZZLES_FILE).write_text(json.dumps(_as_published(scored)), encoding="utf-8")
         table = np.concatenate(self.tables)
         if not self.build.materialize:
             np.save(self.folder / AUGMENTATIONS_FILE, table)

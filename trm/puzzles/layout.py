@@ -53,7 +53,7 @@ class PuzzleMetadata:
 
     def write(self, folder: Path, **more: object) -> None:
         """Write `dataset.json`, with keys beyond the published ones if there are any."""
-        (folder / METADATA_FILE).write_text(json.dumps(asdict(self) | more))
+        (folder / METADATA_FILE).write_text(json.dumps(asdict(self) | more), encoding="utf-8")
 
     @classmethod
     def read(cls, folder: Path) -> "PuzzleMetadata":

@@ -7,6 +7,7 @@ import torch
 
 from trm.distributed import Ranks
 from trm.evaluation.rollout import roll_out
+from trm.memory_needs import Load, check_memory
 from trm.puzzles.batch import IGNORE_LABEL, Batch
 from trm.randomness import SeededStepRandom
 from trm.supervision import Supervision
@@ -17,6 +18,20 @@ CPU_VALUES = 24  # values of the size of a latent that are alive at once, a gene
 MOST = 4096
 CPU_BATCH = 32  # examples at a time of one task or one file of tasks; more is no faster on a CPU
 WITH_GRADIENT = 8  # times the memory that answering takes
+
+
+def chosen_batch_size(supervision: Supervision[Any], given: int | None, wanted: int, ranks: Ranks) -> int:
+    """The batch size that was given, or what fits of `wanted`.
+
+    Raises:
+        UserError: the given one cannot fit into this machine.
+    """
+    if given is None:
+        return fitting_batch_size(supervision, wanted, ranks)
+    model, load = supervision.model, Load(-(-given // ranks.world_size))
+    weights = sum(parameter.numel() for parameter in model.parameters())
+    check_memory(model.config, model.shape, weights, load, ranks.device)
+    return given
 
 
 def fitting_batch_size(supervision: Supervision[Any], wanted: int, ranks: Ranks) -> int:

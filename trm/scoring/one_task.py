@@ -19,7 +19,7 @@ from trm.puzzles.progress import track
 from trm.scoring.adaptation import AdaptationSettings, adapt
 from trm.scoring.answering import answer_task
 from trm.scoring.arc_checkpoint import arc_supervision, canvas_of, known_puzzles
-from trm.scoring.batch_size import CPU_BATCH, WITH_GRADIENT, fitting_batch_size
+from trm.scoring.batch_size import CPU_BATCH, WITH_GRADIENT, chosen_batch_size, fitting_batch_size
 from trm.scoring.grid_drawing import colour_depth, drawing
 from trm.scoring.opened import OpenedCheckpoint, open_checkpoint
 from trm.scoring.task_file import read_task
@@ -155,7 +155,8 @@ def _number_in(config: Mapping[str, Any], key: str, default: float) -> float:
 def _batch_sizes(request: TaskRequest, supervision: Supervision[Any], ranks: Ranks) -> tuple[int, int]:
     """Examples at a time when answering, and when fitting."""
     if request.batch_size is not None:
-        return request.batch_size, request.batch_size
+        size = chosen_batch_size(supervision, request.batch_size, MOST_AT_ONCE, ranks)
+        return size, size
     fitting = fitting_batch_size(supervision, MOST_AT_ONCE, ranks)
     most = CPU_BATCH if ranks.device.type == "cpu" else MOST_AT_ONCE
     return min(fitting, most), min(max(1, fitting // WITH_GRADIENT), most)

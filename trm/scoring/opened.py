@@ -11,12 +11,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from trm.config_files import is_as_written, read_config
 from trm.errors import UserError, report
 from trm.hub import SCHEME, is_remote, located
+from trm.memory_needs import Load, check_memory
 from trm.model import PuzzleShape, TinyRecursiveModel
+from trm.operations import trained_weights
 from trm.puzzles.layout import PuzzleMetadata
 from trm.ranges import ranges
 from trm.supervision import Supervision
@@ -160,6 +163,8 @@ class OpenedCheckpoint:
         kind = supervisions[self.arch.supervision]
         shape = PuzzleShape(metadata.seq_len, metadata.vocab_size, metadata.num_puzzle_identifiers)
         rows = kind.step_rows(self.arch.settings)
+        weights = trained_weights(self.arch.network, shape, self.arch.settings, rows)
+        check_memory(self.arch.network, shape, weights, Load(slots=1), torch.device("cpu"))
         supervision = kind(TinyRecursiveModel(self.arch.network, shape, rows, self.seed), self.arch.settings)
         names = None if identifiers is None or PUZZLE_ROWS not in self.weights else self.row_names
         return supervision, load_into(supervision.model, self.weights, self.source, names, identifiers)

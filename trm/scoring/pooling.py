@@ -84,7 +84,7 @@ def pool(
         "votes_ranked_by": ranking_in_words(ranked_by, told[0]["confidence_kind"]),
     }
     with new_folder(folder, POOLED, overwrite) as working:
-        (working / POOLED_FILE).write_text(json.dumps(pooled, indent=1) + "\n")
+        (working / POOLED_FILE).write_text(json.dumps(pooled, indent=1) + "\n", encoding="utf-8")
         result.write(working)
         write_manifest(working)
     print(pooled_table(pooled))

@@ -26,7 +26,7 @@ from trm.puzzles.batch import token_dtype
 from trm.puzzles.loading import EvaluationData
 from trm.puzzles.manifest import fingerprint
 from trm.puzzles.progress import track
-from trm.scoring.batch_size import fitting_batch_size
+from trm.scoring.batch_size import chosen_batch_size
 from trm.scoring.opened import OpenedCheckpoint, open_checkpoint
 from trm.scoring.place import EvaluationPlace
 from trm.scoring.request import ScoringRequest
@@ -108,8 +108,9 @@ class ScoringJob:
         if done and self.ranks.is_first:
             print(f"goes on after {done:,} of {self.data.total_examples:,} examples", flush=True)
         self.supervision.model.to(self.ranks.device)
-        wanted = self.request.batch_size or self.checkpoint.batch_size
-        fits = self.request.batch_size or fitting_batch_size(self.supervision, wanted, self.ranks)
+        fits = chosen_batch_size(
+            self.supervision, self.request.batch_size, self.checkpoint.batch_size, self.ranks
+        )
         self.data.set_batch_size(fits)
         compile_forward(self.supervision, self.request.compile, self.ranks.device)
         meter, started = EnergyMeter(self.ranks.device), time.monotonic()

@@ -94,8 +94,8 @@ class Answered:
         content = self.as_json()
         heading = f"{self.answer.task.name}: {self.about['checkpoint']}"
         with new_folder(folder, ANSWER, overwrite=True) as partial:
-            (partial / ANSWER_FILE).write_text(json.dumps(content) + "\n")
-            (partial / SUBMISSION_FILE).write_text(json.dumps(content["submission"]) + "\n")
+            (partial / ANSWER_FILE).write_text(json.dumps(content) + "\n", encoding="utf-8")
+            (partial / SUBMISSION_FILE).write_text(json.dumps(content["submission"]) + "\n", encoding="utf-8")
             save_picture(self.answer, heading, self.remarks(), partial / PICTURE_FILE)
 
     def _embedding(self) -> str:

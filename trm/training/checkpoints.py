@@ -54,11 +54,13 @@ def save(folder: Path, content: TrainingState, keep: bool, names: bytes | None =
         partial.mkdir(parents=True)
         for part, tensors in content.parts().items():
             save_tensors(partial / f"{part}.safetensors", _storable(tensors))
-        (partial / STATE).write_text(json.dumps(content.state, indent=1))
+        (partial / STATE).write_text(json.dumps(content.state, indent=1), encoding="utf-8")
         if names is not None:
             (partial / IDENTIFIERS_FILE).write_bytes(names)
         files = {f.name: {"bytes": f.stat().st_size, "sha256": digest(f)} for f in sorted(partial.iterdir())}
-        (partial / MANIFEST).write_text(json.dumps({"keep": keep, "files": files}, indent=1))
+        (partial / MANIFEST).write_text(
+            json.dumps({"keep": keep, "files": files}, indent=1), encoding="utf-8"
+        )
         install(partial, folder, beside(folder, OLD))  # the same step again: at no instant is there neither
 
 

@@ -6,12 +6,11 @@ Each key belongs to one dataclass next to what it configures; a key that none of
 import difflib
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf import DictConfig
 
 from trm.command_line import expanded
 from trm.compilation import COMPILE_CHOICES
@@ -22,6 +21,8 @@ from trm.model import TinyRecursiveModel, TRMConfig
 from trm.optim import OPTIMIZERS
 from trm.ranges import LARGEST_COUNT, LARGEST_SEED, check_ranges, ranged
 from trm.supervision import Supervision
+from trm.training.config_values import check_choice, plain_values, typed
+from trm.untrusted import shown
 
 WANDB_MODES = ("auto", "disabled", "offline", "online")
 EVALUATORS = ("arc",)
@@ -158,16 +159,18 @@ class TrainConfig:
             raise UserError(
                 "run_name is empty", "a name, or null for one made of the settings", "leave it out"
             )
-        _check_choice("device", self.device, DEVICE_CHOICES)
-        _check_choice("wandb", self.wandb, WANDB_MODES)
-        _check_choice("optimizer", self.optimizer, OPTIMIZERS)
-        _check_choice("compile", self.compile, COMPILE_CHOICES)
-        _check_choice("on_nonfinite", self.on_nonfinite, ON_NONFINITE)
+        check_choice("device", self.device, DEVICE_CHOICES)
+        check_choice("wandb", self.wandb, WANDB_MODES)
+        check_choice("optimizer", self.optimizer, OPTIMIZERS)
+        check_choice("compile", self.compile, COMPILE_CHOICES)
+        check_choice("on_nonfinite", self.on_nonfinite, ON_NONFINITE)
         for name in self.eval_save_outputs:
-            _check_choice("eval_save_outputs", name, SAVED_OUTPUTS)
+            check_choice("eval_save_outputs", name, SAVED_OUTPUTS)
         if self.keep_best is not None:
             voted = ARC_SCORES if "arc" in self.evaluators else ()
-            _check_choice("keep_best", self.keep_best, (*BEST_METRICS, *voted))
+            check_choice("keep_best", self.keep_best, (*BEST_METRICS, *voted))
+        if any(not isinstance(command, str) or not command.strip() for command in self.data_build.values()):
+            raise UserError("data_build: a command that is no text", "dataset: command", "correct data_build")
         if self.epochs % self.epochs_per_iteration:
             raise UserError(
                 f"eval_interval={self.eval_interval} does not divide epochs={self.epochs}",
@@ -200,9 +203,6 @@ class Architecture:
         return {"supervision": self.supervision, **asdict(self.network), **asdict(self.settings)}
 
 
-T = TypeVar("T")
-
-
 def known_keys(supervisions: Supervisions) -> set[str]:
     """Every key that a command line may set, dotted."""
     parts = [TRMConfig, *(s.config_class for s in supervisions.values())]
@@ -217,22 +217,32 @@ def check_key(key: str, known: Iterable[str]) -> None:
         raise UserError(f"key {key!r}", f"its new name, {RETIRED[key]!r}", f"say {RETIRED[key]}=…")
     if key in known or key.startswith("data_build."):
         return
-    leaf = {k.rsplit(".", 1)[-1]: k for k in known}
-    near = difflib.get_close_matches(key, known, 1, 0.6)
-    near = near or [leaf[m] for m in difflib.get_close_matches(key.rsplit(".", 1)[-1], leaf, 1, 0.6)]
+    leaf, last = {k.rsplit(".", 1)[-1]: k for k in known}, key.rsplit(".", 1)[-1]
+    near = [leaf[last]] if last in leaf else difflib.get_close_matches(key, known, 1, 0.6)
+    near = near or [leaf[m] for m in difflib.get_close_matches(last, leaf, 1, 0.6)]
     raise UserError(
-        f"unknown key {key!r}",
+        f"unknown key {shown(key)!r}",
         "the keys of configs/ (`--cfg job` prints them)",
         f"did you mean {near[0]!r}?" if near else "see `--help`",
     )
 
 
-def train_config(config: DictConfig | Mapping[str, Any], supervisions: Supervisions) -> TrainConfig:
-    """The checked configuration that Hydra composed; UserError for an unknown key or an unusable value."""
-    values = _plain(config)
+def train_config(
+    config: DictConfig | Mapping[str, Any],
+    supervisions: Supervisions,
+    keys_given: Collection[str] | None = None,
+) -> TrainConfig:
+    """The checked configuration that Hydra composed; UserError for an unknown key or an unusable value.
+
+    keys_given: those that the user gave, None for all. An eval_interval that is not among them and does not divide
+    epochs gives way to the next longer one that does.
+    """
+    values = plain_values(config)
     for key in values:
         check_key(str(key), known_keys(supervisions))
-    made = _typed(TrainConfig, values, "")
+    if keys_given is not None and "eval_interval" not in keys_given:
+        values |= _dividing_interval(values.get("epochs"), values.get("eval_interval"))
+    made = typed(TrainConfig, values)
     made.arch = architecture(made.arch, supervisions).as_dict()
     return made
 
@@ -241,45 +251,21 @@ def architecture(arch: Mapping[str, Any], supervisions: Supervisions) -> Archite
     """Take `arch` apart into the network's keys and the supervision's."""
     values = dict(arch)
     name = str(values.pop("supervision", None))
-    _check_choice("arch.supervision", name, tuple(supervisions))
+    check_choice("arch.supervision", name, tuple(supervisions))
     settings_class = supervisions[name].config_class
     network_keys = {f.name for f in fields(TRMConfig)}
     allowed = network_keys | {f.name for f in fields(settings_class)}
     for key in values:
         check_key(f"arch.{key}", {f"arch.{k}" for k in allowed} | {"arch.supervision"})
-    network = _typed(TRMConfig, {k: v for k, v in values.items() if k in network_keys}, "arch.")
+    network = typed(TRMConfig, {k: v for k, v in values.items() if k in network_keys}, "arch.")
     rest = {k: v for k, v in values.items() if k not in network_keys}
-    return Architecture(name, network, _typed(settings_class, rest, "arch."))
+    return Architecture(name, network, typed(settings_class, rest, "arch."))
 
 
 def fingerprint(config: TrainConfig) -> str:
     """Six hexadecimal digits that stand for everything that decides a run's numbers."""
     decisive = {k: v for k, v in asdict(config).items() if k not in FREE_KEYS}
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:6]
-
-
-def _plain(config: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
-    plain = OmegaConf.to_container(config, resolve=True) if isinstance(config, DictConfig) else dict(config)
-    assert isinstance(plain, dict)
-    return {str(k): v for k, v in plain.items()}
-
-
-def _typed(cls: type[T], values: Mapping[str, Any], prefix: str) -> T:
-    """An instance of a dataclass, with OmegaConf's checks of the values' types."""
-    schema = OmegaConf.structured(cls)
-    OmegaConf.set_readonly(schema, False)  # frozen dataclasses come out read-only
-    for key, value in values.items():
-        try:
-            OmegaConf.update(schema, key, value, force_add=False, merge=False)
-        except OmegaConfBaseException as error:
-            kind = next(f.type for f in fields(cls) if f.name == key)  # type: ignore[arg-type]
-            shown = getattr(kind, "__name__", str(kind))
-            raise UserError(
-                f"{prefix}{key}={value!r}", f"a value of type {shown}", f"correct {prefix}{key}"
-            ) from error
-    plain = OmegaConf.to_container(schema, resolve=True)
-    assert isinstance(plain, dict)
-    return cls(**plain)  # type: ignore[arg-type]
 
 
 def _path(key: str, text: str) -> str:
@@ -294,21 +280,31 @@ def _evaluator_name(given: Any) -> str:
     """`arc`, or the published form {name: arc@ARC}."""
     if isinstance(given, Mapping) and set(given) != {"name"}:
         raise UserError(
-            f"evaluators: {dict(given)}",
+            f"evaluators: {shown(dict(given))}",
             "an evaluator's name, or {name: arc@ARC}; it takes no options (all of pass@1…1000 are reported)",
             "set evaluators=[arc]",
         )
     name = given["name"] if isinstance(given, Mapping) else given
     name = "arc" if name == "arc@ARC" else str(name)
-    _check_choice("evaluators", name, EVALUATORS)
+    if name not in EVALUATORS:
+        raise UserError(
+            f"evaluators=[{shown(name)}]",
+            "arc, which votes over augmentations, or [] for none; every dataset brings the scorer of its own answers",
+            'leave evaluators out, or set evaluators="[]"',
+        )
     return name
 
 
-def _check_choice(key: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise UserError(f"{key}={value}", " | ".join(allowed), f"set {key} to one of these")
+def _divisors(number: int) -> set[int]:
+    return {d for i in range(1, int(number**0.5) + 1) if number % i == 0 for d in (i, number // i)}
 
 
 def _nearest_divisor(number: int, near: int) -> int:
-    divisors = {d for i in range(1, int(number**0.5) + 1) if number % i == 0 for d in (i, number // i)}
-    return min(divisors, key=lambda d: abs(d - near))
+    return min(_divisors(number), key=lambda d: abs(d - near))
+
+
+def _dividing_interval(epochs: Any, interval: Any) -> dict[str, int]:
+    """The least eval_interval that divides epochs and is not below `interval`; {} where these are no numbers."""
+    if any(type(value) is not int or not 1 <= value <= LARGEST_COUNT for value in (epochs, interval)):
+        return {}
+    return {"eval_interval": min((d for d in _divisors(epochs) if d >= interval), default=epochs)}

@@ -17,10 +17,13 @@ from omegaconf import DictConfig
 from trm.compilation import compile_forward
 from trm.distributed import Ranks, emulates_bfloat16, join
 from trm.errors import UserError
+from trm.evaluation.arc_outputs import ARC_SCORES
 from trm.evaluation.evaluate import Evaluator
 from trm.evaluation.scores_table import scores_table
 from trm.hub import is_remote, located
+from trm.memory_needs import Load, check_memory
 from trm.model import PuzzleShape, TinyRecursiveModel
+from trm.operations import trained_weights
 from trm.puzzles.datasets import check_identifiers
 from trm.puzzles.layout import METADATA_FILE, PuzzleMetadata
 from trm.puzzles.loading import EvaluationData, TrainingData
@@ -28,6 +31,7 @@ from trm.puzzles.manifest import read_command
 from trm.supervision import Supervision
 from trm.training import checkpoints
 from trm.training.config import (
+    BEST_METRICS,
     Architecture,
     Supervisions,
     TrainConfig,
@@ -42,7 +46,7 @@ from trm.training.mirrors import Mirror, open_mirrors
 from trm.training.run_directory import RunDirectory, import_path
 from trm.training.run_place import check_run_place
 from trm.training.stop_request import StopRequest
-from trm.training.sweep import gpu_of_worker, in_a_sweep
+from trm.training.sweep import gpu_of_worker, in_a_sweep, keys_given
 from trm.training.trainer import Trainer
 from trm.training.weights import described, find_checkpoint, load_into, read_weights, row_names
 from trm.untrusted import shown
@@ -56,10 +60,16 @@ def train(composed: DictConfig, supervisions: Supervisions) -> None:
     Raises:
         UserError: before any long work starts, for all that can be known then.
     """
-    config = train_config(composed, supervisions)
+    config = train_config(composed, supervisions, keys_given())
     if config.run_name and in_a_sweep():
         config.run_name += f"-{fingerprint(config)}"
     arch = architecture(config.arch, supervisions)
+    if config.eval_interval != composed.eval_interval and os.environ.get("RANK", "0") == "0":
+        print(
+            f"eval_interval={composed.eval_interval} does not divide epochs={config.epochs}: "
+            f"evaluated every {config.eval_interval} epochs",
+            flush=True,
+        )
     ranks = join(config.device, patience(config.hang_timeout), gpu_of_worker(torch.cuda.device_count()))
     try:
         with StopRequest() as stop, watchdog(config.hang_timeout, ranks) as watching:
@@ -143,6 +153,18 @@ def make_trainer(
     check_same_tokens(data.metadata, test.metadata)
     if data.paths != test.paths:
         check_identifiers([*data.paths, *test.paths])
+    votes = "arc" in config.evaluators and votes_on(test)
+    if ranks.is_first and votes != ("arc" in config.evaluators):
+        print(
+            "evaluators=[arc]: no ARC tasks to vote on; scored by what the dataset itself brings", flush=True
+        )
+    if not votes and config.keep_best in ARC_SCORES:
+        raise UserError(
+            f"keep_best={config.keep_best} on data without ARC tasks",
+            " | ".join(BEST_METRICS),
+            "set keep_best to one of these, or to null",
+        )
+    check_fits(config, arch, data.metadata, supervisions, ranks)
     supervision = make_supervision(arch, data.metadata, supervisions, config.seed)
     run = RunDirectory.of(config)
     if config.load_checkpoint and not checkpoints.steps(run.checkpoints):
@@ -153,10 +175,41 @@ def make_trainer(
     compile_forward(supervision, config.compile, ranks.device)
     examples = config.epochs * data.total_groups * data.mean_puzzle_examples
     learner = Learner(config, supervision, ranks, int(examples / config.global_batch_size))
-    evaluator = Evaluator(
-        supervision, test, ranks, "arc" in config.evaluators, config.seed, config.eval_save_outputs
-    )
+    evaluator = Evaluator(supervision, test, ranks, votes, config.seed, config.eval_save_outputs)
     return Trainer(config, learner, data, evaluator, run, ranks, guards)
+
+
+def votes_on(test: EvaluationData) -> bool:
+    """Whether ARC's votes concern this data: not where every dataset brings another scorer, or has one puzzle only."""
+    others = all(one.about is not None and one.about.scorer is not None for one in test.sets)
+    return bool(test.test_puzzles) or not (others or test.metadata.num_puzzle_identifiers <= 1)
+
+
+def check_fits(
+    config: TrainConfig,
+    arch: Architecture,
+    metadata: PuzzleMetadata,
+    supervisions: Supervisions,
+    ranks: Ranks,
+) -> None:
+    """UserError if training could not fit into the memory of this rank's device."""
+    dis_steps = arch.settings.halt_max_steps if supervisions[arch.supervision].fixed_steps else 0
+    load = Load(
+        slots=-(-config.global_batch_size // ranks.world_size),
+        frames=dis_steps + 1,
+        trains=not config.freeze_weights,
+        averages=config.ema,
+        puzzle_share=1 / ranks.world_size if config.shard_puzzle_emb else 1.0,
+        parts=config.gradient_accumulation_steps,
+    )
+    shape, rows = shape_of(metadata), supervisions[arch.supervision].step_rows(arch.settings)
+    weights = trained_weights(arch.network, shape, arch.settings, rows)
+    check_memory(arch.network, shape, weights, load, ranks.device)
+
+
+def shape_of(metadata: PuzzleMetadata) -> PuzzleShape:
+    """What the network must know of a dataset."""
+    return PuzzleShape(metadata.seq_len, metadata.vocab_size, metadata.num_puzzle_identifiers)
 
 
 def make_supervision(
@@ -164,8 +217,7 @@ def make_supervision(
 ) -> Supervision[Any]:
     """The model for a dataset, on the CPU, and its supervision."""
     kind = supervisions[arch.supervision]
-    shape = PuzzleShape(metadata.seq_len, metadata.vocab_size, metadata.num_puzzle_identifiers)
-    model = TinyRecursiveModel(arch.network, shape, kind.step_rows(arch.settings), seed)
+    model = TinyRecursiveModel(arch.network, shape_of(metadata), kind.step_rows(arch.settings), seed)
     return kind(model, arch.settings)
 
 

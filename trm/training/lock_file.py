@@ -78,7 +78,7 @@ def create(file: Path, holder: Holder) -> bool:
     except FileExistsError:
         return False
     try:
-        with open(descriptor, "w") as stream:
+        with open(descriptor, "w", encoding="utf-8") as stream:
             json.dump(asdict(holder), stream)
             stream.flush()
             os.fsync(descriptor)
@@ -141,7 +141,7 @@ def exclusively(folder: Path) -> Iterator[None]:
 def _started(pid: int) -> int | None:
     """When a process began, in clock ticks since the boot; None where it has ended or the system does not tell."""
     try:
-        text = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+        text = Path(f"/proc/{pid}/stat").read_text(errors="replace", encoding="utf-8")
     except OSError:
         return None
     fields = text[text.rindex(")") + 2 :].split()  # behind the command, which may hold anything; proc(5)
@@ -161,6 +161,6 @@ def _space() -> str | None:
 
 def _read(file: str) -> str | None:
     try:
-        return Path(file).read_text().strip()
+        return Path(file).read_text(encoding="utf-8").strip()
     except OSError:
         return None

@@ -1,18 +1,29 @@
 """A Hydra command line as TRM's users type it: keys with or without a leading `+`, misspelt ones named."""
 
-import difflib
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
 from typing import Any
 
+from hydra.core.override_parser.types import Override
 from omegaconf import OmegaConf
 
 from trm.command_line import run_command
-from trm.errors import UserError
+from trm.model import TRMConfig
 from trm.project_root import PROJECT_ROOT
-from trm.training.config import Supervisions, check_key, known_keys
+from trm.training.config import Supervisions, TrainConfig, check_key, known_keys
+from trm.training.config_values import check_value
+from trm.training.hydra_words import (
+    TEXT_KEYS,
+    check_name,
+    check_one_value,
+    parsed,
+    split_words,
+    syntax_error,
+    told_in_three_parts,
+)
 from trm.training.run_directory import import_path
 from trm.training.sweep import check_launcher
 
@@ -33,16 +44,34 @@ def run_hydra(entry: Callable[[], None], supervisions: Supervisions) -> None:
     """Run a Hydra entry on this process's command line; a UserError ends it with its text and exit code 2."""
 
     def checked() -> None:
-        given = normalise(sys.argv[1:], supervisions)
-        overrides = [word for word in given if _is_override(word)]
-        flags = [word for word in given if not _is_override(word)]  # `--cfg job` may stand after an override
+        flags, words, folders = split_words(sys.argv[1:], CONFIGS)
+        overrides = normalise(words, supervisions, folders)
         if {"-m", "--multirun"} & set(flags):
             overrides = sweep_once(overrides)
+            for word in overrides:
+                check_swept_values(parsed(word, ()), supervisions)
             os.environ |= import_path()  # a launcher may start its jobs from another folder
+        else:
+            for word in overrides:
+                check_one_value(parsed(word, ()))
+        os.environ.setdefault(
+            "HYDRA_FULL_ERROR", "1"
+        )  # Hydra lets errors through in place of printing them itself
         sys.argv[1:] = [*flags, *overrides, *QUIET]
-        entry()
+        with told_in_three_parts():
+            entry()
 
     run_command(checked)
+
+
+def check_swept_values(override: Override, supervisions: Supervisions) -> None:
+    """UserError if one of the values that a sweep goes through is none for its key, before the first run starts."""
+    key = override.key_or_group
+    if override.is_sweep_override() and not key.startswith("hydra") and key not in GROUPS:
+        prefix, name = ("arch.", key.removeprefix("arch.")) if key.startswith("arch.") else ("", key)
+        kinds = [TRMConfig, *(s.config_class for s in supervisions.values())] if prefix else [TrainConfig]
+        for value in override.sweep_iterator(transformer=lambda value: value):
+            check_value(kinds, name, value, prefix)
 
 
 def sweep_once(overrides: Sequence[str]) -> list[str]:
@@ -76,43 +105,38 @@ def _swept_by(experiment: str) -> dict[str, Any]:
     return found | content.get("hydra", {}).get("sweeper", {}).get("params", {})
 
 
-def normalise(arguments: Sequence[str], supervisions: Supervisions) -> list[str]:
+def normalise(
+    arguments: Sequence[str], supervisions: Supervisions, folders: Collection[Path] = (CONFIGS,)
+) -> list[str]:
     """The same overrides with the sign that Hydra wants: a key may be given with or without a leading `+`.
 
+    folders: with the configurations of the groups.
+
     Raises:
-        UserError: a key that does not exist, named before Hydra composes anything.
+        UserError: a key that does not exist or a value that Hydra cannot read, before Hydra composes anything.
     """
     known = known_keys(supervisions)
-    return [_normalise_one(argument, known) for argument in arguments]
+    return [_normalise_one(argument, known, folders) for argument in arguments]
 
 
-def _is_override(word: str) -> bool:
-    return word.startswith("~") or ("=" in word and not word.startswith("-"))
-
-
-def _normalise_one(argument: str, known: set[str]) -> str:
+def _normalise_one(argument: str, known: set[str], folders: Collection[Path]) -> str:
     match = _OVERRIDE.match(argument)
-    if argument.startswith("-") or match is None or match["value"] is None:
-        return argument
-    key, value = match["key"], match["value"]
+    if match is None or (match["value"] is None and match["sign"] != "~"):
+        raise syntax_error(argument, known)
+    key, value = match["key"], match["value"] or ""
+    if value.startswith("~/"):  # which Hydra's grammar has no place for
+        argument, value = argument.replace("=~/", '="~/', 1) + '"', f'"{value}"'
     if key == "hydra/launcher":
         check_launcher(value)
-    if key.startswith("hydra") or match["sign"] == "~":
-        return argument
     if key in GROUPS:
         for choice in value.split(","):  # several in a sweep
-            _check_choice(key, choice)
+            check_name(f"{key}=", choice, [folder / key for folder in folders])
         return f"{key}={value}"
-    check_key(key, known)
+    if not key.startswith(("hydra.", "hydra/")):
+        check_key(key, known)
+    value_read = parsed(argument, known).value() if match["sign"] != "~" else None
+    if key in TEXT_KEYS and isinstance(value_read, int | float):
+        value = f'"{value}"'  # run_name=1e3 is a name
+    if key.startswith("hydra") or match["sign"] == "~":
+        return argument
     return f"++{key}={value}"
-
-
-def _check_choice(group: str, choice: str) -> None:
-    known = sorted(file.stem for file in (CONFIGS / group).glob("*.yaml"))
-    if choice not in known:
-        near = difflib.get_close_matches(choice, known, 1, 0.4)
-        raise UserError(
-            f"{group}={choice}",
-            " | ".join(known),
-            f"did you mean {group}={near[0]}?" if near else f"choose one of configs/{group}/",
-        )

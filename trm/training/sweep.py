@@ -3,9 +3,11 @@
 import importlib.util
 import multiprocessing
 import re
+from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
+from omegaconf import OmegaConf
 
 from trm.errors import UserError
 
@@ -37,6 +39,14 @@ def check_launcher(name: str) -> None:
 def in_a_sweep() -> bool:
     """Whether Hydra runs this as one of several jobs (`-m`), whose runs need names of their own."""
     return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
+
+
+def keys_given() -> set[str] | None:
+    """The keys of this run's command line; None where Hydra did not compose it."""
+    if not HydraConfig.initialized():
+        return None
+    words: Any = OmegaConf.to_container(HydraConfig.get().overrides.task, resolve=False)
+    return {word.lstrip("+~").partition("=")[0] for word in words}
 
 
 def side_by_side() -> bool:

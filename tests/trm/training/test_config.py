@@ -148,6 +148,63 @@ def test_a_path_reads_the_home_folder_and_is_never_empty(key: str, monkeypatch: 
             TrainConfig(**{**given, **empty})
 
 
+@pytest.mark.parametrize(
+    ("word", "says"),
+    [
+        ("epochs=1.5", "epochs=1.5"),
+        ("seed=1e3", "seed=1000.0"),
+        ("seed=99999999999999999999999", "at most 9,223,372,036,854,775,807"),
+        ("epochs=True", "a whole number"),
+        ("ema=2", "True or False"),
+        ("arch.mlp_t=1", "True or False"),
+        ("lr=null", "lr=None"),
+        ("lr=[1,2]", "a number"),
+        ("lr=nan", "a number, at least 0 and at most 1"),
+        ("lr=1e400", "a number, at least 0 and at most 1"),
+        ("run_name=''", "a text that is not empty, or null"),
+        ("load_checkpoint=''", "a text that is not empty, or null"),
+        ("device=''", "a text that is not empty"),
+        ("data_paths=", "a list of texts"),
+        ("data_paths=[null]", "a list of texts"),
+        ("arch.pos_encodings=null", "a text"),
+        ("data_build=x", "keys and values"),
+        ("run_name=${nope}", "Interpolation key 'nope' not found"),
+        ("lr=-1", "at least 0"),
+        ("beta1=1", "below 1"),
+        ("arch.expansion=0", "above 0"),
+        ("arch.halt_max_steps=1000000000", "at most 4,096"),
+        ("evaluators=[sudoku]", "every dataset brings the scorer of its own answers"),
+    ],
+)
+def test_a_value_of_another_type_or_out_of_range_is_refused(word: str, says: str) -> None:
+    assert says in refused("cfg_pretrain", word)
+
+
+def test_a_dataset_may_be_named_without_brackets() -> None:
+    config = composed("cfg_pretrain", "data_paths=data/a", "data_paths_test=data/b", "evaluators=arc")
+    assert (config.data_paths, config.data_paths_test, config.evaluators) == (["data/a"], ["data/b"], ["arc"])
+
+
+def test_a_home_folder_is_written_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/someone")
+    config = composed("cfg_pretrain", "checkpoint_path=~/run", 'data_paths=["~/a"]')
+    assert (config.checkpoint_path, config.data_paths) == ("/home/someone/run", ["/home/someone/a"])
+
+
+@pytest.mark.parametrize(
+    ("epochs", "interval"), [(10, 10), (20_000, 10_000), (25_000, 12_500), (100_003, 100_003)]
+)
+def test_an_eval_interval_that_was_not_given_gives_way_to_the_next_that_divides(
+    epochs: int, interval: int
+) -> None:
+    values: Any = {"data_paths": ["a"], "epochs": epochs, "eval_interval": 10_000}
+    values["arch"] = composed("cfg_pretrain").arch
+    assert train_config(values, SUPERVISIONS, {"epochs"}).eval_interval == interval
+    if epochs != 20_000:
+        with pytest.raises(UserError, match="does not divide"):
+            train_config(values, SUPERVISIONS, {"epochs", "eval_interval"})
+
+
 def test_an_eval_interval_that_does_not_divide_epochs_is_refused_with_one_that_does() -> None:
     text = refused("cfg_pretrain", "epochs=100", "eval_interval=30")
     assert "use epochs=90, or eval_interval=25" in text
