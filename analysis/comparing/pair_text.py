@@ -7,13 +7,13 @@ from analysis.comparing.ablation import pair_tests
 from analysis.comparing.ablation_tables import tests_table
 from analysis.comparing.like_for_like import unlike
 from analysis.comparing.scored_runs import plain_scored
+from analysis.comparing.seed_tests import holm
 from analysis.methods import Method
 from analysis.metrics import CELL, Metric
-from analysis.tables import share_over_seeds
+from analysis.tables import p_value, share_over_seeds
 from trm.errors import UserError
-from trm.evaluation.comparison import compare, comparison_table
+from trm.evaluation.comparison import Comparison, compare_evaluations, comparison_table
 from trm.evaluation.intervals import over_seeds
-from trm.evaluation.scored_items import read_items
 from trm.evaluation.table import table
 from trm.randomness import numpy_generator
 from trm.untrusted import shown
@@ -26,7 +26,8 @@ def methods_table(methods: Sequence[Method], metric: Metric) -> str:
         shares = [over_seeds([one.of(scores) for scores in method.evaluations]) for one in (metric, CELL)]
         calls = method.evaluations[0].calls_per_answer
         rows.append((method.name, f"{calls:,}", f"{method.step:,}", *map(share_over_seeds, shares)))  # type: ignore[arg-type]
-    return "\n".join([table(rows), "Intervals: 95 %, Student's t over n seeds.", *in_full(methods)])
+    note = "Intervals: 95 %, Student's t over n seeds; not estimable from seeds without spread."
+    return "\n".join([table(rows), note, *in_full(methods)])
 
 
 def untested(methods: Sequence[Method]) -> list[str]:
@@ -58,27 +59,42 @@ def seed_tests(methods: Sequence[Method], metric: Metric) -> str:
 
 def example_tests(methods: Sequence[Method]) -> list[str]:
     """For every two methods of one seed each the paired tests over examples, or what is missing for them."""
-    texts = []
+    texts: list[str] = []
+    tested: dict[int, Comparison] = {}  # by place in `texts`
     for first, second in combinations([method for method in methods if len(method.runs) == 1], 2):
         if unlike(first, second):
             continue
-        scored = [plain_scored(method.runs[0], method.step) for method in (first, second)]
-        lacking = [
-            method.runs[0] for method, found in zip((first, second), scored, strict=True) if found is None
-        ]
         title = f"{first.name} against {second.name}, over examples"
-        if any(plain_scored(run) for run in lacking):
-            texts.append(f"{title}: not possible: evaluate.py scored other steps than {first.step:,}")
-            continue
-        if lacking:
-            commands = "; ".join(f"python evaluate.py {shown(run.path)}" for run in lacking)
-            texts.append(f"{title}: missing; make it with: {commands}")
-            continue
-        try:
-            items = [read_items(found.folder) for found in scored if found is not None]
-            found = compare(items[0], items[1], numpy_generator(0, "compared runs", 0), common=True)
-        except UserError as error:
-            texts.append(f"{title}: not possible: {shown(error.given, 400)}")
-            continue
-        texts.append(f"{title}\n{comparison_table(found)}")
+        found = _over_examples(first, second)
+        if isinstance(found, str):
+            texts.append(f"{title}: {found}")
+        else:
+            tested[len(texts)] = found
+            texts.append(f"{title}\n{comparison_table(found)}")
+    if len(tested) > 1:
+        bootstrap = holm([one.difference.p_two_sided for one in tested.values()])
+        sign = holm([one.p_sign_test for one in tested.values()])
+        for place, *p in zip(tested, bootstrap, sign, strict=True):
+            texts[place] += (
+                f"\n  of {len(tested)} pairs, p after Holm's adjustment: paired bootstrap {p_value(p[0])},"
+                f" sign test {p_value(p[1])}; the intervals are of each pair by itself"
+            )
     return texts
+
+
+def _over_examples(first: Method, second: Method) -> Comparison | str:
+    """The comparison of two methods' single runs, or why there is none."""
+    scored = [plain_scored(method.runs[0], method.step) for method in (first, second)]
+    lacking = [method.runs[0] for method, found in zip((first, second), scored, strict=True) if found is None]
+    if any(plain_scored(run) for run in lacking):
+        return f"not possible: evaluate.py scored other steps than {first.step:,}"
+    if lacking:
+        commands = "; ".join(f"python evaluate.py {shown(run.path)}" for run in lacking)
+        return f"missing; make it with: {commands}"
+    folders = [found.folder for found in scored if found is not None]
+    try:
+        return compare_evaluations(
+            folders[0], folders[1], numpy_generator(0, "compared runs", 0), common=True
+        )
+    except UserError as error:
+        return f"not possible: {shown(error.given, 400)}"

@@ -233,6 +233,8 @@ def write_scored(
         "network_calls": calls * count, "operations": 1_000_000 * calls * count, "seconds": 0.001 * count,
         "ranks": 1, "device": "cpu", **({} if joules is None else {"joules": joules}),
     }  # fmt: skip
+    data = {"name": "demo", "version": 1, "protocol": "clean", "fingerprint": "0" * 64, "split": "test"}
+    scores["datasets"] = [data | {"path": "data/demo"}]
     scores["evaluated"] = {
         "target": str(run), "weights": "auto", "data_paths": ["data/demo"], "tasks": None, "first_tasks": part,
         "augmentations": None, "supervision_steps": steps, "identifiers": "correct",

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,8 @@ from numpy.typing import NDArray
 
 from trm.errors import UserError
 from trm.evaluation.intervals import PairedDifference, bootstrap_interval, paired_bootstrap, sign_test
-from trm.evaluation.scored_items import ScoredItems
+from trm.evaluation.questions import check_same_questions, read_questions
+from trm.evaluation.scored_items import METRICS, ScoredItems, read_items
 from trm.evaluation.table import NOT_ESTIMABLE, percent, share_range, table
 from trm.untrusted import shown
 
@@ -55,6 +57,22 @@ class Comparison:
         return asdict(self)
 
 
+def compare_evaluations(
+    first: Path, second: Path, rng: np.random.Generator, common: bool = False
+) -> Comparison:
+    """Compare two evaluations' folders, if they answered the same questions; see `compare`.
+
+    Raises:
+        UserError: a folder that is no evaluation, or two that cannot be compared.
+    """
+    questions = [read_questions(folder) for folder in (first, second)]
+    check_same_questions(questions, same_selection=False)
+    items = [read_items(folder) for folder in (first, second)]
+    if any(one.metric != METRICS["task"] and one.questions is None for one in items):
+        check_same_questions(questions)  # a row's number is all that its question is known by
+    return compare(items[0], items[1], rng, common)
+
+
 def compare(
     first: ScoredItems,
     second: ScoredItems,
@@ -80,6 +98,7 @@ def compare(
             "compare evaluations of the same dataset, both judged by its scorer or neither",
         )
     _check_tasks(first, second, common)
+    _check_questions(first, second)
     shared = sorted(first.scores.keys() & second.scores.keys())
     a, b = (np.array([items.scores[key] for key in shared]) for items in (first, second))
     sides = [_side(items, scores, rng, resamples) for items, scores in ((first, a), (second, b))]
@@ -118,6 +137,19 @@ def _check_tasks(first: ScoredItems, second: ScoredItems, common: bool) -> None:
             "; ".join(f"only {title} has {_named(keys)}" for title, keys in extra if keys),
             "two evaluations of the same tasks",
             "evaluate both on the same data, or ask to compare only the tasks that both have",
+        )
+
+
+def _check_questions(first: ScoredItems, second: ScoredItems) -> None:
+    if first.questions is None or second.questions is None:
+        return
+    asked, also_asked = first.questions, second.questions
+    other = sorted(key for key in asked.keys() & also_asked.keys() if asked[key] != also_asked[key])
+    if other:
+        raise UserError(
+            f"{first.title} and {second.title} have different questions in {_named(other)}",
+            "two evaluations that asked the same questions in the same rows",
+            "evaluate both on the same data, with the same --tasks and --first-tasks",
         )
 
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -258,8 +259,17 @@ def _examples(made: Answers, solved: NDArray[np.bool_] | None) -> dict[str, NDAr
     known = made.scored.any(1)
     right = (made.predictions[:, -1] == made.labels) | (made.labels == IGNORE_LABEL)
     numbers = (made.first + 1 + np.flatnonzero(known)).astype(np.str_)
-    found = {"key": np.char.add(f"{made.set_name}/", numbers), "right": right.all(1)[known]}
+    found = {
+        "key": np.char.add(f"{made.set_name}/", numbers),
+        "right": right.all(1)[known],
+        "question": np.array([_digest(row) for row in made.inputs[known]], np.uint64),
+    }
     return found if solved is None else {**found, "solved": solved[known]}
+
+
+def _digest(question: NDArray[Any]) -> int:
+    """Of 64 bits, and of the tokens alone, whatever they are stored as."""
+    return int.from_bytes(blake2b(question.astype("<i4").tobytes(), digest_size=8).digest(), "little")
 
 
 def _joined(parts: Sequence[dict[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:

@@ -20,7 +20,7 @@ from trm.untrusted_arrays import load_arrays
 
 OUTPUTS_FILE = "outputs.jsonl"  # ARC: one line for each test output
 EXAMPLES_FILE = (
-    "examples.npz"  # other datasets: key `[E]`, right `[E]`, and solved `[E]` where a scorer judged
+    "examples.npz"  # others: key, right, question (a digest) `[E]`; and solved `[E]` where a scorer judged
 )
 
 METRICS = {
@@ -40,11 +40,13 @@ class ScoredItems:
     """Scores in 0..1 of the tasks or examples of one evaluation, by their keys.
 
     title: what it is called beside another one.  metric: what the scores are; only equal ones are compared.
+    questions: a digest of what each key asks; None where its key tells it, or the file is of before there were any.
     """
 
     title: str
     metric: str
     scores: Mapping[str, float]
+    questions: Mapping[str, int] | None = None
 
     def __post_init__(self) -> None:
         for key, score in self.scores.items():
@@ -62,8 +64,10 @@ def read_items(folder: Path) -> ScoredItems:
         if not (folder / name).is_file():
             continue
         _check_unchanged(folder / name)
-        metric, scores = (_of_tasks if name == OUTPUTS_FILE else _of_examples)(folder / name)
-        return ScoredItems(shown(folder), METRICS[metric], scores)
+        if name == OUTPUTS_FILE:
+            return ScoredItems(shown(folder), METRICS["task"], _of_tasks(folder / name))
+        metric, scores, questions = _of_examples(folder / name)
+        return ScoredItems(shown(folder), METRICS[metric], scores, questions)
     state = f"holds neither {OUTPUTS_FILE} nor {EXAMPLES_FILE}" if folder.is_dir() else "is no folder"
     raise UserError(
         f"{shown(folder)} {state}",
@@ -72,7 +76,7 @@ def read_items(folder: Path) -> ScoredItems:
     )
 
 
-def _of_tasks(file: Path) -> tuple[str, dict[str, float]]:
+def _of_tasks(file: Path) -> dict[str, float]:
     try:
         check_regular(file, LARGEST_OUTPUTS)
         outputs = read_outputs(file)
@@ -90,7 +94,7 @@ def _of_tasks(file: Path) -> tuple[str, dict[str, float]]:
             right.setdefault(output.task, []).append(output.correct_at(ATTEMPTS))
     if not right:
         raise _unreadable(file, "it has no test output whose answer is known")
-    return "task", {task: sum(of_task) / len(of_task) for task, of_task in right.items()}
+    return {task: sum(of_task) / len(of_task) for task, of_task in right.items()}
 
 
 def _is_record(output: OutputRecord) -> bool:
@@ -98,8 +102,9 @@ def _is_record(output: OutputRecord) -> bool:
     return isinstance(output.task, str) and isinstance(output.known, bool) and ranked
 
 
-def _of_examples(file: Path) -> tuple[str, dict[str, float]]:
-    kinds = {"key": "U", "right": "b", "solved": "b"}
+def _of_examples(file: Path) -> tuple[str, dict[str, float], dict[str, int] | None]:
+    """(metric, scores, questions), the last two by key."""
+    kinds = {"key": "U", "right": "b", "solved": "b", "question": "u"}
     try:
         arrays = load_arrays(file, kinds, LARGEST_EXAMPLES, LARGEST_ARRAY)
         missing = [name for name in ("key", "right") if name not in arrays]
@@ -112,11 +117,18 @@ def _of_examples(file: Path) -> tuple[str, dict[str, float]]:
                 f"keys {keys.shape} and scores {right.shape}: want one each for 1 to {MOST_EXAMPLES:,}"
             )
         scores = dict(zip(keys.tolist(), _zeros_and_ones(right), strict=True))
+        questions = arrays.get("question")
+        if questions is not None and questions.shape != keys.shape:
+            raise ValueError(f"keys {keys.shape} and questions {questions.shape}: want one each")
     except (OSError, ValueError) as error:
         raise _unreadable(file, str(error)) from None
     if len(scores) < len(keys):
         raise _unreadable(file, f"{len(keys) - len(scores):,} of its keys are given twice")
-    return metric, scores
+    return (
+        metric,
+        scores,
+        None if questions is None else dict(zip(keys.tolist(), questions.tolist(), strict=True)),
+    )
 
 
 def _zeros_and_ones(truths: NDArray[np.bool_]) -> list[float]:

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from trm.evaluation.comparison import compare, comparison_table
-from trm.evaluation.scored_items import read_items
+from trm.evaluation.comparison import compare_evaluations, comparison_table
+from trm.evaluation.questions import Questions, read_questions
 from trm.randomness import numpy_generator
 
 
@@ -15,5 +15,12 @@ def compare_folders(first: Path, second: Path, common: bool = False) -> None:
     Raises:
         UserError: a folder that is no evaluation, or two that cannot be compared.
     """
-    found = compare(read_items(first), read_items(second), numpy_generator(0, "comparison"), common)
-    print(comparison_table(found))
+    print(comparison_table(compare_evaluations(first, second, numpy_generator(0, "comparison"), common)))
+    both = [read_questions(folder) for folder in (first, second)]
+    if both[0].augmentations != both[1].augmentations:
+        print(f"  augmentations that vote are not as many: {'; '.join(map(_augmented, both))}")
+
+
+def _augmented(one: Questions) -> str:
+    number = "all of the dataset" if one.augmentations is None else str(one.augmentations)
+    return f"{one.title}: {number}"

@@ -14,6 +14,7 @@ from trm.checksums import MANIFEST, write_manifest
 from trm.errors import UserError
 from trm.evaluation.arc_scores import ranking_in_words
 from trm.evaluation.arc_voting import ArcVoting
+from trm.evaluation.questions import check_same_questions, read_questions
 from trm.evaluation.rollout_store import INDEX_FILE, RolloutStore
 from trm.evaluation.table import counted, percent, table
 from trm.folders import Kind, check_output, new_folder
@@ -63,7 +64,8 @@ def pool(
     folder = output or folders[0].parent / f"pooled-{len(folders)}"
     check_output(folder, POOLED, overwrite)
     told = [_told(folder) for folder in folders]
-    _check_alike(folders, stores, told)
+    check_same_questions([read_questions(folder) for folder in folders])
+    _check_confidences(folders, told)
     data = _data(data_paths or told[0]["evaluated"]["data_paths"], stores[0])
     voting = ArcVoting(
         data.identifiers,
@@ -136,24 +138,14 @@ def _told(folder: Path) -> dict[str, Any]:
     return told
 
 
-def _check_alike(
-    folders: Sequence[Path], stores: Sequence[RolloutStore], told: Sequence[dict[str, Any]]
-) -> None:
-    """The same questions, and confidences that can be added up."""
-    for folder, store, one in zip(folders, stores, told, strict=True):
-        for key in ("data", "selection"):
-            if store.request.get(key) != stores[0].request.get(key):
-                raise UserError(
-                    f"{folders[0]} and {folder} answered different questions ({key})",
-                    "evaluations of one dataset and one choice of tasks and augmentations",
-                    "evaluate both with the same --data-path, --tasks and --num-aug",
-                )
+def _check_confidences(folders: Sequence[Path], told: Sequence[dict[str, Any]]) -> None:
+    """Confidences that can be added up."""
+    for folder, one in zip(folders, told, strict=True):
         if one["confidence_kind"] != told[0]["confidence_kind"]:
             raise UserError(
                 f"{folders[0]} ranks votes by {told[0]['confidence_kind']}, {folder} by {one['confidence_kind']}",
-                "evaluations with one kind of confidence: TRM's and DIS's are different things, and so are those of an "
-                "answer's cells and of all cells",
-                "pool TRM with TRM and DIS with DIS, evaluated with the same --confidence",
+                "evaluations of one method: TRM's confidence and DIS's are different things",
+                "pool TRM with TRM and DIS with DIS",
             )
 
 
