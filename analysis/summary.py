@@ -7,6 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 if not __package__:  # run by its path: our modules are found from the folder above, not from this one
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
@@ -66,8 +68,12 @@ def _heading(run: Run) -> str:
 def _training_line(run: Run) -> str:
     training = run.training
     seconds = training.seconds.sum()
-    speed = (training.examples_per_second * training.seconds).sum() / seconds
-    return f"{training.step[-1]:,} steps in {duration(seconds)}, {speed:,.0f} examples a second"
+    timed = ~np.isnan(training.examples_per_second)
+    told = f"{training.step[-1]:,} steps in {duration(seconds)}"
+    if not timed.any():
+        return told
+    speed = np.average(training.examples_per_second[timed], weights=training.seconds[timed])
+    return f"{told}, {speed:,.0f} examples a second"
 
 
 def _scores(run: Run) -> str:

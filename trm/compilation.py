@@ -19,13 +19,23 @@ from trm.supervision import Advanced, Supervision
 COMPILE_CHOICES = ("auto", "off", "max")
 
 
+def warm_up_steps(mode: str, device: torch.device) -> int:
+    """Supervision steps of a process that say nothing of its speed: the first one, which chooses kernels and takes
+    memory; where `mode` compiles also those that warm a CUDA graph up and record it."""
+    return 3 if _compiles(mode, device) else 1
+
+
+def _compiles(mode: str, device: torch.device) -> bool:
+    return mode == "max" or (mode == "auto" and device.type == "cuda")
+
+
 def compile_forward(supervision: Supervision[Any], mode: str, device: torch.device) -> None:
     """Replace the supervision's `forward` as `mode` asks for `device`.
 
     Raises:
         UserError: `max` on a CPU without a C++ compiler.
     """
-    if mode == "off" or (mode == "auto" and device.type != "cuda"):
+    if not _compiles(mode, device):
         return
     if device.type != "cuda":
         check_cpp_compiler()

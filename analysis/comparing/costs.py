@@ -92,9 +92,14 @@ def _seconds(training: Training, updates: int) -> float | None:
 
 
 def seconds_per_update(training: Training) -> float | None:
-    """The median over the records; None without any."""
-    lengths = np.diff(training.step, prepend=0)
-    return float(np.median(training.seconds / np.maximum(lengths, 1))) if len(lengths) else None
+    """The median over the records, without the warm-up of each launch where anything is left; None without records."""
+    lengths, seconds = np.diff(training.step, prepend=0), training.seconds
+    if training.warm_up_steps is not None and training.warm_up_seconds is not None:
+        timed = lengths > training.warm_up_steps
+        if timed.any():
+            lengths = (lengths - training.warm_up_steps)[timed]
+            seconds = (seconds - training.warm_up_seconds)[timed]
+    return float(np.median(seconds / np.maximum(lengths, 1))) if len(lengths) else None
 
 
 def _joules(training: Training, updates: int) -> float | None:

@@ -48,10 +48,12 @@ class Training:
     loss: `[R]` mean loss of an example, averaged over the logging window.
     step_accuracy: `[R, S]` cell accuracy after each supervision step, NaN where no slot stood at that step.
     seconds: `[R]` wall clock of the window that the record closes.
-    examples_per_second: `[R]` examples that took a supervision step, per second.
+    examples_per_second: `[R]` examples that took a supervision step, per second; NaN where all of it was warm-up.
     network_calls: `[R]` passes of the reasoning module in an update, of each slot.
     epoch: `[R]` times that the training data was gone through, NaN where not recorded.
     joules: `[R]` energy of the window, NaN where the device did not report it.
+    warm_up_steps, warm_up_seconds: `[R]` of the window, updates that warmed a process up, and their time; None where
+    that is not told.
     metrics: `[R, …]` every other metric by name, of the shape that its last record has; NaN where it is of another,
     is missing, or is a mean over nothing.
     """
@@ -65,6 +67,8 @@ class Training:
     epoch: NDArray[np.float64]
     joules: NDArray[np.float64]
     metrics: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    warm_up_steps: NDArray[np.int64] | None = None
+    warm_up_seconds: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
@@ -246,6 +250,10 @@ def _training(records: Sequence[Mapping[str, Any]], source: str) -> Training:
             network_calls=np.array([row["network_calls"] for row in rows], dtype=np.int64),
             epoch=np.array([row.get("epoch", np.nan) for row in rows], dtype=np.float64),
             joules=np.array([row["timing"].get("energy_joules", np.nan) for row in rows], dtype=np.float64),
+            warm_up_steps=np.array([row["timing"].get("warm_up_steps", 0) for row in rows], dtype=np.int64),
+            warm_up_seconds=np.array(
+                [row["timing"].get("warm_up_seconds", 0.0) for row in rows], dtype=np.float64
+            ),
             metrics=read_metrics([row.get("metrics", {}) for row in rows], source),
         )
     except KeyError as missing:

@@ -4,6 +4,7 @@ B rows of a global batch, L grid tokens, S supervision steps, E examples.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any
@@ -16,9 +17,9 @@ from torch import Tensor
 from trm.distributed import Ranks
 from trm.errors import UserError
 from trm.evaluation.answer_cells import AnswerCells, cells_by_set
-from trm.evaluation.rollout import StepProbe, roll_out
+from trm.evaluation.rollout import Rollout, StepProbe, roll_out
 from trm.puzzles.batch import IGNORE_LABEL, Batch, label_dtype, token_dtype
-from trm.puzzles.loading import EvaluationData
+from trm.puzzles.loading import EvaluationBatch, EvaluationData
 from trm.randomness import SeededStepRandom
 from trm.supervision import Supervision
 
@@ -77,6 +78,7 @@ class Respondent:
     """A model that answers a test split, on every rank.
 
     all_cells: take an answer's confidence over all cells, as was done before, not over its own.
+    warm_up_steps: supervision steps of a warm-up.
     fed_identifiers: `[N]` the identifier that the model gets in place of each one (`trm.evaluation.memory`); None: its
       own.
     """
@@ -88,17 +90,27 @@ class Respondent:
     probes: Sequence[StepProbe] = ()
     fed_identifiers: NDArray[np.int32] | None = None
     all_cells: bool = False
+    warm_up_steps: int = 1
 
-    def answers(self, start: int = 0, over: Callable[[Any], Any] = iter) -> Iterator[Answers]:
+    def answers(
+        self,
+        start: int = 0,
+        over: Callable[[Any], Any] = iter,
+        warm_up: Callable[[], AbstractContextManager] | None = None,
+    ) -> Iterator[Answers]:
         """From example number `start` on, in file order, without padding rows; every rank gets all of them.
 
-        over: wraps the batches, for a progress bar.
+        over: wraps the batches, for a progress bar.  warm_up: surrounds a few supervision steps of the first batch
+        before it is answered, whose outcome nobody gets, so that the answers that follow can be timed.
         """
         model = self.supervision.model
         was_training = model.training
         model.eval()
         try:
-            for load in over(self.data.batches_from(start)):
+            for number, load in enumerate(over(self.data.batches_from(start))):
+                if number == 0 and warm_up is not None:
+                    with warm_up():
+                        self._warm_up(load())
                 local = load()
                 made = self._answer(local.batch, len(local.examples), local.set_name, start)
                 start += len(made)
@@ -106,12 +118,20 @@ class Respondent:
         finally:
             model.train(was_training)
 
-    def _answer(self, asked: Batch, examples: int, set_name: str, first: int) -> Answers:
-        slots, device = len(asked), self.ranks.device
-        batch = self._fed(asked).to(device)
+    def _warm_up(self, local: EvaluationBatch) -> None:
+        rollout = self._rolled_out(local.batch, local.set_name, self.warm_up_steps)
+        self.ranks.gather_rows(rollout.predictions).cpu()  # waits for the device
+
+    def _rolled_out(self, asked: Batch, set_name: str, most_steps: int | None = None) -> Rollout:
+        slots = len(asked)
+        batch = self._fed(asked).to(self.ranks.device)
         rng = SeededStepRandom(self.seed, 0, slots * self.ranks.world_size, self.ranks.rank * slots, slots)
         cells = None if self.all_cells else self._cells[set_name]
-        rollout = roll_out(self.supervision, batch, rng, self.probes, cells)
+        return roll_out(self.supervision, batch, rng, self.probes, cells, most_steps)
+
+    def _answer(self, asked: Batch, examples: int, set_name: str, first: int) -> Answers:
+        slots, device = len(asked), self.ranks.device
+        rollout = self._rolled_out(asked, set_name)
         rows = (torch.arange(slots, device=device) < examples).to(torch.uint8)
         real = self.ranks.gather_rows(rows).nonzero()[:, 0]
 

@@ -95,5 +95,13 @@ def _cost(scores: Mapping[str, Any]) -> str:
     energy = f", and {cost['joules']:.3g} J" if "joules" in cost else ""
     return (
         f"an answer takes {cost['network_calls']} network calls, {cost['operations'] / 1e9:.3g} GFLOP and "
-        f"{cost['seconds'] * 1e3:.3g} ms on {where}{energy}"
+        f"{cost['seconds'] * 1e3:.3g} ms on {where}{energy} ({_warm_up(cost.get('warm_up'))})"
     )
+
+
+def _warm_up(left_out: Mapping[str, Any] | None) -> str:
+    """What is not in the time of an answer."""
+    if left_out is None:
+        return "the first batch's warm-up with it"
+    steps = left_out["supervision_steps_of_each_launch"]
+    return f"without the warm-up, {steps} supervision step{'s' * (steps != 1)} of each launch"

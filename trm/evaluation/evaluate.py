@@ -195,15 +195,21 @@ class Evaluator:
     def run(self, over: Callable[[Any], Any] = iter) -> Evaluation:
         """Evaluate the whole split; every rank takes part and gets the scores, the first one also all the rest.
 
-        over: wraps the batches, for a progress bar.
+        over: wraps the batches, for a progress bar.  The first one is a warm-up, and left out of `examples_per_second`
+        where it is not the only one.
         """
-        started = time.monotonic()
+        started, warm, done = time.monotonic(), 0, 0
         scoring = self._scoring()
         for made in Respondent(self.supervision, self.data, self.ranks, self.seed).answers(over=over):
             if self.ranks.is_first:
                 scoring.add(made)
+            if (
+                done == 0 and len(made) < self.data.total_examples
+            ):  # the first of several batches: the warm-up
+                started, warm = time.monotonic(), len(made)
+            done += len(made)
         evaluation = scoring.result() if self.ranks.is_first else Evaluation({}, None, {}, {})
-        speed = self.data.total_examples / (time.monotonic() - started)
+        speed = (done - warm) / (time.monotonic() - started)
         evaluation.scores.update(seed=self.seed, examples_per_second=speed)
         return replace(evaluation, scores=self.ranks.broadcast_object(evaluation.scores))
 

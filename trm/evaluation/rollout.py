@@ -56,9 +56,11 @@ def roll_out(
     rng: StepRandom,
     probes: Sequence[StepProbe] = (),
     answer_cells: AnswerCells | None = None,
+    most_steps: int | None = None,
 ) -> Rollout:
     """Answer every row of `batch` from scratch, until all slots have finished; the model is in eval mode.
 
+    most_steps: stop after so many, to warm up.
     answer_cells: over which the confidence of an answer is taken; None: over all, and of the model's own answers only.
     """
     token_loss = TOKEN_LOSSES[supervision.loss_type]
@@ -70,7 +72,9 @@ def roll_out(
     model, carry = supervision.model, supervision.initial_carry(batch)
     reference = model.answer_logits(carry.z_H) if probes else None
     predictions, q_halt, confidence, calls, probed = [], [], [], [], []
-    for _ in range(supervision.max_steps):  # in evaluation every slot takes them all
+    for _ in range(
+        min(supervision.max_steps, most_steps or supervision.max_steps)
+    ):  # in evaluation all take all
         output = supervision.step(carry, batch, rng)
         carry = output.carry
         predictions.append(output.predictions.to(token_tensor_dtype(output.logits.shape[-1])))

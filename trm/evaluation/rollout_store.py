@@ -8,7 +8,7 @@ A batch counts once predictions.json lists it, after its rows were synced; so wh
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,18 @@ COLUMNS = {  # dtypes, and dimensions of a row
 }
 
 
+@dataclass(frozen=True)
+class WarmUp:
+    """What launches did before their first answer, so that its time is no answer's.
+
+    launches: that warmed up.  supervision_steps: of one of them, the most.  seconds: of all of them together.
+    """
+
+    launches: int = 0
+    supervision_steps: int = 0
+    seconds: float = 0.0
+
+
 @dataclass
 class RolloutStore:
     """The rollouts of one evaluation, `[E, …]`.
@@ -46,6 +58,7 @@ class RolloutStore:
     sets: examples of each set, in order.  network_calls: `[S]`, summed up.
     batches: (rows, CRC-32 of their bytes) of each batch written.  seconds: that all answers took so far.
     joules: the same of energy; None where the device did not tell of all of them.
+    warm_up: not in `seconds` and `joules`; None where it was not told apart, as was done before.
     """
 
     folder: Path
@@ -55,6 +68,7 @@ class RolloutStore:
     batches: list[tuple[int, int]] = field(default_factory=list)
     seconds: float = 0.0
     joules: float | None = 0.0
+    warm_up: "WarmUp | None" = field(default_factory=lambda: WarmUp())
 
     @property
     def total(self) -> int:
@@ -120,7 +134,12 @@ class RolloutStore:
             calls = [int(number) for number in content["network_calls"]]
             joules = None if content.get("joules") is None else float(content["joules"])
             spent = float(content["seconds"]), joules
-            store = cls(folder, dict(content["request"]), sets, calls, batches, *spent)
+            told = content.get("warm_up")
+            warm_up = None
+            if told is not None:
+                launches, steps, seconds = told
+                warm_up = WarmUp(int(launches), int(steps), float(seconds))
+            store = cls(folder, dict(content["request"]), sets, calls, batches, *spent, warm_up)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise _damaged(file, str(error)) from error
         if min([0, *sets.values(), *(rows for rows, _ in batches)]) < 0 or store.done > store.total:
@@ -145,6 +164,13 @@ class RolloutStore:
         self.seconds += seconds
         self.joules = None if self.joules is None or joules is None else self.joules + joules
         self._write_index()
+
+    def warmed_up(self, supervision_steps: int, seconds: float) -> None:
+        """Take note of a launch's warm-up; it is written with the next batch."""
+        if self.warm_up is not None:
+            before = self.warm_up
+            steps = max(before.supervision_steps, supervision_steps)
+            self.warm_up = WarmUp(before.launches + 1, steps, before.seconds + seconds)
 
     def answers(self, rows: int = ROWS) -> Iterator[Answers]:
         """Everything written, in file order, at most `rows` at a time and of one set.
@@ -212,6 +238,7 @@ class RolloutStore:
             "batches": self.batches,
             "seconds": self.seconds,
             "joules": self.joules,
+            "warm_up": None if self.warm_up is None else astuple(self.warm_up),
         }
         write_whole(self.folder / INDEX_FILE, json.dumps(sealed(json.loads(json.dumps(content)))))
 

@@ -7,7 +7,7 @@ K puzzles of a task, B slots, L tokens, S supervision steps, T test inputs.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -31,6 +31,7 @@ from trm.scoring.task_puzzles import Examples, TaskPuzzles, lent_rows, without_a
 from trm.supervision import Supervision
 
 Rows = list[list[int]]
+WarmUp = Callable[[], AbstractContextManager[None]]
 Over = Callable[[Sequence[int]], Iterable[int]]  # wraps the starts of batches, for a progress bar
 
 
@@ -100,10 +101,18 @@ class Rolled:
 
 
 def answer_task(
-    supervision: Supervision[Any], puzzles: TaskPuzzles, *, canvas: int, batch_size: int, over: Over = iter
+    supervision: Supervision[Any],
+    puzzles: TaskPuzzles,
+    *,
+    canvas: int,
+    batch_size: int,
+    over: Over = iter,
+    warm_up: WarmUp | None = None,
 ) -> TaskAnswer:
     """Answer one task; see `answer_tasks`."""
-    [answer] = answer_tasks(supervision, [puzzles], canvas=canvas, batch_size=batch_size, over=over)
+    [answer] = answer_tasks(
+        supervision, [puzzles], canvas=canvas, batch_size=batch_size, over=over, warm_up=warm_up
+    )
     return answer
 
 
@@ -114,6 +123,7 @@ def answer_tasks(
     canvas: int,
     batch_size: int,
     over: Over = iter,
+    warm_up: WarmUp | None = None,
 ) -> Iterator[TaskAnswer]:
     """Answer tasks in their order, each as soon as it can be; whoever has enough stops asking.
 
@@ -122,11 +132,12 @@ def answer_tasks(
         canvas: C of the checkpoint.
         batch_size: examples at a time, of as many tasks as it takes.
         over: wraps the starts of the batches.
+        warm_up: surrounds a supervision step of the first batch before it is answered, whose outcome nobody gets.
     """
     if not puzzles:
         return
     questions = Examples(puzzles, [without_answers(one.task).test for one in puzzles], canvas, CORNER)
-    stream, held, start = roll(supervision, questions, batch_size, over), list[Rolled](), 0
+    stream, held, start = roll(supervision, questions, batch_size, over, warm_up), list[Rolled](), 0
     for one, end in zip(puzzles, questions.ends, strict=True):
         while not held or held[-1].examples[-1] < end - 1:
             held.append(next(stream))
@@ -136,19 +147,32 @@ def answer_tasks(
 
 
 def roll(
-    supervision: Supervision[Any], examples: Examples, batch_size: int, over: Over = iter
+    supervision: Supervision[Any],
+    examples: Examples,
+    batch_size: int,
+    over: Over = iter,
+    warm_up: WarmUp | None = None,
 ) -> Iterator[Rolled]:
     """Roll all examples out in evaluation mode; of several batches all are equally large, as a compiled model wants."""
     size = min(batch_size, len(examples))
     for start in over(range(0, len(examples), size)):
-        yield roll_batch(supervision, examples, np.arange(start, min(start + size, len(examples))), size)
+        mine = np.arange(start, min(start + size, len(examples)))
+        if start == 0 and warm_up is not None:
+            with warm_up():
+                roll_batch(supervision, examples, mine, size, most_steps=1)
+        yield roll_batch(supervision, examples, mine, size)
 
 
 def roll_batch(
-    supervision: Supervision[Any], examples: Examples, mine: NDArray[np.int64], size: int | None = None
+    supervision: Supervision[Any],
+    examples: Examples,
+    mine: NDArray[np.int64],
+    size: int | None = None,
+    most_steps: int | None = None,
 ) -> Rolled:
     """Roll the examples `mine` out in evaluation mode.
 
+    most_steps: see `roll_out`.
     size: slots of the batch, of which those left over hold the last example again; None: one for each example.
     """
     size = size or len(mine)
@@ -156,7 +180,7 @@ def roll_batch(
     batch = examples.batch(slots).to(supervision.model.H_init.device)
     with evaluating(supervision.model), lent_rows(supervision.model, examples.rows(slots)):
         draws = SeededStepRandom(0, 0, size, 0, size)
-        rollout = roll_out(supervision, batch, draws, (), GridCells(examples.canvas))
+        rollout = roll_out(supervision, batch, draws, (), GridCells(examples.canvas), most_steps)
     return _rolled(mine, batch, rollout)
 
 

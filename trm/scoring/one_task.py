@@ -3,7 +3,6 @@
 import os
 import shutil
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from trm.distributed import Ranks, join
+from trm.energy import EnergyMeter
 from trm.errors import UserError
 from trm.evaluation.arc_outputs import outputs_table
 from trm.evaluation.table import table
@@ -22,6 +22,7 @@ from trm.scoring.arc_checkpoint import arc_supervision, canvas_of, known_puzzles
 from trm.scoring.batch_size import CPU_BATCH, WITH_GRADIENT, chosen_batch_size, fitting_batch_size
 from trm.scoring.grid_drawing import colour_depth, drawing
 from trm.scoring.opened import OpenedCheckpoint, open_checkpoint
+from trm.scoring.stopwatch import Stopwatch
 from trm.scoring.task_file import read_task
 from trm.scoring.task_puzzles import puzzles_of
 from trm.scoring.task_results import Answered, answer_folder
@@ -107,16 +108,24 @@ def answer_request(
     puzzles = puzzles_of(task, wanted, rows, request.embedding, known, request.seed)
     supervision = arc_supervision(checkpoint, canvas, supervisions)
     supervision.model.to(ranks.device)
-    started = time.monotonic()
+    watch = Stopwatch(ranks, EnergyMeter(ranks.device))
     at_once, with_gradient = _batch_sizes(request, supervision, ranks)
     adaptation, adapted = _adaptation(request, checkpoint, with_gradient), None
     if adaptation is not None:
         adapted = adapt(supervision, puzzles, adaptation, canvas=canvas)
         puzzles = adapted.puzzles
+    seconds_of_adapting = watch.seconds() if adapted is not None else None
     if request.steps is not None:
         supervision.take_steps(request.steps)
     answering = partial(track, doing="answering")
-    answer = answer_task(supervision, puzzles, canvas=canvas, batch_size=at_once, over=answering)
+    answer = answer_task(
+        supervision,
+        puzzles,
+        canvas=canvas,
+        batch_size=at_once,
+        over=answering,
+        warm_up=watch.warming_up,
+    )
     about = {
         "checkpoint": checkpoint.source,
         "step": checkpoint.step,
@@ -126,7 +135,9 @@ def answer_request(
         "supervision_steps": supervision.max_steps,
         "seed": request.seed,
         "device": ranks.device.type,
-        "seconds": time.monotonic() - started,
+        "seconds": watch.seconds(),
+        "warm_up_seconds": watch.warm_up_seconds,
+        "adaptation_seconds": seconds_of_adapting,
     }
     return Answered(answer, about, adaptation, adapted)
 

@@ -1,7 +1,6 @@
 """Score a checkpoint: answer a test split into files, then score the files. An interrupted evaluation goes on."""
 
 import hashlib
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -10,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trm.compilation import compile_forward
+from trm.compilation import compile_forward, warm_up_steps
 from trm.distributed import Ranks, join
 from trm.energy import EnergyMeter
 from trm.evaluation.answers import Respondent, check_finite
@@ -30,6 +29,7 @@ from trm.scoring.batch_size import chosen_batch_size
 from trm.scoring.opened import OpenedCheckpoint, open_checkpoint
 from trm.scoring.place import EvaluationPlace
 from trm.scoring.request import ScoringRequest
+from trm.scoring.stopwatch import Stopwatch
 from trm.supervision import Supervision
 from trm.training.config import Supervisions
 from trm.training.guards import only_run
@@ -113,14 +113,16 @@ class ScoringJob:
         )
         self.data.set_batch_size(fits)
         compile_forward(self.supervision, self.request.compile, self.ranks.device)
-        meter, started = EnergyMeter(self.ranks.device), time.monotonic()
-        for made in self._respondent().answers(done, self._progress):
+        watch, respondent = Stopwatch(self.ranks, EnergyMeter(self.ranks.device)), self._respondent()
+        for made in respondent.answers(done, self._progress, watch.warming_up):
             check_finite(np.column_stack((made.confidence, made.loss)), self.request.target)
-            seconds, joules = time.monotonic() - started, self._joules(meter)
+            seconds, joules = watch.seconds(), watch.joules()
             if store is not None:
+                if made.first == done:
+                    steps = min(respondent.warm_up_steps, self.supervision.max_steps)
+                    store.warmed_up(steps, watch.warm_up_seconds)
                 store.write(made, seconds, joules)
-            started = time.monotonic()
-            meter.spent()  # writing is no part of answering
+            watch.restart()  # writing is no part of answering
 
     def score(self) -> Evaluation:
         """Score what `answer` left in the store, and write it beside; on the first rank."""
@@ -161,28 +163,25 @@ class ScoringJob:
             self.probes,
             fed,
             self.request.confidence == "all-cells",
+            warm_up_steps(self.request.compile, self.ranks.device),
         )
-
-    def _joules(self, meter: EnergyMeter) -> float | None:
-        """What all ranks have spent since the last reading; None where no device tells."""
-        readings = torch.tensor([meter.spent(), meter.known], dtype=torch.float64, device=self.ranks.device)
-        spent, meters = self.ranks.sum_(readings).tolist()
-        return spent if meters else None
 
     def _progress(self, batches: Sequence[Any]) -> Any:
         return track(batches, "answering") if self.ranks.is_first else iter(batches)
 
     def _cost(self, store: RolloutStore) -> dict[str, Any]:
-        """What an answer takes. Seconds and joules are of this machine, loading and voting left out."""
+        """What an answer takes. Seconds and joules are of this machine; warm-up, writing and voting left out."""
         self.supervision.forward = type(self.supervision).forward.__get__(
             self.supervision
         )  # counted uncompiled
+        left_out = store.warm_up and {"supervision_steps_of_each_launch": store.warm_up.supervision_steps}
         energy = {} if store.joules is None else {"joules": store.joules / store.total}
         return {
             "network_calls": store.network_calls[-1],
             "operations": operations_per_answer(self.supervision, self.ranks.device),
             "seconds": store.seconds / store.total,
             **energy,
+            "warm_up": left_out,
             "ranks": self.ranks.world_size,
             "device": str(self.ranks.device.type),
         }

@@ -38,7 +38,8 @@ EMBEDDINGS = {
 class Answered:
     """An answer, and how it came about.
 
-    about: checkpoint, step, method, weights, canvas, supervision_steps, seed, device, seconds.
+    about: checkpoint, step, method, weights, canvas, supervision_steps, seed, device, seconds (of answering, without
+    its warm-up), warm_up_seconds, adaptation_seconds (None without; with its own warm-up).
     """
 
     answer: TaskAnswer
@@ -53,7 +54,7 @@ class Answered:
         predictions = puzzles * len(answer.outputs)
         lines = [
             f"{about['method']} after {about['step']:,} training steps: {predictions} predictions of {calls} network "
-            f"calls, {about['seconds']:.1f} s on {about['device']}",
+            f"calls, {about['seconds']:.1f} s on {about['device']} after a warm-up of {about['warm_up_seconds']:.1f} s",
             f"{puzzles} puzzles, the task and its augmentations; embedding: {self._embedding()}",
             f"votes ranked by count, then {CONFIDENCE_KINDS[answer.confidence_kind]}",
         ]

@@ -183,6 +183,10 @@ class Progress:
         if self._bar is not None:
             self._bar.update()
 
+    def start_clock(self) -> None:
+        """What was done so far says nothing of how long the rest takes: it was the warm-up."""
+        self._start, self._first = time.monotonic(), self._done
+
     def describe(self, record: Record) -> None:
         """Show a training record."""
         text = f"loss {record['loss']:.3f}, cells right {_step_shares(record['step_accuracy'])}"
@@ -191,8 +195,10 @@ class Progress:
             self._bar.set_description_str(text)
         elif self._shown and (now - self._last_line >= LINE_SECONDS or self._done >= self._total):
             self._last_line = now
-            left = (now - self._start) / max(1, self._done - self._first) * (self._total - self._done)
-            line = f"step {self._done}/{self._total}, {text}, {_clock(left)} left"
+            line = f"step {self._done}/{self._total}, {text}"
+            if self._done > self._first or self._done >= self._total:
+                steps = max(1, self._done - self._first)
+                line += f", {_clock((now - self._start) / steps * (self._total - self._done))} left"
             print(self._prefix + line, flush=True)
 
     def say(self, text: str) -> None:

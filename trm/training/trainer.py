@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from trm.compilation import warm_up_steps
 from trm.distributed import Ranks
 from trm.energy import EnergyMeter
 from trm.errors import UserError, report
@@ -64,6 +65,7 @@ class Trainer:
         self.asked_to_stop = self.asked_to_save = False
         self.scores: dict[str, Any] = {}
         self.evaluated_at, self.steps_here = -1, 0  # steps made by this process
+        self.warm_up_steps = warm_up_steps(config.compile, ranks.device)
         self.names = self._names(data) if ranks.is_first else None
         self.datasets = [*data.described, *evaluator.data.described]
         self.saved: tuple[int, DataPosition, bool] | None = None  # step, data position, kept
@@ -130,6 +132,9 @@ class Trainer:
         self.progress.advance()
         if not self.learner.was_skipped(result):
             self.window.add(result)
+        if self.steps_here <= self.warm_up_steps:
+            self.window.warm_up()
+            self.progress.start_clock()
         self.unread.append(result)
         if self.step % self.config.log_interval == 0:
             self.end_window()

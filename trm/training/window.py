@@ -56,7 +56,13 @@ class Window:
     network_calls: int = 0
     loss: Tensor | None = None  # Σ over steps of the global batch's loss
     sums: dict[Layout, Tensor] = field(default_factory=dict)
-    started: float = field(default_factory=time.monotonic)
+    started: float = field(default_factory=lambda: time.monotonic())
+    warm_up_steps: int = 0  # of `steps`, the first ones of a process
+    warm_up_seconds: float = 0.0
+
+    def warm_up(self) -> None:
+        """All steps so far were of the warm-up, which is left out of `examples_per_second`."""
+        self.warm_up_steps, self.warm_up_seconds = self.steps, time.monotonic() - self.started
 
     def add(self, result: StepResult) -> None:
         """Take in a step."""
@@ -92,9 +98,15 @@ class Window:
         numbers = torch.cat((self.loss.reshape(1), summed))
         seconds = time.monotonic() - self.started
         slots = self.steps * global_batch_size
+        timing: dict[str, Any] = {"seconds": seconds, "examples_per_second": None}
+        if self.steps > self.warm_up_steps:
+            timed_slots = (self.steps - self.warm_up_steps) * global_batch_size
+            timing["examples_per_second"] = timed_slots / max(seconds - self.warm_up_seconds, 1e-9)
+        if self.warm_up_steps:
+            timing |= {"warm_up_steps": self.warm_up_steps, "warm_up_seconds": self.warm_up_seconds}
         header = {**header, "network_calls": self.network_calls}
         places = [place for layout in self.sums for place in layout]
-        return ClosedWindow(header, places, Arriving(numbers), slots, seconds)
+        return ClosedWindow(header, places, Arriving(numbers), slots, timing)
 
 
 @dataclass(frozen=True)
@@ -105,7 +117,7 @@ class ClosedWindow:
     places: list[Place]
     numbers: Arriving
     slots: int
-    seconds: float
+    timing: dict[str, Any]
 
     def record(self) -> dict[str, Any]:
         """Means over the window, for metrics.jsonl."""
@@ -118,11 +130,7 @@ class ClosedWindow:
             STEP_ACCURACY: means.pop(STEP_ACCURACY, []),
             "metrics": means,
             "denominators": denominators,
-            "timing": {
-                "seconds": self.seconds,
-                "examples_per_second": self.slots / self.seconds,
-                **energy,
-            },
+            "timing": {**self.timing, **energy},
         }
 
 

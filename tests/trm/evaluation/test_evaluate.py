@@ -13,6 +13,7 @@ from tests.runs import build_small_arc
 from trm.distributed import Ranks
 from trm.evaluation.answers import Answers
 from trm.evaluation.evaluate import Evaluation, Evaluator, Loss
+from trm.evaluation.rollout import roll_out
 from trm.evaluation.samples import SAMPLES, Samples
 from trm.model import PuzzleShape, TinyRecursiveModel
 from trm.puzzles.loading import EvaluationData
@@ -137,3 +138,20 @@ def test_the_loss_is_of_examples_with_a_known_answer_and_one_that_is_not_finite_
     assert loss.mean() == 1.5
     loss.add(replace(made, loss=np.array([np.inf, 0.0, 0.0])))
     assert loss.mean() is None
+
+
+@pytest.mark.parametrize("batch_size", [20, 4096])
+def test_the_speed_of_an_evaluation_is_without_its_first_batch_where_there_are_others(
+    batch_size: int, dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, total = [0.0], EvaluationData([dataset], global_batch_size=1).total_examples
+
+    def roll(*given: Any) -> Any:
+        now[0] += 1.0 if now[0] else 100.0
+        return roll_out(*given)
+
+    monkeypatch.setattr("trm.evaluation.evaluate.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("trm.evaluation.answers.roll_out", roll)
+    speed = evaluate(dataset, batch_size).scores["examples_per_second"]
+    batches = -(-total // batch_size)
+    assert speed == (total / 100 if batches == 1 else (total - batch_size) / (batches - 1))

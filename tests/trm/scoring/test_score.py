@@ -15,9 +15,11 @@ from safetensors.numpy import load_file
 from dis_trm.guidance import GuidanceProbe
 from tests.runs import REPOSITORY, build_small_arc, finish
 from tests.trm.scoring.checkpoints_of import SUPERVISIONS, write_run
+from trm.checksums import sealed
 from trm.energy import EnergyMeter
 from trm.errors import UserError
-from trm.evaluation.rollout_store import TENSORS_FILE, RolloutStore
+from trm.evaluation.rollout import roll_out
+from trm.evaluation.rollout_store import INDEX_FILE, TENSORS_FILE, RolloutStore, WarmUp
 from trm.puzzles.loading import EvaluationData
 from trm.puzzles.selection import Selection
 from trm.scoring.answering import answer_task
@@ -251,3 +253,70 @@ def test_one_task_is_ranked_as_the_evaluation_ranks_it(run: Path, dataset: Path,
     for ours, theirs in zip(answer.outputs, stored, strict=True):
         assert ours.record.confidence_of_best == pytest.approx(theirs["confidence_of_best"], rel=1e-6)
     assert answer.confidence_kind == json.loads((tmp_path / "a/scores.json").read_text())["confidence_kind"]
+
+
+class SlowStart:
+    """A clock that a rollout moves by a second, and the first one of each launch by a hundred."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now, self.cold = 0.0, True
+        monkeypatch.setattr("trm.scoring.stopwatch.time.monotonic", lambda: self.now)
+        monkeypatch.setattr("trm.evaluation.answers.roll_out", self.roll)
+
+    def roll(self, *given: Any) -> Any:
+        self.now += 100.0 if self.cold else 1.0
+        self.cold = False
+        return roll_out(*given)
+
+
+@pytest.mark.parametrize("batch_size", [8, 4096])
+def test_the_time_of_an_answer_is_without_the_warm_up_and_its_number_is_told(
+    batch_size: int,
+    run: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    plain = scored(run, tmp_path / "plain")
+    SlowStart(monkeypatch)
+    assert scored(run, tmp_path / "a", batch_size=batch_size) == plain
+    store = RolloutStore.open(tmp_path / "a")
+    cost = json.loads((tmp_path / "a/scores.json").read_text())["cost"]
+    assert cost["seconds"] == len(store.batches) / store.total
+    assert store.warm_up == WarmUp(1, 1, 100.0)
+    assert "without the warm-up, 1 supervision step of each launch" in capsys.readouterr().out
+
+
+def test_every_launch_of_an_interrupted_evaluation_has_its_own_warm_up(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, clock = scored(run, tmp_path / "plain"), SlowStart(monkeypatch)
+    write, killed = RolloutStore.write, 2
+
+    def until_killed(store: RolloutStore, *made: Any) -> None:
+        write(store, *made)
+        if len(store.batches) == killed:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(RolloutStore, "write", until_killed)
+    with pytest.raises(KeyboardInterrupt):
+        scored(run, tmp_path / "a", batch_size=8)
+    monkeypatch.setattr(RolloutStore, "write", write)
+    clock.cold = True
+    assert scored(run, tmp_path / "a", batch_size=8) == plain
+    store = RolloutStore.open(tmp_path / "a")
+    assert store.seconds == len(store.batches) > killed
+    assert store.warm_up == WarmUp(2, 1, 200.0)
+
+
+def test_a_time_from_before_warm_ups_were_told_apart_is_called_so(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scored(run, tmp_path / "a")
+    index = tmp_path / "a" / INDEX_FILE
+    content = {k: v for k, v in json.loads(index.read_text()).items() if k not in ("warm_up", "sha256")}
+    index.write_text(json.dumps(sealed(content)))
+    capsys.readouterr()
+    scored(run, tmp_path / "a")
+    assert json.loads((tmp_path / "a/scores.json").read_text())["cost"]["warm_up"] is None
+    assert "the first batch's warm-up with it" in capsys.readouterr().out
