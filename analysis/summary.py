@@ -48,7 +48,7 @@ def write_figures(run: Run, folder: Path) -> list[Path]:
 def _heading(run: Run) -> str:
     last, training = run.evaluation, run.training
     rows = [
-        *(("dataset", task.title) for task in last.tasks),
+        *(("dataset", task.title_with_fingerprint) for task in last.tasks),
         ("method", last.method),
         ("seed", str(last.seed)),
         ("training", _training_line(run) if len(training.step) else "no training record"),

@@ -71,7 +71,7 @@ def steps_table(evaluation: Evaluation, scored: Scored | None) -> Table:
 def run_facts(run: Run, evaluation: Evaluation, scored: Scored | None) -> list[Row]:
     """What ran, in a few lines."""
     training = run.training
-    facts = [("dataset", task.title) for task in evaluation.tasks]
+    facts = [("dataset", task.title_with_fingerprint) for task in evaluation.tasks]
     if len(training.step):
         seconds = float(training.seconds.sum())
         facts.append(("training", f"{training.step[-1]:,} updates in {duration(seconds)}"))

@@ -1,7 +1,7 @@
 """The scores of an evaluation, read from its record and checked. S supervision steps."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,7 @@ class TaskScores:
     scorer: "" for datasets without one; verdicts and solved_per_step are empty then.
     examples: judged.  verdicts: how many answers of the last step got each.  solved_per_step: `[S]` counts.
     baselines: verdicts on answers that need no learning, by their names; empty in runs of before they were counted.
+    fingerprint: of the dataset's bytes; "" in evaluations of before it was recorded.
     """
 
     dataset: str
@@ -44,6 +45,7 @@ class TaskScores:
     verdicts: dict[str, int]
     solved_per_step: list[int]
     baselines: dict[str, dict[str, int]] = field(default_factory=dict)
+    fingerprint: str = ""
 
     @property
     def title(self) -> str:
@@ -51,6 +53,11 @@ class TaskScores:
         if not self.version:
             return f"{self.dataset} (without a manifest)"
         return f"{self.dataset}, version {self.version}, protocol {self.protocol}"
+
+    @property
+    def title_with_fingerprint(self) -> str:
+        """Tells it from one that was built anew with another seed."""
+        return self.title + (f", fingerprint {self.fingerprint[:12]}" if self.fingerprint else "")
 
     @property
     def best_exact_match(self) -> float | None:
@@ -174,7 +181,10 @@ class Evaluation:
                 copy_counts=_each(whole, copied, "counts", source),
                 votes_ranked_by=text({"votes_ranked_by": "", **record}, "votes_ranked_by", source),
                 examples_per_second=number(record, "examples_per_second", source),
-                tasks=[_task_scores(task, source) for task in record.get("tasks", [])],
+                tasks=[
+                    replace(_task_scores(task, source), fingerprint=mark)
+                    for task, mark in zip(record.get("tasks", []), _fingerprints(record), strict=False)
+                ],
                 hamming=numbers({"hamming": [], **per_step}, "hamming", source),
                 changed=numbers({"changed": [], **per_step}, "changed", source),
                 lm_loss=None if record.get("lm_loss") is None else number(record, "lm_loss", source),
@@ -191,6 +201,15 @@ class Evaluation:
         if made.examples and (len(lengths) > 1 or 0 in lengths):
             raise unreadable(f"{source} has other numbers of supervision steps in its lists")
         return made
+
+
+def _fingerprints(record: Mapping[str, Any]) -> list[str]:
+    """Of the dataset of each task, "" where it is not told."""
+    tasks, datasets = record.get("tasks", []), record.get("datasets")
+    if not isinstance(datasets, list) or len(datasets) != len(tasks):
+        return [""] * len(tasks)
+    marks = [one.get("fingerprint") if isinstance(one, Mapping) else None for one in datasets]
+    return [shown(mark) if isinstance(mark, str) else "" for mark in marks]
 
 
 def _each(read: Any, record: Mapping[str, Any], key: str, source: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from analysis.page.tables import run_facts
 from analysis.reading.run_directory import read_run
 from tests.analysis.synthetic_run import write_run, write_scored
 
@@ -97,14 +98,18 @@ def test_one_that_is_still_being_made_is_named(run: Path) -> None:
     ],
 )
 def test_an_evaluation_of_other_data_is_known_by_its_fingerprint(
-    run: Path, path: str, fingerprint: str, own: bool
+    tmp_path: Path, path: str, fingerprint: str, own: bool
 ) -> None:
+    run = write_run(tmp_path / "run", arc=False, training_steps=400, puzzles=("queens",))
     provenance = {"launches": [{"datasets": {"data/demo": "aa"}}]}
     (run / "provenance.json").write_text(json.dumps(provenance))
-    file = write_scored(run, "step_4") / "scores.json"
+    file = write_scored(run) / "scores.json"
     scores = json.loads(file.read_text())
     scores["datasets"] = [{"name": "demo", "fingerprint": fingerprint, "path": path}]
     scores["evaluated"]["data_paths"] = [path]
     file.write_text(json.dumps(scores))
-    (scored,) = read_run(run).scored
+    read = read_run(run)
+    (scored,) = read.scored
     assert scored.is_plain == own
+    (shown,) = [value for name, value in run_facts(read, scored.evaluation, scored) if name == "dataset"]
+    assert shown.endswith(f", fingerprint {fingerprint}")
