@@ -82,8 +82,8 @@ class Job:
             network.hidden_size,
             steps + 2 if made.fixed_steps else 0,
             network.dtype.itemsize,
-            2 * (steps + (6 if made.fixed_steps else 8))
-            + 2,  # sums and counts; energy, and whether it is known
+            # sums and counts of the metrics; energy, and whether it is known
+            2 * (steps + (6 if made.fixed_steps else 8) + (network.puzzle_emb_ndim > 0)) + 2,
             config.ema,
             not network.mlp_t,
             config.shard_puzzle_emb,

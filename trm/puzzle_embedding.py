@@ -124,8 +124,11 @@ class SignSGD:
     ranks: Ranks
 
     @torch.no_grad()
-    def step(self, lr: float) -> None:
-        """Update from the rows that the forward passes since the last step handed out, and drop them."""
+    def step(self, lr: float) -> Tensor:
+        """Update from the rows that the forward passes since the last step handed out, and drop them.
+
+        Returns this rank's part of the gradient's squared norm, a float64 scalar: the ranks' parts add up to it.
+        """
         lookups = self.embedding.lookups
         gradients = [lookup.rows.grad for lookup in lookups if lookup.rows.grad is not None]
         if not lookups or len(gradients) < len(lookups):
@@ -136,25 +139,33 @@ class SignSGD:
         else:
             rows = torch.cat([lookup.identifiers for lookup in lookups]).long()  # [b]
             if 2 * len(weights) < len(rows) * self.ranks.world_size:
-                self._step_whole_table(rows, torch.cat(gradients), lr)
+                sums = self._step_whole_table(rows, torch.cat(gradients), lr)
                 lookups.clear()
-                return
+                return self._of_first(sums.double().square().sum())
             summands = self.ranks.gather_rows(torch.cat(gradients))  # [B, E]
             rows = self.ranks.gather_rows(rows.int()).long()  # [B]
         sums = _summed_by_row(rows, summands)
         weights[rows] = self._updated(weights[rows], sums, lr)  # slots of one row write the same numbers
         lookups.clear()
+        square = (summands.double() * sums.double()).sum()  # Σ over the slots of a row of g·Σg is |Σg|²
+        return square if self.embedding.owners is not None else self._of_first(square)
+
+    def _of_first(self, square: Tensor) -> Tensor:
+        """What every rank knows alike counts once."""
+        return square if self.ranks.is_first else torch.zeros_like(square)
 
     def _updated(self, rows: Tensor, gradients: Tensor, lr: float) -> Tensor:
         return rows * (1 - lr * self.weight_decay) - lr * gradients.sign()
 
-    def _step_whole_table(self, rows: Tensor, gradients: Tensor, lr: float) -> None:
-        """The update by sums `[N, E + 1]` over all rows; the last column counts the slots that used the row."""
+    def _step_whole_table(self, rows: Tensor, gradients: Tensor, lr: float) -> Tensor:
+        """The update by sums `[N, E + 1]` over all rows, of which the last column counts the slots that used the row;
+        the sums without it."""
         weights = self.embedding.weights
         counted = torch.cat((gradients, gradients.new_ones(len(rows), 1)), 1)  # [b, E + 1]
         sums = self.ranks.sum_(counted.new_zeros(len(weights), counted.shape[1]).index_add_(0, rows, counted))
         updated = self._updated(weights, sums[:, :-1], lr)
         weights.copy_(torch.where(sums[:, -1:] > 0, updated, weights))
+        return sums[:, :-1]
 
     def _sent_to_owners(self, gradients: list[Tensor]) -> tuple[Tensor, Tensor]:
         """Rows `[r]` of the share and what every rank's slots add to them `[r, E]`, in the order of the slots."""

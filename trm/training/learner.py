@@ -15,7 +15,7 @@ from torch.optim import AdamW
 from trm.distributed import Ranks
 from trm.errors import UserError
 from trm.flat_parameters import FlatParameters
-from trm.metrics import Metric, per_update
+from trm.metrics import UPDATE, Metric, per_update
 from trm.optim import EMA, AdamAtan2, learning_rate, make_optimizer
 from trm.puzzle_embedding import SignSGD
 from trm.puzzles.batch import Batch
@@ -93,7 +93,7 @@ class Learner:
         if self.checks_first and not result.status.finite:
             self._refuse(result)
         else:
-            self._update(number)
+            metrics |= self._update(number)
             self.carry = carry
         self.steps_done = number
         return result
@@ -204,7 +204,7 @@ class Learner:
 
     def _norms(self) -> dict[str, Metric]:
         """Euclidean norms of the network's trained weights and of their gradient over the global batch, which all
-        ranks have alike, as they are before the update; the puzzle embedding is not among them."""
+        ranks have alike, as they are before the update; of the puzzle embedding see `_update`."""
         if self.flat is None:
             return {}
         vectors = {"gradient_norm": self.flat.gradient, "parameter_norm": self.flat.vector.detach()}
@@ -251,15 +251,20 @@ class Learner:
         fresh, fine = self.model.initial_latents(len(carry.steps)), finite_rows(carry)
         return replace(carry, z_H=choose(fine, carry.z_H, fresh.z_H), z_L=choose(fine, carry.z_L, fresh.z_L))
 
-    def _update(self, number: int) -> None:
+    def _update(self, number: int) -> dict[str, Metric]:
+        """Change the weights; the squared norm of the puzzle rows' gradient, whose parts lie on the ranks."""
+        metrics = {}
         if self.sign_sgd is not None:
-            self.sign_sgd.step(self.lr(self.config.puzzle_emb_lr, number))
+            square = self.sign_sgd.step(self.lr(self.config.puzzle_emb_lr, number))
+            counted = torch.full_like(square, self.ranks.is_first)
+            metrics["puzzle_emb_gradient_norm_squared"] = Metric(square, counted, UPDATE)
         if self.optimizer is not None and self.flat is not None:
             for group in self.optimizer.param_groups:
                 group["lr"] = self.lr(self.config.lr, number)
             self.optimizer.step()
         if self.ema is not None and self.flat is not None:
             self.ema.update(self.flat.vector)
+        return metrics
 
     def _moments(self) -> Iterator[tuple[str, Tensor]]:
         """The optimizer's tensors as `<parameter>/<moment>`."""

@@ -29,6 +29,7 @@ from trm.training.overrides import normalise
 from trm.training.window import Window
 
 SLOTS = 8
+NORMS = ("gradient_norm", "parameter_norm", "puzzle_emb_gradient_norm_squared")
 EXPECTED = {  # over supervision steps 1, 2 and 3
     "step_moments": [[2.0, 14 / 3], [1.0, 0.0]],
     "halves_loss": 0.5,
@@ -122,7 +123,7 @@ def test_metrics_and_norms_depend_neither_on_ranks_nor_on_parts_nor_on_where_the
     others = [record(Ranks(), 2), record(Ranks(), 8), *on_ranks(2, records_of_two, tmp_path)[1]]
     for other in others:
         check_odd(other)
-        for name in ("gradient_norm", "parameter_norm", "lm_loss", "accuracy"):
+        for name in (*NORMS, "lm_loss", "accuracy"):
             assert other["metrics"][name] == pytest.approx(whole["metrics"][name], rel=1e-5), name
         assert other["denominators"] == whole["denominators"]
     assert whole["denominators"]["gradient_norm"] == {"per": "update", "count": 3}
@@ -131,6 +132,7 @@ def test_metrics_and_norms_depend_neither_on_ranks_nor_on_parts_nor_on_where_the
 def test_the_norms_are_of_the_weights_and_the_gradient_before_the_update() -> None:
     one, other = learner(Ranks(), 1, False), learner(Ranks(), 1, False)
     assert other.flat is not None
+    assert other.model.puzzle_emb is not None
     weights = other.flat.split(other.flat.vector.detach().clone())
     metrics = one.step(batch(SLOTS)).metrics
     other._accumulate(batch(SLOTS), 1)
@@ -139,6 +141,13 @@ def test_the_norms_are_of_the_weights_and_the_gradient_before_the_update() -> No
         norm = sum(float(t.double().square().sum()) for t in tensors) ** 0.5
         assert float(metrics[name].total) == pytest.approx(norm, rel=1e-9)
         assert float(metrics[name].count) == 1
+    table = torch.zeros(SHAPE.num_puzzle_identifiers, network().puzzle_emb_ndim)
+    for lookup in other.model.puzzle_emb.lookups:
+        assert lookup.rows.grad is not None
+        table.index_add_(0, lookup.identifiers, lookup.rows.grad)
+    square = float(table.double().square().sum())
+    assert float(metrics["puzzle_emb_gradient_norm_squared"].total) == pytest.approx(square, rel=1e-5)
+    assert square > 0
 
 
 def test_a_metric_reported_at_some_steps_only_is_a_mean_over_those() -> None:
