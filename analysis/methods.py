@@ -196,7 +196,15 @@ def _dis_name(arch: Mapping[str, Any]) -> str:
 
 
 def _listed(values: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key.removeprefix('arch.')}={shown(value, 60)}" for key, value in values.items())
+    return ", ".join(f"{key.removeprefix('arch.')}={_called(value)}" for key, value in values.items())
+
+
+def _called(value: Any) -> str:
+    """A setting's value for a name; of a path, such as that of the weights a run began with, its last two parts."""
+    if not isinstance(value, str) or "/" not in value:
+        return shown(value, 60)
+    parts = [part for part in Path(value).parts if part not in ("/", "checkpoints")]
+    return shown(" of ".join(reversed(parts[-2:])), 60)
 
 
 def differing(methods: Sequence[Method]) -> dict[str, list[Any]]:

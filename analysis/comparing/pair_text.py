@@ -1,6 +1,7 @@
 """Is one better, or is it chance? Between methods over seeds; between two single runs over their examples."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import combinations
 
 from analysis.comparing.ablation import pair_tests
@@ -93,8 +94,13 @@ def _over_examples(first: Method, second: Method) -> Comparison | str:
         return f"missing; make it with: {commands}"
     folders = [found.folder for found in scored if found is not None]
     try:
-        return compare_evaluations(
+        made = compare_evaluations(
             folders[0], folders[1], numpy_generator(0, "compared runs", 0), common=True
         )
     except UserError as error:
         return f"not possible: {shown(error.given, 400)}"
+    sides = {
+        "first": replace(made.first, title=first.name),
+        "second": replace(made.second, title=second.name),
+    }
+    return replace(made, **sides)

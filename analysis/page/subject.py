@@ -74,7 +74,7 @@ def _of_scored(run: Run, scored: Scored) -> Subject:
     of_training = scored.is_plain and scored.evaluation.step == run.evaluation.step
     if run.samples is None or not of_training:
         return Subject(scored.evaluation, scored, None, [_no_puzzles(run, where)])
-    samples = StoredAnswers(run, f"evaluations/step_{run.evaluation.step}", run.evaluation, None, run.samples)
+    samples = StoredAnswers(run, run.source, run.evaluation, None, run.samples)
     few = f"the puzzles are samples that training kept, without margins: {_no_answers(run, where)}"
     return Subject(scored.evaluation, scored, samples, [few])
 

@@ -97,7 +97,9 @@ class Samples:
 class Run:
     """A run directory; `evaluations` are ordered by step, `evaluation`, `outputs` and `samples` are of the latest.
 
+    They are those of training; where it stopped before its first one, those that evaluate.py made as training does.
     outputs: one record for each ARC test output; empty where the evaluation wrote no outputs.jsonl.
+    source: the latest's folder in the run, such as evaluations/step_100.
     scored: the evaluations that evaluate.py made of it.
     remarks: what could not be read, or not yet, and was left out.
     """
@@ -110,6 +112,7 @@ class Run:
     evaluation: Evaluation
     outputs: list[OutputRecord]
     samples: Samples | None
+    source: str
     scored: list[Scored] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
 
@@ -140,17 +143,18 @@ def read_run(path: Path) -> Run:
         records, remarks = _read_records(metrics)
         evaluations, training = _evaluations(records, str(metrics)), _training(records, str(metrics))
     with remedied(
-        "evaluate the checkpoint again (evaluate.py --output-dir <a new folder>), or move the damaged one elsewhere: "
-        "then the scores are read from metrics.jsonl, without samples and outputs"
-    ):
-        folder, evaluation = _latest(path, evaluations, remarks)
-        outputs = _outputs(folder / "outputs.jsonl") if folder else []
-        samples = _read_samples(folder / "rollout_samples.npz") if folder else None
-    with remedied(
         "give the training command again: it puts a damaged provenance.json aside and begins a new one"
     ):
         provenance = read_object(path / "provenance.json")
-    scored, unscored = read_scored(path, _test_data(config, provenance))
+    with remedied(
+        "evaluate the checkpoint again (evaluate.py --output-dir <a new folder>), or move the damaged one elsewhere: "
+        "then the scores are read from metrics.jsonl, without samples and outputs"
+    ):
+        scored, unscored = read_scored(path, _test_data(config, provenance))
+        evaluations = evaluations or _trained_alike(scored)
+        folder, evaluation = _latest(path, evaluations, scored, remarks)
+        outputs = _outputs(folder / "outputs.jsonl") if folder else []
+        samples = _read_samples(folder / "rollout_samples.npz") if folder else None
     return Run(
         path=path,
         config=config,
@@ -160,6 +164,9 @@ def read_run(path: Path) -> Run:
         evaluation=evaluation,
         outputs=outputs,
         samples=samples,
+        source=f"evaluations/step_{evaluation.step}"
+        if folder is None
+        else f"{folder.parent.name}/{folder.name}",
         scored=scored,
         remarks=[*remarks, *unscored],
     )
@@ -277,22 +284,45 @@ def _evaluations(records: Sequence[Mapping[str, Any]], source: str) -> list[Eval
     return [by_step[step] for step in sorted(by_step)]
 
 
-def _latest(run: Path, recorded: Sequence[Evaluation], remarks: list[str]) -> tuple[Path | None, Evaluation]:
-    """The latest evaluation and its folder, or the record of it where its folder is missing, which is remarked."""
+def _trained_alike(scored: Sequence[Scored]) -> list[Evaluation]:
+    """Evaluations by evaluate.py that are as training's own would be, by step."""
+    return sorted({one.evaluation.step: one.evaluation for one in scored if one.is_plain}.values(), key=_step)
+
+
+def _step(evaluation: Evaluation) -> int:
+    return evaluation.step
+
+
+def _latest(
+    run: Path, known: Sequence[Evaluation], scored: Sequence[Scored], remarks: list[str]
+) -> tuple[Path | None, Evaluation]:
+    """The latest evaluation and its folder, or the record of it where its folder is missing, which is remarked.
+
+    Args:
+        known: those in the records of training; without any, those of evaluate.py that are like them.
+    """
     folder, step = _latest_folder(run)
-    if folder is not None and (not recorded or step >= recorded[-1].step):
+    if folder is not None and (not known or step >= known[-1].step):
         scores = folder / "scores.json"
         return folder, Evaluation.from_record(read_object(scores), str(scores))
-    if recorded:
+    made = next((one for one in scored if known and one.evaluation is known[-1]), None)
+    if made is not None:
         remarks.append(
-            f"evaluations/step_{recorded[-1].step} is missing: its scores are those of metrics.jsonl,"
+            f"evaluations by training, which reached none: the scores are those of scored/{made.name}"
+        )
+        return made.folder, made.evaluation
+    if known:
+        remarks.append(
+            f"evaluations/step_{known[-1].step} is missing: its scores are those of metrics.jsonl,"
             " without samples and outputs"
         )
-        return None, recorded[-1]
+        return None, known[-1]
+    others = ", ".join(f"scored/{one.name}" for one in scored)
     raise UserError(
-        f"run directory '{run}' holds no evaluation",
-        "a run with evaluations/step_<n>/scores.json",
-        "let training reach its first evaluation",
+        f"run directory '{run}' holds no evaluation"
+        + (f" as training makes them, only {others}" if others else ""),
+        "a run with evaluations/step_<n>/scores.json, or one that evaluate.py has scored on its whole test split",
+        f"let training reach its first evaluation, or score its newest checkpoint: python evaluate.py {run}",
     )
 
 

@@ -14,6 +14,7 @@ from trm.supervision import CONFIDENCE_KINDS
 from trm.untrusted import shown
 
 UNFINISHED = ".unfinished"  # behind the name of a folder that is still being made
+SCORES, ANSWER = "scores.json", "answer.json"  # of an evaluation, of the answer to a single task
 MOST_POINTS = 4096
 T = TypeVar("T")
 
@@ -121,6 +122,8 @@ class Scored:
 def read_scored(run: Path, test_data: Mapping[str, str | None]) -> tuple[list[Scored], list[str]]:
     """Each readable `scored/<name>/` of a run by name, and a remark on each that is not.
 
+    Answers to single tasks (evaluate.py --task) are no evaluations, and passed over.
+
     test_data: the run's, its fingerprint by its path; an evaluation of other data is of another part.
     """
     found, remarks = [], []
@@ -130,15 +133,21 @@ def read_scored(run: Path, test_data: Mapping[str, str | None]) -> tuple[list[Sc
         if folder.name.endswith(UNFINISHED):
             remarks.append(f"scored/{shown(folder.name)}: evaluate.py has not finished it")
             continue
+        if not (folder / SCORES).exists():
+            if not (folder / ANSWER).exists():
+                remarks.append(f"scored/{shown(folder.name)}: it has no {SCORES}")
+            continue
         try:
             found.append(_scored(folder, test_data))
-        except (UserError, OSError) as error:
-            remarks.append(f"scored/{shown(folder.name)}: {shown(getattr(error, 'given', error), 400)}")
+        except UserError as error:
+            remarks.append(f"scored/{shown(folder.name)}: {shown(error.given, 400)}")
+        except OSError as error:
+            remarks.append(f"scored/{shown(folder.name)}: {shown(error.strerror or 'it cannot be read')}")
     return found, remarks
 
 
 def _scored(folder: Path, test_data: Mapping[str, str | None]) -> Scored:
-    file = folder / "scores.json"
+    file = folder / SCORES
     record, source = read_object(file), str(file)
     evaluation = Evaluation.from_record(record, source)
     try:

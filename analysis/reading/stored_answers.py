@@ -168,8 +168,7 @@ def stored_answers(run: Run, name: str | None = None) -> StoredAnswers:
 
 def _sources(run: Run) -> Iterator[StoredAnswers]:
     if run.samples is not None:
-        source = f"evaluations/step_{run.evaluation.step}"
-        yield StoredAnswers(run, source, run.evaluation, None, run.samples)
+        yield StoredAnswers(run, run.source, run.evaluation, None, run.samples)
     for scored in run.scored:
         if (scored.folder / INDEX_FILE).is_file():
             yield StoredAnswers(run, f"scored/{scored.name}", scored.evaluation, scored, run.samples)
