@@ -99,8 +99,6 @@ def _over_examples(first: Method, second: Method) -> Comparison | str:
         )
     except UserError as error:
         return f"not possible: {shown(error.given, 400)}"
-    sides = {
-        "first": replace(made.first, title=first.name),
-        "second": replace(made.second, title=second.name),
-    }
-    return replace(made, **sides)
+    return replace(
+        made, first=replace(made.first, title=first.name), second=replace(made.second, title=second.name)
+    )

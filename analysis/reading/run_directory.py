@@ -147,7 +147,7 @@ def read_run(path: Path) -> Run:
     ):
         provenance = read_object(path / "provenance.json")
     with remedied(
-        "evaluate the checkpoint again (evaluate.py --output-dir <a new folder>), or move the damaged one elsewhere: "
+        "score the checkpoint again into a new folder, or move the damaged one elsewhere: "
         "then the scores are read from metrics.jsonl, without samples and outputs"
     ):
         scored, unscored = read_scored(path, _test_data(config, provenance))
@@ -322,7 +322,7 @@ def _latest(
         f"run directory '{run}' holds no evaluation"
         + (f" as training makes them, only {others}" if others else ""),
         "a run with evaluations/step_<n>/scores.json, or one that evaluate.py has scored on its whole test split",
-        f"let training reach its first evaluation, or score its newest checkpoint: python evaluate.py {run}",
+        "let training reach its first evaluation, or score its newest checkpoint",
     )
 
 

@@ -135,7 +135,7 @@ def read_scored(run: Path, test_data: Mapping[str, str | None]) -> tuple[list[Sc
             continue
         if not (folder / SCORES).exists():
             if not (folder / ANSWER).exists():
-                remarks.append(f"scored/{shown(folder.name)}: it has no {SCORES}")
+                remarks.append(f"scored/{shown(folder.name)}: No such file: {SCORES}")
             continue
         try:
             found.append(_scored(folder, test_data))

@@ -100,13 +100,13 @@ def test_a_part_of_the_test_split_does_not_stand_for_the_run(tmp_path: Path) -> 
     file.write_text(json.dumps(scores))
     with pytest.raises(UserError, match=r"only scored/step_248-guided-margins") as error:
         read_run(run)
-    assert f"python evaluate.py {run}" in error.value.remedy
+    assert "score its newest checkpoint" in error.value.remedy
 
 
 def test_a_folder_without_scores_is_named_without_the_system_s_words(tmp_path: Path) -> None:
     run = scored_later(DIS, tmp_path)
     (run / "scored/mine").mkdir()
-    assert "scored/mine: it has no scores.json" in read_run(run).remarks
+    assert "scored/mine: No such file: scores.json" in read_run(run).remarks
 
 
 def test_a_path_among_the_settings_does_not_stand_in_a_method_s_name(tmp_path: Path) -> None:
