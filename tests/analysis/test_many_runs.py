@@ -114,7 +114,7 @@ def test_lines_that_name_this_version_s_schema_are_read_as_those_that_name_none(
         (lambda run: os.truncate(run / "provenance.json", 5), "puts a damaged provenance.json aside"),
         (
             lambda run: os.truncate(run / "evaluations/step_400/scores.json", 5),
-            "move the damaged folder elsewhere",
+            "move the damaged one elsewhere",
         ),
     ],
 )
