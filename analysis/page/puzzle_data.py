@@ -31,6 +31,7 @@ from analysis.drawing.heat import Heat
 from analysis.drawing.pictures import Example, Picture, Tokens
 from analysis.drawing.text_pictures import TextPicture
 from analysis.strips import example_name
+from trm.evaluation.scored_cells import answer_cells
 from trm.evaluation.scorers.cube import STICKERS
 from trm.puzzles.batch import IGNORE_LABEL
 from trm.puzzles.vocabularies import (
@@ -59,7 +60,7 @@ def drawing(picture: Picture) -> Json:
 
 
 def example_data(chosen: Chosen, row: int, heat: Heat | None) -> Json:
-    """One example: name `n`; solved `k`, wrong tokens `w`, confidence `c` and mean margin `m` of each step; its parts.
+    """One example: name `n`; solved `k`, wrong cells `w`, confidence `c` and mean margin `m` of each step; its parts.
 
     tokens: `q`, `a` and `p`, of two bytes each where the example is `wide`.
     margin: `g`, a byte for each step and token: the root of its share of the heat's limit, or `NOT_SCORED`.
@@ -67,10 +68,12 @@ def example_data(chosen: Chosen, row: int, heat: Heat | None) -> Json:
     answered, picture = chosen.answered, picture_for(chosen.source, chosen.task)
     example = Example(answered.inputs[row], answered.labels[row])
     wrong = np.stack([example.wrong(prediction) for prediction in answered.preds[row]])
+    scorer = "" if chosen.task is None else chosen.task.scorer
+    cells = answer_cells(scorer, answered.labels[row][None])[0]
     data: Json = {
         "n": example_name(answered.names[row]),
         "k": [int(solved) for solved in chosen.solved[row]],
-        "w": wrong.sum(-1).tolist(),
+        "w": (wrong & cells).sum(-1).tolist(),
     }
     if answered.confidence is not None:
         data["c"] = [finite(share, 4) for share in answered.confidence[row]]
