@@ -9,7 +9,6 @@ import csv
 import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 from generators.source_files import open_source
 from trm.errors import UserError
@@ -89,7 +88,7 @@ def read_rows(file: Path) -> Iterator[tuple[int, list[list[str]]]]:
         raise bad_record(str(file), "no record in it")
 
 
-def _columns(file: Path, stream: BinaryIO) -> list[str]:
+def _columns(file: Path, stream: io.BufferedReader) -> list[str]:
     """The names in the first line."""
     text = stream.readline(_LONGEST_LINE).removeprefix(codecs.BOM_UTF8)
     if text.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in text:
@@ -109,7 +108,7 @@ def _columns(file: Path, stream: BinaryIO) -> list[str]:
     return names
 
 
-def _block(file: Path, line: int, stream: BinaryIO) -> bytes:
+def _block(file: Path, line: int, stream: io.BufferedReader) -> bytes:
     """Some megabytes of whole lines, of which the first is the file's line `line`."""
     text = stream.read(_BLOCK)
     text += stream.readline(_LONGEST_LINE)
@@ -134,7 +133,7 @@ def _rows(file: Path, line: int, text: bytes) -> list[list[str]]:
     return rows
 
 
-def _check_end(file: Path, stream: BinaryIO) -> None:
+def _check_end(file: Path, stream: io.BufferedReader) -> None:
     """Refuse a file whose last line has text and does not end: it was cut off there."""
     stream.seek(max(0, file.stat().st_size - _LONGEST_LINE))
     if stream.read().rpartition(b"\n")[2].strip():

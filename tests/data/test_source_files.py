@@ -1,16 +1,20 @@
 """Whatever form the sources of a dataset have: the same content is read alike, and what is no such file is named."""
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from data import build_sudoku_4x4_dataset
 from generators import source_files
 from generators.published_csv import published_files, read_rows
 from generators.texts.math_files import read_records
 from generators.texts.math_files import source_files as math_sources
+from tests.data.builders import build, files
 from trm.errors import UserError
+from trm.puzzles.manifest import MANIFEST_FILE
 
 HEADER = "source,question,answer,rating"
 ROWS = [["a", "12", "34", "1"], ["b", "56", "78", "2"]]
@@ -90,10 +94,10 @@ def test_a_source_that_cannot_be_read_is_named_and_not_waited_for(
         file.symlink_to(tmp_path / "nowhere")
     elif what == "unreadable":  # whoever runs the tests may be allowed everything
 
-        def refuse(path: Path) -> int:
+        def refuse(path: Path) -> None:
             raise PermissionError(13, "Permission denied", str(path))
 
-        monkeypatch.setattr(source_files, "check_regular", refuse)
+        monkeypatch.setattr(source_files, "open_regular", refuse)
     with pytest.raises(UserError, match=r"train\.csv: ") as error:
         read(file)
     assert error.value.allowed
@@ -112,3 +116,22 @@ def test_hidden_files_of_a_folder_are_no_sources(tmp_path: Path) -> None:
     (tmp_path / "._a.jsonl").write_bytes(b"\0\5")
     assert math_sources([tmp_path]) == [tmp_path / "a.jsonl"]
     assert [one.answer for one in read_records(tmp_path / "a.jsonl")] == ["2"]
+
+
+def test_a_full_disk_leaves_the_dataset_that_was_there_and_nothing_half_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flags = ("--train-size", 8, "--test-size", 2, "--overwrite")
+    before = files(build(build_sudoku_4x4_dataset, tmp_path / "set", *flags))
+    write_text = Path.write_text
+
+    def full(path: Path, text: str, *more: object, **named: object) -> int:
+        if path.name == MANIFEST_FILE:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        return write_text(path, text, *more, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(OSError, match="No space left"):
+        build(build_sudoku_4x4_dataset, tmp_path / "set", *flags, "--seed", 1)
+    assert files(tmp_path / "set") == before
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]
