@@ -13,7 +13,18 @@ from collections.abc import Callable
 from dis_trm.guidance import GuidanceProbe
 from dis_trm.supervision import DISSupervision
 from trm.act import ACTSupervision
-from trm.command_line import AUGMENTATIONS, COUNT, SEED, CommandLine, integer, local_path, number, run_command
+from trm.command_line import (
+    AUGMENTATIONS,
+    COUNT,
+    SEED,
+    CommandLine,
+    integer,
+    local_path,
+    number,
+    path_or_address,
+    refuse_without_effect,
+    run_command,
+)
 from trm.compilation import COMPILE_CHOICES
 from trm.distributed import DEVICE_CHOICES
 from trm.errors import UserError
@@ -31,6 +42,16 @@ from trm.scoring.task_puzzles import EMBEDDINGS
 from trm.training.config import SAVED_OUTPUTS
 from trm.training.weights import WEIGHT_KINDS
 
+_MODEL = {"--checkpoint", "--config", "--weights", "--data-path", "--steps", "--num-aug", "--batch-size"}
+_MODEL |= {"--device", "--output-dir"}
+EFFECTIVE = {  # the flags that each job heeds
+    "score": _MODEL
+    | {"--tasks", "--first-tasks", "--identifiers", "--guidance", "--margin", "--rank-by", "--confidence"}
+    | {"--compile", "--overwrite", "--save-outputs"},
+    "task": _MODEL | {"--task", "--embedding", "--adapt", "--adapt-lr", "--seed"},
+    "compare": {"--compare", "--common"},
+    "pool": {"--pool", "--data-path", "--rank-by", "--output-dir", "--overwrite"},
+}
 SUPERVISIONS = {"act": ACTSupervision, "dis": DISSupervision}
 
 
@@ -38,13 +59,24 @@ def command_line() -> CommandLine:
     """Every flag."""
     line = CommandLine("evaluate.py", __doc__)
     add = line.add_argument
-    add("target", nargs="?", help="a run, a checkpoint, an exported folder, a published file, or hf://…")
-    add("--checkpoint", help="the same, in the published form")
+    add(
+        "target",
+        nargs="?",
+        type=path_or_address,
+        help="a run, a checkpoint, an exported folder, a published file, or hf://…",
+    )
+    add("--checkpoint", type=path_or_address, help="the same, in the published form")
     add("--config", type=local_path, help="config.yaml or all_config.yaml (default: the checkpoint's own)")
     add(
         "--weights", choices=WEIGHT_KINDS, default="auto", help="auto: averaged where the run kept an average"
     )
-    add("--data-path", nargs="+", default=[], help="test data (default: the configuration's)")
+    add(
+        "--data-path",
+        nargs="+",
+        type=path_or_address,
+        default=[],
+        help="test data (default: the configuration's)",
+    )
     add("--steps", type=integer(1, MOST_STEPS), help="supervision steps of an answer (default: as trained)")
     add(
         "--num-aug",
@@ -89,7 +121,7 @@ def command_line() -> CommandLine:
 def _add_other_jobs(line: CommandLine) -> None:
     """What is done in place of scoring a split."""
     add = line.add_argument
-    add("--task", metavar="FILE[:NAME]", help="answer this ARC task (JSON) and draw it")
+    add("--task", type=path_or_address, metavar="FILE[:NAME]", help="answer this ARC task (JSON) and draw it")
     add("--embedding", choices=EMBEDDINGS, default="auto", help="with --task: the puzzle embedding to use")
     add(
         "--adapt",
@@ -127,6 +159,12 @@ def job(given: argparse.Namespace) -> Callable[[], None]:
             f"target {given.target}, --checkpoint {given.checkpoint} {jobs}".rstrip(),
             "one target, with or without --task; or --compare or --pool without a target",
             "python evaluate.py <run>",
+        )
+    kind = wanted[0] if wanted else "score"
+    refuse_without_effect(given, EFFECTIVE[kind], f"with --{kind}" if wanted else "when a split is scored")
+    if given.adapt_lr is not None and not given.adapt:
+        raise UserError(
+            "--adapt-lr without --adapt", "--adapt N, with N from 1", "add --adapt N, or leave it out"
         )
     if given.compare:
         first, second = given.compare

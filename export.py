@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from dis_trm.supervision import DISSupervision
 from trm.act import ACTSupervision
-from trm.command_line import CommandLine, local_path, run_command
+from trm.command_line import CommandLine, local_path, path_or_address, run_command
 from trm.publishing.exporting import FORMS, ExportRequest, export
 from trm.training.weights import WEIGHT_KINDS
 
@@ -17,7 +17,11 @@ SUPERVISIONS = {"act": ACTSupervision, "dis": DISSupervision}
 def parse(arguments: Sequence[str] | None = None) -> ExportRequest:
     """The request on a command line, or on this process's own."""
     line = CommandLine("export.py", __doc__)
-    line.add_argument("target", help="a run, a checkpoint directory, a published file, an export, or hf://…")
+    line.add_argument(
+        "target",
+        type=path_or_address,
+        help="a run, a checkpoint directory, a published file, an export, or hf://…",
+    )
     line.add_argument("--to", required=True, choices=FORMS, help="the form")
     line.add_argument("--output-dir", required=True, type=local_path, help="the folder to make")
     line.add_argument(

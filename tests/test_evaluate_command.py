@@ -1,12 +1,15 @@
 """evaluate.py's command line: one job at a time, and every flag reaches the request that it is for."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import evaluate
 from trm.errors import UserError
 from trm.puzzles.selection import Selection
+from trm.scoring.one_task import TaskRequest, _adaptation
+from trm.scoring.score import _refuse_arc_flags
 
 
 def job(words: str) -> None:
@@ -60,3 +63,47 @@ def test_every_flag_of_scoring_reaches_the_request(monkeypatch: pytest.MonkeyPat
     assert rest == ("count", 4, "cpu", "off", Path("o"))
     assert request.overwrite
     assert request.save_outputs == ["preds"]
+
+
+@pytest.mark.parametrize(
+    ("words", "flag"),
+    [
+        ("--compare x y --num-aug 3", "--num-aug would have no effect with --compare"),
+        ("--compare x y --output-dir z", "--output-dir"),
+        ("--pool x y --steps 3", "--steps would have no effect with --pool"),
+        ("--pool x y --common", "--common"),
+        ("a --task t.json --margin", "--margin would have no effect with --task"),
+        ("a --task t.json --tasks u --first-tasks=3", "--first-tasks --tasks"),
+        ("a --adapt 3", "--adapt would have no effect when a split is scored"),
+        ("a --seed=3", "--seed"),
+        ("a --embedding blank", "--embedding"),
+        ("a --task t.json --adapt-lr 0.1", "--adapt-lr without --adapt"),
+    ],
+)
+def test_a_flag_that_would_have_no_effect_is_refused_by_name(words: str, flag: str) -> None:
+    with pytest.raises(UserError, match=flag):
+        job(words)
+
+
+def test_every_flag_is_heeded_by_some_job() -> None:
+    flags = {name for name in evaluate.command_line()._option_string_actions if name.startswith("--")}
+    assert flags - {"--help"} == set().union(*evaluate.EFFECTIVE.values())
+
+
+def test_a_learning_rate_of_0_is_0(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = []
+    monkeypatch.setattr(evaluate, "run_task", lambda request, *_: taken.append(request.adapt_lr))
+    evaluate.job(
+        evaluate.command_line().parse(["a", "--task", "t.json", "--adapt", "2", "--adapt-lr", "0"])
+    )()
+    assert taken == [0.0]
+    settings = _adaptation(TaskRequest("a", "t.json", adapt=2, adapt_lr=0.0), SimpleNamespace(config={}), 1)  # type: ignore[arg-type]
+    assert settings.lr == 0
+
+
+def test_flags_of_arc_s_votes_are_refused_on_other_data() -> None:
+    for words in ("a --num-aug 0", "a --rank-by count"):
+        request = evaluate._scoring_request("a", evaluate.command_line().parse(words.split()))
+        with pytest.raises(UserError, match="no ARC tasks"):
+            _refuse_arc_flags(request)
+    _refuse_arc_flags(evaluate._scoring_request("a", evaluate.command_line().parse(["a"])))

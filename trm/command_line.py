@@ -5,7 +5,7 @@ import difflib
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -48,6 +48,8 @@ class CommandLine(argparse.ArgumentParser):
     def parse(self, arguments: Sequence[str] | None = None) -> argparse.Namespace:
         """Read the arguments, or the process's own.
 
+        What comes back also has `flags`, those that were given.
+
         Raises:
             UserError: an unknown flag, or a missing or unusable value.
         """
@@ -60,6 +62,10 @@ class CommandLine(argparse.ArgumentParser):
             if not before.startswith("--"):
                 self._refuse_key(argument)
         parsed = self.parse_args(given)
+        parsed.flags = {
+            word.partition("=")[0] for word in given if word in self._option_string_actions or "=" in word
+        }
+        parsed.flags &= set(self._option_string_actions)
         if self._builds:
             parsed.command = BuildCommand.of(self.prog, given, self._contents())
         return parsed
@@ -151,6 +157,21 @@ class Number:
             return (int if self.range.whole else float)(text) if re.fullmatch(pattern, text) else None
         except ValueError:
             return None
+
+
+def refuse_without_effect(given: argparse.Namespace, effective: Collection[str], job: str) -> None:
+    """UserError if a flag was given that does nothing in what the command is to do.
+
+    given: as `CommandLine.parse` returned it.
+    job: what is to be done, in the words of the command line.
+    """
+    unused = sorted(given.flags - set(effective))
+    if unused:
+        raise UserError(
+            f"{' '.join(unused)} would have no effect {job}",
+            " ".join(sorted(effective)),
+            f"leave {'it' if len(unused) == 1 else 'them'} out",
+        )
 
 
 def integer(lowest: int, highest: int) -> Number:

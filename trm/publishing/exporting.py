@@ -84,7 +84,12 @@ def export(request: ExportRequest, supervisions: Supervisions, api: HubApi | Non
 
 
 def _check(request: ExportRequest) -> None:
-    only_hub = {"--push": request.push_to, "--private": request.private, "--evaluation": request.evaluation}
+    only_hub = {
+        "--push": request.push_to,
+        "--private": request.private,
+        "--evaluation": request.evaluation,
+        "--license": request.licence,
+    }
     given = [flag for flag, value in only_hub.items() if value]
     if given and request.form != "hub":
         raise UserError(f"{', '.join(given)} with --to {request.form}", "with --to hub", "leave it out")

@@ -49,11 +49,11 @@ class AdaptationSettings:
     batch_size: int = 32
 
     def __post_init__(self) -> None:
-        if self.steps < 1 or self.lr <= 0 or self.weight_decay < 0 or self.batch_size < 1:
+        if self.steps < 1 or self.lr < 0 or self.weight_decay < 0 or self.batch_size < 1:
             raise UserError(
                 f"adapting in {self.steps} steps, lr {self.lr}, weight decay {self.weight_decay}, "
                 f"batch size {self.batch_size}",
-                "steps and batch size of at least 1, a positive lr, a weight decay of at least 0",
+                "steps and batch size of at least 1, an lr and a weight decay of at least 0",
                 "try --adapt 100, which takes lr and decay from the checkpoint's configuration",
             )
 

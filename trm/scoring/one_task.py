@@ -148,9 +148,10 @@ def _adaptation(
     """How to fit, with the run's own learning rate and decay of puzzle embeddings unless told otherwise."""
     if not request.adapt:
         return None
+    own_lr = _number_in(checkpoint.config, "puzzle_emb_lr", PUZZLE_LR)
     return AdaptationSettings(
         steps=request.adapt,
-        lr=request.adapt_lr or _number_in(checkpoint.config, "puzzle_emb_lr", PUZZLE_LR),
+        lr=own_lr if request.adapt_lr is None else request.adapt_lr,
         weight_decay=_number_in(checkpoint.config, "puzzle_emb_weight_decay", PUZZLE_DECAY),
         seed=request.seed,
         batch_size=batch_size,

@@ -12,7 +12,9 @@ from torch import Tensor
 from trm.compilation import compile_forward, warm_up_steps
 from trm.distributed import Ranks, join
 from trm.energy import EnergyMeter
+from trm.errors import UserError
 from trm.evaluation.answers import Respondent, check_finite
+from trm.evaluation.arc_ranking import DEFAULT_RANKING
 from trm.evaluation.details_table import details_table
 from trm.evaluation.evaluate import Evaluation, Rules, Scoring
 from trm.evaluation.memory import identifiers_to_feed
@@ -88,6 +90,8 @@ class ScoringJob:
             [make_probe(request.guidance, request.margin)] if request.guidance or request.margin else []
         )
         arc = bool(self.data.test_puzzles)
+        if not arc:
+            _refuse_arc_flags(request)
         self.rules = Rules(
             confidence_kind(self.supervision, request), arc, request.ranked_by, True, request.save_outputs
         )
@@ -185,6 +189,21 @@ class ScoringJob:
             "ranks": self.ranks.world_size,
             "device": str(self.ranks.device.type),
         }
+
+
+def _refuse_arc_flags(request: ScoringRequest) -> None:
+    """UserError for a flag of ARC's votes, which other tasks do not have."""
+    flags = {
+        "--num-aug": request.selection.augmentations is not None,
+        "--rank-by": request.ranked_by != DEFAULT_RANKING,
+    }
+    misplaced = [flag for flag, is_given in flags.items() if is_given]
+    if misplaced:
+        raise UserError(
+            f"{' '.join(misplaced)}: this dataset has no ARC tasks, so that nothing is augmented or voted on",
+            "these flags with ARC datasets",
+            "leave them out",
+        )
 
 
 def open_data(request: ScoringRequest, checkpoint: OpenedCheckpoint, ranks: Ranks) -> EvaluationData:
