@@ -9,6 +9,7 @@ from zlib import crc32
 from analysis import style
 from analysis.reading.evaluations import Evaluation
 from analysis.reading.run_directory import Run, fingerprints
+from trm.evaluation.questions import TEST
 from trm.evaluation.table import percent
 from trm.untrusted import shown
 
@@ -129,8 +130,19 @@ def settings(run: Run) -> dict[str, Any]:
     last = run.evaluation
     return {key: found[key] for key in found if key.split(".")[0] not in BESIDE_THE_POINT} | {
         "data": data_of(run),
-        "test": f"{last.examples:,} examples (copying: {percent(last.copy_cell)} of the cells)",
+        "test": f"{last.examples:,} examples (copying: {percent(last.copy_cell)} of the cells)"
+        + (
+            f", {', '.join('@' + short_mark(one) for one in fingerprints_of_test(run))}"
+            if last.datasets
+            else ""
+        ),
     }
+
+
+def short_mark(fingerprint: str) -> str:
+    """A fingerprint's first characters, with the split where it names one."""
+    mark, slash, split = fingerprint.partition("/")
+    return f"{mark[:8]}{slash}{split}"
 
 
 def data_of(run: Run) -> str:
@@ -151,7 +163,13 @@ def data_of(run: Run) -> str:
 
 
 def fingerprints_of_test(run: Run) -> tuple[str, ...]:
-    """Of the datasets that a run is tested on; empty where they are not recorded."""
+    """Of the datasets that a run is tested on, with a split that is not the usual one; empty where none is recorded.
+
+    They are those that its evaluation names, or of an older record those that the run was started with.
+    """
+    named = run.evaluation.datasets
+    if named:
+        return tuple(shown(one.fingerprint + (f"/{one.split}" if one.split != TEST else "")) for one in named)
     marks = fingerprints(run.provenance)
     paths = _paths(run, "data_paths_test") or _paths(run, "data_paths")
     return tuple(shown(str(marks[path])) for path in paths if path in marks)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 
-from analysis.methods import Method, differing, fingerprints_of_test
+from analysis.methods import Method, differing, fingerprints_of_test, short_mark
 from analysis.reading.run_directory import Run
 from dis_trm.supervision import DISConfig
 from trm.act import ACTConfig
@@ -55,7 +55,7 @@ def _examples(run: Run) -> str:
 
 def _mark(run: Run) -> str:
     marks = fingerprints_of_test(run)
-    return f"data {', '.join(mark[:8] for mark in marks)}" if marks else ""
+    return f"data {', '.join(map(short_mark, marks))}" if marks else ""
 
 
 def at_same_updates(methods: Sequence[Method]) -> tuple[list[Method], list[str]]:

@@ -9,6 +9,7 @@ import numpy as np
 from analysis.reading.run_files import mapping, number, numbers, text, unreadable, whole, wholes
 from trm.errors import UserError
 from trm.evaluation.baselines import BASELINES, COPY
+from trm.evaluation.questions import Dataset, described_datasets
 from trm.evaluation.scorers.registry import SCORERS, scorer_of
 from trm.puzzles.manifest import About
 from trm.untrusted import shown
@@ -88,6 +89,7 @@ class Evaluation:
     hamming: scored tokens of an example that are wrong, after each supervision step.
     changed: share of scored tokens that differ between a step and the next; S − 1 entries.
     seq_len, vocab_size: of the puzzles.
+    datasets: what was evaluated, by fingerprint and split; empty in records of before they were named.
     training_baselines: scores of the training set's most common answer and tokens, by name.
     hamming, changed, lm_loss (of an example), seq_len, vocab_size and training_baselines may be missing: empty, None.
     """
@@ -115,6 +117,7 @@ class Evaluation:
     seq_len: int | None = None
     vocab_size: int | None = None
     training_baselines: dict[str, Baseline] = field(default_factory=dict)
+    datasets: tuple[Dataset, ...] = ()
 
     @property
     def baselines(self) -> dict[str, Baseline]:
@@ -191,6 +194,7 @@ class Evaluation:
                 seq_len=whole(puzzle, "seq_len", source) if puzzle else None,
                 vocab_size=whole(puzzle, "vocab_size", source) if puzzle else None,
                 training_baselines=_baselines(record, source),
+                datasets=_datasets(record, source),
             )
         except KeyError as missing:
             raise unreadable(f"{source} has no key {missing}") from None
@@ -210,6 +214,13 @@ def _fingerprints(record: Mapping[str, Any]) -> list[str]:
         return [""] * len(tasks)
     marks = [one.get("fingerprint") if isinstance(one, Mapping) else None for one in datasets]
     return [shown(mark) if isinstance(mark, str) else "" for mark in marks]
+
+
+def _datasets(record: Mapping[str, Any], source: str) -> tuple[Dataset, ...]:
+    try:
+        return described_datasets(record) or ()
+    except ValueError as error:
+        raise unreadable(f"{source}: {shown(error)}") from None
 
 
 def _each(read: Any, record: Mapping[str, Any], key: str, source: str) -> dict[str, Any]:

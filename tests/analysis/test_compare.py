@@ -16,6 +16,7 @@ from analysis.comparing.curves import learning_figure, training_losses
 from analysis.comparing.halting_curves import halting_curve
 from analysis.comparing.probe_figures import guidance_figure, halting_figure, margin_figure, scaling_curve
 from analysis.comparing.run_table import check_same_datasets, comparison, differences
+from analysis.comparing.seed_tests import holm
 from analysis.comparing.step_curves import steps_figure
 from analysis.methods import Method, group
 from analysis.metrics import EXACT
@@ -190,6 +191,28 @@ def test_two_single_runs_are_tested_over_their_examples_or_told_how_to(tmp_path:
         write_scored(run, skill=1 if run == first else 2)
     assert "whole answer right, 400 tasks" in text()
     assert "p (exact sign test): " in text()
+    assert "Holm" not in text()
+
+
+def test_several_pairs_over_examples_are_adjusted(tmp_path: Path) -> None:
+    folders = two_runs(tmp_path, "queens", "queens")
+    folders.append(
+        write_run(tmp_path / "third", "dis", 8, 3, arc=False, training_steps=400, puzzles=["queens"])
+    )
+    for run, skill in zip(folders, (1, 1.05, 1.1), strict=True):
+        write_scored(run, skill=skill)
+    runs = [read_run(folder) for folder in folders]
+    text = compare.report(runs, group(runs)[0], EXACT)
+    single = [
+        [float(p) for p in re.findall(rf"p {words}: (\S+)$", text, re.MULTILINE)]
+        for words in (r"of the difference \(paired bootstrap over tasks\)", r"\(exact sign test\)")
+    ]
+    adjusted = re.findall(
+        r"of 3 pairs, p after Holm's adjustment: paired bootstrap (\S+), sign test (\S+);", text
+    )
+    assert len(adjusted) == 3
+    for before, after in zip(single, zip(*adjusted, strict=True), strict=True):
+        assert [float(p) for p in after] == pytest.approx(holm(before), rel=0.06, abs=0.002)
 
 
 def two_runs(folder: Path, *kinds: str, protocols: tuple[str, str] = ("clean", "clean")) -> list[Path]:

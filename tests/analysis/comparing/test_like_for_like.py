@@ -52,6 +52,31 @@ def test_runs_on_other_test_data_of_one_name_are_laid_out_apart_and_never_tested
     assert [unlike(methods[0], other) for other in methods] == ["", "other test data", "other test data"]
 
 
+def test_what_an_evaluation_says_of_its_data_counts_before_what_the_run_was_started_with(
+    tmp_path: Path,
+) -> None:
+    """So seeds and methods that were evaluated on other questions under one path are never laid together."""
+    runs = []
+    kinds = {
+        "a": ("a" * 64, "test"),
+        "b": ("b" * 64, "test"),
+        "c": ("a" * 64, "train"),
+        "d": ("a" * 64, "test"),
+    }
+    for name, (mark, split) in kinds.items():
+        folder = made(tmp_path / name, "started", seed=ord(name))
+        dataset = {"name": "small-sudoku", "fingerprint": mark, "split": split}
+        told = f'"datasets": [{json.dumps(dataset)}], "examples": 1376'
+        for file in (folder / "metrics.jsonl", *folder.glob("evaluations/*/scores.json")):
+            file.write_text(file.read_text().replace('"examples": 1376', told))
+        runs.append(read_run(folder))
+    alike = [["a", "d"], ["b"], ["c"]]
+    assert sorted([run.path.name for run in members] for members in by_dataset(runs).values()) == alike
+    methods, _ = group(runs)
+    assert sorted([run.path.name for run in method.runs] for method in methods) == alike
+    assert pair_tests(methods, EXACT) == []
+
+
 def test_single_runs_on_other_test_data_are_not_tested_over_examples(tmp_path: Path) -> None:
     folders = [made(tmp_path / "a", "aaaa"), made(tmp_path / "b", "bbbb", supervision="act", steps=16)]
     for folder in folders:
