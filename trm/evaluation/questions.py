@@ -71,12 +71,11 @@ def described_datasets(scores: Mapping[str, Any]) -> tuple[Dataset, ...] | None:
         raise ValueError("datasets is no list of datasets")
     found = []
     for one in listed:
-        values = [
-            one.get(key) if isinstance(one, Mapping) else None for key in ("name", "fingerprint", "split")
-        ]
-        if not all(isinstance(value, str) for value in values):
+        values = {"name": "data", "split": TEST, **one} if isinstance(one, Mapping) else {}
+        texts = [values.get(key) for key in ("name", "fingerprint", "split")]
+        if not all(isinstance(text, str) for text in texts):
             raise ValueError("a dataset without name, fingerprint and split")
-        found.append(Dataset(*map(str, values)))
+        found.append(Dataset(*map(str, texts)))
     return tuple(found)
 
 
