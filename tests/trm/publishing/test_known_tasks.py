@@ -16,8 +16,10 @@ from trm.publishing.published_form import write_names
 from trm.publishing.solving import SolveSettings, solve
 from trm.puzzles.layout import BLANK
 from trm.puzzles.manifest import fingerprint
+from trm.scoring.arc_checkpoint import canvas_of
 from trm.scoring.one_task import TaskRequest, answer_request
 from trm.scoring.opened import open_checkpoint
+from trm.scoring.task_file import read_task
 
 TURNS = ("t1|||0123456789", "t2|||0213456789", "t5|||0987654321")
 NAMES = [BLANK, *(name for task in ("other", "first") for name in (task, *(f"{task}|||{t}" for t in TURNS)))]
@@ -34,7 +36,10 @@ def answered(target: Path, folder: Path, **more: Any) -> tuple[Submission, str]:
     """What `evaluate.py --task` answers to the task called first, and with which embedding."""
     (folder / "task.json").write_text(json.dumps({"first": CHALLENGES["first"]}))
     request = TaskRequest(str(target), f"{folder / 'task.json'}:first", augmentations=3, device="cpu", **more)
-    answer = answer_request(request, open_checkpoint(target, SUPERVISIONS), SUPERVISIONS, Ranks()).answer
+    opened = open_checkpoint(target, SUPERVISIONS)
+    canvas = canvas_of(opened)
+    task = read_task(request.task, canvas)
+    answer = answer_request(request, task, canvas, opened, SUPERVISIONS, Ranks()).answer
     return {"first": answer.submission()}, answer.puzzles.embedding
 
 
