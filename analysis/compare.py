@@ -26,6 +26,7 @@ from analysis.comparing.scored_runs import by_steps, missing
 from analysis.comparing.step_curves import hamming, steps_figure
 from analysis.methods import Method, evaluated, group
 from analysis.metrics import Metric, metric_for
+from analysis.outputs import check_figures_folder
 from analysis.reading.many_runs import figures_of, read_runs
 from analysis.reading.run_directory import Run
 from trm.command_line import CommandLine, local_path, run_command
@@ -130,10 +131,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     metric = metric_for([one for method in methods for one in method.evaluations], options.metric)
     kept = {run.path for method in methods for run in method.runs}
     compared = [run for run in read.runs if run.path in kept]
+    folder = options.figures_dir or figures_of(options.runs, [run.path for run in read.runs])
+    check_figures_folder(folder)
     print(report(compared, methods, metric), end="\n\n")
     for line in [*read.remarks(), *remarks, *unfinished, *missing_pieces(methods)]:
         print(line)
-    folder = options.figures_dir or figures_of(options.runs, [run.path for run in read.runs])
     for width in (panels.PAGE, panels.COLUMN):
         for name, fig in figures(methods, metric, width).items():
             print(*style.save(fig, folder / name), sep="\n")

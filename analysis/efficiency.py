@@ -17,6 +17,7 @@ from analysis.comparing.ablation import Ablation, ablation
 from analysis.comparing.ablation_figures import answer_column, answer_figure, training_column, training_figure
 from analysis.comparing.ablation_tables import tables
 from analysis.comparing.like_for_like import by_dataset
+from analysis.outputs import TABLE, check_figures_folder, marked, write_marked
 from analysis.reading.many_runs import ManyRuns, figures_of, read_runs
 from trm.command_line import CommandLine, local_path, number, run_command
 
@@ -33,7 +34,8 @@ def written(found: Sequence[Ablation], read: ManyRuns) -> tuple[str, str]:
         latex += [table.latex() for table in made]
     left_out = _listed(read.remarks())
     markdown += ["## Left out", left_out] if left_out else []
-    return "\n\n".join(filter(None, markdown)) + "\n", "\n\n".join(latex) + "\n"
+    texts = "\n\n".join(filter(None, markdown)) + "\n", "\n\n".join(latex) + "\n"
+    return marked(texts[0], ".md", TABLE), marked(texts[1], ".tex", TABLE)
 
 
 def _listed(remarks: Sequence[str]) -> str:
@@ -73,14 +75,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse(arguments)
     read = read_runs(options.runs)
     folder = options.figures_dir or figures_of(options.runs, [run.path for run in read.runs])
+    check_figures_folder(folder)
     found = [
         ablation(runs, dataset, options.metric, options.target_accuracy)
         for dataset, runs in by_dataset(read.runs).items()
     ]
     markdown, latex = written(found, read)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "efficiency.md").write_text(markdown, encoding="utf-8")
-    (folder / "efficiency.tex").write_text(latex, encoding="utf-8")
+    write_marked(folder / "efficiency.md", markdown, TABLE, "--figures-dir")
+    write_marked(folder / "efficiency.tex", latex, TABLE, "--figures-dir")
     print(markdown)
     paths = [folder / "efficiency.md", folder / "efficiency.tex"]
     for one in found:

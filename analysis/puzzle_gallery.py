@@ -19,12 +19,14 @@ from analysis import style
 from analysis.drawing.arc_pictures import ArcGrids
 from analysis.drawing.pictures import Example, ExamplePicture
 from analysis.drawing.puzzle_pictures import PICTURES, picture_of
+from analysis.outputs import FIGURE
 from trm.command_line import COUNT_OR_NONE, CommandLine, local_path, run_command
 from trm.errors import UserError
 from trm.puzzles.batch import IGNORE_LABEL
 from trm.puzzles.layout import read_test_puzzles
 from trm.puzzles.manifest import read_about
 from trm.puzzles.opening import open_split
+from trm.whole_files import check_output_file
 
 PAGE = 11.0  # the most that a line may be wide
 GAP, BETWEEN, EDGE = 0.1, 0.4, 0.12  # question to answer; block to block; page to block
@@ -166,12 +168,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--example", type=COUNT_OR_NONE, default=0, help="which example of the split, from 0 (0)"
     )
     options = parser.parse(arguments)
+    for suffix in (".png", ".pdf"):
+        check_output_file(options.output.with_name(options.output.name + suffix), FIGURE)
     blocks = [read_block(dataset, options.split, options.example) for dataset in options.datasets]
     caption = (
         f"Example {options.example} of the {options.split} split of each dataset, not picked for its looks. "
         "Black: given. Blue: to be found."
     )
-    for path in style.save(puzzle_gallery(blocks, caption), options.output):
+    for path in style.save(puzzle_gallery(blocks, caption), options.output, "--output"):
         print(path)
 
 

@@ -24,6 +24,7 @@ from analysis.comparing.like_for_like import at_same_updates, by_dataset, other_
 from analysis.comparing.pair_text import in_full, untested
 from analysis.methods import group
 from analysis.metrics import metric_for
+from analysis.outputs import REPORT, check_figures_folder, write_marked
 from analysis.reading.many_runs import ManyRuns, read_runs
 from analysis.reading.run_directory import Run
 from trm.command_line import CommandLine, local_path, run_command
@@ -75,10 +76,10 @@ def write(made: Report, folder: Path) -> list[Path]:
     paths = []
     for part in made.parts:
         for name, fig in (part.figures | part.columns).items():
-            paths += style.save(fig, folder / part.file_name(name))
+            paths += style.save(fig, folder / part.file_name(name), "--output-dir")
     html, markdown = page(TITLE, made.parts, made.remarks, folder)
     for name, text in (("report.html", html), ("report.md", markdown)):
-        (folder / name).write_text(text, encoding="utf-8")
+        write_marked(folder / name, text, REPORT, "--output-dir")
         paths.append(folder / name)
     return paths
 
@@ -99,6 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--output-dir", type=local_path, default=Path("report"), help="where all goes (default: report)"
     )
     options = parser.parse(arguments)
+    check_figures_folder(options.output_dir, "--output-dir")
     read = read_runs(options.runs) if options.runs else ManyRuns([], [])
     made = report(read, read_claims())
     for path in write(made, options.output_dir):

@@ -23,6 +23,7 @@ from analysis.choosing import KIND_WORDS, KINDS, Chosen, Judge, choose, picture_
 from analysis.drawing.heat import Heat, signed
 from analysis.drawing.pictures import Example, Picture
 from analysis.drawing.sheets import Row, Sheet, Space
+from analysis.outputs import check_figures_folder
 from analysis.reading.run_directory import Run, Samples, read_run
 from analysis.reading.stored_answers import StoredAnswers, stored_answers
 from trm.command_line import COUNT, CommandLine, local_path, run_command
@@ -209,11 +210,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     add_choice(parser, USUAL)
     parser.add_argument("--output-dir", type=local_path, help="where the figures go (default: <run>/figures)")
     options = parser.parse(arguments)
+    folder = options.output_dir or options.run / "figures"
+    check_figures_folder(folder, "--output-dir")
     figures = strips(chosen_by(options))
     name = f"strips_{options.kind.replace('-', '_')}" if options.kind else "strips"
     for number, fig in enumerate(figures, start=1):
         suffix = f"_{number}" if len(figures) > 1 else ""
-        for path in style.save(fig, (options.output_dir or options.run / "figures") / (name + suffix)):
+        for path in style.save(fig, folder / (name + suffix), "--output-dir"):
             print(path)
 
 

@@ -5,6 +5,7 @@ Lines take the Okabe-Ito colours, which stay apart under the common kinds of col
 """
 
 from contextlib import AbstractContextManager
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
 from trm.puzzles.arc_colours import ARC_COLOURS
+from trm.whole_files import mark, write_output
 
 PAD_COLOUR = "#FAF8F4"
 END_COLOUR = "#DDD5C4"  # end-of-grid: warm, so that it is not taken for ARC's grey
@@ -89,12 +91,21 @@ def from_zero(axes: Axes) -> None:
     axes.set_ylim(bottom=-0.02 * axes.get_ylim()[1])
 
 
-def save(fig: Figure, path_without_suffix: Path) -> list[Path]:
-    """Write the figure as PNG and PDF and return both paths; the same figure gives the same bytes."""
+def save(fig: Figure, path_without_suffix: Path, flag: str = "--figures-dir") -> list[Path]:
+    """Write the figure as PNG and PDF and return both paths; the same figure gives the same bytes.
+
+    flag: of the command line, which chooses the place.
+
+    Raises:
+        UserError: a file is there that is no figure of ours.
+    """
     path_without_suffix.parent.mkdir(parents=True, exist_ok=True)
+    drawn = BytesIO(), BytesIO()
     png = path_without_suffix.with_name(path_without_suffix.name + ".png")
     pdf = path_without_suffix.with_name(path_without_suffix.name + ".pdf")
     with applied():
-        fig.savefig(png)
-        fig.savefig(pdf, metadata={"CreationDate": None})
+        fig.savefig(drawn[0], format="png", metadata={"Software": mark("figure")})
+        fig.savefig(drawn[1], format="pdf", metadata={"CreationDate": None, "Creator": mark("figure")})
+    for file, stream in zip((png, pdf), drawn, strict=True):
+        write_output(file, stream.getvalue(), "figure", flag)
     return [png, pdf]

@@ -15,6 +15,7 @@ if not __package__:  # run by its path: our modules are found from the folder ab
 from analysis import style
 from analysis.choosing import can_be_drawn
 from analysis.learning_curves import learning_curves
+from analysis.outputs import check_figures_folder
 from analysis.reading.evaluations import Evaluation, TaskScores
 from analysis.reading.run_directory import Run, read_run
 from analysis.strips import strips_of_samples
@@ -189,11 +190,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--figures-dir", type=local_path, help="where the figures go (default: <run>/figures)"
     )
     options = parser.parse(arguments)
+    folder = options.figures_dir or options.run / "figures"
+    check_figures_folder(folder)
     run = read_run(options.run)
     print(summary(run), end="\n\n")
     for remark in run.remarks:
         print(f"left out: {remark}")
-    for path in write_figures(run, options.figures_dir or options.run / "figures"):
+    for path in write_figures(run, folder):
         print(path)
 
 

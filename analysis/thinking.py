@@ -5,6 +5,7 @@ its advantage margin. The last frame stays for a while. The same run gives the s
 """
 
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from analysis import style
 from analysis.choosing import Chosen, picture_for
 from analysis.drawing.heat import Heat
 from analysis.drawing.sheets import Row, Sheet, Space
+from analysis.outputs import ANIMATION, check_file
 from analysis.strips import (
     MARGIN_LEGEND,
     add_choice,
@@ -30,6 +32,7 @@ from analysis.strips import (
 )
 from trm.command_line import CommandLine, integer, local_path, run_command
 from trm.errors import UserError
+from trm.whole_files import mark, write_output
 
 USUAL = 4  # examples without another wish
 MOST_STEPS = 64
@@ -110,13 +113,24 @@ class Animation:
 
 def write(animation: Animation, file: Path, fps: int) -> None:
     """Write a GIF that shows `fps` steps in a second, and the last one `PAUSE` times as long."""
-    file.parent.mkdir(parents=True, exist_ok=True)
     writer = PillowWriter(fps)
-    with style.applied(), writer.saving(animation.figure, str(file), DPI):
-        for step in animation.steps:
-            animation.show(step)
-            for _ in range(PAUSE if step == animation.steps[-1] else 1):
-                writer.grab_frame()
+    with tempfile.TemporaryDirectory() as folder:
+        drawn = Path(folder) / "animation.gif"
+        with style.applied(), writer.saving(animation.figure, str(drawn), DPI):
+            for step in animation.steps:
+                animation.show(step)
+                for _ in range(PAUSE if step == animation.steps[-1] else 1):
+                    writer.grab_frame()
+        content = drawn.read_bytes()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_output(file, with_comment(content, mark(ANIMATION)), ANIMATION)
+
+
+def with_comment(gif: bytes, text: str) -> bytes:
+    """A GIF with a comment before its end (GIF89a, section 24); viewers show none."""
+    assert gif.endswith(b";")
+    assert len(text) < 256
+    return gif[:-1] + b"\x21\xfe" + bytes([len(text)]) + text.encode() + b"\0;"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -136,6 +150,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise UserError(
             f"--output {file}", "a file whose name ends in .gif", f"--output {file.with_suffix('.gif')}"
         )
+    check_file(file, ANIMATION, options.run)
     write(Animation(chosen_by(options)), file, options.fps)
     print(file)
 

@@ -80,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Build what the command line says and print a summary."""
     given = command_line().parse(arguments)
     _check(given)
-    check_output(given.output_dir.resolve(), given.overwrite)
+    check_output(given.output_dir, given.overwrite)
     about, splits, tokens, sizes = _from_files(given) if given.input else _made(given)
     written = write_question_set(
         given.output_dir, about, splits, tokens, sizes, given.overwrite, given.command

@@ -67,7 +67,7 @@ def command_line() -> CommandLine:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Build what the command line says and print a summary."""
     given = command_line().parse(arguments)
-    check_output(given.output_dir.resolve(), given.overwrite)
+    check_output(given.output_dir, given.overwrite)
     level: Level = given.level
     families = choose(level.families, given.families, "--families")
     sizes = _sizes(given, level)

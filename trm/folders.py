@@ -97,17 +97,19 @@ def check_output(output: Path, kind: Kind, overwrite: bool = False) -> None:
         )
 
 
-def refusal(output: Path, kind: Kind, name: str) -> UserError:
-    """The error for a folder with something of another kind in it."""
+def refusal(output: Path, kind: Kind, name: str, flag: str = "") -> UserError:
+    """The error for a folder with something of another kind in it; flag: in place of the kind's."""
     return UserError(
         f"output {shown(output)} holds other things than {kind.noun}, such as {shown(name)}",
         f"a new folder, an empty one, or one with nothing but {kind.noun} in it",
-        f"choose another {kind.flag}",
+        f"choose another {flag or kind.flag}",
     )
 
 
-def check_place(output: Path, flag: str = "--output-dir") -> None:
+def check_place(output: Path, flag: str = "--output-dir", replaced: bool = True) -> None:
     """Check that a folder may stand at `output`, whatever is in it.
+
+    replaced: a folder that is there gives way to another one; else files are written into it.
 
     Raises:
         UserError: a file or a link is there, or it is the working directory or a folder above it; or a place where
@@ -123,7 +125,7 @@ def check_place(output: Path, flag: str = "--output-dir") -> None:
         raise _no_folder(output, flag, "is a file")
     if Path.cwd().resolve().is_relative_to(output.resolve()):
         raise _no_folder(output, flag, "is the working directory or a folder above it")
-    if output.is_mount():
+    if replaced and output.is_mount():
         raise _no_folder(output, flag, "is where a disk is mounted, which cannot be replaced")
 
 

@@ -11,6 +11,7 @@ if not __package__:  # run by its path: our modules are found from the folder ab
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 from analysis.methods import method_name
+from analysis.outputs import PAGE, check_file, write_marked
 from analysis.page.curves import step_charts, training_charts
 from analysis.page.document import document
 from analysis.page.examples import USUAL, browser_data
@@ -18,7 +19,6 @@ from analysis.page.subject import subject_of
 from analysis.page.tables import configuration, provenance, run_facts, scores_table, steps_table
 from analysis.reading.run_directory import Run, read_run
 from trm.command_line import COUNT, CommandLine, local_path, run_command
-from trm.whole_files import write_whole
 
 
 def page(run: Run, evaluation_name: str | None = None, most: int = USUAL) -> str:
@@ -69,9 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--most", type=COUNT, default=USUAL, help=f"examples to look at ({USUAL})")
     options = parser.parse(arguments)
     file = options.output or options.run / "figures" / "index.html"
-    text = page(read_run(options.run), options.evaluation, options.most)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(file, text)
+    check_file(file, PAGE, options.run)
+    write_marked(file, page(read_run(options.run), options.evaluation, options.most), PAGE)
     print(file)
 
 

@@ -25,7 +25,7 @@ from trm.scoring.opened import OpenedCheckpoint, open_checkpoint
 from trm.scoring.stopwatch import Stopwatch
 from trm.scoring.task_file import read_task
 from trm.scoring.task_puzzles import puzzles_of
-from trm.scoring.task_results import Answered, answer_folder
+from trm.scoring.task_results import Answered, answer_folder, check_results_folder
 from trm.supervision import Supervision
 from trm.training.config import Supervisions
 from trm.training.weights import PUZZLE_ROWS
@@ -72,6 +72,8 @@ def run_task(request: TaskRequest, supervisions: Supervisions) -> None:
     Raises:
         UserError: no checkpoint or task, one that does not fit the other, or more than one process.
     """
+    if request.output is not None:
+        check_results_folder(request.output)
     ranks = join(request.device)
     try:
         _check_alone(ranks)

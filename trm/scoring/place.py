@@ -61,6 +61,27 @@ EVALUATION_NAMES = rf"{IN_TRAINING_NAMES}|{INDEX_FILE}(\.partial)?|{TENSORS_FILE
 EVALUATION = Kind("an evaluation by evaluate.py", EVALUATION_NAMES, _is_evaluation)
 
 
+def working_folder(folder: Path) -> Path:
+    """Where an evaluation is until it is whole."""
+    return folder.with_name(folder.name + UNFINISHED)
+
+
+def check_evaluation_folder(folder: Path) -> None:
+    """Check that nothing but an evaluation by evaluate.py, whole or not, is where one is to be written.
+
+    Raises:
+        UserError: other things are there, or nothing can be written.
+    """
+    if folder.parent.name == SCORED:  # of a run, which may be a stranger's
+        check_no_links(folder, folder.parent.parent)
+    check_place(folder)
+    for place in (folder, working_folder(folder)):
+        check_place(place)
+        name = None if is_empty(place) else foreign(place, EVALUATION)
+        if name is not None:
+            raise refusal(place, EVALUATION, name)
+
+
 @dataclass(frozen=True)
 class EvaluationPlace:
     """An evaluation's folder, and where it is until it is whole.
@@ -76,22 +97,15 @@ class EvaluationPlace:
     @property
     def working(self) -> Path:
         """Where it is made."""
-        return self.folder.with_name(self.folder.name + UNFINISHED)
+        return working_folder(self.folder)
 
     def check(self) -> None:
         """Check what is there; touches nothing.
 
         Raises:
-            UserError: a place where nothing can be written, things that are no evaluation by evaluate.py, or one of
-                another request without `overwrite`.
+            UserError: as for `check_evaluation_folder`, or one of another request without `overwrite`.
         """
-        if self.folder.parent.name == SCORED:  # of a run, which may be a stranger's
-            check_no_links(self.folder, self.folder.parent.parent)
-        for place in (self.folder, self.working):
-            check_place(place)
-            name = None if is_empty(place) else foreign(place, EVALUATION)
-            if name is not None:
-                raise refusal(place, EVALUATION, name)
+        check_evaluation_folder(self.folder)
         if not self.overwrite:
             there = self.working if (self.working / INDEX_FILE).exists() else self.folder
             RolloutStore.matching(there, self.request, self.sets)

@@ -56,13 +56,13 @@ def pool(
     Raises:
         UserError: fewer than two evaluations, of different questions or confidences, or not of ARC.
     """
+    folder = output or folders[0].parent / f"pooled-{len(folders)}"
+    check_output(folder, POOLED, overwrite)
     stores = [_stored(folder) for folder in folders]
     if len(stores) < 2 or len({folder.resolve() for folder in folders}) < len(folders):
         raise UserError(
             f"--pool {' '.join(map(str, folders))}", "two or more different evaluations", "name another one"
         )
-    folder = output or folders[0].parent / f"pooled-{len(folders)}"
-    check_output(folder, POOLED, overwrite)
     told = [_told(folder) for folder in folders]
     check_same_questions([read_questions(folder) for folder in folders])
     _check_confidences(folders, told)

@@ -29,7 +29,7 @@ from trm.puzzles.manifest import fingerprint
 from trm.puzzles.progress import track
 from trm.scoring.batch_size import chosen_batch_size
 from trm.scoring.opened import OpenedCheckpoint, open_checkpoint
-from trm.scoring.place import EvaluationPlace
+from trm.scoring.place import EvaluationPlace, check_evaluation_folder
 from trm.scoring.request import ScoringRequest
 from trm.scoring.stopwatch import Stopwatch
 from trm.supervision import Supervision
@@ -49,6 +49,8 @@ def score(request: ScoringRequest, supervisions: Supervisions, make_probe: MakeP
     checkpoint = open_checkpoint(request.target, supervisions, request.config, request.weights)
     ranks = join(request.device)
     try:
+        folder = request.output or checkpoint.results_folder(request.suffix)
+        ranks.first_decides(lambda: check_evaluation_folder(folder))
         job = ScoringJob(request, checkpoint, supervisions, ranks, make_probe)
         ranks.first_decides(job.place.check)
         with only_run(job.place.working, ranks):

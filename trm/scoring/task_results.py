@@ -127,6 +127,11 @@ RESULTS = Kind(
 )
 
 
+def check_results_folder(output: Path) -> None:
+    """UserError where other things than results of evaluate.py are in a folder, or nothing can be written."""
+    check_output(output, RESULTS, overwrite=True)
+
+
 def answer_folder(output: Path | None, usual: Path, task: str) -> Path:
     """Where a task's answer goes: a folder in `output`, or in `usual`; it may hold an earlier answer.
 
@@ -136,7 +141,7 @@ def answer_folder(output: Path | None, usual: Path, task: str) -> Path:
     parent = usual if output is None else output
     folder = parent / f"task_{file_name(task)}"
     if output is not None:
-        check_output(output, RESULTS, overwrite=True)
+        check_results_folder(output)
     elif parent.name == SCORED:
         check_no_links(folder, parent.parent)
     check_output(folder, ANSWER, overwrite=True)

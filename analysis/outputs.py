@@ -1,0 +1,58 @@
+"""What the commands here write: figures, tables, pages, each with a mark that says so, and over nothing else.
+
+A folder of figures holds figures and reports of ours alone; several commands share it. A figure that is there is drawn
+anew; a file of somebody else is never replaced, and nothing is written among such files.
+"""
+
+from pathlib import Path
+
+from trm.folders import Kind, check_no_links, check_place, foreign, is_empty, refusal
+from trm.whole_files import carries, check_output_file, mark, write_output
+
+FIGURE, PAGE, REPORT, TABLE, ANIMATION = "figure", "page", "report", "table", "animation"
+SUFFIXES = ("png", "pdf", "gif", "html", "md", "tex")
+
+
+def _all_marked(folder: Path) -> bool:
+    return all(carries(file, mark("")) for file in folder.rglob("*") if file.suffix[1:] in SUFFIXES)
+
+
+FIGURES = Kind(
+    "figures and reports of ours", rf".+/|(.+/)?[^/]+\.({'|'.join(SUFFIXES)})(\.partial)?", _all_marked
+)
+
+
+def check_figures_folder(folder: Path, flag: str = "--figures-dir") -> None:
+    """Check that figures may be written into `folder`, before any is drawn.
+
+    Raises:
+        UserError: other things than figures of ours are there, it is a link, or nothing can be written.
+    """
+    check_place(folder, flag, replaced=False)
+    name = None if is_empty(folder) else foreign(folder, FIGURES)
+    if name is not None:
+        raise refusal(folder, FIGURES, name, flag)
+
+
+def marked(text: str, suffix: str, kind: str) -> str:
+    """A text with its mark as a comment at its end, as its form has it: .html, .md or .tex."""
+    before, behind = ("% ", "") if suffix == ".tex" else ("<!-- ", " -->")
+    return f"{text}{before}{mark(kind)}{behind}\n"
+
+
+def write_marked(file: Path, text: str, kind: str, flag: str = "--output") -> None:
+    """Write a text file with its mark; see `trm.whole_files.write_output`."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_output(file, text if mark(kind) in text else marked(text, file.suffix, kind), kind, flag)
+
+
+def check_file(file: Path, kind: str, run: Path, flag: str = "--output") -> None:
+    """Check that `file` may be written, before anything is drawn.
+
+    run: a stranger's, perhaps: no link in it may lead the file elsewhere.
+
+    Raises:
+        UserError: it may not.
+    """
+    check_no_links(file.parent, run, flag)
+    check_output_file(file, kind, flag)
