@@ -26,8 +26,10 @@ from pathlib import Path
 if not __package__:  # run by its path: our modules are found from the folder above, not from this one
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+from benchmarks.outputs import KIND, check_table_file
 from trm.command_line import CommandLine, local_path, path_or_address, run_command
 from trm.evaluation.table import table
+from trm.whole_files import mark, write_output
 
 ROOT = Path(__file__).resolve().parents[1]
 BATCH = 256
@@ -84,6 +86,7 @@ class Cost:
 def main() -> None:
     """Build, measure, print a table."""
     given = arguments()
+    check_table_file(given.json, "--json")
     sources = {key: value for key, value in vars(given).items() if key in SOURCES and value}
     names = given.only or [name for name in BUILDS if not _missing(name, sources)]
     costs = []
@@ -93,7 +96,8 @@ def main() -> None:
             print(f"{name}: {costs[-1].seconds:.1f} s", file=sys.stderr, flush=True)
     print(as_table(costs))
     if given.json:
-        given.json.write_text(json.dumps([asdict(cost) for cost in costs], indent=1) + "\n", encoding="utf-8")
+        report = {"written_by": mark(KIND), "costs": [asdict(cost) for cost in costs]}
+        write_output(given.json, json.dumps(report, indent=1) + "\n", KIND, "--json")
 
 
 def arguments() -> argparse.Namespace:

@@ -5,7 +5,6 @@ existing dataset is taken. Seconds are taken around named functions while they r
 `python -m benchmarks.evaluate --help` and benchmarks/README.md.
 """
 
-import json
 import statistics
 import subprocess
 import sys
@@ -25,6 +24,7 @@ if not __package__:  # run by its path: our modules are found from the folder ab
 
 from benchmarks import figures, machine, results_table
 from benchmarks.configurations import Configuration, chosen
+from benchmarks.outputs import check_output_folder, write_report
 from benchmarks.train_step import spread
 from trm.command_line import AUGMENTATIONS, COUNT, CommandLine, integer, local_path, run_command
 from trm.compilation import COMPILE_CHOICES, compile_forward
@@ -106,6 +106,7 @@ class Clock:
 def main(arguments: list[str] | None = None) -> None:
     """Measure every model; print the table, write the files."""
     given = command_line().parse(arguments)
+    check_output_folder(given.output_dir)
     device = choose_device(given.device)
     if given.threads:
         torch.set_num_threads(given.threads)
@@ -125,9 +126,7 @@ def main(arguments: list[str] | None = None) -> None:
     }
     print(results_table.as_text(report))
     if given.output_dir:
-        given.output_dir.mkdir(parents=True, exist_ok=True)
-        (given.output_dir / "evaluate.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-        (given.output_dir / "evaluate.txt").write_text(results_table.as_text(report) + "\n", encoding="utf-8")
+        write_report(given.output_dir, "evaluate", report, results_table.as_text(report))
         figures.save(figures.shares(report), given.output_dir / "evaluate")
 
 

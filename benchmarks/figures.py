@@ -15,6 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
+from benchmarks.outputs import save_figure
+
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 ROOF_DASHES = {"float32": "-", "bfloat16": (0, (5, 2)), "float64": ":"}
@@ -39,11 +41,8 @@ LOOK: Any = {
 
 def save(figure: Figure, path_without_suffix: Path) -> list[Path]:
     """Write PNG and PDF; the same figure gives the same bytes."""
-    png, pdf = (path_without_suffix.with_name(path_without_suffix.name + end) for end in (".png", ".pdf"))
     with matplotlib.rc_context(LOOK):
-        figure.savefig(png)
-        figure.savefig(pdf, metadata={"CreationDate": None})
-    return [png, pdf]
+        return save_figure(figure, path_without_suffix)
 
 
 def roofline(report: Mapping[str, Any]) -> Figure:

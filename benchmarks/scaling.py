@@ -26,6 +26,7 @@ from benchmarks.scaling_model import Cluster
 from benchmarks.scaling_ranks import Trial, measure
 from benchmarks.scaling_report import markdown, measured_tables
 from trm.command_line import CommandLine, local_path, run_command
+from trm.whole_files import write_whole
 
 HERE = Path(__file__).parent
 DIS = ("train_arc_tiny_corrupt", ("arch=dis", "arch.forward_dtype=float32", "compile=off"))
@@ -72,8 +73,8 @@ def main() -> None:
     print("\n\n".join(measured_tables(report)))
     if given.markdown:
         cluster = Cluster()
-        kept.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-        (given.folder / "scaling.md").write_text(markdown(report, cluster), encoding="utf-8")
+        write_whole(kept, json.dumps(report, indent=1) + "\n")
+        write_whole(given.folder / "scaling.md", markdown(report, cluster))
         for file in draw(report, given.folder / "figures" / "scaling", cluster):
             print(file)
 

@@ -3,7 +3,6 @@
 `python -m benchmarks.train_step --help` and benchmarks/README.md.
 """
 
-import json
 import statistics
 import sys
 from dataclasses import asdict
@@ -19,6 +18,7 @@ from benchmarks import machine, results_table
 from benchmarks.configurations import SUPERVISIONS, Configuration, chosen
 from benchmarks.contender import Contender
 from benchmarks.limits import Limits
+from benchmarks.outputs import check_output_folder, write_report
 from trm.command_line import CommandLine, integer, local_path, run_command
 from trm.compilation import COMPILE_CHOICES
 from trm.distributed import DEVICE_CHOICES, choose_device
@@ -40,6 +40,7 @@ EXAMPLE = """\
 def main(arguments: list[str] | None = None) -> None:
     """Measure every configuration; print the table, write the files."""
     given = command_line().parse(arguments)
+    check_output_folder(given.output_dir)
     device = choose_device(given.device)
     usual_dtype = "float32" if machine.without_bfloat16(device) else "bfloat16"
     asked = chosen(given.configurations, device.type, usual_dtype, given.batch, given.dtype, given.compile)
@@ -170,9 +171,7 @@ def best_of(measured: list[Limits]) -> dict[str, float]:
 
 def write(report: dict[str, Any], folder: Path) -> None:
     """The table, the figures and the roofline."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "train_step.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    (folder / "train_step.txt").write_text(results_table.as_text(report) + "\n", encoding="utf-8")
+    write_report(folder, "train_step", report, results_table.as_text(report))
     if report["results"]:
         from benchmarks import figures  # brings matplotlib, which the measured processes go without
 

@@ -6,7 +6,6 @@ works in a process of its own; their turns alternate, so that what slows the mac
 """
 
 import gc
-import json
 import os
 import sys
 import time
@@ -26,6 +25,7 @@ if not __package__:  # run by its path: our modules are found from the folder ab
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from benchmarks import machine
+from benchmarks.outputs import check_output_folder, write_report
 from benchmarks.reference_voting import ReferenceVoting
 from benchmarks.train_step import spread
 from trm.command_line import AUGMENTATIONS, COUNT, CommandLine, local_path, run_command
@@ -89,6 +89,7 @@ class Turn:
 def main(arguments: list[str] | None = None) -> None:
     """Measure each kind of answers; print the table."""
     given = command_line().parse(arguments)
+    check_output_folder(given.output_dir)
     measured = {
         kind: measure(kind, given.augmentations, given.batch, given.repeats) for kind in given.answers
     }
@@ -101,9 +102,7 @@ def main(arguments: list[str] | None = None) -> None:
     }
     print(as_text(report))
     if given.output_dir:
-        given.output_dir.mkdir(parents=True, exist_ok=True)
-        (given.output_dir / "voting.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-        (given.output_dir / "voting.txt").write_text(as_text(report) + "\n", encoding="utf-8")
+        write_report(given.output_dir, "voting", report, as_text(report))
 
 
 def command_line() -> CommandLine:

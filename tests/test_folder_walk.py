@@ -169,3 +169,10 @@ def test_a_file_that_the_command_did_not_write_is_never_touched(
     write, suffix = FILES[command]
     output = runs / place if command == "gallery" else runs / (place + suffix)
     refused(write, output, runs)
+
+
+@pytest.mark.parametrize("name", ["evaluate", "voting", "train_step"])
+@pytest.mark.parametrize("place", ["work", "run", "drawn", "link", "work/thesis.tex"])
+def test_a_benchmark_writes_among_nothing_but_reports(name: str, place: str, runs: Path) -> None:
+    benchmark = importlib.import_module(f"benchmarks.{name}")
+    refused(lambda output, _: benchmark.main(["--output-dir", str(output)]), runs / place, runs)

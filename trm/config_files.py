@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from trm.errors import UserError
-from trm.untrusted import DEEPEST, check_regular, shown
+from trm.untrusted import DEEPEST, read_regular, shown
 
 CHECKSUM_LINE = "# sha256 of what follows: "  # a comment to YAML
 LARGEST = 1 << 18  # bytes; a configuration has about 2,000
@@ -28,7 +28,7 @@ def sealed(text: str) -> str:
 
 def is_as_written(file: Path) -> bool:
     """Whether what follows a checksum in a file has it; a file without one is taken as it is."""
-    _, found, rest = file.read_bytes().decode(errors="replace").partition(CHECKSUM_LINE)
+    _, found, rest = read_regular(file).decode(errors="replace").partition(CHECKSUM_LINE)
     told, _, text = rest.partition("\n")
     return not found or told == _digest(text)
 
@@ -40,8 +40,7 @@ def read_config(file: Path) -> dict[str, Any]:
         UserError: it cannot be read, is too large or too deep, is no mapping, or holds an interpolation or an alias.
     """
     try:
-        check_regular(file, LARGEST)
-        text = file.read_text(encoding="utf-8")
+        text = read_regular(file, LARGEST).decode()
         _check_events(text)
         content = OmegaConf.to_container(OmegaConf.create(text), resolve=False)
     except (OSError, ValueError, RecursionError, yaml.YAMLError, OmegaConfBaseException) as error:

@@ -198,8 +198,8 @@ def test_a_store_that_was_cut_off_is_refused_by_name(tmp_path: Path) -> None:
     file.write_bytes(file.read_bytes()[:-100])
     with pytest.raises(UserError, match=r"predictions\.safetensors is damaged"):
         strips.main([str(tmp_path / "run")])
-    strips.main([str(tmp_path / "run"), "--evaluation", "step_248", "--output-dir", str(tmp_path)])
-    assert (tmp_path / "strips.png").is_file()
+    strips.main([str(tmp_path / "run"), "--evaluation", "step_248", "--output-dir", str(tmp_path / "drawn")])
+    assert (tmp_path / "drawn/strips.png").is_file()
 
 
 def test_the_answers_of_arc_tasks_are_looked_up_with_their_confidence_in_the_store(

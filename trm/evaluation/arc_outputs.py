@@ -14,7 +14,9 @@ from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 
 from trm.evaluation.table import percent
-from trm.untrusted import parse_json
+from trm.untrusted import parse_json, read_regular
+
+LARGEST_OUTPUTS = 256 << 20  # bytes
 
 ATTEMPTS = 2  # of a submission, and of the ARC Prize score
 PASS_KS = (1, 2, 5, 10, 100, 1000)
@@ -97,7 +99,8 @@ def _row(output: OutputRecord) -> dict[str, str | int | float | bool | None]:
 
 def read_outputs(path: Path) -> list[OutputRecord]:
     """Read the records that `VotingResult.write` wrote; numbers that older files lack are their defaults."""
-    rows = [parse_json(line, finite=False) for line in path.read_text(encoding="utf-8").splitlines()]
+    lines = read_regular(path, LARGEST_OUTPUTS).decode().splitlines()
+    rows = [parse_json(line, finite=False) for line in lines]
     return [
         OutputRecord(
             **{f.name: row[f.name] if f.default is MISSING else row.get(f.name, f.default) for f in _FIELDS}
