@@ -1,5 +1,6 @@
 """What is ours is replaced only as a whole, by its own kind, and never with a file of somebody else in it."""
 
+import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -173,31 +174,46 @@ def interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("place", ["evaluations", "checkpoints/step_7", "."])
-def test_a_user_s_file_in_a_run_is_left_alone_by_evaluate(scored: Path, place: str) -> None:
+@pytest.mark.parametrize("place", ["checkpoints", "checkpoints/step_7", "scored", "."])
+def test_no_part_of_a_run_but_an_evaluation_gives_way_to_one(scored: Path, place: str) -> None:
     before = digest(scored)
-    with pytest.raises(UserError):
-        evaluate(scored, output=scored / place if place != "evaluations" else scored, overwrite=True)
+    with pytest.raises(UserError, match="holds other things than an evaluation"):
+        evaluate(scored, output=scored / place, overwrite=True)
     assert digest(scored) == before
 
 
-LINKS = {
-    "scored": "scored",
-    "scored/step_7": "scored/step_7",
-    "scored/step_7.unfinished": "scored/step_7.unfinished",
-    "scored/step_7/scores.json": "scored/step_7/scores.json",
-    "scored/step_7/predictions.safetensors": "scored/step_7/predictions.safetensors",
-}
+def test_a_run_that_cannot_be_written_into_names_the_flag(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refusing(**_: object) -> str:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    run = write_scored_run(tmp_path / "run", dataset)
+    monkeypatch.setattr("tempfile.mkdtemp", refusing)
+    with pytest.raises(UserError, match="nothing can be written in") as caught:
+        evaluate(run)
+    assert caught.value.remedy == "choose another --output-dir"
 
 
-@pytest.mark.parametrize("place", sorted(LINKS))
+LINKS = (
+    "scored",
+    "scored/step_7",
+    "scored/step_7.unfinished",
+    "scored/step_7/scores.json",
+    "scored/step_7/predictions.safetensors",
+    "scored/step_7.unfinished/predictions.safetensors",
+    "scored/step_7.unfinished/lock.json",
+)
+
+
+@pytest.mark.parametrize("place", LINKS)
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_an_evaluation_writes_through_no_link_of_a_stranger_s_run(
     place: str, overwrite: bool, dataset: Path, tmp_path: Path
 ) -> None:
     run, mine = write_scored_run(tmp_path / "run", dataset), tmp_path / "mine"
     (run / place).parent.mkdir(parents=True, exist_ok=True)
-    if "." in Path(place).name and not place.endswith("unfinished"):
+    if place.endswith((".json", ".safetensors")):
         mine.write_text("years of work")
     else:
         mine.mkdir()

@@ -16,7 +16,7 @@ from omegaconf import DictConfig
 
 from trm.compilation import compile_forward
 from trm.distributed import Ranks, emulates_bfloat16, join
-from trm.errors import UserError
+from trm.errors import UserError, report
 from trm.evaluation.arc_outputs import ARC_SCORES
 from trm.evaluation.evaluate import Evaluator
 from trm.evaluation.scores_table import scores_table
@@ -302,7 +302,10 @@ def _build(command: str, config: TrainConfig, paths: Sequence[str]) -> None:
 def finish(config: TrainConfig, run: RunDirectory, scores: dict[str, Any]) -> None:
     """Say where everything is; draw the figures if asked."""
     if config.report:
-        _run_module(["python", "-m", "analysis.summary", str(run.path)])
+        try:
+            _run_module(["python", "-m", "analysis.summary", str(run.path)])
+        except UserError as error:
+            report(error.given, "the run is complete; its figures are not drawn", error.remedy)
     else:
         print(scores_table(scores), flush=True)
     print(f"run directory: {run.path}", flush=True)
