@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from trm.evaluation.intervals import SeedSummary
-from trm.evaluation.table import duration, percent, share_range
+from trm.evaluation.table import UNKNOWN, duration, percent, share_with_range
 
-UNKNOWN = "–"
-LEAST_P = 1e-12  # smaller ones are rounding
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "–": "--", "×": r"$\times$", "±": r"$\pm$", "≥": r"$\ge$",
@@ -116,18 +114,4 @@ def share_over_seeds(summary: SeedSummary) -> str:
     """
     if summary.n == 1:
         return f"{percent(summary.mean)}, n={summary.n}"
-    return f"{percent(summary.mean)} {share_range(summary.low, summary.high)}, n={summary.n}"
-
-
-def p_value(p: float | None) -> str:
-    """Three decimals, or a power of ten; – where there is none."""
-    if p is None:
-        return UNKNOWN
-    if p < LEAST_P:
-        return f"< {LEAST_P:g}"
-    return f"{p:.3f}" if p >= 0.001 else f"{p:.1e}"
-
-
-def points(difference: float) -> str:
-    """A difference of shares in percentage points."""
-    return f"{100 * difference:+.1f}"
+    return f"{share_with_range(summary.mean, summary.low, summary.high)}, n={summary.n}"

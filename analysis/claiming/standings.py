@@ -28,9 +28,9 @@ from analysis.comparing.costs import device_of
 from analysis.methods import Method, counted_seeds, group
 from analysis.metrics import Metric
 from analysis.reading.run_directory import Run
-from analysis.tables import UNKNOWN, Table, p_value, share_over_seeds, whole_number
+from analysis.tables import Table, share_over_seeds, whole_number
 from trm.evaluation.intervals import over_seeds
-from trm.evaluation.table import duration, percent, share_range
+from trm.evaluation.table import UNKNOWN, duration, p_value, percent, share_with_range
 from trm.untrusted import shown
 
 NONE = "not attempted"
@@ -57,6 +57,12 @@ class Standing:
     verdict: Verdict | None
     untested: str = ""
     left_out: tuple[str, ...] = ()
+
+    @property
+    def achieved(self) -> str:
+        """The mean and its interval, to as many decimals as the claim has: what rounding hides decides nothing."""
+        one, decimals = self.verdict, max(1, self.claim.decimals)
+        return share_with_range(one.mean, one.low, one.high, decimals) if one else self.untested
 
 
 def standings(claims: Sequence[Claim], runs: Sequence[Run]) -> list[Standing]:
@@ -145,12 +151,12 @@ def _row(one: Standing) -> list[str]:
             if claim.against
             else f"{claim.score} are not tested"
         )
-        cells += [one.untested, str(len(one.method.runs)), kind, UNKNOWN]
+        cells += [one.achieved, str(len(one.method.runs)), kind, UNKNOWN]
     elif verdict is None or one.method is None:
         cells += ["no run of ours", "0", NONE, UNKNOWN]
     else:
         cells += [
-            f"{percent(verdict.mean)} {share_range(verdict.low, verdict.high)}",
+            one.achieved,
             str(verdict.n),
             verdict.text,
             p_value(verdict.p),

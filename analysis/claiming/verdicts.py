@@ -51,7 +51,10 @@ class Verdict:
         if self.level is not None:
             return f"{self.word} at {self.level:g}"
         if self.word == REPRODUCED and self.low is not None and self.high is not None:
-            return f"{self.word} to ±{50 * (self.high - self.low):.1f} points"
+            half = 50 * (self.high - self.low)
+            return (
+                f"{self.word} to ±{half:.1f} points" if half >= 0.05 else f"{self.word} to ±{half:.1g} points"
+            )
         return self.word
 
 

@@ -9,8 +9,8 @@ from analysis.comparing.ablation import Ablation, PairTest, Point, Result, on_fr
 from analysis.comparing.costs import TrainingCost, device_of
 from analysis.comparing.like_for_like import other_settings
 from analysis.methods import differing
-from analysis.tables import UNKNOWN, Table, amount, p_value, points, share_over_seeds, time, whole_number
-from trm.evaluation.table import percent
+from analysis.tables import Table, amount, share_over_seeds, time, whole_number
+from trm.evaluation.table import UNKNOWN, p_value, percent, points, points_range
 from trm.untrusted import shown
 
 NOT_RECORDED = "not recorded"
@@ -206,9 +206,7 @@ def tests_table(tests: Sequence[PairTest], metric: str) -> Table:
         [
             f"{one.first} − {one.second}",
             points(one.welch.mean),
-            UNKNOWN
-            if one.welch.low is None or one.welch.high is None
-            else f"[{points(one.welch.low)}, {points(one.welch.high)}]",
+            UNKNOWN if one.welch.low is None else points_range(one.welch.low, one.welch.high),
             p_value(one.welch.p_two_sided),
             p_value(one.p_holm),
             p_value(one.by_seed.p_two_sided if one.by_seed else None),

@@ -11,11 +11,11 @@ from analysis.comparing.scored_runs import plain_scored
 from analysis.comparing.seed_tests import holm
 from analysis.methods import Method
 from analysis.metrics import CELL, Metric
-from analysis.tables import p_value, share_over_seeds
+from analysis.tables import share_over_seeds
 from trm.errors import UserError
 from trm.evaluation.comparison import Comparison, compare_evaluations, comparison_table
 from trm.evaluation.intervals import over_seeds
-from trm.evaluation.table import table
+from trm.evaluation.table import p_value, table
 from trm.randomness import numpy_generator
 from trm.untrusted import shown
 

@@ -11,11 +11,11 @@ from analysis.methods import flat
 from analysis.reading.evaluations import Evaluation
 from analysis.reading.run_directory import Run
 from analysis.reading.scored import Scored
-from analysis.tables import UNKNOWN, Table
+from analysis.tables import Table
 from trm.evaluation.arc_outputs import OutputRecord, task_shares
 from trm.evaluation.intervals import bootstrap_interval, wilson_interval
 from trm.evaluation.scorers.base import SOLVED
-from trm.evaluation.table import NOT_ESTIMABLE, duration, percent, percent_range
+from trm.evaluation.table import NOT_ESTIMABLE, UNKNOWN, duration, percent, percent_range
 from trm.randomness import numpy_generator
 from trm.untrusted import shown
 

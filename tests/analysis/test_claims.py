@@ -2,20 +2,23 @@
 
 import json
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
 from analysis.claiming.claims import CALLS, POINTS, Claim, mismatch, nearest, read_claims
-from analysis.claiming.standings import claims_figure, claims_table, standings
+from analysis.claiming.standings import Standing, claims_figure, claims_table, standings
 from analysis.claiming.verdicts import judged
 from analysis.reading.run_directory import Run, read_run
 from tests.analysis.synthetic_run import write_run
+from trm.evaluation.table import p_value
 
 BIG = {"hidden_size": 512, "num_heads": 8, "L_layers": 2}
 TRAINED = {"global_batch_size": 768, "ema": True}
@@ -318,3 +321,31 @@ def test_hours_are_told_and_not_tested(tmp_path: Path) -> None:
     assert row[5] == "hours are not tested"
     object.__setattr__(hours, "device", "4 × NVIDIA H100")
     assert mismatch(hours, run) == "not on 4 × NVIDIA H100"
+
+
+def test_a_verdict_agrees_with_the_interval_and_the_p_that_are_printed_beside_it() -> None:
+    """Rounding hides nothing: 79.37 is not called rejected beside [79.4, 79.7]."""
+    rng = np.random.default_rng(5)
+    told_of = claim(ATTENTION)
+    for _ in range(3000):
+        examples, decimals, seeds = rng.choice([20, 161, 1000, 422_786]), rng.integers(3), rng.integers(1, 4)
+        truth = rng.random()
+        off = 2 * rng.normal() * np.sqrt(truth * (1 - truth) / examples)
+        told = abs(round(100 * min(1, truth + off), decimals))
+        made = replace(told_of, claimed=told / 100, decimals=int(decimals))
+        shares = list(rng.binomial(examples, truth, seeds) / examples)
+        found = Standing(made, None, judged(shares, int(examples), made.claimed, made.rounding))
+        numbers = re.search(r"\[(.+), (.+)\] %", found.achieved)
+        if numbers is None or found.verdict is None or found.verdict.p is None:
+            assert found.verdict is not None
+            assert found.verdict.word == "undecided"
+            continue
+        low, high = map(float, numbers.groups())
+        assert low < high
+        level, p = found.verdict.level, p_value(found.verdict.p)
+        if level is not None:
+            assert not low <= told <= high
+            assert p.startswith("<") or float(p) < level
+        else:
+            assert low - 0.501 * 10.0**-decimals <= told <= high + 0.501 * 10.0**-decimals
+            assert float(p) >= 0.05

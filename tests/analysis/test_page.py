@@ -21,13 +21,13 @@ from analysis.page.examples import browser_data
 from analysis.page.tables import provenance, run_facts
 from analysis.reading.run_directory import Run, read_run
 from analysis.reading.stored_answers import stored_answers
-from analysis.tables import UNKNOWN, Table
+from analysis.tables import Table
 from tests.analysis.recorded import DIS, DIS_SAMPLES, SCORED, TRM
 from tests.analysis.small_puzzles import PUZZLES
 from tests.analysis.synthetic_run import write_run
 from trm.errors import UserError
 from trm.evaluation.intervals import wilson_interval
-from trm.evaluation.table import percent, percent_range
+from trm.evaluation.table import UNKNOWN, percent, percent_range
 
 HOSTILE = '</script><script>window.hacked=1</script><img src=x onerror="window.hacked=2">&amp;$title'
 

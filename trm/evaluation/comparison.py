@@ -12,7 +12,7 @@ from trm.errors import UserError
 from trm.evaluation.intervals import PairedDifference, bootstrap_interval, paired_bootstrap, sign_test
 from trm.evaluation.questions import check_same_questions, read_questions
 from trm.evaluation.scored_items import METRICS, ScoredItems, read_items
-from trm.evaluation.table import NOT_ESTIMABLE, percent, share_range, table
+from trm.evaluation.table import p_value, percent, points, points_range, share_range, table
 from trm.untrusted import shown
 
 LEVEL = 0.95
@@ -166,16 +166,16 @@ def comparison_table(comparison: Comparison) -> str:
         *((side.title, percent(side.mean), share_range(side.low, side.high)) for side in sides),
         (
             "first − second",
-            _points(difference.mean),
-            _points_range(difference.low, difference.high),
+            points(difference.mean),
+            points_range(difference.low, difference.high),
         ),
     ]
     lines = [
         f"{comparison.metric}, {comparison.tasks:,} tasks; differences in percentage points",
         table(rows, "  "),
-        f"  p of the difference (paired bootstrap over tasks): {_p(difference.p_two_sided)}",
+        f"  p of the difference (paired bootstrap over tasks): {p_value(difference.p_two_sided)}",
         f"  first better on {comparison.wins:,} tasks, second on {comparison.losses:,}, equal on"
-        f" {comparison.ties:,}; p (exact sign test): {_p(comparison.p_sign_test)}",
+        f" {comparison.ties:,}; p (exact sign test): {p_value(comparison.p_sign_test)}",
         *(
             f"  left out, as the other has not: {s.left_out:,} tasks of {s.title}"
             for s in sides
@@ -183,15 +183,3 @@ def comparison_table(comparison: Comparison) -> str:
         ),
     ]
     return "\n".join(lines)
-
-
-def _points_range(low: float | None, high: float | None) -> str:
-    return f"[{NOT_ESTIMABLE}]" if low is None or high is None else f"[{_points(low)}, {_points(high)}]"
-
-
-def _points(share: float) -> str:
-    return f"{100 * share:+.1f}"
-
-
-def _p(value: float) -> str:
-    return f"{value:.3f}" if value >= 0.001 else f"{value:.1e}"
