@@ -49,7 +49,7 @@ def builder(name: str) -> Write:
 def evaluation(*words: str) -> Write:
     def write(output: Path, runs: Path) -> None:
         given = [word.format(runs=runs) for word in words]
-        evaluate.job(evaluate.command_line().parse([*given, "--output-dir", str(output), "--overwrite"]))()
+        evaluate.job(evaluate.command_line().parse([*given, "--output-dir", str(output)]))()
 
     return write
 
@@ -68,9 +68,9 @@ def drawn(main: Callable[[list[str]], None], flag: str, *runs: str) -> Write:
 
 FOLDERS: dict[str, Write] = {
     **{f"build_{name}": builder(name) for name in BUILDERS},
-    "evaluate": evaluation("{runs}/run", "--device", "cpu"),
+    "evaluate": evaluation("{runs}/run", "--device", "cpu", "--overwrite"),
     "task": evaluation("{runs}/run", "--task", "{runs}/nowhere.json", "--device", "cpu"),
-    "pool": evaluation("--pool", "{runs}/run/scored/a", "{runs}/run/scored/b"),
+    "pool": evaluation("--pool", "{runs}/run/scored/a", "{runs}/run/scored/b", "--overwrite"),
     **{f"export_{form}": exported(form) for form in FORMS},
     "train": lambda output, folder: train(folder / "nowhere", output),
     "summary": drawn(analysis.summary.main, "--figures-dir", "drawn"),
