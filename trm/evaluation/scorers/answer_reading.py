@@ -4,6 +4,7 @@ is asked for, a sum still to be done ("3+4") is no answer.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -19,6 +20,9 @@ _LATEX_RATIO = re.compile(
     rf"([-+]?) ?({_WHOLE})? ?\\frac(?:\{{(-?{_WHOLE})\}}|(\d)) ?(?:\{{({_WHOLE})\}}|(\d))"
 )
 _MIXED = re.compile(rf"([-+]?) ?({_WHOLE}) ({_WHOLE})/({_WHOLE})")
+_SCIENTIFIC = re.compile(
+    rf"([-+]?)(?:({_WHOLE}(?:\.\d+)?)\*)?10\^(?:\{{([-+]?\d{{1,4}})\}}|\(?(-?\d{{1,4}})\)?)"
+)
 _DATE = re.compile(r"\d+-\d+-\d+")
 _AMOUNT = re.compile(r"([-+]? ?[\d.,/ ]*\d\.?) ?([A-Za-z][A-Za-z/^0-9. ]*)")  # 12 cm
 _INFINITY = re.compile(r"([-+]?) ?(?:infinity|inf|oo)")
@@ -42,7 +46,7 @@ _REWRITTEN = (
     (re.compile(r"\\cup(?![a-z])"), "∪"),
     (re.compile(r"\\(?:emptyset|varnothing)(?![a-z])|∅"), "{}"),
     (re.compile(r"\\infty(?![a-z])|∞"), "infinity"),
-    (re.compile(r"\\(?:left|right)(?![a-z])|\\[!,;: ]|\^\{?\\circ\}?|°"), ""),
+    (re.compile(r"\\(?:left|right|q?quad)(?![a-z])|\\[!,;: ]|\^\{?\\circ\}?|°"), ""),
     (re.compile(r"\\[dt]frac(?![a-z])"), r"\\frac"),
     (re.compile(r"\\(?:text|textbf|mbox|mathrm)\{([^{}]*)\}"), r"\1"),
     (re.compile(r"\\([%${}])"), r"\1"),
@@ -55,7 +59,9 @@ _REWRITTEN = (
     (re.compile(r"(?<![\d.,])(\d{1,3}),(\d{3})(?:,(\d{3}))?(?= ?[A-Za-z]{2})"), r"\1\2\3"),  # 1,200 km
 )
 _BRACKETS = {"(": ")", "[": "]", "{": "}"}
-_AND = re.compile(r"(?:[,;] ?| )(?:and|or) ")
+_AND, _OR = re.compile(r"(?:[,;] ?| )and "), re.compile(r"(?:[,;] ?| )or ")
+_SPACED = re.compile(r" ?([,;()\[\]{}]) ?")
+_EITHER = "\0"
 
 
 @dataclass(frozen=True)
@@ -64,10 +70,10 @@ class Value:
 
     kind: "number", "percent", "amount" (a number of a unit), "list", "any order", "name" (a name and its value),
     "names", "relation", "infinity", "expression" or "text".
-    number: of the first three.
+    number: of the first three, and of an expression such as 3*10^8, which is another spelling of a number.
     parts: of a list, the sides of a relation, the value of a name, the kind "name" of names.
-    text: the unit, the list's two brackets or "", the name, the relation's signs, infinity's sign, or else the text
-    in one spelling.
+    text: the unit, the list's two brackets or "", "or" and "and" between what can be true, the name, the relation's
+    signs, infinity's sign, or else the text in one spelling.
     """
 
     kind: str
@@ -100,7 +106,7 @@ def _read(plain: str) -> Value:
         value = kind(plain)
         if value is not None:
             return value
-    return Value("text", text=plain)
+    return Value("text", text=_SPACED.sub(r"\1", plain))
 
 
 def _number(plain: str) -> Fraction | None:
@@ -133,7 +139,15 @@ def _expression(plain: str) -> Value | None:
         parse(plain)
     except NotAnExpressionError:
         return None
-    return None if _DATE.search(plain) else Value("expression", text=plain)
+    return None if _DATE.search(plain) else Value("expression", _scientific(plain), text=plain)
+
+
+def _scientific(plain: str) -> Fraction | None:
+    found = _SCIENTIFIC.fullmatch(plain.replace(" ", ""))
+    exponent = int(found[3] or found[4]) if found else 0
+    if found is None or abs(exponent) > _LARGEST_EXPONENT:
+        return None
+    return Fraction(found[1] + (found[2] or "1").replace(",", "")) * Fraction(10) ** exponent
 
 
 def _amount(plain: str) -> Value | None:
@@ -178,6 +192,14 @@ def _unbracketed(plain: str) -> Value | None:
     union = _split(plain, "∪")
     if union is not None and len(union) > 1:
         return Value("any order", parts=tuple(_read(piece.strip()) for piece in union), text="∪")
+    alternatives = _split(_OR.sub(_EITHER, plain), _EITHER)
+    if alternatives is None:
+        return None
+    return _together(plain) if len(alternatives) == 1 else _alternatives(alternatives)
+
+
+def _together(plain: str) -> Value | None:
+    """Parts with commas or "and" between."""
     joined = _AND.sub(",", plain)
     pieces = _split(joined, ",;")
     if pieces is None or len(pieces) == 1 or not all(piece.strip() for piece in pieces):
@@ -185,13 +207,30 @@ def _unbracketed(plain: str) -> Value | None:
     parts = tuple(_read(piece.strip()) for piece in pieces)
     if joined != plain and any(part.kind == "text" for part in parts):
         return None  # a sentence
-    free = " or " in plain or all(part.kind == "relation" for part in parts)
-    return _names(parts) or Value("any order" if free else "list", parts=parts)
+    if all(part.kind == "relation" for part in parts):
+        return Value("any order", parts=parts, text="and")
+    return _names(parts) or Value("list", parts=parts)
+
+
+def _alternatives(texts: Sequence[str]) -> Value | None:
+    """Parts with "or" between, each of which may be a system: x = 1, y = 2 or x = 3, y = 4. Else commas are "or"."""
+    read = [_read(text.strip()) for text in texts]
+    systems = [one.kind == "names" and len({part.text for part in one.parts}) > 1 for one in read]
+    if not any(systems) and not any(_AND.search(text) for text in texts):
+        pieces = [_split(text, ",;") or [""] for text in texts]
+        read = [_read(piece.strip()) for several in pieces for piece in several]
+    if any(one.kind == "text" for one in read):
+        return None  # a sentence
+    named = _names(tuple(read))
+    if named is not None and len({part.text for part in named.parts}) == 1:
+        return named
+    can_be_true = any(one.kind in ("name", "names", "relation", "any order") for one in read)
+    return Value("any order", parts=tuple(read), text="or" if can_be_true else "")
 
 
 def _names(parts: tuple[Value, ...]) -> Value | None:
     """Names with values; "x = 2, 3" says x = 2, x = 3."""
-    if parts[0].kind != "name":
+    if parts[0].kind != "name" or any(part.kind == "names" for part in parts):
         return None
     named: list[Value] = []
     for part in parts:

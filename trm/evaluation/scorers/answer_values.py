@@ -11,7 +11,7 @@ from trm.evaluation.scorers.answer_reading import Value, reading
 from trm.evaluation.scorers.expression_values import equal
 from trm.puzzles.text_tokens import BROKEN
 
-_LETTER = r"\$?\\?([A-Za-z](?:_?\d+)?)\$?"
+_LETTER = r"\$?\\?([A-Za-z](?:_?\d+)?(?:\([A-Za-z0-9]+\))?)\$?"
 _ASKS = re.compile(
     r"\b(?:for|is|are|of|find|determine|compute|calculate|evaluate|give) \(?"
     rf"{_LETTER}(?:, ?{_LETTER})?(?:,? and {_LETTER}|, ?{_LETTER})?\)?(?=[?.,;:!]|$)",
@@ -59,6 +59,10 @@ def _same(truth: Value, answer: Value) -> bool:
         return _same_in_any_order(truth, answer)
     if truth.kind == "expression" and answer.kind in ("expression", "number"):
         return equal(truth.text, answer.text if answer.number is None else answer.number)
+    if {truth.kind, answer.kind} == {"expression", "text"}:  # x*y and xy, which could be a word
+        return equal(truth.text, answer.text)
+    if truth.kind == "number" and answer.kind == "expression":
+        return truth.number == answer.number
     if truth.kind != answer.kind:
         return False
     if truth.kind in ("list", "relation"):
