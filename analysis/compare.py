@@ -121,7 +121,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     read = read_runs(options.runs)
     if len(read.runs) < 2:
         raise UserError(
-            "\n    ".join([f"one run to compare: {read.runs[0].path}", *read.remarks()]),
+            "; ".join([f"one run to compare: {read.runs[0].path}", *read.remarks()]),
             "two or more run directories",
             f"name another run, or use: python -m analysis.summary {read.runs[0].path}",
         )

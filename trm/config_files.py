@@ -43,8 +43,15 @@ def read_config(file: Path) -> dict[str, Any]:
         text = read_regular(file, LARGEST).decode()
         _check_events(text)
         content = OmegaConf.to_container(OmegaConf.create(text), resolve=False)
-    except (OSError, ValueError, RecursionError, yaml.YAMLError, OmegaConfBaseException) as error:
-        raise _unusable(file, shown(str(error) or type(error).__name__)) from error
+    except OSError as error:
+        raise UserError(
+            f"{file}: {error.strerror or 'unreadable'}",
+            "the config.yaml or all_config.yaml of a run",
+            "check the path, and whether you may read it",
+        ) from error
+    except (ValueError, RecursionError, yaml.YAMLError, OmegaConfBaseException) as error:
+        words = " ".join(str(error).split()) or type(error).__name__  # YAML's own take several lines
+        raise _unusable(file, shown(words)) from error
     if not isinstance(content, dict):
         raise _unusable(file, "not a mapping")
     return {str(key): value for key, value in content.items()}

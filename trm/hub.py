@@ -61,6 +61,8 @@ def chosen(names: Sequence[str], path: str, target: str, whole: bool = True) -> 
     Raises:
         UserError: no checkpoint there, or several.
     """
+    if PurePosixPath(path).name == EXPORT[0] and str(PurePosixPath(path).with_name(EXPORT[1])) in names:
+        path = path.removesuffix(EXPORT[0]).rstrip("/")  # an export is its folder
     if path in names:
         beside = [str(PurePosixPath(path).with_name(name)) for name in (CONFIG, NAMES)]
         return [path, *(name for name in beside if name in names)]

@@ -51,7 +51,7 @@ def read_runs(paths: Sequence[Path]) -> ManyRuns:
             skipped.append(Skipped(path, shown(error.strerror or error), "see that the files can be read"))
     if not runs:
         raise UserError(
-            "\n    ".join(["no run can be read", *(f"{shown(one.path)}: {one.why}" for one in skipped)]),
+            "; ".join(["no run can be read", *(f"{shown(one.path)}: {one.why}" for one in skipped)]),
             "at least one readable run with an evaluation",
             "\n    ".join([*dict.fromkeys(one.remedy for one in skipped), "or give other directories"]),
         )

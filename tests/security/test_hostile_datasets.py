@@ -110,7 +110,7 @@ def test_a_pickle_in_an_array_is_not_run(dataset: Path, tmp_path: Path, file: st
     with pytest.raises(UserError, match=Path(file).name):
         use(dataset)
     (dataset / file).write_bytes(np.array([Traitor(tmp_path / "harm")], dtype=object).dumps())
-    with pytest.raises(UserError, match="cut off, or no array"):
+    with pytest.raises(UserError, match=r"no whole \.npy array"):
         use(dataset)
     assert not (tmp_path / "harm").exists()
     np.load(dataset / file, allow_pickle=True)  # it would have been

@@ -131,6 +131,12 @@ def test_a_part_of_a_repository_in_the_cache_is_not_taken_for_all_of_it(tmp_path
         (["step_7"], "step_7", ["step_7"]),
         (["step_7", "all_config.yaml"], "", ["step_7", "all_config.yaml"]),
         (["x/model.safetensors", "x/config.yaml", "x/step_7"], "x", ["x/model.safetensors", "x/config.yaml"]),
+        (
+            ["x/step_7", "x/model.safetensors", "x/config.yaml"],
+            "x/model.safetensors",
+            ["x/model.safetensors", "x/config.yaml"],
+        ),
+        ([*EXPORT], "model.safetensors", ["model.safetensors", "config.yaml"]),
         (["x/weights", "y/all_config.yaml"], "x/weights", ["x/weights"]),
         (["x/step_7.pth", "xy/step_8"], "x", ["x/step_7.pth"]),
         (["maze_hard_step_32550", "notes_step_by_step"], "", ["maze_hard_step_32550"]),

@@ -3,6 +3,7 @@
 Legend: E predictions, Q different test inputs, L = C·C tokens of a canvas with side C.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,7 +17,9 @@ from trm.errors import UserError
 from trm.evaluation.arc_fingerprints import NUMBERS, Fingerprints, Prints
 from trm.evaluation.arc_marks import Marks
 from trm.puzzles.arc_augmentation import grids_shown, parse_names
-from trm.puzzles.arc_grids import Grid, Tokens, parse_grid
+from trm.puzzles.arc_grids import Grid, Tokens, as_bytes, parse_grid
+from trm.puzzles.loading import EvaluationData
+from trm.untrusted import shown
 
 Integers = NDArray[np.intp]
 
@@ -126,13 +129,33 @@ class Questions:
             found[row] = self._find(tasks[row], range(first[row], first[row] + counts[row]), grid)
         return Asked(found, transforms, colours)
 
-    def _find(self, task: str, questions: range, shown: Grid) -> int:
+    def _find(self, task: str, questions: range, grid: Grid) -> int:
         for question in questions:
-            if np.array_equal(self._grids[question], shown):
+            if np.array_equal(self._grids[question], grid):
                 return question
         raise UserError(
-            f"a prediction for task {task!r} has a {shown.shape[0]}x{shown.shape[1]} input that, mapped back, is none "
-            f"of the task's {len(questions)} test inputs in test_puzzles.json",
-            "predictions for the test split of the dataset whose test_puzzles.json is used",
+            f"an example of task {shown(repr(task), 60)} has a {grid.shape[0]}x{grid.shape[1]} input that, mapped "
+            f"back, is none of the task's {len(questions)} test inputs in test_puzzles.json",
+            "examples of the test split of the dataset whose test_puzzles.json is used",
             "use test_puzzles.json, identifiers.json and the test split of one build of the dataset",
         )
+
+
+def check_asked(data: EvaluationData) -> None:
+    """Check that every example is a test input of its task, where no manifest vouches for it; no answer is needed.
+
+    Raises:
+        UserError: one is not, or its puzzle's name is no augmentation, or it has the blank identifier.
+    """
+    questions: Questions | None = None
+    for identifiers, inputs in data.unvouched():
+        if questions is None:
+            prints = Fingerprints(math.isqrt(data.metadata.seq_len))
+            questions = Questions(data.identifiers, data.scored_puzzles, prints)
+        if (identifiers == data.metadata.blank_identifier_id).any():
+            raise UserError(
+                f"{', '.join(map(str, data.paths))}: test examples of the blank identifier, which is no puzzle's",
+                "test examples of the tasks in test_puzzles.json",
+                "use test_puzzles.json, identifiers.json and the test split of one build of the dataset",
+            )
+        questions.asked(identifiers, as_bytes(inputs))

@@ -19,6 +19,7 @@ from trm.distributed import Ranks
 from trm.errors import UserError
 from trm.evaluation.answers import Answers, Respondent
 from trm.evaluation.arc_outputs import VotingResult
+from trm.evaluation.arc_questions import check_asked
 from trm.evaluation.arc_ranking import DEFAULT_RANKING
 from trm.evaluation.arc_scores import ArcTally
 from trm.evaluation.baselines import COPY, Baselines
@@ -191,6 +192,8 @@ class Evaluator:
 
     def __post_init__(self) -> None:
         self._scoring()  # what is missing is told before training
+        if self.arc:
+            check_asked(self.data)
 
     def run(self, over: Callable[[Any], Any] = iter) -> Evaluation:
         """Evaluate the whole split; every rank takes part and gets the scores, the first one also all the rest.

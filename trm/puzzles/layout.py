@@ -89,6 +89,8 @@ def _check_ranges(file: Path, metadata: PuzzleMetadata) -> None:
     """What indexes an embedding lies in it, and none is larger than the files beside it can fill."""
     if not 0 < metadata.vocab_size <= LARGEST_VOCABULARY:
         raise changed(file, f"vocab_size={metadata.vocab_size}, not in 1..{LARGEST_VOCABULARY}")
+    if metadata.seq_len < 1:
+        raise changed(file, "seq_len=0: examples without a token")
     if metadata.pad_id >= metadata.vocab_size:
         raise changed(file, f"pad_id={metadata.pad_id} of vocab_size={metadata.vocab_size}")
     if metadata.blank_identifier_id >= metadata.num_puzzle_identifiers:
@@ -206,7 +208,7 @@ def load_array(file: Path, dimensions: int) -> NDArray[np.integer]:
     except FileNotFoundError as error:
         raise changed(file, "missing") from error
     except (ValueError, EOFError) as error:  # numpy's words for a cut-off or foreign file
-        raise changed(file, f"cut off, or no array ({error})") from error
+        raise changed(file, f"no whole .npy array of integers ({error})") from error
     if array.ndim != dimensions:
         raise changed(
             file, f"{array.ndim}-dimensional {array.dtype} instead of {dimensions}-dimensional integers"

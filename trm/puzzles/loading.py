@@ -21,6 +21,8 @@ from trm.puzzles.layout import PuzzleExamples, PuzzleMetadata, TestPuzzles
 from trm.puzzles.sampling import Drawn, GroupSampler
 from trm.puzzles.selection import EVERYTHING, Selection, task_name
 
+_AT_ONCE = 8192  # examples that are looked at together
+
 
 class DataPosition(TypedDict):
     """Where training stands: the iteration, which set it is in, and how many of its groups are consumed."""
@@ -184,6 +186,14 @@ class EvaluationData(PuzzleData):
             for identifier in np.unique(one.examples.puzzle_identifiers[self._puzzles(one, chosen)]).tolist()
         }
         return {task: puzzle for task, puzzle in self.test_puzzles.items() if task in taken}
+
+    def unvouched(self) -> Iterator[tuple[NDArray[np.integer], NDArray[np.integer]]]:
+        """Identifiers `[B]` and inputs `[B, L]` of the chosen examples that no manifest vouches for, some at a time."""
+        for one, chosen in zip(self.sets, self._chosen, strict=True):
+            for start in range(0, len(chosen) if one.about is None else 0, _AT_ONCE):
+                examples = chosen[start : start + _AT_ONCE]
+                puzzles = self._puzzles(one, examples)
+                yield one.examples.puzzle_identifiers[puzzles], one.examples.tokens(examples, puzzles)[0]
 
     def __len__(self) -> int:
         """Batches."""

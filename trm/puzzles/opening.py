@@ -47,8 +47,9 @@ def open_split(dataset: Path | str, split: str, build_command: str | None = None
         raise changed(Path(dataset), "a builder was stopped while it wrote this")
     if not (folder / METADATA_FILE).is_file():
         raise _missing(Path(dataset), split, build_command)
-    if not (Path(dataset) / IDENTIFIERS_FILE).is_file():
-        raise changed(Path(dataset) / IDENTIFIERS_FILE, "missing")
+    names = Path(dataset) / IDENTIFIERS_FILE
+    if not names.is_file():
+        raise changed(names, "no regular file" if names.exists() else "missing")
     metadata = PuzzleMetadata.read(folder)
     check_identifier_count(Path(dataset), metadata)
     layout = read_json(folder / METADATA_FILE, dict, LARGEST_METADATA).get("layout", "published")
@@ -74,7 +75,7 @@ def _check_counts(folder: Path, metadata: PuzzleMetadata, sets: Iterable[PuzzleE
 
 
 def _missing(dataset: Path, split: str, build_command: str | None) -> UserError:
-    found = [path.parent.name for path in sorted(dataset.glob(f"*/{METADATA_FILE}"))]
+    found = [path.parent.name for path in sorted(dataset.glob(f"*/{METADATA_FILE}")) if path.is_file()]
     if found:
         return UserError(
             given=f"{dataset} has no split {split!r}",

@@ -281,7 +281,7 @@ def _read_config(file: Path) -> dict[str, Any]:
 
 def _checked(file: Path, keys: dict[str, Any]) -> dict[str, Any]:
     """Configuration keys that are there and of the right types; `file` names them in errors."""
-    missing = [k for k in ("arch", "global_batch_size") if k not in keys]
+    missing = [k for k in ("arch", "global_batch_size") if keys.get(k) is None]
     if missing:
         raise UserError(
             f"{file} lacks {', '.join(missing)}", "the resolved configuration of a run", "check --config"
@@ -294,4 +294,10 @@ def _checked(file: Path, keys: dict[str, Any]) -> dict[str, Any]:
     for key, kind in TYPES.items():
         if keys.get(key) is not None and not isinstance(keys[key], kind):
             raise UserError(f"{file}: {key}={shown(keys[key])}", f"a {kind.__name__}", "check --config")
+    for key in ("data_paths", "data_paths_test"):
+        for path in keys.get(key) or []:
+            if not isinstance(path, str):
+                raise UserError(
+                    f"{file}: {key} with {shown(repr(path))}", "paths of datasets", "check --config"
+                )
     return keys

@@ -14,6 +14,7 @@ from trm.distributed import Ranks, join
 from trm.energy import EnergyMeter
 from trm.errors import UserError
 from trm.evaluation.answers import Respondent, check_finite
+from trm.evaluation.arc_questions import check_asked
 from trm.evaluation.arc_ranking import DEFAULT_RANKING
 from trm.evaluation.details_table import details_table
 from trm.evaluation.evaluate import Evaluation, Rules, Scoring
@@ -98,6 +99,8 @@ class ScoringJob:
             confidence_kind(self.supervision, request), arc, request.ranked_by, True, request.save_outputs
         )
         Scoring(self.data, self.rules)  # what is missing is told before any answer is made
+        if arc:
+            check_asked(self.data)
         folder = request.output or checkpoint.results_folder(request.suffix)
         self.asked = asked(request, checkpoint, self.data, self.supervision)
         self.place = EvaluationPlace(folder, self.asked, self.data.set_sizes, request.overwrite)

@@ -11,10 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from trm.errors import UserError
-from trm.puzzles.arc_augmentation import SEPARATOR
 from trm.puzzles.arc_files import solutions_beside
 from trm.puzzles.arc_grids import CANVAS, Grid, parse_grid
-from trm.puzzles.arc_sources import Pair, Task, check_known, with_solutions
+from trm.puzzles.arc_sources import TASK_NAMES, Pair, Task, check_known, is_task_name, with_solutions
 from trm.untrusted import load_json, shown
 
 LARGEST_FILE = 16 << 20  # bytes; the largest published file of tasks has 4 MB
@@ -63,9 +62,8 @@ def parse_task(name: str, entry: object, where: str, canvas: int = CANVAS) -> Ta
     Raises:
         UserError: it describes none, or one that does not fit the canvas.
     """
-    if not name or SEPARATOR in name or not name.isprintable() or len(name) > LONGEST_NAME:
-        allowed = f"at most {LONGEST_NAME} characters that can be printed, free of {SEPARATOR!r}"
-        raise _malformed(shown(where), "unusable as a name of a task", allowed)
+    if not is_task_name(name):
+        raise _malformed(shown(where), "unusable as a name of a task", TASK_NAMES)
     if not isinstance(entry, Mapping):
         raise _malformed(where, "no task", FORM)
     train = _pairs(entry.get("train", []), f"{where}, train", canvas)

@@ -48,7 +48,14 @@ from trm.training.run_place import check_run_place
 from trm.training.stop_request import StopRequest
 from trm.training.sweep import gpu_of_worker, in_a_sweep, keys_given
 from trm.training.trainer import Trainer
-from trm.training.weights import described, find_checkpoint, load_into, read_weights, row_names
+from trm.training.weights import (
+    described,
+    find_checkpoint,
+    load_into,
+    read_weights,
+    row_names,
+    trained_otherwise,
+)
 from trm.untrusted import shown
 
 HOUR, DAY = 3600.0, 86400.0  # seconds
@@ -233,15 +240,16 @@ def load_checkpoint(model: TinyRecursiveModel, target: str, ranks: Ranks, identi
             "check the path",
         )
     checkpoint = find_checkpoint(located(target) if is_remote(target) else Path(target))
-    remarks = load_into(model, read_weights(checkpoint), target, row_names(checkpoint), identifiers)
+    lines = [f"load_checkpoint: {described(checkpoint)}; the optimizer and the step start anew"]
+    lines += trained_otherwise(checkpoint, model.config)
+    lines += load_into(model, read_weights(checkpoint), target, row_names(checkpoint), identifiers)
     if ranks.is_first:
-        loaded = f"load_checkpoint: {described(checkpoint)}; the optimizer and the step start anew"
-        print("\n".join([loaded, *remarks]), flush=True)
+        print("\n".join(lines), flush=True)
 
 
 def check_same_tokens(train: PuzzleMetadata, test: PuzzleMetadata) -> None:
     """UserError unless training and test tokens mean the same."""
-    keys = ("seq_len", "vocab_size", "pad_id", "blank_identifier_id")
+    keys = ("seq_len", "vocab_size", "pad_id", "ignore_label_id", "blank_identifier_id")
     differing = [
         f"{k}: {getattr(train, k)} and {getattr(test, k)}"
         for k in keys

@@ -22,12 +22,19 @@ ELEMENT_BYTES = {  # of the storages that weights are kept in
     "torch HalfStorage": 2,
     "torch BFloat16Storage": 2,
 }
+_OTHER_BYTES = {  # of what lies beside weights: counters, the state of a generator
+    "torch LongStorage": 8,
+    "torch IntStorage": 4,
+    "torch ByteStorage": 1,
+    "torch BoolStorage": 1,
+}
+_STORAGES = ELEMENT_BYTES | _OTHER_BYTES
 _DICTIONARY, _TENSOR, _PARAMETER = (
     "collections OrderedDict",
     "torch._utils _rebuild_tensor_v2",
     "torch._utils _rebuild_parameter",
 )
-_GLOBALS = {*ELEMENT_BYTES, _DICTIONARY, _TENSOR, _PARAMETER}
+_GLOBALS = {*_STORAGES, _DICTIONARY, _TENSOR, _PARAMETER}
 WRAPPERS = ("model", "state_dict", "model_state_dict", "module")  # under which trainers put the weights
 _LARGEST_PICKLE = 1 << 20  # bytes; a state dict's has about 200 for each tensor
 _MOST_MEMBERS = 10_000
@@ -38,11 +45,12 @@ _END_RECORD, _END_BYTES = b"PK\x05\x06", 22
 
 @dataclass(frozen=True)
 class Declared:
-    """A tensor: its shape, the record that holds its elements, and the bytes that this must have."""
+    """A tensor: its shape, the record that holds its elements, the bytes that this must have; `floating`: of floats."""
 
     shape: tuple[int, ...]
     record: str
     record_bytes: int
+    floating: bool
 
 
 @dataclass(frozen=True)
@@ -85,6 +93,11 @@ def declared_tensors(file: Path) -> dict[str, Declared]:
     weights = state_dict(content)
     if not all(isinstance(tensor, Declared) for tensor in weights.values()):
         raise ValueError("not a dictionary of tensors")
+    for name, tensor in weights.items():
+        if not tensor.floating:
+            raise ValueError(
+                f"{shown(name, _LONGEST_NAME)} is of integers, and weights are of floating-point numbers"
+            )
     return {_name(name): tensor for name, tensor in weights.items()}
 
 
@@ -225,18 +238,19 @@ def _tensor(storage: _Symbol, offset: int, shape: tuple[Any, ...], strides: tupl
         raise ValueError(
             f"a tensor of shape {shown(shape)} in a storage of {shown(storage.elements)} elements"
         )
-    return Declared(shape, storage.record, storage.elements * ELEMENT_BYTES[storage.name])
+    held = storage.elements * _STORAGES[storage.name]
+    return Declared(shape, storage.record, held, storage.name in ELEMENT_BYTES)
 
 
 def _storage(stack: list[Any]) -> None:
     (described,) = _take(stack, 1)
     match described:
         case ("storage", _Symbol(name=name), str(record), str(), int(elements)) if (
-            name in ELEMENT_BYTES and record
+            name in _STORAGES and record
         ):
             stack.append(_Symbol(name, record, elements))
         case _:
-            raise ValueError("a storage of something else than floating-point numbers")
+            raise ValueError("a storage of something else than numbers")
 
 
 def _build(stack: list[Any]) -> None:

@@ -145,11 +145,12 @@ class RunDirectory:
         changed = changes(known, given, DATA if told else ())
         if changed:
             raise UserError(
-                f"{self.path} holds a run with other settings:\n    " + "\n    ".join(changed),
+                f"{self.path} holds a run with other settings: " + "; ".join(changed),
                 "the same command again, to resume; only " + ", ".join(sorted(FREE_KEYS)) + " may change, "
                 "and where the data lies",
                 "give the settings of its config.yaml, or another run_name (or checkpoint_path) for another run",
             )
+        moved: dict[str, None] = {}
         for old, new in places if told else ():
             if [before[path] for path in old] != [data[path] for path in new]:
                 raise UserError(
@@ -159,7 +160,9 @@ class RunDirectory:
                     "other data is for another run (another run_name)",
                 )
             if old != new:
-                print(f"the data of {self.path} lies in {', '.join(new)} now, and is the same", flush=True)
+                moved |= dict.fromkeys(new)
+        if moved:
+            print(f"the data of {self.path} lies in {', '.join(moved)} now, and is the same", flush=True)
 
     def _fingerprints(self) -> dict[str, str]:
         """Of the datasets that this run was started with, by the path that each had then."""

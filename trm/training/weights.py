@@ -8,6 +8,7 @@ Only ever read with `weights_only=True`.
 import pickle
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from trm.hub import PUBLISHED
 from trm.model import TinyRecursiveModel, TRMConfig
 from trm.puzzles.layout import IDENTIFIERS_FILE, read_identifiers
 from trm.training import checkpoints
+from trm.training.checkpoint_reading import FILES
 from trm.training.identifier_names import fill_by_name
 from trm.training.published_pickle import declared_tensors, state_dict
 from trm.untrusted import shown
@@ -38,7 +40,7 @@ WEIGHT_KINDS = ("auto", "ema", "raw")
 WEIGHT_DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 LONGEST_NAME = 200
 LARGEST_EXPANSION = 64  # where the configuration is not our own
-MOST_SHOWN = 40  # faults of a checkpoint in one error
+MOST_SHOWN = 10  # faults of a checkpoint, or files, in one error
 
 
 def find_checkpoint(path: Path) -> Path:
@@ -47,8 +49,16 @@ def find_checkpoint(path: Path) -> Path:
     Raises:
         UserError: there is none.
     """
-    if path.is_file() or (path / checkpoints.MANIFEST).is_file() or is_exported(path):
+    if path.name == EXPORTED_WEIGHTS and is_exported(path.parent):
+        return path.parent
+    if path.is_file() or is_checkpoint(path) or is_exported(path):
         return path
+    if (path / EXPORTED_WEIGHTS).is_file():
+        raise UserError(
+            f"{path} holds {EXPORTED_WEIGHTS} without {EXPORTED_CONFIG}",
+            "an exported folder with all of its files",
+            "copy or export it again",
+        )
     if (path / PUBLISHED_CONFIG).is_file():
         return _published_in(path)
     root = path / "checkpoints" if (path / "checkpoints").is_dir() else path
@@ -62,6 +72,11 @@ def find_checkpoint(path: Path) -> Path:
             "check the path; a run has its first checkpoint after checkpoint_interval steps",
         )
     return newest
+
+
+def is_checkpoint(path: Path) -> bool:
+    """Whether a folder is a run's checkpoint, perhaps a damaged one; datasets and evaluations have manifests, too."""
+    return (path / checkpoints.MANIFEST).is_file() and any((path / name).exists() for name in FILES)
 
 
 def _published_in(folder: Path) -> Path:
@@ -96,9 +111,10 @@ def step_of(checkpoint: Path, config: Mapping[str, Any]) -> int | None:
         return told if type(told) is int else None
     if checkpoint.is_dir():
         return checkpoints.load_state(checkpoint)["step"]
+    told = told if type(told) is int and told >= 0 else None
     numbers = re.findall(r"step_(\d{1,18})(?!\d)", checkpoint.name, re.ASCII)
     named = int(numbers[-1]) if numbers else None
-    if type(told) is int and named not in (None, told):
+    if told is not None and named not in (None, told):
         raise UserError(
             f"{checkpoint} is of step {told}, as its configuration tells: the file was renamed",
             "a checkpoint file under its own name",
@@ -113,14 +129,40 @@ def described(checkpoint: Path) -> str:
     Raises:
         UserError: a damaged state or configuration.
     """
-    kind, config = "weights", {}
-    if is_exported(checkpoint):
-        config = read_config(checkpoint / EXPORTED_CONFIG)
-    elif checkpoint.is_dir():
-        averaged = checkpoints.load_state(checkpoint)["config"].get("ema")
-        kind = "averaged weights" if averaged else "weights"
+    config = told_config(checkpoint)
+    averaged = is_checkpoint(checkpoint) and config.get("ema")
     step = step_of(checkpoint, config)
-    return f"{kind} of {checkpoint}, {'a step that is not told' if step is None else f'step {step:,}'}"
+    told = "a step that is not told" if step is None else f"step {step:,}"
+    return f"{'averaged weights' if averaged else 'weights'} of {checkpoint}, {told}"
+
+
+def told_config(checkpoint: Path) -> Mapping[str, Any]:
+    """The configuration that a checkpoint tells; {} for a published file that has none beside it.
+
+    Raises:
+        UserError: a damaged state or configuration.
+    """
+    if is_checkpoint(checkpoint):
+        return checkpoints.load_state(checkpoint)["config"]
+    exported = is_exported(checkpoint)
+    file = checkpoint / EXPORTED_CONFIG if exported else checkpoint.with_name(PUBLISHED_CONFIG)
+    return read_config(file) if file.is_file() else {}
+
+
+def trained_otherwise(checkpoint: Path, network: TRMConfig) -> list[str]:
+    """A remark on what no shape of a weight tells, such as the number of heads, where `network` has it otherwise.
+
+    Raises:
+        UserError: a damaged state or configuration.
+    """
+    arch, ours = told_config(checkpoint).get("arch"), asdict(network)
+    told = arch if isinstance(arch, Mapping) else {}
+    differing = [
+        f"arch.{key}={shown(told[key], 40)}, here {value}"
+        for key, value in ours.items()
+        if key in told and told[key] != value
+    ]
+    return [f"its weights were trained with {'; '.join(differing)}"] if differing else []
 
 
 def read_weights(checkpoint: Path, kind: str = "auto") -> dict[str, Tensor]:
@@ -170,7 +212,16 @@ def row_names(checkpoint: Path) -> list[str] | None:
     if checkpoint.is_dir() and not is_exported(checkpoint):
         return checkpoints.load_names(checkpoint)
     folder = checkpoint if checkpoint.is_dir() else checkpoint.parent
-    return read_identifiers(folder) if (folder / IDENTIFIERS_FILE).is_file() else None
+    if not (folder / IDENTIFIERS_FILE).is_file():
+        return None
+    try:
+        return read_identifiers(folder)
+    except UserError as error:
+        raise UserError(
+            error.given,
+            "the names of the checkpoint's puzzle embeddings, one for each row",
+            "copy or export the checkpoint again, with all of its files",
+        ) from error
 
 
 def read_exported(folder: Path) -> dict[str, Tensor]:
@@ -272,9 +323,11 @@ def _check_tensors(own: Mapping[str, Tensor], weights: Mapping[str, Tensor], sou
     if wrong:
         more = [f"and {len(wrong) - MOST_SHOWN} more"] if len(wrong) > MOST_SHOWN else []
         raise UserError(
-            f"{source} is of another architecture:\n    " + "\n    ".join([*wrong[:MOST_SHOWN], *more]),
-            "the tensors of the configured architecture, with the same shapes",
-            "set arch=… and its keys as in the run that the checkpoint comes from (its config.yaml or all_config.yaml)",
+            f"{source} is of another architecture, or of data with other tokens: "
+            + "; ".join([*wrong[:MOST_SHOWN], *more]),
+            "the tensors of the configured architecture on this data, with the same shapes",
+            "set arch=… and its keys as in the run that the checkpoint comes from (its config.yaml or "
+            "all_config.yaml), and name data like that run's (data_paths, --data-path)",
         )
 
 

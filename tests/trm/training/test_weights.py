@@ -37,6 +37,12 @@ def test_weights_inside_a_trainer_s_dictionary_are_taken_out_of_it(wrapper: str,
     assert {name: tensor.tolist() for name, tensor in found.items()} == {
         name.removeprefix("module."): tensor.tolist() for name, tensor in weights.items()
     }
+    beside |= {"counter": torch.tensor(3), "generator": torch.get_rng_state()}
+    torch.save({wrapper: weights, **beside}, tmp_path / "model.ckpt")
+    assert read_published(tmp_path / "model.ckpt").keys() == found.keys()
+    torch.save({"lm_head.weight": torch.ones(2, dtype=torch.int64)}, tmp_path / "whole")
+    with pytest.raises(UserError, match=r"lm_head\.weight is of integers"):
+        read_published(tmp_path / "whole")
     torch.save({"module.a": torch.zeros(1), "a": torch.zeros(1)}, tmp_path / "twice")
     with pytest.raises(UserError, match="two tensors of one name"):
         read_published(tmp_path / "twice")
@@ -58,6 +64,8 @@ def test_another_architecture_is_refused_tensor_by_tensor() -> None:
     with pytest.raises(UserError) as caught:
         load_into(wide, act().model.state_dict(), "step_5")
     assert "lm_head.weight: (12, 16) instead of (12, 32)" in caught.value.given
+    assert "\\n" not in caught.value.given
+    assert "--data-path" in caught.value.remedy
     with pytest.raises(UserError) as caught:
         load_into(TinyRecursiveModel(network(), SHAPE, step_rows=5), act().model.state_dict(), "step_5")
     assert "timestep_embed.embedding_weight: missing" in caught.value.given
