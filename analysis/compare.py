@@ -82,14 +82,14 @@ def missing_pieces(methods: Sequence[Method]) -> list[str]:
     lines += missing(methods, "stopping early", "", lambda one: bool(one.halting))
     lines += [
         f"more steps: missing for {method.name}; make it with, for several N:"
-        f" python evaluate.py {method.runs[0].path} --steps N"
+        f" python evaluate.py {method.runs[0].in_command} --steps N"
         for method in methods
         if len(by_steps(method.runs[0], method.step)) < 2
         and len(by_steps(method.runs[0], method.runs[0].evaluation.step)) < 2
     ]
     lines += [
         f"wrong cells after each step: not recorded by {method.name}; make it with:"
-        f" python evaluate.py {method.runs[0].path}"
+        f" python evaluate.py {method.runs[0].in_command}"
         for method in methods
         if not hamming(method)
     ]
@@ -123,7 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise UserError(
             "; ".join([f"one run to compare: {read.runs[0].path}", *read.remarks()]),
             "two or more run directories",
-            f"name another run, or use: python -m analysis.summary {read.runs[0].path}",
+            f"name another run, or use: python -m analysis.summary {read.runs[0].in_command}",
         )
     check_same_datasets(read.runs)
     methods, remarks = group(read.runs)

@@ -90,7 +90,7 @@ def _over_examples(first: Method, second: Method) -> Comparison | str:
     if any(plain_scored(run) for run in lacking):
         return f"not possible: evaluate.py scored other steps than {first.step:,}"
     if lacking:
-        commands = "; ".join(f"python evaluate.py {shown(run.path)}" for run in lacking)
+        commands = "; ".join(f"python evaluate.py {run.in_command}" for run in lacking)
         return f"missing; make it with: {commands}"
     folders = [found.folder for found in scored if found is not None]
     try:

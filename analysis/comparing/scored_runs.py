@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from analysis.methods import Method
 from analysis.reading.run_directory import Run
 from analysis.reading.scored import Scored
-from trm.untrusted import shown
 
 Wish = Callable[[Scored], bool]
 
@@ -36,7 +35,7 @@ def missing(methods: Sequence[Method], what: str, options: str, has: Wish) -> li
     without = [run for run, _ in lacking if run not in elsewhere]
     lines = []
     if without:
-        command = " ".join(filter(None, ["python evaluate.py", shown(without[0].path), options]))
+        command = " ".join(filter(None, ["python evaluate.py", without[0].in_command, options]))
         lines.append(f"{what}: missing in {len(without)} of {len(runs)} runs; make it with: {command}")
     if elsewhere:
         lines.append(

@@ -45,7 +45,7 @@ def subject_of(run: Run, name: str | None = None) -> Subject:
     raise UserError(
         f"run directory '{run.path}' holds no evaluation {name!r}",
         " | ".join([*by_step, *scored]),
-        f"choose one of these, or make one: python evaluate.py {run.path} --margin",
+        f"choose one of these, or make one: python evaluate.py {run.in_command} --margin",
     )
 
 
@@ -91,4 +91,4 @@ def _no_puzzles(run: Run, where: str) -> str:
 
 
 def _no_answers(run: Run, where: str) -> str:
-    return f"{where} kept scores alone; answers are made with: python evaluate.py {run.path} --margin"
+    return f"{where} kept scores alone; answers are made with: python evaluate.py {run.in_command} --margin"

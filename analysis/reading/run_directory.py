@@ -5,6 +5,7 @@ Legend: R training records, S supervision steps, K stored samples, L grid tokens
 """
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -119,6 +120,12 @@ class Run:
     @property
     def name(self) -> str:
         return shown(self.config.get("run_name") or self.path.resolve().name, 100)
+
+    @property
+    def in_command(self) -> str:
+        """The path for a command that a reader may copy."""
+        path = shown(self.path, 1000)
+        return shlex.quote(f"./{path}" if path.startswith("-") else path)
 
 
 def read_run(path: Path) -> Run:

@@ -184,7 +184,7 @@ def _none(run: Run, state: str, known: dict[str, StoredAnswers]) -> UserError:
         f"run directory '{run.path}' holds {state}",
         " | ".join(known)
         or "evaluations/step_<n>/rollout_samples.npz, or what evaluate.py wrote into scored/",
-        f"choose one of these, or make one: python evaluate.py {run.path} --margin",
+        f"choose one of these, or make one: python evaluate.py {run.in_command} --margin",
     )
 
 

@@ -288,6 +288,19 @@ def test_runs_alike_are_compared_without_a_warning_and_other_test_data_is_named(
     assert "batch" not in warning
 
 
+def test_what_is_left_out_is_told_in_one_line_and_commands_can_be_copied(tmp_path: Path) -> None:
+    one = write_run(tmp_path / "o n $e", arc=False, training_steps=400, puzzles=["sudoku"])
+    write_run(tmp_path / "broken", arc=False, training_steps=400, puzzles=["sudoku"])
+    (tmp_path / "broken/metrics.jsonl").write_text("{\n{}\n")
+    with pytest.raises(UserError) as error:
+        compare.main([str(tmp_path)])
+    assert "\\n" not in error.value.given
+    assert f"; left out: {tmp_path / 'broken'}: " in error.value.given
+    assert error.value.remedy.endswith(f"python -m analysis.summary '{one}'")
+    (line,) = [line for line in compare.missing_pieces(group([read_run(one)])[0]) if "margins" in line]
+    assert line.endswith(f"python evaluate.py '{one}' --margin")
+
+
 def test_one_run_is_too_few_to_compare(run_folder: Path) -> None:
     with pytest.raises(UserError, match="two or more run directories"):
         compare.main([str(run_folder)])

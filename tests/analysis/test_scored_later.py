@@ -56,7 +56,7 @@ COMMANDS: dict[str, tuple[Callable[[list[str]], None], list[str], str]] = {
 }
 
 
-def touched(fig: Figure, file: Path) -> list[Path]:
+def touched(fig: Figure, file: Path, flag: str = "") -> list[Path]:
     """In place of `style.save`, which takes most of the time that a figure takes."""
     file.parent.mkdir(parents=True, exist_ok=True)
     made = file.with_suffix(".png")
