@@ -32,7 +32,7 @@ class ManyRuns:
     def remarks(self) -> list[str]:
         """What was left out, of the runs and in them, one line each."""
         lines = [f"left out: {shown(one.path)}: {one.why}" for one in self.skipped]
-        return lines + [f"{shown(run.path)}: {remark}" for run in self.runs for remark in run.remarks]
+        return lines + [f"{run.name}: {remark}" for run in self.runs for remark in run.remarks]
 
 
 def read_runs(paths: Sequence[Path]) -> ManyRuns:

@@ -145,7 +145,7 @@ def test_a_run_that_is_being_written_is_read_as_far_as_it_goes_and_that_is_said(
     read = read_runs([folder])
     assert [run.training.step[-1] for run in read.runs] == [400, 400]
     (remark,) = read.remarks()
-    assert remark == f"{folder / 'b'}: the last line of metrics.jsonl is not whole yet and was left out"
+    assert remark == "demo-dis: the last line of metrics.jsonl is not whole yet and was left out"
 
 
 def test_records_of_an_unknown_kind_are_named(folder: Path) -> None:
