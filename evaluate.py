@@ -43,11 +43,11 @@ from trm.training.config import SAVED_OUTPUTS
 from trm.training.weights import WEIGHT_KINDS
 
 _MODEL = {"--checkpoint", "--config", "--weights", "--data-path", "--steps", "--num-aug", "--batch-size"}
-_MODEL |= {"--device", "--output-dir"}
+_MODEL |= {"--device", "--output-dir", "--overwrite"}
 EFFECTIVE = {  # the flags that each job heeds
     "score": _MODEL
     | {"--tasks", "--first-tasks", "--identifiers", "--guidance", "--margin", "--rank-by", "--confidence"}
-    | {"--compile", "--overwrite", "--save-outputs"},
+    | {"--compile", "--save-outputs"},
     "task": _MODEL | {"--task", "--embedding", "--adapt", "--adapt-lr", "--seed"},
     "compare": {"--compare", "--common"},
     "pool": {"--pool", "--data-path", "--rank-by", "--output-dir", "--overwrite"},
@@ -213,6 +213,7 @@ def _task_request(target: str, given: argparse.Namespace) -> TaskRequest:
         batch_size=given.batch_size,
         device=given.device,
         output=given.output_dir,
+        overwrite=given.overwrite,
         seed=given.seed,
     )
 

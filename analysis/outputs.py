@@ -4,21 +4,28 @@ A folder of figures holds figures and reports of ours alone; several commands sh
 anew; a file of somebody else is never replaced, and nothing is written among such files.
 """
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
+from trm.errors import UserError
 from trm.folders import Kind, check_no_links, check_place, foreign, is_empty, refusal
+from trm.untrusted import shown
 from trm.whole_files import carries, check_output_file, mark, write_output
 
 FIGURE, PAGE, REPORT, TABLE, ANIMATION = "figure", "page", "report", "table", "animation"
 SUFFIXES = ("png", "pdf", "gif", "html", "md", "tex")
 
 
-def _all_marked(folder: Path) -> bool:
-    return all(carries(file, mark("")) for file in folder.rglob("*") if file.suffix[1:] in SUFFIXES)
+def _unmarked(folder: Path) -> Iterator[Path]:
+    files = (file for file in sorted(folder.rglob("*")) if file.suffix[1:] in SUFFIXES)
+    return (file for file in files if not carries(file, mark("")))
 
 
 FIGURES = Kind(
-    "figures and reports of ours", rf".+/|(.+/)?[^/]+\.({'|'.join(SUFFIXES)})(\.partial)?", _all_marked
+    "figures and reports of ours",
+    rf".+/|(.+/)?[^/]+\.({'|'.join(SUFFIXES)})(\.partial)?",
+    lambda folder: not any(_unmarked(folder)),
 )
 
 
@@ -30,8 +37,17 @@ def check_figures_folder(folder: Path, flag: str = "--figures-dir") -> None:
     """
     check_place(folder, flag, replaced=False)
     name = None if is_empty(folder) else foreign(folder, FIGURES)
-    if name is not None:
-        raise refusal(folder, FIGURES, name, flag)
+    if name is None:
+        return
+    error = refusal(folder, FIGURES, name, flag)
+    if re.fullmatch(FIGURES.names, name) is None:
+        raise error
+    file = next(_unmarked(folder)).relative_to(folder)
+    raise UserError(
+        f"{shown(file)} in output {shown(folder)} has no mark of ours",
+        error.allowed,
+        f"{error.remedy}; figures that an earlier version drew have no mark: move those away, and they are drawn again",
+    )
 
 
 def marked(text: str, suffix: str, kind: str) -> str:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from analysis.outputs import check_figures_folder, write_marked
 from data import build_sudoku_4x4_dataset
 from dis_trm.guidance import GuidanceProbe
 from tests.data.builders import build
@@ -19,9 +21,11 @@ from tests.trm.training.states import save
 from trm.errors import UserError
 from trm.folders import Kind, new_folder
 from trm.publishing.exporting import FORMS, ExportRequest, export
+from trm.scoring.pooling import pool
 from trm.scoring.request import ScoringRequest
 from trm.scoring.score import score
 from trm.training import checkpoints
+from trm.training.run_directory import RunDirectory
 from trm.training.run_lock import RunLock
 from trm.training.run_place import check_run_place
 from trm.whole_files import check_output_file, mark, open_for_appending, write_output, write_whole
@@ -78,7 +82,7 @@ def test_a_kill_between_the_two_renames_loses_nothing(
 
 
 def test_a_folder_beside_that_only_sounds_like_a_leftover_stays(tmp_path: Path) -> None:
-    for name in ("out.old", "out.partial", "out.old-elsewhere-1", "out.partial-2"):
+    for name in ("out.old", "out.partial", "out.replaced-elsewhere-1", "out.partial-2"):
         write_notes(tmp_path / name, "mine")
     write_notes(tmp_path / "out", "old")
     write_notes(tmp_path / "out", "new", overwrite=True)
@@ -110,7 +114,17 @@ def test_a_full_disk_is_told_with_the_path(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("inside", ["notes.txt", "train/notes.txt", "train/mine/", "train/all__mine.npy"])
+INSIDE = (
+    "notes.txt",
+    "train/notes.txt",
+    "train/mine/",
+    "train/all__mine.npy",
+    "train/mine__inputs.npy",
+    "mine/",
+)
+
+
+@pytest.mark.parametrize("inside", INSIDE)
 def test_a_dataset_with_a_file_of_somebody_in_it_is_not_built_anew(
     inside: str, dataset: Path, tmp_path: Path
 ) -> None:
@@ -121,6 +135,37 @@ def test_a_dataset_with_a_file_of_somebody_in_it_is_not_built_anew(
     with pytest.raises(UserError, match=f"such as {inside.rstrip('/')}"):
         build(build_sudoku_4x4_dataset, tmp_path / "set", "--overwrite")
     assert digest(tmp_path) == before
+
+
+def test_a_dataset_that_the_published_builders_wrote_is_not_replaced(dataset: Path, tmp_path: Path) -> None:
+    theirs = Path(shutil.copytree(dataset, tmp_path / "set"))
+    (theirs / "manifest.json").unlink()
+    before = digest(tmp_path)
+    with pytest.raises(UserError, match="other things than a dataset of our builders"):
+        build(build_sudoku_4x4_dataset, theirs, "--overwrite")
+    assert digest(tmp_path) == before
+
+
+@pytest.mark.parametrize("name", ["step_2.old", "step_2_mine.partial", "step_2.replaced"])
+def test_a_copy_of_a_checkpoint_that_its_owner_made_stays(name: str, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(save(tmp_path, 2), tmp_path / name))
+    (copy / "notes.txt").write_text("mine")
+    checkpoints.tidy(tmp_path)
+    assert (copy / "notes.txt").exists()
+
+
+def test_a_run_that_begins_anew_keeps_what_was_evaluated_before(tmp_path: Path) -> None:
+    run = RunDirectory(write_run(tmp_path / "run", random_dis()))
+    shutil.rmtree(run.checkpoints)
+    run.metrics.write_text('{"kind": "evaluation", "step": 12}\n')
+    scores = (run.evaluation(12) / "scores.json").read_bytes()
+    run.start_over()
+    assert (run.path / "evaluations.earlier/step_12/scores.json").read_bytes() == scores
+    assert (run.path / "metrics.jsonl.earlier").exists()
+    assert not run.metrics.exists()
+    run.metrics.write_text('{"kind": "train", "step": 1}\n')
+    run.start_over()  # killed before its first evaluation: nothing to keep
+    assert len(list(run.path.glob("*.earlier*"))) == 2
 
 
 def test_a_checkpoint_with_a_file_of_somebody_in_it_is_neither_deleted_nor_replaced(tmp_path: Path) -> None:
@@ -228,7 +273,7 @@ def test_an_evaluation_writes_through_no_link_of_a_stranger_s_run(
 
 RUN_PLACES = (
     "config.yaml", "provenance.json", "metrics.jsonl", "lock.json", "checkpoints", "evaluations", "figures", "scored",
-    "wandb", "tensorboard", "checkpoints/step_12", "checkpoints/step_12.partial", "checkpoints/step_9.old",
+    "wandb", "tensorboard", "checkpoints/step_12", "checkpoints/step_12.partial", "checkpoints/step_9.replaced",
     "evaluations/step_12",
 )  # fmt: skip
 
@@ -289,6 +334,44 @@ def test_records_are_appended_to_a_plain_file_only(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is a link"):
         open_for_appending(tmp_path / "metrics.jsonl")
     assert (tmp_path / "mine").read_text() == "mine"
+
+
+def test_records_are_not_appended_to_what_another_folder_shares(tmp_path: Path) -> None:
+    (tmp_path / "backup.jsonl").write_text("mine\n")
+    os.link(tmp_path / "backup.jsonl", tmp_path / "metrics.jsonl")
+    descriptor = open_for_appending(tmp_path / "metrics.jsonl")
+    os.write(descriptor, b"new\n")
+    os.close(descriptor)
+    assert (tmp_path / "backup.jsonl").read_text() == "mine\n"
+    assert (tmp_path / "metrics.jsonl").read_text() == "mine\nnew\n"
+
+
+def test_a_full_disk_leaves_no_half_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (tmp_path / "a.json").write_text("old")
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        write_whole(tmp_path / "a.json", "new")
+    assert [file.read_text() for file in tmp_path.iterdir()] == ["old"]
+
+
+def test_figures_without_a_mark_are_named_with_what_to_do(tmp_path: Path) -> None:
+    write_marked(tmp_path / "a.md", "text", "report")
+    (tmp_path / "b.png").write_bytes(b"drawn by an earlier version")
+    with pytest.raises(UserError, match=r"b\.png in output .* has no mark") as caught:
+        check_figures_folder(tmp_path)
+    assert "move those away" in caught.value.remedy
+
+
+def test_a_pooled_vote_goes_through_no_link_of_a_stranger_s_run(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/scored").symlink_to(tmp_path / "mine")
+    with pytest.raises(UserError, match="scored is a link"):
+        pool([tmp_path / "run/scored/a", tmp_path / "run/scored/b"], [], "count", None)
+    assert list((tmp_path / "mine").iterdir()) == []
 
 
 def test_a_file_is_written_beside_a_link_of_its_temporary_name(tmp_path: Path) -> None:

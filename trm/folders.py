@@ -26,7 +26,7 @@ from trm.errors import UserError
 from trm.untrusted import shown
 from trm.whole_files import check_parent, is_there
 
-PARTIAL, OLD = ".partial", ".old"  # behind a folder's name
+PARTIAL, OLD = ".partial", ".replaced"  # behind a folder's name; a user's own copy may well be called `.old`
 
 
 @dataclass(frozen=True)

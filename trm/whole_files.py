@@ -10,9 +10,9 @@ import tempfile
 from pathlib import Path
 
 from trm.errors import UserError
-from trm.untrusted import open_regular, shown
+from trm.untrusted import open_regular, read_regular, shown
 
-DAMAGED = ".damaged"  # behind a file's name
+DAMAGED, EARLIER = ".damaged", ".earlier"  # behind the name of what is set aside
 _LARGEST = 256 << 20  # bytes of a file that is searched for a mark
 
 
@@ -33,17 +33,21 @@ def write_whole(file: Path, content: str | bytes) -> None:
             os.fsync(stream.fileno())
         partial.replace(file)
     except OSError as error:  # a full disk's does not say where
+        if partial.is_file() and not partial.is_symlink():
+            partial.unlink()  # a full disk takes no half file
         raise OSError(error.errno, error.strerror, str(file)) from error
 
 
 def open_for_appending(file: Path) -> int:
-    """A descriptor that appends to `file`, which is made if it is not there.
+    """A descriptor that appends to `file`, which is made if it is not there; what else bears its name stays as it is.
 
     Raises:
         UserError: it is a link, a pipe or a folder.
         OSError: the system refused.
     """
     check_plain(file)
+    if file.exists() and file.stat().st_nlink > 1:  # a copy of a folder may share its files with the original
+        write_whole(file, read_regular(file))
     descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):  # it became something else since
         os.close(descriptor)
@@ -71,19 +75,19 @@ def not_plain(file: Path) -> UserError:
     )
 
 
-def set_aside(file: Path) -> Path:
-    """Give a damaged file another name, which nothing has yet, and return it."""
-    aside = name_aside(file)
-    file.rename(aside)
+def set_aside(path: Path, suffix: str = DAMAGED) -> Path:
+    """Give a file or a folder another name, which nothing has yet, and return it."""
+    aside = name_aside(path, suffix)
+    path.rename(aside)
     return aside
 
 
-def name_aside(file: Path) -> Path:
-    """A name for a damaged file, or a copy of it, that nothing has yet."""
-    aside, number = file.with_name(file.name + DAMAGED), 1
+def name_aside(path: Path, suffix: str = DAMAGED) -> Path:
+    """A name for what is set aside, or a copy of it, that nothing has yet."""
+    aside, number = path.with_name(path.name + suffix), 1
     while os.path.lexists(aside):
         number += 1
-        aside = file.with_name(f"{file.name}{DAMAGED}-{number}")
+        aside = path.with_name(f"{path.name}{suffix}-{number}")
     return aside
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from trm.config_files import read_config
 from trm.errors import UserError
 from trm.folders import Kind, check_output, new_folder
 from trm.publishing import kaggle
@@ -131,13 +132,28 @@ def _write_kaggle(folder: Path, opened: OpenedCheckpoint, known: Recorded, reque
     kaggle.write_package(folder, opened, known)
 
 
-def _kind(form: str, names: Sequence[str], config: str, script: str = "") -> Kind:
-    """names: regular expressions of its files.  config: the one that says that we wrote it.  script: it has, too."""
+def _kind(
+    form: str, names: Sequence[str], config: str, is_whole: Callable[[Path], bool] = lambda folder: True
+) -> Kind:
+    """names: regular expressions of its files.  config: the one that says that we wrote it."""
 
     def is_one(folder: Path) -> bool:
-        return carries(folder / config, EXPORT_MARK) and (folder / script).exists()
+        return carries(folder / config, EXPORT_MARK) and is_whole(folder)
 
     return Kind(f"an export for {form}", "|".join(names), is_one)
+
+
+def _has_one_step(folder: Path) -> bool:
+    """Whether the only weights are of the step that the configuration names: others were laid beside them."""
+    try:
+        step = read_config(folder / PUBLISHED_CONFIG).get("step")
+    except UserError:
+        return False
+    return {file.name for file in folder.glob("step_*")} <= {f"step_{step}"}
+
+
+def _has_script(folder: Path) -> bool:
+    return (folder / kaggle.SCRIPT_FILE).exists()
 
 
 FORMS = {
@@ -148,7 +164,8 @@ FORMS = {
             "the published code",
             [re.escape(PUBLISHED_CONFIG), re.escape(IDENTIFIERS_FILE), "step_[0-9]+"],
             PUBLISHED_CONFIG,
+            _has_one_step,
         ),
     ),
-    "kaggle": Form(_write_kaggle, _kind("Kaggle", kaggle.NAMES, EXPORTED_CONFIG, script=kaggle.SCRIPT_FILE)),
+    "kaggle": Form(_write_kaggle, _kind("Kaggle", kaggle.NAMES, EXPORTED_CONFIG, _has_script)),
 }

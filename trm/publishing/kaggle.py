@@ -19,7 +19,10 @@ from trm.training.weights import EXPORTED_CONFIG, EXPORTED_WEIGHTS
 
 SCRIPT_FILE, NOTEBOOK_FILE = "solve.py", "solve.ipynb"
 FILES = (EXPORTED_WEIGHTS, EXPORTED_CONFIG, IDENTIFIERS_FILE, SCRIPT_FILE, NOTEBOOK_FILE, CARD)
-NAMES = (*map(re.escape, FILES), r"[\w.+-]+\.whl")  # of a package's files; wheels may have been added
+NAMES = (
+    *map(re.escape, FILES),
+    r"dis_trm-[\w.+-]+\.whl",
+)  # of a package's files; wheels that were added are not ours
 # what answering imports of other projects
 NEEDED = ("torch", "numpy", "scipy", "omegaconf", "PyYAML", "safetensors", "tqdm", "mpmath")
 CELL = "# %%\n"
@@ -110,6 +113,8 @@ What the notebook's environment lacks goes into this folder as a wheel, and is i
 ```bash
 pip download --only-binary :all: --no-deps --dest <this folder> <package>
 ```
+
+With such a wheel in it the folder is no longer replaced by another export.
 """
 
 

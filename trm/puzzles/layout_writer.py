@@ -24,14 +24,17 @@ from trm.puzzles.manifest import MANIFEST_FILE, TOKEN_ARRAYS, UNFINISHED_FILE, A
 
 
 def _is_dataset(folder: Path) -> bool:
+    """Whether a builder of ours wrote it: the published ones write no manifest."""
     splits = [path for path in folder.iterdir() if path.is_dir()]
-    return bool(splits) and all((split / METADATA_FILE).is_file() for split in splits)
+    whole = bool(splits) and all((split / METADATA_FILE).is_file() for split in splits)
+    return whole and (folder / MANIFEST_FILE).is_file()
 
 
 _ROOT_FILES = (IDENTIFIERS_FILE, TEST_PUZZLES_FILE, AUGMENTATIONS_FILE, MANIFEST_FILE, UNFINISHED_FILE)
 _ARRAYS = "inputs|labels|puzzle_identifiers|puzzle_indices|group_indices|cells|shapes|pair_indices|first_identifiers"
-_IN_A_SPLIT = rf"{re.escape(METADATA_FILE)}|[^/]+__({_ARRAYS})\.npy"
-DATASET = Kind("a dataset", rf"{'|'.join(map(re.escape, _ROOT_FILES))}|[^/]+/({_IN_A_SPLIT})?", _is_dataset)
+_IN_A_SPLIT = rf"{re.escape(METADATA_FILE)}|all__({_ARRAYS})\.npy"
+_NAMES = rf"{'|'.join(map(re.escape, _ROOT_FILES))}|(train|test)/({_IN_A_SPLIT})?"
+DATASET = Kind("a dataset of our builders", _NAMES, _is_dataset)
 
 
 @contextmanager

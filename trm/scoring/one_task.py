@@ -47,6 +47,7 @@ class TaskRequest:
     adapt: updates that fit the embeddings on the demonstrations first; 0 for none.  adapt_lr: None: the run's.
     steps: supervision steps of an answer; None: as many as trained.
     batch_size: None: what fits.  output: None: beside the checkpoint's other results.
+    overwrite: replace an earlier answer.
     seed: of augmentations and adaptation.
     """
 
@@ -63,6 +64,7 @@ class TaskRequest:
     batch_size: int | None = None
     device: str = "auto"
     output: Path | None = None
+    overwrite: bool = False
     seed: int = 0
 
 
@@ -80,11 +82,13 @@ def run_task(request: TaskRequest, supervisions: Supervisions) -> None:
         checkpoint = open_checkpoint(request.target, supervisions, request.config, request.weights)
         canvas = canvas_of(checkpoint, request.data_paths or checkpoint.data_paths)
         task = read_task(request.task, canvas)
-        folder = answer_folder(request.output, checkpoint.results_folder("").parent, task.name)
+        folder = answer_folder(
+            request.output, checkpoint.results_folder("").parent, task.name, request.overwrite
+        )
         answered = answer_request(request, task, canvas, checkpoint, supervisions, ranks)
     finally:
         ranks.close()
-    answered.write(folder)
+    answered.write(folder, request.overwrite)
     width = shutil.get_terminal_size().columns
     print(drawing(answered.answer, width, colour_depth(sys.stdout, os.environ)), end="\n\n")
     print(table(outputs_table([output.record for output in answered.answer.outputs])))

@@ -66,14 +66,19 @@ def working_folder(folder: Path) -> Path:
     return folder.with_name(folder.name + UNFINISHED)
 
 
+def check_no_links_in_run(folder: Path) -> None:
+    """UserError where a link leads results in `scored/` of a run, which may be a stranger's, elsewhere."""
+    if folder.parent.name == SCORED:
+        check_no_links(folder, folder.parent.parent)
+
+
 def check_evaluation_folder(folder: Path) -> None:
     """Check that nothing but an evaluation by evaluate.py, whole or not, is where one is to be written.
 
     Raises:
         UserError: other things are there, or nothing can be written.
     """
-    if folder.parent.name == SCORED:  # of a run, which may be a stranger's
-        check_no_links(folder, folder.parent.parent)
+    check_no_links_in_run(folder)
     check_place(folder)
     for place in (folder, working_folder(folder)):
         check_place(place)

@@ -21,6 +21,7 @@ from trm.folders import Kind, check_output, new_folder
 from trm.puzzles.loading import EvaluationData
 from trm.puzzles.manifest import fingerprint
 from trm.puzzles.selection import Selection
+from trm.scoring.place import check_no_links_in_run
 from trm.untrusted import load_json, shown
 
 POOLED_FILE = "pooled.json"
@@ -57,6 +58,7 @@ def pool(
         UserError: fewer than two evaluations, of different questions or confidences, or not of ARC.
     """
     folder = output or folders[0].parent / f"pooled-{len(folders)}"
+    check_no_links_in_run(folder)
     check_output(folder, POOLED, overwrite)
     stores = [_stored(folder) for folder in folders]
     if len(stores) < 2 or len({folder.resolve() for folder in folders}) < len(folders):

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from trm.evaluation.table import percent
-from trm.folders import Kind, check_no_links, check_output, foreign, new_folder
+from trm.folders import Kind, check_output, foreign, new_folder
 from trm.scoring.adaptation import AdaptationSettings, Adapted
 from trm.scoring.answering import OutputAnswer, TaskAnswer
-from trm.scoring.place import EVALUATION, EVALUATION_NAMES, SCORED
+from trm.scoring.place import EVALUATION, EVALUATION_NAMES, check_no_links_in_run
 from trm.scoring.pooling import POOLED
 from trm.supervision import CONFIDENCE_KINDS
 from trm.untrusted import load_json
@@ -86,15 +86,15 @@ class Answered:
             "outputs": [_output(output) for output in answer.outputs],
         }
 
-    def write(self, folder: Path) -> None:
-        """Write the files of an answer."""
+    def write(self, folder: Path, overwrite: bool = False) -> None:
+        """Write the files of an answer; errors as for `new_folder`."""
         from trm.scoring.task_picture import (
             save_picture,
         )  # here: matplotlib takes a second, and only this needs it
 
         content = self.as_json()
         heading = f"{self.answer.task.name}: {self.about['checkpoint']}"
-        with new_folder(folder, ANSWER, overwrite=True) as partial:
+        with new_folder(folder, ANSWER, overwrite) as partial:
             (partial / ANSWER_FILE).write_text(json.dumps(content) + "\n", encoding="utf-8")
             (partial / SUBMISSION_FILE).write_text(json.dumps(content["submission"]) + "\n", encoding="utf-8")
             save_picture(self.answer, heading, self.remarks(), partial / PICTURE_FILE)
@@ -132,19 +132,18 @@ def check_results_folder(output: Path) -> None:
     check_output(output, RESULTS, overwrite=True)
 
 
-def answer_folder(output: Path | None, usual: Path, task: str) -> Path:
-    """Where a task's answer goes: a folder in `output`, or in `usual`; it may hold an earlier answer.
+def answer_folder(output: Path | None, usual: Path, task: str, overwrite: bool) -> Path:
+    """Where a task's answer goes: a folder in `output`, or in `usual`; with `overwrite` in place of an earlier answer.
 
     Raises:
-        UserError: other things are in `output` than results, or in that folder than an answer.
+        UserError: other things are in `output` than results, or in that folder than an answer to be replaced.
     """
     parent = usual if output is None else output
     folder = parent / f"task_{file_name(task)}"
     if output is not None:
         check_results_folder(output)
-    elif parent.name == SCORED:
-        check_no_links(folder, parent.parent)
-    check_output(folder, ANSWER, overwrite=True)
+    check_no_links_in_run(folder)
+    check_output(folder, ANSWER, overwrite)
     return folder
 
 

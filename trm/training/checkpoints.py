@@ -3,7 +3,7 @@
     checkpoints/step_<n>/  model, ema, optimizer, carry: safetensors    state.json    identifiers.json    manifest.json
 
 It is written under a temporary name, synced and renamed; the manifest, with sizes and checksums, comes last. What a
-kill leaves half done (`.partial`, `.old`) is put right by `tidy` at the next start. Reading verifies what it reads.
+kill leaves half done (`.partial`, `.replaced`) is put right by `tidy` at the next start. What is read is verified.
 """
 
 import errno
@@ -67,9 +67,11 @@ def save(folder: Path, content: TrainingState, keep: bool, names: bytes | None =
 def tidy(root: Path) -> None:
     """Finish or undo what a kill interrupted: an old version comes back where the new one never arrived."""
     for old in root.glob(f"step_*{OLD}"):
-        put_back(old, old.with_name(old.name.removesuffix(OLD)))
+        if _is_step(old.name.removesuffix(OLD)) and foreign(old) is None:
+            put_back(old, old.with_name(old.name.removesuffix(OLD)))
     for partial in root.glob(f"step_*{PARTIAL}"):
-        remove_tree(partial)
+        if _is_step(partial.name.removesuffix(PARTIAL)):
+            remove_tree(partial)
 
 
 def foreign(folder: Path) -> str | None:
@@ -138,8 +140,11 @@ def load_state(folder: Path) -> dict[str, Any]:
 
 def steps(root: Path) -> list[Path]:
     """The checkpoints under `checkpoints/`, newest first, complete or not."""
-    found = [p for p in root.glob("step_*") if re.fullmatch("step_[0-9]{1,18}", p.name)]
-    return sorted(found, key=step_of, reverse=True)
+    return sorted((p for p in root.glob("step_*") if _is_step(p.name)), key=step_of, reverse=True)
+
+
+def _is_step(name: str) -> bool:
+    return re.fullmatch("step_[0-9]{1,18}", name) is not None
 
 
 def step_of(folder: Path) -> int:

@@ -74,7 +74,7 @@ class Seen:
 def create(file: Path, holder: Holder) -> bool:
     """Make the lock file; False where there is one."""
     try:
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     except FileExistsError:
         return False
     try:

@@ -58,6 +58,14 @@ def begin_records(file: Path) -> None:
         report(f"{file} holds other things than records", f"training goes on; the file is now {aside.name}")
 
 
+def holds_evaluation(file: Path) -> bool:
+    """Whether a file has records, and of an evaluation too."""
+    if not file.is_file():
+        return False
+    with open_regular(file) as stream:
+        return any(b'"evaluation"' in line and _step(line) is not None for line in stream)
+
+
 def digest(file: Path, size: int) -> "hashlib._Hash":
     """The SHA-256 of a file's first `size` bytes, to go on with."""
     made = hashlib.sha256()

@@ -21,15 +21,14 @@ from trm.config_files import is_as_written, read_config
 from trm.config_files import sealed as sealed_config
 from trm.distributed import Ranks
 from trm.errors import UserError, report
-from trm.evaluation.results import IN_TRAINING
-from trm.folders import foreign, remove_tree
+from trm.folders import is_empty
 from trm.project_root import IS_CHECKOUT, PROJECT_ROOT
 from trm.puzzles.manifest import fingerprint as dataset_fingerprint
 from trm.training.checkpoints import newest_state, steps
 from trm.training.config import FREE_KEYS, RETIRED, TrainConfig, fingerprint
-from trm.training.record_repair import begin_records
+from trm.training.record_repair import begin_records, holds_evaluation
 from trm.untrusted import load_json, shown
-from trm.whole_files import set_aside, write_whole
+from trm.whole_files import EARLIER, set_aside, write_whole
 
 LARGEST_PROVENANCE = 64 << 20  # bytes
 DATA = ("data_paths", "data_paths_test")  # where it lies; what it is, its fingerprint says
@@ -95,10 +94,15 @@ class RunDirectory:
         self._add_provenance(_launch(config, ranks, data))
 
     def start_over(self) -> None:
-        """Drop what an earlier launch left before its first checkpoint: evaluations, and nothing else."""
-        for folder in (self.path / "evaluations").glob("step_*"):
-            if folder.is_dir() and not folder.is_symlink() and foreign(folder, IN_TRAINING) is None:
-                remove_tree(folder)
+        """Begin without a checkpoint; what an earlier launch evaluated, and its records, get another name."""
+        evaluations = self.path / "evaluations"
+        earlier = [path for path in (evaluations, self.metrics) if path.exists()]
+        if not is_empty(evaluations) or holds_evaluation(self.metrics):
+            names = ", ".join(set_aside(path, EARLIER).name for path in earlier)
+            report(
+                f"{self.path} has no checkpoint to go on from",
+                f"it begins anew; what it told before: {names}",
+            )
         begin_records(self.metrics)
 
     def _known_config(self) -> dict[str, Any] | None:

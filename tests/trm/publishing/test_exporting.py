@@ -104,7 +104,7 @@ def test_what_is_there_is_replaced_only_if_it_is_such_an_export(
     run: Path, tmp_path: Path, form: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "trm.publishing.kaggle.build_wheel", lambda to: (to / "x-1-py3-none-any.whl").write_text("")
+        "trm.publishing.kaggle.build_wheel", lambda to: (to / "dis_trm-1-py3-none-any.whl").write_text("")
     )
     out = tmp_path / "out"
     out.mkdir()
@@ -114,9 +114,11 @@ def test_what_is_there_is_replaced_only_if_it_is_such_an_export(
     before = {file.name for file in out.iterdir()}
     export(ExportRequest(str(run), form, out, overwrite=True), SUPERVISIONS)
     assert {file.name for file in out.iterdir()} == before
-    (out / "thesis.tex").write_text("years of work")
-    with pytest.raises(UserError, match=r"holds other things than an export for .*, such as thesis\.tex"):
-        export(ExportRequest(str(run), form, out, overwrite=True), SUPERVISIONS)
+    for mine in ("thesis.tex", "mpmath-1-py3-none-any.whl", "step_7"):
+        (out / mine).write_text("years of work")
+        with pytest.raises(UserError, match=r"holds other things than an export for "):
+            export(ExportRequest(str(run), form, out, overwrite=True), SUPERVISIONS)
+        (out / mine).unlink()
     with pytest.raises(UserError, match="such as checkpoints"):
         export(ExportRequest(str(run), form, run, overwrite=True), SUPERVISIONS)
     (tmp_path / "README.md").write_text("a file")

@@ -37,7 +37,7 @@ def file(tmp_path: Path) -> Path:
 
 def asked(run: Path, file: Path, **changes: Any) -> dict[str, Any]:
     """What answer.json says."""
-    request = {"target": str(run), "task": str(file), "device": "cpu", "augmentations": 4}
+    request = {"target": str(run), "task": str(file), "device": "cpu", "augmentations": 4, "overwrite": True}
     run_task(TaskRequest(**{**request, **changes}), SUPERVISIONS)
     folder = changes.get("output", run / "scored") / f"task_{file.stem}"
     return json.loads((folder / "answer.json").read_text())
@@ -61,6 +61,15 @@ def test_the_answer_is_drawn_told_and_written(
     assert submission == answer["submission"]
     assert [sorted(output) for output in submission["abc"]] == [["attempt_1", "attempt_2"]] * 2
     assert imread(folder / "answer.png").shape[0] > 100
+
+
+def test_an_answer_is_replaced_with_overwrite_only(run: Path, file: Path) -> None:
+    first = asked(run, file)
+    with pytest.raises(UserError, match="already holds an answered task"):
+        asked(run, file, seed=4, overwrite=False)
+    picture = (run / "scored/task_abc/answer.png").read_bytes()
+    assert asked(run, file, seed=4)["seed"] != first["seed"]
+    assert (run / "scored/task_abc/answer.png").read_bytes() != picture
 
 
 def test_the_same_request_has_the_same_answer_whatever_the_batch_size(run: Path, file: Path) -> None:
