@@ -226,7 +226,7 @@ def test_help_shows_an_example(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (("--max-distance", 12), "God's number in the half-turn metric"),
         (("--min-distance", 5, "--max-distance", 4), "--min-distance 5 --max-distance 4"),
-        (("--metric", "quarter", "--min-distance", 15), "14, God's number"),
+        (("--metric", "quarter", "--min-distance", 14, "--max-distance", 13), "14, God's number"),
         (("--max-distance", 3), "whole symmetry classes"),
         (("--max-distance", 0, "--min-distance", 0, "--train-size", 1, "--test-size", 1), "--test-size 1"),
         (("--metric", "slice"), "invalid choice"),

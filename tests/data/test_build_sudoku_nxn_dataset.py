@@ -189,7 +189,7 @@ def test_puzzles_too_rare_to_be_found_are_given_up(tmp_path: Path, monkeypatch: 
 def test_an_output_in_use_is_refused_before_anything_is_drawn(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(UserError, match=r"mine\.txt"):
-        build(build_sudoku_nxn_dataset, tmp_path, "--train-size", 10**9)
+        build(build_sudoku_nxn_dataset, tmp_path, "--train-size", 10**8)
 
 
 # What every builder promises
