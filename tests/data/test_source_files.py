@@ -4,10 +4,11 @@ import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-from data import build_sudoku_4x4_dataset
+from data import build_maze_dataset, build_sudoku_4x4_dataset, build_sudoku_dataset
 from generators import source_files
 from generators.published_csv import published_files, read_rows
 from generators.texts.math_files import read_records
@@ -135,3 +136,11 @@ def test_a_full_disk_leaves_the_dataset_that_was_there_and_nothing_half_written(
         build(build_sudoku_4x4_dataset, tmp_path / "set", *flags, "--seed", 1)
     assert files(tmp_path / "set") == before
     assert [path.name for path in tmp_path.iterdir()] == ["set"]
+
+
+@pytest.mark.parametrize("builder", [build_sudoku_dataset, build_maze_dataset])
+def test_an_empty_name_of_a_repository_is_not_taken_for_the_usual_one(
+    builder: ModuleType, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match="is no name"):
+        builder.main(["--source-repo", "", "--output-dir", str(tmp_path / "out")])

@@ -83,6 +83,13 @@ def known_puzzles(opened: OpenedCheckpoint, datasets: Sequence[str] = ()) -> dic
     Raises:
         UserError: a dataset that was named is not there, or has another number of puzzles than the checkpoint.
     """
+    for dataset in datasets:
+        if not (Path(dataset) / IDENTIFIERS_FILE).is_file():
+            raise UserError(
+                f"no dataset at {dataset}",
+                "the dataset that the checkpoint was trained on",
+                "name that one, or leave --data-path out",
+            )
     if opened.row_names is not None:
         return {name: row for row, name in enumerate(opened.row_names)}
     for dataset in datasets or opened.data_paths:

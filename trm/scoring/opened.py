@@ -187,8 +187,8 @@ def open_checkpoint(
             "an empty name of a checkpoint", "a run, a checkpoint, an export or hf://…", "name one of these"
         )
     path = find_checkpoint(located(source) if is_remote(source) else Path(target))
+    weights = read_weights(path, weight_kind)  # first: what holds none needs no configuration
     keys = _configuration(path, config)
-    weights = read_weights(path, weight_kind)
     arch_keys = published_arch(keys["arch"], weights) if "name" in keys["arch"] else keys["arch"]
     try:
         arch = architecture(arch_keys, supervisions)

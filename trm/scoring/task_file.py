@@ -79,8 +79,8 @@ def parse_task(name: str, entry: object, where: str, canvas: int = CANVAS) -> Ta
 def _file_and_name(spec: str) -> tuple[Path, str | None]:
     if Path(spec).exists() or ":" not in spec:
         return Path(spec), None
-    file, _, name = spec.rpartition(":")
-    return Path(file), name
+    splits = [(Path(spec[:at]), spec[at + 1 :]) for at, sign in enumerate(spec) if sign == ":"]
+    return next((split for split in splits if split[0].is_file()), splits[-1])  # a name may have colons, too
 
 
 def _load(file: Path) -> Mapping[str, object]:

@@ -123,8 +123,9 @@ def _train(
             flush=True,
         )
     for path in dict.fromkeys([*config.data_paths, *config.data_paths_test]):
-        if path in config.data_build and not _is_missing(path):
-            check_built_as(path, config.data_build[path])
+        command = _command_for(config, path)
+        if command is not None and not _is_missing(path):
+            check_built_as(path, command)
     guards.beat("opening the data, making the model", within=HOUR)
     trainer = make_trainer(config, arch, supervisions, ranks, guards)
     run = trainer.run_directory
@@ -269,7 +270,31 @@ def check_same_tokens(train: PuzzleMetadata, test: PuzzleMetadata) -> None:
 
 def build_command(config: TrainConfig, paths: Sequence[str]) -> str | None:
     """The command that builds the first missing dataset, where the configuration knows one."""
-    return next((config.data_build[p] for p in paths if p in config.data_build and _is_missing(p)), None)
+    commands = ((p, _command_for(config, p)) for p in paths)
+    return next((command for p, command in commands if command is not None and _is_missing(p)), None)
+
+
+def _command_for(config: TrainConfig, path: str) -> str | None:
+    """What builds the dataset at a path, also where this is spelt `./data/x` or `data/x/`."""
+    command = config.data_build.get(path, config.data_build.get(os.path.normpath(path)))
+    if command is not None:
+        _check_builder(command)
+    return command
+
+
+def _check_builder(command: str) -> None:
+    """UserError unless this is a command line of one of our builders: nothing else is advised or run."""
+    try:
+        shlex.split(command)
+        ours = re.fullmatch(r"python -m data\.build_\w+_dataset( .*)?", command)
+    except ValueError:  # a quote without its end
+        ours = None
+    if ours is None:
+        raise UserError(
+            f"data_build: {shown(repr(command))}",
+            "python -m data.build_<dataset>_dataset …",
+            "correct data_build",
+        )
 
 
 def check_built_as(path: str, command: str) -> None:
@@ -290,10 +315,6 @@ def build_missing_data(config: TrainConfig, ranks: Ranks) -> None:
     """Build the datasets that are missing and that the configuration says how to build; the first rank does it."""
     paths = [*config.data_paths, *config.data_paths_test]
     while (command := ranks.broadcast_object(build_command(config, paths))) is not None:
-        if not re.fullmatch(r"python -m data\.build_\w+_dataset( .*)?", command):
-            raise UserError(
-                f"data_build: {command!r}", "python -m data.build_<dataset>_dataset …", "correct data_build"
-            )
         if ranks.is_first:
             _build(command, config, paths)
         ranks.barrier()

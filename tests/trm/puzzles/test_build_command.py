@@ -37,6 +37,12 @@ def test_a_dataset_of_another_command_is_named_with_the_ways_out(
     assert f"{other} --overwrite" in refused.value.remedy
     assert str(dataset) in refused.value.remedy
     assert not (tmp_path / "run").exists()
+    with pytest.raises(UserError, match="train_size 20, not 800"):  # the same place, spelt otherwise
+        run(Path("sudoku/../sudoku"), *begun[1:], f"+data_build.sudoku='{other}'")
+    for foreign in ("rm -rf x", f'{COMMAND} --output-dir "sudoku'):
+        with pytest.raises(UserError, match="data_build: ") as refused:
+            run(*begun, f"+data_build.sudoku='{foreign}'")
+        assert foreign not in refused.value.remedy
     run(*begun, f"+data_build.sudoku='{COMMAND} --output-dir sudoku'")
 
 

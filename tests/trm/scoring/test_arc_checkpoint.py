@@ -56,6 +56,8 @@ def test_a_checkpoint_of_other_data_than_arc_s_is_refused(opened: OpenedCheckpoi
 def test_puzzles_are_known_by_the_dataset_that_has_as_many(opened: OpenedCheckpoint, tmp_path: Path) -> None:
     dataset, _ = build(tmp_path, max_grid_size=5)
     assert known_puzzles(opened) == {}  # its own dataset is not at hand
+    with pytest.raises(UserError, match="no dataset at missing"):
+        known_puzzles(replace(opened), ["missing"])
     with pytest.raises(UserError, match="9"):
         known_puzzles(opened, [str(dataset)])
     (dataset / "identifiers.json").write_text(json.dumps(read_identifiers(dataset)[:9]))

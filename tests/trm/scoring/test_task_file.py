@@ -44,6 +44,7 @@ def test_one_of_several_tasks_is_chosen_by_its_name(tmp_path: Path) -> None:
     assert f"{spec}:a" in refusal(spec).remedy
     assert "did you mean abcd?" in refusal(f"{written(tmp_path, {'abcd': TASK, 'x': TASK})}:abce").remedy
     assert read_task(written(tmp_path, {"only": TASK})).name == "only"
+    assert read_task(f"{written(tmp_path, {'a:b': TASK, 'b': TASK})}:a:b").name == "a:b"
 
 
 def test_a_name_may_be_given_for_the_public_form_too_if_it_is_its_own(tmp_path: Path) -> None:

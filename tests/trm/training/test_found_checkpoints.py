@@ -45,6 +45,11 @@ def test_a_dataset_or_an_evaluation_is_no_damaged_checkpoint(run: Path, tmp_path
             find_checkpoint(folder)
 
 
+def test_a_file_without_weights_is_called_that_and_asked_for_no_configuration(run: Path) -> None:
+    with pytest.raises(UserError, match=r"no archive of torch\.save"):
+        open_checkpoint(run / "config.yaml", SUPERVISIONS)
+
+
 def test_the_weights_of_an_export_stand_for_its_folder_and_need_its_configuration(run: Path) -> None:
     folder = exported(run, "hub")
     assert find_checkpoint(folder / "model.safetensors") == folder
