@@ -1,11 +1,14 @@
-"""One invented DIS run for all tests that only read it."""
+"""One invented DIS run for tests that only read it, and figures that are not rendered where nobody looks at them."""
 
 from pathlib import Path
 
 import pytest
+from matplotlib.figure import Figure
 
+from analysis import style
 from analysis.reading.run_directory import Run, read_run
 from tests.analysis.synthetic_run import write_run
+from trm.whole_files import mark
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +19,17 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def run(run_folder: Path) -> Run:
     return read_run(run_folder)
+
+
+@pytest.fixture
+def unrendered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`style.save` writes files of the right names with our mark: rendering takes seconds for each figure."""
+
+    def save(fig: Figure, file: Path, flag: str = "") -> list[Path]:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        paths = [file.with_name(f"{file.name}.{suffix}") for suffix in ("png", "pdf")]
+        for path in paths:
+            path.write_text(mark("figure"))
+        return paths
+
+    monkeypatch.setattr(style, "save", save)

@@ -24,6 +24,8 @@ from analysis.reading.run_directory import read_run
 from tests.analysis.synthetic_run import write_run, write_scored
 from trm.errors import UserError
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -53,7 +55,7 @@ def test_a_comparison_lays_two_methods_side_by_side(
     assert re.search(r"outputs right, 2 attempts +15 of 45, 33\.3 % \[21\.4, 47\.9\] %", text)
     assert "Not like for like: the runs have different numbers of training steps." in text
     for suffix in ("png", "pdf"):
-        assert (tmp_path / f"figures/accuracy_against_network_calls.{suffix}").stat().st_size > 5000
+        assert (tmp_path / f"figures/accuracy_against_network_calls.{suffix}").is_file()
 
 
 def methods_of(*folders: Path) -> list[Method]:

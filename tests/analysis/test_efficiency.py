@@ -24,6 +24,8 @@ from trm.errors import UserError
 from trm.model import PuzzleShape, TRMConfig
 from trm.operations import answer_operations, step_cost
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 BATCH, STEPS = 32, 400
 SKILLS = {"dis": 2.4, "trm": 2.9}
 

@@ -9,6 +9,8 @@ import pytest
 from analysis import report
 from tests.analysis.synthetic_run import write_run
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 HOSTILE = "<script>alert(1)</script>![x](http://elsewhere/x.png)"
 
 

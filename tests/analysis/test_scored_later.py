@@ -6,15 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from matplotlib.figure import Figure
 
-from analysis import compare, efficiency, report, strips, style, summary, thinking
+from analysis import compare, efficiency, report, strips, summary, thinking
 from analysis.methods import Method, group
 from analysis.page import __main__ as page
 from analysis.reading.run_directory import read_run
 from tests.runs import REPOSITORY
 from trm.errors import UserError
-from trm.whole_files import mark
 
 RUNS = REPOSITORY / "tests/fixtures/runs"
 DIS, TRM = "sudoku4_dis_0", "sudoku4_trm_compact_1"
@@ -57,21 +55,11 @@ COMMANDS: dict[str, tuple[Callable[[list[str]], None], list[str], str]] = {
 }
 
 
-def touched(fig: Figure, file: Path, flag: str = "") -> list[Path]:
-    """In place of `style.save`, which takes most of the time that a figure takes."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    made = file.with_suffix(".png")
-    made.write_text(mark("figure"))
-    return [made]
-
-
 @pytest.mark.parametrize(
     "name", [pytest.param(n, marks=pytest.mark.long) if n == "thinking" else n for n in COMMANDS]
 )
-def test_every_command_draws_it(
-    name: str, runs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(style, "save", touched)
+@pytest.mark.usefixtures("unrendered")
+def test_every_command_draws_it(name: str, runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main, words, made = COMMANDS[name]
     main([word.format(runs=runs) for word in words])
     assert (runs / made).is_file()

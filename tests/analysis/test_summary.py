@@ -10,6 +10,8 @@ from analysis.reading.run_directory import read_run
 from tests.analysis.synthetic_run import write_run
 from trm.evaluation.table import counted, duration, table
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 
 def test_the_summary_prints_the_scores_beside_copying_and_writes_both_figures(
     run_folder: Path, capsys: pytest.CaptureFixture[str]
@@ -33,7 +35,7 @@ def test_the_summary_prints_the_scores_beside_copying_and_writes_both_figures(
     assert {path.name for path in written} == {
         f"{name}.{suffix}" for name in ("learning_curves", "arc_strips") for suffix in ("png", "pdf")
     }
-    assert all(path.parent == run_folder / "figures" and path.stat().st_size > 5000 for path in written)
+    assert all(path.parent == run_folder / "figures" and path.is_file() for path in written)
 
 
 def test_a_run_that_is_not_arc_has_no_arc_lines_and_no_strips(

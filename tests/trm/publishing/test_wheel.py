@@ -111,6 +111,7 @@ def test_each_of_its_commands_runs(installed: Path, tmp_path: Path) -> None:
         assert name.rpartition(".")[2] in said, name
 
 
+@pytest.mark.long
 def test_it_builds_trains_scores_exports_and_reports(installed: Path, tmp_path: Path) -> None:
     (tmp_path / "evaluate.py").write_text("raise SystemExit('a file of the user')")
     (tmp_path / "data").mkdir()
