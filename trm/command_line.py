@@ -1,6 +1,7 @@
 """Command lines: both spellings of a flag, nearest names, errors without a traceback."""
 
 import argparse
+import ast
 import difflib
 import os
 import re
@@ -15,7 +16,7 @@ from trm.puzzles.build_command import BuildCommand
 from trm.ranges import LARGEST_SEED, Range
 from trm.system_refusals import refusal
 from trm.terminal import lost_output, settle_streams
-from trm.untrusted import shown
+from trm.untrusted import read_regular, shown
 
 EXIT_USER_ERROR = 2
 EXIT_SYSTEM_REFUSED = 74  # EX_IOERR of sysexits.h: another attempt may fare better
@@ -24,6 +25,7 @@ OUR_FAULT = (
     "error: this is a fault of the program, not of what you gave it\n"
     "  to do:   report it as an issue of this repository, with the command and the lines below"
 )
+_OUT_OF = re.compile(r"; allowed is | \(choose from ")  # between what was given and what is allowed
 
 
 class CommandLine(argparse.ArgumentParser):
@@ -32,10 +34,11 @@ class CommandLine(argparse.ArgumentParser):
     def __init__(self, program: str, description: str | None, example: str | None = None) -> None:
         """Without an example, a description's part behind its first paragraph is one.
 
-        description: None, as a docstring is under `python -OO`, leaves both out.
+        description: None, as a docstring is under `python -OO`, stands for that in the program's file.
         """
+        description = _docstring() if description is None else description
         if example is None:
-            description, _, example = (description or "").partition("\n\n")
+            description, _, example = description.partition("\n\n")
         super().__init__(
             prog=program,
             description=description,
@@ -90,7 +93,10 @@ class CommandLine(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Called by argparse for anything it cannot use."""
-        raise UserError(shown(message), "the flags of --help", f"run {self.prog} --help")
+        given, allowed = (
+            _OUT_OF.split(message, 1) if _OUT_OF.search(message) else (message, "the flags of --help")
+        )
+        raise UserError(shown(given), shown(allowed.removesuffix(")")), f"correct it; see {self.prog} --help")
 
     def _refuse_key(self, argument: str) -> None:
         """UserError for `checkpoint=step_3`, as the training commands take it, in place of `--checkpoint step_3`."""
@@ -114,6 +120,12 @@ class CommandLine(argparse.ArgumentParser):
             allowed=" ".join(known),
             remedy=f"did you mean {near[0]}?" if near else f"run {self.prog} --help",
         )
+
+
+def _docstring() -> str:
+    """That of the program that runs, which `python -OO` left out when it compiled it."""
+    file = getattr(sys.modules["__main__"], "__file__", None)
+    return (ast.get_docstring(ast.parse(read_regular(Path(file)))) or "") if file else ""
 
 
 def _dashed(argument: str) -> str:
@@ -148,7 +160,7 @@ class Number:
         if value is None:
             raise argparse.ArgumentTypeError(f"{shown(text, 40)!r} is no {noun}; allowed is {allowed}")
         if value not in self.range:
-            raise argparse.ArgumentTypeError(f"{shown(text, 40)} is out of range: {allowed}")
+            raise argparse.ArgumentTypeError(f"{shown(text, 40)} is out of range; allowed is {allowed}")
         return value
 
     def _read(self, text: str) -> float | int | None:
@@ -255,6 +267,9 @@ def run_command(
         main()
     except UserError as error:
         _complain(str(error), error.given)
+    except SystemExit as end:  # --help
+        if end.code:
+            raise
     except KeyboardInterrupt:
         print(interrupted, file=sys.stderr, flush=True)
         sys.exit(EXIT_INTERRUPTED)

@@ -95,12 +95,17 @@ class Attention(nn.Module):
         return self.o_proj(mixed.flatten(-2))
 
 
+def inner_width(width: int, expansion: float) -> int:
+    """Of a SwiGLU: expansion · width · 2/3, rounded up to a multiple of 256, of which it is one at least."""
+    return max(1, -(-round(expansion * width * 2 / 3) // 256)) * 256
+
+
 class SwiGLU(nn.Module):
-    """silu(x G) · (x U) D; inner width = expansion · width · 2/3, rounded up to a multiple of 256."""
+    """silu(x G) · (x U) D, with the inner width of `inner_width`."""
 
     def __init__(self, width: int, expansion: float) -> None:
         super().__init__()
-        inner = -(-round(expansion * width * 2 / 3) // 256) * 256
+        inner = inner_width(width, expansion)
         self.gate_up_proj = CastLinear(width, 2 * inner)
         self.down_proj = CastLinear(inner, width)
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from trm.act import ACTConfig
+from trm.layers import inner_width
 from trm.model import PuzzleShape, TRMConfig
 
 UPDATE_WORDS = 7  # of float32 for each weight
@@ -154,11 +155,6 @@ def products(network: TRMConfig, shape: PuzzleShape) -> Iterator[Product]:
 def _swiglu(rows: int, width: int, expansion: float) -> tuple[Product, Product]:
     inner = inner_width(width, expansion)
     return Product(rows, width, 2 * inner), Product(rows, inner, width)
-
-
-def inner_width(width: int, expansion: float) -> int:
-    """I of a SwiGLU, as in `trm.layers`: 2/3 of expansion · width, rounded up to a multiple of 256."""
-    return -(-round(expansion * width * 2 / 3) // 256) * 256
 
 
 def trained_weights(network: TRMConfig, shape: PuzzleShape, settings: Settings, step_rows: int = 0) -> int:

@@ -172,7 +172,7 @@ def test_longer_questions_are_not_asked(tmp_path: Path) -> None:
         (["--families", "clock", "--max-question-length", "30", "--train-size", "9"], "short enough"),
         (["--families", "calendar", "--max-answer-length", "2", "--train-size", "9"], "short enough"),
         (["--advanced", "--ultra-complex"], "not allowed with"),
-        (["--train-size", "0"], "0 is out of range: an integer, at least 1"),
+        (["--train-size", "0"], "0 is out of range\n  allowed: an integer, at least 1"),
     ],
 )
 def test_what_cannot_be_built_is_refused(flags: list[str], message: str, tmp_path: Path) -> None:

@@ -169,7 +169,7 @@ def test_a_4x4_puzzle_has_no_more_images_than_there_are(tmp_path: Path) -> None:
         (("--size", 4, "--givens", 4, "--train-size", 12, "--test-size", 2), "up to 13 in both splits"),
         (("--size", 4, "--max-givens", 15, "--train-size", 4700), "up to 4,708 in both splits"),
         (("--size", 5), "invalid choice: 5"),
-        (("--train-size", 0), "0 is out of range: an integer, at least 1"),
+        (("--train-size", 0), "0 is out of range\n  allowed: an integer, at least 1"),
     ],
 )
 def test_what_does_not_exist_is_refused(flags: tuple[object, ...], message: str, tmp_path: Path) -> None:

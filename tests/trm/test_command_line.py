@@ -1,6 +1,9 @@
 """Command lines: what an integer is, and what an interrupt is answered with."""
 
 import argparse
+import re
+import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -33,8 +36,8 @@ def test_a_key_in_place_of_a_flag_names_the_flag(tmp_path: Path, monkeypatch: py
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("0", "0 is out of range: an integer in 1..30"),
-        ("31", "31 is out of range: an integer in 1..30"),
+        ("0", "0 is out of range; allowed is an integer in 1..30"),
+        ("31", "31 is out of range; allowed is an integer in 1..30"),
         ("-4", "-4 is out of range"),
         ("9" * 5000, f"'{'9' * 40}…' is no integer"),
         *((text, f"{text!r} is no integer") for text in ("x", "1.5", "", "--3", "3-", " 3", "\u0663", "1e3")),
@@ -101,5 +104,23 @@ def test_a_key_of_the_training_commands_in_place_of_a_flag_is_named(tmp_path: Pa
     assert line.parse(["name=x"]).target == "name=x"
 
 
-def test_a_description_of_an_optimised_python_is_empty() -> None:
-    assert "usage" in CommandLine("x.py", None).format_help()
+def test_the_help_of_an_optimised_python_is_that_of_any_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = types.ModuleType("__main__")
+    program.__file__ = str(tmp_path / "x.py")
+    (tmp_path / "x.py").write_text('"""Does it.\\n\\nx.py a"""', encoding="utf-8")
+    monkeypatch.setitem(sys.modules, "__main__", program)
+    assert CommandLine("x.py", None).format_help() == CommandLine("x.py", "Does it.\n\nx.py a").format_help()
+
+
+def test_what_is_allowed_for_a_flag_is_told_as_such() -> None:
+    line = CommandLine("x.py", "Does it.")
+    line.add_argument("--size", type=integer(1, 9))
+    line.add_argument("--form", choices=("hub", "kaggle"))
+    for words, allowed in ((("--size", "10"), "an integer in 1..9"), (("--form", "x"), "hub.*kaggle'?$")):
+        with pytest.raises(UserError) as refused:
+            line.parse(words)
+        assert re.search(allowed, refused.value.allowed)
+        assert words[0] in refused.value.given
+        assert "choose" not in refused.value.given

@@ -156,6 +156,11 @@ def test_an_impossible_network_is_refused(changes: dict[str, Any]) -> None:
     assert caught.value.remedy
 
 
+def test_a_network_of_the_least_expansion_has_a_width() -> None:
+    model = TinyRecursiveModel(network(expansion=1e-6), SHAPE)
+    assert {p.shape.numel() > 0 for p in model.parameters()} == {True}
+
+
 def test_bfloat16_keeps_weights_in_float32_and_activations_in_bfloat16() -> None:
     supervision = ACTSupervision(TinyRecursiveModel(network(forward_dtype="bfloat16"), SHAPE), ACTConfig())
     output = supervision.step(supervision.initial_carry(batch()), batch(), draws())

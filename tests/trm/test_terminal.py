@@ -18,6 +18,7 @@ def main():
         print('a → b ± 3 · é … ★ \\udcff', flush=True)
         print('zu Ende', file=sys.stderr, flush=True)
     open('done', 'w', encoding='utf-8').close()
+    sys.exit()  # as --help does
 
 run_command(main)
 """

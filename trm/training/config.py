@@ -217,9 +217,8 @@ def check_key(key: str, known: Iterable[str]) -> None:
         raise UserError(f"key {key!r}", f"its new name, {RETIRED[key]!r}", f"say {RETIRED[key]}=…")
     if key in known or key.startswith("data_build."):
         return
-    leaf, last = {k.rsplit(".", 1)[-1]: k for k in known}, key.rsplit(".", 1)[-1]
-    near = [leaf[last]] if last in leaf else difflib.get_close_matches(key, known, 1, 0.6)
-    near = near or [leaf[m] for m in difflib.get_close_matches(last, leaf, 1, 0.6)]
+    leaf = {k.rsplit(".", 1)[-1]: k for k in known}  # a prefix that both have, such as arch., likens nothing
+    near = [leaf[match] for match in difflib.get_close_matches(key.rsplit(".", 1)[-1], leaf, 1, 0.6)]
     raise UserError(
         f"unknown key {shown(key)!r}",
         "the keys of configs/ (`--cfg job` prints them)",
@@ -243,6 +242,12 @@ def train_config(
     if keys_given is not None and "eval_interval" not in keys_given:
         values |= _dividing_interval(values.get("epochs"), values.get("eval_interval"))
     made = typed(TrainConfig, values)
+    if keys_given is not None and "ema_rate" in keys_given and not made.ema:
+        raise UserError(
+            f"ema_rate={made.ema_rate} without ema=True would have no effect",
+            "ema_rate with ema=True",
+            "add ema=True, or leave ema_rate out",
+        )
     made.arch = architecture(made.arch, supervisions).as_dict()
     return made
 
@@ -255,8 +260,13 @@ def architecture(arch: Mapping[str, Any], supervisions: Supervisions) -> Archite
     settings_class = supervisions[name].config_class
     network_keys = {f.name for f in fields(TRMConfig)}
     allowed = network_keys | {f.name for f in fields(settings_class)}
-    for key in values:
-        check_key(f"arch.{key}", {f"arch.{k}" for k in allowed} | {"arch.supervision"})
+    for key in (key for key in values if key not in allowed):
+        check_key(f"arch.{key}", known_keys(supervisions))
+        raise UserError(
+            f"arch.{key} with arch.supervision={name}",
+            f"keys of the network and of {name}: {', '.join(sorted(allowed))}",
+            f"leave arch.{key} out, or choose an arch that has it (arch=trm, arch=dis)",
+        )
     network = typed(TRMConfig, {k: v for k, v in values.items() if k in network_keys}, "arch.")
     rest = {k: v for k, v in values.items() if k not in network_keys}
     return Architecture(name, network, typed(settings_class, rest, "arch."))

@@ -78,7 +78,9 @@ def _converted(one: Field[Any], value: Any, key: str) -> Any:
     except (ValueError, OverflowError) as error:
         allowed = str(one.metadata.get("range") or NAMES[kind])
         null = ", or null for none" if type(None) in kinds else ""
-        raise UserError(f"{key}={shown(repr(value))}", f"{allowed}{null}", f"correct {key}") from error
+        whole = kind is int and isinstance(value, float) and value.is_integer()  # 1e3
+        remedy = f"write {key}={int(value)}" if whole else f"correct {key}"
+        raise UserError(f"{key}={shown(repr(value))}", f"{allowed}{null}", remedy) from error
 
 
 def _of_kind(kind: Any, value: Any) -> Any:

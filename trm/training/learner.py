@@ -137,21 +137,25 @@ class Learner:
         Every rank takes part; of a shared-out puzzle table only the first one gets the whole.
 
         Raises:
-            NonFiniteError: a weight is not finite, so that no checkpoint ever holds one.
+            NonFiniteError: one of them is not finite, so that no checkpoint ever holds such a number.
         """
         model = self.model.state_dict()
-        wrong = [bool(~tensor.isfinite().all()) for tensor in model.values()]
-        if float(self.ranks.sum_(torch.tensor([float(any(wrong))], device=self.ranks.device))[0]):
-            raise non_finite(f"a weight after step {self.steps_done}")
-        if self.model.puzzle_emb is not None:
-            model[PUZZLE_TABLE] = self.model.puzzle_emb.whole()
         carry = self.carry.tensors() if self.carry is not None else {}
-        return {
+        parts = {
             "model": model,
             "ema": self.flat.split(self.ema.average) if self.ema and self.flat else {},
             "optimizer": dict(self._moments()),
-            "carry": {name: self.ranks.gather_rows(tensor) for name, tensor in carry.items()},
+            "carry": dict(carry),
         }
+        wrong = [
+            f"{part} {name}" for part, held in parts.items() for name, t in held.items() if not _finite(t)
+        ]
+        if float(self.ranks.sum_(torch.tensor([float(bool(wrong))], device=self.ranks.device))[0]):
+            raise non_finite(f"{wrong[0] if wrong else 'a number'} after step {self.steps_done}")
+        if self.model.puzzle_emb is not None:
+            model[PUZZLE_TABLE] = self.model.puzzle_emb.whole()
+        parts["carry"] = {name: self.ranks.gather_rows(tensor) for name, tensor in carry.items()}
+        return parts
 
     def restore(self, steps_done: int, parts: Mapping[str, Mapping[str, Tensor]]) -> None:
         """Go back to where `tensors` was called, on any number of ranks."""
@@ -296,6 +300,10 @@ class Learner:
         mine = {name: t[first : first + slots].to(self.ranks.device) for name, t in tensors.items()}
         rows = Batch(mine["inputs"], mine["labels"], mine["puzzle_identifiers"])
         self.carry = self.supervision.initial_carry(rows).with_tensors(mine)
+
+
+def _finite(tensor: Tensor) -> bool:
+    return bool(tensor.isfinite().all())
 
 
 def check_parts(config: TrainConfig, ranks: Ranks) -> None:

@@ -114,8 +114,31 @@ def test_a_preset_that_does_not_exist_names_the_nearest(word: str, nearest: str)
     assert f"did you mean {nearest}?" in refused("cfg_pretrain", word)
 
 
-def test_a_key_of_the_other_method_is_refused() -> None:
-    assert "arch.target_kernel" in refused("cfg_pretrain", "arch=trm", "arch.target_kernel=mask")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("arch=trm", "arch.target_kernel=mask"),
+        ("arch=trm", "arch.supervision=dis"),
+        ("arch=dis", "arch.no_ACT_continue=True"),
+    ],
+)
+def test_a_key_of_the_other_method_is_refused_by_name_and_likened_to_no_other(words: tuple[str, str]) -> None:
+    text = refused("cfg_pretrain", *words)
+    assert "with arch.supervision=" in text
+    assert "did you mean" not in text
+    assert "arch=dis" in text
+
+
+def test_a_key_like_no_other_is_likened_to_none() -> None:
+    assert "did you mean" not in refused("cfg_pretrain", "arch.zzz=3")
+
+
+def test_a_rate_of_an_average_that_is_not_kept_is_refused() -> None:
+    values: Any = {"data_paths": ["a"], "epochs": 1, "ema_rate": 0.9, "arch": composed("cfg_pretrain").arch}
+    with pytest.raises(UserError, match=r"ema_rate=.* without ema=True"):
+        train_config(values, SUPERVISIONS, {"ema_rate"})
+    train_config(values, SUPERVISIONS, set())
+    train_config(values | {"ema": True}, SUPERVISIONS, {"ema_rate"})
 
 
 @pytest.mark.parametrize(
@@ -152,7 +175,7 @@ def test_a_path_reads_the_home_folder_and_is_never_empty(key: str, monkeypatch: 
     ("word", "says"),
     [
         ("epochs=1.5", "epochs=1.5"),
-        ("seed=1e3", "seed=1000.0"),
+        ("seed=1e3", "write seed=1000"),
         ("seed=99999999999999999999999", "at most 9,223,372,036,854,775,807"),
         ("epochs=True", "a whole number"),
         ("ema=2", "True or False"),

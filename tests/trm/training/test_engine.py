@@ -133,6 +133,19 @@ def test_a_step_that_is_not_finite_is_left_out_and_counted(make) -> None:  # typ
     assert not torch.equal(weights, trained.flat.vector.detach())
 
 
+def test_no_part_of_a_checkpoint_holds_a_number_that_is_not_finite() -> None:
+    trained = learner(dis(), ema=True)
+    trained.step(batch(8))
+    parts = trained.tensors()
+    for part in ("model", "ema", "optimizer", "carry"):
+        name, value = next((n, t) for n, t in parts[part].items() if t.is_floating_point() and t.ndim)
+        kept = value.clone()
+        trained.restore(1, parts | {part: parts[part] | {name: torch.full_like(value, torch.inf)}})
+        with pytest.raises(NonFiniteError, match=f"{part} {name} after step 1 is not finite"):
+            trained.tensors()
+        trained.restore(1, parts | {part: parts[part] | {name: kept}})
+
+
 def test_a_step_that_is_not_finite_names_step_rank_puzzles_and_the_last_record() -> None:
     trained = learner(dis())
     trained.step(batch(8))
