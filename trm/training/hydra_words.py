@@ -38,6 +38,13 @@ def split_words(words: Sequence[str], configs: Path) -> tuple[list[str], list[st
         if re.match("--[a-z]", word) and flag not in parser._option_string_actions:
             raise _unknown_flag(flag, parser)
     given = parser.parse_intermixed_args(list(words))
+    if given.shell_completion or given.experimental_rerun:
+        raise _unknown_flag(
+            "--shell-completion" if given.shell_completion else "--experimental-rerun", parser
+        )
+    if (given.resolve or given.package) and not (given.cfg or given.help):
+        flag = "--resolve" if given.resolve else "--package"
+        raise UserError(f"{flag} without --cfg", "--cfg job with it", f"add --cfg job, or leave {flag} out")
     overrides = list(given.overrides)
     flags = list(words)
     for word in overrides:
@@ -118,12 +125,15 @@ def quoted(key: str, value: str) -> str:
     if text.startswith("["):
         parts = [_in_quotes(part) for part in text.strip("[]").split(",")]
         return _for_shell(f"{key}=[{','.join(parts)}]")
+    if re.fullmatch(r"[\w./+-]+", text, re.ASCII):  # a number in quotes would be a text
+        return f"{key}={text}"
     return _for_shell(f"{key}={_in_quotes(text)}")
 
 
 def syntax_error(word: str, known: Collection[str]) -> UserError:
     """What is wrong with an override that cannot be read, and how to write it."""
     key, equals, value = word.lstrip("+~").partition("=")
+    key = key.strip()
     if not key:
         return UserError(
             f"{shown(word)!r} has no key", "key=value", "name the key: `--cfg job` prints them all"
@@ -169,7 +179,9 @@ def _unknown_flag(flag: str, parser: argparse.ArgumentParser) -> UserError:
 
 
 def _flags(parser: argparse.ArgumentParser) -> list[str]:
-    return [name for name in parser._option_string_actions if name.startswith("--")]
+    unusable = ("--shell-completion", "--experimental-rerun")  # here: they need Hydra's own folders and words
+    names = parser._option_string_actions
+    return [name for name in names if name.startswith("--") and name not in unusable]
 
 
 @cache

@@ -11,6 +11,7 @@ from hydra.core.override_parser.types import Override
 from omegaconf import OmegaConf
 
 from trm.command_line import run_command
+from trm.errors import UserError
 from trm.model import TRMConfig
 from trm.project_root import PROJECT_ROOT
 from trm.training.config import Supervisions, TrainConfig, check_key, known_keys
@@ -26,6 +27,7 @@ from trm.training.hydra_words import (
 )
 from trm.training.run_directory import import_path
 from trm.training.sweep import check_launcher
+from trm.untrusted import shown
 
 CONFIGS = PROJECT_ROOT / "configs"
 GROUPS = ("arch", "experiment")
@@ -57,7 +59,7 @@ def run_hydra(entry: Callable[[], None], supervisions: Supervisions) -> None:
         os.environ.setdefault(
             "HYDRA_FULL_ERROR", "1"
         )  # Hydra lets errors through in place of printing them itself
-        sys.argv[1:] = [*flags, *overrides, *QUIET]
+        sys.argv[1:] = [*overrides, *QUIET, *flags]  # --info would take the word behind it
         with told_in_three_parts():
             entry()
 
@@ -124,12 +126,19 @@ def _normalise_one(argument: str, known: set[str], folders: Collection[Path]) ->
     if match is None or (match["value"] is None and match["sign"] != "~"):
         raise syntax_error(argument, known)
     key, value = match["key"], match["value"] or ""
+    if match["sign"] == "~" and not key.startswith(("hydra", "data_build")):
+        check_key(key, known | set(GROUPS))
+        raise UserError(
+            f"{shown(argument)} takes {key} away", "a value for every key", f"set it: {key}=…, or leave it"
+        )
     if value.startswith("~/"):  # which Hydra's grammar has no place for
         argument, value = argument.replace("=~/", '="~/', 1) + '"', f'"{value}"'
     if key == "hydra/launcher":
         check_launcher(value)
     if key in GROUPS:
         for choice in value.split(","):  # several in a sweep
+            if (key, choice) == ("experiment", "null"):
+                continue
             check_name(f"{key}=", choice, [folder / key for folder in folders])
         return f"{key}={value}"
     if not key.startswith(("hydra.", "hydra/")):

@@ -47,6 +47,11 @@ def refused(word: str) -> UserError:
         ("run_name=a,b", "a text with a comma: 'run_name=\"a,b\"'"),
         ("arch=trm,dis", "-m starts a run for each"),
         ("~nope", "see `--help`"),
+        ("~optimizer", "set it: optimizer=…"),
+        ("~arch", "set it: arch=…"),
+        ("lr = 3", "type lr=3"),
+        ("LR=3", "did you mean 'lr'?"),
+        ("+++lr=1", "type lr=1"),
         ("arch.lr=1", "did you mean 'lr'?"),
         ("arch=nope", "choose one of these"),
         ("experiment=typo", "choose one of these"),
@@ -68,6 +73,13 @@ def test_an_experiment_near_no_name_lists_them_all() -> None:
     assert names == sorted(file.stem for file in (CONFIGS / "experiment").glob("*.yaml"))
 
 
+def test_no_experiment_may_be_asked_for() -> None:
+    assert normalise(["experiment=null", "~data_build.x"], SUPERVISIONS) == [
+        "experiment=null",
+        "~data_build.x",
+    ]
+
+
 def test_a_name_that_looks_like_a_number_stays_a_name_and_a_home_folder_is_read() -> None:
     words = normalise(["run_name=1e3", "checkpoint_path=~/runs/a", "lr=1e-3"], SUPERVISIONS)
     assert words == ['++run_name="1e3"', '++checkpoint_path="~/runs/a"', "++lr=1e-3"]
@@ -84,6 +96,10 @@ def test_a_name_that_looks_like_a_number_stays_a_name_and_a_home_folder_is_read(
         (["--mutirun"], "did you mean --multirun?"),
         (["--cfg", "nope"], "invalid choice"),
         (["-x"], "unrecognized arguments"),
+        (["--resolve"], "--resolve without --cfg"),
+        (["--package", "arch"], "--package without --cfg"),
+        (["--shell-completion"], "--shell-completion is no flag"),
+        (["--experimental-rerun", "x"], "--experimental-rerun is no flag"),
     ],
 )
 def test_a_flag_that_is_none_or_leads_nowhere_is_refused(words: list[str], says: str) -> None:

@@ -11,7 +11,7 @@ from train_arc_tiny_corrupt import SUPERVISIONS
 from trm.errors import UserError
 from trm.model import PuzzleShape, TinyRecursiveModel
 from trm.training.config import architecture
-from trm.training.weights import load_into, published_arch, read_published
+from trm.training.weights import find_checkpoint, load_into, published_arch, read_published
 
 
 @pytest.mark.parametrize(
@@ -46,6 +46,12 @@ def test_weights_inside_a_trainer_s_dictionary_are_taken_out_of_it(wrapper: str,
     torch.save({"module.a": torch.zeros(1), "a": torch.zeros(1)}, tmp_path / "twice")
     with pytest.raises(UserError, match="two tensors of one name"):
         read_published(tmp_path / "twice")
+
+
+def test_a_dataset_in_place_of_a_checkpoint_is_not_called_a_damaged_one(dataset: Path) -> None:
+    assert (dataset / "manifest.json").is_file()
+    with pytest.raises(UserError, match="no checkpoint at"):
+        find_checkpoint(dataset)
 
 
 def test_another_number_of_puzzles_starts_all_of_them_at_the_mean() -> None:
