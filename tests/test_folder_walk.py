@@ -107,6 +107,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (work / name).write_text("years of work")
     (work / "config.yaml").write_text("a: b: c")
     (root / "link").symlink_to(work)
+    (root / "dangling").symlink_to("gone")
     for suffix in (".html", ".gif", ".png", ".pdf", ".json"):
         (work / f"mine{suffix}").write_text('{"mine": 1}')
         (root / f"link{suffix}").symlink_to(work / f"mine{suffix}")
@@ -151,7 +152,12 @@ def test_a_folder_that_is_not_the_command_s_own_is_never_touched(
     refused(FOLDERS[command], runs / place, runs)
 
 
-@pytest.mark.parametrize("place", [".", "", "/", "..", "work/thesis.tex/new", "x" * 300, "work/../work"])
+NO_PLACES = (
+    ".", "", "/", "..", "work/thesis.tex/new", "x" * 300, "work/../work", "new/../work", "dangling", "dangling/new",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("place", NO_PLACES)
 @pytest.mark.parametrize("command", sorted(FOLDERS))
 def test_the_working_directory_and_what_is_no_place_are_refused(
     command: str, place: str, runs: Path, monkeypatch: pytest.MonkeyPatch
@@ -160,7 +166,7 @@ def test_the_working_directory_and_what_is_no_place_are_refused(
     refused(FOLDERS[command], Path(place), runs)
 
 
-@pytest.mark.parametrize("place", ["work/mine", "link", "folder", "work/thesis.tex/new"])
+@pytest.mark.parametrize("place", ["work/mine", "link", "folder", "work/thesis.tex/new", "dangling/new"])
 @pytest.mark.parametrize("command", sorted(FILES))
 def test_a_file_that_the_command_did_not_write_is_never_touched(
     command: str, place: str, runs: Path, monkeypatch: pytest.MonkeyPatch

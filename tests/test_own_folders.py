@@ -19,7 +19,7 @@ from tests.test_folder_walk import digest
 from tests.trm.scoring.checkpoints_of import write_run as write_scored_run
 from tests.trm.training.states import save
 from trm.errors import UserError
-from trm.folders import Kind, new_folder
+from trm.folders import PARTIAL, Kind, new_folder
 from trm.publishing.exporting import FORMS, ExportRequest, export
 from trm.scoring.pooling import pool
 from trm.scoring.request import ScoringRequest
@@ -79,6 +79,26 @@ def test_a_kill_between_the_two_renames_loses_nothing(
         assert (tmp_path / "out/notes.txt").read_text() == "note old"
     write_notes(tmp_path / "out", "new", overwrite=True)
     assert (tmp_path / "out/notes.txt").read_text() == "note new"
+
+
+def test_a_kill_while_the_old_one_is_deleted_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_notes(tmp_path / "out", "old")
+
+    def killed(folder: Path, **_: object) -> None:
+        if PARTIAL not in folder.name:
+            (folder / "notes.txt").unlink()
+            (folder / "notes.txt").touch()  # no longer what says of itself that it is ours
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("shutil.rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            write_notes(tmp_path / "out", "new", overwrite=True)
+    assert len(list(tmp_path.iterdir())) == 2
+    write_notes(tmp_path / "out", "newer", overwrite=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 def test_a_folder_beside_that_only_sounds_like_a_leftover_stays(tmp_path: Path) -> None:
@@ -308,8 +328,7 @@ def test_a_run_begins_where_one_ended_before_it_began(left: list[str], tmp_path:
     check_run_place(run)
     check_run_place(tmp_path / "new")
     (tmp_path / "elsewhere").symlink_to(run)
-    if left:
-        check_run_place(tmp_path / "elsewhere")
+    check_run_place(tmp_path / "elsewhere")
 
 
 LOCKS: dict[str, Callable[[Path], object]] = {

@@ -162,12 +162,16 @@ def is_empty(folder: Path) -> bool:
 
 def foreign(folder: Path, kind: Kind) -> str | None:
     """The name of something in a folder that makes it none of this kind; None where it is one, or empty."""
-    names = []
-    for name in _names(folder):
-        if re.fullmatch(kind.names, name) is None or not _is_plain(folder / name):
-            return name
-        names.append(name)
-    return names[0] if names and not kind.is_one(folder) else None
+    name = _stray(folder, kind)
+    if name is None and not is_empty(folder) and not kind.is_one(folder):
+        return next(_names(folder))
+    return name
+
+
+def _stray(folder: Path, kind: Kind) -> str | None:
+    """The name of something in a folder that no folder of this kind holds."""
+    names = _names(folder)
+    return next((n for n in names if not re.fullmatch(kind.names, n) or not _is_plain(folder / n)), None)
 
 
 def _is_plain(path: Path) -> bool:
@@ -226,7 +230,8 @@ def remove_tree(folder: Path) -> None:
 def tidy(output: Path, kind: Kind, alone: bool = False) -> None:
     """Put right what processes of this host that no longer run have left beside `output`, and nothing else."""
     for path in _leftovers(output, OLD, alone):
-        if foreign(path, kind) is None:
+        half_deleted = os.path.lexists(output) and _stray(path, kind) is None
+        if half_deleted or foreign(path, kind) is None:
             put_back(path, output)
     for path in _leftovers(output, PARTIAL, alone):
         shutil.rmtree(path, ignore_errors=True)

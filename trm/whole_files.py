@@ -130,11 +130,14 @@ def is_there(path: Path, flag: str) -> bool:
     """Whether anything, a link too, is in this place.
 
     Raises:
-        UserError: no such place can be: a name that is too long, a file in the place of a folder above it.
+        UserError: no such place can be: a name that is too long, a file in the place of a folder above it; or it leads
+            to something that is there through a folder that is not, which would be made first.
     """
     try:
         os.lstat(path)
     except FileNotFoundError:
+        if os.path.lexists(os.path.realpath(path)):
+            raise _no_place(path, flag, "`..` behind a folder that is not there") from None
         return False
     except (OSError, ValueError) as error:
         raise _no_place(path, flag, getattr(error, "strerror", None) or str(error)) from error
@@ -143,7 +146,9 @@ def is_there(path: Path, flag: str) -> bool:
 
 def check_parent(path: Path, flag: str) -> None:
     """UserError where something new cannot be written in the nearest folder above `path` that is there."""
-    parent = next(folder for folder in path.absolute().parents if folder.exists())
+    parent = next(folder for folder in path.absolute().parents if os.path.lexists(folder))
+    if not parent.exists():
+        raise _no_place(path, flag, f"{shown(parent)} is a link to something that is not there")
     try:
         os.rmdir(tempfile.mkdtemp(dir=parent))
     except OSError as error:
