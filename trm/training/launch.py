@@ -189,7 +189,7 @@ def make_trainer(
 
 def votes_on(test: EvaluationData) -> bool:
     """Whether ARC's votes concern this data: not where every dataset brings another scorer, or has one puzzle only."""
-    others = all(one.about is not None and one.about.scorer is not None for one in test.sets)
+    others = all(one.about is not None and bool(one.about.scorer) for one in test.sets)
     return bool(test.test_puzzles) or not (others or test.metadata.num_puzzle_identifiers <= 1)
 
 

@@ -23,6 +23,7 @@ def data(scorers: list[str | None], identifiers: int, tasks: Any = ()) -> Any:
 def test_arc_s_votes_are_taken_where_they_concern_the_data() -> None:
     assert votes_on(data([None], 9, {"a": {}}))
     assert votes_on(data([None], 9)), "an ARC dataset without its test puzzles is told as an error"
+    assert votes_on(data([""], 9)), "our ARC builder names no scorer"
     assert not votes_on(data(["sudoku"], 1))
     assert not votes_on(data(["queens", "maze"], 40))
     assert not votes_on(data([None], 1))
