@@ -137,7 +137,6 @@ def _draw_times(axes: Axes, found: Ablation) -> None:
         panels.error_bar(axes, result.method, fmean(times), shares)
     axes.margins(x=0.15)
     panels.logarithmic(axes, lambda value: f"{value:g} ms")
-    axes.set_ylim(top=1.06 * max(seed.accuracy for result in found.results for seed in result.seeds))
     style.from_zero(axes)
     style.shares_as_percent(axes)
 

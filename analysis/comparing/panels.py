@@ -188,12 +188,16 @@ def error_bar(axes: Axes, method: Method, place: float, values: Sequence[float],
     found = over_seeds(values)
     if found.low is None or found.high is None:
         return
-    below, above = found.mean - max(0.0, found.low), min(1.0, found.high) - found.mean
-    axes.errorbar(
+    low, high = max(0.0, found.low), min(1.0, found.high)
+    below, above = found.mean - low, high - found.mean
+    bar = axes.errorbar(
         [place], [found.mean], [[max(below, 0.0)], [max(above, 0.0)]],
         color=method.colour, capsize=2.5, linewidth=1.1, marker=None, zorder=3,
         transform=axes.transData + ScaledTranslation(shift * DODGE / 72, 0, axes.figure.dpi_scale_trans),
     )  # fmt: skip
+    for part in bar.get_children():
+        part.set_clip_on(False)  # moved aside, it may stand beyond the axes' end
+    axes.update_datalim([(place, low), (place, high)])
 
 
 def logarithmic(axes: Axes, written: Callable[[float], str] | None = None) -> None:

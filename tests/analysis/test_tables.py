@@ -68,6 +68,7 @@ def test_no_rounding_shows_a_width_of_0_a_bound_of_0_or_a_p_at_its_level() -> No
     assert share_over_seeds(over_seeds([0.09384, 0.09401, 0.09381])) == "9.39 % [9.36, 9.42] %, n=3"
     assert counted(0, 422_786) == "0 of 422786, 0.000 % [0.000, 0.001] %"
     assert points_range(0.0003, 0.12) == "[+0.03, +12.00]"
+    assert points_range(-0.0022, -0.0003) == "[-0.22, -0.03]"
     assert points_range(-0.12, 0.12) == "[-12.0, +12.0]"
     assert points_range(0.1, 0.1) == "[+10.0, +10.0]"
     assert [p_value(p) for p in (0.0499, 0.05, 0.00999, 0.0009999)] == [
