@@ -168,6 +168,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--example", type=COUNT_OR_NONE, default=0, help="which example of the split, from 0 (0)"
     )
     options = parser.parse(arguments)
+    if options.output.name in ("", "..") or options.output.suffix in (".png", ".pdf"):
+        raise UserError(
+            f"--output {options.output}",
+            "a file's path without .png and .pdf, which are put behind it",
+            "--output puzzles",
+        )
     for suffix in (".png", ".pdf"):
         check_output_file(options.output.with_name(options.output.name + suffix), FIGURE)
     blocks = [read_block(dataset, options.split, options.example) for dataset in options.datasets]

@@ -26,11 +26,12 @@ from analysis.drawing.sheets import Row, Sheet, Space
 from analysis.outputs import check_figures_folder
 from analysis.reading.run_directory import Run, Samples, read_run
 from analysis.reading.stored_answers import StoredAnswers, stored_answers
-from trm.command_line import COUNT, CommandLine, local_path, run_command
+from trm.command_line import CommandLine, integer, local_path, run_command
 from trm.errors import UserError
 
 USUAL, ROWS = 6, 6  # examples without another wish; on a sheet
 MOST_STEPS = 8
+MOST = 100  # examples that may be asked for; `analysis.page` shows more
 MARGIN_LEGEND = (
     "Colours: the step's advantage margin at each token (at w = 1, as strong as its square root), its mean below. "
     "Blue: the step favoured the answer's token over the others; vermilion: the others; grey: not scored."
@@ -177,7 +178,7 @@ def add_choice(parser: CommandLine, most: int) -> None:
         group.add_argument(
             f"--{kind}", dest="kind", action="store_const", const=kind, help=f"those {KIND_WORDS[kind]}"
         )
-    add("--most", type=COUNT, default=most, help=f"examples, unless named ({most})")
+    add("--most", type=integer(1, MOST), default=most, help=f"examples, unless named ({most})")
     add("--dataset", help="of which they are (the first of the run)")
     add("--evaluation", metavar="NAME", help="a folder of scored/ or evaluations/ (the newest with answers)")
 

@@ -4,6 +4,7 @@ Each is told like a `UserError`, without a traceback; whatever is not among them
 """
 
 import errno
+import os
 import re
 from pathlib import Path
 
@@ -70,10 +71,19 @@ def _of_file(error: OSError) -> UserError:
     allowed, remedy = REFUSED.get(
         error.errno or 0, ("what the system lets a process do", f"see its message, {AGAIN}")
     )
-    if where is None and error.errno == errno.ENOENT:
+    if where is None and error.errno == errno.ENOENT and not _in_a_folder():
         where, remedy = "the working directory", "change into a folder that is there"
     place = "" if where is None else f"{shown(where)}: "
     return UserError(f"{place}{error.strerror}", allowed, remedy)
+
+
+def _in_a_folder() -> bool:
+    """Whether the working directory is still there."""
+    try:
+        os.getcwd()
+    except OSError:
+        return False
+    return True
 
 
 def _path_at_work(error: BaseException) -> str | None:

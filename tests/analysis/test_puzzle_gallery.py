@@ -128,6 +128,12 @@ def test_the_command_writes_png_and_pdf_and_says_which_example(
     assert all(path.stat().st_size > 3000 for path in written)
 
 
+@pytest.mark.parametrize("output", [".", "/", "..", "x.png"])
+def test_an_output_that_names_no_file_or_its_kind_is_refused(output: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="--output"):
+        puzzle_gallery.main([str(tmp_path), "--output", output])
+
+
 def test_what_cannot_be_drawn_is_refused_with_a_remedy(tmp_path: Path) -> None:
     dataset = write_dataset(tmp_path / "queens")
     with pytest.raises(UserError, match=r"example 2 of .*queens/train") as error:

@@ -34,6 +34,19 @@ def test_a_path_is_to_be_corrected_and_room_to_be_made_only_where_that_is_meant(
     assert "ulimit -n" in told(errno.EMFILE)
 
 
+def test_the_working_directory_is_blamed_only_where_it_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    no_temporary = FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']")
+    assert "working directory" not in str(refusal(no_temporary))
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert "change into a folder that is there" in str(
+        refusal(FileNotFoundError(errno.ENOENT, "No such file"))
+    )
+
+
 def test_a_full_disk_names_the_path_though_the_system_does_not(tmp_path: Path) -> None:
     def write(file: Path) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")

@@ -91,9 +91,15 @@ def _check(request: ExportRequest) -> None:
         "--evaluation": request.evaluation,
         "--license": request.licence,
     }
-    given = [flag for flag, value in only_hub.items() if value]
+    given = [flag for flag, value in only_hub.items() if value not in (None, False)]
     if given and request.form != "hub":
         raise UserError(f"{', '.join(given)} with --to {request.form}", "with --to hub", "leave it out")
+    if request.licence is not None and not re.fullmatch("[A-Za-z0-9][A-Za-z0-9.-]*", request.licence):
+        raise UserError(
+            f"--license {request.licence!r}",
+            "the hub's name of a licence: letters, digits, . and -, such as mit, apache-2.0 or other",
+            "correct it, or leave it out",
+        )
     if request.private and request.push_to is None:
         raise UserError(
             "--private without --push", "with --push owner/repository", "add --push, or leave it out"

@@ -49,7 +49,7 @@ def find_checkpoint(path: Path) -> Path:
     Raises:
         UserError: there is none.
     """
-    if path.name == EXPORTED_WEIGHTS and is_exported(path.parent):
+    if path.name == EXPORTED_WEIGHTS and (is_exported(path.parent) or is_checkpoint(path.parent)):
         return path.parent
     if path.is_file() or is_checkpoint(path) or is_exported(path):
         return path

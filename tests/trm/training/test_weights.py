@@ -7,6 +7,7 @@ import torch
 
 from tests.golden.cases import Case, rollouts
 from tests.models import SHAPE, act, network
+from tests.trm.training import states
 from train_arc_tiny_corrupt import SUPERVISIONS
 from trm.errors import UserError
 from trm.model import PuzzleShape, TinyRecursiveModel
@@ -52,6 +53,11 @@ def test_a_dataset_in_place_of_a_checkpoint_is_not_called_a_damaged_one(dataset:
     assert (dataset / "manifest.json").is_file()
     with pytest.raises(UserError, match="no checkpoint at"):
         find_checkpoint(dataset)
+
+
+def test_the_weights_file_of_a_checkpoint_stands_for_it(tmp_path: Path) -> None:
+    step = states.save(tmp_path, 3)
+    assert find_checkpoint(step / "model.safetensors") == step
 
 
 def test_another_number_of_puzzles_starts_all_of_them_at_the_mean() -> None:
