@@ -117,6 +117,10 @@ def is_of_own_data(
 def newest_scores(
     run: Path, opened: OpenedCheckpoint, kind: str | None, launches: Sequence[Mapping[str, Any]]
 ) -> RecordedScores | None:
+    """The newest evaluation of these weights that was asked as usual, of the run's own data if there is one.
+
+    launches: of the run, which say what its data were. An evaluation that cannot be read is named and left out.
+    """
     other_data = None
     files = [file for name in EVALUATIONS for file in (run / name).glob(f"*/{SCORES}")]
     found = [file for file in files if not is_on_its_way(file.parent.name)]
@@ -134,6 +138,11 @@ def newest_scores(
 
 
 def scores_in(folder: Path, opened: OpenedCheckpoint, kind: str | None) -> RecordedScores:
+    """The evaluation in a folder that the user named.
+
+    Raises:
+        UserError: it cannot be read, or is of other weights.
+    """
     scores = _read(folder)
     problem = _differs(scores, opened, kind)
     if problem is not None:
