@@ -93,6 +93,8 @@ def map_array(file: Path) -> NDArray[Any]:
     """
     with open_regular(file) as stream:
         size = os.fstat(stream.fileno()).st_size
+        if not size:
+            raise ValueError("cut off: an empty file")
         try:
             version = np.lib.format.read_magic(stream)
             if version != (1, 0):  # later ones only have longer headers, which integers never need

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("unrendered")
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("module", ["analysis.summary", "analysis.compare"])
+@pytest.mark.parametrize("module", ["analysis.compare"])
 def test_a_missing_run_ends_with_exit_2_and_three_parts_and_no_traceback(module: str) -> None:
     arguments = [sys.executable, "-m", module, "no/such/run", "nor/this"][
         : 4 + (module == "analysis.compare")

@@ -206,7 +206,7 @@ def usable() -> dict[str, bytes]:
         {"inputs": b"\x93NUMPY\x02\x00\xff\xff\xff\xff{"},
         {"inputs": as_npy(np.zeros((1, 100 << 20), np.uint8))},
         {"inputs": as_npy(np.ones((2, 16), np.uint8))},
-        {"inputs": as_npy(np.full((1, 16), 256))},
+        {"inputs": as_npy(np.full((1, 16), 1 << 16))},
         {"preds": as_npy(np.full((1, 2, 16), -1))},
         {"preds": as_npy(np.ones((1, 0, 16), np.uint8))},
         {"labels": as_npy(np.ones((1, 16)))},

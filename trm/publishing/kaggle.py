@@ -24,7 +24,7 @@ NAMES = (
     r"dis_trm-[\w.+-]+\.whl",
 )  # of a package's files; wheels that were added are not ours
 # what answering imports of other projects
-NEEDED = ("torch", "numpy", "scipy", "omegaconf", "PyYAML", "safetensors", "tqdm", "mpmath")
+NEEDED = ("torch", "numpy", "scipy", "omegaconf", "PyYAML", "safetensors", "tqdm")
 CELL = "# %%\n"
 SCRIPT = '''\
 """Answer the ARC tasks of a competition with the packaged model and write submission.json. Needs no network.

@@ -258,7 +258,7 @@ def changed(file: Path, old: str, new: str) -> None:
             lambda out: changed(out / "config.yaml", "hidden_size: 16", "hidden_size: 32"),
             "hidden_size",
         ),
-        ("hub", lambda out: (out / "config.yaml").unlink(), "no checkpoint at"),
+        ("hub", lambda out: (out / "config.yaml").unlink(), "without config.yaml"),
         ("published", lambda out: cut(out / "step_12"), "step_12: "),
         ("published", lambda out: pointer(out / "step_12"), "git-lfs pointer"),
         ("published", lambda out: without(out / "all_config.yaml", "global_batch_size"), "global_batch_size"),

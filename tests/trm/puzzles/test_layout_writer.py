@@ -134,7 +134,9 @@ def test_a_folder_with_other_things_is_never_replaced(tmp_path: Path, beside_a_d
     (tmp_path / "set").mkdir(exist_ok=True)
     (tmp_path / "set" / "notes.txt").write_text("mine")
     with (
-        pytest.raises(UserError, match=r"holds other things than a dataset, such as notes\.txt"),
+        pytest.raises(
+            UserError, match=r"holds other things than a dataset of our builders, such as notes\.txt"
+        ),
         new_dataset(tmp_path / "set", ABOUT, overwrite=True),
     ):
         pass

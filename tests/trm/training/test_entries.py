@@ -77,6 +77,7 @@ def test_an_export_in_the_published_form_scores_the_same(dataset: Path, tmp_path
     assert ours == theirs
 
 
+@pytest.mark.long  # in one process: test_every_preset
 def test_frozen_weights_move_only_the_puzzle_embedding(dataset: Path, tmp_path: Path) -> None:
     place = (f"data_paths=[{dataset}]", *FEW)
     finish(command("pretrain.py", *place, "checkpoint_path=first"), tmp_path)
@@ -96,6 +97,7 @@ def test_a_finished_run_started_again_only_says_so(dataset: Path, tmp_path: Path
     assert before == (records(tmp_path / "run", "train"), records(tmp_path / "run", "evaluation"))
 
 
+@pytest.mark.long  # in one process: test_every_preset
 def test_max_steps_may_be_raised_later(dataset: Path, tmp_path: Path) -> None:
     words = command("pretrain.py", f"data_paths=[{dataset}]", "checkpoint_path=run", *FEW)
     finish(words, tmp_path)

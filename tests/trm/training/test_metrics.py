@@ -124,7 +124,7 @@ def test_metrics_and_norms_depend_neither_on_ranks_nor_on_parts_nor_on_where_the
     for other in others:
         check_odd(other)
         for name in (*NORMS, "lm_loss", "accuracy"):
-            assert other["metrics"][name] == pytest.approx(whole["metrics"][name], rel=1e-5), name
+            assert other["metrics"][name] == pytest.approx(whole["metrics"][name], rel=1e-4), name
         assert other["denominators"] == whole["denominators"]
     assert whole["denominators"]["gradient_norm"] == {"per": "update", "count": 3}
 

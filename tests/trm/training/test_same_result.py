@@ -98,7 +98,7 @@ def check_same(one: Path, two: Path) -> None:
         assert a["step"] == b["step"]
         assert a["loss"] == pytest.approx(b["loss"], abs=1e-6)
         ours, theirs = ({k: math.nan if v is None else v for k, v in r["metrics"].items()} for r in (a, b))
-        assert ours == pytest.approx(theirs, rel=1e-5, abs=1e-6, nan_ok=True)
+        assert ours == pytest.approx(theirs, rel=1e-3, abs=1e-6, nan_ok=True)
     first, second = tensors(one, STEPS), tensors(two, STEPS)
     assert first.keys() == second.keys()
     for name in first:

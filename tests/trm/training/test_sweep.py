@@ -63,7 +63,8 @@ def test_a_key_given_takes_the_place_of_the_experiment_s_values_for_it() -> None
         assert sweep_once(plain) == plain
 
 
-@pytest.mark.parametrize("launcher", ["joblib", pytest.param("submitit_local", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
 def test_runs_side_by_side_build_the_data_once_and_train_as_one_after_another(
     launcher: str, tmp_path: Path
 ) -> None:
