@@ -166,6 +166,7 @@ def is_of_a_checkpoint(command: str) -> bool:
     return any(word in command for word in ("evaluate.py", "export.py", "solve.py"))
 
 
+@pytest.mark.long
 def test_every_command_that_builds_or_trains_runs_in_its_order(folder: Path) -> None:
     commands = [c for c in COMMANDS if not c.startswith("make") and not is_of_a_checkpoint(c)]
     assert len(commands) >= 7

@@ -31,6 +31,7 @@ def check_agrees(make, mode: str, device: torch.device, tolerance: float, **chan
     assert eager[-1] != eager[0]
 
 
+@pytest.mark.long
 @pytest.mark.skipif(shutil.which("g++") is None, reason=WITHOUT)
 def test_a_compiled_run_of_dis_has_the_eager_runs_losses_over_200_steps() -> None:
     check_agrees(dis, "max", torch.device("cpu"), 1e-4)

@@ -84,6 +84,7 @@ def test_test_data_of_another_kind_is_refused(dataset: Path, tmp_path: Path) -> 
     assert "training and test data disagree: vocab_size: 12 and 20" in output
 
 
+@pytest.mark.long
 def test_a_batch_that_does_not_split_over_the_ranks_is_refused(dataset: Path, tmp_path: Path) -> None:
     place = (f"data_paths=[{dataset}]", "global_batch_size=7", *FEW[2:])
     process = start(command("pretrain.py", *place, ranks=2), tmp_path)
@@ -104,6 +105,7 @@ def test_a_misspelt_key_ends_before_anything_is_written(dataset: Path, tmp_path:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.long
 def test_the_same_run_with_other_settings_is_refused_and_left_alone(dataset: Path, tmp_path: Path) -> None:
     place = (f"data_paths=[{dataset}]", "checkpoint_path=run", *FEW)
     finish(command("pretrain.py", *place), tmp_path)
@@ -113,6 +115,7 @@ def test_the_same_run_with_other_settings_is_refused_and_left_alone(dataset: Pat
     assert (tmp_path / "run/metrics.jsonl").read_bytes() == before
 
 
+@pytest.mark.long
 def test_a_checkpoint_of_another_architecture_is_refused_by_tensor(dataset: Path, tmp_path: Path) -> None:
     place = (f"data_paths=[{dataset}]", *FEW)
     finish(command("pretrain.py", *place, "checkpoint_path=small"), tmp_path)

@@ -84,6 +84,7 @@ def test_frozen_weights_on_two_ranks_equal_one(dataset: Path, tmp_path: Path) ->
     check_same(tmp_path / "one", tmp_path / "two")
 
 
+@pytest.mark.long
 def test_a_run_may_go_on_with_another_number_of_ranks(dataset: Path, tmp_path: Path) -> None:
     finish(words("dis", dataset, "one"), tmp_path)
     finish(words("dis", dataset, "changed", 1, "max_steps=10"), tmp_path)

@@ -39,6 +39,7 @@ def losses(runs: list[Path]) -> dict[str, list[float]]:
     return {run.name: [record["loss"] for record in records(run, "train")] for run in runs}
 
 
+@pytest.mark.long
 def test_the_same_sweep_again_trains_only_what_is_not_done_yet(tmp_path: Path) -> None:
     output, one = swept(tmp_path, "seed=0")
     assert len(one) == 1
