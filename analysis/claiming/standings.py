@@ -67,13 +67,15 @@ class Standing:
 
 def standings(claims: Sequence[Claim], runs: Sequence[Run]) -> list[Standing]:
     """Every claim in its order, once for each method of ours beside it, or without one."""
-    found: list[Standing] = []
+    rows: list[Standing] = []
     for claim in claims:
         methods, left_out = _beside(claim, runs)
-        made = _differences(claim, methods, runs) if claim.against else [_standing(claim, m) for m in methods]
-        first, *others = made or [Standing(claim, None, None)]
-        found += [replace(first, left_out=tuple(left_out)), *others]
-    return found
+        beside = (
+            _differences(claim, methods, runs) if claim.against else [_standing(claim, m) for m in methods]
+        )
+        first, *others = beside or [Standing(claim, None, None)]
+        rows += [replace(first, left_out=tuple(left_out)), *others]
+    return rows
 
 
 def _beside(claim: Claim, runs: Sequence[Run]) -> tuple[list[Method], list[str]]:

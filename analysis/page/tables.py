@@ -141,18 +141,20 @@ def _exact_row(evaluation: Evaluation) -> Row:
 
 def _arc_rows(evaluation: Evaluation, outputs: Sequence[OutputRecord]) -> list[Row]:
     rows: list[Row] = []
-    rest = [UNKNOWN] * (len(evaluation.training_baselines) + 1)
+    no_baselines = [UNKNOWN] * (len(evaluation.training_baselines) + 1)
     for name, score in evaluation.arc_scores.items():
         copied = evaluation.copy_arc_scores.get(name)
         interval = _over_tasks(outputs, name)
-        rows.append((name, percent(score), interval, UNKNOWN if copied is None else percent(copied), *rest))
+        rows.append(
+            (name, percent(score), interval, UNKNOWN if copied is None else percent(copied), *no_baselines)
+        )
     for attempts in (1, 2):
         key = f"outputs_correct@{attempts}"
         if key in evaluation.counts:
             copied = evaluation.copy_counts.get(key)
             model = _counted(evaluation.counts[key], evaluation.counts["outputs"])
             name = f"outputs right, {attempts} attempt{'s' * (attempts > 1)}"
-            rows.append((name, *model, UNKNOWN if copied is None else str(copied), *rest))
+            rows.append((name, *model, UNKNOWN if copied is None else str(copied), *no_baselines))
     return rows
 
 
