@@ -14,7 +14,7 @@ from trm.checksums import MANIFEST, write_manifest
 from trm.errors import UserError
 from trm.evaluation.arc_scores import ranking_in_words
 from trm.evaluation.arc_voting import ArcVoting
-from trm.evaluation.questions import check_same_questions, read_questions
+from trm.evaluation.questions import LONGEST_SCORES, check_same_questions, read_questions
 from trm.evaluation.rollout_store import INDEX_FILE, RolloutStore
 from trm.evaluation.table import counted, percent, table
 from trm.folders import Kind, check_output, new_folder
@@ -25,7 +25,6 @@ from trm.scoring.place import check_no_links_in_run
 from trm.untrusted import load_json, shown
 
 POOLED_FILE = "pooled.json"
-LONGEST_SCORES = 16 << 20  # bytes
 
 
 def _is_pooled(folder: Path) -> bool:
