@@ -13,7 +13,11 @@ from collections.abc import Callable
 from dis_trm.guidance import GuidanceProbe
 from dis_trm.supervision import DISSupervision
 from trm.act import ACTSupervision
-from trm.command_line import (
+from trm.errors import UserError
+from trm.ranges import MOST_STEPS
+from trm_lab.cluster.compilation import COMPILE_CHOICES
+from trm_lab.cluster.ranks import DEVICE_CHOICES
+from trm_lab.commands.command_line import (
     AUGMENTATIONS,
     COUNT,
     SEED,
@@ -25,22 +29,18 @@ from trm.command_line import (
     refuse_without_effect,
     run_command,
 )
-from trm.compilation import COMPILE_CHOICES
-from trm.distributed import DEVICE_CHOICES
-from trm.errors import UserError
-from trm.evaluation.arc_ranking import DEFAULT_RANKING, RANKINGS
-from trm.evaluation.memory import IDENTIFIER_CHOICES
-from trm.puzzles.selection import Selection
-from trm.ranges import MOST_STEPS
-from trm.scoring.comparing import compare_folders
-from trm.scoring.one_task import AUGMENTATIONS as USUAL_AUGMENTATIONS
-from trm.scoring.one_task import TaskRequest, run_task
-from trm.scoring.pooling import pool
-from trm.scoring.request import CONFIDENCES, ScoringRequest
-from trm.scoring.score import score
-from trm.scoring.task_puzzles import EMBEDDINGS
-from trm.training.config import SAVED_OUTPUTS
-from trm.training.weights import WEIGHT_KINDS
+from trm_lab.configuration.train_config import SAVED_OUTPUTS
+from trm_lab.evaluation.comparing import compare_folders
+from trm_lab.evaluation.identifier_ablation import IDENTIFIER_CHOICES
+from trm_lab.evaluation.pooling import pool
+from trm_lab.evaluation.request import CONFIDENCES, ScoringRequest
+from trm_lab.evaluation.score import score
+from trm_lab.evaluation.vote_ranking import DEFAULT_RANKING, RANKINGS
+from trm_lab.inference.one_task import AUGMENTATIONS as USUAL_AUGMENTATIONS
+from trm_lab.inference.one_task import TaskRequest, run_task
+from trm_lab.inference.task_puzzles import EMBEDDINGS
+from trm_lab.puzzles.selection import Selection
+from trm_lab.runs.weights import WEIGHT_KINDS
 
 _MODEL = {"--checkpoint", "--config", "--weights", "--data-path", "--steps", "--num-aug", "--batch-size"}
 _MODEL |= {"--device", "--output-dir", "--overwrite"}

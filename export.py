@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from dis_trm.supervision import DISSupervision
 from trm.act import ACTSupervision
-from trm.command_line import CommandLine, local_path, path_or_address, run_command
-from trm.publishing.exporting import FORMS, ExportRequest, export
-from trm.training.weights import WEIGHT_KINDS
+from trm_lab.commands.command_line import CommandLine, local_path, path_or_address, run_command
+from trm_lab.release.exporting import FORMS, ExportRequest, export
+from trm_lab.runs.weights import WEIGHT_KINDS
 
 SUPERVISIONS = {"act": ACTSupervision, "dis": DISSupervision}
 

@@ -9,9 +9,9 @@ from omegaconf import DictConfig
 
 from dis_trm.supervision import DISSupervision
 from trm.act import ACTSupervision
-from trm.command_line import run_command
-from trm.training.launch import train
-from trm.training.overrides import run_hydra
+from trm_lab.commands.command_line import run_command
+from trm_lab.training.launch import train
+from trm_lab.training.overrides import run_hydra
 
 SUPERVISIONS = {"act": ACTSupervision, "dis": DISSupervision}
 

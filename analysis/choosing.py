@@ -10,16 +10,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.drawing.arc_pictures import ArcPicture
-from analysis.drawing.pictures import Picture
-from analysis.drawing.puzzle_pictures import picture_of
-from analysis.reading.evaluations import NEEDS_LIBRARY, TaskScores
-from analysis.reading.run_directory import Run
-from analysis.reading.stored_answers import NUMBERED, Answered, StoredAnswers, joined
 from trm.errors import UserError
-from trm.evaluation.scorers.base import SOLVED
-from trm.evaluation.scorers.registry import scorer_of
-from trm.puzzles.manifest import About
+from trm_lab.puzzles.arc.picture import ArcPicture
+from trm_lab.puzzles.manifest import About
+from trm_lab.puzzles.picture import Picture
+from trm_lab.puzzles.pictures import picture_of
+from trm_lab.puzzles.scorer import SOLVED
+from trm_lab.puzzles.scorers import scorer_of
+from trm_lab.runs.recorded_evaluations import NEEDS_LIBRARY, TaskScores
+from trm_lab.runs.recorded_run import Run
+from trm_lab.runs.stored_answers import NUMBERED, Answered, StoredAnswers, joined
 
 Bools = NDArray[np.bool_]
 

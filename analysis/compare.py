@@ -17,9 +17,9 @@ if not __package__:  # run by its path: our modules are found from the folder ab
 
 from analysis import style
 from analysis.comparing import panels
+from analysis.comparing.comparability import at_same_updates
 from analysis.comparing.curves import learning_figure
-from analysis.comparing.like_for_like import at_same_updates
-from analysis.comparing.pair_text import example_tests, in_full, methods_table, seed_tests, untested
+from analysis.comparing.pairwise_tests import example_tests, in_full, methods_table, seed_tests, untested
 from analysis.comparing.probe_figures import guidance_figure, halting_figure, margin_figure, scaling_figure
 from analysis.comparing.run_table import check_same_datasets, comparison, differences
 from analysis.comparing.scored_runs import by_steps, missing
@@ -27,10 +27,10 @@ from analysis.comparing.step_curves import hamming, steps_figure
 from analysis.methods import Method, evaluated, group
 from analysis.metrics import Metric, metric_for
 from analysis.outputs import check_figures_folder
-from analysis.reading.many_runs import figures_of, read_runs
-from analysis.reading.run_directory import Run
-from trm.command_line import CommandLine, local_path, run_command
 from trm.errors import UserError
+from trm_lab.commands.command_line import CommandLine, local_path, run_command
+from trm_lab.runs.many_runs import figures_of, read_runs
+from trm_lab.runs.recorded_run import Run
 
 MOST_COLUMNS = 6  # runs that have a column each in the table
 SCALES = "0 0.5 1 1.5 2"

@@ -16,10 +16,10 @@ from analysis import style
 from analysis.comparing.ablation import Ablation, ablation
 from analysis.comparing.ablation_figures import answer_column, answer_figure, training_column, training_figure
 from analysis.comparing.ablation_tables import tables
-from analysis.comparing.like_for_like import by_dataset
+from analysis.comparing.comparability import by_dataset
 from analysis.outputs import TABLE, check_figures_folder, marked, write_marked
-from analysis.reading.many_runs import ManyRuns, figures_of, read_runs
-from trm.command_line import CommandLine, local_path, number, run_command
+from trm_lab.commands.command_line import CommandLine, local_path, number, run_command
+from trm_lab.runs.many_runs import ManyRuns, figures_of, read_runs
 
 EXAMPLE = """\
   python -m analysis.efficiency runs/efficiency_sudoku4-* --target-accuracy 0.9"""

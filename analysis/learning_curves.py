@@ -12,10 +12,10 @@ from matplotlib.ticker import EngFormatter
 from numpy.typing import NDArray
 
 from analysis import style
-from analysis.reading.evaluations import COPIED, Evaluation, TaskScores
-from analysis.reading.run_directory import Run
-from trm.evaluation.intervals import wilson_interval
-from trm.evaluation.scorers.base import SOLVED
+from trm_lab.evaluation.intervals import wilson_interval
+from trm_lab.puzzles.scorer import SOLVED
+from trm_lab.runs.recorded_evaluations import COPIED, Evaluation, TaskScores
+from trm_lab.runs.recorded_run import Run
 
 SMOOTHED_SHARE = 20  # a running mean spans one part in 20 of the records
 

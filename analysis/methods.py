@@ -7,11 +7,11 @@ from typing import Any
 from zlib import crc32
 
 from analysis import style
-from analysis.reading.evaluations import Evaluation
-from analysis.reading.run_directory import Run, fingerprints
-from trm.evaluation.questions import TEST
-from trm.evaluation.table import percent
-from trm.untrusted import shown
+from trm_lab.commands.tables import percent
+from trm_lab.files.untrusted import shown
+from trm_lab.runs.questions import TEST
+from trm_lab.runs.recorded_evaluations import Evaluation
+from trm_lab.runs.recorded_run import Run, fingerprints
 
 Dashes = str | tuple[int, tuple[float, ...]]
 

@@ -8,8 +8,8 @@ S supervision steps.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from analysis.reading.evaluations import Evaluation
 from trm.errors import UserError
+from trm_lab.runs.recorded_evaluations import Evaluation
 
 
 @dataclass(frozen=True)

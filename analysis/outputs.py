@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from trm.errors import UserError
-from trm.folders import Kind, check_no_links, check_place, foreign, is_empty, refusal
-from trm.untrusted import shown
-from trm.whole_files import carries, check_output_file, mark, write_output
+from trm_lab.files.folders import Kind, check_no_links, check_place, foreign, is_empty, refusal
+from trm_lab.files.untrusted import shown
+from trm_lab.files.whole_files import carries, check_output_file, mark, write_output
 
 FIGURE, PAGE, REPORT, TABLE, ANIMATION = "figure", "page", "report", "table", "animation"
 SUFFIXES = ("png", "pdf", "gif", "html", "md", "tex")
@@ -57,7 +57,7 @@ def marked(text: str, suffix: str, kind: str) -> str:
 
 
 def write_marked(file: Path, text: str, kind: str, flag: str = "--output") -> None:
-    """Write a text file with its mark; see `trm.whole_files.write_output`."""
+    """Write a text file with its mark; see `trm_lab.files.whole_files.write_output`."""
     file.parent.mkdir(parents=True, exist_ok=True)
     write_output(file, text if mark(kind) in text else marked(text, file.suffix, kind), kind, flag)
 

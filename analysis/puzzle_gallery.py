@@ -16,17 +16,17 @@ if not __package__:  # run by its path: our modules are found from the folder ab
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from analysis import style
-from analysis.drawing.arc_pictures import ArcGrids
-from analysis.drawing.pictures import Example, ExamplePicture
-from analysis.drawing.puzzle_pictures import PICTURES, picture_of
 from analysis.outputs import FIGURE
-from trm.command_line import COUNT_OR_NONE, CommandLine, local_path, run_command
+from trm.batch import IGNORE_LABEL
 from trm.errors import UserError
-from trm.puzzles.batch import IGNORE_LABEL
-from trm.puzzles.layout import read_test_puzzles
-from trm.puzzles.manifest import read_about
-from trm.puzzles.opening import open_split
-from trm.whole_files import check_output_file
+from trm_lab.commands.command_line import COUNT_OR_NONE, CommandLine, local_path, run_command
+from trm_lab.files.whole_files import check_output_file
+from trm_lab.puzzles.arc.picture import ArcGrids
+from trm_lab.puzzles.layout import read_test_puzzles
+from trm_lab.puzzles.manifest import read_about
+from trm_lab.puzzles.opening import open_split
+from trm_lab.puzzles.picture import Example, ExamplePicture
+from trm_lab.puzzles.pictures import PICTURES, picture_of
 
 PAGE = 11.0  # the most that a line may be wide
 GAP, BETWEEN, EDGE = 0.1, 0.4, 0.12  # question to answer; block to block; page to block

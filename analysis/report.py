@@ -13,21 +13,21 @@ if not __package__:  # run by its path: our modules are found from the folder ab
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from analysis import style
-from analysis.claiming.claims import Claim, read_claims
-from analysis.claiming.page import Part, page
-from analysis.claiming.standings import claims_figure, claims_table, own_table, standings
+from analysis.claims.claims import Claim, read_claims
+from analysis.claims.comparison import claims_figure, claims_table, own_table, standings
+from analysis.claims.page import Part, page
 from analysis.comparing import panels
 from analysis.comparing.ablation import pair_tests
 from analysis.comparing.ablation_tables import tests_table
+from analysis.comparing.comparability import at_same_updates, by_dataset, other_settings
 from analysis.comparing.curves import learning_figure
-from analysis.comparing.like_for_like import at_same_updates, by_dataset, other_settings
-from analysis.comparing.pair_text import in_full, untested
+from analysis.comparing.pairwise_tests import in_full, untested
 from analysis.methods import group
 from analysis.metrics import metric_for
 from analysis.outputs import REPORT, check_figures_folder, write_marked
-from analysis.reading.many_runs import ManyRuns, read_runs
-from analysis.reading.run_directory import Run
-from trm.command_line import CommandLine, local_path, run_command
+from trm_lab.commands.command_line import CommandLine, local_path, run_command
+from trm_lab.runs.many_runs import ManyRuns, read_runs
+from trm_lab.runs.recorded_run import Run
 
 TITLE = "Claims against achieved"
 

@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from analysis import style
-from analysis.drawing.heat import Heat, signed
-from analysis.drawing.pictures import Example, Picture
-from analysis.drawing.sheets import Sheet, Space
+from analysis.heat import Heat, signed
+from analysis.sheets import Sheet, Space
 from dis_trm.guidance import advantage_margin
+from trm.batch import Batch
 from trm.model import Latents, TinyRecursiveModel
-from trm.puzzles.batch import Batch
 from trm.randomness import SeededStepRandom
 from trm.supervision import Supervision
+from trm_lab.puzzles.picture import Example, Picture
 
 MOST_STEPS = 8  # in a figure
 ROWS = ("fed", "before", "after", "target")  # of it, above the margins

@@ -20,14 +20,14 @@ if not __package__:  # run by its path: our modules are found from the folder ab
 
 from analysis import style
 from analysis.choosing import KIND_WORDS, KINDS, Chosen, Judge, choose, picture_for
-from analysis.drawing.heat import Heat, signed
-from analysis.drawing.pictures import Example, Picture
-from analysis.drawing.sheets import Row, Sheet, Space
+from analysis.heat import Heat, signed
 from analysis.outputs import check_figures_folder
-from analysis.reading.run_directory import Run, Samples, read_run
-from analysis.reading.stored_answers import StoredAnswers, stored_answers
-from trm.command_line import CommandLine, integer, local_path, run_command
+from analysis.sheets import Row, Sheet, Space
 from trm.errors import UserError
+from trm_lab.commands.command_line import CommandLine, integer, local_path, run_command
+from trm_lab.puzzles.picture import Example, Picture
+from trm_lab.runs.recorded_run import Run, Samples, read_run
+from trm_lab.runs.stored_answers import StoredAnswers, stored_answers
 
 USUAL, ROWS = 6, 6  # examples without another wish; on a sheet
 MOST_STEPS = 8

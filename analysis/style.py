@@ -17,8 +17,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
-from trm.puzzles.arc_colours import ARC_COLOURS
-from trm.whole_files import mark, write_output
+from trm_lab.files.whole_files import mark, write_output
+from trm_lab.puzzles.arc.colours import ARC_COLOURS
 
 PAD_COLOUR = "#FAF8F4"
 END_COLOUR = "#DDD5C4"  # end-of-grid: warm, so that it is not taken for ARC's grey

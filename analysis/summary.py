@@ -16,15 +16,15 @@ from analysis import style
 from analysis.choosing import can_be_drawn
 from analysis.learning_curves import learning_curves
 from analysis.outputs import check_figures_folder
-from analysis.reading.evaluations import Evaluation, TaskScores
-from analysis.reading.run_directory import Run, read_run
 from analysis.strips import strips_of_samples
-from trm.command_line import CommandLine, local_path, run_command
-from trm.evaluation.arc_outputs import task_shares
-from trm.evaluation.intervals import bootstrap_interval
-from trm.evaluation.scorers.base import SOLVED
-from trm.evaluation.table import counted, duration, percent, share_range, table
 from trm.randomness import numpy_generator
+from trm_lab.commands.command_line import CommandLine, local_path, run_command
+from trm_lab.commands.tables import counted, duration, percent, share_range, table
+from trm_lab.evaluation.arc_metrics import task_shares
+from trm_lab.evaluation.intervals import bootstrap_interval
+from trm_lab.puzzles.scorer import SOLVED
+from trm_lab.runs.recorded_evaluations import Evaluation, TaskScores
+from trm_lab.runs.recorded_run import Run, read_run
 
 NOT_MEASURED = "–"
 

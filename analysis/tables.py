@@ -5,8 +5,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from trm.evaluation.intervals import SeedSummary
-from trm.evaluation.table import UNKNOWN, duration, percent, share_with_range
+from trm_lab.commands.tables import UNKNOWN, duration, percent, share_with_range
+from trm_lab.evaluation.intervals import SeedSummary
 
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",

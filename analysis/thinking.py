@@ -16,9 +16,9 @@ if not __package__:  # run by its path: our modules are found from the folder ab
 
 from analysis import style
 from analysis.choosing import Chosen, picture_for
-from analysis.drawing.heat import Heat
-from analysis.drawing.sheets import Row, Sheet, Space
+from analysis.heat import Heat
 from analysis.outputs import ANIMATION, check_file
+from analysis.sheets import Row, Sheet, Space
 from analysis.strips import (
     MARGIN_LEGEND,
     add_choice,
@@ -30,9 +30,9 @@ from analysis.strips import (
     mean_margin,
     sureness,
 )
-from trm.command_line import CommandLine, integer, local_path, run_command
 from trm.errors import UserError
-from trm.whole_files import mark, write_output
+from trm_lab.commands.command_line import CommandLine, integer, local_path, run_command
+from trm_lab.files.whole_files import mark, write_output
 
 USUAL = 4  # examples without another wish
 MOST_STEPS = 64

@@ -17,13 +17,13 @@ from hydra import compose, initialize_config_dir
 
 from dis_trm.supervision import DISSupervision
 from trm.act import ACTSupervision
-from trm.compilation import COMPILE_CHOICES
+from trm.batch import Batch
 from trm.errors import UserError
 from trm.model import FORWARD_DTYPES, PuzzleShape, TinyRecursiveModel
-from trm.puzzles.batch import Batch
 from trm.randomness import torch_generator
 from trm.supervision import Supervision
-from trm.training.config import Architecture, TrainConfig, architecture, train_config
+from trm_lab.cluster.compilation import COMPILE_CHOICES
+from trm_lab.configuration.train_config import Architecture, TrainConfig, architecture, train_config
 
 SUPERVISIONS: dict[str, Any] = {"act": ACTSupervision, "dis": DISSupervision}
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"

@@ -19,14 +19,14 @@ import torch
 from benchmarks import limits, machine
 from benchmarks.configurations import Configuration
 from benchmarks.reference_step import ReferenceStep
-from trm.compilation import compile_forward
-from trm.distributed import Ranks
+from trm.batch import Batch
 from trm.errors import UserError
-from trm.operations import products
-from trm.puzzles.batch import Batch
-from trm.training.learner import Learner
-from trm.training.step_result import StepResult
-from trm.training.window import Window
+from trm_lab.cluster.compilation import compile_forward
+from trm_lab.cluster.ranks import Ranks
+from trm_lab.flops import products
+from trm_lab.training.learner import Learner
+from trm_lab.training.metric_window import Window
+from trm_lab.training.step_result import StepResult
 
 SIDES = ("ours", "reference")
 TOTAL_STEPS = 10**6  # of the learning rate's schedule

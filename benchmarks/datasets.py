@@ -27,9 +27,9 @@ if not __package__:  # run by its path: our modules are found from the folder ab
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from benchmarks.outputs import KIND, check_table_file
-from trm.command_line import CommandLine, local_path, path_or_address, run_command
-from trm.evaluation.table import table
-from trm.whole_files import mark, write_output
+from trm_lab.commands.command_line import CommandLine, local_path, path_or_address, run_command
+from trm_lab.commands.tables import table
+from trm_lab.files.whole_files import mark, write_output
 
 ROOT = Path(__file__).resolve().parents[1]
 BATCH = 256
@@ -143,7 +143,7 @@ def measure(name: str, words: str, output: Path) -> Cost:
 
 def draw(dataset: Path) -> tuple[int, float, float]:
     """Training examples, seconds to open, and examples a second that this process makes into batches."""
-    from trm.puzzles.loading import TrainingData  # brings torch, which the measuring process goes without
+    from trm_lab.puzzles.loading import TrainingData  # brings torch, which the measuring process goes without
 
     opened = time.monotonic()
     data = TrainingData([dataset], seed=0, global_batch_size=BATCH, epochs_per_iteration=1_000_000)

@@ -26,17 +26,17 @@ from benchmarks import figures, machine, results_table
 from benchmarks.configurations import Configuration, chosen
 from benchmarks.outputs import check_output_folder, write_report
 from benchmarks.train_step import spread
-from trm.command_line import AUGMENTATIONS, COUNT, CommandLine, integer, local_path, run_command
-from trm.compilation import COMPILE_CHOICES, compile_forward
-from trm.distributed import DEVICE_CHOICES, Ranks, choose_device
+from trm.batch import Batch
 from trm.errors import UserError
-from trm.evaluation import answers
-from trm.evaluation.arc_scores import ArcTally
-from trm.evaluation.evaluate import Evaluator
 from trm.model import FORWARD_DTYPES, PuzzleShape
-from trm.puzzles.batch import Batch
-from trm.puzzles.loading import EvaluationData
-from trm.puzzles.progress import track
+from trm_lab.cluster.compilation import COMPILE_CHOICES, compile_forward
+from trm_lab.cluster.ranks import DEVICE_CHOICES, Ranks, choose_device
+from trm_lab.commands.command_line import AUGMENTATIONS, COUNT, CommandLine, integer, local_path, run_command
+from trm_lab.commands.progress import track
+from trm_lab.evaluation import answers
+from trm_lab.evaluation.arc_scores import ArcTally
+from trm_lab.evaluation.evaluator import Evaluator
+from trm_lab.puzzles.loading import EvaluationData
 
 PROGRAM = "benchmarks.evaluate"
 ABOUT = "Measure evaluations of untrained models: answers a second, and the share of time in each part."

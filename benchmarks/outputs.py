@@ -11,8 +11,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from trm.folders import Kind, check_place, foreign, is_empty, refusal
-from trm.whole_files import carries, check_output_file, mark, write_output, write_whole
+from trm_lab.files.folders import Kind, check_place, foreign, is_empty, refusal
+from trm_lab.files.whole_files import carries, check_output_file, mark, write_output, write_whole
 
 KIND = "benchmark"
 REPORTS = Kind(

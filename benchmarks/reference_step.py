@@ -16,19 +16,19 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
-from trm.distributed import Ranks
+from trm.batch import Batch
 from trm.layers import Attention, RotaryPositions, SwiGLU
 from trm.model import RMS_EPS, Block
 from trm.optim import AdamAtan2, learning_rate
 from trm.puzzle_embedding import PuzzleEmbedding
-from trm.puzzles.batch import Batch
 from trm.randomness import SeededStepRandom
 from trm.supervision import Carry, Supervision
-from trm.training.config import TrainConfig
+from trm_lab.cluster.ranks import Ranks
+from trm_lab.configuration.train_config import TrainConfig
 
 
 class ReferenceStep:
-    """As `trm.training.learner.Learner`, of which it has `step` only.
+    """As `trm_lab.training.learner.Learner`, of which it has `step` only.
 
     Args:
         compiled: whether `torch.compile` goes around the supervision's forward pass.

@@ -13,9 +13,9 @@ from typing import Any
 if not __package__:  # run by its path: our modules are found from the folder above, not from this one
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from trm.command_line import CommandLine, local_path, run_command
 from trm.errors import UserError
-from trm.evaluation.table import percent, table
+from trm_lab.commands.command_line import CommandLine, local_path, run_command
+from trm_lab.commands.tables import percent, table
 
 Report = Mapping[str, Any]
 Rows = Sequence[Sequence[str]]

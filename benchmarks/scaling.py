@@ -25,8 +25,8 @@ from benchmarks.scaling_jobs import JOBS, SLOT_BATCHES
 from benchmarks.scaling_model import Cluster
 from benchmarks.scaling_ranks import Trial, measure
 from benchmarks.scaling_report import markdown, measured_tables
-from trm.command_line import CommandLine, local_path, run_command
-from trm.whole_files import write_whole
+from trm_lab.commands.command_line import CommandLine, local_path, run_command
+from trm_lab.files.whole_files import write_whole
 
 HERE = Path(__file__).parent
 DIS = ("train_arc_tiny_corrupt", ("arch=dis", "arch.forward_dtype=float32", "compile=off"))

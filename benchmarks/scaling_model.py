@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from trm.flat_parameters import FlatParameters
 from trm.model import PuzzleShape, TinyRecursiveModel
 from trm.supervision import Supervision
-from trm.training.config import Architecture, TrainConfig
+from trm_lab.configuration.train_config import Architecture, TrainConfig
+from trm_lab.training.flat_parameters import FlatParameters
 
 FLOAT, INT, LONG, DOUBLE = 4, 4, 8, 8  # bytes
 WORKING_COPIES = 5  # of the weights

@@ -27,18 +27,18 @@ from benchmarks.machine import peak, start_peak
 from benchmarks.scaling_model import Job
 from dis_trm.supervision import DISSupervision
 from trm.act import ACTSupervision
-from trm.distributed import Ranks
-from trm.energy import EnergyMeter
+from trm.batch import Batch
 from trm.model import PuzzleShape, TinyRecursiveModel
-from trm.puzzles.batch import Batch
 from trm.randomness import torch_generator
-from trm.training.checkpoint_writer import CheckpointWriter
-from trm.training.config import Architecture, TrainConfig, architecture, train_config
-from trm.training.drift import check_same_weights
-from trm.training.learner import Learner
-from trm.training.retention import Retention
-from trm.training.training_state import TrainingState, snapshot
-from trm.training.window import Window
+from trm_lab.cluster.energy import EnergyMeter
+from trm_lab.cluster.ranks import Ranks
+from trm_lab.configuration.train_config import Architecture, TrainConfig, architecture, train_config
+from trm_lab.runs.checkpoint_writer import CheckpointWriter
+from trm_lab.runs.retention import Retention
+from trm_lab.runs.training_state import TrainingState, snapshot
+from trm_lab.training.learner import Learner
+from trm_lab.training.metric_window import Window
+from trm_lab.training.weight_consistency import check_same_weights
 
 SUPERVISIONS: dict[str, Any] = {"act": ACTSupervision, "dis": DISSupervision}
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
@@ -135,7 +135,7 @@ class Waiting:
     traffic: Traffic
 
     def wait(self) -> None:
-        """See `trm.distributed.Work`."""
+        """See `trm_lab.cluster.ranks.Work`."""
         started = time.perf_counter()
         self.work.wait()
         self.traffic.seconds += time.perf_counter() - started

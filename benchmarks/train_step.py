@@ -19,13 +19,13 @@ from benchmarks.configurations import SUPERVISIONS, Configuration, chosen
 from benchmarks.contender import Contender
 from benchmarks.limits import Limits
 from benchmarks.outputs import check_output_folder, write_report
-from trm.command_line import CommandLine, integer, local_path, run_command
-from trm.compilation import COMPILE_CHOICES
-from trm.distributed import DEVICE_CHOICES, choose_device
 from trm.errors import UserError
 from trm.model import FORWARD_DTYPES
-from trm.operations import step_cost
-from trm.puzzles.progress import track
+from trm_lab.cluster.compilation import COMPILE_CHOICES
+from trm_lab.cluster.ranks import DEVICE_CHOICES, choose_device
+from trm_lab.commands.command_line import CommandLine, integer, local_path, run_command
+from trm_lab.commands.progress import track
+from trm_lab.flops import step_cost
 
 PROGRAM = "benchmarks.train_step"
 ABOUT = """\

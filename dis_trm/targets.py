@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from trm.puzzles.batch import IGNORE_LABEL
+from trm.batch import IGNORE_LABEL
 from trm.randomness import StepRandom
 
 SCHEDULES: dict[str, Callable[[float], float]] = {

@@ -6,8 +6,8 @@ import torch
 
 from dis_trm.supervision import DISConfig, DISSupervision
 from trm.act import ACTConfig, ACTSupervision
+from trm.batch import Batch
 from trm.model import PuzzleShape, TinyRecursiveModel, TRMConfig
-from trm.puzzles.batch import Batch
 from trm.randomness import SeededStepRandom
 
 SHAPE = PuzzleShape(seq_len=16, vocab_size=12, num_puzzle_identifiers=9)

@@ -8,7 +8,7 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
-from trm.distributed import Ranks
+from trm_lab.cluster.ranks import Ranks
 
 Work = Callable[[Ranks], Any]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from train_arc_tiny_corrupt import SUPERVISIONS
-from trm.training.config import known_keys
+from trm_lab.configuration.train_config import known_keys
 
 ROOT = Path(__file__).resolve().parents[1]
 ENTRIES = ("train_arc_tiny_corrupt", "pretrain", "evaluate", "export")
@@ -26,7 +26,13 @@ SOURCES = sorted(
 # (who, may import of ours nothing but): the longest matching name decides
 ALLOWED = {
     "trm": ("trm",),
-    "trm.puzzles": ("trm.puzzles", "trm.errors", "trm.randomness", "trm.untrusted", "trm.folders"),
+    "trm.puzzles": (
+        "trm.puzzles",
+        "trm.errors",
+        "trm.randomness",
+        "trm_lab.files.untrusted",
+        "trm_lab.files.folders",
+    ),
     "dis_trm": ("dis_trm", "trm"),
     "data": (
         "data",
@@ -34,10 +40,10 @@ ALLOWED = {
         "trm.puzzles",
         "trm.errors",
         "trm.randomness",
-        "trm.untrusted",
-        "trm.command_line",
+        "trm_lab.files.untrusted",
+        "trm_lab.commands.command_line",
     ),
-    "generators": ("generators", "trm.puzzles", "trm.errors", "trm.randomness", "trm.untrusted"),
+    "generators": ("generators", "trm.puzzles", "trm.errors", "trm.randomness", "trm_lab.files.untrusted"),
     "analysis": ("analysis", "trm", "dis_trm"),
     "benchmarks": ("benchmarks", "trm", "dis_trm"),
     **dict.fromkeys(ENTRIES, ("trm", "dis_trm")),
@@ -46,7 +52,7 @@ FORBIDDEN = {
     "trm.evaluation": ("trm.training", "trm.publishing"),
     "trm.training": ("trm.publishing",),
     "trm.scoring": ("trm.publishing",),
-    "trm.model": ("trm.losses", "trm.act", "trm.distributed", "trm.training", "trm.evaluation"),
+    "trm.model": ("trm.losses", "trm.act", "trm_lab.cluster.ranks", "trm.training", "trm.evaluation"),
     "trm.puzzles": ("trm.training", "trm.evaluation"),
     "dis_trm": ("trm.training", "trm.evaluation"),
     "analysis": ("trm.training", "data", "generators"),

@@ -7,9 +7,9 @@ import pytest
 
 import evaluate
 from trm.errors import UserError
-from trm.puzzles.selection import Selection
-from trm.scoring.one_task import TaskRequest, _adaptation
-from trm.scoring.score import _refuse_arc_flags
+from trm_lab.evaluation.score import _refuse_arc_flags
+from trm_lab.inference.one_task import TaskRequest, _adaptation
+from trm_lab.puzzles.selection import Selection
 
 
 def job(words: str) -> None:

@@ -11,8 +11,8 @@ from export import parse
 from tests.exportable import STEP, SUPERVISIONS, random_dis, write_run
 from tests.runs import REPOSITORY, environment
 from trm.errors import UserError
-from trm.publishing.exporting import export
-from trm.scoring.opened import open_checkpoint
+from trm_lab.release.exporting import export
+from trm_lab.runs.opened_checkpoint import open_checkpoint
 
 
 @pytest.fixture

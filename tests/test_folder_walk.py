@@ -20,10 +20,10 @@ from analysis.page import __main__ as page
 from export import parse
 from tests.analysis.synthetic_run import write_run as write_drawn_run
 from tests.exportable import SUPERVISIONS, random_dis, write_run
-from tests.trm.training.test_every_preset import run as train
+from tests.trm_lab.training.test_every_preset import run as train
 from trm.errors import UserError
-from trm.publishing.exporting import FORMS, export
-from trm.publishing.solve_command import check_submission
+from trm_lab.inference.solve_command import check_submission
+from trm_lab.release.exporting import FORMS, export
 
 Write = Callable[[Path, Path], object]  # the output, and the folder with the runs
 

@@ -11,24 +11,24 @@ from typing import Any
 import pytest
 
 from analysis.outputs import check_figures_folder, write_marked
-from data import build_sudoku_4x4_dataset
 from dis_trm.guidance import GuidanceProbe
-from tests.data.builders import build
 from tests.exportable import STEP, SUPERVISIONS, random_dis, write_run
 from tests.test_folder_walk import digest
-from tests.trm.scoring.checkpoints_of import write_run as write_scored_run
-from tests.trm.training.states import save
+from tests.trm_lab.inference.checkpoints_of import write_run as write_scored_run
+from tests.trm_lab.puzzles.builders import build
+from tests.trm_lab.runs.states import save
 from trm.errors import UserError
-from trm.folders import PARTIAL, Kind, new_folder
-from trm.publishing.exporting import FORMS, ExportRequest, export
-from trm.scoring.pooling import pool
-from trm.scoring.request import ScoringRequest
-from trm.scoring.score import score
-from trm.training import checkpoints
-from trm.training.run_directory import RunDirectory
-from trm.training.run_lock import RunLock
-from trm.training.run_place import check_run_place
-from trm.whole_files import check_output_file, mark, open_for_appending, write_output, write_whole
+from trm_lab.evaluation.pooling import pool
+from trm_lab.evaluation.request import ScoringRequest
+from trm_lab.evaluation.score import score
+from trm_lab.files.folders import PARTIAL, Kind, new_folder
+from trm_lab.files.whole_files import check_output_file, mark, open_for_appending, write_output, write_whole
+from trm_lab.puzzles.sudoku import builder_4x4 as build_sudoku_4x4_dataset
+from trm_lab.release.exporting import FORMS, ExportRequest, export
+from trm_lab.runs import checkpoints
+from trm_lab.runs.run_directory import RunDirectory
+from trm_lab.runs.run_lock import RunLock
+from trm_lab.runs.run_place import check_run_place
 
 NOTES = Kind("notes", r"notes\.txt", lambda folder: (folder / "notes.txt").read_text().startswith("note"))
 
@@ -227,7 +227,7 @@ def test_an_evaluation_stays_until_the_new_one_is_whole(
     before = digest(folder)
     for overwrite in (False, True):
         with monkeypatch.context() as patched:
-            patched.setattr("trm.scoring.score.write_results", interrupt)
+            patched.setattr("trm_lab.evaluation.score.write_results", interrupt)
             with pytest.raises(KeyboardInterrupt):
                 evaluate(scored, overwrite=overwrite)
         assert digest(folder) == before
@@ -420,7 +420,9 @@ def umask() -> Iterator[Callable[[int], None]]:
 def test_the_umask_decides_for_every_file_and_folder(
     mask: int, umask: Callable[[int], None], dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("trm.publishing.kaggle.build_wheel", lambda to: (to / "dis_trm-1.whl").write_text(""))
+    monkeypatch.setattr(
+        "trm_lab.release.kaggle.build_wheel", lambda to: (to / "dis_trm-1.whl").write_text("")
+    )
     umask(mask)
     run = write_scored_run(tmp_path / "run", dataset)
     evaluate(run)

@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from analysis.claiming.claims import Claim, read_claims
+from analysis.claims.claims import Claim, read_claims
 from tests.infra.compositions import composed
-from trm.training.config import TrainConfig
+from trm_lab.configuration.train_config import TrainConfig
 
 
 class Published(NamedTuple):

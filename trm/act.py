@@ -10,11 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from trm.batch import Batch
 from trm.errors import UserError
 from trm.losses import TOKEN_LOSSES, sequence_loss
 from trm.metrics import FINISHED, Metric, per_slot
 from trm.model import Latents, TinyRecursiveModel
-from trm.puzzles.batch import Batch
 from trm.randomness import StepRandom
 from trm.ranges import MOST_STEPS, Range, check_ranges, ranged
 from trm.supervision import (

@@ -5,7 +5,7 @@ Entries print the exception without a traceback.
 
 import sys
 
-from trm.untrusted import shown
+from trm_lab.files.untrusted import shown
 
 LONGEST = 1000  # characters of what was given
 

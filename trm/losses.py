@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from trm.batch import IGNORE_LABEL
 from trm.fused_ops import at_least_float32
-from trm.puzzles.batch import IGNORE_LABEL
 
 TokenLoss = Callable[[Tensor, Tensor], Tensor]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from trm.distributed import Ranks
+from trm_lab.cluster.ranks import Ranks
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The range of every number that a user can set: declared with the field or the flag, checked before anything starts.
 
 hidden_size: int = ranged(512, 2, 65_536)        # a field of a configuration
-add("--steps", type=integer(1, 4096))            # a flag, see trm.command_line
+add("--steps", type=integer(1, 4096))            # a flag, see trm_lab.commands.command_line
 """
 
 import math

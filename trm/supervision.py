@@ -12,9 +12,9 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 import torch
 from torch import Tensor
 
+from trm.batch import IGNORE_LABEL, Batch
 from trm.metrics import FINISHED, STANDING, Metric
 from trm.model import Latents, TinyRecursiveModel
-from trm.puzzles.batch import IGNORE_LABEL, Batch
 from trm.randomness import StepRandom
 
 

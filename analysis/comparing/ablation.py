@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from statistics import fmean, median
 
+from analysis.comparing.comparability import at_same_updates, unlike
 from analysis.comparing.costs import (
     AnswerCosts,
     TrainingCost,
@@ -16,14 +17,13 @@ from analysis.comparing.costs import (
     operations_after_steps,
     training_cost,
 )
-from analysis.comparing.like_for_like import at_same_updates, unlike
 from analysis.comparing.scored_runs import missing, plain_scored
-from analysis.comparing.seed_tests import MeanDifference, holm, paired, welch
+from analysis.comparing.significance import MeanDifference, holm, paired, welch
 from analysis.methods import Method, evaluated, group
 from analysis.metrics import Metric, metric_for
-from analysis.reading.evaluations import Evaluation
-from analysis.reading.run_directory import Run
-from trm.evaluation.intervals import SeedSummary, over_seeds
+from trm_lab.evaluation.intervals import SeedSummary, over_seeds
+from trm_lab.runs.recorded_evaluations import Evaluation
+from trm_lab.runs.recorded_run import Run
 
 Point = tuple[float, float]  # cost, accuracy
 

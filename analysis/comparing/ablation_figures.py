@@ -19,7 +19,7 @@ from analysis.comparing.ablation_tables import (
     Currency,
 )
 from analysis.comparing.halting_curves import STOPPING, draw_halting, halting_curve
-from trm.evaluation.table import percent
+from trm_lab.commands.tables import percent
 
 AXES = {
     CALLS: "network calls (passes over a batch)",

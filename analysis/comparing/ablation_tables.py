@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from analysis.comparing.ablation import Ablation, PairTest, Point, Result, on_front
+from analysis.comparing.comparability import other_settings
 from analysis.comparing.costs import TrainingCost, device_of
-from analysis.comparing.like_for_like import other_settings
 from analysis.methods import differing
 from analysis.tables import Table, amount, share_over_seeds, time, whole_number
-from trm.evaluation.table import UNKNOWN, p_value, percent, points, points_range
-from trm.untrusted import shown
+from trm_lab.commands.tables import UNKNOWN, p_value, percent, points, points_range
+from trm_lab.files.untrusted import shown
 
 NOT_RECORDED = "not recorded"
 NOT_REACHED = "not reached"

@@ -1,6 +1,6 @@
 """What a run has spent on its training, and what an answer of it takes: calls, operations, seconds, joules.
 
-A network call is one pass of the reasoning module over the batch. Operations are those of `trm.operations`.
+A network call is one pass of the reasoning module over the batch. Operations are those of `trm_lab.flops`.
 R training records, L grid tokens, V vocabulary.
 """
 
@@ -12,16 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.comparing.scored_runs import plain_scored
-from analysis.reading.evaluations import Evaluation
-from analysis.reading.run_directory import Run, Training
 from analysis.style import TOKEN_COLOURS
 from dis_trm.supervision import DISConfig
 from trm.act import ACTConfig
 from trm.errors import UserError
 from trm.model import PuzzleShape, TRMConfig
-from trm.operations import answer_operations, step_cost
-from trm.puzzles.vocabularies import MAZE_CHARACTERS, QUEENS_QUEEN, SUDOKU_BLANK
-from trm.untrusted import shown
+from trm_lab.files.untrusted import shown
+from trm_lab.flops import answer_operations, step_cost
+from trm_lab.puzzles.vocabularies import MAZE_CHARACTERS, QUEENS_QUEEN, SUDOKU_BLANK
+from trm_lab.runs.recorded_evaluations import Evaluation
+from trm_lab.runs.recorded_run import Run, Training
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from analysis.comparing import panels
 from analysis.learning_curves import running_mean
 from analysis.methods import Method
 from analysis.metrics import CELL, Metric
-from analysis.reading.evaluations import Evaluation
+from trm_lab.runs.recorded_evaluations import Evaluation
 
 SMOOTHED_SHARE = 20  # a running mean spans one part in 20 of the records
 

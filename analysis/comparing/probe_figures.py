@@ -16,7 +16,7 @@ from analysis.comparing.halting_curves import STOPPING, draw_halting, halting_cu
 from analysis.comparing.scored_runs import by_steps, of_method
 from analysis.methods import Method, counted_seeds
 from analysis.metrics import Metric
-from analysis.reading.scored import Scored
+from trm_lab.runs.recorded_scores import Scored
 
 SEEDS = "Lines: mean over the seeds that were asked; bands: their range."
 Values = list[list[float]]

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Sequence
 
 from analysis.methods import fingerprints_of_test
-from analysis.reading.evaluations import Evaluation, TaskScores
-from analysis.reading.run_directory import Run
 from trm.errors import UserError
-from trm.evaluation.scorers.base import SOLVED
-from trm.evaluation.table import counted, duration, percent, table
+from trm_lab.commands.tables import counted, duration, percent, table
+from trm_lab.puzzles.scorer import SOLVED
+from trm_lab.runs.recorded_evaluations import Evaluation, TaskScores
+from trm_lab.runs.recorded_run import Run
 
 
 def comparison(runs: Sequence[Run]) -> str:

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 
 from analysis.methods import Method
-from analysis.reading.run_directory import Run
-from analysis.reading.scored import Scored
+from trm_lab.runs.recorded_run import Run
+from trm_lab.runs.recorded_scores import Scored
 
 Wish = Callable[[Scored], bool]
 

@@ -13,8 +13,8 @@ from analysis.comparing import panels
 from analysis.comparing.run_table import shared_tasks
 from analysis.comparing.scored_runs import plain_scored
 from analysis.methods import Method
-from analysis.reading.evaluations import Evaluation
-from trm.evaluation.scorers.base import SOLVED
+from trm_lab.puzzles.scorer import SOLVED
+from trm_lab.runs.recorded_evaluations import Evaluation
 
 CAPTION = (
     "Lines: mean over seeds after each supervision step; bands: range of the seeds; bars: 95 % t-interval.",

@@ -17,8 +17,8 @@ from analysis.page.document import document
 from analysis.page.examples import USUAL, browser_data
 from analysis.page.subject import subject_of
 from analysis.page.tables import configuration, provenance, run_facts, scores_table, steps_table
-from analysis.reading.run_directory import Run, read_run
-from trm.command_line import COUNT, CommandLine, local_path, run_command
+from trm_lab.commands.command_line import COUNT, CommandLine, local_path, run_command
+from trm_lab.runs.recorded_run import Run, read_run
 
 
 def page(run: Run, evaluation_name: str | None = None, most: int = USUAL) -> str:

@@ -1,4 +1,4 @@
-// Pictures of one puzzle, as analysis/drawing has them: cells, cubes, texts. Units of a drawing: CELL to a cell.
+// Pictures of one puzzle, as trm_lab/puzzles has them: cells, cubes, texts. Units of a drawing: CELL to a cell.
 
 const CELL = 20, FULL = 127, NOT_SCORED = -128;
 

@@ -8,12 +8,12 @@ import numpy as np
 from analysis import style
 from analysis.learning_curves import running_mean
 from analysis.page.puzzle_data import finite
-from analysis.reading.evaluations import Evaluation, TaskScores
-from analysis.reading.run_directory import Run
-from analysis.reading.scored import Scored
-from trm.evaluation.halting import HaltingPoint
-from trm.evaluation.intervals import wilson_interval
-from trm.evaluation.scorers.base import SOLVED
+from trm_lab.evaluation.halting import HaltingPoint
+from trm_lab.evaluation.intervals import wilson_interval
+from trm_lab.puzzles.scorer import SOLVED
+from trm_lab.runs.recorded_evaluations import Evaluation, TaskScores
+from trm_lab.runs.recorded_run import Run
+from trm_lab.runs.recorded_scores import Scored
 
 Json = dict[str, Any]
 DIGITS = 5

@@ -5,13 +5,13 @@ from typing import Any
 import numpy as np
 
 from analysis.choosing import KIND_WORDS, Chosen, Judge, choose, picture_for
-from analysis.drawing.heat import Heat
+from analysis.heat import Heat
 from analysis.page.puzzle_data import drawing, example_data
-from analysis.reading.evaluations import TaskScores
-from analysis.reading.stored_answers import StoredAnswers
 from analysis.strips import CONFIDENCE_WORDS
 from trm.errors import UserError
-from trm.untrusted import shown
+from trm_lab.files.untrusted import shown
+from trm_lab.runs.recorded_evaluations import TaskScores
+from trm_lab.runs.stored_answers import StoredAnswers
 
 Json = dict[str, Any]
 USUAL = 200  # examples

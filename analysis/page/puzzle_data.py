@@ -1,4 +1,4 @@
-"""Examples as numbers and strings for the page's own drawing (boards.js), with the colours of `analysis.drawing`.
+"""Examples as numbers and strings for the page's own drawing (boards.js), with the colours of `trm_lab.puzzles`.
 
 K examples, S supervision steps, L tokens. Arrays of bytes become base64.
 """
@@ -12,8 +12,12 @@ from numpy.typing import NDArray
 
 from analysis import style
 from analysis.choosing import Chosen, picture_for
-from analysis.drawing.arc_pictures import ArcPicture, extent, label_canvas
-from analysis.drawing.board_pictures import (
+from analysis.heat import Heat
+from analysis.strips import example_name
+from trm.batch import IGNORE_LABEL
+from trm_lab.evaluation.scored_cells import answer_cells
+from trm_lab.puzzles.arc.picture import ArcPicture, extent, label_canvas
+from trm_lab.puzzles.board_pictures import (
     DARK,
     FREE,
     LIGHT,
@@ -26,15 +30,11 @@ from analysis.drawing.board_pictures import (
     QueensPicture,
     SudokuPicture,
 )
-from analysis.drawing.cube_pictures import COLOURS, DARK_FACES, PLACES, CubePicture
-from analysis.drawing.heat import Heat
-from analysis.drawing.pictures import Example, Picture, Tokens
-from analysis.drawing.text_pictures import TextPicture
-from analysis.strips import example_name
-from trm.evaluation.scored_cells import answer_cells
-from trm.evaluation.scorers.cube import STICKERS
-from trm.puzzles.batch import IGNORE_LABEL
-from trm.puzzles.vocabularies import (
+from trm_lab.puzzles.cube.picture import COLOURS, DARK_FACES, PLACES, CubePicture
+from trm_lab.puzzles.cube.scorer import STICKERS
+from trm_lab.puzzles.picture import Example, Picture, Tokens
+from trm_lab.puzzles.text.picture import TextPicture
+from trm_lab.puzzles.vocabularies import (
     CUBE_END,
     CUBE_FACES,
     CUBE_FIRST_COLOUR,

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass, replace
 
-from analysis.reading.evaluations import Evaluation
-from analysis.reading.run_directory import Run
-from analysis.reading.scored import Scored
-from analysis.reading.stored_answers import StoredAnswers, stored_answers
 from trm.errors import UserError
+from trm_lab.runs.recorded_evaluations import Evaluation
+from trm_lab.runs.recorded_run import Run
+from trm_lab.runs.recorded_scores import Scored
+from trm_lab.runs.stored_answers import StoredAnswers, stored_answers
 
 
 @dataclass(frozen=True)

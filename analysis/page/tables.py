@@ -6,18 +6,18 @@ S supervision steps.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from analysis.drawing.heat import signed
+from analysis.heat import signed
 from analysis.methods import flat
-from analysis.reading.evaluations import Evaluation
-from analysis.reading.run_directory import Run
-from analysis.reading.scored import Scored
 from analysis.tables import Table
-from trm.evaluation.arc_outputs import OutputRecord, task_shares
-from trm.evaluation.intervals import bootstrap_interval, wilson_interval
-from trm.evaluation.scorers.base import SOLVED
-from trm.evaluation.table import NOT_ESTIMABLE, UNKNOWN, duration, percent, percent_range
 from trm.randomness import numpy_generator
-from trm.untrusted import shown
+from trm_lab.commands.tables import NOT_ESTIMABLE, UNKNOWN, duration, percent, percent_range
+from trm_lab.evaluation.arc_metrics import OutputRecord, task_shares
+from trm_lab.evaluation.intervals import bootstrap_interval, wilson_interval
+from trm_lab.files.untrusted import shown
+from trm_lab.puzzles.scorer import SOLVED
+from trm_lab.runs.recorded_evaluations import Evaluation
+from trm_lab.runs.recorded_run import Run
+from trm_lab.runs.recorded_scores import Scored
 
 LONGEST = 400  # characters of a value
 Row = Sequence[str]

@@ -6,9 +6,9 @@ import pytest
 from matplotlib.figure import Figure
 
 from analysis import style
-from analysis.reading.run_directory import Run, read_run
 from tests.analysis.synthetic_run import write_run
-from trm.whole_files import mark
+from trm_lab.files.whole_files import mark
+from trm_lab.runs.recorded_run import Run, read_run
 
 
 @pytest.fixture(scope="session")

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.drawing.pictures import Example
-from trm.puzzles.text_tokens import END, FIRST_CHARACTER, TextTokens
-from trm.puzzles.vocabularies import (
+from trm_lab.puzzles.picture import Example
+from trm_lab.puzzles.text.tokens import END, FIRST_CHARACTER, TextTokens
+from trm_lab.puzzles.vocabularies import (
     CUBE_END,
     CUBE_FACES,
     CUBE_FIRST_COLOUR,

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from dis_trm.supervision import DISConfig
 from tests.analysis.small_puzzles import PUZZLES, SmallPuzzle
 from trm.act import ACTConfig
-from trm.evaluation.arc_outputs import OutputRecord, VotingResult
 from trm.model import TRMConfig
-from trm.puzzles.arc_grids import encode_pair
-from trm.training.config import TrainConfig
+from trm_lab.configuration.train_config import TrainConfig
+from trm_lab.evaluation.arc_metrics import OutputRecord, VotingResult
+from trm_lab.puzzles.arc.grids import encode_pair
 
 TASKS = 43
 Json = dict[str, Any]

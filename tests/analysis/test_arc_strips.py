@@ -7,12 +7,12 @@ from matplotlib.figure import Figure
 
 from analysis import style
 from analysis.choosing import half_and_half
-from analysis.drawing.arc_pictures import ArcPicture
-from analysis.drawing.boards import CHANGED
-from analysis.drawing.pictures import Example
-from analysis.reading.run_directory import Run, Samples
 from analysis.strips import strips_of_samples
-from trm.puzzles.arc_grids import encode_pair
+from trm_lab.puzzles.arc.grids import encode_pair
+from trm_lab.puzzles.arc.picture import ArcPicture
+from trm_lab.puzzles.boards import CHANGED
+from trm_lab.puzzles.picture import Example
+from trm_lab.runs.recorded_run import Run, Samples
 
 
 def sample(question: list[list[int]], answer: list[list[int]], predictions: list[list[list[int]]]) -> Samples:

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from analysis.claiming.verdicts import Verdict, judged
-from analysis.comparing.seed_tests import holm, paired, welch
-from trm.evaluation.intervals import (
+from analysis.claims.verdicts import Verdict, judged
+from analysis.comparing.significance import holm, paired, welch
+from trm_lab.evaluation.intervals import (
     bootstrap_interval,
     over_seeds,
     paired_bootstrap,

@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from analysis.claiming.claims import CALLS, POINTS, Claim, mismatch, nearest, read_claims
-from analysis.claiming.standings import Standing, claims_figure, claims_table, standings
-from analysis.claiming.verdicts import judged
-from analysis.reading.run_directory import Run, read_run
+from analysis.claims.claims import CALLS, POINTS, Claim, mismatch, nearest, read_claims
+from analysis.claims.comparison import Standing, claims_figure, claims_table, standings
+from analysis.claims.verdicts import judged
 from tests.analysis.synthetic_run import write_run
-from trm.evaluation.table import p_value
+from trm_lab.commands.tables import p_value
+from trm_lab.runs.recorded_run import Run, read_run
 
 BIG = {"hidden_size": 512, "num_heads": 8, "L_layers": 2}
 TRAINED = {"global_batch_size": 768, "ema": True}

@@ -16,13 +16,13 @@ from analysis.comparing.curves import learning_figure, training_losses
 from analysis.comparing.halting_curves import halting_curve
 from analysis.comparing.probe_figures import guidance_figure, halting_figure, margin_figure, scaling_curve
 from analysis.comparing.run_table import check_same_datasets, comparison, differences
-from analysis.comparing.seed_tests import holm
+from analysis.comparing.significance import holm
 from analysis.comparing.step_curves import steps_figure
 from analysis.methods import Method, group
 from analysis.metrics import EXACT
-from analysis.reading.run_directory import read_run
 from tests.analysis.synthetic_run import write_run, write_scored
 from trm.errors import UserError
+from trm_lab.runs.recorded_run import read_run
 
 pytestmark = pytest.mark.usefixtures("unrendered")
 

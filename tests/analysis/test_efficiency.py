@@ -15,14 +15,14 @@ from analysis import efficiency
 from analysis.comparing import ablation_figures, ablation_tables
 from analysis.comparing.ablation import Ablation, ablation, front, on_front
 from analysis.comparing.ablation_tables import CALLS, FRONT, GRADIENT_CALLS, OPERATIONS, SECONDS
-from analysis.reading.many_runs import figures_of, read_runs
 from dis_trm.supervision import DISConfig
 from tests.analysis.recorded import RECORDED
 from tests.analysis.synthetic_run import write_run, write_scored
 from trm.act import ACTConfig
 from trm.errors import UserError
 from trm.model import PuzzleShape, TRMConfig
-from trm.operations import answer_operations, step_cost
+from trm_lab.flops import answer_operations, step_cost
+from trm_lab.runs.many_runs import figures_of, read_runs
 
 pytestmark = pytest.mark.usefixtures("unrendered")
 

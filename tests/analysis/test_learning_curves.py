@@ -8,9 +8,9 @@ import pytest
 from matplotlib.axes import Axes
 
 from analysis.learning_curves import learning_curves, running_mean
-from analysis.reading.run_directory import Run, read_run
 from tests.analysis.synthetic_run import write_run
-from trm.evaluation.intervals import wilson_interval
+from trm_lab.evaluation.intervals import wilson_interval
+from trm_lab.runs.recorded_run import Run, read_run
 
 
 def test_the_running_mean_is_centred_skips_nan_and_shrinks_at_the_ends() -> None:

@@ -7,10 +7,10 @@ import yaml
 from hydra import compose, initialize_config_dir
 
 from analysis.methods import BESIDE_THE_POINT, LOOKS, RELEASED, WRITTEN, Method, differing, group, method_name
-from analysis.reading.run_directory import Run, read_run
 from dis_trm.supervision import SWITCHES
 from tests.analysis.synthetic_run import stopped, write_run
-from trm.training.config import FREE_KEYS, RETIRED, TrainConfig
+from trm_lab.configuration.train_config import FREE_KEYS, RETIRED, TrainConfig
+from trm_lab.runs.recorded_run import Run, read_run
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 

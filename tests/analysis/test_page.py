@@ -19,15 +19,15 @@ from analysis.page import examples
 from analysis.page.document import json_in_script, table_html
 from analysis.page.examples import browser_data
 from analysis.page.tables import provenance, run_facts
-from analysis.reading.run_directory import Run, read_run
-from analysis.reading.stored_answers import stored_answers
 from analysis.tables import Table
 from tests.analysis.recorded import DIS, DIS_SAMPLES, SCORED, TRM
 from tests.analysis.small_puzzles import PUZZLES
 from tests.analysis.synthetic_run import write_run
 from trm.errors import UserError
-from trm.evaluation.intervals import wilson_interval
-from trm.evaluation.table import UNKNOWN, percent, percent_range
+from trm_lab.commands.tables import UNKNOWN, percent, percent_range
+from trm_lab.evaluation.intervals import wilson_interval
+from trm_lab.runs.recorded_run import Run, read_run
+from trm_lab.runs.stored_answers import stored_answers
 
 HOSTILE = '</script><script>window.hacked=1</script><img src=x onerror="window.hacked=2">&amp;$title'
 

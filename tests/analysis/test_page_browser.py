@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from analysis.page.__main__ import page
-from analysis.reading.run_directory import read_run
-from analysis.reading.stored_answers import stored_answers
 from tests.analysis.headless import NAMES, Tab, browser_tab, find_browser
 from tests.analysis.recorded import DIS, SCORED, TRM
 from tests.analysis.small_puzzles import PUZZLES
 from tests.analysis.synthetic_run import write_run
+from trm_lab.runs.recorded_run import read_run
+from trm_lab.runs.stored_answers import stored_answers
 
 PROGRAM = find_browser()
 pytestmark = pytest.mark.skipif(

@@ -11,19 +11,19 @@ from matplotlib.figure import Figure
 
 from analysis import style
 from analysis.choosing import Judge, can_be_drawn
-from analysis.drawing.board_pictures import GIVEN, QUEEN, MazePicture, SudokuPicture
-from analysis.drawing.cube_pictures import COLOURS, CubePicture
-from analysis.drawing.pictures import Example
-from analysis.drawing.puzzle_pictures import PICTURES, picture_of
-from analysis.drawing.text_pictures import MOST_LINES, NO_GLYPH, TextPicture, wrapped
-from analysis.reading.run_directory import Run, Samples, read_run
-from analysis.reading.stored_answers import stored_answers
 from analysis.strips import strips_of_samples
 from tests.analysis.small_puzzles import PUZZLES, TEXTS, cube, queens, text
 from tests.analysis.synthetic_run import write_run
-from trm.evaluation.scorers.cube import STICKERS
-from trm.evaluation.scorers.registry import SCORERS
-from trm.puzzles.vocabularies import CUBE_END, CUBE_FACES, CUBE_FIRST_MOVE
+from trm_lab.puzzles.board_pictures import GIVEN, QUEEN, MazePicture, SudokuPicture
+from trm_lab.puzzles.cube.picture import COLOURS, CubePicture
+from trm_lab.puzzles.cube.scorer import STICKERS
+from trm_lab.puzzles.picture import Example
+from trm_lab.puzzles.pictures import PICTURES, picture_of
+from trm_lab.puzzles.scorers import SCORERS
+from trm_lab.puzzles.text.picture import MOST_LINES, NO_GLYPH, TextPicture, wrapped
+from trm_lab.puzzles.vocabularies import CUBE_END, CUBE_FACES, CUBE_FIRST_MOVE
+from trm_lab.runs.recorded_run import Run, Samples, read_run
+from trm_lab.runs.stored_answers import stored_answers
 
 
 def run_on(kind: str, folder: Path, steps: int = 2) -> Run:

@@ -12,9 +12,9 @@ from scipy import stats
 
 from analysis import efficiency
 from analysis.comparing.ablation import ablation
-from analysis.comparing.like_for_like import by_dataset
-from analysis.reading.many_runs import read_runs
+from analysis.comparing.comparability import by_dataset
 from tests.runs import REPOSITORY
+from trm_lab.runs.many_runs import read_runs
 
 RESULTS = (REPOSITORY / "analysis/RESULTS.md").read_text()
 COMMANDS = re.findall(r"^python -m analysis\.efficiency (.+)$", RESULTS, re.MULTILINE)

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from analysis.drawing.board_pictures import SudokuPicture
 from analysis.inline import Shown
 from analysis.step_trace import steps_figure, trace_calls, trace_steps
 from analysis.tables import Table
@@ -14,10 +13,11 @@ from dis_trm.guidance import advantage_margin
 from dis_trm.supervision import DISConfig, DISSupervision
 from tests.analysis.small_puzzles import PUZZLES
 from trm.act import ACTConfig, ACTSupervision
-from trm.evaluation.rollout import roll_out
+from trm.batch import Batch
 from trm.model import PuzzleShape, TinyRecursiveModel, TRMConfig
-from trm.puzzles.batch import Batch
 from trm.randomness import SeededStepRandom
+from trm_lab.evaluation.rollout import roll_out
+from trm_lab.puzzles.board_pictures import SudokuPicture
 
 PUZZLE = PUZZLES["sudoku"]
 NETWORK = TRMConfig(

@@ -11,14 +11,14 @@ from matplotlib.colors import to_hex
 
 from analysis import strips
 from analysis.choosing import KINDS, choose
-from analysis.drawing.heat import LEAST_LIMIT, WITHOUT, Heat, signed
-from analysis.reading.run_directory import Run, read_run
-from analysis.reading.stored_answers import Answered, stored_answers
+from analysis.heat import LEAST_LIMIT, WITHOUT, Heat, signed
 from tests.analysis.recorded import DIS, DIS_SAMPLES, SCORED, TRM
 from tests.analysis.synthetic_run import write_run
 from trm.errors import UserError
-from trm.evaluation.answers import Answers
-from trm.evaluation.rollout_store import RolloutStore
+from trm_lab.evaluation.answers import Answers
+from trm_lab.runs.recorded_run import Run, read_run
+from trm_lab.runs.rollout_store import RolloutStore
+from trm_lab.runs.stored_answers import Answered, stored_answers
 
 
 def scores(run: Path) -> dict:

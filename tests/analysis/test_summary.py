@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from analysis import summary
-from analysis.reading.run_directory import read_run
 from tests.analysis.synthetic_run import write_run
-from trm.evaluation.table import counted, duration, table
+from trm_lab.commands.tables import counted, duration, table
+from trm_lab.runs.recorded_run import read_run
 
 pytestmark = pytest.mark.usefixtures("unrendered")
 

@@ -5,8 +5,8 @@ import re
 import pytest
 
 from analysis.tables import Table, amount, share_over_seeds, time, whole_number
-from trm.evaluation.intervals import over_seeds
-from trm.evaluation.table import counted, p_value, points, points_range
+from trm_lab.commands.tables import counted, p_value, points, points_range
+from trm_lab.evaluation.intervals import over_seeds
 
 TABLE = Table(
     "Costs & <b>more</b>",

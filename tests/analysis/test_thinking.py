@@ -10,13 +10,13 @@ from PIL import Image
 
 from analysis import thinking
 from analysis.choosing import choose
-from analysis.drawing.boards import CHANGED
-from analysis.reading.run_directory import read_run
-from analysis.reading.stored_answers import stored_answers
 from analysis.thinking import PAUSE, Animation
 from tests.analysis.recorded import DIS, TRM
 from tests.analysis.synthetic_run import write_run
 from trm.errors import UserError
+from trm_lab.puzzles.boards import CHANGED
+from trm_lab.runs.recorded_run import read_run
+from trm_lab.runs.stored_answers import stored_answers
 
 KINDS = ("queens", "maze", "cube", "answer")
 

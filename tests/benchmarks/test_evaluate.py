@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from benchmarks import evaluate, results_table
-from trm.evaluation import answers
-from trm.evaluation.arc_scores import ArcTally
+from trm_lab.evaluation import answers
+from trm_lab.evaluation.arc_scores import ArcTally
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ import torch
 
 from benchmarks.configurations import Configuration, named
 from benchmarks.reference_step import PLAIN, ReferenceStep, plain_layers
-from trm.distributed import Ranks
-from trm.training.learner import Learner
+from trm_lab.cluster.ranks import Ranks
+from trm_lab.training.learner import Learner
 
 STEPS = 10
 

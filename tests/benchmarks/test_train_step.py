@@ -15,7 +15,7 @@ from benchmarks import configurations, contender, figures, limits, machine, resu
 from benchmarks.configurations import chosen
 from benchmarks.contender import steps_of_turn
 from trm.errors import UserError
-from trm.operations import Product
+from trm_lab.flops import Product
 
 
 @pytest.fixture(scope="module")

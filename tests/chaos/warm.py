@@ -24,7 +24,7 @@ IMPORTS = (  # an entry's own, and what torch and Hydra import at the first opti
     "dis_trm.supervision",
     "tests.chaos.hooks",
     "trm.act",
-    "trm.training.launch",
+    "trm_lab.training.launch",
     "torch._dynamo",
     "torch.distributed.elastic.multiprocessing.errors",
     "hydra._internal.hydra",

@@ -40,7 +40,7 @@ def test_every_command_finds_our_modules_before_it_imports_one(file: Path) -> No
         n
         for n, node in enumerate(body)
         if isinstance(node, ast.ImportFrom)
-        and (node.module or "").split(".")[0] in {*ROOMS, "trm", "dis_trm", "generators"}
+        and (node.module or "").split(".")[0] in {*ROOMS, "trm", "dis_trm", "trm_lab"}
     ]
     guards = [
         n

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from dis_trm.guidance import GuidanceProbe, advantage_margin, guided
+from trm.batch import IGNORE_LABEL
 from trm.errors import UserError
 from trm.losses import softmax_cross_entropy
-from trm.puzzles.batch import IGNORE_LABEL
 
 SLOTS, TOKENS, VOCABULARY = 4, 30, 12
 WEIGHTS = (-1.0, 0.0, 0.3, 0.5, 1.0, 2.5)

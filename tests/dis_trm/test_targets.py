@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from dis_trm.targets import SCHEDULES, Corruption, clean_shares
-from trm.puzzles.batch import IGNORE_LABEL
+from trm.batch import IGNORE_LABEL
 from trm.randomness import SeededStepRandom
 
 SLOTS, TOKENS, STEPS, VOCABULARY = 64, 50, 6, 12

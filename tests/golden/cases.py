@@ -13,9 +13,9 @@ from torch import Tensor
 from dis_trm.supervision import DISConfig, DISSupervision
 from tests.conftest import GOLDEN_DIR
 from trm.act import ACTConfig, ACTSupervision
+from trm.batch import Batch
 from trm.metrics import Metric
 from trm.model import PuzzleShape, TinyRecursiveModel, TRMConfig
-from trm.puzzles.batch import Batch
 
 PREFIX = "model.inner."
 

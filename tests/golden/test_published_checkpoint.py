@@ -9,10 +9,10 @@ from omegaconf import OmegaConf
 
 from tests.golden.cases import PREFIX, Case, RecordedRandom, metric_total, relative_error, rollouts
 from train_arc_tiny_corrupt import SUPERVISIONS
-from trm.evaluation.rollout import roll_out
-from trm.puzzles.layout import PuzzleMetadata
-from trm.scoring.opened import OpenedCheckpoint, open_checkpoint
 from trm.supervision import Supervision
+from trm_lab.evaluation.rollout import roll_out
+from trm_lab.puzzles.layout import PuzzleMetadata
+from trm_lab.runs.opened_checkpoint import OpenedCheckpoint, open_checkpoint
 
 COMPILED = "_orig_mod."
 ARCH = (

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from tests.golden.cases import PREFIX, Case, RecordedRandom, metric_total, relative_error, rollouts
-from trm.distributed import Ranks
 from trm.puzzle_embedding import SignSGD
 from trm.supervision import StepOutput
+from trm_lab.cluster.ranks import Ranks
 
 METRICS = (
     "count",

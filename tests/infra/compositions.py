@@ -4,8 +4,8 @@ from hydra import compose, initialize_config_dir
 
 from tests.runs import REPOSITORY
 from train_arc_tiny_corrupt import SUPERVISIONS
-from trm.training.config import TrainConfig, train_config
-from trm.training.overrides import normalise
+from trm_lab.configuration.train_config import TrainConfig, train_config
+from trm_lab.training.overrides import normalise
 
 CONFIG_NAMES = {"pretrain.py": "cfg_pretrain", "train_arc_tiny_corrupt.py": "train_arc_tiny_corrupt"}
 

@@ -67,7 +67,7 @@ def test_the_image_runs_without_root_or_history_through_our_torchrun() -> None:
     assert 'ENTRYPOINT ["infra/torchrun.sh"]' in DOCKERFILE
     kept_out = (REPOSITORY / ".dockerignore").read_text().splitlines()
     assert {".git", ".venv", "runs", "data/*/"} <= set(kept_out)
-    for needed in ("trm", "dis_trm", "data", "generators", "analysis", "configs", "infra", "pretrain.py"):
+    for needed in ("trm", "dis_trm", "trm_lab", "data", "analysis", "configs", "infra", "pretrain.py"):
         assert needed not in kept_out
 
 

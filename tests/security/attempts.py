@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from trm.puzzles.loading import EvaluationData, TrainingData
-from trm.puzzles.manifest import MANIFEST_FILE
+from trm_lab.puzzles.loading import EvaluationData, TrainingData
+from trm_lab.puzzles.manifest import MANIFEST_FILE
 
 ROOM = 1 << 29  # bytes that reading a small hostile file may add to the process
 

@@ -8,9 +8,9 @@ import pytest
 
 from tests.runs import REPOSITORY, environment
 from trm.errors import UserError
-from trm.evaluation.scorers.registry import scorer_of
-from trm.puzzles.manifest import About
-from trm.puzzles.reasoning_gym_worker import FAILURES, check_expression
+from trm_lab.puzzles.manifest import About
+from trm_lab.puzzles.reasoning_gym.worker import FAILURES, check_expression
+from trm_lab.puzzles.scorers import scorer_of
 
 HOSTILE = [
     "__import__('os').mkdir('harm')",
@@ -56,7 +56,7 @@ def test_the_worker_s_sympy_runs_nothing_that_is_no_expression(tmp_path: Path) -
     program = f"""
 import sys
 sys.path.insert(0, {str(tmp_path)!r})
-from trm.puzzles import reasoning_gym_worker
+from trm_lab.puzzles.reasoning_gym import worker as reasoning_gym_worker
 reasoning_gym_worker._registry()
 import sympy
 from sympy.parsing.sympy_parser import parse_expr

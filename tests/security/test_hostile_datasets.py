@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from tests.security.attempts import Traitor, change_json, declare, unsigned, use
-from tests.trm.puzzles.small_arc import build
+from tests.trm_lab.puzzles.arc.small_arc import build
 from trm.errors import UserError
-from trm.evaluation.arc_voting import ArcVoting
-from trm.puzzles.layout import read_test_puzzles
-from trm.puzzles.manifest import fingerprint
-from trm.puzzles.opening import open_split
+from trm_lab.evaluation.voting import ArcVoting
+from trm_lab.puzzles.layout import read_test_puzzles
+from trm_lab.puzzles.manifest import fingerprint
+from trm_lab.puzzles.opening import open_split
 
 Damage = Callable[[Path], object]
 INPUTS, LABELS = "train/all__inputs.npy", "train/all__labels.npy"

@@ -10,8 +10,8 @@ import pytest
 from tests.exportable import SUPERVISIONS, random_dis, write_run
 from tests.security.attempts import little_room
 from trm.errors import UserError
-from trm.publishing.exporting import ExportRequest, export
-from trm.scoring.opened import open_checkpoint
+from trm_lab.release.exporting import ExportRequest, export
+from trm_lab.runs.opened_checkpoint import open_checkpoint
 
 
 def header(content: object, body: bytes = b"") -> bytes:

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.reading.run_directory import read_run
 from analysis.summary import summary
 from tests.analysis.synthetic_run import write_run
 from tests.security.attempts import Traitor, little_room
-from trm.config_files import read_config
 from trm.errors import UserError
+from trm_lab.files.config_files import read_config
+from trm_lab.runs.recorded_run import read_run
 
 Damage = Callable[[Path], object]
 EVALUATION = "evaluations/step_400"

@@ -20,10 +20,10 @@ from tests.exportable import SUPERVISIONS, random_dis, write_run
 from tests.models import act, network
 from tests.security.attempts import Traitor, little_room
 from trm.errors import UserError
-from trm.scoring.opened import open_checkpoint
-from trm.training.checkpoints import load_weights
-from trm.training.published_pickle import declared_tensors
-from trm.training.weights import check_size, load_into, read_published, read_weights
+from trm_lab.runs.checkpoints import load_weights
+from trm_lab.runs.opened_checkpoint import open_checkpoint
+from trm_lab.runs.published_pickle import declared_tensors
+from trm_lab.runs.weights import check_size, load_into, read_published, read_weights
 
 KEY = "model.inner.H_init"
 

@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from tests.models import act, batch, draws
-from trm.distributed import Ranks
-from trm.flat_parameters import FlatParameters
 from trm.optim import EMA, AdamAtan2, learning_rate, make_optimizer
 from trm.puzzle_embedding import PuzzleEmbedding, SignSGD
+from trm_lab.cluster.ranks import Ranks
+from trm_lab.training.flat_parameters import FlatParameters
 
 
 def test_warm_up_is_linear_and_the_default_ratio_keeps_the_rate() -> None:

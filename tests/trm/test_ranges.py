@@ -14,7 +14,7 @@ from trm.act import ACTConfig
 from trm.errors import UserError
 from trm.model import TRMConfig
 from trm.ranges import Range, check_ranges, ranges
-from trm.training.config import TrainConfig
+from trm_lab.configuration.train_config import TrainConfig
 
 CONFIGURATIONS = (TrainConfig, TRMConfig, ACTConfig, DISConfig)
 
@@ -71,7 +71,7 @@ def test_a_range_says_what_it_holds() -> None:
 
 @pytest.mark.parametrize("file", SOURCES, ids=module_name)
 def test_every_numeric_flag_has_a_range_and_every_path_is_read_as_one(file: Any) -> None:
-    if file == ROOT / "trm/command_line.py":
+    if file == ROOT / "trm_lab/commands/command_line.py":
         return
     for call in (node for node in ast.walk(tree(file)) if isinstance(node, ast.Call)):
         called = ast.unparse(call.func)

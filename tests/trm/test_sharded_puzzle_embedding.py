@@ -14,8 +14,8 @@ from torch import Tensor
 
 from tests.runs import build_small_arc, command, finish, records, tensors
 from tests.several_ranks import on_ranks
-from trm.distributed import Ranks
 from trm.puzzle_embedding import PuzzleEmbedding, SignSGD
+from trm_lab.cluster.ranks import Ranks
 
 WIDTH, SLOTS = 5, 12
 RANK_COUNTS = (pytest.param(2, marks=pytest.mark.long), 3)

@@ -1,0 +1,131 @@
+"""Tests over seeds against scipy.stats, and what cannot be told."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from analysis.claims.verdicts import UNDECIDED, judged
+from analysis.comparing.significance import holm, one_sided, paired, welch
+
+SHARES = st.lists(st.floats(0, 1).map(lambda x: round(x, 3)), min_size=2, max_size=6)
+
+
+def spread(values: list[float]) -> bool:
+    return len(set(values)) > 1
+
+
+@pytest.mark.filterwarnings("ignore:Precision loss")
+@given(SHARES, SHARES)
+def test_welch_s_test_is_scipy_s(first: list[float], second: list[float]) -> None:
+    found = welch(first, second)
+    if not spread(first) and not spread(second):
+        assert found.p_two_sided == (1.0 if found.mean == 0 else None)
+        return
+    expected = stats.ttest_ind(first, second, equal_var=False)
+    assert found.p_two_sided == pytest.approx(expected.pvalue, rel=1e-6, abs=1e-12)
+    interval = expected.confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx((interval.low, interval.high), rel=1e-6, abs=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore:Precision loss")
+@given(
+    st.integers(2, 6).flatmap(lambda n: st.tuples(*[st.lists(st.floats(0, 1), min_size=n, max_size=n)] * 2))
+)
+def test_the_paired_test_is_scipy_s(values: tuple[list[float], list[float]]) -> None:
+    first, second = ([round(value, 3) for value in side] for side in values)
+    found = paired(first, second)
+    differences = np.array(first) - np.array(second)
+    if np.ptp(differences) < 1e-9:  # shares are rounded to 0.001
+        assert found.p_two_sided == (1.0 if found.mean == 0 else None)
+        return
+    expected = stats.ttest_rel(first, second)
+    assert found.p_two_sided == pytest.approx(expected.pvalue, rel=1e-6, abs=1e-12)
+    interval = expected.confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx((interval.low, interval.high), rel=1e-6, abs=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore:Precision loss")
+@given(SHARES.filter(spread), st.floats(0, 1))
+def test_the_one_sided_test_is_scipy_s(values: list[float], claim: float) -> None:
+    found = one_sided(values, claim)
+    assert found is not None
+    low = stats.ttest_1samp(values, claim, alternative="less").pvalue
+    assert found == pytest.approx((low, 1 - low), rel=1e-6, abs=1e-12)
+
+
+def test_an_uncertain_claim_makes_a_distance_less_surprising() -> None:
+    values = [0.70, 0.72, 0.71]
+    sure, unsure = one_sided(values, 0.8), one_sided(values, 0.8, claim_error=0.05)
+    assert sure is not None
+    assert unsure is not None
+    assert sure[0] < unsure[0] < 0.5
+    own = np.var(values, ddof=1) / 3
+    freedom = 2 * ((own + 0.05**2) / own) ** 2  # Satterthwaite's, with none for the claim's error
+    distance = np.mean(values) - 0.8
+    assert unsure[0] == pytest.approx(stats.t.cdf(distance / math.sqrt(own + 0.05**2), freedom))
+
+
+@pytest.mark.filterwarnings("ignore:Precision loss")
+@given(SHARES.filter(spread), st.floats(0, 1), st.floats(0, 0.5))
+def test_an_uncertain_claim_is_never_more_surprising(values: list[float], claim: float, error: float) -> None:
+    sure, unsure = one_sided(values, claim), one_sided(values, claim, error)
+    assert sure is not None
+    assert unsure is not None
+    assert all(more >= less - 1e-12 for more, less in zip(unsure, sure, strict=True))
+
+
+@pytest.mark.filterwarnings("ignore:Precision loss")
+def test_two_seeds_or_three_against_more_have_the_degrees_of_freedom_of_the_smaller() -> None:
+    few, many = [0.4, 0.5], [0.61, 0.62, 0.63, 0.65, 0.6]
+    error = math.sqrt(np.var(few, ddof=1) / 2 + np.var(many, ddof=1) / 5)
+    expected = 2 * stats.t.sf(abs(np.mean(few) - np.mean(many)) / error, 1)
+    assert welch(few, many, cautious=True).p_two_sided == pytest.approx(expected)
+    assert welch(few, many).p_two_sided == pytest.approx(stats.ttest_ind(few, many, equal_var=False).pvalue)
+    for seeds, others in ((3, 3), (4, 5), (5, 4)):
+        assert welch(many[:seeds], many[:others], cautious=True) == welch(many[:seeds], many[:others])
+
+
+def test_one_seed_and_runs_without_spread_tell_nothing() -> None:
+    for test in (welch([0.5], [0.7]), paired([0.5], [0.7])):
+        assert (test.low, test.high, test.p_two_sided) == (None, None, None)
+        assert test.mean == pytest.approx(-0.2)
+    assert welch([0.5, 0.5], [0.7, 0.7]).p_two_sided is None
+    assert welch([0.5, 0.5], [0.5, 0.5]).p_two_sided == 1.0
+    assert one_sided([0.5], 0.5) is None
+    assert one_sided([0.5, 0.5], 0.5) is None
+
+
+@pytest.mark.parametrize("share", [0.99, 207 / 300, 297 / 300, 0.1, 1 / 3])
+@pytest.mark.parametrize("seeds", [2, 3, 5, 6])
+def test_rounding_is_no_spread(share: float, seeds: int) -> None:
+    """numpy's variance of such equal values is about 1e-32, by which any difference would be beyond all doubt."""
+    for other in (294 / 300, 0.7, share / 3):
+        for test in (welch, paired):
+            found = test([share] * seeds, [other] * seeds)
+            assert (found.low, found.high, found.p_two_sided) == (None, None, None)
+            assert found.mean == pytest.approx(share - other)
+    assert welch([share] * seeds, [share] * (seeds + 1)).p_two_sided == 1.0
+    assert paired([share + 0.007, share], [share, share - 0.007]).p_two_sided is None
+    assert one_sided([share] * seeds, 0.98) is None
+    for error in (0, 0.01):
+        assert one_sided([share] * seeds, 0.98, error) is None
+        verdict = judged([share] * seeds, 300, 0.98, error=error)
+        assert (verdict.word, verdict.level, verdict.p) == (UNDECIDED, None, None)
+        assert (verdict.low, verdict.high) == (None, None)
+
+
+def test_no_value_and_unequal_pairs_are_refused() -> None:
+    with pytest.raises(ValueError, match="no value"):
+        welch([], [0.5])
+    with pytest.raises(ValueError, match="2 and 3 runs"):
+        paired([0.1, 0.2], [0.1, 0.2, 0.3])
+
+
+def test_holm_s_adjustment_worked_out_by_hand() -> None:
+    assert holm([0.01, None, 0.04, 0.03]) == pytest.approx([0.03, None, 0.06, 0.06])
+    assert holm([0.9, 0.8]) == [1.0, 1.0]
+    assert holm([None]) == [None]

@@ -1,0 +1,30 @@
+"""Leaving the process group leaves nothing of it behind."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.runs import finish
+
+LEAVE = """
+import os
+import torch
+from trm_lab.cluster.ranks import join
+
+ranks = join("cpu")
+torch.optim.AdamW([torch.nn.Parameter(torch.ones(2))])  # imports much of torch, and what holds the group by default
+ranks.sum_(torch.ones(2))
+ranks.close()
+threads = [open(f"/proc/self/task/{t}/comm").read().strip() for t in os.listdir("/proc/self/task")]
+left = [name for name in threads if "gloo" in name]
+assert not left, left
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are listed by /proc only")
+def test_no_thread_of_the_process_group_outlives_close(tmp_path: Path) -> None:
+    script = tmp_path / "leave.py"
+    script.write_text(LEAVE)
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    finish([*launcher, str(script)], tmp_path)

@@ -1,0 +1,127 @@
+"""The drawing in a terminal: what it shows, what it marks, and that it fits."""
+
+import io
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.trm_lab.inference.small_tasks import CANVAS, repeating, task
+from trm_lab.evaluation.arc_metrics import OutputRecord
+from trm_lab.inference.answering import Attempt, OutputAnswer, TaskAnswer, answer_task
+from trm_lab.inference.grid_drawing import Pen, colour_depth, drawing
+from trm_lab.inference.panels import Panel
+from trm_lab.inference.task_puzzles import TaskPuzzles, puzzles_of
+from trm_lab.puzzles.arc.augmentation import IDENTITY_ROW
+from trm_lab.puzzles.arc.colours import ARC_COLOURS, rgb
+from trm_lab.puzzles.arc.grids import Grid
+from trm_lab.puzzles.arc.sources import Pair, Task
+
+ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def of(rows: list[list[int]]) -> Grid:
+    return np.array(rows, np.uint8)
+
+
+def answered(attempts: list[list[list[int]]], right: list[list[int]] | None) -> TaskAnswer:
+    """A task of one demonstration and one test input."""
+    test = Pair(of([[7]]), None if right is None else of(right))
+    one = Task("t", (Pair(of([[1, 2]]), of([[3], [4]])),), (test,))
+    record = OutputRecord("t", 0, right is not None, None, 9, 2, 6, 0.5)
+    tried = tuple(Attempt(of(grid), votes) for grid, votes in zip(attempts, (6, 3), strict=True))
+    output = OutputAnswer(record, tried, (of([[7]]),))
+    puzzles = TaskPuzzles(one, IDENTITY_ROW[None], None, "none")
+    return TaskAnswer(puzzles, (output,), "halting_probability", 7)
+
+
+def test_the_whole_drawing_in_digits() -> None:
+    shown = drawing(answered([[[5, 5]], [[6]]], [[5, 0]]), 80, "none")
+    assert shown == (
+        "demonstration 1\n"
+        "┌────┐   ┌──┐\n"
+        "│1 2 │   │3 │\n"
+        "└────┘ → │4 │\n"
+        "         └──┘\n"
+        "\n"
+        "test input   attempt 1      attempt 2      right answer\n"
+        "┌──┐         ┌────┐         ┌──┐           ┌────┐\n"
+        "│7 │         │5 5×│         │6 │           │5 0 │\n"
+        "└──┘         └────┘         └──┘           └────┘\n"
+        "             6 of 9 votes   3 of 9 votes\n"
+        "             1 of 2 wrong   1×1, not 1×2"
+    )
+
+
+def test_a_right_attempt_is_called_right_and_two_equal_ones_are_one() -> None:
+    shown = drawing(answered([[[5]], [[5]]], [[5]]), 80, "none")
+    assert "both attempts" in shown
+    assert "right\n" in shown.split("votes")[1] + "\n"
+    assert "wrong" not in drawing(answered([[[5]], [[6]]], None), 80, "none")
+
+
+@pytest.mark.parametrize(
+    ("stream", "environment", "depth"),
+    [
+        (Terminal(), {"TERM": "xterm", "COLORTERM": "truecolor"}, "rgb"),
+        (Terminal(), {"TERM": "xterm-256color"}, "256"),
+        (Terminal(), {"TERM": "xterm", "COLORTERM": "truecolor", "NO_COLOR": "1"}, "none"),
+        (Terminal(), {"TERM": "xterm", "COLORTERM": "24bit", "NO_COLOR": ""}, "rgb"),
+        (Terminal(), {"TERM": "dumb"}, "none"),
+        (Terminal(), {}, "none"),
+        (io.StringIO(), {"TERM": "xterm", "COLORTERM": "truecolor"}, "none"),
+    ],
+)
+def test_colours_are_for_terminals_that_have_and_want_them(
+    stream: io.StringIO, environment: dict[str, str], depth: str
+) -> None:
+    assert colour_depth(stream, environment) == depth
+
+
+def test_cells_have_arc_s_colours_and_wrong_ones_a_mark_that_stands_out() -> None:
+    panel = Panel("", of([[1, 4]]), right=of([[1, 3]]))
+    line = Pen("rgb", compact=False).block(panel).lines[2]
+    blue, yellow = (";".join(map(str, rgb(ARC_COLOURS[colour]))) for colour in (1, 4))
+    assert f"\x1b[48;2;{blue}m  \x1b[48;2;{yellow}m\x1b[38;5;16m××\x1b[0m" in line
+    assert ESCAPE.sub("", line).rstrip() == "│  ××│"
+    few = Pen("256", compact=False).block(Panel("", of([[0, 5]]))).lines[2]
+    assert "\x1b[48;5;16m" in few  # black
+    assert "\x1b[48;5;145m" in few  # the grey of (175, 175, 175)
+
+
+def test_two_rows_share_a_line_where_grids_are_large() -> None:
+    large = answered([[[5]], [[6]]], None)
+    wide = Task("t", (Pair(np.zeros((17, 30), np.uint8), np.ones((17, 30), np.uint8)),), large.task.test)
+    wide_answer = replace(large, puzzles=replace(large.puzzles, task=wide))
+    coloured = ESCAPE.sub("", drawing(wide_answer, 80, "rgb")).split("\n\n")[0].split("\n")
+    assert len(coloured) == 1 + 2 + 9
+    assert coloured[2] == f"│{'▀' * 30}│   │{'▀' * 30}│"
+    digits = drawing(wide_answer, 80, "none").split("\n\n")[0].split("\n")
+    assert len(digits) == 1 + 2 + 17
+    assert digits[2] == f"│{'0' * 30}│   │{'1' * 30}│"
+
+
+@settings(max_examples=30)
+@given(st.integers(40, 200), st.sampled_from(["rgb", "256", "none"]), st.integers(0, 9), st.integers(1, 3))
+def test_no_line_is_wider_than_the_terminal_and_colours_change_no_place(
+    width: int, depth: str, demonstrations: int, tests: int
+) -> None:
+    puzzles = puzzles_of(task(demonstrations=demonstrations, tests=tests), 0, None)
+    bare = repeating(puzzle_emb_ndim=0, puzzle_emb_len=0)
+    answer = answer_task(bare, puzzles, canvas=CANVAS, batch_size=8)
+    plain = ESCAPE.sub("", drawing(answer, width, depth))
+    assert max(map(len, plain.split("\n"))) <= width
+    digits = re.sub(r"[0-9×] ?", "  ", drawing(answer, width, "none"))
+    blank = re.sub(r"[0-9×] ?", "  ", plain)
+    assert [line.rstrip() for line in blank.split("\n") if "│" not in line] == [
+        line.rstrip() for line in digits.split("\n") if "│" not in line
+    ]
+    assert plain.count("right answer") == tests - 1

@@ -1,0 +1,141 @@
+"""solve.py and its notebook: a valid submission from the first second on, nobody's file replaced, in time."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.exportable import SUPERVISIONS, random_dis, write_run
+from tests.trm_lab.inference.test_solving import CHALLENGES, FALLBACK, check_form
+from trm_lab.inference import solve_command
+from trm_lab.inference.solve_command import command_line, run
+from trm_lab.release.kaggle import CELL, SCRIPT
+from trm_lab.runs.opened_checkpoint import OpenedCheckpoint
+
+LIMIT = 12 * 60  # minutes that ARC Prize lets a notebook run
+WORDS = ["--input", "tasks.json", "--augmentations", "1", "--device", "cpu"]
+EMPTY = {name: [FALLBACK] * len(task["test"]) for name, task in CHALLENGES.items()}
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A run in place of a package, whose checkpoint is opened alike; the working directory is empty but for tasks."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tasks.json").write_text(json.dumps(CHALLENGES))
+    return write_run(tmp_path / "run", random_dis())
+
+
+def refused(package: Path, capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    with pytest.raises(SystemExit) as caught:
+        run(package, SUPERVISIONS, [*WORDS, *words])
+    assert caught.value.code == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 3
+    return said
+
+
+def submission(file: str = "submission.json") -> Any:
+    return json.loads(Path(file).read_text())
+
+
+def test_a_valid_submission_is_there_before_the_checkpoint_is_opened(
+    package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def opened(*_: Any) -> OpenedCheckpoint:
+        check_form(submission(), CHALLENGES)
+        raise KeyboardInterrupt  # and it stays
+
+    monkeypatch.setattr(solve_command, "open_checkpoint", opened)
+    with pytest.raises(SystemExit):
+        run(package, SUPERVISIONS, WORDS)
+    assert submission() == EMPTY
+
+
+def test_the_time_before_the_command_counts_as_well(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trm_lab.inference.solve_command.time.monotonic", lambda: 1000.0)
+    run(package, SUPERVISIONS, [*WORDS, "--minutes", "10"], started=1000.0 - 301)
+    assert submission() == EMPTY
+    run(package, SUPERVISIONS, [*WORDS, "--minutes", "10000"], started=1000.0 - 301)
+    assert submission() != EMPTY
+
+
+def test_a_submission_with_answers_is_replaced_only_if_asked(
+    package: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("submission.json").write_text(json.dumps(EMPTY))  # nothing is lost with it
+    run(package, SUPERVISIONS, WORDS)
+    answers = submission()
+    assert answers != EMPTY
+    assert "a submission with answers" in refused(package, capsys)
+    assert submission() == answers
+    run(package, SUPERVISIONS, [*WORDS, "--overwrite"])
+    assert submission() == answers
+
+
+@pytest.mark.parametrize("words", [[], ["--overwrite"]])
+@pytest.mark.parametrize("content", ["years of work", "{}x", '{"a": 1}', '{"a": [{"attempt_1": []}]}'])
+def test_a_file_that_is_no_submission_is_never_touched(
+    package: Path, capsys: pytest.CaptureFixture[str], content: str, words: list[str]
+) -> None:
+    Path("submission.json").write_text(content)
+    assert "is there and no submission" in refused(package, capsys, *words)
+    assert Path("submission.json").read_text() == content
+
+
+def test_nothing_is_written_through_a_link_or_a_pipe_or_into_a_folder(
+    package: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("mine.json").write_text(json.dumps(EMPTY))
+    Path("link.json").symlink_to("mine.json")
+    os.mkfifo("pipe.json")
+    for name in ("link.json", "pipe.json", "run", "tasks.json/x.json"):
+        assert name in refused(package, capsys, "--overwrite", "--output", name)
+    assert submission("mine.json") == EMPTY
+    assert Path("link.json").is_symlink()
+
+
+def settings() -> list[str]:
+    """Of the notebook, as its first cell says them."""
+    names: dict[str, Any] = {}
+    exec(SCRIPT.split(CELL)[1], names)
+    return names["SETTINGS"]
+
+
+def test_the_notebook_s_settings_fit_the_competition() -> None:
+    given = command_line().parse(settings())
+    assert 0.9 * LIMIT <= given.minutes <= LIMIT - 15
+    assert given.adapt > 0
+    assert given.embedding == "auto"
+    assert command_line().parse([]).minutes == given.minutes
+
+
+def test_the_notebook_writes_a_valid_submission_before_it_installs_anything(
+    package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("arc-prize-2025", "arc-prize-2026", "model"):
+        (tmp_path / "input" / name).mkdir(parents=True)
+    (tmp_path / "input/arc-prize-2025/arc-agi_test_challenges.json").write_text("{}")
+    (tmp_path / "input/arc-prize-2026/arc-agi_test_challenges.json").write_text(json.dumps(CHALLENGES))
+    (tmp_path / "input/model/dis_trm-1-py3-none-any.whl").write_text("")
+    before, after = SCRIPT.split("# The wheels of the package")
+    assert "pip" not in before
+    assert "run(PACKAGE" in after
+    names: dict[str, Any] = {}
+    exec(before.replace("/kaggle/input", str(tmp_path / "input")), names)
+    assert submission() == EMPTY
+    assert not Path("submission.json.partial").exists()
+    assert names["ARGUMENTS"][:2] == ["--input", str(names["TASKS"])]
+    assert names["TASKS"].parent.name == "arc-prize-2026"
+    assert names["PACKAGE"].name == "model"
+
+
+@pytest.mark.parametrize("there", ["dis_trm-1-py3-none-any.whl", "arc-agi_test_challenges.json"])
+def test_the_notebook_says_what_was_not_added_to_it(package: Path, tmp_path: Path, there: str) -> None:
+    (tmp_path / "input").mkdir()
+    (tmp_path / "input" / there).write_text("{}")
+    before = SCRIPT.split("# The wheels of the package")[0].replace("/kaggle/input", str(tmp_path / "input"))
+    with pytest.raises(SystemExit, match=r"error: no (arc-agi_test|dis_trm-).*\n  to do:   add this package"):
+        exec(before, {})
+    assert not Path("submission.json").exists()

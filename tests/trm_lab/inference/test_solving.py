@@ -1,0 +1,244 @@
+"""Answering a file of tasks: complete and valid whenever it ends, whatever the batches; test outputs are not seen."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.exportable import SUPERVISIONS, random_dis, write_run
+from tests.models import act
+from trm.batch import Batch
+from trm.errors import UserError
+from trm_lab.cluster.ranks import Ranks
+from trm_lab.evaluation.arc_metrics import FALLBACK_GRID, Submission
+from trm_lab.evaluation.rollout import Rollout, roll_out
+from trm_lab.inference import answering, solving
+from trm_lab.inference.solving import Solved, SolveSettings, solve, without_answer
+from trm_lab.inference.test_time_training import Adapted, adapt
+from trm_lab.inference.time_budget import TimeBudget
+from trm_lab.runs.opened_checkpoint import OpenedCheckpoint, open_checkpoint
+
+FALLBACK = {"attempt_1": FALLBACK_GRID, "attempt_2": FALLBACK_GRID}
+
+
+def grid(seed: int, rows: int = 3, columns: int = 4) -> list[list[int]]:
+    return np.random.default_rng(seed).integers(0, 10, (rows, columns)).tolist()
+
+
+def task(seed: int, tests: int = 1) -> dict[str, Any]:
+    train = [
+        {"input": grid(seed), "output": grid(seed + 1, 2, 2)},
+        {"input": grid(seed + 2), "output": grid(seed + 3)},
+    ]
+    return {"train": train, "test": [{"input": grid(seed + 10 + number)} for number in range(tests)]}
+
+
+CHALLENGES = {"first": task(0), "second": task(100, tests=3), "third": task(200)}
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> OpenedCheckpoint:
+    return open_checkpoint(write_run(tmp_path_factory.mktemp("run") / "run", random_dis()), SUPERVISIONS)
+
+
+class Clock:
+    """Time that only the work takes: `an_example` seconds for each one answered, and `an_adaptation`."""
+
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, an_example: float, an_adaptation: float = 0.0
+    ) -> None:
+        self.seconds = 0.0
+
+        def roll(supervision: Any, batch: Batch, *more: Any) -> Rollout:
+            self.seconds += an_example * len(batch.inputs)
+            return roll_out(supervision, batch, *more)
+
+        def fit(*words: Any, **settings: Any) -> Adapted:
+            before, fitted = self.seconds, adapt(*words, **settings)
+            self.seconds = before + an_adaptation  # whatever was answered for it
+            return fitted
+
+        monkeypatch.setattr(answering, "roll_out", roll)
+        monkeypatch.setattr(solving, "adapt", fit)
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+def answers(
+    checkpoint: OpenedCheckpoint,
+    challenges: dict[str, Any],
+    now: Callable[[], float] = lambda: 0.0,
+    started: float | None = None,
+    **settings: Any,
+) -> tuple[Solved, list[Submission]]:
+    saved: list[Submission] = []
+    usual: dict[str, Any] = {"augmentations": 5, "batch_size": 4}
+    solved = solve(
+        challenges,
+        checkpoint,
+        SUPERVISIONS,
+        SolveSettings(**{**usual, **settings}),
+        Ranks(),
+        lambda submission: saved.append(dict(submission)),
+        now,
+        started,
+    )
+    return solved, saved
+
+
+def check_form(submission: Submission, challenges: dict[str, Any]) -> None:
+    assert list(submission) == list(challenges)
+    for name, entry in challenges.items():
+        assert len(submission[name]) == len(entry["test"])
+        for attempts in submission[name]:
+            assert sorted(attempts) == ["attempt_1", "attempt_2"]
+            for rows in attempts.values():
+                assert rows
+                assert {len(row) for row in rows} == {len(rows[0])}
+                assert all(type(cell) is int and 0 <= cell <= 9 for row in rows for cell in row)
+
+
+def test_every_test_input_has_two_attempts_at_every_moment(checkpoint: OpenedCheckpoint) -> None:
+    solved, saved = answers(checkpoint, CHALLENGES)
+    for submission in saved:
+        check_form(submission, CHALLENGES)
+    assert all(attempts == FALLBACK for outputs in saved[0].values() for attempts in outputs)
+    assert solved.submission == saved[-1]
+    assert (solved.answered, solved.predictions, solved.adapted) == (3, 5 * 6, 0)
+    assert len(saved) == 1 + 3  # rounds of 1, 2 and the last 3 of 6 puzzles
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 100])
+def test_the_batch_size_changes_no_answer(checkpoint: OpenedCheckpoint, batch_size: int) -> None:
+    expected, _ = answers(checkpoint, CHALLENGES)
+    assert answers(checkpoint, CHALLENGES, batch_size=batch_size)[0] == expected
+
+
+def test_what_a_file_says_of_test_outputs_changes_no_answer(checkpoint: OpenedCheckpoint) -> None:
+    told = {
+        name: {**entry, "test": [{**pair, "output": grid(7, 2, 3)} for pair in entry["test"]]}
+        for name, entry in CHALLENGES.items()
+    }
+    few = {"adapt": 1, "augmentations": 1}
+    assert answers(checkpoint, told, **few)[0] == answers(checkpoint, CHALLENGES, **few)[0]
+
+
+@pytest.mark.parametrize("batch_size", [1, 100])
+@pytest.mark.parametrize("seconds", [0.0, 0.5, 3.0, 10.0, 40.0])
+def test_nothing_starts_that_the_measured_pace_cannot_finish(
+    checkpoint: OpenedCheckpoint, monkeypatch: pytest.MonkeyPatch, seconds: float, batch_size: int
+) -> None:
+    clock = Clock(monkeypatch, an_example=1.0)
+    usual: dict[str, Any] = {"batch_size": batch_size, "augmentations": 11}
+    solved, saved = answers(checkpoint, CHALLENGES, clock, minutes=seconds / 60, **usual)
+    for submission in saved:
+        check_form(submission, CHALLENGES)
+    assert solved.submission == saved[-1]
+    assert clock.seconds <= max(1.0, seconds)  # the first example has no measured pace
+    assert clock.seconds == solved.predictions > 0.7 * seconds - 2 or seconds < 1
+    fallback = [name for name, outputs in solved.submission.items() if outputs == [FALLBACK] * len(outputs)]
+    assert len(fallback) >= 3 - solved.answered
+
+
+def test_the_first_example_starts_only_while_half_of_the_time_is_left(
+    checkpoint: OpenedCheckpoint, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for gone, predictions in ((9.99, 0), (5.01, 0), (5.0, 4)):
+        clock = Clock(monkeypatch, an_example=1.0)
+        solved, saved = answers(checkpoint, CHALLENGES, clock, started=-gone, minutes=10 / 60)
+        assert solved.predictions == predictions
+        check_form(saved[-1], CHALLENGES)
+    assert "more than half of the time is over" in capsys.readouterr().err
+
+
+def test_every_task_is_asked_before_any_is_asked_twice(
+    checkpoint: OpenedCheckpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(monkeypatch, an_example=1.0)
+    solved, _ = answers(checkpoint, CHALLENGES, clock, minutes=7 / 60, batch_size=1, augmentations=50)
+    assert 5 <= solved.predictions <= 7
+    assert solved.answered == 3
+
+
+def test_a_batch_is_expected_to_take_no_longer_than_larger_and_smaller_ones_tell() -> None:
+    moments = iter([0.0, 0.0, 9.0, 10.0, 11.5, 13.0, 13.0, 16.5])
+    budget = TimeBudget(0.0, 20.0, lambda: next(moments))
+    assert [budget.begin_batch(8) for _ in range(4)] == [1, 1, 2, 4]  # 9 s of them a warm-up
+    budget.pause()
+    assert [budget.seconds_of_batch(size) for size in (1, 2, 3, 4, 8)] == [1.0, 1.5, 1.5, 1.5, 3.0]
+    assert [budget.begin_batch(8) for _ in range(2)] == [8, 4]  # 7 s are left, then 3.5
+
+
+@pytest.mark.parametrize("name", ["act", "dis"])
+def test_both_methods_answer_and_adapt(name: str, tmp_path: Path) -> None:
+    made = random_dis() if name == "dis" else act()
+    opened = open_checkpoint(write_run(tmp_path / "run", made, name), SUPERVISIONS)
+    solved, saved = answers(opened, CHALLENGES, augmentations=1, adapt=1)
+    check_form(solved.submission, CHALLENGES)
+    assert solved.adapted == 3
+    assert len(saved) == 1 + 2 + 3
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(5.9, 0), (26.0, 0), (32.0, 1), (60.0, 3)])
+def test_no_adaptation_starts_that_could_not_end_and_the_answers_without_it_stay(
+    checkpoint: OpenedCheckpoint, monkeypatch: pytest.MonkeyPatch, seconds: float, expected: int
+) -> None:
+    """Before the first one the pace of answering tells: 2 updates of 2 demonstrations, two fits, the tests."""
+    few: dict[str, Any] = {"augmentations": 0, "batch_size": 100}
+    without, _ = answers(checkpoint, CHALLENGES, **few)
+    clock = Clock(monkeypatch, an_example=1.0, an_adaptation=15.0)
+    solved, _ = answers(checkpoint, CHALLENGES, clock, minutes=seconds / 60, adapt=6, **few)
+    assert clock.seconds <= seconds
+    assert solved.adapted == expected
+    changed = sum(solved.submission[name] != without.submission[name] for name in CHALLENGES)
+    assert changed <= expected
+
+
+def test_a_task_that_cannot_be_adapted_to_tells_no_pace(
+    checkpoint: OpenedCheckpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bare = {"bare": {"test": CHALLENGES["first"]["test"]}, **CHALLENGES}
+    clock = Clock(monkeypatch, an_example=1.0, an_adaptation=15.0)
+    solved, _ = answers(checkpoint, bare, clock, minutes=20 / 60, adapt=6, augmentations=0)
+    assert clock.seconds <= 20
+    assert solved.adapted == 0
+
+
+def test_tasks_that_cannot_be_answered_are_named_and_have_the_fallback(
+    checkpoint: OpenedCheckpoint, capsys: pytest.CaptureFixture[str]
+) -> None:
+    large = {"train": [], "test": [{"input": grid(1, 5, 2)}, {"input": grid(1)}]}
+    broken = {"train": [], "test": [{"input": [[1, 2], [3]]}]}
+    challenges = {
+        "large": large,
+        "ok": CHALLENGES["first"],
+        "broken": broken,
+        "empty": {"train": [], "test": []},
+    }
+    solved, _ = answers(checkpoint, challenges)
+    assert list(solved.submission) == list(challenges)
+    assert solved.submission["large"] == [FALLBACK, FALLBACK]
+    assert solved.submission["broken"] == [FALLBACK]
+    assert solved.submission["empty"] == []
+    assert solved.answered == 1
+    said = capsys.readouterr().err
+    assert "task large" in said
+    assert "task broken" in said
+    assert "is submitted for it" in said
+
+
+def test_without_demonstrations_a_task_is_answered_but_not_adapted_to(
+    checkpoint: OpenedCheckpoint, capsys: pytest.CaptureFixture[str]
+) -> None:
+    solved, _ = answers(checkpoint, {"bare": {"test": CHALLENGES["first"]["test"]}}, adapt=2)
+    assert (solved.answered, solved.adapted) == (1, 0)
+    assert "its answer without adaptation is submitted" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("entry", [None, [], {"train": []}, {"test": {}}])
+def test_what_are_no_tasks_is_refused(entry: Any) -> None:
+    with pytest.raises(UserError, match="has no list of test inputs"):
+        without_answer({"a": entry})

@@ -1,0 +1,86 @@
+"""The picture of an answered task: what it says, what it marks, and that it is the same each time."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.collections import PathCollection
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.image import imread
+
+from tests.trm_lab.inference.test_grid_drawing import answered, of
+from trm_lab.inference.answering import TaskAnswer
+from trm_lab.inference.task_picture import MOST_STEPS, picture, save_picture
+from trm_lab.puzzles.arc.colours import ARC_COLOURS
+
+
+def texts(figure: Figure) -> list[str]:
+    return [text.get_text() for text in figure.texts]
+
+
+def dots(figure: Figure) -> list[Any]:
+    """Where wrong cells are marked, of each grid with any."""
+    marks = [item for axes in figure.axes for item in axes.collections if isinstance(item, PathCollection)]
+    return [offsets.tolist() for mark in marks if len(offsets := np.asarray(mark.get_offsets()))]
+
+
+def with_steps(answer: TaskAnswer, steps: list[Any]) -> TaskAnswer:
+    output = replace(answer.outputs[0], steps=tuple(of(step) for step in steps))
+    return replace(answer, outputs=(output,))
+
+
+def test_it_says_what_is_shown_and_what_became_of_it() -> None:
+    answer = with_steps(answered([[[5, 0]], [[5, 5]]], [[5, 0]]), [[[7]], [[5, 5]], [[5, 0]]])
+    words = texts(picture(answer, "a task: a checkpoint", ["a remark"]))
+    for expected in (
+        "a task: a checkpoint",
+        "demonstration 1",
+        "→",
+        "test input",
+        "after step 1",
+        "after step 3",
+    ):
+        assert expected in words
+    assert [word for word in words if word in ("right", "1 of 2 wrong", "1×1, not 1×2")] == [
+        "1×1, not 1×2",
+        "1 of 2 wrong",
+        "right",
+        "right",
+        "1 of 2 wrong",
+    ]
+    assert [word for word in words if "votes" in word and "of" in word and len(word) < 20] == [
+        "6 of 9 votes",
+        "3 of 9 votes",
+    ]
+    assert any("a remark" in word for word in words)
+
+
+def test_wrong_cells_are_marked_and_only_these() -> None:
+    answer = with_steps(answered([[[5, 0]], [[5, 5]]], [[5, 0]]), [[[7]], [[6, 6]]])
+    assert dots(picture(answer, "", [])) == [[[0.5, 0.5], [1.5, 0.5]], [[1.5, 0.5]]]
+
+
+def test_an_answer_without_a_grid_is_told() -> None:
+    answer = answered([[[5]], [[6]]], [[5]])
+    output = replace(answer.outputs[0], steps=(np.zeros((0, 0), np.uint8),))
+    assert "no grid" in texts(picture(replace(answer, outputs=(output,)), "", []))
+
+
+def test_of_many_supervision_steps_some_are_shown_the_first_and_the_last_always() -> None:
+    answer = with_steps(answered([[[5]], [[6]]], None), [[[7]]] * 30)
+    steps = [word for word in texts(picture(answer, "", [])) if word.startswith("after step")]
+    assert len(steps) == MOST_STEPS
+    assert (steps[0], steps[-1]) == ("after step 1", "after step 30")
+
+
+def test_the_same_answer_gives_the_same_file_with_arc_s_colours(tmp_path: Path) -> None:
+    answer = answered([[[5]], [[6]]], [[5]])
+    for name in ("one.png", "two.png"):
+        save_picture(answer, "$a{task", [], tmp_path / name)
+    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
+    pixels = np.round(255 * imread(tmp_path / "one.png")[:, :, :3]).astype(int).reshape(-1, 3)
+    found = {tuple(pixel) for pixel in np.unique(pixels, axis=0).tolist()}
+    for colour in (1, 2, 3, 4, 5, 6, 7):
+        assert tuple(round(255 * part) for part in to_rgb(ARC_COLOURS[colour])) in found

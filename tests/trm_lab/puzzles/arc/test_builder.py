@@ -1,0 +1,303 @@
+"""The ARC builder: published semantics on tasks small enough to check by hand."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.trm_lab.puzzles.arc.small_arc import EVALUATION, TRAINING, build, tasks, write_sources
+from trm.errors import UserError
+from trm_lab.puzzles.arc.augmentation import IDENTITY, parse_name
+from trm_lab.puzzles.arc.grids import crop, encode_pair
+from trm_lab.puzzles.layout import read_identifiers, read_test_puzzles
+from trm_lab.puzzles.opening import open_split
+from trm_lab.puzzles.written_arrays import PuzzleArrays
+
+CANVAS = 12
+Examples = dict[int, list[tuple[np.ndarray, np.ndarray]]]  # puzzle: its inputs and labels
+
+
+def examples(arrays: PuzzleArrays) -> Examples:
+    bounds = zip(arrays.puzzle_indices[:-1], arrays.puzzle_indices[1:], strict=True)
+    return {
+        puzzle: [(arrays.inputs[i], arrays.labels[i]) for i in range(first, last)]
+        for puzzle, (first, last) in enumerate(bounds)
+    }
+
+
+def names_of(dataset: Path, arrays: PuzzleArrays) -> list[str]:
+    names = read_identifiers(dataset)
+    return [names[identifier] for identifier in arrays.puzzle_identifiers]
+
+
+def digests(dataset: Path) -> dict[str, str]:
+    files = (path for path in sorted(dataset.rglob("*")) if path.is_file())
+    return {str(path.relative_to(dataset)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def test_counts_are_those_of_the_tasks(tmp_path: Path) -> None:
+    dataset, summary = build(tmp_path)
+    train, test = open_split(dataset, "train").metadata, open_split(dataset, "test").metadata
+    assert (summary.train, summary.test, summary.hidden_pairs) == (train, test, 0)
+    assert (train.total_groups, test.total_groups) == (5, 2)
+    assert (train.total_puzzles, test.total_puzzles) == (4 * 7 + 1, 2 * 7)  # `black` has one look only
+    assert train.num_puzzle_identifiers == test.num_puzzle_identifiers == 30
+    train_examples = (
+        7 * (3 + 4) + 2 + 7 * (2 + 2)
+    )  # all pairs of training tasks, demonstrations of evaluation tasks
+    assert train.mean_puzzle_examples == train_examples / 29
+    assert test.mean_puzzle_examples == (7 * 2 + 7 * 1) / 14
+    for metadata in (train, test):
+        assert (metadata.pad_id, metadata.ignore_label_id, metadata.blank_identifier_id) == (0, 0, 0)
+        assert (metadata.vocab_size, metadata.seq_len, metadata.sets) == (12, CANVAS**2, ("all",))
+
+
+def test_every_puzzle_is_its_task_under_the_augmentation_of_its_name(tmp_path: Path) -> None:
+    dataset, _ = build(tmp_path)
+    source = {name: task for subset in tasks().values() for name, task in subset.items()}
+    for split in ("train", "test"):
+        arrays = open_split(dataset, split).sets["all"]
+        for name, found in zip(names_of(dataset, arrays), examples(arrays).values(), strict=True):
+            task, augmentation = parse_name(name)
+            scored = task in EVALUATION
+            parts = ["test"] if split == "test" else ["train"] if scored else ["train", "test"]
+            pairs = [pair for part in parts for pair in source[task][part]]
+            assert len(found) == len(pairs)
+            for (tokens, labels), pair in zip(found, pairs, strict=True):
+                asked, answer = (
+                    augmentation.apply(np.array(pair[key], np.uint8)) for key in ("input", "output")
+                )
+                fitting = [
+                    (row, column)
+                    for row in range(CANVAS + 1 - max(asked.shape[0], answer.shape[0]))
+                    for column in range(CANVAS + 1 - max(asked.shape[1], answer.shape[1]))
+                    if split == "train" or (row, column) == (0, 0)
+                ]
+                expected = {tuple(map(bytes, encode_pair(asked, answer, *at, CANVAS))) for at in fitting}
+                assert (bytes(tokens), bytes(labels)) in expected
+
+
+def test_groups_start_with_the_task_itself_and_never_repeat_a_look(tmp_path: Path) -> None:
+    dataset, _ = build(tmp_path, num_aug=40)
+    arrays = open_split(dataset, "test").sets["all"]
+    names, held = names_of(dataset, arrays), examples(arrays)
+    for first, last in zip(arrays.group_indices[:-1], arrays.group_indices[1:], strict=True):
+        task = names[first]
+        assert parse_name(task) == (task, IDENTITY)
+        assert {parse_name(name)[0] for name in names[first:last]} == {task}
+        looks = [tuple(sorted(bytes(a) + bytes(b) for a, b in held[puzzle])) for puzzle in range(first, last)]
+        assert len(set(looks)) == len(looks) == 41
+
+
+def test_a_task_with_few_looks_keeps_one_puzzle_for_each(tmp_path: Path) -> None:
+    plus = {"input": [[0, 0, 0], [0, 1, 0], [0, 0, 0]], "output": [[1]]}  # symmetric; one colour: 9 looks
+    bar = {"input": [[0, 0]], "output": [[0]]}  # no colour; lying or standing: 2 looks
+    sources = {"all": {"plus": {"train": [plus], "test": [plus]}, "bar": {"train": [bar], "test": [bar]}}}
+    prefix = write_sources(tmp_path, sources)
+    dataset, _ = build(tmp_path, prefix, subsets=("all",), test_subsets=("all",), num_aug=100)
+    kept = [parse_name(name)[0] for name in names_of(dataset, open_split(dataset, "train").sets["all"])]
+    assert {task: kept.count(task) for task in kept} == {"plus": 9, "bar": 2}
+
+
+def test_a_puzzle_is_new_if_any_of_its_pairs_looks_new(tmp_path: Path) -> None:
+    black = {"input": [[0]], "output": [[0]]}
+    red = {"input": [[1]], "output": [[0]]}
+    prefix = write_sources(tmp_path, {"all": {"task": {"train": [black], "test": [red]}}})
+    dataset, _ = build(tmp_path, prefix, subsets=("all",), test_subsets=("all",), num_aug=100)
+    assert open_split(dataset, "train").metadata.total_puzzles == 9  # told apart by the held-out pair alone
+
+
+def test_pairs_that_change_places_make_no_new_look(tmp_path: Path) -> None:
+    left, right = ({"input": cells, "output": [[0]]} for cells in ([[1, 0]], [[0, 1]]))
+    prefix = write_sources(tmp_path, {"all": {"task": {"train": [left, right], "test": [right]}}})
+    dataset, _ = build(tmp_path, prefix, subsets=("all",), test_subsets=("all",), num_aug=200)
+    total = open_split(dataset, "train").metadata.total_puzzles
+    assert total == 2 * 2 * 9  # lying or standing, which of the two comes twice, and the colour
+    prefix = write_sources(tmp_path, {"all": {"task": {"train": [left, right], "test": [left, right]}}})
+    dataset, _ = build(tmp_path, prefix, name="even", subsets=("all",), test_subsets=("all",), num_aug=200)
+    assert open_split(dataset, "train").metadata.total_puzzles == 2 * 9
+
+
+def test_identifiers_count_up_from_the_start_and_are_shared_by_both_splits(tmp_path: Path) -> None:
+    dataset, _ = build(tmp_path, first_identifier=100)
+    names = read_identifiers(dataset)
+    assert names[:100] == ["<blank>"] * 100
+    assert "<blank>" not in names[100:]
+    assert len(set(names[100:])) == len(names) - 100
+    train, test = (open_split(dataset, split).sets["all"] for split in ("train", "test"))
+    np.testing.assert_array_equal(train.puzzle_identifiers, np.arange(100, len(names)))
+    assert {parse_name(name)[0] for name in names_of(dataset, test)} == set(EVALUATION)
+    assert {parse_name(name)[0] for name in names_of(dataset, train)} == {*EVALUATION, *TRAINING}
+
+
+def test_one_example_of_each_training_puzzle_stays_in_the_corner_and_the_others_roam(tmp_path: Path) -> None:
+    dataset, _ = build(tmp_path, num_aug=60)
+    train = examples(open_split(dataset, "train").sets["all"]).values()
+    corners = [[tokens[0] > 1 for tokens, _ in puzzle] for puzzle in train]
+    assert all(any(puzzle) for puzzle in corners)
+    assert (
+        np.mean([in_corner for puzzle in corners for in_corner in puzzle]) < 0.45
+    )  # 1 of 3 or 4, and some by chance
+    firsts = [puzzle[0] for puzzle in corners]
+    assert 0 < np.mean(firsts) < 1  # not always the same one
+    test = examples(open_split(dataset, "test").sets["all"]).values()
+    assert all(tokens[0] > 1 for puzzle in test for tokens, _ in puzzle)
+
+
+def test_offsets_reach_every_place_where_both_grids_fit(tmp_path: Path) -> None:
+    pair = {"input": [[1, 2]], "output": [[3]]}  # on a 3x3 canvas: 3x2 places lying, 2x3 standing
+    prefix = write_sources(tmp_path, {"all": {"task": {"train": [pair, pair], "test": [pair]}}})
+    options: dict[str, Any] = {"subsets": ("all",), "test_subsets": ("all",), "max_grid_size": 3}
+    dataset, _ = build(tmp_path, prefix, num_aug=300, **options)
+    arrays = open_split(dataset, "train").sets["all"]
+    coloured = arrays.inputs[:] > 1
+    assert (coloured.sum(1) == 2).all()
+    places, counts = np.unique(coloured, axis=0, return_counts=True)
+    assert len(places) == 3 * 2 + 2 * 3
+    steps = np.diff(np.where(places)[1].reshape(-1, 2))
+    assert np.isin(steps, [1, 3]).all()  # the two cells lie side by side, or one below the other
+    roaming = np.sort(counts)[:-2]  # the two in the corner hold every second example and some more
+    assert roaming.min() > 0.5 * roaming.mean()
+    assert ((arrays.labels > 1).sum(1) == 1).all()
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_does_not(tmp_path: Path) -> None:
+    one, again, other = (
+        digests(build(tmp_path, name=f"s{i}", seed=seed)[0]) for i, seed in enumerate([7, 7, 8])
+    )
+    assert one == again
+    assert one["train/all__inputs.npy"] != other["train/all__inputs.npy"]
+
+
+def test_the_order_of_tasks_in_the_source_does_not_matter(tmp_path: Path) -> None:
+    turned = {subset: dict(reversed(list(of.items()))) for subset, of in reversed(list(tasks().items()))}
+    (tmp_path / "turned").mkdir()
+    prefix = write_sources(tmp_path / "turned", turned)
+    assert digests(build(tmp_path)[0]) == digests(build(tmp_path, prefix, name="other")[0])
+
+
+def test_tasks_are_shuffled_within_their_subset(tmp_path: Path) -> None:
+    orders = set()
+    for seed in range(8):
+        dataset, _ = build(tmp_path, name=f"s{seed}", seed=seed, num_aug=0)
+        order = tuple(read_identifiers(dataset)[1:])
+        assert (set(order[:3]), set(order[3:])) == (set(TRAINING), set(EVALUATION))
+        orders.add(order)
+    assert len(orders) > 2
+
+
+def test_without_augmentations_each_task_is_one_puzzle(tmp_path: Path) -> None:
+    dataset, summary = build(tmp_path, num_aug=0)
+    assert summary.train.total_puzzles == summary.train.total_groups == 5
+    assert set(read_identifiers(dataset)[1:]) == {*TRAINING, *EVALUATION}
+
+
+def test_test_puzzles_hold_the_scored_tasks_as_they_are(tmp_path: Path) -> None:
+    dataset, _ = build(tmp_path)
+    assert read_test_puzzles(dataset) == tasks()["evaluation"]
+
+
+def test_a_second_test_set_is_held_out_too(tmp_path: Path) -> None:
+    dataset, summary = build(tmp_path, test_subsets=("evaluation", "training"))
+    assert set(read_test_puzzles(dataset)) == {*TRAINING, *EVALUATION}
+    assert summary.test.total_groups == 5
+
+
+def test_hidden_answers_are_all_pad_and_absent_from_test_puzzles(tmp_path: Path) -> None:
+    prefix = write_sources(tmp_path, hidden="evaluation")
+    dataset, summary = build(tmp_path, prefix)
+    test = open_split(dataset, "test").sets["all"]
+    assert (test.labels[:] == 0).all()
+    assert ((test.inputs[:] > 1).any(axis=1)).all()
+    puzzles = read_test_puzzles(dataset)
+    assert all("output" not in pair for task in puzzles.values() for pair in task["test"])
+    assert all("output" in pair for task in puzzles.values() for pair in task["train"])
+    assert summary.hidden_pairs == 0
+
+
+def test_hidden_answers_of_other_subsets_are_not_trained_on(tmp_path: Path) -> None:
+    prefix = write_sources(tmp_path, hidden="training")
+    dataset, summary = build(tmp_path, prefix)
+    assert summary.hidden_pairs == 3
+    train = open_split(dataset, "train").sets["all"]
+    assert len(train.inputs) == 7 * (2 + 3) + 1 + 7 * (2 + 2)
+    assert ((train.labels[:] > 1).any(axis=1)).all()
+
+
+def test_a_smaller_canvas_keeps_the_tasks_that_fit_it(tmp_path: Path) -> None:
+    dataset, summary = build(tmp_path, max_grid_size=5)
+    assert summary.train.seq_len == 25
+    assert {parse_name(name)[0] for name in read_identifiers(dataset)[1:]} == {"striped", "black", "mixed"}
+    arrays = open_split(dataset, "test").sets["all"]
+    np.testing.assert_array_equal(
+        crop(arrays.inputs[0], 5), tasks()["evaluation"]["mixed"]["test"][0]["input"]
+    )
+
+
+def test_the_full_canvas_is_the_default(tmp_path: Path) -> None:
+    assert build(tmp_path, max_grid_size=None)[1].train.seq_len == 900
+
+
+def test_tasks_too_large_for_any_canvas_are_dropped_only_on_request(tmp_path: Path) -> None:
+    sources = tasks()
+    sources["training"]["noisy"]["train"][0]["input"] = [[1] * 40]
+    prefix = write_sources(tmp_path, sources)
+    assert build(tmp_path, prefix)[1].train.total_groups == 4
+    with pytest.raises(UserError, match=r"task noisy, train pair 0, input: 1x40 cells") as error:
+        build(tmp_path, prefix, name="all", max_grid_size=None)
+    assert "--max-grid-size" in error.value.remedy
+    assert not (tmp_path / "all").exists()
+
+
+def test_nothing_left_to_score_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no task of evaluation has only grids of 2x2 or less"):
+        build(tmp_path, max_grid_size=2)
+    assert not (tmp_path / "built").exists()
+
+
+def test_a_task_in_two_subsets_is_an_error(tmp_path: Path) -> None:
+    sources = tasks()
+    sources["training"]["mixed"] = sources["evaluation"]["mixed"]
+    with pytest.raises(
+        UserError, match="1 tasks of evaluation are in other subsets too, such as mixed in training"
+    ):
+        build(tmp_path, write_sources(tmp_path, sources))
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"test_subsets": ("evaluate",)}, "'evaluate' is not among the subsets training, evaluation"),
+        ({"subsets": ("training", "evaluation", "training")}, "names a subset twice"),
+    ],
+)
+def test_subsets_that_do_not_fit_together_are_an_error(tmp_path: Path, options: dict, problem: str) -> None:
+    with pytest.raises(UserError, match=problem):
+        build(tmp_path, **options)
+
+
+def test_an_output_in_use_is_noticed_before_the_sources_are_read(tmp_path: Path) -> None:
+    build(tmp_path)
+    with pytest.raises(UserError, match="already holds a dataset"):
+        build(tmp_path, prefix=str(tmp_path / "nowhere"))
+
+
+def test_the_json_files_are_the_published_kind(tmp_path: Path) -> None:
+    dataset, _ = build(tmp_path)
+    assert sorted(path.name for path in dataset.iterdir()) == [
+        "identifiers.json",
+        "manifest.json",
+        "test",
+        "test_puzzles.json",
+        "train",
+    ]
+    assert isinstance(json.loads((dataset / "identifiers.json").read_text()), list)
+    arrays = sorted(path.name for path in (dataset / "train").glob("*.npy"))
+    assert arrays == [
+        f"all__{name}.npy"
+        for name in ("group_indices", "inputs", "labels", "puzzle_identifiers", "puzzle_indices")
+    ]
+    assert np.load(dataset / "train" / "all__inputs.npy").dtype == np.uint8

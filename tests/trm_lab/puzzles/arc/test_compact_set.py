@@ -1,0 +1,180 @@
+"""The compact ARC set holds what the published layout holds, and makes it when it is asked for."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.trm_lab.puzzles.arc.small_arc import build, write_sources
+from trm.batch import IGNORE_LABEL
+from trm.errors import UserError
+from trm_lab.puzzles.arc.grids import crop
+from trm_lab.puzzles.layout import PuzzleExamples, read_identifiers, read_test_puzzles
+from trm_lab.puzzles.loading import EvaluationData, TrainingData
+from trm_lab.puzzles.manifest import MANIFEST_FILE
+from trm_lab.puzzles.opening import open_split
+
+COMPACT = {"materialize": False}
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("arc")
+    return build(folder, name="written")[0], build(folder, name="compact", **COMPACT)[0]
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(tmp_path_factory.mktemp("fresh"), **COMPACT, translations="fresh")[0]
+
+
+def all_tokens(examples: PuzzleExamples) -> tuple[np.ndarray, np.ndarray]:
+    sizes = np.diff(examples.puzzle_indices)
+    return examples.tokens(np.arange(examples.count), np.repeat(np.arange(len(sizes)), sizes))
+
+
+def test_compact_and_written_out_hold_the_same(both: tuple[Path, Path]) -> None:
+    written, compact = both
+    assert read_identifiers(compact) == read_identifiers(written)
+    assert read_test_puzzles(compact) == read_test_puzzles(written)
+    for name in ("train", "test"):
+        one, other = (open_split(dataset, name) for dataset in both)
+        assert one.metadata == other.metadata
+        for key in ("puzzle_identifiers", "puzzle_indices", "group_indices"):
+            np.testing.assert_array_equal(getattr(one.sets["all"], key), getattr(other.sets["all"], key))
+        for left, right in zip(all_tokens(one.sets["all"]), all_tokens(other.sets["all"]), strict=True):
+            np.testing.assert_array_equal(left, right)
+
+
+def test_training_and_evaluation_batches_are_the_same(both: tuple[Path, Path]) -> None:
+    loaders: list[Callable[[Path], Any]] = [
+        lambda path: TrainingData([path], seed=1, global_batch_size=8, epochs_per_iteration=3).batches(),
+        lambda path: (one.batch for one in EvaluationData([path], global_batch_size=16)),
+    ]
+    for load in loaders:
+        pairs = list(zip(*(load(path) for path in both), strict=True))
+        assert len(pairs) > 1
+        for one, other in pairs:
+            for key in ("inputs", "labels", "puzzle_identifiers"):
+                assert getattr(one, key).equal(getattr(other, key))
+
+
+def test_fresh_translations_move_the_same_grids_at_each_visit(fresh: Path) -> None:
+    data = TrainingData([fresh], seed=1, global_batch_size=16, epochs_per_iteration=40)
+    seen: dict[tuple[int, bytes], set[bytes]] = {}
+    corners = total = 0
+    for batch in data.batches():
+        for tokens, identifier in zip(batch.inputs.numpy(), batch.puzzle_identifiers.tolist(), strict=True):
+            canvas = tokens.reshape(12, 12)
+            lines = canvas[(canvas > 1).any(1)][:, (canvas > 1).any(0)]
+            seen.setdefault((identifier, bytes(lines)), set()).add(bytes(tokens))
+            corners += canvas[0, 0] > 1
+            total += 1
+    assert max(map(len, seen.values())) > 2
+    assert 0.25 < corners / total < 0.6  # one of 2 to 4 examples of each visited puzzle
+
+
+def test_fresh_translations_are_repeated_after_resuming_and_on_several_ranks(fresh: Path) -> None:
+    def data(rank: int = 0, world: int = 1) -> TrainingData:
+        options: dict[str, Any] = {"seed": 1, "global_batch_size": 16, "epochs_per_iteration": 9}
+        return TrainingData([fresh], **options, rank=rank, world_size=world)
+
+    whole, first, second, halves = data(), data(), data(), [data(0, 2), data(1, 2)]
+    whole.next_batch(), first.next_batch(), [half.next_batch() for half in halves]
+    second.restore(first.state())
+    expected, resumed = whole.next_batch(), second.next_batch()
+    assert expected is not None
+    assert resumed is not None
+    assert expected.inputs.equal(resumed.inputs)
+    ranks = [half.next_batch() for half in halves]
+    assert all(part is not None for part in ranks)
+    together = np.concatenate([part.inputs.numpy() for part in ranks if part is not None])
+    np.testing.assert_array_equal(expected.inputs.numpy(), together)
+
+
+@pytest.mark.parametrize("kind", [0, 1])
+def test_only_free_slots_get_rows_and_the_draws_go_on_as_if_all_did(
+    both: tuple[Path, Path], kind: int
+) -> None:
+    every, some = (
+        TrainingData([both[kind]], seed=1, global_batch_size=8, epochs_per_iteration=3) for _ in range(2)
+    )
+    generator = np.random.default_rng(0)
+    for share in (0.5, 0.0, 1.0, 0.5):
+        free = generator.random(8) < share
+        whole, part = every.next_batch(), some.next_batch(free)
+        assert whole is not None
+        assert part is not None
+        assert part.inputs[free].equal(whole.inputs[free])
+        assert part.labels[free].equal(whole.labels[free])
+        assert part.puzzle_identifiers[free].equal(whole.puzzle_identifiers[free])
+        assert (part.labels[~free] == IGNORE_LABEL).all()
+        assert (part.puzzle_identifiers[~free] == 0).all()
+
+
+def test_hidden_answers_are_all_pad_in_a_compact_set_too(tmp_path: Path) -> None:
+    dataset, _ = build(tmp_path, write_sources(tmp_path, hidden="evaluation"), **COMPACT)
+    inputs, labels = all_tokens(open_split(dataset, "test").sets["all"])
+    assert (labels == 0).all()
+    assert (inputs > 1).any(1).all()
+
+
+def test_a_compact_set_is_small_and_replaced_on_request_only(tmp_path: Path) -> None:
+    dataset, _ = build(tmp_path, num_aug=500, **COMPACT)
+    written, _ = build(tmp_path, name="written", num_aug=500)
+    sizes = [sum(f.stat().st_size for f in d.rglob("*") if f.is_file()) for d in (dataset, written)]
+    assert 20 * sizes[0] < sizes[1]
+    with pytest.raises(UserError, match="already holds a dataset"):
+        build(tmp_path, **COMPACT)
+
+
+def test_written_out_examples_cannot_move(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="--materialize with --translations fresh"):
+        build(tmp_path, translations="fresh")
+    assert not (tmp_path / "built").exists()
+
+
+def change(key: str, value: object) -> Callable[[Path], None]:
+    def edit(file: Path) -> None:
+        file.write_text(json.dumps({**json.loads(file.read_text()), key: value}))
+
+    return edit
+
+
+def resave(edit: Callable[[np.ndarray], np.ndarray]) -> Callable[[Path], None]:
+    return lambda file: np.save(file, edit(np.load(file)))
+
+
+@pytest.mark.parametrize(
+    ("file", "damage", "problem"),
+    [
+        ("train/all__cells.npy", Path.unlink, "missing"),
+        ("train/all__cells.npy", resave(lambda a: a[:-1]), "shapes of other grids"),
+        ("train/all__pair_indices.npy", resave(lambda a: a[:-1]), "increasing positions"),
+        ("train/all__first_identifiers.npy", resave(lambda a: a[:-1]), "4 groups"),
+        ("augmentations.npy", resave(lambda a: a[:-1]), r"shape \(29, 10\)"),
+        ("augmentations.npy", resave(lambda a: a + 8), "no transforms"),
+        ("train/dataset.json", change("translations", "none"), "translations='none'"),
+        ("train/dataset.json", change("layout", "new"), "layout 'new', which this version does not know"),
+    ],
+)
+def test_a_broken_compact_set_is_refused(
+    tmp_path: Path, file: str, damage: Callable[[Path], None], problem: str
+) -> None:
+    dataset, _ = build(tmp_path, **COMPACT)
+    damage(dataset / file)
+    (dataset / MANIFEST_FILE).unlink()
+    with pytest.raises(UserError, match=problem) as error:
+        open_split(dataset, "train")
+    assert "build it again" in error.value.remedy
+
+
+def test_the_first_test_example_is_the_task_s_own_in_the_corner(both: tuple[Path, Path]) -> None:
+    examples = open_split(both[1], "test").sets["all"]
+    inputs, _ = examples.tokens(np.array([0]), np.array([0]))
+    name = read_identifiers(both[1])[examples.puzzle_identifiers[0]]
+    asked = read_test_puzzles(both[1])[name]["test"][0]["input"]
+    np.testing.assert_array_equal(crop(inputs[0], 12), asked)

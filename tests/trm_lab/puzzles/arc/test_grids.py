@@ -1,0 +1,150 @@
+"""Grids, tokens and crops: the published numbers, and what must hold for any grid."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from tests.conftest import GOLDEN_DIR
+from trm.errors import UserError
+from trm_lab.puzzles.arc.augmentation import parse_name
+from trm_lab.puzzles.arc.grids import (
+    END,
+    PAD,
+    crop,
+    crop_all,
+    dihedral,
+    encode_pair,
+    grid_hash,
+    inverse_dihedral,
+    parse_grid,
+)
+
+GOLDEN = np.load(GOLDEN_DIR / "arc_data.npz")
+CASES = sorted({key.split("/")[0] for key in GOLDEN.files if key.startswith("grid")})
+SIDE = 8
+grids = st.tuples(st.integers(1, SIDE), st.integers(1, SIDE)).flatmap(
+    lambda shape: arrays(np.uint8, shape, elements=st.integers(0, 9))
+)
+
+
+def slow_crop(tokens: np.ndarray, canvas: int) -> np.ndarray:
+    """The rule, rectangle by rectangle."""
+    cells = tokens.reshape(canvas, canvas)
+    best = (0, 0)
+    for height in range(1, canvas + 1):
+        widths = [width for width in range(canvas + 1) if ((cells[:height, :width] - 2) < 10).all()]
+        if height * max(widths) > best[0] * best[1]:
+            best = height, max(widths)
+    return cells[: best[0], : best[1]] - 2
+
+
+def test_the_golden_file_has_cases() -> None:
+    assert CASES
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_hash_and_turns_are_the_published_ones(case: str) -> None:
+    grid = GOLDEN[case]
+    assert grid_hash(grid) == str(GOLDEN[f"{case}/hash"])
+    for transform in range(8):
+        np.testing.assert_array_equal(dihedral(grid, transform), GOLDEN[f"{case}/dihedral{transform}"])
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_tokens_are_the_published_ones(case: str) -> None:
+    grid, other = GOLDEN[case], GOLDEN[f"{case}/other"]
+    tokens, other_tokens = encode_pair(grid, other, *GOLDEN[f"{case}/pad"].tolist())
+    np.testing.assert_array_equal(tokens, GOLDEN[f"{case}/seq"])
+    np.testing.assert_array_equal(other_tokens, GOLDEN[f"{case}/other_seq"])
+    np.testing.assert_array_equal(encode_pair(grid, other)[0], GOLDEN[f"{case}/seq0"])
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_crops_are_the_published_ones(case: str) -> None:
+    np.testing.assert_array_equal(crop(GOLDEN[f"{case}/seq0"]), GOLDEN[f"{case}/crop_seq0"])
+    np.testing.assert_array_equal(crop(GOLDEN[f"{case}/noisy"]), GOLDEN[f"{case}/crop_noisy"])
+
+
+def test_the_published_name_maps_its_grid_back() -> None:
+    _, augmentation = parse_name(str(GOLDEN["inverse_aug/name"]))
+    np.testing.assert_array_equal(augmentation.inverse(GOLDEN["inverse_aug/in"]), GOLDEN["inverse_aug/out"])
+
+
+@given(grids, st.integers(0, 7))
+def test_every_turn_can_be_undone(grid: np.ndarray, transform: int) -> None:
+    np.testing.assert_array_equal(inverse_dihedral(dihedral(grid, transform), transform), grid)
+
+
+@given(grids)
+def test_the_eight_turns_differ_unless_the_grid_is_symmetric(grid: np.ndarray) -> None:
+    numbered = np.arange(grid.size, dtype=np.uint8).reshape(grid.shape)
+    looks = {grid_hash(dihedral(numbered, transform)) for transform in range(8)}
+    assert len(looks) == (8 if min(grid.shape) > 1 else 4 if grid.size > 1 else 1)
+
+
+@given(grids, grids)
+def test_a_grid_laid_on_the_canvas_can_be_read_off_it(one: np.ndarray, other: np.ndarray) -> None:
+    for grid, tokens in zip((one, other), encode_pair(one, other, canvas=SIDE), strict=True):
+        assert tokens.shape == (SIDE * SIDE,)
+        np.testing.assert_array_equal(crop(tokens, SIDE), grid)
+
+
+@given(grids, st.data())
+def test_an_offset_moves_cells_and_ends_and_nothing_wraps(grid: np.ndarray, data: st.DataObject) -> None:
+    height, width = grid.shape
+    row = data.draw(st.integers(0, SIDE - height))
+    column = data.draw(st.integers(0, SIDE - width))
+    canvas = encode_pair(grid, grid, row, column, SIDE)[0].reshape(SIDE, SIDE)
+    expected = np.full((SIDE, SIDE), PAD)
+    expected[row : row + height + 1, column : column + width + 1] = END
+    expected[row + height : row + height + 1, column + width : column + width + 1] = (
+        PAD  # the corner of the ends
+    )
+    expected[row : row + height, column : column + width] = grid + 2
+    np.testing.assert_array_equal(canvas, expected)
+
+
+@given(arrays(np.uint8, (3, 25), elements=st.sampled_from([0, 1, 2, 5, 11, 11, 11, 3, 12])))
+@settings(max_examples=300)
+def test_crop_takes_the_first_of_the_largest_rectangles(tokens: np.ndarray) -> None:
+    for row, found in zip(tokens, crop_all(tokens, 5), strict=True):
+        expected = slow_crop(row, 5)
+        assert found.dtype == np.uint8
+        assert found.shape == expected.shape
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_a_canvas_that_starts_with_no_colour_shows_no_grid() -> None:
+    assert crop(np.ones(900, np.uint8)).shape == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("cells", "problem"),
+    [
+        ("0 1", "not a list of rows"),
+        ([1, 2], "not a list of rows"),
+        ([], "an empty grid"),
+        ([[]], "an empty grid"),
+        ([[1, 2], [3]], "ragged rows"),
+        ([[1], [10]], "10 in row 1 is no colour"),
+        ([[-1]], "-1 in row 0 is no colour"),
+        ([[1.0]], "1.0 in row 0 is no colour"),
+        ([[True]], "True in row 0 is no colour"),
+        ([["3"]], "'3' in row 0 is no colour"),
+        ([[0]] * 31, "31x1 cells"),
+        ([[0] * 31], "1x31 cells"),
+    ],
+)
+def test_what_is_no_grid_is_named(cells: object, problem: str) -> None:
+    with pytest.raises(UserError, match=problem) as error:
+        parse_grid(cells, "the third one")
+    assert "the third one" in error.value.given
+    assert "0..9" in error.value.allowed
+
+
+def test_a_size_limit_can_be_lifted_up_to_what_can_be_hashed() -> None:
+    assert parse_grid([[0] * 31], "wide", largest=None).shape == (1, 31)
+    with pytest.raises(UserError, match="1x256"):
+        parse_grid([[0] * 256], "wider", largest=None)

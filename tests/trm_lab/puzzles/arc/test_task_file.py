@@ -1,0 +1,186 @@
+"""A task's file: the forms that are read, and what a stranger's file can do wrong."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trm.errors import UserError
+from trm_lab.puzzles.arc.task_file import LARGEST_FILE, MOST_PAIRS, parse_task, read_task
+
+PAIR = {"input": [[1, 2]], "output": [[3], [4]]}
+TASK = {"train": [PAIR, PAIR], "test": [PAIR]}
+
+
+def written(folder: Path, content: Any, name: str = "one.json") -> str:
+    file = folder / name
+    file.write_text(content if isinstance(content, str) else json.dumps(content))
+    return str(file)
+
+
+def refusal(spec: str, canvas: int = 30) -> UserError:
+    with pytest.raises(UserError) as caught:
+        read_task(spec, canvas)
+    return caught.value
+
+
+def test_the_public_form_is_called_after_its_file(tmp_path: Path) -> None:
+    task = read_task(written(tmp_path, TASK, "00576224.json"))
+    assert task.name == "00576224"
+    assert (len(task.train), len(task.test)) == (2, 1)
+    assert task.test[0].output is not None
+    assert task.test[0].output.tolist() == [[3], [4]]
+    assert task.test[0].output.dtype == np.uint8
+
+
+def test_one_of_several_tasks_is_chosen_by_its_name(tmp_path: Path) -> None:
+    spec = written(tmp_path, {"a": TASK, "b": {**TASK, "train": []}})
+    assert read_task(f"{spec}:b").train == ()
+    assert "--task" in refusal(spec).remedy
+    assert f"{spec}:a" in refusal(spec).remedy
+    assert "did you mean abcd?" in refusal(f"{written(tmp_path, {'abcd': TASK, 'x': TASK})}:abce").remedy
+    assert read_task(written(tmp_path, {"only": TASK})).name == "only"
+    assert read_task(f"{written(tmp_path, {'a:b': TASK, 'b': TASK})}:a:b").name == "a:b"
+
+
+def test_a_name_may_be_given_for_the_public_form_too_if_it_is_its_own(tmp_path: Path) -> None:
+    spec = written(tmp_path, TASK)
+    assert read_task(f"{spec}:one").name == "one"
+    assert "no task 'two'" in refusal(f"{spec}:two").given
+
+
+def test_a_colon_in_a_path_belongs_to_it_where_such_a_file_is(tmp_path: Path) -> None:
+    assert read_task(written(tmp_path, TASK, "a:b.json")).name == "a:b"
+
+
+@pytest.mark.parametrize("hidden", [{"input": [[1]]}, {"input": [[1]], "output": None}])
+def test_a_missing_test_output_is_hidden(tmp_path: Path, hidden: dict[str, Any]) -> None:
+    assert read_task(written(tmp_path, {"test": [hidden]})).test[0].output is None
+
+
+def test_outputs_hidden_in_challenges_are_taken_from_the_solutions_beside_them(tmp_path: Path) -> None:
+    spec = written(tmp_path, {"a": {**TASK, "test": [{"input": [[1]]}]}}, "x_challenges.json")
+    assert read_task(spec).test[0].output is None
+    written(tmp_path, {"a": [[[7]]]}, "x_solutions.json")
+    solved = read_task(spec).test[0].output
+    assert solved is not None
+    assert solved.tolist() == [[7]]
+    written(tmp_path, {"a": []}, "x_solutions.json")
+    assert "0 solutions for 1 test pairs" in refusal(spec).given
+    written(tmp_path, {}, "x_solutions.json")
+    assert "no task" in refusal(spec).given
+
+
+def test_hyphens_in_the_names_of_the_two_files_make_no_difference(tmp_path: Path) -> None:
+    spec = written(tmp_path, {"a": {"test": [{"input": [[1]]}]}}, "x-challenges.json")
+    written(tmp_path, {"a": [[[7]]]}, "x-solutions.json")
+    solved = read_task(spec).test[0].output
+    assert solved is not None
+    assert solved.tolist() == [[7]]
+
+
+@pytest.mark.parametrize(
+    ("solutions", "problem"),
+    [({"a": [[[7]]]}, "another output than the challenges"), ({"a": [[[3]]], "zz": [[[3]]]}, "zz")],
+)
+def test_solutions_that_do_not_belong_to_the_challenges_are_refused(
+    tmp_path: Path, solutions: Any, problem: str
+) -> None:
+    spec = written(tmp_path, {"a": {"test": [{"input": [[1]], "output": [[3]]}]}}, "x_challenges.json")
+    written(tmp_path, solutions, "x_solutions.json")
+    assert problem in refusal(spec).given
+
+
+def test_a_task_without_test_pairs_is_named_as_such(tmp_path: Path) -> None:
+    for content in ({"train": [PAIR]}, {"train": [PAIR], "name": "x"}):
+        error = refusal(written(tmp_path, content, "mine.json"))
+        assert "mine.json, task mine" in error.given
+        assert '"test"' in error.allowed
+
+
+def test_a_key_twice_is_refused_and_named(tmp_path: Path) -> None:
+    spec = written(tmp_path, '{"test": [{"input": [[1]]}], "test": [{"input": [[2]]}]}')
+    assert "the key 'test' twice" in refusal(spec).given
+
+
+def test_a_byte_order_mark_is_no_content(tmp_path: Path) -> None:
+    assert read_task(written(tmp_path, "\ufeff" + json.dumps(TASK))).name == "one"
+
+
+def test_a_grid_larger_than_the_checkpoint_s_canvas_is_named_with_both_sizes(tmp_path: Path) -> None:
+    spec = written(tmp_path, {"test": [{"input": [[0] * 5] * 3}]})
+    assert read_task(spec, canvas=5).test[0].input.shape == (3, 5)
+    error = refusal(spec, canvas=4)
+    assert "test pair 0, input: 3x5 cells" in error.given
+    assert "at most 4x4" in error.allowed
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("", "not JSON"),
+        ("[" * 100_000, "not JSON"),
+        ('{"test": [{"input": [[NaN]]}]}', "not JSON"),
+        ([TASK], "no task"),
+        ({}, "no task"),
+        ({"a": 3}, "no task"),
+        ({"train": [PAIR], "test": []}, "no test pair"),
+        ({"test": [{"input": []}]}, "an empty grid"),
+        ({"test": [{"input": [[1.0]]}]}, "no colour"),
+        ({"train": {}, "test": [PAIR]}, "no list of pairs"),
+        ({"test": [PAIR] * (MOST_PAIRS + 1)}, "no list of pairs"),
+        ({"test": [3]}, "no input"),
+        ({"test": [{"output": [[1]]}]}, "no input"),
+        ({"train": [{"input": [[1]]}], "test": [PAIR]}, "train pair 0: no output"),
+        ({"test": [{"input": [[1], [1, 2]]}]}, "ragged"),
+        ({"test": [{"input": [[10]]}]}, "no colour"),
+        ({"test": [{"input": [[True]]}]}, "no colour"),
+        ({"test": [{"input": [[0] * 256]}]}, "256"),
+        ({"a|||t0": TASK}, "unusable as a name"),
+        ({"\x1b[2J": TASK}, "unusable as a name"),
+        ({"x" * 300: TASK}, "unusable as a name"),
+    ],
+)
+def test_what_is_no_task_is_refused_in_three_parts(tmp_path: Path, content: Any, problem: str) -> None:
+    error = refusal(written(tmp_path, content))
+    assert problem in error.given
+    assert error.allowed
+    assert error.remedy
+    assert "\x1b" not in str(error)
+
+
+def test_what_is_no_readable_file_is_refused(tmp_path: Path) -> None:
+    assert "No such file" in refusal(str(tmp_path / "missing.json")).given
+    assert "no regular file" in refusal(str(tmp_path)).given
+    large = tmp_path / "large.json"
+    with large.open("wb") as file:
+        file.truncate(LARGEST_FILE + 1)
+    assert "more than" in refusal(str(large)).given
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 12) | st.text(max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["train", "test", "input", "output"]) | st.text(max_size=2), inner, max_size=3
+        )
+    ),
+    max_leaves=20,
+)
+
+
+@given(name=st.text(max_size=5), content=JSON)
+def test_whatever_json_there_is_it_is_a_task_or_refused(name: str, content: Any) -> None:
+    try:
+        task = parse_task(name, content, "here", canvas=3)
+    except UserError:
+        return
+    grids = [grid for pair in task.train + task.test for grid in pair.grids()]
+    assert task.test
+    assert all(1 <= side <= 3 for grid in grids for side in grid.shape)
+    assert all(pair.output is not None for pair in task.train)

@@ -1,0 +1,149 @@
+"""The cube's scorer: its turns are a cube's, and it tells right answers from wrong ones, whatever the label."""
+
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trm.batch import IGNORE_LABEL
+from trm.errors import UserError
+from trm_lab.puzzles.cube.scorer import cube_scorer, sticker_sources
+from trm_lab.puzzles.manifest import About
+from trm_lab.puzzles.scorer import Scorer
+from trm_lab.puzzles.scorers import scorer_of
+from trm_lab.puzzles.vocabularies import CUBE_END, CUBE_FACES, CUBE_FIRST_COLOUR, CUBE_FIRST_MOVE, CUBE_MASK
+
+MOVES = ["U", "U2", "U'", "R", "R2", "R'", "F", "F2", "F'"]
+SLOTS = 11
+SOLVED_CUBE = np.repeat(np.arange(6), 4)
+
+
+def scorer(moves: list[str] = MOVES) -> Scorer:
+    return cube_scorer({"metric": "half", "moves": moves})
+
+
+def scrambled(moves: str) -> np.ndarray:
+    """Facelets `[24]` of a solved cube after moves such as "R U' F2"."""
+    stickers = SOLVED_CUBE
+    for move in moves.split():
+        stickers = stickers[sticker_sources(move)]
+    return stickers
+
+
+def answer(moves: str) -> np.ndarray:
+    """Tokens of the answer's slots `[11]`."""
+    tokens = [CUBE_FIRST_MOVE + MOVES.index(move) for move in moves.split()]
+    return np.array(tokens + [CUBE_END] * (SLOTS - len(tokens)))
+
+
+def judge(scramble: str, label: str, tokens: np.ndarray) -> dict[str, bool]:
+    """Verdicts on one answer's tokens `[11]`."""
+    question = np.concatenate([scrambled(scramble) + CUBE_FIRST_COLOUR, np.full(SLOTS, CUBE_MASK)])
+    labels = np.concatenate([np.full(24, IGNORE_LABEL), answer(label)])
+    prediction = np.concatenate([np.zeros(24, np.int64), tokens]).astype(np.uint8)
+    verdicts = scorer()(question[None], labels[None], prediction[None])
+    return {name: bool(verdict[0]) for name, verdict in verdicts.items()}
+
+
+def verdicts(solved: bool, optimal: bool, well_formed: bool) -> dict[str, bool]:
+    return {"solved": solved, "optimal": optimal, "well_formed": well_formed}
+
+
+def test_a_turn_moves_the_stickers_that_a_cube_in_the_hand_moves() -> None:
+    def face(stickers: np.ndarray, name: str) -> str:
+        return "".join(CUBE_FACES[colour] for colour in stickers[4 * CUBE_FACES.index(name) :][:4])
+
+    turned = scrambled(
+        "R"
+    )  # the right column: front goes up, up goes back, back goes down, down comes to the front
+    assert [face(turned, name) for name in "URFDLB"] == ["UFUF", "RRRR", "FDFD", "DBDB", "LLLL", "UBUB"]
+    turned = scrambled("U")  # the upper row: front goes left, left goes back
+    assert [face(turned, name) for name in "URFDLB"] == ["UUUU", "BBRR", "RRFF", "DDDD", "FFLL", "LLBB"]
+    turned = scrambled("F")
+    assert [face(turned, name) for name in "URFDLB"] == ["UULL", "URUR", "FFFF", "RRDD", "LDLD", "BBBB"]
+
+
+@pytest.mark.parametrize("face", CUBE_FACES)
+def test_turns_have_order_four_and_turn_corners_not_only_places(face: str) -> None:
+    once, twice, back = (sticker_sources(face + turn) for turn in ("", "2", "'"))
+    np.testing.assert_array_equal(once[once], twice)
+    np.testing.assert_array_equal(once[back], np.arange(24))
+    assert (once != np.arange(24)).sum() == 12
+    assert not np.array_equal(twice, np.arange(24))
+
+
+def test_known_orders_of_sequences() -> None:
+    for sequence, order in (("R U R' U'", 6), ("R U", 15), ("R U'", 9), ("R2 U2", 3)):
+        assert next(n for n in range(1, 20) if (scrambled(f"{sequence} " * n) == SOLVED_CUBE).all()) == order
+
+
+def test_a_right_answer_is_solved_and_optimal() -> None:
+    assert judge("R U F2", "F2 U' R'", answer("F2 U' R'")) == verdicts(True, True, True)
+    assert judge("", "", answer("")) == verdicts(True, True, True)
+
+
+def test_another_optimal_solution_than_the_label_is_right_too() -> None:
+    assert judge("R2", "R2", answer("R2")) == verdicts(True, True, True)
+    other = "R2 U2 R2 U2 R2 U2"  # is no move at all
+    assert (scrambled(other) == SOLVED_CUBE).all()
+    assert judge("R2 U2 R2", "R2 U2 R2", answer("U2 R2 U2")) == verdicts(True, True, True)
+
+
+def test_a_cube_that_is_solved_but_held_otherwise_is_solved() -> None:
+    assert judge("R", "R'", answer("R'"))["solved"]
+    scorer_of_six = scorer(["R", "L'"])  # R L' turns the whole cube
+    question = np.concatenate([SOLVED_CUBE + CUBE_FIRST_COLOUR, [CUBE_MASK] * 2])
+    labels = np.array([IGNORE_LABEL] * 24 + [CUBE_END] * 2)
+    prediction = np.array([0] * 24 + [CUBE_FIRST_MOVE, CUBE_FIRST_MOVE + 1])
+    given = scorer_of_six(question[None], labels[None], prediction[None])
+    assert (given["solved"][0], given["optimal"][0]) == (True, False)
+
+
+def test_a_detour_is_solved_but_not_optimal() -> None:
+    assert judge("R U", "U' R'", answer("U U2 R'")) == verdicts(True, False, True)
+    assert judge("R", "R'", answer("R R R")) == verdicts(True, False, True)
+
+
+@pytest.mark.parametrize("wrong", ["", "U'", "U' R", "R' U'", "U' R' U", "F"])
+def test_a_wrong_answer_is_not_solved(wrong: str) -> None:
+    assert judge("R U", "U' R'", answer(wrong)) == verdicts(False, False, True)
+
+
+@pytest.mark.parametrize("garbage", [0, CUBE_MASK, CUBE_FIRST_COLOUR, 8, CUBE_FIRST_MOVE + 9, 255])
+def test_garbage_before_the_end_is_neither_solved_nor_well_formed(garbage: int) -> None:
+    tokens = answer("U' R'")
+    tokens[2] = garbage
+    assert judge("R U", "U' R'", tokens) == verdicts(False, False, False)
+
+
+@pytest.mark.parametrize("garbage", [0, CUBE_MASK, CUBE_FIRST_MOVE, 255])
+def test_what_follows_the_end_is_not_played_but_is_not_well_formed(garbage: int) -> None:
+    tokens = answer("U' R'")
+    tokens[5] = garbage
+    assert judge("R U", "U' R'", tokens) == verdicts(True, True, False)
+
+
+@given(st.lists(st.sampled_from(MOVES), max_size=SLOTS))
+def test_undoing_a_scramble_solves_it(moves: list[str]) -> None:
+    inverse = {"U": "U'", "R": "R'", "F": "F'"}
+    undone = [next((m for m, i in inverse.items() if i == move), inverse.get(move, move)) for move in moves]
+    given = judge(" ".join(moves), " ".join(reversed(undone)), answer(" ".join(reversed(undone))))
+    assert given == verdicts(True, True, True)
+
+
+def test_ten_thousand_answers_of_any_tokens_take_less_than_a_second() -> None:
+    random = np.random.default_rng(0)
+    inputs, labels, predictions = (random.integers(0, 256, (10_000, 24 + SLOTS)) for _ in range(3))
+    start = time.perf_counter()
+    given = scorer()(inputs, labels, predictions.astype(np.uint8))
+    assert time.perf_counter() - start < 1
+    assert {name: (v.shape, v.dtype) for name, v in given.items()} == dict.fromkeys(given, ((10_000,), bool))
+    assert not given["solved"].any()
+
+
+@pytest.mark.parametrize("facts", [{}, {"moves": []}, {"moves": ["U", "X"]}, {"moves": "U"}, {"moves": [1]}])
+def test_facts_without_a_cubes_moves_are_refused(facts: dict[str, object]) -> None:
+    with pytest.raises(UserError, match="build the dataset again"):
+        scorer_of(About("cube", 1, "clean", "cube", facts))

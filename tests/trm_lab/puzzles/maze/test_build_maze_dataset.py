@@ -1,0 +1,415 @@
+"""Maze datasets: published files checked line by line, generated mazes with one shortest path."""
+
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components, shortest_path
+from scipy.stats import chisquare
+
+from tests.trm_lab.puzzles.builders import (
+    build,
+    check_help,
+    check_learns_and_is_scored,
+    check_same_bytes_twice,
+)
+from trm.errors import UserError
+from trm.randomness import numpy_generator
+from trm_lab.puzzles.arc.grids import dihedral
+from trm_lab.puzzles.layout import PuzzleMetadata
+from trm_lab.puzzles.manifest import About, read_about
+from trm_lab.puzzles.maze import builder
+from trm_lab.puzzles.maze.generation import MazeKind, draw_maze, generate_mazes, hard_length, spanning_tree
+from trm_lab.puzzles.square_symmetries import canonical
+from trm_lab.puzzles.vocabularies import MAZE_CHARACTERS, MAZE_GOAL, MAZE_PATH, MAZE_START, MAZE_WALL
+
+Tokens = NDArray[np.uint8]
+SMALL = ("--generate", "--size", 9, "--train-size", 40, "--test-size", 20)
+HEADER = "source,question,answer,rating"
+GOOD = ["a,S       G,S  o  ooG,1", "a,S    #  G,S  o #ooG,1"]  # 3x3
+ALONE = "a,S## ##  G,S##o##ooG,1"
+
+
+def about(dataset: Path) -> About:
+    found = read_about(dataset)
+    assert found is not None
+    return found
+
+
+def split(dataset: Path, name: str) -> tuple[Tokens, Tokens, NDArray[np.int32]]:
+    folder = dataset / name
+    arrays = (np.load(folder / f"all__{array}.npy") for array in ("inputs", "labels", "group_indices"))
+    return tuple(arrays)  # type: ignore[return-value]
+
+
+def text(tokens: Tokens) -> str:
+    return "".join(MAZE_CHARACTERS[token] for token in tokens.reshape(-1).tolist())
+
+
+def edges(free: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Pairs of free cells side by side, `[2, pairs]`."""
+    cells = np.arange(free.size).reshape(free.shape)
+    pairs = [np.stack([cells[:-1], cells[1:]]), np.stack([cells[:, :-1], cells[:, 1:]])]
+    found = np.concatenate([pair.reshape(2, -1) for pair in pairs], axis=1)
+    return found[:, free.reshape(-1)[found].all(0)]
+
+
+def steps_and_paths(maze: Tokens) -> tuple[float, int]:
+    """Fewest steps from S to G, by scipy, and the number of paths that have no more, by powers of the graph."""
+    pairs = edges(maze != MAZE_WALL)
+    graph = csr_array((np.ones(pairs.shape[1], np.int64), tuple(pairs)), shape=(maze.size, maze.size))
+    start, goal = (int(np.flatnonzero(maze == end)[0]) for end in (MAZE_START, MAZE_GOAL))
+    steps = float(shortest_path(graph, directed=False, unweighted=True, indices=start)[goal])
+    if np.isinf(steps):
+        return steps, 0
+    both = graph + graph.T
+    walks = np.eye(1, maze.size, start, dtype=np.int64)
+    for _ in range(int(steps)):  # walks of exactly that many steps are shortest paths
+        walks = walks @ both
+    return steps, int(walks[0, goal])
+
+
+def check_answer(question: Tokens, answer: Tokens) -> None:
+    """The answer marks a path of the fewest steps."""
+    steps, _ = steps_and_paths(question)
+    marked = answer == MAZE_PATH
+    assert marked.sum() == steps - 1
+    assert (question[~marked] == answer[~marked]).all()
+    only = np.where(marked | (question == MAZE_START) | (question == MAZE_GOAL), question, MAZE_WALL)
+    assert steps_and_paths(only) == (steps, 1)
+
+
+# Generated
+
+
+@pytest.fixture(scope="module")
+def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(builder, tmp_path_factory.mktemp("maze") / "generated", *SMALL)
+
+
+@pytest.mark.parametrize(("size", "loops"), [(9, 0), (10, 0), (9, 6), (14, 12)])
+def test_generated_mazes_have_one_shortest_path_of_at_least_the_wanted_length(size: int, loops: int) -> None:
+    length = hard_length(size)
+    questions, answers = generate_mazes(MazeKind(size, length, loops), 25, seed=3)
+    for question, answer in zip(questions, answers, strict=True):
+        check_answer(question, answer)
+        steps, paths = steps_and_paths(question)
+        assert paths == 1
+        assert steps >= length
+        free = question != MAZE_WALL
+        pairs, cells = edges(free), int(free.sum())
+        graph = csr_array((np.ones(pairs.shape[1]), tuple(pairs)), shape=(free.size, free.size))
+        assert connected_components(graph, directed=False)[0] == 1 + (~free).sum()  # every wall by itself
+        assert pairs.shape[1] - (cells - 1) == loops  # one more edge than a tree has for each loop
+
+
+def test_mazes_of_the_published_size_are_as_hard(tmp_path: Path) -> None:
+    dataset = build(builder, tmp_path / "m", "--generate", "--train-size", 12, "--test-size", 8, "--loops", 5)
+    questions, answers, _ = split(dataset, "train")
+    assert questions.shape == (12, 900)
+    assert set(np.unique(questions)) == {1, 2, 3, 4}
+    assert set(np.unique(answers)) == {1, 2, 3, 4, 5}
+    for question, answer in zip(questions.reshape(-1, 30, 30), answers.reshape(-1, 30, 30), strict=True):
+        check_answer(question, answer)
+        steps, paths = steps_and_paths(question)
+        assert paths == 1
+        assert steps >= 110
+
+
+def test_spanning_trees_are_uniform() -> None:
+    generator = numpy_generator(0, "test")
+    trees = Counter(
+        frozenset(frozenset(pair) for pair in spanning_tree(3, lambda: int(generator.integers(12))))
+        for _ in range(6000)
+    )
+    assert len(trees) == 192  # by Kirchhoff's theorem
+    assert all(len(tree) == 8 for tree in trees)
+    assert chisquare(list(trees.values())).pvalue > 1e-3
+
+
+def test_starts_are_uniform_over_the_free_cells_without_a_least_length() -> None:
+    starts: Counter[int] = Counter()
+    for attempt in range(4000):
+        maze = draw_maze(MazeKind(3, 1), numpy_generator(0, "test", attempt))
+        assert maze is not None
+        starts[int(np.flatnonzero(maze[0].reshape(-1) == MAZE_START)[0])] += 1
+    assert starts[4] == 0  # the pillar
+    assert chisquare([starts[corner] for corner in (0, 2, 6, 8)]).pvalue > 1e-3
+    assert chisquare([starts[door] for door in (1, 3, 5, 7)]).pvalue > 1e-3
+    corners = sum(starts[corner] for corner in (0, 2, 6, 8))
+    assert corners / 4000 == pytest.approx(4 / 7, abs=0.03)  # three of the four doors are open
+
+
+def test_no_test_maze_nor_an_image_of_one_is_in_training(generated: Path) -> None:
+    (train, _, _), (test, _, _) = split(generated, "train"), split(generated, "test")
+    known = {row.tobytes() for row in train.reshape(-1, 9, 9)}
+    for maze in test.reshape(-1, 9, 9):
+        turned = [np.rot90(flipped, turns) for flipped in (maze, maze.T) for turns in range(4)]
+        assert not any(image.tobytes() in known for image in turned)
+    every = np.concatenate([train, test]).reshape(-1, 9, 9)
+    assert len(set(canonical(every).tolist())) == 60
+
+
+def test_images_of_a_square_share_a_key_and_others_do_not() -> None:
+    squares = np.random.default_rng(0).integers(0, 2, (400, 3, 3), dtype=np.uint8)  # 512 squares, 102 classes
+    keys = canonical(squares).tolist()
+    for square, key in zip(squares[:60], keys[:60], strict=True):
+        images = {np.rot90(flipped, turns).tobytes() for flipped in (square, square.T) for turns in range(4)}
+        for other, other_key in zip(squares, keys, strict=True):
+            assert (other.tobytes() in images) == (other_key == key)
+
+
+def test_a_generated_dataset_says_what_it_is(generated: Path) -> None:
+    found = about(generated)
+    assert (found.name, found.protocol, found.scorer) == ("maze-9x9", "generated", "maze")
+    assert found.facts["side"] == 9
+    assert found.facts["min_length"] == hard_length(9)
+    assert found.facts["mazes_with_several_shortest_paths"] == {"train": 0, "test": 0}
+    lengths = (split(generated, "test")[1] == MAZE_PATH).sum(1) + 1
+    assert found.facts["path_lengths"]["test"]["least"] == lengths.min() >= hard_length(9)
+    metadata = PuzzleMetadata.read(generated / "train")
+    assert (metadata.vocab_size, metadata.ignore_label_id, metadata.seq_len) == (6, 0, 81)
+
+
+def test_same_flags_same_bytes(tmp_path: Path) -> None:
+    check_same_bytes_twice(builder, tmp_path, *SMALL, "--loops", 2)
+
+
+def test_help_shows_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    check_help(builder, capsys)
+
+
+def test_a_small_model_learns_it_and_its_scorer_judges_it(generated: Path) -> None:
+    task = check_learns_and_is_scored(generated, "maze")
+    assert task["protocol"] == "generated"
+
+
+# Published form
+
+
+def published_form(mazes: tuple[Tokens, Tokens]) -> list[str]:
+    return [f"made,{text(question)},{text(answer)},1" for question, answer in zip(*mazes, strict=True)]
+
+
+def write(folder: Path, train: list[str], test: list[str], header: str = HEADER) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, lines in (("train", train), ("test", test)):
+        (folder / f"{name}.csv").write_text("\n".join([header, *lines]) + "\n", encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def mazes() -> tuple[Tokens, Tokens]:
+    return generate_mazes(MazeKind(8, 10), 16, seed=0)
+
+
+@pytest.fixture
+def source(tmp_path: Path, mazes: tuple[Tokens, Tokens]) -> Path:
+    lines = published_form(mazes)
+    return write(tmp_path / "source", lines[:12], lines[12:])
+
+
+def test_published_files_become_their_tokens_in_order(
+    tmp_path: Path, source: Path, mazes: tuple[Tokens, Tokens]
+) -> None:
+    dataset = build(builder, tmp_path / "m", "--source", source)
+    for name, which in (("train", slice(12)), ("test", slice(12, None))):
+        questions, answers, ends = split(dataset, name)
+        assert (questions == mazes[0][which].reshape(-1, 64)).all()
+        assert (answers == mazes[1][which].reshape(-1, 64)).all()
+        assert ends.tolist() == list(range(len(questions) + 1))
+    found = about(dataset)
+    assert (found.name, found.protocol) == ("maze-8x8", "published")
+    assert found.facts["test_mazes_in_training_up_to_symmetry"] == 0
+    assert str(source) not in (dataset / "manifest.json").read_text()
+
+
+def test_aug_trains_on_the_eight_images_as_one_group(
+    tmp_path: Path, source: Path, mazes: tuple[Tokens, Tokens]
+) -> None:
+    dataset = build(builder, tmp_path / "m", "--source", source, "--aug")
+    questions, answers, ends = split(dataset, "train")
+    assert np.diff(ends).tolist() == [8] * 12
+    for number, (question, answer) in enumerate(zip(*mazes, strict=True)):
+        for transform in range(8) if number < 12 else ():
+            assert (questions[8 * number + transform] == dihedral(question, transform).reshape(-1)).all()
+            assert (answers[8 * number + transform] == dihedral(answer, transform).reshape(-1)).all()
+    assert len(split(dataset, "test")[0]) == 4
+
+
+def test_subsample_size_keeps_some_training_mazes_and_every_test_maze(tmp_path: Path, source: Path) -> None:
+    whole = build(builder, tmp_path / "whole", "--source", source)
+    part = build(builder, tmp_path / "part", "--source", source, "--subsample-size", 5)
+    rows = {row.tobytes() for row in split(part, "train")[0]}
+    assert len(rows) == 5
+    assert rows < {row.tobytes() for row in split(whole, "train")[0]}
+    assert (split(part, "test")[0] == split(whole, "test")[0]).all()
+    with pytest.raises(UserError, match="--subsample-size 13, of 12"):
+        build(builder, tmp_path / "more", "--source", source, "--subsample-size", 13)
+
+
+def test_published_mazes_with_several_shortest_paths_are_counted(tmp_path: Path) -> None:
+    folder = write(tmp_path / "s", [GOOD[0], ALONE], [GOOD[1]])
+    dataset = build(builder, tmp_path / "m", "--source", folder)
+    assert about(dataset).facts["mazes_with_several_shortest_paths"] == {"train": 1, "test": 1}
+
+
+def test_images_of_training_mazes_among_the_test_mazes_are_counted_and_with_aug_refused(
+    tmp_path: Path, mazes: tuple[Tokens, Tokens], capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = published_form(mazes)
+    turned = published_form((np.rot90(mazes[0][2:4], axes=(1, 2)), np.rot90(mazes[1][2:4], axes=(1, 2))))
+    folder = write(tmp_path / "s", lines[:5], [*lines[5:7], *turned])
+    dataset = build(builder, tmp_path / "m", "--source", folder)
+    assert about(dataset).facts["test_mazes_in_training_up_to_symmetry"] == 2
+    assert "2 of 4 test mazes are turns or mirror images of training mazes" in capsys.readouterr().out
+    with pytest.raises(UserError) as refused:
+        build(builder, tmp_path / "aug", "--source", folder, "--aug")
+    first = f"{folder / 'test.csv'}, line 4: a turn or mirror image of {folder / 'train.csv'}, line 4,"
+    assert refused.value.given.startswith(first)
+    assert "2 of 4 test mazes are such images" in refused.value.given
+    assert not (tmp_path / "aug").exists()
+
+
+BROKEN: list[tuple[str, str]] = [
+    ("a,S   #   G,S   #   G", "3 columns instead of 4"),
+    ("a,S   #  G,So  #o G,1", "8 characters, which is no square"),
+    ("a,S  G,So G,1", "4 characters, where the first one has 9"),
+    ("a,S       G,S  o  oG,1", "an answer of 8 characters to a question of 9"),
+    ("a,S   x   G,S  ox ooG,1", "the character 'x'"),
+    ("a,S   é   G,S  oé ooG,1", "the character 'é'"),
+    ("a,S   #   S,S   #   S,1", "2 cells S"),
+    ("a,S   #    ,S   #    ,1", "0 cells G"),
+    ("a,So  #   G,So  #   G,1", "the question has cells o"),
+    ("a,S   #   G,S  o# o#G,1", "row 3, column 2 is ' ' in the question and '#' in the answer"),
+    ("a,S   #   G,S  oo ooG,1", "row 2, column 2 is '#' in the question and 'o' in the answer"),
+    ("a,S # #   G,S # #   G,1", "does not join S and G"),
+    ("a,S# #    G,S# #    G,1", "no path leads from S to G"),
+    ("a,S   #   G,S  o#  oG,1", "does not join S and G"),
+    ("a,S   #   G,So o# ooG,1", "marks 4 cells, of which 3 join S and G"),
+    ("a,S G      ,S Go oooo,1", "takes 6 steps, and 2 suffice"),
+]
+
+
+@pytest.mark.parametrize(("line", "problem"), BROKEN)
+def test_a_broken_record_is_refused_with_file_line_and_reason(
+    tmp_path: Path, line: str, problem: str
+) -> None:
+    for train, test, where in (
+        (GOOD, [line], "test.csv, line 2"),
+        ([*GOOD, line], [ALONE], "train.csv, line 4"),
+    ):
+        folder = write(tmp_path / where[:4], train, test)
+        with pytest.raises(UserError) as refused:
+            build(builder, tmp_path / "m", "--source", folder)
+        assert f"{folder / where}: " in str(refused.value)
+        assert problem in str(refused.value)
+        assert not (tmp_path / "m").exists()
+
+
+def test_a_file_of_other_columns_is_refused(tmp_path: Path) -> None:
+    folder = write(tmp_path, ["x"], ["x"], header="question,answer")
+    with pytest.raises(UserError, match=r"train\.csv, line 1: the columns are question,answer, not"):
+        build(builder, tmp_path / "m", "--source", folder)
+
+
+def test_a_file_without_a_record_is_refused(tmp_path: Path) -> None:
+    folder = write(tmp_path, [], [])
+    with pytest.raises(UserError, match=r"train\.csv: no record in it"):
+        build(builder, tmp_path / "m", "--source", folder)
+    (folder / "train.csv").write_bytes(b"")
+    with pytest.raises(UserError, match=r"train\.csv: empty"):
+        build(builder, tmp_path / "m", "--source", folder)
+
+
+def test_a_file_that_was_cut_off_is_refused_wherever(tmp_path: Path) -> None:
+    folder = write(tmp_path, GOOD, [ALONE.removesuffix("1") + "1234"])
+    whole = (folder / "test.csv").read_bytes()
+    for end in range(len(HEADER) + 2, len(whole)):
+        (folder / "test.csv").write_bytes(whole[:end])
+        with pytest.raises(UserError, match=r"test\.csv, line 2: the last line does not end"):
+            build(builder, tmp_path / "m", "--source", folder)
+
+
+def test_a_missing_file_is_refused(tmp_path: Path, source: Path) -> None:
+    (source / "test.csv").unlink()
+    with pytest.raises(UserError, match=r"without .*test.csv"):
+        build(builder, tmp_path / "m", "--source", source)
+
+
+def test_a_file_that_is_no_text_is_refused_with_its_line(tmp_path: Path, source: Path) -> None:
+    (source / "train.csv").write_bytes(f"{HEADER}\na,".encode() + b"\xff" * 64 + b",x,1\n")
+    with pytest.raises(UserError, match=r"train\.csv, line 2: "):
+        build(builder, tmp_path / "m", "--source", source)
+
+
+def test_a_test_question_of_the_training_file_is_refused(tmp_path: Path) -> None:
+    folder = write(tmp_path, GOOD, [GOOD[1]])
+    with pytest.raises(UserError, match=r"test\.csv, line 2: the question .* too, .*train\.csv, line 3"):
+        build(builder, tmp_path / "m", "--source", folder)
+
+
+def test_without_a_network_the_error_names_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub = pytest.importorskip("huggingface_hub")
+
+    def unreachable(*_: Any, **__: Any) -> str:
+        raise hub.errors.LocalEntryNotFoundError("no connection")
+
+    monkeypatch.setattr(hub, "hf_hub_download", unreachable)
+    with pytest.raises(UserError, match=r"no connection[\s\S]*--source"):
+        build(builder, tmp_path / "m")
+
+
+def test_fetched_files_are_read(tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Hub:
+        @staticmethod
+        def hf_hub_download(repository: str, name: str, repo_type: str) -> str:
+            assert (repository, repo_type) == ("someone/mazes", "dataset")
+            return str(source / name)
+
+    monkeypatch.setitem(sys.modules, "huggingface_hub", Hub)
+    fetched = build(builder, tmp_path / "fetched", "--source-repo", "someone/mazes")
+    local = build(builder, tmp_path / "local", "--source", source)
+    assert (split(fetched, "train")[0] == split(local, "train")[0]).all()
+
+
+def test_without_the_hub_package_the_error_names_both_ways(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(UserError, match=r"pip install huggingface_hub[\s\S]*--source"):
+        build(builder, tmp_path / "m")
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--generate", "--size", "9", "--min-length", "49"], "up to 48 steps"),
+        (["--generate", "--size", "9", "--loops", "17"], "up to 16"),
+        (["--generate", "--size", "5", "--min-length", "16", "--train-size", "300"], "gave no new one"),
+        (["--generate", "--size", "9", "--min-length", "48"], "mazes that are not too rare"),
+        (["--generate", "--size", "2"], "3..128"),
+        (["--generate", "--source", "here"], "--source with --generate"),
+        (["--size", "9", "--loops", "2"], "--size --loops without --generate"),
+        (["--source", "here", "--source-repo", "there"], "one of the two"),
+        (["--source", "nowhere"], "train.csv"),
+        (["--generate", "--lops", "2"], "did you mean --loops"),
+    ],
+)
+def test_what_cannot_be_built_is_refused(tmp_path: Path, flags: list[str], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        build(builder, tmp_path / "m", *flags)
+    assert not (tmp_path / "m").exists()
+
+
+def test_an_existing_dataset_is_replaced_only_when_asked(tmp_path: Path, source: Path) -> None:
+    dataset = build(builder, tmp_path / "m", "--source", source)
+    with pytest.raises(UserError, match="--overwrite"):
+        build(builder, dataset, "--source", source)
+    build(builder, dataset, "--source", source, "--aug", "--overwrite")
+    assert about(dataset).facts["aug"] is True

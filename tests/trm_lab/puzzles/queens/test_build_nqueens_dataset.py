@@ -1,0 +1,363 @@
+"""N queens datasets: all solutions, splits apart, and ceilings that a count by hand agrees with."""
+
+import json
+from collections import Counter, defaultdict
+from functools import cache
+from itertools import chain, combinations, pairwise, permutations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tests.trm_lab.puzzles.builders import (
+    build,
+    check_help,
+    check_learns_and_is_scored,
+    check_same_bytes_twice,
+)
+from trm.errors import UserError
+from trm_lab.puzzles.manifest import read_about
+from trm_lab.puzzles.queens import builder
+from trm_lab.puzzles.queens.boards import (
+    backtracking_weights,
+    best_guess,
+    boards,
+    completions,
+    expected_exact_match,
+    solutions,
+    symmetry_classes,
+)
+from trm_lab.puzzles.vocabularies import QUEENS_EMPTY, QUEENS_QUEEN
+
+SMALL = ("--size", 7, "--train-size", 60, "--test-size", 30)
+Tokens = NDArray[np.uint8]
+
+
+def split(dataset: Path, name: str) -> tuple[Tokens, Tokens, NDArray[np.int32]]:
+    folder = dataset / name
+    arrays = (np.load(folder / f"all__{array}.npy") for array in ("inputs", "labels", "group_indices"))
+    return tuple(arrays)  # type: ignore[return-value]
+
+
+def facts(dataset: Path) -> dict[str, Any]:
+    about = read_about(dataset)
+    assert about is not None
+    return about.facts
+
+
+def attacks(row: int, column: int, other_row: int, other_column: int) -> bool:
+    return column == other_column or abs(row - other_row) == abs(column - other_column)
+
+
+@cache
+def by_hand(side: int) -> set[tuple[int, ...]]:
+    """The solutions, of all permutations."""
+    return {
+        columns
+        for columns in permutations(range(side))
+        if not any(attacks(a, columns[a], b, columns[b]) for a, b in combinations(range(side), 2))
+    }
+
+
+def turned(square: NDArray[Any]) -> list[bytes]:
+    """The eight images, by coordinates."""
+    last = len(square) - 1
+    places = [
+        lambda r, c: (r, c),
+        lambda r, c: (last - r, c),
+        lambda r, c: (r, last - c),
+        lambda r, c: (last - r, last - c),
+    ]
+    images = []
+    for place in places:
+        for swap in (False, True):
+            image = np.zeros_like(square)
+            for r in range(last + 1):
+                for c in range(last + 1):
+                    image[place(*((c, r) if swap else (r, c)))] = square[r, c]
+            images.append(image.tobytes())
+    return images
+
+
+def standing_for(questions: Tokens) -> list[bytes]:
+    """The same for all images of a question."""
+    side = round(questions.shape[1] ** 0.5)
+    return [min(turned(board)) for board in questions.reshape(-1, side, side)]
+
+
+def is_solution(board: Tokens) -> bool:
+    side = round(len(board) ** 0.5)
+    rows, columns = np.nonzero(board.reshape(side, side) == QUEENS_QUEEN)
+    return rows.tolist() == list(range(side)) and tuple(columns.tolist()) in by_hand(side)
+
+
+@pytest.mark.parametrize("side", [4, 5, 6, 7, 8])
+def test_every_solution_is_found_once(side: int) -> None:
+    found = [tuple(row) for row in solutions(side).tolist()]
+    assert len(found) == len(set(found))
+    assert set(found) == by_hand(side)
+
+
+def test_solutions_and_symmetry_classes_are_as_many_as_known() -> None:
+    # Sloane's A000170 and A002562
+    known = {
+        4: (2, 1),
+        5: (10, 2),
+        6: (4, 1),
+        7: (40, 6),
+        8: (92, 12),
+        9: (352, 46),
+        10: (724, 92),
+    }
+    assert len(solutions(2)) == len(solutions(3)) == 0
+    for side, (count, classes) in known.items():
+        found = solutions(side)
+        assert (len(found), len(set(symmetry_classes(found).tolist()))) == (count, classes)
+
+
+def test_completions_are_those_that_a_search_finds() -> None:
+    columns = solutions(6)
+    generator = np.random.default_rng(0)
+    kept = generator.random((50, 6)) < 0.4
+    asked = boards(columns[generator.integers(0, 4, 50)], kept)
+    found = completions(asked, boards(columns))
+    for question, count in zip(asked, found.tolist(), strict=True):
+        given = [divmod(place, 6) for place in np.flatnonzero(question == QUEENS_QUEEN)]
+        assert count == sum(all(solution[row] == column for row, column in given) for solution in by_hand(6))
+    np.testing.assert_allclose(best_guess(asked, boards(columns)), 1 / found)
+
+
+def test_expected_ceilings_of_uniform_draws_are_what_counting_gives() -> None:
+    ceilings = expected_exact_match(solutions(8))
+    every = sorted(by_hand(8))
+    for given, ceiling in enumerate(ceilings):
+        asked = Counter(
+            (rows, tuple(solution[row] for row in rows))
+            for solution in every
+            for rows in combinations(range(8), given)
+        )
+        # the mean over (solution, kept rows) of 1 / the number of solutions with these queens
+        assert ceiling == pytest.approx(sum(count * (1 / count) for count in asked.values()) / asked.total())
+    published = [0.011, 0.086, 0.40, 0.79, 0.94, 0.986, 0.998, 1.0]  # as reported; rounded, and by sampling
+    np.testing.assert_allclose(ceilings, published, atol=0.01)
+    assert np.mean(ceilings) == pytest.approx(0.651, abs=5e-4)
+    assert np.mean(ceilings[1:]) == pytest.approx(0.742, abs=5e-4)
+
+
+def test_backtracking_weights_are_how_often_backtracking_finds_a_solution() -> None:
+    columns = solutions(6)
+    weights = backtracking_weights(columns)
+    assert weights.sum() == pytest.approx(1)
+    generator = np.random.default_rng(0)
+
+    def search(placed: tuple[int, ...]) -> tuple[int, ...] | None:
+        row = len(placed)
+        if row == 6:
+            return placed
+        for column in generator.permutation(6).tolist():
+            if not any(attacks(row, column, above, other) for above, other in enumerate(placed)):
+                found = search((*placed, column))
+                if found:
+                    return found
+        return None
+
+    drawn = Counter(search(()) for _ in range(4000))
+    shares = [drawn[tuple(row)] / 4000 for row in columns.tolist()]
+    np.testing.assert_allclose(shares, weights, atol=0.04)
+    of_eight = backtracking_weights(solutions(8))
+    assert (of_eight.min(), of_eight.max()) == (pytest.approx(1 / 480), pytest.approx(1 / 24))
+
+
+def test_expected_exact_match_of_a_belief_is_what_playing_gives() -> None:
+    columns = solutions(5)
+    generator = np.random.default_rng(1)
+    weights, belief = generator.dirichlet(np.ones(10)), generator.integers(1, 4, 10) / 10
+    for given, expected in enumerate(expected_exact_match(columns, weights, belief)):
+        right, rows_of = 0.0, list(combinations(range(5), given))
+        for rows in rows_of:
+            alike = defaultdict(list)
+            for number, solution in enumerate(columns.tolist()):
+                alike[tuple(solution[row] for row in rows)].append(number)
+            for numbers in alike.values():
+                best = [n for n in numbers if belief[n] == max(belief[numbers])]
+                right += sum(weights[n] for n in best) / len(best)
+        assert expected == pytest.approx(right / len(rows_of))
+    best = expected_exact_match(columns, weights)
+    assert all(
+        a >= b - 1e-12 for a, b in zip(best, expected_exact_match(columns, weights, belief), strict=True)
+    )
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(builder, tmp_path_factory.mktemp("queens") / "clean")
+
+
+def test_labels_are_solutions_and_questions_keep_some_of_their_queens(clean: Path) -> None:
+    for name in ("train", "test"):
+        questions, labels, _ = split(clean, name)
+        assert questions.shape[1] == 64
+        assert all(is_solution(board) for board in np.unique(labels, axis=0))
+        assert set(np.unique(questions)) == {QUEENS_EMPTY, QUEENS_QUEEN}
+        given = questions == QUEENS_QUEEN
+        assert (labels[given] == QUEENS_QUEEN).all()
+        assert set(given.sum(1).tolist()) == set(range(1, 8))
+
+
+def test_no_test_question_nor_an_image_of_one_is_in_training(clean: Path) -> None:
+    (train, train_labels, _), (test, test_labels, _) = split(clean, "train"), split(clean, "test")
+    known = {row.tobytes() for row in train.reshape(-1, 8, 8)}
+    assert not any(image in known for board in test.reshape(-1, 8, 8) for image in turned(board))
+    solved = {row.tobytes() for row in train_labels.reshape(-1, 8, 8)}
+    assert not any(image in solved for board in test_labels.reshape(-1, 8, 8) for image in turned(board))
+    assert len(set(standing_for(test))) == len(test) == 200
+
+
+def test_a_training_group_is_one_example_and_its_different_images(clean: Path) -> None:
+    questions, labels, ends = split(clean, "train")
+    assert len(ends) - 1 == 800
+    pairs = np.concatenate([questions.reshape(-1, 8, 8), labels.reshape(-1, 8, 8)], axis=2)
+    firsts = []
+    for start, end in pairwise(ends):
+        together = (labels[start:end] * 4 + questions[start:end]).reshape(-1, 8, 8)
+        assert {board.tobytes() for board in together} == set(turned(together[0]))
+        assert len({pair.tobytes() for pair in pairs[start:end]}) == end - start
+        firsts.append(min(turned(together[0])))
+    assert len(set(firsts)) == 800  # no example is an image of another group's
+
+
+def test_given_queens_are_as_even_as_the_questions_allow(clean: Path) -> None:
+    counts = np.bincount((split(clean, "test")[0] == QUEENS_QUEEN).sum(1), minlength=8)
+    assert counts[0] == 0
+    assert counts[2:7].max() - counts[2:7].min() <= 2  # one for each round of drawing
+    assert counts[1] <= 10  # a single queen stands in one of ten places, up to symmetry
+
+
+def test_the_stored_ceiling_is_the_mean_of_the_best_guess_within_the_test_classes(clean: Path) -> None:
+    test, labels, _ = split(clean, "test")
+    said = facts(clean)
+    held_out = {image for board in labels.reshape(-1, 8, 8) for image in turned(board)}
+    assert len(held_out) == said["test_solutions"] == 20
+    solved = [np.frombuffer(board, np.uint8) for board in held_out]
+    chances = defaultdict(list)
+    for question in test:
+        given = question == QUEENS_QUEEN
+        chances[int(given.sum())].append(1 / sum((board[given] == QUEENS_QUEEN).all() for board in solved))
+    assert said["best_exact_match"] == pytest.approx(np.mean(list(chain(*chances.values()))), abs=1e-6)
+    assert said["best_exact_match_by_given"] == {
+        str(given): pytest.approx(np.mean(some), abs=1e-6) for given, some in chances.items()
+    }
+    assert said["best_exact_match_without_knowing_the_split"] < said["best_exact_match"]
+
+
+def test_a_held_out_number_of_classes_and_range_of_queens_is_kept(tmp_path: Path) -> None:
+    dataset = build(
+        builder,
+        tmp_path / "q",
+        *SMALL,
+        "--test-classes",
+        3,
+        "--min-given",
+        3,
+        "--max-given",
+        4,
+        "--num-aug",
+        1,
+    )
+    assert facts(dataset)["test_classes"] == 3
+    questions, _, ends = split(dataset, "train")
+    assert set((questions == QUEENS_QUEEN).sum(1).tolist()) == {3, 4}
+    assert set(np.diff(ends).tolist()) == {2}
+    boards_of_test = split(dataset, "test")[1].reshape(-1, 7, 7)
+    assert len({min(turned(board)) for board in boards_of_test}) == 3
+
+
+def test_the_empty_board_is_asked_on_one_side_only(tmp_path: Path) -> None:
+    for seed in range(4):
+        dataset = build(builder, tmp_path / str(seed), *SMALL, "--min-given", 0, "--seed", seed)
+        empty = [(split(dataset, name)[0] == QUEENS_EMPTY).all(1).any() for name in ("train", "test")]
+        assert sum(empty) == 1
+
+
+def test_the_published_protocol_is_800_groups_of_9_and_200_from_one_pool(tmp_path: Path) -> None:
+    dataset = build(builder, tmp_path / "p", "--protocol", "published")
+    (train, labels, ends), (test, answers, _) = split(dataset, "train"), split(dataset, "test")
+    assert np.diff(ends).tolist() == [9] * 800
+    assert len(test) == 200
+    groups = (labels * 4 + train).reshape(800, 9, 8, 8)
+    for group in groups[:50]:
+        assert group[0].tobytes() == group[1].tobytes()
+        assert Counter(board.tobytes() for board in group[1:]) == Counter(turned(group[0]))
+    assert set((test == QUEENS_QUEEN).sum(1).tolist()) == set(range(8))
+    assert len(np.unique(labels, axis=0)) == 92
+    said = facts(dataset)
+    known = {(question.tobytes(), label.tobytes()) for question, label in zip(train, labels, strict=True)}
+    repeated = sum((q.tobytes(), a.tobytes()) in known for q, a in zip(test, answers, strict=True))
+    assert said["test_pairs_in_training"] == repeated
+    assert 0.3 < repeated / 200 < 0.6  # the release has 47 %
+
+
+def test_the_published_protocol_stores_its_ceilings(tmp_path: Path) -> None:
+    said = facts(build(builder, tmp_path / "p", "--protocol", "published"))
+    assert said["expected_best_exact_match_of_uniform_draws"] == pytest.approx(0.651, abs=5e-4)
+    assert said["expected_best_exact_match"] == pytest.approx(0.7135, abs=5e-4)
+    assert said["expected_best_exact_match_if_images_are_alike"] == pytest.approx(0.6868, abs=5e-4)
+    assert said["best_exact_match"] == pytest.approx(
+        said["expected_best_exact_match"], abs=0.1
+    )  # of 200 draws
+    assert said["best_exact_match_by_given"]["7"] == 1
+
+
+def test_same_flags_same_bytes(tmp_path: Path) -> None:
+    check_same_bytes_twice(builder, tmp_path / "clean", *SMALL)
+    check_same_bytes_twice(builder, tmp_path / "published", "--protocol", "published")
+
+
+def test_help_shows_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    check_help(builder, capsys)
+
+
+def test_the_end_says_what_was_built(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    build(builder, tmp_path / "q", *SMALL)
+    shown = capsys.readouterr().out
+    assert "train: 60 groups" in shown
+    assert "best possible expected exact match" in shown
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--size", "0"], "0 is out of range"),
+        *(
+            (["--size", str(size)], f"--size {size}\n.* 5, 7..12 for the clean protocol")
+            for size in (3, 4, 6, 13)
+        ),
+        (["--test-classes", "12"], "12 of the 12 symmetry classes"),
+        (["--max-given", "8"], "<= 7"),
+        (["--min-given", "5", "--max-given", "4"], "min-given <= max-given"),
+        (["--test-size", "5000"], "5000 test questions, of which only"),
+        (["--size", "5", "--train-size", "999", "--test-size", "3"], "999 train questions, of which only"),
+        (["--protocol", "published", "--size", "8"], "published with --size"),
+        (["--protocol", "kept"], "invalid choice"),
+    ],
+)
+def test_what_cannot_be_built_is_refused(tmp_path: Path, flags: list[str], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        build(builder, tmp_path / "q", *flags)
+    assert not (tmp_path / "q").exists()
+
+
+def test_an_existing_dataset_is_replaced_only_when_asked(tmp_path: Path) -> None:
+    dataset = build(builder, tmp_path / "q", *SMALL)
+    with pytest.raises(UserError, match="--overwrite"):
+        build(builder, dataset, *SMALL)
+    build(builder, dataset, *SMALL, "--seed", 1, "--overwrite")
+    assert json.loads((dataset / "manifest.json").read_text())["about"]["facts"]["seed"] == 1
+
+
+def test_a_small_model_learns_it_and_its_scorer_judges_it(tmp_path: Path) -> None:
+    dataset = build(builder, tmp_path / "q", "--size", 5, "--train-size", 20, "--test-size", 3)
+    task = check_learns_and_is_scored(dataset, "queens")
+    assert task["dataset"] == "nqueens-5"

@@ -1,0 +1,100 @@
+"""Any board by the rules that keeps the given queens is solved, and nothing else is."""
+
+import time
+from itertools import permutations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from trm_lab.puzzles.manifest import About
+from trm_lab.puzzles.scorers import scorer_of
+from trm_lab.puzzles.vocabularies import QUEENS_EMPTY, QUEENS_QUEEN
+
+SIDE = 6
+
+
+def scores(
+    inputs: NDArray[np.uint8], predictions: NDArray[np.uint8], side: int = SIDE
+) -> dict[str, list[bool]]:
+    scorer = scorer_of(About("queens", 1, "clean", "queens", {"side": side}))
+    assert scorer is not None
+    labels = np.full_like(inputs, QUEENS_EMPTY)  # of no use to the scorer
+    return {name: given.tolist() for name, given in scorer(inputs, labels, predictions).items()}
+
+
+def board(columns: tuple[int, ...]) -> NDArray[np.uint8]:
+    tokens = np.full((len(columns), len(columns)), QUEENS_EMPTY, np.uint8)
+    tokens[np.arange(len(columns)), columns] = QUEENS_QUEEN
+    return tokens.reshape(-1)
+
+
+def peaceful(columns: tuple[int, ...]) -> bool:
+    return all(
+        abs(one - other) != below - above
+        for above, one in enumerate(columns)
+        for below, other in enumerate(columns)
+        if above < below
+    )
+
+
+EMPTY = np.full((1, SIDE * SIDE), QUEENS_EMPTY, np.uint8)
+SOLUTIONS = [columns for columns in permutations(range(SIDE)) if peaceful(columns)]
+SOLUTION = board(SOLUTIONS[0])
+
+
+def test_of_all_permutations_exactly_the_solutions_are_valid() -> None:
+    every = list(permutations(range(SIDE)))
+    found = scores(np.repeat(EMPTY, len(every), 0), np.stack([board(columns) for columns in every]))
+    assert found["valid"] == found["solved"] == [peaceful(columns) for columns in every]
+    assert sum(found["valid"]) == 4
+
+
+def test_any_solution_that_keeps_the_given_queens_is_solved() -> None:
+    question = EMPTY.copy()
+    question[0, np.flatnonzero(SOLUTION == QUEENS_QUEEN)[:2]] = QUEENS_QUEEN
+    answers = np.stack([board(columns) for columns in SOLUTIONS])
+    found = scores(np.repeat(question, len(answers), 0), answers)
+    assert found["valid"] == [True] * 4
+    assert found["consistent"] == found["solved"] == [True, False, False, False]
+
+
+def changed(**tokens: int) -> NDArray[np.uint8]:
+    answer = SOLUTION.copy()
+    for place, token in tokens.items():
+        answer[int(place[1:])] = token
+    return answer
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        changed(_0=QUEENS_QUEEN),  # one too many
+        changed(**{f"_{np.flatnonzero(SOLUTION == QUEENS_QUEEN)[0]}": QUEENS_EMPTY}),  # one too few
+        changed(_0=0),  # PAD
+        changed(_0=255),
+        np.full(SIDE * SIDE, QUEENS_QUEEN, np.uint8),
+        EMPTY[0],
+        board((0, 1, 2, 3, 4, 5)),  # one diagonal
+        board((5, 4, 3, 2, 1, 0)),  # the other
+        np.roll(SOLUTION, 1),  # over the edge
+    ],
+)
+def test_a_corrupted_board_is_not_valid(answer: NDArray[np.uint8]) -> None:
+    assert scores(EMPTY, answer[None])["valid"] == [False]
+
+
+def test_two_queens_in_one_column_or_row_are_not_valid() -> None:
+    queens = np.flatnonzero(SOLUTION == QUEENS_QUEEN)
+    for step in (1, SIDE):  # within the row, within the column
+        answer = changed(**{f"_{queens[1]}": QUEENS_EMPTY, f"_{queens[0] + step}": QUEENS_QUEEN})
+        assert scores(EMPTY, answer[None])["valid"] == [False]
+
+
+def test_garbage_is_judged_and_ten_thousand_boards_take_a_second() -> None:
+    generator = np.random.default_rng(0)
+    garbage = generator.integers(0, 256, (10_000, 64), dtype=np.uint8)
+    started = time.perf_counter()
+    found = scores(garbage, garbage[::-1], side=8)
+    assert time.perf_counter() - started < 1
+    assert not any(found["valid"])

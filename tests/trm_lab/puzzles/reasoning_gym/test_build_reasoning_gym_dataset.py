@@ -1,0 +1,263 @@
+"""Datasets of reasoning-gym: splits, limits and messages with a stand-in library, and the real one where it is."""
+
+import importlib.util
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.trm_lab.puzzles.builders import (
+    build,
+    check_help,
+    check_learns_and_is_scored,
+    check_same_bytes_twice,
+)
+from tests.trm_lab.puzzles.reasoning_gym.stub_library import install_stub
+from trm.errors import UserError
+from trm_lab.puzzles.layout import PuzzleMetadata
+from trm_lab.puzzles.manifest import read_about
+from trm_lab.puzzles.reasoning_gym import builder
+from trm_lab.puzzles.reasoning_gym import questions as reasoning_gym_questions
+from trm_lab.puzzles.reasoning_gym.process import CHUNK, ReasoningGym, place
+from trm_lab.puzzles.scorers import scorer_of
+from trm_lab.puzzles.text.tokens import MASK, PAD, TextTokens
+
+SMALL = ("--train-size", 40, "--test-size", 10)
+
+
+@pytest.fixture
+def stub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install_stub(tmp_path / "library", monkeypatch)
+
+
+@pytest.fixture
+def library() -> Any:
+    return pytest.importorskip("reasoning_gym", reason='pip install -e ".[reasoning-gym]"')
+
+
+def texts(dataset: Path, split: str) -> list[tuple[str, str]]:
+    """Questions and answers, read back from the tokens."""
+    inputs, labels = (np.load(dataset / split / f"all__{name}.npy") for name in ("inputs", "labels"))
+    about = read_about(dataset)
+    assert about is not None
+    tokens, length = TextTokens.from_facts(about.facts), about.facts["question_length"]
+    assert PuzzleMetadata.read(dataset / split).vocab_size == tokens.vocab_size
+    assert (inputs[:, length:] == MASK).all()  # no answer in the question
+    assert (labels[:, :length] == PAD).all()
+    assert inputs.shape[1] == length + about.facts["answer_length"]
+    return [
+        (tokens.decode(asked[:length]), tokens.decode_answer(answered, length))
+        for asked, answered in zip(inputs, labels, strict=True)
+    ]
+
+
+@pytest.mark.usefixtures("stub")
+def test_questions_differ_within_and_between_splits_and_answers_are_kept(tmp_path: Path) -> None:
+    dataset = build(builder, tmp_path / "sums", "--task", "sums", "--option", "largest=9", *SMALL)
+    train, test = (texts(dataset, split) for split in ("train", "test"))
+    assert (len(train), len(test)) == (40, 10)
+    assert len({question for question, _ in train + test}) == 50
+    for question, answer in train + test:
+        assert sum(map(int, question.split(" + "))) == int(answer)
+        assert max(map(int, question.split(" + "))) <= 9
+    about = read_about(dataset)
+    assert about is not None
+    assert (about.name, about.protocol, about.scorer) == ("reasoning-gym-sums", "clean", "reasoning_gym")
+    wanted = {"task": "sums", "options": {"largest": 9}, "library": "reasoning-gym 0.0", "seed": 0}
+    assert wanted.items() <= about.facts.items()
+    assert about.facts["left_out"]["train"]["question seen before"] > 0  # 100 questions in all
+
+
+@pytest.mark.usefixtures("stub")
+def test_test_questions_do_not_depend_on_how_many_train(tmp_path: Path) -> None:
+    few, many = (
+        texts(
+            build(builder, tmp_path / str(n), "--task", "sums", "--train-size", n, "--test-size", 10), "test"
+        )
+        for n in (20, 60)
+    )
+    assert few == many
+
+
+@pytest.mark.usefixtures("stub")
+@pytest.mark.parametrize("task", ["sums", "unordered", "unseeded"])
+def test_same_flags_same_bytes_whatever_the_library_draws_from(
+    tmp_path: Path, task: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTHONHASHSEED", raising=False)  # else every process would hash alike anyhow
+    check_same_bytes_twice(builder, tmp_path, "--task", task, *SMALL)
+
+
+@pytest.mark.usefixtures("stub")
+def test_a_task_that_a_seed_does_not_determine_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="makes other entries of the same seed each time"):
+        build(builder, tmp_path / "fickle", "--task", "fickle", *SMALL)
+    assert not (tmp_path / "fickle").exists()
+
+
+@pytest.mark.usefixtures("stub")
+def test_entries_without_a_verified_answer_are_left_out_and_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dataset = build(builder, tmp_path / "faulty", "--task", "faulty", *SMALL)
+    assert all(answer.isdigit() for _, answer in texts(dataset, "train") + texts(dataset, "test"))
+    about = read_about(dataset)
+    assert about is not None
+    assert about.facts["left_out"]["test"] == {
+        "the library failed": 10,
+        "reference answer refused by the verifier": 10,
+    }
+    assert about.facts["test_scanned"] == 30
+    assert "10 of 30 entries left out: the library failed" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("stub")
+def test_a_verifier_that_takes_nonsense_is_exposed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dataset = build(builder, tmp_path / "lenient", "--task", "lenient", *SMALL)
+    short = sum(len(answer) < 3 for _, answer in texts(dataset, "test"))
+    assert 0 < short < 10
+    assert read_about(dataset).facts["test_questions_where_nonsense_is_right"] == short  # type: ignore[union-attr]
+    assert f"calls '?' right on {short} of 10 test questions" in capsys.readouterr().out
+    strict = build(builder, tmp_path / "sums", "--task", "sums", *SMALL)
+    assert read_about(strict).facts["test_questions_where_nonsense_is_right"] == 0  # type: ignore[union-attr]
+    assert "right on" not in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("stub")
+def test_an_example_answer_stands_in_where_a_task_has_no_answer(tmp_path: Path) -> None:
+    dataset = build(builder, tmp_path / "colours", "--task", "graph_color", *SMALL)
+    assert texts(dataset, "test")[0][1] == '{"0": 0}'
+
+
+@pytest.mark.usefixtures("stub")
+def test_lengths_are_limited(tmp_path: Path) -> None:
+    flags = ("--max-question-length", 6, "--max-answer-length", 2)
+    dataset = build(builder, tmp_path / "short", "--task", "sums", *SMALL, *flags)
+    for question, answer in texts(dataset, "train") + texts(dataset, "test"):
+        assert len(question) <= 6
+        assert len(answer) <= 2
+    about = read_about(dataset)
+    assert about is not None
+    assert set(about.facts["left_out"]["train"]) >= {
+        "question over 6 characters",
+        "answer over 2 characters",
+    }
+
+
+@pytest.mark.usefixtures("stub")
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--task", "sum"), r"no task 'sum'\n.*one of its 10 tasks, such as sums\n.*did you mean sums"),
+        (("--task", "xyzzy"), "choose one of them"),
+        (("--task", "sums", "--option", "smallest=1"), r"no option 'smallest'\n  allowed: largest"),
+        (("--task", "sums", "--option", "seed=1"), "no option 'seed'"),
+        (("--task", "sums", "--option", "largest=0"), "AssertionError: largest must be at least 1"),
+        (("--task", "sums", "--option", "largest=many"), "TypeError"),
+        (("--task", "sums", "--option", "largest"), "is not KEY=VALUE"),
+        (
+            ("--task", "sums", "--option", "largest=1"),
+            "4 questions for the test split in 1.*question seen before",
+        ),
+        (
+            ("--task", "lenient", "--option", "largest=9"),
+            r"calls the answer '\?' right on 10 of 10 test questions",
+        ),
+        (("--task", "speechless"), "1000 × no reference answer"),
+        (("--task", "fatal"), "stopped in task fatal: a fatal fault"),
+    ],
+)
+def test_what_cannot_be_built_is_refused(tmp_path: Path, flags: tuple[object, ...], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        build(builder, tmp_path / "none", *SMALL, *flags)
+    assert not (tmp_path / "none").exists()
+
+
+def test_without_the_library_its_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r'pip install -e "\.\[reasoning-gym\]"'):
+        build(builder, tmp_path / "sums", "--task", "sums")
+
+
+@pytest.mark.usefixtures("stub")
+def test_an_existing_dataset_is_replaced_only_on_request(tmp_path: Path) -> None:
+    build(builder, tmp_path / "sums", "--task", "sums", *SMALL)
+    with pytest.raises(UserError, match="already holds a dataset"):
+        build(builder, tmp_path / "sums", "--task", "nothing", *SMALL)
+    build(builder, tmp_path / "sums", "--task", "sums", *SMALL, "--overwrite")
+
+
+def test_help_shows_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    check_help(builder, capsys)
+
+
+def test_option_values_are_read_as_json_or_python_or_text() -> None:
+    values = {
+        "a=3": 3,
+        "a=true": True,
+        "a=True": True,
+        "a=[1, 2]": [1, 2],
+        "a=('+', '-')": ("+", "-"),
+        "a=b=c": "b=c",
+    }
+    assert {text: builder._option(text)[1] for text in values} == values
+
+
+def test_places_of_different_splits_are_far_apart() -> None:
+    seeds = [place(0, split, CHUNK * chunk)[0] for split in ("train", "test") for chunk in range(50)]
+    assert np.diff(sorted(seeds)).min() > CHUNK  # since the library adds the index to the seed
+    assert place(0, "test", 2 * CHUNK + 7)[1] == 7
+    assert reasoning_gym_questions._AT_ONCE <= CHUNK
+    assert CHUNK % reasoning_gym_questions._AT_ONCE == 0
+
+
+@pytest.mark.usefixtures("stub")
+def test_a_small_model_learns_and_is_scored(tmp_path: Path) -> None:
+    dataset = build(builder, tmp_path / "sums", "--task", "sums", *SMALL)
+    task = check_learns_and_is_scored(dataset, "reasoning_gym")
+    assert task["verdicts"].keys() == {"solved", "verifier_score_positive"}
+
+
+REAL: dict[str, tuple[object, ...]] = {  # task: flags
+    "gsm_symbolic": (),
+    "n_queens": ("--option", "n=6", "--option", "max_remove=6"),
+    "rubiks_cube": ("--option", "max_scramble_steps=4", "--max-answer-length", 1000),
+    "ransom_note": (),  # walks through sets
+    "list_functions": (),  # draws from the global generator
+}
+MORE: dict[str, tuple[object, ...]] = {
+    "mini_sudoku": ("--option", "min_empty=4"),
+    "maze": (),
+    "basic_arithmetic": (),
+    "propositional_logic": (),
+    "graph_color": (),
+    "codeio": ("--max-question-length", 20_000, "--max-answer-length", 5000),
+}
+EVERY = [*REAL, *(pytest.param(task, marks=pytest.mark.long) for task in MORE)]
+
+
+@pytest.mark.usefixtures("library")
+@pytest.mark.parametrize("task", EVERY)
+def test_the_librarys_own_tasks_are_built_and_their_answers_are_right(tmp_path: Path, task: str) -> None:
+    flags = ("--task", task, *(REAL | MORE)[task], "--train-size", 12, "--test-size", 6)
+    dataset = build(builder, tmp_path / task, *flags)
+    assert len({question for split in ("train", "test") for question, _ in texts(dataset, split)}) == 18
+    about = read_about(dataset)
+    scorer = scorer_of(about)
+    assert scorer is not None
+    inputs, labels = (np.load(dataset / "test" / f"all__{name}.npy") for name in ("inputs", "labels"))
+    assert Counter(scorer(inputs, labels, labels)["solved"].tolist()) == {True: 6}
+    wrong = np.roll(labels, 1, axis=0)
+    wrong = np.where((labels == wrong).all(axis=1, keepdims=True), PAD, wrong)  # the same answer twice
+    if task not in ("n_queens", "propositional_logic", "graph_color"):  # where other answers may be right too
+        assert not scorer(inputs, labels, wrong)["solved"].any()
+
+
+@pytest.mark.usefixtures("library")
+def test_the_librarys_unknown_tasks_are_counted() -> None:
+    with pytest.raises(UserError, match=r"one of its 1\d\d tasks, such as mini_sudoku"):
+        ReasoningGym("minisudoku", {})

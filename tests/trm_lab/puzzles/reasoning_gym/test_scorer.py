@@ -1,0 +1,149 @@
+"""reasoning-gym's verifiers as scorers: right answers, wrong ones, and answers that hang or crash a verifier."""
+
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.trm_lab.puzzles.reasoning_gym.stub_library import STUB, install_stub
+from trm.errors import UserError
+from trm_lab.puzzles.manifest import About
+from trm_lab.puzzles.reasoning_gym import process as reasoning_gym_process
+from trm_lab.puzzles.reasoning_gym.process import ReasoningGym, place
+from trm_lab.puzzles.scorers import scorer_of
+from trm_lab.puzzles.text.tokens import MASK, PAD, TextTokens
+
+CHARACTERS = "".join(map(chr, range(32, 127))) + "\n"
+TOKENS = TextTokens(CHARACTERS)
+
+
+@pytest.fixture
+def stub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install_stub(tmp_path / "library", monkeypatch)
+
+
+def facts(task: str, lengths: tuple[int, int] = (40, 30), **options: object) -> dict[str, Any]:
+    return {"task": task, "options": options, "seed": 0, "test_scanned": 100, **TOKENS.facts(*lengths)}
+
+
+def judge(about: dict[str, Any], asked: Sequence[str], answers: Sequence[str]) -> dict[str, list[bool]]:
+    """Verdicts on answers given as text."""
+    lengths = about["question_length"], about["answer_length"]
+    inputs, predictions = TOKENS.encode_pairs(asked, answers, *lengths)
+    scorer = scorer_of(About("gym", 1, "clean", "reasoning_gym", about))
+    assert scorer is not None
+    return {name: given.tolist() for name, given in scorer(inputs, predictions, predictions).items()}
+
+
+def questions(task: str, count: int, **options: object) -> list[str]:
+    seed, _ = place(0, "test", 0)
+    entries = ReasoningGym(task, options).entries(seed, 0, count)
+    return [entry.question for entry in entries if entry is not None]
+
+
+def total(question: str) -> int:
+    return sum(map(int, question.split(" + ")))
+
+
+@pytest.mark.usefixtures("stub")
+def test_the_verifier_decides_not_the_label() -> None:
+    first, second, *_ = questions("sums", 5)
+    asked = [first, first, first, second, second, second]
+    answers = [
+        str(total(first)),
+        f"0{total(first)}.0",
+        str(total(first) + 1),
+        str(total(second)),
+        "no number",
+        "",
+    ]
+    assert judge(facts("sums"), asked, answers) == {
+        "solved": [True, True, False, True, False, False],
+        "verifier_score_positive": [True, True, True, True, False, False],
+    }
+
+
+@pytest.mark.usefixtures("stub")
+def test_questions_are_found_wherever_they_stand_in_the_split() -> None:
+    asked = questions("sums", 90)[::-1]
+    assert judge(facts("sums"), asked, [str(total(q)) for q in asked])["solved"] == [True] * 90
+
+
+@pytest.mark.usefixtures("stub")
+def test_any_tokens_can_be_judged_and_a_broken_answer_is_wrong() -> None:
+    (question,) = questions("sums", 1)
+    about = facts("sums")
+    scorer = scorer_of(About("gym", 1, "clean", "reasoning_gym", about))
+    assert scorer is not None
+    inputs, labels = TOKENS.encode_pairs([question] * 300, [str(total(question))] * 300, 40, 30)
+    predictions = np.random.default_rng(0).integers(0, 256, labels.shape, dtype=np.uint8)
+    predictions[0], predictions[1], predictions[2] = labels[0], labels[0], labels[0]
+    predictions[1, 40 + len(str(total(question)))] = MASK  # "12" and then no character
+    predictions[2, 40] = PAD
+    assert scorer(inputs, labels, predictions)["solved"].tolist() == [True] + [False] * 299
+
+
+@pytest.mark.usefixtures("stub")
+def test_an_answer_that_crashes_the_verifier_is_wrong_and_the_others_are_still_judged() -> None:
+    (question,) = questions("sums", 1)
+    right = str(total(question))
+    given = judge(facts("sums"), [question] * 5, ["-1", right, "-2", "-3", f"{right}.0"])
+    assert given["solved"] == [False, True, False, False, True]
+
+
+@pytest.mark.usefixtures("stub")
+def test_an_answer_that_hangs_the_verifier_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    worker = tmp_path / "impatient.py"
+    source = reasoning_gym_process._WORKER.read_text()
+    assert "ANSWER_SECONDS = 10.0" in source
+    worker.write_text(source.replace("ANSWER_SECONDS = 10.0", "ANSWER_SECONDS = 0.3"))
+    monkeypatch.setattr(reasoning_gym_process, "_WORKER", worker)
+    (question,) = questions("sums", 1)
+    assert judge(facts("sums"), [question] * 2, ["+", str(total(question))])["solved"] == [False, True]
+
+
+@pytest.mark.usefixtures("stub")
+def test_an_answer_is_never_run_as_python(tmp_path: Path) -> None:
+    (question,) = questions("n_queens", 1)
+    written = tmp_path / "written"
+    about = facts("n_queens", (40, 200))
+    answers = [f"open({str(written)!r}, 'w')", f"{total(question)}"]
+    assert judge(about, [question] * 2, answers)["solved"] == [False, True]
+    assert not written.exists()
+
+
+@pytest.mark.usefixtures("stub")
+def test_a_question_of_another_library_version_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = questions("sums", 3)
+    install_stub(tmp_path / "newer", monkeypatch, STUB.replace("{} + {}", "{}  + {}"))
+    with pytest.raises(UserError, match=r"0\.0 does not make the question"):
+        judge(facts("sums"), asked, ["1"] * 3)
+
+
+def test_without_the_library_its_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r'pip install -e "\.\[reasoning-gym\]"'):
+        judge(facts("sums"), ["1 + 1"], ["2"])
+
+
+def test_facts_of_another_dataset_are_refused() -> None:
+    with pytest.raises(UserError, match="without options, question_length, seed, test_scanned"):
+        scorer_of(About("gym", 1, "clean", "reasoning_gym", {"task": "sums"}))
+
+
+def test_the_library_takes_another_board_than_the_label() -> None:
+    gym = pytest.importorskip("reasoning_gym", reason='pip install -e ".[reasoning-gym]"')
+    seed, _ = place(0, "test", 0)
+    dataset = gym.create_dataset("n_queens", n=6, max_remove=6, seed=seed, size=50)
+    entry = next(e for e in dataset if len(e["metadata"]["valid_answers"]) > 1)
+    boards = entry["metadata"]["valid_answers"]
+    answers = [*boards, boards[0].replace("Q", "_"), boards[0][::-1].replace("Q _", "_ Q"), "Q"]
+    given = judge(
+        facts("n_queens", (1000, 200), n=6, max_remove=6), [entry["question"]] * len(answers), answers
+    )
+    assert given["solved"] == [True] * len(boards) + [False] * 3

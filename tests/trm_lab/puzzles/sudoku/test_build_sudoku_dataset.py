@@ -1,0 +1,426 @@
+"""Sudoku-Extreme is built as published from CSV files of its form, and a broken file is refused with its line."""
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import huggingface_hub
+import numpy as np
+import pytest
+from huggingface_hub.errors import LocalEntryNotFoundError
+from numpy.typing import NDArray
+
+from tests.trm_lab.puzzles.builders import (
+    build,
+    check_help,
+    check_learns_and_is_scored,
+    check_same_bytes_twice,
+)
+from tests.trm_lab.puzzles.sudoku import sudoku_reference as reference
+from trm.errors import UserError
+from trm_lab.puzzles import published_csv
+from trm_lab.puzzles.manifest import read_about
+from trm_lab.puzzles.sudoku import extreme_builder as build_sudoku_dataset
+
+UNIQUE = "..............3.85..1.2.......5.7.....4...1...9.......5......73..2.1........4...9"
+HEADER = "source,question,answer,rating"
+
+
+def full_grid(shift: int) -> list[int]:
+    """A grid by the rules: row 0 is 1..9 turned by `shift`, the others are turned further."""
+    return [(3 * (row % 3) + row // 3 + column + shift) % 9 + 1 for row in range(9) for column in range(9)]
+
+
+def record(number: int, blank: str = ".") -> str:
+    """A line of CSV; its rating is its number, and no two numbers below 1000 give the same question.
+
+    Those below 12 and 100..110 have one solution.
+    """
+    kept = np.random.default_rng(number).random(81) < 0.75
+    answer = full_grid(number)
+    question = "".join(
+        str(digit) if keep else blank for digit, keep in zip(answer, kept.tolist(), strict=True)
+    )
+    return f"made,{question},{''.join(map(str, answer))},{number}"
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A folder with 10 training records, rated 0..9, and 6 test records, rated 100..105."""
+    folder = tmp_path / "source"
+    write(folder, "train", [record(number) for number in range(10)])
+    write(folder, "test", [record(number, blank="0") for number in range(100, 106)])
+    return folder
+
+
+def write(folder: Path, split: str, records: list[str]) -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / f"{split}.csv").write_text("\n".join([HEADER, *records, ""]))
+
+
+def tokens(text: str) -> list[int]:
+    """A digit's token is the digit + 1, a blank's 1."""
+    return [int(cell) + 1 for cell in text.replace(".", "0")]
+
+
+def arrays(dataset: Path, split: str) -> dict[str, NDArray[np.integer]]:
+    names = ("inputs", "labels", "puzzle_identifiers", "puzzle_indices", "group_indices")
+    return {name: np.load(dataset / split / f"all__{name}.npy") for name in names}
+
+
+def questions(dataset: Path, split: str) -> set[bytes]:
+    return {question.tobytes() for question in arrays(dataset, split)["inputs"]}
+
+
+def test_layout_is_the_published_one(source: Path, tmp_path: Path) -> None:
+    dataset = build(build_sudoku_dataset, tmp_path / "set", "--source", source, "--num_aug", 3)
+    metadata = {
+        "pad_id": 0,
+        "ignore_label_id": 0,
+        "blank_identifier_id": 0,
+        "vocab_size": 11,
+        "seq_len": 81,
+        "num_puzzle_identifiers": 1,
+        "mean_puzzle_examples": 1,
+        "sets": ["all"],
+    }
+    for split, groups, puzzles in (("train", 10, 40), ("test", 6, 6)):
+        found = json.loads((dataset / split / "dataset.json").read_text())
+        assert found == metadata | {"total_groups": groups, "total_puzzles": puzzles}
+        parts = arrays(dataset, split)
+        assert parts["inputs"].dtype == parts["labels"].dtype == np.uint8
+        assert parts["inputs"].shape == parts["labels"].shape == (puzzles, 81)
+        assert parts["puzzle_identifiers"].tolist() == [0] * puzzles
+        assert parts["puzzle_indices"].tolist() == list(range(puzzles + 1))
+        assert parts["group_indices"].tolist() == list(range(0, puzzles + 1, puzzles // groups))
+    assert json.loads((dataset / "identifiers.json").read_text()) == ["<blank>"]
+
+
+def test_records_come_in_order_and_test_records_without_images(source: Path, tmp_path: Path) -> None:
+    dataset = build(build_sudoku_dataset, tmp_path / "set", "--source", source, "--num-aug", 2)
+    for split, step in (("train", 3), ("test", 1)):
+        lines = (source / f"{split}.csv").read_text().splitlines()[1:]
+        parts = arrays(dataset, split)
+        _, asked, answered, _ = zip(*(line.split(",") for line in lines), strict=True)
+        assert parts["inputs"][::step].tolist() == [tokens(question) for question in asked]
+        assert parts["labels"][::step].tolist() == [tokens(answer) for answer in answered]
+
+
+def line_cycles(grid: NDArray[np.integer]) -> list[tuple[int, ...]]:
+    """For every two lines of a band: the lengths of the cycles from one to the other; sorted."""
+    found = []
+    for band in range(0, 9, 3):
+        for one, other in ((band, band + 1), (band, band + 2), (band + 1, band + 2)):
+            onto = dict(zip(grid[one].tolist(), grid[other].tolist(), strict=True))
+            lengths = []
+            while onto:
+                first = at = next(iter(onto))
+                length = 0
+                while at in onto:
+                    at = onto.pop(at)
+                    length += 1
+                assert at == first
+                lengths.append(length)
+            found.append(tuple(sorted(lengths)))
+    return sorted(found)
+
+
+def test_images_are_sudokus_with_the_same_structure(tmp_path: Path) -> None:
+    answer = next(reference.solutions([int(cell) for cell in UNIQUE.replace(".", "0")], 3, 3))
+    folder = tmp_path / "source"
+    write(folder, "train", [f"known,{UNIQUE},{''.join(map(str, answer))},0"])
+    write(folder, "test", [record(0)])
+    dataset = build(build_sudoku_dataset, tmp_path / "set", "--source", folder, "--num-aug", 400)
+    parts = arrays(dataset, "train")
+    asked, answered = parts["inputs"].astype(int) - 1, parts["labels"].astype(int) - 1
+    assert len(np.unique(asked, axis=0)) == 401
+    structure = {(str(line_cycles(grid)), str(line_cycles(grid.T))) for grid in answered.reshape(-1, 9, 9)}
+    rows, columns = line_cycles(answered[0].reshape(9, 9)), line_cycles(answered[0].reshape(9, 9).T)
+    assert rows != columns
+    assert structure == {(str(rows), str(columns)), (str(columns), str(rows))}  # as it is, and transposed
+    names = Counter()
+    for question, grid in zip(asked, answered, strict=True):
+        assert reference.is_solution(question.tolist(), grid.tolist(), 3, 3)
+        names.update([tuple(sorted(Counter(question[question > 0].tolist()).values()))])
+    assert len(names) == 1  # each digit is given as often as before, under its new name
+    upright = sum(
+        line_cycles(grid) == rows for grid in answered[1:].reshape(-1, 9, 9)
+    )  # half of the images; 400 draws
+    assert 140 < upright < 260
+
+
+def test_a_sample_is_drawn_without_repetition_and_uniformly(source: Path, tmp_path: Path) -> None:
+    drawn: Counter[bytes] = Counter()
+    everything = build(build_sudoku_dataset, tmp_path / "all", "--source", source)
+    for seed in range(100):
+        flags = ("--source", source, "--subsample-size", 3, "--seed", seed, "--overwrite")
+        sample = questions(build(build_sudoku_dataset, tmp_path / "set", *flags), "train")
+        assert len(sample) == 3
+        drawn.update(sample)
+    assert drawn.keys() == questions(everything, "train")
+    assert all(10 <= count <= 50 for count in drawn.values())  # 30 expected, deviation 4.6
+    assert len(questions(tmp_path / "set", "test")) == 6  # all of them
+
+
+def test_blocks_of_a_long_file_are_read_as_one(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = build(build_sudoku_dataset, tmp_path / "whole", "--source", source)
+    monkeypatch.setattr(published_csv, "_BLOCK", 400)  # bytes: two or three records
+    assert questions(build(build_sudoku_dataset, tmp_path / "parts", "--source", source), "train") == (
+        questions(whole, "train")
+    )
+    write(source, "train", [*(record(number) for number in range(8)), record(8)[:-1] + "x"])
+    with pytest.raises(UserError, match=r"train\.csv, line 10: rating 'x'"):
+        build(build_sudoku_dataset, tmp_path / "broken", "--source", source)
+
+
+def test_difficulty_is_asked_of_both_splits(source: Path, tmp_path: Path) -> None:
+    write(source, "test", [record(number) for number in (102, 5, 103, 11)])
+    dataset = build(build_sudoku_dataset, tmp_path / "set", "--source", source, "--min-difficulty", 6)
+    assert len(questions(dataset, "train")) == 4  # 6, 7, 8, 9
+    assert len(questions(dataset, "test")) == 3
+
+
+def test_a_rating_written_as_a_float_is_the_whole_number_that_it_is(source: Path, tmp_path: Path) -> None:
+    write(source, "train", [record(number) + ".0" for number in range(10)])
+    write(source, "test", [record(number) + "." for number in (102, 103)])
+    dataset = build(build_sudoku_dataset, tmp_path / "set", "--source", source, "--min-difficulty", 6)
+    assert len(questions(dataset, "train")) == 4
+    for broken_rating in ("3.5", "1e3", "nan", "-1", "9" * 30):
+        write(source, "test", [record(102), ",".join([*record(103).split(",")[:3], broken_rating])])
+        with pytest.raises(UserError, match=r"test\.csv, line 3: rating "):
+            build(build_sudoku_dataset, tmp_path / "other", "--source", source)
+
+
+def test_questions_in_both_splits_are_refused_with_their_places(source: Path, tmp_path: Path) -> None:
+    write(source, "test", [record(number) for number in (100, 3, 101, 4)])
+    with pytest.raises(UserError) as refused:
+        build(build_sudoku_dataset, tmp_path / "set", "--source", source, "--num-aug", 2)
+    places = (
+        f"{source / 'test.csv'}, line 3: the question stands in training too, {source / 'train.csv'}, line 5;"
+    )
+    assert refused.value.given == f"{places} 2 of 4 test questions do"
+    assert not (tmp_path / "set").exists()
+
+
+def test_a_test_question_that_is_a_drawn_image_of_a_training_question_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "source"
+    write(folder, "train", [record(0), record(1)])
+    write(folder, "test", [record(2)])
+    flags = ("--source", folder, "--num-aug", 1)
+    parts = arrays(build(build_sudoku_dataset, tmp_path / "set", *flags), "train")
+    question, answer = ("".join(str(cell - 1) for cell in parts[name][3]) for name in ("inputs", "labels"))
+    write(folder, "test", [record(2), f"image,{question},{answer},1"])
+    with pytest.raises(UserError, match=r"test\.csv, line 3: .* too, as an image of .*train\.csv, line 3;"):
+        build(build_sudoku_dataset, tmp_path / "other", *flags)
+
+
+def test_an_allowed_overlap_is_counted(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(source, "test", [record(number) for number in (100, 3, 101, 4)])
+    dataset = build(build_sudoku_dataset, tmp_path / "set", "--source", source, "--allow-overlap")
+    about = read_about(dataset)
+    assert about is not None
+    assert (about.protocol, about.facts["shared_questions"]) == ("published", 2)
+    assert "test questions that stand in training: 2 of 4" in capsys.readouterr().out
+
+
+def replaced(text: str, place: int, character: str) -> str:
+    return text[:place] + character + text[place + 1 :]
+
+
+def broken(change: Callable[[list[str]], list[str]]) -> str:
+    """A record after a change of its fields."""
+    return ",".join(change(record(5).split(",")))
+
+
+OTHER_DIGIT = next(digit for digit in "123456789" if digit != record(5).split(",")[2][0])
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (broken(lambda r: r[:3]), "3 columns instead of 4"),
+        (broken(lambda r: [*r, "more"]), "5 columns instead of 4"),
+        ("", "0 columns instead of 4"),
+        (broken(lambda r: [r[0], r[1][:80], r[2], r[3]]), "question of 80 characters instead of 81"),
+        (broken(lambda r: [r[0], r[1], r[2] + "1", r[3]]), "answer of 82 characters instead of 81"),
+        (
+            broken(lambda r: [r[0], replaced(r[1], 7, "x"), *r[2:]]),
+            "question with another character than 1..9, . and 0",
+        ),
+        (
+            broken(lambda r: [r[0], replaced(r[1], 7, "é"), *r[2:]]),
+            "question with another character than 1..9, . and 0",
+        ),
+        (
+            broken(lambda r: [r[0], r[1], replaced(r[2], 80, "0"), r[3]]),
+            "answer with another character than 1..9",
+        ),
+        (
+            broken(lambda r: [r[0], r[1], replaced(r[2], 80, "."), r[3]]),
+            "answer with another character than 1..9",
+        ),
+        (
+            broken(lambda r: [r[0], "." + r[1][1:], OTHER_DIGIT + r[2][1:], r[3]]),
+            "answer with a digit twice in a row, column or box",
+        ),
+        (
+            broken(lambda r: [r[0], replaced(r[1], 0, OTHER_DIGIT), r[2], r[3]]),
+            "answer that changes a digit of its question",
+        ),
+        (broken(lambda r: [*r[:3], "hard"]), "rating 'hard'"),
+        (broken(lambda r: [*r[:3], ""]), "rating ''"),
+        (broken(lambda r: ['"a\nb"', *r[1:]]), "a record over several lines"),
+        (broken(lambda r: ['"a"b', *r[1:]]), "',' expected after '\"'"),
+    ],
+)
+def test_a_broken_record_is_refused_with_file_line_and_reason(
+    line: str, reason: str, source: Path, tmp_path: Path
+) -> None:
+    write(source, "test", [record(100), line, record(101)])
+    with pytest.raises(UserError) as refused:
+        build(build_sudoku_dataset, tmp_path / "set", "--source", source)
+    assert refused.value.given == f"{source / 'test.csv'}, line 3: {reason}"
+    assert not (tmp_path / "set").exists()
+
+
+def test_a_file_that_was_cut_off_is_refused_wherever(source: Path, tmp_path: Path) -> None:
+    file = source / "test.csv"
+    whole = file.read_bytes()
+    last = whole[:-1].rindex(b"\n") + 1
+    for end in range(last + 1, len(whole)):
+        file.write_bytes(whole[:end])
+        with pytest.raises(UserError, match=r"test\.csv, line 7: the last line does not end"):
+            build(build_sudoku_dataset, tmp_path / "set", "--source", source)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", ": empty"),
+        (HEADER.encode(), ", line 1: the last line does not end"),
+        (
+            b"question,answer\n",
+            ", line 1: the columns are question,answer, not source,question,answer,rating",
+        ),
+        (f"{HEADER}\n".encode(), ": no record in it"),
+        (f"{HEADER}\n\xff\xfe".encode("latin-1") + b"\n", ", line 2: 1 columns instead of 4"),
+    ],
+)
+def test_a_file_of_another_form_is_refused(content: bytes, reason: str, source: Path, tmp_path: Path) -> None:
+    (source / "train.csv").write_bytes(content)
+    with pytest.raises(UserError) as refused:
+        build(build_sudoku_dataset, tmp_path / "set", "--source", source)
+    assert refused.value.given.startswith(f"{source / 'train.csv'}{reason}")
+
+
+def test_several_solutions_are_refused_unless_nothing_is_solved(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = "".join(map(str, full_grid(0)))
+    write(source, "test", [record(100), record(101), f"made,{'.' * 81},{answer},1"])
+    flags = ("--source", source, "--overwrite")
+    for more in ((), ("--check-unique",)):
+        with pytest.raises(UserError, match=r"test\.csv, line 4: the question has several solutions"):
+            build(build_sudoku_dataset, tmp_path / "set", *flags, *more)
+    about = read_about(build(build_sudoku_dataset, tmp_path / "set", *flags, "--no-check-unique"))
+    assert about is not None
+    assert about.facts["unique_checked"] == {"train": 0, "test": 0}
+    write(source, "test", [record(100)])
+    write(source, "train", [record(0), f"made,{'.' * 81},{answer},1", record(1)])
+    with pytest.raises(UserError, match=r"train\.csv, line 3: the question has several solutions"):
+        build(build_sudoku_dataset, tmp_path / "set", *flags)
+
+
+def test_one_given_fewer_than_a_question_needs_is_noticed(source: Path, tmp_path: Path) -> None:
+    answer = next(reference.solutions([int(cell) for cell in UNIQUE.replace(".", "0")], 3, 3))
+    unique = f"known,{UNIQUE},{''.join(map(str, answer))},0"
+    write(source, "test", [unique])
+    build(build_sudoku_dataset, tmp_path / "set", "--source", source)
+    write(source, "test", [unique.replace(UNIQUE, replaced(UNIQUE, 14, "."))])  # 16 of 17
+    with pytest.raises(UserError, match=r"test\.csv, line 2: the question has several solutions"):
+        build(build_sudoku_dataset, tmp_path / "other", "--source", source)
+
+
+def test_of_many_questions_a_sample_drawn_by_the_seed_is_solved(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    solved: list[list[int]] = []
+    monkeypatch.setattr(build_sudoku_dataset, "UNIQUE_SAMPLE", {"train": 4, "test": 3})
+    monkeypatch.setattr(
+        build_sudoku_dataset, "check_unique", lambda _, records: solved.append(records.lines.tolist())
+    )
+    flags = ("--source", source, "--overwrite")
+    for seed in (1, 1, 2):
+        build(build_sudoku_dataset, tmp_path / "set", *flags, "--seed", seed)
+    assert [len(lines) for lines in solved] == [4, 3] * 3
+    assert solved[:2] == solved[2:4] != solved[4:]
+    assert "4 of 10 training questions, 3 of 6 test questions" in capsys.readouterr().out
+    about = read_about(build(build_sudoku_dataset, tmp_path / "set", *flags))
+    assert about is not None
+    assert about.facts["unique_checked"] == {"train": 4, "test": 3}
+    build(build_sudoku_dataset, tmp_path / "set", *flags, "--check-unique")
+    assert [len(lines) for lines in solved[-2:]] == [10, 6]
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--subsample-size", 11), "has 10 records\n  allowed: at least 11"),
+        (("--min-difficulty", 10), "has 0 records of rating 10 or more"),
+        (("--min-difficulty", 5, "--subsample-size", 6), "has 5 records of rating 5 or more"),
+        (("--subsample-size", 11), "to do:   lower --subsample-size"),
+        (("--min-difficulty", 10, "--subsample-size", 2), "to do:   lower --min-difficulty"),
+        (("--check-unique", "--no-check-unique"), "not allowed with argument --check-unique"),
+        (("--source-repo", "a/b"), "both --source"),
+        (("--num-aug", -1), "at least 0"),
+        (("--subsample", 3), "did you mean --subsample-size?"),
+    ],
+)
+def test_flags_that_cannot_be_met_are_refused(
+    flags: tuple[object, ...], message: str, source: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError) as refused:
+        build(build_sudoku_dataset, tmp_path / "set", "--source", source, *flags)
+    assert message in str(refused.value)
+
+
+def test_without_source_the_files_come_from_the_hub_or_the_error_names_source(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def download(repo: str, name: str, repo_type: str) -> str:
+        asked.append((repo, name, repo_type))
+        return str(source / name)
+
+    def offline(repo: str, name: str, repo_type: str) -> str:
+        raise LocalEntryNotFoundError("offline, and nothing in the cache")
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
+    dataset = build(build_sudoku_dataset, tmp_path / "set")
+    assert asked == [("sapientinc/sudoku-extreme", f"{name}.csv", "dataset") for name in ("train", "test")]
+    assert len(questions(dataset, "train")) == 10
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", offline)
+    with pytest.raises(UserError, match="someone/other cannot be fetched: offline") as refused:
+        build(build_sudoku_dataset, tmp_path / "other", "--source-repo", "someone/other")
+    assert "--source" in refused.value.remedy
+
+
+def test_same_flags_give_the_same_bytes(source: Path, tmp_path: Path) -> None:
+    flags = ("--source", source, "--subsample-size", 5, "--num-aug", 4)
+    check_same_bytes_twice(build_sudoku_dataset, tmp_path, *flags)
+
+
+def test_help(capsys: pytest.CaptureFixture[str]) -> None:
+    check_help(build_sudoku_dataset, capsys)
+
+
+def test_a_model_learns_from_it_and_is_scored(source: Path, tmp_path: Path) -> None:
+    dataset = build(build_sudoku_dataset, tmp_path / "set", "--source", source, "--num-aug", 30)
+    task = check_learns_and_is_scored(dataset, "sudoku", steps=15)
+    assert (task["dataset"], task["protocol"]) == ("sudoku-extreme", "published")

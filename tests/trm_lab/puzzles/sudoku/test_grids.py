@@ -1,0 +1,199 @@
+"""Full grids are counted exactly and drawn uniformly; the solver and the symmetries do what they say."""
+
+from collections import Counter
+from itertools import permutations
+from operator import ne
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.stats import chi2
+
+from tests.trm_lab.puzzles.sudoku import sudoku_reference as reference
+from tests.trm_lab.puzzles.sudoku.sudoku_reference import BOXES
+from trm_lab.puzzles.sudoku.bands import sample_grids as sample_9x9
+from trm_lab.puzzles.sudoku.geometry import FEWEST_GIVENS, GEOMETRIES, keeps_rules
+from trm_lab.puzzles.sudoku.grids import count_grids, every_grid, sample_grids
+from trm_lab.puzzles.sudoku.puzzles import Wanted, draw_puzzles
+from trm_lab.puzzles.sudoku.solver import candidates_of, count_solutions
+from trm_lab.puzzles.sudoku.symmetries import draw_symmetries, fingerprints
+
+SEVENTEEN = "..............3.85..1.2.......5.7.....4...1...9.......5......73..2.1........4...9"
+
+
+def generator(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def check_frequencies(counts: NDArray[np.integer], expected: NDArray[np.floating]) -> None:
+    """Pearson's chi-square: a deviation that chance exceeds once in 10,000 draws fails."""
+    statistic = float(((counts - expected) ** 2 / expected).sum())
+    assert statistic < chi2.isf(1e-4, len(counts) - 1), (statistic, len(counts))
+
+
+def check_alike(found: NDArray[np.integer], others: NDArray[np.integer]) -> None:
+    """Two samples of the same size are of one distribution, as surely."""
+    both = (found + others)[found + others > 0]
+    statistic = float(((found - others)[found + others > 0] ** 2 / both).sum())
+    assert statistic < chi2.isf(1e-4, len(both) - 1), (found, others)
+
+
+@pytest.mark.parametrize(("size", "known"), [(4, 288), (6, 28_200_960), (9, 6_670_903_752_021_072_936_960)])
+def test_full_grids_are_counted_exactly(size: int, known: int) -> None:
+    assert count_grids(GEOMETRIES[size]) == known
+
+
+@pytest.mark.parametrize("size", [4, 6, 9])
+def test_drawn_grids_keep_the_rules_and_broken_ones_are_told(size: int) -> None:
+    grids = sample_grids(GEOMETRIES[size], 50, generator())
+    blank = [0] * size**2
+    assert all(reference.is_solution(blank, grid, *BOXES[size]) for grid in grids.tolist())
+    assert keeps_rules(GEOMETRIES[size], grids).all()
+    for cell in range(size**2):
+        broken = grids.copy()
+        broken[:, cell] = broken[:, cell] % size + 1
+        assert not keeps_rules(GEOMETRIES[size], broken).any()
+
+
+def test_all_4x4_grids_are_equally_likely() -> None:
+    names = {grid.tobytes(): number for number, grid in enumerate(every_grid(GEOMETRIES[4]))}
+    assert len(names) == 288
+    drawn = Counter(names[grid.tobytes()] for grid in sample_grids(GEOMETRIES[4], 28_800, generator(1)))
+    check_frequencies(np.array([drawn[number] for number in range(288)]), np.full(288, 100.0))
+
+
+def completions_of_6x6(first: tuple[int, ...]) -> Counter[tuple[int, ...]]:
+    """How many grids have each second row under a first row, by trying rows."""
+    orders = list(permutations(first))
+    apart = {one: {other for other in orders if all(map(ne, one, other))} for one in orders}
+    band = {
+        one: {other for other in apart[one] if not set(one[:3]) & set(other[:3])} for one in orders
+    }  # two rows of a box
+    return Counter(
+        {
+            second: sum(
+                len(band[fifth] & left)
+                for third in apart[first] & apart[second]
+                for fourth in band[third] & apart[first] & apart[second]
+                for left in [apart[first] & apart[second] & apart[third] & apart[fourth]]
+                for fifth in left
+            )
+            for second in band[first]
+        }
+    )
+
+
+def test_second_rows_of_6x6_grids_are_as_frequent_as_their_completions() -> None:
+    completions = completions_of_6x6((1, 2, 3, 4, 5, 6))
+    assert sum(completions.values()) == 39_168
+    grids = sample_grids(GEOMETRIES[6], 36_000, generator(2)).astype(np.intp)
+    names = np.zeros((len(grids), 7), np.intp)
+    np.put_along_axis(names, grids[:, :6], np.arange(1, 7)[None], axis=1)
+    seconds = Counter(map(tuple, np.take_along_axis(names, grids[:, 6:12], axis=1).tolist()))
+    assert seconds.keys() <= completions.keys()
+    shares = np.array(list(completions.values())) / 39_168
+    check_frequencies(np.array([seconds[row] for row in completions]), shares * len(grids))
+
+
+def cycles(grids: NDArray[np.uint8], one: int, other: int) -> NDArray[np.int64]:
+    """How often there are 1, 2, 3, 4 cycles in the permutation that takes row `one` to row `other`."""
+    onto = np.zeros((len(grids), 10), np.intp)
+    np.put_along_axis(onto, grids[:, one].astype(np.intp), grids[:, other].astype(np.intp), axis=1)
+    least = reached = np.tile(np.arange(10), (len(grids), 1))
+    for _ in range(9):
+        reached = np.take_along_axis(onto, reached, axis=1)
+        least = np.minimum(least, reached)
+    return np.bincount((least == np.arange(10))[:, 1:].sum(1), minlength=5)[1:5]
+
+
+def overlaps(grids: NDArray[np.uint8], band: int, one: int, other: int) -> NDArray[np.int64]:
+    """How often 0, 1, 2, 3 digits of row `one` of a band's box stand in row `other` of the next box."""
+    left, right = grids[:, 3 * band + one, 0:3], grids[:, 3 * band + other, 3:6]
+    return np.bincount((left[:, :, None] == right[:, None, :]).sum((1, 2)), minlength=4)
+
+
+def pairs_met(grids: NDArray[np.uint8], band: int) -> NDArray[np.int64]:
+    """How often 0..9 pairs of digits stand in one column of the band's first box, and in one of its second."""
+    boxes = grids[:, 3 * band : 3 * band + 3, :6].reshape(-1, 3, 2, 3).transpose(2, 0, 3, 1)
+    left, right = boxes  # [grid, column, row]
+    common = (left[:, :, None, :, None] == right[:, None, :, None, :]).sum((3, 4))
+    return np.bincount((common * (common - 1) // 2).sum((1, 2)), minlength=10)
+
+
+def test_rows_of_9x9_grids_are_distributed_like_columns_and_bands_like_one_another() -> None:
+    # The sampler builds bands from stacks and never transposes: with other weights these would not agree.
+    grids = sample_9x9(6000, generator(3)).reshape(-1, 9, 9)
+    columns = grids.swapaxes(1, 2)
+    for one, other in ((0, 1), (4, 5), (0, 3), (4, 8)):
+        check_alike(cycles(grids, one, other), cycles(columns, one, other))
+    for pair in ((3, 4), (7, 8)):
+        check_alike(cycles(grids, 0, 1), cycles(grids, *pair))
+    for band in range(3):
+        check_alike(pairs_met(grids, band), pairs_met(columns, band))
+        for one, other in ((0, 1), (1, 0), (2, 1)):
+            check_alike(overlaps(grids, band, one, other), overlaps(columns, band, one, other))
+
+
+def test_digits_of_9x9_grids_meet_by_chance() -> None:
+    grids = sample_9x9(9000, generator(4))
+    first = grids[:, :1]
+    # By symmetry the corner's digit lies in each of the 6 cells of another box in its band or stack that it may be in,
+    # and in each of the 9 cells of a box that is in neither.
+    for cells in ([12, 13, 14, 21, 22, 23], [28, 29, 37, 38, 46, 47]):
+        check_frequencies((grids[:, cells] == first).sum(0), np.full(6, 1500.0))
+    far = [27 + 9 * row + 3 + column for row in range(3) for column in range(3)]
+    check_frequencies((grids[:, far] == first).sum(0), np.full(9, 1000.0))
+    check_frequencies(np.bincount(first[:, 0])[1:], np.full(9, 1000.0))
+
+
+@pytest.mark.parametrize("size", [4, 6, 9])
+def test_solutions_are_counted_as_backtracking_counts_them(size: int) -> None:
+    grids = sample_grids(GEOMETRIES[size], 60, generator(5))
+    kept = generator(6).random(grids.shape) < np.linspace(0.35, 0.7, 60)[:, None]
+    questions = np.where(kept, grids, np.uint8(0))
+    for question in questions[::5]:  # some without a solution
+        cell = np.flatnonzero(question)[0]
+        question[cell] = question[cell] % size + 1
+    found = count_solutions(GEOMETRIES[size], candidates_of(GEOMETRIES[size], questions), limit=5)
+    expected = [reference.how_many(question, *BOXES[size], limit=5) for question in questions.tolist()]
+    assert found.tolist() == expected
+    assert {0, 1, 5} <= set(expected)
+
+
+def test_hard_puzzles_have_the_solution_they_are_known_for() -> None:
+    questions = np.array([[int(cell) for cell in SEVENTEEN.replace(".", "0")]] * 2, np.uint8)
+    questions[1, 14] = 0  # of 17 givens none can go
+    found = count_solutions(GEOMETRIES[9], candidates_of(GEOMETRIES[9], questions))
+    assert found.tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("size", [4, 6, 9])
+def test_symmetries_are_uniform_and_of_the_group(size: int) -> None:
+    geometry = GEOMETRIES[size]
+    symmetries = draw_symmetries(geometry, 13_000, generator(7))
+    if size < 9:
+        every = {move.tobytes(): n for n, move in enumerate(reference.moves(*BOXES[size]))}
+        drawn = np.array([every[move.tobytes()] for move in symmetries.cells])
+        assert len(every) == {4: 128, 6: 3456}[size]
+        check_frequencies(np.bincount(drawn, minlength=len(every)), np.full(len(every), 13_000 / len(every)))
+    grids = sample_grids(geometry, 13_000 if size < 9 else 500, generator(8))
+    some = draw_symmetries(geometry, len(grids), generator(9))
+    assert keeps_rules(geometry, some.apply(grids)).all()
+    for place in (0, size + 1):
+        came_from = np.bincount(symmetries.cells[:, place], minlength=size**2)
+        check_frequencies(came_from, np.full(size**2, 13_000 / size**2))
+        renamed = np.bincount(symmetries.digits[:, 1 + place % size], minlength=size + 1)
+        assert renamed[0] == 0
+        check_frequencies(renamed[1:], np.full(size, 13_000 / size))
+
+
+@pytest.mark.parametrize("size", [4, 6, 9])
+def test_images_share_a_fingerprint_and_other_puzzles_do_not(size: int) -> None:
+    geometry = GEOMETRIES[size]
+    questions, answers = draw_puzzles(geometry, Wanted(60, FEWEST_GIVENS[size], size**2 - 9), seed=1)
+    prints = fingerprints(geometry, questions, answers)
+    assert len(np.unique(prints)) == 60
+    for seed in range(10):
+        symmetries = draw_symmetries(geometry, 60, generator(seed))
+        images = fingerprints(geometry, symmetries.apply(questions), symmetries.apply(answers))
+        assert images.tolist() == prints.tolist()

@@ -1,0 +1,168 @@
+"""Opening a dataset: what is there is what was written, and what is broken is refused."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.trm_lab.puzzles.arc.small_arc import build
+from trm.errors import UserError
+from trm_lab.puzzles.layout import PuzzleMetadata, read_identifiers, read_json, read_test_puzzles
+from trm_lab.puzzles.manifest import fingerprint
+from trm_lab.puzzles.opening import open_split
+
+PUBLISHED_KEYS = [
+    "pad_id",
+    "ignore_label_id",
+    "blank_identifier_id",
+    "vocab_size",
+    "seq_len",
+    "num_puzzle_identifiers",
+    "total_groups",
+    "mean_puzzle_examples",
+    "total_puzzles",
+    "sets",
+]
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Path:
+    return build(tmp_path)[0]
+
+
+def write_published(folder: Path, dtype: str) -> None:
+    """A two-group dataset with arrays as the published builders leave them."""
+    split = folder / "test"
+    split.mkdir(parents=True)
+    arrays = {
+        "inputs": np.arange(12).reshape(3, 4).astype(dtype),
+        "labels": np.arange(12)[::-1].reshape(3, 4).astype(dtype),
+        "puzzle_identifiers": np.zeros(2, np.int32),
+        "puzzle_indices": np.array([0, 1, 3], np.int32),
+        "group_indices": np.array([0, 1, 2], np.int32),
+    }
+    for name, array in arrays.items():
+        np.save(split / f"all__{name}.npy", array)
+    values = [0, None, 0, 12, 4, 1, 2, 1.5, 2, ["all"]]
+    (split / "dataset.json").write_text(json.dumps(dict(zip(PUBLISHED_KEYS, values, strict=True))))
+    (folder / "identifiers.json").write_text('["<blank>"]')
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int32", "int64"])
+def test_published_datasets_open_whatever_their_integers(tmp_path: Path, dtype: str) -> None:
+    write_published(tmp_path, dtype)
+    split = open_split(tmp_path, "test")
+    assert split.metadata.ignore_label_id is None
+    assert split.metadata.sets == ("all",)
+    assert split.sets["all"].inputs.sum() == 66
+    assert isinstance(split.sets["all"].inputs, np.memmap)
+    assert read_identifiers(tmp_path) == ["<blank>"]
+    assert read_test_puzzles(tmp_path) == {}
+
+
+def test_metadata_has_exactly_the_published_keys_and_survives_a_round_trip(dataset: Path) -> None:
+    assert list(json.loads((dataset / "train" / "dataset.json").read_text())) == PUBLISHED_KEYS
+    metadata = PuzzleMetadata.read(dataset / "train")
+    metadata.write(dataset)
+    assert PuzzleMetadata.read(dataset) == metadata
+
+
+def test_a_missing_dataset_says_how_to_build_it(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no dataset at .*absent") as error:
+        open_split(tmp_path / "absent", "train")
+    assert "python -m data.build_" in error.value.remedy
+    with pytest.raises(UserError) as error:
+        open_split(tmp_path / "absent", "train", build_command="python -m data.build_it")
+    assert error.value.remedy.endswith("else build it: python -m data.build_it")
+
+
+def test_a_missing_split_names_the_ones_there_are(dataset: Path) -> None:
+    with pytest.raises(UserError, match="has no split 'validation'") as error:
+        open_split(dataset, "validation")
+    assert "test, train" in error.value.allowed
+
+
+def cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-100])
+
+
+def change_metadata(**values: object) -> Callable[[Path], None]:
+    def change(file: Path) -> None:
+        file.write_text(json.dumps({**json.loads(file.read_text()), **values}))
+
+    return change
+
+
+def save(values: object, dtype: str = "int32") -> Callable[[Path], None]:
+    return lambda file: np.save(file, np.array(values, dtype))
+
+
+def change_array(change: Callable[[np.ndarray], np.ndarray]) -> Callable[[Path], None]:
+    return lambda file: np.save(file, change(np.load(file)))
+
+
+@pytest.mark.parametrize(
+    ("file", "damage", "problem"),
+    [
+        ("train/all__inputs.npy", Path.unlink, "missing"),
+        ("train/all__labels.npy", cut, "cut off"),
+        ("train/all__inputs.npy", lambda file: file.write_bytes(b""), "cut off"),
+        ("train/all__inputs.npy", change_array(lambda a: a[:-1]), "shape"),
+        ("train/all__labels.npy", change_array(lambda a: a[:, :-1]), "shape"),
+        ("train/all__inputs.npy", change_array(lambda a: a[0]), "1-dimensional uint8"),
+        ("train/all__labels.npy", change_array(lambda a: a.astype(float)), "2-dimensional float64"),
+        ("train/all__puzzle_indices.npy", change_array(lambda a: a[:-1]), "examples"),
+        ("train/all__puzzle_indices.npy", change_array(lambda a: a[::-1]), "examples"),
+        ("train/all__puzzle_indices.npy", change_array(lambda a: np.r_[a[:2], a[1], a[3:]]), "increasing"),
+        ("train/all__group_indices.npy", change_array(lambda a: a + 1), "puzzles"),
+        ("train/all__group_indices.npy", save([]), "holds nothing"),
+        ("train/all__puzzle_identifiers.npy", change_array(lambda a: a[:-1]), "identifiers for"),
+        ("train/all__puzzle_identifiers.npy", change_array(lambda a: a + 1), "of num_puzzle_identifiers="),
+        ("train/all__puzzle_identifiers.npy", change_array(lambda a: a - 2), "identifiers -1"),
+        ("train/dataset.json", cut, "not JSON"),
+        ("train/dataset.json", lambda file: file.write_text("3"), "not a JSON dict"),
+        ("train/dataset.json", lambda file: file.write_text("{}"), "lacks pad_id"),
+        ("train/dataset.json", change_metadata(seq_len="144"), "seq_len='144'"),
+        ("train/dataset.json", change_metadata(sets=[]), "sets="),
+        ("train/dataset.json", change_metadata(mean_puzzle_examples=0), "mean_puzzle_examples=0"),
+        ("train/dataset.json", change_metadata(total_groups=7), "promises 7 groups"),
+        ("train/dataset.json", change_metadata(mean_puzzle_examples=9.5), "but the arrays hold"),
+        ("train/dataset.json", change_metadata(sets=["some"]), "some__inputs.npy: missing"),
+        ("identifiers.json", Path.unlink, "missing"),
+    ],
+)
+def test_a_broken_dataset_is_refused(
+    dataset: Path, file: str, damage: Callable[[Path], None], problem: str
+) -> None:
+    damage(dataset / file)
+    with pytest.raises(UserError, match=problem) as error:
+        open_split(dataset, "train")
+    assert str(dataset) in error.value.given
+    assert "build it again" in error.value.remedy
+
+
+def test_broken_identifiers_are_refused(dataset: Path) -> None:
+    (dataset / "identifiers.json").write_text("[")
+    with pytest.raises(UserError, match=r"identifiers.json: not JSON"):
+        read_identifiers(dataset)
+    (dataset / "identifiers.json").unlink()
+    with pytest.raises(UserError, match=r"identifiers.json: No such file"):
+        read_identifiers(dataset)
+
+
+def test_a_fingerprint_follows_the_content_and_not_the_place(dataset: Path, tmp_path: Path) -> None:
+    first = fingerprint(dataset)
+    moved = dataset.rename(tmp_path / "elsewhere")
+    assert fingerprint(moved) == first
+    assert fingerprint(build(tmp_path, name="again")[0]) == first
+    assert fingerprint(build(tmp_path, name="other", seed=1)[0]) != first
+
+
+def test_a_dataset_s_json_with_a_key_twice_is_refused(tmp_path: Path) -> None:
+    """Python's own parser keeps the last of the two and says nothing."""
+    file = tmp_path / "dataset.json"
+    file.write_text('{"seq_len": 16, "vocab_size": 6, "seq_len": 17}')
+    with pytest.raises(UserError, match="the key 'seq_len' twice in one object"):
+        read_json(file, dict)

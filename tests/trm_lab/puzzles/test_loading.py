@@ -1,0 +1,359 @@
+"""Batches: what a rank gets, what padding is, several datasets, and every reason to refuse."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from tests.trm_lab.puzzles.arc.small_arc import build, tasks, write_sources
+from trm.batch import IGNORE_LABEL, Batch
+from trm.errors import UserError
+from trm_lab.puzzles.loading import DataPosition, EvaluationData, TrainingData, rows_per_rank
+from trm_lab.puzzles.manifest import MANIFEST_FILE
+from trm_lab.puzzles.opening import open_split
+from trm_lab.training.launch import check_same_tokens
+
+FIELDS = ("inputs", "labels", "puzzle_identifiers")
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(tmp_path_factory.mktemp("one"))[0]
+
+
+@pytest.fixture(scope="module")
+def second(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Other tasks, identifiers from 30 on."""
+    folder = tmp_path_factory.mktemp("two")
+    sources = {"all": {f"new-{name}": task for name, task in tasks()["evaluation"].items()}}
+    options: dict[str, Any] = {"subsets": ("all",), "test_subsets": ("all",), "first_identifier": 30}
+    return build(folder, write_sources(folder, sources), **options)[0]
+
+
+def together(batches: list[Batch]) -> dict[str, Tensor]:
+    return {field: torch.cat([getattr(batch, field) for batch in batches]) for field in FIELDS}
+
+
+def assert_same(one: dict[str, Tensor], other: dict[str, Tensor]) -> None:
+    for field in FIELDS:
+        assert torch.equal(one[field], other[field]), field
+
+
+def test_training_batches_hold_examples_of_the_dataset_under_their_identifiers(dataset: Path) -> None:
+    arrays = open_split(dataset, "train").sets["all"]
+    owner = np.repeat(arrays.puzzle_identifiers, np.diff(arrays.puzzle_indices))
+    known = {(bytes(arrays.inputs[i]), bytes(arrays.labels[i]), int(owner[i])) for i in range(len(owner))}
+    batches = list(TrainingData([dataset], seed=0, global_batch_size=8, epochs_per_iteration=4).batches())
+    assert len(batches) >= 4  # of 4 epochs of 13 examples, less what is cut
+    for batch in batches:
+        assert [getattr(batch, field).dtype for field in FIELDS] == [torch.int32] * 3
+        labels = batch.labels.where(batch.labels != IGNORE_LABEL, 0)
+        rows = zip(
+            batch.inputs.byte().numpy(), labels.byte().numpy(), batch.puzzle_identifiers.tolist(), strict=True
+        )
+        assert all((bytes(inputs), bytes(outputs), name) in known for inputs, outputs, name in rows)
+        assert (batch.labels != 0).all()
+        assert (batch.labels == IGNORE_LABEL).any()
+
+
+def test_labels_are_left_alone_where_nothing_is_ignored(tmp_path: Path) -> None:
+    plain = build(tmp_path)[0]
+    file = plain / "train" / "dataset.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "ignore_label_id": None}))
+    (plain / MANIFEST_FILE).unlink()  # as a dataset of the published builders
+    batch = TrainingData([plain], seed=0, global_batch_size=8).next_batch()
+    assert batch is not None
+    assert (batch.labels == 0).any()
+    assert not (batch.labels == IGNORE_LABEL).any()
+
+
+@pytest.mark.parametrize("world_size", [2, 4])
+def test_slices_of_the_ranks_make_the_global_batch(dataset: Path, world_size: int) -> None:
+    def training(rank: int = 0, world: int = 1) -> list[Batch]:
+        return list(
+            TrainingData(
+                [dataset], seed=1, global_batch_size=8, epochs_per_iteration=3, rank=rank, world_size=world
+            ).batches()
+        )
+
+    whole, ranks = training(), [training(rank, world_size) for rank in range(world_size)]
+    for batch, slices in zip(whole, zip(*ranks, strict=True), strict=True):
+        assert {len(one) for one in slices} == {8 // world_size}
+        assert_same(together(list(slices)), together([batch]))
+
+
+@pytest.mark.parametrize("stop", [0, 1, 5, 9, 13, 40])
+def test_resumed_training_goes_on_as_if_never_interrupted(dataset: Path, second: Path, stop: int) -> None:
+    def training() -> TrainingData:
+        data = TrainingData([dataset, second], seed=1, global_batch_size=6, epochs_per_iteration=4)
+        data.start_iteration(3)
+        return data
+
+    whole, first, resumed = training(), training(), training()
+    for _ in range(stop):
+        whole.next_batch()
+        first.next_batch()
+    resumed.start_iteration(0)
+    resumed.restore(json.loads(json.dumps(first.state())))
+    rest = list(whole.batches()), list(resumed.batches())
+    assert len(rest[0]) == len(rest[1])
+    assert bool(rest[0]) == (stop < 13)
+    for expected, found in zip(*rest, strict=True):
+        assert_same(together([expected]), together([found]))
+    assert whole.state() == resumed.state()
+
+
+def test_a_position_on_one_rank_is_the_position_on_all(dataset: Path) -> None:
+    ranks = [
+        TrainingData([dataset], seed=1, global_batch_size=8, epochs_per_iteration=3, rank=rank, world_size=2)
+        for rank in range(2)
+    ]
+    for data in ranks:
+        data.next_batch()
+    assert ranks[0].state() == ranks[1].state()
+
+
+def test_the_next_iteration_draws_anew(dataset: Path) -> None:
+    data = TrainingData([dataset], seed=1, global_batch_size=8)
+    first = data.next_batch()
+    data.start_iteration(1)
+    second = data.next_batch()
+    assert first is not None
+    assert second is not None
+    assert not torch.equal(first.puzzle_identifiers, second.puzzle_identifiers)
+
+
+def test_a_position_beyond_the_data_is_refused(dataset: Path) -> None:
+    data = TrainingData([dataset], seed=1, global_batch_size=8)
+    states: list[DataPosition] = [
+        {"iteration": 0, "set": 2, "cursor": 0},
+        {"iteration": 0, "set": 0, "cursor": 6},
+    ]
+    for state in states:
+        with pytest.raises(UserError, match="beyond the data") as error:
+            data.restore(state)
+        assert "data_paths" in error.value.remedy
+
+
+@pytest.mark.parametrize("size", [1, 4, 6, 21, 50])
+def test_evaluation_gives_every_example_once_in_file_order(dataset: Path, size: int) -> None:
+    arrays = open_split(dataset, "test").sets["all"]
+    data = EvaluationData([dataset], global_batch_size=size)
+    assert data.total_examples == 21
+    batches = list(data)
+    assert len(data) == len(batches) == -(-21 // size)
+    seen = np.concatenate([one.examples for one in batches])
+    np.testing.assert_array_equal(seen, np.arange(21))
+    for one in batches:
+        real = len(one.examples)
+        assert len(one.batch) == size
+        np.testing.assert_array_equal(one.batch.inputs[:real], arrays.inputs[one.examples])
+        owners = np.searchsorted(arrays.puzzle_indices, one.examples, side="right") - 1
+        np.testing.assert_array_equal(one.batch.puzzle_identifiers[:real], arrays.puzzle_identifiers[owners])
+        assert (one.batch.puzzle_identifiers[:real] > 0).all()
+        assert (one.batch.inputs[real:] == 0).all()
+        assert (one.batch.labels[real:] == IGNORE_LABEL).all()
+        assert (one.batch.puzzle_identifiers[real:] == 0).all()
+        assert one.set_name == "all"
+
+
+def test_padding_rows_have_the_dataset_s_own_ids(tmp_path: Path) -> None:
+    path = build(tmp_path)[0]
+    file = path / "test" / "dataset.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "pad_id": 3, "blank_identifier_id": 5}))
+    (path / MANIFEST_FILE).unlink()
+    *_, last = EvaluationData([path], global_batch_size=16)
+    assert len(last.examples) == 5
+    assert (last.batch.inputs[5:] == 3).all()
+    assert (last.batch.puzzle_identifiers[5:] == 5).all()
+
+
+@pytest.mark.parametrize("size", [12, 20])
+def test_evaluation_slices_of_the_ranks_make_the_whole_and_stay_in_step(dataset: Path, size: int) -> None:
+    whole = list(EvaluationData([dataset], global_batch_size=size))
+    ranks = [
+        list(EvaluationData([dataset], global_batch_size=size, rank=rank, world_size=4)) for rank in range(4)
+    ]
+    for one, slices in zip(whole, zip(*ranks, strict=True), strict=True):
+        assert {len(part.batch) for part in slices} == {size // 4}
+        np.testing.assert_array_equal(np.concatenate([part.examples for part in slices]), one.examples)
+        assert_same(together([part.batch for part in slices]), together([one.batch]))
+
+
+def without_manifest(dataset: Path, copy: Path) -> Path:
+    shutil.copytree(dataset, copy)
+    (copy / MANIFEST_FILE).unlink()
+    return copy
+
+
+@pytest.mark.parametrize("array", ["inputs", "labels"])
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_a_token_beyond_the_vocabulary_is_found_when_the_dataset_is_opened(
+    array: str, split: str, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trm_lab.puzzles.written_arrays._AT_ONCE", 1000)  # several parts
+    copy = without_manifest(dataset, tmp_path / "copy")
+    EvaluationData([copy], global_batch_size=8, split=split)
+    file = copy / split / f"all__{array}.npy"
+    tokens = np.load(file)
+    tokens[-1, -1] = 12
+    np.save(file, tokens)
+    with pytest.raises(UserError, match=f"{array} with tokens .*12, of vocab_size=12"):
+        EvaluationData([copy], global_batch_size=8, split=split)
+
+
+def test_examples_without_a_token_are_refused_when_the_dataset_is_opened(
+    dataset: Path, tmp_path: Path
+) -> None:
+    copy = without_manifest(dataset, tmp_path / "copy")
+    for array in ("inputs", "labels"):
+        np.save(copy / "train" / f"all__{array}.npy", np.load(copy / "train" / f"all__{array}.npy")[:, :0])
+    about = json.loads((copy / "train" / "dataset.json").read_text())
+    (copy / "train" / "dataset.json").write_text(json.dumps({**about, "seq_len": 0}))
+    with pytest.raises(UserError, match="seq_len=0"):
+        TrainingData([copy], seed=0, global_batch_size=8)
+
+
+def test_training_and_test_data_ignore_the_same_label(dataset: Path) -> None:
+    metadata = open_split(dataset, "train").metadata
+    check_same_tokens(metadata, metadata)
+    with pytest.raises(UserError, match="ignore_label_id: 0 and None"):
+        check_same_tokens(metadata, replace(metadata, ignore_label_id=None))
+
+
+def test_two_identifiers_of_one_name_are_found_when_the_dataset_is_opened(
+    dataset: Path, tmp_path: Path
+) -> None:
+    copy = without_manifest(dataset, tmp_path / "copy")
+    names = json.loads((copy / "identifiers.json").read_text())
+    (copy / "identifiers.json").write_text(json.dumps([*names[:-1], names[1]]))
+    with pytest.raises(UserError, match=f"identifiers 1 and {len(names) - 1} are both called"):
+        TrainingData([copy], seed=0, global_batch_size=8)
+
+
+@pytest.mark.parametrize("again", ["itself", "a link", "a copy"])
+def test_one_dataset_twice_is_refused(again: str, dataset: Path, tmp_path: Path) -> None:
+    other = dataset if again == "itself" else tmp_path / "other"
+    if again == "a link":
+        other.symlink_to(dataset)
+    elif again == "a copy":
+        shutil.copytree(dataset, other)
+    with pytest.raises(UserError, match="are the same dataset"):
+        EvaluationData([dataset, other], global_batch_size=8)
+
+
+def test_the_training_split_can_be_evaluated_too(dataset: Path) -> None:
+    data = EvaluationData([dataset], global_batch_size=16, split="train")
+    assert data.total_examples == len(open_split(dataset, "train").sets["all"].inputs)
+
+
+def test_an_evaluator_finds_names_and_tasks(dataset: Path) -> None:
+    data = EvaluationData([dataset], global_batch_size=4)
+    assert data.test_puzzles == tasks()["evaluation"]
+    assert data.identifiers[0] == "<blank>"
+    assert len(data.identifiers) == data.metadata.num_puzzle_identifiers == 30
+    assert (data.total_groups, data.mean_puzzle_examples) == (2, 1.5)
+
+
+def test_several_datasets_are_walked_one_after_another(dataset: Path, second: Path) -> None:
+    data = TrainingData([dataset, second], seed=0, global_batch_size=6, epochs_per_iteration=4)
+    assert (data.total_groups, data.metadata.total_puzzles) == (5 + 2, 29 + 14)
+    assert data.metadata.num_puzzle_identifiers == 44
+    assert data.mean_puzzle_examples == pytest.approx((79 + 28) / (29 + 14))
+    of_second = [bool((batch.puzzle_identifiers >= 30).all()) for batch in data.batches()]
+    of_first = [
+        bool((batch.puzzle_identifiers < 30).all())
+        for batch in TrainingData(
+            [dataset, second], seed=0, global_batch_size=6, epochs_per_iteration=4
+        ).batches()
+    ]
+    assert of_second == sorted(of_second)
+    assert of_second == [not first for first in of_first]
+    assert any(of_second)
+    assert any(of_first)
+    assert data.identifiers[30:] == [name for name in data.identifiers if name.startswith("new-")]
+
+
+def test_evaluation_of_several_datasets_names_the_set(dataset: Path, second: Path) -> None:
+    data = EvaluationData([dataset, second], global_batch_size=16)
+    batches = list(data)
+    assert [one.set_name for one in batches] == ["all", "all", "all1", "all1"]
+    assert sum(len(one.examples) for one in batches) == data.total_examples == 42
+    assert set(data.test_puzzles) == {"mixed", "tall", "new-mixed", "new-tall"}
+
+
+def test_no_datasets_are_an_error() -> None:
+    with pytest.raises(UserError, match="names no dataset"):
+        TrainingData([], seed=0, global_batch_size=8)
+
+
+def test_a_missing_dataset_passes_the_build_command_on(tmp_path: Path) -> None:
+    with pytest.raises(UserError) as error:
+        EvaluationData([tmp_path / "absent"], global_batch_size=8, build_command="python -m data.build_it")
+    assert error.value.remedy.endswith("else build it: python -m data.build_it")
+
+
+def test_datasets_that_disagree_are_refused(dataset: Path, tmp_path: Path) -> None:
+    small = build(tmp_path, max_grid_size=5)[0]
+    with pytest.raises(UserError, match=r"disagree on seq_len: 144 in .*, 25 in ") as error:
+        TrainingData([dataset, small], seed=0, global_batch_size=8)
+    assert str(small) in error.value.given
+
+
+def test_an_identifier_with_two_meanings_is_refused(dataset: Path, tmp_path: Path) -> None:
+    other = build(tmp_path, seed=1)[0]
+    with pytest.raises(UserError, match=r"puzzle identifier \d+ is ") as error:
+        TrainingData([dataset, other], seed=0, global_batch_size=8)
+    assert "--puzzle-identifiers-start 30" in error.value.remedy
+
+
+def test_a_task_with_two_contents_is_refused(dataset: Path, tmp_path: Path) -> None:
+    sources = tasks()
+    sources["evaluation"]["mixed"]["test"][0]["output"] = [[1]]
+    other = build(tmp_path, write_sources(tmp_path, sources), first_identifier=30)[0]
+    data = EvaluationData([dataset, other], global_batch_size=8)
+    with pytest.raises(UserError, match=r"task mixed of .* differs"):
+        data.test_puzzles  # noqa: B018
+
+
+def test_identifiers_that_do_not_cover_the_dataset_are_refused(tmp_path: Path) -> None:
+    path = build(tmp_path)[0]
+    (path / "identifiers.json").write_text(f'["{"<blank>" * 99}"]')
+    (path / MANIFEST_FILE).unlink()
+    with pytest.raises(UserError, match="holds 1 names"):
+        EvaluationData([path], global_batch_size=8)
+
+
+@pytest.mark.parametrize(
+    ("size", "ranks", "remedy"),
+    [
+        (512, 3, "use global_batch_size=510 or 513, or 2 or 4 ranks"),
+        (2, 4, "use global_batch_size=4, or 2 ranks"),
+        (0, 2, "use global_batch_size=2"),
+        (-3, 2, "use global_batch_size=2"),
+    ],
+)
+def test_a_batch_that_ranks_cannot_share_is_refused(size: int, ranks: int, remedy: str) -> None:
+    with pytest.raises(
+        UserError, match=f"global_batch_size={size} cannot be split over {ranks} ranks"
+    ) as error:
+        rows_per_rank(size, ranks)
+    assert error.value.remedy == remedy
+
+
+def test_both_kinds_of_data_check_the_batch_size(dataset: Path) -> None:
+    with pytest.raises(UserError, match="cannot be split over 3 ranks"):
+        TrainingData([dataset], seed=0, global_batch_size=8, world_size=3)
+    with pytest.raises(UserError, match="cannot be split over 3 ranks"):
+        EvaluationData([dataset], global_batch_size=8, world_size=3)
+
+
+def test_an_iteration_that_fills_no_batch_is_an_error(dataset: Path) -> None:
+    with pytest.raises(UserError, match="do not fill a batch of 100"):
+        TrainingData([dataset], seed=0, global_batch_size=100)

@@ -1,0 +1,199 @@
+"""The training sampler: what an epoch is, what a batch is, and that a position is all there is to resume."""
+
+import json
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trm.errors import UserError
+from trm_lab.puzzles.sampling import GroupSampler
+from trm_lab.puzzles.written_arrays import PuzzleArrays
+
+Batches = list[tuple[np.ndarray, np.ndarray]]
+
+
+def index_arrays(groups: list[list[int]]) -> PuzzleArrays:
+    """Arrays for groups of puzzles of so many examples."""
+    sizes = [size for group in groups for size in group]
+    tokens = np.zeros((sum(sizes), 1), np.uint8)
+    return PuzzleArrays(
+        inputs=tokens,
+        labels=tokens,
+        puzzle_identifiers=np.arange(len(sizes), dtype=np.int32),
+        puzzle_indices=np.cumsum([0, *sizes]).astype(np.int32),
+        group_indices=np.cumsum([0, *map(len, groups)]).astype(np.int32),
+    )
+
+
+def iteration(sampler: GroupSampler, number: int = 0) -> Batches:
+    sampler.start_iteration(number)
+    return [(drawn.examples, drawn.puzzles) for drawn in iter(sampler.next_batch, None)]
+
+
+SEVEN = [[3, 3], [2], [4, 4, 4], [1], [3, 3], [2, 2], [5]]  # 20 examples in an epoch
+group_lists = st.lists(
+    st.integers(1, 4).flatmap(lambda size: st.lists(st.just(size), min_size=1, max_size=3)),
+    min_size=1,
+    max_size=6,
+)
+
+
+@given(group_lists, st.integers(1, 30), st.integers(1, 4), st.integers(0, 5))
+def test_a_batch_is_full_and_its_examples_are_different_ones_of_their_puzzles(
+    groups: list[list[int]], batch: int, epochs: int, seed: int
+) -> None:
+    arrays = index_arrays(groups)
+    per_epoch = sum(group[0] for group in groups)
+    if per_epoch * epochs < batch:
+        with pytest.raises(UserError):
+            GroupSampler(arrays, batch, seed, epochs)
+        return
+    batches = iteration(GroupSampler(arrays, batch, seed, epochs))
+    assert batches
+    for examples, puzzles in batches:
+        assert examples.shape == puzzles.shape == (batch,)
+        assert (arrays.puzzle_indices[puzzles] <= examples).all()
+        assert (examples < arrays.puzzle_indices[puzzles + 1]).all()
+
+
+def test_an_epoch_visits_every_group_once() -> None:
+    arrays = index_arrays([[1] * 5] * 24)  # one example each, so that batches of 6 hold 6 groups
+    batches = iteration(GroupSampler(arrays, 6, seed=3, epochs_per_iteration=3))
+    groups = np.concatenate([puzzles for _, puzzles in batches]) // 5
+    assert len(groups) == 72
+    for epoch in np.split(groups, 3):
+        assert sorted(epoch) == list(range(24))
+    assert len({tuple(epoch) for epoch in np.split(groups, 3)}) == 3  # each in an order of its own
+
+
+def test_a_group_gives_all_examples_of_one_puzzle_and_only_the_last_is_cut() -> None:
+    arrays = index_arrays(SEVEN)
+    sizes = np.diff(arrays.puzzle_indices)
+    for examples, puzzles in iteration(GroupSampler(arrays, 8, seed=1, epochs_per_iteration=50)):
+        position = 0
+        while position < len(puzzles):
+            part = slice(
+                position, position + int(sizes[puzzles[position]])
+            )  # ends beyond the batch if it is cut
+            assert set(puzzles[part].tolist()) == {puzzles[position]}
+            assert len(set(examples[part].tolist())) == len(examples[part])
+            position = part.stop
+
+
+def test_groups_are_consumed_one_after_another_across_epochs() -> None:
+    arrays = index_arrays([[2], [2], [2]])
+    batches = iteration(
+        GroupSampler(arrays, 8, seed=0, epochs_per_iteration=4)
+    )  # 3 of 24 examples, larger than an epoch
+    assert len(batches) == 3
+    groups = np.concatenate([puzzles[::2] for _, puzzles in batches])
+    for epoch in np.split(groups, 4):
+        assert sorted(epoch) == [0, 1, 2]
+
+
+def test_a_batch_may_be_larger_than_an_epoch_and_what_is_left_is_dropped() -> None:
+    batches = iteration(GroupSampler(index_arrays([[1], [1]]), 5, seed=0, epochs_per_iteration=7))
+    assert [len(puzzles) for _, puzzles in batches] == [5, 5]
+
+
+def test_puzzles_and_orders_are_drawn_evenly() -> None:
+    sampler = GroupSampler(index_arrays([[3, 3, 3, 3], [3]]), 6, seed=5, epochs_per_iteration=1200)
+    drawn: Counter[int] = Counter()
+    orders: Counter[tuple[int, ...]] = Counter()
+    for examples, puzzles in iteration(sampler):
+        chosen = puzzles < 4
+        drawn[int(puzzles[chosen][0])] += 1
+        orders[tuple((examples[chosen] % 3).tolist())] += 1
+    assert sum(drawn.values()) == 1200
+    assert min(drawn[puzzle] for puzzle in range(4)) > 240  # 300 expected
+    assert len(orders) == 6
+    assert min(orders.values()) > 150  # 200 expected
+
+
+def test_a_cut_puzzle_loses_random_examples() -> None:
+    sampler = GroupSampler(index_arrays([[4]]), 1, seed=5, epochs_per_iteration=400)
+    kept = Counter(int(examples[0]) for examples, _ in iteration(sampler))
+    assert min(kept[example] for example in range(4)) > 60  # 100 expected
+
+
+def test_iterations_seeds_and_names_have_draws_of_their_own() -> None:
+    arrays = index_arrays([[1] * 3] * 20)
+
+    def drawn(seed: int = 0, name: str = "all", number: int = 0) -> bytes:
+        sampler = GroupSampler(arrays, 20, seed, name=name)
+        return b"".join(puzzles.tobytes() for _, puzzles in iteration(sampler, number))
+
+    assert drawn() == drawn()
+    assert len({drawn(), drawn(seed=1), drawn(name="all1"), drawn(number=1)}) == 4
+
+
+def test_iterations_draw_other_puzzles_even_from_groups_in_the_same_order() -> None:
+    sampler = GroupSampler(index_arrays([[1] * 1000]), 8, seed=0, epochs_per_iteration=8)
+    drawn = {iteration(sampler, number)[0][1].tobytes() for number in range(4)}
+    assert len(drawn) == 4
+
+
+def test_how_epochs_are_cut_into_iterations_does_not_change_their_group_order() -> None:
+    arrays = index_arrays([[1]] * 12)
+    long = iteration(GroupSampler(arrays, 4, seed=2, epochs_per_iteration=4))
+    short = GroupSampler(arrays, 4, seed=2, epochs_per_iteration=2)
+    parts = iteration(short, 0) + iteration(short, 1)
+    np.testing.assert_array_equal([p for _, p in long], [p for _, p in parts])
+
+
+@given(st.integers(0, 40), st.integers(1, 23))
+def test_a_resumed_sampler_goes_on_as_if_never_interrupted(stop: int, batch: int) -> None:
+    arrays = index_arrays(SEVEN)
+    whole, first = (GroupSampler(arrays, batch, seed=4, epochs_per_iteration=3) for _ in range(2))
+    whole.start_iteration(2)
+    first.start_iteration(2)
+    for _ in range(stop):
+        whole.next_batch()
+        first.next_batch()
+    second = GroupSampler(arrays, batch, seed=4, epochs_per_iteration=3)
+    second.restore(json.loads(json.dumps(first.state())))
+    for expected, found in zip(iter(whole.next_batch, None), iter(second.next_batch, None), strict=True):
+        np.testing.assert_array_equal(expected.examples, found.examples)
+        np.testing.assert_array_equal(expected.shifts, found.shifts)
+
+
+def test_the_end_of_an_iteration_is_told_again_and_again() -> None:
+    sampler = GroupSampler(index_arrays(SEVEN), 20, seed=0)
+    iteration(sampler)
+    assert sampler.next_batch() is None
+    assert sampler.state() == {"iteration": 0, "cursor": 7}
+    sampler.start_iteration(1)
+    assert sampler.next_batch() is not None
+
+
+def test_an_iteration_that_fills_no_batch_is_an_error() -> None:
+    with pytest.raises(
+        UserError, match="2 epochs of 20 examples in an iteration do not fill a batch of 41"
+    ) as error:
+        GroupSampler(index_arrays(SEVEN), 41, seed=0, epochs_per_iteration=2)
+    assert "up to 40" in error.value.allowed
+    assert "at least 3 epochs" in error.value.remedy
+
+
+def test_no_epochs_are_an_error() -> None:
+    with pytest.raises(UserError, match="0 epochs"):
+        GroupSampler(index_arrays(SEVEN), 4, seed=0, epochs_per_iteration=0)
+
+
+def test_one_example_of_each_puzzle_has_no_shift_and_the_others_uniform_ones() -> None:
+    sampler = GroupSampler(index_arrays(SEVEN), 20, seed=3, epochs_per_iteration=400)
+    sampler.start_iteration(0)
+    batches = list(iter(sampler.next_batch, None))
+    cornered = [(drawn.shifts == 0).all(1) for drawn in batches]
+    for drawn, corner in zip(batches, cornered, strict=True):
+        visits = np.cumsum(np.diff(drawn.puzzles, prepend=-1) != 0)[:-5]  # the last puzzle may be cut
+        assert np.bincount(visits, corner[:-5]).max() <= 2  # a group may give the same puzzle twice in a row
+    whole = [c[: len(c) - 5].sum() for c in cornered]
+    assert np.mean(whole) > 5  # 15 examples of about 2.9 a puzzle
+    shifts = np.concatenate([d.shifts[~c] for d, c in zip(batches, cornered, strict=True)])
+    assert shifts.min() >= 0
+    assert shifts.max() < 1
+    assert np.abs(np.histogram(shifts, 10, (0, 1))[0] / shifts.size - 0.1).max() < 0.01

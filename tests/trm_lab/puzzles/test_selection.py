@@ -1,0 +1,85 @@
+"""Parts of a split: the right examples, in file order, whatever the batches and ranks."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.runs import build_small_arc
+from trm.errors import UserError
+from trm_lab.puzzles.arc.augmentation import SEPARATOR
+from trm_lab.puzzles.loading import EvaluationData
+from trm_lab.puzzles.selection import Selection, task_name
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_small_arc(tmp_path_factory.mktemp("data") / "arc-small")
+
+
+def puzzles(dataset: Path, selection: Selection, batch_size: int = 8) -> list[str]:
+    """The name of the puzzle of every example."""
+    data = EvaluationData([dataset], global_batch_size=batch_size, selection=selection)
+    rows = [b.batch.puzzle_identifiers[: len(b.examples)].tolist() for b in data]
+    assert len(rows) == len(data)
+    assert sum(map(len, rows)) == data.total_examples
+    return [data.identifiers[identifier] for part in rows for identifier in part]
+
+
+def test_without_a_choice_everything_comes_in_file_order(dataset: Path) -> None:
+    data = EvaluationData([dataset], global_batch_size=5)
+    assert np.concatenate([b.examples for b in data]).tolist() == list(range(data.total_examples))
+
+
+@pytest.mark.parametrize("kept", [0, 1, 2])
+def test_so_many_augmentations_of_each_task_stay_besides_itself(dataset: Path, kept: int) -> None:
+    every, found = puzzles(dataset, Selection()), puzzles(dataset, Selection(augmentations=kept))
+    assert [name for name in every if name in set(found)] == found
+    for task in {task_name(name) for name in every}:
+        of_task = list(dict.fromkeys(name for name in found if task_name(name) == task))
+        assert of_task[0] == task
+        assert len(of_task) <= kept + 1
+        assert all(SEPARATOR in name for name in of_task[1:])
+    assert {task_name(name) for name in found} == {task_name(name) for name in every}
+
+
+def test_named_tasks_are_taken_whole_and_only_they_are_scored(dataset: Path) -> None:
+    every = puzzles(dataset, Selection())
+    wanted = sorted({task_name(name) for name in every})[1:3]
+    selection = Selection(tasks=frozenset(wanted))
+    assert puzzles(dataset, selection) == [name for name in every if task_name(name) in wanted]
+    data = EvaluationData([dataset], global_batch_size=8, selection=selection)
+    assert sorted(data.scored_puzzles) == wanted
+
+
+def test_the_first_tasks_are_the_first_of_the_file_also_together_with_other_choices(dataset: Path) -> None:
+    every = puzzles(dataset, Selection())
+    order = list(dict.fromkeys(map(task_name, every)))
+    assert puzzles(dataset, Selection(first_tasks=2, augmentations=0)) == [
+        name for name in every if name in order[:2]
+    ]
+    third = Selection(tasks=frozenset(order[2:4]), first_tasks=1)
+    assert {task_name(name) for name in puzzles(dataset, third)} == {order[2]}
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 4])
+def test_ranks_share_out_the_chosen_examples_from_any_start(dataset: Path, ranks: int) -> None:
+    chosen = Selection(augmentations=1)
+    together = EvaluationData([dataset], global_batch_size=4, selection=chosen)
+    whole = np.concatenate([load().examples for load in together.batches_from(3)])
+    parts = [
+        EvaluationData([dataset], global_batch_size=4, rank=rank, world_size=ranks, selection=chosen)
+        for rank in range(ranks)
+    ]
+    loaded = [[load().examples for load in part.batches_from(3)] for part in parts]
+    assert len({len(of_rank) for of_rank in loaded}) == 1
+    joined = [np.concatenate(batch) for batch in zip(*loaded, strict=True)]
+    np.testing.assert_array_equal(np.concatenate(joined), whole)
+    np.testing.assert_array_equal(whole, together._chosen[0][3:])
+
+
+def test_a_task_that_is_not_there_is_refused_with_the_nearest_name(dataset: Path) -> None:
+    name = sorted(map(task_name, puzzles(dataset, Selection())))[0]
+    misspelt = name[:-1] + ("0" if name[-1] != "0" else "1")
+    with pytest.raises(UserError, match=f"did you mean {name}"):
+        EvaluationData([dataset], global_batch_size=8, selection=Selection(tasks=frozenset([misspelt])))

@@ -1,0 +1,148 @@
+"""Whatever form the sources of a dataset have: the same content is read alike, and what is no such file is named."""
+
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from tests.trm_lab.puzzles.builders import build, files
+from trm.errors import UserError
+from trm_lab.puzzles import source_files
+from trm_lab.puzzles.manifest import MANIFEST_FILE
+from trm_lab.puzzles.maze import builder as build_maze_dataset
+from trm_lab.puzzles.published_csv import published_files, read_rows
+from trm_lab.puzzles.sudoku import builder_4x4 as build_sudoku_4x4_dataset
+from trm_lab.puzzles.sudoku import extreme_builder as build_sudoku_dataset
+from trm_lab.puzzles.text.math_files import read_records
+from trm_lab.puzzles.text.math_files import source_files as math_sources
+
+HEADER = "source,question,answer,rating"
+ROWS = [["a", "12", "34", "1"], ["b", "56", "78", "2"]]
+PLAIN = f"{HEADER}\na,12,34,1\nb,56,78,2\n"
+OTHER_ORDER = "rating,answer,question,source\n1,34,12,a\n2,78,56,b\n"
+MORE = "id,source,question,answer,rating,\n7,a,12,34,1,\n8,b,56,78,2,\n"
+GSM = '{"question": "1+1?", "answer": "#### 2"}'
+
+
+def rows(file: Path) -> list[tuple[int, list[list[str]]]]:
+    return list(read_rows(file))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        PLAIN,
+        "\ufeff" + PLAIN,
+        PLAIN.replace("\n", "\r\n"),
+        PLAIN + "\n",
+        PLAIN + " \n\n",
+        PLAIN + "   ",
+        PLAIN + ",,,\n",
+        PLAIN.replace("12", '"12"').replace("source", '"source"'),
+        PLAIN.replace(",answer,", ", answer ,"),
+        OTHER_ORDER,
+        MORE,
+    ],
+)
+def test_the_same_records_are_read_from_every_form_of_csv(tmp_path: Path, content: str) -> None:
+    for split in ("train", "test"):
+        (tmp_path / f"{split}.csv").write_text(content, encoding="utf-8", newline="")
+    for file in published_files(tmp_path, "").values():
+        assert rows(file) == [(2, ROWS)]
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (PLAIN.replace("rating", "answer").encode(), "line 1: the columns are source,question,answer,answer"),
+        (MORE.replace("id,", "source,").encode(), "line 1: the column source twice"),
+        (PLAIN.encode("utf-16"), ": no text in UTF-8"),
+        (b"PK\x03\x04\0\0" + PLAIN.encode(), ": no text in UTF-8"),
+        (PLAIN.replace(",", ";").encode(), "line 1: the columns are source;question;answer;rating"),
+        (PLAIN.replace("\nb", "\n\nb").encode(), "line 3: 0 columns instead of 4"),
+        (PLAIN.encode() + b"x" * (6 << 20) + b"\n", "line 4: a line of more than 1,048,576 bytes"),
+        (b"x" * (6 << 20) + b"\n", "line 1: field larger than field limit"),
+        (b"\n\n", ": its first line is empty"),
+    ],
+)
+def test_a_broken_csv_is_named_with_its_line_in_one_line(
+    tmp_path: Path, content: bytes, problem: str
+) -> None:
+    file = tmp_path / "train.csv"
+    file.write_bytes(content)
+    with pytest.raises(UserError) as error:
+        rows(file)
+    assert problem in error.value.given
+    assert len(error.value.given) < 400 + len(str(file))
+    assert "\n" not in error.value.given
+
+
+READERS: list[Callable[[Path], object]] = [rows, read_records]
+
+
+@pytest.mark.parametrize("read", READERS)
+@pytest.mark.parametrize("what", ["folder", "fifo", "unreadable", "missing", "dangling link"])
+def test_a_source_that_cannot_be_read_is_named_and_not_waited_for(
+    tmp_path: Path, read: Callable[[Path], object], what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "train.csv"
+    if what == "folder":
+        file.mkdir()
+    elif what == "fifo":
+        os.mkfifo(file)
+    elif what == "dangling link":
+        file.symlink_to(tmp_path / "nowhere")
+    elif what == "unreadable":  # whoever runs the tests may be allowed everything
+
+        def refuse(path: Path) -> None:
+            raise PermissionError(13, "Permission denied", str(path))
+
+        monkeypatch.setattr(source_files, "open_regular", refuse)
+    with pytest.raises(UserError, match=r"train\.csv: ") as error:
+        read(file)
+    assert error.value.allowed
+    assert error.value.remedy
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl"])
+def test_a_question_s_key_twice_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text(GSM[:-1] + ', "question": "2+2?"}\n')
+    with pytest.raises(UserError, match="the key 'question' twice"):
+        read_records(tmp_path / name)
+
+
+def test_hidden_files_of_a_folder_are_no_sources(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text("\ufeff" + GSM + "\r\n\r\n")
+    (tmp_path / "._a.jsonl").write_bytes(b"\0\5")
+    assert math_sources([tmp_path]) == [tmp_path / "a.jsonl"]
+    assert [one.answer for one in read_records(tmp_path / "a.jsonl")] == ["2"]
+
+
+def test_a_full_disk_leaves_the_dataset_that_was_there_and_nothing_half_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flags = ("--train-size", 8, "--test-size", 2, "--overwrite")
+    before = files(build(build_sudoku_4x4_dataset, tmp_path / "set", *flags))
+    write_text = Path.write_text
+
+    def full(path: Path, text: str, *more: object, **named: object) -> int:
+        if path.name == MANIFEST_FILE:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        return write_text(path, text, *more, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(OSError, match="No space left"):
+        build(build_sudoku_4x4_dataset, tmp_path / "set", *flags, "--seed", 1)
+    assert files(tmp_path / "set") == before
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]
+
+
+@pytest.mark.parametrize("builder", [build_sudoku_dataset, build_maze_dataset])
+def test_an_empty_name_of_a_repository_is_not_taken_for_the_usual_one(
+    builder: ModuleType, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match="is no name"):
+        builder.main(["--source-repo", "", "--output-dir", str(tmp_path / "out")])

@@ -1,0 +1,322 @@
+"""The mathematics set: answers that sympy finds too, GSM8K's and MATH's files as they are, and what is refused."""
+
+import itertools
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.trm_lab.puzzles.builders import (
+    build,
+    check_help,
+    check_learns_and_is_scored,
+    check_same_bytes_twice,
+)
+from tests.trm_lab.puzzles.text import math_rules_applied, math_rules_numbers, math_rules_symbols
+from tests.trm_lab.puzzles.text.test_build_qa_dataset import check_choices_show, problems, read
+from trm.errors import UserError
+from trm_lab.puzzles.scorers import scorer_of
+from trm_lab.puzzles.text import math_builder as build_math_gsm8k_dataset
+from trm_lab.puzzles.text.answer_values import reading, same_value
+from trm_lab.puzzles.text.math_categories import ANSWER_LENGTH, CATEGORIES, QUESTION_LENGTH
+from trm_lab.puzzles.text.math_files import final_answer, last_boxed
+from trm_lab.puzzles.text.math_text import polynomial, square_root, total
+from trm_lab.puzzles.text.question_families import Family
+from trm_lab.puzzles.text.question_sets import PRINTABLE
+from trm_lab.puzzles.text.tokens import TextTokens
+
+PUBLISHED = [
+    "arithmetic", "algebra", "geometry", "calculus", "statistics", "number_theory", "discrete_mathematics",
+    "probability", "linear_algebra", "trigonometry", "sequences", "logic_and_sets", "percentages", "word_problems",
+]  # fmt: skip
+SYMBOLIC = {"algebra", "calculus", "linear_algebra", "trigonometry", "geometry"}
+IN_WORDS = {"logic_and_sets", "percentages", "word_problems"}
+NAMES = [category.name for category in CATEGORIES]
+
+
+def answer(category: str, question: str) -> str:
+    """The answer by rules that know only the text."""
+    rules = (
+        math_rules_symbols
+        if category in SYMBOLIC
+        else math_rules_applied
+        if category in IN_WORDS
+        else math_rules_numbers
+    )
+    return rules.RULES.answer(question)  # fmt: skip
+
+
+def write_lines(file: Path, *records: object) -> Path:
+    file.write_text(
+        "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records), encoding="utf-8"
+    )
+    return file
+
+
+def gsm(question: str, final: str = "42") -> dict[str, str]:
+    return {"question": question, "answer": f"First 6 * 7 = <<6*7=42>>42.\n#### {final}"}
+
+
+def math(problem: str, final: str = "\\boxed{42}") -> dict[str, str]:
+    return {"problem": problem, "level": "Level 1", "type": "Algebra", "solution": f"So it is {final}."}
+
+
+def test_all_fourteen_categories_are_there() -> None:
+    assert sorted(NAMES) == sorted(PUBLISHED)
+
+
+@pytest.mark.parametrize("category", CATEGORIES, ids=NAMES)
+def test_sympy_or_counting_finds_the_same_answer(category: Family) -> None:
+    for question, given in problems(category, 20 * len(category.templates)):
+        found = answer(category.name, question)
+        if reading(given).kind == "expression":
+            assert same_value(given, found), (question, given, found)
+        else:
+            assert given == found, question
+
+
+@pytest.mark.parametrize("category", CATEGORIES, ids=NAMES)
+def test_questions_fit_and_different_choices_make_different_questions(category: Family) -> None:
+    made = problems(category, 300)
+    fitting = [len(q) <= QUESTION_LENGTH and len(a) < ANSWER_LENGTH for q, a in made]
+    assert np.mean(fitting) > 0.99
+    for template in category.templates:
+        assert template.size > 500
+        check_choices_show(template)
+
+
+@pytest.mark.parametrize("category", CATEGORIES, ids=NAMES)
+def test_no_part_of_a_question_says_its_answer_in_another_form(category: Family) -> None:
+    """An expression that could be copied out of the question would be worth as much as the answer."""
+    for question, given in problems(category, 60):
+        if reading(given).kind != "expression":
+            continue
+        words = question.rstrip(".?").split(" ")
+        for start, end in itertools.combinations(range(len(words) + 1), 2):
+            assert not same_value(given, " ".join(words[start:end]).strip(",:()")), (question, given)
+
+
+def test_10000_questions_take_seconds_and_come_once(tmp_path: Path) -> None:
+    started = time.process_time()
+    out = build(build_math_gsm8k_dataset, tmp_path / "d")
+    assert time.process_time() - started < 20
+    about, texts = read(out)
+    assert (about.name, about.protocol, about.scorer) == ("math", "clean", "answer")
+    assert [len(texts[split]) for split in ("train", "test")] == [10_000, 1000]
+    assert len({question for split in texts.values() for question, _ in split}) == 11_000
+    assert {facts["test"] for facts in about.facts["categories"].values()} == {71, 72}
+    assert about.facts["most_common_answer_share"] < 0.1
+    scorer = scorer_of(about)
+    assert scorer is not None
+    inputs, labels = (np.load(out / "test" / f"all__{name}.npy") for name in ("inputs", "labels"))
+    assert all(found.all() for found in scorer(inputs, labels, labels).values())
+    shifted = scorer(inputs, labels, np.roll(labels, 1, axis=0))["solved"]  # another category's answers
+    assert shifted.mean() < 0.02
+
+
+def test_chosen_categories_only(tmp_path: Path) -> None:
+    flags = ("--categories", "geometry", "algebra", "--train-size", 5, "--test-size", 2)
+    about, texts = read(build(build_math_gsm8k_dataset, tmp_path / "d", *flags))
+    assert list(about.facts["categories"]) == ["geometry", "algebra"]
+    assert answer("geometry", texts["train"][0][0])
+    assert answer("algebra", texts["train"][1][0])
+
+
+def test_polynomials_and_roots_are_written_one_way() -> None:
+    assert polynomial((3, 0, -1)) == "3x^2 - 1"
+    assert polynomial((-1, 1, 0)) == "-x^2 + x"
+    assert polynomial((0, 0)) == total([]) == "0"
+    assert [square_root(n) for n in (1, 2, 9, 12, 52, 72)] == [
+        "1",
+        "sqrt(2)",
+        "3",
+        "2sqrt(3)",
+        "2sqrt(13)",
+        "6sqrt(2)",
+    ]
+
+
+def test_gsm8k_files_load_with_their_final_answers(tmp_path: Path) -> None:
+    train = write_lines(
+        tmp_path / "train.jsonl", gsm("A?", "1,450,000"), gsm("B £ ’\n?", "$12.50"), gsm("C?", "-3")
+    )
+    test = write_lines(tmp_path / "test.jsonl", gsm("D?", "1,5"))
+    out = build(build_math_gsm8k_dataset, tmp_path / "d", "--input", train, "--test-input", test)
+    about, texts = read(out)
+    assert (about.name, about.protocol, about.scorer) == ("gsm8k-files", "file", "answer")
+    assert texts["train"] == [("A?", "1450000"), ("B £ ’\n?", "12.50"), ("C?", "-3")]
+    assert texts["test"] == [("D?", "1,5")]
+    assert about.facts["sources"]["train"]["records"] == 3
+    assert about.facts["characters"].startswith("\n !")
+    assert str(tmp_path) not in (out / "manifest.json").read_text()
+
+
+def test_math_files_load_from_lists_lines_and_folders_of_objects(tmp_path: Path) -> None:
+    (tmp_path / "train" / "algebra").mkdir(parents=True)
+    for number in range(3):
+        (tmp_path / "train" / "algebra" / f"{number}.json").write_text(
+            json.dumps(math(f"{number}?", f"\\boxed{{{number}}}"))
+        )
+    listed = tmp_path / "test.json"
+    listed.write_text(json.dumps([math("a?", "\\boxed{\\frac{1}{2}}"), math("b?", "\\boxed 7")]))
+    out = build(
+        build_math_gsm8k_dataset, tmp_path / "d", "--input", tmp_path / "train", "--test-input", listed
+    )
+    about, texts = read(out)
+    assert about.name == "math-files"
+    assert about.facts["sources"]["train"]["files"] == 3
+    assert texts["train"] == [("0?", "0"), ("1?", "1"), ("2?", "2")]
+    assert texts["test"] == [("a?", "\\frac{1}{2}"), ("b?", "7")]
+
+
+@pytest.mark.parametrize(
+    ("solution", "boxed"),
+    [
+        (r"first \boxed{1}, then \boxed{\frac{3}{4}}.", r"\frac{3}{4}"),
+        (r"$\boxed{\left\{ x \mid x < 2 \right.}$", r"\left\{ x \mid x < 2 \right."),
+        (r"\boxed{\text{a } \} b}", r"\text{a } \} b"),
+        (r"\fbox{5}", "5"),
+        (r"so $x = \boxed 5$.", "5"),
+        (r"\boxed{ 3,\! 000 }", r"3,\! 000"),
+    ],
+)
+def test_the_last_box_is_the_answer_whatever_braces_it_holds(solution: str, boxed: str) -> None:
+    assert last_boxed(solution) == boxed
+
+
+def test_the_number_after_the_last_hashes_is_the_answer() -> None:
+    assert final_answer("gsm8k", "#### 3 is not it\n#### 1,234.50 ") == "1234.50"
+
+
+def test_long_and_repeated_questions_are_left_out_and_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train = write_lines(
+        tmp_path / "a.jsonl",
+        gsm("one?"),
+        gsm("one  ?"),
+        gsm(" one?"),
+        gsm("x" * 41),
+        gsm("two?", "1" * 9),
+        gsm("as\nked"),
+        gsm("asked"),
+    )
+    test = write_lines(tmp_path / "b.jsonl", gsm("asked"), gsm("as  ked"), gsm("asked\n"), gsm("y" * 40))
+    limits = ("--max-question-length", 40, "--max-answer-length", 8)
+    out = build(build_math_gsm8k_dataset, tmp_path / "d", "--input", train, "--test-input", test, *limits)
+    about, texts = read(out)
+    assert [question for question, _ in texts["train"]] == ["one?", "one  ?"]
+    assert about.facts["left_out"] == {
+        "train": {"too_long": 2, "repeated": 1, "asked_in_test_too": 2},
+        "test": {"too_long": 0, "repeated": 1, "asked_in_test_too": 0},
+    }
+    assert "left out of train: 2 too long, 1 repeated, 2 asked in test too" in capsys.readouterr().out
+
+
+def test_one_file_is_split_by_the_seed(tmp_path: Path) -> None:
+    file = write_lines(tmp_path / "all.jsonl", *(gsm(f"question {n}?", str(n)) for n in range(30)))
+    flags = ("--input", file, "--test-size", 8)
+    _, first = read(build(build_math_gsm8k_dataset, tmp_path / "d", *flags))
+    _, other = read(build(build_math_gsm8k_dataset, tmp_path / "e", *flags, "--seed", 1))
+    assert len(first["test"]) == 8
+    assert sorted(first["train"] + first["test"]) == sorted((f"question {n}?", str(n)) for n in range(30))
+    assert set(first["test"]) != set(other["test"])
+    _, fewer = read(build(build_math_gsm8k_dataset, tmp_path / "f", *flags, "--train-size", 5))
+    assert set(fewer["train"]) < set(first["train"])
+    assert len(fewer["train"]) == 5
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b'{"question": "a", "answer": "#### 1"}\n{"question": ', "bad.jsonl, line 2: not JSON"),
+        (b'[1, 2]\n{"question": "a", "answer": "#### 1"}', "line 1: a list, not an object"),
+        (b'{"question": "a"}', "line 1: its keys are question"),
+        (b'\n\n{"question": "a", "answer": "1"}', "line 3: no '####' before a final answer"),
+        (b'{"question": "a", "answer": "1 ####  "}', "line 1: its final answer is empty"),
+        (b'{"question": " ", "answer": "#### 1"}', "line 1: its question is empty"),
+        (b'{"question": 7, "answer": "#### 1"}', "line 1: its question is not text"),
+        (b'{"problem": "a", "solution": "it is 5"}', r"line 1: no \\boxed"),
+        (b'{"problem": "a", "solution": "\\\\boxed{\\\\frac{1}{2}"}', "does not end"),
+        (b'{"problem": "a", "solution": "\\\\boxed{}"}', "its final answer is empty"),
+        (b'{"question": "caf\xe9", "answer": "#### 1"}', "byte 17 is not UTF-8"),
+        (b"\n", "no record in it"),
+        (
+            '{"question": "b", "answer": "#### 1"}\n{"question": "a\ufffd", "answer": "#### 1"}'.encode(),
+            "bad.jsonl, line 2: the character U\\+FFFD",
+        ),
+        ('{"question": "a", "answer": "#### \ufffd"}'.encode(), "bad.jsonl, line 1: the character U\\+FFFD"),
+    ],
+)
+def test_broken_files_are_refused_with_the_place(content: bytes, message: str, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.jsonl"
+    bad.write_bytes(content)
+    good = write_lines(tmp_path / "good.jsonl", gsm("b?"))
+    with pytest.raises(UserError, match=message):
+        build(build_math_gsm8k_dataset, tmp_path / "d", "--input", bad, "--test-input", good)
+    assert not (tmp_path / "d").exists()
+
+
+def test_too_many_characters_are_refused_with_the_place_and_the_rarest(tmp_path: Path) -> None:
+    left = 253 - len(PRINTABLE)
+    letters = "".join(map(chr, range(0x4E00, 0x4E00 + left)))
+    most = [gsm(f"{number} {letters}") for number in range(3)]
+    train = write_lines(tmp_path / "train.jsonl", *most, gsm("ā ă?"), gsm("ā, again"))
+    test = write_lines(tmp_path / "test.jsonl", gsm("b?"))
+    flags = ("--input", train, "--test-input", test)
+    with pytest.raises(UserError) as refused:
+        build(build_math_gsm8k_dataset, tmp_path / "d", *flags)
+    assert refused.value.given.startswith(f"{train}, line 4: the first record with more than 253")
+    assert "all have 255, the rarest (in how many records): 'ă' (1), 'ā' (2), '一' (3)" in refused.value.given
+    write_lines(train, *most, gsm("ā" * 600))  # too long, and so left out with its character
+    build(build_math_gsm8k_dataset, tmp_path / "d", *flags)
+
+
+def test_a_json_list_names_its_records(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.json"
+    bad.write_text(json.dumps([math("a?"), math("b?", "nothing")]))
+    with pytest.raises(UserError, match="record 1: no"):
+        build(build_math_gsm8k_dataset, tmp_path / "d", "--input", bad, "--test-size", 1)
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--input", "FILE"], "--input without a test split"),
+        (["--test-input", "FILE"], "--test-input without --input"),
+        (["--input", "FILE", "--test-size", "1", "--categories", "algebra"], "--categories together with"),
+        (["--input", "FILE", "--test-size", "4"], "the files hold 3 usable questions"),
+        (["--input", "FILE", "--test-size", "3"], "no question is left for the train split"),
+        (["--input", "FILE", "--test-input", "FILE"], "no question is left for the train split"),
+        (["--input", "FILE", "--test-size", "1", "--train-size", "9"], "--train-size 9"),
+        (["--input", "nowhere.jsonl", "--test-size", "1"], "nowhere.jsonl: no such file"),
+        (["--input", "EMPTY", "--test-size", "1"], "a folder without .json"),
+        (["--categories", "algebr"], "--categories algebr"),
+        (["--categories", "percentages", "--train-size", "400000"], "at most 292,990"),
+    ],
+)
+def test_what_cannot_be_built_is_refused(flags: list[str], message: str, tmp_path: Path) -> None:
+    file = write_lines(tmp_path / "three.jsonl", gsm("a?"), gsm("b?"), gsm("c?"))
+    (tmp_path / "empty").mkdir()
+    given = [{"FILE": str(file), "EMPTY": str(tmp_path / "empty")}.get(flag, flag) for flag in flags]
+    with pytest.raises(UserError, match=message):
+        build(build_math_gsm8k_dataset, tmp_path / "d", *given)
+    assert not (tmp_path / "d").exists()
+
+
+def test_same_flags_give_the_same_bytes(tmp_path: Path) -> None:
+    check_same_bytes_twice(build_math_gsm8k_dataset, tmp_path, "--train-size", 40, "--test-size", 14)
+
+
+def test_help_shows_how(capsys: pytest.CaptureFixture[str]) -> None:
+    check_help(build_math_gsm8k_dataset, capsys)
+
+
+def test_a_small_model_learns_from_files_and_is_scored(tmp_path: Path) -> None:
+    records = [gsm(f"{a} and {b}?", str(a + b)) for a in range(10) for b in range(10)]
+    file = write_lines(tmp_path / "sums.jsonl", *records)
+    out = build(build_math_gsm8k_dataset, tmp_path / "d", "--input", file, "--test-size", 20)
+    assert TextTokens.from_facts(read(out)[0].facts).characters == PRINTABLE
+    check_learns_and_is_scored(out, "answer", steps=15)

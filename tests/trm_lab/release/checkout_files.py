@@ -1,0 +1,20 @@
+"""The files of the checkout that belong into the wheel, by their names in it."""
+
+import subprocess
+
+from tests.runs import REPOSITORY
+
+LIBRARIES, ROOMS = ("trm/", "dis_trm/", "trm_lab/"), ("data/", "analysis/", "configs/")
+RECORDED = "analysis/recorded/"  # runs that documents show and no code opens
+BESIDE = ("setup.py", "dataset.py")  # what builds it, and what a checkout alone says of published names
+SUFFIXES = (".py", ".yaml", ".html", ".css", ".js")
+
+
+def packed_files() -> set[str]:
+    """What git knows or would take in."""
+    words = ["git", "ls-files", "-co", "--exclude-standard"]
+    listed = subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout.split()
+    ours = [name for name in listed if name.endswith(SUFFIXES) and not name.startswith((RECORDED, *BESIDE))]
+    libraries = {name for name in ours if name.startswith(LIBRARIES)}
+    rest = {name for name in ours if name.startswith(ROOMS) or "/" not in name}
+    return libraries | {f"trm/checkout/{name}" for name in rest}

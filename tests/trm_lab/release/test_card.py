@@ -1,0 +1,281 @@
+"""The model card: every number with where it is from, nothing guessed, nothing of the machine, nothing hostile."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from huggingface_hub import ModelCard
+
+from tests.exportable import STEP, SUPERVISIONS, random_dis, write_evaluation, write_run
+from trm.errors import UserError
+from trm_lab.files.checksums import sealed
+from trm_lab.release.card import MISSING, model_card, without_paths
+from trm_lab.release.card_metrics import metrics
+from trm_lab.release.exporting import ExportRequest, export
+from trm_lab.release.recorded import recorded
+from trm_lab.release.recorded_scores import RecordedScores
+from trm_lab.runs.opened_checkpoint import OpenedCheckpoint, open_checkpoint
+
+LIMITS = {
+    "tasks": ["a"],
+    "first_tasks": 2,
+    "augmentations": 5,
+    "supervision_steps": 64,
+    "identifiers": "blank",
+    "confidence": "all-cells",
+}
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    return write_run(tmp_path / "runs" / "small", random_dis())
+
+
+def opened(target: Path, kind: str = "auto") -> OpenedCheckpoint:
+    return open_checkpoint(target, SUPERVISIONS, weight_kind=kind)
+
+
+def card(target: Path, evaluation: Path | None = None) -> str:
+    checkpoint = opened(target)
+    return model_card(checkpoint, recorded(checkpoint, evaluation), "me/small", "mit")
+
+
+def test_the_card_says_what_it_is_how_to_load_it_and_where_it_comes_from(run: Path) -> None:
+    text = card(run)
+    for said in (
+        "# small\n",
+        "Deep Improvement Supervision (DIS)",
+        f"checkpoint: step {STEP}, weights as trained, not averaged",
+        "an embedding of 9 puzzles × 16",
+        "supervision steps · cycles · (latent updates + 1) = 3 · 2 · (3 + 1) = 24",
+        "tokens of an example: 16, of a vocabulary of 12",
+        "python evaluate.py hf://me/small --data-path <folder of arc-small>",
+        "trained on `arc-small`, fingerprint (SHA-256) `" + "f1" * 32 + "`",
+        "`arc-small` is built by `python -m data.build_arc_dataset --output-dir arc-small`",
+        "command: `pretrain.py ++data_paths=[arc-small] ++checkpoint_path=small`",
+        "launches: 2",
+        "commit of the code: `c0ffee` with changes that are not in it",
+        "versions: Python `3.11.7`, `torch 2.13.0`",
+        "Licence of these weights: mit.",
+        "arXiv:2511.16886",
+    ):
+        assert said in text
+
+
+def test_scores_come_with_their_intervals_or_why_there_is_none(run: Path) -> None:
+    text = card(run)
+    for row in (
+        "| pass@1, mean over tasks | 25.0 % | not estimable: 2 tasks |",
+        "| ARC Prize score: outputs right in two attempts | 50.0 % | [15.0, 85.0] %, Wilson; 2 of 4 |",
+        "| augmented inputs wholly right | 25.0 % | none: augmentations of a task are not independent |",
+        "| cells right | 50.0 % | none: cells of an example are not independent |",
+        "| arc: valid | 75.0 % | [40.9, 92.9] %, Wilson; 6 of 8 |",
+    ):
+        assert row in text
+    assert (
+        "Test data: `arc`, version `2`, protocol `published`, fingerprint (SHA-256) `not recorded`.\n" in text
+    )
+    assert "Examples: `8`; network calls per answer: `18`." in text
+    assert f"One checkpoint (step {STEP}) of one run (seed `3`)" in text
+
+
+def test_without_votes_examples_are_independent_and_tasks_that_score_alike_show_no_spread() -> None:
+    plain = {"examples": 8, "per_step": {"exact_accuracy": [0.25]}}
+    (only,) = metrics(RecordedScores(plain))
+    assert (only.name, only.interval) == ("examples wholly right", "[7.1, 59.1] %, Wilson; 2 of 8")
+    alike = RecordedScores({"scores": {"ARC/pass@1": 0.0}}, [("a", None), ("b", None)])
+    assert metrics(alike)[0].interval == "not estimable: all 2 tasks score alike"
+    assert metrics(RecordedScores({"scores": {"ARC/pass@1": 0.0}}))[0].interval == MISSING
+
+
+def test_the_hub_reads_the_front_matter(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text(card(run))
+    data = ModelCard.load(tmp_path / "README.md").data
+    assert data.license == "mit"
+    assert data.library_name == "dis-trm"
+    assert data.datasets == ["arc-small"]
+    assert "dis" in (data.tags or [])
+    assert data.eval_results is not None
+    found = {one.metric_type: one.metric_value for one in data.eval_results}
+    assert found["pass@2"] == 0.75
+    assert found["prize_score"] == 0.5
+    assert all(one.dataset_name == "arc version 2" for one in data.eval_results)
+
+
+OWN = {"name": "arc", "version": 2, "protocol": "published", "fingerprint": "f1" * 32, "split": "test"}
+OTHER = {"name": "mazes", "version": 1, "protocol": "hard", "fingerprint": "e2" * 32, "split": "test"}
+
+
+def test_every_score_is_shown_under_its_own_dataset(run: Path, tmp_path: Path) -> None:
+    own = {**OWN, "path": "/elsewhere/moved"}
+    other = {**OTHER, "path": "/elsewhere/arc-small"}  # a folder of the same name tells nothing
+    folders = [
+        write_evaluation(tmp_path / data["name"], datasets=[data], evaluated={"data_paths": [data["path"]]})
+        for data in (own, other)
+    ]
+    texts = [card(run, folder) for folder in folders]
+    assert (
+        f"Test data: `arc`, in the folder `moved`, version `2`, protocol `published`, split `test`, "
+        f"fingerprint (SHA-256) `{'f1' * 32}`.\n"
+    ) in texts[0]
+    assert "Test data: `mazes`, in the folder `arc-small`, version `1`, protocol `hard`" in texts[1]
+    assert f"fingerprint (SHA-256) `{'e2' * 32}`.\nThese are not the data of the run" in texts[1]
+    assert "not the data of the run" not in texts[0]
+    for text, data in zip(texts, (own, other), strict=True):
+        (result,) = yaml.safe_load(text.split("---")[1])["model-index"][0]["results"]
+        assert result["dataset"] == {
+            "type": data["name"],
+            "name": f"{data['name']} version {data['version']}",
+            "split": "test",
+            "revision": data["fingerprint"],
+        }
+        assert yaml.safe_load(text.split("---")[1])["datasets"] == ["arc-small"]  # that it was trained on
+
+
+def test_of_a_run_s_evaluations_one_of_its_own_data_goes_first(run: Path) -> None:
+    write_evaluation(run / "scored/newer", datasets=[{**OTHER, "path": "x"}], evaluated={"data_paths": ["x"]})
+    assert "Test data: `arc`" in card(run)
+    (run / f"evaluations/step_{STEP}/scores.json").unlink()
+    assert "Test data: `mazes`" in card(run)
+
+
+def test_what_is_not_recorded_is_called_so(run: Path, tmp_path: Path) -> None:
+    export(ExportRequest(str(run), "published", tmp_path / "out"), SUPERVISIONS)
+    config = tmp_path / "out/all_config.yaml"
+    config.write_text(config.read_text().replace("seq_len: 16", ""))
+    checkpoint = opened(tmp_path / f"out/step_{STEP}")
+    text = model_card(checkpoint, recorded(checkpoint), "theirs", None)
+    for said in (
+        "kind of weights (EMA or raw) not recorded",
+        "tokens of an example: not recorded",
+        "Not recorded: no evaluation of this checkpoint was at hand.",
+        "fingerprint (SHA-256) `not recorded`",
+        "command, commit, versions and device: not recorded",
+        "Licence of these weights: not recorded.",
+    ):
+        assert said in text
+    front = yaml.safe_load(text.split("---")[1])
+    assert "license" not in front
+    assert "model-index" not in front
+
+
+def test_the_newest_evaluation_of_these_very_weights_is_taken(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", random_dis(), ema=True)
+    write_evaluation(run / "scored/of_another_step", step=STEP + 1, seed=10)
+    write_evaluation(run / "scored/raw", evaluated={"weights": "raw"}, seed=11)
+    for number, (key, value) in enumerate(LIMITS.items()):
+        write_evaluation(run / f"scored/{key}", evaluated={"weights": "ema", key: value}, seed=20 + number)
+    write_evaluation(run / "scored/damaged", seed=12)
+    (run / "scored/damaged/scores.json").write_text("{}")
+
+    def seed(kind: str) -> Any:
+        scores = recorded(opened(run, kind)).scores
+        return None if scores is None else scores.content["seed"]
+
+    assert [seed(kind) for kind in ("auto", "ema", "raw")] == [3, 3, 11]
+    (run / f"evaluations/step_{STEP}/scores.json").unlink()
+    assert [seed(kind) for kind in ("auto", "ema", "raw")] == [None, None, 11]
+
+
+def test_an_evaluation_of_a_part_is_shown_where_it_is_named_and_called_what_it_is(
+    run: Path, tmp_path: Path
+) -> None:
+    evaluated = {"weights": "auto", "identifiers": "correct", "data_paths": ["/home/me/arc-2"], **LIMITS}
+    text = card(run, write_evaluation(tmp_path / "part", evaluated=evaluated))
+    assert "Test data: `arc`, in the folder `arc-2`, version `2`, protocol `published`" in text
+    assert "Asked otherwise than usual: supervision steps `64`." in text
+    assert "Asked otherwise than usual: tasks `['a']`." in text
+
+
+def test_an_evaluation_of_something_else_is_refused(run: Path, tmp_path: Path) -> None:
+    later = write_evaluation(tmp_path / "later", step=STEP + 1)
+    averaged = write_evaluation(tmp_path / "averaged", evaluated={"weights": "ema"})
+    damaged = write_evaluation(tmp_path / "damaged")
+    (damaged / "scores.json").write_text("[]")
+    for folder, problem in (
+        (later, "is of step 13 instead of 12"),
+        (averaged, "is of ema weights instead of raw"),
+        (damaged, r"scores\.json differs from its checksum"),
+        (tmp_path, "no scores in it|No such file"),
+    ):
+        with pytest.raises(UserError, match=problem):
+            recorded(opened(run), folder)
+
+
+def test_damaged_provenance_is_left_out_and_said(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = run / "provenance.json"
+    file.write_text(file.read_text().replace("c0ffee", "decade"))
+    assert "command, commit, versions and device: not recorded" in card(run)
+    assert "provenance.json is damaged" in capsys.readouterr().err
+
+
+def test_an_export_keeps_the_number_of_tokens_that_its_run_told(run: Path, tmp_path: Path) -> None:
+    export(ExportRequest(str(run), "hub", tmp_path / "out"), SUPERVISIONS)
+    assert [recorded(opened(target)).seq_len for target in (run, tmp_path / "out")] == [16, 16]
+
+
+@pytest.mark.parametrize(
+    ("text", "without"),
+    [
+        ("/home/me/data/arc", "arc"),
+        ("~/data/arc/", "arc"),
+        ("++data_paths=[/home/me/a,/home/me/b]", "++data_paths=[a,b]"),
+        ("--output-dir /home/me/a -v", "--output-dir a -v"),
+        ("data/arc1", "data/arc1"),
+        ("hf://owner/name/step_1", "hf://owner/name/step_1"),
+        ("https://example.org/a/b", "https://example.org/a/b"),
+        ("'/home/me/a'", "'a'"),
+        ("a/b/c and/or", "a/b/c and/or"),
+    ],
+)
+def test_of_a_path_only_its_last_part_is_left(text: str, without: str) -> None:
+    assert without_paths(text) == without
+
+
+HOSTILE = "\x1b]0;owned\x07`\n# heading | cell\n---\n<script>"
+
+
+@pytest.mark.parametrize(
+    "key", ["time", "command", "git", "python", "packages", "device", "ranks", "datasets"]
+)
+@pytest.mark.parametrize("value", [HOSTILE, [HOSTILE], {HOSTILE: HOSTILE}, None, 7])
+def test_a_stranger_s_provenance_stays_in_its_line(run: Path, key: str, value: Any) -> None:
+    file = run / "provenance.json"
+    launch = json.loads(file.read_text())["launches"][0]
+    file.write_text(json.dumps(sealed({"launches": [{**launch, key: value}]})))
+    check_harmless(card(run))
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["examples", "per_step", "tasks", "scores", "counts", "votes_ranked_by", "seed", "baselines", "copy"],
+)
+@pytest.mark.parametrize("value", [HOSTILE, [HOSTILE], {HOSTILE: HOSTILE}, None, -7, float("inf")])
+def test_a_stranger_s_scores_stay_in_their_lines(run: Path, tmp_path: Path, key: str, value: Any) -> None:
+    if value == float("inf"):
+        with pytest.raises(UserError, match="no JSON number"):
+            recorded(opened(run), write_evaluation(tmp_path / "evaluation", **{key: value}))
+        return
+    check_harmless(card(run, write_evaluation(tmp_path / "evaluation", **{key: value})))
+
+
+def test_a_stranger_s_task_names_stay_in_their_cells(run: Path, tmp_path: Path) -> None:
+    task = {
+        "dataset": HOSTILE,
+        "version": HOSTILE,
+        "protocol": HOSTILE,
+        "examples": 8,
+        "verdicts": {HOSTILE: 2},
+    }
+    check_harmless(card(run, write_evaluation(tmp_path / "evaluation", tasks=[task])))
+
+
+def check_harmless(text: str) -> None:
+    lines = text.splitlines()
+    assert all(line.isprintable() for line in lines)
+    assert lines.count("---") == 2
+    assert [line for line in lines if line.startswith("# ")] == ["# small"]
+    rows = [line for line in lines if line.startswith("|")]
+    assert {line.count("|") for line in rows} <= {5}

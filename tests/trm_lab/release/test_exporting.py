@@ -1,0 +1,315 @@
+"""Exports: what is written is read back the same, whole or not at all, and only where it may go."""
+
+import resource
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from tests.exportable import STEP, SUPERVISIONS, random_dis, write_run
+from tests.models import act, network
+from trm.act import ACTConfig, ACTSupervision
+from trm.errors import UserError
+from trm.model import PuzzleShape, TinyRecursiveModel
+from trm_lab.commands.command_line import run_command
+from trm_lab.release.exporting import FORMS, ExportRequest, export
+from trm_lab.runs.opened_checkpoint import OpenedCheckpoint, open_checkpoint
+from trm_lab.runs.weights import PUZZLE_ROWS
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    return write_run(tmp_path / "runs" / "small", random_dis())
+
+
+def exported(target: Path, form: str, output: Path, **more: Any) -> OpenedCheckpoint:
+    export(ExportRequest(str(target), form, output, **more), SUPERVISIONS)
+    return open_checkpoint(output if form != "published" else output / f"step_{STEP}", SUPERVISIONS)
+
+
+def same(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> bool:
+    return ours.keys() == theirs.keys() and all(torch.equal(ours[k], v) for k, v in theirs.items())
+
+
+@pytest.mark.parametrize("form", ["hub", "published"])
+@pytest.mark.parametrize("name", ["act", "dis"])
+def test_an_export_is_read_back_as_what_it_was_made_from(form: str, name: str, tmp_path: Path) -> None:
+    supervision = random_dis() if name == "dis" else act()
+    run = write_run(tmp_path / "run", supervision, name)
+    again = exported(run, form, tmp_path / "out", weight_kind="auto")
+    assert same(dict(again.weights), supervision.model.state_dict())
+    assert again.arch == open_checkpoint(run, SUPERVISIONS).arch
+    assert (again.step, again.seed, again.batch_size) == (STEP, 3, 4)
+    assert again.arch.supervision == name
+
+
+def test_an_export_can_be_exported_again(run: Path, tmp_path: Path) -> None:
+    first = exported(run, "hub", tmp_path / "first")
+    second = exported(tmp_path / "first", "published", tmp_path / "second")
+    third = exported(tmp_path / f"second/step_{STEP}", "hub", tmp_path / "third")
+    assert same(dict(second.weights), dict(first.weights))
+    assert same(dict(third.weights), dict(first.weights))
+    assert third.arch == first.arch
+
+
+def test_the_kind_of_weights_is_chosen_and_told(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", random_dis(), ema=True)
+    for kind, told, more in (("auto", "ema", 1.0), ("ema", "ema", 1.0), ("raw", "raw", 0.0)):
+        again = exported(run, "hub", tmp_path / kind, weight_kind=kind)
+        expected = random_dis().model.state_dict()
+        assert torch.equal(again.weights["q_head.weight"], expected["q_head.weight"] + more)
+        assert torch.equal(again.weights[PUZZLE_ROWS], expected[PUZZLE_ROWS])
+        assert again.config["weights"] == told
+        with safe_open(tmp_path / kind / "model.safetensors", "pt") as file:
+            about = {"format": "pt", "step": str(STEP), "weights": told, "supervision": "dis"}
+            assert file.metadata() == about
+
+
+def test_no_path_of_the_machine_is_in_what_goes_to_the_hub(run: Path, tmp_path: Path) -> None:
+    exported(run, "hub", tmp_path / "out")
+    for name in ("README.md", "config.yaml"):
+        text = (tmp_path / "out" / name).read_text()
+        assert str(tmp_path.parent) not in text
+        assert "arc-small" in text
+    config = OmegaConf.to_container(OmegaConf.load(tmp_path / "out/config.yaml"))
+    assert isinstance(config, dict)
+    assert config["data_paths"] == ["arc-small"]
+    assert config["checkpoint_path"] == "small"
+    assert config["data_build"] == {"arc-small": "python -m data.build_arc_dataset --output-dir arc-small"}
+    assert (config["step"], config["weights"], config["seq_len"]) == (STEP, "raw", 16)
+
+
+def test_an_export_that_fails_leaves_nothing(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("trm_lab.release.safetensors_export.model_card", full)
+    with pytest.raises(OSError, match="No space"):
+        exported(run, "hub", tmp_path / "exports" / "out")
+    assert list((tmp_path / "exports").iterdir()) == []
+
+
+@pytest.mark.parametrize("form", sorted(FORMS))
+def test_what_is_there_is_replaced_only_if_it_is_such_an_export(
+    run: Path, tmp_path: Path, form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "trm_lab.release.kaggle.build_wheel", lambda to: (to / "dis_trm-1-py3-none-any.whl").write_text("")
+    )
+    out = tmp_path / "out"
+    out.mkdir()
+    export(ExportRequest(str(run), form, out), SUPERVISIONS)
+    with pytest.raises(UserError, match="already holds an export"):
+        export(ExportRequest(str(run), form, out), SUPERVISIONS)
+    before = {file.name for file in out.iterdir()}
+    export(ExportRequest(str(run), form, out, overwrite=True), SUPERVISIONS)
+    assert {file.name for file in out.iterdir()} == before
+    for mine in ("thesis.tex", "mpmath-1-py3-none-any.whl", "step_7"):
+        (out / mine).write_text("years of work")
+        with pytest.raises(UserError, match=r"holds other things than an export for "):
+            export(ExportRequest(str(run), form, out, overwrite=True), SUPERVISIONS)
+        (out / mine).unlink()
+    with pytest.raises(UserError, match="such as checkpoints"):
+        export(ExportRequest(str(run), form, run, overwrite=True), SUPERVISIONS)
+    (tmp_path / "README.md").write_text("a file")
+    with pytest.raises(UserError, match=r"README\.md is a file"):
+        export(ExportRequest(str(run), form, tmp_path / "README.md", overwrite=True), SUPERVISIONS)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["README.md", "out", "runs"]
+
+
+@pytest.mark.parametrize("form", sorted(FORMS))
+def test_an_export_is_the_same_bytes_each_time(
+    tmp_path: Path, form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the wheel in the package: see test_wheel.py."""
+    monkeypatch.setattr(
+        "trm_lab.release.kaggle.build_wheel", lambda to: (to / "x-1-py3-none-any.whl").write_text("")
+    )
+    run = write_run(tmp_path / "run", random_dis(), row_names=[f"puzzle {number}" for number in range(9)])
+    contents = []
+    for number in range(8):  # metadata of four keys in any order would be in one order 1 time in 24 ** 7
+        out = tmp_path / str(number) / "out"
+        export(ExportRequest(str(run), form, out), SUPERVISIONS)
+        contents.append({file.name: file.read_bytes() for file in out.iterdir()})
+    assert all(content == contents[0] for content in contents)
+
+
+@contextmanager
+def full_after(size: int) -> Iterator[None]:
+    """`with full_after(size):` a file takes no more bytes than that, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    listening = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, listening)
+
+
+@pytest.mark.parametrize("form", sorted(FORMS))
+@pytest.mark.parametrize("size", [0, 100, 3_000, 20_000])
+def test_a_full_disk_is_told_in_three_parts_with_the_path_and_nothing_is_left(
+    run: Path, tmp_path: Path, form: str, size: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    request = ExportRequest(str(run), form, tmp_path / "exports" / "out")
+    with full_after(size), pytest.raises(SystemExit) as caught:
+        run_command(lambda: export(request, SUPERVISIONS))
+    assert caught.value.code == 74
+    said = capsys.readouterr().err.splitlines()
+    assert [line.split(":")[0].strip() for line in said] == ["error", "allowed", "to do"]
+    assert f"{tmp_path / 'exports' / 'out'}" in said[0]
+    assert "File too large" in said[0]
+    assert not list((tmp_path / "exports").iterdir())
+
+
+@pytest.mark.parametrize("form", sorted(FORMS))
+def test_no_export_replaces_checkpoints_a_run_or_an_export_of_another_form(
+    run: Path, tmp_path: Path, form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "trm_lab.release.kaggle.build_wheel", lambda to: (to / "x-1-py3-none-any.whl").write_text("")
+    )
+    others = [other for other in FORMS if other != form]
+    for other in others:
+        export(ExportRequest(str(run), other, tmp_path / other), SUPERVISIONS)
+    published = tmp_path / "theirs"  # a checkpoint of somebody else's with its configuration
+    published.mkdir()
+    (published / "step_1").write_bytes(b"weights")
+    (published / "all_config.yaml").write_text("arch: {}\n")
+    places = [run, run / "checkpoints", run / f"checkpoints/step_{STEP}", published]
+    places += [tmp_path / other for other in others]
+    before = {file: file.read_bytes() for file in sorted(tmp_path.rglob("*")) if file.is_file()}
+    for place in places:
+        with pytest.raises(UserError, match="holds other things than"):
+            export(ExportRequest(str(run), form, place, overwrite=True), SUPERVISIONS)
+    assert {file: file.read_bytes() for file in sorted(tmp_path.rglob("*")) if file.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"form": "published", "push_to": "me/model"}, "--push with --to published"),
+        ({"form": "published", "evaluation": Path("x")}, "--evaluation with --to published"),
+        ({"private": True}, "--private without --push"),
+        ({"licence": ""}, "--license ''"),
+        ({"licence": "a\nb: c"}, "--license"),
+        ({"form": "published", "licence": ""}, "--license with --to published"),
+        ({"push_to": "model"}, "--push model"),
+        ({"evaluation": Path("nowhere")}, "evaluation nowhere: there is no such folder"),
+        ({"target": "nowhere"}, "no checkpoint at nowhere"),
+    ],
+)
+def test_what_does_not_go_together_is_refused_and_nothing_is_written(
+    run: Path, tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
+    request = {"target": str(run), "form": "hub", "output": tmp_path / "out", **changes}
+    with pytest.raises(UserError, match=message):
+        export(ExportRequest(**request), SUPERVISIONS)
+    assert not (tmp_path / "out").exists()
+
+
+def cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-7])
+
+
+def pointer(file: Path) -> None:
+    file.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+
+
+def without(file: Path, old: str) -> None:
+    lines = file.read_text().splitlines(keepends=True)
+    file.write_text("".join(line for line in lines if not line.lstrip().startswith(old)))
+
+
+def changed(file: Path, old: str, new: str) -> None:
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    ("form", "damage", "message"),
+    [
+        ("hub", lambda out: cut(out / "model.safetensors"), r"model\.safetensors: "),
+        ("hub", lambda out: pointer(out / "model.safetensors"), "git-lfs pointer"),
+        (
+            "hub",
+            lambda out: without(out / "config.yaml", "global_batch_size"),
+            r"config\.yaml lacks global_batch_size",
+        ),
+        (
+            "hub",
+            lambda out: changed(out / "config.yaml", "halt_max_steps", "halt_max_stepz"),
+            "halt_max_stepz",
+        ),
+        (
+            "hub",
+            lambda out: changed(out / "config.yaml", "hidden_size: 16", "hidden_size: 32"),
+            "hidden_size",
+        ),
+        ("hub", lambda out: (out / "config.yaml").unlink(), "without config.yaml"),
+        ("published", lambda out: cut(out / "step_12"), "step_12: "),
+        ("published", lambda out: pointer(out / "step_12"), "git-lfs pointer"),
+        ("published", lambda out: without(out / "all_config.yaml", "global_batch_size"), "global_batch_size"),
+        ("published", lambda out: (out / "all_config.yaml").unlink(), "no configuration beside"),
+    ],
+)
+def test_a_damaged_export_is_refused_by_the_name_of_what_is_wrong(
+    run: Path, tmp_path: Path, form: str, damage: Callable[[Path], object], message: str
+) -> None:
+    out = tmp_path / "out"
+    exported(run, form, out)
+    damage(out)
+    with pytest.raises(UserError, match=message):
+        open_checkpoint(out if form == "hub" else out / f"step_{STEP}", SUPERVISIONS)
+
+
+def test_weights_that_do_not_fit_their_architecture_are_refused_tensor_by_tensor(
+    run: Path, tmp_path: Path
+) -> None:
+    exported(run, "hub", tmp_path / "out")
+    file = tmp_path / "out/model.safetensors"
+    tensors = load_file(file)
+    tensors["lm_head.bias"] = tensors.pop("lm_head.weight")
+    tensors["q_head.bias"] = torch.zeros(3)
+    save_file(tensors, file)
+    for form in ("published", "hub"):
+        with pytest.raises(UserError) as caught:
+            export(ExportRequest(str(tmp_path / "out"), form, tmp_path / "again"), SUPERVISIONS)
+        for named in (
+            "lm_head.weight: missing",
+            "lm_head.bias: not in this architecture",
+            "q_head.bias: (3,) instead of (2,)",
+        ):
+            assert named in caught.value.given
+    assert not (tmp_path / "again").exists()
+
+
+def test_only_arc_models_become_a_package_for_arc(tmp_path: Path) -> None:
+    model = TinyRecursiveModel(network(), PuzzleShape(seq_len=15, vocab_size=12, num_puzzle_identifiers=3))
+    run = write_run(tmp_path / "run", ACTSupervision(model, ACTConfig(halt_max_steps=2)), "act")
+    with pytest.raises(UserError, match="a checkpoint that was trained on ARC"):
+        export(ExportRequest(str(run), "kaggle", tmp_path / "out"), SUPERVISIONS)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_published_form_is_what_the_published_code_reads(run: Path, tmp_path: Path) -> None:
+    exported(run, "published", tmp_path / "out")
+    content = torch.load(tmp_path / f"out/step_{STEP}", weights_only=True)
+    assert all(name.startswith("model.inner.") for name in content)
+    config = OmegaConf.load(tmp_path / "out/all_config.yaml")
+    assert config.arch.name == "recursive_reasoning.trm@TinyRecursiveReasoningModel_ACTV1"
+    assert config.arch.loss == {"name": "losses@ACTLossHead", "loss_type": "stablemax_cross_entropy"}
+    assert config.evaluators == [{"name": "arc@ARC"}]
+    assert "loss_type" not in config.arch

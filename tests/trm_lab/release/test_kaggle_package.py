@@ -1,0 +1,190 @@
+"""The offline package, end to end: in an environment with the dependencies, without a network, from elsewhere."""
+
+import ast
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+import venv
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import packages_distributions
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.exportable import SUPERVISIONS, random_dis, write_run
+from tests.trm_lab.inference.test_solving import CHALLENGES, check_form
+from trm.errors import UserError
+from trm_lab.commands.project_root import PROJECT_ROOT
+from trm_lab.inference.solve_command import read_challenges
+from trm_lab.release.exporting import ExportRequest, export
+from trm_lab.release.kaggle import CELL, NEEDED, SCRIPT, notebook
+
+NO_NETWORK = """
+import socket
+
+def refused(self, address):
+    if self.family in (socket.AF_INET, socket.AF_INET6):
+        raise OSError(f"this test has no network: {address}")
+    return connect(self, address)
+
+connect = socket.socket.connect
+socket.socket.connect = socket.socket.connect_ex = refused
+"""
+OUR_MODULES = """
+import sys
+import dis_trm.supervision, trm.act, trm_lab.inference.solve_command
+print("\\n".join(m.__file__ for n, m in sys.modules.items() if n.split(".")[0] in ("trm", "dis_trm") and m.__file__))
+"""
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """A place without the repository: a package, a virtual environment, and a folder to stand in."""
+
+    package: Path
+    python: Path
+    folder: Path
+
+    def call(self, *words: str, code: int = 0, **more: str) -> str:
+        """What the environment's Python prints; it sees neither the repository nor a network."""
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "PIP_", "VIRTUAL_ENV"))}
+        done = subprocess.run(
+            [str(self.python), *words],
+            cwd=self.folder,
+            env={**kept, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", **more},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Elsewhere]:
+    root = tmp_path_factory.mktemp("elsewhere")
+    run = write_run(root / "run", random_dis())
+    export(ExportRequest(str(run), "kaggle", root / "package"), SUPERVISIONS)
+    venv.create(root / "venv", with_pip=False, symlinks=True)
+    site = Path(sysconfig.get_path("purelib", vars={"base": str(root / "venv")}))
+    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    (site / "sitecustomize.py").write_text(NO_NETWORK)
+    (root / "standing").mkdir()
+    place = Elsewhere(root / "package", root / "venv/bin/python", root / "standing")
+    assert "No module named 'trm'" in place.call("-c", "import trm", code=1)
+    refused = "import socket; socket.create_connection(('127.0.0.1', 9))"
+    assert "this test has no network" in place.call("-c", refused, code=1)
+    return place
+
+
+def challenges(folder: Path, tasks: Mapping[str, Any] = CHALLENGES) -> Path:
+    file = folder / "arc-agi_test_challenges.json"
+    file.write_text(json.dumps(tasks))
+    return file
+
+
+@pytest.mark.long
+def test_the_script_answers_a_competition_without_a_network(elsewhere: Elsewhere) -> None:
+    challenges(elsewhere.folder)
+    words = (
+        "--input",
+        ".",
+        "--output",
+        "out.json",
+        "--augmentations",
+        "3",
+        "--minutes",
+        "5",
+        "--device",
+        "cpu",
+    )
+    said = elsewhere.call(str(elsewhere.package / "solve.py"), *words)
+    assert "out.json: 3 tasks, of which 3 answered by 20 predictions and 0 adapted to" in said
+    check_form(json.loads((elsewhere.folder / "out.json").read_text()), CHALLENGES)
+
+
+@pytest.mark.long
+def test_the_notebook_writes_the_same_submission(elsewhere: Elsewhere) -> None:
+    """Its cells one after the other, with the two places of Kaggle as folders here."""
+    competition = elsewhere.folder / "arc-prize-2025"
+    competition.mkdir()
+    file = challenges(competition)
+    program = elsewhere.folder / "cells.py"
+    program.write_text(
+        "import json, sys\n"
+        "cells = json.load(open(sys.argv[1]))['cells']\n"
+        "names = {'__name__': '__main__'}\n"
+        "for cell in cells:\n"
+        "    if cell['cell_type'] == 'code':\n"
+        "        source = ''.join(cell['source']).replace('/kaggle/input', sys.argv[2])\n"
+        '        exec(source.replace("*SETTINGS]", repr(sys.argv[3:])[1:]), names)\n'
+    )
+    words = ("--input", str(file), "--augmentations", "3", "--device", "cpu")
+    elsewhere.call(str(elsewhere.package / "solve.py"), *words, "--output", "script.json")
+    elsewhere.call(
+        str(program), str(elsewhere.package / "solve.ipynb"), str(elsewhere.package.parent), *words
+    )
+    by_notebook = json.loads((elsewhere.folder / "submission.json").read_text())
+    assert by_notebook == json.loads((elsewhere.folder / "script.json").read_text())
+    check_form(by_notebook, CHALLENGES)
+
+
+@pytest.mark.long
+def test_errors_of_the_script_have_three_parts_and_no_traceback(elsewhere: Elsewhere) -> None:
+    said = elsewhere.call(str(elsewhere.package / "solve.py"), "--input", "nowhere.json", code=2)
+    assert "error: nowhere.json: No such file or directory" in said
+    assert "allowed: arc-agi_test_challenges.json of the competition" in said
+    assert "Traceback" not in said
+
+
+def test_the_dependency_note_lists_what_the_code_imports() -> None:
+    kept = {**os.environ, "PYTHONPATH": str(PROJECT_ROOT)}
+    loaded = subprocess.run(
+        [sys.executable, "-c", OUR_MODULES], env=kept, capture_output=True, text=True, check=True
+    )
+    tops = {top for file in loaded.stdout.split() for top in imported(Path(file))}
+    foreign = tops - sys.stdlib_module_names - {"trm", "dis_trm"}
+    projects = {packages_distributions()[top][0].lower() for top in foreign}
+    assert projects == {name.lower() for name in NEEDED}
+
+
+def imported(file: Path) -> Iterator[str]:
+    """Top-level names that a module imports as soon as it is itself imported."""
+    for node in ast.parse(file.read_text()).body:
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield str(node.module).split(".")[0]
+
+
+def test_the_notebook_is_the_script_cut_at_its_marks() -> None:
+    made = notebook(SCRIPT)
+    words, *cells = made["cells"]
+    assert words["cell_type"] == "markdown"
+    assert "".join(words["source"]).startswith("Answer the ARC tasks of a competition")
+    joined = ["".join(cell["source"]) for cell in cells]
+    assert joined == [part.strip() for part in SCRIPT.split(CELL)[1:]]
+    assert len({cell["id"] for cell in made["cells"]}) == len(made["cells"])
+    compile(SCRIPT, "solve.py", "exec")
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("{}", "no tasks in it"),
+        ("[]", "no tasks in it"),
+        ('{"a"', "not JSON"),
+        ("[" * 100_000, "nested too deeply|not JSON"),
+        (None, "No such file"),
+    ],
+)
+def test_an_input_without_tasks_is_refused(tmp_path: Path, content: str | None, problem: str) -> None:
+    if content is not None:
+        (tmp_path / "arc-agi_test_challenges.json").write_text(content)
+    with pytest.raises(UserError, match=problem):
+        read_challenges(tmp_path)

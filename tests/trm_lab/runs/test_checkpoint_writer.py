@@ -1,0 +1,241 @@
+"""Checkpoints are written beside the training: one at a time, whole or not at all, and a full disk loses just one."""
+
+import contextlib
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.runs import REPOSITORY, environment
+from tests.trm_lab.runs.states import content, names, run_on_small_disk, save
+from tests.trm_lab.training.kills import Killed, assert_resumable, kill_at
+from trm_lab.runs import checkpoints
+from trm_lab.runs.checkpoint_writer import CheckpointWriter
+from trm_lab.runs.retention import Retention, mark_best
+
+
+def test_what_is_submitted_is_on_disk_after_waiting(tmp_path: Path) -> None:
+    with CheckpointWriter(Retention(2)) as writer:
+        for step in range(1, 5):
+            writer.submit(tmp_path / f"step_{step}", content(step), keep=step == 1)
+    assert names(tmp_path) == ["step_1", "step_3", "step_4"]
+    assert checkpoints.load(tmp_path / "step_4").model["b"] == 4
+    assert writer.failures == []
+
+
+def test_training_goes_on_while_a_checkpoint_is_written_and_a_second_write_waits(tmp_path: Path) -> None:
+    may_write, entered, order = threading.Event(), threading.Event(), []
+
+    def sync() -> None:
+        entered.set()
+        assert may_write.wait(10)
+        order.append("records")
+
+    writer = CheckpointWriter(Retention(2), sync)
+    writer.submit(tmp_path / "step_1", content(1), keep=False, after=lambda: order.append("after 1"))
+    assert entered.wait(10)
+    assert names(tmp_path) == []  # the caller is here while the thread still waits for the records
+    second = threading.Thread(
+        target=writer.submit, args=(tmp_path / "step_2", content(2), False, lambda: order.append("after 2"))
+    )
+    second.start()
+    may_write.set()
+    second.join()
+    writer.close()
+    assert order == ["records", "after 1", "records", "after 2"]
+    assert names(tmp_path) == ["step_1", "step_2"]
+
+
+def test_records_that_cannot_be_brought_to_disk_cost_the_checkpoint_that_counts_on_them(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def refuse() -> None:
+        raise OSError(28, "No space left on device", "metrics.jsonl")
+
+    save(tmp_path, 1)
+    with CheckpointWriter(Retention(2), refuse) as writer:
+        writer.submit(tmp_path / "step_2", content(2), keep=False)
+    assert names(tmp_path) == ["step_1"]
+    assert len(writer.failures) == 1
+    said = capfd.readouterr().err
+    for word in (
+        "step_2",
+        "No space left",
+        "metrics.jsonl",
+        "bytes wanted",
+        "last good checkpoint is",
+        "to do:",
+    ):
+        assert word in said, word
+    assert f"last good checkpoint is {tmp_path / 'step_1'}" in said
+
+
+def test_another_exception_reaches_the_caller_once(tmp_path: Path) -> None:
+    broken = content(1)
+    broken = checkpoints.TrainingState(broken.model, {}, {}, {}, {"step": object()})
+    writer = CheckpointWriter(Retention(2))
+    writer.submit(tmp_path / "step_1", broken, keep=False)
+    with pytest.raises(TypeError):
+        writer.submit(tmp_path / "step_2", content(2), keep=False)
+    writer.submit(tmp_path / "step_2", content(2), keep=False)
+    writer.close()
+    checkpoints.tidy(tmp_path)
+    assert names(tmp_path) == ["step_2"]
+
+
+FULL_DISK = """
+import sys
+from pathlib import Path
+from tests.trm_lab.runs.states import content
+from trm_lab.runs.checkpoint_writer import CheckpointWriter
+from trm_lab.runs.retention import Retention
+root = Path(sys.argv[1]) / "checkpoints"
+writer = CheckpointWriter(Retention(2))
+for step, numbers in ((1, 1000), (2, 30_000), (3, 1000), (3, 30_000), (4, 1000)):
+    writer.submit(root / f"step_{step}", content(step, numbers), keep=False)
+writer.close()
+print(sorted(p.name for p in root.iterdir()), len(writer.failures))
+from trm_lab.runs import checkpoints
+for folder in checkpoints.steps(root):
+    assert checkpoints.load(folder).model["a"].numel() == 1000
+"""
+
+
+def test_a_full_disk_loses_that_checkpoint_and_no_other(tmp_path: Path) -> None:
+    """On a real file system of 128 KiB, where the large states do not fit; one of them is a step's second version."""
+    said = run_on_small_disk(FULL_DISK, tmp_path / "small", kibibytes=128)
+    assert "['step_3', 'step_4'] 2" in said
+    assert said.count("No space left on device") == 2
+    assert "step_1" in said.split("last good checkpoint is ")[1].splitlines()[0]
+    assert "step_3" in said.split("last good checkpoint is ")[2].splitlines()[0]
+
+
+LIMITED = """
+import resource, sys
+from pathlib import Path
+from tests.trm_lab.runs.states import content
+from trm_lab.runs.checkpoint_writer import CheckpointWriter
+from trm_lab.runs.retention import Retention
+root = Path(sys.argv[1])
+writer = CheckpointWriter(Retention(2))
+writer.submit(root / "step_1", content(1), keep=False)
+writer.wait()
+failed = 0
+for limit in range(0, 1200, 40):  # bytes a file may have: every file of the checkpoint is cut off at some limit
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+    writer.submit(root / "step_2", content(2), keep=False)
+    writer.wait()
+    if len(writer.failures) == failed:
+        break
+    failed += 1
+    assert [p.name for p in root.iterdir()] == ["step_1"], list(root.iterdir())
+writer.close()
+print(failed, sorted(p.name for p in root.iterdir()))
+"""
+
+
+def test_a_file_that_the_system_cuts_off_at_any_length_never_becomes_part_of_a_checkpoint(
+    tmp_path: Path,
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, str(tmp_path)],
+        cwd=REPOSITORY,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    failed, left = done.stdout.split(maxsplit=1)
+    assert int(failed) > 10
+    assert left.strip() == "['step_1', 'step_2']"
+
+
+INTERRUPTED = """
+import sys, time
+from pathlib import Path
+from tests.trm_lab.runs.states import content
+from trm_lab.runs.checkpoint_writer import CheckpointWriter
+from trm_lab.runs.retention import Retention
+writer = CheckpointWriter(Retention(2), sync=lambda: time.sleep(0.5))
+writer.submit(Path(sys.argv[1]) / "step_1", content(1), keep=False)
+raise RuntimeError("the loop fell over")
+"""
+
+
+def test_an_exception_in_the_loop_neither_hangs_the_process_nor_loses_the_write_under_way(
+    tmp_path: Path,
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, str(tmp_path)],
+        cwd=REPOSITORY,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "the loop fell over" in done.stderr
+    assert checkpoints.latest(tmp_path) == (tmp_path / "step_1", [])
+
+
+def test_the_best_of_an_evaluation_survives_the_pruning_of_the_same_write(tmp_path: Path) -> None:
+    values = {1: 0.2, 2: 0.9, 3: 0.5, 4: 0.6}
+
+    def mark(step: int) -> None:
+        mark_best(tmp_path, "exact_accuracy", values[step], step)
+
+    with CheckpointWriter(Retention(1)) as writer:
+        for step in values:
+            writer.submit(tmp_path / f"step_{step}", content(step), False, lambda step=step: mark(step))  # type: ignore[misc]
+    assert names(tmp_path) == ["step_2", "step_4"]
+
+
+@pytest.mark.parametrize("call", range(1, 85))
+def test_killed_at_any_file_operation_of_the_writer_a_complete_checkpoint_remains(
+    tmp_path: Path, call: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(tmp_path, 1)
+
+    def mark(step: int) -> None:
+        mark_best(tmp_path, "lm_loss", -step, step)
+
+    with monkeypatch.context() as patched:
+        kill_at(call, patched)
+        writer = CheckpointWriter(Retention(1, keep_every=2))
+        with contextlib.suppress(Killed):
+            for step in (1, 2, 2, 3):
+                writer.submit(tmp_path / f"step_{step}", content(step), False, lambda step=step: mark(step))  # type: ignore[misc]
+        with contextlib.suppress(Killed):
+            writer.close()
+    assert_resumable(tmp_path)
+
+
+@pytest.mark.long
+def test_large_states_are_written_without_a_second_copy(tmp_path: Path) -> None:
+    program = """
+import resource, sys, torch
+from pathlib import Path
+from tests.trm_lab.runs.states import state
+from trm_lab.runs.checkpoint_writer import CheckpointWriter
+from trm_lab.runs.checkpoints import TrainingState
+from trm_lab.runs.retention import Retention
+large = {f"w{i}": torch.ones(2**22) for i in range(8)}  # 128 MiB
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+with CheckpointWriter(Retention(1)) as writer:
+    writer.submit(Path(sys.argv[1]) / "step_1", TrainingState(large, {}, {}, {}, state(1)), False)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)],
+        cwd=REPOSITORY,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert int(done.stdout) < 64
+    assert torch.equal(checkpoints.load(tmp_path / "step_1").model["w7"], torch.ones(2**22))

@@ -1,0 +1,160 @@
+"""A full disk stops no training and loses no record; the file never holds half a line."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.runs import REPOSITORY, environment
+from tests.trm_lab.runs.states import run_on_small_disk
+from trm.errors import UserError
+from trm_lab.runs.records import FileRecords
+
+
+def read(file: Path) -> list[int]:
+    return [json.loads(line)["step"] for line in file.read_text().splitlines()]
+
+
+def test_records_are_appended_behind_those_that_a_checkpoint_relies_on(tmp_path: Path) -> None:
+    file = tmp_path / "metrics.jsonl"
+    records = FileRecords(file)
+    records.write({"step": 1})
+    kept = records.position()
+    records.write({"step": 2})
+    assert records.end() > kept == len('{"step": 1}\n')
+    records.close()
+    resumed = FileRecords(file, kept)
+    resumed.write({"step": 3})
+    resumed.close()
+    resumed.close()
+    assert read(file) == [1, 3]
+    with pytest.raises(UserError, match="restore the file"):
+        FileRecords(file, 1000)
+
+
+LIMITED = """
+import resource, sys
+from pathlib import Path
+from trm_lab.runs.records import FileRecords
+file = Path(sys.argv[1])
+records = FileRecords(file)
+for step in range(1, 101):
+    limit = 300 if 20 < step < 60 else 100_000  # bytes that a file may have; 300 ends within a line
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+    records.write({"step": step})
+    text = file.read_bytes()
+    assert text.endswith(b"\\n")
+    assert records.position() == len(text), step
+    assert (records.end() > records.position()) == (records.end() > limit), step
+if sys.argv[2] == "stays full":
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(text), resource.RLIM_INFINITY))
+    records.write({"step": 101})
+    records.write({"step": 102})
+records.close()
+"""
+
+
+@pytest.mark.parametrize("ending", ["recovers", "stays full"])
+def test_what_a_file_limit_refuses_waits_in_memory_in_order(tmp_path: Path, ending: str) -> None:
+    file = tmp_path / "metrics.jsonl"
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, str(file), ending],
+        cwd=REPOSITORY,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert read(file) == list(range(1, 101))
+    outages = 2 if ending == "stays full" else 1
+    assert done.stderr.count("records cannot be written") == outages
+    assert done.stderr.count("is written to again; no record is missing") == 1
+    assert done.stderr.count("2 records are lost") == outages - 1
+    assert "File too large" in done.stderr
+
+
+FULL = """
+import sys
+from pathlib import Path
+from trm_lab.runs.records import FileRecords
+folder = Path(sys.argv[1])
+records = FileRecords(folder / "metrics.jsonl")
+records.write({"step": 0, "text": "x" * 3000})
+(folder / "other").write_bytes(bytes(4 * 4096 - 4096))  # the rest of the disk
+for step in range(1, 5):
+    records.write({"step": step, "text": "x" * 3000})
+try:
+    records.sync()
+    raise SystemExit("sync took what the disk refuses")
+except OSError as error:
+    print(error)
+end = records.end()
+(folder / "other").unlink()
+records.sync()
+assert records.position() == end == (folder / "metrics.jsonl").stat().st_size
+records.close()
+print((folder / "metrics.jsonl").read_text().count("\\n"))
+"""
+
+
+def test_a_disk_that_is_full_for_a_while_costs_no_record(tmp_path: Path) -> None:
+    said = run_on_small_disk(FULL, tmp_path / "small", kibibytes=16)
+    assert "No space left on device" in said
+    assert "\n5\n" in said
+
+
+def test_what_a_failed_fsync_may_have_dropped_is_written_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "metrics.jsonl"
+    records = FileRecords(file)
+    records.write({"step": 1})
+    records.sync()
+    records.write({"step": 2})
+
+    def dropping(descriptor: int) -> None:
+        os.truncate(file, len('{"step": 1}\n') + 4)  # what came to the disk of the second line
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", dropping)
+        with pytest.raises(OSError, match="No space left"):
+            records.sync()
+        assert records.position() == len('{"step": 1}\n')
+    records.write({"step": 3})
+    records.sync()
+    records.close()
+    assert read(file) == [1, 2, 3]
+    assert "no record is missing" in capfd.readouterr().err
+
+
+def test_records_written_while_other_threads_sync_are_neither_lost_nor_doubled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "fsync", lambda descriptor: time.sleep(0.001))  # so that the threads meet in it
+    file = tmp_path / "metrics.jsonl"
+    records, done = FileRecords(file), threading.Event()
+
+    def sync() -> None:
+        while not done.is_set():
+            records.sync()
+
+    threads = [threading.Thread(target=sync) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for step in range(500):
+        records.write({"step": step})
+        if step % 50 == 0:
+            time.sleep(0.002)
+    done.set()
+    for thread in threads:
+        thread.join()
+    assert records.position() == records.end() == file.stat().st_size
+    records.close()
+    assert read(file) == list(range(500))

@@ -1,0 +1,119 @@
+"""What a path of weights stands for, and what is said of them before they are used."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.exportable import STEP, SUPERVISIONS, random_dis, write_run
+from tests.trm_lab.puzzles.arc.small_arc import build
+from trm.errors import UserError
+from trm.model import TinyRecursiveModel
+from trm_lab.cluster.ranks import Ranks
+from trm_lab.release.exporting import ExportRequest, export
+from trm_lab.runs.opened_checkpoint import open_checkpoint
+from trm_lab.runs.weights import find_checkpoint
+from trm_lab.training.launch import load_checkpoint
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    return write_run(tmp_path / "run", random_dis())
+
+
+def exported(run: Path, form: str) -> Path:
+    folder = run.with_name(form)
+    export(ExportRequest(str(run), form, folder), SUPERVISIONS)
+    return folder
+
+
+def loaded(target: Path, **changes: Any) -> None:
+    """As `load_checkpoint=target` into a model that differs in `changes` from the one that was saved."""
+    saved = random_dis().model
+    network = type(saved.config)(**{**vars(saved.config), **changes})
+    model = TinyRecursiveModel(network, saved.shape, random_dis().step_rows(random_dis().config))
+    load_checkpoint(model, str(target), Ranks(), [f"{n}" for n in range(saved.shape.num_puzzle_identifiers)])
+
+
+def test_a_dataset_or_an_evaluation_is_no_damaged_checkpoint(run: Path, tmp_path: Path) -> None:
+    dataset, _ = build(tmp_path)
+    for folder in (dataset, run / f"evaluations/step_{STEP}"):
+        assert (folder / "manifest.json").is_file()
+        with pytest.raises(UserError, match="no checkpoint at"):
+            find_checkpoint(folder)
+
+
+def test_a_file_without_weights_is_called_that_and_asked_for_no_configuration(run: Path) -> None:
+    with pytest.raises(UserError, match=r"no archive of torch\.save"):
+        open_checkpoint(run / "config.yaml", SUPERVISIONS)
+
+
+def test_the_weights_of_an_export_stand_for_its_folder_and_need_its_configuration(run: Path) -> None:
+    folder = exported(run, "hub")
+    assert find_checkpoint(folder / "model.safetensors") == folder
+    (folder / "config.yaml").unlink()
+    with pytest.raises(UserError, match=r"model\.safetensors without config\.yaml"):
+        find_checkpoint(folder)
+
+
+def test_a_published_file_under_another_step_s_name_is_not_loaded(run: Path) -> None:
+    folder = exported(run, "published")
+    (folder / f"step_{STEP}").rename(folder / "step_70")
+    with pytest.raises(UserError, match=f"is of step {STEP}") as caught:
+        loaded(folder / "step_70")
+    assert caught.value.remedy == f"give it its name back: step_{STEP}"
+
+
+@pytest.mark.parametrize("form", ["run", "hub", "published"])
+def test_what_no_shape_tells_is_said_where_the_weights_were_trained_otherwise(
+    form: str, run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = run if form == "run" else exported(run, form)
+    loaded(target)
+    assert "were trained with" not in capsys.readouterr().out
+    loaded(target, num_heads=4, pos_encodings="none")
+    said = capsys.readouterr().out
+    assert (
+        "its weights were trained with arch.num_heads=2, here 4; arch.pos_encodings=rope, here none" in said
+    )
+
+
+def test_broken_names_beside_weights_are_no_dataset_to_build_again(run: Path) -> None:
+    folder = exported(run, "hub")
+    (folder / "identifiers.json").write_text("[")
+    with pytest.raises(UserError, match=r"identifiers\.json") as caught:
+        loaded(folder)
+    assert "export the checkpoint again" in caught.value.remedy
+
+
+Change = Callable[[dict[str, Any]], object]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda keys: keys.update(data_paths=[1]),
+        lambda keys: keys.update(data_paths_test=[["a"]]),
+        lambda keys: keys.update(data_paths=[None]),
+        lambda keys: keys.update(global_batch_size=None),
+        lambda keys: keys.update(arch=None),
+    ],
+)
+def test_a_configuration_with_values_of_other_kinds_is_refused_when_it_is_read(
+    change: Change, run: Path
+) -> None:
+    folder = exported(run, "published")
+    keys = yaml.safe_load((folder / "all_config.yaml").read_text())
+    change(keys)
+    (folder / "all_config.yaml").write_text(yaml.safe_dump(keys))
+    with pytest.raises(UserError, match=r"all_config\.yaml"):
+        open_checkpoint(folder, SUPERVISIONS)
+
+
+def test_the_places_in_a_run_s_configuration_are_texts(run: Path) -> None:
+    keys = yaml.safe_load((run / "config.yaml").read_text())
+    (run / "config.yaml").write_text(yaml.safe_dump({**keys, "data_paths": [1]}))
+    with pytest.raises(UserError, match="data_paths with 1"):
+        open_checkpoint(run, SUPERVISIONS)

@@ -1,0 +1,220 @@
+"""Rows of a puzzle table go by the names of their puzzles, wherever weights are taken up."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from dis_trm.guidance import GuidanceProbe
+from tests.models import act, network
+from tests.runs import build_small_arc, command, finish
+from tests.trm_lab.training.test_every_preset import LENGTH, run
+from train_arc_tiny_corrupt import SUPERVISIONS
+from trm.errors import UserError
+from trm.model import PuzzleShape, TinyRecursiveModel
+from trm_lab.evaluation.request import ScoringRequest
+from trm_lab.evaluation.score import score
+from trm_lab.inference.arc_checkpoint import known_puzzles
+from trm_lab.puzzles.layout import BLANK, read_identifiers
+from trm_lab.runs.identifier_names import fill_by_name
+from trm_lab.runs.opened_checkpoint import open_checkpoint
+from trm_lab.runs.weights import PUZZLE_ROWS, load_into
+
+
+@pytest.fixture(scope="module")
+def rebuilt(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The dataset of this folder's tests, built with another seed."""
+    return build_small_arc(tmp_path_factory.mktemp("rebuilt") / "arc-small", "--seed", "1")
+
+
+@pytest.fixture(scope="module")
+def trained(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("trained") / "run"
+    run(dataset, folder, "arch=dis", "max_steps=3", "evaluators=[]")
+    return folder
+
+
+def table(run: Path, step: int) -> torch.Tensor:
+    return load_file(run / f"checkpoints/step_{step}/model.safetensors")[PUZZLE_ROWS]
+
+
+def expected(rows: torch.Tensor, names: list[str], wanted: list[str]) -> torch.Tensor:
+    """By the plainest reading of the rule."""
+    made = [rows[names.index(name)] if name in names else rows.mean(0) for name in wanted]
+    return torch.stack(made)
+
+
+def test_rows_are_matched_by_name_and_the_others_start_at_the_mean() -> None:
+    rows = torch.arange(8.0).reshape(4, 2)
+    made = torch.zeros(5, 2)
+    match = fill_by_name(made, rows, [BLANK, "a", "b", "c"], [BLANK, "c", "new", BLANK, "a"])
+    torch.testing.assert_close(made, torch.stack([rows[0], rows[3], rows.mean(0), rows.mean(0), rows[1]]))
+    assert (match.matched, match.wanted, match.as_is) == (2, 3, False)
+    assert "2 of the dataset's 3" in match.remark("theirs")
+    alone = torch.zeros(1, 2)
+    fill_by_name(alone, rows, [BLANK, "a", "b", "c"], [BLANK])
+    torch.testing.assert_close(alone[0], rows.mean(0))  # padding was never trained
+
+
+def test_hundreds_of_thousands_of_rows_are_matched_in_pieces() -> None:
+    names = [BLANK, *(f"task{n}" for n in range(150_000))]
+    wanted = [BLANK, *reversed(names[1:])]
+    rows, made = torch.arange(len(names), dtype=torch.float32)[:, None], torch.zeros(len(names), 1)
+    assert fill_by_name(made, rows, names, wanted).matched == 150_000
+    assert torch.equal(made[1:], rows[1:].flip(0))
+
+
+def test_weights_that_tell_no_names_are_taken_in_order_and_this_is_said() -> None:
+    source, other = act().model, act().model
+    (remark,) = load_into(other, source.state_dict(), "theirs", None, [BLANK, *"abcdefgh"])
+    assert "cannot be checked" in remark
+    one = TinyRecursiveModel(network(), PuzzleShape(16, 12, 1))
+    assert load_into(one, one.state_dict(), "theirs", None, [BLANK]) == []
+
+
+def test_names_of_another_table_are_refused() -> None:
+    with pytest.raises(UserError, match="9 puzzle embeddings and 2 names"):
+        load_into(act().model, act().model.state_dict(), "theirs", [BLANK, "a"], [BLANK, "a"])
+
+
+def test_a_run_started_from_another_dataset_s_takes_the_rows_of_the_same_names(
+    trained: Path, dataset: Path, rebuilt: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begun = (f"load_checkpoint={trained}", "puzzle_emb_lr=0", "max_steps=1")
+    run(rebuilt, tmp_path / "next", "arch=dis", "evaluators=[]", *begun)
+    said = capsys.readouterr().out
+    assert "step_3, step 3; the optimizer and the step start anew" in said
+    names, wanted = read_identifiers(dataset), read_identifiers(rebuilt)
+    assert names != wanted
+    assert len(names) == len(wanted)
+    shared = len(set(names) & set(wanted)) - 1
+    assert f"{shared} of the dataset's {len(wanted) - 1} puzzle embeddings matched by name" in said
+    started = expected(table(trained, 3), names, wanted)
+    torch.testing.assert_close(table(tmp_path / "next", 1), started, rtol=0, atol=1e-6)
+
+
+@pytest.mark.long
+def test_a_table_that_ranks_share_is_matched_by_name_as_well(
+    trained: Path, dataset: Path, rebuilt: Path, tmp_path: Path
+) -> None:
+    place = (f"data_paths=[{rebuilt}]", "checkpoint_path=next", f"load_checkpoint={trained}", "evaluators=[]")
+    few = (*LENGTH, "max_steps=1", "puzzle_emb_lr=0", "shard_puzzle_emb=True")
+    said = finish(command("train_arc_tiny_corrupt.py", *place, *few, ranks=2), tmp_path)
+    assert said.count("puzzle embeddings matched by name") == 1
+    started = expected(table(trained, 3), read_identifiers(dataset), read_identifiers(rebuilt))
+    torch.testing.assert_close(table(tmp_path / "next", 1), started, rtol=0, atol=1e-6)
+    assert json.loads(
+        (tmp_path / "next/checkpoints/step_1/identifiers.json").read_text()
+    ) == read_identifiers(rebuilt)
+
+
+def test_an_evaluation_on_a_rebuilt_dataset_uses_each_puzzle_s_own_row(
+    trained: Path, dataset: Path, rebuilt: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    opened = open_checkpoint(trained, SUPERVISIONS)
+    wanted = read_identifiers(rebuilt)
+    score(
+        ScoringRequest(str(trained), data_paths=[str(rebuilt)], output=tmp_path / "scored", device="cpu"),
+        SUPERVISIONS,
+        GuidanceProbe,
+    )
+    assert "puzzle embeddings matched by name; the other" in capsys.readouterr().out
+    named = json.loads((tmp_path / "scored/scores.json").read_text())["datasets"]
+    assert [one["path"] for one in named] == [str(rebuilt)]
+    assert opened.row_names == read_identifiers(dataset)
+    known = known_puzzles(opened, [str(rebuilt)])  # its own names count, not those of data that has as many
+    assert known == {name: row for row, name in enumerate(read_identifiers(dataset))}
+    assert wanted != opened.row_names
+
+
+def test_an_evaluation_says_that_the_run_s_data_was_built_anew(
+    trained: Path, rebuilt: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = tmp_path / "run"
+    shutil.copytree(trained, copy)
+    config = copy / "config.yaml"
+    config.write_text(
+        re.sub("^data_paths:\n- .*$", f"data_paths:\n- {rebuilt}", config.read_text(), flags=re.M)
+    )
+    request = ScoringRequest(str(copy), output=tmp_path / "scored", device="cpu")
+    score(request, SUPERVISIONS, GuidanceProbe)
+    assert f"{rebuilt} is not the data that {copy} was tested on in training" in capsys.readouterr().out
+
+
+def test_a_lone_checkpoint_folder_carries_names_configuration_and_step(trained: Path, tmp_path: Path) -> None:
+    alone = tmp_path / "alone"
+    shutil.copytree(trained / "checkpoints/step_3", alone)
+    opened = open_checkpoint(alone, SUPERVISIONS)
+    assert opened.step == 3
+    assert opened.row_names == open_checkpoint(trained, SUPERVISIONS).row_names
+
+
+def test_weights_on_a_hub_are_started_from_as_they_are_evaluated(
+    trained: Path,
+    dataset: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("trm_lab.training.launch.located", {"hf://owner/repository": trained}.__getitem__)
+    begun = ("evaluators=[]", "max_steps=1", "load_checkpoint=hf://owner/repository", "puzzle_emb_lr=0")
+    run(dataset, tmp_path / "run", "arch=dis", *begun)
+    assert "step 3; the optimizer and the step start anew" in capsys.readouterr().out
+    torch.testing.assert_close(table(tmp_path / "run", 1), table(trained, 3))
+
+
+def test_a_number_of_a_stranger_s_configuration_is_in_range(trained: Path, tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    text = (trained / "config.yaml").read_text()
+    for key, value in (("seed", "-1"), ("global_batch_size", "1" + 12 * "0"), ("puzzle_emb_lr", ".nan")):
+        config.write_text(re.sub(f"^{key}: .*$", f"{key}: {value}", text, flags=re.MULTILINE))
+        with pytest.raises(UserError, match=f"{key}="):
+            open_checkpoint(trained, SUPERVISIONS, config)
+
+
+def test_a_checkpoint_of_before_names_opens_and_damaged_names_are_damage(
+    trained: Path, tmp_path: Path
+) -> None:
+    checkpoint = tmp_path / "step_3"
+    shutil.copytree(trained / "checkpoints/step_3", checkpoint)
+    with (checkpoint / "identifiers.json").open("r+b") as stream:
+        stream.write(b'["<BLANK')
+    with pytest.raises(UserError, match=r"identifiers.json differs from its checksum"):
+        _ = open_checkpoint(checkpoint, SUPERVISIONS).row_names
+    manifest = json.loads((checkpoint / "manifest.json").read_text())
+    del manifest["files"]["identifiers.json"]
+    (checkpoint / "manifest.json").write_text(json.dumps(manifest))
+    assert open_checkpoint(checkpoint, SUPERVISIONS).row_names is None
+
+
+def test_a_renamed_checkpoint_is_noticed_wherever_it_is_opened(
+    trained: Path, dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = tmp_path / "run"
+    shutil.copytree(trained, copy)
+    (copy / "checkpoints/step_3").rename(copy / "checkpoints/step_7")
+    for target in (copy, copy / "checkpoints/step_7"):
+        with pytest.raises(UserError, match="it holds step_3: the folder was renamed"):
+            open_checkpoint(target, SUPERVISIONS)
+    with pytest.raises(UserError, match="it holds step_3"):
+        run(dataset, copy, "arch=dis", "max_steps=9", "evaluators=[]")
+    start = f"load_checkpoint={copy}/checkpoints/step_7"
+    with pytest.raises(UserError, match="it holds step_3"):
+        run(dataset, tmp_path / "b", "arch=dis", "max_steps=1", "evaluators=[]", start)
+
+
+def test_an_edited_configuration_is_noticed_and_the_checkpoint_s_own_counts(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = tmp_path / "run"
+    shutil.copytree(trained, copy)
+    text = (copy / "config.yaml").read_text()
+    (copy / "config.yaml").write_text(text.replace("num_heads: 2", "num_heads: 4"))
+    assert open_checkpoint(copy, SUPERVISIONS).arch.network.num_heads == 2
+    assert "arch.num_heads: 2 → 4" in capsys.readouterr().err
+    assert open_checkpoint(copy, SUPERVISIONS, config=copy / "config.yaml").arch.network.num_heads == 4
+    assert "arch.num_heads: 2 → 4" in capsys.readouterr().err

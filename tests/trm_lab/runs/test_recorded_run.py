@@ -1,0 +1,180 @@
+"""Reading a run: what is read, and what each unreadable run is told."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.analysis.synthetic_run import write_run
+from trm.errors import UserError
+from trm_lab.runs.recorded_metrics import read_metrics
+from trm_lab.runs.recorded_run import Run, read_run
+
+RECORDED = Path(__file__).resolve().parents[2] / "analysis/recorded"
+
+
+def test_a_run_gives_its_records_its_latest_evaluation_and_its_samples(run: Run) -> None:
+    assert run.name == "demo-dis"
+    assert run.training.step[-1] == 12_000
+    assert run.training.step_accuracy.shape == (600, 6)
+    assert [evaluation.step for evaluation in run.evaluations] == [3000, 6000, 9000, 12_000]
+    assert run.evaluation == run.evaluations[-1]
+    assert len(run.outputs) == 45
+    assert run.samples is not None
+    assert run.samples.preds.shape == (12, 6, 196)
+
+
+def test_a_step_at_which_no_slot_stood_is_nan_and_not_zero(run: Run) -> None:
+    assert np.isnan(run.training.step_accuracy[0, 1:]).all()
+    assert not np.isnan(run.training.step_accuracy[1:]).any()
+
+
+def test_a_sample_is_right_when_every_scored_cell_of_the_last_prediction_is(run: Run) -> None:
+    assert run.samples is not None
+    scored = run.samples.labels != -100
+    by_hand = [
+        bool((prediction[-1][mask] == labels[mask]).all())
+        for prediction, labels, mask in zip(run.samples.preds, run.samples.labels, scored, strict=True)
+    ]
+    assert run.samples.exactly_right().tolist() == by_hand
+    assert len(set(by_hand)) == 2
+    assert not run.samples.wrong_cells()[np.broadcast_to(~scored[:, None], run.samples.preds.shape)].any()
+
+
+def test_what_the_dataset_s_scorer_said_is_read_and_runs_of_before_have_none(
+    run: Run, tmp_path: Path
+) -> None:
+    assert run.evaluation.tasks == []
+    assert run.evaluation.best_exact_match is None
+    two = read_run(write_run(tmp_path / "run", arc=False, training_steps=400, puzzles=["queens", "maze"]))
+    queens, maze = two.evaluation.scored_tasks
+    assert queens.title == "small-queens, version 1, protocol clean"
+    assert queens.solved_shares == [3 / 40, 6 / 40, 10 / 40, 13 / 40, 16 / 40, 20 / 40]
+    assert (queens.best_exact_match, maze.best_exact_match) == (0.5, None)
+    assert two.evaluation.best_exact_match is None  # of all examples it is not known
+    assert replace(maze, version=0).title == "small-maze (without a manifest)"
+    assert replace(two.evaluation, tasks=[replace(maze, solved_per_step=[])]).scored_tasks == []
+
+
+def test_the_best_exact_match_of_several_datasets_is_that_of_all_their_examples(tmp_path: Path) -> None:
+    run = read_run(write_run(tmp_path / "run", arc=False, training_steps=400, puzzles=["queens"]))
+    (queens,) = run.evaluation.tasks
+    certain = replace(queens, examples=120, facts={"best_exact_match": 1.0})
+    assert replace(run.evaluation, tasks=[queens, certain]).best_exact_match == 0.875
+
+
+def test_a_last_line_that_is_still_being_written_is_left_out(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", arc=False)
+    with (folder / "metrics.jsonl").open("a") as stream:
+        stream.write('{"kind": "train", "st')
+    assert read_run(folder).training.step[-1] == 12_000
+
+
+def test_the_latest_evaluation_is_the_one_of_the_highest_step_and_must_be_finished(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", arc=False, training_steps=40_000)
+    (folder / "evaluations" / "step_50000").mkdir()
+    assert read_run(folder).evaluation.step == 40_000
+
+
+def _remove_config(folder: Path) -> None:
+    (folder / "config.yaml").unlink()
+
+
+def _remove_evaluations(folder: Path) -> None:
+    (folder / "evaluations").rename(folder / "elsewhere")
+    lines = (folder / "metrics.jsonl").read_text().splitlines(keepends=True)
+    (folder / "metrics.jsonl").write_text("".join(line for line in lines if '"train"' in line))
+
+
+def _break_line(folder: Path) -> None:
+    with (folder / "metrics.jsonl").open("a") as stream:
+        stream.write("oops\n")
+
+
+def _add_stray_record(folder: Path) -> None:
+    with (folder / "metrics.jsonl").open("a") as stream:
+        stream.write('{"kind": "train"}\n')
+
+
+def _add_thin_record(folder: Path) -> None:
+    with (folder / "metrics.jsonl").open("a") as stream:
+        stream.write('{"kind": "train", "step": 12020, "step_accuracy": []}\n')
+
+
+def _change_scores(folder: Path, change: Callable[[dict[str, object]], None]) -> None:
+    file = folder / "evaluations" / "step_12000" / "scores.json"
+    scores = json.loads(file.read_text())
+    change(scores)
+    file.write_text(json.dumps(scores))
+
+
+def _drop_per_step(folder: Path) -> None:
+    _change_scores(folder, lambda scores: scores.pop("per_step"))  # type: ignore[arg-type]
+
+
+def _score_nothing(folder: Path) -> None:
+    _change_scores(folder, lambda scores: scores.update(examples=0))
+
+
+def _thin_task(folder: Path) -> None:
+    _change_scores(folder, lambda scores: scores.update(tasks=[{"dataset": "queens"}]))
+
+
+def _list_as_scores(folder: Path) -> None:
+    (folder / "evaluations" / "step_12000" / "scores.json").write_text("[]")
+
+
+def _cut_provenance(folder: Path) -> None:
+    (folder / "provenance.json").write_text('{"command"')
+
+
+def _drop_labels(folder: Path) -> None:
+    tokens = np.ones((1, 2, 4), np.uint8)
+    file = folder / "evaluations" / "step_12000" / "rollout_samples.npz"
+    np.savez(file, names=np.array(["a"]), inputs=tokens[:, 0], preds=tokens)
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        (_remove_config, "has no config.yaml"),
+        (_remove_evaluations, "holds no evaluation"),
+        (_break_line, "line 605 of .*metrics.jsonl is not JSON"),
+        (_add_stray_record, "line 605 of .* no record with kind and step"),
+        (_add_thin_record, "training record of .* has no key 'loss'"),
+        (_drop_per_step, "scores.json has no key 'per_step'"),
+        (_thin_task, "scores.json has no key 'version'"),
+        (_score_nothing, "no example with a known answer"),
+        (_list_as_scores, "holds a list, not a mapping"),
+        (_cut_provenance, "provenance.json is not JSON"),
+        (_drop_labels, "has no array labels"),
+    ],
+)
+def test_each_unreadable_run_is_told_what_is_wrong_and_what_to_do(
+    tmp_path: Path, damage: Callable[[Path], None], told: str
+) -> None:
+    folder = write_run(tmp_path / "run")
+    damage(folder)
+    with pytest.raises(UserError, match=told) as error:
+        read_run(folder)
+    assert error.value.allowed
+    assert error.value.remedy
+
+
+def test_metrics_of_runs_that_named_no_denominators_are_read_by_name() -> None:
+    run = read_run(next(RECORDED.glob("efficiency_sudoku4/*/metrics.jsonl")).parent)
+    assert run.training.metrics["lm_loss"].shape == run.training.step.shape
+    assert not np.isnan(run.training.metrics["lm_loss"]).any()
+    assert np.nanmax(run.training.metrics["accuracy"]) <= 1
+    assert "step_accuracy" not in run.training.metrics
+
+
+def test_a_metric_is_read_in_the_shape_of_its_last_record_and_what_is_no_number_is_left_out() -> None:
+    recorded = [{"a": [1, None]}, {}, {"a": 3.0, "b": "x"}, {"a": [[1, 2], [3, 4]], "c": [[1], [2, 3]]}]
+    read = read_metrics(recorded, "metrics.jsonl")
+    assert read.keys() == {"a"}
+    assert np.isnan(read["a"][:3]).all()
+    assert read["a"][3].tolist() == [[1, 2], [3, 4]]

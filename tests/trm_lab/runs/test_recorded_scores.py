@@ -1,0 +1,115 @@
+"""What evaluate.py left in a run: read whole, and each unreadable one named."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analysis.page.tables import run_facts
+from tests.analysis.synthetic_run import write_run, write_scored
+from trm_lab.runs.recorded_run import read_run
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    return write_run(tmp_path / "run", arc=False, training_steps=400)
+
+
+def test_everything_that_was_asked_for_is_read(run: Path) -> None:
+    write_scored(run, "step_400-guided-margins", guidance=[0, 1, 1.5], margin=True)
+    (scored,) = read_run(run).scored
+    assert scored.is_plain
+    assert list(scored.guidance) == [0, 1, 1.5]
+    assert len(scored.guidance[1.5].exact_accuracy) == 6
+    assert scored.margin is not None
+    assert scored.margin.tokens == 9000
+    assert scored.margin.mean[0] == 0.5
+    assert {point.policy for point in scored.halting} == {"fixed", "agreement", "confidence", "oracle"}
+    assert scored.best_reachable == scored.halting[-1]
+    assert scored.over_steps is not None
+    assert sum(scored.over_steps.first_right) == 1000
+    assert scored.cost is not None
+    assert (scored.cost.operations, scored.cost.device) == (18_000_000, "cpu")
+    assert scored.evaluation.hamming == [8 / step for step in range(1, 7)]
+
+
+def test_only_an_evaluation_as_in_training_is_plain(run: Path) -> None:
+    write_scored(run, "step_400-steps12", steps=12)
+    write_scored(run, "step_400-first3", part=3)
+    write_scored(run, "step_400")
+    plain, part, steps = read_run(run).scored
+    assert (plain.is_plain, plain.is_whole) == (True, True)
+    assert (part.is_plain, part.is_whole) == (False, False)
+    assert (steps.is_plain, steps.is_whole, len(steps.evaluation.network_calls)) == (False, True, 12)
+
+
+def change(**values: Any) -> Callable[[Path], None]:
+    def damage(folder: Path) -> None:
+        record = json.loads((folder / "scores.json").read_text())
+        (folder / "scores.json").write_text(json.dumps(record | values))
+
+    return damage
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        (lambda folder: (folder / "scores.json").unlink(), "No such file"),
+        (lambda folder: (folder / "scores.json").write_text('{"step": 4'), "is not JSON"),
+        (change(evaluated=None), "has evaluated=None, no mapping"),
+        (change(evaluated={}), "has no key 'supervision_steps'"),
+        (change(guidance={"high": {}}), "guidance scales that are no numbers"),
+        (change(guidance={"1": {"exact_accuracy": []}}), "has no key 'cell_accuracy'"),
+        (change(halting={"points": [3]}), "is no record of an evaluation"),
+        (change(halting={"points": [None] * 5000}), "no list of at most"),
+        (change(halting={"points": {"a": 1}}), "no list of at most"),
+        (change(margin={"tokens": "many"}), "no whole number"),
+        (change(cost=[1]), "no mapping"),
+        (change(over_steps={"first_right": [1.5]}), "no whole number"),
+        (change(arc_per_step={"ARC/pass@2": "all"}), "no list of at most"),
+    ],
+)
+def test_an_unreadable_one_is_named_and_the_rest_of_the_run_is_read(
+    run: Path, damage: Callable[[Path], None], told: str
+) -> None:
+    damage(write_scored(run, "step_400-margins", margin=True))
+    write_scored(run, "step_400")
+    read = read_run(run)
+    assert [scored.name for scored in read.scored] == ["step_400"]
+    (remark,) = read.remarks
+    assert remark.startswith("scored/step_400-margins: ")
+    assert told in remark
+
+
+def test_one_that_is_still_being_made_is_named(run: Path) -> None:
+    (run / "scored/step_400.unfinished").mkdir(parents=True)
+    assert read_run(run).remarks == ["scored/step_400.unfinished: evaluate.py has not finished it"]
+
+
+@pytest.mark.parametrize(
+    ("path", "fingerprint", "own"),
+    [
+        ("data/demo", "aa", True),
+        ("elsewhere/moved", "aa", True),  # the same bytes
+        ("data/demo", "bb", False),  # built anew at the same place
+        ("data/other", "bb", False),
+    ],
+)
+def test_an_evaluation_of_other_data_is_known_by_its_fingerprint(
+    tmp_path: Path, path: str, fingerprint: str, own: bool
+) -> None:
+    run = write_run(tmp_path / "run", arc=False, training_steps=400, puzzles=("queens",))
+    provenance = {"launches": [{"datasets": {"data/demo": "aa"}}]}
+    (run / "provenance.json").write_text(json.dumps(provenance))
+    file = write_scored(run) / "scores.json"
+    scores = json.loads(file.read_text())
+    scores["datasets"] = [{"name": "demo", "fingerprint": fingerprint, "path": path}]
+    scores["evaluated"]["data_paths"] = [path]
+    file.write_text(json.dumps(scores))
+    read = read_run(run)
+    (scored,) = read.scored
+    assert scored.is_plain == own
+    (shown,) = [value for name, value in run_facts(read, scored.evaluation, scored) if name == "dataset"]
+    assert shown.endswith(f", fingerprint {fingerprint}")

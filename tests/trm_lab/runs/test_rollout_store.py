@@ -1,0 +1,189 @@
+"""Stored rollouts: what was written is there, what a kill or a damaged file costs is made again, never more."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from trm.errors import UserError
+from trm_lab.evaluation.answers import Answers
+from trm_lab.files.checksums import CHECKSUM, sealed
+from trm_lab.runs.rollout_store import INDEX_FILE, TENSORS_FILE, RolloutStore
+from trm_lab.runs.row_file import RowFile
+
+SETS = {"all": 7, "all1": 5}
+REQUEST = {"weights": "abc", "steps": None}
+STEPS, TOKENS = 3, 4
+
+
+def part(first: int, rows: int, set_name: str = "all") -> Answers:
+    rng = np.random.default_rng(first)
+    return Answers(
+        set_name,
+        first,
+        inputs=rng.integers(0, 12, (rows, TOKENS), np.uint8),
+        labels=rng.integers(-100, 12, (rows, TOKENS)).astype(np.int16),
+        puzzle_identifiers=rng.integers(0, 99, rows).astype(np.int32),
+        predictions=rng.integers(0, 12, (rows, STEPS, TOKENS), np.uint8),
+        q_halt_logits=rng.normal(size=(rows, STEPS)).astype(np.float32),
+        confidence=rng.normal(size=(rows, STEPS)),
+        loss=rng.normal(size=rows),
+        network_calls=[3, 6, 9],
+        probes={"margin": rng.normal(size=(rows, STEPS, TOKENS)).astype(np.float16)},
+    )
+
+
+PARTS = (part(0, 4), part(4, 3), part(7, 5, "all1"))
+
+
+def filled(folder: Path, parts: int = len(PARTS)) -> RolloutStore:
+    store = RolloutStore(folder, REQUEST, SETS)
+    for one in PARTS[:parts]:
+        store.write(one, 0.5)
+    return store
+
+
+def arrays(store: RolloutStore, rows: int = 512) -> dict[str, Any]:
+    found = [made.arrays() for made in store.answers(rows)]
+    return {name: np.concatenate([one[name] for one in found]) for name in found[0]}
+
+
+EXPECTED = {name: np.concatenate([one.arrays()[name] for one in PARTS]) for name in PARTS[0].arrays()}
+
+
+@pytest.mark.parametrize("rows", [1, 3, 512])
+def test_what_was_written_is_read_in_any_portions_and_never_across_sets(tmp_path: Path, rows: int) -> None:
+    filled(tmp_path)
+    store = RolloutStore.open(tmp_path)
+    assert store.is_complete
+    assert store.seconds == 1.5
+    for name, array in arrays(store, rows).items():
+        np.testing.assert_array_equal(array, EXPECTED[name], err_msg=name)
+    places = [(made.set_name, made.first, len(made)) for made in store.answers(rows)]
+    assert sum(size for _, _, size in places) == store.total
+    assert all((name == "all1") == (first >= SETS["all"]) for name, first, _ in places)
+
+
+def test_energy_adds_up_and_is_unknown_once_a_batch_does_not_tell(tmp_path: Path) -> None:
+    store = RolloutStore(tmp_path, REQUEST, SETS)
+    store.write(PARTS[0], 0.5, 2.0)
+    store.write(PARTS[1], 0.5, 3.0)
+    resumed = RolloutStore.resume(tmp_path, REQUEST, SETS)
+    assert resumed.joules == 5.0
+    resumed.write(PARTS[2], 0.5)
+    assert RolloutStore.open(tmp_path).joules is None
+
+
+def test_a_store_of_before_energy_was_measured_is_read(tmp_path: Path) -> None:
+    filled(tmp_path)
+    content = json.loads((tmp_path / INDEX_FILE).read_text())
+    older = {key: value for key, value in content.items() if key not in ("joules", CHECKSUM)}
+    (tmp_path / INDEX_FILE).write_text(json.dumps(sealed(older)))
+    assert RolloutStore.open(tmp_path).joules is None
+
+
+def test_any_safetensors_reader_can_read_it(tmp_path: Path) -> None:
+    filled(tmp_path)
+    read = load_file(tmp_path / TENSORS_FILE)
+    np.testing.assert_array_equal(read["predictions"], EXPECTED["predictions"])
+    np.testing.assert_array_equal(read["probes.margin"], EXPECTED["margin"])
+
+
+@pytest.mark.parametrize("written", [0, 1, 2])
+def test_taken_up_after_any_batch_it_ends_as_if_never_interrupted(tmp_path: Path, written: int) -> None:
+    filled(tmp_path / "whole")
+    filled(tmp_path / "cut", written)
+    store = RolloutStore.resume(tmp_path / "cut", REQUEST, SETS)
+    assert store.done == sum(map(len, PARTS[:written]))
+    for one in PARTS[written:]:
+        store.write(one, 0.5)
+    assert (tmp_path / "cut" / TENSORS_FILE).read_bytes() == (tmp_path / "whole" / TENSORS_FILE).read_bytes()
+
+
+def test_rows_that_the_index_does_not_list_do_not_count(tmp_path: Path) -> None:
+    store = filled(tmp_path, 1)
+    before = (tmp_path / INDEX_FILE).read_bytes()
+    store.write(PARTS[1], 0.5)
+    (tmp_path / INDEX_FILE).write_bytes(before)  # killed between rows and index
+    assert RolloutStore.resume(tmp_path, REQUEST, SETS).done == len(PARTS[0])
+
+
+@pytest.mark.parametrize("name", ["inputs", "predictions", "loss", "probes.margin"])
+def test_from_a_flipped_bit_on_everything_is_made_again(tmp_path: Path, name: str) -> None:
+    filled(tmp_path)
+    file = tmp_path / TENSORS_FILE
+    column = RowFile.open(file).columns[name]
+    data = bytearray(file.read_bytes())
+    data[column.start + 5 * column.row_bytes] ^= 1  # in the second batch
+    file.write_bytes(data)
+    assert RolloutStore.resume(tmp_path, REQUEST, SETS).done == len(PARTS[0])
+    with pytest.raises(UserError, match="batch 1 differs"):
+        RolloutStore.open(tmp_path).check()
+
+
+@pytest.mark.parametrize("length", [0, 4, 40, 300])
+def test_a_file_that_is_cut_off_is_made_again(tmp_path: Path, length: int) -> None:
+    filled(tmp_path)
+    file = tmp_path / TENSORS_FILE
+    file.write_bytes(file.read_bytes()[:length])
+    assert RolloutStore.resume(tmp_path, REQUEST, SETS).done == 0
+    with pytest.raises(UserError, match="damaged"):
+        list(RolloutStore.open(tmp_path).answers())
+
+
+def test_rollouts_of_another_request_are_left_alone(tmp_path: Path) -> None:
+    filled(tmp_path)
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    with pytest.raises(UserError, match="steps: None → 9"):
+        RolloutStore.resume(tmp_path, {**REQUEST, "steps": 9}, SETS)
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"batches": [[99, 0]]},
+        {"batches": [[-1, 0]]},
+        {"sets": {"all": -3}},
+        {"batches": "x"},
+        {"format": 99},
+        {"network_calls": [None]},
+    ],
+)
+def test_an_index_that_was_tampered_with_is_refused(tmp_path: Path, change: dict[str, Any]) -> None:
+    filled(tmp_path)
+    file = tmp_path / INDEX_FILE
+    content = json.loads(file.read_text()) | change
+    content.pop("sha256")  # as somebody would who writes one
+    file.write_text(json.dumps(content))
+    with pytest.raises(UserError, match="damaged"):
+        RolloutStore.open(tmp_path)
+
+
+def test_columns_of_other_kinds_are_refused(tmp_path: Path) -> None:
+    filled(tmp_path)
+    RowFile.create(tmp_path / TENSORS_FILE, {"inputs": np.zeros((1, 4), np.float64)}, 12)
+    with pytest.raises(UserError, match="not the columns"):
+        list(RolloutStore.open(tmp_path).answers())
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"a": {"dtype": "U8", "shape": [10**12, 4], "data_offsets": [0, 8]}},
+        {"a": {"dtype": "U8", "shape": [2, 4], "data_offsets": [-80, 8]}},
+        {"a": {"dtype": "O", "shape": [2], "data_offsets": [0, 8]}},
+        {"a": {"dtype": "U8", "shape": [2], "data_offsets": [0, 2]}, "b": {"dtype": "U8", "shape": [3]}},
+        {"a": 7},
+        [],
+        {},
+    ],
+)
+def test_headers_that_promise_what_is_not_there_are_refused(tmp_path: Path, header: object) -> None:
+    text = json.dumps(header).encode()
+    (tmp_path / "x").write_bytes(len(text).to_bytes(8, "little") + text + bytes(8))
+    with pytest.raises(ValueError, match=r".+"):
+        RowFile.open(tmp_path / "x")

@@ -1,0 +1,218 @@
+"""Scores read from evaluation folders: what evaluations write, what is missing, and what strangers may write."""
+
+import io
+import json
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tests.security.attempts import Traitor, little_room
+from trm.errors import UserError
+from trm_lab.evaluation.arc_metrics import OutputRecord, VotingResult
+from trm_lab.files.checksums import write_manifest
+from trm_lab.runs.scored_items import METRICS, read_items
+
+Content = bytes | NDArray[Any]
+
+
+def output(task: str, index: int, rank: int | None, known: bool = True) -> OutputRecord:
+    return OutputRecord(task, index, known, rank, 4, 2, 3, 0.5)
+
+
+def write_arc(folder: Path, *outputs: OutputRecord) -> Path:
+    folder.mkdir(exist_ok=True)
+    VotingResult({}, {}, {}, list(outputs)).write(folder)
+    return folder
+
+
+def write_examples(folder: Path, **arrays: Any) -> Path:
+    folder.mkdir(exist_ok=True)
+    np.savez_compressed(folder / "examples.npz", allow_pickle=False, **arrays)
+    return folder
+
+
+KEYS = np.array(["set/0", "set/1", "set/2"])
+RIGHT = np.array([True, False, True])
+
+
+def refused(folder: Path, problem: str) -> UserError:
+    with little_room(), pytest.raises(UserError, match=problem) as caught:
+        read_items(folder)
+    assert len(caught.value.given) < 800
+    assert "\x1b" not in str(caught.value)
+    return caught.value
+
+
+def test_an_arc_task_scores_the_share_of_its_known_outputs_right_in_two_attempts(tmp_path: Path) -> None:
+    written = write_arc(
+        tmp_path / "e",
+        output("b", 0, 1), output("b", 1, 3), output("a", 0, 2), output("b", 2, None), output("b", 3, 2),
+        output("c", 0, None), output("hidden", 0, None, known=False), output("half", 0, 1),
+        output("half", 1, None, known=False),
+    )  # fmt: skip
+    found = read_items(written)
+    assert found.scores == {"b": 0.5, "a": 1.0, "c": 0.0, "half": 1.0}
+    assert found.metric == METRICS["task"]
+    assert found.title == str(written)
+
+
+def test_examples_are_scored_right_or_by_their_datasets_scorer(tmp_path: Path) -> None:
+    found = read_items(write_examples(tmp_path / "plain", key=KEYS, right=RIGHT))
+    assert found.scores == {"set/0": 1, "set/1": 0, "set/2": 1}
+    assert found.metric == METRICS["right"]
+    judged = read_items(write_examples(tmp_path / "judged", key=KEYS, right=RIGHT, solved=~RIGHT))
+    assert judged.scores == {"set/0": 0, "set/1": 1, "set/2": 0}
+    assert judged.metric == METRICS["solved"]
+
+
+def test_an_arc_evaluation_that_has_both_files_is_scored_by_task(tmp_path: Path) -> None:
+    write_arc(tmp_path, output("a", 0, 1))
+    assert read_items(write_examples(tmp_path, key=KEYS, right=RIGHT)).scores == {"a": 1}
+
+
+def test_a_folder_with_neither_file_is_refused(tmp_path: Path) -> None:
+    error = refused(tmp_path, "holds neither outputs.jsonl nor examples.npz")
+    assert "evaluate.py" in error.remedy
+    refused(tmp_path / "not there", "is no folder")
+    os.mkfifo(tmp_path / "outputs.jsonl")
+    refused(tmp_path, "holds neither")
+
+
+def test_hidden_answers_alone_are_no_scores(tmp_path: Path) -> None:
+    refused(write_arc(tmp_path, output("a", 0, None, known=False)), "no test output whose answer is known")
+
+
+def test_a_file_that_differs_from_its_checksum_is_refused_and_one_without_is_taken(tmp_path: Path) -> None:
+    write_arc(tmp_path, output("a", 0, 1))
+    write_manifest(tmp_path)
+    assert read_items(tmp_path).scores == {"a": 1}
+    file = tmp_path / "outputs.jsonl"
+    file.write_text(file.read_text().replace('"rank": 1', '"rank": 9'))
+    refused(tmp_path, "outputs.jsonl: it differs from its checksum")
+    (tmp_path / "manifest.json").write_text('{"files": [1]}')
+    refused(tmp_path, "it is no list of files")
+    (tmp_path / "manifest.json").write_text("{")
+    refused(tmp_path, "it is no list of files")
+
+
+RECORD = json.loads(json.dumps(output("a", 0, 1).__dict__))
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("[" * 200_000, "outputs.jsonl: "),
+        ("[" * 200_000 + "\n" + json.dumps(RECORD), "outputs.jsonl: "),
+        ("[1]", "a line is no record"),
+        ("7", "a line is no record"),
+        ('{"task": "a"}', "a line has no key"),
+        ("{", "outputs.jsonl: "),
+        ("", "no test output whose answer is known"),
+        (json.dumps({**RECORD, "task": ["\x1b[2J"]}), "line 1 is no record of a test output"),
+        (json.dumps(RECORD) + "\n" + json.dumps({**RECORD, "rank": "first"}), "line 2 is no record"),
+        (json.dumps({**RECORD, "rank": 0}), "line 1 is no record"),
+        (json.dumps({**RECORD, "rank": True}), "line 1 is no record"),
+        (json.dumps({**RECORD, "known": "yes"}), "line 1 is no record"),
+        (f'{{"task": {"1" * 9999}}}', "outputs.jsonl: "),
+    ],
+    ids=lambda text: text[:40],
+)
+def test_lines_that_are_no_records_are_refused(tmp_path: Path, text: str, problem: str) -> None:
+    (tmp_path / "outputs.jsonl").write_text(text)
+    refused(tmp_path, problem)
+
+
+def test_files_larger_than_evaluations_write_are_refused_unread(tmp_path: Path) -> None:
+    for name in ("examples.npz", "outputs.jsonl"):
+        (tmp_path / name).touch()
+        os.truncate(tmp_path / name, 1 << 40)
+        refused(tmp_path, "bytes, more than")
+
+
+def as_npy(array: NDArray[Any], version: tuple[int, int] | None = None) -> bytes:
+    stream = io.BytesIO()
+    np.lib.format.write_array(stream, array, version, allow_pickle=True)
+    return stream.getvalue()
+
+
+def npy(shape: str, descr: str, body: bytes = b"") -> bytes:
+    header = f"{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}, }}".encode()
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + body
+
+
+def pack(folder: Path, packing: int = zipfile.ZIP_DEFLATED, **arrays: Content) -> Path:
+    with zipfile.ZipFile(folder / "examples.npz", "w", packing) as archive:
+        for name, content in {"key": KEYS, "right": RIGHT, **arrays}.items():
+            archive.writestr(f"{name}.npy", content if isinstance(content, bytes) else as_npy(content))
+    return folder
+
+
+def test_what_the_attempts_change_is_usable_before(tmp_path: Path) -> None:
+    assert read_items(pack(tmp_path)).scores == {"set/0": 1, "set/1": 0, "set/2": 1}
+
+
+@pytest.mark.parametrize(
+    ("arrays", "problem"),
+    [
+        ({"key": KEYS[:2]}, "want one each"),
+        ({"key": KEYS[:0], "right": RIGHT[:0]}, "want one each"),
+        ({"key": KEYS[:, None], "right": RIGHT[:, None]}, "want one each"),
+        ({"solved": RIGHT[:2]}, "want one each"),
+        ({"key": np.array(["a", "b", "a"])}, "1 of its keys are given twice"),
+        ({"key": np.arange(3)}, "an array of int64"),
+        ({"right": np.ones(3)}, "an array of float64"),
+        ({"right": npy("(3,)", "'|b1'", b"\x00\x01\x02")}, "neither true nor false"),
+        ({"key": npy("(3,)", "'<U1'", b"\xff\xff\xff\x7f" * 3)}, "characters that there are not"),
+        ({"key": npy("(1000000000000,)", "'<U1'")}, "declares more or less"),
+        ({"right": npy("(-1,)", "'|b1'")}, "declares more or less"),
+        ({"key": npy("(3,)", "'>U1'", b"\x00\x11\x00\x00" * 3)}, "characters that there are not"),
+        ({"key": npy("(1,)", "'<U100000000'")}, "declares more or less"),
+        ({"key": npy("(1,)", "'<U1000000000'")}, "examples.npz: "),
+        ({"key": npy("(1000000000000,)", "'<U0'")}, "examples.npz: "),
+        ({"key": npy("(1,)", "'|O'")}, "an array of object"),
+        ({"key": npy("(1,), " + "(" * 4000 + ")" * 4000, "'<U1'")}, "examples.npz: "),
+        ({"key": b"\x93NUMPY\x02\x00\xff\xff\xff\xff{"}, "another format"),
+        ({"key": b"text"}, "examples.npz: "),
+        ({"key": as_npy(np.zeros(40 << 20, "<U1"))}, "bytes, more than"),
+        ({"key": np.zeros(3 << 20, "<U1"), "right": np.zeros(3 << 20, bool)}, "want one each for 1 to"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_arrays_that_are_not_of_their_form_are_refused(
+    tmp_path: Path, arrays: dict[str, Content], problem: str
+) -> None:
+    refused(pack(tmp_path, **arrays), problem)
+
+
+def test_keys_of_either_byte_order_are_read(tmp_path: Path) -> None:
+    assert set(read_items(pack(tmp_path, key=KEYS.astype(">U5"))).scores) == set(KEYS.tolist())
+
+
+def test_missing_arrays_broken_archives_and_other_packings_are_refused(tmp_path: Path) -> None:
+    refused(write_examples(tmp_path, key=KEYS), "it has no array right")
+    refused(pack(tmp_path, zipfile.ZIP_LZMA), "packed otherwise")
+    for content in (b"", b"PK\x05\x06" + b"\0" * 30, b"no archive"):
+        (tmp_path / "examples.npz").write_bytes(content)
+        refused(tmp_path, "examples.npz: ")
+
+
+def test_a_flipped_byte_is_noticed_without_a_manifest(tmp_path: Path) -> None:
+    pack(tmp_path, zipfile.ZIP_STORED)
+    file = tmp_path / "examples.npz"
+    content = bytearray(file.read_bytes())
+    content[content.index("set/1".encode("utf-32-le"))] ^= 1
+    file.write_bytes(content)
+    refused(tmp_path, "Bad CRC-32")
+
+
+def test_a_pickle_among_the_arrays_is_not_run(tmp_path: Path) -> None:
+    harm = tmp_path / "harm"
+    traitors = np.array([Traitor(harm)] * 3, dtype=object)
+    for name in ("key", "right", "solved"):
+        refused(pack(tmp_path, **{name: traitors}), "an array of object")
+    assert not harm.exists()

@@ -1,0 +1,109 @@
+"""A run that was stopped before its first evaluation, and scored afterwards, is drawn like any other."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from analysis import compare, efficiency, report, strips, summary, thinking
+from analysis.methods import Method, group
+from analysis.page import __main__ as page
+from tests.runs import REPOSITORY
+from trm.errors import UserError
+from trm_lab.runs.recorded_run import read_run
+
+RUNS = REPOSITORY / "tests/fixtures/runs"
+DIS, TRM = "sudoku4_dis_0", "sudoku4_trm_compact_1"
+
+
+def scored_later(name: str, folder: Path, records: bool = True) -> Path:
+    """A recorded run without the evaluations of its training; records: with those of its steps."""
+    run = shutil.copytree(RUNS / name, folder / name)
+    shutil.rmtree(run / "evaluations")
+    lines = (run / "metrics.jsonl").read_text().splitlines(keepends=True)
+    kept = [line for line in lines if records and json.loads(line)["kind"] == "train"]
+    (run / "metrics.jsonl").write_text("".join(kept))
+    return run
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two such runs; one was stopped even before its first record, and has answered a task since."""
+    folder = tmp_path_factory.mktemp("later")
+    scored_later(DIS, folder)
+    stopped = scored_later(TRM, folder, records=False)
+    (stopped / "scored/task_00d62c1b").mkdir()
+    (stopped / "scored/task_00d62c1b/answer.json").write_text("{}")
+    return folder
+
+
+COMMANDS: dict[str, tuple[Callable[[list[str]], None], list[str], str]] = {
+    "summary": (summary.main, [f"{{runs}}/{DIS}"], f"{DIS}/figures/learning_curves.png"),
+    "summary of no record": (summary.main, [f"{{runs}}/{TRM}"], f"{TRM}/figures/learning_curves.png"),
+    "compare": (
+        compare.main,
+        ["{runs}", "--figures-dir", "{runs}/c"],
+        "c/accuracy_against_network_calls.png",
+    ),
+    "efficiency": (efficiency.main, ["{runs}", "--figures-dir", "{runs}/e"], "e/inference_cost.png"),
+    "strips": (strips.main, [f"{{runs}}/{DIS}"], f"{DIS}/figures/strips.png"),
+    "thinking": (thinking.main, [f"{{runs}}/{DIS}"], f"{DIS}/figures/thinking.gif"),
+    "page": (page.main, [f"{{runs}}/{TRM}"], f"{TRM}/figures/index.html"),
+    "report": (report.main, ["{runs}", "--output-dir", "{runs}/r"], "r/report.md"),
+}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.long) if n == "thinking" else n for n in COMMANDS]
+)
+@pytest.mark.usefixtures("unrendered")
+def test_every_command_draws_it(name: str, runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main, words, made = COMMANDS[name]
+    main([word.format(runs=runs) for word in words])
+    assert (runs / made).is_file()
+    said = capsys.readouterr()
+    for forbidden in ("Errno", "task_00d62c1b"):
+        assert forbidden not in said.out + said.err
+    if name == "report":
+        text = (runs / made).read_text()
+        assert "Errno" not in text
+        assert str(runs) not in text
+    if name == "compare":  # the paired test names methods
+        assert "/scored/" not in said.out
+
+
+def test_its_evaluation_is_the_one_made_as_training_makes_them_and_this_is_said(tmp_path: Path) -> None:
+    run = read_run(scored_later(DIS, tmp_path))
+    assert run.source == "scored/step_248-guided-margins"
+    assert run.evaluations == [run.evaluation] == [run.scored[0].evaluation]
+    assert any("which reached none" in remark for remark in run.remarks)
+
+
+def test_a_part_of_the_test_split_does_not_stand_for_the_run(tmp_path: Path) -> None:
+    run = scored_later(DIS, tmp_path)
+    file = run / "scored/step_248-guided-margins/scores.json"
+    scores = json.loads(file.read_text())
+    scores["evaluated"]["first_tasks"] = 3
+    file.write_text(json.dumps(scores))
+    with pytest.raises(UserError, match=r"only scored/step_248-guided-margins") as error:
+        read_run(run)
+    assert "score its newest checkpoint" in error.value.remedy
+
+
+def test_a_folder_without_scores_is_named_without_the_system_s_words(tmp_path: Path) -> None:
+    run = scored_later(DIS, tmp_path)
+    (run / "scored/mine").mkdir()
+    assert "scored/mine: No such file: scores.json" in read_run(run).remarks
+
+
+def test_a_path_among_the_settings_does_not_stand_in_a_method_s_name(tmp_path: Path) -> None:
+    first, second = (scored_later(name, tmp_path) for name in (DIS, "sudoku4_dis_1"))
+    config = (second / "config.yaml").read_text()
+    changed = config.replace("load_checkpoint: null", "load_checkpoint: /some/where/first/checkpoints/step_5")
+    (second / "config.yaml").write_text(changed)
+    methods: list[Method] = group([read_run(first), read_run(second)])[0]
+    assert [one.name for one in methods if "first" in one.name] == [
+        "DIS as released, load_checkpoint=step_5 of first"
+    ]

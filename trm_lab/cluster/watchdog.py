@@ -1,0 +1,194 @@
+"""A rank that hangs says so: what it was doing, who is behind, and every thread's stack; then it ends to be restarted.
+
+The loop calls `beat` at each step. One thread looks at the last beat; another exchanges the ranks' progress through
+a store and may block there as long as it likes. Ages are compared, never the clocks of two machines.
+"""
+
+import faulthandler
+import json
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+from trm_lab.cluster.rendezvous import SharedStore
+
+EXIT_HUNG = 70  # EX_SOFTWARE of sysexits.h
+REPORT_SECONDS = 30.0  # a report that cannot be written in this time is given up
+CLOSE_SECONDS = 5.0
+STDERR = 2
+
+
+@dataclass
+class Peer:
+    """What another rank said last, and when it was heard, by our clock."""
+
+    post: dict[str, Any]
+    heard: float
+
+    def behind(self, now: float, beats: int, patience: float) -> str:
+        """Why this rank may be what we wait for; empty if it is not."""
+        silent, what = now - self.heard, str(self.post.get("what"))[:200]
+        if silent > patience:
+            return f"has not been heard of for {silent:.0f} s or longer; its last word was: {what}"
+        if self.post.get("beats", 0) < beats:
+            return (
+                f"is {beats - self.post['beats']} beats behind: {what}, for {self.post['age'] + silent:.0f} s"
+            )
+        return ""
+
+
+class Watchdog:
+    """Ends the process with `EXIT_HUNG` when the loop gives no sign of life for `timeout_seconds`.
+
+    A loop that hangs inside a C function that never gives up the interpreter cannot be ended from here: its stacks
+    are printed all the same, and its peers, which wait for it, end the run.
+    """
+
+    def __init__(
+        self,
+        timeout_seconds: float,
+        describe: Callable[[], str] = str,
+        rank: int = 0,
+        world_size: int = 1,
+        store: SharedStore | None = None,
+    ) -> None:
+        """Start watching.
+
+        Args:
+            describe: more to say in a report; must neither wait nor touch a device. Is called last.
+            store: where `world_size` ranks post their progress, a connection of its own (`Store.clone` of torch),
+                lest a post waits behind what others wait for; None: only this rank is watched.
+        """
+        self._timeout, self._describe = timeout_seconds, describe
+        self._rank, self._world_size, self._store = rank, world_size, store
+        self._what, self._beats, self._at, self._allowed = "starting", 0, time.monotonic(), timeout_seconds
+        self._peers: dict[int, Peer] = {}
+        self._answered = time.monotonic()  # when the store did
+        self._closed = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, name="watchdog", daemon=True)
+        self._watcher.start()
+        self._heartbeat: threading.Thread | None = None
+        if store is not None:
+            self._heartbeat = threading.Thread(
+                target=self._exchange, args=(store,), name="heartbeat", daemon=True
+            )
+            self._heartbeat.start()
+
+    def beat(self, what: str, within: float | None = None) -> None:
+        """The loop lives, and now begins `what`.
+
+        Args:
+            within: seconds that it may take, where that is more than usual (compiling, say).
+        """
+        self._at = time.monotonic()  # before a shorter time is allowed again
+        self._allowed = self._timeout if within is None else within
+        self._what = what
+        self._beats += 1
+
+    def close(self) -> None:
+        """Stop watching."""
+        self._closed.set()
+        self._watcher.join()
+        faulthandler.cancel_dump_traceback_later()
+        if self._heartbeat is not None:  # an interpreter must not end under a thread that is inside torch
+            self._heartbeat.join(CLOSE_SECONDS)
+
+    def __enter__(self) -> "Watchdog":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _watch(self) -> None:
+        pause, woke = self._timeout / 20, time.monotonic()
+        while not self._closed.wait(pause):
+            now = time.monotonic()
+            if (
+                now - woke > pause + self._timeout / 2
+            ):  # the process was stopped: the loop gets its time again
+                self._at = now
+            woke = now
+            if now - self._at > self._allowed:
+                self._report(now)
+            # of the C library: also when this thread never gets the interpreter again
+            faulthandler.dump_traceback_later(self._allowed * 1.25 + 4 * pause, file=STDERR)
+
+    def _report(self, now: float) -> None:
+        """Say everything that is known, then end the process; whatever of it blocks, the process ends."""
+        try:
+            threading.Timer(REPORT_SECONDS, os._exit, (EXIT_HUNG,)).start()
+            ranks = f"rank {self._rank} of {self._world_size}" if self._world_size > 1 else "this process"
+            head = f"{ranks} hangs: no sign of life for {now - self._at:.0f} s in: {self._what}"
+            others = "\n".join(f"  {line}" for line in self._others(now))
+            _say(f"error: {head}\n{others}\n  ending with exit code {EXIT_HUNG}; stacks of all threads:\n")
+            faulthandler.dump_traceback(STDERR, all_threads=True)
+            _say(
+                f"{self._describe()}\n  to do:   see the stacks; the same command resumes from the last checkpoint\n"
+            )
+        finally:
+            os._exit(EXIT_HUNG)
+
+    def _others(self, now: float) -> list[str]:
+        """What is known of the other ranks."""
+        if self._store is None:
+            return []
+        lines, patience = [], 0.4 * self._timeout  # we post and read each quarter
+        if now - self._answered > patience:
+            lines.append(
+                f"the store has not answered for {now - self._answered:.0f} s: what follows is older"
+            )
+        for rank in range(self._world_size):
+            if rank == self._rank:
+                continue
+            peer = self._peers.get(rank)
+            behind = "has never been heard of" if peer is None else peer.behind(now, self._beats, patience)
+            if behind:
+                lines.append(f"behind: rank {rank} {behind}")
+        return lines or ["no other rank is behind: all wait, or a message between them is lost"]
+
+    def _exchange(self, store: SharedStore) -> None:
+        """Post our progress and read the others', four times in each timeout, for as long as the store answers."""
+        number = 0
+        while not self._closed.is_set():
+            number += 1
+            age = time.monotonic() - self._at
+            post = {"number": number, "what": self._what, "beats": self._beats, "age": age}
+            try:
+                store.set(_key(self._rank), json.dumps(post))
+                for rank in range(self._world_size):
+                    if rank != self._rank and store.check([_key(rank)]):
+                        self._hear(rank, store.get(_key(rank)))
+            except (
+                OSError,
+                RuntimeError,
+                ValueError,
+            ):  # torch's DistError is a RuntimeError; the store may be gone
+                number -= 1
+            else:
+                self._answered = time.monotonic()
+            self._closed.wait(self._timeout / 4)
+
+    def _hear(self, rank: int, text: bytes) -> None:
+        post = json.loads(text)
+        known = self._peers.get(rank)
+        if known is None or known.post["number"] != post["number"]:
+            self._peers[rank] = Peer(post, time.monotonic())
+
+
+def _key(rank: int) -> str:
+    """Of this job and start: the store of an elastic job may serve others, and outlives a restart of its workers."""
+    job, start = (os.environ.get(f"TORCHELASTIC_{name}", "0") for name in ("RUN_ID", "RESTART_COUNT"))
+    return f"heartbeat/{job}/{start}/{rank}"
+
+
+def _say(text: str) -> None:
+    """Straight to the descriptor: a thread that hangs may hold the lock of sys.stderr."""
+    data = text.encode(errors="replace")
+    while data:
+        data = data[os.write(STDERR, data) :]

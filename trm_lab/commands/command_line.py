@@ -1,0 +1,292 @@
+"""Command lines: both spellings of a flag, nearest names, errors without a traceback."""
+
+import argparse
+import ast
+import difflib
+import os
+import re
+import sys
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from trm.errors import UserError
+from trm.ranges import LARGEST_SEED, Range
+from trm_lab.commands.system_refusals import refusal
+from trm_lab.commands.terminal import lost_output, settle_streams
+from trm_lab.files.untrusted import read_regular, shown
+from trm_lab.puzzles.build_command import BuildCommand
+
+EXIT_USER_ERROR = 2
+EXIT_SYSTEM_REFUSED = 74  # EX_IOERR of sysexits.h: another attempt may fare better
+EXIT_INTERRUPTED = 130
+OUR_FAULT = (
+    "error: this is a fault of the program, not of what you gave it\n"
+    "  to do:   report it as an issue of this repository, with the command and the lines below"
+)
+_OUT_OF = re.compile(r"; allowed is | \(choose from ")  # between what was given and what is allowed
+
+
+class CommandLine(argparse.ArgumentParser):
+    """An `ArgumentParser` whose complaints are `UserError`s and which reads `--num_aug` as `--num-aug`."""
+
+    def __init__(self, program: str, description: str | None, example: str | None = None) -> None:
+        """Without an example, a description's part behind its first paragraph is one.
+
+        description: None, as a docstring is under `python -OO`, stands for that in the program's file.
+        """
+        description = _docstring() if description is None else description
+        if example is None:
+            description, _, example = description.partition("\n\n")
+        super().__init__(
+            prog=program,
+            description=description,
+            epilog=f"example:\n{example.strip(chr(10))}" if example else None,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        self._builds = False
+
+    def parse(self, arguments: Sequence[str] | None = None) -> argparse.Namespace:
+        """Read the arguments, or the process's own.
+
+        What comes back also has `flags`, those that were given.
+
+        Raises:
+            UserError: an unknown flag, or a missing or unusable value.
+        """
+        given = [_dashed(argument) for argument in (sys.argv[1:] if arguments is None else arguments)]
+        for before, argument in zip(["", *given], given, strict=False):
+            # before argparse, which would first miss the flag that was misspelt
+            flag = argument.partition("=")[0]
+            if flag.startswith("--") and flag != "--" and flag not in self._option_string_actions:
+                raise self._unknown(flag)
+            if not before.startswith("--"):
+                self._refuse_key(argument)
+        parsed = self.parse_args(given)
+        parsed.flags = {
+            word.partition("=")[0] for word in given if word in self._option_string_actions or "=" in word
+        }
+        parsed.flags &= set(self._option_string_actions)
+        if self._builds:
+            parsed.command = BuildCommand.of(self.prog, given, self._contents())
+        return parsed
+
+    def add_builder_flags(self, seed: int) -> None:
+        """The flags that every dataset builder has, with its own default seed; `parse` then tells the `command`."""
+        self._builds = True
+        self.add_argument("--seed", type=SEED, default=seed, help=f"of every random draw ({seed})")
+        self.add_argument("--overwrite", action="store_true", help="replace an existing dataset")
+
+    def _contents(self) -> dict[str, Any]:
+        """The defaults, by flag, of what decides a dataset's content: not where it or its sources lie."""
+        elsewhere, defaults = (local_path, path_or_address), {}
+        for action in self._actions:
+            usual = self.get_default(action.dest)
+            switch = action.nargs == 0  # given or not
+            says_nothing = switch and action.const == usual
+            if action.dest not in ("help", "overwrite") and action.type not in elsewhere and not says_nothing:
+                name = max(action.option_strings, key=len, default=action.dest)
+                defaults[name.lstrip("-").replace("-", "_")] = False if switch else usual
+        return defaults
+
+    def error(self, message: str) -> NoReturn:
+        """Called by argparse for anything it cannot use."""
+        given, allowed = (
+            _OUT_OF.split(message, 1) if _OUT_OF.search(message) else (message, "the flags of --help")
+        )
+        raise UserError(shown(given), shown(allowed.removesuffix(")")), f"correct it; see {self.prog} --help")
+
+    def _refuse_key(self, argument: str) -> None:
+        """UserError for `checkpoint=step_3`, as the training commands take it, in place of `--checkpoint step_3`."""
+        key, equals, value = argument.partition("=")
+        flag = "--" + key.lstrip("+").replace("_", "-")
+        if equals and flag in self._option_string_actions and not os.path.lexists(argument):
+            raise UserError(
+                f"{shown(argument)} is no argument of {self.prog}",
+                "flags: " + " ".join(self._flags()),
+                f"did you mean {flag} {shown(value)}?",
+            )
+
+    def _flags(self) -> list[str]:
+        return [name for name in self._option_string_actions if name.startswith("--")]
+
+    def _unknown(self, flag: str) -> UserError:
+        known = self._flags()
+        near = difflib.get_close_matches(flag, known, n=1, cutoff=0.5)
+        return UserError(
+            given=f"{shown(flag)} is no flag of {self.prog}",
+            allowed=" ".join(known),
+            remedy=f"did you mean {near[0]}?" if near else f"run {self.prog} --help",
+        )
+
+
+def _docstring() -> str:
+    """That of the program that runs, which `python -OO` left out when it compiled it."""
+    file = getattr(sys.modules["__main__"], "__file__", None)
+    return (ast.get_docstring(ast.parse(read_regular(Path(file)))) or "") if file else ""
+
+
+def _dashed(argument: str) -> str:
+    """`--num_aug=3` as `--num-aug=3`."""
+    if not argument.startswith("--"):
+        return argument
+    flag, equals, value = argument.partition("=")
+    return flag.replace("_", "-") + equals + value
+
+
+@dataclass(frozen=True)
+class Number:
+    """An argument type: a number in a range, so that a test can ask a command line for its ranges."""
+
+    range: Range
+
+    @property
+    def allowed(self) -> str:
+        """The range in words; both ends together where they are small."""
+        low, high = self.range.lowest, self.range.highest
+        kind = "an integer" if self.range.whole else "a finite number"
+        return f"{kind} in {low}..{high}" if high <= 1000 else f"{kind}, at least {low} and at most {high:,}"
+
+    def __call__(self, text: str) -> Any:
+        """What the text says.
+
+        Raises:
+            ArgumentTypeError: no number, or out of range.
+        """
+        noun, allowed = ("integer" if self.range.whole else "number"), self.allowed
+        value = self._read(text)
+        if value is None:
+            raise argparse.ArgumentTypeError(f"{shown(text, 40)!r} is no {noun}; allowed is {allowed}")
+        if value not in self.range:
+            raise argparse.ArgumentTypeError(f"{shown(text, 40)} is out of range; allowed is {allowed}")
+        return value
+
+    def _read(self, text: str) -> float | int | None:
+        pattern = "-?[0-9]{1,40}" if self.range.whole else "[-+.0-9eE_a-z]{1,40}"
+        try:
+            return (int if self.range.whole else float)(text) if re.fullmatch(pattern, text) else None
+        except ValueError:
+            return None
+
+
+def refuse_without_effect(given: argparse.Namespace, effective: Collection[str], job: str) -> None:
+    """UserError if a flag was given that does nothing in what the command is to do.
+
+    given: as `CommandLine.parse` returned it.
+    job: what is to be done, in the words of the command line.
+    """
+    unused = sorted(given.flags - set(effective))
+    if unused:
+        raise UserError(
+            f"{' '.join(unused)} would have no effect {job}",
+            " ".join(sorted(effective)),
+            f"leave {'it' if len(unused) == 1 else 'them'} out",
+        )
+
+
+def integer(lowest: int, highest: int) -> Number:
+    """An argument type: an integer from `lowest` to `highest`."""
+    return Number(Range(lowest, highest, whole=True))
+
+
+def number(lowest: float, highest: float) -> Number:
+    """An argument type: a finite number from `lowest` to `highest`."""
+    return Number(Range(lowest, highest, whole=False))
+
+
+COUNT, COUNT_OR_NONE = integer(1, 10**8), integer(0, 10**8)  # of examples, puzzles, questions, repeats
+AUGMENTATIONS = integer(0, 10**6)  # of each puzzle besides itself
+SEED = integer(0, LARGEST_SEED)
+
+
+def local_path(text: str) -> Path:
+    """An argument type: a file or a folder; `~` stands for the home folder, as in a shell."""
+    return Path(path_or_address(text))
+
+
+def path_or_address(text: str) -> str:
+    """The same for what may also be an address, such as hf://….
+
+    Raises:
+        ArgumentTypeError: empty, or with a character that no path has.
+    """
+    try:
+        return expanded(text)
+    except UserError as error:
+        raise argparse.ArgumentTypeError(f"{error.given}; allowed is {error.allowed}") from None
+
+
+def name(text: str) -> str:
+    """An argument type: a name, which is not empty.
+
+    Raises:
+        ArgumentTypeError: it is.
+    """
+    if not text.strip():
+        raise argparse.ArgumentTypeError(f"{text!r} is no name; leave the flag out, or name one")
+    return text
+
+
+def expanded(text: str) -> str:
+    """A path with `~` in place of the home folder written out.
+
+    Raises:
+        UserError: empty, with a NUL, or in the home of a user who has none.
+    """
+    if not text.strip() or "\0" in text:
+        raise UserError(f"{shown(text)!r} is no path", "the path of a file or a folder", "write it out")
+    if not text.startswith("~"):
+        return text
+    whole = os.path.expanduser(text)
+    if whole.startswith("~"):
+        raise UserError(f"{shown(text)}: no such home folder", "a path, or ~/…", "write the path out")
+    return whole
+
+
+def run_builder(main: Callable[[], None]) -> None:
+    """Run a command that writes all of its output at its end or nothing; see `run_command`."""
+    run_command(main, interrupted="interrupted; nothing was written")
+
+
+def run_command(
+    main: Callable[[], None], interrupted: str = "interrupted; the same command again resumes a run"
+) -> None:
+    """Run a command; print what the user got wrong and exit with 2, or what the system refused and exit with 74.
+
+    What is neither is a fault of ours: its traceback follows a line that says so.
+
+    Of several ranks the first one speaks in full, since most errors meet all of them.
+
+    Args:
+        interrupted: what to say after an interrupt, which exits with 130.
+    """
+    settle_streams()
+    try:
+        main()
+    except UserError as error:
+        _complain(str(error), error.given)
+    except SystemExit as end:  # --help
+        if end.code:
+            raise
+    except KeyboardInterrupt:
+        print(interrupted, file=sys.stderr, flush=True)
+        sys.exit(EXIT_INTERRUPTED)
+    except Exception as error:
+        refused = refusal(error)
+        if refused is None:
+            print(OUR_FAULT, file=sys.stderr, flush=True)
+            raise
+        _complain(str(refused), refused.given, EXIT_SYSTEM_REFUSED)
+    sys.stdout.flush()
+    if lost := lost_output():
+        refused = refusal(OSError(lost.errno, lost.strerror, "standard output"))
+        assert refused is not None
+        _complain(str(refused), refused.given, EXIT_SYSTEM_REFUSED)
+
+
+def _complain(whole: str, brief: str, code: int = EXIT_USER_ERROR) -> NoReturn:
+    rank = os.environ.get("RANK", "0")
+    print(f"error: {whole}" if rank == "0" else f"error on rank {rank}: {brief}", file=sys.stderr, flush=True)
+    sys.exit(code)

@@ -1,0 +1,322 @@
+"""What a run can be told: the keys of TRM's published configuration, a few of our own, and their checks.
+
+Each key belongs to one dataclass next to what it configures; a key that none of them has is an error.
+"""
+
+import difflib
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Protocol
+
+from omegaconf import DictConfig
+
+from trm.errors import UserError
+from trm.model import TinyRecursiveModel, TRMConfig
+from trm.optim import OPTIMIZERS
+from trm.ranges import LARGEST_COUNT, LARGEST_SEED, check_ranges, ranged
+from trm.supervision import Supervision
+from trm_lab.cluster.compilation import COMPILE_CHOICES
+from trm_lab.cluster.ranks import DEVICE_CHOICES
+from trm_lab.commands.command_line import expanded
+from trm_lab.configuration.typed_values import check_choice, plain_values, typed
+from trm_lab.evaluation.arc_metrics import ARC_SCORES
+from trm_lab.files.untrusted import shown
+
+WANDB_MODES = ("auto", "disabled", "offline", "online")
+EVALUATORS = ("arc",)
+ON_NONFINITE = ("stop", "skip")
+BEST_METRICS = ("exact_accuracy", "cell_accuracy", "lm_loss")  # after the last supervision step
+MINUTES_OF_A_YEAR = 525_600.0
+SAVED_OUTPUTS = ("inputs", "labels", "puzzle_identifiers", "preds", "q_halt_logits", "confidence")
+
+RETIRED = {"keep_checkpoints": "keep_last"}  # what an earlier version called by another name
+
+# keys that may differ between two launches of one run: they say how long, where or how loudly, not what
+FREE_KEYS = frozenset(
+    [
+        "max_steps",
+        "device",
+        "wandb",
+        "tensorboard",
+        "project_name",
+        "checkpoint_path",
+        "run_name",
+        "checkpoint_interval",
+        "checkpoint_every_minutes",
+        "keep_last",
+        "keep_every",
+        "keep_best",
+        "compile",
+        "gradient_accumulation_steps",
+        "shard_puzzle_emb",
+        "on_nonfinite",
+        "hang_timeout",
+        "build_missing_data",
+        "data_build",
+        "report",
+    ]
+)
+
+
+class SupervisionClass(Protocol):
+    """A class that makes supervisions, with the dataclass of its keys."""
+
+    config_class: type[Any]
+
+    def __call__(self, model: TinyRecursiveModel, config: Any) -> Supervision[Any]: ...
+
+    def step_rows(self, config: Any) -> int: ...
+
+
+Supervisions = Mapping[str, Any]  # name → a SupervisionClass
+
+
+@dataclass
+class TrainConfig:
+    """Everything a run can be told, apart from the architecture (`arch`).
+
+    Steps are supervision steps: one update each. Epochs visit every group once.
+
+    Data: data_paths, data_paths_test (empty: the test split of data_paths), global_batch_size (over all ranks).
+    Length: epochs; eval_interval in epochs (null: one evaluation, at the end); min_eval_interval, the first
+      evaluation interval that is evaluated; max_steps caps the updates (null: no cap).
+    Updates: optimizer, lr, lr_min_ratio, lr_warmup_steps (in steps), beta1, beta2, weight_decay,
+      puzzle_emb_lr, puzzle_emb_weight_decay, ema, ema_rate, freeze_weights (train the puzzle embedding only).
+    Evaluation: evaluators (`arc` or none), eval_save_outputs (arrays to keep of each evaluation).
+    State: run_name, checkpoint_path (the run directory; null: runs/<run_name>), load_checkpoint (start from
+      these weights), checkpoint_interval (steps; null: at evaluations and the end), checkpoint_every_minutes (null:
+      no), checkpoint_every_eval (keep the checkpoint of every evaluation); of the others keep_last of the newest stay,
+      those at multiples of keep_every steps (null: none), and the one that is best by keep_best (one of BEST_METRICS
+      or, with the arc evaluator, of ARC_SCORES; null: none).
+    Engine: compile (see cluster/compilation.py), gradient_accumulation_steps (parts into which a rank's slots are cut, to
+      save memory), shard_puzzle_emb (each rank keeps a share of the puzzle table), on_nonfinite (`stop`, or `skip` and
+      count), hang_timeout (seconds without a step after which a rank reports its stack and ends; null: never).
+    Where and how: seed, device, log_interval (steps), wandb, tensorboard (event files in the
+      run directory), project_name, data_build (dataset → the command that
+      builds it), build_missing_data (run that command), report (draw the figures at the end).
+    """
+
+    arch: dict[str, Any] = field(default_factory=dict)
+    data_paths: list[str] = field(default_factory=list)
+    data_paths_test: list[str] = field(default_factory=list)
+    evaluators: list[Any] = field(default_factory=list)
+    global_batch_size: int = ranged(768, 1, 2**24)
+    epochs: int = ranged(100_000, 1, LARGEST_COUNT)
+    eval_interval: int | None = ranged(None, 1, LARGEST_COUNT)
+    min_eval_interval: int = ranged(0, 0, LARGEST_COUNT)
+    max_steps: int | None = ranged(None, 1, LARGEST_COUNT)
+    optimizer: str = "adam_atan2"
+    lr: float = ranged(1e-4, 0.0, 1.0)
+    lr_min_ratio: float = ranged(1.0, 0.0, 1.0)
+    lr_warmup_steps: int = ranged(2000, 0, LARGEST_COUNT)
+    beta1: float = ranged(0.9, 0.0, 1.0, below=True)
+    beta2: float = ranged(0.95, 0.0, 1.0, below=True)
+    weight_decay: float = ranged(0.1, 0.0, 1000.0)
+    puzzle_emb_lr: float = ranged(1e-2, 0.0, 1.0)
+    puzzle_emb_weight_decay: float = ranged(0.1, 0.0, 1000.0)
+    ema: bool = False
+    ema_rate: float = ranged(0.999, 0.0, 1.0, below=True)
+    freeze_weights: bool = False
+    eval_save_outputs: list[str] = field(default_factory=list)
+    run_name: str | None = None
+    project_name: str | None = None
+    checkpoint_path: str | None = None
+    load_checkpoint: str | None = None
+    checkpoint_every_eval: bool = True
+    checkpoint_interval: int | None = ranged(1000, 1, LARGEST_COUNT)
+    checkpoint_every_minutes: float | None = ranged(None, 0.0, MINUTES_OF_A_YEAR, above=True)
+    keep_last: int = ranged(2, 1, LARGEST_COUNT)
+    keep_every: int | None = ranged(None, 1, LARGEST_COUNT)
+    keep_best: str | None = None
+    compile: str = "auto"
+    gradient_accumulation_steps: int = ranged(1, 1, 2**24)
+    shard_puzzle_emb: bool = False
+    on_nonfinite: str = "stop"
+    hang_timeout: float | None = ranged(1800.0, 0.0, 60 * MINUTES_OF_A_YEAR, above=True)
+    seed: int = ranged(0, 0, LARGEST_SEED)
+    device: str = "auto"
+    log_interval: int = ranged(10, 1, LARGEST_COUNT)
+    wandb: str = "auto"
+    tensorboard: bool = False
+    data_build: dict[str, str] = field(default_factory=dict)
+    build_missing_data: bool = False
+    report: bool = False
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+        self.evaluators = [_evaluator_name(e) for e in self.evaluators]
+        if not self.data_paths:
+            raise UserError("data_paths is empty", "at least one dataset", 'set data_paths="[data/<name>]"')
+        self.data_paths, self.data_paths_test = (
+            [_path(key, path) for path in getattr(self, key)] for key in ("data_paths", "data_paths_test")
+        )
+        for key in ("checkpoint_path", "load_checkpoint"):
+            value = getattr(self, key)
+            setattr(self, key, None if value is None else _path(key, value))
+        if self.run_name is not None and not self.run_name.strip():
+            raise UserError(
+                "run_name is empty", "a name, or null for one made of the settings", "leave it out"
+            )
+        check_choice("device", self.device, DEVICE_CHOICES)
+        check_choice("wandb", self.wandb, WANDB_MODES)
+        check_choice("optimizer", self.optimizer, OPTIMIZERS)
+        check_choice("compile", self.compile, COMPILE_CHOICES)
+        check_choice("on_nonfinite", self.on_nonfinite, ON_NONFINITE)
+        for name in self.eval_save_outputs:
+            check_choice("eval_save_outputs", name, SAVED_OUTPUTS)
+        if self.keep_best is not None:
+            voted = ARC_SCORES if "arc" in self.evaluators else ()
+            check_choice("keep_best", self.keep_best, (*BEST_METRICS, *voted))
+        if any(not isinstance(command, str) or not command.strip() for command in self.data_build.values()):
+            raise UserError("data_build: a command that is no text", "dataset: command", "correct data_build")
+        if self.epochs % self.epochs_per_iteration:
+            raise UserError(
+                f"eval_interval={self.eval_interval} does not divide epochs={self.epochs}",
+                "an eval_interval that divides epochs",
+                f"use epochs={self.epochs - self.epochs % self.epochs_per_iteration or self.epochs_per_iteration}, "
+                f"or eval_interval={_nearest_divisor(self.epochs, self.epochs_per_iteration)}",
+            )
+
+    @property
+    def epochs_per_iteration(self) -> int:
+        """Epochs between two evaluations."""
+        return self.eval_interval or self.epochs
+
+    @property
+    def iterations(self) -> int:
+        """How many stretches of training there are, each followed by an evaluation."""
+        return self.epochs // self.epochs_per_iteration
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """The `arch` part: which supervision, its settings and the network's."""
+
+    supervision: str
+    network: TRMConfig
+    settings: Any
+
+    def as_dict(self) -> dict[str, Any]:
+        """Flat, as in configs/arch/."""
+        return {"supervision": self.supervision, **asdict(self.network), **asdict(self.settings)}
+
+
+def known_keys(supervisions: Supervisions) -> set[str]:
+    """Every key that a command line may set, dotted."""
+    parts = [TRMConfig, *(s.config_class for s in supervisions.values())]
+    arch = {f"arch.{f.name}" for part in parts for f in fields(part)}
+    return {f.name for f in fields(TrainConfig)} | arch | {"arch.supervision"}
+
+
+def check_key(key: str, known: Iterable[str]) -> None:
+    """UserError that names the nearest known key, unless `key` is known."""
+    known = set(known)
+    if key in RETIRED:
+        raise UserError(f"key {key!r}", f"its new name, {RETIRED[key]!r}", f"say {RETIRED[key]}=…")
+    if key in known or key.startswith("data_build."):
+        return
+    leaf = {k.rsplit(".", 1)[-1]: k for k in known}  # a prefix that both have, such as arch., likens nothing
+    last = key.rsplit(".", 1)[-1]
+    words = (last,) if last in leaf else (last, last.lower())
+    near = [leaf[match] for word in words for match in difflib.get_close_matches(word, leaf, 1, 0.6)]
+    raise UserError(
+        f"unknown key {shown(key)!r}",
+        "the keys of configs/ (`--cfg job` prints them)",
+        f"did you mean {near[0]!r}?" if near else "see `--help`",
+    )
+
+
+def train_config(
+    config: DictConfig | Mapping[str, Any],
+    supervisions: Supervisions,
+    keys_given: Collection[str] | None = None,
+) -> TrainConfig:
+    """The checked configuration that Hydra composed; UserError for an unknown key or an unusable value.
+
+    keys_given: those that the user gave, None for all. An eval_interval that is not among them and does not divide
+    epochs gives way to the next longer one that does.
+    """
+    values = plain_values(config)
+    for key in values:
+        check_key(str(key), known_keys(supervisions))
+    if keys_given is not None and "eval_interval" not in keys_given:
+        values |= _dividing_interval(values.get("epochs"), values.get("eval_interval"))
+    made = typed(TrainConfig, values)
+    if keys_given is not None and "ema_rate" in keys_given and not made.ema:
+        raise UserError(
+            f"ema_rate={made.ema_rate} without ema=True would have no effect",
+            "ema_rate with ema=True",
+            "add ema=True, or leave ema_rate out",
+        )
+    made.arch = architecture(made.arch, supervisions).as_dict()
+    return made
+
+
+def architecture(arch: Mapping[str, Any], supervisions: Supervisions) -> Architecture:
+    """Take `arch` apart into the network's keys and the supervision's."""
+    values = dict(arch)
+    name = str(values.pop("supervision", None))
+    check_choice("arch.supervision", name, tuple(supervisions))
+    settings_class = supervisions[name].config_class
+    network_keys = {f.name for f in fields(TRMConfig)}
+    allowed = network_keys | {f.name for f in fields(settings_class)}
+    for key in (key for key in values if key not in allowed):
+        check_key(f"arch.{key}", known_keys(supervisions))
+        raise UserError(
+            f"arch.{key} with arch.supervision={name}",
+            f"keys of the network and of {name}: {', '.join(sorted(allowed))}",
+            f"leave arch.{key} out, or choose an arch that has it (arch=trm, arch=dis)",
+        )
+    network = typed(TRMConfig, {k: v for k, v in values.items() if k in network_keys}, "arch.")
+    rest = {k: v for k, v in values.items() if k not in network_keys}
+    return Architecture(name, network, typed(settings_class, rest, "arch."))
+
+
+def fingerprint(config: TrainConfig) -> str:
+    """Six hexadecimal digits that stand for everything that decides a run's numbers."""
+    decisive = {k: v for k, v in asdict(config).items() if k not in FREE_KEYS}
+    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:6]
+
+
+def _path(key: str, text: str) -> str:
+    """A path that is given, with `~` written out, as on every command line."""
+    try:
+        return expanded(text)
+    except UserError as error:
+        raise UserError(f"{key}: {error.given}", error.allowed, f"write {key} out, or leave it out") from None
+
+
+def _evaluator_name(given: Any) -> str:
+    """`arc`, or the published form {name: arc@ARC}."""
+    if isinstance(given, Mapping) and set(given) != {"name"}:
+        raise UserError(
+            f"evaluators: {shown(dict(given))}",
+            "an evaluator's name, or {name: arc@ARC}; it takes no options (all of pass@1…1000 are reported)",
+            "set evaluators=[arc]",
+        )
+    name = given["name"] if isinstance(given, Mapping) else given
+    name = "arc" if name == "arc@ARC" else str(name)
+    if name not in EVALUATORS:
+        raise UserError(
+            f"evaluators=[{shown(name)}]",
+            "arc, which votes over augmentations, or [] for none; every dataset brings the scorer of its own answers",
+            'leave evaluators out, or set evaluators="[]"',
+        )
+    return name
+
+
+def _divisors(number: int) -> set[int]:
+    return {d for i in range(1, int(number**0.5) + 1) if number % i == 0 for d in (i, number // i)}
+
+
+def _nearest_divisor(number: int, near: int) -> int:
+    return min(_divisors(number), key=lambda d: abs(d - near))
+
+
+def _dividing_interval(epochs: Any, interval: Any) -> dict[str, int]:
+    """The least eval_interval that divides epochs and is not below `interval`; {} where these are no numbers."""
+    if any(type(value) is not int or not 1 <= value <= LARGEST_COUNT for value in (epochs, interval)):
+        return {}
+    return {"eval_interval": min((d for d in _divisors(epochs) if d >= interval), default=epochs)}

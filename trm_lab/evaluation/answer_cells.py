@@ -1,0 +1,79 @@
+"""Which cells of a prediction are its answer: over them the answer's confidence is a mean.
+
+B rows, L grid tokens, C canvas side.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from trm_lab.puzzles.arc.grids import COLOURS, FIRST_COLOUR
+from trm_lab.puzzles.cube.scorer import STICKERS
+from trm_lab.puzzles.datasets import PuzzleData
+from trm_lab.puzzles.manifest import About
+from trm_lab.puzzles.text.tokens import END
+from trm_lab.puzzles.vocabularies import CUBE_END
+
+AnswerCells = Callable[
+    [Tensor], Tensor
+]  # predictions `[B, L]` → the cells of the answers they give, `[B, L]` bool
+
+
+def every_cell(predictions: Tensor) -> Tensor:
+    """A board is answered whole."""
+    return torch.ones_like(predictions, dtype=torch.bool)
+
+
+@dataclass(frozen=True)
+class GridCells:
+    """The cells of the ARC grid that a canvas of side C shows, as `arc_grids.crop` finds it; none where it shows none.
+
+    The END marks around it do not count: any token but a colour ends a grid, and a grid that reaches the canvas's
+    edge has no marks, so that with them grids of different sizes would be judged by different things.
+    """
+
+    canvas: int
+
+    def __call__(self, predictions: Tensor) -> Tensor:
+        cells = predictions.view(-1, self.canvas, self.canvas)
+        coloured = (cells >= FIRST_COLOUR) & (cells < FIRST_COLOUR + COLOURS)
+        runs = coloured.long().cumprod(2).sum(2)  # [B, C] colours that start each row
+        widths = runs.cummin(1).values  # of the first 1, 2, … rows
+        places = torch.arange(self.canvas, device=predictions.device)
+        best = (widths * (places + 1)).argmax(
+            1, keepdim=True
+        )  # [B, 1] the last row; the first of equal areas
+        inside = (places[:, None] <= best[..., None]) & (places < widths.gather(1, best)[..., None])
+        return inside.view(predictions.shape)
+
+
+@dataclass(frozen=True)
+class CellsToEnd:
+    """From position `start` to the first `end` token, which is part of the answer, or to the last position."""
+
+    start: int
+    end: int
+
+    def __call__(self, predictions: Tensor) -> Tensor:
+        ends = predictions[:, self.start :] == self.end
+        before = ends.long().cumsum(1) - ends.long() == 0
+        return torch.cat((torch.zeros_like(predictions[:, : self.start], dtype=torch.bool), before), 1)
+
+
+def cells_by_set(data: PuzzleData) -> dict[str, AnswerCells]:
+    """What an answer to a question of each set is."""
+    return {one.name: _answer_cells(one.about, data) for one in data.sets}
+
+
+def _answer_cells(about: About | None, data: PuzzleData) -> AnswerCells:
+    if about is not None and about.scorer == "cube":
+        return CellsToEnd(STICKERS, CUBE_END)
+    if about is not None and isinstance(about.facts.get("question_length"), int):
+        return CellsToEnd(about.facts["question_length"], END)
+    canvas = math.isqrt(data.metadata.seq_len)
+    if data.test_puzzles and (about is None or not about.scorer) and canvas**2 == data.metadata.seq_len:
+        return GridCells(canvas)
+    return every_cell

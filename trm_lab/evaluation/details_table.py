@@ -1,0 +1,107 @@
+"""What a detailed evaluation found beyond its scores, as text."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from trm_lab.commands.tables import percent, table
+
+POLICIES = {  # what each is called, in the order in which they are shown
+    "q_halt": "halting logit above",
+    "agreement": "prediction unchanged for",
+    "confidence": "confidence at least",
+}
+
+
+def details_table(scores: Mapping[str, Any]) -> str:
+    """The parts of scores.json that `Rules.details` adds; "" where there are none."""
+    parts = [part for part in _parts(scores) if part]
+    return "\n".join(parts)
+
+
+def _parts(scores: Mapping[str, Any]) -> Iterator[str]:
+    yield _steps(scores)
+    yield _halting(scores)
+    yield _guidance(scores)
+    yield _cost(scores)
+
+
+def _steps(scores: Mapping[str, Any]) -> str:
+    """Distance to the answer, margins and votes, step by step."""
+    per_step = scores["per_step"]
+    columns = {"wrong cells": [f"{value:.2f}" for value in per_step["hamming"]]}
+    columns["cells changed"] = ["", *map(percent, per_step["changed"])]
+    if "over_steps" in scores:
+        columns["right for the first time"] = [str(n) for n in scores["over_steps"]["first_right"][1:]]
+        columns["and stays"] = [str(n) for n in scores["over_steps"]["stayed_right"][1:]]
+    for name in ("ARC/pass@1", "ARC/pass@2"):
+        if name in scores.get("arc_per_step", {}):
+            columns[name] = list(map(percent, scores["arc_per_step"][name]))
+    if "margin" in scores:
+        columns["advantage margin"] = [f"{value:+.3g}" for value in scores["margin"]["mean"]]
+        columns["margin > 0"] = list(map(percent, scores["margin"]["share_positive"]))
+    calls = [str(count) for count in per_step["network_calls"]]
+    rows = [("network calls", *columns), *zip(calls, *columns.values(), strict=True)]
+    over = scores.get("over_steps")
+    late = "" if over is None else f"\n  fixed late: {over['fixed_late']}; broken late: {over['broken_late']}"
+    return f"each supervision step, means over examples\n{table(rows, '  ')}{late}"
+
+
+def _halting(scores: Mapping[str, Any]) -> str:
+    """For each policy the cheapest setting that loses at most a point of whole answers right."""
+    if "halting" not in scores:
+        return ""
+    points = scores["halting"]["points"]
+    last = [point for point in points if point["policy"] == "fixed"][-1]
+    rows = [("stopping", "whole answer right", "network calls"), ("after the last step", *_point(last))]
+    for policy, words in POLICIES.items():
+        good = [
+            point
+            for point in points
+            if point["policy"] == policy and point["exact_accuracy"] >= last["exact_accuracy"] - 0.01
+        ]
+        if good:
+            best = min(good, key=lambda point: point["network_calls"])
+            rows.append((f"{words} {best['setting']:g}", *_point(best)))
+    rows.append(("at the first right step (oracle)", *_point(scores["halting"]["best_reachable"])))
+    title = "stopping early: of each rule the cheapest setting that loses at most one point"
+    return f"{title}\n{table(rows, '  ')}"
+
+
+def _point(point: Mapping[str, Any]) -> tuple[str, str]:
+    return percent(point["exact_accuracy"]), f"{point['network_calls']:.1f}"
+
+
+def _guidance(scores: Mapping[str, Any]) -> str:
+    """Accuracies after the last step, for each guidance scale."""
+    if "guidance" not in scores:
+        return ""
+    rows: list[list[str]] = [["guidance w", "cells right", "whole answer right"]]
+    for w, found in scores["guidance"].items():
+        rows.append([w, *(percent(found[name][-1]) for name in ("cell_accuracy", "exact_accuracy"))])
+    if scores.get("arc_guided"):
+        rows[0].append("ARC/pass@2")
+        for row in rows[1:]:
+            row.append(percent(scores["arc_guided"][row[0]]["ARC/pass@2"]))
+    return "answers decoded from (1 - w) reference + w conditional logits, after the last step\n" + table(
+        rows, "  "
+    )
+
+
+def _cost(scores: Mapping[str, Any]) -> str:
+    if "cost" not in scores:
+        return ""
+    cost = scores["cost"]
+    where = f"{cost['ranks']} × {cost['device']}"
+    energy = f", and {cost['joules']:.3g} J" if "joules" in cost else ""
+    return (
+        f"an answer takes {cost['network_calls']} network calls, {cost['operations'] / 1e9:.3g} GFLOP and "
+        f"{cost['seconds'] * 1e3:.3g} ms on {where}{energy} ({_warm_up(cost.get('warm_up'))})"
+    )
+
+
+def _warm_up(left_out: Mapping[str, Any] | None) -> str:
+    """What is not in the time of an answer."""
+    if left_out is None:
+        return "the first batch's warm-up with it"
+    steps = left_out["supervision_steps_of_each_launch"]
+    return f"without the warm-up, {steps} supervision step{'s' * (steps != 1)} of each launch"

@@ -1,0 +1,67 @@
+"""What to score, of what, and how."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from trm_lab.evaluation.vote_ranking import DEFAULT_RANKING
+from trm_lab.puzzles.selection import Selection
+
+CONFIDENCES = {
+    "answer": "of the answer that is voted for, over its own cells",
+    "all-cells": "of the plain answer also where a guided one is voted for, over all cells, padding too",
+}  # of methods without a halting probability
+
+
+@dataclass(frozen=True)
+class ScoringRequest:
+    """An evaluation of one checkpoint.
+
+    target: a run, a checkpoint directory, an exported folder, a published file, or one of these on the hub.
+    config: config.yaml or all_config.yaml; None: the one that belongs to `target`.
+    weights: `auto`, `ema` or `raw` (`trm_lab.runs.weights.WEIGHT_KINDS`).
+    data_paths: test data; empty: the configuration's.  selection: which part of it.
+    steps: supervision steps of an answer; None: as many as trained.
+    identifiers: the puzzle identifiers that the model is given (`IDENTIFIER_CHOICES`).
+    guidance: each w whose answers are wanted too.  margin: whether the advantage margins are.
+    ranked_by: how votes rank (`trm_lab.evaluation.vote_ranking.RANKINGS`).
+    confidence: over which cells an answer's is taken, one of CONFIDENCES.
+    batch_size: over all ranks; None: the run's, or as many as fit into memory.
+    output: where everything goes; None: beside the checkpoint.  overwrite: put away what is there.
+    """
+
+    target: str
+    config: Path | None = None
+    weights: str = "auto"
+    data_paths: Sequence[str] = ()
+    selection: Selection = field(default_factory=Selection)
+    steps: int | None = None
+    identifiers: str = "correct"
+    guidance: Sequence[float] = ()
+    margin: bool = False
+    ranked_by: str = DEFAULT_RANKING
+    confidence: str = "answer"
+    batch_size: int | None = None
+    device: str = "auto"
+    compile: str = "auto"
+    output: Path | None = None
+    overwrite: bool = False
+    save_outputs: Sequence[str] = ()
+
+    @property
+    def suffix(self) -> str:
+        """What tells this evaluation's folder from that of the checkpoint evaluated plainly."""
+        chosen = self.selection
+        parts = [
+            *(Path(path).name for path in self.data_paths),
+            "" if self.weights == "auto" else self.weights,
+            "" if self.steps is None else f"steps{self.steps}",
+            f"{len(chosen.tasks)}named" if chosen.tasks else "",
+            "" if chosen.first_tasks is None else f"first{chosen.first_tasks}",
+            "" if chosen.augmentations is None else f"aug{chosen.augmentations}",
+            "" if self.identifiers == "correct" else self.identifiers,
+            "guided" if self.guidance else "",
+            "margins" if self.margin else "",
+            "" if self.confidence == "answer" else self.confidence,
+        ]
+        return "".join(f"-{part}" for part in parts if part)

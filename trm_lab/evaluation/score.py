@@ -1,0 +1,286 @@
+"""Score a checkpoint: answer a test split into files, then score the files. An interrupted evaluation goes on."""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from trm.batch import token_dtype
+from trm.errors import UserError
+from trm.supervision import Supervision
+from trm_lab.cluster.compilation import compile_forward, warm_up_steps
+from trm_lab.cluster.energy import EnergyMeter
+from trm_lab.cluster.ranks import Ranks, join
+from trm_lab.commands.progress import track
+from trm_lab.configuration.train_config import Supervisions
+from trm_lab.evaluation.answers import Respondent, check_finite
+from trm_lab.evaluation.arc_questions import check_asked
+from trm_lab.evaluation.batch_size import chosen_batch_size
+from trm_lab.evaluation.details_table import details_table
+from trm_lab.evaluation.evaluator import Evaluation, Rules, Scoring
+from trm_lab.evaluation.identifier_ablation import identifiers_to_feed
+from trm_lab.evaluation.measured_flops import operations_per_answer
+from trm_lab.evaluation.request import ScoringRequest
+from trm_lab.evaluation.rollout import StepProbe
+from trm_lab.evaluation.scores_table import scores_table
+from trm_lab.evaluation.stopwatch import Stopwatch
+from trm_lab.evaluation.vote_ranking import DEFAULT_RANKING
+from trm_lab.puzzles.loading import EvaluationData
+from trm_lab.puzzles.manifest import fingerprint
+from trm_lab.runs.evaluation_folder import write_results
+from trm_lab.runs.evaluation_place import EvaluationPlace, check_evaluation_folder
+from trm_lab.runs.opened_checkpoint import OpenedCheckpoint, open_checkpoint
+from trm_lab.runs.rollout_store import RolloutStore
+from trm_lab.training.guards import only_run
+
+MakeProbe = Callable[[Sequence[float], bool], StepProbe]  # of guidance scales, and whether margins are wanted
+
+
+def score(request: ScoringRequest, supervisions: Supervisions, make_probe: MakeProbe) -> None:
+    """Evaluate, write everything, and print the table; every rank calls it.
+
+    Raises:
+        UserError: no checkpoint, no configuration, missing data, weights that do not fit it, or an output folder that
+            holds another evaluation.
+    """
+    checkpoint = open_checkpoint(request.target, supervisions, request.config, request.weights)
+    ranks = join(request.device)
+    try:
+        folder = request.output or checkpoint.results_folder(request.suffix)
+        ranks.first_decides(lambda: check_evaluation_folder(folder))
+        job = ScoringJob(request, checkpoint, supervisions, ranks, make_probe)
+        ranks.first_decides(job.place.check)
+        with only_run(job.place.working, ranks):
+            ranks.first_decides(job.place.take_up)
+            job.answer()
+            evaluation = job.score() if ranks.is_first else None
+        if evaluation is not None:
+            job.place.finish()
+            print(scores_table(evaluation.scores))
+            print(details_table(evaluation.scores))
+            print(f"written to {job.place.folder}")
+    finally:
+        ranks.close()
+
+
+class ScoringJob:
+    """One evaluation in the making."""
+
+    def __init__(
+        self,
+        request: ScoringRequest,
+        checkpoint: OpenedCheckpoint,
+        supervisions: Supervisions,
+        ranks: Ranks,
+        make_probe: MakeProbe,
+    ) -> None:
+        self.request, self.checkpoint, self.ranks = request, checkpoint, ranks
+        self.data = open_data(request, checkpoint, ranks)
+        self.supervision, remarks = checkpoint.supervision(
+            self.data.metadata, supervisions, self.data.identifiers
+        )
+        if not request.data_paths:
+            remarks += checkpoint.changed_data(self.data.described)
+        for remark in remarks if ranks.is_first else ():
+            print(remark, flush=True)
+        if request.steps is not None:
+            self.supervision.take_steps(request.steps)
+        self.probes = (
+            [make_probe(request.guidance, request.margin)] if request.guidance or request.margin else []
+        )
+        arc = bool(self.data.test_puzzles)
+        if not arc:
+            _refuse_arc_flags(request)
+        self.rules = Rules(
+            confidence_kind(self.supervision, request), arc, request.ranked_by, True, request.save_outputs
+        )
+        Scoring(self.data, self.rules)  # what is missing is told before any answer is made
+        if arc:
+            check_asked(self.data)
+        folder = request.output or checkpoint.results_folder(request.suffix)
+        self.asked = asked(request, checkpoint, self.data, self.supervision)
+        self.place = EvaluationPlace(folder, self.asked, self.data.set_sizes, request.overwrite)
+        self.store: RolloutStore | None = None  # on the first rank, once its bytes were checked
+
+    def answer(self) -> None:
+        """Make the answers that are not there yet; every rank takes part."""
+        if self.ranks.is_first:
+            self.store = RolloutStore.resume(self.place.working, self.asked, self.data.set_sizes)
+        store = self.store
+        done = self.ranks.broadcast_object(store.done if store is not None else 0)
+        if done == self.data.total_examples:
+            return
+        if done and self.ranks.is_first:
+            print(f"goes on after {done:,} of {self.data.total_examples:,} examples", flush=True)
+        self.supervision.model.to(self.ranks.device)
+        fits = chosen_batch_size(
+            self.supervision, self.request.batch_size, self.checkpoint.batch_size, self.ranks
+        )
+        self.data.set_batch_size(fits)
+        compile_forward(self.supervision, self.request.compile, self.ranks.device)
+        watch, respondent = Stopwatch(self.ranks, EnergyMeter(self.ranks.device)), self._respondent()
+        for made in respondent.answers(done, self._progress, watch.warming_up):
+            check_finite(np.column_stack((made.confidence, made.loss)), self.request.target)
+            seconds, joules = watch.seconds(), watch.joules()
+            if store is not None:
+                if made.first == done:
+                    steps = min(respondent.warm_up_steps, self.supervision.max_steps)
+                    store.warmed_up(steps, watch.warm_up_seconds)
+                store.write(made, seconds, joules)
+            watch.restart()  # writing is no part of answering
+
+    def score(self) -> Evaluation:
+        """Score what `answer` left in the store, and write it beside; on the first rank."""
+        store = self.store
+        assert store is not None
+        scoring = Scoring(self.data, self.rules)
+        for made in store.answers():
+            scoring.add(made)
+        evaluation = scoring.result()
+        method = self.checkpoint.arch.supervision
+        evaluation.scores.update(
+            step=self.checkpoint.step,
+            method=method,
+            supervision=method,
+            seed=self.checkpoint.seed,
+            examples_per_second=store.total / max(store.seconds, 1e-9),
+            confidence_kind=self.rules.confidence_kind,
+            cost=self._cost(store),
+            evaluated=described(self.request, self.checkpoint),
+        )
+        write_results(self.place.working, evaluation)
+        return evaluation
+
+    def _respondent(self) -> Respondent:
+        metadata = self.data.metadata
+        fed = identifiers_to_feed(
+            self.request.identifiers,
+            self.data.sets,
+            metadata.num_puzzle_identifiers,
+            metadata.blank_identifier_id,
+            self.checkpoint.seed,
+        )
+        return Respondent(
+            self.supervision,
+            self.data,
+            self.ranks,
+            self.checkpoint.seed,
+            self.probes,
+            fed,
+            self.request.confidence == "all-cells",
+            warm_up_steps(self.request.compile, self.ranks.device),
+        )
+
+    def _progress(self, batches: Sequence[Any]) -> Any:
+        return track(batches, "answering") if self.ranks.is_first else iter(batches)
+
+    def _cost(self, store: RolloutStore) -> dict[str, Any]:
+        """What an answer takes. Seconds and joules are of this machine; warm-up, writing and voting left out."""
+        self.supervision.forward = type(self.supervision).forward.__get__(
+            self.supervision
+        )  # counted uncompiled
+        left_out = store.warm_up and {"supervision_steps_of_each_launch": store.warm_up.supervision_steps}
+        energy = {} if store.joules is None else {"joules": store.joules / store.total}
+        return {
+            "network_calls": store.network_calls[-1],
+            "operations": operations_per_answer(self.supervision, self.ranks.device),
+            "seconds": store.seconds / store.total,
+            **energy,
+            "warm_up": left_out,
+            "ranks": self.ranks.world_size,
+            "device": str(self.ranks.device.type),
+        }
+
+
+def _refuse_arc_flags(request: ScoringRequest) -> None:
+    """UserError for a flag of ARC's votes, which other tasks do not have."""
+    flags = {
+        "--num-aug": request.selection.augmentations is not None,
+        "--rank-by": request.ranked_by != DEFAULT_RANKING,
+    }
+    misplaced = [flag for flag, is_given in flags.items() if is_given]
+    if misplaced:
+        raise UserError(
+            f"{' '.join(misplaced)}: this dataset has no ARC tasks, so that nothing is augmented or voted on",
+            "these flags with ARC datasets",
+            "leave them out",
+        )
+
+
+def open_data(request: ScoringRequest, checkpoint: OpenedCheckpoint, ranks: Ranks) -> EvaluationData:
+    """The test split that a request wants, cut to this rank.
+
+    Raises:
+        UserError: it is not there, or the ranks cannot share the batch.
+    """
+    paths = list(request.data_paths) or checkpoint.data_paths_or_error()
+    return EvaluationData(
+        paths,
+        global_batch_size=request.batch_size or ranks.world_size,  # chosen when the model is there
+        rank=ranks.rank,
+        world_size=ranks.world_size,
+        build_command=checkpoint.build_command(str(paths[0])),
+        selection=request.selection,
+    )
+
+
+def asked(
+    request: ScoringRequest, checkpoint: OpenedCheckpoint, data: EvaluationData, supervision: Supervision[Any]
+) -> dict[str, Any]:
+    """What decides the rollouts, as JSON keeps it."""
+    chosen = asdict(request.selection)
+    stored = token_dtype(data.metadata.vocab_size).name
+    by_tokens = supervision.confidence_kind != "halting_probability" or bool(request.guidance)
+    own_cells = {"confidence": request.confidence} if by_tokens and request.confidence == "answer" else {}
+    return {
+        **({} if stored == "uint8" else {"tokens": stored}),  # once stored as uint8 too, and cut off
+        "weights": weights_digest(checkpoint.weights),
+        "arch": checkpoint.arch.as_dict(),
+        "data": [fingerprint(path) for path in data.paths],
+        "selection": {**chosen, "tasks": sorted(chosen["tasks"])},
+        "steps": request.steps,
+        "identifiers": request.identifiers,
+        "guidance": [float(w) for w in request.guidance],
+        "margin": request.margin,
+        "seed": checkpoint.seed,
+        **own_cells,
+    }
+
+
+def confidence_kind(supervision: Supervision[Any], request: ScoringRequest) -> str:
+    """What the confidences of a request are: a key of `trm.supervision.CONFIDENCE_KINDS`."""
+    halts = supervision.confidence_kind == "halting_probability"
+    return (
+        "token_log_probability"
+        if request.confidence == "all-cells" and not halts
+        else supervision.confidence_kind
+    )
+
+
+def described(request: ScoringRequest, checkpoint: OpenedCheckpoint) -> dict[str, Any]:
+    """For scores.json: which checkpoint was asked what."""
+    return {
+        "target": request.target,
+        "weights": request.weights,
+        "data_paths": list(request.data_paths) or checkpoint.data_paths,
+        "tasks": sorted(request.selection.tasks) or None,
+        "first_tasks": request.selection.first_tasks,
+        "augmentations": request.selection.augmentations,
+        "supervision_steps": request.steps,
+        "identifiers": request.identifiers,
+        "confidence": request.confidence,
+    }
+
+
+def weights_digest(weights: Mapping[str, Tensor]) -> str:
+    """SHA-256 over names, shapes and values."""
+    whole = hashlib.sha256()
+    for name in sorted(weights):
+        tensor = weights[name].contiguous()
+        whole.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
+        whole.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return whole.hexdigest()

@@ -1,0 +1,71 @@
+"""An evaluation as text: its scores beside those of answers that need no learning, then each supervision step."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from trm_lab.commands.tables import counted, percent, table
+from trm_lab.evaluation.baselines import BASELINES, COPY
+
+NOT_KNOWN = "–"
+Row = Sequence[str]
+
+
+def scores_table(scores: Mapping[str, Any]) -> str:
+    """scores: the content of scores.json."""
+    baselines: dict[str, Any] = {COPY: scores["copy"], **scores.get("baselines", {})}
+    parts = [
+        f"step {scores['step']}, {scores['examples']} examples",
+        table([("", "model", *BASELINES.values()), *_score_rows(scores, baselines)], "  "),
+        *_remarks(scores, baselines),
+        table([*_step_rows(scores)], "  "),
+    ]
+    return "\n".join(parts)
+
+
+def _score_rows(scores: Mapping[str, Any], baselines: Mapping[str, Any]) -> Iterator[Row]:
+    copied, nothing = scores["copy"], [NOT_KNOWN] * (len(BASELINES) - 1)
+    for name, value in scores.get("scores", {}).items():
+        yield (name, percent(value), percent(copied["scores"][name]), *nothing)
+    for k in (1, 2) if scores.get("counts", {}).get("outputs") else ():
+        both = [one["counts"] for one in (scores, copied)]
+        counts = (counted(one[f"outputs_correct@{k}"], one["outputs"]) for one in both)
+        yield (f"outputs right, {k} attempt{'s' * (k > 1)}", *counts, *nothing)
+    yield from _task_rows(scores.get("tasks", []))
+    for name, key in (("cells right", "cell_accuracy"), ("whole answer right", "exact_accuracy")):
+        beside = (baselines.get(baseline, {}).get(key) for baseline in BASELINES)
+        yield (name, percent(scores["per_step"][key][-1]), *map(_share, beside))
+
+
+def _task_rows(tasks: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
+    """What each dataset's own scorer says."""
+    for task in tasks:
+        if not task["scorer"]:
+            continue
+        named = f"{task['dataset']}, version {task['version']}, protocol {task['protocol']}"
+        yield (f"{named}:", "", *("" for _ in BASELINES))
+        counts = [task.get("baselines", {}).get(baseline, {}) for baseline in BASELINES]
+        for name, count in task["verdicts"].items():
+            beside = (None if name not in one else one[name] / task["examples"] for one in counts)
+            yield (f"  {name}", counted(count, task["examples"]), *map(_share, beside))
+
+
+def _step_rows(scores: Mapping[str, Any]) -> Iterator[Row]:
+    per_step = scores["per_step"]
+    yield ("", "cells right", "whole answer right")
+    lines = zip(per_step["network_calls"], per_step["cell_accuracy"], per_step["exact_accuracy"], strict=True)
+    for step, (calls, cells, whole) in enumerate(lines, start=1):
+        yield (f"supervision step {step} ({calls} network calls)", percent(cells), percent(whole))
+
+
+def _remarks(scores: Mapping[str, Any], baselines: Mapping[str, Any]) -> Iterator[str]:
+    if "votes_ranked_by" in scores:
+        yield f"votes ranked by {scores['votes_ranked_by']}"
+    if "unknown" in baselines:
+        yield f"the training set's most common answer and tokens are not known: {baselines['unknown']}"
+    elif baselines.get("training_examples", 0) < baselines.get("of", 0):
+        counts = f"{baselines['training_examples']:,} of {baselines['of']:,}"
+        yield f"most common answer and tokens of {counts} training examples, evenly spread"
+
+
+def _share(value: float | None) -> str:
+    return NOT_KNOWN if value is None else percent(value)

@@ -1,0 +1,182 @@
+"""What each supervision step does to the answers, summed over examples.
+
+E examples, S supervision steps, L grid tokens, K cells of an example. Predictions `[E, S, L]`, labels `[E, L]` with
+`IGNORE_LABEL` where a token has none. An answer is right if every token with a label is; its cells are all of them, or
+those up to its end (`trm_lab.evaluation.scored_cells`). An example without a label does not count.
+Sums are kept as whole numbers: neither the order of the examples nor how they are split changes the result.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trm.batch import IGNORE_LABEL
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class RightCells:
+    """Of examples with a label, E of them.
+
+    labelled: `[all examples]`, which these are.  right: cells that are right after each step `[E, S]`.
+    cells: `[E]`, K.  whole: `[E, S]`, whether the answer is right.
+    """
+
+    labelled: NDArray[np.bool_]
+    right: Ints
+    cells: Ints
+    whole: NDArray[np.bool_]
+
+    @classmethod
+    def of(
+        cls,
+        preds: NDArray[np.integer[Any]],
+        labels: NDArray[np.integer[Any]],
+        cells: NDArray[np.bool_] | None = None,
+    ) -> "RightCells":
+        """cells: `[E, L]`, those that count; None: every token with a label."""
+        labelled = labels != IGNORE_LABEL
+        cells = labelled if cells is None else cells
+        right = np.zeros(preds.shape[:2], np.int64)
+        whole = np.zeros(preds.shape[:2], np.bool_)
+        for step in range(preds.shape[1]):  # one step at a time: `[E, S, L]` is much
+            agree = preds[:, step] == labels
+            right[:, step] = (agree & cells).sum(1)
+            whole[:, step] = (agree | ~labelled).all(1)
+        rows = labelled.any(1)
+        return cls(rows, right[rows], cells.sum(1)[rows], whole[rows])
+
+
+def first_right(whole: NDArray[np.bool_]) -> Ints:
+    """The first step, from 1, at which the answer is right; 0 = at none. whole: `[E, S]` → `[E]`."""
+    return np.where(whole.any(1), whole.argmax(1) + 1, 0)
+
+
+def stays_right(whole: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Whether the answer is right at some step and at every later one. whole: `[E, S]` → `[E]`."""
+    broken = whole[:, :-1] & ~whole[:, 1:]
+    return whole[:, -1] & ~broken.any(1)
+
+
+def shares_mean(by_scored: NDArray[Any]) -> NDArray[np.float64]:
+    """Σ_e (cells of e / K_e) from sums `[L+1, …]` over the examples of equal K."""
+    tokens = np.arange(1, len(by_scored)).reshape(-1, *[1] * (by_scored.ndim - 1))
+    return (by_scored[1:] / tokens).sum(0)
+
+
+@dataclass(frozen=True)
+class StepScores:
+    """Scores after each supervision step.
+
+    examples: with a label; the others do not count.
+    cell_accuracy `[S]`: mean over examples of the share of cells that are right.
+    exact_accuracy `[S]`: share of examples whose answer is right.
+    hamming `[S]`: mean number of cells that are wrong, the Hamming distance to the answer.
+    changed `[S−1]`: mean share of cells that differ between a step and the next.
+    first_right `[S+1]`: examples that are right for the first time after step s; at 0 those that never are.
+    stayed_right `[S+1]`: those of them that are right at every later step too.
+    fixed_late: examples wrong after the first step and right after the last.
+    broken_late: examples right after some step and wrong after the last.
+    """
+
+    examples: int
+    cell_accuracy: list[float]
+    exact_accuracy: list[float]
+    hamming: list[float]
+    changed: list[float]
+    first_right: list[int]
+    stayed_right: list[int]
+    fixed_late: int
+    broken_late: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+class StepTally:
+    """Adds up predictions part by part, for `StepScores`."""
+
+    def __init__(self) -> None:
+        self._shape: tuple[int, int] | None = None  # S, L
+
+    def _start(self, steps: int, tokens: int) -> None:
+        self._shape = steps, tokens
+        self._examples = np.zeros(tokens + 1, np.int64)  # by K, as the next two
+        self._right = np.zeros((tokens + 1, steps), np.int64)
+        self._changed = np.zeros((tokens + 1, steps - 1), np.int64)
+        self._whole = np.zeros(steps, np.int64)
+        self._first = np.zeros(steps + 1, np.int64)
+        self._stayed = np.zeros(steps + 1, np.int64)
+        self._fixed_late = self._broken_late = 0
+
+    def add(
+        self,
+        preds: NDArray[np.integer[Any]],
+        labels: NDArray[np.integer[Any]],
+        cells: NDArray[np.bool_] | None = None,
+    ) -> None:
+        """Take in predictions `[E, S, L]` and labels `[E, L]`.
+
+        cells: `[E, L]`, those that count; None: every token with a label.
+
+        Raises:
+            ValueError: shapes that do not belong together, or to those before.
+        """
+        if preds.ndim != 3 or not preds.shape[1] or labels.shape != (len(preds), preds.shape[2]):
+            raise ValueError(
+                f"predictions {preds.shape} and labels {labels.shape}: want [E, S, L] and [E, L]"
+            )
+        if self._shape is None:
+            self._start(*preds.shape[1:])
+        if preds.shape[1:] != self._shape:
+            raise ValueError(f"predictions of (S, L) = {preds.shape[1:]} after {self._shape}")
+        found = RightCells.of(preds, labels, cells)
+        changed = _changed_cells(preds, labels != IGNORE_LABEL if cells is None else cells)
+        self._add(found, changed[found.labelled])
+
+    def _add(self, found: RightCells, changed: Ints) -> None:
+        whole = found.whole
+        first, stays = first_right(whole), stays_right(whole)
+        np.add.at(self._examples, found.cells, 1)
+        np.add.at(self._right, found.cells, found.right)
+        np.add.at(self._changed, found.cells, changed)
+        self._whole += whole.sum(0)
+        self._first += np.bincount(first, minlength=len(self._first))
+        self._stayed += np.bincount(first[stays], minlength=len(self._stayed))
+        self._fixed_late += int((~whole[:, 0] & whole[:, -1]).sum())
+        self._broken_late += int((whole.any(1) & ~whole[:, -1]).sum())
+
+    def result(self) -> StepScores:
+        """The scores of all that was added; may be called again after more. Means over no example are 0.
+
+        Raises:
+            ValueError: nothing was added.
+        """
+        if self._shape is None:
+            raise ValueError("no predictions were added: there are no steps to score")
+        examples = int(self._examples.sum())
+        over = max(examples, 1)
+        cells = self._examples @ np.arange(len(self._examples))  # all that are scored
+        return StepScores(
+            examples=examples,
+            cell_accuracy=(shares_mean(self._right) / over).tolist(),
+            exact_accuracy=(self._whole / over).tolist(),
+            hamming=((cells - self._right.sum(0)) / over).tolist(),
+            changed=(shares_mean(self._changed) / over).tolist(),
+            first_right=self._first.tolist(),
+            stayed_right=self._stayed.tolist(),
+            fixed_late=self._fixed_late,
+            broken_late=self._broken_late,
+        )
+
+
+def _changed_cells(preds: NDArray[np.integer[Any]], cells: NDArray[np.bool_]) -> Ints:
+    """`[E, S−1]`: cells that differ between a step and the next."""
+    changed = np.zeros((len(preds), preds.shape[1] - 1), np.int64)
+    for step in range(preds.shape[1] - 1):
+        changed[:, step] = ((preds[:, step] != preds[:, step + 1]) & cells).sum(1)
+    return changed

@@ -1,0 +1,161 @@
+"""The command of an offline package: read a competition's tasks, answer them, write submission.json."""
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from trm.errors import UserError
+from trm_lab.cluster.ranks import DEVICE_CHOICES, Ranks, choose_device
+from trm_lab.commands.command_line import (
+    AUGMENTATIONS,
+    SEED,
+    CommandLine,
+    integer,
+    local_path,
+    number,
+    run_command,
+)
+from trm_lab.commands.tables import duration
+from trm_lab.configuration.train_config import Supervisions
+from trm_lab.evaluation.arc_metrics import Submission
+from trm_lab.files.untrusted import load_json, shown
+from trm_lab.files.whole_files import check_parent, check_plain, is_there, write_whole
+from trm_lab.inference.solving import SolveSettings, solve, without_answer
+from trm_lab.runs.opened_checkpoint import open_checkpoint
+
+CHALLENGES = "arc-agi_test_challenges.json"
+INPUT = Path("/kaggle/input/arc-prize-2025") / CHALLENGES
+LARGEST = 64 << 20  # bytes of the tasks
+EXAMPLE = "python solve.py --input arc-agi_test_challenges.json --output submission.json --minutes 30"
+
+
+def run(
+    package: Path,
+    supervisions: Supervisions,
+    arguments: Sequence[str] | None = None,
+    started: float | None = None,
+) -> None:
+    """Answer what the command line says with the weights of `package`; errors are printed, without a traceback.
+
+    arguments: None: the process's own.
+    started: when the time began to run, by `time.monotonic`; None: now.
+    """
+    begin = time.monotonic() if started is None else started
+    run_command(
+        lambda: _run(package, supervisions, arguments, begin),
+        interrupted="interrupted; the submission holds what was answered so far",
+    )
+
+
+def command_line() -> CommandLine:
+    """Every flag."""
+    line = CommandLine("solve.py", "Answer ARC tasks without a network.", EXAMPLE)
+    usual = SolveSettings()
+    add = line.add_argument
+    add("--input", type=local_path, default=INPUT, help=f"the tasks, or a folder with {CHALLENGES} ({INPUT})")
+    add("--output", type=local_path, default=Path("submission.json"), help="the submission (submission.json)")
+    add(
+        "--augmentations",
+        type=AUGMENTATIONS,
+        default=usual.augmentations,
+        help=f"of each task besides itself ({usual.augmentations})",
+    )
+    add("--minutes", type=number(0, 525_600), default=usual.minutes, help=f"in all ({usual.minutes:g})")
+    add(
+        "--embedding",
+        choices=("auto", "mean", "blank"),
+        default=usual.embedding,
+        help="of the tasks; auto: a task's own where the model was trained on it, else the mean of all",
+    )
+    add("--adapt", type=integer(0, 10**6), default=0, help="steps that fit each task's embeddings first (0)")
+    add("--batch-size", type=integer(1, 2**24), help="examples at a time (default: what fits)")
+    add("--overwrite", action="store_true", help="replace a submission that is there")
+    add("--device", choices=DEVICE_CHOICES, default="auto")
+    add("--seed", type=SEED, default=0, help="of the augmentations (0)")
+    return line
+
+
+def _run(package: Path, supervisions: Supervisions, arguments: Sequence[str] | None, started: float) -> None:
+    given = command_line().parse(arguments)
+    challenges = read_challenges(given.input)
+    fallback = without_answer(challenges)
+    check_submission(given.output, fallback, given.overwrite)
+    write_whole(given.output, json.dumps(fallback))  # valid from now on, and replaced by one that is
+    opened = open_checkpoint(package, supervisions)
+    settings = SolveSettings(
+        given.augmentations, given.minutes, given.embedding, given.adapt, given.batch_size, given.seed
+    )
+    solved = solve(
+        challenges,
+        opened,
+        supervisions,
+        settings,
+        Ranks(device=choose_device(given.device)),
+        lambda submission: write_whole(given.output, json.dumps(submission)),
+        started=started,
+    )
+    print(
+        f"{given.output}: {len(challenges)} tasks, of which {solved.answered} answered by {solved.predictions:,} "
+        f"predictions and {solved.adapted} adapted to, in {duration(time.monotonic() - started)}"
+    )
+
+
+def check_submission(file: Path, fallback: Submission, overwrite: bool) -> None:
+    """Check that a submission may be written here: over nothing, one without an answer, or any with `overwrite`.
+
+    Raises:
+        UserError: something else is there, a submission without `overwrite`, or nothing can be written there.
+    """
+    if not is_there(file, "--output"):
+        check_parent(file, "--output")
+        return
+    check_plain(file)
+    try:
+        content = load_json(file, LARGEST)
+    except (OSError, ValueError):
+        content = None
+    if not _is_submission(content):
+        raise UserError(
+            f"--output {shown(file)} is there and no submission",
+            "a new file, or with --overwrite a submission",
+            "choose another --output",
+        )
+    if content != fallback and not overwrite:
+        raise UserError(
+            f"--output {shown(file)} is there, a submission with answers",
+            "a new file, or with --overwrite a submission",
+            "pass --overwrite to answer anew, or choose another --output",
+        )
+
+
+def _is_submission(content: Any) -> bool:
+    """Whether it is {task: [{"attempt_1": …, "attempt_2": …}, …]}."""
+    if not isinstance(content, dict) or not all(isinstance(outputs, list) for outputs in content.values()):
+        return False
+    attempts = [one for outputs in content.values() for one in outputs]
+    return all(isinstance(one, dict) and one.keys() == {"attempt_1", "attempt_2"} for one in attempts)
+
+
+def read_challenges(place: Path) -> dict[str, Any]:
+    """The tasks of a file, or of the file `CHALLENGES` in a folder, each as JSON says it.
+
+    Raises:
+        UserError: no such file, or no tasks in it.
+    """
+    file = place / CHALLENGES if place.is_dir() else place
+    try:
+        content = load_json(file, LARGEST)
+        problem = None if isinstance(content, dict) and content else "no tasks in it"
+    except OSError as error:
+        content, problem = {}, error.strerror or "unreadable"
+    except ValueError as error:
+        content, problem = {}, f"not JSON ({shown(error)})"
+    if problem is not None:
+        raise UserError(
+            f"{file}: {problem}",
+            f"{CHALLENGES} of the competition, or a file of its form",
+            "name it: --input <file>; on Kaggle add the competition's data to the notebook",
+        )
+    return dict(content)

@@ -1,0 +1,197 @@
+"""A task's puzzles, itself and its augmentations, the embedding that each one has, and their examples.
+
+A checkpoint has an embedding for each puzzle that it was trained on. For a task that it does not know, the published
+evaluation gives every puzzle the mean of all rows; the row of the blank identifier, which is never trained, is the
+alternative.
+
+K puzzles of a task, N rows of a checkpoint's table, E their width, B slots, L tokens of a canvas of side C.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from trm.batch import IGNORE_LABEL, Batch
+from trm.errors import UserError
+from trm.model import TinyRecursiveModel
+from trm.puzzle_embedding import PuzzleEmbedding
+from trm.randomness import numpy_generator
+from trm_lab.puzzles.arc.augmentation import IDENTITY, SEPARATOR, Table, names, parse_name
+from trm_lab.puzzles.arc.compact_set import AugmentedGroups
+from trm_lab.puzzles.arc.grids import PAD
+from trm_lab.puzzles.arc.puzzles import distinct_augmentations
+from trm_lab.puzzles.arc.sources import Pair, Task
+
+EMBEDDINGS = ("auto", "own", "mean", "blank")
+BLANK_ROW = 0
+
+
+@dataclass(frozen=True)
+class TaskPuzzles:
+    """A task and its puzzles.
+
+    augmentations: `[K, 10]`, the identity first.
+    rows: `[K, E]` float32, or `[1, E]` for all alike; None for an architecture without a puzzle embedding.
+    embedding: where the rows are from: own, mean, blank, fitted or none.
+    """
+
+    task: Task
+    augmentations: Table
+    rows: Tensor | None
+    embedding: str
+
+    @property
+    def names(self) -> list[str]:
+        """`[K]`, the task's own first."""
+        return names(self.task.name, self.augmentations)
+
+    @property
+    def all_rows(self) -> Tensor | None:
+        """`[K, E]`."""
+        return None if self.rows is None else self.rows.expand(len(self.augmentations), -1)
+
+
+def puzzles_of(
+    task: Task,
+    augmentations: int,
+    table: Tensor | None,
+    embedding: str = "auto",
+    known: Mapping[str, int] | None = None,
+    seed: int = 0,
+) -> TaskPuzzles:
+    """A task with at most so many augmentations besides itself, and their rows of a checkpoint's table.
+
+    Args:
+        table: `[N, E]`, row 0 the blank identifier's; None for an architecture without.
+        embedding: `own`, the rows of a task that was trained on, with the augmentations that it had there;
+            `mean`; `blank`; `auto`, its own where it is known, else the mean.
+        known: identifiers of the puzzles trained on, by name.
+        seed: of the augmentations of an unknown task.
+
+    Raises:
+        UserError: no such embedding, or the own one of a task that is not known.
+    """
+    if embedding not in EMBEDDINGS:
+        raise UserError(f"embedding {embedding!r}", " | ".join(EMBEDDINGS), "choose one of these")
+    known = known or {}
+    if embedding == "own" and task.name not in known:
+        raise UserError(
+            f"the own embedding of task {task.name!r}, which is none of the {len(known):,} puzzles known",
+            "a task that the checkpoint was trained on, whose dataset is at hand (--data-path)",
+            "leave the choice of the embedding out, or choose mean",
+        )
+    if table is not None and task.name in known and embedding in ("auto", "own"):
+        return _known_puzzles(task, augmentations, table, known)
+    drawn = distinct_augmentations(
+        without_answers(task), augmentations, numpy_generator(seed, f"puzzles of {task.name}")
+    )
+    if table is None:
+        return TaskPuzzles(task, drawn, None, "none")
+    if embedding == "blank":
+        return TaskPuzzles(task, drawn, table[BLANK_ROW, None], "blank")
+    return TaskPuzzles(task, drawn, table.mean(0, keepdim=True), "mean")
+
+
+def without_answers(task: Task) -> Task:
+    """The task with its test outputs hidden, so that nothing made of it can depend on them."""
+    return replace(task, test=tuple(Pair(pair.input, None) for pair in task.test))
+
+
+def _known_puzzles(task: Task, augmentations: int, table: Tensor, known: Mapping[str, int]) -> TaskPuzzles:
+    start = task.name + SEPARATOR
+    others = sorted(
+        ((row, parse_name(name)[1]) for name, row in known.items() if name.startswith(start)),
+        key=lambda pair: pair[0],
+    )
+    kept = [(row, one) for row, one in others if one.colours[0] == 0]  # what a table can say
+    chosen = [(known[task.name], IDENTITY), *kept[:augmentations]]
+    turns = [[one.transform, *one.colours[1:]] for _, one in chosen]
+    rows = table[torch.tensor([row for row, _ in chosen])]
+    return TaskPuzzles(task, np.array(turns, np.uint8), rows, "own")
+
+
+class Examples:
+    """Examples of several tasks' puzzles, in the order of the tasks, of their puzzles and of their pairs.
+
+    Args:
+        pairs: of each task, the ones to take.
+        canvas: C.
+        translations: where they lie on the canvas, see `ArcAugmented`.
+    """
+
+    def __init__(
+        self,
+        puzzles: Sequence[TaskPuzzles],
+        pairs: Sequence[Sequence[Pair]],
+        canvas: int,
+        translations: str,
+    ) -> None:
+        self.canvas = canvas
+        groups, first = AugmentedGroups(), 0
+        for one, chosen in zip(puzzles, pairs, strict=True):
+            groups.add(chosen, len(one.augmentations), first)
+            first += len(one.augmentations)
+        table = np.concatenate([one.augmentations for one in puzzles])
+        self._set = groups.augmented(table, canvas, translations, seed=0)
+        self._rows = None
+        if all(one.rows is not None for one in puzzles):
+            self._rows, self._row = _side_by_side(puzzles)
+
+    @property
+    def ends(self) -> list[int]:
+        """Of each task, the number of the first example that is not its own any more."""
+        return self._set.puzzle_indices[self._set.group_indices[1:]].tolist()
+
+    def __len__(self) -> int:
+        return self._set.count
+
+    def puzzles(self, examples: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The puzzles `[B]` that examples `[B]` belong to, counted over all tasks."""
+        return np.searchsorted(self._set.puzzle_indices, examples, side="right") - 1
+
+    def batch(self, examples: NDArray[np.int64], shifts: NDArray[np.float64] | None = None) -> Batch:
+        """Examples `[B]` side by side; the identifier of a slot is its number in the batch, see `rows`.
+
+        shifts: `[B, 2]` in [0, 1), of fresh translations.
+        """
+        inputs, labels = self._set.tokens(examples, self.puzzles(examples), shifts)
+        answers = torch.from_numpy(labels.astype(np.int32))
+        answers[answers == PAD] = IGNORE_LABEL
+        slots = torch.arange(len(examples), dtype=torch.int32)
+        return Batch(torch.from_numpy(inputs.astype(np.int32)), answers, slots)
+
+    def rows(self, examples: NDArray[np.int64]) -> Tensor | None:
+        """The embedding `[B, E]` of each example's puzzle."""
+        return None if self._rows is None else self._rows[self._row[self.puzzles(examples)]]
+
+
+def _side_by_side(puzzles: Sequence[TaskPuzzles]) -> tuple[Tensor, NDArray[np.int64]]:
+    """Rows `[R, E]` of all tasks, and which one each puzzle has; a row that puzzles share is kept once."""
+    rows, which, first = [], [], 0
+    for one in puzzles:
+        assert one.rows is not None
+        count = len(one.augmentations)
+        which.append(first + (np.arange(count) if len(one.rows) > 1 else np.zeros(count, np.int64)))
+        rows.append(one.rows)
+        first += len(one.rows)
+    return torch.cat(rows), np.concatenate(which)
+
+
+@contextmanager
+def lent_rows(model: TinyRecursiveModel, rows: Tensor | None) -> Iterator[PuzzleEmbedding | None]:
+    """`with lent_rows(model, rows):` puzzle identifiers mean `rows` `[R, E]`; the model's own table stays as it is."""
+    own = model.puzzle_emb
+    if own is None or rows is None:
+        yield None
+        return
+    model.puzzle_emb = PuzzleEmbedding(0, rows.shape[1], own.dtype).train(model.training)
+    model.puzzle_emb.weights = rows.to(own.weights.device)
+    try:
+        yield model.puzzle_emb
+    finally:
+        model.puzzle_emb = own

@@ -1,0 +1,194 @@
+"""What a dataset says of itself, and how a change to its files is noticed: `<dataset>/manifest.json`.
+
+Written last by our builders. A dataset without one (made by the published builders) is taken as it is.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from trm.errors import UserError
+from trm_lab.files.untrusted import load_json, shown
+from trm_lab.puzzles.build_command import NO_COMMAND, BuildCommand
+
+MANIFEST_FILE = "manifest.json"
+UNFINISHED_FILE = "unfinished"  # in a folder that a builder is writing
+TOKEN_ARRAYS = ("inputs", "labels")
+_WHOLE = 256 << 20  # bytes; larger files are digested by sample
+_BLOCK, _BLOCKS = 1 << 20, 64
+_LARGEST = 16 << 20  # bytes of a manifest
+_LONGEST_TEXT = 200  # characters
+
+
+@dataclass(frozen=True)
+class About:
+    """A dataset's own words on what it is.
+
+    name: of the puzzle, such as "nqueens-8".
+    version: of the builder's output; it rises when the same flags would give other data.
+    protocol: how train and test were made and split, such as "published" or "clean".
+    scorer: a key of trm_lab.puzzles.scorers.SCORERS; "" for accuracy against the labels alone.
+    facts: JSON values that the scorer or a reader needs ({"side": 8, "best_exact_match": 0.651, "seed": 0}).
+    """
+
+    name: str
+    version: int
+    protocol: str
+    scorer: str = ""
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def write_manifest(dataset: Path, about: About, command: BuildCommand | None = None) -> None:
+    """Write the manifest of a folder whose other files are complete; command: that built it, where that is known."""
+    files = {
+        file.relative_to(dataset).as_posix(): {"size": file.stat().st_size, "sha256": digest(file)}
+        for file in sorted(dataset.rglob("*"))
+        if file.is_file() and file.name != UNFINISHED_FILE
+    }
+    content = {"about": asdict(about), "files": files} | (
+        {} if command is None else {"command": asdict(command)}
+    )
+    text = json.dumps({**content, "sha256": _own_digest(content)}, indent=1) + "\n"
+    (dataset / MANIFEST_FILE).write_text(text, encoding="utf-8")
+
+
+def read_about(dataset: Path | str) -> About | None:
+    """What the dataset says of itself; None where it has no manifest.
+
+    Raises:
+        UserError: a broken manifest.
+    """
+    content = _read(Path(dataset))
+    return None if content is None else About(**content["about"])
+
+
+def read_command(dataset: Path | str) -> BuildCommand | None:
+    """The command that built a dataset; None where its manifest does not tell, or where it has none.
+
+    Raises:
+        UserError: a broken manifest.
+    """
+    content = _read(Path(dataset))
+    return None if content is None or "command" not in content else BuildCommand(**content["command"])
+
+
+def check_files(dataset: Path | str) -> About | None:
+    """Compare every file with the manifest and give what it says; nothing to do, and None, without one.
+
+    Raises:
+        UserError: a file is missing, of another size, of other content, or an array that was not built is there.
+    """
+    root = Path(dataset)
+    content = _read(root)
+    if content is None:
+        return None
+    for name, promised in content["files"].items():
+        file = root / name
+        if not file.is_file():
+            raise changed(file, "missing")
+        size = file.stat().st_size
+        if size != promised["size"]:
+            raise changed(file, f"{size:,} bytes instead of {promised['size']:,}")
+        if digest(file) != promised["sha256"]:
+            raise changed(file, "its content is not what was built")
+    for file in root.rglob("*.npy"):
+        if file.relative_to(root).as_posix() not in content["files"]:
+            raise changed(file, "it was not there when this dataset was built")
+    return About(**content["about"])
+
+
+def fingerprint(dataset: Path | str) -> str:
+    """A hexadecimal digest that tells two datasets apart, wherever they lie.
+
+    With a manifest, a digest of it, without the command that built it. Without one, sha256 over the JSON and array
+    files, of token arrays of more than 2 MiB their size and first and last MiB: a change in the middle of such an
+    array alone is not seen.
+    """
+    root = Path(dataset)
+    content = _read(root)
+    if content is not None:
+        return _own_digest({key: value for key, value in content.items() if key != "command"})
+    whole = hashlib.sha256()
+    for file in sorted(p for p in root.glob("**/*") if p.suffix in (".json", ".npy") and p.is_file()):
+        size = file.stat().st_size
+        whole.update(f"{file.relative_to(root).as_posix()} {size}\n".encode())
+        sampled = file.stem.endswith(TOKEN_ARRAYS) and size > 2 * _BLOCK
+        with file.open("rb") as stream:
+            whole.update(stream.read(_BLOCK))
+            if sampled:
+                stream.seek(size - _BLOCK)
+            while block := stream.read(_BLOCK):
+                whole.update(block)
+    return whole.hexdigest()
+
+
+def digest(file: Path) -> str:
+    """Hexadecimal sha256 of a file; of a file over 256 MiB, of 64 blocks of 1 MiB spread evenly over it.
+
+    In such a large file a change between the blocks is not seen.
+    """
+    size, whole = file.stat().st_size, hashlib.sha256()
+    with file.open("rb") as stream:
+        if size <= _WHOLE:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+        for block in range(_BLOCKS):
+            stream.seek(block * (size - _BLOCK) // (_BLOCKS - 1))
+            whole.update(stream.read(_BLOCK))
+    return whole.hexdigest()
+
+
+def changed(file: Path, problem: str) -> UserError:
+    """The error for a dataset that is not as it was built."""
+    return UserError(
+        given=f"{file}: {problem}",
+        allowed="a dataset that was written to its end and not changed since",
+        remedy="build it again: the same command with --overwrite, or into another --output-dir; or fetch it again",
+    )
+
+
+def _read(root: Path) -> Mapping[str, Any] | None:
+    file = root / MANIFEST_FILE
+    if not file.exists():
+        return None
+    try:
+        content = load_json(file, _LARGEST)
+        problem = _problem(About(**content["about"]), content["files"])
+        problem = problem or BuildCommand(**content.get("command", NO_COMMAND)).problem()
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise changed(file, f"not a manifest ({shown(error)})") from error
+    if problem:
+        raise changed(file, f"not a manifest ({problem})")
+    if content.pop("sha256", None) != _own_digest(content):
+        raise changed(file, "its content is not what was written")
+    return content
+
+
+def _problem(about: About, files: Mapping[str, Any]) -> str | None:
+    """What a manifest says that none of ours says; the digest in it proves nothing, since anyone can compute it."""
+    for key in ("name", "protocol", "scorer"):
+        text = getattr(about, key)
+        if not isinstance(text, str) or not text.isprintable() or len(text) > _LONGEST_TEXT:
+            return f"{key}={shown(repr(text))}"
+    if type(about.version) is not int or not isinstance(about.facts, dict):
+        return f"version={shown(repr(about.version))}, facts={shown(repr(about.facts))}"
+    for name, entry in files.items():
+        if not _inside(name):
+            return f"a file {shown(repr(name))} that is not in the dataset's folder"
+        if not isinstance(entry, dict) or not {"size", "sha256"} <= entry.keys():
+            return "a file without size and sha256"
+        if type(entry["size"]) is not int or not isinstance(entry["sha256"], str):
+            return f"{name} of size {shown(repr(entry['size']))}"
+    return None
+
+
+def _inside(name: str) -> bool:
+    """Whether a name with slashes is of a file below the folder that it is taken from."""
+    parts = name.split("/")
+    return name.isprintable() and "\\" not in name and not {"", ".", ".."} & set(parts)
+
+
+def _own_digest(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

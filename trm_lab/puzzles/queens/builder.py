@@ -1,0 +1,232 @@
+"""Build an n queens dataset: some queens of a solution are given, the whole board is the answer.
+
+A question may have several solutions, and its label is one of them: exact match has a ceiling, which is computed
+here and stored as the dataset's facts; its scorer counts every valid board that keeps the given queens.
+Run it with `python -m data.build_nqueens_dataset --help`.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trm.errors import UserError
+from trm.randomness import numpy_generator
+from trm_lab.commands.command_line import COUNT, CommandLine, integer, local_path
+from trm_lab.puzzles.layout_writer import check_output
+from trm_lab.puzzles.manifest import About
+from trm_lab.puzzles.plain_sets import Examples, summary, write_plain_dataset
+from trm_lab.puzzles.queens.boards import (
+    backtracking_weights,
+    best_guess,
+    boards,
+    expected_exact_match,
+    solutions,
+    symmetry_classes,
+)
+from trm_lab.puzzles.queens.splits import PUBLISHED_SIDE, Side, given_queens, published_splits, with_images
+
+VOCAB_SIZE = 3
+LARGEST = 12  # queens; 14,200 solutions
+SIZES = (5, *range(7, LARGEST + 1))
+PROTOCOLS = ("clean", "published")
+EXAMPLE = """\
+  python -m data.build_nqueens_dataset --output-dir data/nqueens-8
+  python -m data.build_nqueens_dataset --size 10 --train-size 20000 --test-size 2000
+as published, its test pairs partly in its training set:
+  python -m data.build_nqueens_dataset --protocol published --output-dir data/nqueens-8x8-1k-aug-8
+sizes of the clean protocol: 5 or 7 to 12 queens (all solutions for 4, and all for 6, are images of one, so that none
+  is left for testing)"""
+# flag: its value where it is not given; None: see `_filled`. The published protocol fixes them all.
+DEFAULTS: dict[str, int | None] = {
+    "size": 8,
+    "train_size": 800,
+    "test_size": 200,
+    "min_given": 1,
+    "max_given": None,
+    "test_classes": None,
+    "num_aug": 7,
+}
+
+
+def command_line() -> CommandLine:
+    """The flags; the published ones keep their names beside ours."""
+    parser = CommandLine(
+        "python -m data.build_nqueens_dataset",
+        "Build an n queens dataset: complete a board on which some queens stand.",
+        EXAMPLE,
+    )
+    parser.add_argument("--output-dir", type=local_path, help="where the dataset goes (data/nqueens-<size>)")
+    parser.add_argument(
+        "--protocol",
+        choices=PROTOCOLS,
+        default="clean",
+        help="clean: no test pair or image of one in training; published: 8 queens, 800 x 9 and 200 from one pool",
+    )
+    parser.add_argument(
+        "--size",
+        "--board-size",
+        type=integer(1, 64),
+        help=f"n: 5 or 7..{LARGEST}, see below ({DEFAULTS['size']})",
+    )
+    parser.add_argument("--train-size", "--num-train", type=COUNT, help="training questions (800)")
+    parser.add_argument("--test-size", "--num-test", type=COUNT, help="test questions (200)")
+    parser.add_argument("--min-given", type=integer(0, LARGEST), help="least queens given (1)")
+    parser.add_argument("--max-given", type=integer(0, LARGEST), help="most queens given (n - 1)")
+    parser.add_argument(
+        "--test-classes", type=COUNT, help="symmetry classes of solutions held out (a quarter)"
+    )
+    parser.add_argument(
+        "--num-aug",
+        type=integer(0, 7),
+        help="turns and mirror images of a training question beside it (7: all)",
+    )
+    parser.add_builder_flags(seed=42)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Build what the command line says and print a summary."""
+    given = command_line().parse(arguments)
+    published = given.protocol == "published"
+    if published:
+        _refuse_shape(given)
+    name = f"nqueens-{given.size or PUBLISHED_SIDE}"
+    output = given.output_dir or Path("data") / ("nqueens-8x8-1k-aug-8" if published else name)
+    check_output(output, given.overwrite)
+    splits, facts = _published(given.seed) if published else _clean(_filled(given))
+    about = About(name, version=1, protocol=given.protocol, scorer="queens", facts=facts)
+    built = write_plain_dataset(
+        output,
+        about,
+        splits,
+        vocab_size=VOCAB_SIZE,
+        overwrite=given.overwrite,
+        command=given.command,
+        allow_overlap=published,
+    )
+    print(summary(output, built))
+    print(f"  best possible expected exact match on the test split: {facts['best_exact_match']:.3f}")
+    if published:
+        print(
+            f"  test pairs that stand in training: {facts['test_pairs_in_training']} of {len(splits['test'].inputs)}"
+        )
+
+
+def _refuse_shape(given: argparse.Namespace) -> None:
+    changed = [f"--{flag.replace('_', '-')}" for flag in DEFAULTS if getattr(given, flag) is not None]
+    if changed:
+        raise UserError(
+            given=f"--protocol published with {' '.join(changed)}",
+            allowed="the published shape: 8 queens, 800 x 9 training and 200 test examples, 0 to 7 given queens",
+            remedy="drop these flags, or --protocol published",
+        )
+
+
+def _filled(given: argparse.Namespace) -> argparse.Namespace:
+    """The flags with their values where they were not given, as far as they do not depend on the solutions."""
+    for flag, value in DEFAULTS.items():
+        if getattr(given, flag) is None:
+            setattr(given, flag, value)
+    if given.size not in SIZES:
+        raise UserError(
+            given=f"--size {given.size}",
+            allowed=f"5, 7..{LARGEST} for the clean protocol, which tests solutions that are no images of training "
+            "solutions: all solutions for 4 queens, and all for 6, are images of one",
+            remedy="take one of these sizes, such as --size 8",
+        )
+    if given.max_given is None:
+        given.max_given = given.size - 1
+    if not given.min_given <= given.max_given < given.size:
+        raise UserError(
+            given=f"--min-given {given.min_given} and --max-given {given.max_given} with {given.size} queens",
+            allowed=f"0 <= min-given <= max-given <= {given.size - 1}",
+            remedy="change one of them, or --size",
+        )
+    return given
+
+
+def _published(seed: int) -> tuple[dict[str, Examples], dict[str, Any]]:
+    """The release draws a solution by backtracking, which prefers some of the 92: its ceiling is above that of
+    uniform draws. A model to which the images of a solution are equally likely, as the images in training make
+    them, cannot know which of them is preferred: its best guess is the third ceiling.
+    """
+    columns = solutions(PUBLISHED_SIDE)
+    weights = backtracking_weights(columns)
+    classes = symmetry_classes(columns)
+    alike = (np.bincount(classes, weights) / np.bincount(classes))[classes]
+    splits = published_splits(columns, weights, seed)
+    train, test = splits["train"], splits["test"]
+    known = {pair.tobytes() for pair in np.hstack([train.inputs, train.labels])}
+    facts = {
+        "side": PUBLISHED_SIDE,
+        "seed": seed,
+        "solutions": len(columns),
+        **_means("best_exact_match", test.inputs, best_guess(test.inputs, boards(columns), weights)),
+        **_expected("expected_best_exact_match", expected_exact_match(columns, weights)),
+        **_expected(
+            "expected_best_exact_match_if_images_are_alike", expected_exact_match(columns, weights, alike)
+        ),
+        **_expected("expected_best_exact_match_of_uniform_draws", expected_exact_match(columns)),
+        "test_pairs_in_training": sum(
+            pair.tobytes() in known for pair in np.hstack([test.inputs, test.labels])
+        ),
+    }
+    return splits, facts
+
+
+def _clean(given: argparse.Namespace) -> tuple[dict[str, Examples], dict[str, Any]]:
+    columns = solutions(given.size)
+    classes = symmetry_classes(columns)
+    held_out = np.isin(classes, _test_classes(given, int(classes.max()) + 1))
+    solved = boards(columns)
+    givens = range(given.min_given, given.max_given + 1)
+    test = Side("test", columns[held_out], solved[~held_out], 0, given.seed).draw(given.test_size, givens)
+    train = Side("train", columns[~held_out], solved[held_out], 1, given.seed).draw(given.train_size, givens)
+    facts = {
+        "side": given.size,
+        "seed": given.seed,
+        "solutions": len(columns),
+        "symmetry_classes": int(classes.max()) + 1,
+        "test_classes": len(np.unique(classes[held_out])),
+        "test_solutions": int(held_out.sum()),
+        "num_aug": given.num_aug,
+        "min_given": given.min_given,
+        "max_given": given.max_given,
+        **_means("best_exact_match", test[0], best_guess(test[0], solved[held_out])),
+        **_means("best_exact_match_without_knowing_the_split", test[0], best_guess(test[0], solved)),
+    }
+    return {"train": with_images(*train, given.num_aug), "test": Examples(*test)}, facts
+
+
+def _test_classes(given: argparse.Namespace, classes: int) -> NDArray[np.int64]:
+    """Which symmetry classes are held out."""
+    wanted = given.test_classes or max(1, classes // 4)
+    if wanted >= classes:
+        raise UserError(
+            given=f"{wanted} of the {classes} symmetry classes of {given.size} queens held out for testing",
+            allowed=f"1..{classes - 1}, so that training has a class too",
+            remedy="choose a smaller --test-classes, or a larger --size",
+        )
+    return numpy_generator(given.seed, "queens, classes").permutation(classes)[:wanted]
+
+
+def _means(name: str, questions: NDArray[np.uint8], chance: NDArray[np.float64]) -> dict[str, Any]:
+    """Facts: the mean of the probabilities `[E]`, over all questions `[E, n·n]` and by given queens."""
+    counts = given_queens(questions)
+    return {
+        name: round(float(chance.mean()), 6),
+        f"{name}_by_given": {
+            str(count): round(float(chance[counts == count].mean()), 6)
+            for count in np.unique(counts).tolist()
+        },
+    }
+
+
+def _expected(name: str, ceilings: Sequence[float]) -> dict[str, Any]:
+    """Facts: the ceilings for 0, 1, … given queens, each as frequent, and their mean."""
+    by_given = {str(given): round(ceiling, 6) for given, ceiling in enumerate(ceilings)}
+    return {name: round(sum(ceilings) / len(ceilings), 6), f"{name}_by_given": by_given}

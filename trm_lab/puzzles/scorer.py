@@ -1,0 +1,41 @@
+"""What a scorer is. E examples, L tokens."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trm.errors import UserError
+from trm_lab.files.untrusted import shown
+
+SOLVED = "solved"
+
+
+class Scorer(Protocol):
+    """Judges answers."""
+
+    def __call__(
+        self, inputs: NDArray[np.integer], labels: NDArray[np.integer], predictions: NDArray[np.integer]
+    ) -> dict[str, NDArray[np.bool_]]:
+        """Verdicts `[E]` by name; "solved", the one that counts, is always among them.
+
+        inputs, predictions: `[E, L]`.  labels: `[E, L]`, IGNORE_LABEL where not scored.
+        """
+        ...
+
+
+def whole_number(facts: Mapping[str, Any], key: str, least: int, most: int) -> int:
+    """A fact that a scorer makes tables of; a dataset from elsewhere may say anything.
+
+    Raises:
+        UserError: it is missing, no whole number or out of range.
+    """
+    value = facts.get(key)
+    if type(value) is not int or not least <= value <= most:
+        raise UserError(
+            given=f"a dataset whose facts say {key}={shown(repr(value))}",
+            allowed=f"a whole number from {least} to {most}",
+            remedy="build the dataset again",
+        )
+    return value

@@ -1,0 +1,71 @@
+"""Weights in the form that the published code loads: `step_<n>` beside its `all_config.yaml` (formats.md)."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import OmegaConf
+from torch import Tensor
+
+from trm_lab.files.config_files import sealed
+from trm_lab.files.whole_files import mark
+from trm_lab.puzzles.layout import IDENTIFIERS_FILE
+from trm_lab.runs.identifier_names import encoded
+from trm_lab.runs.weights import PREFIX, PUBLISHED_CONFIG
+
+EXPORT_MARK = mark("export")
+
+
+def export_published(
+    folder: Path,
+    step: int,
+    weights: Mapping[str, Tensor],
+    config: Mapping[str, Any],
+    row_names: Sequence[str] | None = None,
+) -> Path:
+    """Write `step_<n>` and `all_config.yaml` in the published form; returns the weights' file.
+
+    config: of the run, with `arch` in our keys.
+    row_names: see `write_names`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"step_{step}"
+    _save(file, {PREFIX + k: v.clone() for k, v in weights.items()})
+    arch = {
+        k: v for k, v in config["arch"].items() if k != "loss_type"
+    }  # `supervision` stays: theirs ignore it
+    arch |= {"name": "recursive_reasoning.trm@TinyRecursiveReasoningModel_ACTV1", "H_layers": 0}
+    arch["loss"] = {"name": "losses@ACTLossHead", "loss_type": config["arch"]["loss_type"]}
+    evaluators = [{"name": "arc@ARC"} for _ in config.get("evaluators") or []]
+    published = {**config, "arch": arch, "evaluators": evaluators, "step": step}  # theirs ignore the last
+    write_config(folder / PUBLISHED_CONFIG, published)
+    write_names(folder, row_names)
+    return file
+
+
+def _save(file: Path, tensors: Mapping[str, Tensor]) -> None:
+    """torch.save, whose complaint about a file that it could not end hides what the system refused."""
+    try:
+        with file.open("wb") as stream:
+            torch.save(dict(tensors), stream)
+    except (OSError, RuntimeError) as error:
+        refusal = error if isinstance(error, OSError) else error.__context__
+        if not isinstance(refusal, OSError):
+            raise
+        raise OSError(refusal.errno, refusal.strerror, str(file)) from error
+
+
+def write_config(file: Path, config: Mapping[str, Any]) -> None:
+    """Write the configuration of an export, which says in its first lines that it is of an export, and its checksum."""
+    text = sealed(OmegaConf.to_yaml(OmegaConf.create(dict(config))))
+    file.write_text(f"# {EXPORT_MARK}\n{text}", encoding="utf-8")
+
+
+def write_names(folder: Path, row_names: Sequence[str] | None) -> None:
+    """Write the puzzle of each row of the puzzle embedding, as a dataset does; the published code reads no such file.
+
+    row_names: None: nobody knows.
+    """
+    if row_names is not None:
+        (folder / IDENTIFIERS_FILE).write_bytes(encoded(row_names))

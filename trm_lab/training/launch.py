@@ -1,0 +1,363 @@
+"""From a composed configuration to a finished run: builds every part, checks first, trains, reports."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import DictConfig
+
+from trm.errors import UserError, report
+from trm.model import PuzzleShape, TinyRecursiveModel
+from trm.supervision import Supervision
+from trm_lab.cluster.compilation import compile_forward
+from trm_lab.cluster.memory_needs import Load, check_memory
+from trm_lab.cluster.ranks import Ranks, emulates_bfloat16, join
+from trm_lab.cluster.stop_request import StopRequest
+from trm_lab.configuration.train_config import (
+    BEST_METRICS,
+    Architecture,
+    Supervisions,
+    TrainConfig,
+    architecture,
+    fingerprint,
+    train_config,
+)
+from trm_lab.evaluation.arc_metrics import ARC_SCORES
+from trm_lab.evaluation.evaluator import Evaluator
+from trm_lab.evaluation.scores_table import scores_table
+from trm_lab.files.untrusted import shown
+from trm_lab.flops import trained_weights
+from trm_lab.puzzles.datasets import check_identifiers
+from trm_lab.puzzles.layout import METADATA_FILE, PuzzleMetadata
+from trm_lab.puzzles.loading import EvaluationData, TrainingData
+from trm_lab.puzzles.manifest import read_command
+from trm_lab.runs import checkpoints
+from trm_lab.runs.hub import is_remote, located
+from trm_lab.runs.lock_file import exclusively
+from trm_lab.runs.run_directory import RunDirectory, import_path
+from trm_lab.runs.run_place import check_run_place
+from trm_lab.runs.weights import (
+    described,
+    find_checkpoint,
+    load_into,
+    read_weights,
+    row_names,
+    trained_otherwise,
+)
+from trm_lab.training.guards import Guards, only_run, watchdog
+from trm_lab.training.learner import Learner
+from trm_lab.training.mirrors import Mirror, open_mirrors
+from trm_lab.training.sweep import gpu_of_worker, in_a_sweep, keys_given
+from trm_lab.training.trainer import Trainer
+
+HOUR, DAY = 3600.0, 86400.0  # seconds
+
+
+def train(composed: DictConfig, supervisions: Supervisions) -> None:
+    """Run what Hydra composed; every rank calls it.
+
+    Raises:
+        UserError: before any long work starts, for all that can be known then.
+    """
+    config = train_config(composed, supervisions, keys_given())
+    if config.run_name and in_a_sweep():
+        config.run_name += f"-{fingerprint(config)}"
+    arch = architecture(config.arch, supervisions)
+    if config.eval_interval != composed.eval_interval and os.environ.get("RANK", "0") == "0":
+        print(
+            f"eval_interval={composed.eval_interval} does not divide epochs={config.epochs}: "
+            f"evaluated every {config.eval_interval} epochs",
+            flush=True,
+        )
+    ranks = join(config.device, patience(config.hang_timeout), gpu_of_worker(torch.cuda.device_count()))
+    try:
+        with StopRequest() as stop, watchdog(config.hang_timeout, ranks) as watching:
+            guards = Guards(ranks, config.checkpoint_every_minutes, stop, watching)
+            guards.beat("starting what shows the records elsewhere", within=HOUR)
+            with mirrored(config, ranks) as mirrors:
+                _train(config, arch, supervisions, ranks, guards, mirrors)
+    finally:
+        ranks.close()
+
+
+def patience(hang_timeout: float | None) -> timedelta:
+    """How long a rank waits for the others: longer than the watchdog, which can say who is behind."""
+    return timedelta(days=1) if hang_timeout is None else timedelta(seconds=2 * hang_timeout + 600)
+
+
+@contextmanager
+def mirrored(config: TrainConfig, ranks: Ranks) -> Iterator[list[Mirror]]:
+    """What shows the run's records elsewhere, on the first rank; UserError, on every rank, for what cannot work."""
+    mirrors: list[Mirror] = []
+    ranks.first_decides(lambda: mirrors.extend(open_mirrors(config)))
+    try:
+        yield mirrors
+    finally:
+        for mirror in mirrors:
+            mirror.close()
+
+
+def _train(
+    config: TrainConfig,
+    arch: Architecture,
+    supervisions: Supervisions,
+    ranks: Ranks,
+    guards: Guards,
+    mirrors: list[Mirror],
+) -> None:
+    ranks.first_decides(lambda: check_run_place(RunDirectory.of(config).path))
+    if config.build_missing_data:
+        guards.beat("building the datasets", within=DAY)
+        build_missing_data(config, ranks)
+    if ranks.is_first and arch.network.dtype == torch.bfloat16 and emulates_bfloat16(ranks.device):
+        print(
+            "this processor has no bfloat16 and emulates it: arch.forward_dtype=float32 is many times faster here",
+            flush=True,
+        )
+    for path in dict.fromkeys([*config.data_paths, *config.data_paths_test]):
+        command = _command_for(config, path)
+        if command is not None and not _is_missing(path):
+            check_built_as(path, command)
+    guards.beat("opening the data, making the model", within=HOUR)
+    trainer = make_trainer(config, arch, supervisions, ranks, guards)
+    run = trainer.run_directory
+    with only_run(run.path, ranks) as guards.lock:
+        ranks.first_decides(lambda: run.prepare(config, ranks))
+        scores = trainer.run(mirrors)
+        if ranks.is_first:
+            guards.beat("drawing the report", within=HOUR)
+            finish(config, run, scores)
+
+
+def make_trainer(
+    config: TrainConfig, arch: Architecture, supervisions: Supervisions, ranks: Ranks, guards: Guards
+) -> Trainer:
+    """All parts of a run on this rank."""
+    test_paths = config.data_paths_test or config.data_paths
+    data = TrainingData(
+        config.data_paths,
+        seed=config.seed,
+        epochs_per_iteration=config.epochs_per_iteration,
+        build_command=build_command(config, config.data_paths),
+        global_batch_size=config.global_batch_size,
+        rank=ranks.rank,
+        world_size=ranks.world_size,
+    )
+    test = EvaluationData(
+        test_paths,
+        build_command=build_command(config, test_paths),
+        global_batch_size=config.global_batch_size,
+        rank=ranks.rank,
+        world_size=ranks.world_size,
+    )
+    check_same_tokens(data.metadata, test.metadata)
+    if data.paths != test.paths:
+        check_identifiers([*data.paths, *test.paths])
+    votes = "arc" in config.evaluators and votes_on(test)
+    if ranks.is_first and votes != ("arc" in config.evaluators):
+        print(
+            "evaluators=[arc]: no ARC tasks to vote on; scored by what the dataset itself brings", flush=True
+        )
+    if not votes and config.keep_best in ARC_SCORES:
+        raise UserError(
+            f"keep_best={config.keep_best} on data without ARC tasks",
+            " | ".join(BEST_METRICS),
+            "set keep_best to one of these, or to null",
+        )
+    check_fits(config, arch, data.metadata, supervisions, ranks)
+    supervision = make_supervision(arch, data.metadata, supervisions, config.seed)
+    run = RunDirectory.of(config)
+    if config.load_checkpoint and not checkpoints.steps(run.checkpoints):
+        load_checkpoint(supervision.model, config.load_checkpoint, ranks, data.identifiers)
+    if config.shard_puzzle_emb and supervision.model.puzzle_emb is not None:
+        supervision.model.puzzle_emb.shard(ranks)
+    supervision.model.to(ranks.device)
+    compile_forward(supervision, config.compile, ranks.device)
+    examples = config.epochs * data.total_groups * data.mean_puzzle_examples
+    learner = Learner(config, supervision, ranks, int(examples / config.global_batch_size))
+    evaluator = Evaluator(supervision, test, ranks, votes, config.seed, config.eval_save_outputs)
+    return Trainer(config, learner, data, evaluator, run, ranks, guards)
+
+
+def votes_on(test: EvaluationData) -> bool:
+    """Whether ARC's votes concern this data: not where every dataset brings another scorer, or has one puzzle only."""
+    others = all(one.about is not None and bool(one.about.scorer) for one in test.sets)
+    return bool(test.test_puzzles) or not (others or test.metadata.num_puzzle_identifiers <= 1)
+
+
+def check_fits(
+    config: TrainConfig,
+    arch: Architecture,
+    metadata: PuzzleMetadata,
+    supervisions: Supervisions,
+    ranks: Ranks,
+) -> None:
+    """UserError if training could not fit into the memory of this rank's device."""
+    dis_steps = arch.settings.halt_max_steps if supervisions[arch.supervision].fixed_steps else 0
+    load = Load(
+        slots=-(-config.global_batch_size // ranks.world_size),
+        frames=dis_steps + 1,
+        trains=not config.freeze_weights,
+        averages=config.ema,
+        puzzle_share=1 / ranks.world_size if config.shard_puzzle_emb else 1.0,
+        parts=config.gradient_accumulation_steps,
+    )
+    shape, rows = shape_of(metadata), supervisions[arch.supervision].step_rows(arch.settings)
+    weights = trained_weights(arch.network, shape, arch.settings, rows)
+    check_memory(arch.network, shape, weights, load, ranks.device)
+
+
+def shape_of(metadata: PuzzleMetadata) -> PuzzleShape:
+    """What the network must know of a dataset."""
+    return PuzzleShape(metadata.seq_len, metadata.vocab_size, metadata.num_puzzle_identifiers)
+
+
+def make_supervision(
+    arch: Architecture, metadata: PuzzleMetadata, supervisions: Supervisions, seed: int
+) -> Supervision[Any]:
+    """The model for a dataset, on the CPU, and its supervision."""
+    kind = supervisions[arch.supervision]
+    model = TinyRecursiveModel(arch.network, shape_of(metadata), kind.step_rows(arch.settings), seed)
+    return kind(model, arch.settings)
+
+
+def load_checkpoint(model: TinyRecursiveModel, target: str, ranks: Ranks, identifiers: Sequence[str]) -> None:
+    """Start from the weights of another run, of an export or of a published checkpoint, here or on the hub.
+
+    identifiers: the dataset's names, by which rows of the puzzle embedding are matched.
+    """
+    if not is_remote(target) and not Path(target).exists():
+        raise UserError(
+            f"load_checkpoint={target} does not exist",
+            "a run, a checkpoint, an exported folder, a published file, or hf://owner/repository/…",
+            "check the path",
+        )
+    checkpoint = find_checkpoint(located(target) if is_remote(target) else Path(target))
+    lines = [f"load_checkpoint: {described(checkpoint)}; the optimizer and the step start anew"]
+    lines += trained_otherwise(checkpoint, model.config)
+    lines += load_into(model, read_weights(checkpoint), target, row_names(checkpoint), identifiers)
+    if ranks.is_first:
+        print("\n".join(lines), flush=True)
+
+
+def check_same_tokens(train: PuzzleMetadata, test: PuzzleMetadata) -> None:
+    """UserError unless training and test tokens mean the same."""
+    keys = ("seq_len", "vocab_size", "pad_id", "ignore_label_id", "blank_identifier_id")
+    differing = [
+        f"{k}: {getattr(train, k)} and {getattr(test, k)}"
+        for k in keys
+        if getattr(train, k) != getattr(test, k)
+    ]
+    if test.num_puzzle_identifiers > train.num_puzzle_identifiers:
+        differing.append(
+            f"puzzle identifiers: {train.num_puzzle_identifiers} and {test.num_puzzle_identifiers}"
+        )
+    if differing:
+        raise UserError(
+            "training and test data disagree: " + "; ".join(differing),
+            "test data with the tokens of the training data, whose puzzles the training data knows",
+            "set data_paths_test to the dataset that was built with data_paths, or leave it empty",
+        )
+
+
+def build_command(config: TrainConfig, paths: Sequence[str]) -> str | None:
+    """The command that builds the first missing dataset, where the configuration knows one."""
+    commands = ((p, _command_for(config, p)) for p in paths)
+    return next((command for p, command in commands if command is not None and _is_missing(p)), None)
+
+
+def _command_for(config: TrainConfig, path: str) -> str | None:
+    """What builds the dataset at a path, also where this is spelt `./data/x` or `data/x/`."""
+    command = config.data_build.get(path, config.data_build.get(os.path.normpath(path)))
+    if command is not None:
+        _check_builder(command)
+    return command
+
+
+def _check_builder(command: str) -> None:
+    """UserError unless this is a command line of one of our builders: nothing else is advised or run."""
+    try:
+        shlex.split(command)
+        ours = re.fullmatch(r"python -m data\.build_\w+_dataset( .*)?", command)
+    except ValueError:  # a quote without its end
+        ours = None
+    if ours is None:
+        raise UserError(
+            f"data_build: {shown(repr(command))}",
+            "python -m data.build_<dataset>_dataset …",
+            "correct data_build",
+        )
+
+
+def check_built_as(path: str, command: str) -> None:
+    """UserError where a dataset tells that it was built by another command; one that does not tell is taken."""
+    built_by = read_command(path)
+    differing = [] if built_by is None else built_by.differences(command)
+    if differing:
+        raise UserError(
+            f"{path} holds another dataset than this configuration builds there: {shown('; '.join(differing), 400)}",
+            f"the dataset of: {command}",
+            f'build it elsewhere and name that place (--output-dir <new>, data_paths="[<new>]"); or build it anew '
+            f"there: {command} --overwrite; or, to train on what is there, name it by its full path: "
+            f'data_paths="[{Path(path).resolve()}]"',
+        )
+
+
+def build_missing_data(config: TrainConfig, ranks: Ranks) -> None:
+    """Build the datasets that are missing and that the configuration says how to build; the first rank does it."""
+    paths = [*config.data_paths, *config.data_paths_test]
+    while (command := ranks.broadcast_object(build_command(config, paths))) is not None:
+        if ranks.is_first:
+            _build(command, config, paths)
+        ranks.barrier()
+
+
+def _build(command: str, config: TrainConfig, paths: Sequence[str]) -> None:
+    """Build a dataset, unless another run does so meanwhile: only one at a time builds in a working directory."""
+    with exclusively(Path()):
+        if build_command(config, paths) == command:
+            print(f"building the dataset: {command}", flush=True)
+            _run_module(shlex.split(command))
+
+
+def finish(config: TrainConfig, run: RunDirectory, scores: dict[str, Any]) -> None:
+    """Say where everything is; draw the figures if asked."""
+    if config.report:
+        try:
+            _run_module(["python", "-m", "analysis.summary", str(run.path)])
+        except UserError as error:
+            report(error.given, "the run is complete; its figures are not drawn", error.remedy)
+    else:
+        print(scores_table(scores), flush=True)
+    print(f"run directory: {run.path}", flush=True)
+
+
+def _is_missing(path: str) -> bool:
+    return not (Path(path) / "train" / METADATA_FILE).is_file()
+
+
+def _run_module(words: Sequence[str]) -> None:
+    """Run `python -m <module of ours> …` with this Python.
+
+    Raises:
+        UserError: it is not such a command, or it failed.
+    """
+    if list(words[:2]) != ["python", "-m"]:
+        raise UserError(
+            f"command {shlex.join(words)!r}", "python -m <module> …", "correct data_build in the config"
+        )
+    done = subprocess.run([sys.executable, *words[1:]], env={**os.environ, **import_path()})
+    if done.returncode:
+        raise UserError(
+            f"{shlex.join(words)} failed with exit code {done.returncode}",
+            "exit code 0",
+            "see its message above",
+        )

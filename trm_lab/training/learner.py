@@ -1,0 +1,335 @@
+"""What is trained, and how one supervision step changes it. B global batch (slots), b slots of this rank."""
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.optim import AdamW
+
+from trm.batch import Batch
+from trm.errors import UserError
+from trm.metrics import UPDATE, Metric, per_update
+from trm.optim import EMA, AdamAtan2, learning_rate, make_optimizer
+from trm.puzzle_embedding import SignSGD
+from trm.randomness import SeededStepRandom
+from trm.supervision import Carry, Supervision, choose
+from trm_lab.cluster.ranks import Ranks
+from trm_lab.configuration.train_config import TrainConfig
+from trm_lab.training.flat_parameters import FlatParameters
+from trm_lab.training.step_result import Arriving, Status, StepResult, finite_rows, non_finite
+
+PUZZLE_TABLE = "puzzle_emb.weights"
+
+
+class Learner:
+    """Weights, optimizers, moving average and slots; `step` is the whole of training.
+
+    Args:
+        config: of the run.
+        supervision: with its model on the rank's device.
+        ranks: this process among all.
+        total_steps: updates of the whole schedule, for the learning rate.
+    """
+
+    def __init__(
+        self, config: TrainConfig, supervision: Supervision[Any], ranks: Ranks, total_steps: int
+    ) -> None:
+        self.config, self.supervision, self.ranks, self.total_steps = config, supervision, ranks, total_steps
+        self.model = supervision.model.train()
+        puzzle_emb = self.model.puzzle_emb
+        if config.freeze_weights and puzzle_emb is None:
+            raise UserError(
+                "freeze_weights=True with arch.puzzle_emb_ndim=0",
+                "frozen weights with a puzzle embedding to train",
+                "drop one of the two",
+            )
+        check_parts(config, ranks)
+        if config.freeze_weights:
+            self.model.requires_grad_(False)
+        trained = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
+        self.flat = FlatParameters(trained) if trained else None
+        betas = (config.beta1, config.beta2)
+        self.optimizer = (
+            make_optimizer(config.optimizer, [self.flat.vector], betas, config.weight_decay, ranks.device)
+            if self.flat
+            else None
+        )
+        self.sign_sgd = SignSGD(puzzle_emb, config.puzzle_emb_weight_decay, ranks) if puzzle_emb else None
+        self.ema = EMA(self.flat.vector, config.ema_rate) if config.ema and self.flat else None
+        self.carry: Carry | None = None
+        self.steps_done = self.skipped = 0
+        self.last_record: Mapping[str, Any] = {}  # of the run, for an error to show
+
+    @property
+    def checks_first(self) -> bool:
+        """Whether a step's numbers are read before its update; on a GPU that would make the device wait."""
+        return self.ranks.device.type != "cuda" or self.config.on_nonfinite == "skip"
+
+    def step(self, batch: Batch, stop: bool = False, save: bool = False) -> StepResult:
+        """Forward, loss, backward, reduction over the ranks, update.
+
+        stop, save: this rank's wishes, made known to all with the step's loss.
+
+        Raises:
+            NonFiniteError: before the update, if `checks_first`; else `check` tells when the numbers are there.
+        """
+        number = self.steps_done + 1
+        carry, loss, metrics, calls = self._accumulate(batch, number)
+        wrong = self._wrong(loss)  # first: `isfinite` reads a number twice, and the sum changes it meanwhile
+        reduction = self.ranks.start_sum_(self.flat.gradient) if self.flat is not None else None
+        wishes = torch.tensor([stop, save], dtype=torch.float64).to(loss.device, non_blocking=True)
+        numbers = self.ranks.sum_(torch.cat((torch.stack((loss, wrong)), wishes)))
+        size = self.config.global_batch_size
+        result = StepResult(number, numbers[0], Arriving(numbers), size, metrics, calls, carry)
+        if reduction is not None:
+            reduction.wait()
+        metrics |= self._norms()
+        if self.checks_first and not result.status.finite:
+            self._refuse(result)
+        else:
+            metrics |= self._update(number)
+            self.carry = carry
+        self.steps_done = number
+        return result
+
+    def check(self, result: StepResult) -> Status:
+        """The numbers of a step.
+
+        Raises:
+            NonFiniteError: they are not finite, and such steps are not skipped.
+        """
+        status = result.status
+        if not status.finite and self.config.on_nonfinite == "stop":
+            self._refuse(result)
+        return status
+
+    def was_skipped(self, result: StepResult) -> bool:
+        """Whether no update was made from this step."""
+        return self.config.on_nonfinite == "skip" and not result.status.finite
+
+    def free_slots(self, after: int) -> NDArray[np.bool_] | None:
+        """This rank's slots `[b]` that take new data in the step that follows update `after`; None: all may.
+
+        Without asking a GPU: adaptive halting there gets rows for every slot.
+        """
+        slots = self.ranks.local_slots(self.config.global_batch_size)[1]
+        if self.supervision.fixed_steps:
+            return np.full(slots, after % self.supervision.max_steps == 0)
+        if self.carry is None or after != self.steps_done or self.ranks.device.type == "cuda":
+            return None
+        return self.carry.halted.numpy()
+
+    def lr(self, base: float, number: int) -> float:
+        """The learning rate of update `number`, 1 being the first."""
+        return learning_rate(
+            base, number, self.config.lr_warmup_steps, self.total_steps, self.config.lr_min_ratio
+        )
+
+    def tensors(self) -> dict[str, dict[str, Tensor]]:
+        """Everything that may influence the next step but the step number; the carry holds all ranks' slots.
+
+        Every rank takes part; of a shared-out puzzle table only the first one gets the whole.
+
+        Raises:
+            NonFiniteError: one of them is not finite, so that no checkpoint ever holds such a number.
+        """
+        model = self.model.state_dict()
+        carry = self.carry.tensors() if self.carry is not None else {}
+        parts = {
+            "model": model,
+            "ema": self.flat.split(self.ema.average) if self.ema and self.flat else {},
+            "optimizer": dict(self._moments()),
+            "carry": dict(carry),
+        }
+        wrong = [
+            f"{part} {name}" for part, held in parts.items() for name, t in held.items() if not _finite(t)
+        ]
+        if float(self.ranks.sum_(torch.tensor([float(bool(wrong))], device=self.ranks.device))[0]):
+            raise non_finite(f"{wrong[0] if wrong else 'a number'} after step {self.steps_done}")
+        if self.model.puzzle_emb is not None:
+            model[PUZZLE_TABLE] = self.model.puzzle_emb.whole()
+        parts["carry"] = {name: self.ranks.gather_rows(tensor) for name, tensor in carry.items()}
+        return parts
+
+    def restore(self, steps_done: int, parts: Mapping[str, Mapping[str, Tensor]]) -> None:
+        """Go back to where `tensors` was called, on any number of ranks."""
+        self.steps_done = steps_done
+        model = dict(parts["model"])
+        if self.model.puzzle_emb is not None:
+            self.model.puzzle_emb.load_whole(model[PUZZLE_TABLE])
+            model[PUZZLE_TABLE] = self.model.puzzle_emb.weights
+        self.model.load_state_dict(model)
+        if self.ema is not None and self.flat is not None:
+            self.ema.average = self.flat.join(parts["ema"])
+        if parts["optimizer"]:
+            self._restore_moments(parts["optimizer"])
+        if parts["carry"]:
+            self._restore_carry(parts["carry"])
+
+    def _accumulate(self, batch: Batch, number: int) -> tuple[Carry, Tensor, dict[str, Metric], int]:
+        """Gradients of the whole batch, part after part: (slots after it, Σ loss, metrics, network calls)."""
+        if self.flat is not None:
+            self.flat.gradient.zero_()
+        if self.model.puzzle_emb is not None:
+            self.model.puzzle_emb.lookups.clear()
+        carry = self.carry if self.carry is not None else self.supervision.initial_carry(batch)
+        parts = self.config.gradient_accumulation_steps
+        first, slots = self.ranks.local_slots(self.config.global_batch_size)
+        if parts == 1:
+            return self._backward(carry, batch, number, first)
+        kept: dict[str, Any] = {name: tensor.clone() for name, tensor in carry.tensors().items()}
+        carry = replace(carry, **kept)
+        size, total, calls, after = slots // parts, torch.zeros((), device=self.ranks.device), 0, carry
+        sums: dict[str, Metric] = {}
+        for start in range(0, slots, size):
+            part = slice(start, start + size)
+            after, loss, metrics, calls = self._backward(
+                carry.rows(part), batch.rows(part), number, first + start
+            )
+            total = total + loss
+            sums |= {name: sums[name] + one if name in sums else one for name, one in metrics.items()}
+            for name, tensor in after.tensors().items():
+                kept[name][part].copy_(tensor)
+        return replace(after, **kept), total, sums, calls
+
+    def _backward(
+        self, carry: Carry, batch: Batch, number: int, first: int
+    ) -> tuple[Carry, Tensor, dict[str, Metric], int]:
+        draws = SeededStepRandom(self.config.seed, number, self.config.global_batch_size, first, len(batch))
+        output = self.supervision.step(carry, batch, draws)
+        (output.loss / self.config.global_batch_size).backward()
+        return output.carry, output.loss.detach().double(), output.metrics, output.network_calls
+
+    def _norms(self) -> dict[str, Metric]:
+        """Euclidean norms of the network's trained weights and of their gradient over the global batch, which all
+        ranks have alike, as they are before the update; of the puzzle embedding see `_update`."""
+        if self.flat is None:
+            return {}
+        vectors = {"gradient_norm": self.flat.gradient, "parameter_norm": self.flat.vector.detach()}
+        return {
+            name: per_update(torch.linalg.vector_norm(vector, dtype=torch.float64), self.ranks.is_first)
+            for name, vector in vectors.items()
+        }
+
+    def _wrong(self, loss: Tensor) -> Tensor:
+        """1 if the loss or a gradient of this rank is not finite, else 0; a float64 scalar on the device."""
+        finite = loss.isfinite()
+        if self.flat is not None:
+            finite = finite & self.flat.gradient.isfinite().all()
+        for lookup in self.model.puzzle_emb.lookups if self.model.puzzle_emb is not None else []:
+            if lookup.rows.grad is not None:
+                finite = finite & lookup.rows.grad.isfinite().all()
+        return (~finite).double()
+
+    def _refuse(self, result: StepResult) -> None:
+        """No update from this step: stop, or go on from repaired slots."""
+        if self.config.on_nonfinite == "stop":
+            raise non_finite(self._what_is_wrong(result))
+        self.skipped += 1
+        self.carry = self._repaired(result.carry)
+
+    def _what_is_wrong(self, result: StepResult) -> str:
+        """Step, rank, puzzles and what the run's last record said."""
+        slots = ~finite_rows(result.carry)
+        puzzles = list(dict.fromkeys(result.carry.puzzle_identifiers[slots].tolist()))
+        shown = ", ".join(map(str, puzzles[:8])) + (" …" if len(puzzles) > 8 else "")
+        where = f"in puzzle identifiers {shown}" if puzzles else "no slot's latents, only a sum over slots"
+        loss, number = result.status.loss, result.number
+        what = (
+            f"a gradient of step {number}" if math.isfinite(loss) else f"the loss of step {number} ({loss})"
+        )
+        known = {k: self.last_record[k] for k in ("step", "loss", "lr", "metrics") if k in self.last_record}
+        if "metrics" in known:  # numbers; what has many is too long to tell
+            known["metrics"] = {k: v for k, v in known["metrics"].items() if isinstance(v, float)}
+        before = f"; last record: {json.dumps(known)}" if known else ""
+        return f"{what}, on rank {self.ranks.rank} {where}{before},"
+
+    def _repaired(self, carry: Carry) -> Carry:
+        """Slots whose latents are not finite start again from z_H, z_L at their initial values."""
+        fresh, fine = self.model.initial_latents(len(carry.steps)), finite_rows(carry)
+        return replace(carry, z_H=choose(fine, carry.z_H, fresh.z_H), z_L=choose(fine, carry.z_L, fresh.z_L))
+
+    def _update(self, number: int) -> dict[str, Metric]:
+        """Change the weights; the squared norm of the puzzle rows' gradient, whose parts lie on the ranks."""
+        metrics = {}
+        if self.sign_sgd is not None:
+            square = self.sign_sgd.step(self.lr(self.config.puzzle_emb_lr, number))
+            counted = torch.full_like(square, self.ranks.is_first)
+            metrics["puzzle_emb_gradient_norm_squared"] = Metric(square, counted, UPDATE)
+        if self.optimizer is not None and self.flat is not None:
+            for group in self.optimizer.param_groups:
+                group["lr"] = self.lr(self.config.lr, number)
+            self.optimizer.step()
+        if self.ema is not None and self.flat is not None:
+            self.ema.update(self.flat.vector)
+        return metrics
+
+    def _moments(self) -> Iterator[tuple[str, Tensor]]:
+        """The optimizer's tensors as `<parameter>/<moment>`."""
+        if self.optimizer is None or self.flat is None:
+            return
+        for moment, value in self.optimizer.state.get(self.flat.vector, {}).items():
+            if value.shape == self.flat.vector.shape:
+                parts = self.flat.split(value)
+            else:  # of all weights alike: the count of steps
+                parts = dict.fromkeys(self.flat.names, value)
+            yield from ((f"{name}/{moment}", part) for name, part in parts.items())
+
+    def _restore_moments(self, moments: Mapping[str, Tensor]) -> None:
+        assert self.optimizer is not None
+        assert self.flat is not None
+        first = self.flat.names[0]
+        state: dict[str, Tensor] = {}
+        for moment in (key.rsplit("/", 1)[1] for key in moments if key.rsplit("/", 1)[0] == first):
+            of_moment = {name: moments[f"{name}/{moment}"] for name in self.flat.names}
+            state[moment] = of_moment[first] if of_moment[first].ndim == 0 else self.flat.join(of_moment)
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": {0: state}, "param_groups": groups})
+        if not isinstance(self.optimizer, AdamAtan2 | AdamW):  # the extension counts steps on the device
+            for kept in self.optimizer.state.values():
+                kept["step"] = kept["step"].to(self.ranks.device)
+
+    def _restore_carry(self, tensors: Mapping[str, Tensor]) -> None:
+        first, slots = self.ranks.local_slots(self.config.global_batch_size)
+        mine = {name: t[first : first + slots].to(self.ranks.device) for name, t in tensors.items()}
+        rows = Batch(mine["inputs"], mine["labels"], mine["puzzle_identifiers"])
+        self.carry = self.supervision.initial_carry(rows).with_tensors(mine)
+
+
+def _finite(tensor: Tensor) -> bool:
+    return bool(tensor.isfinite().all())
+
+
+def check_parts(config: TrainConfig, ranks: Ranks) -> None:
+    """UserError unless a rank's slots can be cut into gradient_accumulation_steps equal parts."""
+    parts, slots = config.gradient_accumulation_steps, ranks.local_slots(config.global_batch_size)[1]
+    if slots % parts:
+        near = max(d for d in range(1, parts + 1) if slots % d == 0)
+        raise UserError(
+            f"gradient_accumulation_steps={parts} with {slots} slots on each of {ranks.world_size} ranks",
+            f"a divisor of {slots}",
+            f"set gradient_accumulation_steps={near}",
+        )
+
+
+class AveragedWeights:
+    """`with AveragedWeights(learner):` the model holds the averaged weights, if there are any."""
+
+    def __init__(self, learner: Learner) -> None:
+        self._learner = learner
+
+    def __enter__(self) -> None:
+        self._swap()
+
+    def __exit__(self, *_: object) -> None:
+        self._swap()
+
+    def _swap(self) -> None:
+        if self._learner.ema is not None and self._learner.flat is not None:
+            self._learner.ema.swap(self._learner.flat.vector)
