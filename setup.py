@@ -1,7 +1,7 @@
 """What pyproject.toml cannot say: the wheel holds the three packages, and below
 `trm_lab/checkout` the rest of the house.
 
-So its commands work (see `trm_lab/__main__.py`), and nothing called `data` or `evaluate` gets in the way of other packages.
+So its commands work (`trm_lab/__main__.py`), and nothing called `data` or `evaluate` gets in the way of other packages.
 """
 
 from setuptools import find_packages, setup

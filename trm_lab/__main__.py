@@ -3,8 +3,8 @@
 dis-trm evaluate runs/arc_mini_dis
 torchrun --nproc_per_node=4 -m trm_lab pretrain experiment=arc1_trm_attention
 
-The wheel's only top-level names are `trm`, `dis_trm` and `trm_lab`. The checkout's others lie below
-`trm_lab/checkout`, which is put in front of the import path of a process that runs one of these commands, and of no other.
+The wheel's only top-level names are `trm`, `dis_trm` and `trm_lab`. The others of the checkout lie below
+`trm_lab/checkout`, which is put in front of the import path of a process that runs one of these commands.
 """
 
 import runpy
