@@ -7,8 +7,8 @@ from typing import Any
 from zlib import crc32
 
 from analysis import style
+from trm.errors import shown
 from trm_lab.commands.tables import percent
-from trm_lab.files.untrusted import shown
 from trm_lab.runs.questions import TEST
 from trm_lab.runs.recorded_evaluations import Evaluation
 from trm_lab.runs.recorded_run import Run, fingerprints

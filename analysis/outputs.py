@@ -8,9 +8,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from trm.errors import UserError
+from trm.errors import UserError, shown
 from trm_lab.files.folders import Kind, check_no_links, check_place, foreign, is_empty, refusal
-from trm_lab.files.untrusted import shown
 from trm_lab.files.whole_files import carries, check_output_file, mark, write_output
 
 FIGURE, PAGE, REPORT, TABLE, ANIMATION = "figure", "page", "report", "table", "animation"

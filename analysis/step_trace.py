@@ -18,8 +18,9 @@ from analysis.heat import Heat, signed
 from analysis.sheets import Sheet, Space
 from dis_trm.guidance import advantage_margin
 from trm.batch import Batch
-from trm.model import Latents, TinyRecursiveModel
+from trm.model import TinyRecursiveModel
 from trm.randomness import SeededStepRandom
+from trm.recursion import Latents
 from trm.supervision import Supervision
 from trm_lab.puzzles.picture import Example, Picture
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from trm.batch import IGNORE_LABEL, token_tensor_dtype
 from trm.errors import UserError
-from trm.fused_ops import at_least_float32
+from trm.layers import at_least_float32
 
 LARGEST_WEIGHT = 1e6  # of guidance, either way: beyond it float32 logits may overflow
 _HALF = torch.finfo(torch.float16)

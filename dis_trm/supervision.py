@@ -17,9 +17,10 @@ from trm.batch import Batch
 from trm.errors import UserError
 from trm.losses import TOKEN_LOSSES, mean_log_probability, sequence_loss
 from trm.metrics import per_slot
-from trm.model import Latents, TinyRecursiveModel
+from trm.model import TinyRecursiveModel
 from trm.randomness import StepRandom
 from trm.ranges import MOST_STEPS, check_ranges, ranged
+from trm.recursion import Latents
 from trm.supervision import (
     Advanced,
     Carry,

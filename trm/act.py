@@ -14,9 +14,10 @@ from trm.batch import Batch
 from trm.errors import UserError
 from trm.losses import TOKEN_LOSSES, sequence_loss
 from trm.metrics import FINISHED, Metric, per_slot
-from trm.model import Latents, TinyRecursiveModel
+from trm.model import TinyRecursiveModel
 from trm.randomness import StepRandom
 from trm.ranges import MOST_STEPS, Range, check_ranges, ranged
+from trm.recursion import Latents
 from trm.supervision import (
     Advanced,
     Carry,

@@ -5,8 +5,6 @@ Entries print the exception without a traceback.
 
 import sys
 
-from trm_lab.files.untrusted import shown
-
 LONGEST = 1000  # characters of what was given
 
 
@@ -28,3 +26,9 @@ def report(problem: str, consequence: str, remedy: str | None = None) -> None:
     """Tell on stderr what went wrong, what becomes of the run, and what to do where there is something."""
     todo = "" if remedy is None else f"\n  to do:   {remedy}"
     print(f"error: {problem}\n  {consequence}{todo}", file=sys.stderr, flush=True)
+
+
+def shown(text: object, most: int = 200) -> str:
+    """A stranger's text in one line that a terminal only prints: control characters as `\\x1b`, the end cut off."""
+    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text)[:most])
+    return line if len(str(text)) <= most else line + "…"

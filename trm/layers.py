@@ -10,7 +10,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trm.fused_ops import at_least_float32, swiglu, turned_heads
+
+def at_least_float32(dtype: torch.dtype) -> torch.dtype:
+    """float32, or `dtype` where that is wider."""
+    return torch.promote_types(dtype, torch.float32)
+
+
+def rms_norm(x: Tensor, eps: float) -> Tensor:
+    """x / sqrt(mean(x²) + eps) over the last axis, computed in float32 or wider; it has no weight."""
+    wide = x.to(at_least_float32(x.dtype))
+    return (wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + eps)).to(x.dtype)
 
 
 def truncated_normal_(tensor: Tensor, std: float, generator: torch.Generator) -> Tensor:
@@ -75,6 +84,15 @@ class RotaryPositions(nn.Module):
         self.register_buffer("sin", angle.sin(), persistent=False)
 
 
+def rotate(x: Tensor, positions: RotaryPositions) -> Tensor:
+    """Turn each pair (x_k, x_{k+K/2}) of `[B, S, …, K]` by its position's angle, in the tables' dtype."""
+    between = [1] * (x.ndim - 3)  # axes between S and K
+    cos, sin = (table.view(len(table), *between, -1) for table in (positions.cos, positions.sin))
+    wide = x.to(cos.dtype)
+    first, second = wide.chunk(2, dim=-1)
+    return (wide * cos + torch.cat((-second, first), dim=-1) * sin).to(x.dtype)
+
+
 class Attention(nn.Module):
     """Full bidirectional attention; one fused projection, no bias, no mask (PAD is attended like any token)."""
 
@@ -85,18 +103,18 @@ class Attention(nn.Module):
         self.o_proj = CastLinear(width, width)
 
     def forward(self, x: Tensor, positions: RotaryPositions | None) -> Tensor:
-        if positions is None:
-            q, k, v = self.qkv_proj(x).unflatten(-1, (3, self.heads, -1)).unbind(-3)  # each [B, S, A, K]
-        else:
-            weight = self.qkv_proj.weight.to(x.dtype)
-            q, k, v = turned_heads(x, weight, positions.cos, positions.sin, self.heads)
+        qkv = self.qkv_proj(x).unflatten(-1, (3, self.heads, -1))  # [B, S, 3, A, K]
+        q_and_k, v = qkv[:, :, :2], qkv[:, :, 2]
+        if positions is not None:
+            q_and_k = rotate(q_and_k, positions)
+        q, k = q_and_k.unbind(2)  # [B, S, A, K] each
         q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)  # [B, A, S, K]
         mixed = F.scaled_dot_product_attention(q, k, v).transpose(1, 2)  # [B, S, A, K]
         return self.o_proj(mixed.flatten(-2))
 
 
 def inner_width(width: int, expansion: float) -> int:
-    """Of a SwiGLU: expansion · width · 2/3, rounded up to a multiple of 256, of which it is one at least."""
+    """Inner width I of a SwiGLU: expansion · width · 2/3, rounded up to a multiple of 256, and at least 256."""
     return max(1, -(-round(expansion * width * 2 / 3) // 256)) * 256
 
 
@@ -110,4 +128,5 @@ class SwiGLU(nn.Module):
         self.down_proj = CastLinear(inner, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        return swiglu(x, self.gate_up_proj.weight.to(x.dtype), self.down_proj.weight.to(x.dtype))
+        gate, up = self.gate_up_proj(x).chunk(2, dim=-1)  # [B, S, I] each
+        return self.down_proj(F.silu(gate) * up)

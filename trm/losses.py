@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from trm.batch import IGNORE_LABEL
-from trm.fused_ops import at_least_float32
+from trm.layers import at_least_float32
 
 TokenLoss = Callable[[Tensor, Tensor], Tensor]
 

@@ -11,11 +11,20 @@ import torch
 from torch import Tensor, nn
 
 from trm.errors import UserError
-from trm.fused_ops import add_norm, at_least_float32
-from trm.layers import Attention, CastEmbedding, CastLinear, RotaryPositions, SwiGLU, truncated_normal_
+from trm.layers import (
+    Attention,
+    CastEmbedding,
+    CastLinear,
+    RotaryPositions,
+    SwiGLU,
+    at_least_float32,
+    rms_norm,
+    truncated_normal_,
+)
 from trm.puzzle_embedding import PuzzleEmbedding
 from trm.randomness import torch_generator
 from trm.ranges import check_ranges, ranged
+from trm.recursion import Latents, cycle, recurse
 
 FORWARD_DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32, "float64": torch.float64}
 POSITIONS = ("rope", "learned", "none")
@@ -96,18 +105,6 @@ class PuzzleShape:
     num_puzzle_identifiers: int
 
 
-@dataclass(frozen=True)
-class Latents:
-    """What is carried between supervision steps: z_H, z_L `[B, P+L, D]` in the forward dtype."""
-
-    z_H: Tensor
-    z_L: Tensor
-
-    def detached(self) -> "Latents":
-        """The same without a gradient's history."""
-        return Latents(self.z_H.detach(), self.z_L.detach())
-
-
 class Block(nn.Module):
     """Post-norm: h ← norm(h + mixer(h)); h ← norm(h + SwiGLU(h))."""
 
@@ -119,15 +116,15 @@ class Block(nn.Module):
 
     def forward(self, h: Tensor, positions: RotaryPositions | None) -> Tensor:
         h = self.mix(h, positions)  # [B, S, D]
-        return add_norm(h, self.mlp(h), RMS_EPS)  # [B, S, D]
+        return rms_norm(h + self.mlp(h), RMS_EPS)  # [B, S, D]
 
     def mix(self, h: Tensor, positions: RotaryPositions | None) -> Tensor:
         """Mix over positions and normalise; the MLP variant normalises along the sequence, as published."""
         if self.self_attn is not None:
-            return add_norm(h, self.self_attn(h, positions), RMS_EPS)
+            return rms_norm(h + self.self_attn(h, positions), RMS_EPS)
         assert self.mlp_t is not None
-        turned = h.transpose(1, 2)  # [B, D, S]
-        return add_norm(turned, self.mlp_t(turned), RMS_EPS).transpose(1, 2)
+        channels = h.transpose(1, 2)  # [B, D, S]
+        return rms_norm(channels + self.mlp_t(channels), RMS_EPS).transpose(1, 2)
 
 
 class ReasoningModule(nn.Module):
@@ -221,24 +218,22 @@ class TinyRecursiveModel(nn.Module):
         return math.sqrt(self.config.hidden_size) * x
 
     def _puzzle_tokens(self, vectors: Tensor) -> Tensor:
-        room = self.config.puzzle_tokens * self.config.hidden_size - vectors.shape[-1]
-        return nn.functional.pad(vectors, (0, room)).unflatten(-1, (-1, self.config.hidden_size))  # [B, P, D]
+        padding = self.config.puzzle_tokens * self.config.hidden_size - vectors.shape[-1]
+        return nn.functional.pad(vectors, (0, padding)).unflatten(
+            -1, (-1, self.config.hidden_size)
+        )  # [B, P, D]
+
+    def update(self, h: Tensor, injection: Tensor) -> Tensor:
+        """One network call: the reasoning module on h + injection, `[B, P+L, D]` each."""
+        return self.L_level(h, injection, self.rotary)
 
     def recurse(self, latents: Latents, x: Tensor) -> Latents:
-        """T cycles; only the last one carries gradient, and only into x and the weights."""
-        z_H, z_L = latents.z_H, latents.z_L
-        with torch.no_grad():
-            for _ in range(self.config.H_cycles - 1):
-                z_H, z_L = self.cycle(z_H, z_L, x)
-        return Latents(*self.cycle(z_H, z_L, x))
+        """The T cycles of one supervision step, on the embedded question x `[B, P+L, D]`."""
+        return recurse(self.update, latents, x, self.config.H_cycles, self.config.L_cycles)
 
     def cycle(self, z_H: Tensor, z_L: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-        """n latent updates, then one update of the answer: n + 1 network calls."""
-        injection = z_H + x
-        for _ in range(self.config.L_cycles):
-            z_L = self.L_level(z_L, injection, self.rotary)
-        z_H = self.L_level(z_H, z_L, self.rotary)
-        return z_H, z_L
+        """One cycle: n latent updates and one of the answer."""
+        return cycle(self.update, z_H, z_L, x, self.config.L_cycles)
 
     def answer_logits(self, z_H: Tensor) -> Tensor:
         """Token logits `[B, L, V]` of the current answer, in the forward dtype."""

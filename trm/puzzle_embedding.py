@@ -7,11 +7,25 @@ together; each step touches the B rows of its batch only.
 """
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
-from trm_lab.cluster.ranks import Ranks
+
+class Ranks(Protocol):
+    """The processes that train together, as far as the table and its update must know them."""
+
+    @property
+    def rank(self) -> int: ...
+    @property
+    def world_size(self) -> int: ...
+    @property
+    def is_first(self) -> bool: ...
+    def sum_(self, tensor: Tensor) -> Tensor: ...
+    def gather_rows(self, rows: Tensor) -> Tensor: ...
+    def exchange_rows(self, rows: Tensor, sent: list[int], received: list[int]) -> Tensor: ...
+    def collect_rows(self, rows: Tensor) -> Tensor: ...
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ from torch import Tensor
 
 from trm.batch import IGNORE_LABEL, Batch
 from trm.metrics import FINISHED, STANDING, Metric
-from trm.model import Latents, TinyRecursiveModel
+from trm.model import TinyRecursiveModel
 from trm.randomness import StepRandom
+from trm.recursion import Latents
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,9 @@ import runpy
 import sys
 from collections.abc import Sequence
 
-from trm.errors import UserError
+from trm.errors import UserError, shown
 from trm_lab.commands.command_line import run_command
 from trm_lab.commands.project_root import PROJECT_ROOT
-from trm_lab.files.untrusted import shown
 
 FOLDERS = ("analysis", "data")  # besides the scripts at the root
 

@@ -11,7 +11,7 @@ import yaml
 from analysis.comparing.costs import device_of
 from analysis.methods import evaluated
 from analysis.metrics import EXACT, Metric, arc_metric
-from trm_lab.files.untrusted import shown
+from trm.errors import shown
 from trm_lab.runs.recorded_evaluations import Evaluation
 from trm_lab.runs.recorded_run import Run
 

@@ -28,9 +28,9 @@ from analysis.comparing.costs import device_of
 from analysis.methods import Method, counted_seeds, group
 from analysis.metrics import Metric
 from analysis.tables import Table, share_over_seeds, whole_number
+from trm.errors import shown
 from trm_lab.commands.tables import UNKNOWN, duration, p_value, percent, share_with_range
 from trm_lab.evaluation.intervals import over_seeds
-from trm_lab.files.untrusted import shown
 from trm_lab.runs.recorded_run import Run
 
 NONE = "not attempted"

@@ -10,8 +10,8 @@ from analysis.comparing.comparability import other_settings
 from analysis.comparing.costs import TrainingCost, device_of
 from analysis.methods import differing
 from analysis.tables import Table, amount, share_over_seeds, time, whole_number
+from trm.errors import shown
 from trm_lab.commands.tables import UNKNOWN, p_value, percent, points, points_range
-from trm_lab.files.untrusted import shown
 
 NOT_RECORDED = "not recorded"
 NOT_REACHED = "not reached"

@@ -15,9 +15,8 @@ from analysis.comparing.scored_runs import plain_scored
 from analysis.style import TOKEN_COLOURS
 from dis_trm.supervision import DISConfig
 from trm.act import ACTConfig
-from trm.errors import UserError
+from trm.errors import UserError, shown
 from trm.model import PuzzleShape, TRMConfig
-from trm_lab.files.untrusted import shown
 from trm_lab.flops import answer_operations, step_cost
 from trm_lab.puzzles.vocabularies import MAZE_CHARACTERS, QUEENS_QUEEN, SUDOKU_BLANK
 from trm_lab.runs.recorded_evaluations import Evaluation

@@ -12,12 +12,11 @@ from analysis.comparing.significance import holm
 from analysis.methods import Method
 from analysis.metrics import CELL, Metric
 from analysis.tables import share_over_seeds
-from trm.errors import UserError
+from trm.errors import UserError, shown
 from trm.randomness import numpy_generator
 from trm_lab.commands.tables import p_value, table
 from trm_lab.evaluation.comparison import Comparison, compare_evaluations, comparison_table
 from trm_lab.evaluation.intervals import over_seeds
-from trm_lab.files.untrusted import shown
 
 
 def methods_table(methods: Sequence[Method], metric: Metric) -> str:

@@ -8,8 +8,7 @@ from analysis.choosing import KIND_WORDS, Chosen, Judge, choose, picture_for
 from analysis.heat import Heat
 from analysis.page.puzzle_data import drawing, example_data
 from analysis.strips import CONFIDENCE_WORDS
-from trm.errors import UserError
-from trm_lab.files.untrusted import shown
+from trm.errors import UserError, shown
 from trm_lab.runs.recorded_evaluations import TaskScores
 from trm_lab.runs.stored_answers import StoredAnswers
 

@@ -10,7 +10,8 @@ from tests.models import SHAPE, act, batch, dis, draws, network
 from trm.act import ACTConfig, ACTSupervision
 from trm.errors import UserError
 from trm.layers import truncated_normal_
-from trm.model import Latents, TinyRecursiveModel, TRMConfig
+from trm.model import TinyRecursiveModel, TRMConfig
+from trm.recursion import Latents
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from trm.errors import UserError
-from trm.model import Latents
+from trm.recursion import Latents
 from trm.supervision import Advanced, Supervision
 
 COMPILE_CHOICES = ("auto", "off", "max")

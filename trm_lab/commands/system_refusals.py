@@ -8,8 +8,7 @@ import os
 import re
 from pathlib import Path
 
-from trm.errors import UserError
-from trm_lab.files.untrusted import shown
+from trm.errors import UserError, shown
 
 AGAIN = "and give the same command again; nothing half-written is used"
 _DISK = ("room to write", f"make room, {AGAIN}")

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from omegaconf import DictConfig
 
-from trm.errors import UserError
+from trm.errors import UserError, shown
 from trm.model import TinyRecursiveModel, TRMConfig
 from trm.optim import OPTIMIZERS
 from trm.ranges import LARGEST_COUNT, LARGEST_SEED, check_ranges, ranged
@@ -22,7 +22,6 @@ from trm_lab.cluster.ranks import DEVICE_CHOICES
 from trm_lab.commands.command_line import expanded
 from trm_lab.configuration.typed_values import check_choice, plain_values, typed
 from trm_lab.evaluation.arc_metrics import ARC_SCORES
-from trm_lab.files.untrusted import shown
 
 WANDB_MODES = ("auto", "disabled", "offline", "online")
 EVALUATORS = ("arc",)

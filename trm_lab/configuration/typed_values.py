@@ -7,8 +7,7 @@ from typing import Any, TypeVar, get_args, get_origin
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from trm.errors import UserError
-from trm_lab.files.untrusted import shown
+from trm.errors import UserError, shown
 
 SWITCH_WORDS = {"yes": True, "on": True, "true": True, "no": False, "off": False, "false": False}
 NAMES = {

@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trm.errors import UserError
+from trm.errors import UserError, shown
 from trm_lab.evaluation.grid_hashes import NUMBERS, Fingerprints, Prints
 from trm_lab.evaluation.input_hashes import Marks
-from trm_lab.files.untrusted import shown
 from trm_lab.puzzles.arc.augmentation import grids_shown, parse_names
 from trm_lab.puzzles.arc.grids import Grid, Tokens, as_bytes, parse_grid
 from trm_lab.puzzles.loading import EvaluationData

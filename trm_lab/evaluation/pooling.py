@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from trm.errors import UserError
+from trm.errors import UserError, shown
 from trm_lab.commands.tables import counted, percent, table
 from trm_lab.evaluation.arc_scores import ranking_in_words
 from trm_lab.evaluation.voting import ArcVoting
 from trm_lab.files.checksums import MANIFEST, write_manifest
 from trm_lab.files.folders import Kind, check_output, new_folder
-from trm_lab.files.untrusted import load_json, shown
+from trm_lab.files.untrusted import load_json
 from trm_lab.puzzles.loading import EvaluationData
 from trm_lab.puzzles.manifest import fingerprint
 from trm_lab.puzzles.selection import Selection

@@ -12,8 +12,8 @@ import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from trm.errors import UserError
-from trm_lab.files.untrusted import DEEPEST, read_regular, shown
+from trm.errors import UserError, shown
+from trm_lab.files.untrusted import DEEPEST, read_regular
 
 CHECKSUM_LINE = "# sha256 of what follows: "  # a comment to YAML
 LARGEST = 1 << 18  # bytes; a configuration has about 2,000

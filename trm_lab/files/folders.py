@@ -22,8 +22,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from trm.errors import UserError
-from trm_lab.files.untrusted import shown
+from trm.errors import UserError, shown
 from trm_lab.files.whole_files import check_parent, is_there
 
 PARTIAL, OLD = ".partial", ".replaced"  # behind a folder's name; a user's own copy may well be called `.old`

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trm.errors import shown
+
 DEEPEST = 32  # lists and objects in each other
 _STEP = 1 << 20  # elements of an array that are looked at together
 
@@ -131,12 +133,6 @@ def rises(values: NDArray[np.integer]) -> bool:
         if not (part[1:] > part[:-1]).all():
             return False
     return True
-
-
-def shown(text: object, most: int = 200) -> str:
-    """A stranger's text in one line that a terminal only prints: control characters as `\\x1b`, the end cut off."""
-    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text)[:most])
-    return line if len(str(text)) <= most else line + "…"
 
 
 def _check_status(status: os.stat_result, largest: int | None) -> None:

@@ -9,8 +9,8 @@ import stat
 import tempfile
 from pathlib import Path
 
-from trm.errors import UserError
-from trm_lab.files.untrusted import open_regular, read_regular, shown
+from trm.errors import UserError, shown
+from trm_lab.files.untrusted import open_regular, read_regular
 
 DAMAGED, EARLIER = ".damaged", ".earlier"  # behind the name of what is set aside
 _LARGEST = 256 << 20  # bytes of a file that is searched for a mark

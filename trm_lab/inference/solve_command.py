@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from trm.errors import UserError
+from trm.errors import UserError, shown
 from trm_lab.cluster.ranks import DEVICE_CHOICES, Ranks, choose_device
 from trm_lab.commands.command_line import (
     AUGMENTATIONS,
@@ -20,7 +20,7 @@ from trm_lab.commands.command_line import (
 from trm_lab.commands.tables import duration
 from trm_lab.configuration.train_config import Supervisions
 from trm_lab.evaluation.arc_metrics import Submission
-from trm_lab.files.untrusted import load_json, shown
+from trm_lab.files.untrusted import load_json
 from trm_lab.files.whole_files import check_parent, check_plain, is_there, write_whole
 from trm_lab.inference.solving import SolveSettings, solve, without_answer
 from trm_lab.runs.opened_checkpoint import open_checkpoint

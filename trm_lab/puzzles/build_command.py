@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from trm_lab.files.untrusted import shown
+from trm.errors import shown
 
 NO_COMMAND: dict[str, Any] = {"builder": "", "arguments": {}, "defaults": {}}
 _BUILDER = re.compile(r"build_\w+_dataset", re.ASCII)

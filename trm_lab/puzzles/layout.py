@@ -16,7 +16,8 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from trm_lab.files.untrusted import load_json, map_array, rises, shown
+from trm.errors import shown
+from trm_lab.files.untrusted import load_json, map_array, rises
 from trm_lab.puzzles.manifest import changed
 
 BLANK = "<blank>"  # name of the identifier that no puzzle has

@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from trm.errors import UserError
-from trm_lab.files.untrusted import load_json, shown
+from trm.errors import UserError, shown
+from trm_lab.files.untrusted import load_json
 from trm_lab.puzzles.build_command import NO_COMMAND, BuildCommand
 
 MANIFEST_FILE = "manifest.json"

@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from trm.errors import UserError
-from trm_lab.files.untrusted import shown
+from trm.errors import UserError, shown
 from trm_lab.puzzles.arc.compact_set import LAYOUT, open_augmented
 from trm_lab.puzzles.layout import (
     IDENTIFIERS_FILE,

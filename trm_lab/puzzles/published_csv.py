@@ -10,9 +10,8 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
-from trm.errors import UserError
+from trm.errors import UserError, shown
 from trm_lab.commands.progress import track
-from trm_lab.files.untrusted import shown
 from trm_lab.puzzles.source_files import open_source
 
 COLUMNS = ["source", "question", "answer", "rating"]

@@ -6,8 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from trm.errors import UserError
-from trm_lab.files.untrusted import shown
+from trm.errors import UserError, shown
 
 SOLVED = "solved"
 

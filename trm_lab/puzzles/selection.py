@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from trm.errors import UserError
-from trm_lab.files.untrusted import shown
+from trm.errors import UserError, shown
 from trm_lab.puzzles.arc.augmentation import SEPARATOR
 from trm_lab.puzzles.layout import PuzzleExamples
 

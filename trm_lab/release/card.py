@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from trm_lab.files.untrusted import shown
+from trm.errors import shown
 from trm_lab.release.card_metrics import Metric, metrics
 from trm_lab.release.recorded import Recorded
 from trm_lab.release.recorded_scores import RecordedScores, ScoredData, is_of_own_data

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from trm.errors import shown
 from trm.randomness import numpy_generator
 from trm_lab.commands.tables import NOT_ESTIMABLE, percent, percent_range
 from trm_lab.evaluation.baselines import ANSWER, BASELINES, COPY, TOKENS
 from trm_lab.evaluation.intervals import bootstrap_interval, wilson_interval
-from trm_lab.files.untrusted import shown
 from trm_lab.release.recorded_scores import RecordedScores
 
 PASS_KS = (1, 2, 5, 10, 100, 1000)

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from trm.errors import UserError, report
+from trm.errors import UserError, report, shown
 from trm_lab.files.checksums import damage
 from trm_lab.files.folders import is_on_its_way
-from trm_lab.files.untrusted import check_regular, load_json, parse_json, shown
+from trm_lab.files.untrusted import check_regular, load_json, parse_json
 from trm_lab.runs.opened_checkpoint import OpenedCheckpoint
 
 SCORES, OUTPUTS = "scores.json", "outputs.jsonl"

@@ -5,8 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from trm.errors import UserError
-from trm_lab.files.untrusted import shown
+from trm.errors import UserError, shown
 
 _LOGIN = "log in with a token that may write: hf auth login, or HF_TOKEN=…"
 

@@ -8,9 +8,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from trm.errors import UserError
+from trm.errors import UserError, shown
 from trm_lab.commands.project_root import IS_CHECKOUT, PROJECT_ROOT
-from trm_lab.files.untrusted import shown
 
 NO_DATE = {
     "SOURCE_DATE_EPOCH": "315532800"

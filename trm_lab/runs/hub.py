@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from trm.errors import UserError
-from trm_lab.files.untrusted import shown
+from trm.errors import UserError, shown
 
 SCHEME = "hf://"
 EXPORT = ("model.safetensors", "config.yaml")  # the files of a folder that export.py wrote

@@ -5,8 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from trm.errors import UserError
-from trm_lab.files.untrusted import shown
+from trm.errors import UserError, shown
 from trm_lab.runs.recorded_run import Run, read_run
 
 MARKS = ("config.yaml", "metrics.jsonl")  # a folder with one of these is a run

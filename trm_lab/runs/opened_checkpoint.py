@@ -14,14 +14,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from trm.errors import UserError, report
+from trm.errors import UserError, report, shown
 from trm.model import PuzzleShape, TinyRecursiveModel
 from trm.ranges import ranges
 from trm.supervision import Supervision
 from trm_lab.cluster.memory_needs import Load, check_memory
 from trm_lab.configuration.train_config import Architecture, Supervisions, TrainConfig, architecture
 from trm_lab.files.config_files import is_as_written, read_config
-from trm_lab.files.untrusted import shown
 from trm_lab.flops import trained_weights
 from trm_lab.puzzles.layout import PuzzleMetadata
 from trm_lab.runs import checkpoints

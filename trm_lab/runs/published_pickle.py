@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trm_lab.files.untrusted import check_regular, shown
+from trm.errors import shown
+from trm_lab.files.untrusted import check_regular
 
 ELEMENT_BYTES = {  # of the storages that weights are kept in
     "torch FloatStorage": 4,

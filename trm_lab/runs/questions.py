@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trm.errors import UserError
-from trm_lab.files.untrusted import load_json, shown
+from trm.errors import UserError, shown
+from trm_lab.files.untrusted import load_json
 from trm_lab.runs.rollout_store import INDEX_FILE, LONGEST_INDEX
 
 SCORES_FILE, PROVENANCE_FILE = "scores.json", "provenance.json"

@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from trm.errors import UserError
+from trm.errors import UserError, shown
 from trm_lab.evaluation.baselines import BASELINES, COPY
-from trm_lab.files.untrusted import shown
 from trm_lab.puzzles.manifest import About
 from trm_lab.puzzles.scorers import SCORERS, scorer_of
 from trm_lab.runs.questions import Dataset, described_datasets

@@ -10,8 +10,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from trm.errors import UserError
-from trm_lab.files.untrusted import check_regular, load_json, parse_json, shown
+from trm.errors import UserError, shown
+from trm_lab.files.untrusted import check_regular, load_json, parse_json
 from trm_lab.files.untrusted_arrays import load_arrays
 
 MOST_STEPS = 4096  # supervision steps: rows are as wide as the widest, so that one record could widen all

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trm_lab.files.untrusted import shown
+from trm.errors import shown
 from trm_lab.runs.recorded_files import unreadable
 
 Floats = NDArray[np.float64]

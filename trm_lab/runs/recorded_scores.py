@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from trm.errors import UserError
+from trm.errors import UserError, shown
 from trm.supervision import CONFIDENCE_KINDS
 from trm_lab.evaluation.halting import HaltingPoint
 from trm_lab.files.folders import is_on_its_way
-from trm_lab.files.untrusted import shown
 from trm_lab.runs.recorded_evaluations import Evaluation
 from trm_lab.runs.recorded_files import mapping, number, numbers, read_object, text, unreadable, whole, wholes
 

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from omegaconf import OmegaConf
 
-from trm.errors import UserError, report
+from trm.errors import UserError, report, shown
 from trm_lab.cluster.ranks import Ranks
 from trm_lab.commands.project_root import IS_CHECKOUT, PROJECT_ROOT
 from trm_lab.configuration.train_config import FREE_KEYS, RETIRED, TrainConfig, fingerprint
@@ -24,7 +24,7 @@ from trm_lab.files.checksums import is_intact, sealed
 from trm_lab.files.config_files import is_as_written, read_config
 from trm_lab.files.config_files import sealed as sealed_config
 from trm_lab.files.folders import is_empty
-from trm_lab.files.untrusted import load_json, shown
+from trm_lab.files.untrusted import load_json
 from trm_lab.files.whole_files import EARLIER, set_aside, write_whole
 from trm_lab.puzzles.manifest import fingerprint as dataset_fingerprint
 from trm_lab.runs.checkpoints import newest_state, steps

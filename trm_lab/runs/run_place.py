@@ -8,10 +8,10 @@ import os
 import stat
 from pathlib import Path
 
-from trm.errors import UserError
+from trm.errors import UserError, shown
 from trm_lab.files.config_files import CHECKSUM_LINE, read_config
 from trm_lab.files.folders import Kind, check_place, is_empty, refusal
-from trm_lab.files.untrusted import open_regular, shown
+from trm_lab.files.untrusted import open_regular
 from trm_lab.files.whole_files import check_parent, check_plain, is_there
 from trm_lab.runs.checkpoints import steps
 from trm_lab.runs.lock_file import LOCK

@@ -17,10 +17,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from trm.errors import UserError
+from trm.errors import UserError, shown
 from trm.model import TinyRecursiveModel, TRMConfig
 from trm_lab.files.config_files import read_config
-from trm_lab.files.untrusted import shown
 from trm_lab.puzzles.layout import IDENTIFIERS_FILE, read_identifiers
 from trm_lab.runs import checkpoints
 from trm_lab.runs.checkpoint_reading import FILES

@@ -16,9 +16,8 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from trm.errors import UserError
+from trm.errors import UserError, shown
 from trm_lab.configuration.train_config import TrainConfig
-from trm_lab.files.untrusted import shown
 
 FORMS = "key=value; a value with signs such as , = ( ) [ ] { } ; # ~ or letters beyond a-z stands in quotes of its own"
 LIST_KEYS = {one.name for one in fields(TrainConfig) if get_origin(one.type) is list}

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from omegaconf import DictConfig
 
-from trm.errors import UserError, report
+from trm.errors import UserError, report, shown
 from trm.model import PuzzleShape, TinyRecursiveModel
 from trm.supervision import Supervision
 from trm_lab.cluster.compilation import compile_forward
@@ -33,7 +33,6 @@ from trm_lab.configuration.train_config import (
 from trm_lab.evaluation.arc_metrics import ARC_SCORES
 from trm_lab.evaluation.evaluator import Evaluator
 from trm_lab.evaluation.scores_table import scores_table
-from trm_lab.files.untrusted import shown
 from trm_lab.flops import trained_weights
 from trm_lab.puzzles.datasets import check_identifiers
 from trm_lab.puzzles.layout import METADATA_FILE, PuzzleMetadata

@@ -18,10 +18,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from trm.errors import UserError
+from trm.errors import UserError, shown
 from trm_lab.commands.project_root import PROJECT_ROOT
 from trm_lab.configuration.train_config import TrainConfig
-from trm_lab.files.untrusted import shown
 from trm_lab.runs.run_directory import RunDirectory
 
 IMPORT_SECONDS = 60.0  # for a mirror's package, from a disk that may be slow

@@ -10,13 +10,12 @@ from typing import Any
 from hydra.core.override_parser.types import Override
 from omegaconf import OmegaConf
 
-from trm.errors import UserError
+from trm.errors import UserError, shown
 from trm.model import TRMConfig
 from trm_lab.commands.command_line import run_command
 from trm_lab.commands.project_root import PROJECT_ROOT
 from trm_lab.configuration.train_config import Supervisions, TrainConfig, check_key, known_keys
 from trm_lab.configuration.typed_values import check_value
-from trm_lab.files.untrusted import shown
 from trm_lab.runs.run_directory import import_path
 from trm_lab.training.hydra_words import (
     TEXT_KEYS,

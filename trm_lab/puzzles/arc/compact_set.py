@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from trm_lab.files.untrusted import shown
+from trm.errors import shown
 from trm_lab.puzzles.arc.augmentation import Table
 from trm_lab.puzzles.arc.canvas import Grids, lay
 from trm_lab.puzzles.arc.grids import COLOURS, TRANSFORMS, VOCAB_SIZE

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trm.errors import UserError
-from trm_lab.files.untrusted import shown
+from trm.errors import UserError, shown
 
 Grid = NDArray[np.uint8]  # [H, W], colours 0..9
 Tokens = NDArray[np.uint8]  # [..., L]

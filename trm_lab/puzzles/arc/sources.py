@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from trm.errors import UserError
-from trm_lab.files.untrusted import load_json, shown
+from trm.errors import UserError, shown
+from trm_lab.files.untrusted import load_json
 from trm_lab.puzzles.arc.augmentation import SEPARATOR
 from trm_lab.puzzles.arc.files import locate
 from trm_lab.puzzles.arc.grids import CANVAS, Grid, parse_grid

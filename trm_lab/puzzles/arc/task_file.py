@@ -10,8 +10,8 @@ import difflib
 from collections.abc import Mapping
 from pathlib import Path
 
-from trm.errors import UserError
-from trm_lab.files.untrusted import load_json, shown
+from trm.errors import UserError, shown
+from trm_lab.files.untrusted import load_json
 from trm_lab.puzzles.arc.files import solutions_beside
 from trm_lab.puzzles.arc.grids import CANVAS, Grid, parse_grid
 from trm_lab.puzzles.arc.sources import TASK_NAMES, Pair, Task, check_known, is_task_name, with_solutions

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trm.errors import UserError
-from trm_lab.files.untrusted import shown
+from trm.errors import UserError, shown
 from trm_lab.puzzles.scorer import SOLVED, Scorer
 from trm_lab.puzzles.vocabularies import CUBE_END, CUBE_FACES, CUBE_FIRST_MOVE
 

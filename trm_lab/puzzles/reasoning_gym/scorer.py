@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trm.errors import UserError
-from trm_lab.files.untrusted import shown
+from trm.errors import UserError, shown
 from trm_lab.puzzles.reasoning_gym.process import Answer, ReasoningGym, place
 from trm_lab.puzzles.scorer import SOLVED, Scorer, whole_number
 from trm_lab.puzzles.text.tokens import BROKEN, TextTokens

@@ -11,9 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from trm.errors import UserError
+from trm.errors import UserError, shown
 from trm_lab.commands.progress import track
-from trm_lab.files.untrusted import shown
 from trm_lab.puzzles.published_csv import bad_record, place, read_rows
 from trm_lab.puzzles.sudoku.geometry import GEOMETRIES, Digits, keeps_rules
 from trm_lab.puzzles.sudoku.solver import candidates_of, count_solutions

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trm.errors import UserError
-from trm_lab.files.untrusted import parse_json, shown
+from trm.errors import UserError, shown
+from trm_lab.files.untrusted import parse_json
 from trm_lab.puzzles.source_files import open_source
 from trm_lab.puzzles.text.tokens import BROKEN, MOST_CHARACTERS
 
