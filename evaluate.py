@@ -10,9 +10,6 @@ python evaluate.py --pool runs/arc_mini_dis/scored/step_5694 runs/arc_mini_dis/s
 import argparse
 from collections.abc import Callable
 
-from dis_trm.guidance import GuidanceProbe
-from dis_trm.supervision import DISSupervision
-from trm.act import ACTSupervision
 from trm.errors import UserError
 from trm.ranges import MOST_STEPS
 from trm_lab.cluster.compilation import COMPILE_CHOICES
@@ -52,7 +49,6 @@ EFFECTIVE = {  # the flags that each job heeds
     "compare": {"--compare", "--common"},
     "pool": {"--pool", "--data-path", "--rank-by", "--output-dir", "--overwrite"},
 }
-SUPERVISIONS = {"act": ACTSupervision, "dis": DISSupervision}
 
 
 def command_line() -> CommandLine:
@@ -172,8 +168,8 @@ def job(given: argparse.Namespace) -> Callable[[], None]:
     if given.pool:
         return lambda: pool(given.pool, given.data_path, given.rank_by, given.output_dir, given.overwrite)
     if given.task:
-        return lambda: run_task(_task_request(target, given), SUPERVISIONS)
-    return lambda: score(_scoring_request(target, given), SUPERVISIONS, GuidanceProbe)
+        return lambda: run_task(_task_request(target, given))
+    return lambda: score(_scoring_request(target, given))
 
 
 def _scoring_request(target: str, given: argparse.Namespace) -> ScoringRequest:

@@ -5,13 +5,9 @@ python export.py runs/arc_mini_dis --to hub --output-dir exports/arc_mini_dis
 
 from collections.abc import Sequence
 
-from dis_trm.supervision import DISSupervision
-from trm.act import ACTSupervision
 from trm_lab.commands.command_line import CommandLine, local_path, path_or_address, run_command
 from trm_lab.release.exporting import FORMS, ExportRequest, export
 from trm_lab.runs.weights import WEIGHT_KINDS
-
-SUPERVISIONS = {"act": ACTSupervision, "dis": DISSupervision}
 
 
 def parse(arguments: Sequence[str] | None = None) -> ExportRequest:
@@ -55,4 +51,4 @@ def parse(arguments: Sequence[str] | None = None) -> ExportRequest:
 
 
 if __name__ == "__main__":
-    run_command(lambda: export(parse(), SUPERVISIONS), interrupted="interrupted; nothing was written")
+    run_command(lambda: export(parse()), interrupted="interrupted; nothing was written")

@@ -7,20 +7,16 @@ python pretrain.py arch=trm data_paths="[data/arc1concept-aug-1000]" arch.L_laye
 import hydra
 from omegaconf import DictConfig
 
-from dis_trm.supervision import DISSupervision
-from trm.act import ACTSupervision
 from trm_lab.commands.command_line import run_command
 from trm_lab.training.launch import train
 from trm_lab.training.overrides import run_hydra
-
-SUPERVISIONS = {"act": ACTSupervision, "dis": DISSupervision}
 
 
 @hydra.main(version_base="1.3", config_path="configs", config_name="cfg_pretrain")
 def main(config: DictConfig) -> None:
     """Train what Hydra composed."""
-    run_command(lambda: train(config, SUPERVISIONS))
+    run_command(lambda: train(config))
 
 
 if __name__ == "__main__":
-    run_hydra(main, SUPERVISIONS)
+    run_hydra(main)

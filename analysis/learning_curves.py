@@ -12,7 +12,7 @@ from matplotlib.ticker import EngFormatter
 from numpy.typing import NDArray
 
 from analysis import style
-from trm_lab.evaluation.intervals import wilson_interval
+from trm_lab.intervals import wilson_interval
 from trm_lab.puzzles.scorer import SOLVED
 from trm_lab.runs.recorded_evaluations import COPIED, Evaluation, TaskScores
 from trm_lab.runs.recorded_run import Run

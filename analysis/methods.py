@@ -9,6 +9,7 @@ from zlib import crc32
 from analysis import style
 from trm.errors import shown
 from trm_lab.commands.tables import percent
+from trm_lab.methods import METHODS
 from trm_lab.runs.questions import TEST
 from trm_lab.runs.recorded_evaluations import Evaluation
 from trm_lab.runs.recorded_run import Run, fingerprints
@@ -26,28 +27,9 @@ BESIDE_THE_POINT = frozenset(
 )  # fmt: skip
 """Keys that say how long, where or how loudly a run goes; its data is told apart by what it holds (`data_of`)."""
 
-RELEASED = {
-    "feed": "prediction",
-    "target_kernel": "reveal",
-    "target_schedule": "linear",
-    "pad_cells": "release",
-    "step_weights": "uniform",
-    "step_index": "integer",
-    "loss_terms": "single",
-}
-WRITTEN = {
-    **RELEASED,
-    "feed": "question",
-    "target_kernel": "mask",
-    "pad_cells": "ignore",
-    "step_weights": "linear",
-}
-DIS_CYCLES = (1, 2)  # T and n of every published DIS model
-PUBLISHED_STEPS = {"dis": 6, "act": 16}  # N_sup, by supervision
-
 LOOKS = {
-    "DIS as released": (style.BLUE, "o"),
-    "DIS as written": (style.SKY, "^"),
+    "DIS (released code)": (style.BLUE, "o"),
+    "DIS (paper)": (style.SKY, "^"),
     "TRM T=1 n=2": (style.ORANGE, "D"),
     "TRM T=3 n=6": (style.VERMILION, "s"),
 }
@@ -192,25 +174,10 @@ def method_name(run: Run) -> str:
     """What papers call a run's method, from its architecture."""
     arch = run.config.get("arch")
     arch = arch if isinstance(arch, Mapping) else {}
-    cycles = (arch.get("H_cycles"), arch.get("L_cycles"))
-    if None in cycles or arch.get("supervision") not in ("act", "dis"):
+    method = METHODS.get(str(arch.get("supervision")))
+    if method is None or "H_cycles" not in arch or "L_cycles" not in arch:
         return run.evaluation.method
-    words = f"T={shown(cycles[0], 9)} n={shown(cycles[1], 9)}"
-    name = f"TRM {words}" if arch["supervision"] == "act" else _dis_name(arch)
-    if arch["supervision"] == "dis" and cycles != DIS_CYCLES:
-        name = f"{name}, {words}"
-    usual = PUBLISHED_STEPS[arch["supervision"]]
-    steps = arch.get("halt_max_steps", usual)
-    return name if steps == usual else f"{name}, N_sup={shown(steps, 9)}"
-
-
-def _dis_name(arch: Mapping[str, Any]) -> str:
-    switches = {key: arch.get(key, usual) for key, usual in RELEASED.items()}
-    if switches == RELEASED:
-        return "DIS as released"
-    if switches == WRITTEN:
-        return "DIS as written"
-    return "DIS, " + _listed({key: value for key, value in switches.items() if value != RELEASED[key]})
+    return method.name(arch)
 
 
 def _listed(values: Mapping[str, Any]) -> str:

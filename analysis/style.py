@@ -12,24 +12,12 @@ from typing import Any
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
-from numpy.typing import NDArray
 
 from trm_lab.files.whole_files import mark, write_output
-from trm_lab.puzzles.arc.colours import ARC_COLOURS
+from trm_lab.puzzles.palette import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION
 
-PAD_COLOUR = "#FAF8F4"
-END_COLOUR = "#DDD5C4"  # end-of-grid: warm, so that it is not taken for ARC's grey
-TOKEN_COLOURS = (PAD_COLOUR, END_COLOUR, *ARC_COLOURS)
-"""One colour for each of the 12 ARC tokens: PAD, end-of-grid, colours 0..9."""
-
-TOKEN_RGB: NDArray[np.float64] = np.array([to_rgb(colour) for colour in TOKEN_COLOURS])  # [12, 3]
-
-BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILION, PURPLE = (
-    "#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7",
-)  # fmt: skip
 LINE_COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)
 LINE_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 BASELINE: dict[str, Any] = {"color": "#555555", "linestyle": (0, (5, 3)), "linewidth": 1.2}

@@ -20,9 +20,9 @@ from analysis.strips import strips_of_samples
 from trm.randomness import numpy_generator
 from trm_lab.commands.command_line import CommandLine, local_path, run_command
 from trm_lab.commands.tables import counted, duration, percent, share_range, table
-from trm_lab.evaluation.arc_metrics import task_shares
-from trm_lab.evaluation.intervals import bootstrap_interval
+from trm_lab.intervals import bootstrap_interval
 from trm_lab.puzzles.scorer import SOLVED
+from trm_lab.runs.arc_outputs import task_shares
 from trm_lab.runs.recorded_evaluations import Evaluation, TaskScores
 from trm_lab.runs.recorded_run import Run, read_run
 

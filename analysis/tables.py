@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from trm_lab.commands.tables import UNKNOWN, duration, percent, share_with_range
-from trm_lab.evaluation.intervals import SeedSummary
+from trm_lab.intervals import SeedSummary
 
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",

@@ -15,17 +15,15 @@ from typing import Any
 import torch
 from hydra import compose, initialize_config_dir
 
-from dis_trm.supervision import DISSupervision
-from trm.act import ACTSupervision
 from trm.batch import Batch
 from trm.errors import UserError
-from trm.model import FORWARD_DTYPES, PuzzleShape, TinyRecursiveModel
+from trm.model import FORWARD_DTYPES, PuzzleShape
 from trm.randomness import torch_generator
 from trm.supervision import Supervision
 from trm_lab.cluster.compilation import COMPILE_CHOICES
-from trm_lab.configuration.train_config import Architecture, TrainConfig, architecture, train_config
+from trm_lab.configuration.architecture import Architecture, architecture
+from trm_lab.configuration.train_config import TrainConfig, train_config
 
-SUPERVISIONS: dict[str, Any] = {"act": ACTSupervision, "dis": DISSupervision}
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 ENTRIES = {"dis": "train_arc_tiny_corrupt", "trm": "cfg_pretrain"}
 TASKS = {  # tokens, vocabulary, puzzle identifiers
@@ -80,16 +78,16 @@ class Configuration:
         overrides += [f"arch.forward_dtype={self.dtype}", f"compile={self.compile}"]
         overrides += [f"global_batch_size={self.batch}"]
         with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-            config = train_config(compose(ENTRIES[self.method], overrides), SUPERVISIONS)
-        return config, architecture(config.arch, SUPERVISIONS)
+            config = train_config(compose(ENTRIES[self.method], overrides))
+        return config, architecture(config.arch)
 
     def supervision(
         self, arch: Architecture, device: torch.device, shape: PuzzleShape | None = None
     ) -> Supervision[Any]:
         """A fresh model behind its supervision, on `device`; for the task's puzzles or for those of `shape`."""
-        kind: Any = SUPERVISIONS[arch.supervision]
-        model = TinyRecursiveModel(arch.network, shape or self.shape, kind.step_rows(arch.settings))
-        return kind(model.to(device), arch.settings)
+        supervision = arch.build(shape or self.shape)
+        supervision.model.to(device)
+        return supervision
 
     def random_batch(self) -> Batch:
         """Uniform tokens; identifiers of all puzzles alike."""

@@ -19,11 +19,11 @@ import torch
 from benchmarks import limits, machine
 from benchmarks.configurations import Configuration
 from benchmarks.reference_step import ReferenceStep
+from benchmarks.roofline import products
 from trm.batch import Batch
 from trm.errors import UserError
 from trm_lab.cluster.compilation import compile_forward
 from trm_lab.cluster.ranks import Ranks
-from trm_lab.flops import products
 from trm_lab.training.learner import Learner
 from trm_lab.training.metric_window import Window
 from trm_lab.training.step_result import StepResult

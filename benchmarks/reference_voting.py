@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trm_lab.evaluation.arc_metrics import OutputRecord, Submission, VotingResult, attempts
 from trm_lab.puzzles.arc.augmentation import Augmentation, parse_name
 from trm_lab.puzzles.arc.grids import CANVAS, Grid, Tokens, crop_all, grid_hash, parse_grid
+from trm_lab.runs.arc_outputs import OutputRecord, Submission, VotingResult, attempts
 
 _CHUNK = 8192  # predictions cropped at a time
 

@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from trm.model import PuzzleShape, TinyRecursiveModel
-from trm.supervision import Supervision
-from trm_lab.configuration.train_config import Architecture, TrainConfig
+from trm.model import PuzzleShape
+from trm_lab.configuration.architecture import Architecture
+from trm_lab.configuration.train_config import TrainConfig
 from trm_lab.training.flat_parameters import FlatParameters
 
 FLOAT, INT, LONG, DOUBLE = 4, 4, 8, 8  # bytes
@@ -53,15 +53,11 @@ class Job:
     shared: bool = False
 
     @classmethod
-    def of(
-        cls, name: str, config: TrainConfig, arch: Architecture, kind: Any, shape: PuzzleShape, batch: int
-    ) -> "Job":
-        """Of a run's configuration; `kind` is the supervision's class."""
+    def of(cls, name: str, config: TrainConfig, arch: Architecture, shape: PuzzleShape, batch: int) -> "Job":
+        """The job of a run's configuration."""
         network, steps = arch.network, arch.settings.halt_max_steps
         small = PuzzleShape(shape.seq_len, shape.vocab_size, 1)
-        made: Supervision[Any] = kind(
-            TinyRecursiveModel(network, small, kind.step_rows(arch.settings)), arch.settings
-        )
+        made = arch.build(small)
         trained = {name: p for name, p in made.model.named_parameters() if p.requires_grad}
         fixed = [p.numel() for p in made.model.parameters() if not p.requires_grad]
         return cls(

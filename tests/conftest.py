@@ -1,13 +1,32 @@
-"""Where the golden numbers are: tests/fixtures/golden, or the folder that GOLDEN_DIR names."""
+"""Where the golden numbers are (tests/fixtures/golden, or the folder that GOLDEN_DIR names), and figures unrendered."""
 
 import os
 from pathlib import Path
 
 import hypothesis
+import pytest
 import torch
+from matplotlib.figure import Figure
+
+from analysis import style
+from trm_lab.files.whole_files import mark
 
 hypothesis.settings.register_profile("shared machine", deadline=None, derandomize=True)  # no clock, no luck
 hypothesis.settings.load_profile("shared machine")
 torch.set_num_threads(1)  # the suite runs one process a core
 
 GOLDEN_DIR = Path(os.environ.get("GOLDEN_DIR") or Path(__file__).parent / "fixtures" / "golden")
+
+
+@pytest.fixture
+def unrendered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`style.save` writes files of the right names with our mark: rendering takes seconds for each figure."""
+
+    def save(fig: Figure, file: Path, flag: str = "") -> list[Path]:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        paths = [file.with_name(f"{file.name}.{suffix}") for suffix in ("png", "pdf")]
+        for path in paths:
+            path.write_text(mark("figure"))
+        return paths
+
+    monkeypatch.setattr(style, "save", save)

@@ -10,15 +10,13 @@ from omegaconf import OmegaConf
 
 from dis_trm.supervision import DISSupervision
 from tests.models import dis
-from trm.act import ACTSupervision
 from trm.supervision import Supervision
-from trm_lab.configuration.train_config import Architecture
+from trm_lab.configuration.architecture import Architecture
 from trm_lab.files.checksums import sealed, write_manifest
 from trm_lab.runs import checkpoints
 from trm_lab.runs.identifier_names import encoded
 from trm_lab.runs.training_state import TrainingState
 
-SUPERVISIONS = {"act": ACTSupervision, "dis": DISSupervision}
 STEP = 12
 SCORES: dict[str, Any] = {
     "examples": 8,

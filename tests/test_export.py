@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from export import parse
-from tests.exportable import STEP, SUPERVISIONS, random_dis, write_run
+from tests.exportable import STEP, random_dis, write_run
 from tests.runs import REPOSITORY, environment
 from trm.errors import UserError
 from trm_lab.release.exporting import export
@@ -38,7 +38,7 @@ def test_a_run_becomes_a_folder_for_the_hub(run: Path, tmp_path: Path) -> None:
     said = call(tmp_path, "run", "--to", "hub", "--output_dir", "exports/small", "--license", "cc-by-4.0")
     assert said == f"written to exports/small: step {STEP}, in the form hub\n"
     assert "license: cc-by-4.0" in (tmp_path / "exports/small/README.md").read_text()
-    again = open_checkpoint(tmp_path / "exports/small", SUPERVISIONS)
+    again = open_checkpoint(tmp_path / "exports/small")
     expected = random_dis().model.state_dict()
     assert all(torch.equal(again.weights[name], tensor) for name, tensor in expected.items())
 
@@ -54,9 +54,9 @@ def test_without_a_network_what_is_on_the_hub_is_refused_in_three_parts(tmp_path
 def test_an_export_without_scores_says_so(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    export(parse([str(run), "--to", "published", "--output-dir", str(tmp_path / "theirs")]), SUPERVISIONS)
+    export(parse([str(run), "--to", "published", "--output-dir", str(tmp_path / "theirs")]))
     file = tmp_path / f"theirs/step_{STEP}"
-    export(parse([str(file), "--to", "hub", "--output-dir", str(tmp_path / "ours")]), SUPERVISIONS)
+    export(parse([str(file), "--to", "hub", "--output-dir", str(tmp_path / "ours")]))
     assert "the card has no scores: no evaluation of this step" in capsys.readouterr().out
 
 
@@ -77,11 +77,11 @@ def test_what_cannot_be_used_is_refused(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=message):
-        export(parse(["run", *words.split()]), SUPERVISIONS)
+        export(parse(["run", *words.split()]))
     assert not (tmp_path / "x").exists()
 
 
 def test_a_place_where_nothing_can_be_written_is_told_before_anything_is_read(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="file/out: Not a directory"):
-        export(parse(["nowhere", "--to", "hub", "--output-dir", str(tmp_path / "file/out")]), SUPERVISIONS)
+        export(parse(["nowhere", "--to", "hub", "--output-dir", str(tmp_path / "file/out")]))

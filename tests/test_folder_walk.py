@@ -19,7 +19,7 @@ import evaluate
 from analysis.page import __main__ as page
 from export import parse
 from tests.analysis.synthetic_run import write_run as write_drawn_run
-from tests.exportable import SUPERVISIONS, random_dis, write_run
+from tests.exportable import random_dis, write_run
 from tests.trm_lab.training.test_every_preset import run as train
 from trm.errors import UserError
 from trm_lab.inference.solve_command import check_submission
@@ -57,7 +57,7 @@ def evaluation(*words: str) -> Write:
 def exported(form: str) -> Write:
     def write(output: Path, runs: Path) -> None:
         words = [str(runs / "run"), "--to", form, "--output-dir", str(output), "--overwrite"]
-        export(parse(words), SUPERVISIONS)
+        export(parse(words))
 
     return write
 

@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 from analysis.outputs import check_figures_folder, write_marked
-from dis_trm.guidance import GuidanceProbe
-from tests.exportable import STEP, SUPERVISIONS, random_dis, write_run
+from tests.exportable import STEP, random_dis, write_run
 from tests.test_folder_walk import digest
 from tests.trm_lab.inference.checkpoints_of import write_run as write_scored_run
 from tests.trm_lab.puzzles.builders import build
@@ -52,7 +51,7 @@ def scored(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def evaluate(run: Path, **options: Any) -> None:
-    score(ScoringRequest(str(run), device="cpu", **options), SUPERVISIONS, GuidanceProbe)
+    score(ScoringRequest(str(run), device="cpu", **options))
 
 
 def test_a_kill_between_the_two_renames_loses_nothing(
@@ -206,7 +205,7 @@ def test_published_weights_of_somebody_are_no_export_of_ours(tmp_path: Path) -> 
     (theirs / f"step_{STEP}").write_bytes(b"weights")
     (theirs / "all_config.yaml").write_text("arch: {}\n")
     with pytest.raises(UserError, match="holds other things than an export"):
-        export(ExportRequest(str(run), "published", theirs, overwrite=True), SUPERVISIONS)
+        export(ExportRequest(str(run), "published", theirs, overwrite=True))
     assert (theirs / f"step_{STEP}").read_bytes() == b"weights"
 
 
@@ -429,7 +428,7 @@ def test_the_umask_decides_for_every_file_and_folder(
     build(build_sudoku_4x4_dataset, tmp_path / "set")
     other = write_run(tmp_path / "other", random_dis())
     for form in FORMS:
-        export(ExportRequest(str(other), form, tmp_path / form), SUPERVISIONS)
+        export(ExportRequest(str(other), form, tmp_path / form))
     files = [path for path in tmp_path.rglob("*") if not path.is_symlink()]
     assert {"model.safetensors", "predictions.safetensors", "dataset.json", "step_7"} <= {
         f.name for f in files

@@ -4,14 +4,16 @@ B slots, L grid tokens, V vocabulary. "ACT": adaptive computation time; TRM, arX
 published code (method.md, "TRM supervision").
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from trm.batch import Batch
-from trm.errors import UserError
+from trm.errors import UserError, shown
 from trm.losses import TOKEN_LOSSES, sequence_loss
 from trm.metrics import FINISHED, Metric, per_slot
 from trm.model import TinyRecursiveModel
@@ -61,6 +63,22 @@ def check_loss_type(loss_type: str) -> None:
         raise UserError(f"arch.loss_type={loss_type}", " | ".join(TOKEN_LOSSES), "choose one of these")
 
 
+def cycles_in_words(arch: Mapping[str, Any]) -> str:
+    """`T=3 n=6` for the keys H_cycles and L_cycles."""
+    return f"T={shown(arch['H_cycles'], 9)} n={shown(arch['L_cycles'], 9)}"
+
+
+def steps_in_words(arch: Mapping[str, Any], published: int) -> str:
+    """`, N_sup=4` where halt_max_steps is not as published, else nothing."""
+    steps = arch["halt_max_steps"]
+    return "" if steps == published else f", N_sup={shown(steps, 9)}"
+
+
+def trm_name(arch: Mapping[str, Any]) -> str:
+    """What papers call TRM with these keys of a configuration's `arch`, such as `TRM T=3 n=6`."""
+    return f"TRM {cycles_in_words(arch)}{steps_in_words(arch, ACTConfig.halt_max_steps)}"
+
+
 class ACTCarry(Carry):
     """The slots; adaptive halting needs nothing more than every supervision does."""
 
@@ -75,6 +93,7 @@ class ACTSupervision:
     def __init__(self, model: TinyRecursiveModel, config: ACTConfig) -> None:
         self.model, self.config = model, config
         self.max_steps, self.loss_type = config.halt_max_steps, config.loss_type
+        self.run_forward: Callable[..., Advanced] = self.forward
 
     @staticmethod
     def step_rows(config: ACTConfig) -> int:
@@ -89,7 +108,7 @@ class ACTSupervision:
         """One supervision step; see `trm.supervision.Supervision`."""
         carry = start_slots(self.model, carry, batch)
         steps = carry.steps + 1
-        advanced = self.forward(
+        advanced = self.run_forward(
             Latents(carry.z_H, carry.z_L),
             carry.inputs,
             carry.labels,

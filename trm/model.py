@@ -178,7 +178,8 @@ class TinyRecursiveModel(nn.Module):
         self.L_level = ReasoningModule(config, length)
         self.register_buffer("H_init", torch.empty(width))
         self.register_buffer("L_init", torch.empty(width))
-        self._initialise(torch_generator(seed, "weights"))
+        if not self.H_init.is_meta:  # a model without memory, of which only shapes are wanted
+            self._initialise(torch_generator(seed, "weights"))
 
     @torch.no_grad()
     def _initialise(self, generator: torch.Generator) -> None:

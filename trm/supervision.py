@@ -78,10 +78,10 @@ CONFIDENCE_KINDS = {
 
 
 class Supervision(Protocol[C]):
-    """TRM or DIS, behind one face: `ACTSupervision`, `DISSupervision`.
+    """TRM or DIS behind one interface: `ACTSupervision`, `DISSupervision`.
 
     `forward` is the tensors' part of `step`: everything between the slots being filled and the update, with no
-    choice that depends on a tensor's value. It may be replaced by a compiled version of itself.
+    choice that depends on a tensor's value. `step` calls it through `run_forward`, which may be a compiled version.
     """
 
     model: TinyRecursiveModel
@@ -89,7 +89,11 @@ class Supervision(Protocol[C]):
     fixed_steps: bool  # every example takes exactly max_steps, so that all slots start together
     loss_type: str  # a key of trm.losses.TOKEN_LOSSES
     confidence_kind: str  # what `confidence` gives, one of CONFIDENCE_KINDS
-    forward: Callable[..., Any]
+    run_forward: Callable[..., "Advanced"]
+
+    def forward(self, *inputs: Any) -> "Advanced":
+        """Recurse once and compare with the step's target."""
+        ...
 
     def initial_carry(self, batch: Batch) -> C:
         """Slots shaped like `batch`, every one marked halted."""

@@ -1,0 +1,1 @@
+"""Published results beside our own: claims, verdicts and the table of both."""

@@ -30,7 +30,7 @@ from analysis.metrics import Metric
 from analysis.tables import Table, share_over_seeds, whole_number
 from trm.errors import shown
 from trm_lab.commands.tables import UNKNOWN, duration, p_value, percent, share_with_range
-from trm_lab.evaluation.intervals import over_seeds
+from trm_lab.intervals import over_seeds
 from trm_lab.runs.recorded_run import Run
 
 NONE = "not attempted"

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import bdtr, bdtrc, ndtr, ndtri
 
 from analysis.comparing.significance import one_sided
-from trm_lab.evaluation.intervals import exact_interval, over_seeds, whole_numbers_around, wilson_interval
+from trm_lab.intervals import exact_interval, over_seeds, whole_numbers_around, wilson_interval
 
 LEVELS = (0.001, 0.01, 0.05)
 WIDEST = 0.05  # half-width of a 95 % interval up to which a claim within it counts as reproduced

@@ -21,7 +21,7 @@ from analysis.comparing.scored_runs import missing, plain_scored
 from analysis.comparing.significance import MeanDifference, holm, paired, welch
 from analysis.methods import Method, evaluated, group
 from analysis.metrics import Metric, metric_for
-from trm_lab.evaluation.intervals import SeedSummary, over_seeds
+from trm_lab.intervals import SeedSummary, over_seeds
 from trm_lab.runs.recorded_evaluations import Evaluation
 from trm_lab.runs.recorded_run import Run
 

@@ -4,16 +4,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 
 from analysis.methods import Method, differing, fingerprints_of_test, short_mark
-from dis_trm.supervision import DISConfig
-from trm.act import ACTConfig
+from trm_lab.methods import METHODS
 from trm_lab.runs.recorded_run import Run
 
 OF_A_METHOD = frozenset(
     f"arch.{name}"
     for name in (
-        "supervision", "H_cycles", "L_cycles", *(one.name for kind in (ACTConfig, DISConfig) for one in fields(kind)),
+        *("supervision", "H_cycles", "L_cycles"),
+        *(key.name for method in METHODS.values() for key in fields(method.config_class)),
     )
-)  # fmt: skip
+)
 """Settings that make a method; another difference is one between experiments."""
 
 

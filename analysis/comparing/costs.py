@@ -5,19 +5,19 @@ R training records, L grid tokens, V vocabulary.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.comparing.scored_runs import plain_scored
-from analysis.style import TOKEN_COLOURS
-from dis_trm.supervision import DISConfig
-from trm.act import ACTConfig
 from trm.errors import UserError, shown
-from trm.model import PuzzleShape, TRMConfig
-from trm_lab.flops import answer_operations, step_cost
+from trm.model import PuzzleShape
+from trm_lab.configuration.architecture import Architecture
+from trm_lab.configuration.architecture import architecture as architecture_of
+from trm_lab.flops import answer_flops, step_flops
+from trm_lab.methods import METHODS
+from trm_lab.puzzles.arc.colours import TOKEN_COLOURS
 from trm_lab.puzzles.vocabularies import MAZE_CHARACTERS, QUEENS_QUEEN, SUDOKU_BLANK
 from trm_lab.runs.recorded_evaluations import Evaluation
 from trm_lab.runs.recorded_run import Run, Training
@@ -107,11 +107,8 @@ def _joules(training: Training, updates: int) -> float | None:
 
 
 def _operations_per_example(run: Run) -> int | None:
-    made, shape = architecture(run), puzzle_shape(run)
-    if made is None or shape is None:
-        return None
-    network, settings = made
-    return step_cost(network, shape, settings).operations_per_example
+    arch, shape = architecture(run), puzzle_shape(run)
+    return None if arch is None or shape is None else step_flops(arch, shape)
 
 
 def answer_costs(run: Run, evaluation: Evaluation) -> AnswerCosts:
@@ -132,30 +129,20 @@ def answer_costs(run: Run, evaluation: Evaluation) -> AnswerCosts:
 
 def operations_after_steps(run: Run, evaluation: Evaluation) -> list[int] | None:
     """`[S]`, of an answer that stops after each supervision step; None where they are not known."""
-    made, shape = architecture(run), puzzle_shape(run)
-    if made is None or shape is None:
-        return None
-    network, settings = made
-    return [
-        answer_operations(network, shape, settings, step)
-        for step in range(1, len(evaluation.network_calls) + 1)
-    ]
+    arch, shape = architecture(run), puzzle_shape(run)
+    each = None if arch is None or shape is None else answer_flops(arch, shape)
+    return None if each is None else [each * step for step in range(1, len(evaluation.network_calls) + 1)]
 
 
-def architecture(run: Run) -> tuple[TRMConfig, ACTConfig | DISConfig] | None:
-    """The network and the supervision's settings; None where config.yaml does not tell them."""
+def architecture(run: Run) -> Architecture | None:
+    """The method with its settings and the network's; None where config.yaml does not tell them."""
     arch = run.config.get("arch")
-    if not isinstance(arch, Mapping) or arch.get("supervision") not in ("act", "dis"):
+    if not isinstance(arch, Mapping) or arch.get("supervision") not in METHODS:
         return None
-    kind: type[Any] = DISConfig if arch["supervision"] == "dis" else ACTConfig
     try:
-        return _made(TRMConfig, arch), _made(kind, arch)
+        return architecture_of(arch)
     except (UserError, TypeError):
         return None
-
-
-def _made(kind: type[Any], arch: Mapping[str, Any]) -> Any:
-    return kind(**{field.name: arch[field.name] for field in fields(kind) if field.name in arch})
 
 
 def puzzle_shape(run: Run) -> PuzzleShape | None:

@@ -9,7 +9,7 @@ from analysis import style
 from analysis.comparing import panels
 from analysis.comparing.scored_runs import of_method
 from analysis.methods import Method
-from trm_lab.evaluation.halting import HaltingPoint
+from trm_lab.runs.recorded_scores import HaltingPoint
 
 POLICIES = {"q_halt": "-", "agreement": (0, (4, 2)), "confidence": (0, (1, 1.5))}  # line styles
 STOPPING = (

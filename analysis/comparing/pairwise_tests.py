@@ -16,7 +16,7 @@ from trm.errors import UserError, shown
 from trm.randomness import numpy_generator
 from trm_lab.commands.tables import p_value, table
 from trm_lab.evaluation.comparison import Comparison, compare_evaluations, comparison_table
-from trm_lab.evaluation.intervals import over_seeds
+from trm_lab.intervals import over_seeds
 
 
 def methods_table(methods: Sequence[Method], metric: Metric) -> str:

@@ -21,7 +21,7 @@ from matplotlib.transforms import ScaledTranslation
 
 from analysis import style
 from analysis.methods import Method
-from trm_lab.evaluation.intervals import over_seeds
+from trm_lab.intervals import over_seeds
 
 COLUMN, PAGE = 3.3, 6.9
 MARKED = 24  # places up to which each has a mark

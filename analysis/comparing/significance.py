@@ -10,7 +10,7 @@ from math import sqrt
 import numpy as np
 from scipy.special import stdtr, stdtrit  # of scipy.stats' functions the parts that are quick to import
 
-from trm_lab.evaluation.intervals import NOISE
+from trm_lab.intervals import NOISE
 
 FEWEST = 4  # seeds of each method from which on Welch's test keeps its level; at three of each it does, too
 

@@ -8,12 +8,11 @@ import numpy as np
 from analysis import style
 from analysis.learning_curves import running_mean
 from analysis.page.puzzle_data import finite
-from trm_lab.evaluation.halting import HaltingPoint
-from trm_lab.evaluation.intervals import wilson_interval
+from trm_lab.intervals import wilson_interval
 from trm_lab.puzzles.scorer import SOLVED
 from trm_lab.runs.recorded_evaluations import Evaluation, TaskScores
 from trm_lab.runs.recorded_run import Run
-from trm_lab.runs.recorded_scores import Scored
+from trm_lab.runs.recorded_scores import HaltingPoint, Scored
 
 Json = dict[str, Any]
 DIGITS = 5

@@ -16,6 +16,7 @@ from analysis.heat import Heat
 from analysis.strips import example_name
 from trm.batch import IGNORE_LABEL
 from trm_lab.evaluation.scored_cells import answer_cells
+from trm_lab.puzzles.arc.colours import TOKEN_COLOURS
 from trm_lab.puzzles.arc.picture import ArcPicture, extent, label_canvas
 from trm_lab.puzzles.board_pictures import (
     DARK,
@@ -164,7 +165,7 @@ def _text_parts(picture: TextPicture, example: Example, preds: NDArray[np.intege
 
 
 def _arc(picture: ArcPicture) -> Json:
-    return {"kind": "cells", "cut": True, "colours": list(style.TOKEN_COLOURS)}
+    return {"kind": "cells", "cut": True, "colours": list(TOKEN_COLOURS)}
 
 
 def _queens(picture: QueensPicture) -> Json:

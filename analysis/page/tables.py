@@ -12,9 +12,9 @@ from analysis.tables import Table
 from trm.errors import shown
 from trm.randomness import numpy_generator
 from trm_lab.commands.tables import NOT_ESTIMABLE, UNKNOWN, duration, percent, percent_range
-from trm_lab.evaluation.arc_metrics import OutputRecord, task_shares
-from trm_lab.evaluation.intervals import bootstrap_interval, wilson_interval
+from trm_lab.intervals import bootstrap_interval, wilson_interval
 from trm_lab.puzzles.scorer import SOLVED
+from trm_lab.runs.arc_outputs import OutputRecord, task_shares
 from trm_lab.runs.recorded_evaluations import Evaluation
 from trm_lab.runs.recorded_run import Run
 from trm_lab.runs.recorded_scores import Scored

@@ -1,13 +1,10 @@
-"""One invented DIS run for tests that only read it, and figures that are not rendered where nobody looks at them."""
+"""One invented DIS run for tests that only read it."""
 
 from pathlib import Path
 
 import pytest
-from matplotlib.figure import Figure
 
-from analysis import style
 from tests.analysis.synthetic_run import write_run
-from trm_lab.files.whole_files import mark
 from trm_lab.runs.recorded_run import Run, read_run
 
 
@@ -19,17 +16,3 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def run(run_folder: Path) -> Run:
     return read_run(run_folder)
-
-
-@pytest.fixture
-def unrendered(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`style.save` writes files of the right names with our mark: rendering takes seconds for each figure."""
-
-    def save(fig: Figure, file: Path, flag: str = "") -> list[Path]:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        paths = [file.with_name(f"{file.name}.{suffix}") for suffix in ("png", "pdf")]
-        for path in paths:
-            path.write_text(mark("figure"))
-        return paths
-
-    monkeypatch.setattr(style, "save", save)

@@ -16,8 +16,8 @@ from tests.analysis.small_puzzles import PUZZLES, SmallPuzzle
 from trm.act import ACTConfig
 from trm.model import TRMConfig
 from trm_lab.configuration.train_config import TrainConfig
-from trm_lab.evaluation.arc_metrics import OutputRecord, VotingResult
 from trm_lab.puzzles.arc.grids import encode_pair
+from trm_lab.runs.arc_outputs import OutputRecord, VotingResult
 
 TASKS = 43
 Json = dict[str, Any]

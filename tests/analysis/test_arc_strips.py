@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from analysis import style
 from analysis.choosing import half_and_half
 from analysis.strips import strips_of_samples
+from trm_lab.puzzles.arc.colours import END_COLOUR, PAD_COLOUR
 from trm_lab.puzzles.arc.grids import encode_pair
 from trm_lab.puzzles.arc.picture import ArcPicture
 from trm_lab.puzzles.boards import CHANGED
@@ -42,7 +43,7 @@ def test_every_cell_is_drawn_in_the_colour_of_its_token(run: Run) -> None:
         assert [row[:3] for row in colours[:2]] == [
             [style.ARC_COLOURS[colour] for colour in row] for row in grid
         ]
-        assert colours[2] == [style.END_COLOUR] * 3 + [style.PAD_COLOUR]
+        assert colours[2] == [END_COLOUR] * 3 + [PAD_COLOUR]
 
 
 def test_wrong_cells_have_a_dot_in_their_middle_and_the_count_below(run: Run) -> None:

@@ -12,12 +12,7 @@ from scipy.stats import binom
 
 from analysis.claims.verdicts import Verdict, judged
 from analysis.comparing.significance import holm, paired, welch
-from trm_lab.evaluation.intervals import (
-    bootstrap_interval,
-    over_seeds,
-    paired_bootstrap,
-    sign_test,
-)
+from trm_lab.intervals import bootstrap_interval, over_seeds, paired_bootstrap, sign_test
 
 DRAWS = 2000
 Draw = Callable[[np.random.Generator], float]

@@ -117,7 +117,7 @@ def test_every_figure_is_drawn_over_seeds_and_says_how_many(
     assert "missing" not in text
     for name, fig in compare.figures(methods_of(*folders), EXACT).items():
         labels = [text.get_text() for text in fig.legends[0].get_texts()]
-        assert labels[:2] == ["DIS as released (3 seeds)", "TRM T=3 n=6 (3 seeds)"], name
+        assert labels[:2] == ["DIS (released code) (3 seeds)", "TRM T=3 n=6 (3 seeds)"], name
 
 
 def drawn(axes: Axes) -> dict[str, list[float]]:
@@ -129,10 +129,10 @@ def test_curves_are_means_over_the_seeds_records(sweep: Path) -> None:
     runs = methods[0].runs
     learning = learning_figure(methods, EXACT, "")
     exact = [[scores.exact_accuracy[-1] for scores in run.evaluations] for run in runs]
-    assert drawn(learning.axes[1])["DIS as released (3 seeds)"] == pytest.approx(np.mean(exact, axis=0))
+    assert drawn(learning.axes[1])["DIS (released code) (3 seeds)"] == pytest.approx(np.mean(exact, axis=0))
     steps, losses = training_losses(methods[0])
     assert steps.tolist() == runs[0].training.step.tolist()
-    assert drawn(learning.axes[0])["DIS as released (3 seeds)"] == pytest.approx(losses.mean(0))
+    assert drawn(learning.axes[0])["DIS (released code) (3 seeds)"] == pytest.approx(losses.mean(0))
     band = learning.axes[1].collections[0].get_paths()[0].vertices
     assert band[:, 1].max() == max(map(max, exact))
 
@@ -143,11 +143,11 @@ def test_probes_show_what_evaluate_py_found(sweep: Path) -> None:
     margins = margin_figure(methods, "")
     assert margins is not None
     means = [one.margin.mean for one in scored if one.margin]
-    assert drawn(margins.axes[0])["DIS as released (3 seeds)"] == pytest.approx(np.mean(means, axis=0))
+    assert drawn(margins.axes[0])["DIS (released code) (3 seeds)"] == pytest.approx(np.mean(means, axis=0))
     guided = guidance_figure(methods, "")
     assert guided is not None
     at_two = np.mean([one.guidance[2.0].exact_accuracy[-1] for one in scored])
-    assert drawn(guided.axes[0])["DIS as released (3 seeds)"][-1] == pytest.approx(at_two)
+    assert drawn(guided.axes[0])["DIS (released code) (3 seeds)"][-1] == pytest.approx(at_two)
     steps, shares = scaling_curve(methods[0], EXACT)
     assert steps == [6, 12]
     longer = [
@@ -158,7 +158,7 @@ def test_probes_show_what_evaluate_py_found(sweep: Path) -> None:
     halting = halting_figure(methods, "")
     assert halting is not None
     first = np.mean([np.array(row[1:]) / sum(row) for row in counts], axis=0)
-    assert drawn(halting.axes[0])["DIS as released (3 seeds)"] == pytest.approx(first)
+    assert drawn(halting.axes[0])["DIS (released code) (3 seeds)"] == pytest.approx(first)
     fixed = halting_curve(methods[0], "fixed")
     assert [calls for calls, _ in fixed] == [3, 6, 9, 12, 15, 18]
 
@@ -171,11 +171,11 @@ def test_many_runs_are_a_table_of_methods_with_tests_between_them(sweep: Path, t
     shares = [0.3, 0.33, 0.36, 0.3]
     low, high = stats.t.interval(0.95, 3, np.mean(shares), stats.sem(shares))
     interval = rf"\[{100 * low:.1f}, {100 * high:.1f}\] %, n=4"
-    assert re.search(rf"DIS as released +18 +400 +32\.\d % {interval}", text)
+    assert re.search(rf"DIS (released code) +18 +400 +32\.\d % {interval}", text)
     assert "different seeds" not in text
     error = np.hypot(stats.sem(shares), stats.sem(shares[:3]))
     welch = 2 * stats.t.sf((np.mean(shares[:3]) - np.mean(shares)) / error, 2)  # 3 against 4 seeds
-    assert re.search(rf"DIS as released − TRM T=3 n=6 +\S+ .* {welch:.3f} +{welch:.3f} +–", text)
+    assert re.search(rf"DIS (released code) − TRM T=3 n=6 +\S+ .* {welch:.3f} +{welch:.3f} +–", text)
     (line,) = [line for line in compare.missing_pieces(methods) if "advantage margins" in line]
     command = f"python evaluate.py {seventh} --margin"
     assert line == f"advantage margins: missing in 1 of 7 runs; make it with: {command}"

@@ -21,7 +21,8 @@ from tests.analysis.synthetic_run import write_run, write_scored
 from trm.act import ACTConfig
 from trm.errors import UserError
 from trm.model import PuzzleShape, TRMConfig
-from trm_lab.flops import answer_operations, step_cost
+from trm_lab.configuration.architecture import Architecture
+from trm_lab.flops import answer_flops, step_flops
 from trm_lab.runs.many_runs import figures_of, read_runs
 
 pytestmark = pytest.mark.usefixtures("unrendered")
@@ -77,9 +78,10 @@ def test_accuracy_calls_flop_and_time_are_those_of_the_records(
     cycles = {"dis": (1, 2), "trm": (3, 6)}[name]
     network = TRMConfig(H_cycles=cycles[0], L_cycles=cycles[1], forward_dtype="float32", **small)  # type: ignore[arg-type]
     settings = DISConfig(6) if name == "dis" else ACTConfig(16)
-    assert result.training(OPERATIONS.of) == step_cost(network, shape, settings).operations(BATCH) * STEPS
+    arch = Architecture("dis" if name == "dis" else "act", network, settings)
+    assert result.training(OPERATIONS.of) == (step_flops(arch, shape) or 0) * BATCH * STEPS
     steps = settings.halt_max_steps
-    assert result.answer(OPERATIONS.of) == answer_operations(network, shape, settings, steps)
+    assert result.answer(OPERATIONS.of) == (answer_flops(arch, shape) or 0) * steps
     assert result.training(lambda cost: cost.gradient_calls) == (cycles[1] + 1) * STEPS
     assert result.training(lambda cost: cost.joules) is None
 
@@ -94,7 +96,7 @@ def test_the_tables_say_what_the_numbers_are(found: Ablation, folder: Path) -> N
     exact = [
         run[-1]["scores"]["per_step"]["exact_accuracy"][-1] for run in records(folder, "dis", "evaluation")
     ]
-    _, accuracy, calls, gradient, flop, wall = cells(trained, "DIS as released")
+    _, accuracy, calls, gradient, flop, wall = cells(trained, "DIS (released code)")
     assert accuracy.startswith(f"{100 * statistics.fmean(exact):.1f} % [")
     assert accuracy.endswith("n=3")
     assert (calls, gradient) == ("1,200 ●", "1,200 ●")
@@ -146,9 +148,9 @@ def test_reaching_the_target_is_a_median_in_which_a_seed_that_does_not_comes_las
         assert result.to_target(lambda cost: cost.updates) == statistics.median(first)
     high = ablation(read_runs([folder]).runs, "", "exact", target=0.7)
     table = ablation_tables.target_table(high).markdown()
-    assert cells(table, "DIS as released")[1:3] == ["2 of 3", "400"]
+    assert cells(table, "DIS (released code)")[1:3] == ["2 of 3", "400"]
     higher = ablation(read_runs([folder]).runs, "", "exact", target=0.75)
-    assert cells(ablation_tables.target_table(higher).markdown(), "DIS as released")[1:3] == [
+    assert cells(ablation_tables.target_table(higher).markdown(), "DIS (released code)")[1:3] == [
         "1 of 3",
         "not reached",
     ]
@@ -190,7 +192,7 @@ def test_the_tables_mark_the_rows_that_no_other_row_beats(tmp_path: Path) -> Non
     found = ablation(read_runs([tmp_path]).runs, "data", "exact")
     for table in (ablation_tables.training_table(found), ablation_tables.answer_table(found)):
         rows = {row[0]: [FRONT in cell for cell in row[2:]] for row in table.rows}
-        assert any(rows["DIS as released"])
+        assert any(rows["DIS (released code)"])
         assert any(rows["TRM T=3 n=6"])
         assert not any(rows["DIS, feed=question"])
 
@@ -218,7 +220,7 @@ def test_the_command_writes_tables_and_figures_and_names_what_is_left_out(
     assert f"{missing}; make it with: python evaluate.py " in text
     latex = (tmp_path / "out/efficiency.tex").read_text()
     assert latex.count(r"\begin{tabular}") == 5
-    assert r"DIS as released & 72.0 \% [" in latex
+    assert r"DIS (released code) & 72.0 \% [" in latex
 
 
 def test_what_evaluate_py_measured_is_used_and_a_count_unlike_the_formula_is_named(tmp_path: Path) -> None:
@@ -231,7 +233,7 @@ def test_what_evaluate_py_measured_is_used_and_a_count_unlike_the_formula_is_nam
     )
     titles = [axes.get_title("left") for axes in ablation_figures.answer_figure(found).axes]
     assert titles[2:] == ["time of an answer (measured, whole)", "stopping early: network calls"]
-    assert cells(ablation_tables.training_table(found).markdown(), "DIS as released")[-1] == "40 J ●"
+    assert cells(ablation_tables.training_table(found).markdown(), "DIS (released code)")[-1] == "40 J ●"
     assert "energy of training" not in titles
     assert len(ablation_figures.training_figure(found).axes) == 5
 
@@ -250,7 +252,7 @@ def test_energy_of_an_answer_is_the_mean_over_seeds_where_each_reported_it(tmp_p
             )
             write_scored(run, joules=spent)
     table = ablation_tables.answer_table(ablation(read_runs([tmp_path]).runs, "data")).markdown()
-    assert cells(table, "DIS as released")[-1] == "0.5 J"
+    assert cells(table, "DIS (released code)")[-1] == "0.5 J"
     assert [line for line in table.splitlines() if line.endswith("| not recorded |")]
 
 
@@ -289,7 +291,7 @@ def test_flop_of_data_of_unknown_shape_are_named_and_not_guessed(tmp_path: Path)
     found = ablation(read_runs([tmp_path]).runs, "data")
     assert found.results[0].training(OPERATIONS.of) is None
     assert any("FLOP of training are not known" in remark for remark in found.remarks)
-    assert cells(ablation_tables.training_table(found).markdown(), "DIS as released")[4] == "–"
+    assert cells(ablation_tables.training_table(found).markdown(), "DIS (released code)")[4] == "–"
     assert "FLOP of training" not in [
         axes.get_title("left") for axes in ablation_figures.training_figure(found).axes
     ]

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 
 from analysis.learning_curves import learning_curves, running_mean
 from tests.analysis.synthetic_run import write_run
-from trm_lab.evaluation.intervals import wilson_interval
+from trm_lab.intervals import wilson_interval
 from trm_lab.runs.recorded_run import Run, read_run
 
 

@@ -6,8 +6,8 @@ import pytest
 import yaml
 from hydra import compose, initialize_config_dir
 
-from analysis.methods import BESIDE_THE_POINT, LOOKS, RELEASED, WRITTEN, Method, differing, group, method_name
-from dis_trm.supervision import SWITCHES
+from analysis.methods import BESIDE_THE_POINT, LOOKS, Method, differing, group, method_name
+from dis_trm.supervision import PAPER, RELEASED, SWITCHES
 from tests.analysis.synthetic_run import stopped, write_run
 from trm_lab.configuration.train_config import FREE_KEYS, RETIRED, TrainConfig
 from trm_lab.runs.recorded_run import Run, read_run
@@ -25,7 +25,7 @@ def test_what_the_trainer_lets_differ_between_launches_makes_no_method() -> None
     assert known >= BESIDE_THE_POINT
 
 
-@pytest.mark.parametrize(("arch", "name"), [("dis", "DIS as released"), ("dis_paper", "DIS as written"),
+@pytest.mark.parametrize(("arch", "name"), [("dis", "DIS (released code)"), ("dis_paper", "DIS (paper)"),
                                             ("trm_compact", "TRM T=1 n=2"), ("trm", "TRM T=3 n=6")])  # fmt: skip
 def test_the_presets_have_their_names_and_looks(arch: str, name: str, tmp_path: Path) -> None:
     with initialize_config_dir(version_base=None, config_dir=str(CONFIGS)):
@@ -36,16 +36,16 @@ def test_the_presets_have_their_names_and_looks(arch: str, name: str, tmp_path: 
     object.__setattr__(run, "config", {"arch": dict(composed.arch)})
     assert method_name(run) == name
     assert name in LOOKS
-    assert set(RELEASED) == set(WRITTEN) == set(SWITCHES)
+    assert set(RELEASED) == set(PAPER) == set(SWITCHES)
 
 
 def test_runs_that_differ_in_their_seed_alone_are_one_method(tmp_path: Path) -> None:
     runs = [made(tmp_path / str(seed), seed=seed, changes={"run_name": f"r{seed}"}) for seed in (2, 0, 1)]
     methods, remarks = group(runs)
     assert [(method.name, method.seeds, method.step) for method in methods] == [
-        ("DIS as released", [0, 1, 2], 400)
+        ("DIS (released code)", [0, 1, 2], 400)
     ]
-    assert methods[0].label == "DIS as released (3 seeds)"
+    assert methods[0].label == "DIS (released code) (3 seeds)"
     assert remarks == []
 
 
@@ -59,10 +59,10 @@ def test_other_settings_and_other_data_are_other_methods_named_by_what_differs(t
     ]
     methods, _ = group(runs)
     assert [method.name for method in methods] == [
-        "DIS as released, hidden_size=32, data=demo",
-        "DIS as released, hidden_size=64, data=demo",
+        "DIS (released code), hidden_size=32, data=demo",
+        "DIS (released code), hidden_size=64, data=demo",
         "DIS, feed=question",
-        "DIS as released, hidden_size=32, data=other",
+        "DIS (released code), hidden_size=32, data=other",
         "TRM T=1 n=2",
     ]
     assert differing(methods)["arch.hidden_size"] == [32, 64, 32, 32, 32]
@@ -80,7 +80,7 @@ def test_a_dataset_that_moved_is_the_same_and_a_method_looks_alike_wherever_its_
         launch = {"datasets": {f"place{seed}/x{seed}": "abcdef0123456789"}}
         object.__setattr__(run, "provenance", {"launches": [launch]})
     methods, remarks = group(runs)
-    assert [(method.name, method.seeds) for method in methods] == [("DIS as released", [0, 1])]
+    assert [(method.name, method.seeds) for method in methods] == [("DIS (released code)", [0, 1])]
     assert remarks == []
     assert group(runs[:1])[0][0].colour == group(runs[1:])[0][0].colour
 
@@ -113,13 +113,13 @@ def test_a_variant_keeps_its_look_whatever_stands_beside_it_and_no_two_look_the_
 def test_a_method_keeps_its_colour_beside_another_of_its_name(tmp_path: Path) -> None:
     runs = [made(tmp_path / "a"), made(tmp_path / "b", arch={"hidden_size": 64})]
     methods, _ = group(runs)
-    assert {method.colour for method in methods} == {LOOKS["DIS as released"][0]}
-    assert methods[0].marker == LOOKS["DIS as released"][1]
+    assert {method.colour for method in methods} == {LOOKS["DIS (released code)"][0]}
+    assert methods[0].marker == LOOKS["DIS (released code)"][1]
     assert len({method.marker for method in methods}) == len({method.dashes for method in methods}) == 2
 
 
 @pytest.mark.parametrize(("supervision", "steps", "name"), [
-    ("dis", 6, "DIS as released"), ("dis", 4, "DIS as released, N_sup=4"),
+    ("dis", 6, "DIS (released code)"), ("dis", 4, "DIS (released code), N_sup=4"),
     ("act", 16, "TRM T=1 n=2"), ("act", 6, "TRM T=1 n=2, N_sup=6"),
 ])  # fmt: skip
 def test_other_than_the_published_number_of_steps_is_in_the_name(
@@ -135,8 +135,8 @@ def test_a_long_name_says_what_tells_it_apart_and_keeps_the_rest_for_a_note(tmp_
     runs = [made(tmp_path / "a"), made(tmp_path / "b", arch={"hidden_size": 64}, changes=other)]
     methods, _ = group(runs)
     assert [method.name for method in methods] == [
-        "DIS as released, hidden_size=32, …",
-        "DIS as released, hidden_size=64, …",
+        "DIS (released code), hidden_size=32, …",
+        "DIS (released code), hidden_size=64, …",
     ]
     assert methods[1].unsaid == "hidden_size=64, lr=0.5, lr_warmup_steps=7, weight_decay=0.25"
 
@@ -163,6 +163,6 @@ def test_runs_that_go_on_are_compared_where_all_have_been_and_late_ones_are_left
     assert [one.step for one in method.evaluations] == [300, 300]
     assert "at step 100, others of its method at 400" in remarks[0]
     assert remarks[1].startswith(
-        "DIS as released is taken at step 300, the last that all of its runs evaluated"
+        "DIS (released code) is taken at step 300, the last that all of its runs evaluated"
     )
     assert remarks[1].endswith(f"stopped before step 400: {tmp_path / '1'}")

@@ -14,7 +14,13 @@ NOTEBOOKS = ("compare_methods", "efficiency", "inside_a_step")
 SHOWN = {  # of each notebook: figures at least, and words that its outputs hold
     "compare_methods": (
         6,
-        ["DIS as released (2 seeds)", "TRM T=1 n=2 (2 seeds)", "p (Welch)", "over examples", "1 broken late"],
+        [
+            "DIS (released code) (2 seeds)",
+            "TRM T=1 n=2 (2 seeds)",
+            "p (Welch)",
+            "over examples",
+            "1 broken late",
+        ],
     ),
     "efficiency": (2, ["network calls", "N·T·(n+1) = 6·1·(2+1) = 18, the tables say 18"]),
     "inside_a_step": (2, ["DISSupervision, update 60", "step 6: wrong cells", "call 3: updates z_H"]),

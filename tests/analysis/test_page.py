@@ -25,7 +25,7 @@ from tests.analysis.small_puzzles import PUZZLES
 from tests.analysis.synthetic_run import write_run
 from trm.errors import UserError
 from trm_lab.commands.tables import UNKNOWN, percent, percent_range
-from trm_lab.evaluation.intervals import wilson_interval
+from trm_lab.intervals import wilson_interval
 from trm_lab.runs.recorded_run import Run, read_run
 from trm_lab.runs.stored_answers import stored_answers
 

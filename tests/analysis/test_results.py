@@ -19,8 +19,8 @@ from trm_lab.runs.many_runs import read_runs
 RESULTS = (REPOSITORY / "analysis/RESULTS.md").read_text()
 COMMANDS = re.findall(r"^python -m analysis\.efficiency (.+)$", RESULTS, re.MULTILINE)
 ARCHS = {  # what a row's method is, in a run's configuration
-    "DIS as released": {"supervision": "dis", "feed": "prediction"},
-    "DIS as written": {"supervision": "dis", "feed": "question"},
+    "DIS (released code)": {"supervision": "dis", "feed": "prediction"},
+    "DIS (paper)": {"supervision": "dis", "feed": "question"},
     "TRM, T=1, n=2": {"supervision": "act", "H_cycles": 1, "L_cycles": 2},
     "TRM, T=3, n=6": {"supervision": "act", "H_cycles": 3, "L_cycles": 6},
 }

@@ -15,7 +15,7 @@ from analysis.heat import LEAST_LIMIT, WITHOUT, Heat, signed
 from tests.analysis.recorded import DIS, DIS_SAMPLES, SCORED, TRM
 from tests.analysis.synthetic_run import write_run
 from trm.errors import UserError
-from trm_lab.evaluation.answers import Answers
+from trm_lab.runs.answers import Answers
 from trm_lab.runs.recorded_run import Run, read_run
 from trm_lab.runs.rollout_store import RolloutStore
 from trm_lab.runs.stored_answers import Answered, stored_answers

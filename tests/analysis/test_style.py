@@ -7,15 +7,16 @@ import pytest
 from matplotlib.figure import Figure
 
 from analysis import style
+from trm_lab.puzzles.arc.colours import TOKEN_COLOURS, TOKEN_RGB
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 def test_there_is_one_colour_for_each_arc_token_and_all_differ() -> None:
-    assert style.TOKEN_RGB.shape == (12, 3)
-    assert len(np.unique(style.TOKEN_RGB, axis=0)) == 12
+    assert TOKEN_RGB.shape == (12, 3)
+    assert len(np.unique(TOKEN_RGB, axis=0)) == 12
     # fchollet/ARC-AGI, apps/css/common.css: black is 0, blue 1, red 2, maroon 9.
-    assert [style.TOKEN_COLOURS[2 + colour] for colour in (0, 1, 2, 9)] == [
+    assert [TOKEN_COLOURS[2 + colour] for colour in (0, 1, 2, 9)] == [
         "#000000",
         "#0074D9",
         "#FF4136",

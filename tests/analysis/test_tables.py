@@ -6,7 +6,7 @@ import pytest
 
 from analysis.tables import Table, amount, share_over_seeds, time, whole_number
 from trm_lab.commands.tables import counted, p_value, points, points_range
-from trm_lab.evaluation.intervals import over_seeds
+from trm_lab.intervals import over_seeds
 
 TABLE = Table(
     "Costs & <b>more</b>",

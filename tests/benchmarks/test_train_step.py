@@ -14,8 +14,8 @@ import torch
 from benchmarks import configurations, contender, figures, limits, machine, results_table, train_step
 from benchmarks.configurations import chosen
 from benchmarks.contender import steps_of_turn
+from benchmarks.roofline import Product
 from trm.errors import UserError
-from trm_lab.flops import Product
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ import torch
 from omegaconf import OmegaConf
 
 from tests.golden.cases import PREFIX, Case, RecordedRandom, metric_total, relative_error, rollouts
-from train_arc_tiny_corrupt import SUPERVISIONS
 from trm.supervision import Supervision
 from trm_lab.evaluation.rollout import roll_out
 from trm_lab.puzzles.layout import PuzzleMetadata
@@ -47,12 +46,10 @@ def published(folder: Path, case: Case, prefix: str) -> Path:
 
 
 def opened(folder: Path, case: Case, prefix: str = PREFIX) -> tuple[OpenedCheckpoint, Supervision[Any]]:
-    checkpoint = open_checkpoint(published(folder, case, prefix), SUPERVISIONS)
+    checkpoint = open_checkpoint(published(folder, case, prefix))
     s = case.settings
     sizes = (s["vocab_size"], s["seq_len"], s["num_puzzle_identifiers"])
-    supervision, remarks = checkpoint.supervision(
-        PuzzleMetadata(0, None, 0, *sizes, 1, 1.0, 1, ("all",)), SUPERVISIONS
-    )
+    supervision, remarks = checkpoint.supervision(PuzzleMetadata(0, None, 0, *sizes, 1, 1.0, 1, ("all",)))
     assert remarks == []
     supervision.model.eval()
     return checkpoint, supervision

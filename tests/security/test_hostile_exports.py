@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.exportable import SUPERVISIONS, random_dis, write_run
+from tests.exportable import random_dis, write_run
 from tests.security.attempts import little_room
 from trm.errors import UserError
 from trm_lab.release.exporting import ExportRequest, export
@@ -26,13 +26,13 @@ def tensor(dtype: str, shape: list[int], end: int) -> dict[str, object]:
 @pytest.fixture
 def exported(tmp_path: Path) -> Path:
     run = write_run(tmp_path / "run", random_dis())
-    export(ExportRequest(str(run), "hub", tmp_path / "out"), SUPERVISIONS)
+    export(ExportRequest(str(run), "hub", tmp_path / "out"))
     return tmp_path / "out"
 
 
 def refused(folder: Path) -> str:
     with little_room(), pytest.raises(UserError) as caught:
-        open_checkpoint(folder, SUPERVISIONS)
+        open_checkpoint(folder)
     assert len(caught.value.given) < 1000
     assert caught.value.given.isprintable()
     return caught.value.given
@@ -86,7 +86,7 @@ def test_a_configuration_cannot_ask_for_a_sequence_of_any_length(exported: Path,
     file.write_text(file.read_text().replace("seq_len: 16", f"seq_len: {tokens}"))
     request = ExportRequest(str(exported), "published", exported.with_name("again"))
     with little_room(), pytest.raises(UserError, match=f"seq_len={tokens}"):
-        export(request, SUPERVISIONS)
+        export(request)
 
 
 def test_pipes_are_not_waited_for(exported: Path) -> None:
@@ -97,4 +97,4 @@ def test_pipes_are_not_waited_for(exported: Path) -> None:
 
 
 def test_an_export_tells_its_step_whatever_its_folder_is_called(exported: Path) -> None:
-    assert open_checkpoint(exported.rename(exported.with_name("model_7")), SUPERVISIONS).step == 12
+    assert open_checkpoint(exported.rename(exported.with_name("model_7"))).step == 12

@@ -16,7 +16,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from tests.exportable import SUPERVISIONS, random_dis, write_run
+from tests.exportable import random_dis, write_run
 from tests.models import act, network
 from tests.security.attempts import Traitor, little_room
 from trm.errors import UserError
@@ -283,7 +283,7 @@ def test_a_stranger_s_configuration_is_held_to_the_ranges_of_ours(tmp_path: Path
         config.replace("halt_max_steps: 3", "halt_max_steps: 1000000000")
     )
     with pytest.raises(UserError, match=r"arch\.halt_max_steps=1000000000 in the configuration of"):
-        open_checkpoint(file, SUPERVISIONS)
+        open_checkpoint(file)
 
 
 def test_declared_tensors_are_what_torch_makes(tmp_path: Path) -> None:

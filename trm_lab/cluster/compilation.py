@@ -30,7 +30,7 @@ def _compiles(mode: str, device: torch.device) -> bool:
 
 
 def compile_forward(supervision: Supervision[Any], mode: str, device: torch.device) -> None:
-    """Replace the supervision's `forward` as `mode` asks for `device`.
+    """Compile the supervision's `forward` as `mode` asks for `device`.
 
     Raises:
         UserError: `max` on a CPU without a C++ compiler.
@@ -39,12 +39,12 @@ def compile_forward(supervision: Supervision[Any], mode: str, device: torch.devi
         return
     if device.type != "cuda":
         check_cpp_compiler()
-        supervision.forward = torch.compile(supervision.forward, dynamic=False)
+        supervision.run_forward = torch.compile(supervision.forward, dynamic=False)
     elif mode == "auto":
-        supervision.forward = torch.compile(supervision.forward, dynamic=False)
+        supervision.run_forward = torch.compile(supervision.forward, dynamic=False)
     else:
         tuned = torch.compile(supervision.forward, dynamic=False, mode="max-autotune")
-        supervision.forward = _graphed(tuned)
+        supervision.run_forward = _graphed(tuned)
 
 
 def check_cpp_compiler() -> None:

@@ -13,10 +13,10 @@ from typing import Any, NoReturn
 
 from trm.errors import UserError, shown
 from trm.ranges import LARGEST_SEED, Range
+from trm_lab.commands.build_command import BuildCommand
 from trm_lab.commands.system_refusals import refusal
 from trm_lab.commands.terminal import lost_output, settle_streams
 from trm_lab.files.untrusted import read_regular
-from trm_lab.puzzles.build_command import BuildCommand
 
 EXIT_USER_ERROR = 2
 EXIT_SYSTEM_REFUSED = 74  # EX_IOERR of sysexits.h: another attempt may fare better

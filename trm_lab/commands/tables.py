@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from trm_lab.evaluation.intervals import wilson_interval
+from trm_lab.intervals import wilson_interval
 
 NOT_ESTIMABLE = "not estimable"  # an interval from a sample without spread, or of too few
 UNKNOWN = "–"

@@ -3,34 +3,31 @@
 Each key belongs to one dataclass next to what it configures; a key that none of them has is an error.
 """
 
-import difflib
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Protocol
+from typing import Any
 
 from omegaconf import DictConfig
 
 from trm.errors import UserError, shown
-from trm.model import TinyRecursiveModel, TRMConfig
 from trm.optim import OPTIMIZERS
 from trm.ranges import LARGEST_COUNT, LARGEST_SEED, check_ranges, ranged
-from trm.supervision import Supervision
 from trm_lab.cluster.compilation import COMPILE_CHOICES
 from trm_lab.cluster.ranks import DEVICE_CHOICES
 from trm_lab.commands.command_line import expanded
+from trm_lab.configuration.architecture import arch_keys, architecture, check_key
 from trm_lab.configuration.typed_values import check_choice, plain_values, typed
-from trm_lab.evaluation.arc_metrics import ARC_SCORES
 
 WANDB_MODES = ("auto", "disabled", "offline", "online")
 EVALUATORS = ("arc",)
 ON_NONFINITE = ("stop", "skip")
+PASS_KS = (1, 2, 5, 10, 100, 1000)
+ARC_SCORES = (*(f"ARC/pass@{k}" for k in PASS_KS), "ARC/prize_score")
 BEST_METRICS = ("exact_accuracy", "cell_accuracy", "lm_loss")  # after the last supervision step
 MINUTES_OF_A_YEAR = 525_600.0
 SAVED_OUTPUTS = ("inputs", "labels", "puzzle_identifiers", "preds", "q_halt_logits", "confidence")
-
-RETIRED = {"keep_checkpoints": "keep_last"}  # what an earlier version called by another name
 
 # keys that may differ between two launches of one run: they say how long, where or how loudly, not what
 FREE_KEYS = frozenset(
@@ -57,19 +54,6 @@ FREE_KEYS = frozenset(
         "report",
     ]
 )
-
-
-class SupervisionClass(Protocol):
-    """A class that makes supervisions, with the dataclass of its keys."""
-
-    config_class: type[Any]
-
-    def __call__(self, model: TinyRecursiveModel, config: Any) -> Supervision[Any]: ...
-
-    def step_rows(self, config: Any) -> int: ...
-
-
-Supervisions = Mapping[str, Any]  # name → a SupervisionClass
 
 
 @dataclass
@@ -189,47 +173,13 @@ class TrainConfig:
         return self.epochs // self.epochs_per_iteration
 
 
-@dataclass(frozen=True)
-class Architecture:
-    """The `arch` part: which supervision, its settings and the network's."""
-
-    supervision: str
-    network: TRMConfig
-    settings: Any
-
-    def as_dict(self) -> dict[str, Any]:
-        """Flat, as in configs/arch/."""
-        return {"supervision": self.supervision, **asdict(self.network), **asdict(self.settings)}
-
-
-def known_keys(supervisions: Supervisions) -> set[str]:
+def known_keys() -> set[str]:
     """Every key that a command line may set, dotted."""
-    parts = [TRMConfig, *(s.config_class for s in supervisions.values())]
-    arch = {f"arch.{f.name}" for part in parts for f in fields(part)}
-    return {f.name for f in fields(TrainConfig)} | arch | {"arch.supervision"}
-
-
-def check_key(key: str, known: Iterable[str]) -> None:
-    """UserError that names the nearest known key, unless `key` is known."""
-    known = set(known)
-    if key in RETIRED:
-        raise UserError(f"key {key!r}", f"its new name, {RETIRED[key]!r}", f"say {RETIRED[key]}=…")
-    if key in known or key.startswith("data_build."):
-        return
-    leaf = {k.rsplit(".", 1)[-1]: k for k in known}  # a prefix that both have, such as arch., likens nothing
-    last = key.rsplit(".", 1)[-1]
-    words = (last,) if last in leaf else (last, last.lower())
-    near = [leaf[match] for word in words for match in difflib.get_close_matches(word, leaf, 1, 0.6)]
-    raise UserError(
-        f"unknown key {shown(key)!r}",
-        "the keys of configs/ (`--cfg job` prints them)",
-        f"did you mean {near[0]!r}?" if near else "see `--help`",
-    )
+    return {one.name for one in fields(TrainConfig)} | arch_keys()
 
 
 def train_config(
     config: DictConfig | Mapping[str, Any],
-    supervisions: Supervisions,
     keys_given: Collection[str] | None = None,
 ) -> TrainConfig:
     """The checked configuration that Hydra composed; UserError for an unknown key or an unusable value.
@@ -239,7 +189,7 @@ def train_config(
     """
     values = plain_values(config)
     for key in values:
-        check_key(str(key), known_keys(supervisions))
+        check_key(str(key), known_keys())
     if keys_given is not None and "eval_interval" not in keys_given:
         values |= _dividing_interval(values.get("epochs"), values.get("eval_interval"))
     made = typed(TrainConfig, values)
@@ -249,28 +199,8 @@ def train_config(
             "ema_rate with ema=True",
             "add ema=True, or leave ema_rate out",
         )
-    made.arch = architecture(made.arch, supervisions).as_dict()
+    made.arch = architecture(made.arch).as_dict()
     return made
-
-
-def architecture(arch: Mapping[str, Any], supervisions: Supervisions) -> Architecture:
-    """Take `arch` apart into the network's keys and the supervision's."""
-    values = dict(arch)
-    name = str(values.pop("supervision", None))
-    check_choice("arch.supervision", name, tuple(supervisions))
-    settings_class = supervisions[name].config_class
-    network_keys = {f.name for f in fields(TRMConfig)}
-    allowed = network_keys | {f.name for f in fields(settings_class)}
-    for key in (key for key in values if key not in allowed):
-        check_key(f"arch.{key}", known_keys(supervisions))
-        raise UserError(
-            f"arch.{key} with arch.supervision={name}",
-            f"keys of the network and of {name}: {', '.join(sorted(allowed))}",
-            f"leave arch.{key} out, or choose an arch that has it (arch=trm, arch=dis)",
-        )
-    network = typed(TRMConfig, {k: v for k, v in values.items() if k in network_keys}, "arch.")
-    rest = {k: v for k, v in values.items() if k not in network_keys}
-    return Architecture(name, network, typed(settings_class, rest, "arch."))
 
 
 def fingerprint(config: TrainConfig) -> str:

@@ -1,0 +1,1 @@
+"""From rollouts to scores: answers, metrics, votes, halting, guidance, intervals and comparisons."""

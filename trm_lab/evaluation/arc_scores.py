@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from trm.supervision import CONFIDENCE_KINDS
-from trm_lab.evaluation.answers import Answers
-from trm_lab.evaluation.arc_metrics import VotingResult
 from trm_lab.evaluation.guided_scores import guided, guided_confidence
 from trm_lab.evaluation.vote_ranking import RANKINGS
 from trm_lab.evaluation.voting import StepwiseVoting
 from trm_lab.puzzles.loading import EvaluationData
+from trm_lab.runs.answers import Answers
+from trm_lab.runs.arc_outputs import VotingResult
 
 
 class ArcTally:

@@ -9,19 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trm.errors import UserError
-from trm_lab.evaluation.answers import Answers
 from trm_lab.evaluation.step_scores import StepTally
 from trm_lab.evaluation.training_answers import TrainingAnswers
 from trm_lab.puzzles.datasets import PuzzleSet
 from trm_lab.puzzles.loading import EvaluationData
 from trm_lab.puzzles.scorer import Scorer
-
-COPY, ANSWER, TOKENS = "copy", "most_common_answer", "most_common_token"
-BASELINES = {  # as scores.json and as a table names them; the token is that of each position
-    COPY: "copy the input",
-    ANSWER: "most common answer",
-    TOKENS: "most common token",
-}
+from trm_lab.runs.answers import Answers
+from trm_lab.runs.evaluation_folder import ANSWER, BASELINES, COPY, TOKENS
 
 
 def best_baseline(scores: Mapping[str, Any], key: str) -> tuple[str, float]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from trm.errors import UserError, shown
 from trm_lab.commands.tables import p_value, percent, points, points_range, share_range, table
-from trm_lab.evaluation.intervals import PairedDifference, bootstrap_interval, paired_bootstrap, sign_test
+from trm_lab.intervals import PairedDifference, bootstrap_interval, paired_bootstrap, sign_test
 from trm_lab.runs.questions import check_same_questions, read_questions
 from trm_lab.runs.scored_items import METRICS, ScoredItems, read_items
 

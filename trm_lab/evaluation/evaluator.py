@@ -7,7 +7,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import blake2b
 from typing import Any
@@ -19,13 +19,12 @@ from trm.batch import IGNORE_LABEL
 from trm.errors import UserError
 from trm.supervision import Supervision
 from trm_lab.cluster.ranks import Ranks
-from trm_lab.evaluation.answers import Answers, Respondent
-from trm_lab.evaluation.arc_metrics import VotingResult
 from trm_lab.evaluation.arc_questions import check_asked
 from trm_lab.evaluation.arc_scores import ArcTally
-from trm_lab.evaluation.baselines import COPY, Baselines
+from trm_lab.evaluation.baselines import Baselines
 from trm_lab.evaluation.guided_scores import GuidedTally, MarginTally
 from trm_lab.evaluation.halting import HaltingTally
+from trm_lab.evaluation.predictor import Respondent
 from trm_lab.evaluation.samples import Kept, Samples
 from trm_lab.evaluation.scored_cells import answer_cells
 from trm_lab.evaluation.step_scores import StepScores, StepTally
@@ -34,24 +33,8 @@ from trm_lab.evaluation.vote_ranking import DEFAULT_RANKING
 from trm_lab.puzzles.loading import EvaluationData
 from trm_lab.puzzles.scorer import Scorer
 from trm_lab.puzzles.scorers import scorer_of
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What an evaluation found.
-
-    scores: the content of scores.json.  voting: ARC votes, or None.  samples: arrays for pictures
-    (names `[K]`, inputs and labels `[K, L]`, preds `[K, S, L]`).  outputs: the arrays that were asked for.
-    examples: of a set without votes: key `[E]`, right `[E]` and, with a scorer, solved `[E]`, of the last step.
-    profiles: arrays by supervision step and position, of the advantage margin.
-    """
-
-    scores: dict[str, Any]
-    voting: VotingResult | None
-    samples: dict[str, NDArray[Any]]
-    outputs: dict[str, NDArray[Any]]
-    examples: dict[str, NDArray[Any]] = field(default_factory=dict)
-    profiles: dict[str, NDArray[Any]] = field(default_factory=dict)
+from trm_lab.runs.answers import Answers
+from trm_lab.runs.evaluation_folder import COPY, Evaluation
 
 
 @dataclass(frozen=True)

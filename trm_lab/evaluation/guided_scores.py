@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trm_lab.evaluation.answers import Answers
 from trm_lab.evaluation.step_scores import StepTally
+from trm_lab.runs.answers import Answers
 
 MARGIN, GUIDED = (
     "margin",

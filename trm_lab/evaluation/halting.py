@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trm_lab.evaluation.step_scores import Ints, RightCells, shares_mean
+from trm_lab.runs.recorded_scores import HaltingPoint
 
 Q_HALT_GRID = tuple(place / 2 for place in range(-8, 9))
 """Halting logits −4..4, so halting probabilities 0.018..0.982; TRM itself halts in training at 0."""
@@ -71,24 +72,6 @@ def oracle(whole: NDArray[np.bool_]) -> Ints:
 def oracle_cells(right: Ints) -> Ints:
     """The step with most tokens right `[E, S]`, of equal ones the first. `[E]`."""
     return right.argmax(1) + 1
-
-
-@dataclass(frozen=True)
-class HaltingPoint:
-    """What a policy at one setting scores, and what it costs.
-
-    policy: fixed, q_halt, agreement, confidence, oracle, oracle_cells.
-    setting: step, threshold or k; None for the oracles.
-    exact_accuracy, cell_accuracy: of the answers at which it stops.
-    network_calls, steps: means over examples of what is spent until then.
-    """
-
-    policy: str
-    setting: float | None
-    exact_accuracy: float
-    cell_accuracy: float
-    network_calls: float
-    steps: float
 
 
 @dataclass(frozen=True)

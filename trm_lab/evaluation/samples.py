@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trm_lab.evaluation.answers import Answers
 from trm_lab.puzzles.layout import BLANK
 from trm_lab.puzzles.selection import task_name
+from trm_lab.runs.answers import Answers
 
 SAMPLES = 64  # tasks of which a rollout is kept whole, for pictures
 

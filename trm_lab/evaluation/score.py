@@ -1,7 +1,7 @@
 """Score a checkpoint: answer a test split into files, then score the files. An interrupted evaluation goes on."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -16,43 +16,40 @@ from trm_lab.cluster.compilation import compile_forward, warm_up_steps
 from trm_lab.cluster.energy import EnergyMeter
 from trm_lab.cluster.ranks import Ranks, join
 from trm_lab.commands.progress import track
-from trm_lab.configuration.train_config import Supervisions
-from trm_lab.evaluation.answers import Respondent, check_finite
 from trm_lab.evaluation.arc_questions import check_asked
 from trm_lab.evaluation.batch_size import chosen_batch_size
 from trm_lab.evaluation.details_table import details_table
-from trm_lab.evaluation.evaluator import Evaluation, Rules, Scoring
+from trm_lab.evaluation.evaluator import Rules, Scoring
 from trm_lab.evaluation.identifier_ablation import identifiers_to_feed
-from trm_lab.evaluation.measured_flops import operations_per_answer
+from trm_lab.evaluation.predictor import Respondent, check_finite
 from trm_lab.evaluation.request import ScoringRequest
-from trm_lab.evaluation.rollout import StepProbe
 from trm_lab.evaluation.scores_table import scores_table
 from trm_lab.evaluation.stopwatch import Stopwatch
 from trm_lab.evaluation.vote_ranking import DEFAULT_RANKING
+from trm_lab.flops import answer_flops
+from trm_lab.methods import GuidanceProbe
 from trm_lab.puzzles.loading import EvaluationData
 from trm_lab.puzzles.manifest import fingerprint
-from trm_lab.runs.evaluation_folder import write_results
+from trm_lab.runs.evaluation_folder import Evaluation, write_results
 from trm_lab.runs.evaluation_place import EvaluationPlace, check_evaluation_folder
 from trm_lab.runs.opened_checkpoint import OpenedCheckpoint, open_checkpoint
 from trm_lab.runs.rollout_store import RolloutStore
-from trm_lab.training.guards import only_run
-
-MakeProbe = Callable[[Sequence[float], bool], StepProbe]  # of guidance scales, and whether margins are wanted
+from trm_lab.runs.run_lock import only_run
 
 
-def score(request: ScoringRequest, supervisions: Supervisions, make_probe: MakeProbe) -> None:
+def score(request: ScoringRequest) -> None:
     """Evaluate, write everything, and print the table; every rank calls it.
 
     Raises:
         UserError: no checkpoint, no configuration, missing data, weights that do not fit it, or an output folder that
             holds another evaluation.
     """
-    checkpoint = open_checkpoint(request.target, supervisions, request.config, request.weights)
+    checkpoint = open_checkpoint(request.target, request.config, request.weights)
     ranks = join(request.device)
     try:
         folder = request.output or checkpoint.results_folder(request.suffix)
         ranks.first_decides(lambda: check_evaluation_folder(folder))
-        job = ScoringJob(request, checkpoint, supervisions, ranks, make_probe)
+        job = ScoringJob(request, checkpoint, ranks)
         ranks.first_decides(job.place.check)
         with only_run(job.place.working, ranks):
             ranks.first_decides(job.place.take_up)
@@ -74,15 +71,11 @@ class ScoringJob:
         self,
         request: ScoringRequest,
         checkpoint: OpenedCheckpoint,
-        supervisions: Supervisions,
         ranks: Ranks,
-        make_probe: MakeProbe,
     ) -> None:
         self.request, self.checkpoint, self.ranks = request, checkpoint, ranks
         self.data = open_data(request, checkpoint, ranks)
-        self.supervision, remarks = checkpoint.supervision(
-            self.data.metadata, supervisions, self.data.identifiers
-        )
+        self.supervision, remarks = checkpoint.supervision(self.data.metadata, self.data.identifiers)
         if not request.data_paths:
             remarks += checkpoint.changed_data(self.data.described)
         for remark in remarks if ranks.is_first else ():
@@ -90,7 +83,7 @@ class ScoringJob:
         if request.steps is not None:
             self.supervision.take_steps(request.steps)
         self.probes = (
-            [make_probe(request.guidance, request.margin)] if request.guidance or request.margin else []
+            [GuidanceProbe(request.guidance, request.margin)] if request.guidance or request.margin else []
         )
         arc = bool(self.data.test_puzzles)
         if not arc:
@@ -180,14 +173,12 @@ class ScoringJob:
 
     def _cost(self, store: RolloutStore) -> dict[str, Any]:
         """What an answer takes. Seconds and joules are of this machine; warm-up, writing and voting left out."""
-        self.supervision.forward = type(self.supervision).forward.__get__(
-            self.supervision
-        )  # counted uncompiled
         left_out = store.warm_up and {"supervision_steps_of_each_launch": store.warm_up.supervision_steps}
+        flops = answer_flops(self.checkpoint.arch, self.supervision.model.shape)
         energy = {} if store.joules is None else {"joules": store.joules / store.total}
         return {
             "network_calls": store.network_calls[-1],
-            "operations": operations_per_answer(self.supervision, self.ranks.device),
+            "operations": None if flops is None else flops * self.supervision.max_steps,
             "seconds": store.seconds / store.total,
             **energy,
             "warm_up": left_out,

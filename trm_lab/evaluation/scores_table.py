@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from trm_lab.commands.tables import counted, percent, table
-from trm_lab.evaluation.baselines import BASELINES, COPY
+from trm_lab.runs.evaluation_folder import BASELINES, COPY
 
 NOT_KNOWN = "–"
 Row = Sequence[str]

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trm_lab.evaluation.answers import Answers
 from trm_lab.puzzles.manifest import About
 from trm_lab.puzzles.scorer import SOLVED, Scorer
+from trm_lab.runs.answers import Answers
 
 
 class TaskTally:

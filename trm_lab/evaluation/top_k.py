@@ -13,10 +13,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from trm_lab.evaluation.arc_metrics import ATTEMPTS
 from trm_lab.evaluation.vote_ranking import Ranking, places
 from trm_lab.evaluation.vote_table import NONE, CandidateTable, Rows
 from trm_lab.puzzles.arc.grids import Grid
+from trm_lab.runs.arc_outputs import ATTEMPTS
 
 
 class Leaders:

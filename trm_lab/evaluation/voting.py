@@ -21,13 +21,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trm_lab.evaluation.arc_metrics import (
-    ATTEMPTS,
-    OutputRecord,
-    Submission,
-    VotingResult,
-    attempts,
-)
 from trm_lab.evaluation.arc_questions import Output, Questions
 from trm_lab.evaluation.grid_hashes import Fingerprints
 from trm_lab.evaluation.top_k import Leaders
@@ -35,6 +28,7 @@ from trm_lab.evaluation.vote_ranking import DEFAULT_RANKING, Ranked, Ranking
 from trm_lab.evaluation.vote_table import MOST_VOTES, NONE, CandidateTable
 from trm_lab.puzzles.arc.augmentation import grids_shown
 from trm_lab.puzzles.arc.grids import CANVAS, Tokens, as_bytes
+from trm_lab.runs.arc_outputs import ATTEMPTS, OutputRecord, Submission, VotingResult, attempts
 
 _CHUNK = MOST_VOTES  # predictions counted at a time at most: bounds memory, not the result
 _ENOUGH = 8192  # predictions that are worth counting; fewer wait for more

@@ -19,8 +19,7 @@ from trm.model import TinyRecursiveModel
 from trm.randomness import SeededStepRandom
 from trm.supervision import Supervision
 from trm_lab.evaluation.answer_cells import GridCells
-from trm_lab.evaluation.answers import check_finite
-from trm_lab.evaluation.arc_metrics import OutputRecord
+from trm_lab.evaluation.predictor import check_finite
 from trm_lab.evaluation.rollout import Rollout, roll_out
 from trm_lab.evaluation.voting import ArcVoting
 from trm_lab.inference.task_puzzles import Examples, TaskPuzzles, lent_rows, without_answers
@@ -29,6 +28,7 @@ from trm_lab.puzzles.arc.compact_set import CORNER
 from trm_lab.puzzles.arc.grids import Grid, crop_all
 from trm_lab.puzzles.arc.sources import Task
 from trm_lab.puzzles.layout import BLANK
+from trm_lab.runs.arc_outputs import OutputRecord
 
 Rows = list[list[int]]
 WarmUp = Callable[[], AbstractContextManager[None]]

@@ -13,7 +13,6 @@ from safetensors import SafetensorError, safe_open
 
 from trm.errors import UserError
 from trm.supervision import Supervision
-from trm_lab.configuration.train_config import Supervisions
 from trm_lab.files.untrusted import check_regular
 from trm_lab.puzzles.arc.compact_set import LARGEST_CANVAS
 from trm_lab.puzzles.arc.grids import CANVAS, PAD, VOCAB_SIZE
@@ -112,7 +111,7 @@ def known_puzzles(opened: OpenedCheckpoint, datasets: Sequence[str] = ()) -> dic
     return {}
 
 
-def arc_supervision(opened: OpenedCheckpoint, canvas: int, supervisions: Supervisions) -> Supervision[Any]:
+def arc_supervision(opened: OpenedCheckpoint, canvas: int) -> Supervision[Any]:
     """The model and its supervision on the CPU, with one row in place of its table: see `task_puzzles.lent_rows`.
 
     Raises:
@@ -133,5 +132,5 @@ def arc_supervision(opened: OpenedCheckpoint, canvas: int, supervisions: Supervi
         total_puzzles=1,
         sets=("all",),
     )
-    supervision, _ = replace(opened, weights=weights).supervision(metadata, supervisions)
+    supervision, _ = replace(opened, weights=weights).supervision(metadata)
     return supervision

@@ -15,8 +15,6 @@ from trm_lab.cluster.energy import EnergyMeter
 from trm_lab.cluster.ranks import Ranks, join
 from trm_lab.commands.progress import track
 from trm_lab.commands.tables import table
-from trm_lab.configuration.train_config import Supervisions
-from trm_lab.evaluation.arc_metrics import outputs_table
 from trm_lab.evaluation.batch_size import CPU_BATCH, WITH_GRADIENT, chosen_batch_size, fitting_batch_size
 from trm_lab.evaluation.stopwatch import Stopwatch
 from trm_lab.inference.answering import answer_task
@@ -27,6 +25,7 @@ from trm_lab.inference.task_results import Answered, answer_folder, check_result
 from trm_lab.inference.test_time_training import AdaptationSettings, adapt
 from trm_lab.puzzles.arc.sources import Task
 from trm_lab.puzzles.arc.task_file import read_task
+from trm_lab.runs.arc_outputs import outputs_table
 from trm_lab.runs.opened_checkpoint import OpenedCheckpoint, open_checkpoint
 from trm_lab.runs.weights import PUZZLE_ROWS
 
@@ -68,7 +67,7 @@ class TaskRequest:
     seed: int = 0
 
 
-def run_task(request: TaskRequest, supervisions: Supervisions) -> None:
+def run_task(request: TaskRequest) -> None:
     """Answer the task, print the drawing and a table, and write the files.
 
     Raises:
@@ -79,13 +78,13 @@ def run_task(request: TaskRequest, supervisions: Supervisions) -> None:
     ranks = join(request.device)
     try:
         _check_alone(ranks)
-        checkpoint = open_checkpoint(request.target, supervisions, request.config, request.weights)
+        checkpoint = open_checkpoint(request.target, request.config, request.weights)
         canvas = canvas_of(checkpoint, request.data_paths or checkpoint.data_paths)
         task = read_task(request.task, canvas)
         folder = answer_folder(
             request.output, checkpoint.results_folder("").parent, task.name, request.overwrite
         )
-        answered = answer_request(request, task, canvas, checkpoint, supervisions, ranks)
+        answered = answer_request(request, task, canvas, checkpoint, ranks)
     finally:
         ranks.close()
     answered.write(folder, request.overwrite)
@@ -100,7 +99,6 @@ def answer_request(
     task: Task,
     canvas: int,
     checkpoint: OpenedCheckpoint,
-    supervisions: Supervisions,
     ranks: Ranks,
 ) -> Answered:
     """Fit the task's embeddings if asked to, and answer it on a canvas of this side.
@@ -112,7 +110,7 @@ def answer_request(
     known = known_puzzles(checkpoint, request.data_paths) if request.embedding in ("auto", "own") else {}
     wanted = AUGMENTATIONS if request.augmentations is None else request.augmentations
     puzzles = puzzles_of(task, wanted, rows, request.embedding, known, request.seed)
-    supervision = arc_supervision(checkpoint, canvas, supervisions)
+    supervision = arc_supervision(checkpoint, canvas)
     supervision.model.to(ranks.device)
     watch = Stopwatch(ranks, EnergyMeter(ranks.device))
     at_once, with_gradient = _batch_sizes(request, supervision, ranks)

@@ -18,11 +18,10 @@ from trm_lab.commands.command_line import (
     run_command,
 )
 from trm_lab.commands.tables import duration
-from trm_lab.configuration.train_config import Supervisions
-from trm_lab.evaluation.arc_metrics import Submission
 from trm_lab.files.untrusted import load_json
 from trm_lab.files.whole_files import check_parent, check_plain, is_there, write_whole
 from trm_lab.inference.solving import SolveSettings, solve, without_answer
+from trm_lab.runs.arc_outputs import Submission
 from trm_lab.runs.opened_checkpoint import open_checkpoint
 
 CHALLENGES = "arc-agi_test_challenges.json"
@@ -33,7 +32,6 @@ EXAMPLE = "python solve.py --input arc-agi_test_challenges.json --output submiss
 
 def run(
     package: Path,
-    supervisions: Supervisions,
     arguments: Sequence[str] | None = None,
     started: float | None = None,
 ) -> None:
@@ -44,7 +42,7 @@ def run(
     """
     begin = time.monotonic() if started is None else started
     run_command(
-        lambda: _run(package, supervisions, arguments, begin),
+        lambda: _run(package, arguments, begin),
         interrupted="interrupted; the submission holds what was answered so far",
     )
 
@@ -77,20 +75,19 @@ def command_line() -> CommandLine:
     return line
 
 
-def _run(package: Path, supervisions: Supervisions, arguments: Sequence[str] | None, started: float) -> None:
+def _run(package: Path, arguments: Sequence[str] | None, started: float) -> None:
     given = command_line().parse(arguments)
     challenges = read_challenges(given.input)
     fallback = without_answer(challenges)
     check_submission(given.output, fallback, given.overwrite)
     write_whole(given.output, json.dumps(fallback))  # valid from now on, and replaced by one that is
-    opened = open_checkpoint(package, supervisions)
+    opened = open_checkpoint(package)
     settings = SolveSettings(
         given.augmentations, given.minutes, given.embedding, given.adapt, given.batch_size, given.seed
     )
     solved = solve(
         challenges,
         opened,
-        supervisions,
         settings,
         Ranks(device=choose_device(given.device)),
         lambda submission: write_whole(given.output, json.dumps(submission)),

@@ -16,8 +16,6 @@ import numpy as np
 from trm.errors import UserError, report
 from trm.supervision import Supervision
 from trm_lab.cluster.ranks import Ranks
-from trm_lab.configuration.train_config import Supervisions
-from trm_lab.evaluation.arc_metrics import FALLBACK_GRID, Submission, attempts
 from trm_lab.evaluation.batch_size import CPU_BATCH, WITH_GRADIENT, chosen_batch_size
 from trm_lab.evaluation.voting import ArcVoting
 from trm_lab.inference.answering import Rolled, answer_task, roll_batch
@@ -29,6 +27,7 @@ from trm_lab.puzzles.arc.compact_set import CORNER
 from trm_lab.puzzles.arc.sources import Task
 from trm_lab.puzzles.arc.task_file import parse_task
 from trm_lab.puzzles.layout import BLANK
+from trm_lab.runs.arc_outputs import FALLBACK_GRID, Submission, attempts
 from trm_lab.runs.opened_checkpoint import OpenedCheckpoint
 from trm_lab.runs.weights import PUZZLE_ROWS
 
@@ -73,7 +72,6 @@ class Solved:
 def solve(
     challenges: Mapping[str, Any],
     opened: OpenedCheckpoint,
-    supervisions: Supervisions,
     settings: SolveSettings,
     ranks: Ranks,
     save: Save,
@@ -96,7 +94,7 @@ def solve(
     save(submission)
     canvas = canvas_of(opened)
     tasks = usable_tasks(challenges, canvas)
-    solver = _solver(tasks, opened, supervisions, canvas, settings, ranks, budget)
+    solver = _solver(tasks, opened, canvas, settings, ranks, budget)
     if solver is None:
         report("more than half of the time is over", "no task was begun: the fallback grids are submitted")
         return Solved(submission, 0, 0, 0)
@@ -117,7 +115,6 @@ def solve(
 def _solver(
     tasks: Sequence[Task],
     opened: OpenedCheckpoint,
-    supervisions: Supervisions,
     canvas: int,
     settings: SolveSettings,
     ranks: Ranks,
@@ -132,7 +129,7 @@ def _solver(
         puzzles.append(
             puzzles_of(task, settings.augmentations, table, settings.embedding, known, settings.seed)
         )
-    supervision = arc_supervision(opened, canvas, supervisions)
+    supervision = arc_supervision(opened, canvas)
     supervision.model.to(ranks.device)
     wanted = CPU_BATCH if ranks.device.type == "cpu" else opened.batch_size
     size = chosen_batch_size(supervision, settings.batch_size, wanted, ranks)

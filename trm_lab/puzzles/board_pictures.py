@@ -10,8 +10,8 @@ from matplotlib.colors import to_rgb
 from matplotlib.patches import Circle
 from numpy.typing import NDArray
 
-from analysis import style
 from trm_lab.puzzles.boards import cell_points, draw_cells, frame, mark_wrong, write_in_cell
+from trm_lab.puzzles.palette import BLUE, GREEN, SKY, VERMILION
 from trm_lab.puzzles.picture import Colours, Example, Tokens
 from trm_lab.puzzles.vocabularies import (
     MAZE_CHARACTERS,
@@ -27,7 +27,7 @@ QUEEN = "♛"
 NO_TOKEN = "?"  # what a token reads as that no cell can have
 LIGHT, DARK, STRANGE = "#F7F1E3", "#DCCFB4", "#F5C6C0"
 WALL, FREE = "#3A3A3A", "#FFFFFF"
-GIVEN, FOUND = "#000000", style.BLUE
+GIVEN, FOUND = "#000000", BLUE
 LINE = "#222222"
 STRANGE_LEGEND = "Pink: a token that means nothing here."
 
@@ -168,7 +168,7 @@ class MazePicture(BoardPicture):
         super().__init__(side, float(np.clip(0.055 * side, 1.2, 1.8)))
 
     def _draw(self, axes: Axes, cells: NDArray[Any], question: NDArray[Any]) -> None:
-        colours = [STRANGE, WALL, FREE, style.GREEN, style.VERMILION, style.SKY]
+        colours = [STRANGE, WALL, FREE, GREEN, VERMILION, SKY]
         palette = np.array([to_rgb(colour) for colour in colours])
         draw_cells(axes, palette[np.where(cells < len(colours), cells, 0)])
         small = cell_points(axes) < LEGIBLE

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from trm_lab.puzzles.arc.colours import GRID_LINE_COLOUR
+from trm_lab.puzzles.palette import GRID_LINE_COLOUR
 
 MARGIN = 0.05  # cells around the board
 DOT, RING = 0.38, 0.8  # cells across

@@ -10,9 +10,9 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from trm_lab.commands.build_command import BuildCommand
 from trm_lab.files.folders import Kind, new_folder
 from trm_lab.files.folders import check_output as check_folder
-from trm_lab.puzzles.build_command import BuildCommand
 from trm_lab.puzzles.layout import (
     AUGMENTATIONS_FILE,
     IDENTIFIERS_FILE,

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from trm.errors import UserError, shown
+from trm_lab.commands.build_command import NO_COMMAND, BuildCommand
 from trm_lab.files.untrusted import load_json
-from trm_lab.puzzles.build_command import NO_COMMAND, BuildCommand
 
 MANIFEST_FILE = "manifest.json"
 UNFINISHED_FILE = "unfinished"  # in a folder that a builder is writing

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from trm.errors import UserError
 from trm.randomness import numpy_generator
-from trm_lab.puzzles.build_command import BuildCommand
+from trm_lab.commands.build_command import BuildCommand
 from trm_lab.puzzles.layout import BLANK, PuzzleMetadata
 from trm_lab.puzzles.layout_writer import SplitWriter, new_dataset, write_identifiers
 from trm_lab.puzzles.manifest import About

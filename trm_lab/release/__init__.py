@@ -1,0 +1,1 @@
+"""How a checkpoint leaves the laboratory: exports, model cards, the Hub and competition packages."""

@@ -18,15 +18,6 @@ from trm_lab.runs.opened_checkpoint import OpenedCheckpoint
 from trm_lab.runs.weights import PUZZLE_ROWS
 
 MISSING = "not recorded"
-TITLES = {"act": "Tiny Recursive Model (TRM)", "dis": "Deep Improvement Supervision (DIS)"}
-METHODS = {
-    "act": "one small network applied again and again to its own answer, every supervision step trained towards the "
-    "final answer, with a learned probability of halting (TRM, arXiv 2510.04871).",
-    "dis": "one small network applied again and again to its own answer, each supervision step trained towards a "
-    "target of its own, a less and less corrupted answer (DIS, arXiv 2511.16886, on the network of TRM, "
-    "arXiv 2510.04871).",
-}
-TAGS = {"act": ["trm", "tiny-recursive-model"], "dis": ["dis", "deep-improvement-supervision", "trm"]}
 CITATION = """\
 ```bibtex
 @article{jolicoeurmartineau2025less,
@@ -53,7 +44,7 @@ def model_card(opened: OpenedCheckpoint, known: Recorded, name: str, licence: st
     found = metrics(known.scores) if known.scores is not None else []
     parts = [
         _front_matter(opened, known, found, name, licence),
-        f"# {name.rpartition('/')[2]}\n\n{_title(opened)}: {METHODS.get(opened.arch.supervision, MISSING)}",
+        f"# {name.rpartition('/')[2]}\n\n{_title(opened)}: {opened.arch.method.summary or MISSING}",
         "\n".join(f"- {line}" for line in _facts(opened, known)),
         f"## How to use it\n\n{_usage(opened, name)}",
         f"## Scores\n\n{_scores(opened, known, found)}",
@@ -81,7 +72,7 @@ def _front_matter(
     keys: dict[str, Any] = {
         "license": licence,
         "library_name": "dis-trm",
-        "tags": [*TAGS.get(opened.arch.supervision, []), "recursive-reasoning", "puzzles", "safetensors"],
+        "tags": [*opened.arch.method.tags, "recursive-reasoning", "puzzles", "safetensors"],
         "datasets": _named(_paths(opened, "data_paths")),
         "metrics": [one.kind for one in found],
     }
@@ -110,7 +101,7 @@ def _index_entry(opened: OpenedCheckpoint, known: Recorded) -> dict[str, str]:
 
 
 def _title(opened: OpenedCheckpoint) -> str:
-    return TITLES.get(opened.arch.supervision, opened.arch.supervision)
+    return opened.arch.method.full_name or opened.arch.method.title
 
 
 def _facts(opened: OpenedCheckpoint, known: Recorded) -> Iterator[str]:
@@ -153,11 +144,9 @@ python export.py {address} --to published --output-dir <folder>
 or, in Python,
 
 ```python
-from dis_trm.supervision import DISSupervision
-from trm.act import ACTSupervision
 from trm_lab.runs.opened_checkpoint import open_checkpoint
 
-checkpoint = open_checkpoint("{address}", {{"act": ACTSupervision, "dis": DISSupervision}})
+checkpoint = open_checkpoint("{address}")
 checkpoint.weights, checkpoint.arch
 ```"""
 

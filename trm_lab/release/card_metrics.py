@@ -8,9 +8,9 @@ from typing import Any
 from trm.errors import shown
 from trm.randomness import numpy_generator
 from trm_lab.commands.tables import NOT_ESTIMABLE, percent, percent_range
-from trm_lab.evaluation.baselines import ANSWER, BASELINES, COPY, TOKENS
-from trm_lab.evaluation.intervals import bootstrap_interval, wilson_interval
+from trm_lab.intervals import bootstrap_interval, wilson_interval
 from trm_lab.release.recorded_scores import RecordedScores
+from trm_lab.runs.evaluation_folder import ANSWER, BASELINES, COPY, TOKENS
 
 PASS_KS = (1, 2, 5, 10, 100, 1000)
 NOT_KNOWN = "not known"

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trm.errors import UserError
-from trm_lab.configuration.train_config import Supervisions
 from trm_lab.files.config_files import read_config
 from trm_lab.files.folders import Kind, check_output, new_folder
 from trm_lab.files.whole_files import carries
@@ -57,7 +56,7 @@ class Form:
     kind: Kind
 
 
-def export(request: ExportRequest, supervisions: Supervisions, api: HubApi | None = None) -> None:
+def export(request: ExportRequest, api: HubApi | None = None) -> None:
     """Write what is asked for and say where it is.
 
     api: of the hub, for a push; None for the hub itself.
@@ -70,9 +69,9 @@ def export(request: ExportRequest, supervisions: Supervisions, api: HubApi | Non
     check_output(request.output, FORMS[request.form].kind, request.overwrite)
     if request.push_to is not None:
         check_login(request.push_to, api)
-    opened = open_checkpoint(request.target, supervisions, request.config, request.weight_kind)
+    opened = open_checkpoint(request.target, request.config, request.weight_kind)
     known = recorded(opened, request.evaluation)
-    opened.supervision(dataset_like(opened, known.seq_len or 1), supervisions)  # or names what does not fit
+    opened.supervision(dataset_like(opened, known.seq_len or 1))  # or names what does not fit
     form = FORMS[request.form]
     with new_folder(request.output, form.kind, request.overwrite) as folder:
         form.write(folder, opened, known, request)

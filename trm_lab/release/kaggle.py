@@ -81,11 +81,9 @@ subprocess.run([*PIP, "--target", LIBRARY, *WHEELS], check=True)
 sys.path.insert(0, LIBRARY)
 
 # %%
-from dis_trm.supervision import DISSupervision  # noqa: E402
-from trm.act import ACTSupervision  # noqa: E402
 from trm_lab.inference.solve_command import run  # noqa: E402
 
-run(PACKAGE, {"act": ACTSupervision, "dis": DISSupervision}, ARGUMENTS, STARTED)
+run(PACKAGE, ARGUMENTS, STARTED)
 '''
 ABOUT = """\
 # Answering ARC tasks offline

@@ -3,18 +3,19 @@
 import json
 import re
 import sys
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trm.errors import report
 from trm_lab.commands.tables import table
-from trm_lab.evaluation.arc_metrics import outputs_table
-from trm_lab.evaluation.evaluator import Evaluation
 from trm_lab.files.checksums import MANIFEST, damage, write_manifest
 from trm_lab.files.folders import Kind, new_folder
 from trm_lab.files.untrusted import load_json
+from trm_lab.runs.arc_outputs import VotingResult, outputs_table
 
 SCORES_FILE = "scores.json"
 LARGEST_SCORES = 64 << 20  # bytes
@@ -34,6 +35,31 @@ IN_TRAINING_NAMES = "|".join(map(re.escape, (SCORES_FILE, MANIFEST, *OPTIONAL)))
 IN_TRAINING = Kind(
     "an evaluation in training", IN_TRAINING_NAMES, lambda folder: (folder / SCORES_FILE).is_file()
 )
+
+COPY, ANSWER, TOKENS = "copy", "most_common_answer", "most_common_token"
+BASELINES = {  # as scores.json and as a table names them; the token is that of each position
+    COPY: "copy the input",
+    ANSWER: "most common answer",
+    TOKENS: "most common token",
+}
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What an evaluation found.
+
+    scores: the content of scores.json.  voting: ARC votes, or None.  samples: arrays for pictures
+    (names `[K]`, inputs and labels `[K, L]`, preds `[K, S, L]`).  outputs: the arrays that were asked for.
+    examples: of a set without votes: key `[E]`, right `[E]` and, with a scorer, solved `[E]`, of the last step.
+    profiles: arrays by supervision step and position, of the advantage margin.
+    """
+
+    scores: dict[str, Any]
+    voting: VotingResult | None
+    samples: dict[str, NDArray[Any]]
+    outputs: dict[str, NDArray[Any]]
+    examples: dict[str, NDArray[Any]] = field(default_factory=dict)
+    profiles: dict[str, NDArray[Any]] = field(default_factory=dict)
 
 
 def write_evaluation(folder: Path, evaluation: Evaluation) -> None:
@@ -58,8 +84,8 @@ def write_results(folder: Path, evaluation: Evaluation) -> None:
         (folder / OUTPUTS_TABLE).write_text(
             table(outputs_table(evaluation.voting.outputs)) + "\n", encoding="utf-8"
         )
-    for name, field in ARRAYS.items():
-        arrays = getattr(evaluation, field)
+    for name, attribute in ARRAYS.items():
+        arrays = getattr(evaluation, attribute)
         if arrays:
             np.savez_compressed(folder / f"{name}.npz", allow_pickle=False, **arrays)
 

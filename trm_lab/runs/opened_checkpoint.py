@@ -15,11 +15,12 @@ import torch
 from torch import Tensor
 
 from trm.errors import UserError, report, shown
-from trm.model import PuzzleShape, TinyRecursiveModel
+from trm.model import PuzzleShape
 from trm.ranges import ranges
 from trm.supervision import Supervision
 from trm_lab.cluster.memory_needs import Load, check_memory
-from trm_lab.configuration.train_config import Architecture, Supervisions, TrainConfig, architecture
+from trm_lab.configuration.architecture import Architecture, architecture
+from trm_lab.configuration.train_config import TrainConfig
 from trm_lab.files.config_files import is_as_written, read_config
 from trm_lab.flops import trained_weights
 from trm_lab.puzzles.layout import PuzzleMetadata
@@ -150,7 +151,7 @@ class OpenedCheckpoint:
         return row_names(self.path)
 
     def supervision(
-        self, metadata: PuzzleMetadata, supervisions: Supervisions, identifiers: Sequence[str] | None = None
+        self, metadata: PuzzleMetadata, identifiers: Sequence[str] | None = None
     ) -> tuple[Supervision[Any], list[str]]:
         """A model for a dataset with these weights, on the CPU, with its supervision; and remarks for the user.
 
@@ -159,18 +160,17 @@ class OpenedCheckpoint:
         Raises:
             UserError: tensors that the architecture lacks or has in other shapes, by name.
         """
-        kind = supervisions[self.arch.supervision]
         shape = PuzzleShape(metadata.seq_len, metadata.vocab_size, metadata.num_puzzle_identifiers)
-        rows = kind.step_rows(self.arch.settings)
-        weights = trained_weights(self.arch.network, shape, self.arch.settings, rows)
-        check_memory(self.arch.network, shape, weights, Load(slots=1), torch.device("cpu"))
-        supervision = kind(TinyRecursiveModel(self.arch.network, shape, rows, self.seed), self.arch.settings)
+        check_memory(
+            self.arch.network, shape, trained_weights(self.arch, shape), Load(slots=1), torch.device("cpu")
+        )
+        supervision = self.arch.build(shape, self.seed)
         names = None if identifiers is None or PUZZLE_ROWS not in self.weights else self.row_names
         return supervision, load_into(supervision.model, self.weights, self.source, names, identifiers)
 
 
 def open_checkpoint(
-    target: str | Path, supervisions: Supervisions, config: Path | None = None, weight_kind: str = "auto"
+    target: str | Path, config: Path | None = None, weight_kind: str = "auto"
 ) -> OpenedCheckpoint:
     """Read what `target` stands for.
 
@@ -190,7 +190,7 @@ def open_checkpoint(
     keys = _configuration(path, config)
     arch_keys = published_arch(keys["arch"], weights) if "name" in keys["arch"] else keys["arch"]
     try:
-        arch = architecture(arch_keys, supervisions)
+        arch = architecture(arch_keys)
     except UserError as error:
         raise UserError(
             f"{error.given} in the configuration of {source}",

@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 
 from trm.errors import UserError, shown
-from trm_lab.evaluation.baselines import BASELINES, COPY
+from trm_lab.methods import METHODS
 from trm_lab.puzzles.manifest import About
 from trm_lab.puzzles.scorers import SCORERS, scorer_of
+from trm_lab.runs.evaluation_folder import BASELINES, COPY
 from trm_lab.runs.questions import Dataset, described_datasets
 from trm_lab.runs.recorded_files import mapping, number, numbers, text, unreadable, whole, wholes
 
 NEEDS_LIBRARY = "reasoning_gym"  # a scorer whose library need not be where the report is made
 COPIED = BASELINES[COPY]
-METHODS = {"act": "TRM", "trm": "TRM", "dis": "DIS"}  # of a supervision
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ class Evaluation:
             method = text(record, "method", source)
             made = cls(
                 step=whole(record, "step", source),
-                method=METHODS.get(method, method),
+                method=METHODS[method].title if method in METHODS else method,
                 seed=whole(record, "seed", source),
                 examples=whole(record, "examples", source),
                 calls_per_answer=whole(record, "network_calls_per_answer", source),

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from trm.batch import token_dtype
 from trm.errors import UserError, shown
-from trm_lab.evaluation.arc_metrics import OutputRecord
 from trm_lab.files.config_files import read_config
 from trm_lab.puzzles.layout import LARGEST_VOCABULARY
+from trm_lab.runs.arc_outputs import OutputRecord
 from trm_lab.runs.recorded_evaluations import Evaluation
 from trm_lab.runs.recorded_files import (
     MOST_STEPS,

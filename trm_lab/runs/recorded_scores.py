@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 
 from trm.errors import UserError, shown
 from trm.supervision import CONFIDENCE_KINDS
-from trm_lab.evaluation.halting import HaltingPoint
 from trm_lab.files.folders import is_on_its_way
 from trm_lab.runs.recorded_evaluations import Evaluation
 from trm_lab.runs.recorded_files import mapping, number, numbers, read_object, text, unreadable, whole, wholes
@@ -16,6 +15,24 @@ UNFINISHED = ".unfinished"  # behind the name of a folder that is still being ma
 SCORES, ANSWER = "scores.json", "answer.json"  # of an evaluation, of the answer to a single task
 MOST_POINTS = 4096
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class HaltingPoint:
+    """What a policy at one setting scores, and what it costs.
+
+    policy: fixed, q_halt, agreement, confidence, oracle, oracle_cells.
+    setting: step, threshold or k; None for the oracles.
+    exact_accuracy, cell_accuracy: of the answers at which it stops.
+    network_calls, steps: means over examples of what is spent until then.
+    """
+
+    policy: str
+    setting: float | None
+    exact_accuracy: float
+    cell_accuracy: float
+    network_calls: float
+    steps: float
 
 
 @dataclass(frozen=True)

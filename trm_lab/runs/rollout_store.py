@@ -15,10 +15,10 @@ from typing import Any
 from numpy.typing import NDArray
 
 from trm.errors import UserError, shown
-from trm_lab.evaluation.answers import Answers
 from trm_lab.files.checksums import is_intact, sealed
 from trm_lab.files.untrusted import load_json
 from trm_lab.files.whole_files import write_whole
+from trm_lab.runs.answers import Answers
 from trm_lab.runs.row_file import RowFile
 
 TENSORS_FILE, INDEX_FILE = "predictions.safetensors", "predictions.json"

@@ -19,7 +19,8 @@ from omegaconf import OmegaConf
 from trm.errors import UserError, report, shown
 from trm_lab.cluster.ranks import Ranks
 from trm_lab.commands.project_root import IS_CHECKOUT, PROJECT_ROOT
-from trm_lab.configuration.train_config import FREE_KEYS, RETIRED, TrainConfig, fingerprint
+from trm_lab.configuration.architecture import RETIRED
+from trm_lab.configuration.train_config import FREE_KEYS, TrainConfig, fingerprint
 from trm_lab.files.checksums import is_intact, sealed
 from trm_lab.files.config_files import is_as_written, read_config
 from trm_lab.files.config_files import sealed as sealed_config

@@ -10,10 +10,13 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
 from trm.errors import UserError, report
+from trm_lab.cluster.ranks import Ranks
 from trm_lab.runs.lock_file import LOCK, Holder, Seen, create, exclusively, look
 
 TOUCH_SECONDS = 20.0
@@ -171,3 +174,22 @@ class RunLock:
             f"wait for that run or stop it (on {holder.host}: kill {holder.pid}), or choose another run_name; "
             f"if it is certainly gone, rename {self.file}",
         )
+
+
+@contextmanager
+def only_run(folder: Path, ranks: Ranks) -> Iterator[RunLock]:
+    """Hold a run's directory, through the first rank; every rank calls it.
+
+    Raises:
+        UserError: another run holds it.
+    """
+    lock = RunLock(folder)
+
+    def acquire() -> None:
+        lock.acquire()
+
+    ranks.first_decides(acquire)
+    try:
+        yield lock
+    finally:
+        lock.release()

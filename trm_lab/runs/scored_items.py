@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trm.errors import UserError, shown
-from trm_lab.evaluation.arc_metrics import ATTEMPTS, OutputRecord, read_outputs
 from trm_lab.files.checksums import LONGEST, MANIFEST, digest
 from trm_lab.files.untrusted import check_regular, load_json
 from trm_lab.files.untrusted_arrays import load_arrays
+from trm_lab.runs.arc_outputs import ATTEMPTS, OutputRecord, read_outputs
 
 OUTPUTS_FILE = "outputs.jsonl"  # ARC: one line for each test output
 EXAMPLES_FILE = (

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from trm.batch import IGNORE_LABEL
 from trm.errors import UserError
-from trm_lab.evaluation.answers import Answers
+from trm_lab.runs.answers import Answers
 from trm_lab.runs.recorded_evaluations import Evaluation, TaskScores
 from trm_lab.runs.recorded_files import unreadable
 from trm_lab.runs.recorded_run import Run, Samples

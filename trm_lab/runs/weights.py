@@ -8,7 +8,7 @@ Only ever read with `weights_only=True`.
 import pickle
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from torch import Tensor
 from trm.errors import UserError, shown
 from trm.model import TinyRecursiveModel, TRMConfig
 from trm_lab.files.config_files import read_config
+from trm_lab.methods import METHODS
 from trm_lab.puzzles.layout import IDENTIFIERS_FILE, read_identifiers
 from trm_lab.runs import checkpoints
 from trm_lab.runs.checkpoint_reading import FILES
@@ -390,6 +391,8 @@ def published_arch(arch: Mapping[str, Any], weights: Mapping[str, Tensor]) -> di
     loss = arch.get("loss")
     named = loss.get("loss_type") if isinstance(loss, Mapping) else None
     ours["loss_type"] = named or "stablemax_cross_entropy"
-    if supervision == "dis":
-        ours = {k: v for k, v in ours.items() if k not in ("halt_exploration_prob", "no_ACT_continue")}
+    if supervision in METHODS:  # the release keeps the halting keys of TRM in DIS's configuration, too
+        foreign = {one.name for method in METHODS.values() for one in fields(method.config_class)}
+        foreign -= {one.name for one in fields(METHODS[supervision].config_class)}
+        ours = {key: value for key, value in ours.items() if key not in foreign}
     return {**ours, "supervision": supervision}

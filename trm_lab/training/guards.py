@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import torch
 
@@ -88,22 +87,3 @@ def watchdog(timeout: float | None, ranks: Ranks) -> Iterator[Watchdog | None]:
         return
     with Watchdog(timeout, rank=ranks.rank, world_size=ranks.world_size, store=ranks.store()) as watching:
         yield watching
-
-
-@contextmanager
-def only_run(folder: Path, ranks: Ranks) -> Iterator[RunLock]:
-    """Hold a run's directory, through the first rank; every rank calls it.
-
-    Raises:
-        UserError: another run holds it.
-    """
-    lock = RunLock(folder)
-
-    def acquire() -> None:
-        lock.acquire()
-
-    ranks.first_decides(acquire)
-    try:
-        yield lock
-    finally:
-        lock.release()

@@ -16,21 +16,18 @@ from omegaconf import DictConfig
 
 from trm.errors import UserError, report, shown
 from trm.model import PuzzleShape, TinyRecursiveModel
-from trm.supervision import Supervision
 from trm_lab.cluster.compilation import compile_forward
 from trm_lab.cluster.memory_needs import Load, check_memory
 from trm_lab.cluster.ranks import Ranks, emulates_bfloat16, join
 from trm_lab.cluster.stop_request import StopRequest
+from trm_lab.configuration.architecture import Architecture, architecture
 from trm_lab.configuration.train_config import (
+    ARC_SCORES,
     BEST_METRICS,
-    Architecture,
-    Supervisions,
     TrainConfig,
-    architecture,
     fingerprint,
     train_config,
 )
-from trm_lab.evaluation.arc_metrics import ARC_SCORES
 from trm_lab.evaluation.evaluator import Evaluator
 from trm_lab.evaluation.scores_table import scores_table
 from trm_lab.flops import trained_weights
@@ -42,6 +39,7 @@ from trm_lab.runs import checkpoints
 from trm_lab.runs.hub import is_remote, located
 from trm_lab.runs.lock_file import exclusively
 from trm_lab.runs.run_directory import RunDirectory, import_path
+from trm_lab.runs.run_lock import only_run
 from trm_lab.runs.run_place import check_run_place
 from trm_lab.runs.weights import (
     described,
@@ -51,7 +49,7 @@ from trm_lab.runs.weights import (
     row_names,
     trained_otherwise,
 )
-from trm_lab.training.guards import Guards, only_run, watchdog
+from trm_lab.training.guards import Guards, watchdog
 from trm_lab.training.learner import Learner
 from trm_lab.training.mirrors import Mirror, open_mirrors
 from trm_lab.training.sweep import gpu_of_worker, in_a_sweep, keys_given
@@ -60,16 +58,16 @@ from trm_lab.training.trainer import Trainer
 HOUR, DAY = 3600.0, 86400.0  # seconds
 
 
-def train(composed: DictConfig, supervisions: Supervisions) -> None:
+def train(composed: DictConfig) -> None:
     """Run what Hydra composed; every rank calls it.
 
     Raises:
         UserError: before any long work starts, for all that can be known then.
     """
-    config = train_config(composed, supervisions, keys_given())
+    config = train_config(composed, keys_given())
     if config.run_name and in_a_sweep():
         config.run_name += f"-{fingerprint(config)}"
-    arch = architecture(config.arch, supervisions)
+    arch = architecture(config.arch)
     if config.eval_interval != composed.eval_interval and os.environ.get("RANK", "0") == "0":
         print(
             f"eval_interval={composed.eval_interval} does not divide epochs={config.epochs}: "
@@ -82,7 +80,7 @@ def train(composed: DictConfig, supervisions: Supervisions) -> None:
             guards = Guards(ranks, config.checkpoint_every_minutes, stop, watching)
             guards.beat("starting what shows the records elsewhere", within=HOUR)
             with mirrored(config, ranks) as mirrors:
-                _train(config, arch, supervisions, ranks, guards, mirrors)
+                _train(config, arch, ranks, guards, mirrors)
     finally:
         ranks.close()
 
@@ -107,7 +105,6 @@ def mirrored(config: TrainConfig, ranks: Ranks) -> Iterator[list[Mirror]]:
 def _train(
     config: TrainConfig,
     arch: Architecture,
-    supervisions: Supervisions,
     ranks: Ranks,
     guards: Guards,
     mirrors: list[Mirror],
@@ -126,7 +123,7 @@ def _train(
         if command is not None and not _is_missing(path):
             check_built_as(path, command)
     guards.beat("opening the data, making the model", within=HOUR)
-    trainer = make_trainer(config, arch, supervisions, ranks, guards)
+    trainer = make_trainer(config, arch, ranks, guards)
     run = trainer.run_directory
     with only_run(run.path, ranks) as guards.lock:
         ranks.first_decides(lambda: run.prepare(config, ranks))
@@ -136,9 +133,7 @@ def _train(
             finish(config, run, scores)
 
 
-def make_trainer(
-    config: TrainConfig, arch: Architecture, supervisions: Supervisions, ranks: Ranks, guards: Guards
-) -> Trainer:
+def make_trainer(config: TrainConfig, arch: Architecture, ranks: Ranks, guards: Guards) -> Trainer:
     """All parts of a run on this rank."""
     test_paths = config.data_paths_test or config.data_paths
     data = TrainingData(
@@ -171,8 +166,8 @@ def make_trainer(
             " | ".join(BEST_METRICS),
             "set keep_best to one of these, or to null",
         )
-    check_fits(config, arch, data.metadata, supervisions, ranks)
-    supervision = make_supervision(arch, data.metadata, supervisions, config.seed)
+    check_fits(config, arch, data.metadata, ranks)
+    supervision = arch.build(shape_of(data.metadata), config.seed)
     run = RunDirectory.of(config)
     if config.load_checkpoint and not checkpoints.steps(run.checkpoints):
         load_checkpoint(supervision.model, config.load_checkpoint, ranks, data.identifiers)
@@ -196,11 +191,10 @@ def check_fits(
     config: TrainConfig,
     arch: Architecture,
     metadata: PuzzleMetadata,
-    supervisions: Supervisions,
     ranks: Ranks,
 ) -> None:
     """UserError if training could not fit into the memory of this rank's device."""
-    dis_steps = arch.settings.halt_max_steps if supervisions[arch.supervision].fixed_steps else 0
+    dis_steps = arch.settings.halt_max_steps if arch.method.supervision.fixed_steps else 0
     load = Load(
         slots=-(-config.global_batch_size // ranks.world_size),
         frames=dis_steps + 1,
@@ -209,23 +203,13 @@ def check_fits(
         puzzle_share=1 / ranks.world_size if config.shard_puzzle_emb else 1.0,
         parts=config.gradient_accumulation_steps,
     )
-    shape, rows = shape_of(metadata), supervisions[arch.supervision].step_rows(arch.settings)
-    weights = trained_weights(arch.network, shape, arch.settings, rows)
-    check_memory(arch.network, shape, weights, load, ranks.device)
+    shape = shape_of(metadata)
+    check_memory(arch.network, shape, trained_weights(arch, shape), load, ranks.device)
 
 
 def shape_of(metadata: PuzzleMetadata) -> PuzzleShape:
     """What the network must know of a dataset."""
     return PuzzleShape(metadata.seq_len, metadata.vocab_size, metadata.num_puzzle_identifiers)
-
-
-def make_supervision(
-    arch: Architecture, metadata: PuzzleMetadata, supervisions: Supervisions, seed: int
-) -> Supervision[Any]:
-    """The model for a dataset, on the CPU, and its supervision."""
-    kind = supervisions[arch.supervision]
-    model = TinyRecursiveModel(arch.network, shape_of(metadata), kind.step_rows(arch.settings), seed)
-    return kind(model, arch.settings)
 
 
 def load_checkpoint(model: TinyRecursiveModel, target: str, ranks: Ranks, identifiers: Sequence[str]) -> None:

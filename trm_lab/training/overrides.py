@@ -11,10 +11,10 @@ from hydra.core.override_parser.types import Override
 from omegaconf import OmegaConf
 
 from trm.errors import UserError, shown
-from trm.model import TRMConfig
 from trm_lab.commands.command_line import run_command
 from trm_lab.commands.project_root import PROJECT_ROOT
-from trm_lab.configuration.train_config import Supervisions, TrainConfig, check_key, known_keys
+from trm_lab.configuration.architecture import arch_classes, check_key
+from trm_lab.configuration.train_config import TrainConfig, known_keys
 from trm_lab.configuration.typed_values import check_value
 from trm_lab.runs.run_directory import import_path
 from trm_lab.training.hydra_words import (
@@ -41,16 +41,16 @@ QUIET = (  # a run has its own directory and records; of a sweep Hydra leaves ru
 _OVERRIDE = re.compile(r"^(?P<sign>\+{0,2}|~)(?P<key>[A-Za-z_][\w./@-]*)(=(?P<value>.*))?$", re.DOTALL)
 
 
-def run_hydra(entry: Callable[[], None], supervisions: Supervisions) -> None:
+def run_hydra(entry: Callable[[], None]) -> None:
     """Run a Hydra entry on this process's command line; a UserError ends it with its text and exit code 2."""
 
     def checked() -> None:
         flags, words, folders = split_words(sys.argv[1:], CONFIGS)
-        overrides = normalise(words, supervisions, folders)
+        overrides = normalise(words, folders)
         if {"-m", "--multirun"} & set(flags):
             overrides = sweep_once(overrides)
             for word in overrides:
-                check_swept_values(parsed(word, ()), supervisions)
+                check_swept_values(parsed(word, ()))
             os.environ |= import_path()  # a launcher may start its jobs from another folder
         else:
             for word in overrides:
@@ -65,12 +65,12 @@ def run_hydra(entry: Callable[[], None], supervisions: Supervisions) -> None:
     run_command(checked)
 
 
-def check_swept_values(override: Override, supervisions: Supervisions) -> None:
+def check_swept_values(override: Override) -> None:
     """UserError if one of the values that a sweep goes through is none for its key, before the first run starts."""
     key = override.key_or_group
     if override.is_sweep_override() and not key.startswith("hydra") and key not in GROUPS:
         prefix, name = ("arch.", key.removeprefix("arch.")) if key.startswith("arch.") else ("", key)
-        kinds = [TRMConfig, *(s.config_class for s in supervisions.values())] if prefix else [TrainConfig]
+        kinds = list(arch_classes()) if prefix else [TrainConfig]
         for value in override.sweep_iterator(transformer=lambda value: value):
             check_value(kinds, name, value, prefix)
 
@@ -106,9 +106,7 @@ def _swept_by(experiment: str) -> dict[str, Any]:
     return found | content.get("hydra", {}).get("sweeper", {}).get("params", {})
 
 
-def normalise(
-    arguments: Sequence[str], supervisions: Supervisions, folders: Collection[Path] = (CONFIGS,)
-) -> list[str]:
+def normalise(arguments: Sequence[str], folders: Collection[Path] = (CONFIGS,)) -> list[str]:
     """The same overrides with the sign that Hydra wants: a key may be given with or without a leading `+`.
 
     folders: with the configurations of the groups.
@@ -116,7 +114,7 @@ def normalise(
     Raises:
         UserError: a key that does not exist or a value that Hydra cannot read, before Hydra composes anything.
     """
-    known = known_keys(supervisions)
+    known = known_keys()
     return [_normalise_one(argument, known, folders) for argument in arguments]
 
 

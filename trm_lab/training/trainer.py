@@ -11,14 +11,13 @@ from trm.errors import UserError, report
 from trm_lab.cluster.compilation import warm_up_steps
 from trm_lab.cluster.energy import EnergyMeter
 from trm_lab.cluster.ranks import Ranks
-from trm_lab.configuration.train_config import TrainConfig
-from trm_lab.evaluation.arc_metrics import ARC_SCORES
+from trm_lab.configuration.train_config import ARC_SCORES, TrainConfig
 from trm_lab.evaluation.baselines import best_baseline
-from trm_lab.evaluation.evaluator import Evaluation, Evaluator
+from trm_lab.evaluation.evaluator import Evaluator
 from trm_lab.puzzles.loading import DataPosition, TrainingData
 from trm_lab.runs import checkpoints
 from trm_lab.runs.checkpoint_writer import CheckpointWriter
-from trm_lab.runs.evaluation_folder import read_scores, report_damaged, write_evaluation
+from trm_lab.runs.evaluation_folder import Evaluation, read_scores, report_damaged, write_evaluation
 from trm_lab.runs.identifier_names import encoded
 from trm_lab.runs.record_repair import whole_records
 from trm_lab.runs.records import SCHEMA, FileRecords, Progress

@@ -47,7 +47,7 @@ def test_runs_on_other_test_data_of_one_name_are_laid_out_apart_and_never_tested
     text = compare.report(runs, methods, EXACT)
     assert "Not like for like: the runs have different test examples" in text
     assert "fingerprints of the test data" in text
-    assert text.count("not like for like, so not tested: DIS as released") == 3
+    assert text.count("not like for like, so not tested: DIS (released code)") == 3
     assert "p (Welch)" not in text
     assert [unlike(methods[0], other) for other in methods] == ["", "other test data", "other test data"]
 
@@ -84,7 +84,9 @@ def test_single_runs_on_other_test_data_are_not_tested_over_examples(tmp_path: P
     runs = [read_run(folder) for folder in folders]
     text = compare.report(runs, group(runs)[0], EXACT)
     assert "sign test" not in text
-    assert "not like for like, so not tested: DIS as released against TRM T=1 n=2: other test data" in text
+    assert (
+        "not like for like, so not tested: DIS (released code) against TRM T=1 n=2: other test data" in text
+    )
 
 
 def test_one_name_of_data_is_its_title_where_there_is_one(tmp_path: Path) -> None:
@@ -108,7 +110,7 @@ def test_runs_still_going_are_compared_at_the_updates_that_all_have(unfinished: 
     assert "still going or stopped before step 400" in remarks[0]
     methods, (remark,) = at_same_updates(methods)
     assert [method.step for method in methods] == [200, 200]
-    assert "(DIS as released 200, TRM T=1 n=2 400); all are compared at 200" in remark
+    assert "(DIS (released code) 200, TRM T=1 n=2 400); all are compared at 200" in remark
     found = ablation(unfinished, "data", "exact")
     assert [seed.evaluation.step for result in found.results for seed in result.seeds] == [200] * 4
     assert remark in found.remarks

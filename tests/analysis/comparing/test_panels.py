@@ -11,8 +11,11 @@ from analysis import style
 from analysis.comparing import panels
 from analysis.methods import Method
 
-LONG = "DIS as released, hidden_size=64, puzzle_emb_ndim=64, data=sudoku-4x4@9f1314ce, epochs=40, lr=0.002 (3 seeds)"
-SHORT = ["DIS as released (3 seeds)", "DIS as written (3 seeds)", "TRM T=1 n=2 (3 seeds)", "TRM T=3 n=6 (3 seeds)",
+LONG = (
+    "DIS (released code), hidden_size=64, puzzle_emb_ndim=64, data=sudoku-4x4@9f1314ce, epochs=40, lr=0.002"
+    " (3 seeds)"
+)
+SHORT = ["DIS (released code) (3 seeds)", "DIS (paper) (3 seeds)", "TRM T=1 n=2 (3 seeds)", "TRM T=3 n=6 (3 seeds)",
          "DIS, feed=question (3 seeds)", "DIS, loss_terms=prefix (3 seeds)", "Pareto front"]  # fmt: skip
 CAPTION = (
     "Lines: mean over seeds; bands: range of the seeds; bars: 95 % t-interval at the end.",

@@ -54,9 +54,9 @@ def test_compiled_and_graphed_runs_on_a_gpu_have_the_eager_runs_losses(make, dty
 
 def test_on_a_cpu_auto_compiles_nothing() -> None:
     supervision = dis()
-    before = supervision.forward
+    before = supervision.run_forward
     compile_forward(supervision, "auto", torch.device("cpu"))
-    assert supervision.forward == before
+    assert supervision.run_forward == before
 
 
 def test_compiling_for_a_cpu_without_a_compiler_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

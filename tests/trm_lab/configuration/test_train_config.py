@@ -10,16 +10,16 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from tests.runs import REPOSITORY
-from train_arc_tiny_corrupt import SUPERVISIONS
 from trm.errors import UserError
-from trm_lab.configuration.train_config import TrainConfig, architecture, fingerprint, train_config
+from trm_lab.configuration.architecture import architecture
+from trm_lab.configuration.train_config import TrainConfig, fingerprint, train_config
 from trm_lab.runs.run_directory import RunDirectory
 from trm_lab.training.overrides import normalise
 
 
 def composed(name: str, *overrides: str) -> TrainConfig:
     with initialize_config_dir(str(REPOSITORY / "configs"), version_base="1.3"):
-        return train_config(compose(name, normalise(overrides, SUPERVISIONS)), SUPERVISIONS)
+        return train_config(compose(name, normalise(overrides)))
 
 
 def refused(name: str, *overrides: str) -> str:
@@ -136,9 +136,9 @@ def test_a_key_like_no_other_is_likened_to_none() -> None:
 def test_a_rate_of_an_average_that_is_not_kept_is_refused() -> None:
     values: Any = {"data_paths": ["a"], "epochs": 1, "ema_rate": 0.9, "arch": composed("cfg_pretrain").arch}
     with pytest.raises(UserError, match=r"ema_rate=.* without ema=True"):
-        train_config(values, SUPERVISIONS, {"ema_rate"})
-    train_config(values, SUPERVISIONS, set())
-    train_config(values | {"ema": True}, SUPERVISIONS, {"ema_rate"})
+        train_config(values, {"ema_rate"})
+    train_config(values, set())
+    train_config(values | {"ema": True}, {"ema_rate"})
 
 
 @pytest.mark.parametrize(
@@ -222,10 +222,10 @@ def test_an_eval_interval_that_was_not_given_gives_way_to_the_next_that_divides(
 ) -> None:
     values: Any = {"data_paths": ["a"], "epochs": epochs, "eval_interval": 10_000}
     values["arch"] = composed("cfg_pretrain").arch
-    assert train_config(values, SUPERVISIONS, {"epochs"}).eval_interval == interval
+    assert train_config(values, {"epochs"}).eval_interval == interval
     if epochs != 20_000:
         with pytest.raises(UserError, match="does not divide"):
-            train_config(values, SUPERVISIONS, {"epochs", "eval_interval"})
+            train_config(values, {"epochs", "eval_interval"})
 
 
 def test_an_eval_interval_that_does_not_divide_epochs_is_refused_with_one_that_does() -> None:
@@ -235,7 +235,7 @@ def test_an_eval_interval_that_does_not_divide_epochs_is_refused_with_one_that_d
 
 def test_an_architecture_survives_the_way_to_its_file_and_back() -> None:
     arch = composed("train_arc_tiny_corrupt").arch
-    assert architecture(arch, SUPERVISIONS).as_dict() == arch
+    assert architecture(arch).as_dict() == arch
 
 
 def test_the_default_run_directory_depends_on_what_decides_the_numbers_and_on_nothing_else() -> None:

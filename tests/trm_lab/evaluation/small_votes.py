@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trm_lab.evaluation.arc_metrics import VotingResult
 from trm_lab.evaluation.voting import ArcVoting
 from trm_lab.puzzles.arc.augmentation import IDENTITY, IDENTITY_ROW, Augmentation, names
 from trm_lab.puzzles.arc.grids import encode_pair
+from trm_lab.runs.arc_outputs import VotingResult
 
 CANVAS = 6
 QUESTION, OTHER_QUESTION = [[1, 2], [3, 0]], [[5, 5, 5]]

@@ -18,12 +18,13 @@ from trm.model import PuzzleShape, TinyRecursiveModel
 from trm.supervision import Supervision
 from trm_lab.cluster.ranks import Ranks
 from trm_lab.evaluation.answer_cells import CellsToEnd, GridCells, cells_by_set, every_cell
-from trm_lab.evaluation.answers import Answers, Respondent
 from trm_lab.evaluation.arc_scores import ArcTally
+from trm_lab.evaluation.predictor import Respondent
 from trm_lab.evaluation.rollout import Rollout, roll_out
 from trm_lab.puzzles.arc.grids import crop_sizes
 from trm_lab.puzzles.loading import EvaluationData
 from trm_lab.puzzles.manifest import About
+from trm_lab.runs.answers import Answers
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from trm.batch import IGNORE_LABEL
 from trm.model import PuzzleShape, TinyRecursiveModel
 from trm_lab.cluster.ranks import Ranks
 from trm_lab.evaluation import training_answers
-from trm_lab.evaluation.baselines import BASELINES, best_baseline
+from trm_lab.evaluation.baselines import best_baseline
 from trm_lab.evaluation.evaluator import Evaluator
 from trm_lab.evaluation.scored_cells import answer_cells
 from trm_lab.evaluation.scores_table import scores_table
@@ -25,6 +25,7 @@ from trm_lab.puzzles.manifest import About
 from trm_lab.puzzles.plain_sets import Examples, write_plain_dataset
 from trm_lab.puzzles.text.tokens import END, TextTokens
 from trm_lab.puzzles.vocabularies import CUBE_END
+from trm_lab.runs.evaluation_folder import BASELINES
 from trm_lab.runs.recorded_evaluations import Evaluation
 
 TOKENS = TextTokens("0123456789?")

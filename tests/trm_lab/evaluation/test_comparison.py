@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from trm.errors import UserError
 from trm_lab.evaluation.comparison import Comparison, compare, comparison_table
-from trm_lab.evaluation.intervals import bootstrap_interval, paired_bootstrap
+from trm_lab.intervals import bootstrap_interval, paired_bootstrap
 from trm_lab.runs.scored_items import ScoredItems
 
 METRIC = "whole answer right"

@@ -12,12 +12,13 @@ from tests.models import network
 from tests.runs import build_small_arc
 from trm.model import PuzzleShape, TinyRecursiveModel
 from trm_lab.cluster.ranks import Ranks
-from trm_lab.evaluation.answers import Answers
-from trm_lab.evaluation.evaluator import Evaluation, Evaluator, Loss
+from trm_lab.evaluation.evaluator import Evaluator, Loss
 from trm_lab.evaluation.rollout import roll_out
 from trm_lab.evaluation.samples import SAMPLES, Samples
 from trm_lab.puzzles.loading import EvaluationData
 from trm_lab.puzzles.manifest import fingerprint, read_about
+from trm_lab.runs.answers import Answers
+from trm_lab.runs.evaluation_folder import Evaluation
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +152,7 @@ def test_the_speed_of_an_evaluation_is_without_its_first_batch_where_there_are_o
         return roll_out(*given)
 
     monkeypatch.setattr("trm_lab.evaluation.evaluator.time.monotonic", lambda: now[0])
-    monkeypatch.setattr("trm_lab.evaluation.answers.roll_out", roll)
+    monkeypatch.setattr("trm_lab.evaluation.predictor.roll_out", roll)
     speed = evaluate(dataset, batch_size).scores["examples_per_second"]
     batches = -(-total // batch_size)
     assert speed == (total / 100 if batches == 1 else (total - batch_size) / (batches - 1))

@@ -11,7 +11,7 @@ import torch
 from dis_trm.guidance import GuidanceProbe
 from tests.models import dis
 from tests.runs import build_small_arc
-from tests.trm_lab.inference.checkpoints_of import SUPERVISIONS, write_run
+from tests.trm_lab.inference.checkpoints_of import write_run
 from trm.errors import UserError
 from trm_lab.cluster.ranks import Ranks
 from trm_lab.evaluation.request import ScoringRequest
@@ -50,12 +50,12 @@ def damaged(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 DOORS: dict[str, Callable[[Path, Path], None]] = {
     "evaluate": lambda run, here: score(
-        ScoringRequest(str(run), output=here / "out", device="cpu"), SUPERVISIONS, GuidanceProbe
+        ScoringRequest(str(run), output=here / "out", device="cpu"), GuidanceProbe
     ),
     "task": lambda run, here: run_task(
-        TaskRequest(str(run), str(here / "task.json"), output=here / "out", device="cpu"), SUPERVISIONS
+        TaskRequest(str(run), str(here / "task.json"), output=here / "out", device="cpu")
     ),
-    "export": lambda run, here: export(ExportRequest(str(run), "hub", here / "out"), SUPERVISIONS),
+    "export": lambda run, here: export(ExportRequest(str(run), "hub", here / "out")),
     "load_checkpoint": lambda run, here: load_checkpoint(dis().model, str(run), Ranks(), []),
 }
 

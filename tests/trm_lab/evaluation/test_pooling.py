@@ -5,11 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from dis_trm.guidance import GuidanceProbe
 from tests.runs import build_small_arc
-from tests.trm_lab.inference.checkpoints_of import SUPERVISIONS, write_run
+from tests.trm_lab.inference.checkpoints_of import write_run
 from trm.errors import UserError
-from trm_lab.evaluation.arc_metrics import read_outputs
 from trm_lab.evaluation.comparing import compare_folders
 from trm_lab.evaluation.pooling import pool
 from trm_lab.evaluation.request import ScoringRequest
@@ -17,6 +15,7 @@ from trm_lab.evaluation.score import score
 from trm_lab.evaluation.voting import ArcVoting
 from trm_lab.puzzles.loading import EvaluationData
 from trm_lab.puzzles.selection import Selection
+from trm_lab.runs.arc_outputs import read_outputs
 from trm_lab.runs.rollout_store import RolloutStore
 
 
@@ -39,7 +38,7 @@ def folders(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
         run = write_run(root / "runs" / name, dataset, method, seed)
         made[name] = root / name
         request = ScoringRequest(str(run), output=made[name], selection=selection, device="cpu")
-        score(request, SUPERVISIONS, GuidanceProbe)
+        score(request)
     return made
 
 

@@ -12,9 +12,8 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
-from dis_trm.guidance import GuidanceProbe
 from tests.runs import REPOSITORY, build_small_arc, finish
-from tests.trm_lab.inference.checkpoints_of import SUPERVISIONS, write_run
+from tests.trm_lab.inference.checkpoints_of import write_run
 from trm.errors import UserError
 from trm_lab.cluster.energy import EnergyMeter
 from trm_lab.evaluation.request import ScoringRequest
@@ -44,7 +43,7 @@ def run(request: pytest.FixtureRequest, dataset: Path, tmp_path_factory: pytest.
 
 def scored(run: Path, folder: Path, **options: Any) -> dict[str, Any]:
     """The scores, without what depends on the clock."""
-    score(ScoringRequest(str(run), output=folder, device="cpu", **options), SUPERVISIONS, GuidanceProbe)
+    score(ScoringRequest(str(run), output=folder, device="cpu", **options))
     return timeless(folder)
 
 
@@ -215,9 +214,9 @@ def test_another_request_leaves_a_folder_alone_unless_told_to_overwrite(run: Pat
 
 def test_results_go_beside_the_checkpoint_under_a_name_that_tells_the_options(run: Path) -> None:
     request = ScoringRequest(str(run), steps=2, identifiers="blank", device="cpu")
-    score(request, SUPERVISIONS, GuidanceProbe)
+    score(request)
     assert (run / "scored/step_7-steps2-blank/scores.json").is_file()
-    score(replace(request, identifiers="correct"), SUPERVISIONS, GuidanceProbe)
+    score(replace(request, identifiers="correct"))
     assert (run / "scored/step_7-steps2/scores.json").is_file()
 
 
@@ -240,10 +239,10 @@ def test_votes_are_ranked_by_the_answers_own_confidence_and_the_old_way_has_a_na
 
 def test_one_task_is_ranked_as_the_evaluation_ranks_it(run: Path, dataset: Path, tmp_path: Path) -> None:
     scored(run, tmp_path / "a", selection=Selection(augmentations=0))
-    opened = open_checkpoint(str(run), SUPERVISIONS)
+    opened = open_checkpoint(str(run))
     data = EvaluationData([dataset], global_batch_size=1)
     task = next(iter(data.test_puzzles))
-    supervision = arc_supervision(opened, 4, SUPERVISIONS)
+    supervision = arc_supervision(opened, 4)
     parsed = parse_task(task, {**data.test_puzzles[task], "train": data.test_puzzles[task]["test"]}, "", 4)
     known = {name: row for row, name in enumerate(data.identifiers)}
     puzzles = puzzles_of(parsed, 0, opened.weights[PUZZLE_ROWS], "own", known)
@@ -261,7 +260,7 @@ class SlowStart:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now, self.cold = 0.0, True
         monkeypatch.setattr("trm_lab.evaluation.stopwatch.time.monotonic", lambda: self.now)
-        monkeypatch.setattr("trm_lab.evaluation.answers.roll_out", self.roll)
+        monkeypatch.setattr("trm_lab.evaluation.predictor.roll_out", self.roll)
 
     def roll(self, *given: Any) -> Any:
         self.now += 100.0 if self.cold else 1.0

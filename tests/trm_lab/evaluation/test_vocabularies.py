@@ -10,15 +10,15 @@ import torch
 from safetensors.numpy import load_file
 
 from analysis.page.puzzle_data import packed_tokens
-from dis_trm.guidance import GuidanceProbe
-from tests.trm_lab.inference.checkpoints_of import SUPERVISIONS, write_run
+from tests.trm_lab.inference.checkpoints_of import write_run
 from tests.trm_lab.inference.small_tasks import Repeating
 from trm.batch import IGNORE_LABEL, label_dtype, token_dtype
 from trm_lab.cluster.ranks import Ranks
-from trm_lab.evaluation.answers import Respondent
 from trm_lab.evaluation.evaluator import Evaluator
+from trm_lab.evaluation.predictor import Respondent
 from trm_lab.evaluation.request import ScoringRequest
 from trm_lab.evaluation.score import score
+from trm_lab.methods import METHODS, Method
 from trm_lab.puzzles.arc.grids import as_bytes, crop
 from trm_lab.puzzles.layout import PuzzleMetadata
 from trm_lab.puzzles.loading import EvaluationData
@@ -60,22 +60,21 @@ def write_records(run: Path, scores: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("vocab_size", [12, 257, 40_000])
 def test_a_model_that_is_always_right_scores_all_cells_and_its_answers_are_kept_as_they_are(
-    tmp_path: Path, vocab_size: int
+    tmp_path: Path, vocab_size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setitem(METHODS, "act", Method(Repeating, "TRM"))
     dataset = write_dataset(tmp_path / "data", vocab_size)
     run = write_run(tmp_path / "run", dataset, "act")
     known = EvaluationData([dataset], global_batch_size=5)
     inputs = np.load(dataset / "test/all__inputs.npy")
-    supervision, _ = open_checkpoint(str(run), {"act": Repeating}).supervision(
-        known.metadata, {"act": Repeating}
-    )
+    supervision, _ = open_checkpoint(str(run)).supervision(known.metadata)
     trained = Evaluator(supervision, known, Ranks(), arc=False, save_outputs=("preds", "labels")).run()
     trained.scores.update(step=7, method="act", supervision="act")
     write_evaluation(run / "evaluations/step_7", trained)
     write_records(run, trained.scores)
 
     request = ScoringRequest(str(run), output=run / "scored/step_7", device="cpu", guidance=[1.0])
-    score(request, {**SUPERVISIONS, "act": Repeating}, GuidanceProbe)
+    score(request)
 
     scores = json.loads((run / "scored/step_7/scores.json").read_text())
     for one in (trained.scores, scores):
@@ -105,7 +104,7 @@ def test_answers_that_were_once_stored_too_small_are_not_taken_up(tmp_path: Path
     dataset = write_dataset(tmp_path / "data", 300)
     run = write_run(tmp_path / "run", dataset, "act")
     request = ScoringRequest(str(run), output=tmp_path / "scored", device="cpu")
-    score(request, SUPERVISIONS, GuidanceProbe)
+    score(request)
     assert RolloutStore.open(tmp_path / "scored").request["tokens"] == "uint16"
 
 
@@ -125,7 +124,7 @@ def test_predictions_travel_between_ranks_in_a_dtype_that_every_backend_sends(tm
     dataset = write_dataset(tmp_path / "data", 300)
     data = EvaluationData([dataset], global_batch_size=EXAMPLES)
     run = write_run(tmp_path / "run", dataset, "act")
-    supervision, _ = open_checkpoint(str(run), SUPERVISIONS).supervision(data.metadata, SUPERVISIONS)
+    supervision, _ = open_checkpoint(str(run)).supervision(data.metadata)
     sent: set[torch.dtype] = set()
 
     class Watched(Ranks):

@@ -25,8 +25,8 @@ from tests.trm_lab.evaluation.small_votes import (
 )
 from trm.act import halting_probability
 from trm.errors import UserError
-from trm_lab.evaluation.arc_metrics import FALLBACK_GRID, read_outputs, task_shares
 from trm_lab.evaluation.voting import ArcVoting
+from trm_lab.runs.arc_outputs import FALLBACK_GRID, read_outputs, task_shares
 
 VOTE = GOLDEN_DIR / "vote"
 

@@ -26,9 +26,9 @@ from tests.trm_lab.evaluation.small_votes import (
     vote,
 )
 from trm_lab.evaluation import voting as arc_voting
-from trm_lab.evaluation.arc_metrics import VotingResult
 from trm_lab.evaluation.vote_ranking import RANKINGS
 from trm_lab.evaluation.voting import ArcVoting, StepwiseVoting
+from trm_lab.runs.arc_outputs import VotingResult
 
 TESTS = {"x": task((QUESTION, A), (OTHER_QUESTION, C), (QUESTION, B)), "y": task((QUESTION, None))}
 ASKED = {1: [QUESTION, OTHER_QUESTION], 2: [QUESTION, OTHER_QUESTION], 3: [QUESTION], 0: [QUESTION]}

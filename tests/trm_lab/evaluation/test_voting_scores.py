@@ -22,9 +22,10 @@ from tests.trm_lab.evaluation.small_votes import (
 )
 from trm.errors import UserError
 from trm_lab.commands.tables import table
-from trm_lab.evaluation.arc_metrics import ARC_SCORES, OutputRecord, outputs_table, read_outputs
+from trm_lab.configuration.train_config import ARC_SCORES
 from trm_lab.evaluation.vote_ranking import DEFAULT_RANKING, RANKINGS
 from trm_lab.evaluation.voting import ArcVoting
+from trm_lab.runs.arc_outputs import OutputRecord, outputs_table, read_outputs
 
 D = [[7, 7]]
 

@@ -6,16 +6,16 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from dis_trm.supervision import DISConfig, DISSupervision
+from dis_trm.supervision import DISConfig
 from tests.models import network
-from trm.act import ACTConfig, ACTSupervision
+from trm.act import ACTConfig
 from trm.model import PuzzleShape, TinyRecursiveModel
 from trm.randomness import torch_generator
+from trm_lab.methods import METHODS
 from trm_lab.puzzles.loading import EvaluationData
 from trm_lab.runs import checkpoints
 from trm_lab.runs.training_state import TrainingState
 
-SUPERVISIONS = {"act": ACTSupervision, "dis": DISSupervision}
 SETTINGS = {"act": ACTConfig(halt_max_steps=4), "dis": DISConfig(halt_max_steps=3)}
 
 
@@ -25,7 +25,7 @@ def write_run(folder: Path, dataset: Path, method: str = "dis", seed: int = 0, e
     settings: Any = SETTINGS[method]
     config = network(H_cycles=1, L_cycles=2)
     shape = PuzzleShape(metadata.seq_len, metadata.vocab_size, metadata.num_puzzle_identifiers)
-    rows = SUPERVISIONS[method].step_rows(settings)
+    rows = METHODS[method].supervision.step_rows(settings)
     model = TinyRecursiveModel(config, shape, rows, seed)
     assert model.puzzle_emb is not None
     model.puzzle_emb.weights.normal_(generator=torch_generator(seed, "puzzles"))

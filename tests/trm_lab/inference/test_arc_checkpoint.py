@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.exportable import SUPERVISIONS, random_dis, write_run
+from tests.exportable import random_dis, write_run
 from tests.models import act
 from tests.trm_lab.puzzles.arc.small_arc import build
 from trm.errors import UserError
@@ -18,7 +18,7 @@ from trm_lab.runs.opened_checkpoint import OpenedCheckpoint, open_checkpoint
 
 @pytest.fixture
 def opened(tmp_path: Path) -> OpenedCheckpoint:
-    return open_checkpoint(write_run(tmp_path / "run", random_dis()), SUPERVISIONS)
+    return open_checkpoint(write_run(tmp_path / "run", random_dis()))
 
 
 def without_slots(opened: OpenedCheckpoint, **config: object) -> OpenedCheckpoint:
@@ -34,7 +34,7 @@ def test_a_run_s_slots_tell_its_canvas_and_an_export_says_it(opened: OpenedCheck
 @pytest.mark.parametrize("changes", [{"pos_encodings": "learned"}, {"mlp_t": True, "pos_encodings": "none"}])
 def test_weights_with_a_place_for_each_position_tell_it(tmp_path: Path, changes: dict[str, object]) -> None:
     run = write_run(tmp_path / "run", act(**changes), "act")
-    assert canvas_of(without_slots(open_checkpoint(run, SUPERVISIONS))) == 4
+    assert canvas_of(without_slots(open_checkpoint(run))) == 4
 
 
 def test_else_a_dataset_at_hand_does_and_else_it_is_the_published_one(
@@ -69,7 +69,7 @@ def test_puzzles_are_known_by_the_dataset_that_has_as_many(opened: OpenedCheckpo
 def test_the_model_for_single_tasks_has_the_weights_but_one_row_for_the_table(
     opened: OpenedCheckpoint,
 ) -> None:
-    model = arc_supervision(opened, 4, SUPERVISIONS).model
+    model = arc_supervision(opened, 4).model
     assert model.puzzle_emb is not None
     assert len(model.puzzle_emb.weights) == 1
     others = {name: tensor for name, tensor in model.state_dict().items() if name != "puzzle_emb.weights"}

@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.trm_lab.inference.small_tasks import CANVAS, repeating, task
-from trm_lab.evaluation.arc_metrics import OutputRecord
 from trm_lab.inference.answering import Attempt, OutputAnswer, TaskAnswer, answer_task
 from trm_lab.inference.grid_drawing import Pen, colour_depth, drawing
 from trm_lab.inference.panels import Panel
@@ -19,6 +18,7 @@ from trm_lab.puzzles.arc.augmentation import IDENTITY_ROW
 from trm_lab.puzzles.arc.colours import ARC_COLOURS, rgb
 from trm_lab.puzzles.arc.grids import Grid
 from trm_lab.puzzles.arc.sources import Pair, Task
+from trm_lab.runs.arc_outputs import OutputRecord
 
 ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from matplotlib.image import imread
 
-from tests.exportable import SUPERVISIONS, random_dis, write_run
+from tests.exportable import random_dis, write_run
 from tests.models import act
 from trm.errors import UserError
 from trm_lab.cluster.ranks import Ranks
@@ -38,7 +38,7 @@ def file(tmp_path: Path) -> Path:
 def asked(run: Path, file: Path, **changes: Any) -> dict[str, Any]:
     """What answer.json says."""
     request = {"target": str(run), "task": str(file), "device": "cpu", "augmentations": 4, "overwrite": True}
-    run_task(TaskRequest(**{**request, **changes}), SUPERVISIONS)
+    run_task(TaskRequest(**{**request, **changes}))
     folder = changes.get("output", run / "scored") / f"task_{file.stem}"
     return json.loads((folder / "answer.json").read_text())
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.exportable import SUPERVISIONS, random_dis, write_run
+from tests.exportable import random_dis, write_run
 from tests.trm_lab.inference.test_solving import CHALLENGES, FALLBACK, check_form
 from trm_lab.inference import solve_command
 from trm_lab.inference.solve_command import command_line, run
@@ -29,7 +29,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def refused(package: Path, capsys: pytest.CaptureFixture[str], *words: str) -> str:
     with pytest.raises(SystemExit) as caught:
-        run(package, SUPERVISIONS, [*WORDS, *words])
+        run(package, [*WORDS, *words])
     assert caught.value.code == 2
     said = capsys.readouterr().err
     assert said.count("\n") == 3
@@ -49,15 +49,15 @@ def test_a_valid_submission_is_there_before_the_checkpoint_is_opened(
 
     monkeypatch.setattr(solve_command, "open_checkpoint", opened)
     with pytest.raises(SystemExit):
-        run(package, SUPERVISIONS, WORDS)
+        run(package, WORDS)
     assert submission() == EMPTY
 
 
 def test_the_time_before_the_command_counts_as_well(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("trm_lab.inference.solve_command.time.monotonic", lambda: 1000.0)
-    run(package, SUPERVISIONS, [*WORDS, "--minutes", "10"], started=1000.0 - 301)
+    run(package, [*WORDS, "--minutes", "10"], started=1000.0 - 301)
     assert submission() == EMPTY
-    run(package, SUPERVISIONS, [*WORDS, "--minutes", "10000"], started=1000.0 - 301)
+    run(package, [*WORDS, "--minutes", "10000"], started=1000.0 - 301)
     assert submission() != EMPTY
 
 
@@ -65,12 +65,12 @@ def test_a_submission_with_answers_is_replaced_only_if_asked(
     package: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("submission.json").write_text(json.dumps(EMPTY))  # nothing is lost with it
-    run(package, SUPERVISIONS, WORDS)
+    run(package, WORDS)
     answers = submission()
     assert answers != EMPTY
     assert "a submission with answers" in refused(package, capsys)
     assert submission() == answers
-    run(package, SUPERVISIONS, [*WORDS, "--overwrite"])
+    run(package, [*WORDS, "--overwrite"])
     assert submission() == answers
 
 

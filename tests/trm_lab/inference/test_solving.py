@@ -7,17 +7,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.exportable import SUPERVISIONS, random_dis, write_run
+from tests.exportable import random_dis, write_run
 from tests.models import act
 from trm.batch import Batch
 from trm.errors import UserError
 from trm_lab.cluster.ranks import Ranks
-from trm_lab.evaluation.arc_metrics import FALLBACK_GRID, Submission
 from trm_lab.evaluation.rollout import Rollout, roll_out
 from trm_lab.inference import answering, solving
 from trm_lab.inference.solving import Solved, SolveSettings, solve, without_answer
 from trm_lab.inference.test_time_training import Adapted, adapt
 from trm_lab.inference.time_budget import TimeBudget
+from trm_lab.runs.arc_outputs import FALLBACK_GRID, Submission
 from trm_lab.runs.opened_checkpoint import OpenedCheckpoint, open_checkpoint
 
 FALLBACK = {"attempt_1": FALLBACK_GRID, "attempt_2": FALLBACK_GRID}
@@ -40,7 +40,7 @@ CHALLENGES = {"first": task(0), "second": task(100, tests=3), "third": task(200)
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> OpenedCheckpoint:
-    return open_checkpoint(write_run(tmp_path_factory.mktemp("run") / "run", random_dis()), SUPERVISIONS)
+    return open_checkpoint(write_run(tmp_path_factory.mktemp("run") / "run", random_dis()))
 
 
 class Clock:
@@ -79,7 +79,6 @@ def answers(
     solved = solve(
         challenges,
         checkpoint,
-        SUPERVISIONS,
         SolveSettings(**{**usual, **settings}),
         Ranks(),
         lambda submission: saved.append(dict(submission)),
@@ -175,7 +174,7 @@ def test_a_batch_is_expected_to_take_no_longer_than_larger_and_smaller_ones_tell
 @pytest.mark.parametrize("name", ["act", "dis"])
 def test_both_methods_answer_and_adapt(name: str, tmp_path: Path) -> None:
     made = random_dis() if name == "dis" else act()
-    opened = open_checkpoint(write_run(tmp_path / "run", made, name), SUPERVISIONS)
+    opened = open_checkpoint(write_run(tmp_path / "run", made, name))
     solved, saved = answers(opened, CHALLENGES, augmentations=1, adapt=1)
     check_form(solved.submission, CHALLENGES)
     assert solved.adapted == 3

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from huggingface_hub import ModelCard
 
-from tests.exportable import STEP, SUPERVISIONS, random_dis, write_evaluation, write_run
+from tests.exportable import STEP, random_dis, write_evaluation, write_run
 from trm.errors import UserError
 from trm_lab.files.checksums import sealed
 from trm_lab.release.card import MISSING, model_card, without_paths
@@ -34,7 +34,7 @@ def run(tmp_path: Path) -> Path:
 
 
 def opened(target: Path, kind: str = "auto") -> OpenedCheckpoint:
-    return open_checkpoint(target, SUPERVISIONS, weight_kind=kind)
+    return open_checkpoint(target, weight_kind=kind)
 
 
 def card(target: Path, evaluation: Path | None = None) -> str:
@@ -142,7 +142,7 @@ def test_of_a_run_s_evaluations_one_of_its_own_data_goes_first(run: Path) -> Non
 
 
 def test_what_is_not_recorded_is_called_so(run: Path, tmp_path: Path) -> None:
-    export(ExportRequest(str(run), "published", tmp_path / "out"), SUPERVISIONS)
+    export(ExportRequest(str(run), "published", tmp_path / "out"))
     config = tmp_path / "out/all_config.yaml"
     config.write_text(config.read_text().replace("seq_len: 16", ""))
     checkpoint = opened(tmp_path / f"out/step_{STEP}")
@@ -212,7 +212,7 @@ def test_damaged_provenance_is_left_out_and_said(run: Path, capsys: pytest.Captu
 
 
 def test_an_export_keeps_the_number_of_tokens_that_its_run_told(run: Path, tmp_path: Path) -> None:
-    export(ExportRequest(str(run), "hub", tmp_path / "out"), SUPERVISIONS)
+    export(ExportRequest(str(run), "hub", tmp_path / "out"))
     assert [recorded(opened(target)).seq_len for target in (run, tmp_path / "out")] == [16, 16]
 
 

@@ -14,7 +14,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from tests.exportable import STEP, SUPERVISIONS, random_dis, write_run
+from tests.exportable import STEP, random_dis, write_run
 from tests.models import act, network
 from trm.act import ACTConfig, ACTSupervision
 from trm.errors import UserError
@@ -31,8 +31,8 @@ def run(tmp_path: Path) -> Path:
 
 
 def exported(target: Path, form: str, output: Path, **more: Any) -> OpenedCheckpoint:
-    export(ExportRequest(str(target), form, output, **more), SUPERVISIONS)
-    return open_checkpoint(output if form != "published" else output / f"step_{STEP}", SUPERVISIONS)
+    export(ExportRequest(str(target), form, output, **more))
+    return open_checkpoint(output if form != "published" else output / f"step_{STEP}")
 
 
 def same(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> bool:
@@ -46,7 +46,7 @@ def test_an_export_is_read_back_as_what_it_was_made_from(form: str, name: str, t
     run = write_run(tmp_path / "run", supervision, name)
     again = exported(run, form, tmp_path / "out", weight_kind="auto")
     assert same(dict(again.weights), supervision.model.state_dict())
-    assert again.arch == open_checkpoint(run, SUPERVISIONS).arch
+    assert again.arch == open_checkpoint(run).arch
     assert (again.step, again.seed, again.batch_size) == (STEP, 3, 4)
     assert again.arch.supervision == name
 
@@ -108,22 +108,22 @@ def test_what_is_there_is_replaced_only_if_it_is_such_an_export(
     )
     out = tmp_path / "out"
     out.mkdir()
-    export(ExportRequest(str(run), form, out), SUPERVISIONS)
+    export(ExportRequest(str(run), form, out))
     with pytest.raises(UserError, match="already holds an export"):
-        export(ExportRequest(str(run), form, out), SUPERVISIONS)
+        export(ExportRequest(str(run), form, out))
     before = {file.name for file in out.iterdir()}
-    export(ExportRequest(str(run), form, out, overwrite=True), SUPERVISIONS)
+    export(ExportRequest(str(run), form, out, overwrite=True))
     assert {file.name for file in out.iterdir()} == before
     for mine in ("thesis.tex", "mpmath-1-py3-none-any.whl", "step_7"):
         (out / mine).write_text("years of work")
         with pytest.raises(UserError, match=r"holds other things than an export for "):
-            export(ExportRequest(str(run), form, out, overwrite=True), SUPERVISIONS)
+            export(ExportRequest(str(run), form, out, overwrite=True))
         (out / mine).unlink()
     with pytest.raises(UserError, match="such as checkpoints"):
-        export(ExportRequest(str(run), form, run, overwrite=True), SUPERVISIONS)
+        export(ExportRequest(str(run), form, run, overwrite=True))
     (tmp_path / "README.md").write_text("a file")
     with pytest.raises(UserError, match=r"README\.md is a file"):
-        export(ExportRequest(str(run), form, tmp_path / "README.md", overwrite=True), SUPERVISIONS)
+        export(ExportRequest(str(run), form, tmp_path / "README.md", overwrite=True))
     assert sorted(p.name for p in tmp_path.iterdir()) == ["README.md", "out", "runs"]
 
 
@@ -139,7 +139,7 @@ def test_an_export_is_the_same_bytes_each_time(
     contents = []
     for number in range(8):  # metadata of four keys in any order would be in one order 1 time in 24 ** 7
         out = tmp_path / str(number) / "out"
-        export(ExportRequest(str(run), form, out), SUPERVISIONS)
+        export(ExportRequest(str(run), form, out))
         contents.append({file.name: file.read_bytes() for file in out.iterdir()})
     assert all(content == contents[0] for content in contents)
 
@@ -164,7 +164,7 @@ def test_a_full_disk_is_told_in_three_parts_with_the_path_and_nothing_is_left(
 ) -> None:
     request = ExportRequest(str(run), form, tmp_path / "exports" / "out")
     with full_after(size), pytest.raises(SystemExit) as caught:
-        run_command(lambda: export(request, SUPERVISIONS))
+        run_command(lambda: export(request))
     assert caught.value.code == 74
     said = capsys.readouterr().err.splitlines()
     assert [line.split(":")[0].strip() for line in said] == ["error", "allowed", "to do"]
@@ -182,7 +182,7 @@ def test_no_export_replaces_checkpoints_a_run_or_an_export_of_another_form(
     )
     others = [other for other in FORMS if other != form]
     for other in others:
-        export(ExportRequest(str(run), other, tmp_path / other), SUPERVISIONS)
+        export(ExportRequest(str(run), other, tmp_path / other))
     published = tmp_path / "theirs"  # a checkpoint of somebody else's with its configuration
     published.mkdir()
     (published / "step_1").write_bytes(b"weights")
@@ -192,7 +192,7 @@ def test_no_export_replaces_checkpoints_a_run_or_an_export_of_another_form(
     before = {file: file.read_bytes() for file in sorted(tmp_path.rglob("*")) if file.is_file()}
     for place in places:
         with pytest.raises(UserError, match="holds other things than"):
-            export(ExportRequest(str(run), form, place, overwrite=True), SUPERVISIONS)
+            export(ExportRequest(str(run), form, place, overwrite=True))
     assert {file: file.read_bytes() for file in sorted(tmp_path.rglob("*")) if file.is_file()} == before
 
 
@@ -215,7 +215,7 @@ def test_what_does_not_go_together_is_refused_and_nothing_is_written(
 ) -> None:
     request = {"target": str(run), "form": "hub", "output": tmp_path / "out", **changes}
     with pytest.raises(UserError, match=message):
-        export(ExportRequest(**request), SUPERVISIONS)
+        export(ExportRequest(**request))
     assert not (tmp_path / "out").exists()
 
 
@@ -272,7 +272,7 @@ def test_a_damaged_export_is_refused_by_the_name_of_what_is_wrong(
     exported(run, form, out)
     damage(out)
     with pytest.raises(UserError, match=message):
-        open_checkpoint(out if form == "hub" else out / f"step_{STEP}", SUPERVISIONS)
+        open_checkpoint(out if form == "hub" else out / f"step_{STEP}")
 
 
 def test_weights_that_do_not_fit_their_architecture_are_refused_tensor_by_tensor(
@@ -286,7 +286,7 @@ def test_weights_that_do_not_fit_their_architecture_are_refused_tensor_by_tensor
     save_file(tensors, file)
     for form in ("published", "hub"):
         with pytest.raises(UserError) as caught:
-            export(ExportRequest(str(tmp_path / "out"), form, tmp_path / "again"), SUPERVISIONS)
+            export(ExportRequest(str(tmp_path / "out"), form, tmp_path / "again"))
         for named in (
             "lm_head.weight: missing",
             "lm_head.bias: not in this architecture",
@@ -300,7 +300,7 @@ def test_only_arc_models_become_a_package_for_arc(tmp_path: Path) -> None:
     model = TinyRecursiveModel(network(), PuzzleShape(seq_len=15, vocab_size=12, num_puzzle_identifiers=3))
     run = write_run(tmp_path / "run", ACTSupervision(model, ACTConfig(halt_max_steps=2)), "act")
     with pytest.raises(UserError, match="a checkpoint that was trained on ARC"):
-        export(ExportRequest(str(run), "kaggle", tmp_path / "out"), SUPERVISIONS)
+        export(ExportRequest(str(run), "kaggle", tmp_path / "out"))
     assert not (tmp_path / "out").exists()
 
 

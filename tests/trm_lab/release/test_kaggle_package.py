@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.exportable import SUPERVISIONS, random_dis, write_run
+from tests.exportable import random_dis, write_run
 from tests.trm_lab.inference.test_solving import CHALLENGES, check_form
 from trm.errors import UserError
 from trm_lab.commands.project_root import PROJECT_ROOT
@@ -36,8 +36,9 @@ socket.socket.connect = socket.socket.connect_ex = refused
 """
 OUR_MODULES = """
 import sys
-import dis_trm.supervision, trm.act, trm_lab.inference.solve_command
-print("\\n".join(m.__file__ for n, m in sys.modules.items() if n.split(".")[0] in ("trm", "dis_trm") and m.__file__))
+import trm_lab.inference.solve_command
+OURS = ("trm", "dis_trm", "trm_lab")
+print("\\n".join(m.__file__ for n, m in sys.modules.items() if n.split(".")[0] in OURS and m.__file__))
 """
 
 
@@ -69,7 +70,7 @@ class Elsewhere:
 def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Elsewhere]:
     root = tmp_path_factory.mktemp("elsewhere")
     run = write_run(root / "run", random_dis())
-    export(ExportRequest(str(run), "kaggle", root / "package"), SUPERVISIONS)
+    export(ExportRequest(str(run), "kaggle", root / "package"))
     venv.create(root / "venv", with_pip=False, symlinks=True)
     site = Path(sysconfig.get_path("purelib", vars={"base": str(root / "venv")}))
     (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
@@ -148,7 +149,7 @@ def test_the_dependency_note_lists_what_the_code_imports() -> None:
         [sys.executable, "-c", OUR_MODULES], env=kept, capture_output=True, text=True, check=True
     )
     tops = {top for file in loaded.stdout.split() for top in imported(Path(file))}
-    foreign = tops - sys.stdlib_module_names - {"trm", "dis_trm"}
+    foreign = tops - sys.stdlib_module_names - {"trm", "dis_trm", "trm_lab"}
     projects = {packages_distributions()[top][0].lower() for top in foreign}
     assert projects == {name.lower() for name in NEEDED}
 

@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 
-from tests.exportable import STEP, SUPERVISIONS, random_dis, write_launches, write_run
+from tests.exportable import STEP, random_dis, write_launches, write_run
 from tests.trm_lab.inference.test_solving import CHALLENGES
 from trm.errors import UserError
 from trm_lab.cluster.ranks import Ranks
-from trm_lab.evaluation.arc_metrics import Submission
 from trm_lab.inference.arc_checkpoint import canvas_of
 from trm_lab.inference.one_task import TaskRequest, answer_request
 from trm_lab.inference.solving import SolveSettings, solve
@@ -19,6 +18,7 @@ from trm_lab.puzzles.layout import BLANK
 from trm_lab.puzzles.manifest import fingerprint
 from trm_lab.release.exporting import FORMS, ExportRequest, export
 from trm_lab.release.published_form import write_names
+from trm_lab.runs.arc_outputs import Submission
 from trm_lab.runs.opened_checkpoint import open_checkpoint
 
 TURNS = ("t1|||0123456789", "t2|||0213456789", "t5|||0987654321")
@@ -36,10 +36,10 @@ def answered(target: Path, folder: Path, **more: Any) -> tuple[Submission, str]:
     """What `evaluate.py --task` answers to the task called first, and with which embedding."""
     (folder / "task.json").write_text(json.dumps({"first": CHALLENGES["first"]}))
     request = TaskRequest(str(target), f"{folder / 'task.json'}:first", augmentations=3, device="cpu", **more)
-    opened = open_checkpoint(target, SUPERVISIONS)
+    opened = open_checkpoint(target)
     canvas = canvas_of(opened)
     task = read_task(request.task, canvas)
-    answer = answer_request(request, task, canvas, opened, SUPERVISIONS, Ranks()).answer
+    answer = answer_request(request, task, canvas, opened, Ranks()).answer
     return {"first": answer.submission()}, answer.puzzles.embedding
 
 
@@ -47,7 +47,7 @@ def answered(target: Path, folder: Path, **more: Any) -> tuple[Submission, str]:
 def test_an_export_answers_a_task_that_was_trained_on_as_the_run_does(
     run: Path, tmp_path: Path, form: str
 ) -> None:
-    export(ExportRequest(str(run), form, tmp_path / "out"), SUPERVISIONS)
+    export(ExportRequest(str(run), form, tmp_path / "out"))
     target = tmp_path / "out" / (f"step_{STEP}" if form == "published" else "")
     assert answered(target, tmp_path) == answered(run, tmp_path)
     assert answered(target, tmp_path)[1] == "own"
@@ -58,16 +58,16 @@ def test_an_export_answers_a_task_that_was_trained_on_as_the_run_does(
 def test_a_competition_s_tasks_that_were_trained_on_have_their_own_embedding_too(
     run: Path, tmp_path: Path, adapt: int
 ) -> None:
-    export(ExportRequest(str(run), "kaggle", tmp_path / "out"), SUPERVISIONS)
-    opened, few = open_checkpoint(tmp_path / "out", SUPERVISIONS), SolveSettings(3, adapt=adapt)
-    solved = solve(CHALLENGES, opened, SUPERVISIONS, few, Ranks(), lambda submission: None)
+    export(ExportRequest(str(run), "kaggle", tmp_path / "out"))
+    opened, few = open_checkpoint(tmp_path / "out"), SolveSettings(3, adapt=adapt)
+    solved = solve(CHALLENGES, opened, few, Ranks(), lambda submission: None)
     expected = answered(run, tmp_path, adapt=adapt)[0]
     assert solved.submission["first"] == expected["first"]
 
 
 def test_an_export_of_an_export_keeps_the_names(run: Path, tmp_path: Path) -> None:
-    export(ExportRequest(str(run), "published", tmp_path / "theirs"), SUPERVISIONS)
-    export(ExportRequest(str(tmp_path / f"theirs/step_{STEP}"), "hub", tmp_path / "ours"), SUPERVISIONS)
+    export(ExportRequest(str(run), "published", tmp_path / "theirs"))
+    export(ExportRequest(str(tmp_path / f"theirs/step_{STEP}"), "hub", tmp_path / "ours"))
     assert json.loads((tmp_path / "ours/identifiers.json").read_text()) == NAMES
     assert "9 puzzles × 16, named in identifiers.json" in (tmp_path / "ours/README.md").read_text()
 
@@ -80,39 +80,39 @@ def test_a_run_of_before_checkpoints_had_names_takes_those_of_its_dataset_if_tha
     data.mkdir(parents=True)
     write_names(data, NAMES)
     provenance = (run / "provenance.json").read_text()
-    export(ExportRequest(str(run), "hub", tmp_path / "changed"), SUPERVISIONS)
+    export(ExportRequest(str(run), "hub", tmp_path / "changed"))
     assert not (tmp_path / "changed/identifiers.json").exists()
     assert "whose its 9 puzzle embeddings are is not recorded" in capsys.readouterr().out
     assert "whose names are not recorded" in (tmp_path / "changed/README.md").read_text()
     launch = json.loads(provenance)["launches"][0] | {"datasets": {str(data): fingerprint(data)}}
     write_launches(run, [launch])
-    export(ExportRequest(str(run), "hub", tmp_path / "same"), SUPERVISIONS)
+    export(ExportRequest(str(run), "hub", tmp_path / "same"))
     assert json.loads((tmp_path / "same/identifiers.json").read_text()) == NAMES
 
 
 def test_names_of_another_table_are_refused(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", random_dis(), row_names=NAMES[:-1])
     with pytest.raises(UserError, match="9 puzzle embeddings and 8 names"):
-        export(ExportRequest(str(run), "hub", tmp_path / "out"), SUPERVISIONS)
+        export(ExportRequest(str(run), "hub", tmp_path / "out"))
     assert not (tmp_path / "out").exists()
 
 
 def test_a_renamed_file_of_an_export_is_noticed(run: Path, tmp_path: Path) -> None:
-    export(ExportRequest(str(run), "published", tmp_path / "out"), SUPERVISIONS)
+    export(ExportRequest(str(run), "published", tmp_path / "out"))
     file = tmp_path / f"out/step_{STEP}"
     with pytest.raises(UserError, match=f"is of step {STEP}, as its configuration tells"):
-        open_checkpoint(file.rename(file.with_name("step_7")), SUPERVISIONS)
+        open_checkpoint(file.rename(file.with_name("step_7")))
 
 
 @pytest.mark.parametrize("form", sorted(FORMS))
 def test_an_edited_configuration_of_an_export_is_noticed(
     run: Path, tmp_path: Path, form: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    export(ExportRequest(str(run), form, tmp_path / "out"), SUPERVISIONS)
+    export(ExportRequest(str(run), form, tmp_path / "out"))
     file = tmp_path / "out" / ("all_config.yaml" if form == "published" else "config.yaml")
     target = tmp_path / "out" / (f"step_{STEP}" if form == "published" else "")
-    open_checkpoint(target, SUPERVISIONS)
+    open_checkpoint(target)
     assert "checksum" not in capsys.readouterr().err
     file.write_text(file.read_text().replace("num_heads: 2", "num_heads: 4"))
-    open_checkpoint(target, SUPERVISIONS)
+    open_checkpoint(target)
     assert f"{file} differs from its checksum" in capsys.readouterr().err

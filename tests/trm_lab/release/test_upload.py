@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from huggingface_hub import errors
 
-from tests.exportable import SUPERVISIONS, random_dis, write_run
+from tests.exportable import random_dis, write_run
 from trm.errors import UserError
 from trm_lab.release.exporting import ExportRequest, export
 from trm_lab.release.upload import push
@@ -53,7 +53,7 @@ def test_the_export_is_uploaded_as_it_lies_there(
 ) -> None:
     hub = StubHub()
     request = ExportRequest(str(run), "hub", tmp_path / "out", push_to="me/model", private=True)
-    export(request, SUPERVISIONS, hub)
+    export(request, hub)
     assert hub.calls == [
         ("whoami", {}),
         ("create_repo", {"repo_id": "me/model", "private": True, "exist_ok": True}),
@@ -72,7 +72,7 @@ def test_the_export_is_uploaded_as_it_lies_there(
 
 def test_nothing_is_uploaded_unless_asked(run: Path, tmp_path: Path) -> None:
     hub = StubHub()
-    export(ExportRequest(str(run), "hub", tmp_path / "out"), SUPERVISIONS, hub)
+    export(ExportRequest(str(run), "hub", tmp_path / "out"), hub)
     assert hub.calls == []
 
 
@@ -120,7 +120,7 @@ def test_a_refused_push_says_what_to_do_and_loses_nothing(
 ) -> None:
     request = ExportRequest(str(run), "hub", tmp_path / "out", push_to="me/model")
     with pytest.raises(UserError) as caught:
-        export(request, SUPERVISIONS, StubHub(at, raised))
+        export(request, StubHub(at, raised))
     assert message in caught.value.given
     assert "Request ID" not in caught.value.given
     assert remedy in caught.value.remedy
@@ -151,7 +151,7 @@ def test_a_name_that_the_hub_does_not_take_is_refused_before_anything_is_written
 ) -> None:
     hub = StubHub()
     with pytest.raises(UserError, match="--push") as caught:
-        export(ExportRequest(str(run), "hub", tmp_path / "out", push_to=name), SUPERVISIONS, hub)
+        export(ExportRequest(str(run), "hub", tmp_path / "out", push_to=name), hub)
     assert "owner/repository" in caught.value.allowed
     assert hub.calls == []
     assert not (tmp_path / "out").exists()

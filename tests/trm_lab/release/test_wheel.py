@@ -88,15 +88,15 @@ def use(library: Path, folder: Path, words: list[list[str]]) -> str:
     return done.stdout
 
 
-def test_its_only_top_level_names_are_the_two_libraries(installed: Path) -> None:
+def test_its_only_top_level_names_are_the_three_packages(installed: Path) -> None:
     names = {path.name for path in installed.iterdir()} - {"bin"}
-    assert {name for name in names if not name.endswith(".dist-info")} == {"trm", "dis_trm"}
+    assert {name for name in names if not name.endswith(".dist-info")} == {"trm", "dis_trm", "trm_lab"}
 
 
 def test_it_holds_every_file_that_the_code_opens_and_nothing_else(built: Path) -> None:
     with zipfile.ZipFile(built) as archive:
         inside = {name for name in archive.namelist() if ".dist-info/" not in name}
-    assert {"trm/checkout/analysis/claims.yaml", "trm/checkout/analysis/page/page.html"} <= inside
+    assert {"trm_lab/checkout/analysis/claims.yaml", "trm_lab/checkout/analysis/page/page.html"} <= inside
     assert inside == packed_files()
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.exportable import STEP, SUPERVISIONS, random_dis, write_run
+from tests.exportable import STEP, random_dis, write_run
 from tests.trm_lab.puzzles.arc.small_arc import build
 from trm.errors import UserError
 from trm.model import TinyRecursiveModel
@@ -25,7 +25,7 @@ def run(tmp_path: Path) -> Path:
 
 def exported(run: Path, form: str) -> Path:
     folder = run.with_name(form)
-    export(ExportRequest(str(run), form, folder), SUPERVISIONS)
+    export(ExportRequest(str(run), form, folder))
     return folder
 
 
@@ -47,7 +47,7 @@ def test_a_dataset_or_an_evaluation_is_no_damaged_checkpoint(run: Path, tmp_path
 
 def test_a_file_without_weights_is_called_that_and_asked_for_no_configuration(run: Path) -> None:
     with pytest.raises(UserError, match=r"no archive of torch\.save"):
-        open_checkpoint(run / "config.yaml", SUPERVISIONS)
+        open_checkpoint(run / "config.yaml")
 
 
 def test_the_weights_of_an_export_stand_for_its_folder_and_need_its_configuration(run: Path) -> None:
@@ -109,11 +109,11 @@ def test_a_configuration_with_values_of_other_kinds_is_refused_when_it_is_read(
     change(keys)
     (folder / "all_config.yaml").write_text(yaml.safe_dump(keys))
     with pytest.raises(UserError, match=r"all_config\.yaml"):
-        open_checkpoint(folder, SUPERVISIONS)
+        open_checkpoint(folder)
 
 
 def test_the_places_in_a_run_s_configuration_are_texts(run: Path) -> None:
     keys = yaml.safe_load((run / "config.yaml").read_text())
     (run / "config.yaml").write_text(yaml.safe_dump({**keys, "data_paths": [1]}))
     with pytest.raises(UserError, match="data_paths with 1"):
-        open_checkpoint(run, SUPERVISIONS)
+        open_checkpoint(run)

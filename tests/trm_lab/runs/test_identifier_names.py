@@ -13,7 +13,6 @@ from dis_trm.guidance import GuidanceProbe
 from tests.models import act, network
 from tests.runs import build_small_arc, command, finish
 from tests.trm_lab.training.test_every_preset import LENGTH, run
-from train_arc_tiny_corrupt import SUPERVISIONS
 from trm.errors import UserError
 from trm.model import PuzzleShape, TinyRecursiveModel
 from trm_lab.evaluation.request import ScoringRequest
@@ -115,11 +114,10 @@ def test_a_table_that_ranks_share_is_matched_by_name_as_well(
 def test_an_evaluation_on_a_rebuilt_dataset_uses_each_puzzle_s_own_row(
     trained: Path, dataset: Path, rebuilt: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    opened = open_checkpoint(trained, SUPERVISIONS)
+    opened = open_checkpoint(trained)
     wanted = read_identifiers(rebuilt)
     score(
         ScoringRequest(str(trained), data_paths=[str(rebuilt)], output=tmp_path / "scored", device="cpu"),
-        SUPERVISIONS,
         GuidanceProbe,
     )
     assert "puzzle embeddings matched by name; the other" in capsys.readouterr().out
@@ -141,16 +139,16 @@ def test_an_evaluation_says_that_the_run_s_data_was_built_anew(
         re.sub("^data_paths:\n- .*$", f"data_paths:\n- {rebuilt}", config.read_text(), flags=re.M)
     )
     request = ScoringRequest(str(copy), output=tmp_path / "scored", device="cpu")
-    score(request, SUPERVISIONS, GuidanceProbe)
+    score(request)
     assert f"{rebuilt} is not the data that {copy} was tested on in training" in capsys.readouterr().out
 
 
 def test_a_lone_checkpoint_folder_carries_names_configuration_and_step(trained: Path, tmp_path: Path) -> None:
     alone = tmp_path / "alone"
     shutil.copytree(trained / "checkpoints/step_3", alone)
-    opened = open_checkpoint(alone, SUPERVISIONS)
+    opened = open_checkpoint(alone)
     assert opened.step == 3
-    assert opened.row_names == open_checkpoint(trained, SUPERVISIONS).row_names
+    assert opened.row_names == open_checkpoint(trained).row_names
 
 
 def test_weights_on_a_hub_are_started_from_as_they_are_evaluated(
@@ -173,7 +171,7 @@ def test_a_number_of_a_stranger_s_configuration_is_in_range(trained: Path, tmp_p
     for key, value in (("seed", "-1"), ("global_batch_size", "1" + 12 * "0"), ("puzzle_emb_lr", ".nan")):
         config.write_text(re.sub(f"^{key}: .*$", f"{key}: {value}", text, flags=re.MULTILINE))
         with pytest.raises(UserError, match=f"{key}="):
-            open_checkpoint(trained, SUPERVISIONS, config)
+            open_checkpoint(trained, config)
 
 
 def test_a_checkpoint_of_before_names_opens_and_damaged_names_are_damage(
@@ -184,11 +182,11 @@ def test_a_checkpoint_of_before_names_opens_and_damaged_names_are_damage(
     with (checkpoint / "identifiers.json").open("r+b") as stream:
         stream.write(b'["<BLANK')
     with pytest.raises(UserError, match=r"identifiers.json differs from its checksum"):
-        _ = open_checkpoint(checkpoint, SUPERVISIONS).row_names
+        _ = open_checkpoint(checkpoint).row_names
     manifest = json.loads((checkpoint / "manifest.json").read_text())
     del manifest["files"]["identifiers.json"]
     (checkpoint / "manifest.json").write_text(json.dumps(manifest))
-    assert open_checkpoint(checkpoint, SUPERVISIONS).row_names is None
+    assert open_checkpoint(checkpoint).row_names is None
 
 
 def test_a_renamed_checkpoint_is_noticed_wherever_it_is_opened(
@@ -199,7 +197,7 @@ def test_a_renamed_checkpoint_is_noticed_wherever_it_is_opened(
     (copy / "checkpoints/step_3").rename(copy / "checkpoints/step_7")
     for target in (copy, copy / "checkpoints/step_7"):
         with pytest.raises(UserError, match="it holds step_3: the folder was renamed"):
-            open_checkpoint(target, SUPERVISIONS)
+            open_checkpoint(target)
     with pytest.raises(UserError, match="it holds step_3"):
         run(dataset, copy, "arch=dis", "max_steps=9", "evaluators=[]")
     start = f"load_checkpoint={copy}/checkpoints/step_7"
@@ -214,7 +212,7 @@ def test_an_edited_configuration_is_noticed_and_the_checkpoint_s_own_counts(
     shutil.copytree(trained, copy)
     text = (copy / "config.yaml").read_text()
     (copy / "config.yaml").write_text(text.replace("num_heads: 2", "num_heads: 4"))
-    assert open_checkpoint(copy, SUPERVISIONS).arch.network.num_heads == 2
+    assert open_checkpoint(copy).arch.network.num_heads == 2
     assert "arch.num_heads: 2 → 4" in capsys.readouterr().err
-    assert open_checkpoint(copy, SUPERVISIONS, config=copy / "config.yaml").arch.network.num_heads == 4
+    assert open_checkpoint(copy, config=copy / "config.yaml").arch.network.num_heads == 4
     assert "arch.num_heads: 2 → 4" in capsys.readouterr().err

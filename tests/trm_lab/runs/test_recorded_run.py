@@ -13,7 +13,7 @@ from trm.errors import UserError
 from trm_lab.runs.recorded_metrics import read_metrics
 from trm_lab.runs.recorded_run import Run, read_run
 
-RECORDED = Path(__file__).resolve().parents[2] / "analysis/recorded"
+RECORDED = Path(__file__).resolve().parents[3] / "analysis/recorded"
 
 
 def test_a_run_gives_its_records_its_latest_evaluation_and_its_samples(run: Run) -> None:

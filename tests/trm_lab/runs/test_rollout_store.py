@@ -9,8 +9,8 @@ import pytest
 from safetensors.numpy import load_file
 
 from trm.errors import UserError
-from trm_lab.evaluation.answers import Answers
 from trm_lab.files.checksums import CHECKSUM, sealed
+from trm_lab.runs.answers import Answers
 from trm_lab.runs.rollout_store import INDEX_FILE, TENSORS_FILE, RolloutStore
 from trm_lab.runs.row_file import RowFile
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from tests.security.attempts import Traitor, little_room
 from trm.errors import UserError
-from trm_lab.evaluation.arc_metrics import OutputRecord, VotingResult
 from trm_lab.files.checksums import write_manifest
+from trm_lab.runs.arc_outputs import OutputRecord, VotingResult
 from trm_lab.runs.scored_items import METRICS, read_items
 
 Content = bytes | NDArray[Any]

@@ -105,5 +105,5 @@ def test_a_path_among_the_settings_does_not_stand_in_a_method_s_name(tmp_path: P
     (second / "config.yaml").write_text(changed)
     methods: list[Method] = group([read_run(first), read_run(second)])[0]
     assert [one.name for one in methods if "first" in one.name] == [
-        "DIS as released, load_checkpoint=step_5 of first"
+        "DIS (released code), load_checkpoint=step_5 of first"
     ]

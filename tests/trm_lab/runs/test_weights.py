@@ -8,10 +8,9 @@ import torch
 from tests.golden.cases import Case, rollouts
 from tests.models import SHAPE, act, network
 from tests.trm_lab.runs import states
-from train_arc_tiny_corrupt import SUPERVISIONS
 from trm.errors import UserError
 from trm.model import PuzzleShape, TinyRecursiveModel
-from trm_lab.configuration.train_config import architecture
+from trm_lab.configuration.architecture import architecture
 from trm_lab.runs.weights import find_checkpoint, load_into, published_arch, read_published
 
 
@@ -112,11 +111,9 @@ def test_a_published_arch_becomes_ours_and_what_it_never_reads_is_left_out() -> 
         "puzzle_emb_len": 16,
         "no_ACT_continue": True,
     }
-    trm = architecture(published_arch(published, {}), SUPERVISIONS)
+    trm = architecture(published_arch(published, {}))
     assert trm.supervision == "act"
     assert trm.settings.loss_type == "softmax_cross_entropy"
-    dis = architecture(
-        published_arch(published, {"timestep_embed.embedding_weight": torch.zeros(18, 512)}), SUPERVISIONS
-    )
+    dis = architecture(published_arch(published, {"timestep_embed.embedding_weight": torch.zeros(18, 512)}))
     assert dis.supervision == "dis"
     assert dis.settings.halt_max_steps == 16

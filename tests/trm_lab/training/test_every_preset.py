@@ -9,7 +9,6 @@ import torch
 from hydra import compose, initialize_config_dir
 
 from tests.runs import NARROW, REPOSITORY, records, tensors
-from train_arc_tiny_corrupt import SUPERVISIONS
 from trm.errors import UserError
 from trm_lab.puzzles.manifest import MANIFEST_FILE, read_about, write_manifest
 from trm_lab.training.launch import train
@@ -43,8 +42,8 @@ LENGTH = ["global_batch_size=8", "epochs=40", "eval_interval=40", "log_interval=
 def run(dataset: Path, folder: Path, *overrides: str) -> None:
     words = [*NARROW, *LENGTH, f"data_paths=[{dataset}]", f"checkpoint_path={folder}", *overrides]
     with initialize_config_dir(str(REPOSITORY / "configs"), version_base="1.3"):
-        composed = compose("train_arc_tiny_corrupt", normalise(words, SUPERVISIONS))
-    train(composed, SUPERVISIONS)
+        composed = compose("train_arc_tiny_corrupt", normalise(words))
+    train(composed)
 
 
 @pytest.mark.parametrize("preset", sorted(PRESETS))

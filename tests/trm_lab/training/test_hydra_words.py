@@ -6,17 +6,16 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf.errors import ConfigKeyError
 
-from train_arc_tiny_corrupt import SUPERVISIONS
 from trm.errors import UserError
 from trm_lab.configuration.train_config import known_keys
 from trm_lab.training.hydra_words import check_one_value, parsed, split_words, told_in_three_parts
 from trm_lab.training.overrides import CONFIGS, check_swept_values, normalise, run_hydra
 
-KNOWN = known_keys(SUPERVISIONS)
+KNOWN = known_keys()
 
 
 def read(word: str) -> None:
-    for normal in normalise([word], SUPERVISIONS):
+    for normal in normalise([word]):
         check_one_value(parsed(normal, KNOWN))
 
 
@@ -74,14 +73,14 @@ def test_an_experiment_near_no_name_lists_them_all() -> None:
 
 
 def test_no_experiment_may_be_asked_for() -> None:
-    assert normalise(["experiment=null", "~data_build.x"], SUPERVISIONS) == [
+    assert normalise(["experiment=null", "~data_build.x"]) == [
         "experiment=null",
         "~data_build.x",
     ]
 
 
 def test_a_name_that_looks_like_a_number_stays_a_name_and_a_home_folder_is_read() -> None:
-    words = normalise(["run_name=1e3", "checkpoint_path=~/runs/a", "lr=1e-3"], SUPERVISIONS)
+    words = normalise(["run_name=1e3", "checkpoint_path=~/runs/a", "lr=1e-3"])
     assert words == ['++run_name="1e3"', '++checkpoint_path="~/runs/a"', "++lr=1e-3"]
 
 
@@ -117,7 +116,7 @@ def test_flags_and_overrides_are_told_apart() -> None:
 @pytest.mark.parametrize("word", ["++lr=1e-3,-1", "++arch.L_layers=range(0,3)", "++seed=1,x"])
 def test_a_sweep_s_values_are_all_checked_before_the_first_run(word: str) -> None:
     with pytest.raises(UserError):
-        check_swept_values(parsed(word, KNOWN), SUPERVISIONS)
+        check_swept_values(parsed(word, KNOWN))
 
 
 def test_what_hydra_raises_is_told_in_three_parts() -> None:
@@ -130,6 +129,6 @@ def test_an_error_of_the_command_line_ends_with_its_text_and_code_2(
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["pretrain.py", "lr"])
     with pytest.raises(SystemExit) as ended:
-        run_hydra(lambda: None, SUPERVISIONS)
+        run_hydra(lambda: None)
     assert ended.value.code == 2
     assert capsys.readouterr().err.startswith("error: 'lr' has no value\n  allowed: ")

@@ -6,10 +6,9 @@ from typing import Any
 import pytest
 
 from tests.trm_lab.configuration.test_train_config import composed
-from train_arc_tiny_corrupt import SUPERVISIONS
 from trm.errors import UserError
 from trm_lab.cluster.ranks import Ranks
-from trm_lab.configuration.train_config import architecture
+from trm_lab.configuration.architecture import architecture
 from trm_lab.puzzles.layout import PuzzleMetadata
 from trm_lab.training.launch import check_fits, votes_on
 
@@ -34,4 +33,4 @@ def test_what_cannot_fit_into_memory_is_refused_before_it_is_allocated(word: str
     config = composed("train_arc_tiny_corrupt", word, "arch.L_layers=1024")
     metadata = PuzzleMetadata(0, None, 0, 12, 900, 1000, 10, 1.0, 10, ("all",))
     with pytest.raises(UserError, match="GiB"):
-        check_fits(config, architecture(config.arch, SUPERVISIONS), metadata, SUPERVISIONS, Ranks())
+        check_fits(config, architecture(config.arch), metadata, Ranks())

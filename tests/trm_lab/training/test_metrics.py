@@ -15,13 +15,13 @@ from tests.models import SHAPE, batch, network
 from tests.runs import NARROW, REPOSITORY
 from tests.several_ranks import on_ranks
 from tests.trm_lab.training.test_every_preset import LENGTH
-from train_arc_tiny_corrupt import SUPERVISIONS
 from trm.metrics import Metric, per_slot
 from trm.model import TinyRecursiveModel
 from trm.supervision import Advanced
 from trm_lab.cluster.energy import EnergyMeter
 from trm_lab.cluster.ranks import Ranks
 from trm_lab.configuration.train_config import TrainConfig
+from trm_lab.methods import METHODS, Method
 from trm_lab.runs.recorded_run import read_run
 from trm_lab.training.launch import train
 from trm_lab.training.learner import Learner
@@ -75,13 +75,13 @@ def _rounded(value: Any) -> Any:
 
 @pytest.mark.parametrize("parts", [1, 2])
 def test_a_metric_of_any_name_and_shape_arrives_in_metrics_jsonl(
-    parts: int, dataset: Path, tmp_path: Path
+    parts: int, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = [*NARROW, *LENGTH, f"data_paths=[{dataset}]", f"checkpoint_path={tmp_path / 'run'}", "arch=dis"]
     words += ["log_interval=3", "max_steps=6", f"gradient_accumulation_steps={parts}"]
-    supervisions = {**SUPERVISIONS, "dis": Reporting}
+    monkeypatch.setitem(METHODS, "dis", Method(Reporting, "DIS"))
     with initialize_config_dir(str(REPOSITORY / "configs"), version_base="1.3"):
-        train(compose("train_arc_tiny_corrupt", normalise(words, supervisions)), supervisions)
+        train(compose("train_arc_tiny_corrupt", normalise(words)))
     lines = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
     for record in (line for line in lines if line["kind"] == "train"):
         check_odd(record)

@@ -16,13 +16,13 @@ import numpy as np
 
 from trm.errors import UserError
 from trm.randomness import numpy_generator
+from trm_lab.commands.build_command import BuildCommand
 from trm_lab.commands.progress import track
 from trm_lab.puzzles.arc.augmentation import names
 from trm_lab.puzzles.arc.compact_set import CORNER, ArcAugmented, AugmentedGroups
 from trm_lab.puzzles.arc.grids import CANVAS, COLOURS, PAD, VOCAB_SIZE, grid_hash
 from trm_lab.puzzles.arc.puzzles import distinct_augmentations
 from trm_lab.puzzles.arc.sources import Pair, Task
-from trm_lab.puzzles.build_command import BuildCommand
 from trm_lab.puzzles.layout import AUGMENTATIONS_FILE, BLANK, TEST_PUZZLES_FILE, PuzzleMetadata, TestPuzzles
 from trm_lab.puzzles.layout_writer import SplitWriter, check_output, new_dataset, write_identifiers
 from trm_lab.puzzles.manifest import About

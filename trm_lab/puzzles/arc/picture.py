@@ -11,8 +11,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from analysis import style
 from trm.batch import IGNORE_LABEL
+from trm_lab.puzzles.arc.colours import TOKEN_RGB
 from trm_lab.puzzles.arc.grids import FIRST_COLOUR, PAD
 from trm_lab.puzzles.boards import draw_cells, fit, frame, mark_wrong
 from trm_lab.puzzles.picture import Colours, Example, Tokens
@@ -41,9 +41,7 @@ class ArcGrids:
         extents = [grid(part).shape for part in (example.inputs, example.labels)]
         colours = grid(tokens)
         if colours.size:
-            draw_cells(
-                axes, style.TOKEN_RGB[colours], (max(h for h, _ in extents), max(w for _, w in extents))
-            )
+            draw_cells(axes, TOKEN_RGB[colours], (max(h for h, _ in extents), max(w for _, w in extents)))
         else:
             fit(axes, 1, 1)
             axes.text(0.5, 0.5, HIDDEN, ha="center", va="center")
@@ -103,8 +101,8 @@ class ArcPicture:
 
     def _draw(self, axes: Axes, example: Example, tokens: Tokens, shown: tuple[int, int]) -> None:
         rows, columns = shown
-        known = np.where(tokens < len(style.TOKEN_RGB), tokens, PAD)
-        draw_cells(axes, style.TOKEN_RGB[square(known)[:rows, :columns]], self._extent(example))
+        known = np.where(tokens < len(TOKEN_RGB), tokens, PAD)
+        draw_cells(axes, TOKEN_RGB[square(known)[:rows, :columns]], self._extent(example))
 
     def _cut(self, example: Example, of_tokens: NDArray[Any]) -> NDArray[Any]:
         """The answer's part `[h, w, …]` of something for each token `[L, …]`."""

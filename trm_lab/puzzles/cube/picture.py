@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from analysis import style
 from trm_lab.puzzles.boards import CHANGED, cell_points, draw_slots, fit, write_in_cell
 from trm_lab.puzzles.cube.scorer import STICKERS, sticker_sources
+from trm_lab.puzzles.palette import BLACK, UNKNOWN_COLOUR, VERMILION
 from trm_lab.puzzles.picture import Colours, Example, Tokens
 from trm_lab.puzzles.vocabularies import CUBE_END, CUBE_FACES, CUBE_FIRST_COLOUR, CUBE_FIRST_MOVE
 
@@ -110,7 +110,7 @@ class CubePicture:
             at = 2 * PLACES[face][0] + row, 2 * PLACES[face][1] + column
             colour = token - CUBE_FIRST_COLOUR
             home = CUBE_FACES[colour] if 0 <= colour < len(CUBE_FACES) else ""
-            paint = COLOURS.get(home, style.PAD_COLOUR)
+            paint = COLOURS.get(home, UNKNOWN_COLOUR)
             axes.add_patch(Rectangle((at[1], at[0]), 1, 1, facecolor=paint, edgecolor=EDGES, linewidth=0.6))
             letter = "#FFFFFF" if home in DARK_FACES else "#333333"
             write_in_cell(axes, at, home, letter, 0.5, bold=False)
@@ -120,7 +120,7 @@ class CubePicture:
         ended = np.cumsum(answer[STICKERS:] == CUBE_END) > 0
         for slot, token in enumerate(answer[STICKERS:].tolist()):
             line, place = divmod(slot, MOVES_IN_LINE)
-            colour = style.VERMILION if wrong[STICKERS + slot] else style.BLACK
+            colour = VERMILION if wrong[STICKERS + slot] else BLACK
             axes.text(
                 (place + 0.5) * NET_COLUMNS / MOVES_IN_LINE,
                 NET_ROWS + ABOVE_MOVES + LINE_ROWS * (line + 0.5),

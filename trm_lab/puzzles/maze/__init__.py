@@ -1,0 +1,1 @@
+"""Mazes: generator, published files, builder and scorer."""

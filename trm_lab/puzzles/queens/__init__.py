@@ -1,0 +1,1 @@
+"""N queens: boards, splits, builder and scorer."""

@@ -1,0 +1,1 @@
+"""Sudokus of any size: solver, generators, symmetries, builders and scorer."""

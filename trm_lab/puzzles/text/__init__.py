@@ -1,0 +1,1 @@
+"""Questions and answers as text: tokens, question families, mathematics, builders and scorer."""

@@ -8,8 +8,8 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.font_manager import findfont, get_font
 
-from analysis import style
 from trm_lab.puzzles.boards import CHANGED, POINTS, bare, draw_slots, inches
+from trm_lab.puzzles.palette import BLACK, GREEN, VERMILION
 from trm_lab.puzzles.picture import Colours, Example, Tokens
 from trm_lab.puzzles.text.tokens import END, TextTokens
 
@@ -51,15 +51,15 @@ class TextPicture:
 
     def draw_question(self, axes: Axes, example: Example) -> None:
         """See `Picture`."""
-        write(axes, self.question_text(example), style.BLACK)
+        write(axes, self.question_text(example), BLACK)
 
     def draw_answer(self, axes: Axes, example: Example) -> None:
         """See `Picture`."""
-        write(axes, self.answer_text(example.answer), style.BLACK)
+        write(axes, self.answer_text(example.answer), BLACK)
 
     def draw_prediction(self, axes: Axes, example: Example, prediction: Tokens, solved: bool) -> None:
         """See `Picture`."""
-        write(axes, self.answer_text(prediction), style.GREEN if solved else style.VERMILION)
+        write(axes, self.answer_text(prediction), GREEN if solved else VERMILION)
 
     def mark_changes(self, axes: Axes, example: Example, before: Tokens, after: Tokens) -> None:
         """See `Picture`; a text that changed has a frame as a whole."""

@@ -13,8 +13,8 @@ import numpy as np
 
 from trm.errors import UserError
 from trm.randomness import numpy_generator
+from trm_lab.commands.build_command import BuildCommand
 from trm_lab.commands.progress import track
-from trm_lab.puzzles.build_command import BuildCommand
 from trm_lab.puzzles.layout import PuzzleMetadata
 from trm_lab.puzzles.manifest import About
 from trm_lab.puzzles.plain_sets import Examples, write_plain_dataset

@@ -19,7 +19,7 @@ from trm_lab.puzzles.layout import read_identifiers, read_test_puzzles
 from trm_lab.puzzles.manifest import fingerprint
 from trm_lab.puzzles.opening import open_split
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[4]
 SUBSETS = ["--subsets", "training", "evaluation", "--test-set-name", "evaluation"]
 
 

@@ -14,13 +14,12 @@ from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 
 from trm_lab.commands.tables import percent
+from trm_lab.configuration.train_config import PASS_KS
 from trm_lab.files.untrusted import parse_json, read_regular
 
 LARGEST_OUTPUTS = 256 << 20  # bytes
 
 ATTEMPTS = 2  # of a submission, and of the ARC Prize score
-PASS_KS = (1, 2, 5, 10, 100, 1000)
-ARC_SCORES = (*(f"ARC/pass@{k}" for k in PASS_KS), "ARC/prize_score")
 FALLBACK_GRID = [[0, 0], [0, 0]]
 """Submitted where there is no grid: nobody voted, or the candidate is empty. As in Kaggle's sample submission."""
 

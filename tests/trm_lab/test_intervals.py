@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from trm_lab.evaluation import intervals
-from trm_lab.evaluation.intervals import (
+from trm_lab.intervals import (
     SeedSummary,
     bootstrap_interval,
     exact_interval,

@@ -11,7 +11,7 @@ import yaml
 from tests.runs import REPOSITORY
 from tests.trm_lab.training.test_every_preset import run
 from trm.errors import UserError
-from trm_lab.puzzles.build_command import BuildCommand
+from trm_lab.commands.build_command import BuildCommand
 from trm_lab.puzzles.loading import EvaluationData
 from trm_lab.puzzles.manifest import MANIFEST_FILE, About, fingerprint, read_command, write_manifest
 from trm_lab.puzzles.sudoku import builder_4x4 as build_sudoku_4x4_dataset

@@ -5,7 +5,7 @@ B rows of a global batch, L grid tokens, S supervision steps, E examples.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from trm.batch import IGNORE_LABEL, Batch, label_dtype, token_dtype
+from trm.batch import Batch, label_dtype, token_dtype
 from trm.errors import UserError
 from trm.randomness import SeededStepRandom
 from trm.supervision import Supervision
@@ -22,44 +22,7 @@ from trm_lab.cluster.ranks import Ranks
 from trm_lab.evaluation.answer_cells import AnswerCells, cells_by_set
 from trm_lab.evaluation.rollout import Rollout, StepProbe, roll_out
 from trm_lab.puzzles.loading import EvaluationBatch, EvaluationData
-
-
-@dataclass(frozen=True)
-class Answers:
-    """Questions, answers and what is known of them.
-
-    set_name: the set that all rows are of.  first: place of the first row among all examples of the evaluation.
-    inputs: `[B, L]` of `token_dtype`.  labels: `[B, L]` of `label_dtype`, −100 where not scored.
-    puzzle_identifiers: `[B]` int32, the puzzle's own whatever the model was given.
-    predictions: `[B, S, L]` of `token_dtype`.  q_halt_logits: `[B, S]` float32.
-    confidence: `[B, S]` float64.  loss: `[B]` float64, of the last step.  network_calls: `[S]`, summed up.
-    probes: `[B, S, …]` by name.
-    """
-
-    set_name: str
-    first: int
-    inputs: NDArray[np.integer[Any]]
-    labels: NDArray[np.integer[Any]]
-    puzzle_identifiers: NDArray[np.int32]
-    predictions: NDArray[np.integer[Any]]
-    q_halt_logits: NDArray[np.float32]
-    confidence: NDArray[np.float64]
-    loss: NDArray[np.float64]
-    network_calls: list[int]
-    probes: dict[str, NDArray[Any]] = field(default_factory=dict)
-
-    def __len__(self) -> int:
-        return len(self.puzzle_identifiers)
-
-    @property
-    def scored(self) -> NDArray[np.bool_]:
-        """`[B, L]`: tokens with a known answer."""
-        return self.labels != IGNORE_LABEL
-
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """All arrays by name, rows first; the probes' among them."""
-        own = {f.name: getattr(self, f.name) for f in fields(self)}
-        return {name: value for name, value in own.items() if isinstance(value, np.ndarray)} | self.probes
+from trm_lab.runs.answers import Answers
 
 
 def check_finite(of_answers: NDArray[np.float64], source: str) -> None:
