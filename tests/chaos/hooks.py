@@ -16,7 +16,6 @@ RUN = "CHAOS_RUN"  # the run directory whose operations count
 KILL_AT = "CHAOS_KILL_AT"  # the operation that is not reached any more; 0: only count
 COUNT = "CHAOS_COUNT"  # a file that gets the number of operations at the end
 FILE_BYTES = "CHAOS_FILE_BYTES"  # no file of this process grows beyond
-LOCK_WAIT = "CHAOS_LOCK_WAIT"  # seconds for which another's lock is watched, instead of minutes
 FLIP_AFTER = "CHAOS_FLIP_AFTER"  # the step after which one bit of one weight of this rank changes
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 EVENTS = ("os.rename", "os.mkdir", "os.rmdir", "os.remove", "os.truncate", "os.link")
@@ -31,10 +30,6 @@ def install() -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # the write fails instead, as Python has it by default
         limit = int(os.environ[FILE_BYTES])
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
-    if LOCK_WAIT in os.environ:
-        from trm_lab.runs.run_lock import RunLock
-
-        RunLock.acquire.__defaults__ = (float(os.environ[LOCK_WAIT]),)
     if FLIP_AFTER in os.environ:
         _flip_a_weight(int(os.environ[FLIP_AFTER]))
 

@@ -131,7 +131,7 @@ class WarmLaunch(Launch):
         self._pids = self._start(first_rank or {})
 
     def _start(self, first_rank: Mapping[str, str]) -> list[int]:
-        common = {"CHAOS_LOCK_WAIT": "0.3"}
+        common: dict[str, str] = {}
         if self._size > 1:
             port = str(free_port())
             common |= {"WORLD_SIZE": str(self._size), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}

@@ -7,6 +7,7 @@ A finished evaluation stays until the new one is whole, also while its own answe
 """
 
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,18 +31,17 @@ from trm_lab.files.folders import (
     tidy,
 )
 from trm_lab.runs.evaluation_folder import IN_TRAINING_NAMES
-from trm_lab.runs.lock_file import LOCK
 from trm_lab.runs.rollout_store import INDEX_FILE, TENSORS_FILE, RolloutStore
 from trm_lab.runs.row_file import RowFile
+from trm_lab.runs.run_lock import LOCK_NAMES
 
 UNFINISHED = ".unfinished"  # behind the name of an evaluation's folder
 SCORED = "scored"  # where a run's evaluations go
-_LOCK_NAMES = rf"{LOCK}|\.{LOCK}\.\w+\.stale"
 
 
 def _is_evaluation(folder: Path) -> bool:
     """Whether the answers of evaluate.py are in a folder, whole or not, or nothing yet but its lock."""
-    if all(path.name.startswith((LOCK, f".{LOCK}")) for path in folder.iterdir()):
+    if all(re.fullmatch(LOCK_NAMES, path.name) for path in folder.iterdir()):
         return True
     try:
         RolloutStore.open(folder)
@@ -57,7 +57,7 @@ def _has_rows(file: Path) -> bool:
         return False
 
 
-EVALUATION_NAMES = rf"{IN_TRAINING_NAMES}|{INDEX_FILE}(\.partial)?|{TENSORS_FILE}|{_LOCK_NAMES}"
+EVALUATION_NAMES = rf"{IN_TRAINING_NAMES}|{INDEX_FILE}(\.partial)?|{TENSORS_FILE}|{LOCK_NAMES}"
 EVALUATION = Kind("an evaluation by evaluate.py", EVALUATION_NAMES, _is_evaluation)
 
 
@@ -125,7 +125,7 @@ class EvaluationPlace:
         self.check()
         if self.overwrite:
             for file in self.working.iterdir():
-                if not file.name.startswith((LOCK, f".{LOCK}")):
+                if not re.fullmatch(LOCK_NAMES, file.name):
                     file.unlink()
         elif not (self.working / INDEX_FILE).exists() and (self.folder / INDEX_FILE).exists():
             for name in (TENSORS_FILE, INDEX_FILE):  # the index last: it says what the other holds

@@ -5,6 +5,7 @@ stranger's: a link in the place of anything that training writes is refused, sin
 """
 
 import os
+import re
 import stat
 from pathlib import Path
 
@@ -14,11 +15,11 @@ from trm_lab.files.folders import Kind, check_place, is_empty, refusal
 from trm_lab.files.untrusted import open_regular
 from trm_lab.files.whole_files import check_parent, check_plain, is_there
 from trm_lab.runs.checkpoints import steps
-from trm_lab.runs.lock_file import LOCK
+from trm_lab.runs.run_lock import LOCK, LOCK_NAMES, SYSTEM_LOCK
 from trm_lab.runs.weights import EXPORTED_WEIGHTS
 
 FLAG = "run_name or checkpoint_path"
-FILES = ("config.yaml", "provenance.json", "metrics.jsonl", LOCK)
+FILES = ("config.yaml", "provenance.json", "metrics.jsonl", LOCK, SYSTEM_LOCK)
 FOLDERS = ("checkpoints", "evaluations", "figures", "scored", "wandb", "tensorboard")
 RUN = Kind("a run", "", lambda folder: is_run(folder), FLAG)
 
@@ -66,7 +67,7 @@ def _is_beginning(folder: Path) -> bool:
     if not folder.is_dir():
         return False
     names = {path.name for path in folder.iterdir()}
-    return all(name.startswith((LOCK, f".{LOCK}")) or name == "config.yaml.partial" for name in names)
+    return all(re.fullmatch(rf"{LOCK_NAMES}|config\.yaml\.partial", name) for name in names)
 
 
 def _check_no_links(folder: Path) -> None:

@@ -6,11 +6,9 @@ from contextlib import contextmanager
 
 import torch
 
-from trm.errors import UserError
 from trm_lab.cluster.ranks import Ranks
 from trm_lab.cluster.stop_request import Requeue, StopRequest
 from trm_lab.cluster.watchdog import Watchdog
-from trm_lab.runs.run_lock import RunLock
 
 
 class Guards:
@@ -30,7 +28,6 @@ class Guards:
         self._ranks, self._stop, self._watchdog = ranks, stop, watchdog
         self._seconds = None if every_minutes is None else 60 * every_minutes
         self._saved_at = time.monotonic()
-        self.lock: RunLock | None = None
 
     @property
     def stop_asked(self) -> bool:
@@ -57,15 +54,6 @@ class Guards:
         """Whether any rank was told to leave; every rank must call it."""
         asked = torch.tensor([float(self.stop_asked)], device=self._ranks.device)
         return bool(self._ranks.sum_(asked)[0] > 0)
-
-    def check_alone(self) -> None:
-        """UserError if another run has taken this one's directory."""
-        if self.lock is not None and self.lock.lost:
-            raise UserError(
-                self.lock.lost,
-                "one run at a time on a directory",
-                "see which of the two is to go on; the same command resumes it from the last checkpoint",
-            )
 
     def leave(self, step: int) -> None:
         """End this process so that it is started again.

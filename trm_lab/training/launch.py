@@ -37,9 +37,8 @@ from trm_lab.puzzles.loading import EvaluationData, TrainingData
 from trm_lab.puzzles.manifest import read_command
 from trm_lab.runs import checkpoints
 from trm_lab.runs.hub import is_remote, located
-from trm_lab.runs.lock_file import exclusively
 from trm_lab.runs.run_directory import RunDirectory, import_path
-from trm_lab.runs.run_lock import only_run
+from trm_lab.runs.run_lock import exclusively, only_run
 from trm_lab.runs.run_place import check_run_place
 from trm_lab.runs.weights import (
     described,
@@ -125,7 +124,7 @@ def _train(
     guards.beat("opening the data, making the model", within=HOUR)
     trainer = make_trainer(config, arch, ranks, guards)
     run = trainer.run_directory
-    with only_run(run.path, ranks) as guards.lock:
+    with only_run(run.path, ranks):
         ranks.first_decides(lambda: run.prepare(config, ranks))
         scores = trainer.run(mirrors)
         if ranks.is_first:

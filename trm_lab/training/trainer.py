@@ -279,7 +279,6 @@ class Trainer:
         state = (self.step, self.feed.state(), keep)
         if self.saved == state:
             return
-        self.ranks.first_decides(self.guards.check_alone)
         check_same_weights(self.learner, self.ranks)
         if self.writer is not None:
             self.writer.wait()  # one copy of a state in memory at a time
