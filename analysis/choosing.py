@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 
 from trm.errors import UserError
 from trm_lab.puzzles.arc.picture import ArcPicture
+from trm_lab.puzzles.kinds import picture_of, scorer_of
 from trm_lab.puzzles.manifest import About
 from trm_lab.puzzles.picture import Picture
-from trm_lab.puzzles.pictures import picture_of
 from trm_lab.puzzles.scorer import SOLVED
-from trm_lab.puzzles.scorers import scorer_of
 from trm_lab.runs.recorded_evaluations import NEEDS_LIBRARY, TaskScores
 from trm_lab.runs.recorded_run import Run
 from trm_lab.runs.stored_answers import NUMBERED, Answered, StoredAnswers, joined

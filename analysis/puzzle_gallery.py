@@ -22,11 +22,11 @@ from trm.errors import UserError
 from trm_lab.commands.command_line import COUNT_OR_NONE, CommandLine, local_path, run_command
 from trm_lab.files.whole_files import check_output_file
 from trm_lab.puzzles.arc.picture import ArcGrids
+from trm_lab.puzzles.kinds import KINDS, picture_of
 from trm_lab.puzzles.layout import read_test_puzzles
 from trm_lab.puzzles.manifest import read_about
-from trm_lab.puzzles.opening import open_split
 from trm_lab.puzzles.picture import Example, ExamplePicture
-from trm_lab.puzzles.pictures import PICTURES, picture_of
+from trm_lab.puzzles.splits import open_split
 
 PAGE = 11.0  # the most that a line may be wide
 GAP, BETWEEN, EDGE = 0.1, 0.4, 0.12  # question to answer; block to block; page to block
@@ -90,7 +90,7 @@ def _picture(dataset: Path) -> ExamplePicture:
         kind = "no manifest" if about is None else f"the scorer {about.scorer!r}"
         raise UserError(
             given=f"{dataset} has {kind}, so its puzzles cannot be drawn",
-            allowed=f"ARC, or a dataset whose scorer is one of {', '.join(PICTURES)}",
+            allowed=f"ARC, or a dataset whose scorer is one of {', '.join(KINDS)}",
             remedy="build the dataset with one of this version's builders",
         )
     return picture

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from trm_lab.files.whole_files import mark, write_output
-from trm_lab.puzzles.palette import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION
+from trm_lab.puzzles.drawing import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION
 
 LINE_COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)
 LINE_MARKERS = ("o", "s", "^", "D", "v", "P", "X")

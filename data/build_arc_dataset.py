@@ -1,6 +1,6 @@
 """Build the augmented ARC dataset that TRM and DIS train on: compact, or in the published layout of HRM and TRM.
 
-`python -m data.build_arc_dataset --help` lists its flags; the work is in `trm_lab.puzzles.arc.build_command_line`.
+`python -m data.build_arc_dataset --help` lists its flags; the work is in `trm_lab.puzzles.arc.builder`.
 """
 
 import sys
@@ -10,7 +10,7 @@ if not __package__:  # run by its path: our modules are found from the folder ab
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from trm_lab.commands.command_line import run_builder
-from trm_lab.puzzles.arc.build_command_line import command_line, main
+from trm_lab.puzzles.arc.builder import command_line, main
 
 __all__ = ["command_line", "main"]
 

@@ -18,7 +18,9 @@ from trm_lab.configuration.architecture import architecture as architecture_of
 from trm_lab.flops import answer_flops, step_flops
 from trm_lab.methods import METHODS
 from trm_lab.puzzles.arc.colours import TOKEN_COLOURS
-from trm_lab.puzzles.vocabularies import MAZE_CHARACTERS, QUEENS_QUEEN, SUDOKU_BLANK
+from trm_lab.puzzles.maze.tokens import MAZE_CHARACTERS
+from trm_lab.puzzles.queens.tokens import QUEENS_QUEEN
+from trm_lab.puzzles.sudoku.tokens import SUDOKU_BLANK
 from trm_lab.runs.recorded_evaluations import Evaluation
 from trm_lab.runs.recorded_run import Run, Training
 

@@ -18,34 +18,18 @@ from trm.batch import IGNORE_LABEL
 from trm_lab.evaluation.scored_cells import answer_cells
 from trm_lab.puzzles.arc.colours import TOKEN_COLOURS
 from trm_lab.puzzles.arc.picture import ArcPicture, extent, label_canvas
-from trm_lab.puzzles.board_pictures import (
-    DARK,
-    FREE,
-    LIGHT,
-    NO_TOKEN,
-    QUEEN,
-    STRANGE,
-    WALL,
-    BoardPicture,
-    MazePicture,
-    QueensPicture,
-    SudokuPicture,
-)
 from trm_lab.puzzles.cube.picture import COLOURS, DARK_FACES, PLACES, CubePicture
 from trm_lab.puzzles.cube.scorer import STICKERS
+from trm_lab.puzzles.cube.tokens import CUBE_END, CUBE_FACES, CUBE_FIRST_COLOUR
+from trm_lab.puzzles.drawing import STRANGE, BoardPicture
+from trm_lab.puzzles.maze.picture import FREE, WALL, MazePicture
+from trm_lab.puzzles.maze.tokens import MAZE_CHARACTERS, MAZE_GOAL, MAZE_START
 from trm_lab.puzzles.picture import Example, Picture, Tokens
+from trm_lab.puzzles.queens.picture import DARK, LIGHT, QUEEN, QueensPicture
+from trm_lab.puzzles.queens.tokens import QUEENS_EMPTY, QUEENS_QUEEN
+from trm_lab.puzzles.sudoku.picture import NO_TOKEN, SudokuPicture
+from trm_lab.puzzles.sudoku.tokens import SUDOKU_BLANK
 from trm_lab.puzzles.text.picture import TextPicture
-from trm_lab.puzzles.vocabularies import (
-    CUBE_END,
-    CUBE_FACES,
-    CUBE_FIRST_COLOUR,
-    MAZE_CHARACTERS,
-    MAZE_GOAL,
-    MAZE_START,
-    QUEENS_EMPTY,
-    QUEENS_QUEEN,
-    SUDOKU_BLANK,
-)
 
 Json = dict[str, Any]
 NOT_SCORED, LARGEST_BYTE = -128, 127

@@ -7,17 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trm_lab.puzzles.cube.tokens import CUBE_END, CUBE_FACES, CUBE_FIRST_COLOUR, CUBE_FIRST_MOVE, CUBE_MASK
+from trm_lab.puzzles.maze.tokens import MAZE_CHARACTERS
 from trm_lab.puzzles.picture import Example
+from trm_lab.puzzles.queens.tokens import QUEENS_EMPTY
 from trm_lab.puzzles.text.tokens import END, FIRST_CHARACTER, TextTokens
-from trm_lab.puzzles.vocabularies import (
-    CUBE_END,
-    CUBE_FACES,
-    CUBE_FIRST_COLOUR,
-    CUBE_FIRST_MOVE,
-    CUBE_MASK,
-    MAZE_CHARACTERS,
-    QUEENS_EMPTY,
-)
 
 MOVES = ["U", "U2", "U'", "R", "R2", "R'", "F", "F2", "F'"]
 TEXTS = TextTokens.for_texts(["What is $6 and $5?", "$11", "12"])

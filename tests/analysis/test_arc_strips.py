@@ -11,7 +11,7 @@ from analysis.strips import strips_of_samples
 from trm_lab.puzzles.arc.colours import END_COLOUR, PAD_COLOUR
 from trm_lab.puzzles.arc.grids import encode_pair
 from trm_lab.puzzles.arc.picture import ArcPicture
-from trm_lab.puzzles.boards import CHANGED
+from trm_lab.puzzles.drawing import CHANGED
 from trm_lab.puzzles.picture import Example
 from trm_lab.runs.recorded_run import Run, Samples
 

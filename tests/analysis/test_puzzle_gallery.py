@@ -12,13 +12,13 @@ from analysis import puzzle_gallery, style
 from analysis.puzzle_gallery import Block, read_block
 from tests.analysis.small_puzzles import PUZZLES, queens
 from trm.errors import UserError
-from trm_lab.puzzles.arc import build_command_line as build_arc_dataset
+from trm_lab.puzzles.arc import builder as build_arc_dataset
 from trm_lab.puzzles.arc.grids import encode_pair
 from trm_lab.puzzles.arc.picture import HIDDEN, ArcGrids, grid
 from trm_lab.puzzles.loading import EvaluationData
 from trm_lab.puzzles.manifest import MANIFEST_FILE, About
 from trm_lab.puzzles.picture import Example
-from trm_lab.puzzles.plain_sets import Examples, write_plain_dataset
+from trm_lab.puzzles.writer import Examples, write_plain_dataset
 
 
 def write_dataset(folder: Path, scorer: str = "queens", facts: dict[str, object] | None = None) -> Path:

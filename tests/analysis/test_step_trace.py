@@ -17,7 +17,7 @@ from trm.batch import Batch
 from trm.model import PuzzleShape, TinyRecursiveModel, TRMConfig
 from trm.randomness import SeededStepRandom
 from trm_lab.evaluation.rollout import roll_out
-from trm_lab.puzzles.board_pictures import SudokuPicture
+from trm_lab.puzzles.sudoku.picture import SudokuPicture
 
 PUZZLE = PUZZLES["sudoku"]
 NETWORK = TRMConfig(

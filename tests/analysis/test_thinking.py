@@ -14,7 +14,7 @@ from analysis.thinking import PAUSE, Animation
 from tests.analysis.recorded import DIS, TRM
 from tests.analysis.synthetic_run import write_run
 from trm.errors import UserError
-from trm_lab.puzzles.boards import CHANGED
+from trm_lab.puzzles.drawing import CHANGED
 from trm_lab.runs.recorded_run import read_run
 from trm_lab.runs.stored_answers import stored_answers
 

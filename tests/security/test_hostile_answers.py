@@ -8,9 +8,9 @@ import pytest
 
 from tests.runs import REPOSITORY, environment
 from trm.errors import UserError
+from trm_lab.puzzles.kinds import scorer_of
 from trm_lab.puzzles.manifest import About
 from trm_lab.puzzles.reasoning_gym.worker import FAILURES, check_expression
-from trm_lab.puzzles.scorers import scorer_of
 
 HOSTILE = [
     "__import__('os').mkdir('harm')",

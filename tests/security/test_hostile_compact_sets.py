@@ -12,9 +12,9 @@ from tests.security.attempts import change_json, save_array, unsigned, use
 from tests.trm_lab.puzzles.arc.small_arc import build, write_sources
 from trm.errors import UserError
 from trm_lab.puzzles.arc.sources import read_files
+from trm_lab.puzzles.kinds import scorer_of
 from trm_lab.puzzles.manifest import About, check_files, read_about, write_manifest
-from trm_lab.puzzles.opening import open_split
-from trm_lab.puzzles.scorers import scorer_of
+from trm_lab.puzzles.splits import open_split
 
 Damage = Callable[[Path], object]
 

@@ -14,7 +14,7 @@ from trm.errors import UserError
 from trm_lab.evaluation.voting import ArcVoting
 from trm_lab.puzzles.layout import read_test_puzzles
 from trm_lab.puzzles.manifest import fingerprint
-from trm_lab.puzzles.opening import open_split
+from trm_lab.puzzles.splits import open_split
 
 Damage = Callable[[Path], object]
 INPUTS, LABELS = "train/all__inputs.npy", "train/all__labels.npy"

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from trm_lab.puzzles.arc.grids import COLOURS, FIRST_COLOUR
 from trm_lab.puzzles.cube.scorer import STICKERS
+from trm_lab.puzzles.cube.tokens import CUBE_END
 from trm_lab.puzzles.datasets import PuzzleData
 from trm_lab.puzzles.manifest import About
 from trm_lab.puzzles.text.tokens import END
-from trm_lab.puzzles.vocabularies import CUBE_END
 
 AnswerCells = Callable[
     [Tensor], Tensor

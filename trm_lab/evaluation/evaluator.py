@@ -30,9 +30,9 @@ from trm_lab.evaluation.scored_cells import answer_cells
 from trm_lab.evaluation.step_scores import StepScores, StepTally
 from trm_lab.evaluation.task_scores import TaskTally
 from trm_lab.evaluation.vote_ranking import DEFAULT_RANKING
+from trm_lab.puzzles.kinds import scorer_of
 from trm_lab.puzzles.loading import EvaluationData
 from trm_lab.puzzles.scorer import Scorer
-from trm_lab.puzzles.scorers import scorer_of
 from trm_lab.runs.answers import Answers
 from trm_lab.runs.evaluation_folder import COPY, Evaluation
 

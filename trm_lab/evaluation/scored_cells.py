@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trm.batch import IGNORE_LABEL
+from trm_lab.puzzles.cube.tokens import CUBE_END
 from trm_lab.puzzles.text.tokens import END
-from trm_lab.puzzles.vocabularies import CUBE_END
 
 _ENDS = {
     "answer": END,

@@ -16,7 +16,7 @@ from trm.randomness import numpy_generator
 from trm_lab.evaluation.scored_cells import answer_cells
 from trm_lab.puzzles.layout import PuzzleExamples, PuzzleMetadata
 from trm_lab.puzzles.manifest import changed
-from trm_lab.puzzles.opening import open_split
+from trm_lab.puzzles.splits import open_split
 
 MOST_CELLS = 1 << 25  # looked at: of larger sets evenly spread examples
 _ROWS = 4096  # at a time

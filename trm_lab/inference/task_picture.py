@@ -19,7 +19,7 @@ from trm_lab.files.whole_files import mark
 from trm_lab.inference.answering import TaskAnswer
 from trm_lab.inference.panels import NO_GRID, RIGHT, Panel, answer_panels, demonstration_panels
 from trm_lab.puzzles.arc.colours import ARC_COLOURS, rgb
-from trm_lab.puzzles.palette import GRID_LINE_COLOUR
+from trm_lab.puzzles.drawing import GRID_LINE_COLOUR
 
 PANEL, LARGE_PANEL, GAP, EDGE = 1.2, 1.7, 0.16, 0.15
 SMALL_GRID, READABLE = 16, 0.12  # most rows or columns in a `PANEL`; side of a cell that is seen well

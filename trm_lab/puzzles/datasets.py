@@ -18,8 +18,7 @@ from trm_lab.puzzles.layout import (
     read_test_puzzles,
 )
 from trm_lab.puzzles.manifest import MANIFEST_FILE, About, changed, check_files, fingerprint
-from trm_lab.puzzles.opening import PuzzleSplit, open_split
-from trm_lab.puzzles.written_arrays import PuzzleArrays
+from trm_lab.puzzles.splits import PuzzleArrays, PuzzleSplit, open_split
 
 _WHOLE = 256 << 20  # bytes of a token array that is looked through although a manifest vouches for it
 AGREE = ("seq_len", "vocab_size", "pad_id", "ignore_label_id", "blank_identifier_id", "sets")

@@ -30,7 +30,7 @@ class About:
     name: of the puzzle, such as "nqueens-8".
     version: of the builder's output; it rises when the same flags would give other data.
     protocol: how train and test were made and split, such as "published" or "clean".
-    scorer: a key of trm_lab.puzzles.scorers.SCORERS; "" for accuracy against the labels alone.
+    scorer: a key of trm_lab.puzzles.kinds.KINDS; "" for accuracy against the labels alone.
     facts: JSON values that the scorer or a reader needs ({"side": 8, "best_exact_match": 0.651, "seed": 0}).
     """
 

@@ -1,17 +1,21 @@
-"""How an example of each kind of puzzle is drawn: its question, its answer, and predictions of it.
+"""What a picture of a kind of puzzle is: it draws a question, its answer, and predictions of it.
 
-Legend: L tokens of an example, n×n its cells. Sizes are in inches.
+Each kind's folder has its own in `picture.py`. L tokens of an example, n×n its cells. Sizes are in inches.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from trm.batch import IGNORE_LABEL
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes  # takes 0.3 s to import; only who draws needs it
 
 Tokens = NDArray[np.integer]  # [L]
 Colours = NDArray[np.float64]  # [L, 3]
@@ -19,7 +23,10 @@ Colours = NDArray[np.float64]  # [L, 3]
 
 @dataclass(frozen=True)
 class Example:
-    """inputs: `[L]`.  labels: `[L]`, IGNORE_LABEL where not scored."""
+    """A question and its answer.
+
+    inputs: `[L]`.  labels: `[L]`, IGNORE_LABEL where not scored.
+    """
 
     inputs: Tokens
     labels: Tokens
@@ -47,11 +54,11 @@ class ExamplePicture(Protocol):
     def answer_width(self) -> float: ...
 
     def height(self, example: Example, predictions: Sequence[Tokens] = ()) -> float:
-        """What the panels of an example, and of predictions of its answer, need."""
+        """Height of the panels of an example and of predictions of its answer."""
         ...
 
     def draw_question(self, axes: Axes, example: Example) -> None:
-        """Draw what is asked."""
+        """Draw the question."""
         ...
 
     def draw_answer(self, axes: Axes, example: Example) -> None:
@@ -60,9 +67,9 @@ class ExamplePicture(Protocol):
 
 
 class Picture(ExamplePicture, Protocol):
-    """Draws predictions too, and what is known of single tokens.
+    """Draws predictions too, and colours of single tokens.
 
-    signs: what a reader must know of them.  legend: the same and what marks what is wrong, for a caption.
+    signs: explains the symbols of a picture.  legend: signs, and how wrong cells are marked, for a caption.
     """
 
     @property
@@ -80,11 +87,11 @@ class Picture(ExamplePicture, Protocol):
         ...
 
     def mark_changes(self, axes: Axes, example: Example, before: Tokens, after: Tokens) -> None:
-        """Mark in the picture of a prediction what is different in the one `before` it."""
+        """Frame, in the picture of prediction `after`, the cells that differ from `before`."""
         ...
 
     def colours_height(self, example: Example) -> float:
-        """What a panel as wide as an answer's needs for `draw_colours`."""
+        """Height that `draw_colours` needs in a panel as wide as an answer's."""
         ...
 
     def draw_colours(self, axes: Axes, example: Example, rgb: Colours) -> None:
@@ -92,8 +99,5 @@ class Picture(ExamplePicture, Protocol):
         ...
 
     def remark(self, example: Example, prediction: Tokens, solved: bool) -> str:
-        """What to say of it in a few words."""
+        """A few words on a prediction, such as "solved"."""
         ...
-
-
-MakePicture = Callable[[Mapping[str, Any]], Picture]  # from a dataset's facts

@@ -8,8 +8,8 @@ import numpy as np
 
 from trm.errors import UserError, shown
 from trm_lab.methods import METHODS
+from trm_lab.puzzles.kinds import KINDS, scorer_of
 from trm_lab.puzzles.manifest import About
-from trm_lab.puzzles.scorers import SCORERS, scorer_of
 from trm_lab.runs.evaluation_folder import BASELINES, COPY
 from trm_lab.runs.questions import Dataset, described_datasets
 from trm_lab.runs.recorded_files import mapping, number, numbers, text, unreadable, whole, wholes
@@ -256,7 +256,7 @@ def _task_scores(record: Mapping[str, Any], source: str) -> TaskScores:
         solved_per_step=wholes(record, "solved_per_step", source),
         baselines=_task_baselines(record, source),
     )
-    if task.scorer in SCORERS and task.scorer != NEEDS_LIBRARY:  # pictures are made of the same facts
+    if task.scorer in KINDS and task.scorer != NEEDS_LIBRARY:  # pictures are made of the same facts
         scorer_of(About(task.dataset, task.version, task.protocol, task.scorer, task.facts))
     if task.facts.get("best_exact_match") is not None:
         number(task.facts, "best_exact_match", source)

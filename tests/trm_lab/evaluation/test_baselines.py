@@ -20,11 +20,11 @@ from trm_lab.evaluation.evaluator import Evaluator
 from trm_lab.evaluation.scored_cells import answer_cells
 from trm_lab.evaluation.scores_table import scores_table
 from trm_lab.evaluation.step_scores import StepTally
+from trm_lab.puzzles.cube.tokens import CUBE_END
 from trm_lab.puzzles.loading import EvaluationData
 from trm_lab.puzzles.manifest import About
-from trm_lab.puzzles.plain_sets import Examples, write_plain_dataset
 from trm_lab.puzzles.text.tokens import END, TextTokens
-from trm_lab.puzzles.vocabularies import CUBE_END
+from trm_lab.puzzles.writer import Examples, write_plain_dataset
 from trm_lab.runs.evaluation_folder import BASELINES
 from trm_lab.runs.recorded_evaluations import Evaluation
 

@@ -11,7 +11,7 @@ from tests.trm_lab.puzzles.arc.small_arc import build
 from trm.errors import UserError
 from trm_lab.puzzles.layout import PuzzleMetadata, read_identifiers, read_json, read_test_puzzles
 from trm_lab.puzzles.manifest import fingerprint
-from trm_lab.puzzles.opening import open_split
+from trm_lab.puzzles.splits import open_split
 
 PUBLISHED_KEYS = [
     "pad_id",

@@ -16,7 +16,7 @@ from trm.batch import IGNORE_LABEL, Batch
 from trm.errors import UserError
 from trm_lab.puzzles.loading import DataPosition, EvaluationData, TrainingData, rows_per_rank
 from trm_lab.puzzles.manifest import MANIFEST_FILE
-from trm_lab.puzzles.opening import open_split
+from trm_lab.puzzles.splits import open_split
 from trm_lab.training.launch import check_same_tokens
 
 FIELDS = ("inputs", "labels", "puzzle_identifiers")
@@ -197,7 +197,7 @@ def without_manifest(dataset: Path, copy: Path) -> Path:
 def test_a_token_beyond_the_vocabulary_is_found_when_the_dataset_is_opened(
     array: str, split: str, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("trm_lab.puzzles.written_arrays._AT_ONCE", 1000)  # several parts
+    monkeypatch.setattr("trm_lab.puzzles.splits._TOKENS_AT_ONCE", 1000)  # several parts
     copy = without_manifest(dataset, tmp_path / "copy")
     EvaluationData([copy], global_batch_size=8, split=split)
     file = copy / split / f"all__{array}.npy"

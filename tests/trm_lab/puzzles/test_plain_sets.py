@@ -8,8 +8,8 @@ import pytest
 from trm.errors import UserError
 from trm_lab.puzzles.loading import EvaluationData, TrainingData
 from trm_lab.puzzles.manifest import About
-from trm_lab.puzzles.opening import open_split
-from trm_lab.puzzles.plain_sets import Examples, shared_questions, summary, write_plain_dataset
+from trm_lab.puzzles.splits import open_split
+from trm_lab.puzzles.writer import Examples, shared_questions, summary, write_plain_dataset
 
 ABOUT = About("mine", 1, "clean")
 

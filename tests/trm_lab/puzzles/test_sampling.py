@@ -2,6 +2,8 @@
 
 import json
 from collections import Counter
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,19 +12,14 @@ from hypothesis import strategies as st
 
 from trm.errors import UserError
 from trm_lab.puzzles.sampling import GroupSampler
-from trm_lab.puzzles.written_arrays import PuzzleArrays
 
 Batches = list[tuple[np.ndarray, np.ndarray]]
 
 
-def index_arrays(groups: list[list[int]]) -> PuzzleArrays:
-    """Arrays for groups of puzzles of so many examples."""
+def index_arrays(groups: list[list[int]]) -> Any:
+    """What the sampler reads of a set: the index arrays of groups of puzzles of so many examples."""
     sizes = [size for group in groups for size in group]
-    tokens = np.zeros((sum(sizes), 1), np.uint8)
-    return PuzzleArrays(
-        inputs=tokens,
-        labels=tokens,
-        puzzle_identifiers=np.arange(len(sizes), dtype=np.int32),
+    return SimpleNamespace(
         puzzle_indices=np.cumsum([0, *sizes]).astype(np.int32),
         group_indices=np.cumsum([0, *map(len, groups)]).astype(np.int32),
     )

@@ -3,19 +3,23 @@
 h×w a grid with its end-of-grid marks.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from math import isqrt
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from trm.batch import IGNORE_LABEL
 from trm_lab.puzzles.arc.colours import TOKEN_RGB
 from trm_lab.puzzles.arc.grids import FIRST_COLOUR, PAD
-from trm_lab.puzzles.boards import draw_cells, fit, frame, mark_wrong
+from trm_lab.puzzles.drawing import draw_cells, fit, frame, mark_wrong
 from trm_lab.puzzles.picture import Colours, Example, Tokens
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 HIDDEN = "hidden"
 

@@ -14,10 +14,9 @@ from trm_lab.commands.command_line import CommandLine, integer, local_path
 from trm_lab.puzzles.cube.splits import Draw, draw_states
 from trm_lab.puzzles.cube.states import METRICS, STATE_COUNT, Cube, States, cube_in, facelets
 from trm_lab.puzzles.cube.symmetry import symmetry_classes
-from trm_lab.puzzles.layout_writer import check_output
+from trm_lab.puzzles.cube.tokens import CUBE_END, CUBE_FIRST_COLOUR, CUBE_FIRST_MOVE, CUBE_MASK
 from trm_lab.puzzles.manifest import About
-from trm_lab.puzzles.plain_sets import Examples, summary, write_plain_dataset
-from trm_lab.puzzles.vocabularies import CUBE_END, CUBE_FIRST_COLOUR, CUBE_FIRST_MOVE, CUBE_MASK
+from trm_lab.puzzles.writer import Examples, check_output, summary, write_plain_dataset
 
 PROGRAM = "python -m data.build_rubik2x2_dataset"
 EXAMPLE = """\

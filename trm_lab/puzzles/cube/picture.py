@@ -1,18 +1,30 @@
 """2×2×2 cubes: the unfolded net of the question; moves, each answer's below the cube that they lead to."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from trm_lab.puzzles.boards import CHANGED, cell_points, draw_slots, fit, write_in_cell
 from trm_lab.puzzles.cube.scorer import STICKERS, sticker_sources
-from trm_lab.puzzles.palette import BLACK, UNKNOWN_COLOUR, VERMILION
+from trm_lab.puzzles.cube.tokens import CUBE_END, CUBE_FACES, CUBE_FIRST_COLOUR, CUBE_FIRST_MOVE
+from trm_lab.puzzles.drawing import (
+    BLACK,
+    CHANGED,
+    UNKNOWN_COLOUR,
+    VERMILION,
+    add_rectangle,
+    cell_points,
+    draw_slots,
+    fit,
+    write_in_cell,
+)
 from trm_lab.puzzles.picture import Colours, Example, Tokens
-from trm_lab.puzzles.vocabularies import CUBE_END, CUBE_FACES, CUBE_FIRST_COLOUR, CUBE_FIRST_MOVE
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 # Where each face lies in the net, in faces: (row, column).
 PLACES = {"U": (0, 1), "L": (1, 0), "F": (1, 1), "R": (1, 2), "B": (1, 3), "D": (2, 1)}
@@ -65,7 +77,7 @@ class CubePicture:
             line, place = divmod(slot, MOVES_IN_LINE)
             corner = (place * wide + 0.05, NET_ROWS + ABOVE_MOVES + LINE_ROWS * line + 0.05)
             size = wide - 0.1, LINE_ROWS - 0.1
-            axes.add_patch(Rectangle(corner, *size, fill=False, ec=CHANGED, lw=0.13 * cell_points(axes)))
+            add_rectangle(axes, corner, *size, fill=False, ec=CHANGED, lw=0.13 * cell_points(axes))
 
     def colours_height(self, example: Example) -> float:
         """See `Picture`."""
@@ -111,7 +123,7 @@ class CubePicture:
             colour = token - CUBE_FIRST_COLOUR
             home = CUBE_FACES[colour] if 0 <= colour < len(CUBE_FACES) else ""
             paint = COLOURS.get(home, UNKNOWN_COLOUR)
-            axes.add_patch(Rectangle((at[1], at[0]), 1, 1, facecolor=paint, edgecolor=EDGES, linewidth=0.6))
+            add_rectangle(axes, (at[1], at[0]), 1, 1, facecolor=paint, edgecolor=EDGES, linewidth=0.6)
             letter = "#FFFFFF" if home in DARK_FACES else "#333333"
             write_in_cell(axes, at, home, letter, 0.5, bold=False)
 

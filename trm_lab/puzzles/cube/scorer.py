@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trm.errors import UserError, shown
+from trm_lab.puzzles.cube.tokens import CUBE_END, CUBE_FACES, CUBE_FIRST_MOVE
 from trm_lab.puzzles.scorer import SOLVED, Scorer
-from trm_lab.puzzles.vocabularies import CUBE_END, CUBE_FACES, CUBE_FIRST_MOVE
 
 STICKERS = 24
 _FRAMES = {  # of a face seen in the unfolded net: outwards, to the right, downwards

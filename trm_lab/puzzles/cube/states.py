@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trm_lab.commands.progress import track
-from trm_lab.puzzles.vocabularies import CUBE_FACES
+from trm_lab.puzzles.cube.tokens import CUBE_FACES
 
 States = NDArray[np.int32]  # [N]
 
@@ -153,7 +153,7 @@ class Cube:
 
 
 def facelets(states: States) -> NDArray[np.uint8]:
-    """Colours `[N, 24]` as indices of CUBE_FACES, facelets in the order of `vocabularies.CUBE_FACES`."""
+    """Colours `[N, 24]` as indices of CUBE_FACES, facelets in the order of `CUBE_FACES`."""
     permutation, orientation = np.divmod(states, ORIENTATION_COUNT)
     still = np.zeros((len(states), 1), np.uint8)
     corner = np.hstack([PERMUTATIONS[permutation], still + MOVING])  # [N, 8]

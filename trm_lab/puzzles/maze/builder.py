@@ -16,14 +16,13 @@ from numpy.typing import NDArray
 from trm.errors import UserError
 from trm.randomness import numpy_generator
 from trm_lab.commands.command_line import COUNT, CommandLine, integer, local_path, name
-from trm_lab.puzzles.layout_writer import check_output
 from trm_lab.puzzles.manifest import About
 from trm_lab.puzzles.maze.files import Mazes, read_mazes
 from trm_lab.puzzles.maze.generation import HARD_LENGTH, HARD_SIDE, MazeKind, generate_mazes, hard_length
-from trm_lab.puzzles.plain_sets import Examples, summary, write_plain_dataset
+from trm_lab.puzzles.maze.tokens import MAZE_CHARACTERS
 from trm_lab.puzzles.published_csv import bad_record, published_files
 from trm_lab.puzzles.square_symmetries import images
-from trm_lab.puzzles.vocabularies import MAZE_CHARACTERS
+from trm_lab.puzzles.writer import Examples, check_output, summary, write_plain_dataset
 
 DEFAULT_REPO = "sapientinc/maze-30x30-hard-1k"
 LARGEST = 128

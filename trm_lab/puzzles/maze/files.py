@@ -10,9 +10,7 @@ from numpy.typing import NDArray
 
 from trm_lab.commands.progress import track
 from trm_lab.puzzles.maze.search import ringed, search
-from trm_lab.puzzles.published_csv import bad_record, place, read_rows
-from trm_lab.puzzles.square_symmetries import canonical
-from trm_lab.puzzles.vocabularies import (
+from trm_lab.puzzles.maze.tokens import (
     MAZE_CHARACTERS,
     MAZE_FREE,
     MAZE_GOAL,
@@ -20,6 +18,8 @@ from trm_lab.puzzles.vocabularies import (
     MAZE_START,
     MAZE_WALL,
 )
+from trm_lab.puzzles.published_csv import bad_record, place, read_rows
+from trm_lab.puzzles.square_symmetries import canonical
 
 _CHARACTERS = MAZE_CHARACTERS[1:]
 _FREE, _START, _GOAL, _PATH = (

@@ -17,8 +17,8 @@ from trm.errors import UserError
 from trm.randomness import numpy_generator
 from trm_lab.commands.progress import track
 from trm_lab.puzzles.maze.search import between, neighbours, ringed, search
+from trm_lab.puzzles.maze.tokens import MAZE_FREE, MAZE_GOAL, MAZE_PATH, MAZE_START, MAZE_WALL
 from trm_lab.puzzles.square_symmetries import canonical
-from trm_lab.puzzles.vocabularies import MAZE_FREE, MAZE_GOAL, MAZE_PATH, MAZE_START, MAZE_WALL
 
 HARD_SIDE, HARD_LENGTH = 30, 110  # Maze-Hard
 # The path between two rooms of a uniform spanning tree of the square lattice grows as distance^(5/4) (Kenyon 2000).

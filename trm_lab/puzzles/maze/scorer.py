@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trm_lab.puzzles.maze.tokens import MAZE_FREE, MAZE_GOAL, MAZE_PATH, MAZE_START, MAZE_WALL
 from trm_lab.puzzles.scorer import SOLVED, Scorer, whole_number
-from trm_lab.puzzles.vocabularies import MAZE_FREE, MAZE_GOAL, MAZE_PATH, MAZE_START, MAZE_WALL
 
 LARGEST_SIDE = 255
 

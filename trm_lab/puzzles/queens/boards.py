@@ -11,8 +11,8 @@ from math import comb
 import numpy as np
 from numpy.typing import NDArray
 
+from trm_lab.puzzles.queens.tokens import QUEENS_EMPTY, QUEENS_QUEEN
 from trm_lab.puzzles.square_symmetries import canonical
-from trm_lab.puzzles.vocabularies import QUEENS_EMPTY, QUEENS_QUEEN
 
 _CHUNK = 512  # questions compared with all solutions at once
 

@@ -16,9 +16,7 @@ from numpy.typing import NDArray
 from trm.errors import UserError
 from trm.randomness import numpy_generator
 from trm_lab.commands.command_line import COUNT, CommandLine, integer, local_path
-from trm_lab.puzzles.layout_writer import check_output
 from trm_lab.puzzles.manifest import About
-from trm_lab.puzzles.plain_sets import Examples, summary, write_plain_dataset
 from trm_lab.puzzles.queens.boards import (
     backtracking_weights,
     best_guess,
@@ -28,6 +26,7 @@ from trm_lab.puzzles.queens.boards import (
     symmetry_classes,
 )
 from trm_lab.puzzles.queens.splits import PUBLISHED_SIDE, Side, given_queens, published_splits, with_images
+from trm_lab.puzzles.writer import Examples, check_output, summary, write_plain_dataset
 
 VOCAB_SIZE = 3
 LARGEST = 12  # queens; 14,200 solutions

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trm_lab.puzzles.queens.tokens import QUEENS_EMPTY, QUEENS_QUEEN
 from trm_lab.puzzles.scorer import SOLVED, Scorer, whole_number
-from trm_lab.puzzles.vocabularies import QUEENS_EMPTY, QUEENS_QUEEN
 
 LARGEST_SIDE = 100  # the table of lines grows with the cube of it: 24 MB
 

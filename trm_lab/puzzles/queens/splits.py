@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from trm.errors import UserError
 from trm.randomness import numpy_generator, seed_for
 from trm_lab.commands.progress import track
-from trm_lab.puzzles.plain_sets import Examples
 from trm_lab.puzzles.queens.boards import boards, completions
+from trm_lab.puzzles.queens.tokens import QUEENS_QUEEN
 from trm_lab.puzzles.square_symmetries import canonical, images
-from trm_lab.puzzles.vocabularies import QUEENS_QUEEN
+from trm_lab.puzzles.writer import Examples
 
 PUBLISHED_SIDE, PUBLISHED_TRAIN, PUBLISHED_TEST = 8, 800, 200
 _CANDIDATES = 1024  # drawn at once

@@ -12,12 +12,11 @@ from typing import Any
 
 from trm_lab.commands.command_line import COUNT, CommandLine, integer, local_path
 from trm_lab.commands.progress import track
-from trm_lab.puzzles.layout_writer import check_output
 from trm_lab.puzzles.manifest import About
-from trm_lab.puzzles.plain_sets import Examples, summary, write_plain_dataset
 from trm_lab.puzzles.reasoning_gym.process import ReasoningGym
 from trm_lab.puzzles.reasoning_gym.questions import NONSENSE, Drawn, Limits, QuestionSource
 from trm_lab.puzzles.text.tokens import TextTokens
+from trm_lab.puzzles.writer import Examples, check_output, summary, write_plain_dataset
 
 PROGRAM = "python -m data.build_reasoning_gym_dataset"
 EXAMPLE = """\

@@ -23,14 +23,13 @@ from trm_lab.commands.command_line import (
     name,
 )
 from trm_lab.commands.progress import track
-from trm_lab.puzzles.layout_writer import check_output
 from trm_lab.puzzles.manifest import About, digest
-from trm_lab.puzzles.plain_sets import Examples, shared_questions, summary, write_plain_dataset
 from trm_lab.puzzles.published_csv import bad_record, place, published_files
 from trm_lab.puzzles.sudoku.files import GEOMETRY, Records, check_unique, read_records
 from trm_lab.puzzles.sudoku.geometry import Digits
 from trm_lab.puzzles.sudoku.symmetries import draw_symmetries
-from trm_lab.puzzles.vocabularies import SUDOKU_BLANK
+from trm_lab.puzzles.sudoku.tokens import SUDOKU_BLANK
+from trm_lab.puzzles.writer import Examples, check_output, shared_questions, summary, write_plain_dataset
 
 VOCAB_SIZE = 11
 DEFAULT_REPO = "sapientinc/sudoku-extreme"

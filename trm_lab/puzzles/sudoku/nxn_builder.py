@@ -16,14 +16,13 @@ from trm.errors import UserError
 from trm.randomness import numpy_generator
 from trm_lab.commands.command_line import AUGMENTATIONS, COUNT, CommandLine, integer, local_path
 from trm_lab.commands.progress import track
-from trm_lab.puzzles.layout_writer import check_output
 from trm_lab.puzzles.manifest import About
-from trm_lab.puzzles.plain_sets import Examples, summary, write_plain_dataset
 from trm_lab.puzzles.sudoku.geometry import FEWEST_GIVENS, GEOMETRIES, Digits, Geometry
 from trm_lab.puzzles.sudoku.grids import count_grids
 from trm_lab.puzzles.sudoku.puzzles import Wanted, draw_puzzles, take_unseen
 from trm_lab.puzzles.sudoku.symmetries import draw_symmetries
-from trm_lab.puzzles.vocabularies import SUDOKU_BLANK
+from trm_lab.puzzles.sudoku.tokens import SUDOKU_BLANK
+from trm_lab.puzzles.writer import Examples, check_output, summary, write_plain_dataset
 
 EXAMPLE = """\
   python -m data.build_sudoku_nxn_dataset --size 9 --train-size 1000 --test-size 200 --num-aug 1000

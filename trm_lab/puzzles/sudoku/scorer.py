@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from trm.batch import IGNORE_LABEL
 from trm.errors import UserError
 from trm_lab.puzzles.scorer import SOLVED, Scorer, whole_number
-from trm_lab.puzzles.vocabularies import SUDOKU_BLANK
+from trm_lab.puzzles.sudoku.tokens import SUDOKU_BLANK
 
 LARGEST_SIZE = 100
 

@@ -10,9 +10,7 @@ from typing import Any
 
 from trm.errors import UserError
 from trm_lab.commands.command_line import COUNT, CommandLine, integer, local_path
-from trm_lab.puzzles.layout_writer import check_output
 from trm_lab.puzzles.manifest import About
-from trm_lab.puzzles.plain_sets import summary
 from trm_lab.puzzles.text.math_categories import ANSWER_LENGTH, CATEGORIES, QUESTION_LENGTH
 from trm_lab.puzzles.text.math_splits import read_splits
 from trm_lab.puzzles.text.question_sets import (
@@ -27,6 +25,7 @@ from trm_lab.puzzles.text.question_sets import (
     write_question_set,
 )
 from trm_lab.puzzles.text.tokens import TextTokens
+from trm_lab.puzzles.writer import check_output, summary
 
 FILE_QUESTION_LENGTH, FILE_ANSWER_LENGTH = (
     512,

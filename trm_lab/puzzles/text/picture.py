@@ -1,17 +1,18 @@
 """Questions and answers as texts, wrapped. Tokens as in `trm_lab/puzzles/text/tokens.py`."""
 
+from __future__ import annotations
+
 import textwrap
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from matplotlib.axes import Axes
-from matplotlib.font_manager import findfont, get_font
-
-from trm_lab.puzzles.boards import CHANGED, POINTS, bare, draw_slots, inches
-from trm_lab.puzzles.palette import BLACK, GREEN, VERMILION
+from trm_lab.puzzles.drawing import BLACK, CHANGED, GREEN, POINTS, VERMILION, bare, draw_slots, inches
 from trm_lab.puzzles.picture import Colours, Example, Tokens
 from trm_lab.puzzles.text.tokens import END, TextTokens
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 FONT = "DejaVu Sans Mono"
 POINT_SIZE, LETTER, LINE = (
@@ -127,4 +128,6 @@ def _drawable(text: str) -> str:
 
 @cache
 def _glyphs() -> frozenset[int]:
+    from matplotlib.font_manager import findfont, get_font
+
     return frozenset(get_font(findfont(FONT)).get_charmap())

@@ -7,9 +7,7 @@ import argparse
 from collections.abc import Sequence
 
 from trm_lab.commands.command_line import COUNT, CommandLine, integer, local_path
-from trm_lab.puzzles.layout_writer import check_output
 from trm_lab.puzzles.manifest import About
-from trm_lab.puzzles.plain_sets import summary
 from trm_lab.puzzles.text.qa_levels import LEVELS, Level
 from trm_lab.puzzles.text.question_sets import (
     PRINTABLE,
@@ -22,6 +20,7 @@ from trm_lab.puzzles.text.question_sets import (
     write_question_set,
 )
 from trm_lab.puzzles.text.tokens import TextTokens
+from trm_lab.puzzles.writer import check_output, summary
 
 PROGRAM = "python -m data.build_qa_dataset"
 EXAMPLE = """\

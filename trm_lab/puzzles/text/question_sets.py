@@ -17,9 +17,9 @@ from trm_lab.commands.build_command import BuildCommand
 from trm_lab.commands.progress import track
 from trm_lab.puzzles.layout import PuzzleMetadata
 from trm_lab.puzzles.manifest import About
-from trm_lab.puzzles.plain_sets import Examples, write_plain_dataset
 from trm_lab.puzzles.text.question_families import Family, Problem
 from trm_lab.puzzles.text.tokens import TextTokens
+from trm_lab.puzzles.writer import Examples, write_plain_dataset
 
 PRINTABLE = "".join(map(chr, range(32, 127)))  # of every generated set, so that sets share a vocabulary
 SCORER = "answer"

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from trm_lab.puzzles.arc.builder import ArcBuild, ArcSummary, build_arc_dataset
+from trm_lab.puzzles.arc.dataset import ArcBuild, ArcSummary, build_arc_dataset
 from trm_lab.puzzles.arc.sources import Task, read_files
 
 Rows = list[list[int]]

@@ -14,10 +14,10 @@ import pytest
 
 from tests.trm_lab.puzzles.arc.small_arc import write_sources
 from trm_lab.commands import command_line
-from trm_lab.puzzles.arc import build_command_line as build_arc_dataset
+from trm_lab.puzzles.arc import builder as build_arc_dataset
 from trm_lab.puzzles.layout import read_identifiers, read_test_puzzles
 from trm_lab.puzzles.manifest import fingerprint
-from trm_lab.puzzles.opening import open_split
+from trm_lab.puzzles.splits import open_split
 
 ROOT = Path(__file__).parents[4]
 SUBSETS = ["--subsets", "training", "evaluation", "--test-set-name", "evaluation"]

@@ -13,8 +13,7 @@ from trm.errors import UserError
 from trm_lab.puzzles.arc.augmentation import IDENTITY, parse_name
 from trm_lab.puzzles.arc.grids import crop, encode_pair
 from trm_lab.puzzles.layout import read_identifiers, read_test_puzzles
-from trm_lab.puzzles.opening import open_split
-from trm_lab.puzzles.written_arrays import PuzzleArrays
+from trm_lab.puzzles.splits import PuzzleArrays, open_split
 
 CANVAS = 12
 Examples = dict[int, list[tuple[np.ndarray, np.ndarray]]]  # puzzle: its inputs and labels

@@ -15,7 +15,7 @@ from trm_lab.puzzles.arc.grids import crop
 from trm_lab.puzzles.layout import PuzzleExamples, read_identifiers, read_test_puzzles
 from trm_lab.puzzles.loading import EvaluationData, TrainingData
 from trm_lab.puzzles.manifest import MANIFEST_FILE
-from trm_lab.puzzles.opening import open_split
+from trm_lab.puzzles.splits import open_split
 
 COMPACT = {"materialize": False}
 

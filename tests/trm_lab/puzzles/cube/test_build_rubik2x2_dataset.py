@@ -33,9 +33,9 @@ from trm_lab.puzzles.cube.states import (
     rank_permutations,
 )
 from trm_lab.puzzles.cube.symmetry import symmetry_classes
+from trm_lab.puzzles.cube.tokens import CUBE_END, CUBE_FIRST_COLOUR, CUBE_FIRST_MOVE, CUBE_MASK
 from trm_lab.puzzles.layout import PuzzleMetadata
 from trm_lab.puzzles.manifest import read_about
-from trm_lab.puzzles.vocabularies import CUBE_END, CUBE_FIRST_COLOUR, CUBE_FIRST_MOVE, CUBE_MASK
 
 SMALL = ("--train-size", 300, "--test-size", 60)
 

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from trm.batch import IGNORE_LABEL
 from trm.errors import UserError
 from trm_lab.puzzles.cube.scorer import cube_scorer, sticker_sources
+from trm_lab.puzzles.cube.tokens import CUBE_END, CUBE_FACES, CUBE_FIRST_COLOUR, CUBE_FIRST_MOVE, CUBE_MASK
+from trm_lab.puzzles.kinds import scorer_of
 from trm_lab.puzzles.manifest import About
 from trm_lab.puzzles.scorer import Scorer
-from trm_lab.puzzles.scorers import scorer_of
-from trm_lab.puzzles.vocabularies import CUBE_END, CUBE_FACES, CUBE_FIRST_COLOUR, CUBE_FIRST_MOVE, CUBE_MASK
 
 MOVES = ["U", "U2", "U'", "R", "R2", "R'", "F", "F2", "F'"]
 SLOTS = 11

@@ -25,8 +25,8 @@ from trm_lab.puzzles.layout import PuzzleMetadata
 from trm_lab.puzzles.manifest import About, read_about
 from trm_lab.puzzles.maze import builder
 from trm_lab.puzzles.maze.generation import MazeKind, draw_maze, generate_mazes, hard_length, spanning_tree
+from trm_lab.puzzles.maze.tokens import MAZE_CHARACTERS, MAZE_GOAL, MAZE_PATH, MAZE_START, MAZE_WALL
 from trm_lab.puzzles.square_symmetries import canonical
-from trm_lab.puzzles.vocabularies import MAZE_CHARACTERS, MAZE_GOAL, MAZE_PATH, MAZE_START, MAZE_WALL
 
 Tokens = NDArray[np.uint8]
 SMALL = ("--generate", "--size", 9, "--train-size", 40, "--test-size", 20)

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import shortest_path
 
+from trm_lab.puzzles.kinds import scorer_of
 from trm_lab.puzzles.manifest import About
-from trm_lab.puzzles.scorers import scorer_of
-from trm_lab.puzzles.vocabularies import (
+from trm_lab.puzzles.maze.tokens import (
     MAZE_CHARACTERS,
     MAZE_FREE,
     MAZE_GOAL,

@@ -29,7 +29,7 @@ from trm_lab.puzzles.queens.boards import (
     solutions,
     symmetry_classes,
 )
-from trm_lab.puzzles.vocabularies import QUEENS_EMPTY, QUEENS_QUEEN
+from trm_lab.puzzles.queens.tokens import QUEENS_EMPTY, QUEENS_QUEEN
 
 SMALL = ("--size", 7, "--train-size", 60, "--test-size", 30)
 Tokens = NDArray[np.uint8]

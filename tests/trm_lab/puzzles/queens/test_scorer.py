@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from trm_lab.puzzles.kinds import scorer_of
 from trm_lab.puzzles.manifest import About
-from trm_lab.puzzles.scorers import scorer_of
-from trm_lab.puzzles.vocabularies import QUEENS_EMPTY, QUEENS_QUEEN
+from trm_lab.puzzles.queens.tokens import QUEENS_EMPTY, QUEENS_QUEEN
 
 SIDE = 6
 

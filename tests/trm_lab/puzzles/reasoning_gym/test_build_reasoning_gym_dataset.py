@@ -16,12 +16,12 @@ from tests.trm_lab.puzzles.builders import (
 )
 from tests.trm_lab.puzzles.reasoning_gym.stub_library import install_stub
 from trm.errors import UserError
+from trm_lab.puzzles.kinds import scorer_of
 from trm_lab.puzzles.layout import PuzzleMetadata
 from trm_lab.puzzles.manifest import read_about
 from trm_lab.puzzles.reasoning_gym import builder
 from trm_lab.puzzles.reasoning_gym import questions as reasoning_gym_questions
 from trm_lab.puzzles.reasoning_gym.process import CHUNK, ReasoningGym, place
-from trm_lab.puzzles.scorers import scorer_of
 from trm_lab.puzzles.text.tokens import MASK, PAD, TextTokens
 
 SMALL = ("--train-size", 40, "--test-size", 10)

@@ -10,10 +10,10 @@ import pytest
 
 from tests.trm_lab.puzzles.reasoning_gym.stub_library import STUB, install_stub
 from trm.errors import UserError
+from trm_lab.puzzles.kinds import scorer_of
 from trm_lab.puzzles.manifest import About
 from trm_lab.puzzles.reasoning_gym import process as reasoning_gym_process
 from trm_lab.puzzles.reasoning_gym.process import ReasoningGym, place
-from trm_lab.puzzles.scorers import scorer_of
 from trm_lab.puzzles.text.tokens import MASK, PAD, TextTokens
 
 CHARACTERS = "".join(map(chr, range(32, 127))) + "\n"

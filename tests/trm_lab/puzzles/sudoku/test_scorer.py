@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from tests.trm_lab.puzzles.sudoku.sudoku_reference import BOXES, is_solution, solutions
 from trm.batch import IGNORE_LABEL
+from trm_lab.puzzles.kinds import scorer_of
 from trm_lab.puzzles.manifest import About
-from trm_lab.puzzles.scorers import scorer_of
-from trm_lab.puzzles.vocabularies import SUDOKU_BLANK
+from trm_lab.puzzles.sudoku.tokens import SUDOKU_BLANK
 
 
 def scores(

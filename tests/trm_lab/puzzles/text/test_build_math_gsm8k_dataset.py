@@ -17,7 +17,7 @@ from tests.trm_lab.puzzles.builders import (
 from tests.trm_lab.puzzles.text import math_rules_applied, math_rules_numbers, math_rules_symbols
 from tests.trm_lab.puzzles.text.test_build_qa_dataset import check_choices_show, problems, read
 from trm.errors import UserError
-from trm_lab.puzzles.scorers import scorer_of
+from trm_lab.puzzles.kinds import scorer_of
 from trm_lab.puzzles.text import math_builder as build_math_gsm8k_dataset
 from trm_lab.puzzles.text.answer_values import reading, same_value
 from trm_lab.puzzles.text.math_categories import ANSWER_LENGTH, CATEGORIES, QUESTION_LENGTH

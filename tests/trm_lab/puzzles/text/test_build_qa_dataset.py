@@ -17,8 +17,8 @@ from tests.trm_lab.puzzles.builders import (
 from tests.trm_lab.puzzles.text import qa_rules_steps, qa_rules_stories
 from trm.errors import UserError
 from trm.randomness import numpy_generator
+from trm_lab.puzzles.kinds import scorer_of
 from trm_lab.puzzles.manifest import About, read_about
-from trm_lab.puzzles.scorers import scorer_of
 from trm_lab.puzzles.text import qa_builder as build_qa_dataset
 from trm_lab.puzzles.text.qa_levels import LEVELS
 from trm_lab.puzzles.text.question_families import Family, Orders, Subsets, Template, Tuples, over

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from trm.batch import IGNORE_LABEL
 from trm.errors import UserError
+from trm_lab.puzzles.kinds import scorer_of
 from trm_lab.puzzles.manifest import About
-from trm_lab.puzzles.scorers import scorer_of
 from trm_lab.puzzles.text.answer_values import reading, same_value
 from trm_lab.puzzles.text.tokens import BROKEN, END, MASK, PAD, TextTokens
 

@@ -11,9 +11,9 @@ import pytest
 
 from trm.errors import UserError
 from trm_lab.puzzles.layout import BLANK
-from trm_lab.puzzles.layout_writer import SplitWriter, check_output, new_dataset, write_identifiers
 from trm_lab.puzzles.manifest import About
-from trm_lab.puzzles.opening import open_split
+from trm_lab.puzzles.splits import open_split
+from trm_lab.puzzles.writer import SplitWriter, check_output, new_dataset, write_identifiers
 
 ABOUT = About("small", 1, "clean")
 
@@ -72,8 +72,8 @@ def ended_by(number: signal.Signals, output: Path) -> subprocess.CompletedProces
     program = f"""
         import os, sys
         from pathlib import Path
-        from tests.trm_lab.puzzles.test_layout_writer import write
-        from trm_lab.puzzles.layout_writer import new_dataset
+        from tests.trm_lab.puzzles.test_writer import write
+        from trm_lab.puzzles.writer import new_dataset
         from trm_lab.puzzles.manifest import About
         with new_dataset(Path(sys.argv[1]), About("ended", 1, "clean")) as folder:
             write(folder)

@@ -1,0 +1,282 @@
+"""Writing a puzzle dataset, all or nothing. Layout and letters as in `layout.py`.
+
+`write_plain_dataset` writes sets whose puzzles share one embedding: every example is a puzzle, and its identifier is
+the blank one. Sudoku, mazes, queens, cubes and texts are such sets. ARC is written group by group with `new_dataset`
+and `SplitWriter`.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trm.errors import UserError
+from trm.randomness import numpy_generator
+from trm_lab.commands.build_command import BuildCommand
+from trm_lab.files import folders
+from trm_lab.puzzles.layout import (
+    AUGMENTATIONS_FILE,
+    BLANK,
+    IDENTIFIERS_FILE,
+    METADATA_FILE,
+    TEST_PUZZLES_FILE,
+    PuzzleMetadata,
+)
+from trm_lab.puzzles.manifest import MANIFEST_FILE, UNFINISHED_FILE, About, write_manifest
+
+_ROWS_AT_ONCE = 1 << 16
+_ROOT_FILES = (IDENTIFIERS_FILE, TEST_PUZZLES_FILE, AUGMENTATIONS_FILE, MANIFEST_FILE, UNFINISHED_FILE)
+_ARRAYS = "inputs|labels|puzzle_identifiers|puzzle_indices|group_indices|cells|shapes|pair_indices|first_identifiers"
+_IN_A_SPLIT = rf"{re.escape(METADATA_FILE)}|all__({_ARRAYS})\.npy"
+_NAMES = rf"{'|'.join(map(re.escape, _ROOT_FILES))}|(train|test)/({_IN_A_SPLIT})?"
+
+
+def _is_dataset(folder: Path) -> bool:
+    """Whether a builder of ours wrote it: the published ones write no manifest."""
+    splits = [path for path in folder.iterdir() if path.is_dir()]
+    whole = bool(splits) and all((split / METADATA_FILE).is_file() for split in splits)
+    return whole and (folder / MANIFEST_FILE).is_file()
+
+
+DATASET = folders.Kind("a dataset of our builders", _NAMES, _is_dataset)
+
+
+@dataclass(frozen=True)
+class Examples:
+    """The examples of one split.
+
+    inputs, labels: uint8 `[E, L]`.
+    group_sizes: `[G]` consecutive examples in each group (a question with its augmentations); their sum is E.
+      None: every example is a group of its own.
+    """
+
+    inputs: NDArray[np.uint8]
+    labels: NDArray[np.uint8]
+    group_sizes: NDArray[np.integer] | None = None
+
+
+def write_plain_dataset(
+    output: Path,
+    about: About,
+    splits: Mapping[str, Examples],
+    *,
+    vocab_size: int,
+    ignore_label_id: int | None = 0,
+    overwrite: bool = False,
+    allow_overlap: bool = False,
+    command: BuildCommand | None = None,
+) -> dict[str, PuzzleMetadata]:
+    """Write "train" and "test", all or nothing; return `dataset.json` of each.
+
+    Args:
+        ignore_label_id: label token that is not scored.
+        command: that built it, for the manifest.
+        allow_overlap: a published protocol has test questions in its training set.
+
+    Raises:
+        UserError: `output` is in use, a split is empty, or a question stands in both splits.
+    """
+    for name, split in splits.items():
+        if not len(split.inputs):
+            raise UserError(
+                f"the {name} split has no example", "at least one in each split", "ask for more examples"
+            )
+        for tokens in (split.inputs, split.labels):
+            assert tokens.max() < vocab_size, (int(tokens.max()), vocab_size)
+    shared = [] if allow_overlap else shared_questions(splits["train"].inputs, splits["test"].inputs)
+    if shared:
+        raise UserError(
+            given=f"{len(shared):,} questions of the test split stand in the training split too; the first is test "
+            f"example {shared[0][0]:,} and training example {shared[0][1]:,}, counted from 0",
+            allowed="splits without a common question",
+            remedy="take the repeated records out of one of the sources",
+        )
+    with new_dataset(output, about, overwrite, command) as folder:
+        write_identifiers(folder, [BLANK])
+        return {
+            name: _write_split(folder / name, split, vocab_size, ignore_label_id)
+            for name, split in splits.items()
+        }
+
+
+def _write_split(
+    folder: Path, split: Examples, vocab_size: int, ignore_label_id: int | None
+) -> PuzzleMetadata:
+    ones = np.ones(len(split.inputs), np.int32)
+    writer = SplitWriter(folder, split.inputs.shape[1])
+    group_sizes = ones if split.group_sizes is None else split.group_sizes
+    writer.add_groups(split.inputs, split.labels, 0 * ones, ones, group_sizes)
+    return writer.finish(vocab_size=vocab_size, num_puzzle_identifiers=1, ignore_label_id=ignore_label_id)
+
+
+def shared_questions(train: NDArray[np.uint8], test: NDArray[np.uint8]) -> list[tuple[int, int]]:
+    """The rows of `test` `[E, L]` that are also rows of `train`: (number in test, first number in train)."""
+    test_sums, train_sums = _row_sums(test), _row_sums(train)
+    candidates = np.flatnonzero(np.isin(test_sums, train_sums))  # few are left to be compared byte by byte
+    first: dict[bytes, int] = {}
+    for number in np.flatnonzero(np.isin(train_sums, test_sums[candidates])).tolist():
+        first.setdefault(train[number].tobytes(), number)
+    keys = ((number, test[number].tobytes()) for number in candidates.tolist())
+    return [(number, first[key]) for number, key in keys if key in first]
+
+
+def _row_sums(rows: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """A random weighted sum `[E]` of each row; equal rows have equal ones, others hardly ever."""
+    weights = numpy_generator(0, "row numbers").integers(0, 2**64, rows.shape[1], np.uint64)
+    parts = (rows[start : start + _ROWS_AT_ONCE] for start in range(0, len(rows), _ROWS_AT_ONCE))
+    return np.concatenate([np.zeros(0, np.uint64), *(part.astype(np.uint64) @ weights for part in parts)])
+
+
+def summary(output: Path, splits: Mapping[str, PuzzleMetadata]) -> str:
+    """Size of a dataset and of its splits, as builders print it at their end."""
+    size = sum(file.stat().st_size for file in output.rglob("*") if file.is_file())
+    lines = [f"{output}: {size / 1e6:,.1f} MB"]
+    for name, metadata in splits.items():
+        examples = round(metadata.mean_puzzle_examples * metadata.total_puzzles)
+        lines.append(
+            f"  {name}: {metadata.total_groups:,} groups, {examples:,} examples of {metadata.seq_len} tokens"
+        )
+    return "\n".join(lines)
+
+
+@contextmanager
+def new_dataset(
+    output: Path | str, about: About, overwrite: bool = False, command: BuildCommand | None = None
+) -> Iterator[Path]:
+    """A folder to write a dataset into, as `folders.new_folder` makes it; the manifest is added at the end.
+
+    Raises:
+        UserError: `output` is in use; see `check_output`.
+    """
+    with folders.new_folder(output, DATASET, overwrite) as partial:
+        (partial / UNFINISHED_FILE).touch()
+        yield partial
+        write_manifest(partial, about, command)
+        (partial / UNFINISHED_FILE).unlink()
+
+
+def check_output(output: Path, overwrite: bool) -> None:
+    """Check that a dataset may be written at `output`, before anything is computed; see `folders.check_output`."""
+    folders.check_output(output, DATASET, overwrite)
+
+
+def write_identifiers(dataset: Path, names: Sequence[str]) -> None:
+    """Write `identifiers.json`; `names[0]` is `BLANK`."""
+    (dataset / IDENTIFIERS_FILE).write_text(json.dumps(list(names)), encoding="utf-8")
+
+
+class SplitWriter:
+    """One split with the one set "all", written group by group to `folder`; constant memory in E."""
+
+    def __init__(self, folder: Path, seq_len: int) -> None:
+        folder.mkdir(parents=True)
+        self.folder, self.seq_len = folder, seq_len
+        self._tokens = {name: _RowFile(self._file(name), seq_len) for name in ("inputs", "labels")}
+        self._identifiers: list[NDArray[np.int32]] = []
+        self._puzzle_ends: list[NDArray[np.int32]] = [np.zeros(1, np.int32)]
+        self._group_ends: list[NDArray[np.int32]] = [np.zeros(1, np.int32)]
+        self.puzzles = self.groups = 0  # written so far
+
+    @property
+    def examples(self) -> int:
+        """Examples written so far."""
+        return self._tokens["inputs"].rows
+
+    def add_groups(
+        self,
+        inputs: NDArray[np.uint8],
+        labels: NDArray[np.uint8],
+        puzzle_identifiers: Sequence[int] | NDArray[np.integer],
+        puzzle_sizes: Sequence[int] | NDArray[np.integer],
+        group_sizes: Sequence[int] | NDArray[np.integer],
+    ) -> None:
+        """Append groups.
+
+        Args:
+            inputs, labels: tokens `[E, L]` of the groups' examples, puzzle after puzzle.
+            puzzle_identifiers: `[P]`.
+            puzzle_sizes: `[P]` examples in each puzzle, at least 1; their sum is E.
+            group_sizes: `[G]` puzzles in each group, at least 1; their sum is P.
+        """
+        assert inputs.shape == labels.shape == (sum(puzzle_sizes), self.seq_len)
+        assert len(puzzle_identifiers) == len(puzzle_sizes) == sum(group_sizes) > 0
+        self._puzzle_ends.append((self.examples + np.cumsum(puzzle_sizes)).astype(np.int32))
+        self._identifiers.append(np.asarray(puzzle_identifiers, np.int32))
+        self._group_ends.append((self.puzzles + np.cumsum(group_sizes)).astype(np.int32))
+        self.puzzles, self.groups = self.puzzles + len(puzzle_sizes), self.groups + len(group_sizes)
+        self._tokens["inputs"].append(inputs)
+        self._tokens["labels"].append(labels)
+
+    def add_group(
+        self,
+        inputs: NDArray[np.uint8],
+        labels: NDArray[np.uint8],
+        puzzle_identifiers: Sequence[int] | NDArray[np.integer],
+        puzzle_sizes: Sequence[int] | NDArray[np.integer],
+    ) -> None:
+        """Append one group; arguments as for `add_groups`."""
+        self.add_groups(inputs, labels, puzzle_identifiers, puzzle_sizes, [len(puzzle_sizes)])
+
+    def finish(
+        self,
+        *,
+        vocab_size: int,
+        num_puzzle_identifiers: int,
+        pad_id: int = 0,
+        ignore_label_id: int | None = 0,
+        blank_identifier_id: int = 0,
+    ) -> PuzzleMetadata:
+        """Write the indices and, last of all, `dataset.json`; return what it says."""
+        for rows in self._tokens.values():
+            rows.close()
+        np.save(self._file("puzzle_identifiers"), np.concatenate(self._identifiers))
+        np.save(self._file("puzzle_indices"), np.concatenate(self._puzzle_ends))
+        np.save(self._file("group_indices"), np.concatenate(self._group_ends))
+        metadata = PuzzleMetadata(
+            pad_id=pad_id,
+            ignore_label_id=ignore_label_id,
+            blank_identifier_id=blank_identifier_id,
+            vocab_size=vocab_size,
+            seq_len=self.seq_len,
+            num_puzzle_identifiers=num_puzzle_identifiers,
+            total_groups=self.groups,
+            mean_puzzle_examples=self.examples / self.puzzles,
+            total_puzzles=self.puzzles,
+            sets=("all",),
+        )
+        metadata.write(self.folder)
+        return metadata
+
+    def _file(self, array: str) -> Path:
+        return self.folder / f"all__{array}.npy"
+
+
+class _RowFile:
+    """A uint8 array `[rows, L]` in a .npy file that grows row by row; its header is right once it is closed."""
+
+    def __init__(self, file: Path, seq_len: int) -> None:
+        self.rows, self._seq_len = 0, seq_len
+        self._stream: BinaryIO = file.open("wb")
+        self._write_header()
+        self._start = self._stream.tell()
+
+    def append(self, rows: NDArray[np.uint8]) -> None:
+        assert rows.dtype == np.uint8, rows.dtype
+        self._stream.write(np.ascontiguousarray(rows).data)
+        self.rows += len(rows)
+
+    def close(self) -> None:
+        self._stream.seek(0)
+        self._write_header()
+        assert self._stream.tell() == self._start  # numpy leaves room in the header for a growing first axis
+        self._stream.close()
+
+    def _write_header(self) -> None:
+        header = {"descr": "|u1", "fortran_order": False, "shape": (self.rows, self._seq_len)}
+        np.lib.format.write_array_header_1_0(self._stream, header)
