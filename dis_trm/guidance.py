@@ -48,12 +48,12 @@ def advantage_margin(reference: Tensor, conditional: Tensor, labels: Tensor, w: 
 
 
 class GuidanceProbe:
-    """What guidance and the margin say of one supervision step; a rollout calls it after each.
+    """Guided predictions and the advantage margin of one supervision step; a rollout calls it after each step.
 
-    weights: the w whose guided predictions are wanted.  margin: whether the advantage margin at w = 1 is wanted.
+    weights: the guidance scales w to decode with.  margin: also compute the advantage margin at w = 1.
 
     Raises:
-        UserError: a weight is no finite number, too large, or given twice.
+        UserError: a weight is not finite, too large, or repeated.
     """
 
     def __init__(self, weights: Sequence[float], margin: bool = True) -> None:
@@ -75,20 +75,20 @@ class GuidanceProbe:
     ) -> dict[str, Tensor]:
         """The step's tensors by name, from logits `[B, L, V]` and labels `[B, L]`.
 
-        `guided_confidence@<w>`: `[B]` float64, what `confidence` says of ℓ_w and its argmax, where there is one.
-        `guided_preds@<w>`: `[B, L]`, argmax of ℓ_w.  `margin`: `[B, L]` float16, nan where not scored; what lies
-        beyond float16 is given as its largest number, and what is too small as its smallest, so that the sign is kept.
+        `guided_confidence@<w>`: `[B]` float64, the confidence of ℓ_w and its argmax, if `confidence` is given.
+        `guided_preds@<w>`: `[B, L]`, argmax of ℓ_w.  `margin`: `[B, L]` float16, nan where not scored; values
+        beyond float16 become its largest number, and tiny ones its smallest, so that the sign is kept.
         """
-        given: dict[str, Tensor] = {}
+        tensors: dict[str, Tensor] = {}
         for name, w in self._weights.items():
             logits = guided(reference, conditional, w)
             predictions = logits.argmax(-1).int()
-            given[f"guided_preds@{name}"] = predictions.to(token_tensor_dtype(logits.shape[-1]))
+            tensors[f"guided_preds@{name}"] = predictions.to(token_tensor_dtype(logits.shape[-1]))
             if confidence is not None:
-                given[f"guided_confidence@{name}"] = confidence(logits, predictions).double()
+                tensors[f"guided_confidence@{name}"] = confidence(logits, predictions).double()
         if self._margin:
-            given["margin"] = _half(advantage_margin(reference, conditional, labels))
-        return given
+            tensors["margin"] = _half(advantage_margin(reference, conditional, labels))
+        return tensors
 
 
 def _checked(weight: float) -> float:
@@ -104,5 +104,5 @@ def _checked(weight: float) -> float:
 
 def _half(margin: Tensor) -> Tensor:
     smallest = _HALF.smallest_normal * _HALF.eps  # subnormal
-    held = torch.copysign(margin.abs().clamp(smallest, _HALF.max), margin)
-    return torch.where(margin == 0, margin, held).to(torch.float16)
+    clamped = torch.copysign(margin.abs().clamp(smallest, _HALF.max), margin)
+    return torch.where(margin == 0, margin, clamped).to(torch.float16)

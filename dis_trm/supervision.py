@@ -1,7 +1,7 @@
 """DIS: exactly N steps for an example, each trained towards its own target; no halting.
 
 B slots, L grid tokens, D hidden, V vocabulary, N supervision steps. DIS, arXiv 2511.16886 v2, Fig. 3, and its
-published code. Where the two part, a switch of `DISConfig` says which is meant (method.md, "DIS supervision").
+published code. Where the two part, a switch of `DISConfig` says which is meant (docs/method.md, "DIS supervision").
 """
 
 from collections.abc import Callable, Mapping
@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dis_trm.targets import SCHEDULES, Corruption
+from dis_trm.targets import SCHEDULES, Corruption, Targets
 from trm.act import check_loss_type, check_supervision_steps, cycles_in_words, steps_in_words
 from trm.batch import Batch
 from trm.errors import UserError, shown
@@ -106,18 +106,19 @@ def dis_name(arch: Mapping[str, Any]) -> str:
 class DISCarry(Carry):
     """The slots, with fed `[B, L]`, the tokens to embed next, and path `[B, N+1, L]`, the targets; int32.
 
-    done: supervision steps that every slot has behind it, all slots being in step; known without the device.
+    steps_done: supervision steps of every slot so far, which all slots share; a Python int, so that reading it never
+      waits for a GPU.
     """
 
     fed: Tensor
     path: Tensor
-    done: int
+    steps_done: int
 
     def with_tensors(self, tensors: Mapping[str, Tensor]) -> "DISCarry":
-        """See `Carry`; `done` is read from `steps`, where another step's slots are put in."""
+        """See `Carry`; `steps_done` is read from the new `steps`."""
         steps = tensors["steps"]
-        done = self.done if len(steps) == 0 else int(steps[0])
-        return replace(self, **tensors, done=done)
+        steps_done = self.steps_done if len(steps) == 0 else int(steps[0])
+        return replace(self, **tensors, steps_done=steps_done)
 
     def rows(self, part: slice) -> "DISCarry":
         """See `Carry`."""
@@ -126,7 +127,7 @@ class DISCarry(Carry):
 
 
 class DISSupervision:
-    """Fixed-step slots, a target for each step."""
+    """Exactly N steps for every slot, each trained towards its own target."""
 
     config_class = DISConfig
     fixed_steps = True
@@ -143,15 +144,20 @@ class DISSupervision:
         self.model, self.config = model, config
         self.max_steps, self.loss_type = config.halt_max_steps, config.loss_type
         self.run_forward: Callable[..., Advanced] = self.forward
-        self.corruption = Corruption(
+        self.targets = self.make_targets()
+        self.token_loss = TOKEN_LOSSES[config.loss_type]
+
+    def make_targets(self) -> Targets:
+        """Φ: where the targets of the steps come from; a subclass may return another source."""
+        config = self.config
+        return Corruption(
             config.target_kernel,
             config.target_schedule,
             config.pad_cells,
             config.halt_max_steps,
-            model.shape.vocab_size,
+            self.model.shape.vocab_size,
             config.mask_token,
         )
-        self.token_loss = TOKEN_LOSSES[config.loss_type]
 
     @staticmethod
     def step_rows(config: DISConfig) -> int:
@@ -163,18 +169,18 @@ class DISSupervision:
         slots = empty_slots(self.model, batch)
         path = slots["labels"][:, None].expand(-1, self.config.halt_max_steps + 1, -1)
         slots["steps"] = torch.full_like(slots["steps"], self.max_steps)
-        return DISCarry(**slots, fed=slots["inputs"], path=path, done=self.max_steps)
+        return DISCarry(**slots, fed=slots["inputs"], path=path, steps_done=self.max_steps)
 
     def step(self, carry: DISCarry, batch: Batch, rng: StepRandom) -> StepOutput[DISCarry]:
         """One supervision step; see `trm.supervision.Supervision`."""
-        if carry.done >= self.max_steps:
+        if carry.steps_done >= self.max_steps:
             carry = self._start(carry, batch, rng)
         steps = carry.steps + 1
         advanced = self.run_forward(
             Latents(carry.z_H, carry.z_L),
             carry.fed,
             carry.labels,
-            carry.path[:, self._frames(carry.done)],
+            carry.path[:, self._frames(carry.steps_done)],
             self.model.puzzle_vectors(carry.puzzle_identifiers),
             steps,
         )
@@ -185,7 +191,7 @@ class DISSupervision:
             steps=steps,
             halted=advanced.halted,
             fed=advanced.predictions if self.config.feed == "prediction" else carry.inputs,
-            done=carry.done + 1,
+            steps_done=carry.steps_done + 1,
         )
         return advanced.output(after, self.model.config.network_calls)
 
@@ -228,16 +234,16 @@ class DISSupervision:
         check_supervision_steps(steps)
         self.max_steps = steps
 
-    def _frames(self, done: int) -> slice:
-        """The targets of the step before and of this one, with `done` steps behind it."""
-        first = min(done, self.config.halt_max_steps - 1)
+    def _frames(self, steps_done: int) -> slice:
+        """The frames s−1 and s of the path for step s = steps_done + 1."""
+        first = min(steps_done, self.config.halt_max_steps - 1)
         return slice(first, first + 2)
 
     def _start(self, carry: DISCarry, batch: Batch, rng: StepRandom) -> DISCarry:
         """Fill the slots, which all are free: question fed, and a new path of targets."""
         carry = start_slots(self.model, carry, batch)
-        path = self.corruption.path(carry.inputs, carry.labels, rng)
-        return replace(carry, fed=carry.inputs, path=path, done=0)
+        path = self.targets.path(carry.inputs, carry.labels, rng)
+        return replace(carry, fed=carry.inputs, path=path, steps_done=0)
 
     def _step_embedding(self, steps: Tensor) -> Tensor | None:
         """`[B, D]` for step numbers `[B]`, or None without a step index."""

@@ -1,12 +1,13 @@
 """Φ: from question x and answer y* to a target for each supervision step.
 
 B slots, L grid tokens, N supervision steps. A path `[B, N+1, L]` holds frames 0..N; frame s is the target of
-step s, frame N is y*. DIS, arXiv 2511.16886 v2, §3.2, and its published code (method.md, "DIS supervision").
+step s, frame N is y*. DIS, arXiv 2511.16886 v2, §3.2, and its published code (docs/method.md, "DIS supervision").
 """
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -26,9 +27,17 @@ def clean_shares(schedule: str, steps: int) -> Tensor:
     return torch.tensor([*shares, 1.0], dtype=torch.float64)
 
 
+class Targets(Protocol):
+    """Φ: a source of step targets."""
+
+    def path(self, inputs: Tensor, labels: Tensor, rng: StepRandom) -> Tensor:
+        """Frames 0..N `[B, N+1, L]` int32 for questions and answers `[B, L]`; frame N is y*."""
+        ...
+
+
 @dataclass(frozen=True)
 class Corruption:
-    """One set of step targets: a kernel, its schedule and what becomes of cells that are not scored.
+    """Step targets by corrupting y*: a kernel, its schedule, and the treatment of cells without a label.
 
     kernel:
       reveal   start from x; the cells in which y* differs appear in random order (released code).

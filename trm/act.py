@@ -1,7 +1,7 @@
 """TRM's supervision: every step is trained towards y*, and a learned probability says when to halt.
 
 B slots, L grid tokens, V vocabulary. "ACT": adaptive computation time; TRM, arXiv 2510.04871, and its
-published code (method.md, "TRM supervision").
+published code (docs/method.md, "TRM supervision").
 """
 
 from collections.abc import Callable, Mapping
@@ -80,7 +80,7 @@ def trm_name(arch: Mapping[str, Any]) -> str:
 
 
 class ACTCarry(Carry):
-    """The slots; adaptive halting needs nothing more than every supervision does."""
+    """The slots of adaptive halting, which needs no tensor beyond those of every supervision."""
 
 
 class ACTSupervision:
@@ -130,7 +130,10 @@ class ACTSupervision:
         steps: Tensor,
         least_steps: Tensor,
     ) -> Advanced:
-        """Recurse once and compare with y*; `steps` `[B]` count this one, `least_steps` `[B]` must be made."""
+        """Recurse once and compare with y*.
+
+        steps: `[B]`, this step counted.  least_steps: `[B]`, before which a slot may not halt (exploration).
+        """
         model = self.model
         x = model.embed(inputs, puzzle_vectors)  # [B, P+L, D]
         latents = model.recurse(latents, x)
@@ -140,14 +143,14 @@ class ACTSupervision:
         correct = Correctness.of(predictions, labels)
         lm_loss = sequence_loss(TOKEN_LOSSES[self.config.loss_type], logits, labels).sum()
         q_halt_loss = _bce_sum(q_halt, correct.whole)
-        halted = self._halted(q_halt.detach(), q_continue.detach(), steps, least_steps)
+        halted = self.halted(q_halt.detach(), q_continue.detach(), steps, least_steps)
         metrics = step_metrics(correct, steps, halted, self.max_steps)
         metrics["lm_loss"] = per_slot(lm_loss.detach(), steps)
         metrics["q_halt_loss"] = per_slot(q_halt_loss.detach(), steps)
-        done = halted & correct.scored
-        halts_right = (done & ((q_halt.detach() >= 0) == correct.whole)).sum()
-        metrics["q_halt_accuracy"] = Metric(halts_right, done.sum(), FINISHED)
-        loss, after = lm_loss + 0.5 * q_halt_loss, latents.detached()
+        finished = halted & correct.scored
+        right_halts = (finished & ((q_halt.detach() >= 0) == correct.whole)).sum()
+        metrics["q_halt_accuracy"] = Metric(right_halts, finished.sum(), FINISHED)
+        loss, after = lm_loss + 0.5 * q_halt_loss, latents.detached()  # ½·BCE(q_halt, [the answer is right])
         if self._learns_to_continue:
             q_continue_loss = _bce_sum(q_continue, self._continue_target(after, x, steps))
             metrics["q_continue_loss"] = per_slot(q_continue_loss.detach(), steps)
@@ -167,13 +170,17 @@ class ACTSupervision:
     def _learns_to_continue(self) -> bool:
         return not self.config.no_ACT_continue and self.model.training
 
-    def _halted(self, q_halt: Tensor, q_continue: Tensor, steps: Tensor, least_steps: Tensor) -> Tensor:
-        """Which slots are done, `[B]`: at the cap, or while training where halting looks better."""
+    def halted(self, q_halt: Tensor, q_continue: Tensor, steps: Tensor, least_steps: Tensor) -> Tensor:
+        """The halting rule, `[B]` bool: the slots that take new data next; all arguments `[B]`.
+
+        A slot halts at N_sup steps. While training it also halts where q_halt > 0 (or > q_continue where that is
+        learned), but not before `least_steps`. In evaluation every slot takes N_sup steps.
+        """
         last = steps >= self.max_steps
         if not self.model.training or self.max_steps == 1:
             return last
-        wants_to = q_halt > (0 if self.config.no_ACT_continue else q_continue)
-        return last | (wants_to & (steps >= least_steps))
+        better = q_halt > (0 if self.config.no_ACT_continue else q_continue)
+        return last | (better & (steps >= least_steps))
 
     def _least_steps(self, rng: StepRandom) -> Tensor:
         """Exploration: u ~ U{2..N} in some slots, 0 in the others; `[B]`."""
@@ -191,7 +198,7 @@ class ACTSupervision:
 
 
 def halting_probability(q_halt_logits: Tensor) -> Tensor:
-    """In float64, as published: in float32 all logits above 17 would tie at 1."""
+    """σ(q_halt) in float64, as published: in float32 all logits above 17 would tie at 1."""
     return q_halt_logits.double().sigmoid()
 
 

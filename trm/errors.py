@@ -1,18 +1,18 @@
-"""The one exception for what a user got wrong, and the one form of telling trouble that ends nothing.
+"""The exception for what a user got wrong, and the report of a problem that ends nothing.
 
-Entries print the exception without a traceback.
+Commands print the exception without a traceback. Both have three parts: what was given, what is allowed, what to do.
 """
 
 import sys
 
-LONGEST = 1000  # characters of what was given
+LONGEST = 1000  # characters of `given` that are shown
 
 
 class UserError(ValueError):
     """Something given from outside cannot be used.
 
     Args:
-        given: what was given, and where it came from; told in one line.
+        given: the unusable value and where it came from, in one line.
         allowed: what would have been accepted.
         remedy: what to do about it; usually a command or a key to change.
     """
@@ -23,12 +23,12 @@ class UserError(ValueError):
 
 
 def report(problem: str, consequence: str, remedy: str | None = None) -> None:
-    """Tell on stderr what went wrong, what becomes of the run, and what to do where there is something."""
+    """Print on stderr what went wrong, what follows for the run, and what to do if anything."""
     todo = "" if remedy is None else f"\n  to do:   {remedy}"
     print(f"error: {problem}\n  {consequence}{todo}", file=sys.stderr, flush=True)
 
 
 def shown(text: object, most: int = 200) -> str:
-    """A stranger's text in one line that a terminal only prints: control characters as `\\x1b`, the end cut off."""
+    """Untrusted text as one printable line: control characters escaped, cut off at `most` characters."""
     line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text)[:most])
     return line if len(str(text)) <= most else line + "…"

@@ -1,7 +1,7 @@
 """The parts a block is made of. B batch, S sequence (P puzzle + L grid tokens), D hidden, A heads, K head width.
 
 Weights are kept in float32 and cast to the dtype of their input at use; normalisation and rotation are
-computed in float32 or wider (method.md, "The network"; TRM, arXiv 2510.04871, and its published code).
+computed in float32 or wider (docs/method.md, "The network"; TRM, arXiv 2510.04871, and its published code).
 """
 
 import math

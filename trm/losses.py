@@ -15,7 +15,7 @@ TokenLoss = Callable[[Tensor, Tensor], Tensor]
 
 
 def stablemax_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """−log(s(ℓ_y) / Σ s(ℓ)) in float64, s(x) = x + 1 for x ≥ 0, 1 / (1 − x) below (method.md, "Losses").
+    """−log(s(ℓ_y) / Σ s(ℓ)) in float64, s(x) = x + 1 for x ≥ 0, 1 / (1 − x) below (docs/method.md, "Losses").
 
     Shapes: logits `[…, V]`, labels `[…]` → losses `[…]`, 0 where ignored.
     """

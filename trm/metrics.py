@@ -1,7 +1,7 @@
-"""Metrics: sums, each with the count that it is a mean over, named where the metric is made.
+"""Metrics: each is a sum with its own denominator, named where the metric is computed.
 
-Sums and counts add up over the parts of a batch, the ranks and the steps of a record; only the record divides them.
-So a metric may have any shape, and no rule looks at its name.
+Sums and counts are added up over the parts of a batch, over ranks and over the steps between two records; only the
+record divides them. So a metric may have any shape, and nothing depends on its name.
 
     metrics["certainty"] = Metric(certainty.sum(), certainty.new_tensor(len(certainty)), "slot")
 """
@@ -19,7 +19,7 @@ UPDATE = "update"
 
 @dataclass(frozen=True)
 class Metric:
-    """A sum over this rank's share of a step, and how many of what it sums over.
+    """A sum over this rank's share of a step, and its denominator.
 
     total: of any shape, detached.  count: of total's shape, or of one that broadcasts to it.
     per: what `count` counts, in words; metrics of one step that name the same have equal counts.
@@ -30,21 +30,21 @@ class Metric:
     per: str
 
     def __add__(self, other: "Metric") -> "Metric":
-        """The metric of both shares."""
+        """The metric over both shares."""
         return Metric(self.total + other.total, self.count + other.count, self.per)
 
     def clone(self) -> "Metric":
-        """The same in memory of its own."""
+        """A copy in memory of its own."""
         return Metric(self.total.clone(), self.count.clone(), self.per)
 
 
 def per_slot(total: Tensor, slots: Tensor) -> Metric:
-    """A mean over all slots, of which `slots` `[b, …]` has one row each."""
+    """A mean over all slots; `slots` `[b, …]` is any tensor with one row for each."""
     return Metric(total, torch.full((), len(slots), device=total.device), SLOT)
 
 
 def per_update(value: Tensor, counts: bool) -> Metric:
-    """A mean over updates of what every rank knows alike.
+    """A mean over updates, of a value that is the same on every rank.
 
     counts: true on one rank alone, so that the value counts once.
     """

@@ -128,11 +128,11 @@ class Block(nn.Module):
 
 
 class ReasoningModule(nn.Module):
-    """The one set of weights behind both updates: update(h, injection) = blocks(h + injection)."""
+    """One set of weights for both updates: update(h, injection) = blocks(h + injection)."""
 
-    def __init__(self, config: TRMConfig, length: int) -> None:
+    def __init__(self, config: TRMConfig, length: int, block: type[nn.Module] = Block) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(Block(config, length) for _ in range(config.L_layers))
+        self.layers = nn.ModuleList(block(config, length) for _ in range(config.L_layers))
 
     def forward(self, h: Tensor, injection: Tensor, positions: RotaryPositions | None) -> Tensor:
         h = h + injection
@@ -148,9 +148,12 @@ class TinyRecursiveModel(nn.Module):
         config: the network's shape.
         shape: sequence length, vocabulary and number of puzzle identifiers of the dataset.
         step_rows: rows of the supervision-step table; 0 leaves it out (TRM).
-        seed: of the run; decides the initial weights.
+        seed: the run's seed, which decides the initial weights.
+
+    A subclass may name another `block`: a module made by `block(config, length)` and called as `Block` is.
     """
 
+    block: type[nn.Module] = Block
     H_init: Tensor
     L_init: Tensor
 
@@ -175,10 +178,10 @@ class TinyRecursiveModel(nn.Module):
             if config.pos_encodings == "rope"
             else None
         )
-        self.L_level = ReasoningModule(config, length)
+        self.L_level = ReasoningModule(config, length, self.block)
         self.register_buffer("H_init", torch.empty(width))
         self.register_buffer("L_init", torch.empty(width))
-        if not self.H_init.is_meta:  # a model without memory, of which only shapes are wanted
+        if not self.H_init.is_meta:  # on the meta device there are shapes only
             self._initialise(torch_generator(seed, "weights"))
 
     @torch.no_grad()

@@ -68,8 +68,8 @@ def make_optimizer(
         raise UserError(f"optimizer={name}", " | ".join(OPTIMIZERS), "choose one of these")
     if name == "adamw":
         return torch.optim.AdamW(parameters, lr=0.0, betas=betas, weight_decay=weight_decay, fused=True)
-    made = _extension() if device.type == "cuda" else AdamAtan2
-    return made(parameters, lr=0.0, betas=betas, weight_decay=weight_decay)
+    optimizer_class = _extension() if device.type == "cuda" else AdamAtan2
+    return optimizer_class(parameters, lr=0.0, betas=betas, weight_decay=weight_decay)
 
 
 def _extension() -> Callable[..., Optimizer]:
@@ -100,12 +100,12 @@ class EMA:
 
     @torch.no_grad()
     def update(self, weights: Tensor) -> None:
-        """Take the current weights in."""
+        """Move the average towards the current weights."""
         self.average.lerp_(weights, 1 - self.rate)
 
     @torch.no_grad()
     def swap(self, weights: Tensor) -> None:
         """Exchange the weights with their average; a second call puts them back."""
-        kept = weights.detach().clone()
+        current = weights.detach().clone()
         weights.copy_(self.average)
-        self.average.copy_(kept)
+        self.average.copy_(current)

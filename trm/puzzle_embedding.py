@@ -1,6 +1,6 @@
 """The sparse per-puzzle embedding and its sign-SGD.
 
-N puzzles, B slots over all ranks, b of this rank, r rows that are asked of it, E embedding width, W ranks.
+N puzzles, B slots over all ranks, b of this rank, r rows that the ranks request from it, E embedding width, W ranks.
 
 With hundreds of thousands of puzzles, a dense gradient and Adam moments would be larger than all else
 together; each step touches the B rows of its batch only.
@@ -32,13 +32,13 @@ class Ranks(Protocol):
 class Route:
     """How rows of a shared-out table travel between their owners and this rank's slots.
 
-    order: `[b]` the slots, by owner.  sent: slots for each owner, `W` numbers.  asked: rows that each rank asks of
-    this one.  rows: `[r]` which of the share they are, by asking rank and there by slot.
+    order: `[b]` the slots, by owner.  sent: slots for each owner, `W` numbers.  requested: rows that each rank
+    requests from this one, `W` numbers.  rows: `[r]` their places in this rank's share, by rank and there by slot.
     """
 
     order: Tensor
     sent: list[int]
-    asked: list[int]
+    requested: list[int]
     rows: Tensor
 
 
@@ -104,19 +104,19 @@ class PuzzleEmbedding(nn.Module):
         self.weights.copy_(table[self.first : self.first + len(self.weights)])
 
     def _route(self, identifiers: Tensor, owners: Ranks) -> Route:
-        """Ask the owners of `identifiers` `[b]` for their rows."""
+        """Request the rows of `identifiers` `[b]` from their owners."""
         owner = identifiers.long() // self.share  # [b]
         order = owner.argsort(stable=True)
         sending = owner.new_zeros(owners.world_size).index_add_(0, owner, torch.ones_like(owner))  # [W]
         ones = [1] * owners.world_size
-        sent, asked = torch.stack((sending, owners.exchange_rows(sending, ones, ones))).tolist()
-        rows = owners.exchange_rows(identifiers[order], sent, asked).long() - self.first
-        return Route(order, sent, asked, rows)
+        sent, requested = torch.stack((sending, owners.exchange_rows(sending, ones, ones))).tolist()
+        rows = owners.exchange_rows(identifiers[order], sent, requested).long() - self.first
+        return Route(order, sent, requested, rows)
 
     def _fetched(self, route: Route) -> Tensor:
-        """The rows `[b, E]` that the slots asked for."""
+        """The rows `[b, E]` of the slots, fetched from their owners."""
         assert self.owners is not None
-        arrived = self.owners.exchange_rows(self.weights[route.rows], route.asked, route.sent)
+        arrived = self.owners.exchange_rows(self.weights[route.rows], route.requested, route.sent)
         rows = torch.empty_like(arrived)
         rows[route.order] = arrived
         return rows
@@ -187,11 +187,11 @@ class SignSGD:
         for lookup, gradient in zip(self.embedding.lookups, gradients, strict=True):
             route = lookup.route
             assert route is not None
-            arrived = self.ranks.exchange_rows(gradient[route.order], route.sent, route.asked)
+            arrived = self.ranks.exchange_rows(gradient[route.order], route.sent, route.requested)
             pieces += zip(
                 range(self.ranks.world_size),
-                route.rows.split(route.asked),
-                arrived.split(route.asked),
+                route.rows.split(route.requested),
+                arrived.split(route.requested),
                 strict=True,
             )
         pieces.sort(key=lambda piece: piece[0])

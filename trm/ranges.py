@@ -1,7 +1,7 @@
 """The range of every number that a user can set: declared with the field or the flag, checked before anything starts.
 
 hidden_size: int = ranged(512, 2, 65_536)        # a field of a configuration
-add("--steps", type=integer(1, 4096))            # a flag, see trm_lab.commands.command_line
+add("--steps", type=integer(1, 4096))            # a flag of a command
 """
 
 import math
@@ -67,9 +67,9 @@ def ranged(
 
 def ranges(configuration: Any) -> Iterator[tuple[str, Range]]:
     """Name and range of each field of a dataclass, or of an instance, that has one."""
-    for one in fields(configuration):
-        if "range" in one.metadata:
-            yield one.name, one.metadata["range"]
+    for key in fields(configuration):
+        if "range" in key.metadata:
+            yield key.name, key.metadata["range"]
 
 
 def check_ranges(configuration: Any, prefix: str = "") -> None:
@@ -77,7 +77,7 @@ def check_ranges(configuration: Any, prefix: str = "") -> None:
 
     prefix: of the keys in the message, such as `arch.`.
     """
-    optional = {one.name for one in fields(configuration) if "None" in str(one.type)}
+    optional = {key.name for key in fields(configuration) if "None" in str(key.type)}
     for name, allowed in ranges(configuration):
         value = getattr(configuration, name)
         if value in allowed or (value is None and name in optional):

@@ -41,6 +41,7 @@ class Method:
 
     supervision: what trains and answers.
     title: its short name in figures and tables.  full_name, summary, tags: for a model card.
+    model: the network's class, with its blocks and its recursion.
     variant_name: what papers call the variant with these `arch` keys, all of which are there; None: the title.
     """
 
@@ -50,6 +51,7 @@ class Method:
     summary: str = ""
     tags: tuple[str, ...] = ()
     variant_name: Callable[[Mapping[str, Any]], str] | None = None
+    model: type[TinyRecursiveModel] = TinyRecursiveModel
 
     @property
     def config_class(self) -> type[Any]:

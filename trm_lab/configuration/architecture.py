@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from trm.errors import UserError, shown
-from trm.model import PuzzleShape, TinyRecursiveModel, TRMConfig
+from trm.model import PuzzleShape, TRMConfig
 from trm.supervision import Supervision
 from trm_lab.configuration.typed_values import typed
 from trm_lab.methods import METHODS, Method, method
@@ -38,9 +38,8 @@ class Architecture:
 
     def build(self, shape: PuzzleShape, seed: int = 0) -> Supervision[Any]:
         """The model for data of this shape, with initial weights by `seed`, behind its supervision."""
-        return self.method.supervision(
-            TinyRecursiveModel(self.network, shape, self.step_rows, seed), self.settings
-        )
+        model = self.method.model(self.network, shape, self.step_rows, seed)
+        return self.method.supervision(model, self.settings)
 
 
 def architecture(arch: Mapping[str, Any]) -> Architecture:

@@ -1,4 +1,4 @@
-"""Weights in the form that the published code loads: `step_<n>` beside its `all_config.yaml` (formats.md)."""
+"""Weights in the form that the published code loads: `step_<n>` beside its `all_config.yaml` (docs/formats.md)."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
