@@ -1,14 +1,16 @@
 """How far a long loop is: a bar on a terminal, a line now and then elsewhere."""
 
+import shutil
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 from tqdm import tqdm
 
 T = TypeVar("T")
 _LINES = 10  # lines in all where there is no terminal
+_LINE_SECONDS = 10.0  # between the lines of a training run there
 
 
 def track(items: Sequence[T], doing: str) -> Iterator[T]:
@@ -23,3 +25,72 @@ def track(items: Sequence[T], doing: str) -> Iterator[T]:
             print(
                 f"{doing}: {done}/{len(items)}, {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True
             )
+
+
+class Progress:
+    """How far a training run is: a bar on a terminal, plain lines elsewhere, nothing on the other ranks."""
+
+    def __init__(self, total: int, done: int, shown: bool, name: str = "") -> None:
+        """
+        Args:
+            name: of the run, where others print beside it: then there are lines, and each begins with it.
+        """
+        self._total, self._done, self._first, self._shown = total, done, done, shown
+        self._prefix = f"{name}: " if name else ""
+        self._start = self._last_line = time.monotonic()
+        width = shutil.get_terminal_size((0, 0)).columns  # 0: an unknown width, for which tqdm shows nothing
+        on_terminal = shown and not name and sys.stderr.isatty() and width > 0
+        self._bar = tqdm(total=total, initial=done, unit="step", dynamic_ncols=True) if on_terminal else None
+
+    def advance(self) -> None:
+        """Count one step as done."""
+        self._done += 1
+        if self._bar is not None:
+            self._bar.update()
+
+    def start_clock(self) -> None:
+        """Leave the steps so far, which were the warm-up, out of the estimate of the time left."""
+        self._start, self._first = time.monotonic(), self._done
+
+    def describe(self, record: Mapping[str, Any]) -> None:
+        """Show a training record."""
+        text = f"loss {record['loss']:.3f}, cells right {_step_shares(record['step_accuracy'])}"
+        now = time.monotonic()
+        if self._bar is not None:
+            self._bar.set_description_str(text)
+        elif self._shown and (now - self._last_line >= _LINE_SECONDS or self._done >= self._total):
+            self._last_line = now
+            line = f"step {self._done}/{self._total}, {text}"
+            if self._done > self._first or self._done >= self._total:
+                steps = max(1, self._done - self._first)
+                line += f", {_clock((now - self._start) / steps * (self._total - self._done))} left"
+            print(self._prefix + line, flush=True)
+
+    def say(self, text: str) -> None:
+        """Print a line beside the bar."""
+        if self._shown:
+            tqdm.write(self._prefix + text)
+            sys.stdout.flush()
+
+    def over(self, batches: Any) -> Any:
+        """The batches of an evaluation, with a bar of their own on a terminal."""
+        if self._bar is None:
+            return batches
+        return tqdm(batches, desc="evaluating", unit="batch", leave=False, dynamic_ncols=True)
+
+    def close(self) -> None:
+        """Remove the bar."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+def _step_shares(shares: list[float | None]) -> str:
+    """The shares of the first and the last supervision step that have one, as `31 % → 58 %`."""
+    percentages = [f"{100 * share:.0f} %" for share in shares if share is not None]
+    return " → ".join(percentages[:1] + percentages[1:][-1:]) or "–"
+
+
+def _clock(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"

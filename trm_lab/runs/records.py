@@ -1,73 +1,77 @@
-"""What a run tells: metrics.jsonl, which `mirrors` show elsewhere, and a line or a bar for whoever watches."""
+"""metrics.jsonl, one JSON object a line: appended while training, cut back to its checkpoint by a resumed run.
 
-import contextlib
+A checkpoint's state names how many bytes of the file it relies on, and their checksum. A file that is damaged is set
+aside and reported; it stops no training, which does not need it.
+"""
+
 import errno
+import hashlib
 import json
 import os
 import shutil
 import sys
 import threading
-import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from trm.errors import UserError, report
-from trm_lab.files.whole_files import open_for_appending
-from trm_lab.runs.record_repair import digest
+from trm_lab.files.untrusted import open_regular
+from trm_lab.files.whole_files import name_aside, open_for_appending, set_aside, write_whole
 
-Record = Mapping[str, Any]
 SCHEMA = 1  # of records, as each line of metrics.jsonl says; lines that do not say are of the first
-LINE_SECONDS = 10.0  # between lines where there is no terminal
+KINDS = ("train", "evaluation")  # of records
+BLOCK = 1 << 20  # bytes that are read at a time
+LONGEST_LINE = 1 << 20  # bytes
 
 
 class FileRecords:
-    """metrics.jsonl: one JSON object a line; the truth that resuming cuts back to its checkpoint.
+    """The open file of records.
 
-    What the disk refuses (it is full, say) is kept in memory, in order, and written at the next chance; the file
-    never holds half a line of ours. `write` and `sync` may be called from different threads.
+    Records that the disk refuses (it is full, say) wait in memory, in order, and are written at the next chance; the
+    file never holds half a line of ours. `write` and `sync` may be called from different threads.
+
+    lost: why records are lost, once closed.
     """
 
     def __init__(self, file: Path, resume_at: int = 0) -> None:
         """Open for appending behind the first `resume_at` bytes; what follows them is dropped."""
-        descriptor = open_for_appending(file)
-        if os.fstat(descriptor).st_size < resume_at:
-            os.close(descriptor)
+        self.lost: OSError | None = None
+        self._file, self._descriptor = file, open_for_appending(file)
+        size = os.fstat(self._descriptor).st_size
+        if size < resume_at:
+            os.close(self._descriptor)
             raise UserError(
-                f"{file} has {file.stat().st_size} bytes, but the checkpoint was written after {resume_at}",
+                f"{file} has {size} bytes, but the checkpoint was written after {resume_at}",
                 "the records that belong to the checkpoint",
                 "restore the file, or start a new run with load_checkpoint=<this run>",
             )
-        os.ftruncate(descriptor, resume_at)
-        self._digest = digest(file, resume_at)  # of all records so far
-        self._file, self._descriptor = file, descriptor
+        os.ftruncate(self._descriptor, resume_at)
+        self._digest = _digest(file, resume_at)
         self._lock, self._syncing, self._closed = threading.Lock(), threading.Lock(), False
         self._synced = resume_at  # bytes that survive a power cut
-        self._lines: list[bytes] = []  # behind them
-        self._written = 0  # of these lines, handed to the system
-        self._ragged = False  # the file may end in something else
+        self._unsynced = bytearray()  # the lines behind them
+        self._written = 0  # bytes of these lines, whole ones, that the system has taken
         self._refusal: OSError | None = None  # why the first unwritten line is not written
-        self.lost: OSError | None = None  # why records are lost, once closed
 
-    def write(self, record: Record) -> None:
-        """Append a record; what the disk refuses waits in memory, and an outage is said once."""
+    def write(self, record: Mapping[str, Any]) -> None:
+        """Append a record; one that the disk refuses waits in memory, and an outage is reported once."""
         line = (json.dumps(record, allow_nan=False) + "\n").encode()
         with self._lock:
-            self._lines.append(line)
+            self._unsynced += line
             self._digest.update(line)
             self._hand_over()
 
     def digest(self) -> str:
-        """The SHA-256 of what `end` measures."""
+        """The SHA-256 of the bytes that `end` counts."""
         with self._lock:
             return self._digest.hexdigest()
 
     def end(self) -> int:
-        """Where the records so far end, those in memory included; true of the file once `sync` has returned."""
+        """Bytes of all records so far, those in memory included; true of the file once `sync` has returned."""
         with self._lock:
-            return self._synced + sum(map(len, self._lines))
+            return self._synced + len(self._unsynced)
 
     def sync(self) -> None:
         """Bring every record so far to the disk.
@@ -80,7 +84,7 @@ class FileRecords:
                 self._hand_over()
                 if self._refusal is not None:
                     raise OSError(self._refusal.errno, self._refusal.strerror, str(self._file))
-                count, size = self._written, sum(map(len, self._lines))
+                size = self._written
             try:
                 os.fsync(self._descriptor)  # without the lock: the loop may write meanwhile
             except OSError as error:
@@ -90,42 +94,36 @@ class FileRecords:
                 raise
             with self._lock:
                 self._synced += size
-                self._written -= count
-                del self._lines[:count]
-
-    def position(self) -> int:
-        """Bytes that are safely on disk now; fewer than `end` while the disk refuses."""
-        with contextlib.suppress(OSError):
-            self.sync()
-        return self._synced
+                self._written -= size
+                del self._unsynced[:size]
 
     def close(self) -> None:
-        """Try once more to write what waits, and say how much is lost."""
+        """Try once more to write the records that wait, and report how many are lost."""
         if self._closed:
             return
-        with contextlib.suppress(OSError):
+        self._closed = True
+        with suppress(OSError):
             self.sync()
-        if self._lines:
+        if self._unsynced:
+            error = self._refusal or OSError(errno.EIO, os.strerror(errno.EIO))
+            count = self._unsynced.count(b"\n")
             report(
-                f"{len(self._lines)} records are lost, which {self._file} did not take: {self._reason()}",
+                f"{count} records are lost, which {self._file} did not take: {error.strerror}",
                 f"the file ends with a whole record, after {self._synced} bytes",
                 "make room before the next run; a resumed one writes the records since its checkpoint again",
             )
-            number = self._refusal.errno if self._refusal is not None else None
-            self.lost = OSError(number or errno.EIO, self._reason(), str(self._file))
-        self._closed = True
+            self.lost = OSError(error.errno, error.strerror, str(self._file))
         os.close(self._descriptor)
 
     def _hand_over(self) -> None:
         """Give the system all lines that it has not yet; a line that it cut off is taken back."""
         try:
-            if self._ragged:
+            if self._refusal is not None:
                 self._cut()
-            while self._written < len(self._lines):
-                self._ragged = True
-                _write_all(self._descriptor, self._lines[self._written])
-                self._ragged = False
-                self._written += 1
+            taken = self._written
+            while taken < len(self._unsynced):
+                taken += os.write(self._descriptor, self._unsynced[taken:])
+                self._written = self._unsynced.rfind(b"\n", 0, taken) + 1
         except OSError as error:
             self._refused(error)
             return
@@ -134,100 +132,96 @@ class FileRecords:
             print(f"{self._file} is written to again; no record is missing", file=sys.stderr, flush=True)
 
     def _refused(self, error: OSError) -> None:
-        """Say that an outage begins, and leave whole lines only, where the disk lets us."""
+        """Report that an outage begins, and leave whole lines only, where the disk lets us."""
         if self._refusal is None:
-            self._refusal = error
             report(
-                f"records cannot be written to {self._file}: {self._reason()}",
+                f"records cannot be written to {self._file}: {error.strerror}",
                 "training goes on; the records wait in memory and are written as soon as the disk takes them",
                 "make room on the disk, or see why it refuses",
             )
-        self._ragged = True
-        with contextlib.suppress(OSError):  # else before the next attempt
+        self._refusal = error
+        with suppress(OSError):  # else before the next attempt
             self._cut()
 
     def _cut(self) -> None:
-        os.ftruncate(self._descriptor, self._synced + sum(map(len, self._lines[: self._written])))
-        self._ragged = False
-
-    def _reason(self) -> str:
-        error = self._refusal
-        return "unknown" if error is None else error.strerror or str(error)
+        os.ftruncate(self._descriptor, self._synced + self._written)
 
 
-def _write_all(descriptor: int, line: bytes) -> None:
-    while line:
-        line = line[os.write(descriptor, line) :]
+def whole_records(file: Path, state: Mapping[str, Any]) -> int:
+    """Bytes of the records that belong to a checkpoint's `state`; a damaged file is mended first.
+
+    Of a damaged one the readable records up to the checkpoint's step stay, and the original is kept beside it.
+    """
+    expected, checksum = int(state["records_bytes"]), state.get("records_sha256")
+    size = file.stat().st_size if file.is_file() else 0
+    if size >= expected and (checksum is None or _digest(file, expected).hexdigest() == checksum):
+        return expected
+    lines = file.read_bytes()[:expected].splitlines(keepends=True) if size else []
+    records = [_parsed(line) for line in lines]
+    unreadable = [str(number) for number, record in enumerate(records, 1) if record is None]
+    if size < expected:
+        problem = (
+            f"{size} bytes of the {expected} are there that the checkpoint of step {state['step']} relies on"
+        )
+    elif unreadable:
+        problem = f"no record any more in line {', '.join(unreadable[:8])}"
+    else:
+        problem = (
+            f"its first {expected} bytes differ from their checksum; which record was changed cannot be told"
+        )
+    aside = name_aside(file)
+    if size:
+        shutil.copyfile(file, aside)  # a copy: a kill before the next line leaves the file where it is
+    step = int(state["step"])  # whose evaluation comes after its checkpoint
+    earlier = [record is not None and (record[0] < step or record == (step, "train")) for record in records]
+    whole = [line for line, belongs in zip(lines, earlier, strict=True) if belongs]
+    write_whole(file, b"".join(whole))
+    report(
+        f"{file} is damaged: {problem}",
+        f"training goes on, which does not need it; {len(whole)} records are left"
+        + (f", the file as it was is {aside.name}" if size else ""),
+        "take missing records from a copy or from wandb, if you have one",
+    )
+    return sum(map(len, whole))
 
 
-class Progress:
-    """A bar on a terminal, plain lines elsewhere, nothing on the other ranks."""
-
-    def __init__(self, total: int, done: int, shown: bool, name: str = "") -> None:
-        """
-        Args:
-            name: of the run, where others print beside it: then there are lines, and each begins with it.
-        """
-        self._total, self._done, self._first, self._shown = total, done, done, shown
-        self._prefix = f"{name}: " if name else ""
-        self._start = self._last_line = time.monotonic()
-        width = shutil.get_terminal_size(
-            (0, 0)
-        ).columns  # 0: a terminal that does not say, where tqdm shows nothing
-        on_terminal = shown and not name and sys.stderr.isatty() and width > 0
-        self._bar = tqdm(total=total, initial=done, unit="step", dynamic_ncols=True) if on_terminal else None
-
-    def advance(self) -> None:
-        """One step done."""
-        self._done += 1
-        if self._bar is not None:
-            self._bar.update()
-
-    def start_clock(self) -> None:
-        """What was done so far says nothing of how long the rest takes: it was the warm-up."""
-        self._start, self._first = time.monotonic(), self._done
-
-    def describe(self, record: Record) -> None:
-        """Show a training record."""
-        text = f"loss {record['loss']:.3f}, cells right {_step_shares(record['step_accuracy'])}"
-        now = time.monotonic()
-        if self._bar is not None:
-            self._bar.set_description_str(text)
-        elif self._shown and (now - self._last_line >= LINE_SECONDS or self._done >= self._total):
-            self._last_line = now
-            line = f"step {self._done}/{self._total}, {text}"
-            if self._done > self._first or self._done >= self._total:
-                steps = max(1, self._done - self._first)
-                line += f", {_clock((now - self._start) / steps * (self._total - self._done))} left"
-            print(self._prefix + line, flush=True)
-
-    def say(self, text: str) -> None:
-        """A line beside the bar."""
-        if self._shown:
-            tqdm.write(self._prefix + text)
-            sys.stdout.flush()
-
-    def over(self, batches: Any) -> Any:
-        """An evaluation's batches, with a bar of their own on a terminal."""
-        if self._bar is None:
-            return batches
-        return tqdm(batches, desc="evaluating", unit="batch", leave=False, dynamic_ncols=True)
-
-    def close(self) -> None:
-        """Take the bar away."""
-        if self._bar is not None:
-            self._bar.close()
+def begin_records(file: Path) -> None:
+    """Set a file aside that holds no records; an earlier launch's, before the first checkpoint, are written again."""
+    if not file.is_file():
+        return
+    with open_regular(file) as stream:
+        first = stream.readline(LONGEST_LINE)
+    if first and _parsed(first) is None:
+        aside = set_aside(file)
+        report(f"{file} holds other things than records", f"training goes on; the file is now {aside.name}")
 
 
-def _step_shares(shares: list[float | None]) -> str:
-    """First and last of the steps that were seen, as `31 % → 58 %`."""
-    seen = [s for s in shares if s is not None]
-    if not seen:
-        return "–"
-    return f"{100 * seen[0]:.0f} % → {100 * seen[-1]:.0f} %" if len(seen) > 1 else f"{100 * seen[0]:.0f} %"
+def holds_evaluation(file: Path) -> bool:
+    """Whether a file holds the record of an evaluation."""
+    if not file.is_file():
+        return False
+    with open_regular(file) as stream:
+        return any(b'"evaluation"' in line and _parsed(line) is not None for line in stream)
 
 
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+def _digest(file: Path, size: int) -> "hashlib._Hash":
+    """The SHA-256 of a file's first `size` bytes, which further bytes can be added to."""
+    checksum = hashlib.sha256()
+    if not size:
+        return checksum
+    with open_regular(file) as stream:
+        while size > 0 and (block := stream.read(min(size, BLOCK))):
+            checksum.update(block)
+            size -= len(block)
+    return checksum
+
+
+def _parsed(line: bytes) -> tuple[int, str] | None:
+    """Step and kind of a line; None where it is no whole record."""
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(record, dict) or record.get("kind") not in KINDS or not line.endswith(b"\n"):
+        return None
+    return (record["step"], record["kind"]) if isinstance(record.get("step"), int) else None

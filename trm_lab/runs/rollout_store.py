@@ -1,18 +1,16 @@
 """Rollouts on disk: written as they are made, taken up again after an interruption, read many times.
 
     predictions.safetensors   every array of `Answers` for all examples, `[E, …]`; made in full length at the start
-    predictions.json          what was asked, what each set holds, and for each batch written its rows and checksum
+    predictions.json          the request, what each set holds, and for each batch written its rows and checksum
 
 A batch counts once predictions.json lists it, after its rows were synced; so what a kill cuts off is made again.
 """
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-from numpy.typing import NDArray
+from typing import Any, NamedTuple
 
 from trm.errors import UserError, shown
 from trm_lab.files.checksums import is_intact, sealed
@@ -38,9 +36,8 @@ COLUMNS = {  # dtypes, and dimensions of a row
 }
 
 
-@dataclass(frozen=True)
-class WarmUp:
-    """What launches did before their first answer, so that its time is no answer's.
+class WarmUp(NamedTuple):
+    """Work that launches did before their first answer, so that its time is no answer's.
 
     launches: that warmed up.  supervision_steps: of one of them, the most.  seconds: of all of them together.
     """
@@ -54,11 +51,11 @@ class WarmUp:
 class RolloutStore:
     """The rollouts of one evaluation, `[E, …]`.
 
-    request: what was asked, in full, as JSON keeps it; two evaluations with equal requests have equal rollouts.
+    request: what decides the rollouts, in full, as JSON keeps it; equal requests have equal rollouts.
     sets: examples of each set, in order.  network_calls: `[S]`, summed up.
     batches: (rows, CRC-32 of their bytes) of each batch written.  seconds: that all answers took so far.
-    joules: the same of energy; None where the device did not tell of all of them.
-    warm_up: not in `seconds` and `joules`; None where it was not told apart, as was done before.
+    joules: the same of energy; None where the device did not report it for all of them.
+    warm_up: not in `seconds` and `joules`; None where it was not recorded separately, as in older stores.
     """
 
     folder: Path
@@ -68,11 +65,11 @@ class RolloutStore:
     batches: list[tuple[int, int]] = field(default_factory=list)
     seconds: float = 0.0
     joules: float | None = 0.0
-    warm_up: "WarmUp | None" = field(default_factory=lambda: WarmUp())
+    warm_up: WarmUp | None = field(default_factory=WarmUp)
 
     @property
     def total(self) -> int:
-        """E."""
+        """E, the number of examples."""
         return sum(self.sets.values())
 
     @property
@@ -93,13 +90,12 @@ class RolloutStore:
             UserError: it holds the rollouts of another request.
         """
         store = cls.matching(folder, request, sets)
-        if store.batches:
-            store.batches = store.batches[: store._whole_batches()]
+        store.batches = store.batches[: store._whole_batches()]
         return store
 
     @classmethod
     def matching(cls, folder: Path, request: Mapping[str, Any], sets: Mapping[str, int]) -> "RolloutStore":
-        """The store in `folder` as predictions.json tells it; an empty one where there is none.
+        """The store in `folder` according to predictions.json; an empty one where there is none.
 
         Raises:
             UserError: it holds the rollouts of another request.
@@ -118,7 +114,7 @@ class RolloutStore:
 
     @classmethod
     def open(cls, folder: Path) -> "RolloutStore":
-        """What predictions.json says.
+        """The content of predictions.json.
 
         Raises:
             FileNotFoundError: there is none.
@@ -127,40 +123,42 @@ class RolloutStore:
         file = folder / INDEX_FILE
         try:
             content = load_json(file, LONGEST_INDEX)
-            if not isinstance(content, dict) or not is_intact(content) or content["format"] != FORMAT:
+            if not is_intact(content) or content["format"] != FORMAT:
                 raise ValueError("not as it was written")
-            batches = [(int(rows), int(checksum)) for rows, checksum in content["batches"]]
-            sets = {str(name): int(size) for name, size in content["sets"].items()}
-            calls = [int(number) for number in content["network_calls"]]
-            joules = None if content.get("joules") is None else float(content["joules"])
-            spent = float(content["seconds"]), joules
-            told = content.get("warm_up")
-            warm_up = None
-            if told is not None:
-                launches, steps, seconds = told
-                warm_up = WarmUp(int(launches), int(steps), float(seconds))
-            store = cls(folder, dict(content["request"]), sets, calls, batches, *spent, warm_up)
+            store = cls(
+                folder,
+                dict(content["request"]),
+                {str(name): int(size) for name, size in content["sets"].items()},
+                [int(calls) for calls in content["network_calls"]],
+                [(int(rows), int(checksum)) for rows, checksum in content["batches"]],
+                float(content["seconds"]),
+                None if content.get("joules") is None else float(content["joules"]),
+                _warm_up(content.get("warm_up")),
+            )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise _damaged(file, str(error)) from error
-        if min([0, *sets.values(), *(rows for rows, _ in batches)]) < 0 or store.done > store.total:
+        if (
+            min([0, *store.sets.values(), *(rows for rows, _ in store.batches)]) < 0
+            or store.done > store.total
+        ):
             raise _damaged(file, "numbers that cannot be")
         return store
 
-    def write(self, made: Answers, seconds: float, joules: float | None = None) -> None:
+    def write(self, answers: Answers, seconds: float, joules: float | None = None) -> None:
         """Add the next batch; it stays, whatever happens afterwards.
 
-        seconds, joules: that its answers took; None: the device does not tell.
+        seconds, joules: that its answers took; None: the device does not report energy.
 
         Raises:
             OSError: the disk refused.
         """
-        assert made.first == self.done, (made.first, self.done)
-        arrays = {PROBES + n if n in made.probes else n: array for n, array in made.arrays().items()}
+        assert answers.first == self.done, (answers.first, self.done)
+        arrays = {PROBES + n if n in answers.probes else n: array for n, array in answers.arrays().items()}
         if not self.batches:
-            self.network_calls = made.network_calls
+            self.network_calls = answers.network_calls
             RowFile.create(self.folder / TENSORS_FILE, arrays, self.total)
         checksum = self._file().write(self.done, arrays)
-        self.batches.append((len(made), checksum))
+        self.batches.append((len(answers), checksum))
         self.seconds += seconds
         self.joules = None if self.joules is None or joules is None else self.joules + joules
         self._write_index()
@@ -168,9 +166,8 @@ class RolloutStore:
     def warmed_up(self, supervision_steps: int, seconds: float) -> None:
         """Take note of a launch's warm-up; it is written with the next batch."""
         if self.warm_up is not None:
-            before = self.warm_up
-            steps = max(before.supervision_steps, supervision_steps)
-            self.warm_up = WarmUp(before.launches + 1, steps, before.seconds + seconds)
+            launches, most_steps, seconds_before = self.warm_up
+            self.warm_up = WarmUp(launches + 1, max(most_steps, supervision_steps), seconds_before + seconds)
 
     def answers(self, rows: int = ROWS) -> Iterator[Answers]:
         """Everything written, in file order, at most `rows` at a time and of one set.
@@ -180,13 +177,14 @@ class RolloutStore:
         """
         if not self.batches:
             return
-        with self._file().reading() as reader:
-            first = 0
-            for name, size in self.sets.items():
-                end = min(first + size, self.done)
-                for start in range(first, end, rows):
-                    yield self._answers(name, start, reader.rows(start, min(start + rows, end)))
-                first += size
+        file, first = self._file(), 0
+        for name, size in self.sets.items():
+            end = min(first + size, self.done)
+            for start in range(first, end, rows):
+                arrays = file.read(start, min(rows, end - start))
+                probes = {n.removeprefix(PROBES): arrays.pop(n) for n in list(arrays) if n.startswith(PROBES)}
+                yield Answers(name, start, **arrays, network_calls=self.network_calls, probes=probes)
+            first += size
 
     def check(self) -> None:
         """Compare every batch with its checksum.
@@ -198,12 +196,10 @@ class RolloutStore:
         if whole < len(self.batches):
             raise _damaged(self.folder / TENSORS_FILE, f"batch {whole} differs from its checksum")
 
-    def _answers(self, set_name: str, first: int, arrays: dict[str, NDArray[Any]]) -> Answers:
-        probes = {n.removeprefix(PROBES): arrays.pop(n) for n in list(arrays) if n.startswith(PROBES)}
-        return Answers(set_name, first, **arrays, network_calls=self.network_calls, probes=probes)
-
     def _whole_batches(self) -> int:
         """How many of the first batches have their checksums."""
+        if not self.batches:
+            return 0
         try:
             file, first = self._file(), 0
         except UserError:
@@ -220,10 +216,10 @@ class RolloutStore:
             file = RowFile.open(path)
         except (OSError, ValueError) as error:
             raise _damaged(path, str(error)) from error
-        found = {n: c for n, c in file.columns.items() if not n.startswith(PROBES)}
-        fit = found.keys() == COLUMNS.keys() and all(
+        columns = {name: column for name, column in file.columns.items() if not name.startswith(PROBES)}
+        fit = columns.keys() == COLUMNS.keys() and all(
             column.dtype.name in COLUMNS[name][0] and len(column.row) == COLUMNS[name][1]
-            for name, column in found.items()
+            for name, column in columns.items()
         )
         if not fit or file.rows != self.total:
             raise _damaged(path, "not the columns and rows of predictions.json")
@@ -238,9 +234,16 @@ class RolloutStore:
             "batches": self.batches,
             "seconds": self.seconds,
             "joules": self.joules,
-            "warm_up": None if self.warm_up is None else astuple(self.warm_up),
+            "warm_up": self.warm_up,
         }
         write_whole(self.folder / INDEX_FILE, json.dumps(sealed(json.loads(json.dumps(content)))))
+
+
+def _warm_up(values: Any) -> WarmUp | None:
+    if values is None:
+        return None
+    launches, steps, seconds = values
+    return WarmUp(int(launches), int(steps), float(seconds))
 
 
 def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:

@@ -8,36 +8,33 @@ import json
 import math
 import os
 import zlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
 
 from trm_lab.files.untrusted import open_regular
 
 LONGEST_HEADER = 1 << 20  # bytes
 DTYPES = {
-    "uint8": "U8",
-    "uint16": "U16",
-    "int16": "I16",
-    "int32": "I32",
-    "float16": "F16",
-    "float32": "F32",
-    "float64": "F64",
+    "U8": "uint8",
+    "U16": "uint16",
+    "I16": "int16",
+    "I32": "int32",
+    "F16": "float16",
+    "F32": "float32",
+    "F64": "float64",
 }
-_OURS = {theirs: ours for ours, theirs in DTYPES.items()}
+_NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 
 @dataclass(frozen=True)
 class Column:
-    """One tensor of the file.
-
-    row: the shape of a row.  start: where its bytes begin.
-    """
+    """One tensor of the file: the shape of a row, and where in the file its bytes begin."""
 
     dtype: np.dtype[Any]
     row: tuple[int, ...]
@@ -45,7 +42,7 @@ class Column:
 
     @property
     def row_bytes(self) -> int:
-        """Of one row."""
+        """Bytes of one row."""
         return self.dtype.itemsize * math.prod(self.row)
 
 
@@ -59,18 +56,18 @@ class RowFile:
 
     @classmethod
     def create(cls, path: Path, arrays: Mapping[str, NDArray[Any]], rows: int) -> "RowFile":
-        """An empty file for columns like `arrays`, the disk's room for all its rows taken.
+        """An empty file for columns like `arrays`, with disk space for all its rows.
 
         Raises:
             OSError: there is no room.
         """
-        told: dict[str, Any] = {}
+        header: dict[str, Any] = {}
         end = 0
         for name, array in arrays.items():
             start, end = end, end + rows * array.itemsize * math.prod(array.shape[1:])
             shape = [rows, *array.shape[1:]]
-            told[name] = {"dtype": DTYPES[array.dtype.name], "shape": shape, "data_offsets": [start, end]}
-        text = json.dumps(told).encode()
+            header[name] = {"dtype": _NAMES[array.dtype.name], "shape": shape, "data_offsets": [start, end]}
+        text = json.dumps(header).encode()
         text += b" " * (-len(text) % 8)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.unlink(missing_ok=True)  # a second name of the file keeps what it has
@@ -78,38 +75,33 @@ class RowFile:
             stream.write(len(text).to_bytes(8, "little") + text)
             stream.flush()
             try:
-                _take_room(stream.fileno(), 8 + len(text) + end)
+                _reserve(stream.fileno(), 8 + len(text) + end)
             except OSError as error:
                 raise OSError(error.errno, f"{error.strerror} ({end:,} bytes wanted)", str(path)) from error
         return cls.open(path)
 
     @classmethod
     def open(cls, path: Path) -> "RowFile":
-        """What a file says that it holds, and does.
+        """The columns that a file's header declares and the file holds.
 
         Raises:
             OSError: it cannot be read.
             ValueError: it is cut off, or no such file.
         """
         with open_regular(path) as stream:
-            size = os.fstat(stream.fileno()).st_size
             length = int.from_bytes(stream.read(8), "little")
-            if not 0 < length <= min(LONGEST_HEADER, size):
+            if not 0 < length <= LONGEST_HEADER:
                 raise ValueError("no safetensors header")
-            try:
-                header = json.loads(stream.read(length))
-                header.pop("__metadata__", None)
-                columns = {name: _column(told, 8 + length) for name, told in header.items()}
-                counts = {int(told["shape"][0]) for told in header.values()}
-            except (KeyError, TypeError, AttributeError, IndexError, RecursionError, OverflowError) as error:
-                raise ValueError("an unreadable header") from error
-        if len(counts) != 1 or min(counts) < 0:
-            raise ValueError("columns of different lengths")
-        made = cls(path, columns, counts.pop())
-        for name, column in columns.items():
-            if min((column.start, *column.row)) < 0 or column.start + made.rows * column.row_bytes > size:
-                raise ValueError(f"{name} is cut off")
-        return made
+            text = stream.read(length)
+        try:
+            with safe_open(path, "numpy"):  # compares the header with the file's size
+                header = json.loads(text)
+            header.pop("__metadata__", None)
+            columns = {name: _column(entry, 8 + length) for name, entry in header.items()}
+            (rows,) = {entry["shape"][0] for entry in header.values()}
+        except (SafetensorError, KeyError, IndexError, ValueError) as error:
+            raise ValueError(f"no file of rows: {error}") from error
+        return cls(path, columns, rows)
 
     def write(self, first: int, arrays: Mapping[str, NDArray[Any]]) -> int:
         """Put rows at `first` and sync them; the CRC-32 of their bytes, column by column.
@@ -129,53 +121,33 @@ class RowFile:
             os.fsync(stream.fileno())
         return checksum
 
+    def read(self, first: int, rows: int) -> dict[str, NDArray[Any]]:
+        """Rows from `first` on of every column, in memory of their own."""
+        arrays = {}
+        with self.path.open("rb") as stream:
+            for name, column in self.columns.items():
+                stream.seek(column.start + first * column.row_bytes)
+                values = np.fromfile(stream, column.dtype, rows * math.prod(column.row))
+                arrays[name] = values.reshape(rows, *column.row)
+        return arrays
+
     def checksum(self, first: int, rows: int) -> int:
         """The CRC-32 of some rows' bytes, as `write` gave it."""
         checksum = 0
-        with self.path.open("rb") as stream:
-            for column in self.columns.values():
-                checksum = zlib.crc32(_bytes(stream, column, first, rows), checksum)
+        for array in self.read(first, rows).values():
+            checksum = zlib.crc32(array.tobytes(), checksum)
         return checksum
 
-    @contextmanager
-    def reading(self) -> Iterator["RowReader"]:
-        """Read rows while the file stays open."""
-        with self.path.open("rb") as stream:
-            yield RowReader(self, stream)
+
+def _column(entry: Mapping[str, Any], data_start: int) -> Column:
+    return Column(
+        np.dtype(DTYPES[entry["dtype"]]), tuple(entry["shape"][1:]), data_start + entry["data_offsets"][0]
+    )
 
 
-@dataclass(frozen=True)
-class RowReader:
-    """An open file's rows."""
-
-    file: RowFile
-    stream: BinaryIO
-
-    def rows(self, start: int, end: int) -> dict[str, NDArray[Any]]:
-        """Rows [start, end) of every column, in memory of their own."""
-        return {
-            name: np.frombuffer(
-                bytearray(_bytes(self.stream, column, start, end - start)), column.dtype
-            ).reshape(end - start, *column.row)
-            for name, column in self.file.columns.items()
-        }
-
-
-def _column(told: Mapping[str, Any], data_start: int) -> Column:
-    if told["dtype"] not in _OURS:
-        raise ValueError(f"dtype {str(told['dtype'])[:20]}")
-    row = tuple(int(side) for side in told["shape"][1:])
-    return Column(np.dtype(_OURS[told["dtype"]]), row, data_start + int(told["data_offsets"][0]))
-
-
-def _take_room(descriptor: int, size: int) -> None:
+def _reserve(descriptor: int, size: int) -> None:
     """Where the system can, refuse now what the disk would refuse later."""
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(descriptor, 0, size)
     else:
         os.truncate(descriptor, size)
-
-
-def _bytes(stream: BinaryIO, column: Column, first: int, rows: int) -> bytes:
-    stream.seek(column.start + first * column.row_bytes)
-    return stream.read(rows * column.row_bytes)

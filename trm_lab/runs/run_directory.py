@@ -29,7 +29,7 @@ from trm_lab.files.untrusted import load_json
 from trm_lab.files.whole_files import EARLIER, set_aside, write_whole
 from trm_lab.puzzles.manifest import fingerprint as dataset_fingerprint
 from trm_lab.runs.checkpoints import newest_state, steps
-from trm_lab.runs.record_repair import begin_records, holds_evaluation
+from trm_lab.runs.records import begin_records, holds_evaluation
 
 LARGEST_PROVENANCE = 64 << 20  # bytes
 DATA = ("data_paths", "data_paths_test")  # where it lies; what it is, its fingerprint says

@@ -11,6 +11,7 @@ from trm.errors import UserError, report
 from trm_lab.cluster.compilation import warm_up_steps
 from trm_lab.cluster.energy import EnergyMeter
 from trm_lab.cluster.ranks import Ranks
+from trm_lab.commands.progress import Progress
 from trm_lab.configuration.train_config import ARC_SCORES, TrainConfig
 from trm_lab.evaluation.baselines import best_baseline
 from trm_lab.evaluation.evaluator import Evaluator
@@ -19,8 +20,7 @@ from trm_lab.runs import checkpoints
 from trm_lab.runs.checkpoint_writer import CheckpointWriter
 from trm_lab.runs.evaluation_folder import Evaluation, read_scores, report_damaged, write_evaluation
 from trm_lab.runs.identifier_names import encoded
-from trm_lab.runs.record_repair import whole_records
-from trm_lab.runs.records import SCHEMA, FileRecords, Progress
+from trm_lab.runs.records import SCHEMA, FileRecords, whole_records
 from trm_lab.runs.retention import Retention, mark_best
 from trm_lab.runs.run_directory import RunDirectory
 from trm_lab.runs.training_state import TrainingState, snapshot

@@ -24,11 +24,11 @@ def test_records_are_appended_behind_those_that_a_checkpoint_relies_on(tmp_path:
     file = tmp_path / "metrics.jsonl"
     records = FileRecords(file)
     records.write({"step": 1})
-    kept = records.position()
+    relied_on = records.end()
     records.write({"step": 2})
-    assert records.end() > kept == len('{"step": 1}\n')
+    assert records.end() > relied_on == len('{"step": 1}\n')
     records.close()
-    resumed = FileRecords(file, kept)
+    resumed = FileRecords(file, relied_on)
     resumed.write({"step": 3})
     resumed.close()
     resumed.close()
@@ -49,8 +49,7 @@ for step in range(1, 101):
     records.write({"step": step})
     text = file.read_bytes()
     assert text.endswith(b"\\n")
-    assert records.position() == len(text), step
-    assert (records.end() > records.position()) == (records.end() > limit), step
+    assert (records.end() > len(text)) == (records.end() > limit), step
 if sys.argv[2] == "stays full":
     resource.setrlimit(resource.RLIMIT_FSIZE, (len(text), resource.RLIM_INFINITY))
     records.write({"step": 101})
@@ -97,7 +96,7 @@ except OSError as error:
 end = records.end()
 (folder / "other").unlink()
 records.sync()
-assert records.position() == end == (folder / "metrics.jsonl").stat().st_size
+assert end == (folder / "metrics.jsonl").stat().st_size
 records.close()
 print((folder / "metrics.jsonl").read_text().count("\\n"))
 """
@@ -126,7 +125,7 @@ def test_what_a_failed_fsync_may_have_dropped_is_written_again(
         patched.setattr(os, "fsync", dropping)
         with pytest.raises(OSError, match="No space left"):
             records.sync()
-        assert records.position() == len('{"step": 1}\n')
+        assert read(file) == [1]
     records.write({"step": 3})
     records.sync()
     records.close()
@@ -150,11 +149,9 @@ def test_records_written_while_other_threads_sync_are_neither_lost_nor_doubled(
         thread.start()
     for step in range(500):
         records.write({"step": step})
-        if step % 50 == 0:
-            time.sleep(0.002)
     done.set()
     for thread in threads:
         thread.join()
-    assert records.position() == records.end() == file.stat().st_size
+    assert records.end() == file.stat().st_size
     records.close()
     assert read(file) == list(range(500))

@@ -15,8 +15,7 @@ from trm_lab.files.config_files import read_config
 from trm_lab.puzzles.manifest import fingerprint
 from trm_lab.runs import checkpoints
 from trm_lab.runs.evaluation_folder import read_scores, report_damaged
-from trm_lab.runs.record_repair import whole_records
-from trm_lab.runs.records import FileRecords
+from trm_lab.runs.records import FileRecords, whole_records
 from trm_lab.runs.retention import mark_best, read_best
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.runs import command, finish, records
 from trm.errors import UserError
-from trm_lab.runs.records import Progress
+from trm_lab.commands.progress import Progress
 from trm_lab.training.overrides import normalise, sweep_once
 from trm_lab.training.sweep import LAUNCHERS, gpu_of_worker
 

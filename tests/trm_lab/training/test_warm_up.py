@@ -13,8 +13,8 @@ from tests.trm_lab.training.learners import learner
 from trm_lab.cluster.compilation import warm_up_steps
 from trm_lab.cluster.energy import EnergyMeter
 from trm_lab.cluster.ranks import Ranks
+from trm_lab.commands.progress import Progress
 from trm_lab.runs.recorded_run import Training
-from trm_lab.runs.records import Progress
 from trm_lab.training.metric_window import Window
 
 SLOTS = 8
@@ -63,7 +63,7 @@ def test_the_time_left_is_reckoned_without_the_warm_up(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     now = [0.0]
-    monkeypatch.setattr("trm_lab.runs.records.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("trm_lab.commands.progress.time.monotonic", lambda: now[0])
     progress = Progress(102, 0, shown=True)
     for step in range(12):
         now[0] += 1000.0 if step == 0 else 2.0
