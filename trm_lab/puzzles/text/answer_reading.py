@@ -1,15 +1,15 @@
 r"""What an answer's text says: a number, a percentage, an amount with its unit, a list, names with values, a relation,
-an expression with letters or roots, or else plain text. Kinds are not mixed up: "50%" is not "0.5", and where a number
-is asked for, a sum still to be done ("3+4") is no answer.
+an expression with letters or roots, or else plain text. Kinds are not mixed up: "50%" is not "0.5", and a sum still to
+be done ("3+4") is no number.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 
-from trm_lab.puzzles.text.answer_expressions import NotAnExpressionError, parse
+from trm_lab.puzzles.text.expressions import NotAnExpressionError, parse
 
 _LONGEST = 256  # characters that are looked at as anything but text
 _LARGEST_EXPONENT = 1000
@@ -27,10 +27,10 @@ _DATE = re.compile(r"\d+-\d+-\d+")
 _AMOUNT = re.compile(r"([-+]? ?[\d.,/ ]*\d\.?) ?([A-Za-z][A-Za-z/^0-9. ]*)")  # 12 cm
 _INFINITY = re.compile(r"([-+]?) ?(?:infinity|inf|oo)")
 _NAME = r"\\?[A-Za-z]+(?:_\w+|\d+)?'*(?:\([A-Za-z0-9]+\))?"  # x, x_1, speed, f(x), \theta
-_A_NAME = re.compile(_NAME)
+_SINGLE_NAME = re.compile(_NAME)
 _NAMES = re.compile(rf"\(({_NAME}(?:, ?{_NAME})+)\)")  # (x, y) = (1, 2)
 _RELATION = re.compile(r"(<=|>=|!=|=+|<|>)")
-_TURNED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "=", "!=": "!="}
+_REVERSED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "=", "!=": "!="}
 _RAISED = re.compile(r"⁻?[⁰¹²³⁴-⁹]+(?!\d)")
 _POWERS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 _REWRITTEN = (
@@ -84,7 +84,7 @@ class Value:
 
 @lru_cache(maxsize=1 << 15)
 def reading(text: str) -> Value:
-    """What the text says; anything unknown is text."""
+    """What the text says; whatever fits no other kind is text."""
     if len(text) > _LONGEST:
         return Value("text", text=text)
     plain = text
@@ -102,34 +102,39 @@ def _read(plain: str) -> Value:
     number = _number(plain.removesuffix("%").rstrip())
     if number is not None:
         return Value("percent" if plain.endswith("%") else "number", number)
-    for kind in (_several, _relation, _either_sign, _infinity, _expression, _amount):
-        value = kind(plain)
+    for read_kind in (_brackets, _several, _relation, _either_sign, _infinity, _expression, _amount):
+        value = read_kind(plain)
         if value is not None:
             return value
     return Value("text", text=_SPACED.sub(r"\1", plain))
 
 
+def _read_all(texts: Iterable[str]) -> tuple[Value, ...]:
+    return tuple(_read(text.strip()) for text in texts)
+
+
 def _number(plain: str) -> Fraction | None:
     """A number written out: decimal, with thousands separators or a currency sign, or as a fraction."""
-    money = re.sub(r"^([-+]?) ?\$ ?", r"\1", plain)
-    decimal = _NUMBER.fullmatch(money)
+    decimal = _NUMBER.fullmatch(re.sub(r"^([-+]?) ?\$ ?", r"\1", plain))
     if decimal and (decimal[2] or decimal[3]):
-        exponent = int(decimal[4] or 0)
-        if abs(exponent) > _LARGEST_EXPONENT:
-            return None
-        size = Fraction((decimal[2] + (decimal[3] or "")).replace(",", "")) * Fraction(10) ** exponent
-        return -size if decimal[1] == "-" else size
-    for pattern in (_RATIO, _MIXED, _LATEX_RATIO):
-        found = pattern.fullmatch(plain)
-        if found:
-            sign, *parts = (part and part.replace(",", "") for part in found.groups())
-            numbers = [int(part) for part in parts if part]
-            if numbers[-1] == 0 or (len(numbers) == 3 and numbers[1] < 0):
-                return None
-            whole = numbers[0] if len(numbers) == 3 else 0
-            size = whole + Fraction(numbers[-2], numbers[-1])
-            return -size if sign == "-" else size
-    return None
+        size = _power_of_ten(decimal[2] + (decimal[3] or ""), int(decimal[4] or 0))
+        return -size if size and decimal[1] == "-" else size
+    ratio = _RATIO.fullmatch(plain) or _MIXED.fullmatch(plain) or _LATEX_RATIO.fullmatch(plain)
+    if ratio is None:
+        return None
+    sign, *parts = ratio.groups()
+    *whole, top, bottom = (int(part.replace(",", "")) for part in parts if part)
+    if bottom == 0 or (whole and top < 0):
+        return None
+    size = sum(whole) + Fraction(top, bottom)
+    return -size if sign == "-" else size
+
+
+def _power_of_ten(digits: str, exponent: int) -> Fraction | None:
+    """digits · 10^exponent, unless that is monstrous."""
+    if abs(exponent) > _LARGEST_EXPONENT:
+        return None
+    return Fraction(digits.replace(",", "")) * Fraction(10) ** exponent
 
 
 def _expression(plain: str) -> Value | None:
@@ -139,72 +144,63 @@ def _expression(plain: str) -> Value | None:
         parse(plain)
     except NotAnExpressionError:
         return None
-    return None if _DATE.search(plain) else Value("expression", _scientific(plain), text=plain)
-
-
-def _scientific(plain: str) -> Fraction | None:
-    found = _SCIENTIFIC.fullmatch(plain.replace(" ", ""))
-    exponent = int(found[3] or found[4]) if found else 0
-    if found is None or abs(exponent) > _LARGEST_EXPONENT:
+    if _DATE.search(plain):
         return None
-    return Fraction(found[1] + (found[2] or "1").replace(",", "")) * Fraction(10) ** exponent
+    number = None
+    if scientific := _SCIENTIFIC.fullmatch(plain.replace(" ", "")):
+        sign, digits, braced, bare = scientific.groups()
+        number = _power_of_ten(sign + (digits or "1"), int(braced or bare))
+    return Value("expression", number, text=plain)
 
 
 def _amount(plain: str) -> Value | None:
-    found = _AMOUNT.fullmatch(plain)
-    number = _number(found[1].rstrip()) if found else None
-    return Value("amount", number, text=found[2]) if found and number is not None else None
+    amount = _AMOUNT.fullmatch(plain)
+    number = _number(amount[1].rstrip()) if amount else None
+    return Value("amount", number, text=amount[2]) if amount and number is not None else None
 
 
 def _infinity(plain: str) -> Value | None:
-    found = _INFINITY.fullmatch(plain)
-    return Value("infinity", text=found[1].replace("+", "")) if found else None
+    infinity = _INFINITY.fullmatch(plain)
+    return Value("infinity", text=infinity[1].replace("+", "")) if infinity else None
 
 
 def _either_sign(plain: str) -> Value | None:
     """±a: two values."""
     if plain.count("±") != 1:
         return None
-    both = [_read(plain.replace("±", sign, 1).removeprefix("+").strip()) for sign in "+-"]
-    return Value("any order", parts=tuple(both))
+    return Value("any order", parts=_read_all(plain.replace("±", sign).removeprefix("+") for sign in "+-"))
 
 
-def _several(plain: str) -> Value | None:
-    """A list: in brackets, or of several parts with commas, "and" or "or" between; a union; names with values."""
-    bracketed = len(plain) > 1 and plain[0] in "([{" and plain[-1] in ")]}"
-    inner = plain[1:-1] if bracketed else plain
-    if bracketed and not inner.strip():
-        return Value("list", text=plain[0] + plain[-1])
-    pieces = _split(inner, ",;")
-    if pieces is None or (len(pieces) == 1 and not (bracketed and plain[0] == "{")):
-        return _unbracketed(plain)
-    if not all(piece.strip() for piece in pieces):
+def _brackets(plain: str) -> Value | None:
+    """A list in brackets, of several parts unless it is a set; or names with values in brackets."""
+    if len(plain) < 2 or plain[0] not in "([{" or plain[-1] not in ")]}":
         return None
-    if not bracketed:
-        return _unbracketed(plain)
-    parts = tuple(_read(piece.strip()) for piece in pieces)
+    if not plain[1:-1].strip():
+        return Value("list", text=plain[0] + plain[-1])
+    pieces = _split(plain[1:-1], ",;")
+    if not _all_filled(pieces) or (len(pieces) == 1 and plain[0] != "{"):
+        return None
+    parts = _read_all(pieces)
     if all(part.kind == "name" for part in parts):
         return Value("names", parts=parts)
     return Value("list", parts=parts, text=plain[0] + plain[-1])
 
 
-def _unbracketed(plain: str) -> Value | None:
-    union = _split(plain, "∪")
-    if union is not None and len(union) > 1:
-        return Value("any order", parts=tuple(_read(piece.strip()) for piece in union), text="∪")
-    alternatives = _split(_OR.sub(_EITHER, plain), _EITHER)
-    if alternatives is None:
+def _several(plain: str) -> Value | None:
+    """Parts with commas, "and" or "or" between; a union of sets; names with values."""
+    if not _all_filled(_split(plain, ",;")):
         return None
-    return _together(plain) if len(alternatives) == 1 else _alternatives(alternatives)
-
-
-def _together(plain: str) -> Value | None:
-    """Parts with commas or "and" between."""
+    union = _split(plain, "∪")
+    if len(union) > 1:
+        return Value("any order", parts=_read_all(union), text="∪")
+    alternatives = _split(_OR.sub(_EITHER, plain), _EITHER)
+    if len(alternatives) > 1:
+        return _alternatives(alternatives)
     joined = _AND.sub(",", plain)
     pieces = _split(joined, ",;")
-    if pieces is None or len(pieces) == 1 or not all(piece.strip() for piece in pieces):
+    if len(pieces) == 1 or not _all_filled(pieces):
         return None
-    parts = tuple(_read(piece.strip()) for piece in pieces)
+    parts = _read_all(pieces)
     if joined != plain and any(part.kind == "text" for part in parts):
         return None  # a sentence
     if all(part.kind == "relation" for part in parts):
@@ -214,18 +210,17 @@ def _together(plain: str) -> Value | None:
 
 def _alternatives(texts: Sequence[str]) -> Value | None:
     """Parts with "or" between, each of which may be a system: x = 1, y = 2 or x = 3, y = 4. Else commas are "or"."""
-    read = [_read(text.strip()) for text in texts]
-    systems = [one.kind == "names" and len({part.text for part in one.parts}) > 1 for one in read]
-    if not any(systems) and not any(_AND.search(text) for text in texts):
-        pieces = [_split(text, ",;") or [""] for text in texts]
-        read = [_read(piece.strip()) for several in pieces for piece in several]
-    if any(one.kind == "text" for one in read):
+    parts = _read_all(texts)
+    systems = any(part.kind == "names" and len(_names_in(part)) > 1 for part in parts)
+    if not systems and not any(_AND.search(text) for text in texts):
+        parts = _read_all(piece for text in texts for piece in _split(text, ",;") or [""])
+    if any(part.kind == "text" for part in parts):
         return None  # a sentence
-    named = _names(tuple(read))
-    if named is not None and len({part.text for part in named.parts}) == 1:
-        return named
-    can_be_true = any(one.kind in ("name", "names", "relation", "any order") for one in read)
-    return Value("any order", parts=tuple(read), text="or" if can_be_true else "")
+    names = _names(parts)
+    if names is not None and len(_names_in(names)) == 1:
+        return names
+    can_be_true = any(part.kind in ("name", "names", "relation", "any order") for part in parts)
+    return Value("any order", parts=parts, text="or" if can_be_true else "")
 
 
 def _names(parts: tuple[Value, ...]) -> Value | None:
@@ -234,50 +229,64 @@ def _names(parts: tuple[Value, ...]) -> Value | None:
         return None
     named: list[Value] = []
     for part in parts:
-        named.append(part if part.kind == "name" else Value("name", parts=(part,), text=named[-1].text))
+        named.append(part if part.kind == "name" else name_value(named[-1].text, part))
     return Value("names", parts=tuple(named))
+
+
+def _names_in(names: Value) -> set[str]:
+    return {part.text for part in names.parts}
+
+
+def name_value(name: str, value: Value) -> Value:
+    """The reading of "name = value"."""
+    return Value("name", parts=(value,), text=name)
 
 
 def _relation(plain: str) -> Value | None:
     """x = 3, (x, y) = (1, 2), an equation or an inequality; what is greater stands to the right."""
     sides = [side.strip() for side in _RELATION.split(plain)]
     terms, signs = sides[::2], ["=" if sign == "==" else sign for sign in sides[1::2]]
-    if not signs or not all(terms) or not all(sign in _TURNED for sign in signs):
+    if not signs or not all(terms) or not all(sign in _REVERSED for sign in signs):
         return None
     if signs == ["="]:
-        named = _named(*terms) or _named(*terms[::-1])
-        if named is not None:
-            return named
+        names = _equation_of_names(*terms) or _equation_of_names(*terms[::-1])
+        if names is not None:
+            return names
     if signs[0] in (">", ">="):
-        terms, signs = terms[::-1], [_TURNED[sign] for sign in signs[::-1]]
-    return Value("relation", parts=tuple(map(_read, terms)), text=" ".join(signs))
+        terms, signs = terms[::-1], [_REVERSED[sign] for sign in signs[::-1]]
+    return Value("relation", parts=_read_all(terms), text=" ".join(signs))
 
 
-def _named(name: str, value: str) -> Value | None:
-    values = _read(value)
-    if _A_NAME.fullmatch(name):
-        each = values.parts if values.kind == "any order" and values.text != "∪" else (values,)
-        named = tuple(Value("name", parts=(one,), text=name.removeprefix("\\")) for one in each)
-        return named[0] if len(named) == 1 else Value("names", parts=named)
-    names = _NAMES.fullmatch(name)
-    if names is None or values.kind != "list":
+def _equation_of_names(left: str, right: str) -> Value | None:
+    """x = 3 or (x, y) = (1, 2); x = ±3 names x twice."""
+    value = _read(right)
+    if _SINGLE_NAME.fullmatch(left):
+        values = value.parts if value.kind == "any order" and value.text != "∪" else (value,)
+        letters = [left.removeprefix("\\")] * len(values)
+    else:
+        tuple_of_names = _NAMES.fullmatch(left)
+        if tuple_of_names is None or value.kind != "list":
+            return None
+        letters, values = re.split(", ?", tuple_of_names[1]), value.parts
+    if len(letters) != len(values):
         return None
-    letters = re.split(", ?", names[1])
-    if len(letters) != len(values.parts):
-        return None
-    pairs = zip(letters, values.parts, strict=True)
-    return Value("names", parts=tuple(Value("name", parts=(one,), text=letter) for letter, one in pairs))
+    names = tuple(map(name_value, letters, values))
+    return names[0] if len(names) == 1 else Value("names", parts=names)
 
 
-def _split(text: str, separators: str) -> list[str] | None:
-    """The text between separators that are in no bracket; None if the brackets do not close."""
+def _split(text: str, separators: str) -> list[str]:
+    """The text between separators that are in no bracket; nothing if the brackets do not close."""
     pieces, depth = [""], 0
     for character in text:
         depth += (character in _BRACKETS) - (character in _BRACKETS.values())
         if depth < 0:
-            return None
+            return []
         if character in separators and depth == 0:
             pieces.append("")
         else:
             pieces[-1] += character
-    return pieces if depth == 0 else None
+    return [] if depth else pieces
+
+
+def _all_filled(pieces: Sequence[str]) -> bool:
+    return bool(pieces) and all(map(str.strip, pieces))

@@ -3,7 +3,7 @@
 import pytest
 
 from trm_lab.puzzles.text.answer_reading import reading
-from trm_lab.puzzles.text.answer_values import asked_names, same_value
+from trm_lab.puzzles.text.scorer import requested_names, same_value
 
 AGREE = [
     # names
@@ -107,7 +107,7 @@ def test_answers_that_say_something_else_differ(truth: str, answer: str) -> None
 def test_the_name_that_a_question_asks_for_counts(
     truth: str, answer: str, question: str, right: bool
 ) -> None:
-    assert asked_names(question) or right
+    assert requested_names(question) or right
     assert same_value(truth, answer, question) is right
 
 

@@ -19,12 +19,13 @@ from tests.trm_lab.puzzles.text.test_build_qa_dataset import check_choices_show,
 from trm.errors import UserError
 from trm_lab.puzzles.kinds import scorer_of
 from trm_lab.puzzles.text import math_builder as build_math_gsm8k_dataset
-from trm_lab.puzzles.text.answer_values import reading, same_value
+from trm_lab.puzzles.text.answer_reading import reading
 from trm_lab.puzzles.text.math_categories import ANSWER_LENGTH, CATEGORIES, QUESTION_LENGTH
 from trm_lab.puzzles.text.math_files import final_answer, last_boxed
 from trm_lab.puzzles.text.math_text import polynomial, square_root, total
 from trm_lab.puzzles.text.question_families import Family
 from trm_lab.puzzles.text.question_sets import PRINTABLE
+from trm_lab.puzzles.text.scorer import same_value
 from trm_lab.puzzles.text.tokens import TextTokens
 
 PUBLISHED = [

@@ -12,7 +12,8 @@ from trm.batch import IGNORE_LABEL
 from trm.errors import UserError
 from trm_lab.puzzles.kinds import scorer_of
 from trm_lab.puzzles.manifest import About
-from trm_lab.puzzles.text.answer_values import reading, same_value
+from trm_lab.puzzles.text.answer_reading import reading
+from trm_lab.puzzles.text.scorer import same_value
 from trm_lab.puzzles.text.tokens import BROKEN, END, MASK, PAD, TextTokens
 
 PRINTABLE = "".join(map(chr, range(32, 127)))
