@@ -1,0 +1,129 @@
+"""docs/extending.md: every block of code runs, and what it defines trains, is evaluated, compared and exported."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+from analysis.methods import method_name
+from dis_trm.targets import Targets
+from tests.runs import REPOSITORY
+from trm.model import PuzzleShape
+from trm_lab.evaluation.request import ScoringRequest
+from trm_lab.evaluation.score import score
+from trm_lab.flops import step_flops
+from trm_lab.methods import METHODS
+from trm_lab.release.exporting import ExportRequest, export
+from trm_lab.runs.opened_checkpoint import open_checkpoint
+from trm_lab.runs.recorded_run import read_run
+from trm_lab.training.launch import train
+
+SECTIONS = dict(
+    re.findall(
+        r"^## (.+?)\n.*?```python\n(.*?)```",
+        (REPOSITORY / "docs/extending.md").read_text(),
+        re.DOTALL | re.MULTILINE,
+    )
+)
+NETWORK = {
+    "hidden_size": 32,
+    "num_heads": 2,
+    "L_layers": 1,
+    "H_cycles": 1,
+    "L_cycles": 2,
+    "puzzle_emb_ndim": 32,
+    "puzzle_emb_len": 1,
+    "forward_dtype": "float32",
+}
+
+
+@pytest.fixture(autouse=True)
+def own_registry() -> Iterator[None]:
+    """What a block registers is gone after its test."""
+    before = dict(METHODS)
+    yield
+    METHODS.clear()
+    METHODS.update(before)
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("own")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        (folder / "data").mkdir()
+        exec(SECTIONS["A dataset of one's own"], {})
+    return folder / "data/backwards"
+
+
+def define(section: str) -> tuple[str, dict[str, Any]]:
+    """Run a section's block; the name that it registered, and what it defined."""
+    names, before = {"__name__": "own_file"}, set(METHODS)
+    exec(SECTIONS[section], names)
+    (registered,) = METHODS.keys() - before
+    return registered, names
+
+
+def trained(name: str, dataset: Path, folder: Path) -> list[dict[str, Any]]:
+    """The training records of a short run."""
+    keys = {
+        "arch": {"supervision": name, **NETWORK},
+        "data_paths": [str(dataset)],
+        "checkpoint_path": str(folder),
+    }
+    length = {"epochs": 40, "eval_interval": 40, "max_steps": 12, "log_interval": 6, "global_batch_size": 16}
+    train(OmegaConf.create({**keys, **length, "wandb": "disabled", "device": "cpu", "lr_warmup_steps": 2}))
+    records = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [record for record in records if record["kind"] == "train"]
+
+
+def test_targets_from_left_to_right_train(dataset: Path, tmp_path: Path) -> None:
+    name, defined = define("A new source of targets")
+    source: Targets = defined["LeftToRight"](2)
+    question, answer = torch.tensor([[1, 2, 3, 4]]), torch.tensor([[5, 2, 6, 7]])
+    frames = source.path(question, answer, None)  # type: ignore[arg-type]
+    assert frames.tolist() == [[[1, 2, 3, 4], [5, 2, 3, 4], [5, 2, 6, 7]]]
+    assert trained(name, dataset, tmp_path / "run")[-1]["metrics"]["lm_loss"] > 0
+
+
+def test_a_higher_threshold_lets_slots_run_longer(dataset: Path, tmp_path: Path) -> None:
+    name, _ = define("A new halting rule")
+    assert trained(name, dataset, tmp_path / "run")[-1]["step"] == 12
+
+
+def test_a_third_method_trains_is_evaluated_compared_and_exported(dataset: Path, tmp_path: Path) -> None:
+    name, _ = define("A new supervision")
+    trained(name, dataset, tmp_path / "run")
+    score(ScoringRequest(str(tmp_path / "run"), output=tmp_path / "scored", device="cpu"))
+    scores = json.loads((tmp_path / "scored/scores.json").read_text())
+    assert scores["network_calls_per_answer"] == 6 * 3
+    assert scores["cost"]["operations"] > 0
+    run = read_run(tmp_path / "run")
+    assert method_name(run) == "Fixed steps"
+    export(ExportRequest(str(tmp_path / "run"), "hub", tmp_path / "export"))
+    exported = open_checkpoint(tmp_path / "export")
+    assert exported.arch.supervision == name
+    assert step_flops(exported.arch, PuzzleShape(8, 10, 1)) is not None
+
+
+def test_another_block_trains(dataset: Path, tmp_path: Path) -> None:
+    name, defined = define("Another block")
+    trained(name, dataset, tmp_path / "run")
+    model = open_checkpoint(tmp_path / "run").arch.build(PuzzleShape(8, 10, 1)).model
+    assert all(isinstance(layer, defined["PreNormBlock"]) for layer in model.L_level.layers)
+
+
+def test_a_metric_of_one_s_own_arrives_in_the_records(dataset: Path, tmp_path: Path) -> None:
+    name, _ = define("One more metric")
+    record = trained(name, dataset, tmp_path / "run")[-1]
+    assert 0.1 < record["metrics"]["certainty"] < 1
+    assert record["denominators"]["certainty"] == {"per": "slot", "count": 6 * 16}
+
+
+def test_every_section_of_the_page_has_its_test() -> None:
+    assert len(SECTIONS) == 6
