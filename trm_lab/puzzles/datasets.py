@@ -6,6 +6,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from trm.errors import UserError
 from trm_lab.puzzles.layout import (
     AUGMENTATIONS_FILE,
@@ -20,7 +23,7 @@ from trm_lab.puzzles.layout import (
 from trm_lab.puzzles.manifest import MANIFEST_FILE, About, changed, check_files, fingerprint
 from trm_lab.puzzles.splits import PuzzleArrays, PuzzleSplit, open_split
 
-_WHOLE = 256 << 20  # bytes of a token array that is looked through although a manifest vouches for it
+_LOOKED_THROUGH = 256 << 20  # bytes of a token array of a dataset with a manifest
 AGREE = ("seq_len", "vocab_size", "pad_id", "ignore_label_id", "blank_identifier_id", "sets")
 
 
@@ -28,13 +31,17 @@ AGREE = ("seq_len", "vocab_size", "pad_id", "ignore_label_id", "blank_identifier
 class PuzzleSet:
     """One set of one dataset. The second dataset's sets have 1 after their names, and so on, as published.
 
-    about: what the dataset says of itself, if it does.
+    about: what the dataset says of itself; None without a manifest.
     """
 
     name: str
     dataset: Path
     examples: PuzzleExamples
     about: About | None = None
+
+    def owners(self, examples: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The puzzles `[b]` that examples `[b]` belong to."""
+        return np.searchsorted(self.examples.puzzle_indices, examples, side="right") - 1
 
 
 class PuzzleData:
@@ -59,8 +66,8 @@ class PuzzleData:
         self.paths, self.split = [Path(path) for path in paths], split
         self._splits = [open_split(path, split, build_command) for path in self.paths]
         self._abouts = [_verified(path) for path in self.paths]
-        for path, one, about in zip(self.paths, self._splits, self._abouts, strict=True):
-            _check_whole(path, one, about)
+        for path, opened, about in zip(self.paths, self._splits, self._abouts, strict=True):
+            _check_whole(path, opened, about)
         _check_agreement(self._splits)
         if len(self.paths) > 1:
             _check_different(self.paths)
@@ -136,7 +143,7 @@ class PuzzleData:
 
 
 def _verified(dataset: Path) -> About | None:
-    """What the dataset says of itself; its files are what was built."""
+    """What the dataset says of itself; UserError unless its files are what was built."""
     about = check_files(dataset)
     if about is None and (dataset / AUGMENTATIONS_FILE).exists():
         raise changed(dataset / MANIFEST_FILE, "missing")
@@ -146,14 +153,16 @@ def _verified(dataset: Path) -> About | None:
 def _check_whole(dataset: Path, split: PuzzleSplit, about: About | None) -> None:
     """UserError for tokens or names that would end a run hours later.
 
-    Of a dataset with a manifest, whose bytes are those that were built, large token arrays are left to be checked where
-    they are drawn: a manifest may be a stranger's, but then nothing worse than an error comes of it.
+    Large token arrays of a dataset with a manifest, whose bytes are those that were built, are checked batch by batch:
+    even a stranger's manifest then causes nothing worse than an error.
     """
     if about is None:
         _checked_names(dataset, split)
-    for one in split.sets.values():
-        if isinstance(one, PuzzleArrays) and (about is None or one.inputs.nbytes <= _WHOLE):
-            one.check_all()
+    for examples in split.sets.values():
+        if isinstance(examples, PuzzleArrays) and (
+            about is None or examples.inputs.nbytes <= _LOOKED_THROUGH
+        ):
+            examples.check_all()
 
 
 def _checked_names(dataset: Path, split: PuzzleSplit) -> list[str]:
@@ -169,7 +178,7 @@ def _checked_names(dataset: Path, split: PuzzleSplit) -> list[str]:
 
 
 def _check_different(paths: Sequence[Path]) -> None:
-    """UserError where two paths are of one dataset, whose examples would then count twice."""
+    """UserError where two paths name one dataset, whose examples would then count twice."""
     first: dict[str, Path] = {}
     for path in paths:
         other = first.setdefault(fingerprint(path), path)
@@ -196,17 +205,18 @@ def _check_agreement(splits: Sequence[PuzzleSplit]) -> None:
 
 
 def check_identifiers(paths: Sequence[Path]) -> None:
-    """An identifier that means two puzzles would give both one embedding."""
+    """UserError where an identifier means two puzzles, which would then share one embedding."""
     owners: dict[int, tuple[str, Path]] = {}
     for path in paths:
         names = read_identifiers(path)
         for identifier, name in enumerate(names):
             if name == BLANK:
                 continue
-            other, where = owners.setdefault(identifier, (name, path))
-            if other != name:
+            earlier_name, earlier_path = owners.setdefault(identifier, (name, path))
+            if earlier_name != name:
+                meanings = f"{earlier_name!r} in {earlier_path} and {name!r} in {path}"
                 raise UserError(
-                    given=f"puzzle identifier {identifier} is {other!r} in {where} and {name!r} in {path}",
+                    given=f"puzzle identifier {identifier} is {meanings}",
                     allowed="datasets whose identifiers mean the same puzzles, or do not overlap",
                     remedy=f"build {path} with --puzzle-identifiers-start {max(owners) + 1}",
                 )

@@ -11,6 +11,7 @@ import json
 import re
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -24,11 +25,11 @@ BLANK = "<blank>"  # name of the identifier that no puzzle has
 METADATA_FILE = "dataset.json"
 IDENTIFIERS_FILE = "identifiers.json"
 TEST_PUZZLES_FILE = "test_puzzles.json"
-AUGMENTATIONS_FILE = "augmentations.npy"  # of a compact ARC dataset (arc_compact.py)
+AUGMENTATIONS_FILE = "augmentations.npy"  # of a compact ARC dataset (arc/compact_set.py)
 
 LARGEST_JSON = 128 << 20  # bytes; the identifiers of full ARC-AGI-1 with 1000 augmentations take 27 MB
 LARGEST_METADATA = 1 << 20  # bytes
-MOST = 2**31 - 1  # of anything that is counted: indices are int32
+MOST = 2**31 - 1  # groups, puzzles or examples: indices are int32
 LARGEST_VOCABULARY = 1 << 16
 _SET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")  # it becomes part of file names
 
@@ -39,7 +40,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class PuzzleMetadata:
-    """What `dataset.json` says about a split; the published keys."""
+    """A split's `dataset.json`; the published keys."""
 
     pad_id: int
     ignore_label_id: int | None
@@ -87,7 +88,7 @@ def _right_type(name: str, value: object) -> bool:
 
 
 def _check_ranges(file: Path, metadata: PuzzleMetadata) -> None:
-    """What indexes an embedding lies in it, and none is larger than the files beside it can fill."""
+    """UserError for a number that would index beyond an embedding, or that allocates more than the files can fill."""
     if not 0 < metadata.vocab_size <= LARGEST_VOCABULARY:
         raise changed(file, f"vocab_size={metadata.vocab_size}, not in 1..{LARGEST_VOCABULARY}")
     if metadata.seq_len < 1:
@@ -208,7 +209,11 @@ def load_array(file: Path, dimensions: int) -> NDArray[np.integer]:
         array = map_array(file)
     except FileNotFoundError as error:
         raise changed(file, "missing") from error
-    except (ValueError, EOFError) as error:  # numpy's words for a cut-off or foreign file
+    except (
+        ValueError,
+        EOFError,
+        TokenError,
+    ) as error:  # a cut-off or foreign file, a header that is no Python
         raise changed(file, f"no whole .npy array of integers ({error})") from error
     if array.ndim != dimensions:
         raise changed(
@@ -220,8 +225,8 @@ def load_array(file: Path, dimensions: int) -> NDArray[np.integer]:
 def check_indices(file: Path, indices: NDArray[np.integer], last: int, of: str) -> None:
     """UserError unless `indices` rises from 0 to `last`."""
     if len(indices) < 2 or indices[0] != 0 or indices[-1] != last or last > MOST or not rises(indices):
-        found = f"{indices[0]}..{indices[-1]}" if len(indices) else "nothing"
-        raise changed(file, f"holds {found} instead of increasing positions from 0 to the {last} {of}")
+        held = f"{indices[0]}..{indices[-1]}" if len(indices) else "nothing"
+        raise changed(file, f"holds {held} instead of increasing positions from 0 to the {last} {of}")
 
 
 def read_json(file: Path, kind: type[T], largest: int = LARGEST_JSON) -> T:

@@ -5,7 +5,7 @@ Ranks take consecutive slices of the global batch: rank r has rows [rÂ·b, (r+1)Â
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TypedDict
@@ -18,10 +18,10 @@ from trm.batch import IGNORE_LABEL, Batch
 from trm.errors import UserError
 from trm_lab.puzzles.datasets import PuzzleData, PuzzleSet
 from trm_lab.puzzles.layout import PuzzleExamples, PuzzleMetadata, TestPuzzles
-from trm_lab.puzzles.sampling import Drawn, GroupSampler
+from trm_lab.puzzles.sampling import GroupSampler
 from trm_lab.puzzles.selection import EVERYTHING, Selection, task_name
 
-_AT_ONCE = 8192  # examples that are looked at together
+_EXAMPLES_AT_ONCE = 8192  # of `unvouched`
 
 
 class DataPosition(TypedDict):
@@ -75,10 +75,10 @@ class TrainingData(PuzzleData):
     ) -> None:
         local = rows_per_rank(global_batch_size, world_size)
         super().__init__(paths, "train", build_command)
-        self._rows = slice(rank * local, (rank + 1) * local)
+        self._rows = np.arange(rank * local, (rank + 1) * local)
         self._samplers = [
-            GroupSampler(one.examples, global_batch_size, seed, epochs_per_iteration, one.name)
-            for one in self.sets
+            GroupSampler(puzzles.examples, global_batch_size, seed, epochs_per_iteration, puzzles.name)
+            for puzzles in self.sets
         ]
         self._iteration = self._set = 0
 
@@ -86,30 +86,31 @@ class TrainingData(PuzzleData):
         """Go to the beginning of an iteration."""
         self._iteration, self._set = iteration, 0
         for sampler in self._samplers:
-            sampler.start_iteration(iteration)
+            sampler.go_to(iteration)
 
     def next_batch(self, free: NDArray[np.bool_] | None = None) -> Batch | None:
         """This rank's rows of the next global batch; None at the end of the iteration.
 
-        free: `[b]` the slots that take a new row; the others' rows are not made, and come as padding. None: all.
+        free: `[b]` the slots that take a new row; the others' tokens are not read, and come as padding. None: all.
         """
         while self._set < len(self.sets):
-            drawn = self._samplers[self._set].next_batch()
-            if drawn is not None:
-                mine = Drawn(drawn.examples[self._rows], drawn.puzzles[self._rows], drawn.shifts[self._rows])
-                return _training_batch(self.sets[self._set].examples, mine, free, self.metadata)
+            draw = self._samplers[self._set].next_batch()
+            if draw is not None:
+                places = np.arange(len(self._rows)) if free is None else np.flatnonzero(free)
+                own, examples = draw.rows(self._rows[places]), self.sets[self._set].examples
+                size = len(self._rows)
+                return _batch(examples, own.examples, own.puzzles, self.metadata, size, places, own.shifts)
             self._set += 1
         return None
 
     def batches(self) -> Iterator[Batch]:
-        """What is left of the iteration."""
+        """The batches up to the end of the iteration."""
         while (batch := self.next_batch()) is not None:
             yield batch
 
     def state(self) -> DataPosition:
         """The position, for JSON; the same on every rank."""
-        at_end = self._set == len(self.sets)
-        cursor = 0 if at_end else self._samplers[self._set].state()["cursor"]
+        cursor = self._samplers[self._set].cursor if self._set < len(self.sets) else 0
         return {"iteration": self._iteration, "set": self._set, "cursor": cursor}
 
     def restore(self, state: DataPosition) -> None:
@@ -128,7 +129,7 @@ class TrainingData(PuzzleData):
         self.start_iteration(state["iteration"])
         self._set = state["set"]
         if self._set < len(self.sets):
-            self._samplers[self._set].restore({"iteration": state["iteration"], "cursor": state["cursor"]})
+            self._samplers[self._set].go_to(state["iteration"], state["cursor"])
 
 
 class EvaluationData(PuzzleData):
@@ -158,7 +159,7 @@ class EvaluationData(PuzzleData):
         self.set_batch_size(global_batch_size)
         if selection.tasks:
             selection.check({task_name(name) for name in self._names_of_tasks()})
-        self._chosen = [self._choose(one) for one in self.sets]
+        self._chosen = [self._choose(puzzles) for puzzles in self.sets]
 
     def set_batch_size(self, global_batch_size: int) -> None:
         """Iterate in batches of another size from now on."""
@@ -168,7 +169,7 @@ class EvaluationData(PuzzleData):
     @property
     def set_sizes(self) -> dict[str, int]:
         """Chosen examples of each set, over all ranks."""
-        return {one.name: len(chosen) for one, chosen in zip(self.sets, self._chosen, strict=True)}
+        return {puzzles.name: len(numbers) for puzzles, numbers in zip(self.sets, self._chosen, strict=True)}
 
     @property
     def total_examples(self) -> int:
@@ -177,62 +178,58 @@ class EvaluationData(PuzzleData):
 
     @property
     def scored_puzzles(self) -> TestPuzzles:
-        """Of `test_puzzles`, the chosen tasks."""
+        """The chosen tasks of `test_puzzles`."""
         if self.selection.takes_all:
             return self.test_puzzles
-        taken = {
+        chosen_tasks = {
             task_name(self.identifiers[identifier])
-            for one, chosen in zip(self.sets, self._chosen, strict=True)
-            for identifier in np.unique(one.examples.puzzle_identifiers[self._puzzles(one, chosen)]).tolist()
+            for puzzles, numbers in zip(self.sets, self._chosen, strict=True)
+            for identifier in np.unique(puzzles.examples.puzzle_identifiers[puzzles.owners(numbers)]).tolist()
         }
-        return {task: puzzle for task, puzzle in self.test_puzzles.items() if task in taken}
+        return {task: pairs for task, pairs in self.test_puzzles.items() if task in chosen_tasks}
 
     def unvouched(self) -> Iterator[tuple[NDArray[np.integer], NDArray[np.integer]]]:
-        """Identifiers `[B]` and inputs `[B, L]` of the chosen examples that no manifest vouches for, some at a time."""
-        for one, chosen in zip(self.sets, self._chosen, strict=True):
-            for start in range(0, len(chosen) if one.about is None else 0, _AT_ONCE):
-                examples = chosen[start : start + _AT_ONCE]
-                puzzles = self._puzzles(one, examples)
-                yield one.examples.puzzle_identifiers[puzzles], one.examples.tokens(examples, puzzles)[0]
+        """Identifiers `[B]` and inputs `[B, L]` of chosen examples of datasets without a manifest, some at a time."""
+        for puzzles, chosen in zip(self.sets, self._chosen, strict=True):
+            for start in range(0, len(chosen) if puzzles.about is None else 0, _EXAMPLES_AT_ONCE):
+                numbers = chosen[start : start + _EXAMPLES_AT_ONCE]
+                owners = puzzles.owners(numbers)
+                yield (
+                    puzzles.examples.puzzle_identifiers[owners],
+                    puzzles.examples.tokens(numbers, owners)[0],
+                )
 
     def __len__(self) -> int:
         """Batches."""
         return len(self.batches_from(0))
 
     def __iter__(self) -> Iterator[EvaluationBatch]:
-        return (make() for make in self.batches_from(0))
+        return (load() for load in self.batches_from(0))
 
     def batches_from(self, example: int) -> list[Callable[[], EvaluationBatch]]:
-        """What makes each batch from the chosen example number `example` on, counted over all sets."""
+        """A function that loads it for each batch from the chosen example number `example` on, over all sets."""
         batches: list[Callable[[], EvaluationBatch]] = []
-        for one, chosen in zip(self.sets, self._chosen, strict=True):
-            rest = chosen[min(example, len(chosen)) :]
-            example = max(example - len(chosen), 0)
-            for start in range(0, len(rest), self._global):
-                mine = start + self._rank * self._local
-                mine_only = rest[mine : min(start + self._global, mine + self._local)]
-                batches.append(partial(self._load, one, mine_only))
+        for puzzles, chosen in zip(self.sets, self._chosen, strict=True):
+            first = min(example, len(chosen))
+            example -= first
+            for start in range(first, len(chosen), self._global):
+                own = chosen[start : start + self._global][self._rank * self._local :][: self._local]
+                batches.append(partial(self._load, puzzles, own))
         return batches
 
-    def _choose(self, one: PuzzleSet) -> NDArray[np.int64]:
-        if self.selection.takes_all:
-            return np.arange(one.examples.count)
-        return self.selection.examples(one.examples, self.identifiers if self.selection.tasks else ())
+    def _choose(self, puzzles: PuzzleSet) -> NDArray[np.int64]:
+        return self.selection.examples(puzzles.examples, self.identifiers if self.selection.tasks else ())
 
     def _names_of_tasks(self) -> Iterator[str]:
-        for one in self.sets:
-            for identifier in one.examples.puzzle_identifiers[one.examples.group_indices[:-1]].tolist():
+        for puzzles in self.sets:
+            first = puzzles.examples.group_indices[:-1]
+            for identifier in puzzles.examples.puzzle_identifiers[first].tolist():
                 if identifier != self.metadata.blank_identifier_id:
                     yield self.identifiers[identifier]
 
-    @staticmethod
-    def _puzzles(one: PuzzleSet, examples: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The puzzles `[b]` that examples `[b]` belong to."""
-        return np.searchsorted(one.examples.puzzle_indices, examples, side="right") - 1
-
-    def _load(self, one: PuzzleSet, examples: NDArray[np.int64]) -> EvaluationBatch:
-        batch = _batch(one.examples, examples, self._puzzles(one, examples), self.metadata)
-        return EvaluationBatch(_padded(batch, self._local, self.metadata), examples, one.name)
+    def _load(self, puzzles: PuzzleSet, numbers: NDArray[np.int64]) -> EvaluationBatch:
+        batch = _batch(puzzles.examples, numbers, puzzles.owners(numbers), self.metadata, self._local)
+        return EvaluationBatch(batch, numbers, puzzles.name)
 
 
 def rows_per_rank(global_batch_size: int, world_size: int) -> int:
@@ -245,65 +242,35 @@ def rows_per_rank(global_batch_size: int, world_size: int) -> int:
         return global_batch_size // world_size
     below = max(0, global_batch_size) // world_size * world_size
     sizes = [size for size in (below, below + world_size) if size > 0]
-    raise UserError(
-        given=f"global_batch_size={global_batch_size} cannot be split over {world_size} ranks",
-        allowed=f"a positive multiple of the number of ranks, {world_size}",
-        remedy=f"use global_batch_size={' or '.join(map(str, sizes))}{_other_ranks(global_batch_size, world_size)}",
-    )
-
-
-def _other_ranks(global_batch_size: int, world_size: int) -> str:
-    """The nearest numbers of ranks that do divide the batch, as words."""
     divisors = [ranks for ranks in range(1, global_batch_size + 1) if global_batch_size % ranks == 0]
     fewer = [ranks for ranks in divisors if ranks < world_size][-1:]
     more = [ranks for ranks in divisors if ranks > world_size][:1]
-    near = fewer + more
-    return f", or {' or '.join(map(str, near))} ranks" if near else ""
-
-
-def _training_batch(
-    source: PuzzleExamples, drawn: Drawn, free: NDArray[np.bool_] | None, metadata: PuzzleMetadata
-) -> Batch:
-    if free is None or free.all():
-        return _batch(source, drawn.examples, drawn.puzzles, metadata, drawn.shifts)
-    rows = np.flatnonzero(free)
-    made = _batch(source, drawn.examples[rows], drawn.puzzles[rows], metadata, drawn.shifts[rows])
-    whole = _padding(len(drawn.examples), metadata)
-    to = torch.from_numpy(rows)
-    for tensor, part in ((getattr(b, f.name) for b in (whole, made)) for f in fields(Batch)):
-        tensor[to] = part
-    return whole
+    ranks = f", or {' or '.join(map(str, fewer + more))} ranks" if divisors else ""
+    raise UserError(
+        given=f"global_batch_size={global_batch_size} cannot be split over {world_size} ranks",
+        allowed=f"a positive multiple of the number of ranks, {world_size}",
+        remedy=f"use global_batch_size={' or '.join(map(str, sizes))}{ranks}",
+    )
 
 
 def _batch(
-    source: PuzzleExamples,
-    examples: NDArray[np.int64],
+    examples: PuzzleExamples,
+    numbers: NDArray[np.int64],
     puzzles: NDArray[np.int64],
     metadata: PuzzleMetadata,
+    size: int,
+    places: NDArray[np.int64] | None = None,
     shifts: NDArray[np.float64] | None = None,
 ) -> Batch:
-    inputs, answers = source.tokens(examples, puzzles, shifts)
-    labels = answers.astype(np.int32)  # [b, L]
+    """A batch of `size` rows with the examples of these numbers at `places` (None: the first rows), else padding."""
+    tokens, answers = examples.tokens(numbers, puzzles, shifts)
     if metadata.ignore_label_id is not None:
-        labels[labels == metadata.ignore_label_id] = IGNORE_LABEL
-    return Batch(
-        torch.from_numpy(inputs.astype(np.int32)),
-        torch.from_numpy(labels),
-        torch.from_numpy(source.puzzle_identifiers[puzzles].astype(np.int32)),
-    )
-
-
-def _padding(rows: int, metadata: PuzzleMetadata) -> Batch:
-    return Batch(
-        torch.full((rows, metadata.seq_len), metadata.pad_id, dtype=torch.int32),
-        torch.full((rows, metadata.seq_len), IGNORE_LABEL, dtype=torch.int32),
-        torch.full((rows,), metadata.blank_identifier_id, dtype=torch.int32),
-    )
-
-
-def _padded(batch: Batch, rows: int, metadata: PuzzleMetadata) -> Batch:
-    """`batch` with padding rows after it, `rows` in all."""
-    if len(batch) == rows:
-        return batch
-    padding = _padding(rows - len(batch), metadata)
-    return Batch(*(torch.cat([getattr(b, f.name) for b in (batch, padding)]) for f in fields(Batch)))
+        answers = answers.astype(np.int32)
+        answers[answers == metadata.ignore_label_id] = IGNORE_LABEL
+    rows = slice(len(numbers)) if places is None else places
+    inputs = np.full((size, metadata.seq_len), metadata.pad_id, np.int32)
+    labels = np.full((size, metadata.seq_len), IGNORE_LABEL, np.int32)  # [b, L]
+    identifiers = np.full(size, metadata.blank_identifier_id, np.int32)
+    inputs[rows], labels[rows] = tokens, answers
+    identifiers[rows] = examples.puzzle_identifiers[puzzles]
+    return Batch(*map(torch.from_numpy, (inputs, labels, identifiers)))

@@ -12,11 +12,12 @@ from typing import Any
 
 from trm.errors import UserError, shown
 from trm_lab.commands.build_command import NO_COMMAND, BuildCommand
+from trm_lab.files import checksums
 from trm_lab.files.untrusted import load_json
+from trm_lab.files.whole_files import write_whole
 
 MANIFEST_FILE = "manifest.json"
 UNFINISHED_FILE = "unfinished"  # in a folder that a builder is writing
-TOKEN_ARRAYS = ("inputs", "labels")
 _WHOLE = 256 << 20  # bytes; larger files are digested by sample
 _BLOCK, _BLOCKS = 1 << 20, 64
 _LARGEST = 16 << 20  # bytes of a manifest
@@ -30,7 +31,7 @@ class About:
     name: of the puzzle, such as "nqueens-8".
     version: of the builder's output; it rises when the same flags would give other data.
     protocol: how train and test were made and split, such as "published" or "clean".
-    scorer: a key of trm_lab.puzzles.kinds.KINDS; "" for accuracy against the labels alone.
+    scorer: the kind of puzzle, a key of `trm_lab.puzzles.kinds.KINDS`; "" for accuracy against the labels alone.
     facts: JSON values that the scorer or a reader needs ({"side": 8, "best_exact_match": 0.651, "seed": 0}).
     """
 
@@ -42,17 +43,14 @@ class About:
 
 
 def write_manifest(dataset: Path, about: About, command: BuildCommand | None = None) -> None:
-    """Write the manifest of a folder whose other files are complete; command: that built it, where that is known."""
+    """Write the manifest of a folder whose other files are complete; command: that built it, if any."""
     files = {
         file.relative_to(dataset).as_posix(): {"size": file.stat().st_size, "sha256": digest(file)}
         for file in sorted(dataset.rglob("*"))
         if file.is_file() and file.name != UNFINISHED_FILE
     }
-    content = {"about": asdict(about), "files": files} | (
-        {} if command is None else {"command": asdict(command)}
-    )
-    text = json.dumps({**content, "sha256": _own_digest(content)}, indent=1) + "\n"
-    (dataset / MANIFEST_FILE).write_text(text, encoding="utf-8")
+    content = {"about": asdict(about), "files": files} | ({"command": asdict(command)} if command else {})
+    write_whole(dataset / MANIFEST_FILE, json.dumps(checksums.sealed(content), indent=1) + "\n")
 
 
 def read_about(dataset: Path | str) -> About | None:
@@ -66,17 +64,17 @@ def read_about(dataset: Path | str) -> About | None:
 
 
 def read_command(dataset: Path | str) -> BuildCommand | None:
-    """The command that built a dataset; None where its manifest does not tell, or where it has none.
+    """The command that built a dataset; None where it has no manifest, or one that does not say.
 
     Raises:
         UserError: a broken manifest.
     """
-    content = _read(Path(dataset))
-    return None if content is None or "command" not in content else BuildCommand(**content["command"])
+    content = _read(Path(dataset)) or {}
+    return BuildCommand(**content["command"]) if "command" in content else None
 
 
 def check_files(dataset: Path | str) -> About | None:
-    """Compare every file with the manifest and give what it says; nothing to do, and None, without one.
+    """Compare every file with the manifest and return what it says; None for a dataset without a manifest.
 
     Raises:
         UserError: a file is missing, of another size, of other content, or an array that was not built is there.
@@ -110,15 +108,14 @@ def fingerprint(dataset: Path | str) -> str:
     root = Path(dataset)
     content = _read(root)
     if content is not None:
-        return _own_digest({key: value for key, value in content.items() if key != "command"})
+        return _checksum({key: value for key, value in content.items() if key != "command"})
     whole = hashlib.sha256()
     for file in sorted(p for p in root.glob("**/*") if p.suffix in (".json", ".npy") and p.is_file()):
         size = file.stat().st_size
         whole.update(f"{file.relative_to(root).as_posix()} {size}\n".encode())
-        sampled = file.stem.endswith(TOKEN_ARRAYS) and size > 2 * _BLOCK
         with file.open("rb") as stream:
             whole.update(stream.read(_BLOCK))
-            if sampled:
+            if file.stem.endswith(("inputs", "labels")) and size > 2 * _BLOCK:
                 stream.seek(size - _BLOCK)
             while block := stream.read(_BLOCK):
                 whole.update(block)
@@ -130,14 +127,15 @@ def digest(file: Path) -> str:
 
     In such a large file a change between the blocks is not seen.
     """
-    size, whole = file.stat().st_size, hashlib.sha256()
+    size = file.stat().st_size
+    if size <= _WHOLE:
+        return checksums.digest(file)
+    blocks = hashlib.sha256()
     with file.open("rb") as stream:
-        if size <= _WHOLE:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
         for block in range(_BLOCKS):
             stream.seek(block * (size - _BLOCK) // (_BLOCKS - 1))
-            whole.update(stream.read(_BLOCK))
-    return whole.hexdigest()
+            blocks.update(stream.read(_BLOCK))
+    return blocks.hexdigest()
 
 
 def changed(file: Path, problem: str) -> UserError:
@@ -161,7 +159,7 @@ def _read(root: Path) -> Mapping[str, Any] | None:
         raise changed(file, f"not a manifest ({shown(error)})") from error
     if problem:
         raise changed(file, f"not a manifest ({problem})")
-    if content.pop("sha256", None) != _own_digest(content):
+    if content.pop("sha256", None) != _checksum(content):
         raise changed(file, "its content is not what was written")
     return content
 
@@ -190,5 +188,5 @@ def _inside(name: str) -> bool:
     return name.isprintable() and "\\" not in name and not {"", ".", ".."} & set(parts)
 
 
-def _own_digest(content: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+def _checksum(content: Mapping[str, Any]) -> str:
+    return str(checksums.sealed(content)[checksums.CHECKSUM])

@@ -6,7 +6,6 @@ batches run across their borders, and only what is left at its end is dropped. G
 """
 
 from dataclasses import dataclass
-from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +18,8 @@ Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """A global batch, before anything of it is made.
+class Draw:
+    """Which examples a global batch holds, before their tokens are read or made.
 
     examples, puzzles: `[B]` numbers in the set.
     shifts: `[B, 2]` in [0, 1), where each lies on its canvas if it has no place of its own; (0, 0) for one
@@ -31,22 +30,20 @@ class Drawn:
     puzzles: Indices
     shifts: NDArray[np.float64]
 
-
-class SamplerState(TypedDict):
-    """All there is to a position: the iteration, and how many groups of it are consumed."""
-
-    iteration: int
-    cursor: int
+    def rows(self, rows: Indices) -> "Draw":
+        """Some rows of the batch."""
+        return Draw(self.examples[rows], self.puzzles[rows], self.shifts[rows])
 
 
 class GroupSampler:
     """Draws global batches from one set.
 
     The group order of an epoch comes from (seed, epoch counted over the whole run), the draws of a batch
-    from (seed, iteration, cursor); nothing else is remembered.
+    from (seed, iteration, cursor); so `iteration` and `cursor`, the groups of it that are consumed, are all there is to
+    a position.
 
     Args:
-        arrays: the set's index arrays.
+        examples: the set; only its index arrays are read.
         global_batch_size: B, over all ranks.
         seed: of the run.
         epochs_per_iteration: epochs between two evaluations.
@@ -58,47 +55,39 @@ class GroupSampler:
 
     def __init__(
         self,
-        arrays: PuzzleExamples,
+        examples: PuzzleExamples,
         global_batch_size: int,
         seed: int,
         epochs_per_iteration: int = 1,
         name: str = "all",
     ) -> None:
-        self._starts = arrays.puzzle_indices[:-1].astype(np.int64)  # [P]
-        self._sizes = np.diff(arrays.puzzle_indices).astype(np.int64)  # [P]
-        self._first_puzzles = arrays.group_indices.astype(np.int64)  # [G + 1]
+        self._starts = examples.puzzle_indices[:-1].astype(np.int64)  # [P]
+        self._sizes = np.diff(examples.puzzle_indices).astype(np.int64)  # [P]
+        self._first_puzzles = examples.group_indices.astype(np.int64)  # [G + 1]
         self.groups = len(self._first_puzzles) - 1
         self.groups_per_iteration = self.groups * epochs_per_iteration
         self._batch, self._seed, self._name = global_batch_size, seed, name
-        self._iteration = self._cursor = 0
+        self.iteration = self.cursor = 0
         self._orders: dict[int, Indices] = {}  # of the epochs that the last batch touched
         self._check_fills(epochs_per_iteration)
 
-    def start_iteration(self, iteration: int) -> None:
-        """Go to the beginning of an iteration."""
-        self._iteration, self._cursor = iteration, 0
+    def go_to(self, iteration: int, cursor: int = 0) -> None:
+        """Go to the beginning of an iteration, or to a position in it."""
+        self.iteration, self.cursor = iteration, cursor
 
-    def state(self) -> SamplerState:
-        """The position, for JSON."""
-        return {"iteration": self._iteration, "cursor": self._cursor}
-
-    def restore(self, state: SamplerState) -> None:
-        """Go back to a position."""
-        self._iteration, self._cursor = state["iteration"], state["cursor"]
-
-    def next_batch(self) -> Drawn | None:
+    def next_batch(self) -> Draw | None:
         """The next global batch; None at the end of the iteration."""
-        generator = numpy_generator(self._seed, f"batch of {self._name}", self._iteration, self._cursor)
+        generator = numpy_generator(self._seed, f"batch of {self._name}", self.iteration, self.cursor)
         groups = self._next_groups(self._batch)  # as many as could be needed
         puzzles = generator.integers(self._first_puzzles[groups], self._first_puzzles[groups + 1])
         filled = np.cumsum(self._sizes[puzzles])
         used = int(np.searchsorted(filled, self._batch)) + 1  # groups until the batch is full
-        self._cursor += min(used, len(groups))
+        self.cursor += min(used, len(groups))
         if used > len(groups):
             return None
         return self._examples(puzzles[:used], generator)
 
-    def _examples(self, puzzles: Indices, generator: np.random.Generator) -> Drawn:
+    def _examples(self, puzzles: Indices, generator: np.random.Generator) -> Draw:
         """All examples of each puzzle, shuffled within it, the last puzzle cut to the batch."""
         sizes = self._sizes[puzzles]
         owner = np.repeat(np.arange(len(puzzles)), sizes)  # [E]
@@ -108,16 +97,16 @@ class GroupSampler:
         shifts = generator.random((len(shuffled), 2))
         corners = self._starts[puzzles] + generator.integers(0, sizes)  # an example of each puzzle
         shifts[examples[shuffled] == corners[owner[: self._batch]]] = 0
-        return Drawn(examples[shuffled], puzzles[owner[: self._batch]], shifts)
+        return Draw(examples[shuffled], puzzles[owner[: self._batch]], shifts)
 
     def _next_groups(self, count: int) -> Indices:
         """The groups at the cursor, `count` of them or what is left of the iteration."""
-        stop = min(self._cursor + count, self.groups_per_iteration)
-        first, end = self._cursor // self.groups, -(-stop // self.groups)  # epochs of this iteration
-        before = self._iteration * (self.groups_per_iteration // self.groups)  # epochs of earlier ones
+        stop = min(self.cursor + count, self.groups_per_iteration)
+        first, end = self.cursor // self.groups, -(-stop // self.groups)  # epochs of this iteration
+        before = self.iteration * (self.groups_per_iteration // self.groups)  # epochs of earlier ones
         self._orders = {epoch: self._order(epoch) for epoch in range(before + first, before + end)}
         order = np.concatenate([np.zeros(0, np.int64), *self._orders.values()])
-        return order[self._cursor - first * self.groups : stop - first * self.groups]
+        return order[self.cursor - first * self.groups : stop - first * self.groups]
 
     def _order(self, epoch: int) -> Indices:
         if epoch in self._orders:

@@ -158,8 +158,8 @@ def open_arrays(folder: Path, name: str, metadata: PuzzleMetadata) -> PuzzleArra
     if low < 0 or high >= metadata.num_puzzle_identifiers:
         problem = f"identifiers {low}..{high}, of num_puzzle_identifiers={metadata.num_puzzle_identifiers}"
         raise changed(file("puzzle_identifiers"), problem)
-    in_memory = (np.array(values) for values in (identifiers, puzzles, groups))  # now that they are checked
-    return PuzzleArrays(inputs, labels, *in_memory, metadata=metadata, source=folder)
+    identifiers, puzzles, groups = map(np.array, (identifiers, puzzles, groups))  # into memory, once checked
+    return PuzzleArrays(inputs, labels, identifiers, puzzles, groups, metadata, folder)
 
 
 def _check_counts(split: PuzzleSplit) -> None:

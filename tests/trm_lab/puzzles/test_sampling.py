@@ -1,6 +1,5 @@
 """The training sampler: what an epoch is, what a batch is, and that a position is all there is to resume."""
 
-import json
 from collections import Counter
 from types import SimpleNamespace
 from typing import Any
@@ -26,7 +25,7 @@ def index_arrays(groups: list[list[int]]) -> Any:
 
 
 def iteration(sampler: GroupSampler, number: int = 0) -> Batches:
-    sampler.start_iteration(number)
+    sampler.go_to(number)
     return [(drawn.examples, drawn.puzzles) for drawn in iter(sampler.next_batch, None)]
 
 
@@ -145,13 +144,13 @@ def test_how_epochs_are_cut_into_iterations_does_not_change_their_group_order() 
 def test_a_resumed_sampler_goes_on_as_if_never_interrupted(stop: int, batch: int) -> None:
     arrays = index_arrays(SEVEN)
     whole, first = (GroupSampler(arrays, batch, seed=4, epochs_per_iteration=3) for _ in range(2))
-    whole.start_iteration(2)
-    first.start_iteration(2)
+    whole.go_to(2)
+    first.go_to(2)
     for _ in range(stop):
         whole.next_batch()
         first.next_batch()
     second = GroupSampler(arrays, batch, seed=4, epochs_per_iteration=3)
-    second.restore(json.loads(json.dumps(first.state())))
+    second.go_to(first.iteration, first.cursor)
     for expected, found in zip(iter(whole.next_batch, None), iter(second.next_batch, None), strict=True):
         np.testing.assert_array_equal(expected.examples, found.examples)
         np.testing.assert_array_equal(expected.shifts, found.shifts)
@@ -161,8 +160,8 @@ def test_the_end_of_an_iteration_is_told_again_and_again() -> None:
     sampler = GroupSampler(index_arrays(SEVEN), 20, seed=0)
     iteration(sampler)
     assert sampler.next_batch() is None
-    assert sampler.state() == {"iteration": 0, "cursor": 7}
-    sampler.start_iteration(1)
+    assert (sampler.iteration, sampler.cursor) == (0, 7)
+    sampler.go_to(1)
     assert sampler.next_batch() is not None
 
 
@@ -182,7 +181,7 @@ def test_no_epochs_are_an_error() -> None:
 
 def test_one_example_of_each_puzzle_has_no_shift_and_the_others_uniform_ones() -> None:
     sampler = GroupSampler(index_arrays(SEVEN), 20, seed=3, epochs_per_iteration=400)
-    sampler.start_iteration(0)
+    sampler.go_to(0)
     batches = list(iter(sampler.next_batch, None))
     cornered = [(drawn.shifts == 0).all(1) for drawn in batches]
     for drawn, corner in zip(batches, cornered, strict=True):

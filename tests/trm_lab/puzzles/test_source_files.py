@@ -10,8 +10,7 @@ import pytest
 
 from tests.trm_lab.puzzles.builders import build, files
 from trm.errors import UserError
-from trm_lab.puzzles import source_files
-from trm_lab.puzzles.manifest import MANIFEST_FILE
+from trm_lab.puzzles import manifest, source_files
 from trm_lab.puzzles.maze import builder as build_maze_dataset
 from trm_lab.puzzles.published_csv import published_files, read_rows
 from trm_lab.puzzles.sudoku import builder_4x4 as build_sudoku_4x4_dataset
@@ -126,14 +125,11 @@ def test_a_full_disk_leaves_the_dataset_that_was_there_and_nothing_half_written(
 ) -> None:
     flags = ("--train-size", 8, "--test-size", 2, "--overwrite")
     before = files(build(build_sudoku_4x4_dataset, tmp_path / "set", *flags))
-    write_text = Path.write_text
 
-    def full(path: Path, text: str, *more: object, **named: object) -> int:
-        if path.name == MANIFEST_FILE:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-        return write_text(path, text, *more, **named)  # type: ignore[arg-type]
+    def full(path: Path, text: str) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(manifest, "write_whole", full)
     with pytest.raises(OSError, match="No space left"):
         build(build_sudoku_4x4_dataset, tmp_path / "set", *flags, "--seed", 1)
     assert files(tmp_path / "set") == before
