@@ -12,7 +12,8 @@ from trm_lab.files.config_files import sealed
 from trm_lab.files.whole_files import mark
 from trm_lab.puzzles.layout import IDENTIFIERS_FILE
 from trm_lab.runs.identifier_names import encoded
-from trm_lab.runs.weights import PREFIX, PUBLISHED_CONFIG
+from trm_lab.runs.published_pickle import PREFIX
+from trm_lab.runs.weights import PUBLISHED_CONFIG
 
 EXPORT_MARK = mark("export")
 

@@ -5,14 +5,12 @@ Published: a pickled state dict whose keys start with `_orig_mod.model.inner.` o
 Only ever read with `weights_only=True`.
 """
 
-import pickle
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
@@ -26,19 +24,13 @@ from trm_lab.runs import checkpoints
 from trm_lab.runs.checkpoint_reading import FILES
 from trm_lab.runs.hub import PUBLISHED
 from trm_lab.runs.identifier_names import fill_by_name
-from trm_lab.runs.published_pickle import declared_tensors, state_dict
+from trm_lab.runs.published_pickle import LONGEST_NAME, WEIGHT_DTYPES, read_published
 
-PREFIX = "model.inner."
-_PREFIXES = re.compile(
-    r"^(module\.|_orig_mod\.)*(model\.inner\.)?"
-)  # of torch's wrappers, and the published one
 PUZZLE_ROWS = "puzzle_emb.weights"
 STEP_TABLE = "timestep_embed.embedding_weight"
 PUBLISHED_CONFIG = "all_config.yaml"
 EXPORTED_WEIGHTS, EXPORTED_CONFIG = "model.safetensors", "config.yaml"
 WEIGHT_KINDS = ("auto", "ema", "raw")
-WEIGHT_DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
-LONGEST_NAME = 200
 LARGEST_EXPANSION = 64  # where the configuration is not our own
 MOST_SHOWN = 10  # faults of a checkpoint, or files, in one error
 
@@ -244,37 +236,6 @@ def read_exported(folder: Path) -> dict[str, Tensor]:
             "fetch or export it again; it may be cut off, or a git-lfs pointer",
         ) from error
     return tensors
-
-
-def read_published(file: Path) -> dict[str, Tensor]:
-    """The state dict of a published checkpoint, without its prefix.
-
-    Raises:
-        UserError: not a pickled state dict of tensors, or one that declares other tensors than the file holds.
-    """
-    try:
-        declared = declared_tensors(file)
-        content = torch.load(file, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
-        raise _unusable(file, shown(str(error).split("\n")[0])) from error
-    content = state_dict(content) if isinstance(content, dict) else {}
-    if not all(isinstance(v, Tensor) for v in content.values()):
-        raise _unusable(file, "not a dictionary of tensors")
-    if {k: tuple(v.shape) for k, v in content.items()} != {k: v.shape for k, v in declared.items()}:
-        raise _unusable(file, "an archive that can be read in two ways")
-    weights = {_PREFIXES.sub("", name): tensor for name, tensor in content.items()}
-    if len(weights) < len(content):
-        raise _unusable(file, "two tensors of one name, apart from what stands before it")
-    return weights
-
-
-def _unusable(file: Path, problem: str) -> UserError:
-    return UserError(
-        f"{file}: {problem}",
-        "a state dict of floating-point tensors by torch.save (1.6 or later) that loads with weights_only=True, "
-        "or a checkpoint directory of ours",
-        "check the file; it may be cut off, or a git-lfs pointer; do not use it if you do not know who made it",
-    )
 
 
 def load_into(

@@ -11,7 +11,8 @@ from tests.trm_lab.runs import states
 from trm.errors import UserError
 from trm.model import PuzzleShape, TinyRecursiveModel
 from trm_lab.configuration.architecture import architecture
-from trm_lab.runs.weights import find_checkpoint, load_into, published_arch, read_published
+from trm_lab.runs.published_pickle import read_published
+from trm_lab.runs.weights import find_checkpoint, load_into, published_arch
 
 
 @pytest.mark.parametrize(
@@ -41,10 +42,10 @@ def test_weights_inside_a_trainer_s_dictionary_are_taken_out_of_it(wrapper: str,
     torch.save({wrapper: weights, **beside}, tmp_path / "model.ckpt")
     assert read_published(tmp_path / "model.ckpt").keys() == found.keys()
     torch.save({"lm_head.weight": torch.ones(2, dtype=torch.int64)}, tmp_path / "whole")
-    with pytest.raises(UserError, match=r"lm_head\.weight is of integers"):
+    with pytest.raises(UserError, match=r"lm_head\.weight is of torch\.int64"):
         read_published(tmp_path / "whole")
     torch.save({"module.a": torch.zeros(1), "a": torch.zeros(1)}, tmp_path / "twice")
-    with pytest.raises(UserError, match="two tensors of one name"):
+    with pytest.raises(UserError, match="two tensors have the same name"):
         read_published(tmp_path / "twice")
 
 
@@ -80,15 +81,6 @@ def test_another_architecture_is_refused_tensor_by_tensor() -> None:
     with pytest.raises(UserError) as caught:
         load_into(TinyRecursiveModel(network(), SHAPE, step_rows=5), act().model.state_dict(), "step_5")
     assert "timestep_embed.embedding_weight: missing" in caught.value.given
-
-
-def test_pickles_that_hold_more_than_tensors_are_not_loaded(tmp_path: Path) -> None:
-    (tmp_path / "cut").write_bytes(b"not a checkpoint")
-    torch.save({"model.inner.x": Path("danger")}, tmp_path / "object")
-    torch.save([1, 2], tmp_path / "list")
-    for name in ("cut", "object", "list"):
-        with pytest.raises(UserError, match="weights_only=True"):
-            read_published(tmp_path / name)
 
 
 def test_a_published_arch_becomes_ours_and_what_it_never_reads_is_left_out() -> None:
