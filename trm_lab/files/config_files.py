@@ -1,7 +1,8 @@
 """Reading a run's configuration from YAML that a stranger may have written.
 
-OmegaConf looks up `${oc.env:...}` in the environment, from where it would go into everything written afterwards, and
-copies what an alias stands for, so that forty lines become a billion entries. A resolved configuration has neither.
+OmegaConf replaces `${oc.env:...}` by a variable of the environment, which might be a secret and would go into all
+files written afterwards; and it copies what an alias stands for, so that forty lines become a billion entries. A
+resolved configuration has neither.
 """
 
 import hashlib
@@ -22,19 +23,19 @@ _CLOSING = (yaml.MappingEndEvent, yaml.SequenceEndEvent)
 
 
 def sealed(text: str) -> str:
-    """A configuration with its checksum before it, so that a change by hand is noticed."""
+    """A configuration's text with its checksum in a comment before it, so that a change by hand is noticed."""
     return f"{CHECKSUM_LINE}{_digest(text)}\n{text}"
 
 
 def is_as_written(file: Path) -> bool:
-    """Whether what follows a checksum in a file has it; a file without one is taken as it is."""
-    _, found, rest = read_regular(file).decode(errors="replace").partition(CHECKSUM_LINE)
-    told, _, text = rest.partition("\n")
-    return not found or told == _digest(text)
+    """Whether a file still has the checksum that was written into it; True for a file without one."""
+    _, mark, remainder = read_regular(file).decode(errors="replace").partition(CHECKSUM_LINE)
+    checksum, _, text = remainder.partition("\n")
+    return not mark or checksum == _digest(text)
 
 
 def read_config(file: Path) -> dict[str, Any]:
-    """The keys and values of a resolved configuration.
+    """Keys and values of a resolved configuration.
 
     Raises:
         UserError: it cannot be read, is too large or too deep, is no mapping, or holds an interpolation or an alias.
@@ -50,8 +51,8 @@ def read_config(file: Path) -> dict[str, Any]:
             "check the path, and whether you may read it",
         ) from error
     except (ValueError, RecursionError, yaml.YAMLError, OmegaConfBaseException) as error:
-        words = " ".join(str(error).split()) or type(error).__name__  # YAML's own take several lines
-        raise _unusable(file, shown(words)) from error
+        message = " ".join(str(error).split()) or type(error).__name__  # YAML's have several lines
+        raise _unusable(file, shown(message)) from error
     if not isinstance(content, dict):
         raise _unusable(file, "not a mapping")
     return {str(key): value for key, value in content.items()}
@@ -62,7 +63,7 @@ def _digest(text: str) -> str:
 
 
 def _check_events(text: str) -> None:
-    """Look the text through as the parser meets it, before anything is built of it."""
+    """ValueError for what a resolved configuration has not; looks at the parser's events, before anything is built."""
     depth = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         depth += isinstance(event, _OPENING) - isinstance(event, _CLOSING)
@@ -80,5 +81,5 @@ def _unusable(file: Path, problem: str) -> UserError:
     return UserError(
         f"{file}: {problem}",
         f"YAML of at most {LARGEST:,} bytes that is resolved: no ${{...}}, no aliases, no tags",
-        "use the config.yaml or all_config.yaml that the run wrote, or write out what stands for something else",
+        "use the config.yaml or all_config.yaml that the run wrote, or write the values out",
     )

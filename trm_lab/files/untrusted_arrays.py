@@ -1,69 +1,104 @@
-"""Arrays of .npz files that a stranger may have written: of bounded size, of known kinds, and never as code."""
+"""Arrays of .npy and .npz files that a stranger may have written: of bounded size, of known types, never pickles."""
 
 import zipfile
 import zlib
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trm_lab.files.untrusted import check_regular, product
+from trm_lab.files.untrusted import check_regular, open_regular
 
-_PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # what numpy writes
+_FORMAT_VERSION = (1, 0)  # later ones only have longer headers, whose length is not bounded
+_STEP = 1 << 20  # elements that are compared at a time
 _LAST_CHARACTER = 0x10FFFF  # of Unicode; Python stops with a SystemError at a larger one
-_NUMPYS = (ValueError, TypeError, SyntaxError, OverflowError, RecursionError, MemoryError)  # of a header
-_ARCHIVES = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
+# what numpy raises at a header that is none, or that declares more than the memory
+_UNREADABLE_HEADER = (TypeError, SyntaxError, OverflowError, RecursionError, MemoryError)
+_UNREADABLE_ARCHIVE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
+
+
+def map_array(file: Path) -> NDArray[Any]:
+    """The integer array of a .npy file, memory-mapped: nothing is read, and nothing allocated for it.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: no .npy file, not of integers, or its header declares another size than the file has.
+    """
+    with open_regular(file) as stream:
+        if not stream.peek(1):
+            raise ValueError("cut off: an empty file")
+        version = np.lib.format.read_magic(stream)
+    if version != _FORMAT_VERSION:
+        raise ValueError(f"format version {version}")
+    try:
+        with np.errstate(over="ignore"):  # a product of sides that wraps around is refused by the array itself
+            array = np.lib.format.open_memmap(file, mode="r")
+    except (ValueError, *_UNREADABLE_HEADER) as error:
+        raise ValueError(f"cut off, or an unreadable header: {error}") from error
+    if array.dtype.kind not in "iu":
+        raise ValueError(f"{array.ndim}-dimensional {array.dtype}, not integers")
+    declared_bytes, file_bytes = array.offset + array.nbytes, file.stat().st_size
+    if declared_bytes != file_bytes:
+        raise ValueError(f"cut off or changed: it declares {declared_bytes:,} bytes and has {file_bytes:,}")
+    return array
+
+
+def rises(values: NDArray[np.integer]) -> bool:
+    """Whether each value is larger than the one before; stops reading soon after the first that is not.
+
+    Compared, not subtracted: a difference of unsigned integers is never negative.
+    """
+    parts = (values[start : start + _STEP + 1] for start in range(0, len(values) - 1, _STEP))
+    return all((part[1:] > part[:-1]).all() for part in parts)
 
 
 def load_arrays(
     file: Path, kinds: Mapping[str, str], largest_file: int, largest_array: int
 ) -> dict[str, NDArray[Any]]:
-    """Those of the named arrays that a .npz file has, each of its kinds of elements (numpy's letters).
+    """Those arrays of a .npz file that `kinds` names; arrays that the file lacks are left out.
 
-    A file of more than `largest_file` bytes is not read, an array of more than `largest_array` not unpacked.
+    Args:
+        kinds: for each array, numpy's letters of the element types that it may have.
+        largest_file: bytes of a file that is still read.
+        largest_array: bytes of an array that is still unpacked.
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: no such file, or an array of another kind or size.
+        ValueError: no .npz file, or an array of another type or too large.
     """
     check_regular(file, largest_file)
     try:
         with zipfile.ZipFile(file) as archive:
-            members = {member.filename: member for member in archive.infolist()}
+            names = set(archive.namelist())
             return {
-                name: _load(archive, members[f"{name}.npy"], allowed, largest_array)
-                for name, allowed in kinds.items()
-                if f"{name}.npy" in members
+                name: _unpacked(archive, f"{name}.npy", allowed_kinds, largest_array)
+                for name, allowed_kinds in kinds.items()
+                if f"{name}.npy" in names
             }
-    except (*_NUMPYS, *_ARCHIVES) as error:
+    except (*_UNREADABLE_HEADER, *_UNREADABLE_ARCHIVE) as error:
         raise ValueError(str(error) or type(error).__name__) from error
 
 
-def _load(archive: zipfile.ZipFile, member: zipfile.ZipInfo, kinds: str, largest: int) -> NDArray[Any]:
-    if member.file_size > largest:
-        raise ValueError(f"an array of {member.file_size:,} bytes, more than {largest:,}")
-    if member.compress_type not in _PACKINGS:
-        raise ValueError("an archive packed otherwise than numpy does")
-    with archive.open(member) as stream:
-        return _array(stream, kinds)
-
-
-def _array(stream: IO[bytes], kinds: str) -> NDArray[Any]:
-    if np.lib.format.read_magic(stream) != (1, 0):
+def _unpacked(archive: zipfile.ZipFile, member: str, kinds: str, largest: int) -> NDArray[Any]:
+    size = archive.getinfo(member).file_size  # no more is unpacked than this
+    if size > largest:
+        raise ValueError(f"an array of {size:,} bytes, more than {largest:,}")
+    stream = BytesIO(archive.read(member))
+    if np.lib.format.read_magic(stream) != _FORMAT_VERSION:
         raise ValueError("another format of arrays")
-    shape, by_columns, dtype = np.lib.format.read_array_header_1_0(stream)
-    if dtype.kind not in kinds:
-        raise ValueError(f"an array of {dtype}")
-    held = stream.read()
-    if min(shape, default=0) < 0 or len(held) != dtype.itemsize * product(shape):
-        raise ValueError("an array that declares more or less than it holds")
-    if dtype.kind == "U" and not _is_text(held, dtype):
-        raise ValueError("a text with characters that there are not")
-    return np.frombuffer(held, dtype).reshape(shape, order="F" if by_columns else "C")
-
-
-def _is_text(held: bytes, dtype: np.dtype[Any]) -> bool:
-    characters = np.frombuffer(held, np.dtype("u4").newbyteorder(dtype.byteorder))
-    return bool(characters.max(initial=0) <= _LAST_CHARACTER)
+    shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
+    declared_bytes = dtype.itemsize * np.prod([1, *map(float, shape)])  # floats do not wrap around
+    if dtype.kind not in kinds or declared_bytes > size:
+        raise ValueError(f"an array of {dtype} and shape {shape} in {size:,} bytes")
+    stream.seek(0)
+    array: NDArray[Any] = np.lib.format.read_array(stream, allow_pickle=False)
+    if stream.read(1):
+        raise ValueError("an array that declares less than it holds")
+    if dtype.kind == "U" and array.size:
+        characters = np.frombuffer(array.tobytes(), np.dtype("u4").newbyteorder(dtype.byteorder))
+        if characters.max(initial=0) > _LAST_CHARACTER:
+            raise ValueError("a text with characters that there are not")
+    return array

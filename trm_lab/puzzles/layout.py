@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trm.errors import shown
-from trm_lab.files.untrusted import load_json, map_array, rises
+from trm_lab.files.untrusted import load_json
+from trm_lab.files.untrusted_arrays import map_array, rises
 from trm_lab.puzzles.manifest import changed
 
 BLANK = "<blank>"  # name of the identifier that no puzzle has
