@@ -1,5 +1,6 @@
 """Arrays of .npy and .npz files that a stranger may have written: of bounded size, of known types, never pickles."""
 
+import math
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -34,7 +35,7 @@ def map_array(file: Path) -> NDArray[Any]:
     if version != _FORMAT_VERSION:
         raise ValueError(f"format version {version}")
     try:
-        with np.errstate(over="ignore"):  # a product of sides that wraps around is refused by the array itself
+        with np.errstate(over="ignore"):  # numpy refuses a shape whose product wraps around
             array = np.lib.format.open_memmap(file, mode="r")
     except (ValueError, *_UNREADABLE_HEADER) as error:
         raise ValueError(f"cut off, or an unreadable header: {error}") from error
@@ -90,13 +91,13 @@ def _unpacked(archive: zipfile.ZipFile, member: str, kinds: str, largest: int) -
     if np.lib.format.read_magic(stream) != _FORMAT_VERSION:
         raise ValueError("another format of arrays")
     shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
-    declared_bytes = dtype.itemsize * np.prod([1, *map(float, shape)])  # floats do not wrap around
-    if dtype.kind not in kinds or declared_bytes > size:
-        raise ValueError(f"an array of {dtype} and shape {shape} in {size:,} bytes")
+    if dtype.kind not in kinds:
+        raise ValueError(f"an array of {dtype}")
+    declared_bytes = stream.tell() + dtype.itemsize * math.prod(shape)
+    if min(shape, default=0) < 0 or declared_bytes != size:
+        raise ValueError("an array that declares more or less than it holds")
     stream.seek(0)
     array: NDArray[Any] = np.lib.format.read_array(stream, allow_pickle=False)
-    if stream.read(1):
-        raise ValueError("an array that declares less than it holds")
     if dtype.kind == "U" and array.size:
         characters = np.frombuffer(array.tobytes(), np.dtype("u4").newbyteorder(dtype.byteorder))
         if characters.max(initial=0) > _LAST_CHARACTER:

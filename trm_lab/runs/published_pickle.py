@@ -62,7 +62,7 @@ def read_published(file: Path) -> dict[str, Tensor]:
     """
     try:
         member_sizes = _checked_members(file)
-        content = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
+        content = torch.load(file, map_location="cpu", mmap=True, weights_only=True)
         weights = _state_dict(content)
         for name, tensor in weights.items():
             _check_weight(name, tensor, member_sizes)
