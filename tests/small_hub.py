@@ -40,6 +40,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(*REFUSALS.get(name, (404, "RepoNotFound")))
         elif revision not in ("main", COMMIT):
             self._refuse(404, "RevisionNotFound")
+        elif words[2] == "tree":
+            entries = [{"type": "file", "path": k, "size": len(v), "oid": _tag(v)} for k, v in files.items()]
+            self._answer(json.dumps(entries).encode(), {"Content-Type": "application/json"})
         elif path.startswith("api/"):
             about = {"id": name, "sha": COMMIT, "siblings": [{"rfilename": k} for k in sorted(files)]}
             self._answer(json.dumps(about).encode(), {"Content-Type": "application/json"})

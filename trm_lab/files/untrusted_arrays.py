@@ -84,6 +84,10 @@ def load_arrays(
 
 
 def _unpacked(archive: zipfile.ZipFile, member: str, kinds: str, largest: int) -> NDArray[Any]:
+    if archive.getinfo(member).compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ValueError(
+            "an archive packed otherwise than numpy does"
+        )  # others declare the memory that they need
     size = archive.getinfo(member).file_size  # no more is unpacked than this
     if size > largest:
         raise ValueError(f"an array of {size:,} bytes, more than {largest:,}")

@@ -16,7 +16,7 @@ from tests.small_hub import COMMIT, SmallHub, lay_cache
 from trm.errors import UserError
 from trm_lab.puzzles.layout import IDENTIFIERS_FILE
 from trm_lab.runs import hub
-from trm_lab.runs.hub import chosen, is_remote, located
+from trm_lab.runs.hub import checkpoint_files, is_remote, located
 from trm_lab.runs.weights import EXPORTED_CONFIG, EXPORTED_WEIGHTS, PUBLISHED_CONFIG
 
 PUBLISHED = {"maze/step_7": b"weights", "maze/all_config.yaml": b"arch: {}", "README.md": b"read me"}
@@ -27,102 +27,105 @@ SCRIPT = """
 import sys
 from trm.errors import UserError
 from trm_lab.runs.hub import located
-try:
-    print(located(sys.argv[1]))
-except UserError as error:
-    print(f"{error.given} | {error.allowed} | {error.remedy}")
+for target in sys.argv[1:]:
+    try:
+        print(located(target))
+    except UserError as error:
+        print(f"{error.given} | {error.allowed} | {error.remedy}")
 """
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[SmallHub]:
     repositories = {"owner/published": PUBLISHED, "owner/export": EXPORT, "owner/several": SEVERAL}
-    with SmallHub(repositories) as made:
-        yield made
-        made.shutdown()
+    with SmallHub(repositories) as hub_server:
+        yield hub_server
+        hub_server.shutdown()
 
 
-def locate(target: str, cache: Path, endpoint: str, **more: str) -> tuple[str, str]:
-    """What `located` gives in a process of its own, or the three parts of its error; and stderr."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("HF_") and "proxy" not in k.lower()}
+def locate(cache: Path, endpoint: str, *targets: str, **variables: str) -> tuple[list[str], str]:
+    """For each target the path that `located` gives in another process, or the error's three parts; and stderr."""
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("HF_") and "proxy" not in k.lower()}
     own = {"HF_HUB_CACHE": str(cache), "HF_ENDPOINT": endpoint, "PYTHONPATH": str(REPOSITORY)}
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, target],
-        env={**kept, "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HOME": str(cache / "home"), **own, **more},
+        [sys.executable, "-c", SCRIPT, *targets],
+        env={
+            **inherited,
+            "HF_HUB_DISABLE_TELEMETRY": "1",
+            "HF_HOME": str(cache / "home"),
+            **own,
+            **variables,
+        },
         capture_output=True,
         text=True,
         timeout=120,
     )
     assert done.returncode == 0, done.stderr
-    return done.stdout.strip(), done.stderr
+    return done.stdout.splitlines(), done.stderr
 
 
-def offline(target: str, cache: Path) -> str:
-    return locate(target, cache, CLOSED, HF_HUB_OFFLINE="1")[0]
+def offline(cache: Path, *targets: str) -> list[str]:
+    return locate(cache, CLOSED, *targets, HF_HUB_OFFLINE="1")[0]
 
 
 def test_a_published_file_comes_with_its_configuration_and_is_there_without_a_network(
     server: SmallHub, tmp_path: Path
 ) -> None:
-    found = Path(locate("hf://owner/published/maze/step_7", tmp_path, server.address)[0])
-    assert found.read_bytes() == b"weights"
-    assert (found.parent / "all_config.yaml").read_bytes() == b"arch: {}"
-    assert not (found.parents[1] / "README.md").exists()
-    assert offline("hf://owner/published/maze/step_7", tmp_path) == str(found)
-    assert offline("hf://owner/published", tmp_path) == str(found)
-    assert offline(f"hf://owner/published@{COMMIT}/maze", tmp_path) == str(found)
-    unreached, said = locate("hf://owner/published", tmp_path, CLOSED)
-    assert unreached == str(found)
+    targets = ["hf://owner/published/maze/step_7", "hf://owner/export/"]
+    (published, exported), _ = locate(tmp_path, server.address, *targets)
+    file, folder = Path(published), Path(exported)
+    assert file.read_bytes() == b"weights"
+    assert (file.parent / "all_config.yaml").read_bytes() == b"arch: {}"
+    assert not (file.parents[1] / "README.md").exists()
+    assert {file.name for file in folder.iterdir()} == {"model.safetensors", "config.yaml"}
+    assert folder.name == COMMIT
+    assert not any("README" in request for request in server.asked)
+    commit = f"hf://owner/published@{COMMIT}/maze"
+    assert offline(tmp_path, *targets, "hf://owner/published", commit) == [
+        str(file),
+        str(folder),
+        str(file),
+        str(file),
+    ]
+    (path,), said = locate(tmp_path, CLOSED, "hf://owner/published")
+    assert path == str(file)
     assert "the hub cannot be reached; hf://owner/published is read from the cache" in said
 
 
-def test_a_repository_of_our_export_is_a_folder(server: SmallHub, tmp_path: Path) -> None:
-    folder = Path(locate("hf://owner/export/", tmp_path, server.address)[0])
-    assert {file.name for file in folder.iterdir()} == {"model.safetensors", "config.yaml"}
-    assert folder.name == COMMIT
-
-
-def test_a_laid_out_cache_is_enough(tmp_path: Path) -> None:
+def test_a_cache_that_was_copied_here_is_enough_where_it_is_whole(tmp_path: Path) -> None:
     snapshot = lay_cache(tmp_path, "owner/export", EXPORT)
-    assert offline("hf://owner/export", tmp_path) == str(snapshot)
+    lay_cache(tmp_path, "owner/part", {"config.yaml": b"arch: {}"})
+    whole, part, missing = offline(tmp_path, "hf://owner/export", "hf://owner/part", "hf://owner/other")
+    assert whole == str(snapshot)
     assert (snapshot / "model.safetensors").is_symlink()
+    assert "hub was not reached | what was fetched before: config.yaml" in part
+    assert "is not in the hub's cache, and HF_HUB_OFFLINE is set" in missing
 
 
-@pytest.mark.parametrize(
-    ("target", "message"),
-    [
-        ("hf://owner/gated", "hf://owner/gated is gated: "),
-        ("hf://owner/gated", "ask for access at https://huggingface.co/owner/gated, then log in"),
-        ("hf://owner/missing/step_7", "hf://owner/missing is not on the hub, or is private"),
-        ("hf://owner/published@v9", "hf://owner/published@v9: there is no revision v9"),
-        (
-            "hf://owner/published/maze/step_8",
-            "one of its files: README.md, maze/all_config.yaml, maze/step_7",
-        ),
-        ("hf://owner/several", "holds 3 checkpoints | a/step_1, a/step_2, b/model.pth | name one of them"),
-        ("hf://owner/a--b", "hf://owner/a--b is not on the hub"),
-    ],
-)
-def test_what_the_hub_refuses_is_said_in_three_parts(
-    server: SmallHub, tmp_path: Path, target: str, message: str
-) -> None:
-    assert message in locate(target, tmp_path, server.address)[0]
-
-
-def test_neither_network_nor_cache_says_which_of_them_to_mend(tmp_path: Path) -> None:
-    unreached, _ = locate("hf://owner/export", tmp_path, CLOSED)
+def test_what_the_hub_refuses_is_said_in_three_parts(server: SmallHub, tmp_path: Path) -> None:
+    messages = {
+        "hf://owner/gated": "hf://owner/gated is gated: ",
+        "hf://owner/missing/step_7": "hf://owner/missing is not on the hub, or is private",
+        "hf://owner/published@v9": "hf://owner/published@v9: there is no revision v9",
+        "hf://owner/published/maze/step_8": "one of its files: README.md, maze/all_config.yaml, maze/step_7",
+        "hf://owner/several": "holds 3 checkpoints | a/step_1, a/step_2, b/model.pth | name one of them",
+        "hf://owner/a--b": "hf://owner/a--b is not on the hub",
+    }
+    said, _ = locate(tmp_path, server.address, *messages)
+    assert all(message in line for message, line in zip(messages.values(), said, strict=True))
+    assert said[0].endswith(
+        "ask for access at https://huggingface.co/owner/gated, then log in: hf auth login"
+    )
+    (unreached,), _ = locate(tmp_path, CLOSED, "hf://owner/export")
     assert "hf://owner/export cannot be fetched and is not in the hub's cache: " in unreached
     assert unreached.endswith("or fetch the files by other means and name their path")
-    assert "is not in the hub's cache, and HF_HUB_OFFLINE is set" in offline("hf://owner/export", tmp_path)
 
 
-def test_a_part_of_a_repository_in_the_cache_is_not_taken_for_all_of_it(tmp_path: Path) -> None:
-    lay_cache(tmp_path, "owner/export", {"config.yaml": b"arch: {}"})
-    said = offline("hf://owner/export", tmp_path)
-    assert (
-        "is not in the hub's cache, and the hub was not reached | what was fetched before: config.yaml"
-        in said
-    )
+def test_files_of_terabytes_are_not_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub.Repository, "file_sizes", lambda _: {"step_7": 10**13})
+    monkeypatch.setattr(hub.Repository, "snapshot", lambda *_: pytest.fail("fetched"))
+    with pytest.raises(UserError, match="has 10,000,000,000,000 bytes"):
+        located("hf://owner/name")
 
 
 @pytest.mark.parametrize(
@@ -148,7 +151,7 @@ def test_a_part_of_a_repository_in_the_cache_is_not_taken_for_all_of_it(tmp_path
 def test_the_weights_come_first_and_their_configuration_after_them(
     names: list[str], path: str, files: list[str]
 ) -> None:
-    assert chosen(names, path, "hf://owner/name") == files
+    assert checkpoint_files(names, path, "hf://owner/name") == files
 
 
 @pytest.mark.parametrize(
@@ -164,7 +167,7 @@ def test_what_is_no_address_is_called_so(address: str) -> None:
 
 def test_names_of_a_stranger_s_repository_only_print(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError) as caught:
-        chosen([f"\x1b]0;{i}" for i in range(30)], "step_7", "hf://owner/name")
+        checkpoint_files([f"\x1b]0;{i}" for i in range(30)], "step_7", "hf://owner/name")
     assert caught.value.allowed.isprintable()
     assert caught.value.allowed.endswith("and 10 more")
 
