@@ -1,14 +1,13 @@
 """evaluate.py's command line: one job at a time, and every flag reaches the request that it is for."""
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 import evaluate
 from trm.errors import UserError
 from trm_lab.evaluation.score import _refuse_arc_flags
-from trm_lab.inference.one_task import TaskRequest, _adaptation
+from trm_lab.inference.test_time_training import AdaptationSettings
 from trm_lab.puzzles.selection import Selection
 
 
@@ -97,8 +96,7 @@ def test_a_learning_rate_of_0_is_0(monkeypatch: pytest.MonkeyPatch) -> None:
         evaluate.command_line().parse(["a", "--task", "t.json", "--adapt", "2", "--adapt-lr", "0"])
     )()
     assert taken == [0.0]
-    settings = _adaptation(TaskRequest("a", "t.json", adapt=2, adapt_lr=0.0), SimpleNamespace(config={}), 1)  # type: ignore[arg-type]
-    assert settings.lr == 0
+    assert AdaptationSettings.of_run({"puzzle_emb_lr": 0.1}, 2, lr=taken[0]).lr == 0
 
 
 def test_flags_of_arc_s_votes_are_refused_on_other_data() -> None:

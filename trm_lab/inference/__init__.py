@@ -1,1 +1,4 @@
-"""Answering puzzles with a trained checkpoint, and fitting it to one puzzle first."""
+"""Loading a checkpoint, solving puzzles with it, adapting it to one task, and answering a competition in time.
+
+Here lives what answers with trained weights and writes those answers; scoring a test split is `trm_lab.evaluation`.
+"""

@@ -1,29 +1,26 @@
-"""Answering ARC tasks: a model's predictions for each puzzle of a task vote, and every supervision step is kept to see.
+"""Answers to one ARC task: a model's predictions for each of its puzzles vote, and every supervision step is kept.
 
-Several tasks go through the network side by side, so that its batches are full; a task's answer is given as soon as
-the last of its examples has been predicted. Test outputs never reach the network.
+Test outputs never reach the network.
 
-K puzzles of a task, B slots, L tokens, S supervision steps, T test inputs.
+K puzzles of a task, B slots, E examples, L tokens, S supervision steps, T test inputs.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, fields
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trm.batch import Batch
-from trm.model import TinyRecursiveModel
 from trm.randomness import SeededStepRandom
 from trm.supervision import Supervision
 from trm_lab.evaluation.answer_cells import GridCells
 from trm_lab.evaluation.predictor import check_finite
-from trm_lab.evaluation.rollout import Rollout, roll_out
+from trm_lab.evaluation.rollout import roll_out
 from trm_lab.evaluation.voting import ArcVoting
-from trm_lab.inference.task_puzzles import Examples, TaskPuzzles, lent_rows, without_answers
-from trm_lab.puzzles.arc.augmentation import Table, grids_shown
+from trm_lab.inference.task_puzzles import TaskExamples, TaskPuzzles, lent_rows, without_answers
+from trm_lab.puzzles.arc.augmentation import grids_shown
 from trm_lab.puzzles.arc.compact_set import CORNER
 from trm_lab.puzzles.arc.grids import Grid, crop_all
 from trm_lab.puzzles.arc.sources import Task
@@ -35,9 +32,8 @@ WarmUp = Callable[[], AbstractContextManager[None]]
 Over = Callable[[Sequence[int]], Iterable[int]]  # wraps the starts of batches, for a progress bar
 
 
-@dataclass(frozen=True)
-class Attempt:
-    """A grid that is submitted, and the votes that it has."""
+class Attempt(NamedTuple):
+    """A grid that is submitted, and its votes."""
 
     grid: Grid
     votes: int
@@ -45,7 +41,7 @@ class Attempt:
 
 @dataclass(frozen=True)
 class OutputAnswer:
-    """What was answered to one test input.
+    """The answer to one test input.
 
     record: votes, candidates, and the right answer's rank where it is known.
     attempts: the two best grids; of a single candidate twice the same.
@@ -59,7 +55,7 @@ class OutputAnswer:
 
 @dataclass(frozen=True)
 class TaskAnswer:
-    """What was answered to a task.
+    """The answers to a task.
 
     confidence_kind: what ranks equally many votes, a key of `trm.supervision.CONFIDENCE_KINDS`.
     network_calls: of one prediction.
@@ -78,26 +74,29 @@ class TaskAnswer:
     def submission(self) -> list[dict[str, Rows]]:
         """The task's part of a submission: for each test input {"attempt_1": grid, "attempt_2": grid}."""
         return [
-            {f"attempt_{number}": one.grid.tolist() for number, one in enumerate(output.attempts, start=1)}
+            {f"attempt_{n}": attempt.grid.tolist() for n, attempt in enumerate(output.attempts, start=1)}
             for output in self.outputs
         ]
 
 
-@dataclass(frozen=True)
-class Rolled:
-    """What a batch of examples was answered, on the CPU.
+class Predictions(NamedTuple):
+    """What a model predicts for E examples, on the CPU.
 
-    examples: `[B]`.  inputs, labels: `[B, L]`.  predictions: `[B, S, L]` uint8.
-    loss, confidence: `[B]`, of the last step.
+    inputs: `[E, L]` uint8.  labels: `[E, L]` int32.  tokens: `[E, S, L]` uint8, after each supervision step.
+    loss, confidence: `[E]` float64, of the last step.  network_calls: of one prediction.
     """
 
-    examples: NDArray[np.int64]
-    inputs: NDArray[np.int32]
+    inputs: NDArray[np.uint8]
     labels: NDArray[np.int32]
-    predictions: NDArray[np.uint8]
+    tokens: NDArray[np.uint8]
     loss: NDArray[np.float64]
     confidence: NDArray[np.float64]
     network_calls: int
+
+    @property
+    def last(self) -> NDArray[np.uint8]:
+        """`[E, L]`, the tokens after the last supervision step."""
+        return self.tokens[:, -1]
 
 
 def answer_task(
@@ -107,164 +106,116 @@ def answer_task(
     canvas: int,
     batch_size: int,
     over: Over = iter,
-    warm_up: WarmUp | None = None,
+    warm_up: WarmUp = nullcontext,
 ) -> TaskAnswer:
-    """Answer one task; see `answer_tasks`."""
-    [answer] = answer_tasks(
-        supervision, [puzzles], canvas=canvas, batch_size=batch_size, over=over, warm_up=warm_up
-    )
-    return answer
-
-
-def answer_tasks(
-    supervision: Supervision[Any],
-    puzzles: Sequence[TaskPuzzles],
-    *,
-    canvas: int,
-    batch_size: int,
-    over: Over = iter,
-    warm_up: WarmUp | None = None,
-) -> Iterator[TaskAnswer]:
-    """Answer tasks in their order, each as soon as it can be; whoever has enough stops asking.
+    """Answer a task by the vote of its puzzles.
 
     Args:
-        supervision: the model, on the device that is to answer. Between two answers it is free for other use.
-        canvas: C of the checkpoint.
-        batch_size: examples at a time, of as many tasks as it takes.
-        over: wraps the starts of the batches.
-        warm_up: surrounds a supervision step of the first batch before it is answered, whose outcome nobody gets.
+        supervision: the model, on the device that is to answer.
+        canvas: side of the checkpoint's canvas.
+        over, warm_up: see `predict`.
     """
-    if not puzzles:
-        return
-    questions = Examples(puzzles, [without_answers(one.task).test for one in puzzles], canvas, CORNER)
-    stream, held, start = roll(supervision, questions, batch_size, over, warm_up), list[Rolled](), 0
-    for one, end in zip(puzzles, questions.ends, strict=True):
-        while not held or held[-1].examples[-1] < end - 1:
-            held.append(next(stream))
-        yield _answer(one, _between(held, start, end), canvas, supervision)
-        held, start = held[-1:], end
-    next(stream, None)  # lets a progress bar end
-
-
-def roll(
-    supervision: Supervision[Any],
-    examples: Examples,
-    batch_size: int,
-    over: Over = iter,
-    warm_up: WarmUp | None = None,
-) -> Iterator[Rolled]:
-    """Roll all examples out in evaluation mode; of several batches all are equally large, as a compiled model wants."""
-    size = min(batch_size, len(examples))
-    for start in over(range(0, len(examples), size)):
-        mine = np.arange(start, min(start + size, len(examples)))
-        if start == 0 and warm_up is not None:
-            with warm_up():
-                roll_batch(supervision, examples, mine, size, most_steps=1)
-        yield roll_batch(supervision, examples, mine, size)
-
-
-def roll_batch(
-    supervision: Supervision[Any],
-    examples: Examples,
-    mine: NDArray[np.int64],
-    size: int | None = None,
-    most_steps: int | None = None,
-) -> Rolled:
-    """Roll the examples `mine` out in evaluation mode.
-
-    most_steps: see `roll_out`.
-    size: slots of the batch, of which those left over hold the last example again; None: one for each example.
-    """
-    size = size or len(mine)
-    slots = mine[np.minimum(np.arange(size), len(mine) - 1)]
-    batch = examples.batch(slots).to(supervision.model.H_init.device)
-    with evaluating(supervision.model), lent_rows(supervision.model, examples.rows(slots)):
-        draws = SeededStepRandom(0, 0, size, 0, size)
-        rollout = roll_out(supervision, batch, draws, (), GridCells(examples.canvas), most_steps)
-    return _rolled(mine, batch, rollout)
-
-
-@contextmanager
-def evaluating(model: TinyRecursiveModel) -> Iterator[None]:
-    """`with evaluating(model):` it is in evaluation mode, and afterwards in the mode in which it was."""
-    training = model.training
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train(training)
-
-
-def _rolled(mine: NDArray[np.int64], batch: Batch, rollout: Rollout) -> Rolled:
-    tensors = (
-        batch.inputs, batch.labels, rollout.predictions, rollout.loss, rollout.confidence[:, -1]
-    )  # fmt: skip
-    inputs, labels, predictions, loss, confidence = (t[: len(mine)].cpu().numpy() for t in tensors)
-    return Rolled(mine, inputs, labels, predictions, loss, confidence, rollout.network_calls[-1])
-
-
-def _between(held: Sequence[Rolled], start: int, end: int) -> Rolled:
-    """Examples [start, end) of batches that follow each other."""
-    part = slice(start - held[0].examples[0], end - held[0].examples[0])
-
-    def joined(name: str) -> NDArray[Any]:
-        return np.concatenate([getattr(one, name) for one in held])[part]
-
-    arrays = {f.name: joined(f.name) for f in fields(Rolled) if f.name != "network_calls"}
-    return Rolled(**arrays, network_calls=held[0].network_calls)
-
-
-def _answer(puzzles: TaskPuzzles, rolled: Rolled, canvas: int, supervision: Supervision[Any]) -> TaskAnswer:
-    """Let the predictions `[K·T]` vote."""
     task, tests = puzzles.task, len(puzzles.task.test)
-    check_finite(rolled.confidence, f"task {task.name}")
-    last = rolled.predictions[:, -1]
-    voting = ArcVoting(
-        [BLANK, *puzzles.names],
-        {task.name: _as_published(task)},
-        canvas,
-        confidence_kind=supervision.confidence_kind,
-    )
-    identifiers = 1 + np.arange(len(puzzles.augmentations)).repeat(tests)
-    voting.add(identifiers, rolled.inputs.astype(np.uint8), last, rolled.confidence)
+    examples = TaskExamples([puzzles], [without_answers(task).test], canvas, CORNER)
+    predictions = predict(supervision, examples, batch_size, over=over, warm_up=warm_up)
+    check_finite(predictions.confidence, f"task {task.name}")
+    voting = task_voting([puzzles], [task], canvas, supervision.confidence_kind)
+    identifiers = 1 + np.arange(len(puzzles)).repeat(tests)
+    voting.add(identifiers, predictions.inputs, predictions.last, predictions.confidence)
     result = voting.result()
-    shown = _mapped_back(puzzles.augmentations, last, canvas, tests)
+    grids = _mapped_back(puzzles, predictions.last, canvas)
     outputs = tuple(
         OutputAnswer(
             record,
-            tuple(_attempt(rows, shown, _equal_inputs(task, index)) for rows in attempts.values()),
-            tuple(crop_all(rolled.predictions[index], canvas)),
+            tuple(_attempt(rows, grids, _equal_inputs(task, index)) for rows in attempts.values()),
+            tuple(crop_all(predictions.tokens[index], canvas)),
         )
         for index, (record, attempts) in enumerate(
             zip(result.outputs, result.submission[task.name], strict=True)
         )
     )
-    return TaskAnswer(puzzles, outputs, supervision.confidence_kind, rolled.network_calls)
+    return TaskAnswer(puzzles, outputs, supervision.confidence_kind, predictions.network_calls)
 
 
-def _as_published(task: Task) -> dict[str, list[dict[str, Rows]]]:
-    """The test pairs, as `ArcVoting` takes them."""
-    known = [{"input": pair.input, "output": pair.output} for pair in task.test]
-    return {"test": [{k: grid.tolist() for k, grid in one.items() if grid is not None} for one in known]}
+def predict(
+    supervision: Supervision[Any],
+    examples: TaskExamples,
+    batch_size: int,
+    *,
+    chosen: NDArray[np.int64] | None = None,
+    over: Over = iter,
+    warm_up: WarmUp = nullcontext,
+) -> Predictions:
+    """Roll examples out in evaluation mode.
+
+    All batches have equally many slots, as a compiled model wants; those left over hold the last example again.
+
+    Args:
+        chosen: numbers of the examples; None: all.
+        over: wraps the starts of the batches.
+        warm_up: surrounds a supervision step of the first batch before it is answered, for a stopwatch.
+    """
+    chosen = np.arange(len(examples)) if chosen is None else chosen
+    size = min(batch_size, len(chosen))
+    model, device = supervision.model, supervision.model.H_init.device
+    was_training, parts = model.training, []
+    model.eval()
+    try:
+        for start in over(range(0, len(chosen), size)):
+            real = chosen[start : start + size]
+            slots = np.pad(real, (0, size - len(real)), mode="edge")
+            batch = examples.batch(slots).to(device)
+            draws = SeededStepRandom(0, 0, size, 0, size)
+            cells = GridCells(examples.canvas)
+            with lent_rows(model, examples.rows(slots)):
+                if start == 0 and warm_up is not nullcontext:
+                    with warm_up():
+                        roll_out(supervision, batch, draws, (), cells, 1).predictions.cpu()  # waits for it
+                rollout = roll_out(supervision, batch, draws, (), cells)
+            tensors = (
+                batch.inputs, batch.labels, rollout.predictions, rollout.loss, rollout.confidence[:, -1]
+            )  # fmt: skip
+            parts.append([tensor[: len(real)].cpu().numpy() for tensor in tensors])
+    finally:
+        model.train(was_training)
+    inputs, labels, tokens, loss, confidence = map(np.concatenate, zip(*parts, strict=True))
+    calls = rollout.network_calls[-1]
+    return Predictions(inputs.astype(np.uint8), labels, tokens, loss, confidence, calls)
 
 
-def _mapped_back(
-    augmentations: Table, predictions: NDArray[np.uint8], canvas: int, tests: int
-) -> list[list[Grid]]:
+def task_voting(
+    puzzles: Sequence[TaskPuzzles], tasks: Sequence[Task], canvas: int, confidence_kind: str
+) -> ArcVoting:
+    """A vote over several tasks; their puzzles have the identifiers 1, 2, … in their order.
+
+    tasks: the tasks of `puzzles`, with those answers that the votes are to be held against.
+    """
+    pairs = {
+        task.name: {"test": [_published(input=p.input, output=p.output) for p in task.test]} for task in tasks
+    }
+    names = [BLANK, *(name for of_task in puzzles for name in of_task.names)]
+    return ArcVoting(names, pairs, canvas, confidence_kind=confidence_kind)
+
+
+def _published(**grids: Grid | None) -> dict[str, Rows]:
+    """A pair in the published form, without a hidden output."""
+    return {name: grid.tolist() for name, grid in grids.items() if grid is not None}
+
+
+def _mapped_back(puzzles: TaskPuzzles, tokens: NDArray[np.uint8], canvas: int) -> list[list[Grid]]:
     """The grids that predictions `[K·T, L]` show, without their augmentation: `[T][K]`."""
-    transforms = augmentations[:, 0].repeat(tests)
-    colours = augmentations.copy()
+    tests = len(puzzles.task.test)
+    transforms, colours = puzzles.augmentations[:, 0], puzzles.augmentations.copy()
     colours[:, 0] = 0  # black stays
-    grids = grids_shown(predictions, transforms, colours.repeat(tests, axis=0), canvas)
+    grids = grids_shown(tokens, transforms.repeat(tests), colours.repeat(tests, axis=0), canvas)
     return [grids[index::tests] for index in range(tests)]
 
 
 def _equal_inputs(task: Task, index: int) -> list[int]:
     """Test inputs that look like this one, itself included: they share their votes."""
-    asked = task.test[index].input
-    return [other for other, pair in enumerate(task.test) if np.array_equal(pair.input, asked)]
+    return [n for n, pair in enumerate(task.test) if np.array_equal(pair.input, task.test[index].input)]
 
 
-def _attempt(rows: Rows, shown: Sequence[Sequence[Grid]], tests: Sequence[int]) -> Attempt:
+def _attempt(rows: Rows, grids: Sequence[Sequence[Grid]], tests: Sequence[int]) -> Attempt:
     grid = np.array(rows, np.uint8)
-    return Attempt(grid, sum(np.array_equal(grid, one) for test in tests for one in shown[test]))
+    return Attempt(grid, sum(np.array_equal(grid, other) for test in tests for other in grids[test]))

@@ -1,4 +1,4 @@
-"""What a checkpoint tells of the ARC data that it was trained on, and a model of it for tasks of any name.
+"""The ARC data that a checkpoint was trained on (its canvas, its puzzles), and a model of it for tasks of any name.
 
 N rows of its table of puzzle embeddings, P puzzle tokens, L = C·C tokens of a canvas of side C.
 """
@@ -22,22 +22,22 @@ from trm_lab.runs.weights import PUZZLE_ROWS
 
 SEQ_LEN = "seq_len"  # in the configuration of an export
 SLOTS = "carry.safetensors"  # of a run's checkpoint
-LEARNED_POSITIONS = "embed_pos.embedding_weight"
-MIXING_OVER_POSITIONS = "L_level.layers.0.mlp_t.down_proj.weight"
+TOKENS = "embed_tokens.embedding_weight"
+WITH_A_ROW_FOR_EACH_POSITION = ("embed_pos.embedding_weight", "L_level.layers.0.mlp_t.down_proj.weight")
 
 
 def canvas_of(opened: OpenedCheckpoint, datasets: Sequence[str] = ()) -> int:
-    """C: as an export, the weights or a run's slots tell; else as a dataset at hand does; else 30, as published.
+    """C: by an export, the weights or a run's slots; else by a dataset at hand; else 30, as published.
 
     Raises:
         UserError: its tokens are not those of ARC canvases.
     """
-    words = opened.weights.get("embed_tokens.embedding_weight")
-    tokens = seq_len(opened) or _of_dataset(datasets) or CANVAS**2
+    vocabulary = len(opened.weights[TOKENS]) if TOKENS in opened.weights else 0
+    tokens = seq_len(opened) or _dataset_tokens(datasets) or CANVAS**2
     canvas = math.isqrt(max(tokens, 0))
-    if words is None or len(words) != VOCAB_SIZE or canvas**2 != tokens or not 1 <= canvas <= LARGEST_CANVAS:
+    if vocabulary != VOCAB_SIZE or canvas**2 != tokens or not 1 <= canvas <= LARGEST_CANVAS:
         raise UserError(
-            f"{opened.source}: {0 if words is None else len(words)} different tokens, {tokens} in an example",
+            f"{opened.source}: {vocabulary} different tokens, {tokens} in an example",
             f"a checkpoint that was trained on ARC: {VOCAB_SIZE} different tokens, a square number in an example",
             "choose a checkpoint that was trained on ARC",
         )
@@ -45,54 +45,49 @@ def canvas_of(opened: OpenedCheckpoint, datasets: Sequence[str] = ()) -> int:
 
 
 def seq_len(opened: OpenedCheckpoint) -> int | None:
-    """L, where the checkpoint itself tells: an export says it, weights have so many positions, or a run's slots."""
-    told = opened.config.get(SEQ_LEN)
-    if type(told) is int:
-        return told
-    for name in (LEARNED_POSITIONS, MIXING_OVER_POSITIONS):
+    """L by the checkpoint itself: an export's configuration, weights with a row for each position, or a run's slots."""
+    tokens = opened.config.get(SEQ_LEN)
+    if type(tokens) is int:
+        return tokens
+    for name in WITH_A_ROW_FOR_EACH_POSITION:
         if name in opened.weights:
             return len(opened.weights[name]) - opened.arch.network.puzzle_tokens
-    return _slot_tokens(opened.path / SLOTS)
-
-
-def _slot_tokens(file: Path) -> int | None:
-    """Of the examples in a training state, by its header; None where there is none, or a damaged one."""
     try:
-        check_regular(file)
-        with safe_open(file, "pt") as carry:
+        check_regular(opened.path / SLOTS)
+        with safe_open(opened.path / SLOTS, "pt") as carry:
             return carry.get_slice("inputs").get_shape()[1]
-    except (OSError, ValueError, IndexError, SafetensorError):
+    except (OSError, ValueError, IndexError, SafetensorError):  # no training state, or a damaged one
         return None
 
 
-def _of_dataset(datasets: Sequence[str]) -> int | None:
+def _dataset_tokens(datasets: Sequence[str]) -> int | None:
     """L of the first dataset that is at hand."""
     splits = [Path(dataset) / split for dataset in datasets for split in ("test", "train")]
-    found = next((split for split in splits if (split / METADATA_FILE).is_file()), None)
-    return None if found is None else PuzzleMetadata.read(found).seq_len
+    readable = next((split for split in splits if (split / METADATA_FILE).is_file()), None)
+    return None if readable is None else PuzzleMetadata.read(readable).seq_len
 
 
-def known_puzzles(opened: OpenedCheckpoint, datasets: Sequence[str] = ()) -> dict[str, int]:
-    """Identifiers of the puzzles that the checkpoint was trained on, by name; {} where nothing at hand tells them.
+def trained_puzzles(opened: OpenedCheckpoint, datasets: Sequence[str] = ()) -> dict[str, int]:
+    """Rows of the puzzles that the checkpoint was trained on, by name; {} where nothing at hand tells them.
 
-    The checkpoint's own names count; one of before it had any takes those of a dataset with as many, which is said.
+    The checkpoint's own names count; an old one without names takes those of a dataset with as many, and says so.
 
     datasets: where to look then; empty: where its configuration says.
 
     Raises:
         UserError: a dataset that was named is not there, or has another number of puzzles than the checkpoint.
     """
-    for dataset in datasets:
-        if not (Path(dataset) / IDENTIFIERS_FILE).is_file():
-            raise UserError(
-                f"no dataset at {dataset}",
-                "the dataset that the checkpoint was trained on",
-                "name that one, or leave --data-path out",
-            )
+    missing = [dataset for dataset in datasets if not (Path(dataset) / IDENTIFIERS_FILE).is_file()]
+    if missing:
+        raise UserError(
+            f"no dataset at {missing[0]}",
+            "the dataset that the checkpoint was trained on",
+            "name that one, or leave --data-path out",
+        )
     if opened.row_names is not None:
         return {name: row for row, name in enumerate(opened.row_names)}
     for dataset in datasets or opened.data_paths:
-        if not datasets and not (Path(dataset) / IDENTIFIERS_FILE).is_file():
+        if not (Path(dataset) / IDENTIFIERS_FILE).is_file():
             continue
         names = read_identifiers(dataset)
         if len(names) == opened.puzzle_identifiers:
@@ -100,7 +95,7 @@ def known_puzzles(opened: OpenedCheckpoint, datasets: Sequence[str] = ()) -> dic
                 f"{opened.source} does not tell whose its puzzle embeddings are: those of {dataset} are assumed",
                 flush=True,
             )
-            return {name: identifier for identifier, name in enumerate(names)}
+            return {name: row for row, name in enumerate(names)}
         if datasets:
             raise UserError(
                 f"{dataset} has {len(names):,} puzzle identifiers, {opened.source} has embeddings for "
@@ -120,17 +115,22 @@ def arc_supervision(opened: OpenedCheckpoint, canvas: int) -> Supervision[Any]:
     weights = dict(opened.weights)
     if PUZZLE_ROWS in weights:
         weights[PUZZLE_ROWS] = weights[PUZZLE_ROWS][:1]
-    metadata = PuzzleMetadata(
+    metadata = one_puzzle_metadata(VOCAB_SIZE, canvas**2, PAD)
+    supervision, _ = replace(opened, weights=weights).supervision(metadata)
+    return supervision
+
+
+def one_puzzle_metadata(vocab_size: int, tokens: int, ignore_label_id: int | None = None) -> PuzzleMetadata:
+    """A dataset whose puzzles all have one identifier, for which weights can make a model."""
+    return PuzzleMetadata(
         pad_id=PAD,
-        ignore_label_id=PAD,
+        ignore_label_id=ignore_label_id,
         blank_identifier_id=0,
-        vocab_size=VOCAB_SIZE,
-        seq_len=canvas**2,
+        vocab_size=vocab_size,
+        seq_len=tokens,
         num_puzzle_identifiers=1,
         total_groups=1,
         mean_puzzle_examples=1.0,
         total_puzzles=1,
         sets=("all",),
     )
-    supervision, _ = replace(opened, weights=weights).supervision(metadata)
-    return supervision

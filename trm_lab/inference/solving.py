@@ -1,14 +1,12 @@
-"""Answering a whole file of ARC tasks within a given time; the submission is complete and valid at every moment.
+"""Answering a whole file of ARC tasks within a time budget; the submission is complete and valid at every moment.
 
-Every test input is asked once before any is asked under an augmentation, and so on in rounds, so that whenever the time
-is up each of them has about as many votes. What could not be answered has Kaggle's fallback grids.
-
-E examples of a round, L tokens of a canvas of side C.
+Every test input is answered once before any is answered under an augmentation, and so on in rounds, so that whenever
+the time is up each of them has about as many votes. What could not be answered has Kaggle's fallback grids.
 """
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,24 +15,20 @@ from trm.errors import UserError, report
 from trm.supervision import Supervision
 from trm_lab.cluster.ranks import Ranks
 from trm_lab.evaluation.batch_size import CPU_BATCH, WITH_GRADIENT, chosen_batch_size
-from trm_lab.evaluation.voting import ArcVoting
-from trm_lab.inference.answering import Rolled, answer_task, roll_batch
+from trm_lab.inference.answering import Rows, answer_task, predict, task_voting
 from trm_lab.inference.arc_checkpoint import arc_supervision, canvas_of
-from trm_lab.inference.task_puzzles import Examples, TaskPuzzles, puzzles_of, without_answers
+from trm_lab.inference.task_puzzles import TaskExamples, TaskPuzzles, puzzles_of, without_answers
 from trm_lab.inference.test_time_training import AdaptationSettings, adapt
 from trm_lab.inference.time_budget import Now, TimeBudget
 from trm_lab.puzzles.arc.compact_set import CORNER
 from trm_lab.puzzles.arc.sources import Task
 from trm_lab.puzzles.arc.task_file import parse_task
-from trm_lab.puzzles.layout import BLANK
 from trm_lab.runs.arc_outputs import FALLBACK_GRID, Submission, attempts
 from trm_lab.runs.opened_checkpoint import OpenedCheckpoint
 from trm_lab.runs.weights import PUZZLE_ROWS
 
-MOST_IN_A_ROUND = 32  # augmentations of each task
-GRADIENT_TIME = (
-    4  # times a supervision step's time that an update takes, generously: forward, and twice that back
-)
+LARGEST_ROUND = 32  # augmentations of each task
+GRADIENT_TIME = 4  # times a supervision step that an update takes, generously: forward, and twice that back
 Save = Callable[[Submission], None]
 
 
@@ -61,7 +55,7 @@ class SolveSettings:
 
 @dataclass(frozen=True)
 class Solved:
-    """What came of it: the submission, tasks with an answer of their own, predictions, tasks adapted to."""
+    """The submission, how many tasks have an answer of their own, predictions in all, tasks adapted to."""
 
     submission: Submission
     answered: int
@@ -98,17 +92,20 @@ def solve(
     if solver is None:
         report("more than half of the time is over", "no task was begun: the fallback grids are submitted")
         return Solved(submission, 0, 0, 0)
-    answered = 0
-    for answers in solver.rounds(budget):
+    answered = adapted = 0
+    for answers in solver.rounds():
         submission |= answers
         answered = len(answers)
         save(submission)
-    adapted = 0
-    adapts = settings.adapt > 0 and PUZZLE_ROWS in opened.weights
-    for task, answer in solver.adapted(settings, opened.config, budget) if adapts else ():
-        submission[task] = answer
-        adapted += 1
-        save(submission)
+    if settings.adapt > 0 and PUZZLE_ROWS in opened.weights:
+        fit_batch = max(1, solver.batch_size // WITH_GRADIENT)
+        fitting = AdaptationSettings.of_run(
+            opened.config, settings.adapt, seed=settings.seed, batch_size=fit_batch
+        )
+        for task, answer in solver.adapted(fitting):
+            submission[task] = answer
+            adapted += 1
+            save(submission)
     return Solved(submission, answered, solver.predictions, adapted)
 
 
@@ -122,18 +119,18 @@ def _solver(
 ) -> "Solver | None":
     """The tasks' puzzles and a model on its device; None where this took too much of the time to answer anything."""
     table, puzzles = opened.weights.get(PUZZLE_ROWS), []
-    known = {name: row for row, name in enumerate(opened.row_names or [])}
+    trained = {name: row for row, name in enumerate(opened.row_names or [])}
     for task in tasks:
-        if not budget.allows_the_first():
+        if not budget.allows_first():
             return None
         puzzles.append(
-            puzzles_of(task, settings.augmentations, table, settings.embedding, known, settings.seed)
+            puzzles_of(task, settings.augmentations, table, settings.embedding, trained, settings.seed)
         )
     supervision = arc_supervision(opened, canvas)
     supervision.model.to(ranks.device)
-    wanted = CPU_BATCH if ranks.device.type == "cpu" else opened.batch_size
-    size = chosen_batch_size(supervision, settings.batch_size, wanted, ranks)
-    return Solver(supervision, puzzles, canvas, size) if budget.allows_the_first() else None
+    most = CPU_BATCH if ranks.device.type == "cpu" else opened.batch_size
+    size = chosen_batch_size(supervision, settings.batch_size, most, ranks)
+    return Solver(supervision, puzzles, canvas, size, budget) if budget.allows_first() else None
 
 
 def without_answer(challenges: Mapping[str, Any]) -> Submission:
@@ -156,7 +153,7 @@ def without_answer(challenges: Mapping[str, Any]) -> Submission:
 
 
 def usable_tasks(challenges: Mapping[str, Any], canvas: int) -> list[Task]:
-    """The tasks that fit the checkpoint; of the others it is said why not."""
+    """The tasks that fit the checkpoint; the others are reported with the reason."""
     tasks = []
     for name, entry in challenges.items():
         try:
@@ -173,92 +170,72 @@ class Solver:
     """
 
     def __init__(
-        self, supervision: Supervision[Any], puzzles: Sequence[TaskPuzzles], canvas: int, batch_size: int
+        self,
+        supervision: Supervision[Any],
+        puzzles: Sequence[TaskPuzzles],
+        canvas: int,
+        batch_size: int,
+        budget: TimeBudget,
     ) -> None:
-        self._supervision, self._canvas, self._size = supervision, canvas, batch_size
+        self.batch_size, self.predictions = batch_size, 0
+        self._supervision, self._canvas, self._budget = supervision, canvas, budget
         self._puzzles = puzzles
-        counts = [len(one.augmentations) for one in puzzles]
-        self._first = [1 + sum(counts[:number]) for number in range(len(counts))]  # 0 is nobody's
-        self._voting = ArcVoting(
-            [BLANK, *(name for one in puzzles for name in one.names)],
-            {one.task.name: {"test": _inputs(one.task)} for one in puzzles},
-            canvas,
-            confidence_kind=supervision.confidence_kind,
-        )
-        self.predictions = 0
+        self._first = np.cumsum([1, *map(len, puzzles)])  # each task's first identifier
+        tasks = [without_answers(of_task.task) for of_task in puzzles]
+        self._voting = task_voting(puzzles, tasks, canvas, supervision.confidence_kind)
 
-    def rounds(self, budget: TimeBudget) -> Iterator[Submission]:
-        """The answers after each round, of the tasks that have been asked; stops when the time is up."""
-        start, most = 0, max((len(one.augmentations) for one in self._puzzles), default=0)
-        in_time = True
+    def rounds(self) -> Iterator[Submission]:
+        """The answers after each round, of the tasks that have any vote; stops when the time is up."""
+        start, most, in_time = 0, max(map(len, self._puzzles), default=0), True
         while start < most and in_time:
-            end, before = start + min(start + 1, MOST_IN_A_ROUND), self.predictions
-            in_time = self._round(start, end, budget)
-            budget.begin_finish()
+            end, before = start + min(start + 1, LARGEST_ROUND), self.predictions
+            in_time = self._round(start, end)
+            self._budget.begin_finish()
             if self.predictions > before:
                 result = self._voting.result()
-                asked = {output.task for output in result.outputs if output.votes}
-                yield {task: answers for task, answers in result.submission.items() if task in asked}
+                voted = {output.task for output in result.outputs if output.votes}
+                yield {task: answers for task, answers in result.submission.items() if task in voted}
             start = end
 
-    def _round(self, start: int, end: int, budget: TimeBudget) -> bool:
-        """Ask all tasks under their augmentations [start, end); whether there was time for it."""
-        parts, identifiers = [], []
-        for one, first in zip(self._puzzles, self._first, strict=True):
-            part = _with_augmentations(one, start, end)
-            if len(part.augmentations):
-                parts.append(part)
-                identifiers.append(first + start + np.arange(len(part.augmentations)))
-        examples = Examples(parts, [without_answers(one.task).test for one in parts], self._canvas, CORNER)
-        of_puzzle, asked = np.concatenate(identifiers), 0
-        while asked < len(examples):
-            size = budget.begin_batch(min(self._size, len(examples) - asked))
+    def _round(self, start: int, end: int) -> bool:
+        """Answer all tasks under their augmentations [start, end); whether there was time for it."""
+        numbers = [n for n, of_task in enumerate(self._puzzles) if len(of_task) > start]
+        parts = [self._puzzles[n].part(start, end) for n in numbers]
+        tests = [without_answers(part.task).test for part in parts]
+        examples = TaskExamples(parts, tests, self._canvas, CORNER)
+        identifiers = np.concatenate(
+            [self._first[n] + start + np.arange(len(part)) for n, part in zip(numbers, parts, strict=True)]
+        )
+        done = 0
+        while done < len(examples):
+            size = self._budget.begin_batch(min(self.batch_size, len(examples) - done))
             if not size:
                 return False
-            rolled = roll_batch(self._supervision, examples, np.arange(asked, asked + size))
-            self._vote(of_puzzle[examples.puzzles(rolled.examples)], rolled)
-            asked += size
+            chosen = np.arange(done, done + size)
+            predictions = predict(self._supervision, examples, size, chosen=chosen)
+            voters = identifiers[examples.puzzles(chosen)]
+            self._voting.add(voters, predictions.inputs, predictions.last, predictions.confidence)
+            self.predictions += size
+            done += size
         return True
 
-    def _vote(self, identifiers: Any, rolled: Rolled) -> None:
-        inputs = rolled.inputs.astype(np.uint8)
-        self._voting.add(identifiers, inputs, rolled.predictions[:, -1], rolled.confidence)
-        self.predictions += len(identifiers)
-
-    def adapted(
-        self, settings: SolveSettings, config: Mapping[str, Any], budget: TimeBudget
-    ) -> Iterator[tuple[str, list[dict[str, list[list[int]]]]]]:
+    def adapted(self, settings: AdaptationSettings) -> Iterator[tuple[str, list[dict[str, Rows]]]]:
         """Tasks, in their order, answered again with embeddings fitted on their demonstrations, while there is time."""
-        own = {"lr": "puzzle_emb_lr", "weight_decay": "puzzle_emb_weight_decay"}  # of the run, where it tells
-        told = {name: config[key] for name, key in own.items() if config.get(key) is not None}
-        size = max(1, self._size // WITH_GRADIENT)
-        fitting = AdaptationSettings(settings.adapt, seed=settings.seed, batch_size=size, **told)
-        for one in self._puzzles:
-            if not budget.begin_adaptation(self._adaptation_work(one, settings.adapt), size):
+        for puzzles in self._puzzles:
+            work = self._adaptation_work(puzzles, settings.steps)
+            if not self._budget.begin_adaptation(work, settings.batch_size):
                 continue  # a smaller task may still end in time
             try:
-                fitted = adapt(self._supervision, one, fitting, canvas=self._canvas).puzzles
+                fitted = adapt(self._supervision, puzzles, settings, canvas=self._canvas).puzzles
             except UserError as error:
-                budget.dismiss()
+                self._budget.dismiss()
                 report(error.given, "its answer without adaptation is submitted")
                 continue
-            answer = answer_task(self._supervision, fitted, canvas=self._canvas, batch_size=self._size)
-            yield one.task.name, answer.submission()
+            answer = answer_task(self._supervision, fitted, canvas=self._canvas, batch_size=self.batch_size)
+            yield puzzles.task.name, answer.submission()
 
     def _adaptation_work(self, puzzles: TaskPuzzles, steps: int) -> float:
         """As many times the work of answering an example: updates, the fit before and after, and the answers."""
-        task, each = puzzles.task, len(puzzles.augmentations)
+        task = puzzles.task
         updates = GRADIENT_TIME * steps * len(task.train) / self._supervision.max_steps
-        return each * (updates + 2 * len(task.train) + len(task.test))
-
-
-def _with_augmentations(puzzles: TaskPuzzles, start: int, end: int) -> TaskPuzzles:
-    """The puzzles [start, end) of a task, each with its row."""
-    rows = puzzles.rows
-    own = rows is not None and len(rows) > 1
-    part = rows[start:end] if own and rows is not None else rows
-    return replace(puzzles, augmentations=puzzles.augmentations[start:end], rows=part)
-
-
-def _inputs(task: Task) -> list[dict[str, list[list[int]]]]:
-    return [{"input": pair.input.tolist()} for pair in task.test]
+        return len(puzzles) * (updates + 2 * len(task.train) + len(task.test))

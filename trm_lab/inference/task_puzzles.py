@@ -1,8 +1,8 @@
-"""A task's puzzles, itself and its augmentations, the embedding that each one has, and their examples.
+"""A task's puzzles (itself and its augmentations), the embedding of each one, and their examples.
 
-A checkpoint has an embedding for each puzzle that it was trained on. For a task that it does not know, the published
-evaluation gives every puzzle the mean of all rows; the row of the blank identifier, which is never trained, is the
-alternative.
+A checkpoint has an embedding for each puzzle that it was trained on. For a task that it was not trained on, the
+published evaluation gives every puzzle the mean of all rows; the row of the blank identifier, which is never trained,
+is the alternative.
 
 K puzzles of a task, N rows of a checkpoint's table, E their width, B slots, L tokens of a canvas of side C.
 """
@@ -36,7 +36,7 @@ class TaskPuzzles:
     """A task and its puzzles.
 
     augmentations: `[K, 10]`, the identity first.
-    rows: `[K, E]` float32, or `[1, E]` for all alike; None for an architecture without a puzzle embedding.
+    rows: `[K, E]` float32; None for an architecture without a puzzle embedding.
     embedding: where the rows are from: own, mean, blank, fitted or none.
     """
 
@@ -45,15 +45,18 @@ class TaskPuzzles:
     rows: Tensor | None
     embedding: str
 
+    def __len__(self) -> int:
+        return len(self.augmentations)
+
     @property
     def names(self) -> list[str]:
         """`[K]`, the task's own first."""
         return names(self.task.name, self.augmentations)
 
-    @property
-    def all_rows(self) -> Tensor | None:
-        """`[K, E]`."""
-        return None if self.rows is None else self.rows.expand(len(self.augmentations), -1)
+    def part(self, start: int, end: int) -> "TaskPuzzles":
+        """The puzzles [start, end)."""
+        rows = None if self.rows is None else self.rows[start:end]
+        return replace(self, augmentations=self.augmentations[start:end], rows=rows)
 
 
 def puzzles_of(
@@ -61,7 +64,7 @@ def puzzles_of(
     augmentations: int,
     table: Tensor | None,
     embedding: str = "auto",
-    known: Mapping[str, int] | None = None,
+    trained: Mapping[str, int] | None = None,
     seed: int = 0,
 ) -> TaskPuzzles:
     """A task with at most so many augmentations besides itself, and their rows of a checkpoint's table.
@@ -69,32 +72,30 @@ def puzzles_of(
     Args:
         table: `[N, E]`, row 0 the blank identifier's; None for an architecture without.
         embedding: `own`, the rows of a task that was trained on, with the augmentations that it had there;
-            `mean`; `blank`; `auto`, its own where it is known, else the mean.
-        known: identifiers of the puzzles trained on, by name.
-        seed: of the augmentations of an unknown task.
+            `mean`; `blank`; `auto`, its own if it was trained on, else the mean.
+        trained: rows of the puzzles trained on, by name.
+        seed: of the augmentations of a task that was not trained on.
 
     Raises:
-        UserError: no such embedding, or the own one of a task that is not known.
+        UserError: no such embedding, or the own one of a task that was not trained on.
     """
     if embedding not in EMBEDDINGS:
         raise UserError(f"embedding {embedding!r}", " | ".join(EMBEDDINGS), "choose one of these")
-    known = known or {}
-    if embedding == "own" and task.name not in known:
+    trained = trained or {}
+    if embedding == "own" and task.name not in trained:
         raise UserError(
-            f"the own embedding of task {task.name!r}, which is none of the {len(known):,} puzzles known",
+            f"the own embedding of task {task.name!r}, which is none of the {len(trained):,} puzzles known",
             "a task that the checkpoint was trained on, whose dataset is at hand (--data-path)",
             "leave the choice of the embedding out, or choose mean",
         )
-    if table is not None and task.name in known and embedding in ("auto", "own"):
-        return _known_puzzles(task, augmentations, table, known)
-    drawn = distinct_augmentations(
-        without_answers(task), augmentations, numpy_generator(seed, f"puzzles of {task.name}")
-    )
+    if table is not None and task.name in trained and embedding in ("auto", "own"):
+        return _trained_puzzles(task, augmentations, table, trained)
+    generator = numpy_generator(seed, f"puzzles of {task.name}")
+    drawn = distinct_augmentations(without_answers(task), augmentations, generator)
     if table is None:
         return TaskPuzzles(task, drawn, None, "none")
-    if embedding == "blank":
-        return TaskPuzzles(task, drawn, table[BLANK_ROW, None], "blank")
-    return TaskPuzzles(task, drawn, table.mean(0, keepdim=True), "mean")
+    row = table[BLANK_ROW, None] if embedding == "blank" else table.mean(0, keepdim=True)  # [1, E]
+    return TaskPuzzles(task, drawn, row.expand(len(drawn), -1), "blank" if embedding == "blank" else "mean")
 
 
 def without_answers(task: Task) -> Task:
@@ -102,20 +103,19 @@ def without_answers(task: Task) -> Task:
     return replace(task, test=tuple(Pair(pair.input, None) for pair in task.test))
 
 
-def _known_puzzles(task: Task, augmentations: int, table: Tensor, known: Mapping[str, int]) -> TaskPuzzles:
+def _trained_puzzles(
+    task: Task, augmentations: int, table: Tensor, trained: Mapping[str, int]
+) -> TaskPuzzles:
     start = task.name + SEPARATOR
-    others = sorted(
-        ((row, parse_name(name)[1]) for name, row in known.items() if name.startswith(start)),
-        key=lambda pair: pair[0],
-    )
-    kept = [(row, one) for row, one in others if one.colours[0] == 0]  # what a table can say
-    chosen = [(known[task.name], IDENTITY), *kept[:augmentations]]
-    turns = [[one.transform, *one.colours[1:]] for _, one in chosen]
-    rows = table[torch.tensor([row for row, _ in chosen])]
-    return TaskPuzzles(task, np.array(turns, np.uint8), rows, "own")
+    others = sorted((row, name) for name, row in trained.items() if name.startswith(start))
+    parsed = [(row, parse_name(name)[1]) for row, name in others]
+    usable = [(row, turn) for row, turn in parsed if turn.colours[0] == 0]  # what a table can say
+    chosen = [(trained[task.name], IDENTITY), *usable[:augmentations]]
+    turns = np.array([[turn.transform, *turn.colours[1:]] for _, turn in chosen], np.uint8)
+    return TaskPuzzles(task, turns, table[torch.tensor([row for row, _ in chosen])], "own")
 
 
-class Examples:
+class TaskExamples:
     """Examples of several tasks' puzzles, in the order of the tasks, of their puzzles and of their pairs.
 
     Args:
@@ -133,19 +133,13 @@ class Examples:
     ) -> None:
         self.canvas = canvas
         groups, first = AugmentedGroups(), 0
-        for one, chosen in zip(puzzles, pairs, strict=True):
-            groups.add(chosen, len(one.augmentations), first)
-            first += len(one.augmentations)
-        table = np.concatenate([one.augmentations for one in puzzles])
+        for of_task, chosen in zip(puzzles, pairs, strict=True):
+            groups.add(chosen, len(of_task), first)
+            first += len(of_task)
+        table = np.concatenate([of_task.augmentations for of_task in puzzles])
         self._set = groups.augmented(table, canvas, translations, seed=0)
-        self._rows = None
-        if all(one.rows is not None for one in puzzles):
-            self._rows, self._row = _side_by_side(puzzles)
-
-    @property
-    def ends(self) -> list[int]:
-        """Of each task, the number of the first example that is not its own any more."""
-        return self._set.puzzle_indices[self._set.group_indices[1:]].tolist()
+        rows = [of_task.rows for of_task in puzzles if of_task.rows is not None]
+        self._rows = torch.cat(rows) if rows else None
 
     def __len__(self) -> int:
         return self._set.count
@@ -167,19 +161,7 @@ class Examples:
 
     def rows(self, examples: NDArray[np.int64]) -> Tensor | None:
         """The embedding `[B, E]` of each example's puzzle."""
-        return None if self._rows is None else self._rows[self._row[self.puzzles(examples)]]
-
-
-def _side_by_side(puzzles: Sequence[TaskPuzzles]) -> tuple[Tensor, NDArray[np.int64]]:
-    """Rows `[R, E]` of all tasks, and which one each puzzle has; a row that puzzles share is kept once."""
-    rows, which, first = [], [], 0
-    for one in puzzles:
-        assert one.rows is not None
-        count = len(one.augmentations)
-        which.append(first + (np.arange(count) if len(one.rows) > 1 else np.zeros(count, np.int64)))
-        rows.append(one.rows)
-        first += len(one.rows)
-    return torch.cat(rows), np.concatenate(which)
+        return None if self._rows is None else self._rows[self.puzzles(examples)]
 
 
 @contextmanager

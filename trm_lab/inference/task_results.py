@@ -9,7 +9,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from trm_lab.files.folders import Kind, check_output, foreign, new_folder
 from trm_lab.files.untrusted import load_json
 from trm_lab.files.whole_files import carries, mark
 from trm_lab.inference.answering import OutputAnswer, TaskAnswer
-from trm_lab.inference.test_time_training import AdaptationSettings, Adapted
+from trm_lab.inference.test_time_training import Adapted
 from trm_lab.runs.evaluation_place import EVALUATION, EVALUATION_NAMES, check_no_links_in_run
 
 ANSWER_FILE, SUBMISSION_FILE, PICTURE_FILE = "answer.json", "submission.json", "answer.png"
@@ -34,83 +34,92 @@ EMBEDDINGS = {
 }
 
 
-@dataclass(frozen=True)
-class Answered:
-    """An answer, and how it came about.
+def answer_record(
+    answer: TaskAnswer, circumstances: Mapping[str, Any], adapted: Adapted | None = None
+) -> dict[str, Any]:
+    """The content of answer.json.
 
-    about: checkpoint, step, method, weights, canvas, supervision_steps, seed, device, seconds (of answering, without
-    its warm-up), warm_up_seconds, adaptation_seconds (None without; with its own warm-up).
+    circumstances: checkpoint, step, method, weights, canvas, supervision_steps, seed, device, seconds (of answering,
+        without its warm-up), warm_up_seconds, adaptation_seconds (None without).
     """
+    adaptation = None
+    if adapted is not None:
+        fits = {"start": adapted.start, "before": asdict(adapted.before), "after": asdict(adapted.after)}
+        adaptation = {**asdict(adapted.settings), **fits}
+    return {
+        "task": answer.task.name,
+        **circumstances,
+        "puzzles": len(answer.puzzles),
+        "embedding": answer.puzzles.embedding,
+        "adaptation": adaptation,
+        "network_calls_per_answer": answer.network_calls,
+        "confidence": answer.confidence_kind,
+        "submission": {answer.task.name: answer.submission()},
+        "outputs": [_output(output) for output in answer.outputs],
+    }
 
-    answer: TaskAnswer
-    about: Mapping[str, Any]
-    adaptation: AdaptationSettings | None = None
-    adapted: Adapted | None = None
 
-    def remarks(self) -> list[str]:
-        """How it came about, in a few lines."""
-        about, answer = self.about, self.answer
-        puzzles, calls = len(answer.puzzles.augmentations), answer.network_calls
-        predictions = puzzles * len(answer.outputs)
-        lines = [
-            f"{about['method']} after {about['step']:,} training steps: {predictions} predictions of {calls} network "
-            f"calls, {about['seconds']:.1f} s on {about['device']} after a warm-up of {about['warm_up_seconds']:.1f} s",
-            f"{puzzles} puzzles, the task and its augmentations; embedding: {self._embedding()}",
-            f"votes ranked by count, then {CONFIDENCE_KINDS[answer.confidence_kind]}",
-        ]
-        if self.adapted is not None and self.adaptation is not None:
-            before, after = self.adapted.before, self.adapted.after
-            lines.append(
-                f"fitted in {self.adaptation.steps} steps of {self.adaptation.lr:g}: demonstrations' loss "
-                f"{before.loss:.3f} → {after.loss:.3f}, cells right {percent(before.cells)} → {percent(after.cells)}, "
-                f"whole outputs right {percent(before.whole)} → {percent(after.whole)}"
-            )
-        return lines
+def _output(output: OutputAnswer) -> dict[str, Any]:
+    record = output.record
+    numbers = {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in asdict(record).items()
+    }
+    return {
+        **numbers,
+        "agreement": record.agreement,
+        **{f"correct@{k}": record.correct_at(k) if record.known else None for k in (1, 2)},
+        "attempts": [{"grid": attempt.grid.tolist(), "votes": attempt.votes} for attempt in output.attempts],
+        "steps": [grid.tolist() for grid in output.steps],
+    }
 
-    def as_json(self) -> dict[str, Any]:
-        """The content of answer.json."""
-        answer = self.answer
-        fitted = None
-        if self.adapted is not None and self.adaptation is not None:
-            fits = {"before": asdict(self.adapted.before), "after": asdict(self.adapted.after)}
-            fitted = {**asdict(self.adaptation), **fits}
-        return {
-            "task": answer.task.name,
-            **self.about,
-            "puzzles": len(answer.puzzles.augmentations),
-            "embedding": answer.puzzles.embedding,
-            "adaptation": fitted,
-            "network_calls_per_answer": answer.network_calls,
-            "confidence": answer.confidence_kind,
-            "submission": {answer.task.name: answer.submission()},
-            "outputs": [_output(output) for output in answer.outputs],
-        }
 
-    def write(self, folder: Path, overwrite: bool = False) -> None:
-        """Write the files of an answer; errors as for `new_folder`."""
-        from trm_lab.inference.task_picture import (
-            save_picture,
-        )  # here: matplotlib takes a second, and only this needs it
+def remarks(record: Mapping[str, Any]) -> list[str]:
+    """How an answer came about, in a few lines.
 
-        content = self.as_json()
-        heading = f"{self.answer.task.name}: {self.about['checkpoint']}"
-        with new_folder(folder, ANSWER, overwrite) as partial:
-            (partial / ANSWER_FILE).write_text(json.dumps(content) + "\n", encoding="utf-8")
-            (partial / SUBMISSION_FILE).write_text(json.dumps(content["submission"]) + "\n", encoding="utf-8")
-            save_picture(self.answer, heading, self.remarks(), partial / PICTURE_FILE)
+    record: see `answer_record`.
+    """
+    puzzles, adaptation = record["puzzles"], record["adaptation"]
+    embedding = EMBEDDINGS[record["embedding"] if adaptation is None else adaptation["start"]]
+    lines = [
+        f"{record['method']} after {record['step']:,} training steps: {puzzles * len(record['outputs'])} predictions "
+        f"of {record['network_calls_per_answer']} network calls, {record['seconds']:.1f} s on {record['device']} "
+        f"after a warm-up of {record['warm_up_seconds']:.1f} s",
+        f"{puzzles} puzzles, the task and its augmentations; embedding: {embedding}"
+        + ("" if adaptation is None else "; then fitted on the demonstrations"),
+        f"votes ranked by count, then {CONFIDENCE_KINDS[record['confidence']]}",
+    ]
+    if adaptation is not None:
+        before, after = adaptation["before"], adaptation["after"]
+        lines.append(
+            f"fitted in {adaptation['steps']} steps of {adaptation['lr']:g}: demonstrations' loss "
+            f"{before['loss']:.3f} → {after['loss']:.3f}, cells right {percent(before['cells'])} → "
+            f"{percent(after['cells'])}, whole outputs right {percent(before['whole'])} → {percent(after['whole'])}"
+        )
+    return lines
 
-    def _embedding(self) -> str:
-        start = self.answer.puzzles.embedding if self.adapted is None else self.adapted.start
-        fitted = "" if self.adapted is None else "; then fitted on the demonstrations"
-        return EMBEDDINGS[start] + fitted
+
+def write_answer(
+    folder: Path, answer: TaskAnswer, record: Mapping[str, Any], overwrite: bool = False
+) -> None:
+    """Write the files of an answer; errors as for `new_folder`."""
+    from trm_lab.inference.task_picture import (
+        save_picture,
+    )  # matplotlib takes a second, and only this needs it
+
+    heading = f"{record['task']}: {record['checkpoint']}"
+    with new_folder(folder, ANSWER, overwrite) as partial:
+        (partial / ANSWER_FILE).write_text(json.dumps(record) + "\n", encoding="utf-8")
+        (partial / SUBMISSION_FILE).write_text(json.dumps(record["submission"]) + "\n", encoding="utf-8")
+        save_picture(answer, heading, remarks(record), partial / PICTURE_FILE)
 
 
 def _is_answer(folder: Path) -> bool:
     try:
-        told = load_json(folder / ANSWER_FILE, LARGEST_ANSWER).keys()
+        keys = load_json(folder / ANSWER_FILE, LARGEST_ANSWER).keys()
     except (OSError, ValueError, AttributeError):
         return False
-    return {"task", "submission", "outputs"} <= told and carries(folder / PICTURE_FILE, mark("answer"))
+    return {"task", "submission", "outputs"} <= keys and carries(folder / PICTURE_FILE, mark("answer"))
 
 
 ANSWER_NAMES = "|".join(map(re.escape, (ANSWER_FILE, SUBMISSION_FILE, PICTURE_FILE)))
@@ -119,7 +128,7 @@ ANSWER = Kind("an answered task", ANSWER_NAMES, _is_answer)
 
 def _holds_results(folder: Path) -> bool:
     inner = [path for path in folder.iterdir() if path.is_dir()]
-    return all(any(foreign(one, kind) is None for kind in (ANSWER, EVALUATION, POOLED)) for one in inner)
+    return all(any(foreign(path, kind) is None for kind in (ANSWER, EVALUATION, POOLED)) for path in inner)
 
 
 RESULTS = Kind(
@@ -138,10 +147,9 @@ def answer_folder(output: Path | None, usual: Path, task: str, overwrite: bool) 
     Raises:
         UserError: other things are in `output` than results, or in that folder than an answer to be replaced.
     """
-    parent = usual if output is None else output
-    folder = parent / f"task_{file_name(task)}"
     if output is not None:
         check_results_folder(output)
+    folder = (output or usual) / f"task_{file_name(task)}"
     check_no_links_in_run(folder)
     check_output(folder, ANSWER, overwrite)
     return folder
@@ -150,17 +158,3 @@ def answer_folder(output: Path | None, usual: Path, task: str, overwrite: bool) 
 def file_name(name: str) -> str:
     """A task's name as part of a file's, whatever characters it has."""
     return re.sub(r"[^\w-]+", "_", name, flags=re.ASCII)[:LONGEST_NAME]
-
-
-def _output(output: OutputAnswer) -> dict[str, Any]:
-    record = output.record
-    numbers = {
-        k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in asdict(record).items()
-    }
-    return {
-        **numbers,
-        "agreement": record.agreement,
-        **{f"correct@{k}": record.correct_at(k) if record.known else None for k in (1, 2)},
-        "attempts": [{"grid": one.grid.tolist(), "votes": one.votes} for one in output.attempts],
-        "steps": [grid.tolist() for grid in output.steps],
-    }

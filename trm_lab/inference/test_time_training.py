@@ -1,4 +1,4 @@
-"""Fitting a task's puzzle embeddings on its demonstrations, while nothing else of the model changes.
+"""Test-time training: fit a task's puzzle embeddings on its demonstrations, while all weights stay as they are.
 
 As in training, each puzzle has a row of its own, which learns from that puzzle's demonstrations alone: turned and
 recoloured, a task has another rule. Each row takes the same number of sign-SGD updates, each from one supervision
@@ -8,17 +8,16 @@ lie on the canvas as in training, at another place at each visit. Test pairs are
 K puzzles of a task, D its demonstrations, E embedding width.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from trm.batch import IGNORE_LABEL, Batch
+from trm.batch import IGNORE_LABEL
 from trm.errors import UserError
 from trm.model import TinyRecursiveModel
 from trm.puzzle_embedding import SignSGD
@@ -26,8 +25,8 @@ from trm.randomness import SeededStepRandom
 from trm.supervision import Supervision
 from trm_lab.cluster.ranks import Ranks
 from trm_lab.commands.progress import track
-from trm_lab.inference.answering import roll
-from trm_lab.inference.task_puzzles import Examples, TaskPuzzles, lent_rows
+from trm_lab.inference.answering import predict
+from trm_lab.inference.task_puzzles import TaskExamples, TaskPuzzles, lent_rows
 from trm_lab.puzzles.arc.compact_set import CORNER
 
 FRESH = "fresh"  # translations, see ArcAugmented
@@ -57,13 +56,23 @@ class AdaptationSettings:
                 "try --adapt 100, which takes lr and decay from the checkpoint's configuration",
             )
 
+    @classmethod
+    def of_run(cls, config: Mapping[str, Any], steps: int, **changes: Any) -> "AdaptationSettings":
+        """With the learning rate and decay of a run's puzzle embeddings, where its configuration has them.
+
+        changes: other settings; None stands for the run's.
+        """
+        own = {"lr": config.get("puzzle_emb_lr"), "weight_decay": config.get("puzzle_emb_weight_decay")}
+        given = {name: value for name, value in changes.items() if value is not None}
+        return cls(steps, **({name: value for name, value in own.items() if value is not None} | given))
+
 
 @dataclass(frozen=True)
 class Fit:
     """How well a task's demonstrations are answered, over all of its puzzles.
 
     loss: mean token loss after the last supervision step.
-    cells, whole: shares of cells, and of outputs, that are right.
+    cells, whole: cell accuracy and exact match.
     """
 
     loss: float
@@ -79,6 +88,7 @@ class Adapted:
     """
 
     puzzles: TaskPuzzles
+    settings: AdaptationSettings
     start: str
     before: Fit
     after: Fit
@@ -92,31 +102,6 @@ def adapt(
     Raises:
         UserError: no demonstrations, an architecture without a puzzle embedding, or a loss that is not finite.
     """
-    _check(puzzles)
-    before = fit(supervision, puzzles, settings.batch_size, canvas)
-    rows = puzzles.all_rows
-    assert rows is not None
-    device = supervision.model.H_init.device
-    start = replace(puzzles, rows=rows.to(device, torch.float32), embedding="fitted")
-    with only_rows_learn(supervision.model):
-        fitted = replace(start, rows=_fitted(supervision, start, settings, canvas))
-    return Adapted(fitted, puzzles.embedding, before, fit(supervision, fitted, settings.batch_size, canvas))
-
-
-def fit(supervision: Supervision[Any], puzzles: TaskPuzzles, batch_size: int, canvas: int) -> Fit:
-    """How well the demonstrations of all of a task's puzzles are answered as things stand."""
-    demonstrations = Examples([puzzles], [puzzles.task.train], canvas, CORNER)
-    losses, cells, whole = [], [], []
-    for rolled in roll(supervision, demonstrations, batch_size):
-        scored = rolled.labels != IGNORE_LABEL
-        right = (rolled.predictions[:, -1] == rolled.labels) & scored
-        losses.append(rolled.loss)
-        cells.append(right.sum(1) / scored.sum(1))
-        whole.append((right == scored).all(1))
-    return Fit(*(float(np.concatenate(values).mean()) for values in (losses, cells, whole)))
-
-
-def _check(puzzles: TaskPuzzles) -> None:
     if not puzzles.task.train:
         raise UserError(
             f"task {puzzles.task.name!r} has no demonstrations to adapt to",
@@ -129,78 +114,68 @@ def _check(puzzles: TaskPuzzles) -> None:
             "a checkpoint with a puzzle embedding, which is all that adaptation fits",
             "leave --adapt out",
         )
-
-
-@contextmanager
-def only_rows_learn(model: TinyRecursiveModel) -> Iterator[None]:
-    """`with only_rows_learn(model):` it is in training mode and no weight of it takes gradients."""
-    training, taking = model.training, [p for p in model.parameters() if p.requires_grad]
-    model.train().requires_grad_(False)
-    try:
-        yield
-    finally:
-        model.train(training)
-        for parameter in taking:
-            parameter.requires_grad_(True)
-
-
-def _fitted(
-    supervision: Supervision[Any], puzzles: TaskPuzzles, settings: AdaptationSettings, canvas: int
-) -> Tensor:
-    """Rows `[K, E]` after the last update, fitted some puzzles at a time."""
-    demonstrations = Examples([puzzles], [puzzles.task.train], canvas, FRESH)
-    of_each = len(puzzles.task.train)
-    together = of_each * max(1, settings.batch_size // of_each)  # slots
-    groups = [
-        _Group(
-            supervision, demonstrations, np.arange(first, min(first + together, len(demonstrations))), of_each
-        )
-        for first in range(0, len(demonstrations), together)
-    ]
-    updates = [(group, step) for group in groups for step in range(settings.steps)]
-    for group, step in track(updates, "fitting the puzzle embedding"):
-        group.update(step, settings)
-    rows = torch.cat([group.rows for group in groups])
+    before = fit(supervision, puzzles, settings.batch_size, canvas)
+    with only_rows_learn(supervision.model):
+        rows = _fitted_rows(supervision, puzzles, settings, canvas)
     if not rows.isfinite().all():
         raise UserError(
             f"adapting to task {puzzles.task.name!r}: the embedding is not finite any more",
             "a checkpoint whose weights are finite, and an lr that it stands",
             "lower --adapt-lr",
         )
-    return rows
+    fitted = replace(puzzles, rows=rows, embedding="fitted")
+    after = fit(supervision, fitted, settings.batch_size, canvas)
+    return Adapted(fitted, settings, puzzles.embedding, before, after)
 
 
-class _Group:
-    """Puzzles whose rows are fitted side by side: their slots, and their rows so far.
+def fit(supervision: Supervision[Any], puzzles: TaskPuzzles, batch_size: int, canvas: int) -> Fit:
+    """How well the demonstrations of all of a task's puzzles are answered as things stand."""
+    demonstrations = TaskExamples([puzzles], [puzzles.task.train], canvas, CORNER)
+    predictions = predict(supervision, demonstrations, batch_size)
+    scored = predictions.labels != IGNORE_LABEL
+    right = (predictions.last == predictions.labels) & scored
+    cells, whole = right.sum(1) / scored.sum(1), (right == scored).all(1)
+    return Fit(*(float(values.mean()) for values in (predictions.loss, cells, whole)))
 
-    mine: `[B]` the demonstrations of these puzzles.  of_each: demonstrations of a puzzle.
-    """
 
-    def __init__(
-        self, supervision: Supervision[Any], demonstrations: Examples, mine: NDArray[np.int64], of_each: int
-    ) -> None:
-        self._supervision, self._demonstrations, self._mine = supervision, demonstrations, mine
-        self._row_of = torch.arange(len(mine), dtype=torch.int32) // of_each  # [B]
-        rows = demonstrations.rows(mine[::of_each])
-        assert rows is not None
-        self.rows = rows
-        self._carry: Any = None  # of slots that are under way
+@contextmanager
+def only_rows_learn(model: TinyRecursiveModel) -> Iterator[None]:
+    """`with only_rows_learn(model):` it is in training mode and no weight of it takes gradients."""
+    training, trainable = model.training, [p for p in model.parameters() if p.requires_grad]
+    model.train().requires_grad_(False)
+    try:
+        yield
+    finally:
+        model.train(training)
+        for parameter in trainable:
+            parameter.requires_grad_(True)
 
-    def update(self, step: int, settings: AdaptationSettings) -> None:
-        """One supervision step of all slots, and one update of every row from it."""
-        supervision = self._supervision
-        draws = SeededStepRandom(
-            settings.seed, step, len(self._demonstrations), int(self._mine[0]), len(self._mine)
-        )
-        batch = self._batch(draws).to(self.rows.device)
-        carry = supervision.initial_carry(batch) if self._carry is None else self._carry
-        with lent_rows(supervision.model, self.rows) as embedding:
+
+def _fitted_rows(
+    supervision: Supervision[Any], puzzles: TaskPuzzles, settings: AdaptationSettings, canvas: int
+) -> Tensor:
+    """Rows `[K, E]` after the last update, fitted some puzzles at a time."""
+    model, device = supervision.model, supervision.model.H_init.device
+    demonstrations = TaskExamples([puzzles], [puzzles.task.train], canvas, FRESH)
+    of_each, count = len(puzzles.task.train), len(demonstrations)
+    together = of_each * max(1, settings.batch_size // of_each)  # slots
+    parts = [np.arange(first, min(first + together, count)) for first in range(0, count, together)]
+    fitted: list[Tensor] = []
+    updates = [(part, step) for part in parts for step in range(settings.steps)]
+    for part, step in track(updates, "fitting the puzzle embedding"):
+        draws = SeededStepRandom(settings.seed, step, count, int(part[0]), len(part))
+        shifts = draws.uniform("places of demonstrations", 2).double().numpy()
+        row_of = torch.arange(len(part), dtype=torch.int32) // of_each  # [B]
+        batch = replace(demonstrations.batch(part, shifts), puzzle_identifiers=row_of).to(device)
+        if step == 0:
+            rows = demonstrations.rows(part[::of_each])
+            assert rows is not None
+            fitted.append(rows.to(device, torch.float32))
+            carry = supervision.initial_carry(batch)
+        with lent_rows(model, fitted[-1]) as embedding:
             assert embedding is not None
             output = supervision.step(carry, batch, draws)
             output.loss.backward()
             SignSGD(embedding, settings.weight_decay, Ranks()).step(settings.lr)
-        self._carry = output.carry if step + 1 < settings.steps else None
-
-    def _batch(self, draws: SeededStepRandom) -> Batch:
-        shifts = draws.uniform("places of demonstrations", 2).double().numpy()
-        return replace(self._demonstrations.batch(self._mine, shifts), puzzle_identifiers=self._row_of)
+        carry = output.carry
+    return torch.cat(fitted)

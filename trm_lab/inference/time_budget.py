@@ -1,9 +1,9 @@
-"""Which pieces of work still end before a deadline, by the time that pieces like them took.
+"""A time budget: which pieces of work still end before the deadline, by the time that pieces like them took.
 
 A batch of n examples takes at most as long as a measured larger one, or n / m times as long as a measured one of m.
 So batches grow: one example twice (the first warms up, and does not count once there is a second), then at most twice
-as many as were measured. The very first example has no measured pace: it starts only while half of the time is left.
-What a piece is expected to take has SAFETY added, and the time to count votes and write is kept free at the end.
+as many as were measured. The very first example has no measured time: it starts only while half of the time is left.
+A piece is expected to take SAFETY times as long, and the time to count votes and write is kept free at the end.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from collections.abc import Callable
 Now = Callable[[], float]
 
 SAFETY = 1.2
-FIRST_SHARE = 0.5  # of the time must be left for the first example, whose pace is not measured
+FIRST_SHARE = 0.5  # of the time must be left for the first example, which has no measured time
 
 
 class TimeBudget:
@@ -37,21 +37,21 @@ class TimeBudget:
         self._moment, self._end = moment, None
 
     def dismiss(self) -> None:
-        """The piece under way came to nothing: it tells no pace."""
+        """The piece under way came to nothing, so its time is not used."""
         self._end = None
 
-    def allows_the_first(self) -> bool:
-        """Whether work whose pace was never measured may begin."""
+    def allows_first(self) -> bool:
+        """Whether work whose time was never measured may begin."""
         self.pause()
         return self._half_left()
 
-    def begin_batch(self, wanted: int) -> int:
-        """Begin a batch of at most `wanted` examples; returns how many end in time, 0 for none."""
+    def begin_batch(self, most: int) -> int:
+        """Begin a batch of at most `most` examples; returns how many end in time, 0 for none."""
         self.pause()
         if not self._measured:
             size = int(self._half_left())
         else:
-            size = min(wanted, 2 * max(self._measured) if self._batches > 1 else 1)
+            size = min(most, 2 * max(self._measured) if self._batches > 1 else 1)
             while size and not self._ends_in_time(self.seconds_of_batch(size)):
                 size //= 2
         self._end = (lambda seconds: self._batch_took(size, seconds)) if size else None

@@ -9,7 +9,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.exportable import random_dis
 from tests.models import act, network
 from tests.trm_lab.inference.small_tasks import CANVAS, repeating, task
 from tests.trm_lab.puzzles.arc.small_arc import build
@@ -19,7 +18,7 @@ from trm.randomness import SeededStepRandom
 from trm.supervision import Supervision
 from trm_lab.evaluation.rollout import roll_out
 from trm_lab.evaluation.voting import ArcVoting
-from trm_lab.inference.answering import TaskAnswer, answer_task, answer_tasks
+from trm_lab.inference.answering import TaskAnswer, answer_task
 from trm_lab.inference.task_puzzles import TaskPuzzles, puzzles_of
 from trm_lab.puzzles.arc.sources import Pair, Task
 from trm_lab.puzzles.arc.task_file import parse_task
@@ -47,8 +46,8 @@ def exact() -> Supervision[Any]:
     return supervision
 
 
-def told(answer: TaskAnswer) -> list[Any]:
-    """All of an answer, but the last digits of its confidence."""
+def content(answer: TaskAnswer) -> list[Any]:
+    """All of an answer, with its confidence rounded."""
     return [
         (
             replace(output.record, confidence_of_best=round(output.record.confidence_of_best, 9)),
@@ -75,60 +74,41 @@ def test_a_model_that_repeats_the_question_gets_all_votes_for_it(
     assert made.submission() == [{f"attempt_{n}": pair.input.tolist() for n in (1, 2)} for pair in one.test]
 
 
-def test_right_and_wrong_are_told_where_the_answer_is_known() -> None:
-    one = task(tests=3)
-    repeated = replace(one, test=(Pair(one.test[0].input, one.test[0].input), *one.test[1:]))
-    records = [output.record for output in answer(repeating(), puzzles(repeated)).outputs]
-    assert [(record.known, record.rank) for record in records] == [(True, 1), (True, None), (False, None)]
+def test_equal_test_inputs_share_their_votes_and_each_is_held_against_its_own_answer() -> None:
+    first, *others = task(tests=3).test
+    tests = (Pair(first.input, first.input), first, *others[:1])
+    outputs = answer(repeating(), puzzles(replace(task(), test=tests))).outputs
+    assert [(output.record.known, output.record.rank) for output in outputs] == [
+        (True, 1),
+        (True, None),
+        (True, None),
+    ]
+    assert [output.record.votes for output in outputs] == [14, 14, 7]
+    assert [output.attempts[0].votes for output in outputs] == [14, 14, 7]
 
 
-def test_equal_test_inputs_share_their_votes() -> None:
-    one = task(tests=2)
-    twice = replace(one, test=(one.test[0], one.test[0]))
-    for output in answer(repeating(), puzzles(twice, 6)).outputs:
-        assert output.record.votes == 14
-        assert output.attempts[0].votes == 14
-
-
-def test_neither_the_batch_size_nor_the_tasks_beside_it_change_an_answer() -> None:
+def test_the_batch_size_changes_no_answer() -> None:
     supervision = exact()
-    several = [puzzles(task("a", tests=2)), puzzles(task("b", tests=1, seed=1), 4, "blank")]
-    alone = [told(answer(supervision, one)) for one in several]
-    assert any(grid for output in alone[0] for grid in output[2])
-    for batch_size in (1, 5, 14, 1000):
-        together = answer_tasks(supervision, several, canvas=CANVAS, batch_size=batch_size)
-        assert [told(one) for one in together] == alone
-
-
-def test_a_task_is_answered_as_soon_as_its_last_example_is() -> None:
-    supervision = repeating()
-    several = [puzzles(task(name, tests=1), 3) for name in "abc"]
-    answers = answer_tasks(supervision, several, canvas=CANVAS, batch_size=4)
-    assert next(answers).task.name == "a"
-    assert supervision.made == supervision.max_steps
-    assert [one.task.name for one in answers] == ["b", "c"]
-    assert list(answer_tasks(supervision, [], canvas=CANVAS, batch_size=4)) == []
+    one = puzzles(task("b", tests=2, seed=1), 4, "blank")
+    alone = content(answer(supervision, one))
+    assert any(grid for output in alone for grid in output[2])
+    assert all(content(answer(supervision, one, batch_size)) == alone for batch_size in (1, 3, 1000))
 
 
 def test_answers_never_reach_the_network() -> None:
     one = task(tests=2)
     other = replace(one, test=(Pair(one.test[0].input, one.test[1].input), one.test[1]))
     supervision = exact()
-    first, second = (told(answer(supervision, puzzles(given))) for given in (one, other))
+    first, second = (content(answer(supervision, puzzles(given))) for given in (one, other))
     assert [output[1:] for output in first] == [output[1:] for output in second]
 
 
-def test_the_embedding_reaches_the_network() -> None:
+def test_the_embedding_reaches_the_network_and_the_model_stays_as_it_was() -> None:
     supervision = exact()
-    means, blanks = (answer(supervision, puzzles(task(), 6, kind)) for kind in ("mean", "blank"))
-    assert told(means) != told(blanks)
-
-
-def test_answering_leaves_the_model_as_it_was() -> None:
-    supervision = random_dis()
     model = supervision.model.train()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    answer(supervision, puzzles(task()))
+    means, blanks = (answer(supervision, puzzles(task(), 6, kind)) for kind in ("mean", "blank"))
+    assert content(means) != content(blanks)
     assert model.training
     assert all(tensor.equal(before[name]) for name, tensor in model.state_dict().items())
 
@@ -142,7 +122,7 @@ def test_a_known_task_is_answered_as_in_an_evaluation_of_its_dataset(tmp_path: P
     known = {name: number for number, name in enumerate(read_identifiers(dataset))}
     tasks = [parse_task(name, entry, name) for name, entry in read_test_puzzles(dataset).items()]
     several = [puzzles_of(one, 100, table, "own", known) for one in tasks]
-    made = list(answer_tasks(supervision, several, canvas=5, batch_size=7))
+    made = [answer_task(supervision, one, canvas=5, batch_size=7) for one in several]
 
     assert supervision.model.puzzle_emb is not None
     supervision.model.puzzle_emb.weights.copy_(table)

@@ -11,14 +11,14 @@ from tests.exportable import random_dis, write_run
 from tests.models import act
 from tests.trm_lab.puzzles.arc.small_arc import build
 from trm.errors import UserError
-from trm_lab.inference.arc_checkpoint import arc_supervision, canvas_of, known_puzzles, seq_len
+from trm_lab.inference.arc_checkpoint import arc_supervision, canvas_of, seq_len, trained_puzzles
 from trm_lab.puzzles.layout import read_identifiers
 from trm_lab.runs.opened_checkpoint import OpenedCheckpoint, open_checkpoint
 
 
-@pytest.fixture
-def opened(tmp_path: Path) -> OpenedCheckpoint:
-    return open_checkpoint(write_run(tmp_path / "run", random_dis()))
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> OpenedCheckpoint:
+    return open_checkpoint(write_run(tmp_path_factory.mktemp("opened") / "run", random_dis()))
 
 
 def without_slots(opened: OpenedCheckpoint, **config: object) -> OpenedCheckpoint:
@@ -55,13 +55,13 @@ def test_a_checkpoint_of_other_data_than_arc_s_is_refused(opened: OpenedCheckpoi
 
 def test_puzzles_are_known_by_the_dataset_that_has_as_many(opened: OpenedCheckpoint, tmp_path: Path) -> None:
     dataset, _ = build(tmp_path, max_grid_size=5)
-    assert known_puzzles(opened) == {}  # its own dataset is not at hand
+    assert trained_puzzles(opened) == {}  # its own dataset is not at hand
     with pytest.raises(UserError, match="no dataset at missing"):
-        known_puzzles(replace(opened), ["missing"])
+        trained_puzzles(replace(opened), ["missing"])
     with pytest.raises(UserError, match="9"):
-        known_puzzles(opened, [str(dataset)])
+        trained_puzzles(opened, [str(dataset)])
     (dataset / "identifiers.json").write_text(json.dumps(read_identifiers(dataset)[:9]))
-    names = known_puzzles(opened, [str(dataset)])
+    names = trained_puzzles(opened, [str(dataset)])
     assert names["<blank>"] == 0
     assert sorted(names.values()) == list(range(9))
 

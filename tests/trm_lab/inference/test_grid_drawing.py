@@ -9,11 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.trm_lab.inference.small_tasks import CANVAS, repeating, task
-from trm_lab.inference.answering import Attempt, OutputAnswer, TaskAnswer, answer_task
+from trm_lab.inference.answering import Attempt, OutputAnswer, TaskAnswer
 from trm_lab.inference.grid_drawing import Pen, colour_depth, drawing
 from trm_lab.inference.panels import Panel
-from trm_lab.inference.task_puzzles import TaskPuzzles, puzzles_of
+from trm_lab.inference.task_puzzles import TaskPuzzles
 from trm_lab.puzzles.arc.augmentation import IDENTITY_ROW
 from trm_lab.puzzles.arc.colours import ARC_COLOURS, rgb
 from trm_lab.puzzles.arc.grids import Grid
@@ -64,7 +63,7 @@ def test_the_whole_drawing_in_digits() -> None:
 def test_a_right_attempt_is_called_right_and_two_equal_ones_are_one() -> None:
     shown = drawing(answered([[[5]], [[5]]], [[5]]), 80, "none")
     assert "both attempts" in shown
-    assert "right\n" in shown.split("votes")[1] + "\n"
+    assert shown.rstrip().endswith("right")
     assert "wrong" not in drawing(answered([[[5]], [[6]]], None), 80, "none")
 
 
@@ -76,7 +75,6 @@ def test_a_right_attempt_is_called_right_and_two_equal_ones_are_one() -> None:
         (Terminal(), {"TERM": "xterm", "COLORTERM": "truecolor", "NO_COLOR": "1"}, "none"),
         (Terminal(), {"TERM": "xterm", "COLORTERM": "24bit", "NO_COLOR": ""}, "rgb"),
         (Terminal(), {"TERM": "dumb"}, "none"),
-        (Terminal(), {}, "none"),
         (io.StringIO(), {"TERM": "xterm", "COLORTERM": "truecolor"}, "none"),
     ],
 )
@@ -88,11 +86,11 @@ def test_colours_are_for_terminals_that_have_and_want_them(
 
 def test_cells_have_arc_s_colours_and_wrong_ones_a_mark_that_stands_out() -> None:
     panel = Panel("", of([[1, 4]]), right=of([[1, 3]]))
-    line = Pen("rgb", compact=False).block(panel).lines[2]
+    line = Pen("rgb", compact=False).block(panel)[2]
     blue, yellow = (";".join(map(str, rgb(ARC_COLOURS[colour]))) for colour in (1, 4))
     assert f"\x1b[48;2;{blue}m  \x1b[48;2;{yellow}m\x1b[38;5;16m××\x1b[0m" in line
     assert ESCAPE.sub("", line).rstrip() == "│  ××│"
-    few = Pen("256", compact=False).block(Panel("", of([[0, 5]]))).lines[2]
+    few = Pen("256", compact=False).block(Panel("", of([[0, 5]])))[2]
     assert "\x1b[48;5;16m" in few  # black
     assert "\x1b[48;5;145m" in few  # the grey of (175, 175, 175)
 
@@ -110,18 +108,17 @@ def test_two_rows_share_a_line_where_grids_are_large() -> None:
 
 
 @settings(max_examples=30)
-@given(st.integers(40, 200), st.sampled_from(["rgb", "256", "none"]), st.integers(0, 9), st.integers(1, 3))
+@given(st.integers(40, 200), st.sampled_from(["rgb", "256", "none"]), st.integers(0, 9))
 def test_no_line_is_wider_than_the_terminal_and_colours_change_no_place(
-    width: int, depth: str, demonstrations: int, tests: int
+    width: int, depth: str, demonstrations: int
 ) -> None:
-    puzzles = puzzles_of(task(demonstrations=demonstrations, tests=tests), 0, None)
-    bare = repeating(puzzle_emb_ndim=0, puzzle_emb_len=0)
-    answer = answer_task(bare, puzzles, canvas=CANVAS, batch_size=8)
+    answer = answered([[[5, 5]], [[6]]], [[5, 0]])
+    several = replace(answer.task, train=answer.task.train * demonstrations)
+    answer = replace(answer, puzzles=replace(answer.puzzles, task=several))
     plain = ESCAPE.sub("", drawing(answer, width, depth))
     assert max(map(len, plain.split("\n"))) <= width
-    digits = re.sub(r"[0-9×] ?", "  ", drawing(answer, width, "none"))
-    blank = re.sub(r"[0-9×] ?", "  ", plain)
-    assert [line.rstrip() for line in blank.split("\n") if "│" not in line] == [
-        line.rstrip() for line in digits.split("\n") if "│" not in line
+    frames = [
+        [line for line in shown.split("\n") if "│" not in line]
+        for shown in (plain, drawing(answer, width, "none"))
     ]
-    assert plain.count("right answer") == tests - 1
+    assert frames[0] == frames[1]

@@ -74,14 +74,14 @@ def test_a_submission_with_answers_is_replaced_only_if_asked(
     assert submission() == answers
 
 
-@pytest.mark.parametrize("words", [[], ["--overwrite"]])
-@pytest.mark.parametrize("content", ["years of work", "{}x", '{"a": 1}', '{"a": [{"attempt_1": []}]}'])
 def test_a_file_that_is_no_submission_is_never_touched(
-    package: Path, capsys: pytest.CaptureFixture[str], content: str, words: list[str]
+    package: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    Path("submission.json").write_text(content)
-    assert "is there and no submission" in refused(package, capsys, *words)
-    assert Path("submission.json").read_text() == content
+    for content in ("years of work", '{"a": 1}', '{"a": [{"attempt_1": []}]}'):
+        Path("submission.json").write_text(content)
+        for words in ([], ["--overwrite"]):
+            assert "is there and no submission" in refused(package, capsys, *words)
+            assert Path("submission.json").read_text() == content
 
 
 def test_nothing_is_written_through_a_link_or_a_pipe_or_into_a_folder(

@@ -6,18 +6,18 @@ from typing import Any
 
 import numpy as np
 from matplotlib.collections import PathCollection
-from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.image import imread
 
 from tests.trm_lab.inference.test_grid_drawing import answered, of
 from trm_lab.inference.answering import TaskAnswer
 from trm_lab.inference.task_picture import MOST_STEPS, picture, save_picture
-from trm_lab.puzzles.arc.colours import ARC_COLOURS
 
 
 def texts(figure: Figure) -> list[str]:
-    return [text.get_text() for text in figure.texts]
+    """Every word of a figure: its own, titles above panels and notes below, line by line."""
+    words = [text.get_text() for text in figure.texts]
+    words += [word for axes in figure.axes for word in (axes.get_title(), axes.get_xlabel())]
+    return [line for word in words for line in word.splitlines()]
 
 
 def dots(figure: Figure) -> list[Any]:
@@ -75,12 +75,8 @@ def test_of_many_supervision_steps_some_are_shown_the_first_and_the_last_always(
     assert (steps[0], steps[-1]) == ("after step 1", "after step 30")
 
 
-def test_the_same_answer_gives_the_same_file_with_arc_s_colours(tmp_path: Path) -> None:
+def test_the_same_answer_gives_the_same_file_whatever_its_name(tmp_path: Path) -> None:
     answer = answered([[[5]], [[6]]], [[5]])
     for name in ("one.png", "two.png"):
         save_picture(answer, "$a{task", [], tmp_path / name)
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
-    pixels = np.round(255 * imread(tmp_path / "one.png")[:, :, :3]).astype(int).reshape(-1, 3)
-    found = {tuple(pixel) for pixel in np.unique(pixels, axis=0).tolist()}
-    for colour in (1, 2, 3, 4, 5, 6, 7):
-        assert tuple(round(255 * part) for part in to_rgb(ARC_COLOURS[colour])) in found

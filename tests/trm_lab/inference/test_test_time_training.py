@@ -69,7 +69,7 @@ def test_each_puzzle_of_the_task_gets_a_row_of_its_own_that_began_as_the_given_o
 
 def test_a_puzzle_learns_from_its_own_demonstrations_only() -> None:
     several = puzzles(task(), 4)
-    few = replace(several, augmentations=several.augmentations[:2])
+    few = several.part(0, 2)
     settings = AdaptationSettings(6, lr=0.05)
     first, second = (adapt(supervision(), one, settings, canvas=CANVAS) for one in (several, few))
     torch.testing.assert_close(rows(first)[:2], rows(second))
@@ -77,17 +77,19 @@ def test_a_puzzle_learns_from_its_own_demonstrations_only() -> None:
 
 @pytest.mark.parametrize("kind", list(MAKE))
 def test_fitting_is_decided_by_its_seed_and_not_by_how_many_fit_side_by_side(kind: str) -> None:
-    whole, cut = fitted(task(), kind, batch_size=100), fitted(task(), kind, batch_size=3)
+    few: dict[str, Any] = {"kind": kind, "steps": 4, "augmentations": 2}
+    whole, cut = fitted(task(), batch_size=100, **few), fitted(task(), batch_size=3, **few)
     torch.testing.assert_close(rows(whole), rows(cut))
-    assert rows(fitted(task(), kind, batch_size=100)).equal(rows(whole))
-    assert not rows(fitted(task(), kind, seed=1)).equal(rows(whole))
+    assert rows(fitted(task(), batch_size=100, **few)).equal(rows(whole))
+    assert not rows(fitted(task(), seed=1, **few)).equal(rows(whole))
 
 
 def test_test_pairs_play_no_part() -> None:
     one = task(tests=2)
     other = replace(one, test=(Pair(one.test[0].input, one.test[1].input), one.test[1]))
-    assert rows(fitted(one)).equal(rows(fitted(other)))
-    assert fitted(one).before == fitted(other).before
+    first, second = (fitted(given, steps=2) for given in (one, other))
+    assert rows(first).equal(rows(second))
+    assert first.before == second.before
 
 
 def test_what_cannot_be_fitted_is_told() -> None:

@@ -17,4 +17,4 @@ def packed_files() -> set[str]:
     ours = [name for name in listed if name.endswith(SUFFIXES) and not name.startswith((RECORDED, *BESIDE))]
     libraries = {name for name in ours if name.startswith(LIBRARIES)}
     rest = {name for name in ours if name.startswith(ROOMS) or "/" not in name}
-    return libraries | {f"trm/checkout/{name}" for name in rest}
+    return libraries | {f"trm_lab/checkout/{name}" for name in rest}

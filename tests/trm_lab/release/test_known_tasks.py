@@ -39,7 +39,7 @@ def answered(target: Path, folder: Path, **more: Any) -> tuple[Submission, str]:
     opened = open_checkpoint(target)
     canvas = canvas_of(opened)
     task = read_task(request.task, canvas)
-    answer = answer_request(request, task, canvas, opened, Ranks()).answer
+    answer, _ = answer_request(request, task, canvas, opened, Ranks())
     return {"first": answer.submission()}, answer.puzzles.embedding
 
 

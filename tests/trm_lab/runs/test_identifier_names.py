@@ -17,7 +17,7 @@ from trm.errors import UserError
 from trm.model import PuzzleShape, TinyRecursiveModel
 from trm_lab.evaluation.request import ScoringRequest
 from trm_lab.evaluation.score import score
-from trm_lab.inference.arc_checkpoint import known_puzzles
+from trm_lab.inference.arc_checkpoint import trained_puzzles
 from trm_lab.puzzles.layout import BLANK, read_identifiers
 from trm_lab.runs.identifier_names import fill_by_name
 from trm_lab.runs.opened_checkpoint import open_checkpoint
@@ -124,7 +124,7 @@ def test_an_evaluation_on_a_rebuilt_dataset_uses_each_puzzle_s_own_row(
     named = json.loads((tmp_path / "scored/scores.json").read_text())["datasets"]
     assert [one["path"] for one in named] == [str(rebuilt)]
     assert opened.row_names == read_identifiers(dataset)
-    known = known_puzzles(opened, [str(rebuilt)])  # its own names count, not those of data that has as many
+    known = trained_puzzles(opened, [str(rebuilt)])  # its own names count, not those of data that has as many
     assert known == {name: row for row, name in enumerate(read_identifiers(dataset))}
     assert wanted != opened.row_names
 
