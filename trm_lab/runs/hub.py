@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from trm.errors import UserError, shown
+from trm_lab.puzzles.layout import IDENTIFIERS_FILE
 
 SCHEME = "hf://"
 EXPORT = ("model.safetensors", "config.yaml")  # the files of a folder that export.py wrote
 CONFIG = "all_config.yaml"  # beside a published file
-NAMES = "identifiers.json"  # names of the puzzle table's rows; not in all repositories
 PUBLISHED = re.compile(r"(.*_)?step_\d+(\.\w+)?|.+\.(pth|pt|ckpt)", re.ASCII)  # names of published files
 EXAMPLE = "python evaluate.py hf://arcprize/trm_arc_prize_verification/<file>"
 LARGEST = 64 << 30  # bytes of the files of one checkpoint; a published one has up to about 3 GB
@@ -71,11 +71,11 @@ def checkpoint_files(names: Sequence[str], path: str, target: str, whole: bool =
     if PurePosixPath(path).name == EXPORT[0] and str(PurePosixPath(path).with_name(EXPORT[1])) in names:
         path = path.removesuffix(EXPORT[0]).rstrip("/")  # the weights of an export stand for its folder
     if path in names:
-        beside = [str(PurePosixPath(path).with_name(name)) for name in (CONFIG, NAMES)]
+        beside = [str(PurePosixPath(path).with_name(name)) for name in (CONFIG, IDENTIFIERS_FILE)]
         return [path, *(name for name in beside if name in names)]
     folder = f"{path}/" if path else ""
     if all(folder + name in names for name in EXPORT):
-        return [folder + name for name in (*EXPORT, NAMES) if folder + name in names]
+        return [folder + name for name in (*EXPORT, IDENTIFIERS_FILE) if folder + name in names]
     weights = [n for n in names if n.startswith(folder) and PUBLISHED.fullmatch(PurePosixPath(n).name)]
     if len(weights) == 1:
         return checkpoint_files(names, weights[0], target, whole)

@@ -1,8 +1,4 @@
-"""A checkpoint, wherever it is from: its weights, its architecture, and a model made of them.
-
-Known forms: a run directory, one of its `checkpoints/step_<n>/`, a published file with its `all_config.yaml`, a folder
-that `export.py` wrote (`model.safetensors` with `config.yaml`), and any of the last two on a hub (`hf://owner/repo/…`).
-"""
+"""Opening a checkpoint, wherever it is from: its configuration, its weights, and a model made of them."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -25,23 +21,13 @@ from trm_lab.files.config_files import is_as_written, read_config
 from trm_lab.flops import trained_weights
 from trm_lab.puzzles.layout import PuzzleMetadata
 from trm_lab.runs import checkpoints
-from trm_lab.runs.hub import SCHEME, is_remote, located
+from trm_lab.runs.checkpoint_forms import CheckpointForm, RunCheckpoint, find_checkpoint
+from trm_lab.runs.hub import SCHEME, is_remote
 from trm_lab.runs.run_directory import changes
-from trm_lab.runs.weights import (
-    EXPORTED_CONFIG,
-    PUBLISHED_CONFIG,
-    PUZZLE_ROWS,
-    check_size,
-    find_checkpoint,
-    is_exported,
-    load_into,
-    published_arch,
-    read_weights,
-    row_names,
-    step_of,
-)
+from trm_lab.runs.weights import PUZZLE_ROWS, check_size, load_into, published_arch
 
-TYPES: dict[str, type] = {  # of what is read here from a configuration
+# of the keys that are read from a configuration: types, numbers that must be in range, paths
+TYPES: dict[str, type] = {
     "arch": dict,
     "data_build": dict,
     "data_paths": list,
@@ -50,38 +36,38 @@ TYPES: dict[str, type] = {  # of what is read here from a configuration
     "global_batch_size": int,
     "seed": int,
 }
-USED = ("global_batch_size", "seed", "puzzle_emb_lr", "puzzle_emb_weight_decay")  # numbers that are used here
-PLACES = (
-    "data_paths",
-    "data_paths_test",
-    "data_build",
-    "checkpoint_path",
-)  # where things lie, not what they are
+NUMBERS = ("global_batch_size", "seed", "puzzle_emb_lr", "puzzle_emb_weight_decay")
+PLACES = ("data_paths", "data_paths_test", "data_build", "checkpoint_path")
 BUILDER = re.compile(r"python -m data\.build_\w+_dataset( [\w./=-]+)*", re.ASCII)
 
 
 @dataclass(frozen=True)
 class OpenedCheckpoint:
-    """Weights by published name, and the configuration of the run that they come from.
+    """Weights by published name, and the configuration of the run that trained them.
 
-    source: as it was given.  path: a folder or a file on this machine.  weight_kind: one of `WEIGHT_KINDS`, as asked.
+    source: as the user named it.  form: what lies on this machine.  weight_kind: the requested one of `WEIGHT_KINDS`.
     """
 
     source: str
-    path: Path
+    form: CheckpointForm
     config: Mapping[str, Any]
     arch: Architecture
     weights: Mapping[str, Tensor] = field(repr=False)
     weight_kind: str
 
+    @property
+    def path(self) -> Path:
+        """Its folder or file on this machine."""
+        return self.form.path
+
     @cached_property
     def step(self) -> int:
-        """The step that it tells, by its state, its configuration or its name; 0 where it does not."""
-        return step_of(self.path, self.config) or 0
+        """The step by its state, its configuration or its name; 0 where none of them says."""
+        return self.form.step(self.config) or 0
 
     @property
     def seed(self) -> int:
-        """Of the run."""
+        """The run's seed."""
         return self.config.get("seed", 0)
 
     @property
@@ -100,23 +86,26 @@ class OpenedCheckpoint:
         rows = self.weights.get(PUZZLE_ROWS)
         return 1 if rows is None else len(rows)
 
+    @cached_property
+    def row_names(self) -> list[str] | None:
+        """The puzzles that the rows of its puzzle embedding belong to; None where the checkpoint does not say."""
+        return self.form.row_names()
+
     def changed_data(self, described: Sequence[Mapping[str, Any]]) -> list[str]:
-        """Remarks on datasets that are not what the run was tested on in training; [] where it does not tell.
+        """Remarks on datasets that are not what the run was tested on in training; [] where it does not say.
 
         described: see `PuzzleData.described`.
         """
-        if self.path.is_file() or is_exported(self.path):
+        if not isinstance(self.form, RunCheckpoint):
             return []
-        told = checkpoints.load_state(self.path).get("datasets")
-        known = (
-            {one.get("fingerprint") for one in told if isinstance(one, dict)}
-            if isinstance(told, list)
-            else None
-        )
+        datasets = checkpoints.load_state(self.path).get("datasets")
+        if datasets is None:
+            return []
+        fingerprints = {dataset["fingerprint"] for dataset in datasets}
         return [
-            f"{one['path']} is not the data that {self.source} was tested on in training, or was built anew since"
-            for one in described
-            if known is not None and one["fingerprint"] not in known
+            f"{data['path']} is not the data that {self.source} was tested on in training, or was built anew since"
+            for data in described
+            if data["fingerprint"] not in fingerprints
         ]
 
     def data_paths_or_error(self) -> list[str]:
@@ -136,26 +125,21 @@ class OpenedCheckpoint:
         if is_remote(self.source):
             name = self.source.removeprefix(SCHEME).replace("/", "--").replace("@", "-at-")
             return Path("scored") / (name + suffix)
-        if self.path.is_file() or is_exported(self.path) or self.path.parent.name != "checkpoints":
-            return self.path.with_name(f"{self.path.stem}{suffix}_scored")
-        return self.path.parents[1] / "scored" / (self.path.name + suffix)
+        if isinstance(self.form, RunCheckpoint) and self.path.parent.name == "checkpoints":
+            return self.path.parents[1] / "scored" / (self.path.name + suffix)
+        return self.path.with_name(f"{self.path.stem}{suffix}_scored")
 
     def build_command(self, dataset: str) -> str | None:
-        """What builds a dataset, if the configuration (perhaps a stranger's) tells and it is safe to repeat."""
+        """The command that builds a dataset, if the configuration (perhaps a stranger's) has one that is harmless."""
         command = (self.config.get("data_build") or {}).get(dataset)
         return command if isinstance(command, str) and BUILDER.fullmatch(command) else None
-
-    @cached_property
-    def row_names(self) -> list[str] | None:
-        """The puzzles that the rows of its puzzle embedding belong to; None where it does not tell."""
-        return row_names(self.path)
 
     def supervision(
         self, metadata: PuzzleMetadata, identifiers: Sequence[str] | None = None
     ) -> tuple[Supervision[Any], list[str]]:
         """A model for a dataset with these weights, on the CPU, with its supervision; and remarks for the user.
 
-        identifiers: the dataset's names, by which rows of the puzzle embedding are matched; None: any will do.
+        identifiers: the dataset's names, by which rows of the puzzle embedding are matched; None: they are not.
 
         Raises:
             UserError: tensors that the architecture lacks or has in other shapes, by name.
@@ -172,7 +156,7 @@ class OpenedCheckpoint:
 def open_checkpoint(
     target: str | Path, config: Path | None = None, weight_kind: str = "auto"
 ) -> OpenedCheckpoint:
-    """Read what `target` stands for.
+    """Read the checkpoint at `target` (see `find_checkpoint`).
 
     config: config.yaml or all_config.yaml; None: the one that belongs to `target`.
     weight_kind: `auto` (averaged where the run kept an average), `ema` or `raw`.
@@ -185,9 +169,9 @@ def open_checkpoint(
         raise UserError(
             "an empty name of a checkpoint", "a run, a checkpoint, an export or hf://…", "name one of these"
         )
-    path = find_checkpoint(located(source) if is_remote(source) else Path(target))
-    weights = read_weights(path, weight_kind)  # first: what holds none needs no configuration
-    keys = _configuration(path, config)
+    form = find_checkpoint(target)
+    weights = form.weights(weight_kind)  # first: a file without weights needs no configuration
+    keys = _configuration(form, config)
     arch_keys = published_arch(keys["arch"], weights) if "name" in keys["arch"] else keys["arch"]
     try:
         arch = architecture(arch_keys)
@@ -198,52 +182,51 @@ def open_checkpoint(
             "check the configuration; do not use it if you do not know who made it",
         ) from error
     check_size(arch.network, weights, source)
-    step_of(path, keys)  # a file under another step's name is noticed
-    return OpenedCheckpoint(source, path, keys, arch, weights, weight_kind)
+    form.step(keys)  # a file under another step's name is noticed
+    return OpenedCheckpoint(source, form, keys, arch, weights, weight_kind)
 
 
-def _configuration(path: Path, given: Path | None) -> dict[str, Any]:
-    """What the weights were made with: of a run's checkpoint as its state says, with the data paths of config.yaml.
+def _configuration(form: CheckpointForm, config_file: Path | None) -> dict[str, Any]:
+    """The configuration that the weights were trained with.
 
-    given: a file that counts instead; what it says otherwise than the checkpoint is reported.
+    A run's checkpoint holds it in its state; only the data's paths come from config.yaml, since data may be moved.
+
+    config_file: counts instead where it is given; what it has otherwise than the checkpoint is reported.
 
     Raises:
-        UserError: there is none, or it is no configuration, or an export's was changed.
+        UserError: there is none, or it is no configuration.
     """
-    if path.is_file() or is_exported(path):
-        file = given or _config_beside(path)
+    if not isinstance(form, RunCheckpoint):
+        file = config_file or _existing(form)
         if file.is_file() and not is_as_written(file):
             report(
                 f"{file} differs from its checksum: it was changed since it was written",
                 "it is used as it is",
             )
-        return _read_config(file)
-    saved = checkpoints.load_state(path)["config"]
-    if given is None and "arch" in saved:
-        written = _written_beside(path, saved)
-        return _checked(
-            path / checkpoints.STATE, {**saved, **{k: written[k] for k in PLACES if k in written}}
-        )
-    keys = _read_config(given or _config_beside(path))
-    if given is not None:
-        _report_changes(given, saved, keys, "it counts, as it was given")
+        return _checked(file, read_config(file))
+    saved = form.config()
+    if config_file is None and "arch" in saved:
+        written = _written_beside(form, saved)
+        places = {key: written[key] for key in PLACES if key in written}
+        return _checked(form.path / checkpoints.STATE, {**saved, **places})
+    file = config_file or _existing(form)
+    keys = _checked(file, read_config(file))
+    if config_file is not None:
+        _report_changes(config_file, saved, keys, "it counts, as it was given")
     return keys
 
 
-def _written_beside(checkpoint: Path, saved: Mapping[str, Any]) -> Mapping[str, Any]:
+def _written_beside(form: RunCheckpoint, saved: Mapping[str, Any]) -> Mapping[str, Any]:
     """config.yaml of the run that a checkpoint lies in; {} where there is none, or a broken one, which is reported."""
-    file, consequence = (
-        checkpoint.parents[1] / "config.yaml",
-        "the settings that the checkpoint was made with count",
-    )
-    if checkpoint.parent.name != "checkpoints" or not file.is_file():
+    consequence = "the settings that the checkpoint was made with count"
+    if form.path.parent.name != "checkpoints" or not form.config_file.is_file():
         return {}
     try:
-        written = read_config(file)
+        written = read_config(form.config_file)
     except UserError as error:
         report(error.given, consequence)
         return {}
-    _report_changes(file, saved, written, consequence)
+    _report_changes(form.config_file, saved, written, consequence)
     return written
 
 
@@ -256,37 +239,27 @@ def _report_changes(
         report(f"{file} is not what the checkpoint was made with: {shown('; '.join(changed))}", consequence)
 
 
-def _config_beside(checkpoint: Path) -> Path:
-    """The configuration that belongs to a checkpoint, by its form."""
-    if checkpoint.is_file():
-        wanted = checkpoint.parent / PUBLISHED_CONFIG
-    elif is_exported(checkpoint):
-        wanted = checkpoint / EXPORTED_CONFIG
-    else:
-        wanted = checkpoint.parents[1] / "config.yaml"
-    if not wanted.is_file():
+def _existing(form: CheckpointForm) -> Path:
+    """The file of the configuration that belongs to a checkpoint; UserError where it is missing."""
+    if not form.config_file.is_file():
         raise UserError(
-            f"no configuration beside {checkpoint}",
-            f"{wanted}, with the settings that the weights were trained with",
+            f"no configuration beside {form.path}",
+            f"{form.config_file}, with the settings that the weights were trained with",
             "name it: --config <config.yaml or all_config.yaml>; where there is none, write it: "
             "`python pretrain.py --cfg job --resolve <the training command's settings> > all_config.yaml`",
         )
-    return wanted
+    return form.config_file
 
 
-def _read_config(file: Path) -> dict[str, Any]:
-    return _checked(file, read_config(file))
-
-
-def _checked(file: Path, keys: dict[str, Any]) -> dict[str, Any]:
-    """Configuration keys that are there and of the right types; `file` names them in errors."""
+def _checked(file: Path, keys: Mapping[str, Any]) -> dict[str, Any]:
+    """Configuration keys that are there, of the right types and in range; `file` names them in errors."""
     missing = [k for k in ("arch", "global_batch_size") if keys.get(k) is None]
     if missing:
         raise UserError(
             f"{file} lacks {', '.join(missing)}", "the resolved configuration of a run", "check --config"
         )
     for key, allowed in ranges(TrainConfig):
-        if key in USED and keys.get(key) is not None and keys[key] not in allowed:
+        if key in NUMBERS and keys.get(key) is not None and keys[key] not in allowed:
             raise UserError(
                 f"{file}: {key}={shown(keys[key])}", str(allowed), f"correct {key}, or check --config"
             )
@@ -299,4 +272,4 @@ def _checked(file: Path, keys: dict[str, Any]) -> dict[str, Any]:
                 raise UserError(
                     f"{file}: {key} with {shown(repr(path))}", "paths of datasets", "check --config"
                 )
-    return keys
+    return dict(keys)

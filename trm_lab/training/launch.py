@@ -36,18 +36,12 @@ from trm_lab.puzzles.layout import METADATA_FILE, PuzzleMetadata
 from trm_lab.puzzles.loading import EvaluationData, TrainingData
 from trm_lab.puzzles.manifest import read_command
 from trm_lab.runs import checkpoints
-from trm_lab.runs.hub import is_remote, located
+from trm_lab.runs.checkpoint_forms import find_checkpoint
+from trm_lab.runs.hub import is_remote
 from trm_lab.runs.run_directory import RunDirectory, import_path
 from trm_lab.runs.run_lock import exclusively, only_run
 from trm_lab.runs.run_place import check_run_place
-from trm_lab.runs.weights import (
-    described,
-    find_checkpoint,
-    load_into,
-    read_weights,
-    row_names,
-    trained_otherwise,
-)
+from trm_lab.runs.weights import load_into
 from trm_lab.training.guards import Guards, watchdog
 from trm_lab.training.learner import Learner
 from trm_lab.training.mirrors import Mirror, open_mirrors
@@ -222,10 +216,10 @@ def load_checkpoint(model: TinyRecursiveModel, target: str, ranks: Ranks, identi
             "a run, a checkpoint, an exported folder, a published file, or hf://owner/repository/…",
             "check the path",
         )
-    checkpoint = find_checkpoint(located(target) if is_remote(target) else Path(target))
-    lines = [f"load_checkpoint: {described(checkpoint)}; the optimizer and the step start anew"]
-    lines += trained_otherwise(checkpoint, model.config)
-    lines += load_into(model, read_weights(checkpoint), target, row_names(checkpoint), identifiers)
+    checkpoint = find_checkpoint(target)
+    lines = [f"load_checkpoint: {checkpoint.described()}; the optimizer and the step start anew"]
+    lines += checkpoint.differences(model.config)
+    lines += load_into(model, checkpoint.weights(), target, checkpoint.row_names(), identifiers)
     if ranks.is_first:
         print("\n".join(lines), flush=True)
 

@@ -19,7 +19,7 @@ from trm_lab.evaluation.score import score
 from trm_lab.inference.one_task import TaskRequest, run_task
 from trm_lab.release.exporting import ExportRequest, export
 from trm_lab.runs import checkpoints
-from trm_lab.runs.weights import read_weights
+from trm_lab.runs.checkpoint_forms import find_checkpoint
 from trm_lab.training.launch import load_checkpoint
 
 DAMAGED = "L_level.layers.0.mlp.down_proj.weight"
@@ -74,7 +74,7 @@ def test_one_number_that_float32_does_not_hold_is_enough(number: float, tmp_path
     weights[f"model.inner.{DAMAGED}"][3, 2] = number
     torch.save(weights, tmp_path / "step_7")
     with pytest.raises(UserError, match=f"1 of .* numbers of {DAMAGED} are nan or infinite"):
-        read_weights(tmp_path / "step_7")
+        find_checkpoint(tmp_path / "step_7").weights()
 
 
 def test_finite_weights_whose_logits_are_not_give_no_score_and_no_answer(

@@ -13,8 +13,8 @@ from trm.errors import UserError
 from trm.model import TinyRecursiveModel
 from trm_lab.cluster.ranks import Ranks
 from trm_lab.release.exporting import ExportRequest, export
+from trm_lab.runs.checkpoint_forms import find_checkpoint
 from trm_lab.runs.opened_checkpoint import open_checkpoint
-from trm_lab.runs.weights import find_checkpoint
 from trm_lab.training.launch import load_checkpoint
 
 
@@ -52,7 +52,7 @@ def test_a_file_without_weights_is_called_that_and_asked_for_no_configuration(ru
 
 def test_the_weights_of_an_export_stand_for_its_folder_and_need_its_configuration(run: Path) -> None:
     folder = exported(run, "hub")
-    assert find_checkpoint(folder / "model.safetensors") == folder
+    assert find_checkpoint(folder / "model.safetensors").path == folder
     (folder / "config.yaml").unlink()
     with pytest.raises(UserError, match=r"model\.safetensors without config\.yaml"):
         find_checkpoint(folder)

@@ -6,7 +6,7 @@ The hub's true library runs, in a process of its own, against a small hub on thi
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,10 +14,8 @@ import pytest
 from tests.runs import REPOSITORY
 from tests.small_hub import COMMIT, SmallHub, lay_cache
 from trm.errors import UserError
-from trm_lab.puzzles.layout import IDENTIFIERS_FILE
 from trm_lab.runs import hub
 from trm_lab.runs.hub import checkpoint_files, is_remote, located
-from trm_lab.runs.weights import EXPORTED_CONFIG, EXPORTED_WEIGHTS, PUBLISHED_CONFIG
 
 PUBLISHED = {"maze/step_7": b"weights", "maze/all_config.yaml": b"arch: {}", "README.md": b"read me"}
 EXPORT = {"model.safetensors": b"weights", "config.yaml": b"arch: {}", "README.md": b"read me"}
@@ -170,12 +168,3 @@ def test_names_of_a_stranger_s_repository_only_print(monkeypatch: pytest.MonkeyP
         checkpoint_files([f"\x1b]0;{i}" for i in range(30)], "step_7", "hf://owner/name")
     assert caught.value.allowed.isprintable()
     assert caught.value.allowed.endswith("and 10 more")
-
-
-def test_the_names_of_files_are_those_of_the_forms() -> None:
-    constants: Mapping[str, object] = {
-        "CONFIG": PUBLISHED_CONFIG,
-        "NAMES": IDENTIFIERS_FILE,
-        "EXPORT": (EXPORTED_WEIGHTS, EXPORTED_CONFIG),
-    }
-    assert {name: getattr(hub, name) for name in constants} == constants

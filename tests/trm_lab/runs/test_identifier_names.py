@@ -9,7 +9,6 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from dis_trm.guidance import GuidanceProbe
 from tests.models import act, network
 from tests.runs import build_small_arc, command, finish
 from tests.trm_lab.training.test_every_preset import LENGTH, run
@@ -116,10 +115,7 @@ def test_an_evaluation_on_a_rebuilt_dataset_uses_each_puzzle_s_own_row(
 ) -> None:
     opened = open_checkpoint(trained)
     wanted = read_identifiers(rebuilt)
-    score(
-        ScoringRequest(str(trained), data_paths=[str(rebuilt)], output=tmp_path / "scored", device="cpu"),
-        GuidanceProbe,
-    )
+    score(ScoringRequest(str(trained), data_paths=[str(rebuilt)], output=tmp_path / "scored", device="cpu"))
     assert "puzzle embeddings matched by name; the other" in capsys.readouterr().out
     named = json.loads((tmp_path / "scored/scores.json").read_text())["datasets"]
     assert [one["path"] for one in named] == [str(rebuilt)]
@@ -158,7 +154,9 @@ def test_weights_on_a_hub_are_started_from_as_they_are_evaluated(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("trm_lab.training.launch.located", {"hf://owner/repository": trained}.__getitem__)
+    monkeypatch.setattr(
+        "trm_lab.runs.checkpoint_forms.located", {"hf://owner/repository": trained}.__getitem__
+    )
     begun = ("evaluators=[]", "max_steps=1", "load_checkpoint=hf://owner/repository", "puzzle_emb_lr=0")
     run(dataset, tmp_path / "run", "arch=dis", *begun)
     assert "step 3; the optimizer and the step start anew" in capsys.readouterr().out

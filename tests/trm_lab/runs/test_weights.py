@@ -11,8 +11,9 @@ from tests.trm_lab.runs import states
 from trm.errors import UserError
 from trm.model import PuzzleShape, TinyRecursiveModel
 from trm_lab.configuration.architecture import architecture
+from trm_lab.runs.checkpoint_forms import find_checkpoint
 from trm_lab.runs.published_pickle import read_published
-from trm_lab.runs.weights import find_checkpoint, load_into, published_arch
+from trm_lab.runs.weights import load_into, published_arch
 
 
 @pytest.mark.parametrize(
@@ -57,7 +58,7 @@ def test_a_dataset_in_place_of_a_checkpoint_is_not_called_a_damaged_one(dataset:
 
 def test_the_weights_file_of_a_checkpoint_stands_for_it(tmp_path: Path) -> None:
     step = states.save(tmp_path, 3)
-    assert find_checkpoint(step / "model.safetensors") == step
+    assert find_checkpoint(step / "model.safetensors").path == step
 
 
 def test_another_number_of_puzzles_starts_all_of_them_at_the_mean() -> None:
