@@ -22,7 +22,8 @@ from trm_lab.puzzles.maze.tokens import MAZE_CHARACTERS
 from trm_lab.puzzles.queens.tokens import QUEENS_QUEEN
 from trm_lab.puzzles.sudoku.tokens import SUDOKU_BLANK
 from trm_lab.runs.recorded_evaluations import Evaluation
-from trm_lab.runs.recorded_run import Run, Training
+from trm_lab.runs.recorded_run import Run
+from trm_lab.runs.recorded_training import Training
 
 
 @dataclass(frozen=True)

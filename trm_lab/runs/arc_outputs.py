@@ -1,4 +1,4 @@
-"""What ARC votes come to: a record for each test output, the two scores, the submission, and the table to read.
+"""The outcome of ARC votes: a record for each test output, the two scores, the submission, and the table to read.
 
 "ARC/pass@k" is TRM's: the mean over tasks of the share of their outputs that are right within k attempts.
 "ARC/prize_score" is the official one: the share of all outputs that are right within two attempts. They differ where
@@ -10,14 +10,12 @@ Legend: k attempts.
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from trm_lab.commands.tables import percent
 from trm_lab.configuration.train_config import PASS_KS
-from trm_lab.files.untrusted import parse_json, read_regular
-
-LARGEST_OUTPUTS = 256 << 20  # bytes
+from trm_lab.runs.recorded_files import read_as, read_lines, unreadable
 
 ATTEMPTS = 2  # of a submission, and of the ARC Prize score
 FALLBACK_GRID = [[0, 0], [0, 0]]
@@ -32,7 +30,7 @@ Submission = dict[str, list[dict[str, Rows]]]
 
 @dataclass(frozen=True)
 class OutputRecord:
-    """What the votes made of one test output.
+    """The outcome of the votes on one test output.
 
     test_index: position among the task's test inputs.
     known: whether the right answer is known; if not, the output is in no score.
@@ -97,18 +95,18 @@ def _row(output: OutputRecord) -> dict[str, str | int | float | bool | None]:
 
 
 def read_outputs(path: Path) -> list[OutputRecord]:
-    """Read the records that `VotingResult.write` wrote; numbers that older files lack are their defaults."""
-    lines = read_regular(path, LARGEST_OUTPUTS).decode().splitlines()
-    rows = [parse_json(line, finite=False) for line in lines]
-    return [
-        OutputRecord(
-            **{f.name: row[f.name] if f.default is MISSING else row.get(f.name, f.default) for f in _FIELDS}
-        )
-        for row in rows
-    ]
+    """Read the records that `VotingResult.write` wrote; numbers that older files lack are their defaults.
 
-
-_FIELDS = fields(OutputRecord)
+    Raises:
+        UserError: a line is something else.
+    """
+    outputs = []
+    for line, record in enumerate(read_lines(path), start=1):
+        output = read_as(OutputRecord, record, f"line {line} of {path}")
+        if output.rank is not None and output.rank < 1:
+            raise unreadable(f"line {line} of {path} has rank={output.rank}, which begins at 1")
+        outputs.append(output)
+    return outputs
 
 
 def outputs_table(outputs: Sequence[OutputRecord]) -> list[list[str]]:
@@ -135,12 +133,12 @@ def attempts(grids: Sequence[Rows]) -> dict[str, Rows]:
 
 
 def task_shares(outputs: Sequence[OutputRecord], k: int) -> list[float]:
-    """Return for each task the share of its outputs that are right within k attempts; unknown ones left out."""
+    """For each task the share of its outputs that are right within k attempts; unknown ones left out."""
     return _shares(_ranks_by_task(outputs), k)
 
 
 def _ranks_by_task(outputs: Sequence[OutputRecord]) -> list[list[float]]:
-    """Of the outputs with a known answer; infinite where it has no vote."""
+    """Ranks of the right answers of the known outputs, by task; infinite where one has no vote."""
     ranks: dict[str, list[float]] = {}
     for output in outputs:
         if output.known:

@@ -29,7 +29,7 @@ class ManyRuns:
     skipped: list[Skipped]
 
     def remarks(self) -> list[str]:
-        """What was left out, of the runs and in them, one line each."""
+        """The runs and files that were left out, one line each."""
         lines = [f"left out: {shown(one.path)}: {one.why}" for one in self.skipped]
         return lines + [f"{run.name}: {remark}" for run in self.runs for remark in run.remarks]
 
@@ -63,40 +63,38 @@ def find_runs(paths: Sequence[Path]) -> list[Path]:
     Raises:
         UserError: a path is not there or holds no run.
     """
-    found: dict[Path, Path] = {}
-    for given in paths:
-        runs = [run for path in _expanded(given) for run in sorted(_below(path, DEEPEST))]
+    by_place: dict[Path, Path] = {}
+    for pattern in paths:
+        runs = [run for path in _expanded(pattern) for run in sorted(_below(path, DEEPEST))]
         if not runs:
-            state = "holds no run directory" if given.is_dir() else "does not exist"
+            state = "holds no run directory" if pattern.is_dir() else "does not exist"
             raise UserError(
-                f"'{shown(given)}' {state}",
+                f"'{shown(pattern)}' {state}",
                 "a run directory, a folder of run directories, or a pattern of their names",
                 "give the directory that the training command printed as its run directory",
             )
         for run in runs:
-            found.setdefault(run.resolve(), run)
-    return list(found.values())
+            by_place.setdefault(run.resolve(), run)
+    return list(by_place.values())
 
 
-def figures_of(given: Sequence[Path], runs: Sequence[Path]) -> Path:
-    """Where figures of several runs go: figures/ of the run or folder given, or beside the runs.
+def figures_of(paths: Sequence[Path], runs: Sequence[Path]) -> Path:
+    """Folder for the figures of several runs: figures/ of the only path, or beside the runs.
 
-    Args:
-        given: as typed; the shell may have made many paths of a pattern.
-        runs: what was found there.
+    paths: as typed; the shell may have made many paths of a pattern.  runs: that they name.
     """
-    if len(given) == 1:
-        (one,) = given
-        return one / "figures" if one.is_dir() else one.parent / "figures"
+    if len(paths) == 1:
+        (path,) = paths
+        return path / "figures" if path.is_dir() else path.parent / "figures"
     parent, here = Path(os.path.commonpath([run.resolve() for run in runs])), Path.cwd()
     return (parent.relative_to(here) if parent.is_relative_to(here) else parent) / "figures"
 
 
-def _expanded(given: Path) -> list[Path]:
-    if given.exists() or not any(sign in str(given) for sign in "*?["):
-        return [given]
-    relative = str(given.relative_to(given.anchor))
-    return sorted(Path(given.anchor).glob(relative) if given.anchor else Path().glob(relative))
+def _expanded(pattern: Path) -> list[Path]:
+    if pattern.exists() or not any(sign in str(pattern) for sign in "*?["):
+        return [pattern]
+    relative = str(pattern.relative_to(pattern.anchor))
+    return sorted(Path(pattern.anchor).glob(relative) if pattern.anchor else Path().glob(relative))
 
 
 def _below(folder: Path, depth: int) -> Iterator[Path]:

@@ -4,29 +4,29 @@ The one check for all that lays evaluations side by side: comparing, pooling, an
 says nothing of what is asked there, so what counts is the dataset's fingerprint, the split, and the chosen tasks.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from trm.errors import UserError, shown
-from trm_lab.files.untrusted import load_json
+from trm_lab.runs.evaluation_folder import SCORES_FILE
+from trm_lab.runs.recorded_files import LARGEST_JSON, read_as, read_object, remedied, unreadable
 from trm_lab.runs.rollout_store import INDEX_FILE, LONGEST_INDEX
 
-SCORES_FILE, PROVENANCE_FILE = "scores.json", "provenance.json"
-LONGEST_SCORES = 16 << 20  # bytes
-MOST_DATASETS = 1024
+PROVENANCE_FILE = "provenance.json"
+LONGEST_SCORES = LARGEST_JSON
 TEST = "test"  # the split of evaluations that do not name theirs
 _SHOWN = 12  # characters of a fingerprint
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """What counts of a dataset that was evaluated.  name: in its own words, for messages alone."""
+    """Identity of a dataset that was evaluated.  name: its own, for messages alone."""
 
-    name: str
     fingerprint: str
-    split: str
+    split: str = TEST
+    name: str = "data"
 
     @property
     def title(self) -> str:
@@ -36,47 +36,28 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Questions:
-    """title: of the evaluation.  datasets: in their order; None where it does not say which they were.
+    """The questions that an evaluation answered.
 
+    title: of the evaluation.  datasets: in their order; None where it does not say which they were.
     tasks, first_tasks: the chosen part; None for all.  augmentations: of each task; None for all there are.
     """
 
     title: str
-    datasets: tuple[Dataset, ...] | None
-    tasks: tuple[str, ...] | None
-    first_tasks: int | None
-    augmentations: int | None
+    datasets: list[Dataset] | None = None
+    tasks: Annotated[list[str] | None, "evaluated.tasks"] = None
+    first_tasks: Annotated[int | None, "evaluated.first_tasks"] = None
+    augmentations: Annotated[int | None, "evaluated.augmentations"] = None
 
     @property
-    def marks(self) -> tuple[tuple[str, str], ...]:
+    def marks(self) -> list[tuple[str, str]]:
         """Fingerprint and split of each dataset."""
-        return tuple((one.fingerprint, one.split) for one in self.datasets or ())
+        return [(dataset.fingerprint, dataset.split) for dataset in self.datasets or ()]
 
     @property
     def selection(self) -> dict[str, Any]:
         """The chosen part, by the names of the options that chose it."""
-        return {"--tasks": self.tasks, "--first-tasks": self.first_tasks, "--num-aug": self.augmentations}
-
-
-def described_datasets(scores: Mapping[str, Any]) -> tuple[Dataset, ...] | None:
-    """The datasets that the content of a scores.json names; None where it names none.
-
-    Raises:
-        ValueError: it names them in another form.
-    """
-    listed = scores.get("datasets")
-    if listed is None:
-        return None
-    if not isinstance(listed, list) or not 0 < len(listed) <= MOST_DATASETS:
-        raise ValueError("datasets is no list of datasets")
-    found = []
-    for one in listed:
-        values = {"name": "data", "split": TEST, **one} if isinstance(one, Mapping) else {}
-        texts = [values.get(key) for key in ("name", "fingerprint", "split")]
-        if not all(isinstance(text, str) for text in texts):
-            raise ValueError("a dataset without name, fingerprint and split")
-        found.append(Dataset(*map(str, texts)))
-    return tuple(found)
+        tasks = None if self.tasks is None else sorted(self.tasks)
+        return {"--tasks": tasks, "--first-tasks": self.first_tasks, "--num-aug": self.augmentations}
 
 
 def read_questions(folder: Path) -> Questions:
@@ -86,25 +67,13 @@ def read_questions(folder: Path) -> Questions:
         UserError: the folder has no readable scores.json.
     """
     file = folder / SCORES_FILE
-    try:
-        scores = load_json(file, LONGEST_SCORES)
-        if not isinstance(scores, dict):
-            raise ValueError("no mapping")
-        evaluated = scores.get("evaluated") or {}
-        tasks = evaluated.get("tasks")
-        return Questions(
-            shown(folder),
-            described_datasets(scores) or _recorded(folder, scores, evaluated.get("data_paths")),
-            None if tasks is None else tuple(sorted(map(str, tasks))),
-            evaluated.get("first_tasks"),
-            evaluated.get("augmentations"),
-        )
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise UserError(
-            f"{shown(file)} is unreadable: {shown(error)}",
-            "the folder of an evaluation, as this version writes it",
-            "evaluate again: python evaluate.py <checkpoint> --output-dir <folder>",
-        ) from error
+    with remedied("evaluate again: python evaluate.py <checkpoint> --output-dir <folder>"):
+        try:
+            scores = read_object(file)
+        except OSError as error:
+            raise unreadable(f"{shown(file)}: {error.strerror}") from None
+        questions = read_as(Questions, scores, shown(file), title=shown(folder))
+        return questions if questions.datasets else replace(questions, datasets=_recorded(folder, scores))
 
 
 def check_same_questions(several: Sequence[Questions], same_selection: bool = True) -> None:
@@ -143,22 +112,18 @@ def _titles(one: Questions) -> str:
     return " and ".join(dataset.title for dataset in (one.datasets or ())[:3])
 
 
-def _recorded(folder: Path, scores: Mapping[str, Any], paths: Any) -> tuple[Dataset, ...] | None:
-    """Of an evaluation of before scores named their data: from its stored answers, or its run's provenance."""
-    tasks = scores.get("tasks") or []
+def _recorded(folder: Path, scores: dict[str, Any]) -> list[Dataset] | None:
+    """The datasets of an older evaluation, which names none: from its stored answers, or its run's provenance."""
     try:
-        marks = load_json(folder / INDEX_FILE, LONGEST_INDEX)["request"]["data"]
-    except FileNotFoundError:
-        try:
-            launch = load_json(folder.parents[1] / PROVENANCE_FILE, LONGEST_SCORES)["launches"][0]
-            marks = [launch["datasets"][path] for path in paths or ()]
-        except (FileNotFoundError, KeyError, IndexError):
-            return None
-    except KeyError:
+        if (folder / INDEX_FILE).exists():
+            fingerprints = read_object(folder / INDEX_FILE, LONGEST_INDEX)["request"]["data"]
+        else:
+            launch = read_object(folder.parents[1] / PROVENANCE_FILE)["launches"][0]
+            fingerprints = [launch["datasets"][path] for path in scores["evaluated"]["data_paths"]]
+        names = [str(task.get("dataset")) for task in scores.get("tasks") or []]
+    except (OSError, KeyError, IndexError, TypeError, AttributeError):
         return None
-    if not marks or not all(isinstance(mark, str) for mark in marks):
+    if not fingerprints or not all(isinstance(fingerprint, str) for fingerprint in fingerprints):
         return None
-    names = (
-        [str(task.get("dataset")) for task in tasks] if len(tasks) == len(marks) else ["data"] * len(marks)
-    )
-    return tuple(Dataset(name, mark, TEST) for name, mark in zip(names, marks, strict=True))
+    names = names if len(names) == len(fingerprints) else ["data"] * len(fingerprints)
+    return [Dataset(fingerprint, name=name) for fingerprint, name in zip(fingerprints, names, strict=True)]

@@ -1,12 +1,12 @@
-"""What a run left behind, read from its directory and checked: `read_run`. The run may still be going on.
+"""A run's records, evaluations and samples, read from its directory and checked. The run may still be going on.
 
 For several runs, of which some may be unreadable, see `many_runs`. Outside this room nothing reads a run's files.
-Legend: R training records, S supervision steps, K stored samples, L grid tokens.
+Legend: S supervision steps, K stored samples, L grid tokens.
 """
 
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,61 +14,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trm.batch import token_dtype
+from trm.batch import IGNORE_LABEL, token_dtype
 from trm.errors import UserError, shown
 from trm_lab.files.config_files import read_config
 from trm_lab.puzzles.layout import LARGEST_VOCABULARY
-from trm_lab.runs.arc_outputs import OutputRecord
+from trm_lab.runs.arc_outputs import OutputRecord, read_outputs
+from trm_lab.runs.evaluation_folder import SCORES_FILE
 from trm_lab.runs.recorded_evaluations import Evaluation
-from trm_lab.runs.recorded_files import (
-    MOST_STEPS,
-    number,
-    read_arrays,
-    read_growing,
-    read_lines,
-    read_object,
-    remedied,
-    text,
-    unreadable,
-    whole,
-)
-from trm_lab.runs.recorded_metrics import read_metrics
+from trm_lab.runs.recorded_files import read_arrays, read_growing, read_object, remedied, unreadable
 from trm_lab.runs.recorded_scores import Scored, read_scored
+from trm_lab.runs.recorded_training import Training, read_training
+from trm_lab.runs.records import KINDS, SCHEMA
 
 RUN_FILES = ("config.yaml", "provenance.json", "metrics.jsonl")
-KINDS = ("train", "evaluation")  # of records
-SCHEMA = 1  # of records, as they say themselves; those that do not are of before there was another
-
-
-@dataclass(frozen=True)
-class Training:
-    """The training records of a run in the order of their steps.
-
-    step: `[R]` optimizer updates made.
-    loss: `[R]` mean loss of an example, averaged over the logging window.
-    step_accuracy: `[R, S]` cell accuracy after each supervision step, NaN where no slot stood at that step.
-    seconds: `[R]` wall clock of the window that the record closes.
-    examples_per_second: `[R]` examples that took a supervision step, per second; NaN where all of it was warm-up.
-    network_calls: `[R]` passes of the reasoning module in an update, of each slot.
-    epoch: `[R]` times that the training data was gone through, NaN where not recorded.
-    joules: `[R]` energy of the window, NaN where the device did not report it.
-    warm_up_steps, warm_up_seconds: `[R]` of the window, updates that warmed a process up, and their time; None where
-    that is not told.
-    metrics: `[R, …]` every other metric by name, of the shape that its last record has; NaN where it is of another,
-    is missing, or is a mean over nothing.
-    """
-
-    step: NDArray[np.int64]
-    loss: NDArray[np.float64]
-    step_accuracy: NDArray[np.float64]
-    seconds: NDArray[np.float64]
-    examples_per_second: NDArray[np.float64]
-    network_calls: NDArray[np.int64]
-    epoch: NDArray[np.float64]
-    joules: NDArray[np.float64]
-    metrics: dict[str, NDArray[np.float64]] = field(default_factory=dict)
-    warm_up_steps: NDArray[np.int64] | None = None
-    warm_up_seconds: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
@@ -84,13 +42,9 @@ class Samples:
     labels: NDArray[np.int64]
     preds: NDArray[np.integer[Any]]
 
-    def wrong_cells(self) -> NDArray[np.bool_]:
-        """Return `[K, S, L]`: where a prediction differs from a scored label."""
-        return (self.preds != self.labels[:, None]) & (self.labels[:, None] >= 0)
-
     def exactly_right(self) -> NDArray[np.bool_]:
-        """Return `[K]`: whether the last prediction is right at every scored cell."""
-        return np.logical_not(self.wrong_cells()[:, -1].any(axis=-1))
+        """`[K]`, whether the last prediction is right at every scored cell."""
+        return ((self.preds[:, -1] == self.labels) | (self.labels == IGNORE_LABEL)).all(-1)
 
 
 @dataclass(frozen=True)
@@ -118,6 +72,7 @@ class Run:
 
     @property
     def name(self) -> str:
+        """The run's name, or its folder's."""
         return shown(self.config.get("run_name") or self.path.resolve().name, 100)
 
     @property
@@ -147,7 +102,8 @@ def read_run(path: Path) -> Run:
         f"give the training command again: it resumes and mends {metrics.name}; or take the line out, if that is all"
     ):
         records, remarks = _read_records(metrics)
-        evaluations, training = _evaluations(records, str(metrics)), _training(records, str(metrics))
+        evaluations = _evaluations(records, str(metrics))
+        training = read_training([record for record in records if record["kind"] == "train"], str(metrics))
     with remedied(
         "give the training command again: it puts a damaged provenance.json aside and begins a new one"
     ):
@@ -157,9 +113,10 @@ def read_run(path: Path) -> Run:
         "then the scores are read from metrics.jsonl, without samples and outputs"
     ):
         scored, unscored = read_scored(path, _test_data(config, provenance))
-        evaluations = evaluations or _trained_alike(scored)
+        evaluations = evaluations or _by_step(one.evaluation for one in scored if one.is_plain)
         folder, evaluation = _latest(path, evaluations, scored, remarks)
-        outputs = _outputs(folder / "outputs.jsonl") if folder else []
+        outputs_file = folder / "outputs.jsonl" if folder else None
+        outputs = read_outputs(outputs_file) if outputs_file and outputs_file.is_file() else []
         samples = _read_samples(folder / "rollout_samples.npz") if folder else None
     return Run(
         path=path,
@@ -179,47 +136,24 @@ def read_run(path: Path) -> Run:
 
 
 def fingerprints(provenance: Mapping[str, Any]) -> dict[str, str]:
-    """By path, of the datasets that a run was ever started with."""
+    """The fingerprint of each dataset that a run was ever started with, by its path."""
     launches = provenance.get("launches")
-    told = (
-        [one.get("datasets") for one in launches if isinstance(one, Mapping)]
-        if isinstance(launches, list)
-        else []
-    )
+    listed = launches if isinstance(launches, list) else []
+    datasets = [launch.get("datasets") for launch in listed if isinstance(launch, Mapping)]
     return {
-        path: mark
-        for marks in told
-        if isinstance(marks, Mapping)
-        for path, mark in marks.items()
-        if isinstance(mark, str)
+        path: fingerprint
+        for by_path in datasets
+        if isinstance(by_path, Mapping)
+        for path, fingerprint in by_path.items()
+        if isinstance(fingerprint, str)
     }
 
 
 def _test_data(config: Mapping[str, Any], provenance: Mapping[str, Any]) -> dict[str, str | None]:
     """The data that a run is evaluated on: paths with fingerprints, where these are recorded."""
     paths = config.get("data_paths_test") or config.get("data_paths") or []
-    known = fingerprints(provenance)
-    return {str(path): known.get(str(path)) for path in paths} if isinstance(paths, list) else {}
-
-
-def _outputs(file: Path) -> list[OutputRecord]:
-    return [_output(row, str(file)) for row in read_lines(file)] if file.is_file() else []
-
-
-def _output(record: Mapping[str, Any], source: str) -> OutputRecord:
-    try:
-        return OutputRecord(
-            task=text(record, "task", source),
-            test_index=whole(record, "test_index", source),
-            known=bool(record["known"]),
-            rank=None if record["rank"] is None else whole(record, "rank", source),
-            votes=whole(record, "votes", source),
-            candidates=whole(record, "candidates", source),
-            votes_of_best=whole(record, "votes_of_best", source),
-            confidence_of_best=number(record, "confidence_of_best", source),
-        )
-    except KeyError as missing:
-        raise unreadable(f"a record of {source} has no key {missing}") from None
+    by_path = fingerprints(provenance)
+    return {str(path): by_path.get(str(path)) for path in paths} if isinstance(paths, list) else {}
 
 
 def _read_records(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
@@ -241,88 +175,47 @@ def _read_records(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
     return records, remarks
 
 
-def _training(records: Sequence[Mapping[str, Any]], source: str) -> Training:
-    rows = [record for record in records if record["kind"] == "train"]
-    try:
-        widest = max((len(row["step_accuracy"]) for row in rows), default=0)
-        if widest > MOST_STEPS:
-            raise unreadable(f"a training record of {source} has {widest:,} supervision steps")
-        accuracy = np.full((len(rows), widest), np.nan)
-        for index, row in enumerate(rows):
-            accuracy[index, : len(row["step_accuracy"])] = [
-                np.nan if value is None else value for value in row["step_accuracy"]
-            ]
-        return Training(
-            step=np.array([row["step"] for row in rows], dtype=np.int64),
-            loss=np.array([row["loss"] for row in rows], dtype=np.float64),
-            step_accuracy=accuracy,
-            seconds=np.array([row["timing"]["seconds"] for row in rows], dtype=np.float64),
-            examples_per_second=np.array(
-                [row["timing"]["examples_per_second"] for row in rows], dtype=np.float64
-            ),
-            network_calls=np.array([row["network_calls"] for row in rows], dtype=np.int64),
-            epoch=np.array([row.get("epoch", np.nan) for row in rows], dtype=np.float64),
-            joules=np.array([row["timing"].get("energy_joules", np.nan) for row in rows], dtype=np.float64),
-            warm_up_steps=np.array([row["timing"].get("warm_up_steps", 0) for row in rows], dtype=np.int64),
-            warm_up_seconds=np.array(
-                [row["timing"].get("warm_up_seconds", 0.0) for row in rows], dtype=np.float64
-            ),
-            metrics=read_metrics([row.get("metrics", {}) for row in rows], source),
-        )
-    except KeyError as missing:
-        raise unreadable(f"a training record of {source} has no key {missing}") from None
-    except UserError:
-        raise
-    except (TypeError, ValueError, AttributeError, OverflowError):
-        raise unreadable(f"a training record of {source} holds something else than numbers") from None
-
-
 def _evaluations(records: Sequence[Mapping[str, Any]], source: str) -> list[Evaluation]:
-    """In the order of their steps; of two of one step the later record counts."""
-    rows = [record for record in records if record["kind"] == "evaluation"]
-    read = [
+    """The evaluations among the records in the order of their steps; of two of one step the later record counts."""
+    evaluations = [
         Evaluation.from_record(
-            row.get("scores", {}), f"the evaluation of step {shown(row['step'])} in {source}"
+            record.get("scores", {}), f"the evaluation of step {shown(record['step'])} in {source}"
         )
-        for row in rows
+        for record in records
+        if record["kind"] == "evaluation"
     ]
-    by_step = {evaluation.step: evaluation for evaluation in read}
-    return [by_step[step] for step in sorted(by_step)]
+    return _by_step(evaluations)
 
 
-def _trained_alike(scored: Sequence[Scored]) -> list[Evaluation]:
-    """Evaluations by evaluate.py that are as training's own would be, by step."""
-    return sorted({one.evaluation.step: one.evaluation for one in scored if one.is_plain}.values(), key=_step)
-
-
-def _step(evaluation: Evaluation) -> int:
-    return evaluation.step
+def _by_step(evaluations: Iterable[Evaluation]) -> list[Evaluation]:
+    return [one for _, one in sorted({one.step: one for one in evaluations}.items())]
 
 
 def _latest(
-    run: Path, known: Sequence[Evaluation], scored: Sequence[Scored], remarks: list[str]
+    run: Path, evaluations: Sequence[Evaluation], scored: Sequence[Scored], remarks: list[str]
 ) -> tuple[Path | None, Evaluation]:
     """The latest evaluation and its folder, or the record of it where its folder is missing, which is remarked.
 
     Args:
-        known: those in the records of training; without any, those of evaluate.py that are like them.
+        evaluations: those in the records of training; without any, those of evaluate.py that are like them.
     """
     folder, step = _latest_folder(run)
-    if folder is not None and (not known or step >= known[-1].step):
-        scores = folder / "scores.json"
+    if folder is not None and (not evaluations or step >= evaluations[-1].step):
+        scores = folder / SCORES_FILE
         return folder, Evaluation.from_record(read_object(scores), str(scores))
-    made = next((one for one in scored if known and one.evaluation is known[-1]), None)
-    if made is not None:
+    if evaluations:
+        latest = evaluations[-1]
+        for plain in scored:
+            if plain.evaluation is latest:
+                remarks.append(
+                    f"evaluations by training, which reached none: the scores are those of scored/{plain.name}"
+                )
+                return plain.folder, latest
         remarks.append(
-            f"evaluations by training, which reached none: the scores are those of scored/{made.name}"
-        )
-        return made.folder, made.evaluation
-    if known:
-        remarks.append(
-            f"evaluations/step_{known[-1].step} is missing: its scores are those of metrics.jsonl,"
+            f"evaluations/step_{latest.step} is missing: its scores are those of metrics.jsonl,"
             " without samples and outputs"
         )
-        return None, known[-1]
+        return None, latest
     others = ", ".join(f"scored/{one.name}" for one in scored)
     raise UserError(
         f"run directory '{run}' holds no evaluation"
@@ -336,7 +229,7 @@ def _latest_folder(run: Path) -> tuple[Path | None, int]:
     finished = {
         int(match[1]): folder
         for folder in run.glob("evaluations/step_*")
-        if (match := re.fullmatch(r"step_(\d+)", folder.name)) and (folder / "scores.json").is_file()
+        if (match := re.fullmatch(r"step_(\d+)", folder.name)) and (folder / SCORES_FILE).is_file()
     }
     if not finished:
         return None, -1

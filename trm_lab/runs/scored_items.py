@@ -1,4 +1,4 @@
-"""What each task or example of an evaluation scored, read from its folder, which may be a stranger's.
+"""The score of each task or example of an evaluation, read from its folder, which may be a stranger's.
 
 E examples.
 """
@@ -7,20 +7,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trm.errors import UserError, shown
 from trm_lab.files.checksums import LONGEST, MANIFEST, digest
-from trm_lab.files.untrusted import check_regular, load_json
+from trm_lab.files.untrusted import load_json
 from trm_lab.files.untrusted_arrays import load_arrays
-from trm_lab.runs.arc_outputs import ATTEMPTS, OutputRecord, read_outputs
+from trm_lab.runs.arc_outputs import ATTEMPTS, read_outputs
+from trm_lab.runs.recorded_files import remedied, unreadable
 
 OUTPUTS_FILE = "outputs.jsonl"  # ARC: one line for each test output
 EXAMPLES_FILE = (
-    "examples.npz"  # others: key, right, question (a digest) `[E]`; and solved `[E]` where a scorer judged
+    "examples.npz"  # others: key, right, question (a digest), and solved where a scorer judged, `[E]`
 )
 
 METRICS = {
@@ -28,7 +28,6 @@ METRICS = {
     "solved": "solved, by the dataset's own scorer",
     "task": f"share of a task's outputs right in {ATTEMPTS} attempts",
 }
-LARGEST_OUTPUTS = 16 << 20  # bytes; a test output takes about 200
 LARGEST_EXAMPLES = 32 << 20  # bytes, packed
 LARGEST_ARRAY = 128 << 20  # bytes, unpacked
 MOST_EXAMPLES = 1 << 21
@@ -60,14 +59,13 @@ def read_items(folder: Path) -> ScoredItems:
     Raises:
         UserError: the folder holds neither outputs.jsonl nor examples.npz, or one that is damaged or not of their form.
     """
-    for name in (OUTPUTS_FILE, EXAMPLES_FILE):
-        if not (folder / name).is_file():
-            continue
-        _check_unchanged(folder / name)
-        if name == OUTPUTS_FILE:
-            return ScoredItems(shown(folder), METRICS["task"], _of_tasks(folder / name))
-        metric, scores, questions = _of_examples(folder / name)
-        return ScoredItems(shown(folder), METRICS[metric], scores, questions)
+    with remedied("evaluate again: python evaluate.py <checkpoint> --output-dir <folder>"):
+        if (folder / OUTPUTS_FILE).is_file():
+            _check_unchanged(folder / OUTPUTS_FILE)
+            return ScoredItems(shown(folder), METRICS["task"], _of_tasks(folder / OUTPUTS_FILE))
+        if (folder / EXAMPLES_FILE).is_file():
+            _check_unchanged(folder / EXAMPLES_FILE)
+            return _of_examples(folder)
     state = f"holds neither {OUTPUTS_FILE} nor {EXAMPLES_FILE}" if folder.is_dir() else "is no folder"
     raise UserError(
         f"{shown(folder)} {state}",
@@ -77,33 +75,17 @@ def read_items(folder: Path) -> ScoredItems:
 
 
 def _of_tasks(file: Path) -> dict[str, float]:
-    try:
-        check_regular(file, LARGEST_OUTPUTS)
-        outputs = read_outputs(file)
-    except KeyError as missing:
-        raise _unreadable(file, f"a line has no key {missing}") from None
-    except (TypeError, AttributeError, RecursionError) as error:
-        raise _unreadable(file, f"a line is no record ({type(error).__name__})") from None
-    except (OSError, ValueError) as error:
-        raise _unreadable(file, str(error)) from None
-    right: dict[str, list[bool]] = {}
-    for number, output in enumerate(outputs, start=1):
-        if not _is_record(output):
-            raise _unreadable(file, f"line {number} is no record of a test output")
+    outputs: dict[str, list[bool]] = {}
+    for output in read_outputs(file):
         if output.known:
-            right.setdefault(output.task, []).append(output.correct_at(ATTEMPTS))
-    if not right:
-        raise _unreadable(file, "it has no test output whose answer is known")
-    return {task: sum(of_task) / len(of_task) for task, of_task in right.items()}
+            outputs.setdefault(output.task, []).append(output.correct_at(ATTEMPTS))
+    if not outputs:
+        raise unreadable(f"{shown(file)}: it has no test output whose answer is known")
+    return {task: sum(right) / len(right) for task, right in outputs.items()}
 
 
-def _is_record(output: OutputRecord) -> bool:
-    ranked = output.rank is None or (type(output.rank) is int and output.rank >= 1)
-    return isinstance(output.task, str) and isinstance(output.known, bool) and ranked
-
-
-def _of_examples(file: Path) -> tuple[str, dict[str, float], dict[str, int] | None]:
-    """(metric, scores, questions), the last two by key."""
+def _of_examples(folder: Path) -> ScoredItems:
+    file = folder / EXAMPLES_FILE
     kinds = {"key": "U", "right": "b", "solved": "b", "question": "u"}
     try:
         arrays = load_arrays(file, kinds, LARGEST_EXAMPLES, LARGEST_ARRAY)
@@ -111,24 +93,21 @@ def _of_examples(file: Path) -> tuple[str, dict[str, float], dict[str, int] | No
         if missing:
             raise ValueError(f"it has no array {' and '.join(missing)}")
         metric = "solved" if "solved" in arrays else "right"
-        keys, right = arrays["key"], arrays[metric]
+        keys, right, questions = arrays["key"], arrays[metric], arrays.get("question")
         if not (keys.ndim == right.ndim == 1 and 0 < len(keys) == len(right) <= MOST_EXAMPLES):
             raise ValueError(
                 f"keys {keys.shape} and scores {right.shape}: want one each for 1 to {MOST_EXAMPLES:,}"
             )
-        scores = dict(zip(keys.tolist(), _zeros_and_ones(right), strict=True))
-        questions = arrays.get("question")
         if questions is not None and questions.shape != keys.shape:
             raise ValueError(f"keys {keys.shape} and questions {questions.shape}: want one each")
+        names = keys.tolist()
+        if len(set(names)) < len(names):
+            raise ValueError(f"{len(names) - len(set(names)):,} of its keys are given twice")
+        scores = dict(zip(names, _zeros_and_ones(right), strict=True))
     except (OSError, ValueError) as error:
-        raise _unreadable(file, str(error)) from None
-    if len(scores) < len(keys):
-        raise _unreadable(file, f"{len(keys) - len(scores):,} of its keys are given twice")
-    return (
-        metric,
-        scores,
-        None if questions is None else dict(zip(keys.tolist(), questions.tolist(), strict=True)),
-    )
+        raise unreadable(f"{shown(file)}: {shown(error)}") from None
+    asked = None if questions is None else dict(zip(names, questions.tolist(), strict=True))
+    return ScoredItems(shown(folder), METRICS[metric], scores, asked)
 
 
 def _zeros_and_ones(truths: NDArray[np.bool_]) -> list[float]:
@@ -141,20 +120,12 @@ def _zeros_and_ones(truths: NDArray[np.bool_]) -> list[float]:
 
 def _check_unchanged(file: Path) -> None:
     """Refuse a file that is not as the manifest beside it says; one that none lists is taken as it is."""
+    manifest = file.parent / MANIFEST
     try:
-        content: Any = load_json(file.parent / MANIFEST, LONGEST)
-        listed = content["files"].get(file.name)
+        listed = load_json(manifest, LONGEST)["files"].get(file.name)
     except FileNotFoundError:
         return
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        raise _unreadable(file.parent / MANIFEST, "it is no list of files") from None
+        raise unreadable(f"{shown(manifest)}: it is no list of files") from None
     if listed is not None and listed != digest(file):
-        raise _unreadable(file, "it differs from its checksum")
-
-
-def _unreadable(file: Path, problem: str) -> UserError:
-    return UserError(
-        f"{shown(file)}: {shown(problem)}",
-        "the files as this version's evaluation writes them",
-        "evaluate again: python evaluate.py <checkpoint> --output-dir <folder>",
-    )
+        raise unreadable(f"{shown(file)}: it differs from its checksum")

@@ -140,7 +140,8 @@ def test_an_evaluation_of_before_scores_named_their_data_is_known_by_its_answers
 )
 def test_a_stranger_s_scores_end_in_three_parts(tmp_path: Path, content: str) -> None:
     (tmp_path / "scores.json").write_text(content)
-    with pytest.raises(UserError, match="is unreadable"):
+    with pytest.raises(UserError, match=r"scores\.json") as caught:
         read_questions(tmp_path)
-    with pytest.raises(UserError, match="is unreadable"):
+    assert "evaluate again" in caught.value.remedy
+    with pytest.raises(UserError, match="No such file"):
         read_questions(tmp_path / "missing")

@@ -27,7 +27,6 @@ def test_everything_that_was_asked_for_is_read(run: Path) -> None:
     assert scored.margin.tokens == 9000
     assert scored.margin.mean[0] == 0.5
     assert {point.policy for point in scored.halting} == {"fixed", "agreement", "confidence", "oracle"}
-    assert scored.best_reachable == scored.halting[-1]
     assert scored.over_steps is not None
     assert sum(scored.over_steps.first_right) == 1000
     assert scored.cost is not None
@@ -60,9 +59,12 @@ def change(**values: Any) -> Callable[[Path], None]:
         (lambda folder: (folder / "scores.json").write_text('{"step": 4'), "is not JSON"),
         (change(evaluated=None), "has evaluated=None, no mapping"),
         (change(evaluated={}), "has no key 'supervision_steps'"),
-        (change(guidance={"high": {}}), "guidance scales that are no numbers"),
+        (
+            change(guidance={"high": {"cell_accuracy": [], "exact_accuracy": []}}),
+            "names that are no numbers",
+        ),
         (change(guidance={"1": {"exact_accuracy": []}}), "has no key 'cell_accuracy'"),
-        (change(halting={"points": [3]}), "is no record of an evaluation"),
+        (change(halting={"points": [3]}), "has points=3, no mapping"),
         (change(halting={"points": [None] * 5000}), "no list of at most"),
         (change(halting={"points": {"a": 1}}), "no list of at most"),
         (change(margin={"tokens": "many"}), "no whole number"),

@@ -14,7 +14,7 @@ from trm_lab.cluster.compilation import warm_up_steps
 from trm_lab.cluster.energy import EnergyMeter
 from trm_lab.cluster.ranks import Ranks
 from trm_lab.commands.progress import Progress
-from trm_lab.runs.recorded_run import Training
+from trm_lab.runs.recorded_training import Training
 from trm_lab.training.metric_window import Window
 
 SLOTS = 8
