@@ -150,9 +150,7 @@ def test_probes_show_what_evaluate_py_found(sweep: Path) -> None:
     assert drawn(guided.axes[0])["DIS (released code) (3 seeds)"][-1] == pytest.approx(at_two)
     steps, shares = scaling_curve(methods[0], EXACT)
     assert steps == [6, 12]
-    longer = [
-        next(one for one in run.scored if one.supervision_steps == 12) for run in methods[0].runs
-    ]
+    longer = [next(one for one in run.scored if one.supervision_steps == 12) for run in methods[0].runs]
     assert [row[1] for row in shares] == [one.evaluation.exact_accuracy[-1] for one in longer]
     counts = [one.over_steps.first_right for one in scored if one.over_steps]
     halting = halting_figure(methods, "")
