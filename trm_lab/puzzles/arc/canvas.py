@@ -92,10 +92,10 @@ def _lay(
     line_from, line_to = base[owner] + down[owner] * i, corner[owner] + side * i
     line, j = _runs(width[owner])  # the cells of all lines
     grid = owner[line]
-    found = grids.cells[line_from[line] + right[grid] * j]
+    cell_colours = grids.cells[line_from[line] + right[grid] * j]
     recoloured = (colours + FIRST_COLOUR).astype(np.uint8).ravel()  # [R·10]
     flat = tokens.reshape(-1)
-    flat[line_to[line] + j] = recoloured[grid * COLOURS + found]
+    flat[line_to[line] + j] = recoloured[grid * COLOURS + cell_colours]
     flat[line_to + width[owner]] = END  # right of every line
     owner, j = _runs(width)
     flat[corner[owner] + side * height[owner] + j] = END  # below the last line

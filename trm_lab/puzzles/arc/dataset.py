@@ -207,15 +207,15 @@ class _Writer:
         first = len(self.names)
         self.names += names(task.name, table)
         self.tables.append(table)
-        pairs = task.train if scored else task.train + self._known(task.test)
+        pairs = task.train if scored else task.train + self._shown(task.test)
         self.groups["train"].add(pairs, len(table), first)
         if scored:
             self.groups["test"].add(task.test, len(table), first)
 
-    def _known(self, pairs: tuple[Pair, ...]) -> tuple[Pair, ...]:
-        known = tuple(pair for pair in pairs if pair.output is not None)
-        self.hidden_pairs += len(pairs) - len(known)
-        return known
+    def _shown(self, pairs: tuple[Pair, ...]) -> tuple[Pair, ...]:
+        shown_pairs = tuple(pair for pair in pairs if pair.output is not None)
+        self.hidden_pairs += len(pairs) - len(shown_pairs)
+        return shown_pairs
 
     def _write_split(self, name: str, split: ArcAugmented) -> PuzzleMetadata:
         if self.build.materialize:

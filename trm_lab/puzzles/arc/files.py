@@ -37,14 +37,14 @@ def locate(prefix: str, subset: str) -> SubsetFiles:
     """
     challenges = _spellings(prefix, subset, CHALLENGES)
     folders = [folder for folder in _folders(prefix, subset) if _task_files(folder)]
-    found = [*challenges, *folders]
-    if not found:
+    places = [*challenges, *folders]
+    if not places:
         raise _nothing(prefix, subset)
     solutions = _spellings(prefix, subset, SOLUTIONS) if challenges else []
-    for several in (found, solutions):
-        if len(several) > 1:
+    for rivals in (places, solutions):
+        if len(rivals) > 1:
             raise UserError(
-                given=f"subset {subset} lies in several places: {', '.join(map(str, several))}",
+                given=f"subset {subset} lies in several places: {', '.join(map(str, rivals))}",
                 allowed="one place for each subset",
                 remedy="move one of them away, or name another --input-file-prefix",
             )

@@ -95,35 +95,21 @@ def inverse_dihedral(grids: Grid, transform: int) -> Grid:
     return dihedral(grids, _INVERSE_TRANSFORM[transform])
 
 
-def encode(grids: Grid, rows: NDArray[np.intp], columns: NDArray[np.intp], canvas: int = CANVAS) -> Tokens:
-    """Lay `[N, H, W]` equally large grids on canvases, each at its own offset.
-
-    Args:
-        grids: colours `[N, H, W]`.
-        rows, columns: `[N]` where the top-left cells go; every grid must fit.
-        canvas: C, the side of the canvas.
-
-    Returns:
-        Tokens `[N, C·C]`: colour + 2; END along the row below and the column right of the grid; PAD elsewhere.
-    """
-    count, height, width = grids.shape
-    # One row and column to spare take the END marks that fall off the canvas.
-    tokens = np.full((count, canvas + 1, canvas + 1), PAD, np.uint8)
-    which = np.arange(count)[:, None, None]  # [N, 1, 1]
-    at_row = (rows[:, None] + np.arange(height))[:, :, None]  # [N, H, 1]
-    at_column = (columns[:, None] + np.arange(width))[:, None, :]  # [N, 1, W]
-    tokens[which, at_row, at_column] = grids + np.uint8(FIRST_COLOUR)
-    tokens[which[:, 0], (rows + height)[:, None], at_column[:, 0]] = END
-    tokens[which[:, 0], at_row[:, :, 0], (columns + width)[:, None]] = END
-    return tokens[:, :canvas, :canvas].reshape(count, canvas * canvas)
-
-
 def encode_pair(
     input_grid: Grid, output_grid: Grid, row: int = 0, column: int = 0, canvas: int = CANVAS
 ) -> tuple[Tokens, Tokens]:
-    """The token sequences `[C·C]` of an example's input and output, at one shared offset."""
-    at = np.array([row]), np.array([column])
-    return encode(input_grid[None], *at, canvas)[0], encode(output_grid[None], *at, canvas)[0]
+    """The token sequences `[C·C]` of an example's input and output, at one shared offset; see `canvas.lay`."""
+    return _encode(input_grid, row, column, canvas), _encode(output_grid, row, column, canvas)
+
+
+def _encode(grid: Grid, row: int, column: int, canvas: int) -> Tokens:
+    height, width = grid.shape
+    # One row and column to spare take the END marks that fall off the canvas.
+    tokens = np.full((canvas + 1, canvas + 1), PAD, np.uint8)
+    tokens[row + height, column : column + width] = END
+    tokens[row : row + height, column + width] = END
+    tokens[row : row + height, column : column + width] = grid + np.uint8(FIRST_COLOUR)
+    return tokens[:canvas, :canvas].reshape(-1)
 
 
 def as_bytes(tokens: NDArray[np.integer[Any]]) -> Tokens:
@@ -149,8 +135,8 @@ def crop_sizes(tokens: Tokens, canvas: int = CANVAS) -> NDArray[np.intp]:
     areas = widths * np.arange(1, widths.shape[1] + 1)
     best = areas.argmax(1)  # the first of equal ones
     every = np.arange(len(cells))
-    found = areas[every, best] > 0
-    return np.stack([(best + 1) * found, widths[every, best] * found], axis=1)
+    any_colour = areas[every, best] > 0
+    return np.stack([(best + 1) * any_colour, widths[every, best] * any_colour], axis=1)
 
 
 def crop(tokens: Tokens, canvas: int = CANVAS) -> Grid:

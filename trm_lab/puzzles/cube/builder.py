@@ -59,36 +59,36 @@ def command_line() -> CommandLine:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Build what the command line says and print a summary."""
-    given = command_line().parse(arguments)
-    metric = METRICS[given.metric]
-    highest = metric.gods_number if given.max_distance is None else given.max_distance
-    if not given.min_distance <= highest <= metric.gods_number:
+    flags = command_line().parse(arguments)
+    metric = METRICS[flags.metric]
+    highest = metric.gods_number if flags.max_distance is None else flags.max_distance
+    if not flags.min_distance <= highest <= metric.gods_number:
         raise UserError(
-            given=f"--min-distance {given.min_distance} --max-distance {highest}",
-            allowed=f"0 <= min <= max <= {metric.gods_number}, God's number in the {given.metric}-turn metric",
+            given=f"--min-distance {flags.min_distance} --max-distance {highest}",
+            allowed=f"0 <= min <= max <= {metric.gods_number}, God's number in the {flags.metric}-turn metric",
             remedy="correct the range, or leave it out",
         )
-    check_output(given.output_dir, given.overwrite)
-    cube = cube_in(given.metric)
+    check_output(flags.output_dir, flags.overwrite)
+    cube = cube_in(flags.metric)
     draw = Draw(
-        given.train_size,
-        given.test_size,
-        given.min_distance,
+        flags.train_size,
+        flags.test_size,
+        flags.min_distance,
         highest,
-        given.by_distance == "uniform",
-        given.seed,
+        flags.by_distance == "uniform",
+        flags.seed,
     )
     states = draw_states(draw, cube.distances, symmetry_classes())
     about = About(
-        name=f"cube-2x2x2-{given.metric}",
+        name=f"cube-2x2x2-{flags.metric}",
         version=1,
         protocol="clean",
         scorer="cube",
         facts={
-            "metric": given.metric,
+            "metric": flags.metric,
             "moves": metric.moves,
-            "seed": given.seed,
-            "by_distance": given.by_distance,
+            "seed": flags.seed,
+            "by_distance": flags.by_distance,
             "label": "of the optimal solutions, the first in the order of moves",
             "best_exact_match": 1.0,  # the label is a function of the question
             "disjoint_up_to": "24 rotations, mirror and recolouring (48 symmetries)",
@@ -98,14 +98,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     splits = {name: encode(cube, drawn) for name, drawn in states.items()}
     written = write_plain_dataset(
-        given.output_dir,
+        flags.output_dir,
         about,
         splits,
         vocab_size=CUBE_FIRST_MOVE + len(metric.moves),
-        overwrite=given.overwrite,
-        command=given.command,
+        overwrite=flags.overwrite,
+        command=flags.command,
     )
-    print(summary(given.output_dir, written))
+    print(summary(flags.output_dir, written))
     for name, counts in about.facts["distances"].items():
         print(f"  {name}: states by distance {counts}")
 

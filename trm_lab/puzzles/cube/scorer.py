@@ -37,12 +37,12 @@ def cube_scorer(facts: Mapping[str, Any]) -> Scorer:
         UserError: facts without moves, or with one that a cube does not have.
     """
     names = facts.get("moves")
-    known = [face + turn for face in CUBE_FACES for turn in _QUARTERS]
-    usable = isinstance(names, list) and all(isinstance(name, str) and name in known for name in names)
+    all_moves = [face + turn for face in CUBE_FACES for turn in _QUARTERS]
+    usable = isinstance(names, list) and all(isinstance(name, str) and name in all_moves for name in names)
     if not isinstance(names, list) or not names or not usable or len(set(names)) < len(names):
         raise UserError(
             given=f"a dataset of cubes whose moves are {shown(repr(names))}",
-            allowed=f"a list of some of {' '.join(known)}, each once",
+            allowed=f"a list of some of {' '.join(all_moves)}, each once",
             remedy="build the dataset again",
         )
     sources = np.array([sticker_sources(name) for name in names])  # [moves, 24]
@@ -51,7 +51,7 @@ def cube_scorer(facts: Mapping[str, Any]) -> Scorer:
         inputs: NDArray[np.integer], labels: NDArray[np.integer], predictions: NDArray[np.integer]
     ) -> dict[str, NDArray[np.bool_]]:
         answers = np.asarray(predictions)[:, STICKERS:].astype(np.int64)
-        wanted = np.asarray(labels)[:, STICKERS:]
+        optimal = np.asarray(labels)[:, STICKERS:]
         ended = answers == CUBE_END
         moves = answers - CUBE_FIRST_MOVE
         is_move = (moves >= 0) & (moves < len(sources))
@@ -63,7 +63,7 @@ def cube_scorer(facts: Mapping[str, Any]) -> Scorer:
             stickers = _turn(stickers, turned, sources[moves[turned, slot]])
         faces = stickers.reshape(-1, len(CUBE_FACES), 4)
         solved = readable & (faces == faces[:, :, :1]).all(axis=(1, 2))
-        fewest = (wanted != CUBE_END).sum(axis=1)
+        fewest = (optimal != CUBE_END).sum(axis=1)
         return {
             SOLVED: solved,
             "optimal": solved & (before_end.sum(axis=1) <= fewest),

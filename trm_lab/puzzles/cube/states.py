@@ -109,16 +109,16 @@ class Cube:
         A set of states found this way that is not the whole cube, or of which the known counts per distance are not
         met, is our fault and stops the program.
         """
-        found = np.full(STATE_COUNT, _UNKNOWN, np.uint8)
-        found[SOLVED] = 0
+        distances = np.full(STATE_COUNT, _UNKNOWN, np.uint8)
+        distances[SOLVED] = 0
         frontier = np.array([SOLVED], np.int32)
         for distance in track(range(1, self.metric.gods_number + 1), "distances of all states"):
             for move in range(len(self._permuted)):
                 reached = self.after(frontier, move)
-                found[reached[found[reached] == _UNKNOWN]] = distance
-            frontier = np.flatnonzero(found == distance).astype(np.int32)
-        assert tuple(np.bincount(found)) == self.metric.distances, np.bincount(found)
-        return found
+                distances[reached[distances[reached] == _UNKNOWN]] = distance
+            frontier = np.flatnonzero(distances == distance).astype(np.int32)
+        assert tuple(np.bincount(distances)) == self.metric.distances, np.bincount(distances)
+        return distances
 
     def solutions(self, states: States) -> NDArray[np.int8]:
         """An optimal solution of each state: moves `[N, God's number]`, −1 after the last.

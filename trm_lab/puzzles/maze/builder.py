@@ -83,98 +83,98 @@ def command_line() -> CommandLine:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Build what the command line says and print a summary."""
-    given = _filled(command_line().parse(arguments))
-    check_output(given.output_dir, given.overwrite)
-    mazes, facts = _generated(given) if given.generate else _published(given)
+    flags = _filled(command_line().parse(arguments))
+    check_output(flags.output_dir, flags.overwrite)
+    mazes, facts = _generated(flags) if flags.generate else _published(flags)
     train, test = mazes["train"], mazes["test"]
     side = train.questions.shape[1]
     about = About(
         name=f"maze-{side}x{side}",
         version=1,
-        protocol="generated" if given.generate else "published",
+        protocol="generated" if flags.generate else "published",
         scorer="maze",
-        facts={"side": side, "seed": given.seed, "aug": given.aug, **facts, **_path_facts(mazes)},
+        facts={"side": side, "seed": flags.seed, "aug": flags.aug, **facts, **_path_facts(mazes)},
     )
-    splits = {"train": _examples(train, given.aug), "test": _examples(test, False)}
+    splits = {"train": _examples(train, flags.aug), "test": _examples(test, False)}
     built = write_plain_dataset(
-        given.output_dir,
+        flags.output_dir,
         about,
         splits,
         vocab_size=len(MAZE_CHARACTERS),
-        overwrite=given.overwrite,
-        command=given.command,
+        overwrite=flags.overwrite,
+        command=flags.command,
     )
-    print(summary(given.output_dir, built))
+    print(summary(flags.output_dir, built))
     several = about.facts["mazes_with_several_shortest_paths"]["test"]
     print(f"  {several} of {len(test)} test mazes have several shortest paths")
-    if not given.generate:
+    if not flags.generate:
         alike = about.facts["test_mazes_in_training_up_to_symmetry"]
         print(f"  {alike} of {len(test)} test mazes are turns or mirror images of training mazes")
 
 
-def _filled(given: argparse.Namespace) -> argparse.Namespace:
+def _filled(flags: argparse.Namespace) -> argparse.Namespace:
     """The flags, with their values where they were not given."""
     own, foreign = (
-        (GENERATED_FLAGS, PUBLISHED_FLAGS) if given.generate else (PUBLISHED_FLAGS, GENERATED_FLAGS)
+        (GENERATED_FLAGS, PUBLISHED_FLAGS) if flags.generate else (PUBLISHED_FLAGS, GENERATED_FLAGS)
     )
-    misplaced = [f"--{flag.replace('_', '-')}" for flag in foreign if getattr(given, flag) is not None]
+    misplaced = [f"--{flag.replace('_', '-')}" for flag in foreign if getattr(flags, flag) is not None]
     if misplaced:
         raise UserError(
-            given=f"{' '.join(misplaced)} {'with' if given.generate else 'without'} --generate",
+            given=f"{' '.join(misplaced)} {'with' if flags.generate else 'without'} --generate",
             allowed="--source, --source-repo and --subsample-size for published mazes; --size, --train-size, "
             "--test-size, --min-length and --loops with --generate",
-            remedy="drop these flags, or " + ("drop --generate" if given.generate else "add --generate"),
+            remedy="drop these flags, or " + ("drop --generate" if flags.generate else "add --generate"),
         )
-    if given.source is not None and given.source_repo is not None:
+    if flags.source is not None and flags.source_repo is not None:
         raise UserError(
-            given=f"--source {given.source} reads no repository, but --source-repo {given.source_repo} names one",
+            given=f"--source {flags.source} reads no repository, but --source-repo {flags.source_repo} names one",
             allowed="one of the two",
             remedy="drop one of the two flags",
         )
     for flag, value in own.items():
-        if getattr(given, flag) is None:
-            setattr(given, flag, value)
-    if given.output_dir is None:
-        name = f"maze-{given.size}x{given.size}-generated" if given.generate else DEFAULT_REPO.split("/")[1]
-        given.output_dir = Path("data") / name
-    return given
+        if getattr(flags, flag) is None:
+            setattr(flags, flag, value)
+    if flags.output_dir is None:
+        name = f"maze-{flags.size}x{flags.size}-generated" if flags.generate else DEFAULT_REPO.split("/")[1]
+        flags.output_dir = Path("data") / name
+    return flags
 
 
-def _generated(given: argparse.Namespace) -> tuple[dict[str, Mazes], dict[str, Any]]:
-    length = hard_length(given.size) if given.min_length is None else given.min_length
-    kind = MazeKind(given.size, length, given.loops)
-    questions, answers = generate_mazes(kind, given.train_size + given.test_size, given.seed)
+def _generated(flags: argparse.Namespace) -> tuple[dict[str, Mazes], dict[str, Any]]:
+    length = hard_length(flags.size) if flags.min_length is None else flags.min_length
+    kind = MazeKind(flags.size, length, flags.loops)
+    questions, answers = generate_mazes(kind, flags.train_size + flags.test_size, flags.seed)
     mazes = Mazes(questions, answers, [1] * len(questions))
     places = range(len(mazes))
     splits = {
-        "train": mazes.chosen(places[: given.train_size]),
-        "test": mazes.chosen(places[given.train_size :]),
+        "train": mazes.chosen(places[: flags.train_size]),
+        "test": mazes.chosen(places[flags.train_size :]),
     }
-    return splits, {"algorithm": "wilson", "min_length": length, "loops": given.loops}
+    return splits, {"algorithm": "wilson", "min_length": length, "loops": flags.loops}
 
 
-def _published(given: argparse.Namespace) -> tuple[dict[str, Mazes], dict[str, Any]]:
-    mazes = read_mazes(published_files(given.source, given.source_repo))
-    total, wanted = len(mazes["train"]), given.subsample_size
-    if wanted is not None:
-        if wanted > total:
+def _published(flags: argparse.Namespace) -> tuple[dict[str, Mazes], dict[str, Any]]:
+    mazes = read_mazes(published_files(flags.source, flags.source_repo))
+    total, size = len(mazes["train"]), flags.subsample_size
+    if size is not None:
+        if size > total:
             raise UserError(
-                given=f"--subsample-size {wanted}, of {total} training mazes",
+                given=f"--subsample-size {size}, of {total} training mazes",
                 allowed=f"up to {total}",
                 remedy="choose fewer, or drop the flag to keep all",
             )
-        generator = numpy_generator(given.seed, "maze subsample")
-        mazes["train"] = mazes["train"].chosen(generator.choice(total, wanted, replace=False).tolist())
-    known = mazes["test"].known_among(mazes["train"])
-    if known and given.aug:
-        test, train = known[0]
+        generator = numpy_generator(flags.seed, "maze subsample")
+        mazes["train"] = mazes["train"].chosen(generator.choice(total, size, replace=False).tolist())
+    images_in_training = mazes["test"].images_among(mazes["train"])
+    if images_in_training and flags.aug:
+        test, train = images_in_training[0]
         raise bad_record(
             mazes["test"].places[test],
             f"a turn or mirror image of {mazes['train'].places[train]}, and --aug trains on all of those; "
-            f"{len(known):,} of {len(mazes['test']):,} test mazes are such images",
+            f"{len(images_in_training):,} of {len(mazes['test']):,} test mazes are such images",
             "with --aug, test mazes that are no images of training mazes",
         )
-    return mazes, {"subsample_size": wanted, "test_mazes_in_training_up_to_symmetry": len(known)}
+    return mazes, {"subsample_size": size, "test_mazes_in_training_up_to_symmetry": len(images_in_training)}
 
 
 def _path_facts(mazes: Mapping[str, Mazes]) -> dict[str, Any]:

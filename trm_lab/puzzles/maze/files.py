@@ -74,13 +74,13 @@ class Mazes:
         """Steps `[E]` from start to goal."""
         return (self.answers == MAZE_PATH).sum((1, 2)) + 1
 
-    def known_among(self, others: "Mazes") -> list[tuple[int, int]]:
-        """The mazes that stand, or an image of theirs, among the others: (its number, the number of the other)."""
-        known = {
-            key: number for number, key in reversed(list(enumerate(canonical(others.questions).tolist())))
-        }
+    def images_among(self, others: "Mazes") -> list[tuple[int, int]]:
+        """The mazes of which an image is among the others: (its number, the number of the first such other)."""
+        first: dict[bytes, int] = {}
+        for number, key in enumerate(canonical(others.questions).tolist()):
+            first.setdefault(key, number)
         keys = canonical(self.questions).tolist()
-        return [(number, known[key]) for number, key in enumerate(keys) if key in known]
+        return [(number, first[key]) for number, key in enumerate(keys) if key in first]
 
 
 def read_mazes(files: dict[str, Path]) -> dict[str, Mazes]:
@@ -91,11 +91,11 @@ def read_mazes(files: dict[str, Path]) -> dict[str, Mazes]:
     """
     records = {split: _records(file) for split, file in files.items()}
     side = math.isqrt(len(records["train"][0].question))
-    mazes = {split: _checked(some, side, f"{split} mazes") for split, some in records.items()}
-    known = {record.question: record.where for record in records["train"]}
+    mazes = {split: _checked(part, side, f"{split} mazes") for split, part in records.items()}
+    training_places = {record.question: record.where for record in records["train"]}
     for record in records["test"]:
-        if record.question in known:
-            problem = f"the question stands in training too, {known[record.question]}"
+        if record.question in training_places:
+            problem = f"the question stands in training too, {training_places[record.question]}"
             raise bad_record(record.where, problem, "a test split of its own")
     return mazes
 

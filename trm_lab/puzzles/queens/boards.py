@@ -29,10 +29,10 @@ def solutions(side: int) -> NDArray[np.int8]:
     return placed
 
 
-def boards(columns: NDArray[np.int8], kept: NDArray[np.bool_] | None = None) -> NDArray[np.uint8]:
+def boards(columns: NDArray[np.int8], staying: NDArray[np.bool_] | None = None) -> NDArray[np.uint8]:
     """Tokens `[Q, n·n]` of the solutions `[Q, n]`, with the queens of the kept rows `[Q, n]` only (None: all)."""
     tokens = np.full((*columns.shape, columns.shape[1]), QUEENS_EMPTY, np.uint8)
-    which, row = np.nonzero(np.ones(columns.shape, bool) if kept is None else kept)
+    which, row = np.nonzero(np.ones(columns.shape, bool) if staying is None else staying)
     tokens[which, row, columns[which, row]] = QUEENS_QUEEN
     return tokens.reshape(len(columns), -1)
 
@@ -103,10 +103,10 @@ def expected_exact_match(
     expected = []
     for given in range(side):
         rows = np.array(list(combinations(range(side), given)), np.intp)  # [C(n, g), g]
-        kept = np.zeros((len(rows), side), bool)
-        np.put_along_axis(kept, rows, True, axis=1)
-        asked = np.where(kept, columns[:, None], -1).reshape(-1, side)  # [S · C(n, g), n]
-        different, which = np.unique(asked, axis=0, return_inverse=True)
+        staying = np.zeros((len(rows), side), bool)
+        np.put_along_axis(staying, rows, True, axis=1)
+        questions_asked = np.where(staying, columns[:, None], -1).reshape(-1, side)  # [S · C(n, g), n]
+        different, which = np.unique(questions_asked, axis=0, return_inverse=True)
         believed = np.repeat(chance if belief is None else belief, len(rows))
         highest = np.zeros(len(different))
         np.maximum.at(highest, which, believed)

@@ -89,22 +89,22 @@ def command_line() -> CommandLine:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Build what the command line says and print a summary."""
-    given = command_line().parse(arguments)
-    published = given.protocol == "published"
+    flags = command_line().parse(arguments)
+    published = flags.protocol == "published"
     if published:
-        _refuse_shape(given)
-    name = f"nqueens-{given.size or PUBLISHED_SIDE}"
-    output = given.output_dir or Path("data") / ("nqueens-8x8-1k-aug-8" if published else name)
-    check_output(output, given.overwrite)
-    splits, facts = _published(given.seed) if published else _clean(_filled(given))
-    about = About(name, version=1, protocol=given.protocol, scorer="queens", facts=facts)
+        _refuse_shape(flags)
+    name = f"nqueens-{flags.size or PUBLISHED_SIDE}"
+    output = flags.output_dir or Path("data") / ("nqueens-8x8-1k-aug-8" if published else name)
+    check_output(output, flags.overwrite)
+    splits, facts = _published(flags.seed) if published else _clean(_filled(flags))
+    about = About(name, version=1, protocol=flags.protocol, scorer="queens", facts=facts)
     built = write_plain_dataset(
         output,
         about,
         splits,
         vocab_size=VOCAB_SIZE,
-        overwrite=given.overwrite,
-        command=given.command,
+        overwrite=flags.overwrite,
+        command=flags.command,
         allow_overlap=published,
     )
     print(summary(output, built))
@@ -115,8 +115,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         )
 
 
-def _refuse_shape(given: argparse.Namespace) -> None:
-    changed = [f"--{flag.replace('_', '-')}" for flag in DEFAULTS if getattr(given, flag) is not None]
+def _refuse_shape(flags: argparse.Namespace) -> None:
+    changed = [f"--{flag.replace('_', '-')}" for flag in DEFAULTS if getattr(flags, flag) is not None]
     if changed:
         raise UserError(
             given=f"--protocol published with {' '.join(changed)}",
@@ -125,27 +125,27 @@ def _refuse_shape(given: argparse.Namespace) -> None:
         )
 
 
-def _filled(given: argparse.Namespace) -> argparse.Namespace:
+def _filled(flags: argparse.Namespace) -> argparse.Namespace:
     """The flags with their values where they were not given, as far as they do not depend on the solutions."""
     for flag, value in DEFAULTS.items():
-        if getattr(given, flag) is None:
-            setattr(given, flag, value)
-    if given.size not in SIZES:
+        if getattr(flags, flag) is None:
+            setattr(flags, flag, value)
+    if flags.size not in SIZES:
         raise UserError(
-            given=f"--size {given.size}",
+            given=f"--size {flags.size}",
             allowed=f"5, 7..{LARGEST} for the clean protocol, which tests solutions that are no images of training "
             "solutions: all solutions for 4 queens, and all for 6, are images of one",
             remedy="take one of these sizes, such as --size 8",
         )
-    if given.max_given is None:
-        given.max_given = given.size - 1
-    if not given.min_given <= given.max_given < given.size:
+    if flags.max_given is None:
+        flags.max_given = flags.size - 1
+    if not flags.min_given <= flags.max_given < flags.size:
         raise UserError(
-            given=f"--min-given {given.min_given} and --max-given {given.max_given} with {given.size} queens",
-            allowed=f"0 <= min-given <= max-given <= {given.size - 1}",
+            given=f"--min-given {flags.min_given} and --max-given {flags.max_given} with {flags.size} queens",
+            allowed=f"0 <= min-given <= max-given <= {flags.size - 1}",
             remedy="change one of them, or --size",
         )
-    return given
+    return flags
 
 
 def _published(seed: int) -> tuple[dict[str, Examples], dict[str, Any]]:
@@ -159,7 +159,7 @@ def _published(seed: int) -> tuple[dict[str, Examples], dict[str, Any]]:
     alike = (np.bincount(classes, weights) / np.bincount(classes))[classes]
     splits = published_splits(columns, weights, seed)
     train, test = splits["train"], splits["test"]
-    known = {pair.tobytes() for pair in np.hstack([train.inputs, train.labels])}
+    training_pairs = {pair.tobytes() for pair in np.hstack([train.inputs, train.labels])}
     facts = {
         "side": PUBLISHED_SIDE,
         "seed": seed,
@@ -171,46 +171,46 @@ def _published(seed: int) -> tuple[dict[str, Examples], dict[str, Any]]:
         ),
         **_expected("expected_best_exact_match_of_uniform_draws", expected_exact_match(columns)),
         "test_pairs_in_training": sum(
-            pair.tobytes() in known for pair in np.hstack([test.inputs, test.labels])
+            pair.tobytes() in training_pairs for pair in np.hstack([test.inputs, test.labels])
         ),
     }
     return splits, facts
 
 
-def _clean(given: argparse.Namespace) -> tuple[dict[str, Examples], dict[str, Any]]:
-    columns = solutions(given.size)
+def _clean(flags: argparse.Namespace) -> tuple[dict[str, Examples], dict[str, Any]]:
+    columns = solutions(flags.size)
     classes = symmetry_classes(columns)
-    held_out = np.isin(classes, _test_classes(given, int(classes.max()) + 1))
+    held_out = np.isin(classes, _test_classes(flags, int(classes.max()) + 1))
     solved = boards(columns)
-    givens = range(given.min_given, given.max_given + 1)
-    test = Side("test", columns[held_out], solved[~held_out], 0, given.seed).draw(given.test_size, givens)
-    train = Side("train", columns[~held_out], solved[held_out], 1, given.seed).draw(given.train_size, givens)
+    givens = range(flags.min_given, flags.max_given + 1)
+    test = Side("test", columns[held_out], solved[~held_out], 0, flags.seed).draw(flags.test_size, givens)
+    train = Side("train", columns[~held_out], solved[held_out], 1, flags.seed).draw(flags.train_size, givens)
     facts = {
-        "side": given.size,
-        "seed": given.seed,
+        "side": flags.size,
+        "seed": flags.seed,
         "solutions": len(columns),
         "symmetry_classes": int(classes.max()) + 1,
         "test_classes": len(np.unique(classes[held_out])),
         "test_solutions": int(held_out.sum()),
-        "num_aug": given.num_aug,
-        "min_given": given.min_given,
-        "max_given": given.max_given,
+        "num_aug": flags.num_aug,
+        "min_given": flags.min_given,
+        "max_given": flags.max_given,
         **_means("best_exact_match", test[0], best_guess(test[0], solved[held_out])),
         **_means("best_exact_match_without_knowing_the_split", test[0], best_guess(test[0], solved)),
     }
-    return {"train": with_images(*train, given.num_aug), "test": Examples(*test)}, facts
+    return {"train": with_images(*train, flags.num_aug), "test": Examples(*test)}, facts
 
 
-def _test_classes(given: argparse.Namespace, classes: int) -> NDArray[np.int64]:
+def _test_classes(flags: argparse.Namespace, classes: int) -> NDArray[np.int64]:
     """Which symmetry classes are held out."""
-    wanted = given.test_classes or max(1, classes // 4)
-    if wanted >= classes:
+    held_out = flags.test_classes or max(1, classes // 4)
+    if held_out >= classes:
         raise UserError(
-            given=f"{wanted} of the {classes} symmetry classes of {given.size} queens held out for testing",
+            given=f"{held_out} of the {classes} symmetry classes of {flags.size} queens held out for testing",
             allowed=f"1..{classes - 1}, so that training has a class too",
             remedy="choose a smaller --test-classes, or a larger --size",
         )
-    return numpy_generator(given.seed, "queens, classes").permutation(classes)[:wanted]
+    return numpy_generator(flags.seed, "queens, classes").permutation(classes)[:held_out]
 
 
 def _means(name: str, questions: NDArray[np.uint8], chance: NDArray[np.float64]) -> dict[str, Any]:

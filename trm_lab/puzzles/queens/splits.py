@@ -62,12 +62,12 @@ def with_images(questions: NDArray[np.uint8], labels: NDArray[np.uint8], num_aug
     """Groups of each example and up to `num_aug` (0..7) of its images, all different."""
     pairs = np.concatenate([images(_squares(questions)), images(_squares(labels))], axis=2)  # [E, 8, 2n, n]
     pairs = pairs.reshape(len(questions), pairs.shape[1], -1)
-    kept = np.ones(pairs.shape[:2], bool)  # [E, 8]
-    for image in range(1, kept.shape[1]):
-        kept[:, image] = ~(pairs[:, :image] == pairs[:, image, None]).all(2).any(1)
-    kept &= kept.cumsum(1) <= 1 + num_aug
-    asked, answers = np.split(pairs[kept], 2, axis=1)
-    return Examples(asked, answers, kept.sum(1))
+    new_images = np.ones(pairs.shape[:2], bool)  # [E, 8]
+    for image in range(1, new_images.shape[1]):
+        new_images[:, image] = ~(pairs[:, :image] == pairs[:, image, None]).all(2).any(1)
+    new_images &= new_images.cumsum(1) <= 1 + num_aug
+    inputs, labels = np.split(pairs[new_images], 2, axis=1)
+    return Examples(inputs, labels, new_images.sum(1))
 
 
 @dataclass(frozen=True)
@@ -100,15 +100,15 @@ class Side:
         """
         generator = numpy_generator(self.seed, f"queens, {self.name}")
         seen: set[bytes] = set()
-        found: list[tuple[NDArray[np.uint8], NDArray[np.uint8]]] = []
+        parts: list[tuple[NDArray[np.uint8], NDArray[np.uint8]]] = []
         count, left = 0, list(givens)
         while count < size and left:
             quotas = np.full(len(left), (size - count) // len(left))
             quotas[generator.permutation(len(left))[: (size - count) % len(left)]] += 1
             plan = [(given, quota) for given, quota in zip(left, quotas.tolist(), strict=True) if quota]
-            for given, quota in plan if found else track(plan, f"{self.name} questions"):
+            for given, quota in plan if parts else track(plan, f"{self.name} questions"):
                 questions, labels = self._draw_given(given, quota, seen, generator)
-                found.append((questions, labels))
+                parts.append((questions, labels))
                 count += len(questions)
                 if len(questions) < quota:
                     left.remove(given)
@@ -121,7 +121,7 @@ class Side:
                 "--test-classes, or take a larger --size",
             )
         order = generator.permutation(size)
-        return np.concatenate([q for q, _ in found])[order], np.concatenate([a for _, a in found])[order]
+        return np.concatenate([q for q, _ in parts])[order], np.concatenate([a for _, a in parts])[order]
 
     def _draw_given(
         self, given: int, quota: int, seen: set[bytes], generator: np.random.Generator
@@ -132,13 +132,13 @@ class Side:
         missing, idle = quota, 0
         while missing and idle < _PATIENCE:
             drawn = self.columns[generator.integers(0, len(self.columns), _CANDIDATES)]
-            kept = _some(_CANDIDATES, side, np.full(_CANDIDATES, given), generator)
-            asked, answers = boards(drawn, kept), boards(drawn)
-            new = self._new(asked, answers, seen)[:missing]
+            staying = _some(_CANDIDATES, side, np.full(_CANDIDATES, given), generator)
+            candidates, answers = boards(drawn, staying), boards(drawn)
+            new = self._new(candidates, answers, seen)[:missing]
             idle = 0 if len(new) else idle + _CANDIDATES
             missing -= len(new)
-            seen.update(self._keys(asked[new], answers[new]))
-            questions.append(asked[new])
+            seen.update(self._keys(candidates[new], answers[new]))
+            questions.append(candidates[new])
             labels.append(answers[new])
         return np.concatenate(questions), np.concatenate(labels)
 

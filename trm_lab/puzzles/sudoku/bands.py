@@ -164,12 +164,12 @@ def _weights(ways: list[tuple[Integers, Integers]]) -> Integers:
 def _band_classes() -> tuple[_BandClass, ...]:
     counts, classes = _filling_counts(), _classes()
     cases = np.bincount(classes)
-    found = []
+    band_classes = []
     for index, case in enumerate(np.unique(classes, return_index=True)[1]):
         q, r = divmod(int(case), _PARTITIONS)
         completions = int(_weights([_ways_below(p) for p in (0, q, r)]).sum())
-        found.append(_BandClass((0, q, r), int(cases[index]) * int(counts[q, r]) * completions))
-    return tuple(found)
+        band_classes.append(_BandClass((0, q, r), int(cases[index]) * int(counts[q, r]) * completions))
+    return tuple(band_classes)
 
 
 @cache

@@ -98,42 +98,42 @@ def command_line() -> CommandLine:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Build what the command line says and print a summary."""
-    given = command_line().parse(arguments)
-    if given.source is not None and given.source_repo is not None:
+    flags = command_line().parse(arguments)
+    if flags.source is not None and flags.source_repo is not None:
         raise UserError(
-            given=f"both --source {given.source} and --source-repo {given.source_repo}",
+            given=f"both --source {flags.source} and --source-repo {flags.source_repo}",
             allowed="one of them: files that are here, or a dataset of the hub",
             remedy="drop one of the two flags",
         )
-    check_output(given.output_dir, given.overwrite)
-    repo = given.source_repo or DEFAULT_REPO
-    files = published_files(given.source, repo)
+    check_output(flags.output_dir, flags.overwrite)
+    repo = flags.source_repo or DEFAULT_REPO
+    files = published_files(flags.source, repo)
     records = {
-        "train": _kept(files["train"], given.min_difficulty, given.subsample_size, given.seed),
-        "test": _kept(files["test"], given.min_difficulty, None, given.seed),
+        "train": _selected(files["train"], flags.min_difficulty, flags.subsample_size, flags.seed),
+        "test": _selected(files["test"], flags.min_difficulty, None, flags.seed),
     }
-    solved = {split: _sample(some, split, given) for split, some in records.items()}
-    for split, some in solved.items():
-        check_unique(files[split], some)
+    to_solve = {split: _sample(part, split, flags) for split, part in records.items()}
+    for split, part in to_solve.items():
+        check_unique(files[split], part)
     train, test = records["train"], records["test"]
     splits = {
-        "train": _with_images(train, given.num_aug, given.seed),
+        "train": _with_images(train, flags.num_aug, flags.seed),
         "test": Examples(test.questions + SUDOKU_BLANK, test.answers + SUDOKU_BLANK),
     }
     shared = shared_questions(splits["train"].inputs, splits["test"].inputs)
-    if shared and not given.allow_overlap:
-        raise _overlap(files, records, shared, 1 + given.num_aug)
-    checked = {split: len(some) for split, some in solved.items()}
+    if shared and not flags.allow_overlap:
+        raise _overlap(files, records, shared, 1 + flags.num_aug)
+    checked = {split: len(part) for split, part in to_solve.items()}
     built = write_plain_dataset(
-        given.output_dir,
-        _about(given, repo, files.values(), len(shared), checked),
+        flags.output_dir,
+        _about(flags, repo, files.values(), len(shared), checked),
         splits,
         vocab_size=VOCAB_SIZE,
-        overwrite=given.overwrite,
-        command=given.command,
+        overwrite=flags.overwrite,
+        command=flags.command,
         allow_overlap=True,  # refused or counted above
     )
-    print(summary(given.output_dir, built))
+    print(summary(flags.output_dir, built))
     print(
         f"  solved, each with one solution: {checked['train']:,} of {len(train):,} training questions, "
         f"{checked['test']:,} of {len(test):,} test questions"
@@ -148,28 +148,28 @@ def _overlap(
     """The error for `shared` (test question, training example), a training question having so many `images`."""
     number, example = shared[0]
     question, image = divmod(example, images)
-    known = place(files["train"], int(records["train"].lines[question]))
+    original = place(files["train"], int(records["train"].lines[question]))
     return bad_record(
         place(files["test"], int(records["test"].lines[number])),
-        f"the question stands in training too, {'as an image of ' if image else ''}{known}; {len(shared):,} of "
+        f"the question stands in training too, {'as an image of ' if image else ''}{original}; {len(shared):,} of "
         f"{len(records['test']):,} test questions do",
         "a test split of its own, or --allow-overlap to build and count them",
     )
 
 
 def _about(
-    given: argparse.Namespace, repo: str, files: Iterable[Path], shared: int, checked: dict[str, int]
+    flags: argparse.Namespace, repo: str, files: Iterable[Path], shared: int, checked: dict[str, int]
 ) -> About:
     facts = {
         "size": GEOMETRY.size,
         "box_rows": GEOMETRY.box_rows,
         "box_columns": GEOMETRY.box_columns,
-        "seed": given.seed,
-        "source": "local files" if given.source else repo,
+        "seed": flags.seed,
+        "source": "local files" if flags.source else repo,
         "source_sha256": {file.name: digest(file) for file in files},
-        "subsample_size": given.subsample_size,
-        "min_difficulty": given.min_difficulty,
-        "num_aug": given.num_aug,
+        "subsample_size": flags.subsample_size,
+        "min_difficulty": flags.min_difficulty,
+        "num_aug": flags.num_aug,
         "images_may_repeat": True,
         "unique_checked": checked,
         "shared_questions": shared,
@@ -177,41 +177,41 @@ def _about(
     return About("sudoku-extreme", version=1, protocol="published", scorer="sudoku", facts=facts)
 
 
-def _kept(file: Path, min_difficulty: int | None, sample: int | None, seed: int) -> Records:
+def _selected(file: Path, min_difficulty: int | None, sample: int | None, seed: int) -> Records:
     """The file's records of enough difficulty, or a uniform sample of them, in memory for the sample alone.
 
     Each record gets a random number; the sample has the least ones.
     """
     generator = numpy_generator(seed, "sudoku sample")
-    kept: list[Records] = []
+    parts: list[Records] = []
     numbers = np.empty(0)
-    found = 0
+    count = 0
     for records in read_records(file):
         hard = records.take(records.ratings >= (min_difficulty or 0))
-        found += len(hard)
-        kept.append(hard)
+        count += len(hard)
+        parts.append(hard)
         if sample is not None:
             numbers = np.concatenate([numbers, generator.random(len(hard))])
             least = np.argsort(numbers, kind="stable")[:sample]
-            kept, numbers = [Records.joined(kept).take(least)], numbers[least]
-    if found < (sample or 1):
-        fewer = ["--subsample-size"] if sample is not None and found else []
+            parts, numbers = [Records.joined(parts).take(least)], numbers[least]
+    if count < (sample or 1):
+        fewer = ["--subsample-size"] if sample is not None and count else []
         easier = ["--min-difficulty"] if min_difficulty is not None else []
         raise UserError(
-            given=f"{file} has {found:,} records"
+            given=f"{file} has {count:,} records"
             + (f" of rating {min_difficulty} or more" if easier else ""),
             allowed=f"at least {sample or 1:,}",
             remedy=f"lower {' or '.join(fewer + easier)}",
         )
-    return Records.joined(kept)
+    return Records.joined(parts)
 
 
-def _sample(records: Records, split: str, given: argparse.Namespace) -> Records:
+def _sample(records: Records, split: str, flags: argparse.Namespace) -> Records:
     """The records whose questions are to be solved, in the order of the file."""
-    most = {"all": len(records), "none": 0, "sample": UNIQUE_SAMPLE[split]}[given.check_unique]
+    most = {"all": len(records), "none": 0, "sample": UNIQUE_SAMPLE[split]}[flags.check_unique]
     if most >= len(records):
         return records
-    generator = numpy_generator(given.seed, f"sudoku questions to solve/{split}")
+    generator = numpy_generator(flags.seed, f"sudoku questions to solve/{split}")
     return records.take(np.sort(generator.choice(len(records), most, replace=False)))
 
 

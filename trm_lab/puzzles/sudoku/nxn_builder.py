@@ -19,7 +19,7 @@ from trm_lab.commands.progress import track
 from trm_lab.puzzles.manifest import About
 from trm_lab.puzzles.sudoku.geometry import FEWEST_GIVENS, GEOMETRIES, Digits, Geometry
 from trm_lab.puzzles.sudoku.grids import count_grids
-from trm_lab.puzzles.sudoku.puzzles import Wanted, draw_puzzles, take_unseen
+from trm_lab.puzzles.sudoku.puzzles import PuzzleRequest, draw_puzzles, take_unseen
 from trm_lab.puzzles.sudoku.symmetries import draw_symmetries
 from trm_lab.puzzles.sudoku.tokens import SUDOKU_BLANK
 from trm_lab.puzzles.writer import Examples, check_output, summary, write_plain_dataset
@@ -50,8 +50,8 @@ def command_line() -> CommandLine:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Build what the command line says and print a summary."""
-    given = command_line().parse(arguments)
-    build(given, given.size)
+    flags = command_line().parse(arguments)
+    build(flags, flags.size)
 
 
 def add_flags(parser: CommandLine) -> CommandLine:
@@ -80,7 +80,7 @@ def add_flags(parser: CommandLine) -> CommandLine:
     return parser
 
 
-def build(given: argparse.Namespace, size: int) -> None:
+def build(flags: argparse.Namespace, size: int) -> None:
     """Build what the flags say and print a summary.
 
     Raises:
@@ -88,21 +88,21 @@ def build(given: argparse.Namespace, size: int) -> None:
     """
     geometry = GEOMETRIES[size]
     name = f"sudoku-{size}x{size}"
-    output = given.output_dir or Path("data") / name
-    fewest, most = _givens(given, size)
-    check_output(output, given.overwrite)
-    wanted = Wanted(given.train_size + given.test_size, fewest, most)
-    questions, answers = draw_puzzles(geometry, wanted, given.seed)
-    train, test = slice(0, given.train_size), slice(given.train_size, None)
+    output = flags.output_dir or Path("data") / name
+    fewest, most = _givens(flags, size)
+    check_output(output, flags.overwrite)
+    request = PuzzleRequest(flags.train_size + flags.test_size, fewest, most)
+    questions, answers = draw_puzzles(geometry, request, flags.seed)
+    train, test = slice(0, flags.train_size), slice(flags.train_size, None)
     splits = {
-        "train": _with_images(geometry, questions[train], answers[train], given.num_aug, given.seed),
+        "train": _with_images(geometry, questions[train], answers[train], flags.num_aug, flags.seed),
         "test": _examples(questions[test], answers[test]),
     }
     facts: dict[str, Any] = {
         "size": size,
         "box_rows": geometry.box_rows,
         "box_columns": geometry.box_columns,
-        "seed": given.seed,
+        "seed": flags.seed,
         "full_grids": count_grids(geometry),
         "min_givens": fewest,
         "max_givens": most,
@@ -110,12 +110,12 @@ def build(given: argparse.Namespace, size: int) -> None:
             split: round(float(np.count_nonzero(questions[part], axis=1).mean()), 3)
             for split, part in (("train", train), ("test", test))
         },
-        "num_aug": given.num_aug,
+        "num_aug": flags.num_aug,
         "puzzles_pairwise_inequivalent": True,
     }
     about = About(name, version=1, protocol="clean", scorer="sudoku", facts=facts)
     built = write_plain_dataset(
-        output, about, splits, vocab_size=size + 2, overwrite=given.overwrite, command=given.command
+        output, about, splits, vocab_size=size + 2, overwrite=flags.overwrite, command=flags.command
     )
     print(summary(output, built))
     print(f"  mean givens: {facts['mean_givens']['train']} in train, {facts['mean_givens']['test']} in test")
@@ -125,17 +125,17 @@ def _by_size(numbers: dict[int, int]) -> str:
     return ", ".join(f"{size}×{size}: {number}" for size, number in numbers.items())
 
 
-def _givens(given: argparse.Namespace, size: int) -> tuple[int, int]:
-    """The fewest and most givens wanted."""
+def _givens(flags: argparse.Namespace, size: int) -> tuple[int, int]:
+    """The fewest and most givens of a puzzle, by the flags."""
     lowest, highest = FEWEST_GIVENS[size], size * size - 1
-    if given.givens is not None and (given.min_givens is not None or given.max_givens is not None):
+    if flags.givens is not None and (flags.min_givens is not None or flags.max_givens is not None):
         raise UserError(
-            given=f"--givens {given.givens} beside --min-givens or --max-givens",
+            given=f"--givens {flags.givens} beside --min-givens or --max-givens",
             allowed="--givens for one number, or the other two for a range",
             remedy="drop one or the other",
         )
-    fewest = given.givens or given.min_givens or lowest
-    most = given.givens or given.max_givens or max(fewest, DEFAULT_MOST[size])
+    fewest = flags.givens or flags.min_givens or lowest
+    most = flags.givens or flags.max_givens or max(fewest, DEFAULT_MOST[size])
     if not lowest <= fewest <= most <= highest:
         raise UserError(
             given=f"{fewest}..{most} givens for {size}×{size} cells",

@@ -33,21 +33,21 @@ def count_solutions(geometry: Geometry, candidates: Candidates, limit: int = 2) 
 
     The search of a puzzle ends at its `limit`-th solution.
     """
-    found = np.zeros(candidates.shape[1], np.int64)
+    counts = np.zeros(candidates.shape[1], np.int64)
     stack = [(candidates, np.arange(candidates.shape[1]))]
     while stack:
         nodes, owners = _take_from(stack)
-        nodes, owners = _select(found[owners] < limit, nodes, owners)
+        nodes, owners = _select(counts[owners] < limit, nodes, owners)
         nodes, owners = _select(_propagate(geometry, nodes), nodes, owners)
         left = np.bitwise_count(nodes)
         solved = (left == 1).all(0)
-        found += np.bincount(owners[solved], minlength=len(found))
-        open_ = ~solved & (found[owners] < limit)
+        counts += np.bincount(owners[solved], minlength=len(counts))
+        open_ = ~solved & (counts[owners] < limit)
         nodes, owners = _select(open_, nodes, owners)
         if len(owners):
-            guess, rest = _branch(nodes, np.compress(open_, left, axis=1))
-            stack += [(rest, owners), (guess, owners)]
-    return np.minimum(found, limit)
+            guess, others = _branch(nodes, np.compress(open_, left, axis=1))
+            stack += [(others, owners), (guess, owners)]
+    return np.minimum(counts, limit)
 
 
 def _take_from(stack: list[tuple[Candidates, NDArray[np.intp]]]) -> tuple[Candidates, NDArray[np.intp]]:
@@ -74,10 +74,10 @@ def _branch(nodes: Candidates, left: NDArray[np.uint8]) -> tuple[Candidates, Can
     cell = np.where(left == 1, np.uint8(255), left).argmin(0)
     here = nodes[cell, which]
     lowest = here & -here
-    rest = nodes.copy()
-    rest[cell, which] = here ^ lowest
+    others = nodes.copy()
+    others[cell, which] = here ^ lowest
     nodes[cell, which] = lowest
-    return nodes, rest
+    return nodes, others
 
 
 def _propagate(geometry: Geometry, nodes: Candidates) -> NDArray[np.bool_]:

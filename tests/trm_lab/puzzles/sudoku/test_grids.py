@@ -14,7 +14,7 @@ from tests.trm_lab.puzzles.sudoku.sudoku_reference import BOXES
 from trm_lab.puzzles.sudoku.bands import sample_grids as sample_9x9
 from trm_lab.puzzles.sudoku.geometry import FEWEST_GIVENS, GEOMETRIES, keeps_rules
 from trm_lab.puzzles.sudoku.grids import count_grids, every_grid, sample_grids
-from trm_lab.puzzles.sudoku.puzzles import Wanted, draw_puzzles
+from trm_lab.puzzles.sudoku.puzzles import PuzzleRequest, draw_puzzles
 from trm_lab.puzzles.sudoku.solver import candidates_of, count_solutions
 from trm_lab.puzzles.sudoku.symmetries import draw_symmetries, fingerprints
 
@@ -190,7 +190,7 @@ def test_symmetries_are_uniform_and_of_the_group(size: int) -> None:
 @pytest.mark.parametrize("size", [4, 6, 9])
 def test_images_share_a_fingerprint_and_other_puzzles_do_not(size: int) -> None:
     geometry = GEOMETRIES[size]
-    questions, answers = draw_puzzles(geometry, Wanted(60, FEWEST_GIVENS[size], size**2 - 9), seed=1)
+    questions, answers = draw_puzzles(geometry, PuzzleRequest(60, FEWEST_GIVENS[size], size**2 - 9), seed=1)
     prints = fingerprints(geometry, questions, answers)
     assert len(np.unique(prints)) == 60
     for seed in range(10):
