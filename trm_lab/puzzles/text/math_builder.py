@@ -5,32 +5,29 @@ Run it with `python -m data.build_math_gsm8k_dataset --help`.
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
 
 from trm.errors import UserError
 from trm_lab.commands.command_line import COUNT, CommandLine, integer, local_path
 from trm_lab.puzzles.manifest import About
-from trm_lab.puzzles.text.math_categories import ANSWER_LENGTH, CATEGORIES, QUESTION_LENGTH
-from trm_lab.puzzles.text.math_splits import read_splits
+from trm_lab.puzzles.text.math_applied import APPLIED_CATEGORIES
+from trm_lab.puzzles.text.math_files import read_splits
+from trm_lab.puzzles.text.math_numbers import NUMBER_CATEGORIES
+from trm_lab.puzzles.text.math_symbols import SYMBOL_CATEGORIES
 from trm_lab.puzzles.text.question_sets import (
     PRINTABLE,
     SCORER,
     Sizes,
     Splits,
     choose,
-    draw_splits,
-    family_facts,
-    interleaved,
+    draw_question_set,
     write_question_set,
 )
 from trm_lab.puzzles.text.tokens import TextTokens
 from trm_lab.puzzles.writer import check_output, summary
 
-FILE_QUESTION_LENGTH, FILE_ANSWER_LENGTH = (
-    512,
-    32,
-)  # characters
+CATEGORIES = (*NUMBER_CATEGORIES, *SYMBOL_CATEGORIES, *APPLIED_CATEGORIES)
+QUESTION_LENGTH, ANSWER_LENGTH = 176, 24  # characters; longer questions are not asked
+FILE_QUESTION_LENGTH, FILE_ANSWER_LENGTH = 512, 32
 PROGRAM = "python -m data.build_math_gsm8k_dataset"
 EXAMPLE = f"""\
   python -m data.build_math_gsm8k_dataset --output-dir data/math
@@ -72,67 +69,61 @@ def command_line() -> CommandLine:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Build what the command line says and print a summary."""
-    given = command_line().parse(arguments)
-    _check(given)
-    check_output(given.output_dir, given.overwrite)
-    about, splits, tokens, sizes = _from_files(given) if given.input else _made(given)
+    flags = command_line().parse(arguments)
+    _check(flags)
+    check_output(flags.output_dir, flags.overwrite)
+    about, splits, tokens, sizes = _from_files(flags) if flags.input else _from_templates(flags)
     written = write_question_set(
-        given.output_dir, about, splits, tokens, sizes, given.overwrite, given.command
+        flags.output_dir, about, splits, tokens, sizes, flags.overwrite, flags.command
     )
-    print(summary(given.output_dir, written))
+    print(summary(flags.output_dir, written))
     for split, reasons in about.facts.get("left_out", {}).items():
-        print(f"  left out of {split}: {_counts(reasons)}")
+        counts = ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in reasons.items())
+        print(f"  left out of {split}: {counts}")
 
 
-def _made(given: argparse.Namespace) -> tuple[About, Splits, TextTokens, Sizes]:
-    categories = choose(CATEGORIES, given.categories, "--categories")
+def _from_templates(flags: argparse.Namespace) -> tuple[About, Splits, TextTokens, Sizes]:
+    categories = choose(CATEGORIES, flags.categories, "--categories")
     sizes = Sizes(
-        given.train_size or 10_000,
-        given.test_size or 1000,
-        given.max_question_length or QUESTION_LENGTH,
-        given.max_answer_length or ANSWER_LENGTH,
+        flags.train_size or 10_000,
+        flags.test_size or 1000,
+        flags.max_question_length or QUESTION_LENGTH,
+        flags.max_answer_length or ANSWER_LENGTH,
     )
-    drawn = draw_splits(categories, sizes, given.seed)
-    splits = {split: interleaved(drawn, split) for split in ("train", "test")}
-    facts = {"seed": given.seed, **family_facts("categories", categories, drawn)}
-    return About("math", 1, "clean", SCORER, facts), splits, TextTokens(PRINTABLE), sizes
+    splits, facts = draw_question_set("categories", categories, sizes, flags.seed)
+    about = About("math", 1, "clean", SCORER, {"seed": flags.seed, **facts})
+    return about, splits, TextTokens(PRINTABLE), sizes
 
 
-def _from_files(given: argparse.Namespace) -> tuple[About, Splits, TextTokens, Sizes]:
+def _from_files(flags: argparse.Namespace) -> tuple[About, Splits, TextTokens, Sizes]:
     limits = Sizes(
         0,
         0,
-        given.max_question_length or FILE_QUESTION_LENGTH,
-        given.max_answer_length or FILE_ANSWER_LENGTH,
+        flags.max_question_length or FILE_QUESTION_LENGTH,
+        flags.max_answer_length or FILE_ANSWER_LENGTH,
     )
-    read = read_splits(given.input, given.test_input, given.train_size, given.test_size, limits, given.seed)
-    problems = [problem for split in read.splits.values() for problem in split]
-    tokens = TextTokens.for_texts([PRINTABLE, *(text for problem in problems for text in problem)])
-    longest = replace(
-        limits,
-        question_length=max(len(question) for question, _ in problems),
-        answer_length=max(len(answer) for _, answer in problems),
+    about, splits = read_splits(
+        flags.input, flags.test_input, flags.train_size, flags.test_size, limits, flags.seed
     )
-    return About(read.name, 1, "file", SCORER, read.facts), read.splits, tokens, longest
+    questions, answers = zip(*splits["train"], *splits["test"], strict=True)
+    tokens = TextTokens.for_texts([PRINTABLE, *questions, *answers])
+    longest = Sizes(0, 0, max(map(len, questions)), max(map(len, answers)))
+    return about, splits, tokens, longest
 
 
-def _check(given: argparse.Namespace) -> None:
+def _check(flags: argparse.Namespace) -> None:
     """Refuse flags that contradict one another."""
-    if given.input and given.categories:
+    if flags.input and flags.categories:
         raise UserError("--categories together with --input", "one of the two", "drop --categories")
-    if given.test_input and not given.input:
+    if flags.test_input and not flags.input:
         raise UserError(
             "--test-input without --input",
             "--input TRAIN --test-input TEST",
             "name the training files by --input",
         )
-    if given.input and not given.test_input and not given.test_size:
+    if flags.input and not flags.test_input and not flags.test_size:
         raise UserError(
             given="--input without a test split",
             allowed="--test-input FILE, or --test-size N to draw N questions from --input",
             remedy="pass one of them",
         )
-
-
-def _counts(reasons: dict[str, Any]) -> str:
-    return ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in reasons.items())

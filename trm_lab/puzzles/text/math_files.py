@@ -1,9 +1,11 @@
-"""Questions and final answers from files in the form of GSM8K and of MATH.
+"""A training and a test split of questions and final answers from files in the form of GSM8K and of MATH.
 
 GSM8K: {"question": …, "answer": "reasoning … #### 42"}. MATH: {"problem": …, "solution": "… \\boxed{42} …"}, other keys
 being ignored. A file is JSON lines, a JSON list, or one JSON object; a folder is all of its .json and .jsonl files.
+No question comes twice, and none is too long; what was left out is counted.
 """
 
+import hashlib
 import json
 import re
 from collections import Counter
@@ -13,8 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from trm.errors import UserError, shown
+from trm.randomness import numpy_generator
+from trm_lab.commands.progress import track
 from trm_lab.files.untrusted import parse_json
+from trm_lab.puzzles.manifest import About, digest
 from trm_lab.puzzles.source_files import open_source
+from trm_lab.puzzles.text.question_sets import PRINTABLE, SCORER, Sizes, Splits, answer_share
+from trm_lab.puzzles.text.questions import Problem
 from trm_lab.puzzles.text.tokens import BROKEN, MOST_CHARACTERS
 
 _RAREST = 5  # characters named where there are too many
@@ -40,6 +47,132 @@ class Record:
     form: str
     where: str
 
+    @property
+    def problem(self) -> Problem:
+        """The question and the answer."""
+        return self.question, self.answer
+
+
+def read_splits(
+    train_paths: Sequence[Path],
+    test_paths: Sequence[Path] | None,
+    train_size: int | None,
+    test_size: int | None,
+    limits: Sizes,
+    seed: int,
+) -> tuple[About, Splits]:
+    """Read the files and split them; the facts say how many records were left out, and why.
+
+    Args:
+        test_paths: None: `test_size` questions of the training files, drawn by the seed.
+        train_size, test_size: None is all there are.
+        limits: its lengths hold; its sizes are not looked at.
+
+    Raises:
+        UserError: a broken file, fewer questions than the sizes ask for, or more characters than tokens.
+    """
+    test_records, test_source = _read(test_paths or [], "test")
+    train_records, train_source = _read(train_paths, "train")
+    seen: set[str] = set()
+    test, left_out_of_test = _new_problems(test_records, limits, seen)
+    train, left_out_of_train = _new_problems(train_records, limits, seen)
+    sources, left_out = {"train": train_source}, {"train": left_out_of_train}
+    if test_paths is None:
+        assert test_size is not None
+        shuffled = _draw(train, len(train), "train", seed)
+        test, train = _first(shuffled, test_size, "test"), shuffled[test_size:]
+    else:
+        sources["test"], left_out["test"] = test_source, left_out_of_test
+        test = test if test_size is None else _draw(test, test_size, "test", seed)
+    train = train if train_size is None else _draw(train, train_size, "train", seed)
+    for split, problems in (("train", train), ("test", test)):
+        if not problems:
+            raise UserError(
+                given=f"no question is left for the {split} split; left out: {left_out}",
+                allowed="at least one in each split",
+                remedy="give other files, raise --max-question-length, or lower --test-size",
+            )
+    used = {*train, *test}
+    records = [*train_records, *test_records]
+    _check_characters(record for record in records if record.problem in used)
+    facts = {
+        "seed": seed,
+        "sources": sources,
+        "left_out": left_out,
+        "most_common_answer_share": answer_share([test]),
+    }
+    forms = sorted({record.form for record in records})
+    return About(f"{'-'.join(forms)}-files", 1, "file", SCORER, facts), {"train": train, "test": test}
+
+
+def _read(paths: Sequence[Path], split: str) -> tuple[list[Record], dict[str, Any]]:
+    """The records of some files, and which files they were."""
+    files, content = source_files(paths), hashlib.sha256()
+    records: list[Record] = []
+    for file in track(files, f"{split} files"):
+        records += read_records(file)
+        content.update(digest(file).encode())
+    return records, {"files": len(files), "records": len(records), "sha256": content.hexdigest()}
+
+
+def _new_problems(
+    records: Sequence[Record], limits: Sizes, seen: set[str]
+) -> tuple[list[Problem], dict[str, int]]:
+    """The records that fit and whose question is not `seen`, and how many were left out for which reason."""
+    problems: list[Problem] = []
+    reasons = {"too_long": 0, "repeated": 0, "asked_in_test_too": 0}
+    earlier = frozenset(seen)
+    for record in records:
+        spaced = " ".join(record.question.split())
+        if not limits.fits(record.problem):
+            reasons["too_long"] += 1
+        elif spaced in seen:
+            reasons["asked_in_test_too" if spaced in earlier else "repeated"] += 1
+        else:
+            seen.add(spaced)
+            problems.append(record.problem)
+    return problems, reasons
+
+
+def _draw(problems: Sequence[Problem], size: int, split: str, seed: int) -> list[Problem]:
+    """`size` of the problems in random order."""
+    order = numpy_generator(seed, f"file questions/{split}").permutation(len(problems)).tolist()
+    return _first([problems[i] for i in order], size, split)
+
+
+def _first(problems: list[Problem], size: int, split: str) -> list[Problem]:
+    if size > len(problems):
+        raise UserError(
+            given=f"--{split}-size {size:,}, but the files hold {len(problems):,} usable questions for it",
+            allowed=f"at most {len(problems):,}",
+            remedy="lower it, or raise --max-question-length or --max-answer-length",
+        )
+    return problems[:size]
+
+
+def _check_characters(records: Iterable[Record]) -> None:
+    """Refuse records that have, with the printable characters, more different ones than there are tokens.
+
+    Raises:
+        UserError: naming the first record with one too many, and the rarest characters of all.
+    """
+    characters, first_beyond, counts = set(PRINTABLE), "", Counter[str]()
+    for record in records:
+        counts.update({*record.question, *record.answer})
+        characters |= counts.keys()
+        if len(characters) > MOST_CHARACTERS and not first_beyond:
+            first_beyond = record.where
+    if first_beyond:
+        others = characters - set(PRINTABLE)
+        rarest = sorted(others, key=lambda character: (counts[character], character))[:_RAREST]
+        rarest_counts = ", ".join(f"{character!r} ({counts[character]})" for character in rarest)
+        raise UserError(
+            given=f"{first_beyond}: the first record with more than {MOST_CHARACTERS} different characters up to "
+            f"it; all have {len(characters)}, the rarest (in how many records): {rarest_counts}",
+            allowed=f"at most {MOST_CHARACTERS} in all, since a token is one byte",
+            remedy="leave out the records with rare characters, or write them with common ones",
+        )
+
 
 def source_files(paths: Sequence[Path]) -> list[Path]:
     """The files meant by these paths, in order.
@@ -49,18 +182,15 @@ def source_files(paths: Sequence[Path]) -> list[Path]:
     """
     files: list[Path] = []
     for path in paths:
-        found = (
-            sorted(p for p in path.rglob("[!.]*") if p.suffix in (".json", ".jsonl"))
-            if path.is_dir()
-            else [path]
-        )
-        if not found or not path.exists():
+        visible = sorted(path.rglob("[!.]*")) if path.is_dir() else []
+        here = [file for file in visible if file.suffix in (".json", ".jsonl")] if path.is_dir() else [path]
+        if not here or not path.exists():
             raise UserError(
-                given=f"{path}: {'a folder without .json or .jsonl files' if found == [] else 'no such file'}",
+                given=f"{path}: {'no such file' if here else 'a folder without .json or .jsonl files'}",
                 allowed="files or folders in the form of GSM8K or MATH",
                 remedy="correct the path",
             )
-        files += found
+        files += here
     return files
 
 
@@ -76,78 +206,13 @@ def read_records(file: Path) -> list[Record]:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise _refused(str(file), f"byte {error.start} is not UTF-8", "save the file as UTF-8") from error
-    records = [_record(where, one) for where, one in _objects(file, text)]
+    records = [_record(where, value) for where, value in _json_values(file, text)]
     if not records:
         raise _refused(str(file), "no record in it", "check that the download is complete")
     return records
 
 
-def check_characters(records: Iterable[Record], known: str) -> None:
-    """Refuse records that have, with the known characters, more different ones than there are tokens.
-
-    Raises:
-        UserError: naming the first record with one too many, and the rarest characters of all.
-    """
-    found, beyond, counts = set(known), "", Counter[str]()
-    for record in records:
-        own = set(record.question + record.answer)
-        counts.update(own)
-        found |= own
-        if len(found) > MOST_CHARACTERS and not beyond:
-            beyond = record.where
-    if beyond:
-        others = found - set(known)
-        rarest = sorted(others, key=lambda character: (counts[character], character))[:_RAREST]
-        named = ", ".join(f"{character!r} ({counts[character]})" for character in rarest)
-        raise UserError(
-            given=f"{beyond}: the first record with more than {MOST_CHARACTERS} different characters up to it; all "
-            f"have {len(found)}, the rarest (in how many records): {named}",
-            allowed=f"at most {MOST_CHARACTERS} in all, since a token is one byte",
-            remedy="leave out the records with rare characters, or write them with common ones",
-        )
-
-
-def final_answer(form: str, text: str) -> str:
-    """The final answer of a worked solution.
-
-    Raises:
-        ValueError: the text has none; says why.
-    """
-    answer = _after_hashes(text) if form == "gsm8k" else last_boxed(text)
-    if not answer:
-        raise ValueError("its final answer is empty")
-    return answer
-
-
-def last_boxed(text: str) -> str:
-    r"""What stands in the last \boxed{…}, braces nested and escaped.
-
-    Raises:
-        ValueError: there is none, or its brace does not end.
-    """
-    boxes = list(_BOX.finditer(text))
-    if not boxes:
-        raise ValueError("no \\boxed{…} in it")
-    rest = text[boxes[-1].end() :]
-    if not rest.startswith("{"):  # \boxed 5
-        return re.split(r"[\s$]", rest, maxsplit=1)[0].rstrip(".")
-    depth = 0
-    for sign in re.finditer(r"\\.|[{}]", rest, re.DOTALL):
-        depth += {"{": 1, "}": -1}.get(sign[0], 0)
-        if depth == 0 and sign[0] == "}":
-            return rest[1 : sign.start()].strip()
-    raise ValueError("the brace of its last \\boxed{ does not end")
-
-
-def _after_hashes(text: str) -> str:
-    _, hashes, answer = text.rpartition("####")
-    if not hashes:
-        raise ValueError("no '####' before a final answer")
-    answer = answer.strip().removeprefix("$").strip()
-    return answer.replace(",", "") if _GROUPED.fullmatch(answer) else answer
-
-
-def _objects(file: Path, text: str) -> Iterator[tuple[str, Any]]:
+def _json_values(file: Path, text: str) -> Iterator[tuple[str, Any]]:
     """(where it stands, JSON value) of each record."""
     if file.suffix != ".jsonl":
         try:
@@ -156,11 +221,9 @@ def _objects(file: Path, text: str) -> Iterator[tuple[str, Any]]:
             whole = None  # JSON lines under another name
         except ValueError as error:
             raise _refused(str(file), str(error)) from error
-        if isinstance(whole, list):
-            yield from ((f"{file}, record {i}", content) for i, content in enumerate(whole))
-            return
         if whole is not None:
-            yield f"{file}, record 0", whole
+            values = whole if isinstance(whole, list) else [whole]
+            yield from ((f"{file}, record {i}", value) for i, value in enumerate(values))
             return
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
@@ -174,16 +237,16 @@ def _objects(file: Path, text: str) -> Iterator[tuple[str, Any]]:
             raise _refused(where, str(error)) from error
 
 
-def _record(where: str, content: Any) -> Record:
-    if not isinstance(content, Mapping):
-        raise _refused(where, f"a {type(content).__name__}, not an object with keys")
-    form = next((form for form, keys in _FORMS.items() if set(keys) <= content.keys()), None)
+def _record(where: str, value: Any) -> Record:
+    if not isinstance(value, Mapping):
+        raise _refused(where, f"a {type(value).__name__}, not an object with keys")
+    form = next((form for form, keys in _FORMS.items() if set(keys) <= value.keys()), None)
     if form is None:
-        raise _refused(where, f"its keys are {shown(', '.join(map(str, content)), 80) or 'none'}")
-    question, solution = (content[key] for key in _FORMS[form])
-    for key, value in zip(_FORMS[form], (question, solution), strict=True):
-        if not isinstance(value, str) or not value.strip():
-            raise _refused(where, f"its {key} is {'empty' if isinstance(value, str) else 'not text'}")
+        raise _refused(where, f"its keys are {shown(', '.join(map(str, value)), 80) or 'none'}")
+    for key in _FORMS[form]:
+        if not isinstance(value[key], str) or not value[key].strip():
+            raise _refused(where, f"its {key} is {'empty' if isinstance(value[key], str) else 'not text'}")
+    question, solution = (value[key] for key in _FORMS[form])
     try:
         record = Record(question.strip(), final_answer(form, solution), form, where)
     except ValueError as error:
@@ -198,8 +261,44 @@ def _record(where: str, content: Any) -> Record:
 
 
 def _refused(where: str, reason: str, remedy: str = "correct or remove that record") -> UserError:
-    return UserError(
-        given=f"{where}: {reason}",
-        allowed=_ALLOWED,
-        remedy=remedy,
-    )
+    return UserError(given=f"{where}: {reason}", allowed=_ALLOWED, remedy=remedy)
+
+
+def final_answer(form: str, text: str) -> str:
+    """The final answer of a worked solution.
+
+    Raises:
+        ValueError: the text has none; says why.
+    """
+    answer = _after_hashes(text) if form == "gsm8k" else last_boxed(text)
+    if not answer:
+        raise ValueError("its final answer is empty")
+    return answer
+
+
+def _after_hashes(text: str) -> str:
+    _, hashes, answer = text.rpartition("####")
+    if not hashes:
+        raise ValueError("no '####' before a final answer")
+    answer = answer.strip().removeprefix("$").strip()
+    return answer.replace(",", "") if _GROUPED.fullmatch(answer) else answer
+
+
+def last_boxed(text: str) -> str:
+    r"""What stands in the last \boxed{…}, braces nested and escaped.
+
+    Raises:
+        ValueError: there is none, or its brace does not end.
+    """
+    boxes = list(_BOX.finditer(text))
+    if not boxes:
+        raise ValueError("no \\boxed{…} in it")
+    boxed = text[boxes[-1].end() :]
+    if not boxed.startswith("{"):  # \boxed 5
+        return re.split(r"[\s$]", boxed, maxsplit=1)[0].rstrip(".")
+    depth = 0
+    for sign in re.finditer(r"\\.|[{}]", boxed, re.DOTALL):
+        depth += {"{": 1, "}": -1}.get(sign[0], 0)
+        if depth == 0 and sign[0] == "}":
+            return boxed[1 : sign.start()].strip()
+    raise ValueError("the brace of its last \\boxed{ does not end")

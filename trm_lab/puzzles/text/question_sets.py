@@ -4,12 +4,11 @@ Example i of a split belongs to family i mod F, in the order of the dataset's fa
 """
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from trm.errors import UserError
 from trm.randomness import numpy_generator
@@ -17,13 +16,13 @@ from trm_lab.commands.build_command import BuildCommand
 from trm_lab.commands.progress import track
 from trm_lab.puzzles.layout import PuzzleMetadata
 from trm_lab.puzzles.manifest import About
-from trm_lab.puzzles.text.question_families import Family, Problem
+from trm_lab.puzzles.text.questions import Family, Problem
 from trm_lab.puzzles.text.tokens import TextTokens
 from trm_lab.puzzles.writer import Examples, write_plain_dataset
 
 PRINTABLE = "".join(map(chr, range(32, 127)))  # of every generated set, so that sets share a vocabulary
 SCORER = "answer"
-_PATIENCE = 200  # draws for each question wanted before a rule (length, balance) is found too strict
+_PATIENCE = 200  # draws for each question before a rule (length, balance) counts as too strict
 Splits = dict[str, list[Problem]]
 
 
@@ -50,15 +49,45 @@ def choose(families: Sequence[Family], names: Sequence[str] | None, flag: str) -
     """
     if names is None:
         return list(families)
-    known = {family.name: family for family in families}
+    by_name = {family.name: family for family in families}
     for name in names:
-        if name not in known or names.count(name) > 1:
+        if name not in by_name or names.count(name) > 1:
             raise UserError(
-                given=f"{flag} {name}" + (" twice" if name in known else ""),
-                allowed=", ".join(known),
+                given=f"{flag} {name}" + (" twice" if name in by_name else ""),
+                allowed=", ".join(by_name),
                 remedy="name each one once, or leave the flag out for all of them",
             )
-    return [known[name] for name in names]
+    return [by_name[name] for name in names]
+
+
+def draw_question_set(
+    kind: str, families: Sequence[Family], sizes: Sizes, seed: int
+) -> tuple[Splits, dict[str, Any]]:
+    """Both splits, the families taking turns, and the facts of the families.
+
+    kind: what the families are called in the facts.
+
+    Raises:
+        UserError: a family cannot ask that many different questions.
+    """
+    drawn = draw_splits(families, sizes, seed)
+    turns = {
+        split: chain.from_iterable(zip_longest(*(splits[split] for splits in drawn.values())))
+        for split in ("train", "test")
+    }
+    facts = {
+        kind: {
+            family.name: {
+                "train": len(drawn[family.name]["train"]),
+                "test": len(drawn[family.name]["test"]),
+                "questions_that_exist": family.size,
+                "most_common_answer_share": answer_share([drawn[family.name]["test"]]),
+            }
+            for family in families
+        },
+        "most_common_answer_share": answer_share([splits["test"] for splits in drawn.values()]),
+    }
+    return {split: [problem for problem in problems if problem] for split, problems in turns.items()}, facts
 
 
 def draw_splits(families: Sequence[Family], sizes: Sizes, seed: int) -> dict[str, Splits]:
@@ -67,21 +96,19 @@ def draw_splits(families: Sequence[Family], sizes: Sizes, seed: int) -> dict[str
     Raises:
         UserError: a family cannot ask that many different questions.
     """
-    wanted = {"test": _shares(sizes.test, len(families)), "train": _shares(sizes.train, len(families))}
-    for place, family in enumerate(families):
-        count = wanted["test"][place] + wanted["train"][place]
-        if count > family.size:
+    counts = {"test": _shares(sizes.test, len(families)), "train": _shares(sizes.train, len(families))}
+    for family, *sizes_of_splits in zip(families, *counts.values(), strict=True):
+        if sum(sizes_of_splits) > family.size:
             raise UserError(
-                given=f"{count:,} different questions of the family {family.name}",
+                given=f"{sum(sizes_of_splits):,} different questions of the family {family.name}",
                 allowed=f"at most {family.size:,}, which is how many exist",
                 remedy="lower --train-size or --test-size, or choose families with more questions",
             )
     drawn: dict[str, Splits] = {}
     seen: set[str] = set()
     for place, family in enumerate(track(families, "families")):
-        random = numpy_generator(seed, f"questions/{family.name}")
-        source = _Source(family, random, sizes.fits, seen)
-        drawn[family.name] = {split: source.draw(counts[place]) for split, counts in wanted.items()}
+        stream = _QuestionStream(family, sizes, seed, seen)
+        drawn[family.name] = {split: stream.draw(shares[place]) for split, shares in counts.items()}
     return drawn
 
 
@@ -94,36 +121,11 @@ def write_question_set(
     about.facts.update(tokens.facts(*lengths))
     examples = {}
     for split in ("train", "test"):
-        questions, answers = ([problem[part] for problem in splits[split]] for part in (0, 1))
+        questions, answers = zip(*splits[split], strict=True)
         examples[split] = Examples(*tokens.encode_pairs(questions, answers, *lengths))
     return write_plain_dataset(
         output, about, examples, vocab_size=tokens.vocab_size, overwrite=overwrite, command=command
     )
-
-
-def interleaved(drawn: Mapping[str, Splits], split: str) -> list[Problem]:
-    """One split's questions, the families taking turns."""
-    rows = [family[split] for family in drawn.values()]
-    longest = max(map(len, rows))
-    return [row[turn] for turn in range(longest) for row in rows if turn < len(row)]
-
-
-def family_facts(kind: str, families: Sequence[Family], drawn: Mapping[str, Splits]) -> dict[str, Any]:
-    """For each family its counts and what always giving its commonest answer would score on its test questions.
-
-    kind: what the families are called in the facts.
-    """
-    facts: dict[str, Any] = {}
-    for family in families:
-        splits = drawn[family.name]
-        facts[family.name] = {
-            "train": len(splits["train"]),
-            "test": len(splits["test"]),
-            "questions_that_exist": family.size,
-            "most_common_answer_share": answer_share([splits["test"]]),
-        }
-    share = answer_share([splits["test"] for splits in drawn.values()])
-    return {kind: facts, "most_common_answer_share": share}
 
 
 def answer_share(groups: Sequence[Sequence[Problem]]) -> float:
@@ -137,31 +139,33 @@ def _shares(total: int, parts: int) -> list[int]:
     return [total // parts + (place < total % parts) for place in range(parts)]
 
 
-class _Source:
-    """A family's questions in random order, each once."""
+class _QuestionStream:
+    """A family's questions in random order, each once.
 
-    def __init__(
-        self, family: Family, random: np.random.Generator, fits: Callable[[Problem], bool], seen: set[str]
-    ) -> None:
-        self._family, self._fits, self._seen = family, fits, seen
+    seen: the questions of all families so far; extended.
+    """
+
+    def __init__(self, family: Family, sizes: Sizes, seed: int, seen: set[str]) -> None:
+        random = numpy_generator(seed, f"questions/{family.name}")
+        self._family, self._sizes, self._seen = family, sizes, seen
         self._streams = deque(template.questions(random) for template in family.templates)
-        self._waiting: list[Problem] = []  # fit, but their answer had been given often enough
+        self._postponed: list[Problem] = []  # short enough, but their answer had come often enough
 
     def draw(self, count: int) -> list[Problem]:
         """`count` more questions, with the family's balance of answers where its space has it."""
         most = -(-count // self._family.answers) if self._family.answers else count
-        given: Counter[str] = Counter()
+        answers: Counter[str] = Counter()
         chosen: list[Problem] = []
-        kept, self._waiting = deque(self._waiting), []
-        candidates = self._candidates(kept, count)
+        earlier, self._postponed = deque(self._postponed), []
+        candidates = self._candidates(earlier, count)
         while len(chosen) < count and (problem := next(candidates, None)) is not None:
-            free = given[problem[1]] < most
-            given[problem[1]] += free
-            (chosen if free else self._waiting).append(problem)
-        self._waiting += kept
-        lacking = count - len(chosen)
-        chosen += self._waiting[:lacking]
-        self._waiting = self._waiting[lacking:]
+            balanced = answers[problem[1]] < most
+            answers[problem[1]] += balanced
+            (chosen if balanced else self._postponed).append(problem)
+        self._postponed += earlier
+        missing = count - len(chosen)
+        chosen += self._postponed[:missing]
+        self._postponed = self._postponed[missing:]
         if len(chosen) < count:
             raise UserError(
                 given=f"{count:,} more different questions of the family {self._family.name}",
@@ -170,10 +174,10 @@ class _Source:
             )
         return chosen
 
-    def _candidates(self, kept: deque[Problem], count: int) -> Iterator[Problem]:
-        """What was kept, taken out, then new questions that fit, the templates taking turns; patience ends it."""
-        while kept:
-            yield kept.popleft()
+    def _candidates(self, earlier: deque[Problem], count: int) -> Iterator[Problem]:
+        """The postponed questions, taken out, then new ones, the templates taking turns; patience ends it."""
+        while earlier:
+            yield earlier.popleft()
         for _ in range(_PATIENCE * count + 10_000):
             if not self._streams:
                 return
@@ -182,6 +186,6 @@ class _Source:
             if problem is None:
                 continue
             self._streams.append(stream)
-            if self._fits(problem) and problem[0] not in self._seen:
+            if self._sizes.fits(problem) and problem[0] not in self._seen:
                 self._seen.add(problem[0])
                 yield problem

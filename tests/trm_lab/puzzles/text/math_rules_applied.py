@@ -6,12 +6,10 @@ from fractions import Fraction
 
 import sympy
 
-from tests.trm_lab.puzzles.text.math_rules_numbers import numbers
-from tests.trm_lab.puzzles.text.question_rules import Rules
+from tests.trm_lab.puzzles.text.question_rules import N, Rules, numbers
 
 RULES = Rules()
 asked = RULES.asked
-N = r"(-?\d+)"
 unknown = sympy.Symbol("unknown")
 
 
@@ -62,10 +60,9 @@ def _models(formula: str) -> int:
     return sum(truth(formula, dict(zip("pqr", world, strict=True))) for world in worlds)
 
 
-@asked(rf"Of {N} students, {N} play chess, {N} play go and {N} play both\. How many play neither\?")
-def _neither(everyone: str, chess: str, go: str, both: str) -> int:
-    players = set(range(int(chess))) | set(range(int(chess) - int(both), int(chess) - int(both) + int(go)))
-    return int(everyone) - len(players)
+asked(rf"Of {N} students, {N} play chess, {N} play go and {N} play both\. How many play neither\?")(
+    lambda everyone, chess, go, both: everyone - len({*range(chess), *range(chess - both, chess - both + go)})
+)
 
 
 @asked(r"A = \{(.*)\}, B = \{(.*)\}\. List the union of A and B in ascending order\.")
@@ -73,13 +70,11 @@ def _union(a: str, b: str) -> str:
     return ", ".join(str(n) for n in range(1, 100) if n in numbers(a) or n in numbers(b))
 
 
-@asked(rf"What is {N}% of {N}\?")
-def _percent(percent: str, number: str) -> str:
-    return decimal(Decimal(percent) / 100 * int(number))
+asked(rf"What is {N}% of {N}\?")(lambda percent, number: decimal(Decimal(percent) / 100 * number))
 
 
 @asked(rf"A price of {N} (rises|falls) by {N}% and then falls by {N}%\. What is it now\?")
-def _price(price: str, how: str, first: str, second: str) -> str:
+def _price(price: int, how: str, first: int, second: int) -> str:
     now = Decimal(price)
     for sign, percent in ((1 if how == "rises" else -1, first), (-1, second)):
         now += sign * now * Decimal(percent) / 100
@@ -87,89 +82,67 @@ def _price(price: str, how: str, first: str, second: str) -> str:
 
 
 @asked(rf"How much simple interest do {N} dollars earn in {N} years at {N}% a year\?")
-def _simple_interest(amount: str, years: str, percent: str) -> str:
-    return decimal(sum([Decimal(amount) * Decimal(percent) / 100] * int(years), Decimal(0)))
+def _simple_interest(amount: int, years: int, percent: int) -> str:
+    return decimal(sum([Decimal(amount) * percent / 100] * years, Decimal(0)))
 
 
 @asked(rf"{N} dollars earn {N}% a year, compounded yearly\. How many dollars are there after 2 years\?")
-def _compound(amount: str, percent: str) -> str:
+def _compound(amount: int, percent: int) -> str:
     after = Decimal(amount)
     for _ in range(2):
         after += after * Decimal(percent) / 100
     return decimal(after)
 
 
-@asked(rf"After a discount of {N}% a coat costs {N} dollars\. What did it cost before\?")
-def _before(percent: str, paid: str) -> object:
-    return solved(unknown - unknown * int(percent) / 100, int(paid))
-
-
-@asked(rf"Bought at {N}, sold at {N}: how many percent of the cost is the profit\?")
-def _profit(cost: str, price: str) -> Fraction:
-    return Fraction(100 * (int(price) - int(cost)), int(cost))
-
-
-@asked(
+asked(rf"After a discount of {N}% a coat costs {N} dollars\. What did it cost before\?")(
+    lambda percent, paid: solved(unknown - unknown * percent / 100, paid)
+)
+asked(rf"Bought at {N}, sold at {N}: how many percent of the cost is the profit\?")(
+    lambda cost, price: Fraction(100 * (price - cost), cost)
+)
+asked(
     rf"\w+ buys {N} \w+ at {N} dollars each and {N} \w+ at {N} dollars each, and pays with {N} dollars\. "
     r"How many dollars of change does \w+ get\?"
-)
-def _change(m: str, a: str, n: str, b: str, paid: str) -> object:
-    return solved(unknown + int(m) * int(a) + int(n) * int(b), int(paid))
-
-
-@asked(
+)(lambda m, a, n, b, paid: solved(unknown + m * a + n * b, paid))
+asked(
     rf"\w+'s hens lay {N} eggs a day\. \w+ eats {N} of them every day and sells the others at {N} dollars each\. "
     rf"How many dollars does \w+ earn in {N} days\?"
+)(lambda laid, eaten, price, days: sum(laid * price - eaten * price for _ in range(days)))
+asked(rf"\w+ drives {N} h at {N} km/h and then {N} h at {N} km/h\. What is the average speed in km/h\?")(
+    lambda h, v, k, w: solved(unknown * (h + k), h * v + k * w)
 )
-def _eggs(laid: str, eaten: str, price: str, days: str) -> int:
-    return sum(int(laid) * int(price) - int(eaten) * int(price) for _ in range(int(days)))
-
-
-@asked(rf"\w+ drives {N} h at {N} km/h and then {N} h at {N} km/h\. What is the average speed in km/h\?")
-def _speed(h: str, v: str, k: str, w: str) -> object:
-    return solved(unknown * (int(h) + int(k)), int(h) * int(v) + int(k) * int(w))
-
-
-@asked(rf"{N} machines make {N} parts in {N} hours\. How many parts do {N} such machines make in {N} hours\?")
-def _machines(machines: str, parts: str, hours: str, others: str, longer: str) -> Fraction:
-    return Fraction(int(parts), int(machines) * int(hours)) * int(others) * int(longer)
+asked(rf"{N} machines make {N} parts in {N} hours\. How many parts do {N} such machines make in {N} hours\?")(
+    lambda machines, parts, hours, others, longer: Fraction(parts, machines * hours) * others * longer
+)
+asked(
+    rf"A book has {N} pages\. \w+ reads {N} of them on Monday, {N} times as many on Tuesday and the rest in equal "
+    rf"parts over {N} days\. How many pages are that on each of these days\?"
+)(lambda pages, first, times, days: solved(first + first * times + days * unknown, pages))
+asked(
+    rf"(\w+), (\w+) and (\w+) share {N} dollars\. \2 gets {N} more than \3, and \1 gets twice as many as \2\. "
+    r"How many dollars does \3 get\?"
+)(lambda _, __, ___, total, more: solved(2 * (unknown + more) + (unknown + more) + unknown, total))
 
 
 @asked(
     rf"\w+ has {N} dollars, spends {N} on a gift and then saves {N} dollars a week\. "
     rf"After how many weeks does \w+ have {N} dollars\?"
 )
-def _savings(start: str, spent: str, weekly: str, goal: str) -> int:
-    weeks, money = 0, int(start) - int(spent)
-    while money < int(goal):
-        weeks, money = weeks + 1, money + int(weekly)
-    assert money == int(goal)
+def _savings(start: int, spent: int, weekly: int, goal: int) -> int:
+    weeks, money = 0, start - spent
+    while money < goal:
+        weeks, money = weeks + 1, money + weekly
+    assert money == goal
     return weeks
-
-
-@asked(
-    rf"A book has {N} pages\. \w+ reads {N} of them on Monday, {N} times as many on Tuesday and the rest in equal "
-    rf"parts over {N} days\. How many pages are that on each of these days\?"
-)
-def _reading(pages: str, first: str, times: str, days: str) -> object:
-    return solved(int(first) + int(first) * int(times) + int(days) * unknown, int(pages))
-
-
-@asked(
-    rf"(\w+), (\w+) and (\w+) share {N} dollars\. \2 gets {N} more than \3, and \1 gets twice as many as \2\. "
-    r"How many dollars does \3 get\?"
-)
-def _shares(_: str, __: str, ___: str, total: str, more: str) -> object:
-    return solved(2 * (unknown + int(more)) + (unknown + int(more)) + unknown, int(total))
 
 
 @asked(
     rf"\w+ has {N} (\w+), gives away 1/{N} of them and then sells 1/{N} of the rest\. "
     r"How many \2 does \w+ have left\?"
 )
-def _parts(count: str, _: str, first: str, second: str) -> int:
-    left = list(range(int(count)))
+def _parts(count: int, _: str, first: int, second: int) -> int:
+    left = list(range(count))
     for part in (first, second):
-        assert len(left) % int(part) == 0
-        del left[: len(left) // int(part)]
+        assert len(left) % part == 0
+        del left[: len(left) // part]
     return len(left)

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 
 from tests.trm_lab.puzzles.text.qa_rules_steps import changed
-from tests.trm_lab.puzzles.text.question_rules import Rules
+from tests.trm_lab.puzzles.text.question_rules import N, Rules
 
 RULES = Rules()
 asked = RULES.asked
@@ -16,18 +16,18 @@ asked = RULES.asked
 def _inventory(holdings: str, gifts: str, name: str) -> int:
     balance = Counter({who: int(count) for who, count in re.findall(r"(\w+) has (\d+)", holdings)})
     flow = re.findall(r"(\w+) gives (\d+) to (\w+)", gifts)
-    received = sum(int(count) for _, count, taker in flow if taker == name)
-    given = sum(int(count) for giver, count, _ in flow if giver == name)
-    return balance[name] + received - given
+    return balance[name] + sum(
+        int(count) * ((taker == name) - (giver == name)) for giver, count, taker in flow
+    )
 
 
 @asked(
-    r"A robot at \((-?\d+), (-?\d+)\) faces \+y, with \+x on its right\. "
+    rf"A robot at \({N}, {N}\) faces \+y, with \+x on its right\. "
     r"((?:It turns \w+ and moves \d+\. )*)Where is it now\?"
 )
-def _robot(x: str, y: str, steps: str) -> str:
+def _robot(x: int, y: int, steps: str) -> str:
     clockwise = [(0, 1), (1, 0), (0, -1), (-1, 0)]
-    facing, place = 0, [int(x), int(y)]
+    facing, place = 0, [x, y]
     for turn, length in re.findall(r"turns (\w+) and moves (\d+)", steps):
         facing = (facing + {"right": 1, "around": 2, "left": 3}[turn]) % 4
         place = [p + int(length) * d for p, d in zip(place, clockwise[facing], strict=True)]
@@ -81,15 +81,15 @@ def _dates(start: str, moves: str) -> str:
 @asked(r"(?:Siblings here share both parents\. )?((?:\w+ is the [\w-]+ of \w+\. )+)What is (\w+) to (\w+)\?")
 def _kinship(facts: str, first: str, last: str) -> str:
     """Every person has one set of parents; siblings have the same one."""
-    told = re.findall(r"(\w+) is the ([\w-]+) of (\w+)\.", facts)
-    people = {name for a, _, b in told for name in (a, b)}
+    relations = re.findall(r"(\w+) is the ([\w-]+) of (\w+)\.", facts)
+    people = {name for a, _, b in relations for name in (a, b)}
     home = {name: {name} for name in people}  # those who have the same parents, siblings
-    for a, relation, b in told:
+    for a, relation, b in relations:
         if relation in ("sister", "brother"):
             together = home[a] | home[b]
             home.update(dict.fromkeys(together, together))
     parents: dict[str, set[str]] = {name: set() for name in people}
-    for a, relation, b in told:
+    for a, relation, b in relations:
         if relation not in ("sister", "brother"):
             child, parent = (b, a) if relation in ("mother", "father") else (a, b)
             for sibling in home[child]:
@@ -114,33 +114,33 @@ def _kinship(facts: str, first: str, last: str) -> str:
         ("cousin", "cousin"): bool(up({first}) & beside(up({last}))),
     }
     (names,) = [names for names, holds in ways.items() if holds]
-    male = next(relation for a, relation, _ in told if a == first) in ("father", "brother", "son")
+    male = next(relation for a, relation, _ in relations if a == first) in ("father", "brother", "son")
     return names[male]
 
 
 @asked(r"((?:(?:All|No) \w+ are \w+\. )+)(\w+) is an? (\w+)\. Is \2 an? (\w+): yes, no or unknown\?")
-def _quantifiers(rules: str, _: str, known: str, question: str) -> str:
-    told = [(word, a[:-1], b[:-1]) for word, a, b in re.findall(r"(All|No) (\w+) are (\w+)\.", rules)]
-    kinds = sorted({kind for _, a, b in told for kind in (a, b)})
+def _quantifiers(sentences: str, _: str, start: str, question: str) -> str:
+    rules = [(word, a[:-1], b[:-1]) for word, a, b in re.findall(r"(All|No) (\w+) are (\w+)\.", sentences)]
+    kinds = sorted({kind for _, a, b in rules for kind in (a, b)})
     worlds = (
         dict(zip(kinds, world, strict=True)) for world in itertools.product((False, True), repeat=len(kinds))
     )
     possible = {
         world[question]
         for world in worlds
-        if world[known] and all((not world[a]) or world[b] == (word == "All") for word, a, b in told)
+        if world[start] and all((not world[a]) or world[b] == (word == "All") for word, a, b in rules)
     }
     return "unknown" if len(possible) == 2 else "yes" if possible.pop() else "no"
 
 
 @asked(r"Liars always lie, the others never\. (.*) Is (\w+) (honest|a liar)\?")
-def _truth_tellers(claims: str, name: str, question: str) -> str:
-    told = re.findall(r"(?:(\w+) says that )?(\w+) is (honest|a liar)\.", claims)
-    people = sorted({name for speaker, about, _ in told for name in (speaker, about) if name})
+def _truth_tellers(sentences: str, name: str, question: str) -> str:
+    claims = re.findall(r"(?:(\w+) says that )?(\w+) is (honest|a liar)\.", sentences)
+    people = sorted({name for speaker, about, _ in claims for name in (speaker, about) if name})
     possible = set()
     for honest in itertools.product((False, True), repeat=len(people)):
         kind = dict(zip(people, honest, strict=True))
-        if all((kind[about] == (said == "honest")) == kind.get(who, True) for who, about, said in told):
+        if all((kind[about] == (said == "honest")) == kind.get(who, True) for who, about, said in claims):
             possible.add(kind[name])
     (answer,) = possible
     return "yes" if answer == (question == "honest") else "no"
@@ -150,9 +150,9 @@ def _rows(listing: str) -> list[tuple[str, int, str]]:
     return [(name, int(age), town) for name, age, town in (row.split(", ") for row in listing.split("; "))]
 
 
-@asked(r"([^.]*)\. How many people over (\d+) live in (\w+)\?")
-def _count(listing: str, limit: str, town: str) -> int:
-    return len([row for row in _rows(listing) if row[1] > int(limit) and row[2] == town])
+@asked(rf"([^.]*)\. How many people over {N} live in (\w+)\?")
+def _count(listing: str, limit: int, town: str) -> int:
+    return len([row for row in _rows(listing) if row[1] > limit and row[2] == town])
 
 
 @asked(r"([^.]*)\. Who is the oldest in (\w+)'s town\?")

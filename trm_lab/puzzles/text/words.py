@@ -19,6 +19,27 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz"
 VOWELS = "aeiou"
 CONSONANTS = "bdfgklmnprstvz"
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh")
+OPERATIONS = {  # what can be done to a word of at least two letters
+    "reverse it": lambda word: word[::-1],
+    "remove its first letter": lambda word: word[1:],
+    "remove its last letter": lambda word: word[:-1],
+    "swap its first and last letters": lambda word: word[-1] + word[1:-1] + word[0],
+    "double its first letter": lambda word: word[0] + word,
+    "move its first letter to the end": lambda word: word[1:] + word[0],
+    "replace every a by o": lambda word: word.replace("a", "o"),
+}
+
+
+def pronounceable(consonants: tuple[str, ...], vowels: tuple[str, ...]) -> str:
+    """Consonants with vowels between: "bad" of "bd" and "a"."""
+    return "".join(map("".join, zip(consonants, (*vowels, ""), strict=True)))
+
+
+def changed(word: str, operations: tuple[str, ...]) -> str:
+    """The word after the operations, one after the other."""
+    for operation in operations:
+        word = OPERATIONS[operation](word)
+    return word
 
 
 def clock(minute: int) -> str:

@@ -2,14 +2,8 @@
 
 import math
 from collections.abc import Sequence
-from fractions import Fraction
 
 NONZERO = tuple(n for n in range(-9, 10) if n)
-
-
-def ratio(numerator: int | Fraction, denominator: int | Fraction = 1) -> str:
-    """An integer, or a fraction in lowest terms as "-3/4"."""
-    return str(Fraction(numerator) / Fraction(denominator))
 
 
 def decimal(hundredths: int) -> str:

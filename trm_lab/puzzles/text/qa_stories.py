@@ -2,19 +2,23 @@
 
 import datetime
 
-from trm_lab.puzzles.text.question_families import Family, Orders, Problem, Tuples, over
-from trm_lab.puzzles.text.question_words import (
+from trm_lab.puzzles.text.questions import Family, Orders, Problem, Tuples, over
+from trm_lab.puzzles.text.words import (
     COLOURS,
     CONSONANTS,
     MONTHS,
     NAMES,
+    OPERATIONS,
     PLACES,
     THINGS,
     VOWELS,
+    changed,
     listed,
+    pronounceable,
 )
-from trm_lab.puzzles.text.word_operations import OPERATIONS, apply_operation
 
+Words = tuple[str, ...]
+Numbers = tuple[int, ...]
 _TURNS = {"left": 1j, "right": -1j, "around": -1}  # a heading is a complex number: +x is 1, +y is 1j
 _FIRST_DAY = datetime.date(1990, 1, 1).toordinal()
 _DAYS = 40 * 365
@@ -22,26 +26,24 @@ _DAYS = 40 * 365
 
 def inventory(people: int, gifts: int) -> Family:
     """Coins change hands; nobody ever has fewer than none."""
-    givings = [(a, b, n) for a, b in Orders(range(people), 2) for n in range(1, 10)]
+    possible_gifts = [(a, b, n) for a, b in Orders(range(people), 2) for n in range(1, 10)]
     lowest = 9 * gifts + 1
 
     @over(
-        Orders(NAMES, people),
-        Tuples(range(lowest, lowest + 50), people),
-        Tuples(givings, gifts),
-        range(people),
+        names=Orders(NAMES, people),
+        starts=Tuples(range(lowest, lowest + 50), people),
+        transfers=Tuples(possible_gifts, gifts),
+        person=range(people),
     )
-    def write(
-        names: tuple[str, ...], starts: tuple[int, ...], given: tuple[tuple[int, int, int], ...], asked: int
-    ) -> Problem:
+    def write(names: Words, starts: Numbers, transfers: tuple[Numbers, ...], person: int) -> Problem:
         coins = list(starts)
         holdings = listed([f"{name} has {count}" for name, count in zip(names, starts, strict=True)])
         sentences = [f"{holdings} coins."]
-        for giver, taker, count in given:
+        for giver, taker, count in transfers:
             coins[giver] -= count
             coins[taker] += count
             sentences.append(f"{names[giver]} gives {count} to {names[taker]}.")
-        return f"{' '.join(sentences)} How many coins does {names[asked]} have now?", str(coins[asked])
+        return f"{' '.join(sentences)} How many coins does {names[person]} have now?", str(coins[person])
 
     return Family("inventory", (write,))
 
@@ -50,10 +52,10 @@ def robot(moves: int) -> Family:
     """A walk on a grid with turns."""
     steps = [(turn, length) for turn in _TURNS for length in range(1, 10)]
 
-    @over(Tuples(range(-9, 10), 2), Tuples(steps, moves))
-    def write(start: tuple[int, int], walked: tuple[tuple[str, int], ...]) -> Problem:
+    @over(start=Tuples(range(-9, 10), 2), walk=Tuples(steps, moves))
+    def write(start: Numbers, walk: tuple[tuple[str, int], ...]) -> Problem:
         place, heading, sentences = complex(*start), 1j, []
-        for turn, length in walked:
+        for turn, length in walk:
             heading *= _TURNS[turn]
             place += heading * length
             sentences.append(f"It turns {turn} and moves {length}.")
@@ -74,13 +76,13 @@ def program(statements: int) -> Family:
     lines += [f"swap {v} and {w}" for v, w in ("xy", "xz", "yz")]
     lines += [f"if {v} > {w}: {v} = {v} - {w}" for v in variables for w in variables if v != w]
 
-    @over(Tuples(range(10), 3), Tuples(lines, statements), variables)
-    def write(starts: tuple[int, int, int], chosen: tuple[str, ...], asked: str) -> Problem:
+    @over(starts=Tuples(range(10), 3), body=Tuples(lines, statements), variable=variables)
+    def write(starts: Numbers, body: Words, variable: str) -> Problem:
         values = dict(zip(variables, starts, strict=True))
-        for line in chosen:
+        assignments = [f"{v} = {n}" for v, n in values.items()]
+        for line in body:
             _execute(line, values)
-        opening = "; ".join(f"{v} = {n}" for v, n in zip(variables, starts, strict=True))
-        return f"{opening}; {'; '.join(chosen)}. What is {asked}?", str(values[asked])
+        return f"{'; '.join([*assignments, *body])}. What is {variable}?", str(values[variable])
 
     return Family("program", (write,))
 
@@ -104,59 +106,51 @@ def swaps(people: int, exchanges: int) -> Family:
     """Balls of different colours are exchanged."""
 
     @over(
-        Orders(NAMES, people),
-        Orders(COLOURS, people),
-        Tuples(Orders(range(people), 2), exchanges),
-        range(people),
+        names=Orders(NAMES, people),
+        colours=Orders(COLOURS, people),
+        pairs=Tuples(Orders(range(people), 2), exchanges),
+        person=range(people),
     )
-    def write(
-        names: tuple[str, ...], colours: tuple[str, ...], made: tuple[tuple[int, int], ...], asked: int
-    ) -> Problem:
-        held = list(colours)
+    def write(names: Words, colours: Words, pairs: tuple[Numbers, ...], person: int) -> Problem:
+        ball = list(colours)
         balls = [f"{name} has {colour}" for name, colour in zip(names, colours, strict=True)]
         sentences = [f"Of the balls, {listed(balls)}."]
-        for a, b in made:
-            held[a], held[b] = held[b], held[a]
+        for a, b in pairs:
+            ball[a], ball[b] = ball[b], ball[a]
             sentences.append(f"{names[a]} swaps with {names[b]}.")
-        return f"{' '.join(sentences)} Which has {names[asked]} now?", held[asked]
+        return f"{' '.join(sentences)} Which has {names[person]} now?", ball[person]
 
     return Family("swaps", (write,))
 
 
 def whereabouts(people: int, events: int) -> Family:
     """Things are carried about and handed over."""
-    happenings: list[tuple[str, int, str | int]] = [
-        ("go", person, place) for person in range(people) for place in PLACES
-    ]
-    happenings += [("get", person, thing) for person in range(people) for thing in range(people)]
+    possible_events: list[
+        tuple[int, str | int]
+    ]  # a person and the place they go to, or the thing they are sent
+    possible_events = [(person, place) for person in range(people) for place in PLACES]
+    possible_events += [(person, thing) for person in range(people) for thing in range(people)]
 
     @over(
-        Orders(NAMES, people),
-        Orders(THINGS, people),
-        Tuples(PLACES, people),
-        Tuples(happenings, events),
-        range(people),
+        names=Orders(NAMES, people),
+        things=Orders(THINGS, people),
+        places=Tuples(PLACES, people),
+        history=Tuples(possible_events, events),
+        thing=range(people),
     )
     def write(
-        names: tuple[str, ...],
-        things: tuple[str, ...],
-        places: tuple[str, ...],
-        happened: tuple[tuple[str, int, str | int], ...],
-        asked: int,
+        names: Words, things: Words, places: Words, history: tuple[tuple[int, str | int], ...], thing: int
     ) -> Problem:
-        where, holder = list(places), list(range(people))
-        sentences = [
-            f"{name} has the {thing} in the {place}."
-            for name, place, thing in zip(names, places, things, strict=True)
-        ]
-        for kind, person, what in happened:
-            if kind == "go":
-                where[person] = str(what)
+        place_of, holder = list(places), list(range(people))
+        sentences = [f"{names[i]} has the {things[i]} in the {places[i]}." for i in range(people)]
+        for person, what in history:
+            if isinstance(what, str):
+                place_of[person] = what
                 sentences.append(f"{names[person]} goes to the {what}.")
             else:
-                holder[int(what)] = person
-                sentences.append(f"{names[person]} is sent the {things[int(what)]}.")
-        return f"{' '.join(sentences)} Where is the {things[asked]}?", where[holder[asked]]
+                holder[what] = person
+                sentences.append(f"{names[person]} is sent the {things[what]}.")
+        return f"{' '.join(sentences)} Where is the {things[thing]}?", place_of[holder[thing]]
 
     return Family("whereabouts", (write,), answers=len(PLACES))
 
@@ -164,14 +158,11 @@ def whereabouts(people: int, events: int) -> Family:
 def word_program(operations: int) -> Family:
     """A word is changed step by step."""
 
-    @over(Tuples(CONSONANTS, 4), Tuples(VOWELS, 3), Tuples(OPERATIONS, operations))
-    def write(consonants: tuple[str, ...], vowels: tuple[str, ...], steps: tuple[str, ...]) -> Problem:
-        word = "".join(map("".join, zip(consonants, (*vowels, ""), strict=True)))
-        result = word
-        for step in steps:
-            result = apply_operation(step, result)
+    @over(consonants=Tuples(CONSONANTS, 4), vowels=Tuples(VOWELS, 3), steps=Tuples(OPERATIONS, operations))
+    def write(consonants: Words, vowels: Words, steps: Words) -> Problem:
+        word = pronounceable(consonants, vowels)
         orders = " ".join(f"{step.capitalize()}." for step in steps)
-        return f"Take the word {word}. {orders} What do you get?", result
+        return f"Take the word {word}. {orders} What do you get?", changed(word, steps)
 
     return Family("word_program", (write,))
 
@@ -180,19 +171,19 @@ def dates(steps: int) -> Family:
     """Days and weeks are counted forward and back."""
     moves = [(n, unit, sign) for n in range(2, 50) for unit in (1, 7) for sign in (1, -1)]
 
-    @over(range(_FIRST_DAY, _FIRST_DAY + _DAYS), Tuples(moves, steps))
-    def write(start: int, moved: tuple[tuple[int, int, int], ...]) -> Problem:
-        end = start + sum(n * unit * sign for n, unit, sign in moved)
+    @over(start=range(_FIRST_DAY, _FIRST_DAY + _DAYS), path=Tuples(moves, steps))
+    def write(start: int, path: tuple[Numbers, ...]) -> Problem:
+        end = start + sum(n * unit * sign for n, unit, sign in path)
         parts = [
             f"{n} {'weeks' if unit == 7 else 'days'} {'forward' if sign > 0 else 'back'}"
-            for n, unit, sign in moved
+            for n, unit, sign in path
         ]
-        return f"Start at {_written(start)}. Go {', then '.join(parts)}. Which date is it?", _written(end)
+        return f"Start at {_date(start)}. Go {', then '.join(parts)}. Which date is it?", _date(end)
 
     return Family("dates", (write,))
 
 
-def _written(day: int) -> str:
+def _date(day: int) -> str:
     """ "7 March 2021" """
     date = datetime.date.fromordinal(day)
     return f"{date.day} {MONTHS[date.month - 1]} {date.year}"

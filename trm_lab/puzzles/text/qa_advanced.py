@@ -1,0 +1,162 @@
+"""Advanced questions: two or three steps of reasoning each."""
+
+from trm_lab.puzzles.text.questions import Family, Orders, Problem, Subsets, Tuples, over
+from trm_lab.puzzles.text.words import (
+    CONSONANTS,
+    NAMES,
+    OPERATIONS,
+    THINGS,
+    VOWELS,
+    changed,
+    clock,
+    listed,
+    pronounceable,
+)
+
+Words = tuple[str, ...]
+_SCALES = (
+    ("taller", "shorter", ("tallest", "second tallest", "second shortest", "shortest")),
+    ("older", "younger", ("oldest", "second oldest", "second youngest", "youngest")),
+    ("faster", "slower", ("fastest", "second fastest", "second slowest", "slowest")),
+)
+_SET_SIZES = {
+    "both sets": lambda a, b: len(a & b),
+    "A but not in B": lambda a, b: len(a - b),
+    "at least one of them": lambda a, b: len(a | b),
+}
+# what the first is to the third: (relation of first to second, of second to third, of first to third), by gender
+_KIN = (
+    (("mother", "father"), ("mother", "father"), ("grandmother", "grandfather")),
+    (("sister", "brother"), ("mother", "father"), ("aunt", "uncle")),
+    (("daughter", "son"), ("sister", "brother"), ("niece", "nephew")),
+    (("daughter", "son"), ("daughter", "son"), ("granddaughter", "grandson")),
+    (("mother", "father"), ("sister", "brother"), ("mother", "father")),
+    (("sister", "brother"), ("daughter", "son"), ("daughter", "son")),
+)
+
+_sharing = over(
+    people=Orders(NAMES, 2), thing=THINGS, count=range(50, 150), change=range(1, 50), which=("more", "fewer")
+).ask(
+    "{people[0]} has {count} {thing}s. {people[1]} has {change} {which} {thing}s than {people[0]}. "
+    "How many {thing}s do they have together?",
+    lambda people, thing, count, change, which: 2 * count + (change if which == "more" else -change),
+)
+_film = over(hours=range(1, 6), minutes=range(1, 60), pause=range(5, 60), times=range(2, 6)).ask(
+    "A show lasts {hours} h {minutes} min and is followed by a break of {pause} min. "
+    "How many minutes do {times} shows with their breaks take?",
+    lambda hours, minutes, pause, times: (60 * hours + minutes + pause) * times,
+)
+_weight = over(kilograms=range(1, 20), grams=range(1, 1000), boxes=range(2, 13)).ask(
+    "A box weighs {kilograms} kg {grams} g. How many grams do {boxes} such boxes weigh?",
+    lambda kilograms, grams, boxes: (1000 * kilograms + grams) * boxes,
+)
+_kinship = over(relation=_KIN, people=Orders(NAMES, 3), first=range(2), second=range(2))(
+    lambda relation, people, first, second: (
+        f"{people[0]} is the {relation[0][first]} of {people[1]}. {people[1]} is the {relation[1][second]} of "
+        f"{people[2]}. What is {people[0]} to {people[2]}?",
+        relation[2][first],
+    )
+)
+_age_later = over(people=Orders(NAMES, 2), times=range(2, 6), age=range(3, 20), years=range(1, 30)).ask(
+    "{people[1]} is {age} years old. {people[0]} is {times} times as old. "
+    "How old will {people[0]} be in {years} years?",
+    lambda people, times, age, years: times * age + years,
+)
+_prices = over(things=Orders(THINGS, 2), prices=Tuples(range(2, 60), 2), counts=Tuples(range(2, 10), 2)).ask(
+    "One {things[0]} costs {prices[0]} and one {things[1]} costs {prices[1]}. "
+    "What do {counts[0]} {things[0]}s and {counts[1]} {things[1]}s cost together?",
+    lambda things, prices, counts: prices[0] * counts[0] + prices[1] * counts[1],
+)
+
+
+@over(
+    scale=_SCALES, people=Orders(NAMES, 4), turned=Tuples((False, True), 3), order=Orders(range(3), 3), rank=range(4)
+)  # fmt: skip
+def _ordering(
+    scale: tuple[str, str, Words], people: Words, turned: tuple[bool, ...], order: tuple[int, ...], rank: int
+) -> Problem:
+    more, less, ranks = scale
+    facts = []
+    for place in order:
+        high, low = people[place], people[place + 1]
+        facts.append(f"{low} is {less} than {high}." if turned[place] else f"{high} is {more} than {low}.")
+    return f"{' '.join(facts)} Who is the {ranks[rank]}?", people[rank]
+
+
+@over(pieces=range(2, 13), length=range(101, 2000))
+def _rope(pieces: int, length: int) -> Problem:
+    metres, centimetres = divmod(pieces * length, 100)
+    question = (
+        f"A rope of {metres} m {centimetres} cm is cut into {pieces} equal pieces. "
+        "How many cm long is each piece?"
+    )
+    return question, str(length)
+
+
+@over(a=Subsets(range(1, 13), 4), b=Subsets(range(1, 13), 4), part=tuple(_SET_SIZES))
+def _sets(a: tuple[int, ...], b: tuple[int, ...], part: str) -> Problem:
+    first, second = (", ".join(map(str, numbers)) for numbers in (a, b))
+    question = f"A = {{{first}}}, B = {{{second}}}. How many numbers are in {part}?"
+    return question, str(_SET_SIZES[part](set(a), set(b)))
+
+
+@over(consonants=Tuples(CONSONANTS, 3), vowels=Tuples(VOWELS, 2), steps=Orders(OPERATIONS, 2))
+def _word_steps(consonants: Words, vowels: Words, steps: Words) -> Problem:
+    word = pronounceable(consonants, vowels)
+    question = f"Take the word {word}. {steps[0].capitalize()}, then {steps[1]}. What do you get?"
+    return question, changed(word, steps)
+
+
+@over(
+    start=range(2, 100), steps=Tuples(("add", "subtract", "multiply by"), 3), numbers=Tuples(range(2, 16), 3)
+)
+def _number_steps(start: int, steps: Words, numbers: tuple[int, ...]) -> Problem:
+    value = start
+    for step, number in zip(steps, numbers, strict=True):
+        value = {"add": value + number, "subtract": value - number, "multiply by": value * number}[step]
+    first, second, third = (f"{step} {number}" for step, number in zip(steps, numbers, strict=True))
+    return f"Start with {start}, {first}, {second}, then {third}. What is the result?", str(value)
+
+
+@over(people=Orders(NAMES, 2), age=range(30, 80), younger=range(1, 26), years=range(1, 16))
+def _age_now(people: Words, age: int, younger: int, years: int) -> Problem:
+    question = (
+        f"In {years} years {people[0]} will be {age + years}. {people[1]} is {younger} years younger "
+        f"than {people[0]}. How old is {people[1]} now?"
+    )
+    return question, str(age - younger)
+
+
+@over(people=Orders(NAMES, 5), places=Orders(range(5), 2))
+def _queue(people: Words, places: tuple[int, int]) -> Problem:
+    start, end = places
+    distance = abs(end - start)
+    question = (
+        f"From front to back, {listed(list(people))} stand in a line. Who is {distance} "
+        f"{'place' if distance == 1 else 'places'} {'behind' if end > start else 'ahead of'} {people[start]}?"
+    )
+    return question, people[end]
+
+
+@over(start=range(1440), hours=range(1, 13), minutes=range(1, 60), stop=range(5, 60))
+def _schedule(start: int, hours: int, minutes: int, stop: int) -> Problem:
+    question = (
+        f"A train leaves at {clock(start)}, drives for {hours} h {minutes} min and stops on the way "
+        f"for {stop} min. When does it arrive?"
+    )
+    return question, clock(start + 60 * hours + minutes + stop)
+
+
+ADVANCED = (
+    Family("sharing", (_sharing,)),
+    Family("ordering", (_ordering,)),
+    Family("conversion", (_rope, _film, _weight)),
+    Family("sets", (_sets,), answers=7),
+    Family("word_steps", (_word_steps,)),
+    Family("number_steps", (_number_steps,)),
+    Family("kinship", (_kinship,), answers=12),
+    Family("ages", (_age_later, _age_now)),
+    Family("queue", (_queue,)),
+    Family("prices", (_prices,)),
+    Family("schedule", (_schedule,)),
+)
