@@ -14,6 +14,7 @@ from trm.supervision import Supervision
 from trm_lab.configuration.architecture import Architecture
 from trm_lab.files.checksums import sealed, write_manifest
 from trm_lab.runs import checkpoints
+from trm_lab.runs.arc_outputs import OutputRecord, VotingResult
 from trm_lab.runs.identifier_names import encoded
 from trm_lab.runs.training_state import TrainingState
 
@@ -102,7 +103,7 @@ def write_launches(run: Path, launches: list[dict[str, Any]]) -> None:
 def write_evaluation(folder: Path, **changes: Any) -> Path:
     folder.mkdir(parents=True)
     (folder / "scores.json").write_text(json.dumps({**SCORES, **changes}))
-    rows = [{"task": task, "known": True, "rank": rank} for task, rank in RANKS]
-    (folder / "outputs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    outputs = [OutputRecord(task, 0, True, rank, 9, 2, 6, 0.5) for task, rank in RANKS]
+    VotingResult({}, {}, {}, outputs).write(folder)
     write_manifest(folder)
     return folder

@@ -1,7 +1,7 @@
-"""What export.py does: open a checkpoint, write it in the form asked for, whole or not at all, and push it if asked."""
+"""What export.py does: open a checkpoint, write it in the requested form, whole or not at all, and push it if asked."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,11 +9,11 @@ from trm.errors import UserError
 from trm_lab.files.config_files import read_config
 from trm_lab.files.folders import Kind, check_output, new_folder
 from trm_lab.files.whole_files import carries
-from trm_lab.inference.arc_checkpoint import SEQ_LEN
+from trm_lab.inference.arc_checkpoint import SEQ_LEN, one_puzzle_metadata
 from trm_lab.puzzles.layout import IDENTIFIERS_FILE
 from trm_lab.release import kaggle
 from trm_lab.release.published_form import EXPORT_MARK, export_published
-from trm_lab.release.recorded import Recorded, dataset_like, recorded, run_of
+from trm_lab.release.recorded import Recorded, recorded, run_of
 from trm_lab.release.safetensors_export import FILES, export_safetensors
 from trm_lab.release.upload import HubApi, check_login, check_repository, push
 from trm_lab.runs.opened_checkpoint import OpenedCheckpoint, open_checkpoint
@@ -45,19 +45,16 @@ class ExportRequest:
     overwrite: bool = False
 
 
-Writer = Callable[[Path, OpenedCheckpoint, Recorded, ExportRequest], None]
-
-
 @dataclass(frozen=True)
 class Form:
-    """A form to export in: what writes it into a folder, and which files it consists of."""
+    """A form to export in: what writes it into a folder, and how such a folder is recognised."""
 
-    write: Writer
+    write: Callable[[Path, OpenedCheckpoint, Recorded, ExportRequest], None]
     kind: Kind
 
 
 def export(request: ExportRequest, api: HubApi | None = None) -> None:
-    """Write what is asked for and say where it is.
+    """Write what the request says and print where it is.
 
     api: of the hub, for a push; None for the hub itself.
 
@@ -65,32 +62,40 @@ def export(request: ExportRequest, api: HubApi | None = None) -> None:
         UserError: flags that do not go together, no checkpoint, tensors that its architecture lacks or has in other
             shapes, an output in use, or a refused push.
     """
+    form = FORMS[request.form]
     _check(request)
-    check_output(request.output, FORMS[request.form].kind, request.overwrite)
+    check_output(request.output, form.kind, request.overwrite)
     if request.push_to is not None:
         check_login(request.push_to, api)
     opened = open_checkpoint(request.target, request.config, request.weight_kind)
-    known = recorded(opened, request.evaluation)
-    opened.supervision(dataset_like(opened, known.seq_len or 1))  # or names what does not fit
-    form = FORMS[request.form]
+    record = recorded(opened, request.evaluation)
+    vocabulary = len(opened.weights.get("embed_tokens.embedding_weight", [0]))
+    opened.supervision(one_puzzle_metadata(vocabulary, record.seq_len or 1))  # or names what does not fit
     with new_folder(request.output, form.kind, request.overwrite) as folder:
-        form.write(folder, opened, known, request)
+        form.write(folder, opened, record, request)
     print(f"written to {request.output}: step {opened.step}, in the form {request.form}")
-    for line in _left_out(request, opened, known):
-        print(line)
+    if request.form == "hub" and record.scores is None:
+        print(
+            "the card has no scores: no evaluation of this step and these weights was found (--evaluation <folder>)"
+        )
+    if opened.puzzle_identifiers > 1 and record.row_names is None:
+        print(
+            f"whose its {opened.puzzle_identifiers:,} puzzle embeddings are is not recorded: from the export, every "
+            "task is answered as one that was not trained on"
+        )
     if request.push_to is not None:
         message = f"Step {opened.step} of {opened.arch.supervision}"
         print(f"pushed to {push(request.output, request.push_to, request.private, message, api)}")
 
 
 def _check(request: ExportRequest) -> None:
-    only_hub = {
+    hub_flags = {
         "--push": request.push_to,
-        "--private": request.private,
+        "--private": request.private or None,
         "--evaluation": request.evaluation,
         "--license": request.licence,
     }
-    given = [flag for flag, value in only_hub.items() if value not in (None, False)]
+    given = [flag for flag, value in hub_flags.items() if value is not None]
     if given and request.form != "hub":
         raise UserError(f"{', '.join(given)} with --to {request.form}", "with --to hub", "leave it out")
     if request.licence is not None and not re.fullmatch("[A-Za-z0-9][A-Za-z0-9.-]*", request.licence):
@@ -107,49 +112,33 @@ def _check(request: ExportRequest) -> None:
         check_repository(request.push_to)
 
 
-def _left_out(request: ExportRequest, opened: OpenedCheckpoint, known: Recorded) -> list[str]:
-    lines, rows = [], opened.puzzle_identifiers
-    if request.form == "hub" and known.scores is None:
-        lines.append(
-            "the card has no scores: no evaluation of this step and these weights was found (--evaluation <folder>)"
-        )
-    if rows > 1 and known.row_names is None:
-        lines.append(
-            f"whose its {rows:,} puzzle embeddings are is not recorded: from the export, every task is answered as one "
-            "that was not trained on"
-        )
-    return lines
-
-
-def _write_hub(folder: Path, opened: OpenedCheckpoint, known: Recorded, request: ExportRequest) -> None:
+def _write_hub(folder: Path, opened: OpenedCheckpoint, record: Recorded, request: ExportRequest) -> None:
     licence = request.licence or (OWN_LICENCE if run_of(opened.path) is not None else None)
-    export_safetensors(folder, opened, known, request.push_to or request.output.resolve().name, licence)
+    export_safetensors(folder, opened, record, request.push_to or request.output.resolve().name, licence)
 
 
-def _write_published(folder: Path, opened: OpenedCheckpoint, known: Recorded, request: ExportRequest) -> None:
+def _write_published(
+    folder: Path, opened: OpenedCheckpoint, record: Recorded, request: ExportRequest
+) -> None:
     config = {**opened.config, "arch": opened.arch.as_dict()}
-    if known.seq_len is not None:
-        config[SEQ_LEN] = known.seq_len  # theirs ignore it; to us it says how large the canvas is
-    export_published(folder, opened.step, opened.weights, config, known.row_names)
+    if record.seq_len is not None:
+        config[SEQ_LEN] = record.seq_len  # theirs ignore it; to us it says how large the canvas is
+    export_published(folder, opened.step, opened.weights, config, record.row_names)
 
 
-def _write_kaggle(folder: Path, opened: OpenedCheckpoint, known: Recorded, request: ExportRequest) -> None:
-    kaggle.write_package(folder, opened, known)
+def _write_kaggle(folder: Path, opened: OpenedCheckpoint, record: Recorded, request: ExportRequest) -> None:
+    kaggle.write_package(folder, opened, record)
 
 
-def _kind(
-    form: str, names: Sequence[str], config: str, is_whole: Callable[[Path], bool] = lambda folder: True
-) -> Kind:
-    """names: regular expressions of its files.  config: the one that says that we wrote it."""
-
-    def is_one(folder: Path) -> bool:
-        return carries(folder / config, EXPORT_MARK) and is_whole(folder)
-
-    return Kind(f"an export for {form}", "|".join(names), is_one)
+def _is_export(folder: Path, config: str) -> bool:
+    """Whether the configuration in a folder says that we wrote it."""
+    return carries(folder / config, EXPORT_MARK)
 
 
-def _has_one_step(folder: Path) -> bool:
-    """Whether the only weights are of the step that the configuration names: others were laid beside them."""
+def _is_published(folder: Path) -> bool:
+    """Whether the only weights are of the step that our configuration names: others were laid beside them."""
+    if not _is_export(folder, PUBLISHED_CONFIG):
+        return False
     try:
         step = read_config(folder / PUBLISHED_CONFIG).get("step")
     except UserError:
@@ -157,20 +146,22 @@ def _has_one_step(folder: Path) -> bool:
     return {file.name for file in folder.glob("step_*")} <= {f"step_{step}"}
 
 
-def _has_script(folder: Path) -> bool:
-    return (folder / kaggle.SCRIPT_FILE).exists()
+def _is_package(folder: Path) -> bool:
+    return _is_export(folder, EXPORTED_CONFIG) and (folder / kaggle.SCRIPT_FILE).exists()
 
 
+_PUBLISHED_NAMES = (re.escape(PUBLISHED_CONFIG), re.escape(IDENTIFIERS_FILE), "step_[0-9]+")
 FORMS = {
-    "hub": Form(_write_hub, _kind("the hub", [re.escape(name) for name in FILES], EXPORTED_CONFIG)),
-    "published": Form(
-        _write_published,
-        _kind(
-            "the published code",
-            [re.escape(PUBLISHED_CONFIG), re.escape(IDENTIFIERS_FILE), "step_[0-9]+"],
-            PUBLISHED_CONFIG,
-            _has_one_step,
+    "hub": Form(
+        _write_hub,
+        Kind(
+            "an export for the hub",
+            "|".join(map(re.escape, FILES)),
+            lambda folder: _is_export(folder, EXPORTED_CONFIG),
         ),
     ),
-    "kaggle": Form(_write_kaggle, _kind("Kaggle", kaggle.NAMES, EXPORTED_CONFIG, _has_script)),
+    "published": Form(
+        _write_published, Kind("an export for the published code", "|".join(_PUBLISHED_NAMES), _is_published)
+    ),
+    "kaggle": Form(_write_kaggle, Kind("an export for Kaggle", "|".join(kaggle.NAMES), _is_package)),
 }

@@ -19,11 +19,8 @@ from trm_lab.runs.weights import EXPORTED_CONFIG, EXPORTED_WEIGHTS
 
 SCRIPT_FILE, NOTEBOOK_FILE = "solve.py", "solve.ipynb"
 FILES = (EXPORTED_WEIGHTS, EXPORTED_CONFIG, IDENTIFIERS_FILE, SCRIPT_FILE, NOTEBOOK_FILE, CARD)
-NAMES = (
-    *map(re.escape, FILES),
-    r"dis_trm-[\w.+-]+\.whl",
-)  # of a package's files; wheels that were added are not ours
-# what answering imports of other projects
+NAMES = (*map(re.escape, FILES), r"dis_trm-[\w.+-]+\.whl")  # wheels that were added are not ours
+# What answering imports of other projects.
 NEEDED = ("torch", "numpy", "scipy", "omegaconf", "PyYAML", "safetensors", "tqdm")
 CELL = "# %%\n"
 SCRIPT = '''\
@@ -116,14 +113,14 @@ With such a wheel in it the folder is no longer replaced by another export.
 """
 
 
-def write_package(folder: Path, opened: OpenedCheckpoint, known: Recorded) -> None:
+def write_package(folder: Path, opened: OpenedCheckpoint, record: Recorded) -> None:
     """Write the package into an existing folder.
 
     Raises:
         UserError: the weights are not those of an ARC model, or the wheel cannot be built.
     """
     canvas_of(opened)
-    write_weights(folder, opened, known)
+    write_weights(folder, opened, record)
     build_wheel(folder)
     (folder / SCRIPT_FILE).write_text(SCRIPT, encoding="utf-8")
     (folder / NOTEBOOK_FILE).write_text(json.dumps(notebook(SCRIPT), indent=1) + "\n", encoding="utf-8")

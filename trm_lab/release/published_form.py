@@ -33,11 +33,10 @@ def export_published(
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"step_{step}"
     _save(file, {PREFIX + k: v.clone() for k, v in weights.items()})
-    arch = {
-        k: v for k, v in config["arch"].items() if k != "loss_type"
-    }  # `supervision` stays: theirs ignore it
+    arch = dict(config["arch"])  # `supervision` stays: theirs ignore it
+    loss_type = arch.pop("loss_type")
     arch |= {"name": "recursive_reasoning.trm@TinyRecursiveReasoningModel_ACTV1", "H_layers": 0}
-    arch["loss"] = {"name": "losses@ACTLossHead", "loss_type": config["arch"]["loss_type"]}
+    arch["loss"] = {"name": "losses@ACTLossHead", "loss_type": loss_type}
     evaluators = [{"name": "arc@ARC"} for _ in config.get("evaluators") or []]
     published = {**config, "arch": arch, "evaluators": evaluators, "step": step}  # theirs ignore the last
     write_config(folder / PUBLISHED_CONFIG, published)
@@ -66,7 +65,7 @@ def write_config(file: Path, config: Mapping[str, Any]) -> None:
 def write_names(folder: Path, row_names: Sequence[str] | None) -> None:
     """Write the puzzle of each row of the puzzle embedding, as a dataset does; the published code reads no such file.
 
-    row_names: None: nobody knows.
+    row_names: None where they are not recorded.
     """
     if row_names is not None:
         (folder / IDENTIFIERS_FILE).write_bytes(encoded(row_names))

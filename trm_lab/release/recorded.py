@@ -12,10 +12,11 @@ from trm.errors import UserError, report
 from trm_lab.files.checksums import is_intact
 from trm_lab.files.untrusted import load_json
 from trm_lab.inference.arc_checkpoint import SEQ_LEN, seq_len
-from trm_lab.puzzles.layout import IDENTIFIERS_FILE, PuzzleMetadata, read_identifiers
+from trm_lab.puzzles.layout import IDENTIFIERS_FILE, read_identifiers
 from trm_lab.puzzles.manifest import fingerprint
-from trm_lab.release.recorded_scores import LARGEST, RecordedScores, newest_scores, scores_in
+from trm_lab.release.recorded_scores import RecordedScores, newest_scores, scores_in
 from trm_lab.runs.opened_checkpoint import OpenedCheckpoint
+from trm_lab.runs.run_directory import LARGEST_PROVENANCE
 from trm_lab.runs.weights import PUZZLE_ROWS
 
 PROVENANCE = "provenance.json"
@@ -25,7 +26,7 @@ LONGEST = 1 << 16  # tokens of an example; as many as two bytes count
 
 @dataclass(frozen=True)
 class Recorded:
-    """What is known of a checkpoint.
+    """The record of a checkpoint.
 
     weight_kind: `ema` or `raw`.  seq_len: tokens of an example.  launches: of the run, first to last.
     row_names: the puzzle of each row of the puzzle embedding.
@@ -55,11 +56,12 @@ def recorded(opened: OpenedCheckpoint, evaluation: Path | None = None) -> Record
             f"tokens of an example, at most {LONGEST}",
             "check the configuration; do not use it if you do not know who made it",
         )
-    scores = None if evaluation is None else scores_in(evaluation, opened, kind)
-    if run is None:
-        return Recorded(kind, tokens, [], scores, row_names(opened, []))
-    launches = _launches(run)
-    scores = scores or newest_scores(run, opened, kind, launches)
+    launches = [] if run is None else _launches(run / PROVENANCE)
+    scores = None
+    if evaluation is not None:
+        scores = scores_in(evaluation, opened, kind)
+    elif run is not None:
+        scores = newest_scores(run, opened, kind, launches)
     return Recorded(kind, tokens, launches, scores, row_names(opened, launches))
 
 
@@ -70,7 +72,7 @@ def run_of(checkpoint: Path) -> Path | None:
 
 
 def row_names(opened: OpenedCheckpoint, launches: Sequence[Mapping[str, Any]]) -> list[str] | None:
-    """Whose the rows of the puzzle embedding are, as the checkpoint tells; else as the run's dataset does, unchanged.
+    """The puzzles of the rows of the puzzle embedding, by the checkpoint; else by the run's dataset, if unchanged.
 
     Raises:
         UserError: as many names as there are not rows.
@@ -91,54 +93,35 @@ def row_names(opened: OpenedCheckpoint, launches: Sequence[Mapping[str, Any]]) -
 
 def _names_of_data(paths: Sequence[Any], launches: Sequence[Mapping[str, Any]]) -> list[str] | None:
     """Of the one dataset that a run was trained on, if it is at hand with the fingerprint that the run recorded."""
-    told = launches[-1].get("datasets") if launches else None
-    if (
-        len(paths) != 1
-        or not isinstance(told, dict)
-        or not (Path(str(paths[0])) / IDENTIFIERS_FILE).is_file()
-    ):
+    fingerprints = launches[-1].get("datasets") if launches else None
+    if len(paths) != 1 or not isinstance(fingerprints, dict):
         return None
     path = str(paths[0])
-    return read_identifiers(path) if told.get(path) == fingerprint(path) else None
+    if not (Path(path) / IDENTIFIERS_FILE).is_file() or fingerprints.get(path) != fingerprint(path):
+        return None
+    return read_identifiers(path)
 
 
 def weight_kind(opened: OpenedCheckpoint) -> str | None:
     """Whether the weights are the averaged ones; None for published files, which do not say."""
     if run_of(opened.path) is None:
-        told = opened.config.get(WEIGHTS)
-        return told if told in ("ema", "raw") else None
+        kind = opened.config.get(WEIGHTS)
+        return kind if kind in ("ema", "raw") else None
     if opened.weight_kind != "auto":
         return opened.weight_kind
     return "ema" if opened.config.get("ema") is True else "raw"
 
 
-def dataset_like(opened: OpenedCheckpoint, tokens: int) -> PuzzleMetadata:
-    """A dataset of unknown puzzles, all with one identifier, for which the weights can make a model."""
-    words = opened.weights.get("embed_tokens.embedding_weight")
-    return PuzzleMetadata(
-        pad_id=0,
-        ignore_label_id=None,
-        blank_identifier_id=0,
-        vocab_size=1 if words is None else len(words),
-        seq_len=tokens,
-        num_puzzle_identifiers=1,
-        total_groups=1,
-        mean_puzzle_examples=1.0,
-        total_puzzles=1,
-        sets=("all",),
-    )
-
-
-def _launches(run: Path) -> list[dict[str, Any]]:
-    file = run / PROVENANCE
+def _launches(file: Path) -> list[dict[str, Any]]:
+    """The launches in a run's provenance; [] where there is none, or a damaged one, which is reported."""
     try:
-        content = load_json(file, LARGEST)
+        content = load_json(file, LARGEST_PROVENANCE)
     except FileNotFoundError:
         return []
     except (OSError, ValueError):
         content = None
     launches = content.get("launches") if isinstance(content, dict) and is_intact(content) else None
-    if isinstance(launches, list) and all(isinstance(one, dict) for one in launches):
+    if isinstance(launches, list) and all(isinstance(launch, dict) for launch in launches):
         return launches
     report(f"{file} is damaged", "the export goes on; what it told of the run's launches is left out")
     return []

@@ -20,28 +20,27 @@ FILES = (EXPORTED_WEIGHTS, EXPORTED_CONFIG, IDENTIFIERS_FILE, CARD)
 
 
 def export_safetensors(
-    folder: Path, opened: OpenedCheckpoint, known: Recorded, name: str, licence: str | None
+    folder: Path, opened: OpenedCheckpoint, record: Recorded, name: str, licence: str | None
 ) -> None:
     """Write the files into an existing folder; `name` and `licence` as for `model_card`."""
-    write_weights(folder, opened, known)
-    (folder / CARD).write_text(model_card(opened, known, name, licence), encoding="utf-8")
+    write_weights(folder, opened, record)
+    (folder / CARD).write_text(model_card(opened, record, name, licence), encoding="utf-8")
 
 
-def write_weights(folder: Path, opened: OpenedCheckpoint, known: Recorded) -> None:
+def write_weights(folder: Path, opened: OpenedCheckpoint, record: Recorded) -> None:
     """Write model.safetensors, config.yaml and identifiers.json into an existing folder."""
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in opened.weights.items()}
-    about = {"step": opened.step, WEIGHTS: known.weight_kind, "supervision": opened.arch.supervision}
+    about = {"step": opened.step, WEIGHTS: record.weight_kind, "supervision": opened.arch.supervision}
     metadata = {key: str(value) for key, value in about.items() if value is not None}
     save_tensors(folder / EXPORTED_WEIGHTS, tensors, {"format": "pt", **metadata})
-    write_config(folder / EXPORTED_CONFIG, exported_config(opened, known))
-    write_names(folder, known.row_names)
+    write_config(folder / EXPORTED_CONFIG, exported_config(opened, record))
+    write_names(folder, record.row_names)
 
 
-def exported_config(opened: OpenedCheckpoint, known: Recorded) -> dict[str, Any]:
+def exported_config(opened: OpenedCheckpoint, record: Recorded) -> dict[str, Any]:
     """The run's resolved configuration without paths of the machine, and what the weights' folder said before."""
-    keys = _without_paths(dict(opened.config))
-    told = {"step": opened.step, WEIGHTS: known.weight_kind, SEQ_LEN: known.seq_len}
-    return {**keys, "arch": opened.arch.as_dict(), **told}
+    facts = {"step": opened.step, WEIGHTS: record.weight_kind, SEQ_LEN: record.seq_len}
+    return {**_without_paths(dict(opened.config)), "arch": opened.arch.as_dict(), **facts}
 
 
 def _without_paths(value: Any) -> Any:

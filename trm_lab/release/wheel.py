@@ -11,9 +11,8 @@ from pathlib import Path
 from trm.errors import UserError, shown
 from trm_lab.commands.project_root import IS_CHECKOUT, PROJECT_ROOT
 
-NO_DATE = {
-    "SOURCE_DATE_EPOCH": "315532800"
-}  # 1980, where dates in archives begin: the same sources, the same bytes
+# 1980, where dates in archives begin: the same sources, the same bytes
+NO_DATE = {"SOURCE_DATE_EPOCH": "315532800"}
 FOLDERS = ("trm", "dis_trm", "trm_lab", "analysis", "configs")  # `data` holds datasets too
 SUFFIXES = (".py", ".yaml", ".html", ".css", ".js")  # of what the code imports and opens
 _BUILD = (

@@ -23,12 +23,10 @@ from trm_lab.runs.opened_checkpoint import open_checkpoint
 
 TURNS = ("t1|||0123456789", "t2|||0213456789", "t5|||0987654321")
 NAMES = [BLANK, *(name for task in ("other", "first") for name in (task, *(f"{task}|||{t}" for t in TURNS)))]
-PACKAGE_WHEEL = "trm_lab.release.kaggle.build_wheel"
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(PACKAGE_WHEEL, lambda to: (to / "x-1-py3-none-any.whl").write_text(""))
+def run(tmp_path: Path, no_wheel: None) -> Path:
     return write_run(tmp_path / "runs" / "small", random_dis(), row_names=NAMES)
 
 
@@ -43,15 +41,15 @@ def answered(target: Path, folder: Path, **more: Any) -> tuple[Submission, str]:
     return {"first": answer.submission()}, answer.puzzles.embedding
 
 
-@pytest.mark.parametrize("form", sorted(FORMS))
-def test_an_export_answers_a_task_that_was_trained_on_as_the_run_does(
-    run: Path, tmp_path: Path, form: str
-) -> None:
-    export(ExportRequest(str(run), form, tmp_path / "out"))
-    target = tmp_path / "out" / (f"step_{STEP}" if form == "published" else "")
-    assert answered(target, tmp_path) == answered(run, tmp_path)
-    assert answered(target, tmp_path)[1] == "own"
-    assert answered(run, tmp_path, embedding="mean") != answered(run, tmp_path)
+def test_an_export_answers_a_task_that_was_trained_on_as_the_run_does(run: Path, tmp_path: Path) -> None:
+    expected = answered(run, tmp_path)
+    assert expected[1] == "own"
+    assert answered(run, tmp_path, embedding="mean") != expected
+    for form in FORMS:
+        export(ExportRequest(str(run), form, tmp_path / form))
+        assert (
+            answered(tmp_path / form / (f"step_{STEP}" if form == "published" else ""), tmp_path) == expected
+        )
 
 
 @pytest.mark.parametrize("adapt", [0, 2])
@@ -104,7 +102,7 @@ def test_a_renamed_file_of_an_export_is_noticed(run: Path, tmp_path: Path) -> No
         open_checkpoint(file.rename(file.with_name("step_7")))
 
 
-@pytest.mark.parametrize("form", sorted(FORMS))
+@pytest.mark.parametrize("form", ["hub", "published"])
 def test_an_edited_configuration_of_an_export_is_noticed(
     run: Path, tmp_path: Path, form: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
