@@ -25,12 +25,8 @@ ARRAYS = {  # file → field of an `Evaluation`
     "examples": "examples",
     "profiles": "profiles",
 }
-
-
 OUTPUTS_TABLE = "outputs.txt"  # of ARC's test outputs, to read
 OPTIONAL = ("submission.json", "outputs.jsonl", OUTPUTS_TABLE, *(f"{name}.npz" for name in ARRAYS))
-
-
 IN_TRAINING_NAMES = "|".join(map(re.escape, (SCORES_FILE, MANIFEST, *OPTIONAL)))
 IN_TRAINING = Kind(
     "an evaluation in training", IN_TRAINING_NAMES, lambda folder: (folder / SCORES_FILE).is_file()
@@ -46,10 +42,10 @@ BASELINES = {  # as scores.json and as a table names them; the token is that of 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What an evaluation found.
+    """The results of an evaluation, to be written.
 
     scores: the content of scores.json.  voting: ARC votes, or None.  samples: arrays for pictures
-    (names `[K]`, inputs and labels `[K, L]`, preds `[K, S, L]`).  outputs: the arrays that were asked for.
+    (names `[K]`, inputs and labels `[K, L]`, preds `[K, S, L]`).  outputs: the arrays of --save-outputs.
     examples: of a set without votes: key `[E]`, right `[E]` and, with a scorer, solved `[E]`, of the last step.
     profiles: arrays by supervision step and position, of the advantage margin.
     """
@@ -91,19 +87,14 @@ def write_results(folder: Path, evaluation: Evaluation) -> None:
 
 
 def read_scores(folder: Path) -> dict[str, Any] | None:
-    """The scores of a finished evaluation; None where there is none, or a damaged one, which is said."""
-    wrong = damage(folder)
-    if wrong is not None:
-        print(f"{folder} is damaged: {wrong}; it is made again", file=sys.stderr, flush=True)
+    """The scores of a finished evaluation; None where there is none, or a damaged one, which is reported."""
+    problem = damage(folder)
+    if problem is not None:
+        print(f"{folder} is damaged: {problem}; it is made again", file=sys.stderr, flush=True)
         return None
     try:
         return dict(load_json(folder / SCORES_FILE, LARGEST_SCORES, finite=False))
-    except (
-        FileNotFoundError,
-        NotADirectoryError,
-        ValueError,
-        TypeError,
-    ):  # never made, or cut off: made again
+    except (FileNotFoundError, NotADirectoryError, ValueError, TypeError):  # never made, or cut off
         return None
 
 
@@ -113,11 +104,11 @@ def report_damaged(root: Path, before: int) -> None:
         number = folder.name.removeprefix("step_")
         if not number.isdecimal() or int(number) >= before:
             continue
-        wrong = damage(folder)
-        if wrong is not None:
+        problem = damage(folder)
+        if problem is not None:
             checkpoint = root.parent / "checkpoints" / folder.name
             report(
-                f"{folder} is damaged: {wrong}",
+                f"{folder} is damaged: {problem}",
                 "training goes on; its scores are in the records as well",
                 f"python evaluate.py {checkpoint} --output-dir <a new folder>",
             )

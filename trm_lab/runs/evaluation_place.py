@@ -1,4 +1,4 @@
-"""Where an evaluation is written: what may be there before, and how an interrupted one is taken up.
+"""The place of an evaluation: which folders may be there before, and how an interrupted one is taken up.
 
     <folder>              the evaluation, complete or not there
     <folder>.unfinished   where it is made; its lock is held meanwhile
@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,16 +44,11 @@ def _is_evaluation(folder: Path) -> bool:
     """Whether the answers of evaluate.py are in a folder, whole or not, or nothing yet but its lock."""
     if all(re.fullmatch(LOCK_NAMES, path.name) for path in folder.iterdir()):
         return True
-    try:
+    with suppress(FileNotFoundError, UserError):  # killed before the first batch, or damaged
         RolloutStore.open(folder)
-    except (FileNotFoundError, UserError):  # killed before the first batch, or damaged
-        return _has_rows(folder / TENSORS_FILE)
-    return True
-
-
-def _has_rows(file: Path) -> bool:
+        return True
     try:
-        return "predictions" in RowFile.open(file).columns
+        return "predictions" in RowFile.open(folder / TENSORS_FILE).columns
     except (OSError, ValueError):
         return False
 
@@ -61,13 +57,8 @@ EVALUATION_NAMES = rf"{IN_TRAINING_NAMES}|{INDEX_FILE}(\.partial)?|{TENSORS_FILE
 EVALUATION = Kind("an evaluation by evaluate.py", EVALUATION_NAMES, _is_evaluation)
 
 
-def working_folder(folder: Path) -> Path:
-    """Where an evaluation is until it is whole."""
-    return folder.with_name(folder.name + UNFINISHED)
-
-
 def check_no_links_in_run(folder: Path) -> None:
-    """UserError where a link leads results in `scored/` of a run, which may be a stranger's, elsewhere."""
+    """UserError where a link would lead results out of `scored/` of a run, which may be a stranger's."""
     if folder.parent.name == SCORED:
         check_no_links(folder, folder.parent.parent)
 
@@ -80,7 +71,7 @@ def check_evaluation_folder(folder: Path) -> None:
     """
     check_no_links_in_run(folder)
     check_place(folder)
-    for place in (folder, working_folder(folder)):
+    for place in (folder, beside(folder, UNFINISHED)):
         check_place(place)
         name = None if is_empty(place) else foreign(place, EVALUATION)
         if name is not None:
@@ -89,7 +80,7 @@ def check_evaluation_folder(folder: Path) -> None:
 
 @dataclass(frozen=True)
 class EvaluationPlace:
-    """An evaluation's folder, and where it is until it is whole.
+    """An evaluation's folder, and the working folder in which it is until it is whole.
 
     request, sets: see `RolloutStore`.
     """
@@ -101,25 +92,25 @@ class EvaluationPlace:
 
     @property
     def working(self) -> Path:
-        """Where it is made."""
-        return working_folder(self.folder)
+        """The folder in which it is made."""
+        return beside(self.folder, UNFINISHED)
 
     def check(self) -> None:
-        """Check what is there; touches nothing.
+        """Check that an evaluation may be written; touches nothing.
 
         Raises:
             UserError: as for `check_evaluation_folder`, or one of another request without `overwrite`.
         """
         check_evaluation_folder(self.folder)
         if not self.overwrite:
-            there = self.working if (self.working / INDEX_FILE).exists() else self.folder
-            RolloutStore.matching(there, self.request, self.sets)
+            source = self.working if (self.working / INDEX_FILE).exists() else self.folder
+            RolloutStore.matching(source, self.request, self.sets)
 
     def take_up(self) -> None:
         """Get the working folder, whose lock is held, ready: the answers that are there already, or none.
 
         Raises:
-            UserError: as for `check`: what is there may have changed before the lock was taken.
+            UserError: as for `check`: the folders may have changed before the lock was taken.
         """
         tidy(self.folder, EVALUATION)
         self.check()

@@ -29,6 +29,7 @@ from trm_lab.files.untrusted import load_json
 from trm_lab.files.whole_files import EARLIER, set_aside, write_whole
 from trm_lab.puzzles.manifest import fingerprint as dataset_fingerprint
 from trm_lab.runs.checkpoints import newest_state, steps
+from trm_lab.runs.recorded_run import fingerprints
 from trm_lab.runs.records import begin_records, holds_evaluation
 
 LARGEST_PROVENANCE = 64 << 20  # bytes
@@ -44,7 +45,7 @@ class RunDirectory:
 
     @classmethod
     def of(cls, config: TrainConfig) -> "RunDirectory":
-        """Where `config` belongs: checkpoint_path, runs/<run_name>, or a name made of dataset, method and settings."""
+        """The directory of a run: checkpoint_path, runs/<run_name>, or named after dataset, method and settings."""
         if config.checkpoint_path:
             return cls(Path(config.checkpoint_path))
         dataset = Path(config.data_paths[0]).name
@@ -66,8 +67,13 @@ class RunDirectory:
         """The resolved configuration."""
         return self.path / "config.yaml"
 
+    @property
+    def provenance(self) -> Path:
+        """The launches: when, from which code, with which versions, on which data."""
+        return self.path / "provenance.json"
+
     def evaluation(self, step: int) -> Path:
-        """Where the evaluation at `step` goes."""
+        """The folder of the evaluation at `step`."""
         return self.path / "evaluations" / f"step_{step}"
 
     def prepare(self, config: TrainConfig, ranks: Ranks) -> None:
@@ -77,12 +83,12 @@ class RunDirectory:
             UserError: the folder holds a run with other settings, or of other data. A dataset that lies elsewhere now
                 is the same if its fingerprint is.
         """
-        known = self._known_config()
+        earlier = self._earlier_config()
         data = {path: dataset_fingerprint(path) for path in [*config.data_paths, *config.data_paths_test]}
-        if known is not None:
-            self._check_same(known, asdict(config), data)
+        if earlier is not None:
+            self._check_same(earlier, asdict(config), data)
         self.path.mkdir(parents=True, exist_ok=True)
-        if known is None and not self.config.is_file() and steps(self.checkpoints):
+        if earlier is None and not self.config.is_file() and steps(self.checkpoints):
             raise UserError(
                 f"{self.path} holds checkpoints but no config.yaml",
                 "a new folder, or the folder of a run",
@@ -90,35 +96,39 @@ class RunDirectory:
             )
         if self.config.is_file() and not is_as_written(self.config):
             set_aside(self.config)
-        text = OmegaConf.to_yaml(OmegaConf.create(asdict(config)))
-        write_whole(self.config, sealed_config(text))
-        self._add_provenance(_launch(config, ranks, data))
+        write_whole(self.config, sealed_config(OmegaConf.to_yaml(OmegaConf.create(asdict(config)))))
+        launches = [*self._launches(), _launch(config, ranks, data)]
+        write_whole(self.provenance, json.dumps(sealed({"launches": launches}), indent=1))
 
     def start_over(self) -> None:
-        """Begin without a checkpoint; what an earlier launch evaluated, and its records, get another name."""
+        """Begin without a checkpoint; the evaluations and records of an earlier launch get another name."""
         evaluations = self.path / "evaluations"
-        earlier = [path for path in (evaluations, self.metrics) if path.exists()]
         if not is_empty(evaluations) or holds_evaluation(self.metrics):
+            earlier = [path for path in (evaluations, self.metrics) if path.exists()]
             names = ", ".join(set_aside(path, EARLIER).name for path in earlier)
             report(
                 f"{self.path} has no checkpoint to go on from",
-                f"it begins anew; what it told before: {names}",
+                f"it begins anew; its earlier evaluations and records: {names}",
             )
         begin_records(self.metrics)
 
-    def _known_config(self) -> dict[str, Any] | None:
+    def identity(self) -> str:
+        """A name that stays the same over the launches of this run, and is no other run's."""
+        first = self._launches()[0]
+        return hashlib.sha256(f"{self.path.resolve()} {first.get('time')}".encode()).hexdigest()[:16]
+
+    def _earlier_config(self) -> dict[str, Any] | None:
         """The settings the run began with: the newest checkpoint's, which has a checksum, else config.yaml's."""
         state = newest_state(self.checkpoints)
-        saved = None if state is None else dict(state["config"])
         written, problem = self._written_config()
-        if saved is None:
-            if problem is None or not self.config.is_file():
-                return written
-            report(
-                problem,
-                "training goes on; no whole checkpoint tells what it was, so the settings given now count",
-            )
-            return None
+        if state is None:
+            if problem is not None and self.config.is_file():
+                report(
+                    problem,
+                    "training goes on; no whole checkpoint tells what it was, so the settings given now count",
+                )
+            return written
+        saved = dict(state["config"])
         changed = changes(saved, written, DATA) if written is not None else []
         if changed:
             problem = f"{self.config} is not what the run began with: " + "; ".join(changed)
@@ -130,7 +140,7 @@ class RunDirectory:
         return saved
 
     def _written_config(self) -> tuple[dict[str, Any] | None, str | None]:
-        """What config.yaml says, and what is wrong with it."""
+        """The settings in config.yaml, or the reason why there are none."""
         if not self.config.is_file():
             return None, f"{self.config} is missing"
         if not is_as_written(self.config):
@@ -141,13 +151,13 @@ class RunDirectory:
             return None, error.given
 
     def _check_same(
-        self, known: Mapping[str, Any], given: Mapping[str, Any], data: Mapping[str, str]
+        self, earlier: Mapping[str, Any], now: Mapping[str, Any], data: Mapping[str, str]
     ) -> None:
-        """UserError unless the settings are those of `known`, and the data too; data: path → fingerprint."""
-        before = self._fingerprints()
-        places = [(_places(known, key), _places(given, key)) for key in DATA]
-        told = all(path in before for old, _ in places for path in old)
-        changed = changes(known, given, DATA if told else ())
+        """UserError unless settings and data are those of the earlier launches; data: fingerprints by path."""
+        recorded = self._recorded_fingerprints()
+        places = [(_places(earlier, key), _places(now, key)) for key in DATA]
+        by_fingerprint = all(path in recorded for before, _ in places for path in before)
+        changed = changes(earlier, now, DATA if by_fingerprint else ())
         if changed:
             raise UserError(
                 f"{self.path} holds a run with other settings: " + "; ".join(changed),
@@ -156,65 +166,52 @@ class RunDirectory:
                 "give the settings of its config.yaml, or another run_name (or checkpoint_path) for another run",
             )
         moved: dict[str, None] = {}
-        for old, new in places if told else ():
-            if [before[path] for path in old] != [data[path] for path in new]:
+        for before, after in places if by_fingerprint else ():
+            if [recorded[path] for path in before] != [data[path] for path in after]:
                 raise UserError(
-                    f"{shown(', '.join(new))} is not the data that {self.path} was started with, or was changed since",
+                    f"{shown(', '.join(after))} is not the data that {self.path} began with, or was changed since",
                     "the same datasets, wherever they lie: their fingerprints count",
                     "name the place where they lie, or build them again with the same command and seed; "
                     "other data is for another run (another run_name)",
                 )
-            if old != new:
-                moved |= dict.fromkeys(new)
+            if before != after:
+                moved |= dict.fromkeys(after)
         if moved:
             print(f"the data of {self.path} lies in {', '.join(moved)} now, and is the same", flush=True)
 
-    def _fingerprints(self) -> dict[str, str]:
-        """Of the datasets that this run was started with, by the path that each had then."""
+    def _recorded_fingerprints(self) -> dict[str, str]:
+        """Fingerprints of the datasets that this run was started with, by the path that each had then."""
+        recorded = fingerprints({"launches": self._launches()[::-1]})  # the first launch counts
         state = newest_state(self.checkpoints) or {}
-        found: dict[str, str] = {}
-        for launch in self._launches():
-            marks = launch.get("datasets")
-            found = {**(marks if isinstance(marks, dict) else {}), **found}  # the first launch counts
-        return found | {one["path"]: one["fingerprint"] for one in state.get("datasets", [])}
-
-    def _add_provenance(self, launch: dict[str, Any]) -> None:
-        launches = [*self._launches(), launch]
-        write_whole(self.path / "provenance.json", json.dumps(sealed({"launches": launches}), indent=1))
-
-    def identity(self) -> str:
-        """A name that stays the same over the launches of this run, and is no other run's."""
-        first = self._launches()[0]
-        return hashlib.sha256(f"{self.path.resolve()} {first.get('time')}".encode()).hexdigest()[:16]
+        return recorded | {data["path"]: data["fingerprint"] for data in state.get("datasets", [])}
 
     def _launches(self) -> list[dict[str, Any]]:
         """All launches so far; a damaged list is set aside, and a new one begun."""
-        file = self.path / "provenance.json"
-        if not file.is_file():
+        if not self.provenance.is_file():
             return []
         try:
-            found = load_json(file, LARGEST_PROVENANCE, finite=False)
+            content = load_json(self.provenance, LARGEST_PROVENANCE, finite=False)
         except ValueError:
-            found = None
-        launches = found.get("launches") if isinstance(found, dict) and is_intact(found) else None
-        if isinstance(launches, list) and all(isinstance(one, dict) for one in launches):
+            content = None
+        launches = content.get("launches") if isinstance(content, dict) and is_intact(content) else None
+        if isinstance(launches, list) and all(isinstance(launch, dict) for launch in launches):
             return launches
-        aside = set_aside(file)
+        aside = set_aside(self.provenance)
         report(
-            f"{file} is damaged",
-            f"training goes on; what it told of earlier launches is gone; the file is now {aside.name}",
+            f"{self.provenance} is damaged",
+            f"training goes on; its list of earlier launches is gone; the file is now {aside.name}",
         )
         return []
 
 
 def import_path() -> dict[str, str]:
-    """What the environment of another process must say so that it can import this project from any folder."""
+    """Variables of another process's environment, with which it can import this project from any folder."""
     paths = filter(None, [str(PROJECT_ROOT), os.environ.get("PYTHONPATH")])
     return {"PYTHONPATH": os.pathsep.join(paths)}
 
 
 def _launch(config: TrainConfig, ranks: Ranks, data: Mapping[str, str]) -> dict[str, Any]:
-    """Who started what, from which code, with which versions, on which data."""
+    """A launch: its command, code, versions, device and data."""
     on_gpu = ranks.device.type == "cuda"
     return {
         "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
@@ -232,10 +229,11 @@ def _git(*words: str) -> str | None:
     if not IS_CHECKOUT:  # a wheel, perhaps within somebody else's checkout
         return None
     try:
-        done = subprocess.run(["git", *words], cwd=PROJECT_ROOT, capture_output=True, text=True, check=True)
+        return subprocess.check_output(
+            ["git", *words], cwd=PROJECT_ROOT, text=True, stderr=subprocess.DEVNULL
+        ).strip()
     except (OSError, subprocess.CalledProcessError):  # no git, or not a checkout
         return None
-    return done.stdout.strip()
 
 
 def _version(package: str) -> str | None:
@@ -245,22 +243,19 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
-
-
 def changes(before: Mapping[str, Any], now: Mapping[str, Any], but: Collection[str] = ()) -> list[str]:
     """`key: before → now` of each setting that decides a run's numbers, but for those named."""
     free = FREE_KEYS | RETIRED.keys() | set(but)
     old, new = _flat(before), _flat(now)
     keys = [k for k in sorted(old.keys() | new.keys()) if k.split(".")[0] not in free]
     return [f"{k}: {old.get(k)} → {new.get(k)}" for k in keys if old.get(k) != new.get(k)]
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return flat
 
 
 def _places(config: Mapping[str, Any], key: str) -> list[str]:

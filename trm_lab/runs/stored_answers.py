@@ -1,4 +1,4 @@
-"""Answers to single examples that an evaluation kept: all of them, where `evaluate.py` made it, or the samples.
+"""Answers to single examples that an evaluation kept: all of them, if it is by `evaluate.py`, or samples.
 
 K examples, S supervision steps, L tokens.
 """
@@ -6,6 +6,7 @@ K examples, S supervision steps, L tokens.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +27,7 @@ NUMBERED = (
 
 @dataclass(frozen=True)
 class Answered:
-    """Examples with what was answered to them.
+    """Examples with the answers to them.
 
     names: K.  task: `[K]`, which of the evaluation's tasks an example is of.  inputs: `[K, L]`.
     labels: `[K, L]`, IGNORE_LABEL where not scored.  preds: `[K, S, L]`, after each step.
@@ -46,12 +47,11 @@ class Answered:
 
     def take(self, rows: Sequence[int]) -> "Answered":
         """Some of the examples, in this order."""
-        at = np.asarray(rows, np.int64)
-        return Answered(
-            [self.names[row] for row in rows], self.task[at], self.inputs[at], self.labels[at], self.preds[at],
-            None if self.confidence is None else self.confidence[at],
-            None if self.margin is None else self.margin[at],
-        )  # fmt: skip
+        arrays = {name: array[np.asarray(rows, np.int64)] for name, array in self._arrays().items()}
+        return replace(self, names=[self.names[row] for row in rows], **arrays)
+
+    def _arrays(self) -> dict[str, NDArray[Any]]:
+        return {name: value for name, value in vars(self).items() if isinstance(value, np.ndarray)}
 
     def wrong_tokens(self) -> NDArray[np.bool_]:
         """`[K, S, L]`: where a prediction differs from a scored label."""
@@ -67,8 +67,8 @@ class Answered:
 class StoredAnswers:
     """The answers that one evaluation of a run kept.
 
-    source: the evaluation's folder in the run.  evaluation: its scores.  scored: the same with what `evaluate.py`
-    found, where it made it.  samples: what training kept.
+    source: the evaluation's folder in the run.  evaluation: its scores.  scored: the evaluation by `evaluate.py`, if
+    it is one.  samples: that training kept.
     """
 
     run: Run
@@ -84,14 +84,14 @@ class StoredAnswers:
 
     @property
     def confidence_kind(self) -> str:
-        """What `Answered.confidence` is, a key of `trm.supervision.CONFIDENCE_KINDS`."""
+        """The meaning of `Answered.confidence`, a key of `trm.supervision.CONFIDENCE_KINDS`."""
         if self.scored is not None and self.scored.confidence_kind is not None:
             return self.scored.confidence_kind
         return "halting_probability" if self.evaluation.method == "TRM" else "token_log_probability"
 
     @property
     def tasks(self) -> list[TaskScores]:
-        """Of which dataset an example can be."""
+        """The datasets that an example can be of."""
         return self.evaluation.tasks
 
     @cached_property
@@ -100,7 +100,7 @@ class StoredAnswers:
 
     @property
     def _by_samples(self) -> bool:
-        """Of ARC's augmented inputs, those that training kept: one of each task, and with its name."""
+        """Whether to show, of ARC's augmented inputs, those that training kept: one of each task, with its name."""
         return self.evaluation.is_arc and self.samples is not None
 
     def parts(self) -> Iterator[Answered]:
@@ -115,12 +115,12 @@ class StoredAnswers:
             yield self._of_samples(self.samples)
         elif self._by_samples:
             assert self.samples is not None
-            yield self._found_in(store, self._of_samples(self.samples))
+            yield self._stored(store, self._of_samples(self.samples))
         else:
             sets = list(store.sets)
-            for made in store.answers():
-                numbers = range(made.first + 1, made.first + 1 + len(made))
-                yield _answered(made, [NUMBERED.format(n) for n in numbers], sets.index(made.set_name))
+            for answers in store.answers():
+                numbers = range(answers.first + 1, answers.first + 1 + len(answers))
+                yield _answered(answers, [NUMBERED.format(n) for n in numbers], sets.index(answers.set_name))
 
     def _of_samples(self, samples: Samples) -> Answered:
         ends = np.cumsum([task.examples for task in self.tasks])
@@ -129,18 +129,18 @@ class StoredAnswers:
             samples.names, np.searchsorted(ends, numbers), samples.inputs, samples.labels, samples.preds
         )
 
-    def _found_in(self, store: RolloutStore, wanted: Answered) -> Answered:
-        """The examples that the samples are of, as the store has them, with the names that it does not have."""
-        places = {_key(wanted.inputs[row], wanted.labels[row]): row for row in range(len(wanted))}
-        found: dict[int, Answered] = {}
-        for made in store.answers():
-            for row in range(len(made)):
-                place = places.get(_key(made.inputs[row], made.labels[row]))
-                if place is not None and place not in found:
-                    found[place] = _answered(made, [""] * len(made), 0).take([row])
-        if len(found) < len(wanted):
-            return wanted
-        return replace(joined([found[place] for place in range(len(wanted))]), names=wanted.names)
+    def _stored(self, store: RolloutStore, samples: Answered) -> Answered:
+        """The stored answers to the examples of the samples, whose names the store does not have."""
+        places = {_key(samples.inputs[row], samples.labels[row]): row for row in range(len(samples))}
+        stored: dict[int, Answered] = {}
+        for answers in store.answers():
+            for row in range(len(answers)):
+                place = places.get(_key(answers.inputs[row], answers.labels[row]))
+                if place is not None and place not in stored:
+                    stored[place] = _answered(answers, [""] * len(answers), 0).take([row])
+        if len(stored) < len(samples):
+            return samples
+        return replace(joined([stored[place] for place in range(len(samples))]), names=samples.names)
 
 
 def stored_answers(run: Run, name: str | None = None) -> StoredAnswers:
@@ -151,19 +151,17 @@ def stored_answers(run: Run, name: str | None = None) -> StoredAnswers:
     Raises:
         UserError: there is no such evaluation, or none that kept answers.
     """
-    known = {answers.source.split("/")[1]: answers for answers in _sources(run)}
+    by_name = {answers.source.split("/")[1]: answers for answers in _sources(run)}
+    if name in by_name:
+        return by_name[name]
     if name is not None:
-        if name not in known:
-            alone = any(one.name == name for one in run.scored)
-            state = (
-                f"of {name!r} scores alone, no answers" if alone else f"no evaluation {name!r} with answers"
-            )
-            raise _none(run, state, known)
-        return known[name]
-    usual = [one for one in known.values() if one.scored is None or one.scored.is_plain]
-    if not known:
-        raise _none(run, "no answers to show", known)
-    return max(usual or list(known.values()), key=_preferred)
+        without = any(scored.name == name for scored in run.scored)
+        state = f"of {name!r} scores alone, no answers" if without else f"no evaluation {name!r} with answers"
+        raise _none(run, state, by_name)
+    if not by_name:
+        raise _none(run, "no answers to show", by_name)
+    usual = [one for one in by_name.values() if one.scored is None or one.scored.is_plain]
+    return max(usual or list(by_name.values()), key=_preferred)
 
 
 def _sources(run: Run) -> Iterator[StoredAnswers]:
@@ -179,54 +177,45 @@ def _preferred(one: StoredAnswers) -> tuple[int, bool, bool]:
     return one.evaluation.step, scored is not None, scored is not None and scored.margin is not None
 
 
-def _none(run: Run, state: str, known: dict[str, StoredAnswers]) -> UserError:
+def _none(run: Run, state: str, by_name: dict[str, StoredAnswers]) -> UserError:
     return UserError(
         f"run directory '{run.path}' holds {state}",
-        " | ".join(known)
+        " | ".join(by_name)
         or "evaluations/step_<n>/rollout_samples.npz, or what evaluate.py wrote into scored/",
         f"choose one of these, or make one: python evaluate.py {run.in_command} --margin",
     )
 
 
-def _answered(made: Answers, names: list[str], task: int) -> Answered:
+def _answered(answers: Answers, names: list[str], task: int) -> Answered:
     """Answers of a store.
 
     Raises:
         UserError: arrays that do not belong together.
     """
-    preds, margin = made.predictions, made.probes.get("margin")
-    fit = made.labels.shape == made.inputs.shape == (len(preds), preds.shape[2])
-    fit = fit and made.confidence.shape == preds.shape[:2] and len(made.network_calls) == preds.shape[1]
+    preds, margin = answers.predictions, answers.probes.get("margin")
+    fit = answers.labels.shape == answers.inputs.shape == (len(preds), preds.shape[2])
+    fit = fit and answers.confidence.shape == preds.shape[:2] and len(answers.network_calls) == preds.shape[1]
     if not fit or (margin is not None and margin.shape != preds.shape):
         raise unreadable(f"{TENSORS_FILE} has arrays that do not belong together")
     return Answered(
         names,
-        np.full(len(made), task),
-        made.inputs,
-        made.labels.astype(np.int64),
+        np.full(len(answers), task),
+        answers.inputs,
+        answers.labels.astype(np.int64),
         preds,
-        made.confidence,
+        answers.confidence,
         None if margin is None else margin.astype(np.float64),
     )
 
 
 def joined(parts: Sequence[Answered]) -> Answered:
     """Several parts, all with or all without confidence and margin, as one."""
-    confidence = [part.confidence for part in parts if part.confidence is not None]
-    margin = [part.margin for part in parts if part.margin is not None]
-    return Answered(
-        [name for part in parts for name in part.names],
-        np.concatenate([part.task for part in parts]),
-        np.concatenate([part.inputs for part in parts]),
-        np.concatenate([part.labels for part in parts]),
-        np.concatenate([part.preds for part in parts]),
-        np.concatenate(confidence) if confidence else None,
-        np.concatenate(margin) if margin else None,
-    )
+    arrays = {name: np.concatenate([vars(part)[name] for part in parts]) for name in parts[0]._arrays()}
+    return Answered([name for part in parts for name in part.names], **arrays)
 
 
 def _number(name: str) -> int:
-    """Of an example without an identity; 1 for others."""
+    """The number of an example without an identity; 1 for others."""
     digits = name.removeprefix(NUMBERED.format(""))
     return int(digits) if digits.isascii() and digits.isdecimal() and len(digits) < 19 else 1
 
