@@ -32,7 +32,7 @@ from trm_lab.evaluation.identifier_ablation import IDENTIFIER_CHOICES
 from trm_lab.evaluation.pooling import pool
 from trm_lab.evaluation.request import CONFIDENCES, ScoringRequest
 from trm_lab.evaluation.score import score
-from trm_lab.evaluation.vote_ranking import DEFAULT_RANKING, RANKINGS
+from trm_lab.evaluation.voting import DEFAULT_RANKING, RANKINGS
 from trm_lab.inference.one_task import AUGMENTATIONS as USUAL_AUGMENTATIONS
 from trm_lab.inference.one_task import TaskRequest, run_task
 from trm_lab.inference.task_puzzles import EMBEDDINGS

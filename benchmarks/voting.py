@@ -32,6 +32,7 @@ from trm.randomness import numpy_generator
 from trm_lab.commands.command_line import AUGMENTATIONS, COUNT, CommandLine, local_path, run_command
 from trm_lab.commands.progress import track
 from trm_lab.commands.tables import table
+from trm_lab.evaluation.arc_questions import Questions
 from trm_lab.evaluation.voting import ArcVoting
 from trm_lab.puzzles.arc.augmentation import IDENTITY_ROW, draw, names
 from trm_lab.puzzles.arc.canvas import Grids, lay
@@ -44,7 +45,10 @@ ABOUT = "Measure ARC voting: microseconds and memory for each prediction, beside
 EXAMPLE = """\
   python -m benchmarks.voting                               41,900 predictions, about 2 minutes on 2 cores
   python -m benchmarks.voting --batch 768 --answers mixed"""
-SIDES: dict[str, Callable[..., Any]] = {"ours": ArcVoting, "reference": ReferenceVoting}
+SIDES: dict[str, Callable[..., Any]] = {
+    "ours": lambda identifiers, test_puzzles: ArcVoting(Questions(identifiers, test_puzzles)),
+    "reference": ReferenceVoting,
+}
 ANSWERS = {  # share of cells that are wrong, and of predictions for which that holds
     "mixed": ((0.0, 0.35), (0.002, 0.25), (0.02, 0.2), (0.3, 0.1), (1.0, 0.1)),
     "noise": ((1.0, 1.0),),

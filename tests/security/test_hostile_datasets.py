@@ -11,7 +11,7 @@ import pytest
 from tests.security.attempts import Traitor, change_json, declare, unsigned, use
 from tests.trm_lab.puzzles.arc.small_arc import build
 from trm.errors import UserError
-from trm_lab.evaluation.voting import ArcVoting
+from trm_lab.evaluation.arc_questions import Questions
 from trm_lab.puzzles.layout import read_test_puzzles
 from trm_lab.puzzles.manifest import fingerprint
 from trm_lab.puzzles.splits import open_split
@@ -263,7 +263,7 @@ def test_names_that_are_no_text_or_that_move_a_terminal_s_cursor_are_refused(
 def test_tasks_that_are_no_grids_are_refused(dataset: Path, tasks: dict[str, object]) -> None:
     (dataset / "test_puzzles.json").write_text(json.dumps(tasks))
     with pytest.raises(UserError, match=r"test_puzzles\.json") as caught:
-        ArcVoting(["<blank>"], read_test_puzzles(dataset))
+        Questions(["<blank>"], read_test_puzzles(dataset))
     assert len(caught.value.given) < 600
 
 

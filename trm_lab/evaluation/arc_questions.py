@@ -1,4 +1,4 @@
-"""The test inputs of the tasks, and which of them a prediction answers.
+"""The test inputs of ARC tasks, and which of them each prediction answers.
 
 Legend: E predictions, Q different test inputs, L = C·C tokens of a canvas with side C.
 """
@@ -6,23 +6,18 @@ Legend: E predictions, Q different test inputs, L = C·C tokens of a canvas with
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from itertools import repeat
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trm.errors import UserError, shown
-from trm_lab.evaluation.grid_hashes import NUMBERS, Fingerprints, Prints
-from trm_lab.evaluation.input_hashes import Marks
+from trm_lab.evaluation.grid_digests import GridDigests
 from trm_lab.puzzles.arc.augmentation import grids_shown, parse_names
-from trm_lab.puzzles.arc.grids import Grid, Tokens, as_bytes, parse_grid
+from trm_lab.puzzles.arc.grids import CANVAS, as_bytes, grid_hash, parse_grid
 from trm_lab.puzzles.loading import EvaluationData
 
-Integers = NDArray[np.intp]
-
-_NONE = -1
+_UNKNOWN = -1  # no test input
 
 
 @dataclass(frozen=True)
@@ -30,111 +25,104 @@ class Output:
     """One test output to score.
 
     test_index: position among the task's test inputs.  question: number of its input among the different ones.
-    answer: the right grid; None where it is unknown.
+    answer: whether the right grid is known, and its digest, which is None for a grid larger than the canvas.
     """
 
     task: str
     test_index: int
     question: int
-    answer: Grid | None
+    is_known: bool
+    answer: bytes | None
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What predictions answer: questions `[E]`, and the augmentations to undo, transforms `[E]`, colours `[E, 10]`."""
+    """What predictions answer.
 
-    questions: Integers
+    rows: `[E]`, those of the given predictions that are no padding.  questions: `[E]`, numbers of their test inputs.
+    transforms, colours: `[E]` and `[E, 10]`, their augmentations.
+    """
+
+    rows: NDArray[np.intp]
+    questions: list[int]
     transforms: NDArray[np.uint8]
     colours: NDArray[np.uint8]
 
 
 class Questions:
-    """The different test inputs of each task, numbered from 0; equal ones of a task are one.
+    """The different test inputs of each task, numbered from 0; equal ones of a task share a number.
 
     Args:
-        identifiers, test_puzzles: see `arc_voting.StepwiseVoting`.
-        fingerprints: of the token canvas.
+        identifiers: puzzle names by puzzle identifier (identifiers.json).
+        test_puzzles: task -> {"test": [{"input": grid, "output": grid}, ...]} (test_puzzles.json); an answer that is
+            missing or null is unknown.
+        canvas: side C of the token canvas.
+        blank_identifier: identifier of padding rows.
 
     Raises:
         UserError: a test puzzle holds something that is not a grid.
     """
 
     def __init__(
-        self, identifiers: Sequence[str], test_puzzles: Mapping[str, Any], fingerprints: Fingerprints
+        self,
+        identifiers: Sequence[str],
+        test_puzzles: Mapping[str, Any],
+        canvas: int = CANVAS,
+        blank_identifier: int = 0,
     ) -> None:
-        self._identifiers, self._fingerprints = identifiers, fingerprints
-        self._grids: list[Grid] = []
-        self._tasks = {task: number for number, task in enumerate(test_puzzles)}
-        first = [0]
+        self._identifiers, self._blank = identifiers, blank_identifier
+        self.digests = GridDigests(canvas)
+        self.tasks = tuple(test_puzzles)
         self.outputs: list[Output] = []
+        self._numbers: dict[str, dict[bytes, int]] = {}  # task → digest of a test input → its number
+        self.count = 0  # Q
         for task, puzzle in test_puzzles.items():
             self._add_task(task, puzzle["test"])
-            first.append(len(self._grids))
-        self._first = np.array(first)  # task t has the questions [first[t], first[t] + counts[t])
-        self._counts = np.append(np.diff(first), 0)  # the last is of tasks that are not there
-        self.tasks = tuple(self._tasks)
-        self.numbers = np.array([output.question for output in self.outputs], np.intp)  # [outputs]
-        self._marks = Marks(fingerprints.canvas)
-        self._sums = self._marks.sums(self._grids)  # [Q, 8, 2, V]
-
-    def __len__(self) -> int:
-        """Q."""
-        return len(self._grids)
-
-    @cached_property
-    def answer_prints(self) -> Prints:
-        """`[outputs, NUMBERS]`; −1, as of no grid, where the answer is unknown or larger than the canvas."""
-        answers = [
-            (row, output.answer) for row, output in enumerate(self.outputs) if output.answer is not None
-        ]
-        fitting = {row: answer for row, answer in answers if max(answer.shape) <= self._fingerprints.canvas}
-        prints = np.full((len(self.outputs), NUMBERS), -1)
-        prints[list(fitting)] = self._fingerprints.of_grids(list(fitting.values()))
-        return prints
 
     def _add_task(self, task: str, pairs: Sequence[Mapping[str, Any]]) -> None:
-        where = f"test_puzzles.json, task {task}"
-        numbers: dict[tuple[int, int, bytes], int] = {}
+        numbers = self._numbers[task] = {}
         for index, pair in enumerate(pairs):
-            grid = parse_grid(pair["input"], f"{where}, test input", largest=None)
+            question = parse_grid(pair["input"], f"test_puzzles.json, task {task}, test input", largest=None)
             answer = pair.get("output")
             if answer is not None:
-                answer = parse_grid(answer, f"{where}, test output", largest=None)
-            number = numbers.setdefault((*grid.shape, grid.tobytes()), len(self._grids))
-            if number == len(self._grids):
-                self._grids.append(grid)
-            self.outputs.append(Output(task, index, number, answer))
+                answer = parse_grid(answer, f"test_puzzles.json, task {task}, test output", largest=None)
+            larger_than_canvas = grid_hash(
+                question
+            ).encode()  # equals no digest: no prediction has this input
+            digest = self.digests.of_grid(question) or larger_than_canvas
+            number = numbers.setdefault(digest, self.count)
+            self.count += number == self.count
+            answer_digest = None if answer is None else self.digests.of_grid(answer)
+            self.outputs.append(Output(task, index, number, answer is not None, answer_digest))
 
-    def asked(self, puzzle_identifiers: NDArray[np.integer[Any]], inputs: Tokens) -> Asked:
-        """What predictions with these identifiers `[E]` and inputs `[E, L]` answer.
+    def recognise(
+        self, puzzle_identifiers: NDArray[np.integer[Any]], inputs: NDArray[np.integer[Any]]
+    ) -> Asked:
+        """What predictions with these identifiers and inputs `[…, L]` answer.
 
         Raises:
             UserError: an input is no test input of its task, or a puzzle's name no augmentation.
         """
-        names = list(map(self._identifiers.__getitem__, puzzle_identifiers.tolist()))
+        rows = np.flatnonzero(puzzle_identifiers != self._blank)
+        names = [self._identifiers[identifier] for identifier in puzzle_identifiers[rows].tolist()]
         tasks, transforms, colours = parse_names(names)
-        numbers = np.array(list(map(self._tasks.get, tasks, repeat(len(self._tasks)))))
-        first, counts = self._first[numbers], self._counts[numbers]
-        marks, found = self._marks.of(inputs), np.full(len(names), _NONE)
-        for turn in range(counts.max()):
-            rows = np.flatnonzero((found == _NONE) & (counts > turn))
-            questions = first[rows] + turn
-            expected = self._marks.augmented(self._sums[questions, transforms[rows]], colours[rows])
-            same = (expected == marks[rows]).all(1)
-            found[rows[same]] = questions[same]
-        rest = np.flatnonzero(found == _NONE)  # other tokens around the grid, or no test input of its task
-        shown = grids_shown(inputs[rest], transforms[rest], colours[rest], self._fingerprints.canvas)
-        for row, grid in zip(rest.tolist(), shown, strict=True):
-            found[row] = self._find(tasks[row], range(first[row], first[row] + counts[row]), grid)
-        return Asked(found, transforms, colours)
+        tokens = as_bytes(inputs)[rows]
+        digests = self.digests.of_sequences(tokens, transforms, colours)
+        questions = [
+            self._numbers.get(task, {}).get(digest, _UNKNOWN)
+            for task, digest in zip(tasks, digests, strict=True)
+        ]
+        if _UNKNOWN in questions:
+            unknown = questions.index(_UNKNOWN)
+            example = slice(unknown, unknown + 1)
+            raise self._no_test_input(tasks[unknown], tokens[example], transforms[example], colours[example])
+        return Asked(rows, questions, transforms, colours)
 
-    def _find(self, task: str, questions: range, grid: Grid) -> int:
-        for question in questions:
-            if np.array_equal(self._grids[question], grid):
-                return question
-        raise UserError(
+    def _no_test_input(self, task: str, *example: NDArray[np.uint8]) -> UserError:
+        (grid,) = grids_shown(*example, self.digests.canvas)
+        return UserError(
             f"an example of task {shown(repr(task), 60)} has a {grid.shape[0]}x{grid.shape[1]} input that, mapped "
-            f"back, is none of the task's {len(questions)} test inputs in test_puzzles.json",
+            f"back, is none of the task's {len(self._numbers.get(task, {}))} test inputs in test_puzzles.json",
             "examples of the test split of the dataset whose test_puzzles.json is used",
             "use test_puzzles.json, identifiers.json and the test split of one build of the dataset",
         )
@@ -148,13 +136,19 @@ def check_asked(data: EvaluationData) -> None:
     """
     questions: Questions | None = None
     for identifiers, inputs in data.unvouched():
-        if questions is None:
-            prints = Fingerprints(math.isqrt(data.metadata.seq_len))
-            questions = Questions(data.identifiers, data.scored_puzzles, prints)
         if (identifiers == data.metadata.blank_identifier_id).any():
             raise UserError(
                 f"{', '.join(map(str, data.paths))}: test examples of the blank identifier, which is no puzzle's",
                 "test examples of the tasks in test_puzzles.json",
                 "use test_puzzles.json, identifiers.json and the test split of one build of the dataset",
             )
-        questions.asked(identifiers, as_bytes(inputs))
+        questions = questions or questions_of(data)
+        questions.recognise(identifiers, inputs)
+
+
+def questions_of(data: EvaluationData) -> Questions:
+    """The test inputs of a dataset's tasks that are to be scored."""
+    metadata = data.metadata
+    return Questions(
+        data.identifiers, data.scored_puzzles, math.isqrt(metadata.seq_len), metadata.blank_identifier_id
+    )

@@ -1,17 +1,16 @@
-"""ARC scores of an evaluation: of the last step, and where wanted after every step and for every guidance scale.
+"""ARC scores of an evaluation: of the last step, and with details after every step and for every guidance scale.
 
 S supervision steps, w guidance scale.
 """
 
-import math
 from typing import Any
 
 import numpy as np
 
 from trm.supervision import CONFIDENCE_KINDS
+from trm_lab.evaluation.arc_questions import questions_of
 from trm_lab.evaluation.guided_scores import guided, guided_confidence
-from trm_lab.evaluation.vote_ranking import RANKINGS
-from trm_lab.evaluation.voting import StepwiseVoting
+from trm_lab.evaluation.voting import RANKINGS, ArcVoting
 from trm_lab.puzzles.loading import EvaluationData
 from trm_lab.runs.answers import Answers
 from trm_lab.runs.arc_outputs import VotingResult
@@ -20,68 +19,58 @@ from trm_lab.runs.arc_outputs import VotingResult
 class ArcTally:
     """Lets the answers vote, and copying the input beside them.
 
-    each_step: after every supervision step, too; and the answers of every guidance scale after the last.
+    each_step: also after every supervision step, and the answers of every guidance scale after the last.
     """
 
     def __init__(
         self, data: EvaluationData, ranked_by: str, confidence_kind: str, each_step: bool = False
     ) -> None:
-        self._data, self._ranked_by, self._confidence_kind = data, ranked_by, confidence_kind
+        self._questions = questions_of(data)
+        self._ranked_by, self._confidence_kind = ranked_by, confidence_kind
         self._each_step = each_step
-        self._votes: StepwiseVoting | None = None  # made when the number of steps is known
-        self._copies = self._voting(1)
-        self._guided: dict[str, StepwiseVoting] = {}
+        self._steps: list[ArcVoting] = []  # after each step, or after the last alone
+        self._copies = self._voting(confidence_kind)
+        self._guided: dict[str, ArcVoting] = {}
         self._guided_kinds: dict[str, str] = {}  # of the confidences that rank guided votes
 
-    def _voting(self, steps: int, confidence_kind: str | None = None) -> StepwiseVoting:
-        metadata = self._data.metadata
-        return StepwiseVoting(
-            self._data.identifiers,
-            self._data.scored_puzzles,
-            steps,
-            math.isqrt(metadata.seq_len),
-            metadata.blank_identifier_id,
-            self._ranked_by,
-            confidence_kind or self._confidence_kind,
-        )
+    def _voting(self, confidence_kind: str) -> ArcVoting:
+        return ArcVoting(self._questions, self._ranked_by, confidence_kind)
 
-    def add(self, made: Answers) -> None:
+    def add(self, answers: Answers) -> None:
         """Count a part of the answers."""
-        first = 0 if self._each_step else -1
-        predictions, confidence = made.predictions[:, first:], made.confidence[:, first:]
-        if self._votes is None:
-            self._votes = self._voting(predictions.shape[1])
-        self._votes.add(made.puzzle_identifiers, made.inputs, predictions, confidence)
-        last = made.confidence[:, -1:]
-        self._copies.add(made.puzzle_identifiers, made.inputs, made.inputs[:, None], np.zeros_like(last))
-        if self._each_step:
-            self._add_guided(made)
-
-    def _add_guided(self, made: Answers) -> None:
-        """Each guided answer with its own confidence; with the plain answer's where no other was kept."""
-        for w, answers in guided(made.probes).items():
-            own = guided_confidence(made, w)
+        asked = self._questions.recognise(answers.puzzle_identifiers, answers.inputs)
+        first = 0 if self._each_step else answers.predictions.shape[1] - 1
+        predictions, confidence = answers.predictions[:, first:], answers.confidence[:, first:]
+        if not self._steps:
+            self._steps = [self._voting(self._confidence_kind) for _ in range(predictions.shape[1])]
+        for step, voting in enumerate(self._steps):
+            voting.count(asked, predictions[:, step], confidence[:, step])
+        self._copies.count(asked, answers.inputs, np.zeros(len(answers)))
+        for w, guided_predictions in guided(answers.probes).items() if self._each_step else ():
+            # Each guided answer with its own confidence; with the plain answer's where no other was stored
+            own = guided_confidence(answers, w)
             if w not in self._guided:
-                plain = own is None or own is made.confidence
+                plain = own is None or own is answers.confidence
                 self._guided_kinds[w] = self._confidence_kind if plain else "answer_log_probability"
-                self._guided[w] = self._voting(1, self._guided_kinds[w])
-            confidence = (made.confidence if own is None else own)[:, -1:]
-            self._guided[w].add(made.puzzle_identifiers, made.inputs, answers[:, -1:], confidence)
+                self._guided[w] = self._voting(self._guided_kinds[w])
+            last_confidence = (answers.confidence if own is None else own)[:, -1]
+            self._guided[w].count(asked, guided_predictions[:, -1], last_confidence)
 
     def put_into(self, scores: dict[str, Any]) -> VotingResult:
         """Put what the votes say into scores.json's content; the last step's whole result."""
-        assert self._votes is not None
-        steps = []
-        for voted in self._votes.results():  # one submission in memory at a time
-            steps.append(voted.scores)
-            last = voted
-        (copied,) = self._copies.results()
+        step_scores = [
+            voting.result().scores for voting in self._steps[:-1]
+        ]  # one submission in memory at a time
+        last, copied = self._steps[-1].result(), self._copies.result()
+        step_scores.append(last.scores)
         ranking = ranking_in_words(self._ranked_by, self._confidence_kind)
         scores |= {"scores": last.scores, "counts": last.counts, "votes_ranked_by": ranking}
         scores["copy"] |= {"scores": copied.scores, "counts": copied.counts}
         if self._each_step and last.scores:
-            scores["arc_per_step"] = {name: [one[name] for one in steps] for name in last.scores}
-            scores["arc_guided"] = {w: next(voting.results()).scores for w, voting in self._guided.items()}
+            scores["arc_per_step"] = {
+                name: [of_step[name] for of_step in step_scores] for name in last.scores
+            }
+            scores["arc_guided"] = {w: voting.result().scores for w, voting in self._guided.items()}
             if self._guided:
                 scores["guided_votes_ranked_by"] = {
                     w: ranking_in_words(self._ranked_by, kind) for w, kind in self._guided_kinds.items()
@@ -90,5 +79,5 @@ class ArcTally:
 
 
 def ranking_in_words(ranked_by: str, confidence_kind: str) -> str:
-    """For the reader of the scores; the keys are those of RANKINGS and CONFIDENCE_KINDS."""
+    """How votes rank, for the reader of the scores; the keys are those of RANKINGS and CONFIDENCE_KINDS."""
     return f"{RANKINGS[ranked_by]}; confidence: {CONFIDENCE_KINDS[confidence_kind]}"

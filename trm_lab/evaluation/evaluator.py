@@ -29,7 +29,7 @@ from trm_lab.evaluation.samples import Kept, Samples
 from trm_lab.evaluation.scored_cells import answer_cells
 from trm_lab.evaluation.step_scores import StepScores, StepTally
 from trm_lab.evaluation.task_scores import TaskTally
-from trm_lab.evaluation.vote_ranking import DEFAULT_RANKING
+from trm_lab.evaluation.voting import DEFAULT_RANKING
 from trm_lab.puzzles.kinds import scorer_of
 from trm_lab.puzzles.loading import EvaluationData
 from trm_lab.puzzles.scorer import Scorer
@@ -42,7 +42,7 @@ class Rules:
     """How answers are scored.
 
     confidence_kind: what their confidence is, a key of `trm.supervision.CONFIDENCE_KINDS`.
-    arc: let augmentations vote, and score tasks.  ranked_by: how votes rank (`vote_ranking.RANKINGS`).
+    arc: let augmentations vote, and score tasks.  ranked_by: how votes rank (`voting.RANKINGS`).
     details: also votes after every step, halting curves and single examples.
     save_outputs: arrays of every example to keep (see SAVED_OUTPUTS in trm_lab/configuration/train_config.py).
     """

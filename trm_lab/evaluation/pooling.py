@@ -12,6 +12,7 @@ from typing import Any
 
 from trm.errors import UserError, shown
 from trm_lab.commands.tables import counted, percent, table
+from trm_lab.evaluation.arc_questions import questions_of
 from trm_lab.evaluation.arc_scores import ranking_in_words
 from trm_lab.evaluation.voting import ArcVoting
 from trm_lab.files.checksums import MANIFEST, write_manifest
@@ -68,14 +69,7 @@ def pool(
     check_same_questions([read_questions(folder) for folder in folders])
     _check_confidences(folders, told)
     data = _data(data_paths or told[0]["evaluated"]["data_paths"], stores[0])
-    voting = ArcVoting(
-        data.identifiers,
-        data.scored_puzzles,
-        int(data.metadata.seq_len**0.5),
-        data.metadata.blank_identifier_id,
-        ranked_by=ranked_by,
-        confidence_kind=told[0]["confidence_kind"],
-    )
+    voting = ArcVoting(questions_of(data), ranked_by, told[0]["confidence_kind"])
     for store in stores:
         for made in store.answers():
             voting.add(made.puzzle_identifiers, made.inputs, made.predictions[:, -1], made.confidence[:, -1])

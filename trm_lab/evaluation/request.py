@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from trm_lab.evaluation.vote_ranking import DEFAULT_RANKING
+from trm_lab.evaluation.voting import DEFAULT_RANKING
 from trm_lab.puzzles.selection import Selection
 
 CONFIDENCES = {
@@ -24,7 +24,7 @@ class ScoringRequest:
     steps: supervision steps of an answer; None: as many as trained.
     identifiers: the puzzle identifiers that the model is given (`IDENTIFIER_CHOICES`).
     guidance: each w whose answers are wanted too.  margin: whether the advantage margins are.
-    ranked_by: how votes rank (`trm_lab.evaluation.vote_ranking.RANKINGS`).
+    ranked_by: how votes rank (`trm_lab.evaluation.voting.RANKINGS`).
     confidence: over which cells an answer's is taken, one of CONFIDENCES.
     batch_size: over all ranks; None: the run's, or as many as fit into memory.
     output: where everything goes; None: beside the checkpoint.  overwrite: put away what is there.

@@ -25,7 +25,7 @@ from trm_lab.evaluation.predictor import Respondent, check_finite
 from trm_lab.evaluation.request import ScoringRequest
 from trm_lab.evaluation.scores_table import scores_table
 from trm_lab.evaluation.stopwatch import Stopwatch
-from trm_lab.evaluation.vote_ranking import DEFAULT_RANKING
+from trm_lab.evaluation.voting import DEFAULT_RANKING
 from trm_lab.flops import answer_flops
 from trm_lab.methods import GuidanceProbe
 from trm_lab.puzzles.loading import EvaluationData

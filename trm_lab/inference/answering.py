@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from trm.randomness import SeededStepRandom
 from trm.supervision import Supervision
 from trm_lab.evaluation.answer_cells import GridCells
+from trm_lab.evaluation.arc_questions import Questions
 from trm_lab.evaluation.predictor import check_finite
 from trm_lab.evaluation.rollout import roll_out
 from trm_lab.evaluation.voting import ArcVoting
@@ -194,7 +195,7 @@ def task_voting(
         task.name: {"test": [_published(input=p.input, output=p.output) for p in task.test]} for task in tasks
     }
     names = [BLANK, *(name for of_task in puzzles for name in of_task.names)]
-    return ArcVoting(names, pairs, canvas, confidence_kind=confidence_kind)
+    return ArcVoting(Questions(names, pairs, canvas), confidence_kind=confidence_kind)
 
 
 def _published(**grids: Grid | None) -> dict[str, Rows]:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trm_lab.evaluation.arc_questions import Questions
 from trm_lab.evaluation.voting import ArcVoting
 from trm_lab.puzzles.arc.augmentation import IDENTITY, IDENTITY_ROW, Augmentation, names
 from trm_lab.puzzles.arc.grids import encode_pair
@@ -45,7 +46,7 @@ def arrays(votes: Sequence[Vote]) -> Arrays:
 
 def vote(tests: dict[str, Any], votes: Sequence[Vote], **settings: str) -> VotingResult:
     """Count these votes."""
-    voting = ArcVoting(NAMES, tests, canvas=CANVAS, **settings)
+    voting = ArcVoting(Questions(NAMES, tests, CANVAS), **settings)
     voting.add(*arrays(votes))
     return voting.result()
 

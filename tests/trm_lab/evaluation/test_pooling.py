@@ -8,6 +8,7 @@ import pytest
 from tests.runs import build_small_arc
 from tests.trm_lab.inference.checkpoints_of import write_run
 from trm.errors import UserError
+from trm_lab.evaluation.arc_questions import questions_of
 from trm_lab.evaluation.comparing import compare_folders
 from trm_lab.evaluation.pooling import pool
 from trm_lab.evaluation.request import ScoringRequest
@@ -48,7 +49,7 @@ def test_pooled_votes_are_those_of_all_answers_in_any_order(
     pool([folders["a"], folders["b"]], [], "count_confidence", tmp_path / "ab")
     pool([folders["b"], folders["a"]], [], "count_confidence", tmp_path / "ba")
     data = EvaluationData([dataset], global_batch_size=1)
-    voting = ArcVoting(data.identifiers, data.test_puzzles, 4, confidence_kind="token_log_probability")
+    voting = ArcVoting(questions_of(data), confidence_kind="token_log_probability")
     for name in "ab":
         for made in RolloutStore.open(folders[name]).answers():
             last = made.confidence[:, -1]

@@ -3,9 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from fractions import Fraction
-from unittest.mock import patch
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -25,9 +23,8 @@ from tests.trm_lab.evaluation.small_votes import (
     task,
     vote,
 )
-from trm_lab.evaluation import voting as arc_voting
-from trm_lab.evaluation.vote_ranking import RANKINGS
-from trm_lab.evaluation.voting import ArcVoting, StepwiseVoting
+from trm_lab.evaluation.arc_questions import Questions
+from trm_lab.evaluation.voting import RANKINGS, ArcVoting
 from trm_lab.runs.arc_outputs import VotingResult
 
 TESTS = {"x": task((QUESTION, A), (OTHER_QUESTION, C), (QUESTION, B)), "y": task((QUESTION, None))}
@@ -47,7 +44,7 @@ def votes_drawn(draw: st.DrawFn, confidence: st.SearchStrategy[float] = CONFIDEN
 
 
 def counted(parts: Sequence[Arrays], ranked_by: str = "count_confidence") -> VotingResult:
-    voting = ArcVoting(NAMES, TESTS, CANVAS, ranked_by=ranked_by)
+    voting = ArcVoting(Questions(NAMES, TESTS, CANVAS), ranked_by)
     for part in parts:
         voting.add(*part)
     return voting.result()
@@ -60,16 +57,14 @@ def taken(given_arrays: Arrays, rows: Sequence[int] | slice) -> Arrays:
 
 @settings(max_examples=50)
 @given(votes_drawn(), st.data(), st.sampled_from(list(RANKINGS)))
-def test_neither_order_nor_parts_nor_chunks_change_anything(
+def test_neither_the_order_of_votes_nor_their_split_over_calls_changes_anything(
     votes: list[Vote], data: st.DataObject, ranked_by: str
 ) -> None:
     whole = arrays(votes)
     mixed = taken(whole, data.draw(st.permutations(range(len(votes)))))
     cut = data.draw(st.integers(0, len(votes)))
     parts = [taken(mixed, slice(0, cut)), taken(mixed, slice(cut, None))]
-    chunk, enough = data.draw(st.integers(1, 9)), data.draw(st.integers(1, 50))
-    with patch.object(arc_voting, "_CHUNK", chunk), patch.object(arc_voting, "_ENOUGH", enough):
-        assert counted(parts, ranked_by) == counted([whole], ranked_by)
+    assert counted(parts, ranked_by) == counted([whole], ranked_by)
 
 
 def standing(ranked_by: str, confidence: list[float]) -> tuple[Fraction, ...]:
@@ -121,35 +116,6 @@ def test_ranks_are_those_of_counting_one_by_one(votes: list[Vote], ranked_by: st
 def seen(grid: Grid, candidates: dict[str, list[float]]) -> Grid:
     """The candidate that a submitted grid stands for; the fallback is no candidate here."""
     return grid if str(grid) in candidates else []
-
-
-@settings(max_examples=25)
-@given(st.lists(votes_drawn(), min_size=1, max_size=4), st.sampled_from(list(RANKINGS)), st.integers(1, 9))
-def test_votes_after_every_step_are_those_of_a_voting_of_its_own(
-    steps: list[list[Vote]], ranked_by: str, chunk: int
-) -> None:
-    first = steps[0]
-    of_steps = [
-        [
-            (*first[row][:2], *other[row % len(other)][2:]) if other else first[row]
-            for row in range(len(first))
-        ]
-        for other in steps
-    ]
-    made = [arrays(votes) for votes in of_steps]
-    voting = StepwiseVoting(NAMES, TESTS, len(steps), CANVAS, ranked_by=ranked_by)
-    with patch.object(arc_voting, "_CHUNK", chunk):
-        preds, confidence = (np.stack([one[part] for one in made], axis=1) for part in (2, 3))
-        voting.add(made[0][0], made[0][1], preds, confidence)
-    assert list(voting.results()) == [counted([one], ranked_by) for one in made]
-
-
-@settings(max_examples=30)
-@given(votes_drawn(), votes_drawn())
-def test_pooled_evaluations_are_one_vote_whichever_comes_first(first: list[Vote], second: list[Vote]) -> None:
-    pooled = counted([arrays(first + second)])
-    assert counted([arrays(first), arrays(second)]) == pooled
-    assert counted([arrays(second), arrays(first)]) == pooled
 
 
 @settings(max_examples=50)

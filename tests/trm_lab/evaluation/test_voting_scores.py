@@ -4,28 +4,23 @@ import json
 import math
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from tests.trm_lab.evaluation.small_votes import (
-    CANVAS,
-    NAMES,
     OTHER_QUESTION,
     QUESTION,
     A,
     B,
     C,
     Vote,
-    arrays,
     task,
     vote,
 )
 from trm.errors import UserError
 from trm_lab.commands.tables import table
 from trm_lab.configuration.train_config import ARC_SCORES
-from trm_lab.evaluation.vote_ranking import DEFAULT_RANKING, RANKINGS
-from trm_lab.evaluation.voting import ArcVoting
-from trm_lab.runs.arc_outputs import OutputRecord, outputs_table, read_outputs
+from trm_lab.evaluation.voting import DEFAULT_RANKING, RANKINGS
+from trm_lab.runs.arc_outputs import FALLBACK_GRID, OutputRecord, outputs_table, read_outputs
 
 D = [[7, 7]]
 
@@ -62,6 +57,7 @@ def test_missing_predictions_are_wrong_in_both_scores() -> None:
     assert result.scores["ARC/pass@1000"] == (1 / 2 + 0) / 2
     assert result.scores["ARC/prize_score"] == 1 / 3
     assert result.counts["outputs_without_votes"] == 2
+    assert result.submission["y"] == [{"attempt_1": FALLBACK_GRID, "attempt_2": FALLBACK_GRID}]
 
 
 def test_equal_test_inputs_are_two_outputs_in_both_scores() -> None:
@@ -83,6 +79,8 @@ def test_hidden_outputs_are_submitted_and_leave_both_scores_to_the_others() -> N
     assert (result.scores["ARC/pass@1"], result.scores["ARC/prize_score"]) == (1, 1)
     assert result.submission["x"][1]["attempt_1"] == B
     assert result.submission["y"][0]["attempt_1"] == C
+    no_answer = vote({"x": task((QUESTION, None))}, votes_for(1, QUESTION, A))
+    assert (no_answer.scores, no_answer.counts["outputs"]) == ({}, 0)
 
 
 RANKED: list[tuple[str, list[list[int]], list[list[int]]]] = [
@@ -181,13 +179,3 @@ def test_the_table_has_a_row_for_each_output() -> None:
         ["y", "1", "4", "1", "100.0 %", "?", "?", "?"],
     ]
     assert len(table(outputs_table(outputs)).splitlines()) == 4
-
-
-def test_results_may_be_asked_for_between_votes() -> None:
-    voting = ArcVoting(NAMES, {"x": task((QUESTION, A))}, CANVAS)
-    voting.add(*arrays(votes_for(1, QUESTION, B)))
-    assert voting.result().outputs[0].rank is None
-    voting.add(*arrays(votes_for(1, QUESTION, A, A)))
-    assert voting.result().outputs[0].rank == 1
-    assert voting.result() == voting.result()
-    assert np.isfinite(voting.result().outputs[0].confidence_of_best)

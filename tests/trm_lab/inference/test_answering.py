@@ -16,6 +16,7 @@ from trm.act import ACTConfig, ACTSupervision
 from trm.model import PuzzleShape, TinyRecursiveModel
 from trm.randomness import SeededStepRandom
 from trm.supervision import Supervision
+from trm_lab.evaluation.arc_questions import Questions
 from trm_lab.evaluation.rollout import roll_out
 from trm_lab.evaluation.voting import ArcVoting
 from trm_lab.inference.answering import TaskAnswer, answer_task
@@ -127,7 +128,7 @@ def test_a_known_task_is_answered_as_in_an_evaluation_of_its_dataset(tmp_path: P
     assert supervision.model.puzzle_emb is not None
     supervision.model.puzzle_emb.weights.copy_(table)
     supervision.model.eval()
-    voting = ArcVoting(data.identifiers, data.test_puzzles, 5)
+    voting = ArcVoting(Questions(data.identifiers, data.test_puzzles, 5))
     for one in data:
         rollout = roll_out(supervision, one.batch, SeededStepRandom(0, 0, 1000, 0, 1000))
         who, asked = (
