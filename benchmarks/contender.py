@@ -175,7 +175,7 @@ def _our_step(
 ) -> None:
     """As the trainer: metrics are summed on the device, the numbers of a step read when the next one is under way."""
     unread.append(learner.step(batch.to(device)))
-    window.add(unread[-1])
+    window.add(unread[-1].output)
     if len(unread) > 1:
         learner.check(unread.pop(0))
 

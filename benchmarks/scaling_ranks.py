@@ -231,11 +231,12 @@ def _measured(trial: Trial, ranks: Ranks) -> Counted:
             started = time.perf_counter()
             result = learner.step(batch)
             seconds.append(time.perf_counter() - started)
-            window.add(result)
+            window.add(result.output)
     after = bytes_sent()
     used = peak(ranks.device) - before
     with Traffic() as record:
-        window.close(ranks, {}, trial.batch, EnergyMeter(ranks.device)).record()
+        window.close(ranks, {}, trial.batch, EnergyMeter(ranks.device))
+        window.record()
     costs = 0.0, 0.0, 0.0, 0
     with Traffic() as checkpoint:
         if trial.checkpoint:

@@ -14,7 +14,7 @@ What torchrun does with them (2.13, measured; infra/ relies on it):
 import os
 import signal
 import threading
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any
 
 EXIT_REQUEUE = 75  # EX_TEMPFAIL of sysexits.h: the same command again goes on
@@ -51,9 +51,7 @@ class StopRequest:
     def __enter__(self) -> "StopRequest":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _note(self, number: int, frame: FrameType | None) -> None:

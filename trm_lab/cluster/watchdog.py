@@ -9,36 +9,16 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from types import TracebackType
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from trm_lab.cluster.ranks import Ranks
 from trm_lab.cluster.rendezvous import SharedStore
 
 EXIT_HUNG = 70  # EX_SOFTWARE of sysexits.h
 REPORT_SECONDS = 30.0  # a report that cannot be written in this time is given up
 CLOSE_SECONDS = 5.0
 STDERR = 2
-
-
-@dataclass
-class Peer:
-    """What another rank said last, and when it was heard, by our clock."""
-
-    post: dict[str, Any]
-    heard: float
-
-    def behind(self, now: float, beats: int, patience: float) -> str:
-        """Why this rank may be what we wait for; empty if it is not."""
-        silent, what = now - self.heard, str(self.post.get("what"))[:200]
-        if silent > patience:
-            return f"has not been heard of for {silent:.0f} s or longer; its last word was: {what}"
-        if self.post.get("beats", 0) < beats:
-            return (
-                f"is {beats - self.post['beats']} beats behind: {what}, for {self.post['age'] + silent:.0f} s"
-            )
-        return ""
 
 
 class Watchdog:
@@ -50,33 +30,39 @@ class Watchdog:
 
     def __init__(
         self,
-        timeout_seconds: float,
-        describe: Callable[[], str] = str,
+        timeout_seconds: float | None,
         rank: int = 0,
         world_size: int = 1,
         store: SharedStore | None = None,
     ) -> None:
-        """Start watching.
+        """Start watching; without a timeout nobody watches.
 
         Args:
-            describe: more to say in a report; must neither wait nor touch a device. Is called last.
             store: where `world_size` ranks post their progress, a connection of its own (`Store.clone` of torch),
                 lest a post waits behind what others wait for; None: only this rank is watched.
         """
-        self._timeout, self._describe = timeout_seconds, describe
+        self._timeout = timeout_seconds or 0.0
         self._rank, self._world_size, self._store = rank, world_size, store
-        self._what, self._beats, self._at, self._allowed = "starting", 0, time.monotonic(), timeout_seconds
-        self._peers: dict[int, Peer] = {}
+        self._what, self._beats, self._at, self._allowed = "starting", 0, time.monotonic(), self._timeout
+        self._peers: dict[int, tuple[dict[str, Any], float]] = {}  # rank → its last post, and when it came
         self._answered = time.monotonic()  # when the store did
         self._closed = threading.Event()
-        self._watcher = threading.Thread(target=self._watch, name="watchdog", daemon=True)
-        self._watcher.start()
-        self._heartbeat: threading.Thread | None = None
-        if store is not None:
-            self._heartbeat = threading.Thread(
-                target=self._exchange, args=(store,), name="heartbeat", daemon=True
-            )
-            self._heartbeat.start()
+        self._threads: list[threading.Thread] = []
+        if timeout_seconds is not None:
+            self._start(self._watch, "watchdog")
+            if store is not None:
+                self._start(self._exchange, "heartbeat", store)
+
+    @classmethod
+    def over(cls, ranks: Ranks, timeout_seconds: float | None) -> "Watchdog":
+        """The watchdog of this rank among all; it may start only after the process group."""
+        store = ranks.store() if timeout_seconds is not None else None
+        return cls(timeout_seconds, ranks.rank, ranks.world_size, store)
+
+    def _start(self, work: Callable[..., None], name: str, *arguments: Any) -> None:
+        thread = threading.Thread(target=work, args=arguments, name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
     def beat(self, what: str, within: float | None = None) -> None:
         """The loop lives, and now begins `what`.
@@ -92,17 +78,15 @@ class Watchdog:
     def close(self) -> None:
         """Stop watching."""
         self._closed.set()
-        self._watcher.join()
-        faulthandler.cancel_dump_traceback_later()
-        if self._heartbeat is not None:  # an interpreter must not end under a thread that is inside torch
-            self._heartbeat.join(CLOSE_SECONDS)
+        for thread in self._threads:  # an interpreter must not end under a thread that is inside torch
+            thread.join(CLOSE_SECONDS)
+        if self._threads:
+            faulthandler.cancel_dump_traceback_later()
 
     def __enter__(self) -> "Watchdog":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _watch(self) -> None:
@@ -128,9 +112,7 @@ class Watchdog:
             others = "\n".join(f"  {line}" for line in self._others(now))
             _say(f"error: {head}\n{others}\n  ending with exit code {EXIT_HUNG}; stacks of all threads:\n")
             faulthandler.dump_traceback(STDERR, all_threads=True)
-            _say(
-                f"{self._describe()}\n  to do:   see the stacks; the same command resumes from the last checkpoint\n"
-            )
+            _say("  to do:   see the stacks; the same command resumes from the last checkpoint\n")
         finally:
             os._exit(EXIT_HUNG)
 
@@ -147,7 +129,7 @@ class Watchdog:
             if rank == self._rank:
                 continue
             peer = self._peers.get(rank)
-            behind = "has never been heard of" if peer is None else peer.behind(now, self._beats, patience)
+            behind = "has never been heard of" if peer is None else lag(*peer, now, self._beats, patience)
             if behind:
                 lines.append(f"behind: rank {rank} {behind}")
         return lines or ["no other rank is behind: all wait, or a message between them is lost"]
@@ -163,7 +145,10 @@ class Watchdog:
                 store.set(_key(self._rank), json.dumps(post))
                 for rank in range(self._world_size):
                     if rank != self._rank and store.check([_key(rank)]):
-                        self._hear(rank, store.get(_key(rank)))
+                        theirs = json.loads(store.get(_key(rank)))
+                        before = self._peers.get(rank)
+                        if before is None or before[0]["number"] != theirs["number"]:
+                            self._peers[rank] = theirs, time.monotonic()
             except (
                 OSError,
                 RuntimeError,
@@ -174,15 +159,25 @@ class Watchdog:
                 self._answered = time.monotonic()
             self._closed.wait(self._timeout / 4)
 
-    def _hear(self, rank: int, text: bytes) -> None:
-        post = json.loads(text)
-        known = self._peers.get(rank)
-        if known is None or known.post["number"] != post["number"]:
-            self._peers[rank] = Peer(post, time.monotonic())
+
+def lag(post: Mapping[str, Any], heard: float, now: float, beats: int, patience: float) -> str:
+    """Why the rank whose last `post` was `heard` may be what we wait for; empty if it is not.
+
+    beats: our own.  patience: seconds of silence that mean nothing.
+    """
+    silent, what = now - heard, str(post.get("what"))[:200]
+    if silent > patience:
+        return f"has not been heard of for {silent:.0f} s or longer; its last word was: {what}"
+    if post.get("beats", 0) < beats:
+        return f"is {beats - post['beats']} beats behind: {what}, for {post['age'] + silent:.0f} s"
+    return ""
 
 
 def _key(rank: int) -> str:
-    """Of this job and start: the store of an elastic job may serve others, and outlives a restart of its workers."""
+    """The store's key of a rank, for this job and this start.
+
+    The store of an elastic job may serve others, and outlives a restart of its workers.
+    """
     job, start = (os.environ.get(f"TORCHELASTIC_{name}", "0") for name in ("RUN_ID", "RESTART_COUNT"))
     return f"heartbeat/{job}/{start}/{rank}"
 

@@ -1,10 +1,6 @@
 """From a composed configuration to a finished run: builds every part, checks first, trains, reports."""
 
 import os
-import re
-import shlex
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -14,12 +10,13 @@ from typing import Any
 import torch
 from omegaconf import DictConfig
 
-from trm.errors import UserError, report, shown
+from trm.errors import UserError, report
 from trm.model import PuzzleShape, TinyRecursiveModel
-from trm_lab.cluster.compilation import compile_forward
+from trm_lab.cluster.compilation import WORTH, compile_forward, gain_and_cost
 from trm_lab.cluster.memory_needs import Load, check_memory
 from trm_lab.cluster.ranks import Ranks, emulates_bfloat16, join
 from trm_lab.cluster.stop_request import StopRequest
+from trm_lab.cluster.watchdog import Watchdog
 from trm_lab.configuration.architecture import Architecture, architecture
 from trm_lab.configuration.train_config import (
     ARC_SCORES,
@@ -32,19 +29,25 @@ from trm_lab.evaluation.evaluator import Evaluator
 from trm_lab.evaluation.scores_table import scores_table
 from trm_lab.flops import trained_weights
 from trm_lab.puzzles.datasets import check_identifiers
-from trm_lab.puzzles.layout import METADATA_FILE, PuzzleMetadata
+from trm_lab.puzzles.layout import PuzzleMetadata
 from trm_lab.puzzles.loading import EvaluationData, TrainingData
-from trm_lab.puzzles.manifest import read_command
 from trm_lab.runs import checkpoints
 from trm_lab.runs.checkpoint_forms import find_checkpoint
 from trm_lab.runs.hub import is_remote
-from trm_lab.runs.run_directory import RunDirectory, import_path
-from trm_lab.runs.run_lock import exclusively, only_run
+from trm_lab.runs.run_directory import RunDirectory
+from trm_lab.runs.run_lock import only_run
 from trm_lab.runs.run_place import check_run_place
 from trm_lab.runs.weights import load_into
-from trm_lab.training.guards import Guards, watchdog
 from trm_lab.training.learner import Learner
 from trm_lab.training.mirrors import Mirror, open_mirrors
+from trm_lab.training.missing_data import (
+    build_command,
+    build_missing_data,
+    check_built_as,
+    command_for,
+    is_missing,
+    run_module,
+)
 from trm_lab.training.sweep import gpu_of_worker, in_a_sweep, keys_given
 from trm_lab.training.trainer import Trainer
 
@@ -69,11 +72,10 @@ def train(composed: DictConfig) -> None:
         )
     ranks = join(config.device, patience(config.hang_timeout), gpu_of_worker(torch.cuda.device_count()))
     try:
-        with StopRequest() as stop, watchdog(config.hang_timeout, ranks) as watching:
-            guards = Guards(ranks, config.checkpoint_every_minutes, stop, watching)
-            guards.beat("starting what shows the records elsewhere", within=HOUR)
+        with StopRequest() as stop, Watchdog.over(ranks, config.hang_timeout) as watchdog:
+            watchdog.beat("starting what shows the records elsewhere", within=HOUR)
             with mirrored(config, ranks) as mirrors:
-                _train(config, arch, ranks, guards, mirrors)
+                _train(config, arch, ranks, stop, watchdog, mirrors)
     finally:
         ranks.close()
 
@@ -99,12 +101,13 @@ def _train(
     config: TrainConfig,
     arch: Architecture,
     ranks: Ranks,
-    guards: Guards,
+    stop: StopRequest,
+    watchdog: Watchdog,
     mirrors: list[Mirror],
 ) -> None:
     ranks.first_decides(lambda: check_run_place(RunDirectory.of(config).path))
     if config.build_missing_data:
-        guards.beat("building the datasets", within=DAY)
+        watchdog.beat("building the datasets", within=DAY)
         build_missing_data(config, ranks)
     if ranks.is_first and arch.network.dtype == torch.bfloat16 and emulates_bfloat16(ranks.device):
         print(
@@ -112,21 +115,23 @@ def _train(
             flush=True,
         )
     for path in dict.fromkeys([*config.data_paths, *config.data_paths_test]):
-        command = _command_for(config, path)
-        if command is not None and not _is_missing(path):
+        command = command_for(config, path)
+        if command is not None and not is_missing(path):
             check_built_as(path, command)
-    guards.beat("opening the data, making the model", within=HOUR)
-    trainer = make_trainer(config, arch, ranks, guards)
+    watchdog.beat("opening the data, making the model", within=HOUR)
+    trainer = make_trainer(config, arch, ranks, stop, watchdog)
     run = trainer.run_directory
     with only_run(run.path, ranks):
         ranks.first_decides(lambda: run.prepare(config, ranks))
         scores = trainer.run(mirrors)
         if ranks.is_first:
-            guards.beat("drawing the report", within=HOUR)
+            watchdog.beat("drawing the report", within=HOUR)
             finish(config, run, scores)
 
 
-def make_trainer(config: TrainConfig, arch: Architecture, ranks: Ranks, guards: Guards) -> Trainer:
+def make_trainer(
+    config: TrainConfig, arch: Architecture, ranks: Ranks, stop: StopRequest, watchdog: Watchdog
+) -> Trainer:
     """All parts of a run on this rank."""
     test_paths = config.data_paths_test or config.data_paths
     data = TrainingData(
@@ -171,7 +176,30 @@ def make_trainer(config: TrainConfig, arch: Architecture, ranks: Ranks, guards: 
     examples = config.epochs * data.total_groups * data.mean_puzzle_examples
     learner = Learner(config, supervision, ranks, int(examples / config.global_batch_size))
     evaluator = Evaluator(supervision, test, ranks, votes, config.seed, config.eval_save_outputs)
-    return Trainer(config, learner, data, evaluator, run, ranks, guards)
+    compiling = pays_to_compile(config, arch, data.metadata.seq_len, learner.total_steps, ranks)
+    return Trainer(config, learner, data, evaluator, run, ranks, stop, watchdog, compiling)
+
+
+def pays_to_compile(
+    config: TrainConfig, arch: Architecture, tokens: int, total_steps: int, ranks: Ranks
+) -> bool:
+    """Whether `compile=auto` compiles a new run's training on a CPU; the first rank says so.
+
+    total_steps: updates of the schedule, which max_steps may cut.
+    """
+    if config.compile != "auto" or ranks.device.type != "cpu":
+        return False
+    updates = min(total_steps, config.max_steps or total_steps)
+    examples = updates * config.global_batch_size // ranks.world_size
+    gain, cost = gain_and_cost(arch.network, tokens, examples)
+    if gain < WORTH * cost:
+        return False
+    if ranks.is_first:
+        print(
+            f"compile=auto: training is compiled, which takes about {cost:.0f} s and saves about {gain:.0f} s",
+            flush=True,
+        )
+    return True
 
 
 def votes_on(test: EvaluationData) -> bool:
@@ -244,96 +272,13 @@ def check_same_tokens(train: PuzzleMetadata, test: PuzzleMetadata) -> None:
         )
 
 
-def build_command(config: TrainConfig, paths: Sequence[str]) -> str | None:
-    """The command that builds the first missing dataset, where the configuration knows one."""
-    commands = ((p, _command_for(config, p)) for p in paths)
-    return next((command for p, command in commands if command is not None and _is_missing(p)), None)
-
-
-def _command_for(config: TrainConfig, path: str) -> str | None:
-    """What builds the dataset at a path, also where this is spelt `./data/x` or `data/x/`."""
-    command = config.data_build.get(path, config.data_build.get(os.path.normpath(path)))
-    if command is not None:
-        _check_builder(command)
-    return command
-
-
-def _check_builder(command: str) -> None:
-    """UserError unless this is a command line of one of our builders: nothing else is advised or run."""
-    try:
-        shlex.split(command)
-        ours = re.fullmatch(r"python -m data\.build_\w+_dataset( .*)?", command)
-    except ValueError:  # a quote without its end
-        ours = None
-    if ours is None:
-        raise UserError(
-            f"data_build: {shown(repr(command))}",
-            "python -m data.build_<dataset>_dataset …",
-            "correct data_build",
-        )
-
-
-def check_built_as(path: str, command: str) -> None:
-    """UserError where a dataset tells that it was built by another command; one that does not tell is taken."""
-    built_by = read_command(path)
-    differing = [] if built_by is None else built_by.differences(command)
-    if differing:
-        raise UserError(
-            f"{path} holds another dataset than this configuration builds there: {shown('; '.join(differing), 400)}",
-            f"the dataset of: {command}",
-            f'build it elsewhere and name that place (--output-dir <new>, data_paths="[<new>]"); or build it anew '
-            f"there: {command} --overwrite; or, to train on what is there, name it by its full path: "
-            f'data_paths="[{Path(path).resolve()}]"',
-        )
-
-
-def build_missing_data(config: TrainConfig, ranks: Ranks) -> None:
-    """Build the datasets that are missing and that the configuration says how to build; the first rank does it."""
-    paths = [*config.data_paths, *config.data_paths_test]
-    while (command := ranks.broadcast_object(build_command(config, paths))) is not None:
-        if ranks.is_first:
-            _build(command, config, paths)
-        ranks.barrier()
-
-
-def _build(command: str, config: TrainConfig, paths: Sequence[str]) -> None:
-    """Build a dataset, unless another run does so meanwhile: only one at a time builds in a working directory."""
-    with exclusively(Path()):
-        if build_command(config, paths) == command:
-            print(f"building the dataset: {command}", flush=True)
-            _run_module(shlex.split(command))
-
-
 def finish(config: TrainConfig, run: RunDirectory, scores: dict[str, Any]) -> None:
     """Say where everything is; draw the figures if asked."""
     if config.report:
         try:
-            _run_module(["python", "-m", "analysis.summary", str(run.path)])
+            run_module(["python", "-m", "analysis.summary", str(run.path)])
         except UserError as error:
             report(error.given, "the run is complete; its figures are not drawn", error.remedy)
     else:
         print(scores_table(scores), flush=True)
     print(f"run directory: {run.path}", flush=True)
-
-
-def _is_missing(path: str) -> bool:
-    return not (Path(path) / "train" / METADATA_FILE).is_file()
-
-
-def _run_module(words: Sequence[str]) -> None:
-    """Run `python -m <module of ours> …` with this Python.
-
-    Raises:
-        UserError: it is not such a command, or it failed.
-    """
-    if list(words[:2]) != ["python", "-m"]:
-        raise UserError(
-            f"command {shlex.join(words)!r}", "python -m <module> …", "correct data_build in the config"
-        )
-    done = subprocess.run([sys.executable, *words[1:]], env={**os.environ, **import_path()})
-    if done.returncode:
-        raise UserError(
-            f"{shlex.join(words)} failed with exit code {done.returncode}",
-            "exit code 0",
-            "see its message above",
-        )

@@ -18,11 +18,11 @@ from trm.metrics import UPDATE, Metric, per_update
 from trm.optim import EMA, AdamAtan2, learning_rate, make_optimizer
 from trm.puzzle_embedding import SignSGD
 from trm.randomness import SeededStepRandom
-from trm.supervision import Carry, Supervision, choose
+from trm.supervision import Carry, StepOutput, Supervision, choose
 from trm_lab.cluster.ranks import Ranks
 from trm_lab.configuration.train_config import TrainConfig
 from trm_lab.training.flat_parameters import FlatParameters
-from trm_lab.training.step_result import Arriving, Status, StepResult, finite_rows, non_finite
+from trm_lab.training.step_result import Arriving, StepResult, finite_rows, non_finite
 
 PUZZLE_TABLE = "puzzle_emb.weights"
 
@@ -80,38 +80,33 @@ class Learner:
             NonFiniteError: before the update, if `checks_first`; else `check` tells when the numbers are there.
         """
         number = self.steps_done + 1
-        carry, loss, metrics, calls = self._accumulate(batch, number)
-        wrong = self._wrong(loss)  # first: `isfinite` reads a number twice, and the sum changes it meanwhile
+        output = self._accumulate(batch, number)
+        wrong = self._wrong(output.loss)  # before the sum, which changes the gradient meanwhile
         reduction = self.ranks.start_sum_(self.flat.gradient) if self.flat is not None else None
-        wishes = torch.tensor([stop, save], dtype=torch.float64).to(loss.device, non_blocking=True)
-        numbers = self.ranks.sum_(torch.cat((torch.stack((loss, wrong)), wishes)))
-        size = self.config.global_batch_size
-        result = StepResult(number, numbers[0], Arriving(numbers), size, metrics, calls, carry)
+        wishes = torch.tensor([stop, save], dtype=torch.float64).to(wrong.device, non_blocking=True)
+        sums = self.ranks.sum_(torch.cat((torch.stack((output.loss, wrong)), wishes)))
+        metrics = dict(output.metrics)
+        output = replace(output, loss=sums[0], metrics=metrics)
+        result = StepResult(number, output, Arriving(sums), self.config.global_batch_size)
         if reduction is not None:
             reduction.wait()
         metrics |= self._norms()
-        if self.checks_first and not result.status.finite:
+        if self.checks_first and not result.finite:
             self._refuse(result)
         else:
             metrics |= self._update(number)
-            self.carry = carry
+            self.carry = output.carry
         self.steps_done = number
         return result
 
-    def check(self, result: StepResult) -> Status:
-        """The numbers of a step.
-
-        Raises:
-            NonFiniteError: they are not finite, and such steps are not skipped.
-        """
-        status = result.status
-        if not status.finite and self.config.on_nonfinite == "stop":
+    def check(self, result: StepResult) -> None:
+        """NonFiniteError if a step's numbers are not finite, and such steps are not skipped."""
+        if self.config.on_nonfinite == "stop" and not result.finite:
             self._refuse(result)
-        return status
 
     def was_skipped(self, result: StepResult) -> bool:
         """Whether no update was made from this step."""
-        return self.config.on_nonfinite == "skip" and not result.status.finite
+        return self.config.on_nonfinite == "skip" and not result.finite
 
     def free_slots(self, after: int) -> NDArray[np.bool_] | None:
         """This rank's slots `[b]` that take new data in the step that follows update `after`; None: all may.
@@ -172,8 +167,8 @@ class Learner:
         if parts["carry"]:
             self._restore_carry(parts["carry"])
 
-    def _accumulate(self, batch: Batch, number: int) -> tuple[Carry, Tensor, dict[str, Metric], int]:
-        """Gradients of the whole batch, part after part: (slots after it, Σ loss, metrics, network calls)."""
+    def _accumulate(self, batch: Batch, number: int) -> StepOutput[Any]:
+        """Gradients of the whole batch, part after part; what the parts give together."""
         if self.flat is not None:
             self.flat.gradient.zero_()
         if self.model.puzzle_emb is not None:
@@ -183,28 +178,25 @@ class Learner:
         first, slots = self.ranks.local_slots(self.config.global_batch_size)
         if parts == 1:
             return self._backward(carry, batch, number, first)
-        kept: dict[str, Any] = {name: tensor.clone() for name, tensor in carry.tensors().items()}
-        carry = replace(carry, **kept)
-        size, total, calls, after = slots // parts, torch.zeros((), device=self.ranks.device), 0, carry
-        sums: dict[str, Metric] = {}
-        for start in range(0, slots, size):
-            part = slice(start, start + size)
-            after, loss, metrics, calls = self._backward(
-                carry.rows(part), batch.rows(part), number, first + start
-            )
-            total = total + loss
-            sums |= {name: sums[name] + one if name in sums else one for name, one in metrics.items()}
-            for name, tensor in after.tensors().items():
-                kept[name][part].copy_(tensor)
-        return replace(after, **kept), total, sums, calls
+        whole: dict[str, Any] = {name: tensor.clone() for name, tensor in carry.tensors().items()}
+        carry = replace(carry, **whole)
+        loss, metrics = torch.zeros((), device=self.ranks.device), dict[str, Metric]()
+        for start in range(0, slots, slots // parts):
+            part = slice(start, start + slots // parts)
+            output = self._backward(carry.rows(part), batch.rows(part), number, first + start)
+            loss = loss + output.loss
+            for name, metric in output.metrics.items():
+                metrics[name] = metrics[name] + metric if name in metrics else metric
+            for name, tensor in output.carry.tensors().items():
+                whole[name][part].copy_(tensor)
+        return replace(output, carry=replace(output.carry, **whole), loss=loss, metrics=metrics)
 
-    def _backward(
-        self, carry: Carry, batch: Batch, number: int, first: int
-    ) -> tuple[Carry, Tensor, dict[str, Metric], int]:
+    def _backward(self, carry: Carry, batch: Batch, number: int, first: int) -> StepOutput[Any]:
+        """Add the gradients of some slots, of which the first is global slot `first`; their loss is float64."""
         draws = SeededStepRandom(self.config.seed, number, self.config.global_batch_size, first, len(batch))
         output = self.supervision.step(carry, batch, draws)
         (output.loss / self.config.global_batch_size).backward()
-        return output.carry, output.loss.detach().double(), output.metrics, output.network_calls
+        return replace(output, loss=output.loss.detach().double())
 
     def _norms(self) -> dict[str, Metric]:
         """Euclidean norms of the network's trained weights and of their gradient over the global batch, which all
@@ -232,22 +224,22 @@ class Learner:
         if self.config.on_nonfinite == "stop":
             raise non_finite(self._what_is_wrong(result))
         self.skipped += 1
-        self.carry = self._repaired(result.carry)
+        self.carry = self._repaired(result.output.carry)
 
     def _what_is_wrong(self, result: StepResult) -> str:
         """Step, rank, puzzles and what the run's last record said."""
-        slots = ~finite_rows(result.carry)
-        puzzles = list(dict.fromkeys(result.carry.puzzle_identifiers[slots].tolist()))
+        carry = result.output.carry
+        puzzles = list(dict.fromkeys(carry.puzzle_identifiers[~finite_rows(carry)].tolist()))
         shown = ", ".join(map(str, puzzles[:8])) + (" …" if len(puzzles) > 8 else "")
         where = f"in puzzle identifiers {shown}" if puzzles else "no slot's latents, only a sum over slots"
-        loss, number = result.status.loss, result.number
+        loss, number = result.loss, result.number
         what = (
             f"a gradient of step {number}" if math.isfinite(loss) else f"the loss of step {number} ({loss})"
         )
-        known = {k: self.last_record[k] for k in ("step", "loss", "lr", "metrics") if k in self.last_record}
-        if "metrics" in known:  # numbers; what has many is too long to tell
-            known["metrics"] = {k: v for k, v in known["metrics"].items() if isinstance(v, float)}
-        before = f"; last record: {json.dumps(known)}" if known else ""
+        record = {k: self.last_record[k] for k in ("step", "loss", "lr", "metrics") if k in self.last_record}
+        if "metrics" in record:  # single numbers; a metric of many is too long to print
+            record["metrics"] = {k: v for k, v in record["metrics"].items() if isinstance(v, float)}
+        before = f"; last record: {json.dumps(record)}" if record else ""
         return f"{what}, on rank {self.ranks.rank} {where}{before},"
 
     def _repaired(self, carry: Carry) -> Carry:

@@ -1,13 +1,13 @@
-"""What a step tells: numbers that may be on their way from the device, and what to say when they are not finite."""
+"""What an update tells: the supervision's output, and sums over the ranks that may still be on their way from a GPU."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from trm.errors import UserError
-from trm.metrics import Metric
-from trm.supervision import Carry
+from trm.supervision import Carry, StepOutput
 
 
 class NonFiniteError(UserError):
@@ -36,39 +36,37 @@ class Arriving:
 
 
 @dataclass(frozen=True)
-class Status:
-    """What all ranks know of a step: its loss per example, whether all was finite, and whether one of them asks
-    to stop or to save."""
-
-    loss: float
-    finite: bool
-    stop: bool
-    save: bool
-
-
-@dataclass(frozen=True)
 class StepResult:
-    """One step. The numbers may still be under way from the device; `status` waits for them.
+    """One update. Reading `loss`, `finite`, `stop` or `save` waits for the device.
 
-    metrics: of this rank, on the device (see `trm.metrics`).
-    network_calls: passes of the reasoning module that each slot took.  carry: the slots after it.
+    output: of this rank's slots, but for the loss (float64), which is the sum over the global batch.
+    sums: over all ranks: loss, ranks with a number that is not finite, ranks that ask to stop, ranks that ask to save.
     """
 
     number: int
-    loss: Tensor  # float64 scalar on the device: Σ over the global batch
-    numbers: (
-        Arriving  # over all ranks: Σ loss, ranks with a non-finite number, ranks that ask to stop, to save
-    )
+    output: StepOutput[Any]
+    sums: Arriving
     batch_size: int
-    metrics: dict[str, Metric]
-    network_calls: int
-    carry: Carry
 
     @property
-    def status(self) -> Status:
-        """Read the numbers."""
-        loss, wrong, stop, save = self.numbers.read()
-        return Status(loss / self.batch_size, wrong == 0, stop > 0, save > 0)
+    def loss(self) -> float:
+        """The loss of one example."""
+        return self.sums.read()[0] / self.batch_size
+
+    @property
+    def finite(self) -> bool:
+        """Whether loss and gradients of all ranks were finite."""
+        return self.sums.read()[1] == 0
+
+    @property
+    def stop(self) -> bool:
+        """Whether a rank asked to stop."""
+        return self.sums.read()[2] > 0
+
+    @property
+    def save(self) -> bool:
+        """Whether a rank asked to save."""
+        return self.sums.read()[3] > 0
 
 
 def finite_rows(carry: Carry) -> Tensor:

@@ -1,16 +1,20 @@
 """Compiled and eager runs are the same run."""
 
 import shutil
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+import torch._inductor.config as inductor
 
 from tests.models import act, batch, dis
 from tests.trm_lab.training.learners import learner
 from trm.errors import UserError
+from trm.model import TRMConfig
 from trm.supervision import Supervision
 from trm_lab.cluster import compilation
-from trm_lab.cluster.compilation import check_cpp_compiler, compile_forward
+from trm_lab.cluster.compilation import WORTH, CompiledTraining, compile_forward, gain_and_cost
 
 STEPS = 200
 LR = 1e-5  # both optimizers are scale-free: at a larger rate they blow rounding up into another path
@@ -22,7 +26,7 @@ def losses(supervision: Supervision, mode: str, device: torch.device) -> list[fl
     supervision.model.to(device)
     compile_forward(supervision, mode, device)
     trained = learner(supervision, device, lr=LR, puzzle_emb_lr=10 * LR)
-    return [trained.step(batch(8, seed).to(device)).status.loss for seed in range(STEPS)]
+    return [trained.step(batch(8, seed).to(device)).loss for seed in range(STEPS)]
 
 
 def check_agrees(make, mode: str, device: torch.device, tolerance: float, **changes: str) -> None:  # type: ignore[no-untyped-def]
@@ -52,14 +56,37 @@ def test_compiled_and_graphed_runs_on_a_gpu_have_the_eager_runs_losses(make, dty
     check_agrees(make, mode, torch.device("cuda"), tolerance, forward_dtype=dtype)
 
 
-def test_on_a_cpu_auto_compiles_nothing() -> None:
+def test_on_a_cpu_auto_compiles_no_answer() -> None:
     supervision = dis()
     before = supervision.run_forward
     compile_forward(supervision, "auto", torch.device("cpu"))
     assert supervision.run_forward == before
 
 
+def test_the_demo_is_long_enough_to_compile_and_a_few_steps_are_not() -> None:
+    demo = TRMConfig(hidden_size=96, L_layers=1, H_cycles=1, L_cycles=2, puzzle_emb_len=2, puzzle_emb_ndim=96)
+    gain, cost = gain_and_cost(demo, 25, 5800 * 64)
+    assert gain > WORTH * cost
+    gain, cost = gain_and_cost(demo, 25, 100 * 64)
+    assert gain < cost
+
+
+def test_without_a_working_compiler_training_goes_on_uncompiled_and_says_so_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    numbers = torch.arange(99.0, requires_grad=True)
+    forward: Any = CompiledTraining(lambda x: x * 3 + 1)  # type: ignore[arg-type, return-value]
+    with (
+        inductor.patch("cpp.cxx", (str(tmp_path / "no compiler"),)),
+        inductor.patch(force_disable_caches=True),
+    ):
+        for _ in range(2):
+            assert torch.equal(forward(numbers), numbers * 3 + 1)
+    assert not forward.works
+    assert capsys.readouterr().out.count("compile=auto: compiling failed") == 1
+
+
 def test_compiling_for_a_cpu_without_a_compiler_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compilation.shutil, "which", lambda name: None)
     with pytest.raises(UserError, match=r"no C\+\+ compiler"):
-        check_cpp_compiler()
+        compile_forward(dis(), "max", torch.device("cpu"))

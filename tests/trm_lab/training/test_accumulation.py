@@ -34,7 +34,7 @@ def train(one: Learner, first: int = 0, last: int = STEPS) -> list[float]:
     start, slots = one.ranks.local_slots(SLOTS)
     for step in range(first, last):
         batch = models.batch(SLOTS, seed=step).rows(slice(start, start + slots))
-        losses.append(one.step(batch).status.loss)
+        losses.append(one.step(batch).loss)
     return losses
 
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -96,13 +97,12 @@ def test_gradients_of_parts_add_up_to_the_whole_batchs(make, parts: int) -> None
     cut = learner(make(forward_dtype="float64"), gradient_accumulation_steps=parts)
     for seed in range(7):
         one, other = (one.step(batch(8, seed)) for one in (whole, cut))
-        assert one.status.loss == pytest.approx(other.status.loss, rel=1e-6)
-        for name, value in one.metrics.items():
-            torch.testing.assert_close(
-                value.total.double(), other.metrics[name].total.double(), rtol=1e-6, atol=1e-6
-            )
-            assert torch.equal(value.count, other.metrics[name].count)
-        assert torch.equal(one.carry.halted, other.carry.halted)
+        assert one.loss == pytest.approx(other.loss, rel=1e-6)
+        for name, value in one.output.metrics.items():
+            total, count = other.output.metrics[name].total, other.output.metrics[name].count
+            torch.testing.assert_close(value.total.double(), total.double(), rtol=1e-6, atol=1e-6)
+            assert torch.equal(value.count, count)
+        assert torch.equal(one.output.carry.halted, other.output.carry.halted)
     assert whole.flat is not None
     assert cut.flat is not None
     torch.testing.assert_close(whole.flat.vector, cut.flat.vector, rtol=1e-5, atol=1e-6)
@@ -129,7 +129,7 @@ def test_a_step_that_is_not_finite_is_left_out_and_counted(make) -> None:  # typ
     assert torch.equal(weights, trained.flat.vector.detach())
     assert torch.equal(table, trained.model.puzzle_emb.weights)
     after = trained.step(batch(8))
-    assert after.status.finite
+    assert after.finite
     assert not torch.equal(weights, trained.flat.vector.detach())
 
 
@@ -194,7 +194,7 @@ def test_checkpoints_by_the_clock(
     behind: bool, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     due = iter([False, False, True, False, False, False, True, *[False] * 99])
-    monkeypatch.setattr(trainer.Guards, "save_due", property(lambda guards: next(due)))
+    monkeypatch.setattr(trainer.Trainer, "save_due", property(lambda trainer: next(due)))
     monkeypatch.setattr(Learner, "checks_first", property(lambda learner: not behind))
     words = ["arch=dis", "max_steps=12", "checkpoint_interval=null", "keep_last=9"]
     run(dataset, tmp_path / "run", *words, "checkpoint_every_minutes=1")
@@ -204,10 +204,14 @@ def test_checkpoints_by_the_clock(
 
 
 def test_a_clock_is_due_when_its_minutes_are_over_and_only_on_the_first_rank() -> None:
-    assert trainer.Guards(Ranks(), every_minutes=1e-9).save_due
-    assert not trainer.Guards(Ranks(), every_minutes=9.0).save_due
-    assert not trainer.Guards(Ranks(), every_minutes=None).save_due
-    assert not trainer.Guards(Ranks(1, 2), every_minutes=1e-9).save_due
+    def due(minutes: float | None, ranks: Ranks) -> bool:
+        config = SimpleNamespace(checkpoint_every_minutes=minutes)
+        return trainer.Trainer.save_due.fget(SimpleNamespace(config=config, ranks=ranks, saved_at=0.0))  # type: ignore[attr-defined]
+
+    assert due(1e-9, Ranks())
+    assert not due(1e9, Ranks())
+    assert not due(None, Ranks())
+    assert not due(1e-9, Ranks(1, 2))
 
 
 def test_a_run_of_before_a_key_was_renamed_goes_on(dataset: Path, tmp_path: Path) -> None:

@@ -108,8 +108,9 @@ def learner(ranks: Ranks, parts: int, shared: bool) -> Learner:
 def record(ranks: Ranks, parts: int = 1, shared: bool = False) -> dict[str, Any]:
     one, window, (start, slots) = learner(ranks, parts, shared), Window(), ranks.local_slots(SLOTS)
     for step in range(3):
-        window.add(one.step(batch(SLOTS, seed=step).rows(slice(start, start + slots))))
-    return window.close(ranks, {}, SLOTS, EnergyMeter(ranks.device)).record()
+        window.add(one.step(batch(SLOTS, seed=step).rows(slice(start, start + slots))).output)
+    window.close(ranks, {}, SLOTS, EnergyMeter(ranks.device))
+    return window.record()
 
 
 def records_of_two(ranks: Ranks) -> list[dict[str, Any]]:
@@ -134,7 +135,7 @@ def test_the_norms_are_of_the_weights_and_the_gradient_before_the_update() -> No
     assert other.flat is not None
     assert other.model.puzzle_emb is not None
     weights = other.flat.split(other.flat.vector.detach().clone())
-    metrics = one.step(batch(SLOTS)).metrics
+    metrics = one.step(batch(SLOTS)).output.metrics
     other._accumulate(batch(SLOTS), 1)
     gradients = [p.grad for p in other.model.parameters() if p.grad is not None]
     for name, tensors in (("gradient_norm", gradients), ("parameter_norm", weights.values())):
@@ -153,10 +154,11 @@ def test_the_norms_are_of_the_weights_and_the_gradient_before_the_update() -> No
 def test_a_metric_reported_at_some_steps_only_is_a_mean_over_those() -> None:
     one, window = learner(Ranks(), 1, False), Window()
     for step in range(4):
-        window.add(one.step(batch(SLOTS)))
+        window.add(one.step(batch(SLOTS)).output)
         if step % 2:
             window.report({"seconds_of_loading": Metric(torch.tensor(float(step)), torch.tensor(1), "batch")})
-    found = window.close(Ranks(), {}, SLOTS, EnergyMeter(torch.device("cpu"))).record()
+    window.close(Ranks(), {}, SLOTS, EnergyMeter(torch.device("cpu")))
+    found = window.record()
     assert found["metrics"]["seconds_of_loading"] == 2
     assert found["denominators"]["seconds_of_loading"] == {"per": "batch", "count": 2}
 

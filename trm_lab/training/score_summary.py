@@ -1,0 +1,48 @@
+"""An evaluation of a run: written, in one line, and as the number by which the best checkpoint is chosen."""
+
+from pathlib import Path
+from typing import Any
+
+from trm.errors import UserError, report
+from trm_lab.configuration.train_config import ARC_SCORES
+from trm_lab.evaluation.baselines import best_baseline
+from trm_lab.runs.evaluation_folder import Evaluation, write_evaluation
+
+
+def metric_value(scores: dict[str, Any], metric: str) -> float:
+    """The number by which `keep_best` compares; nan where this evaluation has none (hidden answers, say)."""
+    if metric in ARC_SCORES:
+        value = scores.get("scores", {}).get(metric)
+    elif metric == "lm_loss":
+        value = scores["lm_loss"]
+    else:
+        value = next(iter(scores["per_step"][metric][-1:]), None)
+    return float("nan") if value is None else float(value)
+
+
+def headline(scores: dict[str, Any]) -> str:
+    """An evaluation in one line."""
+    per_step = scores["per_step"]
+    parts = [
+        f"{name.removeprefix('ARC/')} {100 * value:.1f} %"
+        for name, value in scores.get("scores", {}).items()
+        if name in ("ARC/pass@1", "ARC/pass@2")
+    ]
+    if per_step["exact_accuracy"]:
+        parts.append(f"exact {100 * per_step['exact_accuracy'][-1]:.1f} %")
+        parts.append(f"cells {100 * per_step['cell_accuracy'][-1]:.1f} %")
+    name, share = best_baseline(scores, "cell_accuracy")
+    return f"{', '.join(parts)} (without learning, {name}: cells {100 * share:.1f} %)"
+
+
+def write_or_report(folder: Path, evaluation: Evaluation) -> None:
+    """Write an evaluation; a disk that refuses it costs its files, not the run: the scores go into the records."""
+    try:
+        write_evaluation(folder, evaluation)
+    except (OSError, UserError) as error:
+        problem = error.given if isinstance(error, UserError) else str(error)
+        report(
+            f"the evaluation {folder} was not written: {problem}",
+            "training goes on; its scores are in the records",
+            "make room, or move away what is in its place",
+        )
