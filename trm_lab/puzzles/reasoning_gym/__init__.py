@@ -1,1 +1,1 @@
-"""Questions of the library reasoning-gym, which runs in a process of its own."""
+"""Questions of the library reasoning-gym: builder, scorer, and the process of its own in which the library runs."""

@@ -6,18 +6,25 @@ Run it with `python -m data.build_reasoning_gym_dataset --help`. The library com
 
 import argparse
 import ast
+import itertools
 import json
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+from trm.errors import UserError
 from trm_lab.commands.command_line import COUNT, CommandLine, integer, local_path
 from trm_lab.commands.progress import track
 from trm_lab.puzzles.manifest import About
-from trm_lab.puzzles.reasoning_gym.process import ReasoningGym
-from trm_lab.puzzles.reasoning_gym.questions import NONSENSE, Drawn, Limits, QuestionSource
+from trm_lab.puzzles.reasoning_gym.process import CHUNK, Answer, Entry, ReasoningGym, place
 from trm_lab.puzzles.text.tokens import TextTokens
 from trm_lab.puzzles.writer import Examples, check_output, summary, write_plain_dataset
 
+GIVE_UP = 1000  # entries in a row without a new question
+NONSENSE = "?"
+_ENTRIES_AT_ONCE = 20  # divides CHUNK
+_ENTRIES_MADE_TWICE = 50
 PROGRAM = "python -m data.build_reasoning_gym_dataset"
 EXAMPLE = """\
   python -m data.build_reasoning_gym_dataset --task gsm_symbolic --output-dir data/rg-gsm-symbolic
@@ -25,6 +32,22 @@ EXAMPLE = """\
       --train-size 400 --test-size 50 --output-dir data/rg-n-queens-6
   python -m data.build_reasoning_gym_dataset --task rubiks_cube --max-answer-length 1000 \\
       --output-dir data/rg-rubiks-cube"""
+
+
+@dataclass
+class Split:
+    """Questions and answers of one split.
+
+    places: the library's seed and index of each.
+    scanned: entries looked at, from the split's first on.
+    left_out: how many of these, by reason.
+    """
+
+    questions: list[str] = field(default_factory=list)
+    answers: list[str] = field(default_factory=list)
+    places: list[tuple[int, int]] = field(default_factory=list)
+    scanned: int = 0
+    left_out: Counter[str] = field(default_factory=Counter)
 
 
 def command_line() -> CommandLine:
@@ -64,38 +87,127 @@ def command_line() -> CommandLine:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Build what the command line says and print a summary."""
-    given = command_line().parse(arguments)
-    check_output(given.output_dir, given.overwrite)
-    gym = ReasoningGym(given.task, dict(given.option))
-    limits = Limits(given.max_question_length, given.max_answer_length)
-    source = QuestionSource(gym, given.seed, limits)
-    drawn = {"test": Drawn(), "train": Drawn()}  # test first, which is the smaller
-    for split, size in (("test", given.test_size), ("train", given.train_size)):
-        steps = source.draw(split, drawn[split])
-        for _ in track(range(size), f"{split} questions"):
-            next(steps)
-    source.check_reproducible("test", drawn["test"])
-    taken = source.nonsense_taken(drawn["test"])
-    written = _write(given, gym, drawn, taken)
-    print(summary(given.output_dir, written))
-    for split, part in drawn.items():
-        for reason, count in part.left_out.items():
-            print(f"  {split}: {count:,} of {part.scanned:,} entries left out: {reason}")
-    if taken:
+    flags = command_line().parse(arguments)
+    check_output(flags.output_dir, flags.overwrite)
+    gym = ReasoningGym(flags.task, dict(flags.option))
+    seen: set[str] = set()
+    splits = {  # test first, so that its questions do not depend on --train-size
+        "test": _draw(gym, flags, "test", flags.test_size, seen),
+        "train": _draw(gym, flags, "train", flags.train_size, seen),
+    }
+    _check_reproducible(gym, flags.seed, splits["test"].scanned)
+    lenient = _count_nonsense(gym, splits["test"])
+    written = _write(flags, gym, splits, lenient)
+    print(summary(flags.output_dir, written))
+    for name, split in splits.items():
+        for reason, count in split.left_out.items():
+            print(f"  {name}: {count:,} of {split.scanned:,} entries left out: {reason}")
+    if lenient:
         print(
-            f"  the library's verifier calls {NONSENSE!r} right on {taken:,} of {given.test_size:,} test questions"
+            f"  the library's verifier calls {NONSENSE!r} right on {lenient:,} of {flags.test_size:,} test questions"
         )
 
 
-def _write(given: argparse.Namespace, gym: ReasoningGym, drawn: dict[str, Drawn], taken: int) -> Any:
-    questions = [question for part in drawn.values() for question in part.questions]
-    answers = [answer for part in drawn.values() for answer in part.answers]
+def _draw(gym: ReasoningGym, flags: argparse.Namespace, name: str, size: int, seen: set[str]) -> Split:
+    """`size` questions that are not `seen`, of limited length, each with an answer that the verifier takes.
+
+    Raises:
+        UserError: the task seems to have no more questions that can be used.
+    """
+    split, entries = Split(), _entries(gym, flags.seed, name)
+    for _ in track(range(size), f"{name} questions"):
+        for entry in itertools.islice(entries, GIVE_UP):
+            split.scanned += 1
+            reason = _reason_to_leave_out(entry, flags, seen)
+            if entry and entry.answer is not None and not reason:
+                break
+            split.left_out[reason] += 1
+        else:
+            raise _exhausted(gym, name, split)
+        seen.add(entry.question)
+        split.questions.append(entry.question)
+        split.answers.append(entry.answer)
+        split.places.append(place(flags.seed, name, split.scanned - 1))
+    return split
+
+
+def _entries(gym: ReasoningGym, seed: int, split: str) -> Iterator[Entry | None]:
+    for number in itertools.count(0, _ENTRIES_AT_ONCE):
+        library_seed, index = place(seed, split, number)
+        assert index + _ENTRIES_AT_ONCE <= CHUNK
+        yield from gym.entries(library_seed, index, index + _ENTRIES_AT_ONCE, check=True)
+
+
+def _reason_to_leave_out(entry: Entry | None, flags: argparse.Namespace, seen: set[str]) -> str:
+    """Why an entry is left out; "" where it is not."""
+    if entry is None:
+        return "the library failed"
+    if entry.question in seen:
+        return "question seen before"
+    if entry.answer is None:
+        return "no reference answer"
+    if len(entry.question) > flags.max_question_length:
+        return f"question over {flags.max_question_length} characters"
+    if len(entry.answer) > flags.max_answer_length:
+        return f"answer over {flags.max_answer_length} characters"
+    return "" if entry.verified else "reference answer refused by the verifier"
+
+
+def _exhausted(gym: ReasoningGym, name: str, split: Split) -> UserError:
+    reasons = ", ".join(f"{count} × {reason}" for reason, count in split.left_out.most_common())
+    return UserError(
+        given=f"task {gym.task}: {len(split.questions)} questions for the {name} split in {split.scanned} entries, "
+        f"the last {GIVE_UP} of them in vain; left out: {reasons}",
+        allowed="as many different questions as --train-size and --test-size ask for",
+        remedy="ask for fewer, raise --max-question-length or --max-answer-length, or make the task wider "
+        "with --option",
+    )
+
+
+def _check_reproducible(gym: ReasoningGym, seed: int, scanned: int) -> None:
+    """Make the first test entries again in a new process.
+
+    Raises:
+        UserError: they differ, so that the dataset could be neither built again nor scored.
+    """
+    rows = min(scanned, _ENTRIES_MADE_TWICE)
+    library_seed, _ = place(seed, "test", 0)
+    entries = gym.entries(library_seed, 0, rows)
+    if entries != ReasoningGym(gym.task, gym.options).entries(library_seed, 0, rows):
+        raise UserError(
+            given=f"task {gym.task} makes other entries of the same seed each time",
+            allowed="a task that a seed determines",
+            remedy="choose other --option values, or another task",
+        )
+
+
+def _count_nonsense(gym: ReasoningGym, split: Split) -> int:
+    """How many of the questions have a verifier that gives full marks to NONSENSE.
+
+    Raises:
+        UserError: more than half of them (game_of_life_halting in 0.1.25: any answer that is not empty is right).
+    """
+    questions = zip(split.places, split.questions, strict=True)
+    scores = gym.scores([Answer(*where, question, NONSENSE) for where, question in questions])
+    count = scores.count(1.0)
+    if 2 * count > len(scores):
+        raise UserError(
+            given=f"the verifier of task {gym.task} in reasoning-gym {gym.version} calls the answer "
+            f"{NONSENSE!r} right on {count} of {len(scores)} test questions",
+            allowed="a verifier that tells right from wrong",
+            remedy="choose another task, or a version of the library where this is mended",
+        )
+    return count
+
+
+def _write(flags: argparse.Namespace, gym: ReasoningGym, splits: dict[str, Split], lenient: int) -> Any:
+    questions = [question for split in splits.values() for question in split.questions]
+    answers = [answer for split in splits.values() for answer in split.answers]
     tokens = TextTokens.for_texts([*questions, *answers])
-    question_length = max(map(len, questions))
-    answer_length = max(map(len, answers)) + 1  # at least one END
-    splits = {
-        name: Examples(*tokens.encode_pairs(part.questions, part.answers, question_length, answer_length))
-        for name, part in drawn.items()
+    lengths = max(map(len, questions)), max(map(len, answers)) + 1  # at least one END
+    examples = {
+        name: Examples(*tokens.encode_pairs(split.questions, split.answers, *lengths))
+        for name, split in splits.items()
     }
     about = About(
         name=f"reasoning-gym-{gym.task}",
@@ -106,21 +218,21 @@ def _write(given: argparse.Namespace, gym: ReasoningGym, drawn: dict[str, Drawn]
             "task": gym.task,
             "options": gym.options,
             "library": f"reasoning-gym {gym.version}",
-            "seed": given.seed,
+            "seed": flags.seed,
             "disjoint_up_to": "the question's text",
-            "test_scanned": drawn["test"].scanned,
-            "test_questions_where_nonsense_is_right": taken,
-            "left_out": {name: dict(part.left_out) for name, part in drawn.items()},
-            **tokens.facts(question_length, answer_length),
+            "test_scanned": splits["test"].scanned,
+            "test_questions_where_nonsense_is_right": lenient,
+            "left_out": {name: dict(split.left_out) for name, split in splits.items()},
+            **tokens.facts(*lengths),
         },
     )
     return write_plain_dataset(
-        given.output_dir,
+        flags.output_dir,
         about,
-        splits,
+        examples,
         vocab_size=tokens.vocab_size,
-        overwrite=given.overwrite,
-        command=given.command,
+        overwrite=flags.overwrite,
+        command=flags.command,
     )
 
 

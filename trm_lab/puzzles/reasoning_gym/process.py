@@ -1,8 +1,8 @@
 """Tasks of the library reasoning-gym, run in a process of their own.
 
 That process hashes strings alike each time, so that tasks which walk through sets give the same entries again, and it
-may die of a verifier that hangs or crashes on an answer. An entry is known by its split and number, or by what the
-library calls them: the seed of a data set of CHUNK entries, and an index in it.
+may die of a verifier that hangs or crashes on an answer. An entry has a split and a number in it, or in the library's
+terms the seed of a data set of CHUNK entries and an index in it.
 """
 
 import difflib
@@ -92,11 +92,8 @@ class ReasoningGym:
         Raises:
             UserError: the process ended.
         """
-        self._ask({"do": "make", "seed": split_seed, "start": start, "stop": stop, "check": check})
-        made = self._reply()
-        if made is None:
-            raise self._stopped()
-        return [None if entry is None else Entry(*entry) for entry in made]
+        request = {"do": "make", "seed": split_seed, "start": start, "stop": stop, "check": check}
+        return [None if entry is None else Entry(*entry) for entry in self._reply_to(request)]
 
     def scores(self, answers: Sequence[Answer]) -> list[float]:
         """The verifier's scores `[len(answers)]`; 0 for an answer that it crashes on or does not get done with.
@@ -106,9 +103,9 @@ class ReasoningGym:
         """
         scores: list[float] = []
         while len(scores) < len(answers):
-            left = answers[len(scores) :]
-            self._ask({"do": "score", "answers": left})
-            for answer in left:
+            unscored = answers[len(scores) :]
+            self._send({"do": "score", "answers": unscored})
+            for answer in unscored:
                 line = self._replies.readline()
                 if not line:
                     scores.append(0.0)
@@ -131,12 +128,12 @@ class ReasoningGym:
 
     def _start(self) -> str:
         """Start the process and open the task; the library's version."""
-        self._complaints: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the process)
+        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the process)
         process = subprocess.Popen(
             [sys.executable, "-P", str(_WORKER)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=self._complaints,
+            stderr=self._errors,
             env={**os.environ, **_ENVIRONMENT},
             encoding="utf-8",
         )
@@ -144,36 +141,41 @@ class ReasoningGym:
         assert process.stdout is not None
         self._requests, self._replies = process.stdin, process.stdout
         self._end = weakref.finalize(self, _end, process)
-        self._ask({"do": "open", "task": self.task, "options": self.options, "size": CHUNK})
-        opened = self._reply()
-        if opened is None:
-            raise self._stopped()
-        if "version" not in opened:
-            raise self._refusal(opened)
-        return str(opened["version"])
+        reply = self._reply_to({"do": "open", "task": self.task, "options": self.options, "size": CHUNK})
+        if "version" not in reply:
+            raise self._refusal(reply)
+        return str(reply["version"])
 
-    def _ask(self, request: Mapping[str, Any]) -> None:
+    def _reply_to(self, request: Mapping[str, Any]) -> Any:
+        """The one reply to a request.
+
+        Raises:
+            UserError: the process ended.
+        """
+        self._send(request)
+        line = self._replies.readline()
+        if not line:
+            raise self._stopped()
+        return json.loads(line)
+
+    def _send(self, request: Mapping[str, Any]) -> None:
         try:
             print(json.dumps(request), file=self._requests, flush=True)
         except BrokenPipeError:
             raise self._stopped() from None
 
-    def _reply(self) -> Any:
-        line = self._replies.readline()
-        return json.loads(line) if line else None
-
     def _stopped(self) -> UserError:
-        self._complaints.seek(0)
-        said = self._complaints.read().decode(errors="replace").strip().splitlines()
+        self._errors.seek(0)
+        lines = self._errors.read().decode(errors="replace").strip().splitlines()
         return UserError(
-            given=f"reasoning-gym stopped in task {self.task}: {said[-1] if said else 'without a word'}",
+            given=f"reasoning-gym stopped in task {self.task}: {lines[-1] if lines else 'without a word'}",
             allowed="a task and options with which it can make entries",
             remedy="try other values of --option, or another task",
         )
 
-    def _refusal(self, opened: Mapping[str, Any]) -> UserError:
-        if "unknown_task" in opened:
-            tasks = opened["unknown_task"]
+    def _refusal(self, reply: Mapping[str, Any]) -> UserError:
+        if "unknown_task" in reply:
+            tasks = reply["unknown_task"]
             near = difflib.get_close_matches(self.task, tasks, n=3, cutoff=0.4)
             return UserError(
                 given=f"reasoning-gym has no task {self.task!r}",
@@ -181,20 +183,20 @@ class ReasoningGym:
                 + (f", such as {', '.join(near)}" if near else f": {', '.join(tasks)}"),
                 remedy=f"did you mean {near[0]}?" if near else "choose one of them",
             )
-        if "unknown_option" in opened:
+        if "unknown_option" in reply:
             return UserError(
-                given=f"task {self.task} has no option {opened['unknown_option']!r}",
-                allowed=", ".join(opened["known"]) or "none",
+                given=f"task {self.task} has no option {reply['unknown_option']!r}",
+                allowed=", ".join(reply["options"]) or "none",
                 remedy="correct --option; seed and sizes have flags of their own",
             )
         return UserError(
-            given=f"task {self.task} refuses its options {self.options}: {opened['refused']}",
+            given=f"task {self.task} refuses its options {self.options}: {reply['refused']}",
             allowed="what the library's configuration of the task allows",
             remedy="correct --option",
         )
 
 
 def _end(process: "subprocess.Popen[str]") -> None:
-    """Let go of the process; without requests it ends by itself, and one that hangs is killed."""
+    """Kill the process, which may hang, and close its pipes."""
     process.kill()
     process.communicate()

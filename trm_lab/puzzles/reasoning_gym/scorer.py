@@ -55,22 +55,14 @@ def reasoning_gym_scorer(facts: Mapping[str, Any]) -> Scorer:
     return score
 
 
-def _harmless(values: list[Any]) -> bool:
-    """Whether values of options are plain, and no text leads to another folder."""
-    for value in values:
-        if isinstance(value, list):
-            if not _harmless(value):
-                return False
-        elif isinstance(value, str):
-            if (
-                not value.isprintable()
-                or ".." in value
-                or (len(value) > 1 and ("/" in value or "\\" in value))
-            ):
-                return False
-        elif not (value is None or isinstance(value, int | float)):
-            return False
-    return True
+def _harmless(value: object) -> bool:
+    """Whether an option's value is a number, a word that leads to no other folder, or a list of such."""
+    if isinstance(value, list):
+        return all(map(_harmless, value))
+    if isinstance(value, str):
+        is_path = ".." in value or (len(value) > 1 and ("/" in value or "\\" in value))
+        return value.isprintable() and not is_path
+    return value is None or isinstance(value, int | float)
 
 
 class _Verifier:
@@ -80,19 +72,15 @@ class _Verifier:
         self._gym, self._seed, self._entries = gym, seed, entries
         self._places: dict[str, tuple[int, int]] = {}
         self._scanned = 0
-        self._known: dict[tuple[str, str], float] = {}
+        self._scores: dict[tuple[str, str], float] = {}
 
     def scores(self, questions: list[str], answers: list[str]) -> NDArray[np.float64]:
-        """`[E]`."""
+        """The verifier's scores `[E]`; 0 for an answer with a token that is no character."""
         pairs = list(zip(questions, answers, strict=True))
-        new = [pair for pair in dict.fromkeys(pairs) if pair not in self._known]
-        self._known.update({pair: 0.0 for pair in new if BROKEN in pair[1]})
-        asked = [pair for pair in new if pair not in self._known]
-        judged = self._gym.scores(
-            [Answer(*self._place(question), question, text) for question, text in asked]
-        )
-        self._known.update(zip(asked, judged, strict=True))
-        return np.array([self._known[pair] for pair in pairs], np.float64)
+        new = [pair for pair in dict.fromkeys(pairs) if pair not in self._scores and BROKEN not in pair[1]]
+        judged = self._gym.scores([Answer(*self._place(question), question, text) for question, text in new])
+        self._scores.update(zip(new, judged, strict=True))
+        return np.array([self._scores.get(pair, 0.0) for pair in pairs], np.float64)
 
     def _place(self, question: str) -> tuple[int, int]:
         """Where the library makes this question."""

@@ -1,4 +1,4 @@
-"""The process in which the library reasoning-gym runs; `reasoning_gym_process.py` starts it and talks to it.
+"""The process in which the library reasoning-gym runs; `process.py` starts it and talks to it.
 
 It reads one JSON object a line and answers with one, or to "score" with one number for each answer. An answer that
 hangs, crashes or eats memory ends the process, not the evaluation. Nothing of this project is imported here.
@@ -28,30 +28,19 @@ EXAMPLE_ANSWERS = {
 # Tasks whose verifiers evaluate the answer as Python code to read a list; here they may read literals only.
 EVALUATE_ANSWERS = ("binary_matrix", "n_queens", "spiral_matrix", "string_insertion")
 # Names that an answer may use where a verifier hands it to sympy's parser, which evaluates it as Python code.
-EXPRESSION_NAMES = frozenset(
-    (
-        *("pi", "E", "exp", "log", "ln", "sqrt", "sin", "cos", "tan", "asin", "acos", "atan"),
-        *("sinh", "cosh", "tanh", "Abs", "Rational"),
-    )
-)
-_EXPRESSION = (
-    *(ast.Expression, ast.BinOp, ast.UnaryOp, ast.Call, ast.Name, ast.Constant, ast.Load),
-    *(ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow, ast.BitXor, ast.UAdd, ast.USub),
-)
+EXPRESSION_NAMES = frozenset({
+    "pi", "E", "exp", "log", "ln", "sqrt", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "Abs",
+    "Rational",
+})  # fmt: skip
+_EXPRESSION_NODES = (
+    ast.Expression, ast.BinOp, ast.UnaryOp, ast.Call, ast.Name, ast.Constant, ast.Load,
+    ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow, ast.BitXor, ast.UAdd, ast.USub,
+)  # fmt: skip
 # What the library raises for options, entries and answers that it cannot use.
 FAILURES = (
-    *(
-        ArithmeticError,
-        AssertionError,
-        AttributeError,
-        LookupError,
-        MemoryError,
-        NameError,
-        OSError,
-        RuntimeError,
-    ),
-    *(SyntaxError, TypeError, ValueError),
-)
+    ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, NameError, OSError, RuntimeError,
+    SyntaxError, TypeError, ValueError,
+)  # fmt: skip
 
 
 class Task:
@@ -79,10 +68,9 @@ class Task:
             dataset = self.dataset(seed)
             pin_global_generator(seed + index)  # which list_functions and codeio draw from
             entry = dict(dataset[index])
+            entry["reference"] = entry["answer"]
             if entry["answer"] is None:
                 entry["reference"] = entry["metadata"].get(EXAMPLE_ANSWERS.get(self.name))
-            else:
-                entry["reference"] = entry["answer"]
             self._entries[seed, index] = entry
         return self._entries[seed, index]
 
@@ -95,8 +83,8 @@ class Task:
         reference = entry["reference"]
         if reference is not None and not isinstance(reference, str):
             reference = json.dumps(reference)
-        taken = check and reference is not None and self.score(seed, index, reference) == 1.0
-        return [entry["question"], reference, taken]
+        verified = check and reference is not None and self.score(seed, index, reference) == 1.0
+        return [entry["question"], reference, verified]
 
     def score(self, seed: int, index: int, answer: str) -> float:
         """The verifier's score; 0 where it fails."""
@@ -114,10 +102,10 @@ def open_task(task: str, options: dict[str, Any], size: int) -> tuple[Task | Non
     registry = _registry()
     if task not in registry:
         return None, {"unknown_task": sorted(registry)}
-    known = [f.name for f in dataclasses.fields(registry[task][1]) if f.name not in ("seed", "size")]
+    names = [f.name for f in dataclasses.fields(registry[task][1]) if f.name not in ("seed", "size")]
     for option in options:
-        if option not in known:
-            return None, {"unknown_option": option, "known": known}
+        if option not in names:
+            return None, {"unknown_option": option, "options": names}
     try:
         return Task(task, options, size), {"version": version("reasoning-gym")}
     except FAILURES as error:
@@ -149,9 +137,9 @@ def main() -> None:
             task, reply = open_task(**request)
             print(json.dumps(reply), file=replies, flush=True)
         elif what == "make" and task is not None:
-            rows = range(request["start"], request["stop"])
-            made = [task.make(request["seed"], index, request["check"]) for index in rows]
-            print(json.dumps(made), file=replies, flush=True)
+            indices = range(request["start"], request["stop"])
+            entries = [task.make(request["seed"], index, request["check"]) for index in indices]
+            print(json.dumps(entries), file=replies, flush=True)
         elif what == "score" and task is not None:
             score_answers(task, request["answers"], replies)
 
@@ -162,14 +150,14 @@ def check_expression(text: str) -> None:
     Answers come from weights that may be a stranger's: no attribute, no subscript, no text, no other function.
     """
     for node in ast.walk(ast.parse(text.strip(), mode="eval")):
-        known = isinstance(node, _EXPRESSION)
+        allowed = isinstance(node, _EXPRESSION_NODES)
         if isinstance(node, ast.Name):
-            known = node.id in EXPRESSION_NAMES or (len(node.id) == 1 and node.id.isalpha())
+            allowed = node.id in EXPRESSION_NAMES or (len(node.id) == 1 and node.id.isalpha())
         elif isinstance(node, ast.Constant):
-            known = type(node.value) in (int, float)
+            allowed = type(node.value) in (int, float)
         elif isinstance(node, ast.Call):
-            known = isinstance(node.func, ast.Name) and not node.keywords
-        if not known:
+            allowed = isinstance(node.func, ast.Name) and not node.keywords
+        if not allowed:
             raise ValueError(f"{type(node).__name__} in an expression")
 
 

@@ -4,6 +4,7 @@ Its tasks have the library's virtues and faults: other answers than the referenc
 print, draw from the global generator and walk through sets.
 """
 
+import os
 from pathlib import Path
 
 import pytest
@@ -112,5 +113,10 @@ def install_stub(folder: Path, monkeypatch: pytest.MonkeyPatch, source: str = ST
     (package / "__init__.py").write_text("")
     (package / "factory.py").write_text(source)
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: reasoning-gym\nVersion: 0.0\n")
+    parser = folder / "workers" / "sympy" / "parsing"  # so that no worker waits for the real sympy
+    parser.mkdir(parents=True)
+    for package_of_parser in (parser.parent, parser):
+        (package_of_parser / "__init__.py").write_text("")
+    (parser / "sympy_parser.py").write_text("parse_expr = None")
     monkeypatch.syspath_prepend(folder)
-    monkeypatch.setenv("PYTHONPATH", str(folder))
+    monkeypatch.setenv("PYTHONPATH", f"{folder}{os.pathsep}{folder / 'workers'}")

@@ -1,6 +1,5 @@
 """Datasets of reasoning-gym: splits, limits and messages with a stand-in library, and the real one where it is."""
 
-import importlib.util
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -8,108 +7,72 @@ from typing import Any
 import numpy as np
 import pytest
 
+from data import build_reasoning_gym_dataset
 from tests.trm_lab.puzzles.builders import (
     build,
     check_help,
     check_learns_and_is_scored,
     check_same_bytes_twice,
 )
-from tests.trm_lab.puzzles.reasoning_gym.stub_library import install_stub
+from tests.trm_lab.puzzles.text.family_checks import arrays, read
 from trm.errors import UserError
 from trm_lab.puzzles.kinds import scorer_of
-from trm_lab.puzzles.layout import PuzzleMetadata
-from trm_lab.puzzles.manifest import read_about
 from trm_lab.puzzles.reasoning_gym import builder
-from trm_lab.puzzles.reasoning_gym import questions as reasoning_gym_questions
 from trm_lab.puzzles.reasoning_gym.process import CHUNK, ReasoningGym, place
-from trm_lab.puzzles.text.tokens import MASK, PAD, TextTokens
+from trm_lab.puzzles.text.tokens import PAD
 
 SMALL = ("--train-size", 40, "--test-size", 10)
 
 
-@pytest.fixture
-def stub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    install_stub(tmp_path / "library", monkeypatch)
+def built(folder: Path, task: str, *flags: object) -> tuple[dict[str, Any], list[Any], list[Any]]:
+    """The facts and the texts of the training and the test split of a small dataset."""
+    about, texts = read(build(build_reasoning_gym_dataset, folder / "d", "--task", task, *SMALL, *flags))
+    assert (about.name, about.protocol, about.scorer) == (f"reasoning-gym-{task}", "clean", "reasoning_gym")
+    return about.facts, texts["train"], texts["test"]
 
 
-@pytest.fixture
-def library() -> Any:
-    return pytest.importorskip("reasoning_gym", reason='pip install -e ".[reasoning-gym]"')
-
-
-def texts(dataset: Path, split: str) -> list[tuple[str, str]]:
-    """Questions and answers, read back from the tokens."""
-    inputs, labels = (np.load(dataset / split / f"all__{name}.npy") for name in ("inputs", "labels"))
-    about = read_about(dataset)
-    assert about is not None
-    tokens, length = TextTokens.from_facts(about.facts), about.facts["question_length"]
-    assert PuzzleMetadata.read(dataset / split).vocab_size == tokens.vocab_size
-    assert (inputs[:, length:] == MASK).all()  # no answer in the question
-    assert (labels[:, :length] == PAD).all()
-    assert inputs.shape[1] == length + about.facts["answer_length"]
-    return [
-        (tokens.decode(asked[:length]), tokens.decode_answer(answered, length))
-        for asked, answered in zip(inputs, labels, strict=True)
-    ]
+def terms(question: str) -> list[int]:
+    return list(map(int, question.split(" + ")))
 
 
 @pytest.mark.usefixtures("stub")
 def test_questions_differ_within_and_between_splits_and_answers_are_kept(tmp_path: Path) -> None:
-    dataset = build(builder, tmp_path / "sums", "--task", "sums", "--option", "largest=9", *SMALL)
-    train, test = (texts(dataset, split) for split in ("train", "test"))
+    facts, train, test = built(tmp_path, "sums", "--option", "largest=9")
     assert (len(train), len(test)) == (40, 10)
     assert len({question for question, _ in train + test}) == 50
     for question, answer in train + test:
-        assert sum(map(int, question.split(" + "))) == int(answer)
-        assert max(map(int, question.split(" + "))) <= 9
-    about = read_about(dataset)
-    assert about is not None
-    assert (about.name, about.protocol, about.scorer) == ("reasoning-gym-sums", "clean", "reasoning_gym")
-    wanted = {"task": "sums", "options": {"largest": 9}, "library": "reasoning-gym 0.0", "seed": 0}
-    assert wanted.items() <= about.facts.items()
-    assert about.facts["left_out"]["train"]["question seen before"] > 0  # 100 questions in all
+        assert sum(terms(question)) == int(answer)
+        assert max(terms(question)) <= 9
+    expected = {"task": "sums", "options": {"largest": 9}, "library": "reasoning-gym 0.0", "seed": 0}
+    assert expected.items() <= facts.items()
+    assert facts["test_questions_where_nonsense_is_right"] == 0
+    assert facts["left_out"]["train"]["question seen before"] > 0  # 100 questions in all
+    with pytest.raises(UserError, match="already holds a dataset"):
+        built(tmp_path, "nothing")
+    _, _, again = built(tmp_path, "sums", "--option", "largest=9", "--train-size", 20, "--overwrite")
+    assert again == test  # whatever the size of the training split
 
 
 @pytest.mark.usefixtures("stub")
-def test_test_questions_do_not_depend_on_how_many_train(tmp_path: Path) -> None:
-    few, many = (
-        texts(
-            build(builder, tmp_path / str(n), "--task", "sums", "--train-size", n, "--test-size", 10), "test"
-        )
-        for n in (20, 60)
-    )
-    assert few == many
-
-
-@pytest.mark.usefixtures("stub")
-@pytest.mark.parametrize("task", ["sums", "unordered", "unseeded"])
+@pytest.mark.parametrize("task", ["unordered", "unseeded"])
 def test_same_flags_same_bytes_whatever_the_library_draws_from(
     tmp_path: Path, task: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("PYTHONHASHSEED", raising=False)  # else every process would hash alike anyhow
-    check_same_bytes_twice(builder, tmp_path, "--task", task, *SMALL)
-
-
-@pytest.mark.usefixtures("stub")
-def test_a_task_that_a_seed_does_not_determine_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="makes other entries of the same seed each time"):
-        build(builder, tmp_path / "fickle", "--task", "fickle", *SMALL)
-    assert not (tmp_path / "fickle").exists()
+    check_same_bytes_twice(build_reasoning_gym_dataset, tmp_path, "--task", task, *SMALL)
 
 
 @pytest.mark.usefixtures("stub")
 def test_entries_without_a_verified_answer_are_left_out_and_counted(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    dataset = build(builder, tmp_path / "faulty", "--task", "faulty", *SMALL)
-    assert all(answer.isdigit() for _, answer in texts(dataset, "train") + texts(dataset, "test"))
-    about = read_about(dataset)
-    assert about is not None
-    assert about.facts["left_out"]["test"] == {
+    facts, train, test = built(tmp_path, "faulty")
+    assert all(answer.isdigit() for _, answer in train + test)
+    assert facts["left_out"]["test"] == {
         "the library failed": 10,
         "reference answer refused by the verifier": 10,
     }
-    assert about.facts["test_scanned"] == 30
+    assert facts["test_scanned"] == 30
     assert "10 of 30 entries left out: the library failed" in capsys.readouterr().out
 
 
@@ -117,35 +80,26 @@ def test_entries_without_a_verified_answer_are_left_out_and_counted(
 def test_a_verifier_that_takes_nonsense_is_exposed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    dataset = build(builder, tmp_path / "lenient", "--task", "lenient", *SMALL)
-    short = sum(len(answer) < 3 for _, answer in texts(dataset, "test"))
+    facts, _, test = built(tmp_path, "lenient")
+    short = sum(len(answer) < 3 for _, answer in test)
     assert 0 < short < 10
-    assert read_about(dataset).facts["test_questions_where_nonsense_is_right"] == short  # type: ignore[union-attr]
+    assert facts["test_questions_where_nonsense_is_right"] == short
     assert f"calls '?' right on {short} of 10 test questions" in capsys.readouterr().out
-    strict = build(builder, tmp_path / "sums", "--task", "sums", *SMALL)
-    assert read_about(strict).facts["test_questions_where_nonsense_is_right"] == 0  # type: ignore[union-attr]
-    assert "right on" not in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("stub")
 def test_an_example_answer_stands_in_where_a_task_has_no_answer(tmp_path: Path) -> None:
-    dataset = build(builder, tmp_path / "colours", "--task", "graph_color", *SMALL)
-    assert texts(dataset, "test")[0][1] == '{"0": 0}'
+    _, _, test = built(tmp_path, "graph_color")
+    assert test[0][1] == '{"0": 0}'
 
 
 @pytest.mark.usefixtures("stub")
 def test_lengths_are_limited(tmp_path: Path) -> None:
-    flags = ("--max-question-length", 6, "--max-answer-length", 2)
-    dataset = build(builder, tmp_path / "short", "--task", "sums", *SMALL, *flags)
-    for question, answer in texts(dataset, "train") + texts(dataset, "test"):
+    facts, train, test = built(tmp_path, "sums", "--max-question-length", 6, "--max-answer-length", 2)
+    for question, answer in train + test:
         assert len(question) <= 6
         assert len(answer) <= 2
-    about = read_about(dataset)
-    assert about is not None
-    assert set(about.facts["left_out"]["train"]) >= {
-        "question over 6 characters",
-        "answer over 2 characters",
-    }
+    assert facts["left_out"]["train"].keys() >= {"question over 6 characters", "answer over 2 characters"}
 
 
 @pytest.mark.usefixtures("stub")
@@ -169,41 +123,23 @@ def test_lengths_are_limited(tmp_path: Path) -> None:
         ),
         (("--task", "speechless"), "1000 × no reference answer"),
         (("--task", "fatal"), "stopped in task fatal: a fatal fault"),
+        (("--task", "fickle"), "makes other entries of the same seed each time"),
     ],
 )
 def test_what_cannot_be_built_is_refused(tmp_path: Path, flags: tuple[object, ...], message: str) -> None:
     with pytest.raises(UserError, match=message):
-        build(builder, tmp_path / "none", *SMALL, *flags)
+        build(build_reasoning_gym_dataset, tmp_path / "none", *SMALL, *flags)
     assert not (tmp_path / "none").exists()
 
 
-def test_without_the_library_its_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r'pip install -e "\.\[reasoning-gym\]"'):
-        build(builder, tmp_path / "sums", "--task", "sums")
-
-
-@pytest.mark.usefixtures("stub")
-def test_an_existing_dataset_is_replaced_only_on_request(tmp_path: Path) -> None:
-    build(builder, tmp_path / "sums", "--task", "sums", *SMALL)
-    with pytest.raises(UserError, match="already holds a dataset"):
-        build(builder, tmp_path / "sums", "--task", "nothing", *SMALL)
-    build(builder, tmp_path / "sums", "--task", "sums", *SMALL, "--overwrite")
-
-
 def test_help_shows_an_example(capsys: pytest.CaptureFixture[str]) -> None:
-    check_help(builder, capsys)
+    check_help(build_reasoning_gym_dataset, capsys)
 
 
 def test_option_values_are_read_as_json_or_python_or_text() -> None:
     values = {
-        "a=3": 3,
-        "a=true": True,
-        "a=True": True,
-        "a=[1, 2]": [1, 2],
-        "a=('+', '-')": ("+", "-"),
-        "a=b=c": "b=c",
-    }
+        "a=3": 3, "a=true": True, "a=True": True, "a=[1, 2]": [1, 2], "a=('+', '-')": ("+", "-"), "a=b=c": "b=c"
+    }  # fmt: skip
     assert {text: builder._option(text)[1] for text in values} == values
 
 
@@ -211,14 +147,13 @@ def test_places_of_different_splits_are_far_apart() -> None:
     seeds = [place(0, split, CHUNK * chunk)[0] for split in ("train", "test") for chunk in range(50)]
     assert np.diff(sorted(seeds)).min() > CHUNK  # since the library adds the index to the seed
     assert place(0, "test", 2 * CHUNK + 7)[1] == 7
-    assert reasoning_gym_questions._AT_ONCE <= CHUNK
-    assert CHUNK % reasoning_gym_questions._AT_ONCE == 0
+    assert CHUNK % builder._ENTRIES_AT_ONCE == 0
 
 
 @pytest.mark.usefixtures("stub")
 def test_a_small_model_learns_and_is_scored(tmp_path: Path) -> None:
-    dataset = build(builder, tmp_path / "sums", "--task", "sums", *SMALL)
-    task = check_learns_and_is_scored(dataset, "reasoning_gym")
+    dataset = build(build_reasoning_gym_dataset, tmp_path / "sums", "--task", "sums", *SMALL)
+    task = check_learns_and_is_scored(dataset, "reasoning_gym", steps=15)
     assert task["verdicts"].keys() == {"solved", "verifier_score_positive"}
 
 
@@ -244,12 +179,12 @@ EVERY = [*REAL, *(pytest.param(task, marks=pytest.mark.long) for task in MORE)]
 @pytest.mark.parametrize("task", EVERY)
 def test_the_librarys_own_tasks_are_built_and_their_answers_are_right(tmp_path: Path, task: str) -> None:
     flags = ("--task", task, *(REAL | MORE)[task], "--train-size", 12, "--test-size", 6)
-    dataset = build(builder, tmp_path / task, *flags)
-    assert len({question for split in ("train", "test") for question, _ in texts(dataset, split)}) == 18
-    about = read_about(dataset)
+    dataset = build(build_reasoning_gym_dataset, tmp_path / task, *flags)
+    about, texts = read(dataset)
+    assert len({question for split in texts.values() for question, _ in split}) == 18
     scorer = scorer_of(about)
     assert scorer is not None
-    inputs, labels = (np.load(dataset / "test" / f"all__{name}.npy") for name in ("inputs", "labels"))
+    inputs, labels = arrays(dataset, "test")
     assert Counter(scorer(inputs, labels, labels)["solved"].tolist()) == {True: 6}
     wrong = np.roll(labels, 1, axis=0)
     wrong = np.where((labels == wrong).all(axis=1, keepdims=True), PAD, wrong)  # the same answer twice

@@ -20,22 +20,17 @@ CHARACTERS = "".join(map(chr, range(32, 127))) + "\n"
 TOKENS = TextTokens(CHARACTERS)
 
 
-@pytest.fixture
-def stub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    install_stub(tmp_path / "library", monkeypatch)
-
-
 def facts(task: str, lengths: tuple[int, int] = (40, 30), **options: object) -> dict[str, Any]:
     return {"task": task, "options": options, "seed": 0, "test_scanned": 100, **TOKENS.facts(*lengths)}
 
 
-def judge(about: dict[str, Any], asked: Sequence[str], answers: Sequence[str]) -> dict[str, list[bool]]:
+def judge(about: dict[str, Any], questions: Sequence[str], answers: Sequence[str]) -> dict[str, list[bool]]:
     """Verdicts on answers given as text."""
     lengths = about["question_length"], about["answer_length"]
-    inputs, predictions = TOKENS.encode_pairs(asked, answers, *lengths)
+    inputs, predictions = TOKENS.encode_pairs(questions, answers, *lengths)
     scorer = scorer_of(About("gym", 1, "clean", "reasoning_gym", about))
     assert scorer is not None
-    return {name: given.tolist() for name, given in scorer(inputs, predictions, predictions).items()}
+    return {name: values.tolist() for name, values in scorer(inputs, predictions, predictions).items()}
 
 
 def questions(task: str, count: int, **options: object) -> list[str]:
@@ -52,14 +47,8 @@ def total(question: str) -> int:
 def test_the_verifier_decides_not_the_label() -> None:
     first, second, *_ = questions("sums", 5)
     asked = [first, first, first, second, second, second]
-    answers = [
-        str(total(first)),
-        f"0{total(first)}.0",
-        str(total(first) + 1),
-        str(total(second)),
-        "no number",
-        "",
-    ]
+    right = str(total(first))
+    answers = [right, f"0{right}.0", str(total(first) + 1), str(total(second)), "no number", ""]
     assert judge(facts("sums"), asked, answers) == {
         "solved": [True, True, False, True, False, False],
         "verifier_score_positive": [True, True, True, True, False, False],
@@ -75,12 +64,11 @@ def test_questions_are_found_wherever_they_stand_in_the_split() -> None:
 @pytest.mark.usefixtures("stub")
 def test_any_tokens_can_be_judged_and_a_broken_answer_is_wrong() -> None:
     (question,) = questions("sums", 1)
-    about = facts("sums")
-    scorer = scorer_of(About("gym", 1, "clean", "reasoning_gym", about))
+    scorer = scorer_of(About("gym", 1, "clean", "reasoning_gym", facts("sums")))
     assert scorer is not None
     inputs, labels = TOKENS.encode_pairs([question] * 300, [str(total(question))] * 300, 40, 30)
     predictions = np.random.default_rng(0).integers(0, 256, labels.shape, dtype=np.uint8)
-    predictions[0], predictions[1], predictions[2] = labels[0], labels[0], labels[0]
+    predictions[:3] = labels[0]
     predictions[1, 40 + len(str(total(question)))] = MASK  # "12" and then no character
     predictions[2, 40] = PAD
     assert scorer(inputs, labels, predictions)["solved"].tolist() == [True] + [False] * 299
@@ -90,8 +78,8 @@ def test_any_tokens_can_be_judged_and_a_broken_answer_is_wrong() -> None:
 def test_an_answer_that_crashes_the_verifier_is_wrong_and_the_others_are_still_judged() -> None:
     (question,) = questions("sums", 1)
     right = str(total(question))
-    given = judge(facts("sums"), [question] * 5, ["-1", right, "-2", "-3", f"{right}.0"])
-    assert given["solved"] == [False, True, False, False, True]
+    verdicts = judge(facts("sums"), [question] * 5, ["-1", right, "-2", "-3", f"{right}.0"])
+    assert verdicts["solved"] == [False, True, False, False, True]
 
 
 @pytest.mark.usefixtures("stub")
@@ -136,14 +124,14 @@ def test_facts_of_another_dataset_are_refused() -> None:
         scorer_of(About("gym", 1, "clean", "reasoning_gym", {"task": "sums"}))
 
 
-def test_the_library_takes_another_board_than_the_label() -> None:
-    gym = pytest.importorskip("reasoning_gym", reason='pip install -e ".[reasoning-gym]"')
+def test_the_library_takes_another_board_than_the_label(library: Any) -> None:
     seed, _ = place(0, "test", 0)
-    dataset = gym.create_dataset("n_queens", n=6, max_remove=6, seed=seed, size=50)
+    dataset = library.create_dataset("n_queens", n=6, max_remove=6, seed=seed, size=50)
     entry = next(e for e in dataset if len(e["metadata"]["valid_answers"]) > 1)
     boards = entry["metadata"]["valid_answers"]
     answers = [*boards, boards[0].replace("Q", "_"), boards[0][::-1].replace("Q _", "_ Q"), "Q"]
-    given = judge(
-        facts("n_queens", (1000, 200), n=6, max_remove=6), [entry["question"]] * len(answers), answers
+    about = facts("n_queens", (1000, 200), n=6, max_remove=6)
+    assert (
+        judge(about, [entry["question"]] * len(answers), answers)["solved"]
+        == [True] * len(boards) + [False] * 3
     )
-    assert given["solved"] == [True] * len(boards) + [False] * 3
