@@ -2,7 +2,7 @@
 
 import sys
 
-_asked = next((word for word in sys.orig_argv if word.startswith("dataset.")), "dataset")
+_module = next((word for word in sys.orig_argv if word.startswith("dataset.")), "dataset")
 sys.exit(
-    f"error: there is no {_asked} here; the same builder is: python -m data{_asked.removeprefix('dataset')}"
+    f"error: there is no {_module} here; the same builder is: python -m data{_module.removeprefix('dataset')}"
 )

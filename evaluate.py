@@ -10,6 +10,7 @@ python evaluate.py --pool runs/arc_mini_dis/scored/step_5694 runs/arc_mini_dis/s
 import argparse
 from collections.abc import Callable
 
+import trm_lab.commands.interrupts  # noqa: F401 (first: the imports below take seconds)
 from trm.errors import UserError
 from trm.ranges import MOST_STEPS
 from trm_lab.cluster.compilation import COMPILE_CHOICES

@@ -5,6 +5,7 @@ python export.py runs/arc_mini_dis --to hub --output-dir exports/arc_mini_dis
 
 from collections.abc import Sequence
 
+import trm_lab.commands.interrupts  # noqa: F401 (first: the imports below take seconds)
 from trm_lab.commands.command_line import CommandLine, local_path, path_or_address, run_command
 from trm_lab.release.exporting import FORMS, ExportRequest, export
 from trm_lab.runs.weights import WEIGHT_KINDS
@@ -35,18 +36,18 @@ def parse(arguments: Sequence[str] | None = None) -> ExportRequest:
     line.add_argument("--push", metavar="OWNER/REPOSITORY", help="also upload it to the hub")
     line.add_argument("--private", action="store_true", help="make the repository a private one")
     line.add_argument("--overwrite", action="store_true", help="replace an export of the same form")
-    given = line.parse(arguments)
+    flags = line.parse(arguments)
     return ExportRequest(
-        target=given.target,
-        form=given.to,
-        output=given.output_dir,
-        config=given.config,
-        weight_kind=given.weights,
-        evaluation=given.evaluation,
-        licence=given.license,
-        push_to=given.push,
-        private=given.private,
-        overwrite=given.overwrite,
+        target=flags.target,
+        form=flags.to,
+        output=flags.output_dir,
+        config=flags.config,
+        weight_kind=flags.weights,
+        evaluation=flags.evaluation,
+        licence=flags.license,
+        push_to=flags.push,
+        private=flags.private,
+        overwrite=flags.overwrite,
     )
 
 

@@ -7,6 +7,7 @@ python pretrain.py arch=trm data_paths="[data/arc1concept-aug-1000]" arch.L_laye
 import hydra
 from omegaconf import DictConfig
 
+import trm_lab.commands.interrupts  # noqa: F401 (first: the imports below take seconds)
 from trm_lab.commands.command_line import run_command
 from trm_lab.training.launch import train
 from trm_lab.training.overrides import run_hydra

@@ -1,5 +1,4 @@
-"""What pyproject.toml cannot say: the wheel holds the three packages, and below
-`trm_lab/checkout` the rest of the house.
+"""What pyproject.toml cannot say: the wheel holds the three packages, and below `trm_lab/checkout` the other folders.
 
 So its commands work (`trm_lab/__main__.py`), and nothing called `data` or `evaluate` gets in the way of other packages.
 """
@@ -7,19 +6,19 @@ So its commands work (`trm_lab/__main__.py`), and nothing called `data` or `eval
 from setuptools import find_packages, setup
 
 SCRIPTS = ("train_arc_tiny_corrupt", "pretrain", "evaluate", "export")
-INSIDE = "trm_lab.checkout"
-rooms = [*find_packages(include=("analysis*", "data")), "configs"]
+CHECKOUT = "trm_lab.checkout"
+folders = [*find_packages(include=("analysis*", "data")), "configs"]
 
 setup(
     packages=[
         *find_packages(include=("trm", "trm.*", "dis_trm*", "trm_lab*")),
-        *(f"{INSIDE}.{room}" for room in rooms),
+        *(f"{CHECKOUT}.{folder}" for folder in folders),
     ],
-    py_modules=[f"{INSIDE}.{script}" for script in SCRIPTS],
-    package_dir={INSIDE: ".", **{f"{INSIDE}.{room}": room.replace(".", "/") for room in rooms}},
+    py_modules=[f"{CHECKOUT}.{script}" for script in SCRIPTS],
+    package_dir={CHECKOUT: ".", **{f"{CHECKOUT}.{folder}": folder.replace(".", "/") for folder in folders}},
     package_data={
-        f"{INSIDE}.configs": ["*.yaml", "*/*.yaml"],
-        f"{INSIDE}.analysis": ["*.yaml"],
-        f"{INSIDE}.analysis.page": ["*.html", "*.css", "*.js"],
+        f"{CHECKOUT}.configs": ["*.yaml", "*/*.yaml"],
+        f"{CHECKOUT}.analysis": ["*.yaml"],
+        f"{CHECKOUT}.analysis.page": ["*.html", "*.css", "*.js"],
     },
 )

@@ -11,6 +11,7 @@ import runpy
 import sys
 from collections.abc import Sequence
 
+import trm_lab.commands.interrupts  # noqa: F401
 from trm.errors import UserError, shown
 from trm_lab.commands.command_line import run_command
 from trm_lab.commands.project_root import PROJECT_ROOT
@@ -19,7 +20,7 @@ FOLDERS = ("analysis", "data")  # besides the scripts at the root
 
 
 def commands() -> list[str]:
-    """Their names: of a script at the root, or as `python -m` takes it, such as `data.build_nqueens_dataset`."""
+    """Names of all commands: of a script at the root, or as `python -m` takes it: `data.build_nqueens_dataset`."""
     scripts = [file.stem for file in PROJECT_ROOT.glob("*.py") if file.stem not in ("setup", "dataset")]
     modules = [
         f"{folder}.{file.parent.name if file.stem == '__main__' else file.stem}"
@@ -35,14 +36,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     arguments: None: the process's own.
     """
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    if given in ([], ["--help"], ["-h"]):
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words in ([], ["--help"], ["-h"]):
         print("usage: dis-trm COMMAND …\n\n" + "\n".join(commands()))
         return
-    name = given[0].removesuffix(".py")
+    name = words[0].removesuffix(".py")
     run_command(lambda: _check(name))
     sys.path.insert(0, str(PROJECT_ROOT))
-    sys.argv = [name, *given[1:]]
+    sys.argv = [name, *words[1:]]
     runpy.run_module(name, run_name="__main__", alter_sys=True)
 
 

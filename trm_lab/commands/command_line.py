@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from trm.errors import UserError, shown
 from trm.ranges import LARGEST_SEED, Range
 from trm_lab.commands.build_command import BuildCommand
-from trm_lab.commands.system_refusals import refusal
+from trm_lab.commands.system_refusals import file_refusal, refusal
 from trm_lab.commands.terminal import lost_output, settle_streams
 from trm_lab.files.untrusted import read_regular
 
@@ -25,7 +25,7 @@ OUR_FAULT = (
     "error: this is a fault of the program, not of what you gave it\n"
     "  to do:   report it as an issue of this repository, with the command and the lines below"
 )
-_OUT_OF = re.compile(r"; allowed is | \(choose from ")  # between what was given and what is allowed
+_BEFORE_ALLOWED = re.compile(r"; allowed is | \(choose from ")
 
 
 class CommandLine(argparse.ArgumentParser):
@@ -51,26 +51,28 @@ class CommandLine(argparse.ArgumentParser):
     def parse(self, arguments: Sequence[str] | None = None) -> argparse.Namespace:
         """Read the arguments, or the process's own.
 
-        What comes back also has `flags`, those that were given.
+        The result also has `flags`, those on the command line.
 
         Raises:
             UserError: an unknown flag, or a missing or unusable value.
         """
-        given = [_dashed(argument) for argument in (sys.argv[1:] if arguments is None else arguments)]
-        for before, argument in zip(["", *given], given, strict=False):
+        words = [_dashed(word) for word in (sys.argv[1:] if arguments is None else arguments)]
+        for before, word in zip(["", *words], words, strict=False):
             # before argparse, which would first miss the flag that was misspelt
-            flag = argument.partition("=")[0]
+            flag = word.partition("=")[0]
             if flag.startswith("--") and flag != "--" and flag not in self._option_string_actions:
-                raise self._unknown(flag)
+                near = difflib.get_close_matches(flag, self._flags(), n=1, cutoff=0.5)
+                raise UserError(
+                    f"{shown(flag)} is no flag of {self.prog}",
+                    " ".join(self._flags()),
+                    f"did you mean {near[0]}?" if near else f"run {self.prog} --help",
+                )
             if not before.startswith("--"):
-                self._refuse_key(argument)
-        parsed = self.parse_args(given)
-        parsed.flags = {
-            word.partition("=")[0] for word in given if word in self._option_string_actions or "=" in word
-        }
-        parsed.flags &= set(self._option_string_actions)
+                self._refuse_key(word)
+        parsed = self.parse_args(words)
+        parsed.flags = {word.partition("=")[0] for word in words} & set(self._option_string_actions)
         if self._builds:
-            parsed.command = BuildCommand.of(self.prog, given, self._contents())
+            parsed.command = BuildCommand.of(self.prog, words, self._contents())
         return parsed
 
     def add_builder_flags(self, seed: int) -> None:
@@ -81,22 +83,24 @@ class CommandLine(argparse.ArgumentParser):
 
     def _contents(self) -> dict[str, Any]:
         """The defaults, by flag, of what decides a dataset's content: not where it or its sources lie."""
-        elsewhere, defaults = (local_path, path_or_address), {}
+        defaults = {}
         for action in self._actions:
-            usual = self.get_default(action.dest)
-            switch = action.nargs == 0  # given or not
-            says_nothing = switch and action.const == usual
-            if action.dest not in ("help", "overwrite") and action.type not in elsewhere and not says_nothing:
+            usual, is_switch = self.get_default(action.dest), action.nargs == 0
+            is_place = action.type in (local_path, path_or_address)
+            says_nothing = is_switch and action.const == usual
+            if action.dest not in ("help", "overwrite") and not is_place and not says_nothing:
                 name = max(action.option_strings, key=len, default=action.dest)
-                defaults[name.lstrip("-").replace("-", "_")] = False if switch else usual
+                defaults[name.lstrip("-").replace("-", "_")] = False if is_switch else usual
         return defaults
 
     def error(self, message: str) -> NoReturn:
         """Called by argparse for anything it cannot use."""
-        given, allowed = (
-            _OUT_OF.split(message, 1) if _OUT_OF.search(message) else (message, "the flags of --help")
+        given, *allowed = _BEFORE_ALLOWED.split(message, 1)
+        raise UserError(
+            shown(given),
+            shown(allowed[0].removesuffix(")")) if allowed else "the flags of --help",
+            f"correct it; see {self.prog} --help",
         )
-        raise UserError(shown(given), shown(allowed.removesuffix(")")), f"correct it; see {self.prog} --help")
 
     def _refuse_key(self, argument: str) -> None:
         """UserError for `checkpoint=step_3`, as the training commands take it, in place of `--checkpoint step_3`."""
@@ -112,28 +116,17 @@ class CommandLine(argparse.ArgumentParser):
     def _flags(self) -> list[str]:
         return [name for name in self._option_string_actions if name.startswith("--")]
 
-    def _unknown(self, flag: str) -> UserError:
-        known = self._flags()
-        near = difflib.get_close_matches(flag, known, n=1, cutoff=0.5)
-        return UserError(
-            given=f"{shown(flag)} is no flag of {self.prog}",
-            allowed=" ".join(known),
-            remedy=f"did you mean {near[0]}?" if near else f"run {self.prog} --help",
-        )
-
 
 def _docstring() -> str:
-    """That of the program that runs, which `python -OO` left out when it compiled it."""
+    """The docstring of the program that runs, which `python -OO` left out when it compiled it."""
     file = getattr(sys.modules["__main__"], "__file__", None)
     return (ast.get_docstring(ast.parse(read_regular(Path(file)))) or "") if file else ""
 
 
 def _dashed(argument: str) -> str:
     """`--num_aug=3` as `--num-aug=3`."""
-    if not argument.startswith("--"):
-        return argument
     flag, equals, value = argument.partition("=")
-    return flag.replace("_", "-") + equals + value
+    return flag.replace("_", "-") + equals + value if flag.startswith("--") else argument
 
 
 @dataclass(frozen=True)
@@ -150,34 +143,33 @@ class Number:
         return f"{kind} in {low}..{high}" if high <= 1000 else f"{kind}, at least {low} and at most {high:,}"
 
     def __call__(self, text: str) -> Any:
-        """What the text says.
+        """The number that the text says.
 
         Raises:
             ArgumentTypeError: no number, or out of range.
         """
-        noun, allowed = ("integer" if self.range.whole else "number"), self.allowed
-        value = self._read(text)
-        if value is None:
-            raise argparse.ArgumentTypeError(f"{shown(text, 40)!r} is no {noun}; allowed is {allowed}")
-        if value not in self.range:
-            raise argparse.ArgumentTypeError(f"{shown(text, 40)} is out of range; allowed is {allowed}")
-        return value
-
-    def _read(self, text: str) -> float | int | None:
         pattern = "-?[0-9]{1,40}" if self.range.whole else "[-+.0-9eE_a-z]{1,40}"
         try:
-            return (int if self.range.whole else float)(text) if re.fullmatch(pattern, text) else None
+            if not re.fullmatch(pattern, text):
+                raise ValueError
+            value = int(text) if self.range.whole else float(text)
         except ValueError:
-            return None
+            noun = "integer" if self.range.whole else "number"
+            problem = f"{shown(text, 40)!r} is no {noun}"
+            raise argparse.ArgumentTypeError(f"{problem}; allowed is {self.allowed}") from None
+        if value not in self.range:
+            problem = f"{shown(text, 40)} is out of range"
+            raise argparse.ArgumentTypeError(f"{problem}; allowed is {self.allowed}")
+        return value
 
 
-def refuse_without_effect(given: argparse.Namespace, effective: Collection[str], job: str) -> None:
-    """UserError if a flag was given that does nothing in what the command is to do.
+def refuse_without_effect(arguments: argparse.Namespace, effective: Collection[str], job: str) -> None:
+    """UserError for a flag that does nothing in the job at hand.
 
-    given: as `CommandLine.parse` returned it.
-    job: what is to be done, in the words of the command line.
+    arguments: as `CommandLine.parse` returned it.
+    job: in the words of the command line.
     """
-    unused = sorted(given.flags - set(effective))
+    unused = sorted(arguments.flags - set(effective))
     if unused:
         raise UserError(
             f"{' '.join(unused)} would have no effect {job}",
@@ -207,7 +199,7 @@ def local_path(text: str) -> Path:
 
 
 def path_or_address(text: str) -> str:
-    """The same for what may also be an address, such as hf://….
+    """An argument type: a path as `local_path` reads it, or an address such as hf://….
 
     Raises:
         ArgumentTypeError: empty, or with a character that no path has.
@@ -230,7 +222,7 @@ def name(text: str) -> str:
 
 
 def expanded(text: str) -> str:
-    """A path with `~` in place of the home folder written out.
+    """A path whose `~` is replaced by the home folder.
 
     Raises:
         UserError: empty, with a NUL, or in the home of a user who has none.
@@ -253,10 +245,9 @@ def run_builder(main: Callable[[], None]) -> None:
 def run_command(
     main: Callable[[], None], interrupted: str = "interrupted; the same command again resumes a run"
 ) -> None:
-    """Run a command; print what the user got wrong and exit with 2, or what the system refused and exit with 74.
+    """Run a command; print a user's error and exit with 2, or what the system refused and exit with 74.
 
-    What is neither is a fault of ours: its traceback follows a line that says so.
-
+    Any other exception is a fault of ours: its traceback follows a line that says so.
     Of several ranks the first one speaks in full, since most errors meet all of them.
 
     Args:
@@ -266,7 +257,7 @@ def run_command(
     try:
         main()
     except UserError as error:
-        _complain(str(error), error.given)
+        _complain(error, EXIT_USER_ERROR)
     except SystemExit as end:  # --help
         if end.code:
             raise
@@ -278,15 +269,14 @@ def run_command(
         if refused is None:
             print(OUR_FAULT, file=sys.stderr, flush=True)
             raise
-        _complain(str(refused), refused.given, EXIT_SYSTEM_REFUSED)
+        _complain(refused, EXIT_SYSTEM_REFUSED)
     sys.stdout.flush()
     if lost := lost_output():
-        refused = refusal(OSError(lost.errno, lost.strerror, "standard output"))
-        assert refused is not None
-        _complain(str(refused), refused.given, EXIT_SYSTEM_REFUSED)
+        _complain(file_refusal(OSError(lost.errno, lost.strerror, "standard output")), EXIT_SYSTEM_REFUSED)
 
 
-def _complain(whole: str, brief: str, code: int = EXIT_USER_ERROR) -> NoReturn:
+def _complain(error: UserError, code: int) -> NoReturn:
     rank = os.environ.get("RANK", "0")
-    print(f"error: {whole}" if rank == "0" else f"error on rank {rank}: {brief}", file=sys.stderr, flush=True)
+    words = f"error: {error}" if rank == "0" else f"error on rank {rank}: {error.given}"
+    print(words, file=sys.stderr, flush=True)
     sys.exit(code)

@@ -1,4 +1,4 @@
-"""What the system, not the user, stands in the way with: a full disk, too little memory, another rank that ended.
+"""What the system, not the user, refused: a full disk, too little memory, another rank that ended.
 
 Each is told like a `UserError`, without a traceback; whatever is not among them is a fault of ours.
 """
@@ -18,22 +18,11 @@ _RIGHTS = (
     f"correct the path or its permissions, {AGAIN}",
 )
 _HANDLES = ("as many open files as the command needs", f"raise `ulimit -n`, {AGAIN}")
+_BAD_PATH = ("ENOENT", "ENOTDIR", "EISDIR", "EEXIST", "ELOOP", "ENAMETOOLONG", "EINVAL", "ENXIO")
 REFUSED = {  # errno → what is allowed, what to do
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), _DISK),
     **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), _RIGHTS),
-    **dict.fromkeys(
-        (
-            errno.ENOENT,
-            errno.ENOTDIR,
-            errno.EISDIR,
-            errno.EEXIST,
-            errno.ELOOP,
-            errno.ENAMETOOLONG,
-            errno.EINVAL,
-            errno.ENXIO,
-        ),
-        _PATH,
-    ),
+    **dict.fromkeys((getattr(errno, name) for name in _BAD_PATH), _PATH),
     **dict.fromkeys((errno.EMFILE, errno.ENFILE), _HANDLES),
 }
 _MEMORY = re.compile(
@@ -48,7 +37,7 @@ _OTHER_RANK = re.compile(
 def refusal(error: BaseException) -> UserError | None:
     """What the system refused, in three parts; None where the error is a fault of ours."""
     if isinstance(error, OSError) and error.errno is not None:
-        return _of_file(error)
+        return file_refusal(error)
     if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and _MEMORY.search(str(error))):
         return UserError(
             f"out of memory: {_line(error) or 'the system gives no more'}",
@@ -65,11 +54,11 @@ def refusal(error: BaseException) -> UserError | None:
     return None
 
 
-def _of_file(error: OSError) -> UserError:
-    where = error.filename if error.filename is not None else _path_at_work(error)
-    allowed, remedy = REFUSED.get(
-        error.errno or 0, ("what the system lets a process do", f"see its message, {AGAIN}")
-    )
+def file_refusal(error: OSError) -> UserError:
+    """What the system refused of a file, in three parts."""
+    where = error.filename if error.filename is not None else _path_in_use(error)
+    unknown = ("what the system lets a process do", f"see its message, {AGAIN}")
+    allowed, remedy = REFUSED.get(error.errno or 0, unknown)
     if where is None and error.errno == errno.ENOENT and not _in_a_folder():
         where, remedy = "the working directory", "change into a folder that is there"
     place = "" if where is None else f"{shown(where)}: "
@@ -85,8 +74,8 @@ def _in_a_folder() -> bool:
     return True
 
 
-def _path_at_work(error: BaseException) -> str | None:
-    """The path that the innermost function was at work on: a write that a full disk refuses does not say where."""
+def _path_in_use(error: BaseException) -> str | None:
+    """The path variable of the innermost function: a write that a full disk refuses does not say where."""
     path, traceback = None, error.__traceback__
     while traceback is not None:
         values = traceback.tb_frame.f_locals.values()

@@ -18,8 +18,8 @@ def table(rows: Sequence[Sequence[str]], indent: str = "") -> str:
 
 
 def _line(row: Sequence[str], widths: Sequence[int]) -> str:
-    first, *rest = (cell.rjust(width) for cell, width in zip(row, widths, strict=True))
-    return "  ".join([first.strip().ljust(widths[0]), *rest])
+    first, *others = (cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+    return "  ".join([first.strip().ljust(widths[0]), *others])
 
 
 def percent(share: float, decimals: int = 1) -> str:
@@ -87,8 +87,8 @@ def _decimals(low: float, high: float, least: int = 1) -> int:
 
 def duration(seconds: float) -> str:
     """Seconds as the two largest of hours, minutes and seconds."""
-    minutes, rest = divmod(round(seconds), 60)
+    minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:
         return f"{hours} h {minutes:02d} min"
-    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+    return f"{minutes} min {seconds:02d} s" if minutes else f"{seconds} s"

@@ -1,14 +1,17 @@
 """Command lines: what an integer is, and what an interrupt is answered with."""
 
 import argparse
+import os
 import re
+import subprocess
 import sys
 import types
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.runs import REPOSITORY
+from tests.runs import REPOSITORY, environment
 from trm.errors import UserError
 from trm_lab.commands.command_line import (
     CommandLine,
@@ -21,16 +24,21 @@ from trm_lab.commands.command_line import (
 )
 
 
-def test_a_key_in_place_of_a_flag_names_the_flag(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_of_the_training_commands_in_place_of_a_flag_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     line = CommandLine("evaluate.py", "Scores.")
     line.add_argument("target", nargs="?")
     line.add_argument("--data-path")
-    with pytest.raises(UserError, match="data_path=x") as refused:
-        line.parse(["data_path=x"])
-    assert refused.value.remedy == "did you mean --data-path x?"
+    for word in ("data_path=x", "+data_path=x"):
+        with pytest.raises(UserError, match="data_path=x") as refused:
+            line.parse([word])
+        assert refused.value.remedy == "did you mean --data-path x?"
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data_path=x").touch()
     assert line.parse(["data_path=x"]).target == "data_path=x"
+    assert line.parse(["--data-path", "data_path=y"]).data_path == "data_path=y"
+    assert line.parse(["name=x"]).target == "name=x"
 
 
 @pytest.mark.parametrize(
@@ -49,11 +57,8 @@ def test_what_is_no_integer_or_out_of_range_is_called_so(text: str, message: str
     assert str(refused.value).startswith(message)
 
 
-def test_integers_in_range_are_read() -> None:
-    assert [integer(-2, 9)(text) for text in ("-2", "0", "007")] == [-2, 0, 7]
-
-
 def test_numbers_are_finite_and_in_range() -> None:
+    assert [integer(-2, 9)(text) for text in ("-2", "0", "007")] == [-2, 0, 7]
     assert [number(0, 1)(text) for text in ("0", "1e-3", ".5")] == [0, 1e-3, 0.5]
     for text in ("nan", "inf", "-inf", "1e400", "-1e-9", "1.1", "", "0x1", "1e", "0" * 5000):
         with pytest.raises(argparse.ArgumentTypeError):
@@ -69,39 +74,37 @@ def test_a_path_may_begin_with_the_home_folder_and_is_not_empty(monkeypatch: pyt
             local_path(text)
 
 
-def interrupted() -> None:
-    raise KeyboardInterrupt
+@pytest.mark.parametrize(
+    ("command", "message"), [(run_builder, "nothing was written"), (run_command, "resumes a run")]
+)
+def test_an_interrupt_says_what_became_of_the_work(
+    command: Callable[[Callable[[], None]], None], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
 
-
-def test_an_interrupted_builder_says_that_nothing_was_written(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        run_builder(interrupted)
+        command(interrupted)
     assert ended.value.code == 130
-    assert capsys.readouterr().err == "interrupted; nothing was written\n"
+    assert message in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("file", sorted((REPOSITORY / "data").glob("build_*.py")), ids=lambda file: file.stem)
-def test_every_builder_ends_as_a_builder(file: Path) -> None:
-    assert file.read_text().endswith('if __name__ == "__main__":\n    run_builder(main)\n')
+@pytest.mark.parametrize("entry", ["evaluate.py", "pretrain.py"])
+def test_an_interrupt_while_libraries_load_is_no_traceback(entry: str, tmp_path: Path) -> None:
+    (tmp_path / "torch.py").write_text("raise KeyboardInterrupt")
+    done = subprocess.run(
+        [sys.executable, str(REPOSITORY / entry)],
+        env={**environment(), "PYTHONPATH": f"{tmp_path}{os.pathsep}{REPOSITORY}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (130, "interrupted\n")
 
 
-def test_an_interrupted_run_says_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        run_command(interrupted)
-    assert ended.value.code == 130
-    assert "resumes a run" in capsys.readouterr().err
-
-
-def test_a_key_of_the_training_commands_in_place_of_a_flag_is_named(tmp_path: Path) -> None:
-    line = CommandLine("evaluate.py", "Score.")
-    line.add_argument("target", nargs="?")
-    line.add_argument("--checkpoint")
-    line.add_argument("--option")
-    for word in ("checkpoint=step_3", "+checkpoint=step_3"):
-        with pytest.raises(UserError, match="did you mean --checkpoint step_3"):
-            line.parse([word])
-    assert line.parse(["--option", "checkpoint=x"]).option == "checkpoint=x"
-    assert line.parse(["name=x"]).target == "name=x"
+def test_every_builder_ends_as_a_builder() -> None:
+    for file in sorted((REPOSITORY / "data").glob("build_*.py")):
+        assert file.read_text().endswith('if __name__ == "__main__":\n    run_builder(main)\n'), file
 
 
 def test_the_help_of_an_optimised_python_is_that_of_any_other(
