@@ -1,14 +1,14 @@
-"""Reading a checkpoint without trusting it: names, sizes, checksums, headers and values, before anything is used.
+"""Reading a checkpoint that may be cut off, bit-flipped or hostile: nothing is used before its checksum is compared.
 
-A checkpoint that is cut off, bit-flipped or hostile ends in `DamagedError`, which names the file; nothing outside its
-folder is opened, no link is followed, and a declared size is never believed before the file has it.
+What is wrong ends in `DamagedError`, which names the file. Nothing outside of the folder is opened, and no link is
+followed. A file is read once, so that what was compared is what is used, whatever replaces the file meanwhile.
 """
 
 import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BufferedReader
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
+from safetensors.torch import load as tensors_in
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -26,12 +27,21 @@ from trm_lab.runs.training_state import PARTS
 
 MANIFEST, STATE = "manifest.json", "state.json"
 FILES = (*(f"{part}.safetensors" for part in PARTS), STATE)
-OPTIONAL = (IDENTIFIERS_FILE,)  # not in checkpoints of before
+OPTIONAL = (IDENTIFIERS_FILE,)  # not in checkpoints of earlier versions
 LONGEST_JSON = 16 * 2**20  # bytes
 _SHA256 = re.compile("[0-9a-f]{64}").fullmatch
 _STEP_NAME = re.compile("step_([0-9]{1,18})").fullmatch
 # what safetensors and torch raise at a file that is not what it says
-UNREADABLE = (SafetensorError, OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError)
+_UNREADABLE = (
+    SafetensorError,
+    OSError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    AssertionError,
+    RuntimeError,
+)
 
 
 class DamagedError(UserError):
@@ -44,20 +54,20 @@ class DamagedError(UserError):
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a checkpoint says of itself: whether it is to be kept, and (bytes, sha256) of each file."""
+    """What a checkpoint says of itself; keep: whether `prune` spares it.  sha256: the checksum of each file."""
 
     keep: bool
-    files: dict[str, tuple[int, str]]
+    sha256: dict[str, str]
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """The manifest, with the sizes on disk compared, which is cheap; no checksum is.
+    """The manifest, once the sizes of all files are compared with it, which is cheap; checksums are not.
 
     Raises:
         DamagedError: it is missing or malformed, lists other files than a checkpoint has, or a size differs.
     """
-    listed = _object(folder, MANIFEST, _read_short(folder, MANIFEST))
-    files, keep = listed.get("files"), listed.get("keep")
+    manifest = _json_object(folder, MANIFEST, _read_short(folder, MANIFEST))
+    files, keep = manifest.get("files"), manifest.get("keep")
     if not isinstance(files, dict) or not isinstance(keep, bool):
         raise DamagedError(folder, f"{MANIFEST} is unreadable")
     for name in sorted(files.keys() - {*FILES, *OPTIONAL}):
@@ -65,49 +75,50 @@ def read_manifest(folder: Path) -> Manifest:
     for name in FILES:
         if name not in files:
             raise DamagedError(folder, f"{MANIFEST} does not list {name}")
-    present = [*FILES, *(name for name in OPTIONAL if name in files)]
-    manifest = Manifest(keep, {name: _entry(folder, name, files[name]) for name in present})
-    for name, (size, _) in manifest.files.items():
-        with _opened(folder, name) as stream:
-            found = os.fstat(stream.fileno()).st_size
-        if found != size:
-            raise DamagedError(folder, f"{name} has {found} bytes instead of {size}")
-    return manifest
+    for name, entry in files.items():
+        match entry:
+            case {"bytes": int(size), "sha256": str(digest)} if size >= 0 and _SHA256(digest):
+                with _opened(folder, name) as stream:
+                    actual_size = os.fstat(stream.fileno()).st_size
+            case _:
+                raise DamagedError(folder, f"{MANIFEST}: bytes or sha256 of {name} are unreadable")
+        if actual_size != size:
+            raise DamagedError(folder, f"{name} has {actual_size} bytes instead of {size}")
+    return Manifest(keep, {name: entry["sha256"] for name, entry in files.items()})
 
 
 def read_tensors(folder: Path, part: str, manifest: Manifest) -> dict[str, Tensor]:
-    """The tensors of one part, in memory of their own: a mapped file that is cut off later would end the process.
+    """The tensors of one of `PARTS`, in memory of their own.
 
     Raises:
-        DamagedError: the file differs from its checksum, is no safetensors file, or changes while it is read.
+        DamagedError: the file differs from its checksum, or is no safetensors file.
     """
-    with _mapped(folder, f"{part}.safetensors", manifest) as tensors:
-        return {name: tensor.clone() for name, tensor in tensors.items()}
-
-
-def check_tensors(folder: Path, part: str, manifest: Manifest) -> None:
-    """As `read_tensors`, without taking the memory."""
-    with _mapped(folder, f"{part}.safetensors", manifest):
-        pass
-
-
-@contextmanager
-def _mapped(folder: Path, name: str, manifest: Manifest) -> Iterator[dict[str, Tensor]]:
-    """The tensors of a file that has its checksum, as the file's own pages."""
+    name = f"{part}.safetensors"
     with _opened(folder, name) as stream:
-        identity = _identity(os.fstat(stream.fileno()))
-        _compare(folder, name, manifest, hashlib.file_digest(stream, "sha256").hexdigest())
-        try:
-            tensors = load_file(folder / name)
-        except UNREADABLE as error:
-            raise DamagedError(folder, f"{name} is no safetensors file: {_first_line(error)}") from error
-        yield tensors
-        if identity != _identity(os.stat(folder / name, follow_symlinks=False)):
-            raise DamagedError(folder, f"{name} was changed while it was read")
+        data = stream.read()
+    _compare(folder, name, manifest, hashlib.sha256(data).hexdigest())
+    with _safetensors_errors(folder, name):
+        return tensors_in(data)
+
+
+def check(folder: Path) -> None:
+    """Compare everything in a checkpoint with its checksum, without taking the memory of its tensors.
+
+    Raises:
+        DamagedError: something differs, or is malformed.
+    """
+    manifest = read_manifest(folder)
+    read_state(folder, manifest)
+    for name in manifest.sha256:
+        with _opened(folder, name) as stream:
+            _compare(folder, name, manifest, hashlib.file_digest(stream, "sha256").hexdigest())
+        if name not in (STATE, *OPTIONAL):
+            with _safetensors_errors(folder, name):
+                load_file(folder / name)  # memory-mapped
 
 
 def read_state(folder: Path, manifest: Manifest) -> dict[str, Any]:
-    """state.json: step ≥ 0, data (integers by name), records_bytes ≥ 0, config, datasets (paths and fingerprints).
+    """state.json: step, data (position in the data), records_bytes, config, datasets (paths and fingerprints).
 
     Raises:
         DamagedError: it differs from its checksum, a value is missing or of another type, or the folder's name is of
@@ -115,62 +126,48 @@ def read_state(folder: Path, manifest: Manifest) -> dict[str, Any]:
     """
     data = _read_short(folder, STATE)
     _compare(folder, STATE, manifest, hashlib.sha256(data).hexdigest())
-    state = _object(folder, STATE, data)
-    for key in ("step", "records_bytes"):
-        if not _is_count(state.get(key)):
-            raise DamagedError(folder, f"{STATE}: {key} is {_brief(state.get(key))}, not a number ≥ 0")
-    named = _STEP_NAME(folder.name)
-    if named and int(named[1]) != state["step"]:
-        own = f"step_{state['step']}"
-        raise DamagedError(folder, f"it holds {own}: the folder was renamed", f"give it its name back: {own}")
-    position = state.get("data")
-    if not isinstance(position, dict) or not all(_is_integer(v) for v in position.values()):
-        raise DamagedError(folder, f"{STATE}: data is {_brief(position)}, not integers by name")
-    datasets = state.get("datasets", [])  # not in checkpoints of before
-    if not isinstance(datasets, list) or not all(map(_is_named, datasets)):
-        raise DamagedError(folder, f"{STATE}: datasets is {_brief(datasets)}, not paths with fingerprints")
-    if not isinstance(state.get("config"), dict):
-        raise DamagedError(folder, f"{STATE}: config is {_brief(state.get('config'))}, not keys and values")
+    state = _json_object(folder, STATE, data)
+    for key, (form, is_valid) in _STATE_FORMS.items():
+        if not is_valid(state.get(key)):
+            raise DamagedError(folder, f"{STATE}: {key} is {repr(state.get(key))[:60]}, not {form}")
+    step_in_name = _STEP_NAME(folder.name)
+    if step_in_name and int(step_in_name[1]) != state["step"]:
+        own_name = f"step_{state['step']}"
+        raise DamagedError(
+            folder, f"it holds {own_name}: the folder was renamed", f"give it its name back: {own_name}"
+        )
     return state
 
 
 def read_names(folder: Path, manifest: Manifest) -> list[str] | None:
-    """The names of the puzzle table's rows; None where they were not kept.
+    """The names of the puzzle table's rows; None where the checkpoint has none.
 
     Raises:
         DamagedError: the file differs from its checksum, or holds anything but names.
     """
-    if IDENTIFIERS_FILE not in manifest.files:
+    if IDENTIFIERS_FILE not in manifest.sha256:
         return None
-    check_names(folder, manifest)
+    with _opened(folder, IDENTIFIERS_FILE) as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    _compare(folder, IDENTIFIERS_FILE, manifest, digest)
     try:
         return read_identifiers(folder)
     except UserError as error:
         raise DamagedError(folder, error.given) from error
 
 
-def check_names(folder: Path, manifest: Manifest) -> None:
-    """Compare the names' file with its checksum, where there is one.
-
-    Raises:
-        DamagedError: it differs.
-    """
-    if IDENTIFIERS_FILE in manifest.files:
-        with _opened(folder, IDENTIFIERS_FILE) as stream:
-            _compare(folder, IDENTIFIERS_FILE, manifest, hashlib.file_digest(stream, "sha256").hexdigest())
-
-
-def _entry(folder: Path, name: str, entry: Any) -> tuple[int, str]:
-    size = entry.get("bytes") if isinstance(entry, dict) else None
-    digest = entry.get("sha256") if isinstance(entry, dict) else None
-    if not (isinstance(size, int) and _is_count(size)) or not isinstance(digest, str) or not _SHA256(digest):
-        raise DamagedError(folder, f"{MANIFEST}: bytes or sha256 of {name} are unreadable")
-    return size, digest
-
-
 def _compare(folder: Path, name: str, manifest: Manifest, digest: str) -> None:
-    if digest != manifest.files[name][1]:
+    if digest != manifest.sha256[name]:
         raise DamagedError(folder, f"{name} differs from its checksum")
+
+
+@contextmanager
+def _safetensors_errors(folder: Path, name: str) -> Iterator[None]:
+    try:
+        yield
+    except _UNREADABLE as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        raise DamagedError(folder, f"{name} is no safetensors file: {reason}") from error
 
 
 @contextmanager
@@ -200,25 +197,14 @@ def _read_short(folder: Path, name: str) -> bytes:
     return data
 
 
-def _object(folder: Path, name: str, data: bytes) -> dict[str, Any]:
+def _json_object(folder: Path, name: str, data: bytes) -> dict[str, Any]:
     try:
-        found = parse_json(data.decode(), finite=False)
+        content = parse_json(data.decode(), finite=False)
     except ValueError:
-        raise DamagedError(folder, f"{name} is unreadable") from None
-    if not isinstance(found, dict):
+        content = None
+    if not isinstance(content, dict):
         raise DamagedError(folder, f"{name} is unreadable")
-    return found
-
-
-def _identity(found: os.stat_result) -> tuple[int, ...]:
-    """What changes when a file is replaced or written."""
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
-
-
-def _is_named(dataset: Any) -> bool:
-    return isinstance(dataset, dict) and all(
-        isinstance(dataset.get(key), str) for key in ("path", "fingerprint")
-    )
+    return content
 
 
 def _is_integer(value: Any) -> bool:
@@ -229,9 +215,21 @@ def _is_count(value: Any) -> bool:
     return _is_integer(value) and value >= 0
 
 
-def _brief(value: Any) -> str:
-    return repr(value)[:60]
+def _is_position(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_is_integer, value.values()))
 
 
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+def _are_datasets(value: Any) -> bool:
+    def is_dataset(entry: Any) -> bool:
+        return isinstance(entry, dict) and all(isinstance(entry.get(k), str) for k in ("path", "fingerprint"))
+
+    return value is None or (isinstance(value, list) and all(map(is_dataset, value)))
+
+
+_STATE_FORMS: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "step": ("a number ≥ 0", _is_count),
+    "records_bytes": ("a number ≥ 0", _is_count),
+    "data": ("integers by name", _is_position),
+    "datasets": ("paths with fingerprints", _are_datasets),  # none in checkpoints of earlier versions
+    "config": ("keys and values", lambda value: isinstance(value, dict)),
+}

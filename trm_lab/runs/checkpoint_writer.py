@@ -4,7 +4,6 @@ A write that is under way when the process ends is finished: the interpreter wai
 """
 
 import errno
-import os
 import shutil
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,24 +17,21 @@ from trm_lab.runs.retention import Retention
 from trm_lab.runs.training_state import TrainingState
 
 
-def nothing() -> None:
-    """No records to wait for."""
-
-
 class CheckpointWriter:
     """Writes training states in a thread; errors of the system lose one checkpoint, all others are raised later.
 
-    failures: what could not be written, one message each.  refused: why the last state is not on disk, None if it is.
+    failures: one message for each write that the system refused.
+    refused: why the last state is not on disk; None if it is.
     """
 
     def __init__(
-        self, retention: Retention, sync: Callable[[], None] = nothing, names: bytes | None = None
+        self, retention: Retention, sync: Callable[[], None] = lambda: None, names: bytes | None = None
     ) -> None:
         """
         Args:
-            sync: brings the records that the checkpoints rely on to the disk, or raises an OSError; is called in
-                the thread before each write.
-            names: identifiers.json, for each checkpoint; see `checkpoints.save`.
+            sync: called in the thread before each write; brings the records that a checkpoint counts on to the
+                disk, or raises an OSError.
+            names: the content of identifiers.json; see `checkpoints.save`.
         """
         self.failures: list[str] = []
         self.refused: OSError | None = None
@@ -104,16 +100,18 @@ class CheckpointWriter:
                 f"see that {folder.parent} can be written to and has room",
             )
 
-    def _lose(self, folder: Path, wanted: int, error: OSError) -> None:
-        """Take away what was half written; an older version of the same step comes back."""
+    def _lose(self, folder: Path, size: int, error: OSError) -> None:
+        """Take away a half-written checkpoint of `size` bytes; an older version of the same step comes back."""
         try:
             checkpoints.tidy(folder.parent)
         except OSError:  # a disk that refuses this too: `tidy` does it at the next start
             shutil.rmtree(beside(folder, PARTIAL), ignore_errors=True)
-        good = next((f for f in checkpoints.steps(folder.parent) if checkpoints.complete(f)), None)
+        last_good = next(
+            (f for f in checkpoints.steps(folder.parent) if checkpoints.complete(f)), "none so far"
+        )
         self._report(
-            f"checkpoint {folder} was not written: {_refusal(error)}; {wanted} bytes wanted, {_free(folder)} free",
-            "training goes on; the last good checkpoint is " + (str(good) if good else "none so far"),
+            f"checkpoint {folder} was not written: {_refusal(error)}; {size} bytes wanted, {_free(folder)} free",
+            f"training goes on; the last good checkpoint is {last_good}",
             "make room, or see why the disk refuses; the next checkpoint is tried at its time",
         )
 
@@ -130,7 +128,6 @@ def _refusal(error: OSError) -> str:
 def _free(folder: Path) -> str:
     """Bytes free where `folder` belongs, for a message."""
     try:
-        found = os.statvfs(folder.parent)
+        return str(shutil.disk_usage(folder.parent).free)
     except OSError:
         return "an unknown number"
-    return str(found.f_bavail * found.f_frsize)

@@ -10,9 +10,9 @@ import errno
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import Tensor
 
@@ -27,8 +27,7 @@ from trm_lab.runs.checkpoint_reading import (
     OPTIONAL,
     STATE,
     DamagedError,
-    check_names,
-    check_tensors,
+    check,
     read_manifest,
     read_names,
     read_state,
@@ -37,11 +36,15 @@ from trm_lab.runs.checkpoint_reading import (
 from trm_lab.runs.retention import Held, Retention, read_best, superfluous
 from trm_lab.runs.training_state import PARTS, TrainingState
 
+T = TypeVar("T")
+
 
 def save(folder: Path, content: TrainingState, keep: bool, names: bytes | None = None) -> None:
-    """Write a checkpoint; `keep` protects it from `prune`. After this returns it survives a power cut.
+    """Write a checkpoint; once this returns it survives a power cut.
 
-    names: identifiers.json of the puzzle table's rows; None: it is not kept.
+    Args:
+        keep: whether `prune` spares it.
+        names: the content of identifiers.json, the puzzles of the puzzle table's rows; None: without that file.
 
     Raises:
         OSError: the system refused (a full disk, say); what was there before is there still.
@@ -58,10 +61,20 @@ def save(folder: Path, content: TrainingState, keep: bool, names: bytes | None =
         if names is not None:
             (partial / IDENTIFIERS_FILE).write_bytes(names)
         files = {f.name: {"bytes": f.stat().st_size, "sha256": digest(f)} for f in sorted(partial.iterdir())}
-        (partial / MANIFEST).write_text(
-            json.dumps({"keep": keep, "files": files}, indent=1), encoding="utf-8"
-        )
+        manifest = json.dumps({"keep": keep, "files": files}, indent=1)
+        (partial / MANIFEST).write_text(manifest, encoding="utf-8")
         install(partial, folder, beside(folder, OLD))  # the same step again: at no instant is there neither
+
+
+def _storable(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """On the CPU, contiguous, and no two sharing memory, which safetensors refuses."""
+    seen: set[int] = set()
+    stored: dict[str, Tensor] = {}
+    for name, tensor in tensors.items():
+        contiguous = tensor.detach().cpu().contiguous()
+        stored[name] = contiguous.clone() if contiguous.data_ptr() in seen else contiguous
+        seen.add(contiguous.data_ptr())
+    return stored
 
 
 def tidy(root: Path) -> None:
@@ -92,7 +105,7 @@ def load(folder: Path) -> TrainingState:
     """
     manifest = read_manifest(folder)
     state = read_state(folder, manifest)
-    check_names(folder, manifest)
+    read_names(folder, manifest)
     return TrainingState(**{part: read_tensors(folder, part, manifest) for part in PARTS}, state=state)
 
 
@@ -121,7 +134,7 @@ def load_weights(folder: Path, kind: str = "auto") -> dict[str, Tensor]:
 
 
 def load_names(folder: Path) -> list[str] | None:
-    """The names of the puzzle table's rows; None for a checkpoint of before they were kept.
+    """The names of the puzzle table's rows; None where a checkpoint (of an earlier version, say) has none.
 
     Raises:
         DamagedError: the file differs from its checksum, or holds no names.
@@ -130,11 +143,7 @@ def load_names(folder: Path) -> list[str] | None:
 
 
 def load_state(folder: Path) -> dict[str, Any]:
-    """The step, the configuration and all else that is no tensor.
-
-    Raises:
-        DamagedError: see `read_state`.
-    """
+    """The step, the configuration and all else that is no tensor; raises as `read_state`."""
     return read_state(folder, read_manifest(folder))
 
 
@@ -152,21 +161,8 @@ def step_of(folder: Path) -> int:
     return int(folder.name.removeprefix("step_"))
 
 
-def fault(folder: Path) -> str | None:
-    """What is wrong with a checkpoint's files, or None."""
-    try:
-        manifest = read_manifest(folder)
-        read_state(folder, manifest)
-        check_names(folder, manifest)
-        for part in PARTS:
-            check_tensors(folder, part, manifest)
-    except DamagedError as damaged:
-        return damaged.fault
-    return None
-
-
 def complete(folder: Path) -> bool:
-    """Whether all files are there in full length: the cheap part of `fault`."""
+    """Whether all files are there in full length: the cheap part of checking a checkpoint."""
     try:
         read_manifest(folder)
     except DamagedError:
@@ -175,49 +171,38 @@ def complete(folder: Path) -> bool:
 
 
 def latest(root: Path) -> tuple[Path | None, list[str]]:
-    """The newest complete checkpoint, and what was wrong with the newer ones.
+    """The newest undamaged checkpoint, and what is wrong with the newer ones.
 
     Raises:
-        UserError: there are checkpoints, and none is complete.
+        UserError: there are checkpoints, and all are damaged.
     """
-    faults: list[str] = []
-    for folder in steps(root):
-        wrong = fault(folder)
-        if wrong is None:
-            return folder, faults
-        faults.append(f"{folder}: {wrong}")
-    if faults:
-        raise _none_left(root, faults)
-    return None, faults
+    folder, _, faults = _newest(root, check)
+    return folder, faults
 
 
 def load_latest(root: Path) -> tuple[Path | None, TrainingState | None, list[str]]:
-    """`latest` and `load` in one pass over the files.
+    """`latest`, and what it holds, in one pass over the files."""
+    return _newest(root, load)
 
-    Raises:
-        UserError: there are checkpoints, and none is complete.
-    """
+
+def _newest(root: Path, read: Callable[[Path], T]) -> tuple[Path | None, T | None, list[str]]:
     faults: list[str] = []
     for folder in steps(root):
         try:
-            return folder, load(folder), faults
+            return folder, read(folder), faults
         except DamagedError as damaged:
             faults.append(f"{folder}: {damaged.fault}")
     if faults:
-        raise _none_left(root, faults)
+        raise UserError(
+            "; ".join(faults),
+            "one complete checkpoint to resume from",
+            "restore one from a copy, or start another run (another run_name or checkpoint_path)",
+        )
     return None, None, faults
 
 
-def _none_left(root: Path, faults: list[str]) -> UserError:
-    return UserError(
-        "; ".join(faults),
-        "one complete checkpoint to resume from",
-        "restore one from a copy, or start another run (another run_name or checkpoint_path)",
-    )
-
-
 def newest_state(root: Path) -> dict[str, Any] | None:
-    """state.json of the newest checkpoint in which it is whole; None without one."""
+    """The newest state.json that is whole; None without one."""
     for folder in steps(root):
         try:
             return load_state(folder)
@@ -229,19 +214,18 @@ def newest_state(root: Path) -> dict[str, Any] | None:
 def prune(root: Path, retention: Retention | int, newest: int | None = None) -> None:
     """Delete the checkpoints that `retention` (a number: as many of the newest) does not hold.
 
-    Args:
-        newest: the step just written; what lies beyond it was passed over on resuming and is left alone.
+    newest: the step just written; later ones were passed over on resuming and are left alone.
     """
     policy = Retention(retention) if isinstance(retention, int) else retention
-    found = {step_of(folder): folder for folder in steps(root)}
-    held = [_held(step, folder) for step, folder in found.items() if newest is None or step <= newest]
+    folders = {step_of(folder): folder for folder in steps(root)}
+    held = [_held(step, folder) for step, folder in folders.items() if newest is None or step <= newest]
     for step in superfluous(held, policy, read_best(root) if policy.keep_best else None):
-        if foreign(found[step]) is not None:
-            continue
-        doomed = beside(found[step], PARTIAL)
-        remove_tree(doomed)
-        found[step].rename(doomed)  # a kill while deleting leaves nothing that looks like a checkpoint
-        remove_tree(doomed)
+        folder = folders[step]
+        if foreign(folder) is None:
+            doomed = beside(folder, PARTIAL)
+            remove_tree(doomed)
+            folder.rename(doomed)  # a kill while deleting leaves nothing that looks like a checkpoint
+            remove_tree(doomed)
 
 
 def _held(step: int, folder: Path) -> Held:
@@ -249,14 +233,3 @@ def _held(step: int, folder: Path) -> Held:
         return Held(step, keep=read_manifest(folder).keep, complete=True)
     except DamagedError:
         return Held(step, keep=False, complete=False)
-
-
-def _storable(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """On the CPU, contiguous, and no two sharing memory, which safetensors refuses."""
-    seen: set[int] = set()
-    stored: dict[str, Tensor] = {}
-    for name, tensor in tensors.items():
-        own = tensor.detach().cpu().contiguous()
-        stored[name] = own.clone() if own.data_ptr() in seen else own
-        seen.add(own.data_ptr())
-    return stored

@@ -4,25 +4,24 @@ import json
 import math
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from trm.errors import UserError
 from trm_lab.files.checksums import is_intact, sealed
-from trm_lab.files.untrusted import read_regular
+from trm_lab.files.untrusted import load_json
 from trm_lab.files.whole_files import write_whole
 
 BEST = "best.json"
 LARGEST = 1 << 16  # bytes
-LOWER_IS_BETTER = ("lm_loss",)  # of the metrics that may tell the best checkpoint
+LOWER_IS_BETTER = ("lm_loss",)  # metrics; of all others higher is better
 
 
 @dataclass(frozen=True)
 class Retention:
-    """What stays beside the checkpoints that were saved to be kept.
+    """Which checkpoints stay beside those that were saved to be kept.
 
-    keep_last: as many of the newest.  keep_every: also the steps that it divides.  keep_best: also the best one.
+    keep_last: so many of the newest.  keep_every: also steps divisible by it.  keep_best: also the best one.
     """
 
     keep_last: int
@@ -56,7 +55,7 @@ class Best:
     step: int
 
     def beats(self, other: "Best") -> bool:
-        """Higher is better, except of LOWER_IS_BETTER; another metric starts anew."""
+        """Whether this value is better: higher, or lower of LOWER_IS_BETTER; a value of another metric always is."""
         if self.metric != other.metric:
             return True
         return self.value < other.value if self.metric in LOWER_IS_BETTER else self.value > other.value
@@ -78,31 +77,35 @@ def superfluous(held: Iterable[Held], retention: Retention, best: Best | None) -
 
 
 def read_best(root: Path) -> Best | None:
-    """What best.json says; None without one. A damaged one is reported and counts as none."""
+    """The content of best.json; None without one. A damaged one is reported and counts as none."""
     file = root / BEST
     try:
-        return _best(json.loads(read_regular(file, LARGEST)))
+        content = load_json(file, LARGEST)
+        match content:
+            case {"metric": str(metric), "value": int() | float() as value, "step": int(step)} if step >= 0:
+                if is_intact(content):
+                    return Best(metric, value, step)
+        raise ValueError("not a metric, a value and a step, or it differs from its checksum")
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         _report(f"{file} is unreadable ({error})", "the next evaluation writes it anew")
         return None
 
 
 def mark_best(root: Path, metric: str, value: float, step: int) -> bool:
-    """Note `step` as the best if its value is better than the best one's that is still there.
+    """Write `step` into best.json if its value is better than the best one's whose checkpoint is still there.
 
-    A value that is not a number is never the best. What the disk refuses is reported, and stops nothing.
+    A value that is not finite is never the best. What the disk refuses is reported, and stops nothing.
     """
     if not math.isfinite(value):
         return False
-    candidate, known = Best(metric, float(value), step), read_best(root)
-    if known is not None and (root / f"step_{known.step}").is_dir() and not candidate.beats(known):
+    candidate, best = Best(metric, float(value), step), read_best(root)
+    if best is not None and (root / f"step_{best.step}").is_dir() and not candidate.beats(best):
         return False
     try:
         root.mkdir(parents=True, exist_ok=True)
-        found = sealed({"metric": metric, "value": candidate.value, "step": step})
-        write_whole(root / BEST, json.dumps(found))
+        write_whole(root / BEST, json.dumps(sealed(asdict(candidate))))
     except OSError as error:
         _report(
             f"{root / BEST} could not be written ({error.strerror})",
@@ -110,21 +113,6 @@ def mark_best(root: Path, metric: str, value: float, step: int) -> bool:
         )
         return False
     return True
-
-
-def _best(found: Any) -> Best:
-    if not isinstance(found, dict):
-        raise ValueError("not keys and values")
-    if not is_intact(found):
-        raise ValueError("it differs from its checksum")
-    metric, value, step = found.get("metric"), found.get("value"), found.get("step")
-    if not isinstance(metric, str):
-        raise ValueError(f"metric is {metric!r}"[:60])
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"value is {value!r}"[:60])
-    if isinstance(step, bool) or not isinstance(step, int) or step < 0:
-        raise ValueError(f"step is {step!r}"[:60])
-    return Best(metric, value, step)
 
 
 def _report(problem: str, remedy: str) -> None:
