@@ -49,11 +49,6 @@ def break_a_line(run: Path) -> None:
     (run / "metrics.jsonl").write_text("".join([lines[0], '{"kind": "tr\n', *lines[1:]]))
 
 
-def leave_out_a_metric(run: Path) -> None:
-    text = (run / "metrics.jsonl").read_text()
-    (run / "metrics.jsonl").write_text(text.replace('"loss": ', '"cost": ', 1))
-
-
 def say_a_schema(run: Path, schema: object) -> None:
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     text = "".join(json.dumps({"schema": schema, **line}) + "\n" for line in lines)
@@ -74,13 +69,10 @@ def forget_evaluations(run: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "why"),
     [
-        (break_a_line, "line 2 of .*metrics.jsonl is not JSON"),
-        (leave_out_a_metric, "training record of .* has no key 'loss'"),
         (lambda run: say_a_schema(run, 99), "line 1 of .*metrics.jsonl is of schema 99"),
         (lambda run: say_a_schema(run, None), "line 1 of .*metrics.jsonl is of schema None"),
         (rename_scores, "evaluation of step 100 in .* has no key 'per_step'"),
         (forget_evaluations, "holds no evaluation"),
-        (lambda run: (run / "provenance.json").unlink(), "has no provenance.json"),
     ],
 )
 def test_an_unreadable_run_is_named_with_its_fault_and_left_out(
@@ -175,8 +167,8 @@ def test_of_two_evaluations_of_one_step_the_later_counts(folder: Path) -> None:
 
 
 def test_energy_and_epochs_are_nan_where_they_are_not_recorded(tmp_path: Path) -> None:
-    without = read_run(write_run(tmp_path / "a", training_steps=400))
-    recorded = read_run(write_run(tmp_path / "b", training_steps=400, joules=5.0))
+    without = read_run(write_run(tmp_path / "a", arc=False, training_steps=400))
+    recorded = read_run(write_run(tmp_path / "b", arc=False, training_steps=400, joules=5.0))
     assert np.isnan(without.training.joules).all()
     assert recorded.training.joules.sum() == 5.0 * 20
     assert recorded.training.epoch[-1] == 10.0

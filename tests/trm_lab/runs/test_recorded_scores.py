@@ -56,7 +56,6 @@ def change(**values: Any) -> Callable[[Path], None]:
     ("damage", "told"),
     [
         (lambda folder: (folder / "scores.json").unlink(), "No such file"),
-        (lambda folder: (folder / "scores.json").write_text('{"step": 4'), "is not JSON"),
         (change(evaluated=None), "has evaluated=None, no mapping"),
         (change(evaluated={}), "has no key 'supervision_steps'"),
         (
@@ -66,10 +65,8 @@ def change(**values: Any) -> Callable[[Path], None]:
         (change(guidance={"1": {"exact_accuracy": []}}), "has no key 'cell_accuracy'"),
         (change(halting={"points": [3]}), "has points=3, no mapping"),
         (change(halting={"points": [None] * 5000}), "no list of at most"),
-        (change(halting={"points": {"a": 1}}), "no list of at most"),
         (change(margin={"tokens": "many"}), "no whole number"),
         (change(cost=[1]), "no mapping"),
-        (change(over_steps={"first_right": [1.5]}), "no whole number"),
         (change(arc_per_step={"ARC/pass@2": "all"}), "no list of at most"),
     ],
 )
@@ -93,10 +90,8 @@ def test_one_that_is_still_being_made_is_named(run: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "fingerprint", "own"),
     [
-        ("data/demo", "aa", True),
         ("elsewhere/moved", "aa", True),  # the same bytes
         ("data/demo", "bb", False),  # built anew at the same place
-        ("data/other", "bb", False),
     ],
 )
 def test_an_evaluation_of_other_data_is_known_by_its_fingerprint(

@@ -54,7 +54,7 @@ def arrays(store: RolloutStore, rows: int = 512) -> dict[str, Any]:
 EXPECTED = {name: np.concatenate([one.arrays()[name] for one in PARTS]) for name in PARTS[0].arrays()}
 
 
-@pytest.mark.parametrize("rows", [1, 3, 512])
+@pytest.mark.parametrize("rows", [3, 512])
 def test_what_was_written_is_read_in_any_portions_and_never_across_sets(tmp_path: Path, rows: int) -> None:
     filled(tmp_path)
     store = RolloutStore.open(tmp_path)
@@ -68,21 +68,19 @@ def test_what_was_written_is_read_in_any_portions_and_never_across_sets(tmp_path
 
 
 def test_energy_adds_up_and_is_unknown_once_a_batch_does_not_tell(tmp_path: Path) -> None:
+    """Or in a store of before energy and warm-up were recorded."""
     store = RolloutStore(tmp_path, REQUEST, SETS)
     store.write(PARTS[0], 0.5, 2.0)
     store.write(PARTS[1], 0.5, 3.0)
     resumed = RolloutStore.resume(tmp_path, REQUEST, SETS)
     assert resumed.joules == 5.0
+    content = json.loads((tmp_path / INDEX_FILE).read_text())
     resumed.write(PARTS[2], 0.5)
     assert RolloutStore.open(tmp_path).joules is None
-
-
-def test_a_store_of_before_energy_was_measured_is_read(tmp_path: Path) -> None:
-    filled(tmp_path)
-    content = json.loads((tmp_path / INDEX_FILE).read_text())
-    older = {key: value for key, value in content.items() if key not in ("joules", CHECKSUM)}
+    older = {key: value for key, value in content.items() if key not in ("joules", "warm_up", CHECKSUM)}
     (tmp_path / INDEX_FILE).write_text(json.dumps(sealed(older)))
-    assert RolloutStore.open(tmp_path).joules is None
+    store = RolloutStore.open(tmp_path)
+    assert (store.joules, store.warm_up, store.done) == (None, None, 7)
 
 
 def test_any_safetensors_reader_can_read_it(tmp_path: Path) -> None:
@@ -111,7 +109,7 @@ def test_rows_that_the_index_does_not_list_do_not_count(tmp_path: Path) -> None:
     assert RolloutStore.resume(tmp_path, REQUEST, SETS).done == len(PARTS[0])
 
 
-@pytest.mark.parametrize("name", ["inputs", "predictions", "loss", "probes.margin"])
+@pytest.mark.parametrize("name", ["inputs", "probes.margin"])
 def test_from_a_flipped_bit_on_everything_is_made_again(tmp_path: Path, name: str) -> None:
     filled(tmp_path)
     file = tmp_path / TENSORS_FILE
@@ -124,7 +122,7 @@ def test_from_a_flipped_bit_on_everything_is_made_again(tmp_path: Path, name: st
         RolloutStore.open(tmp_path).check()
 
 
-@pytest.mark.parametrize("length", [0, 4, 40, 300])
+@pytest.mark.parametrize("length", [0, 40, 1000])
 def test_a_file_that_is_cut_off_is_made_again(tmp_path: Path, length: int) -> None:
     filled(tmp_path)
     file = tmp_path / TENSORS_FILE

@@ -2,17 +2,19 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.runs import build_small_arc, records
+from tests.runs import records
 from tests.trm_lab.training.test_every_preset import run
 from trm.errors import UserError
 from trm_lab.files.checksums import damage, write_manifest
 from trm_lab.files.config_files import read_config
-from trm_lab.puzzles.manifest import fingerprint
+from trm_lab.puzzles.manifest import MANIFEST_FILE, fingerprint, read_about
+from trm_lab.puzzles.manifest import write_manifest as write_dataset_manifest
 from trm_lab.runs import checkpoints
 from trm_lab.runs.evaluation_folder import read_scores, report_damaged
 from trm_lab.runs.records import FileRecords, whole_records
@@ -45,26 +47,28 @@ def test_a_run_goes_on_where_its_data_lies_now_and_with_no_other_data(
     assert read_config(tmp_path / "run/config.yaml")["data_paths"] == [str(now)]
     (launch,) = json.loads((tmp_path / "run/provenance.json").read_text())["launches"]
     assert launch["datasets"] == {str(now): fingerprint(now)}
-    other = build_small_arc(before, "--seed", "1")  # where the run's own lay once
+    shutil.copytree(now, before)  # other data, where the run's own lay once
+    about = read_about(now)
+    assert about is not None
+    (before / MANIFEST_FILE).unlink()
+    write_dataset_manifest(before, replace(about, facts={**about.facts, "built": "otherwise"}))
     with pytest.raises(UserError, match="is not the data that") as refused:
-        run(other, tmp_path / "run", "arch=dis", "max_steps=6", "evaluators=[]")
+        run(before, tmp_path / "run", "arch=dis", "max_steps=6", "evaluators=[]")
     assert "another run" in refused.value.remedy
 
 
-@pytest.mark.parametrize("cut", [False, True])
-@pytest.mark.parametrize("name", ["config.yaml", "provenance.json"])
-def test_a_damaged_file_beside_whole_checkpoints_stops_nothing(
-    name: str, cut: bool, dataset: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+def test_damaged_files_beside_whole_checkpoints_stop_nothing(
+    dataset: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    run(dataset, tmp_path / "run", "arch=dis", "max_steps=2")
-    file = tmp_path / "run" / name
-    if cut:
-        file.write_bytes(file.read_bytes()[:-40])
-    else:
-        flip(file, "seed: 0" if name == "config.yaml" else "python")
-    run(dataset, tmp_path / "run", "arch=dis", "max_steps=4")
+    run(dataset, tmp_path / "run", "arch=dis", "max_steps=2", "evaluators=[]")
+    config, provenance = tmp_path / "run/config.yaml", tmp_path / "run/provenance.json"
+    flip(config, "seed: 0")
+    provenance.write_bytes(provenance.read_bytes()[:-40])
+    run(dataset, tmp_path / "run", "arch=dis", "max_steps=4", "evaluators=[]")
     assert records(tmp_path / "run", "train")[-1]["step"] == 4
-    assert f"error: {file} " in capfd.readouterr().err
+    reported = capfd.readouterr().err
+    for file in (config, provenance):
+        assert f"error: {file} " in reported
     with pytest.raises(UserError, match="other settings"):
         run(dataset, tmp_path / "run", "arch=dis", "seed=7", "max_steps=4")
 
@@ -72,16 +76,16 @@ def test_a_damaged_file_beside_whole_checkpoints_stops_nothing(
 def test_a_damaged_config_before_the_first_checkpoint_gives_way(
     dataset: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    run(dataset, tmp_path / "run", "arch=dis", "max_steps=1")
+    run(dataset, tmp_path / "run", "arch=dis", "max_steps=1", "evaluators=[]")
     for file in sorted((tmp_path / "run/checkpoints").rglob("*"), reverse=True):
         file.unlink() if file.is_file() else file.rmdir()
     config = tmp_path / "run/config.yaml"
     config.write_bytes(config.read_bytes()[:200])
-    run(dataset, tmp_path / "run", "arch=dis", "max_steps=2")
+    run(dataset, tmp_path / "run", "arch=dis", "max_steps=2", "evaluators=[]")
     assert "config.yaml differs from its checksum" in capfd.readouterr().err
 
 
-def told(step: int, kind: str = "train") -> dict[str, Any]:
+def record(step: int, kind: str = "train") -> dict[str, Any]:
     return {"kind": kind, "step": step, "loss": 0.5}
 
 
@@ -89,9 +93,9 @@ def written(file: Path) -> dict[str, Any]:
     """Records of steps 1 to 4, of which a checkpoint of step 4 relies on all; one more behind them."""
     sink = FileRecords(file)
     for step in (1, 2, 3, 4):
-        sink.write(told(step))
+        sink.write(record(step))
     state = {"step": 4, "records_bytes": sink.end(), "records_sha256": sink.digest()}
-    sink.write(told(4, "evaluation"))
+    sink.write(record(4, "evaluation"))
     sink.close()
     return state
 
@@ -125,7 +129,7 @@ def test_damaged_records_are_set_aside_and_the_readable_ones_stay(
     end = whole_records(file, state)
     assert said in capfd.readouterr().err
     again = FileRecords(file, end)
-    again.write(told(5))
+    again.write(record(5))
     again.close()
     assert [json.loads(line)["step"] for line in file.read_text().splitlines()] == [*left, 5]
     if damaged:
@@ -176,7 +180,7 @@ def test_a_run_whose_last_state_the_disk_refused_does_not_end_well(
             raise OSError(28, "No space left on device")
         save(folder, *rest)
 
-    words = ("arch=dis", "max_steps=4", "checkpoint_interval=2")
+    words = ("arch=dis", "max_steps=4", "checkpoint_interval=2", "evaluators=[]")
     with monkeypatch.context() as patched:
         patched.setattr(checkpoints, "save", full)
         with pytest.raises(OSError, match="No space left"):

@@ -106,10 +106,8 @@ RECORD = json.loads(json.dumps(output("a", 0, 1).__dict__))
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("[" * 200_000, "nested too deeply"),
         ("[" * 200_000 + "\n" + json.dumps(RECORD), "nested too deeply"),
         ("[1]", "line 1 of .*outputs.jsonl is no record"),
-        ("7", "line 1 of .*outputs.jsonl is no record"),
         ('{"task": "a"}', "has no key 'test_index'"),
         ("{", "is not JSON"),
         ("", "no test output whose answer is known"),
@@ -161,7 +159,6 @@ def test_what_the_attempts_change_is_usable_before(tmp_path: Path) -> None:
     [
         ({"key": KEYS[:2]}, "want one each"),
         ({"key": KEYS[:0], "right": RIGHT[:0]}, "want one each"),
-        ({"key": KEYS[:, None], "right": RIGHT[:, None]}, "want one each"),
         ({"solved": RIGHT[:2]}, "want one each"),
         ({"key": np.array(["a", "b", "a"])}, "1 of its keys are given twice"),
         ({"key": np.arange(3)}, "an array of int64"),
@@ -189,25 +186,12 @@ def test_arrays_that_are_not_of_their_form_are_refused(
     refused(pack(tmp_path, **arrays), problem)
 
 
-def test_keys_of_either_byte_order_are_read(tmp_path: Path) -> None:
-    assert set(read_items(pack(tmp_path, key=KEYS.astype(">U5"))).scores) == set(KEYS.tolist())
-
-
 def test_missing_arrays_broken_archives_and_other_packings_are_refused(tmp_path: Path) -> None:
     refused(write_examples(tmp_path, key=KEYS), "it has no array right")
     refused(pack(tmp_path, zipfile.ZIP_LZMA), "packed otherwise")
     for content in (b"", b"PK\x05\x06" + b"\0" * 30, b"no archive"):
         (tmp_path / "examples.npz").write_bytes(content)
         refused(tmp_path, "examples.npz: ")
-
-
-def test_a_flipped_byte_is_noticed_without_a_manifest(tmp_path: Path) -> None:
-    pack(tmp_path, zipfile.ZIP_STORED)
-    file = tmp_path / "examples.npz"
-    content = bytearray(file.read_bytes())
-    content[content.index("set/1".encode("utf-32-le"))] ^= 1
-    file.write_bytes(content)
-    refused(tmp_path, "Bad CRC-32")
 
 
 def test_a_pickle_among_the_arrays_is_not_run(tmp_path: Path) -> None:
