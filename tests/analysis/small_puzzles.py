@@ -70,9 +70,8 @@ def cube(*moves: str) -> NDArray[np.uint8]:
 
 def text(answer: str) -> NDArray[np.uint8]:
     """The question "What is $6 and $5?" and an answer."""
-    _, answered = TEXTS.encode_pair("", answer, QUESTION_LENGTH, ANSWER_LENGTH)
-    asked, _ = TEXTS.encode_pair("What is $6 and $5?", "", QUESTION_LENGTH, ANSWER_LENGTH)
-    return np.concatenate([asked[:QUESTION_LENGTH], answered[QUESTION_LENGTH:]])
+    inputs, labels = TEXTS.encode_pairs(["What is $6 and $5?"], [answer], QUESTION_LENGTH, ANSWER_LENGTH)
+    return np.concatenate([inputs[0, :QUESTION_LENGTH], labels[0, QUESTION_LENGTH:]])
 
 
 def scored(tokens: NDArray[np.uint8], first: int = 0) -> NDArray[np.int64]:

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from trm_lab.puzzles.drawing import BLACK, CHANGED, GREEN, POINTS, VERMILION, bare, draw_slots, inches
 from trm_lab.puzzles.picture import Colours, Example, Tokens
 from trm_lab.puzzles.text.tokens import END, TextTokens
@@ -15,11 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 FONT = "DejaVu Sans Mono"
-POINT_SIZE, LETTER, LINE = (
-    7.0,
-    0.602,
-    1.25,
-)  # of the font; width of a letter and height of a line in that size
+POINT_SIZE = 7.0
+LETTER, LINE = 0.602, 1.25  # width of a letter and height of a line, in that size
 MOST_LINES = 14
 PADDING = 0.05  # inches
 LEAST_HEIGHT = 0.74  # inches: so that the name of the row fits beside it
@@ -78,23 +77,20 @@ class TextPicture:
 
     def slot_signs(self, example: Example) -> list[str]:
         """What stands in each slot of the answer."""
-        asked = example.answer[self.question_length :]
-        return [
-            END_SLOT if token == END else _drawable(self.tokens.decode(asked[[slot]]))
-            for slot, token in enumerate(asked)
-        ]
+        tokens = example.answer[self.question_length :, None]
+        return [END_SLOT if token == END else _drawable(self.tokens.decode(token)) for token in tokens]
 
     def remark(self, example: Example, prediction: Tokens, solved: bool) -> str:
         """See `Picture`."""
         return "right" if solved else "wrong"
 
     def question_text(self, example: Example) -> str:
-        """What is asked."""
+        """The question."""
         return self.tokens.decode(example.inputs[: self.question_length])
 
     def answer_text(self, tokens: Tokens) -> str:
         """What tokens `[L]` answer."""
-        return self.tokens.decode_answer(tokens, self.question_length) or NOTHING
+        return self.tokens.decode_answers(np.asarray(tokens)[None], self.question_length)[0] or NOTHING
 
 
 def wrapped(text: str, width: float) -> list[str]:

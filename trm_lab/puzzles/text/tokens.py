@@ -5,6 +5,7 @@ An input is the question, PAD up to Q, then A MASK tokens; its label ignores the
 the answer's characters, then END to the last slot, so that the answer's length is asked for too.
 """
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -103,13 +104,6 @@ class TextTokens:
         tokens = np.asarray(tokens)
         return self._texts(tokens[tokens != PAD][None])[0]
 
-    def encode_pair(
-        self, question: str, answer: str, question_length: int, answer_length: int
-    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """One example's input and label, each `[L]`; see `encode_pairs`."""
-        inputs, labels = self.encode_pairs([question], [answer], question_length, answer_length)
-        return inputs[0], labels[0]
-
     def encode_pairs(
         self, questions: Sequence[str], answers: Sequence[str], question_length: int, answer_length: int
     ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -119,15 +113,11 @@ class TextTokens:
             UserError: a text that is too long, or a character that has no token.
         """
         assert len(questions) == len(answers), (len(questions), len(answers))
-        asked = self._rows(questions, question_length, PAD, "question")
-        answered = self._rows(answers, answer_length, END, "answer")
-        masks = np.full_like(answered, MASK)
-        unscored = np.full_like(asked, PAD)
-        return np.hstack([asked, masks]), np.hstack([unscored, answered])
-
-    def decode_answer(self, tokens: NDArray[np.integer], question_length: int) -> str:
-        """The answer in tokens `[L]`; see `decode_answers`."""
-        return self.decode_answers(np.asarray(tokens)[None], question_length)[0]
+        question_tokens = self._rows(questions, question_length, PAD, "question")
+        answer_tokens = self._rows(answers, answer_length, END, "answer")
+        masks = np.full_like(answer_tokens, MASK)
+        unscored = np.full_like(question_tokens, PAD)
+        return np.hstack([question_tokens, masks]), np.hstack([unscored, answer_tokens])
 
     def decode_answers(self, tokens: NDArray[np.integer], question_length: int) -> list[str]:
         """The answers in tokens `[E, L]` of any value, up to the first END; PAD in an answer is `BROKEN`."""
@@ -143,14 +133,11 @@ class TextTokens:
                 allowed=f"at most {length}",
                 remedy="allow more tokens, or leave that text out",
             )
-        codes = np.frombuffer("".join(texts).encode(*_UTF32), _CODE)
-        places = np.minimum(np.searchsorted(self._codes, codes), max(0, len(self._codes) - 1))
-        strange = np.flatnonzero(self._codes[places] != codes) if len(self._codes) else np.arange(len(codes))
-        if len(strange):
-            raise self._no_token(texts, lengths, int(strange[0]), kind)
+        tokens = self._token_of_code[_codes("".join(texts))]
+        if not tokens.all():
+            raise self._no_token(texts, lengths, int(tokens.argmin()), kind)
         rows = np.full((len(texts), length), fill, np.uint8)
-        if len(codes):
-            rows[np.arange(length) < lengths[:, None]] = self._tokens[places]
+        rows[np.arange(length) < lengths[:, None]] = tokens
         return rows
 
     def _no_token(
@@ -167,29 +154,30 @@ class TextTokens:
 
     def _texts(self, tokens: NDArray[np.integer]) -> list[str]:
         """The text in each row of `[E, n]`."""
-        known = (tokens >= 0) & (tokens < _UNKNOWN)
-        codes = self._code_of_token[np.where(known, tokens, _UNKNOWN)]
-        ended = tokens == END
-        lengths = np.where(ended.any(axis=1), ended.argmax(axis=1), tokens.shape[1]) if tokens.size else []
-        width, whole = tokens.shape[1], codes.tobytes().decode(*_UTF32)
+        width = tokens.shape[1]
         if not width:
             return [""] * len(tokens)
-        return [whole[row * width : row * width + int(length)] for row, length in enumerate(lengths)]
+        codes = self._code_of_token[np.where((tokens >= 0) & (tokens < _UNKNOWN), tokens, _UNKNOWN)]
+        ended = tokens == END
+        lengths = np.where(ended.any(axis=1), ended.argmax(axis=1), width).tolist()
+        text = codes.tobytes().decode(*_UTF32)
+        return [text[row * width : row * width + length] for row, length in enumerate(lengths)]
 
     @cached_property
-    def _codes(self) -> NDArray[np.uint32]:
-        """The characters' code points, ascending."""
-        return np.sort(np.frombuffer(self.characters.encode(*_UTF32), _CODE))
-
-    @cached_property
-    def _tokens(self) -> NDArray[np.uint8]:
-        """The tokens of `_codes`."""
-        codes = np.frombuffer(self.characters.encode(*_UTF32), _CODE)
-        return (np.argsort(codes) + FIRST_CHARACTER).astype(np.uint8)
+    def _token_of_code(self) -> NDArray[np.uint8]:
+        """The token of each Unicode code point, 0 where it has none."""
+        tokens = np.zeros(sys.maxunicode + 1, np.uint8)
+        tokens[_codes(self.characters)] = np.arange(FIRST_CHARACTER, self.vocab_size)
+        return tokens
 
     @cached_property
     def _code_of_token(self) -> NDArray[np.uint32]:
         """Code point of each token 0..256, `BROKEN` where it is no character."""
         codes = np.full(_UNKNOWN + 1, ord(BROKEN), _CODE)
-        codes[FIRST_CHARACTER : self.vocab_size] = np.frombuffer(self.characters.encode(*_UTF32), _CODE)
+        codes[FIRST_CHARACTER : self.vocab_size] = _codes(self.characters)
         return codes
+
+
+def _codes(text: str) -> NDArray[np.uint32]:
+    """The code points of a text; lone surrogates are kept."""
+    return np.frombuffer(text.encode(*_UTF32), _CODE)
