@@ -17,16 +17,21 @@ if not __package__:  # run by its path: our modules are found from the folder ab
 
 from analysis import style
 from analysis.comparing import panels
-from analysis.comparing.comparability import at_same_updates
-from analysis.comparing.curves import learning_figure
-from analysis.comparing.pairwise_tests import example_tests, in_full, methods_table, seed_tests, untested
+from analysis.comparing.comparability import at_same_updates, check_same_datasets, differences
+from analysis.comparing.curves import hamming, learning_figure, steps_figure
+from analysis.comparing.pairwise_tests import (
+    example_tests,
+    in_full,
+    methods_table,
+    significance_tests,
+    untested,
+)
 from analysis.comparing.probe_figures import guidance_figure, halting_figure, margin_figure, scaling_figure
-from analysis.comparing.run_table import check_same_datasets, comparison, differences
-from analysis.comparing.scored_runs import by_steps, missing
-from analysis.comparing.step_curves import hamming, steps_figure
+from analysis.comparing.scored_runs import by_steps, missing, probed
 from analysis.methods import Method, evaluated, group
 from analysis.metrics import Metric, metric_for
 from analysis.outputs import check_figures_folder
+from analysis.scores import comparison
 from trm.errors import UserError
 from trm_lab.commands.command_line import CommandLine, local_path, run_command
 from trm_lab.runs.many_runs import figures_of, read_runs
@@ -40,10 +45,10 @@ def report(runs: Sequence[Run], methods: Sequence[Method], metric: Metric) -> st
     """The tables and the tests as text, of the step at which methods are compared; few runs have a column each."""
     runs = at_the_methods_steps(runs, methods)
     if len(runs) <= MOST_COLUMNS:
-        parts = [comparison(runs), *in_full(methods)]
+        parts = [comparison(runs).text(), *differences(runs), *in_full(methods)]
     else:
-        parts = [methods_table(methods, metric), *differences(runs, beside_seeds=True)]
-    parts += [seed_tests(methods, metric), *example_tests(methods), "\n".join(untested(methods))]
+        parts = [methods_table(methods, metric), *differences(runs, over_seeds=True)]
+    parts += [significance_tests(methods, metric), *example_tests(methods), "\n".join(untested(methods))]
     return "\n\n".join(filter(None, parts))
 
 
@@ -63,16 +68,19 @@ def figures(methods: Sequence[Method], metric: Metric, width: float = panels.PAG
     last = methods[0].evaluations[0]
     data = " and ".join(task.dataset for task in last.tasks)
     where = f"{data}: " if data else ""
-    made = {
+    margins = probed(methods, lambda one: one.margin is not None)
+    guided = probed(methods, lambda one: bool(one.guidance))
+    halted = probed(methods, lambda one: bool(one.halting))
+    drawn = {
         "compare_learning": learning_figure(methods, metric, f"{where}learning", width),
         "accuracy_against_network_calls": steps_figure(methods, f"{where}after each supervision step", width),
-        "compare_margins": margin_figure(methods, f"{where}does a step improve the answer?", width),
-        "compare_guidance": guidance_figure(methods, f"{where}guidance", width),
+        "compare_margins": margin_figure(margins, f"{where}does a step improve the answer?", width),
+        "compare_guidance": guidance_figure(guided, f"{where}guidance", width),
         "compare_scaling": scaling_figure(methods, metric, f"{where}more steps", width),
-        "compare_halting": halting_figure(methods, f"{where}when answers are right", width),
+        "compare_halting": halting_figure(halted, f"{where}when answers are right", width),
     }
     ending = "_column" if width <= panels.COLUMN else ""
-    return {f"{name}{ending}": fig for name, fig in made.items() if fig is not None}
+    return {f"{name}{ending}": fig for name, fig in drawn.items() if fig is not None}
 
 
 def missing_pieces(methods: Sequence[Method]) -> list[str]:
@@ -80,19 +88,14 @@ def missing_pieces(methods: Sequence[Method]) -> list[str]:
     lines = missing(methods, "advantage margins", "--margin", lambda one: one.margin is not None)
     lines += missing(methods, "guidance sweep", f"--guidance {SCALES}", lambda one: bool(one.guidance))
     lines += missing(methods, "stopping early", "", lambda one: bool(one.halting))
-    lines += [
-        f"more steps: missing for {method.name}; make it with, for several N:"
-        f" python evaluate.py {method.runs[0].in_command} --steps N"
-        for method in methods
-        if len(by_steps(method.runs[0], method.step)) < 2
-        and len(by_steps(method.runs[0], method.runs[0].evaluation.step)) < 2
-    ]
-    lines += [
-        f"wrong cells after each step: not recorded by {method.name}; make it with:"
-        f" python evaluate.py {method.runs[0].in_command}"
-        for method in methods
-        if not hamming(method)
-    ]
+    for method in methods:
+        run = method.runs[0]
+        if all(len(by_steps(run, step)) < 2 for step in (method.step, run.evaluation.step)):
+            more = f"python evaluate.py {run.in_command} --steps N"
+            lines.append(f"more steps: missing for {method.name}; make it with, for several N: {more}")
+        if not hamming(method):
+            again = f"python evaluate.py {run.in_command}"
+            lines.append(f"wrong cells after each step: not recorded by {method.name}; make it with: {again}")
     return lines
 
 

@@ -55,7 +55,8 @@ def running_mean(values: NDArray[np.float64], window: int) -> NDArray[np.float64
     return np.divide(total, count, out=np.full(len(values), np.nan), where=count > 0)
 
 
-def _window(records: int) -> int:
+def window_of(records: int) -> int:
+    """Odd length of the running mean over so many records."""
     return 2 * (records // (2 * SMOOTHED_SHARE)) + 1
 
 
@@ -64,7 +65,7 @@ def _smoothed(window: int) -> str:
 
 
 def _draw_loss(axes: Axes, run: Run) -> None:
-    training, window = run.training, _window(len(run.training.step))
+    training, window = run.training, window_of(len(run.training.step))
     axes.set_title("Training loss")
     axes.set_ylabel("loss of an example")
     if window > 1:
@@ -80,9 +81,9 @@ def _draw_training_accuracy(axes: Axes, run: Run) -> None:
     training = run.training
     steps = training.step_accuracy.shape[1]
     shown = style.evenly_chosen(steps, at_most=8)
-    window = _window(len(training.step))
-    axes.set_title("Training: cells right after each step")
-    axes.set_ylabel(f"cells right, {_smoothed(window)}")
+    window = window_of(len(training.step))
+    axes.set_title("Training: cell accuracy after each step")
+    axes.set_ylabel(f"cell accuracy, {_smoothed(window)}")
     for colour, index in zip(style.in_order(len(shown)), shown, strict=True):
         smooth = running_mean(training.step_accuracy[:, index], window)
         axes.plot(training.step, smooth, color=colour, linewidth=1.3, label=f"step {index + 1}")
@@ -92,8 +93,8 @@ def _draw_training_accuracy(axes: Axes, run: Run) -> None:
 
 
 def _draw_test_cells(axes: Axes, run: Run) -> None:
-    axes.set_title("Test: cells right")
-    axes.set_ylabel("cells right")
+    axes.set_title("Test: cell accuracy")
+    axes.set_ylabel("cell accuracy")
     evaluations = run.evaluations
     steps = [scores.step for scores in evaluations]
     last, first = ([scores.cell_accuracy[step] for scores in evaluations] for step in (-1, 0))
@@ -121,8 +122,7 @@ def _draw_solved(axes: Axes, run: Run) -> None:
     axes.set_title(title)
     axes.set_ylabel("share solved")
     _draw_baseline(axes, max(baselines, key=lambda one: one[1]))
-    style.from_zero(axes)
-    style.shares_as_percent(axes)
+    style.percent_from_zero(axes)
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 

@@ -36,9 +36,7 @@ LOOKS = {
 OTHER_COLOURS = (style.GREEN, style.PURPLE, style.BLACK, "#8A8A00", "#332288", "#882255")
 OTHER_MARKERS = ("v", "P", "X", "*", "<", "p", ">", "h")
 DASHES: tuple[Dashes, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1)), (0, (5, 1, 1, 1)), (0, (8, 1, 2, 1)))
-LONGEST = (
-    60  # characters of a name with all settings that tell it apart; a longer one names as many as it takes
-)
+LONGEST = 60  # characters of a name with all settings in which methods differ; a longer one names as many as it takes
 LEAST_SHARE = 0.5  # a run that is less far than this share of the furthest of its method is left out
 
 
@@ -100,25 +98,22 @@ def group(runs: Sequence[Run]) -> tuple[list[Method], list[str]]:
     remarks: list[str] = []
     for run in runs:
         by_settings.setdefault(repr(sorted(settings(run).items())), []).append(run)
-    methods = [_method(_one_of_each_seed(members, remarks), remarks) for members in by_settings.values()]
-    methods = _told_apart(methods)
+    methods = _named_apart(
+        [_method(_one_of_each_seed(members, remarks), remarks) for members in by_settings.values()]
+    )
     methods.sort(key=lambda one: (not one.name.startswith("DIS"), one.evaluations[0].calls_per_answer))
-    return _looks(methods), remarks
+    return _with_looks(methods), remarks
 
 
 def settings(run: Run) -> dict[str, Any]:
     """The configuration with dotted keys, without what is beside the point, and what it was trained and tested on."""
-    found = flat(run.config)
-    last = run.evaluation
-    return {key: found[key] for key in found if key.split(".")[0] not in BESIDE_THE_POINT} | {
-        "data": data_of(run),
-        "test": f"{last.examples:,} examples (copying: {percent(last.copy_cell)} of the cells)"
-        + (
-            f", {', '.join('@' + short_mark(one) for one in fingerprints_of_test(run))}"
-            if last.datasets
-            else ""
-        ),
+    last, marks = run.evaluation, fingerprints_of_test(run)
+    named = f", {', '.join('@' + short_mark(one) for one in marks)}" if last.datasets else ""
+    test = f"{last.examples:,} examples (copying: {percent(last.copy_cell)} of the cells){named}"
+    config = {
+        key: value for key, value in flat(run.config).items() if key.split(".")[0] not in BESIDE_THE_POINT
     }
+    return config | {"data": data_of(run), "test": test}
 
 
 def short_mark(fingerprint: str) -> str:
@@ -132,12 +127,16 @@ def data_of(run: Run) -> str:
 
     So a dataset that was moved or renamed stays the same.
     """
-    marks, paths = fingerprints(run.provenance), _paths(run, "data_paths")
-    tested = _paths(run, "data_paths_test")
+    marks, paths, tested = (
+        fingerprints(run.provenance),
+        _paths(run, "data_paths"),
+        _paths(run, "data_paths_test"),
+    )
     names = [task.dataset for task in run.evaluation.tasks]
-    called = dict(zip(tested or paths, names, strict=False)) if len(names) == len(tested or paths) else {}
+    of_tested = tested or paths
+    name_of = dict(zip(of_tested, names, strict=True)) if len(names) == len(of_tested) else {}
     return ", ".join(
-        f"{shown(called.get(path, 'data'))}@{shown(str(marks[path])[:8])}"
+        f"{shown(name_of.get(path, 'data'))}@{shown(str(marks[path])[:8])}"
         if path in marks
         else shown(Path(path).name)
         for path in [*paths, *tested]
@@ -149,9 +148,11 @@ def fingerprints_of_test(run: Run) -> tuple[str, ...]:
 
     They are those that its evaluation names, or of an older record those that the run was started with.
     """
-    named = run.evaluation.datasets
-    if named:
-        return tuple(shown(one.fingerprint + (f"/{one.split}" if one.split != TEST else "")) for one in named)
+    if run.evaluation.datasets:
+        return tuple(
+            shown(one.fingerprint + (f"/{one.split}" if one.split != TEST else ""))
+            for one in run.evaluation.datasets
+        )
     marks = fingerprints(run.provenance)
     paths = _paths(run, "data_paths_test") or _paths(run, "data_paths")
     return tuple(shown(str(marks[path])) for path in paths if path in marks)
@@ -164,10 +165,10 @@ def _paths(run: Run, key: str) -> list[str]:
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested mappings as one with dotted keys."""
-    found: dict[str, Any] = {}
+    keys: dict[str, Any] = {}
     for key, value in values.items():
-        found |= flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
-    return found
+        keys |= flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return keys
 
 
 def method_name(run: Run) -> str:
@@ -180,11 +181,74 @@ def method_name(run: Run) -> str:
     return method.name(arch)
 
 
-def _listed(values: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key.removeprefix('arch.')}={_called(value)}" for key, value in values.items())
+def differing(methods: Sequence[Method]) -> dict[str, list[Any]]:
+    """The settings that are not the same for all methods: key → a value for each, None where it has none."""
+    keys = sorted({key for method in methods for key in method.settings})
+    values = {key: [method.settings.get(key) for method in methods] for key in keys}
+    return {key: row for key, row in values.items() if any(one != row[0] for one in row)}
 
 
-def _called(value: Any) -> str:
+def _one_of_each_seed(runs: Sequence[Run], remarks: list[str]) -> list[Run]:
+    """Of runs of one method, the one that is furthest of each seed."""
+    chosen: dict[int, Run] = {}
+    for run in sorted(runs, key=lambda run: -run.evaluation.step):
+        furthest = chosen.setdefault(run.evaluation.seed, run)
+        if furthest is not run:
+            remarks.append(f"left out: {shown(run.path)}: same settings and seed as {shown(furthest.path)}")
+    return [chosen[seed] for seed in sorted(chosen)]
+
+
+def _method(runs: list[Run], remarks: list[str]) -> Method:
+    """Leave out runs that are far behind, and take the last step that all others evaluated."""
+    last = {run.path: evaluated(run)[-1].step for run in runs}
+    furthest = max(last.values())
+    near = [run for run in runs if last[run.path] >= LEAST_SHARE * furthest]
+    remarks += [
+        f"left out: {shown(run.path)}: at step {last[run.path]:,}, others of its method at {furthest:,}"
+        for run in runs
+        if run not in near
+    ]
+    if not _common_steps(near):
+        remarks += [
+            f"left out: {shown(run.path)}: no evaluation at the steps of {near[0].name}" for run in near[1:]
+        ]
+        near = near[:1]
+    step, name = _common_steps(near)[-1], method_name(near[0])
+    if step < furthest:
+        behind = ", ".join(shown(run.path) for run in near if last[run.path] < furthest)
+        remarks.append(
+            f"{name} is taken at step {step:,}, the last that all of its runs evaluated; still"
+            f" going or stopped before step {furthest:,}: {behind}"
+        )
+    return Method(name, near, step, settings(near[0]))
+
+
+def _common_steps(runs: Iterable[Run]) -> list[int]:
+    return sorted(set.intersection(*({one.step for one in evaluated(run)} for run in runs)))
+
+
+def _named_apart(methods: Sequence[Method]) -> list[Method]:
+    """Methods of one name get the settings behind it in which they differ, or as many as tell them apart."""
+    named: list[Method] = []
+    names: list[str] = []
+    for method in methods:
+        alike = [other for other in methods if other.name == method.name]
+        values = differing(alike) if len(alike) > 1 else {}
+        full, few = (_listed(method, keys) for keys in (values, _enough(values)))
+        short = few != full and len(f"{method.name}, {full}") > LONGEST
+        name = ", ".join(filter(None, [method.name, f"{few}, …" if short else full]))
+        names.append(name)
+        same = names.count(name)  # more than one where values differ behind what is shown of them
+        name = name if same == 1 else f"{name} ({same})"
+        named.append(replace(method, name=name, unsaid=full if short else ""))
+    return named
+
+
+def _listed(method: Method, keys: Iterable[str]) -> str:
+    return ", ".join(f"{key.removeprefix('arch.')}={_short(method.settings.get(key))}" for key in keys)
+
+
+def _short(value: Any) -> str:
     """A setting's value for a name; of a path, such as that of the weights a run began with, its last two parts."""
     if not isinstance(value, str) or "/" not in value:
         return shown(value, 60)
@@ -192,106 +256,35 @@ def _called(value: Any) -> str:
     return shown(" of ".join(reversed(parts[-2:])), 60)
 
 
-def differing(methods: Sequence[Method]) -> dict[str, list[Any]]:
-    """The settings that are not the same for all methods: key → a value for each, None where it has none."""
-    keys = sorted({key for method in methods for key in method.settings})
-    values = {key: [method.settings.get(key) for method in methods] for key in keys}
-    return {key: found for key, found in values.items() if any(one != found[0] for one in found)}
-
-
-def _one_of_each_seed(runs: Sequence[Run], remarks: list[str]) -> list[Run]:
-    """Of runs of one method, the one that is furthest of each seed."""
-    chosen: dict[int, Run] = {}
-    for run in sorted(runs, key=lambda run: -run.evaluation.step):
-        kept = chosen.setdefault(run.evaluation.seed, run)
-        if kept is not run:
-            remarks.append(f"left out: {shown(run.path)}: same settings and seed as {shown(kept.path)}")
-    return [chosen[seed] for seed in sorted(chosen)]
-
-
-def _method(runs: list[Run], remarks: list[str]) -> Method:
-    """Leave out runs that are far behind, and find the step at which the others are compared."""
-    furthest = max(evaluated(run)[-1].step for run in runs)
-    near = []
-    for run in runs:
-        step = evaluated(run)[-1].step
-        if step >= LEAST_SHARE * furthest:
-            near.append(run)
-        else:
-            remarks.append(
-                f"left out: {shown(run.path)}: at step {step:,}, others of its method at {furthest:,}"
-            )
-    common = _common_steps(near)
-    if not common:
-        remarks += [
-            f"left out: {shown(run.path)}: no evaluation at the steps of {near[0].name}" for run in near[1:]
-        ]
-        near, common = near[:1], _common_steps(near[:1])
-    if common[-1] < furthest:
-        behind = [run for run in near if evaluated(run)[-1].step < furthest]
-        remarks.append(
-            f"{method_name(near[0])} is taken at step {common[-1]:,}, the last that all of its runs evaluated; still"
-            f" going or stopped before step {furthest:,}: {', '.join(shown(run.path) for run in behind)}"
-        )
-    return Method(method_name(near[0]), near, common[-1], settings(near[0]))
-
-
-def _common_steps(runs: Iterable[Run]) -> list[int]:
-    return sorted(set.intersection(*({one.step for one in evaluated(run)} for run in runs)))
-
-
-def _told_apart(methods: Sequence[Method]) -> list[Method]:
-    """Methods of one name get the settings behind it in which they differ, or as many as tell them apart."""
-    named: list[Method] = []
-    names: list[str] = []
-    for method in methods:
-        alike = [other for other in methods if other.name == method.name]
-        keys = differing(alike) if len(alike) > 1 else {}
-        full = _listed({key: method.settings.get(key) for key in keys})
-        few = _listed({key: method.settings.get(key) for key in _enough(keys)})
-        short = few != full and len(f"{method.name}, {full}") > LONGEST
-        name = ", ".join(filter(None, [method.name, f"{few}, …" if short else full]))
-        names.append(name)
-        same = names.count(name)  # more than one where values differ behind what is shown of them
-        unsaid = full if short else ""
-        named.append(replace(method, name=name if same == 1 else f"{name} ({same})", unsaid=unsaid))
-    return named
-
-
 def _enough(values: Mapping[str, Sequence[Any]]) -> list[str]:
     """Of the settings in which methods differ the first that tell them apart, without those that add nothing."""
     chosen: list[str] = []
-    told = 1
+    groups = 1
     for key in values:
-        now = len(
-            {tuple(map(str, row)) for row in zip(*(values[one] for one in (*chosen, key)), strict=True)}
-        )
-        if now > told:
-            chosen, told = [*chosen, key], now
+        rows = zip(*(map(str, values[one]) for one in (*chosen, key)), strict=True)
+        if (more := len(set(rows))) > groups:
+            chosen, groups = [*chosen, key], more
     return chosen
 
 
-def _looks(methods: Sequence[Method]) -> list[Method]:
-    """The colour follows from what a method is called, whatever stands beside it; so do its marker and dashes.
+def _with_looks(methods: Sequence[Method]) -> list[Method]:
+    """Give each method a colour, marker and dashes that follow from its name, whatever stands beside it.
 
-    Unless another of that colour has them: then it takes the next that are free, so that no two look the same.
+    Unless another of that colour has its marker: then it takes the next that is free, so that no two look the same.
     """
     used: dict[str, list[str]] = {}  # markers, by colour
-    found: dict[str, Method] = {}
+    looks: dict[str, Method] = {}
     for one in sorted(methods, key=lambda one: one.name):
-        colour, first = _look(method_name(one.runs[0]))
-        others = used.setdefault(colour, [])
+        name = method_name(one.runs[0])
+        number, colours = crc32(name.encode()), len(OTHER_COLOURS)
+        other = OTHER_COLOURS[number % colours], OTHER_MARKERS[number // colours % len(OTHER_MARKERS)]
+        colour, first = LOOKS.get(name, other)
+        markers = used.setdefault(colour, [])
         start = OTHER_MARKERS.index(first) if first in OTHER_MARKERS else 0
         order = (first, *OTHER_MARKERS[start:], *OTHER_MARKERS[:start])
-        free = (marker for marker in order if marker not in others)
-        dashes = DASHES[len(others) % len(DASHES)]
-        found[one.name] = replace(one, colour=colour, marker=next(free, first), dashes=dashes)
-        others.append(found[one.name].marker)
-    return [found[one.name] for one in methods]
-
-
-def _look(called: str) -> tuple[str, str]:
-    """Colour and marker of a method of this name."""
-    number = crc32(called.encode())
-    colours, markers = len(OTHER_COLOURS), len(OTHER_MARKERS)
-    return LOOKS.get(called, (OTHER_COLOURS[number % colours], OTHER_MARKERS[number // colours % markers]))
+        marker = next((marker for marker in order if marker not in markers), first)
+        looks[one.name] = replace(
+            one, colour=colour, marker=marker, dashes=DASHES[len(markers) % len(DASHES)]
+        )
+        markers.append(marker)
+    return [looks[one.name] for one in methods]

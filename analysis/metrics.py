@@ -52,8 +52,8 @@ def _metric(name: str, title: str, after_steps: Callable[[Evaluation], list[floa
     return Metric(name, title, _last(after_steps), after_steps)
 
 
-CELL = _metric("cell", "cells right", lambda evaluation: evaluation.cell_accuracy)
-EXACT = _metric("exact", "whole examples right", lambda evaluation: evaluation.exact_accuracy)
+CELL = _metric("cell", "cell accuracy", lambda evaluation: evaluation.cell_accuracy)
+EXACT = _metric("exact", "exact match", lambda evaluation: evaluation.exact_accuracy)
 SOLVED = _metric("solved", "solved", _solved)
 
 

@@ -14,14 +14,12 @@ if not __package__:  # run by its path: our modules are found from the folder ab
 
 from analysis import style
 from analysis.claims.claims import Claim, read_claims
-from analysis.claims.comparison import claims_figure, claims_table, own_table, standings
+from analysis.claims.comparison import claims_figure, claims_table, comparisons, own_table
 from analysis.claims.page import Part, page
 from analysis.comparing import panels
-from analysis.comparing.ablation import pair_tests
-from analysis.comparing.ablation_tables import tests_table
 from analysis.comparing.comparability import at_same_updates, by_dataset, other_settings
 from analysis.comparing.curves import learning_figure
-from analysis.comparing.pairwise_tests import in_full, untested
+from analysis.comparing.pairwise_tests import in_full, pair_tests, tests_table, untested
 from analysis.methods import group
 from analysis.metrics import metric_for
 from analysis.outputs import REPORT, check_figures_folder, write_marked
@@ -42,9 +40,9 @@ class Report:
 
 def report(read: ManyRuns, claims: Sequence[Claim]) -> Report:
     """Hold the claims against these runs, and lay out the runs by dataset."""
-    found = standings(claims, read.runs)
-    bars, narrow = claims_figure(found), claims_figure(found, panels.COLUMN)
-    parts = [Part("Every claim", [claims_table(found)], {"claims": bars}, {"claims_column": narrow})]
+    rows = comparisons(claims, read.runs)
+    bars, narrow = claims_figure(rows), claims_figure(rows, panels.COLUMN)
+    parts = [Part("Every claim", [claims_table(rows)], {"claims": bars}, {"claims_column": narrow})]
     remarks = read.remarks()
     for dataset, runs in by_dataset(read.runs).items():
         made, left_out = _own(runs, claims, dataset)

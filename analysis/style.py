@@ -48,6 +48,7 @@ _RC = matplotlib.RcParams(
         "savefig.dpi": 200,
         "savefig.facecolor": "white",
         "text.parse_math": False,  # names are a stranger's
+        "svg.hashsalt": "figure",
         "pdf.fonttype": 42,  # embed outlines that editors and journals can read
     }
 )
@@ -74,9 +75,18 @@ def shares_as_percent(axes: Axes) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.4g} %"))
 
 
-def from_zero(axes: Axes) -> None:
-    """Let the vertical axis begin just below 0, so that a line at 0 can be seen."""
+def percent_from_zero(axes: Axes) -> None:
+    """Percent as above, and let the vertical axis begin just below 0, so that a line at 0 can be seen."""
     axes.set_ylim(bottom=-0.02 * axes.get_ylim()[1])
+    shares_as_percent(axes)
+
+
+def svg(fig: Figure) -> bytes:
+    """The figure as SVG with its text as outlines; the same figure gives the same bytes."""
+    stream = BytesIO()
+    with applied():
+        fig.savefig(stream, format="svg", metadata={"Date": None})
+    return stream.getvalue()
 
 
 def save(fig: Figure, path_without_suffix: Path, flag: str = "--figures-dir") -> list[Path]:

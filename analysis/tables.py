@@ -1,11 +1,11 @@
-"""A table as Markdown, LaTeX and HTML, and quantities as text: a number is written once, and the same everywhere."""
+"""A table as text, Markdown, LaTeX and HTML, and quantities as text: a number is written once, the same everywhere."""
 
 import html
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from trm_lab.commands.tables import UNKNOWN, duration, percent, share_with_range
+from trm_lab.commands.tables import UNKNOWN, duration, percent, share_with_range, table
 from trm_lab.intervals import SeedSummary
 
 _LATEX = {
@@ -26,6 +26,12 @@ class Table:
     rows: Sequence[Sequence[str]]
     notes: Sequence[str] = ()
 
+    def text(self) -> str:
+        """Aligned columns and the notes, for a terminal; without the title."""
+        return "\n".join(
+            [table([self.header, *self.rows], indent="  "), *(f"  {note}" for note in self.notes)]
+        )
+
     def markdown(self) -> str:
         """A title, a table of GitHub's kind, and the notes."""
         lines = [f"**{_plain(self.title)}**", "", _line(self.header)]
@@ -34,18 +40,18 @@ class Table:
 
     def latex(self) -> str:
         """A `table` for the package booktabs."""
-        rows = ["  " + " & ".join(map(_latex, row)) + r" \\" for row in self.rows]
-        notes = " ".join(map(_latex, self.notes))
+        rows = "\n".join("  " + " & ".join(map(_latex, row)) + r" \\" for row in self.rows)
+        notes = "".join(f" {_latex(note)}" for note in self.notes)
         return "\n".join(
             [
                 r"\begin{table}",
-                r"  \centering\small",
-                rf"  \caption{{{_latex(self.title)}.{' ' + notes if notes else ''}}}",
+                "  \\centering\\small",
+                rf"  \caption{{{_latex(self.title)}.{notes}}}",
                 rf"  \begin{{tabular}}{{l{'r' * (len(self.header) - 1)}}}",
                 r"  \toprule",
                 "  " + " & ".join(map(_latex, self.header)) + r" \\",
                 r"  \midrule",
-                *rows,
+                rows,
                 r"  \bottomrule",
                 r"  \end{tabular}",
                 r"\end{table}",
@@ -53,16 +59,17 @@ class Table:
         )
 
     def html(self) -> str:
-        """A `figure` with the table in it; every text is escaped."""
-        head = "".join(f"<th>{html.escape(cell)}</th>" for cell in self.header)
-        rows = ["".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in self.rows]
-        notes = "".join(f"<p class=note>{html.escape(note)}</p>" for note in self.notes)
-        body = "\n".join(f"<tr>{row}</tr>" for row in rows)
-        title = html.escape(self.title)
-        return (
-            f"<figure><figcaption>{title}</figcaption><div class=wide><table>\n<thead><tr>{head}</tr></thead>\n"
-            f"<tbody>\n{body}\n</tbody></table></div>{notes}</figure>"
-        )
+        """A `table` with its caption, and the notes; every text is escaped."""
+        head = "".join(f'<th scope="col">{html.escape(cell)}</th>' for cell in self.header)
+        rows = "\n".join(_row_html(row) for row in self.rows)
+        notes = "".join(f'<p class="note">{html.escape(note)}</p>' for note in self.notes)
+        caption = f"<caption>{html.escape(self.title)}</caption>"
+        return f"<table>{caption}<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody></table>{notes}"
+
+
+def _row_html(row: Sequence[str]) -> str:
+    first, *others = map(html.escape, row)
+    return f'<tr><th scope="row">{first}</th>{"".join(f"<td>{cell}</td>" for cell in others)}</tr>'
 
 
 def _line(cells: Sequence[str]) -> str:
@@ -98,13 +105,9 @@ def time(seconds: float | None) -> str:
     """A duration, in milliseconds below a second."""
     if seconds is None or not math.isfinite(seconds):
         return UNKNOWN
-    return (
-        duration(seconds)
-        if seconds >= 10
-        else f"{seconds:.3g} s"
-        if seconds >= 1
-        else f"{1000 * seconds:.3g} ms"
-    )
+    if seconds >= 10:
+        return duration(seconds)
+    return f"{seconds:.3g} s" if seconds >= 1 else f"{1000 * seconds:.3g} ms"
 
 
 def share_over_seeds(summary: SeedSummary) -> str:

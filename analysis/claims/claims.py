@@ -1,7 +1,7 @@
 """Published claims (analysis/claims.yaml), and which runs of ours may stand beside which."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,7 @@ CLAIMS_FILE = Path(__file__).resolve().parents[1] / "claims.yaml"
 HOURS = "hours"  # of training
 CALLS = "network calls"  # of an answer
 POINTS = "points"  # between the scores of two models
-COUNTED = {
-    HOURS: " h",
-    CALLS: " calls",
-}  # scores that are no share, with their unit; they are told and not tested
+COUNTED = {HOURS: " h", CALLS: " calls"}  # scores that are no share, with their unit; shown and not tested
 RULE = (
     "A run of ours stands beside a claim if it was evaluated on the same dataset (name, protocol, scored subset), on at"
     " least as many examples or tasks, has every setting that the claim's model has, and was evaluated at the claim's"
@@ -35,15 +32,15 @@ _LONGER = 1.1  # of the epochs: the first evaluation after the claim's length ma
 
 @dataclass(frozen=True)
 class ClaimedData:
-    """A test set.  examples, tasks: how many it has at least; 0 where it is not asked."""
+    """A test set.  examples, tasks: how many it has at least; 0 where any number will do.  score: its usual one."""
 
     title: str
     dataset: str
     protocol: str
-    facts: dict[str, Any]
-    examples: int
-    tasks: int
     score: str
+    facts: dict[str, Any] = field(default_factory=dict)
+    examples: int = 0
+    tasks: int = 0
 
 
 @dataclass(frozen=True)
@@ -98,17 +95,19 @@ class Claim:
 def read_claims(file: Path = CLAIMS_FILE) -> list[Claim]:
     """All claims in their order."""
     content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    data = {
-        name: ClaimedData(**{"facts": {}, "examples": 0, "tasks": 0, **values})
-        for name, values in content["data"].items()
-    }
-    return [_claim(row, content, data) for row in content["claims"]]
+    data = {name: ClaimedData(**values) for name, values in content["data"].items()}
+    return [_claim(row, content["models"], content["sources"], data) for row in content["claims"]]
 
 
-def _claim(row: Mapping[str, Any], content: Mapping[str, Any], data: Mapping[str, ClaimedData]) -> Claim:
+def _claim(
+    row: Mapping[str, Any],
+    models: Mapping[str, Any],
+    sources: Mapping[str, Any],
+    data: Mapping[str, ClaimedData],
+) -> Claim:
     printed = str(row["claimed"])
     score = row.get("score", data[row["data"]].score)
-    models, source = content["models"], content["sources"][row["source"]]
+    source = sources[row["source"]]
     return Claim(
         of=row["of"],
         data=data[row["data"]],
@@ -139,58 +138,49 @@ def mismatch(claim: Claim, run: Run) -> str | None:
     return other_model(claim, run) or shortcoming(claim, run)
 
 
+def same_data(data: ClaimedData, run: Run) -> bool:
+    """Whether a run was evaluated on this test set and on nothing else."""
+    tasks = run.evaluation.tasks
+    return (
+        len(tasks) == 1
+        and (tasks[0].dataset, tasks[0].protocol) == (data.dataset, data.protocol)
+        and all(tasks[0].facts.get(key) == value for key, value in data.facts.items())
+    )
+
+
 def other_model(claim: Claim, run: Run) -> str | None:
     """The first setting in which a run is not what the claim is of; None where it has them all."""
-    reasons = (_other_setting(run, key, wanted) for key, wanted in claim.settings.items())
+    reasons = (_other_setting(run, key, value) for key, value in claim.settings.items())
     return next((reason for reason in reasons if reason is not None), None)
+
+
+def _other_setting(run: Run, key: str, claimed: Any) -> str | None:
+    value: Any = run.config
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    allowed = claimed if isinstance(claimed, list) else [claimed]
+    name = key.removeprefix("arch.")
+    return None if value in allowed else f"{name}={shown(value, 30)}, not {' or '.join(map(str, allowed))}"
 
 
 def shortcoming(claim: Claim, run: Run) -> str | None:
     """Why a run with the claim's data and settings cannot stand beside it; None where it can."""
-    reasons = (
-        _other_length(claim, run),
-        _too_few(claim.data, at_length(claim, run)),
-        f"not on {claim.device}" if claim.device and not device_of(run).startswith(claim.device) else None,
-        None
-        if claim.score in COUNTED or claim.metric.share(at_length(claim, run)) is not None
-        else f"no {claim.score}",
-    )
-    return next((reason for reason in reasons if reason is not None), None)
+    evaluation = at_length(claim, run)
+    tasks = evaluation.counts.get("tasks", 0)
+    if reason := _other_length(claim, epochs_of(run, evaluation.step)):
+        return reason
+    if evaluation.examples < claim.data.examples:
+        return f"tested on {evaluation.examples:,} examples, not {claim.data.examples:,}"
+    if tasks < claim.data.tasks:
+        return f"tested on {tasks:,} tasks, not {claim.data.tasks:,}"
+    if not device_of(run).startswith(claim.device):
+        return f"not on {claim.device}"
+    scored = claim.score in COUNTED or claim.metric.share(evaluation) is not None
+    return None if scored else f"no {claim.score}"
 
 
-def at_length(claim: Claim, run: Run) -> Evaluation:
-    """The run's first evaluation at the claim's length, or of none the latest; so where the claim tells no length."""
-    every = evaluated(run)
-    if claim.score in COUNTED or not claim.epochs:
-        return every[-1]
-    long_enough = (one for one in every if epochs_of(run, one.step) >= _NEARLY * claim.epochs)
-    return next(long_enough, every[-1])
-
-
-def same_data(data: ClaimedData, run: Run) -> bool:
-    """Whether a run was evaluated on this test set and on nothing else."""
-    tasks = run.evaluation.tasks
-    return len(tasks) == 1 and all(
-        (
-            tasks[0].dataset == data.dataset,
-            tasks[0].protocol == data.protocol,
-            all(tasks[0].facts.get(key) == value for key, value in data.facts.items()),
-        )
-    )
-
-
-def _other_setting(run: Run, key: str, wanted: Any) -> str | None:
-    values: Any = run.config
-    for part in key.split("."):
-        values = values.get(part) if isinstance(values, Mapping) else None
-    allowed = wanted if isinstance(wanted, list) else [wanted]
-    name = key.removeprefix("arch.")
-    return None if values in allowed else f"{name}={shown(values, 30)}, not {' or '.join(map(str, allowed))}"
-
-
-def _other_length(claim: Claim, run: Run) -> str | None:
-    """Why no evaluation of a run is of the claim's length; hours are counted up to it, whatever came after."""
-    epochs = epochs_of(run, at_length(claim, run).step)
+def _other_length(claim: Claim, epochs: float) -> str | None:
+    """Why an evaluation after so many epochs is not of the claim's length; hours are counted up to it."""
     if epochs < _NEARLY * claim.epochs:
         return f"trained for {epochs:,.0f} epochs, not {claim.epochs:,}"
     if claim.score in COUNTED or not claim.epochs or epochs <= _LONGER * claim.epochs:
@@ -198,18 +188,20 @@ def _other_length(claim: Claim, run: Run) -> str | None:
     return f"evaluated at {epochs:,.0f} epochs, not at {claim.epochs:,}"
 
 
+def at_length(claim: Claim, run: Run) -> Evaluation:
+    """The run's first evaluation at the claim's length, or else the latest; so where the claim tells no length."""
+    every = evaluated(run)
+    if claim.score in COUNTED or not claim.epochs:
+        return every[-1]
+    long_enough = (one for one in every if epochs_of(run, one.step) >= _NEARLY * claim.epochs)
+    return next(long_enough, every[-1])
+
+
 def epochs_of(run: Run, step: int | None = None) -> float:
     """Times that the training data was gone through before this step (else the latest evaluation); 0: not recorded."""
     last = run.evaluation.step if step is None else step
-    known = run.training.epoch[(run.training.step <= last) & ~np.isnan(run.training.epoch)]
-    return float(known.max(initial=0.0))
-
-
-def _too_few(data: ClaimedData, evaluation: Evaluation) -> str | None:
-    tasks = evaluation.counts.get("tasks", 0)
-    if evaluation.examples < data.examples:
-        return f"tested on {evaluation.examples:,} examples, not {data.examples:,}"
-    return f"tested on {tasks:,} tasks, not {data.tasks:,}" if tasks < data.tasks else None
+    recorded = run.training.epoch[(run.training.step <= last) & ~np.isnan(run.training.epoch)]
+    return float(recorded.max(initial=0.0))
 
 
 def nearest(claims: Sequence[Claim], run: Run) -> str:
@@ -226,7 +218,10 @@ def nearest(claims: Sequence[Claim], run: Run) -> str:
     alike = [claim for claim in on_data if _of_its_kind(claim, run)]
     if not alike:
         return "no published claim of this kind: its supervision, judged by this metric on this data"
-    closest = max(alike, key=lambda claim: _agreement(claim, run))
+    closest = max(
+        alike,
+        key=lambda claim: sum(_other_setting(run, *setting) is None for setting in claim.settings.items()),
+    )
     return f"not compared; nearest: {closest.of} ({mismatch(closest, run)})"
 
 
@@ -238,7 +233,3 @@ def _of_its_kind(claim: Claim, run: Run) -> bool:
         and supervision in claim.settings
         and _other_setting(run, supervision, claim.settings[supervision]) is None
     )
-
-
-def _agreement(claim: Claim, run: Run) -> int:
-    return sum(_other_setting(run, key, wanted) is None for key, wanted in claim.settings.items())

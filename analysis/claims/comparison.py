@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -22,14 +23,22 @@ from analysis.claims.claims import (
     same_data,
     shortcoming,
 )
-from analysis.claims.verdicts import EXPLAINED, Verdict, judged
+from analysis.claims.verdicts import EXPLAINED, Verdict, judged, judged_difference
 from analysis.comparing import panels
 from analysis.comparing.costs import device_of
 from analysis.methods import Method, counted_seeds, group
-from analysis.metrics import Metric
+from analysis.metrics import EXACT, Metric
 from analysis.tables import Table, share_over_seeds, whole_number
 from trm.errors import shown
-from trm_lab.commands.tables import UNKNOWN, duration, p_value, percent, share_with_range
+from trm_lab.commands.tables import (
+    UNKNOWN,
+    duration,
+    p_value,
+    percent,
+    points,
+    points_range,
+    share_with_range,
+)
 from trm_lab.intervals import over_seeds
 from trm_lab.runs.recorded_run import Run
 
@@ -45,36 +54,42 @@ NARROW_ROW, NARROW_WORDS = 0.29, 3.0  # a column wide, where a claim's name stan
 
 
 @dataclass(frozen=True)
-class Standing:
+class Comparison:
     """A claim and one method of ours that stands beside it; no method: none does.
 
-    untested: what was achieved, where the claim is of hours, network calls or a difference, which are not tested.
+    counted: what was achieved of a claim in hours or network calls, which are shown and not tested.
     left_out: the runs of the claim's data and settings that do not stand beside it, and why.
     """
 
     claim: Claim
-    method: Method | None
-    verdict: Verdict | None
-    untested: str = ""
+    method: Method | None = None
+    verdict: Verdict | None = None
+    counted: str = ""
     left_out: tuple[str, ...] = ()
 
     @property
     def achieved(self) -> str:
         """The mean and its interval, to as many decimals as the claim has: what rounding hides decides nothing."""
         one, decimals = self.verdict, max(1, self.claim.decimals)
-        return share_with_range(one.mean, one.low, one.high, decimals) if one else self.untested
+        if one is None:
+            return self.counted
+        if self.claim.score == POINTS:
+            return f"{points(one.mean, decimals)} points {points_range(one.low, one.high)}"
+        return share_with_range(one.mean, one.low, one.high, decimals)
 
 
-def standings(claims: Sequence[Claim], runs: Sequence[Run]) -> list[Standing]:
+def comparisons(claims: Sequence[Claim], runs: Sequence[Run]) -> list[Comparison]:
     """Every claim in its order, once for each method of ours beside it, or without one."""
-    rows: list[Standing] = []
+    rows: list[Comparison] = []
     for claim in claims:
         methods, left_out = _beside(claim, runs)
-        beside = (
-            _differences(claim, methods, runs) if claim.against else [_standing(claim, m) for m in methods]
-        )
-        first, *others = beside or [Standing(claim, None, None)]
-        rows += [replace(first, left_out=tuple(left_out)), *others]
+        if claim.against is None:
+            beside = [_comparison(claim, method) for method in methods]
+        else:
+            others, _ = _beside(replace(claim, settings=claim.against), runs)
+            beside = [_difference(claim, method, other) for method in methods for other in others]
+        first, *more = beside or [Comparison(claim)]
+        rows += [replace(first, left_out=tuple(left_out)), *more]
     return rows
 
 
@@ -83,8 +98,10 @@ def _beside(claim: Claim, runs: Sequence[Run]) -> tuple[list[Method], list[str]]
     alike = [run for run in runs if same_data(claim.data, run) and other_model(claim, run) is None]
     reasons = {run.path: shortcoming(claim, run) for run in alike}
     methods, doubles = group([_at_length(claim, run) for run in alike if reasons[run.path] is None])
-    short = [f"left out: {shown(path)}: {reason}" for path, reason in reasons.items() if reason is not None]
-    return methods, short + doubles
+    left_out = [
+        f"left out: {shown(path)}: {reason}" for path, reason in reasons.items() if reason is not None
+    ]
+    return methods, left_out + doubles
 
 
 def _at_length(claim: Claim, run: Run) -> Run:
@@ -93,33 +110,26 @@ def _at_length(claim: Claim, run: Run) -> Run:
     return replace(run, evaluation=chosen, evaluations=[chosen])
 
 
-def _standing(claim: Claim, method: Method) -> Standing:
+def _comparison(claim: Claim, method: Method) -> Comparison:
     if claim.score == HOURS:
-        seconds = [_seconds_to_length(claim, run) for run in method.runs]
-        return Standing(claim, method, None, f"{sum(seconds) / len(seconds) / 3600:.1f} h")
-    if claim.score == CALLS:
-        return Standing(claim, method, None, f"{method.runs[0].evaluation.network_calls[-1]} calls")
-    shares = [claim.metric.of(one) for one in method.evaluations]
+        hours = fmean(_seconds_to_length(claim, run) for run in method.runs) / 3600
+        return Comparison(claim, method, counted=f"{hours:.1f} h")
     last = method.evaluations[0]
+    if claim.score == CALLS:
+        return Comparison(claim, method, counted=f"{last.network_calls[-1]} calls")
     independent = last.counts.get("tasks", last.examples) if last.is_arc else last.examples
-    return Standing(claim, method, judged(shares, independent, claim.claimed, claim.rounding, claim.error))
+    shares = _shares(claim, method)
+    return Comparison(claim, method, judged(shares, independent, claim.claimed, claim.rounding, claim.error))
 
 
-def _differences(claim: Claim, methods: Sequence[Method], runs: Sequence[Run]) -> list[Standing]:
-    """Each method of the claim's first model against each of its second, by their means over seeds."""
-    assert claim.against is not None
-    second = replace(claim, settings=claim.against)
-    others, _ = _beside(second, runs)
-    return [
-        Standing(claim, one, None, f"{100 * (_mean(claim, one) - _mean(claim, other)):+.1f} points")
-        for one in methods
-        for other in others
-    ]
+def _difference(claim: Claim, method: Method, other: Method) -> Comparison:
+    """A method of the claim's first model against one of its second, by their means over seeds."""
+    shares = _shares(claim, method), _shares(claim, other)
+    return Comparison(claim, method, judged_difference(*shares, claim.claimed, claim.rounding))
 
 
-def _mean(claim: Claim, method: Method) -> float:
-    shares = [claim.metric.of(one) for one in method.evaluations]
-    return sum(shares) / len(shares)
+def _shares(claim: Claim, method: Method) -> list[float]:
+    return [claim.metric.of(one) for one in method.evaluations]
 
 
 def _seconds_to_length(claim: Claim, run: Run) -> float:
@@ -131,95 +141,76 @@ def _seconds_to_length(claim: Claim, run: Run) -> float:
     return float(seconds[before].sum())
 
 
-def claims_table(found: Sequence[Standing]) -> Table:
+def claims_table(rows: Sequence[Comparison]) -> Table:
     """Every claim, and what is to be said of it."""
+    sources = {one.claim.source_short: f"{one.claim.author}, {one.claim.source}" for one in rows}
+    tested = sum(one.verdict is not None and one.verdict.p is not None for one in rows)
+    notes = [
+        "Sources: " + "; ".join(f"{short}: {full}" for short, full in sources.items()) + ".",
+        RULE,
+        EXPLAINED,
+        *([_ALONE.format(tested)] if tested > 1 else []),
+        *(f"{one.claim.of}, {one.claim.data.title}: {line}" for one in rows for line in one.left_out),
+    ]
     header = ["claim", "data", "claimed", "ours [95 %]", "n", "verdict", "p", "source"]
-    sources = {one.claim.source_short: f"{one.claim.author}, {one.claim.source}" for one in found}
-    told = "Sources: " + "; ".join(f"{short}: {full}" for short, full in sources.items()) + "."
-    title = "Published claims, and our runs beside them"
-    left_out = [f"{one.claim.of}, {one.claim.data.title}: {line}" for one in found for line in one.left_out]
-    tested = sum(one.verdict is not None and one.verdict.p is not None for one in found)
-    notes = [told, RULE, EXPLAINED, *([_ALONE.format(tested)] if tested > 1 else []), *left_out]
-    return Table(title, header, [_row(one) for one in found], notes)
+    return Table("Published claims, and our runs beside them", header, [_row(one) for one in rows], notes)
 
 
-def _row(one: Standing) -> list[str]:
+def _row(one: Comparison) -> list[str]:
     claim, verdict = one.claim, one.verdict
     score = "" if claim.score in (claim.data.score, POINTS, *COUNTED) else f", {claim.score}"
-    cells = [claim.of, claim.data.title + score, claim.printed]
-    if one.untested and one.method is not None:
-        kind = (
-            "a difference: test it with analysis.compare"
-            if claim.against
-            else f"{claim.score} are not tested"
-        )
-        cells += [one.achieved, str(len(one.method.runs)), kind, UNKNOWN]
-    elif verdict is None or one.method is None:
-        cells += ["no run of ours", "0", NONE, UNKNOWN]
+    if one.method is None:
+        ours = ["no run of ours", "0", NONE, UNKNOWN]
+    elif verdict is None:
+        ours = [one.achieved, str(len(one.method.runs)), f"{claim.score} are not tested", UNKNOWN]
     else:
-        cells += [
-            one.achieved,
-            str(verdict.n),
-            verdict.text,
-            p_value(verdict.p),
-        ]
-    return [*cells, claim.source_short]
+        ours = [one.achieved, str(verdict.n), verdict.text, p_value(verdict.p)]
+    return [claim.of, claim.data.title + score, claim.printed, *ours, claim.source_short]
 
 
 def own_table(methods: Sequence[Method], metric: Metric, claims: Sequence[Claim], dataset: str) -> Table:
     """Our methods on one dataset, and beside which claims they stand or why beside none."""
     rows = []
     for method in methods:
-        shares = over_seeds([metric.of(one) for one in method.evaluations])
-        epochs = max(epochs_of(run, method.step) for run in method.runs)
-        spent = [run.training.seconds[run.training.step <= method.step] for run in method.runs]
-        seconds = sum(float(one.sum()) for one in spent) / len(spent)
-        devices = ", ".join(sorted({device_of(run) for run in method.runs}))
+        spent = [run.training.seconds[run.training.step <= method.step].sum() for run in method.runs]
         rows.append(
             [
                 method.name,
-                share_over_seeds(shares),
+                share_over_seeds(over_seeds([metric.of(one) for one in method.evaluations])),
                 whole_number(method.step),
-                f"{epochs:,.0f}",
-                duration(seconds),
-                devices,
+                f"{max(epochs_of(run, method.step) for run in method.runs):,.0f}",
+                duration(float(np.mean(spent))),
+                ", ".join(sorted({device_of(run) for run in method.runs})),
                 nearest(claims, max(method.runs, key=epochs_of)),
             ]
         )
-    header = [
-        "method",
-        f"{metric.title} [95 % t]",
-        "updates",
-        "epochs",
-        "training time",
-        "device",
-        "published claims",
-    ]
+    accuracy = f"{metric.title} [95 % t]"
+    header = ["method", accuracy, "updates", "epochs", "training time", "device", "published claims"]
     notes = ["Training time: mean over seeds, evaluations within it included."]
     best = methods[0].evaluations[0].best_exact_match
     if best is not None:
         notes.append(
-            f"Of several right answers to a question one is asked for: whole examples right can be {percent(best)} at"
-            " best, on average, so that exact match cannot rank good models here; solved can."
+            f"Of several right answers to a question one is asked for: {EXACT.title} can be {percent(best)} at"
+            " best, on average, so that it cannot rank good models here; solved can."
         )
     return Table(f"Our runs on {dataset}", header, rows, notes)
 
 
-def claims_figure(found: Sequence[Standing], width: float = panels.PAGE) -> Figure:
+def claims_figure(rows: Sequence[Comparison], width: float = panels.PAGE) -> Figure:
     """Claims as grey bars, what runs of ours achieved beside them with its interval, a panel for each dataset."""
-    by_data: dict[str, list[Standing]] = {}
-    for one in found:
+    by_data: dict[str, list[Comparison]] = {}
+    for one in rows:
         if one.claim.score not in (POINTS, *COUNTED):
             by_data.setdefault(f"{one.claim.data.title}, {one.claim.metric.title}", []).append(one)
-    counts = [len(rows) for rows in by_data.values()]
+    counts = [len(members) for members in by_data.values()]
+    narrow = width <= panels.COLUMN
     with panels.applied():
-        row = ROW if width > panels.COLUMN else NARROW_ROW
-        size = (width, row * sum(counts) + PANEL * len(counts))
-        fig = Figure(figsize=size, layout="constrained")
+        height = (NARROW_ROW if narrow else ROW) * sum(counts) + PANEL * len(counts)
+        fig = Figure(figsize=(width, height), layout="constrained")
         every = fig.subplots(len(counts), 1, squeeze=False, height_ratios=counts).ravel()
-        for axes, (title, rows) in zip(every, by_data.items(), strict=True):
+        for axes, (title, members) in zip(every, by_data.items(), strict=True):
             axes.set_title(title)
-            _draw_panel(axes, rows, narrow=width <= panels.COLUMN)
+            _draw_panel(axes, members, narrow)
         caption = (
             "Grey: published (in brackets: by whom), with its ± where it has one. Coloured: runs of ours with a 95 %",
             "interval (one seed: Wilson or exact; more: t), each tested by itself. No mark: no run of ours has the",
@@ -229,7 +220,7 @@ def claims_figure(found: Sequence[Standing], width: float = panels.PAGE) -> Figu
     return fig
 
 
-def _draw_panel(axes: Axes, rows: Sequence[Standing], narrow: bool) -> None:
+def _draw_panel(axes: Axes, rows: Sequence[Comparison], narrow: bool) -> None:
     highest = 0.0
     for place, one in enumerate(rows):
         claim, spread = one.claim, 1.96 * one.claim.error
@@ -252,7 +243,7 @@ def _draw_panel(axes: Axes, rows: Sequence[Standing], narrow: bool) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.4g} %"))
 
 
-def _draw_ours(axes: Axes, place: int, one: Standing) -> float:
+def _draw_ours(axes: Axes, place: int, one: Comparison) -> float:
     """Draw what runs of ours achieved; how far it reaches."""
     method, verdict = one.method, one.verdict
     if method is None or verdict is None:

@@ -15,13 +15,13 @@ _STYLE = """
 :root { color-scheme: light; }
 body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 68rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.5rem; }
-figure { margin: 1.2rem 0; } figcaption { font-weight: 600; margin-bottom: .4rem; }
-.wide { overflow-x: auto; }
+.wide, figure { overflow-x: auto; margin: 1.2rem 0; }
 table { border-collapse: collapse; font-size: .86rem; }
 th, td { padding: .25rem .6rem; text-align: right; border-bottom: 1px solid #ddd; }
 td { white-space: nowrap; }
 th:first-child, td:first-child, td:last-child, th:last-child { text-align: left; white-space: normal; }
 thead th { border-bottom: 2px solid #888; }
+caption { font-weight: 600; text-align: left; margin-bottom: .4rem; }
 .note { color: #555; font-size: .82rem; max-width: 60rem; }
 img { max-width: 100%; height: auto; }
 """
@@ -53,7 +53,7 @@ def page(title: str, parts: Sequence[Part], remarks: Sequence[str], folder: Path
             body.append(_image(file, part.title))
             lines.append(f"![{_plain(part.title)}]({file.name})")
         for table in part.tables:
-            body.append(table.html())
+            body.append(f'<div class="wide">{table.html()}</div>')
             lines.append(table.markdown())
     if remarks:
         items = "\n".join(f"<li>{html.escape(remark)}</li>" for remark in remarks)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
-from scipy.special import bdtr, bdtrc, ndtr, ndtri
+from scipy.stats import binom, norm
 
-from analysis.comparing.significance import one_sided
+from analysis.comparing.significance import one_sided, welch
 from trm_lab.intervals import exact_interval, over_seeds, whole_numbers_around, wilson_interval
 
 LEVELS = (0.001, 0.01, 0.05)
@@ -23,15 +23,15 @@ EXPLAINED = (
     " undecided: not rejected, but the interval is wider, or it is not estimable. One seed: z-test and Wilson interval"
     " over test examples (ARC: tasks), or the exact binomial test and interval where few are expected to be right or"
     " wrong; these know nothing of how seeds differ. Several seeds: t-test and t-interval, not estimable from seeds"
-    " without spread. A claim is tested at the nearest value that would be printed like it; where it has a ±, its own"
-    " uncertainty is added."
+    " without spread; of a difference between two models Welch's, which takes two seeds of each. A claim is tested at"
+    " the nearest value that would be printed like it; where it has a ±, its own uncertainty is added."
 )
 _PARTS = 64  # of a claim's own normal distribution
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """mean: achieved.  low, high: its 95 % interval.  p: two-sided, of the claim.
+    """mean: achieved.  low, high: its 95 % interval.  n: seeds.  p: two-sided, of the claim.
 
     level: at which the claim is rejected; None where it is not.  test: which.
     """
@@ -52,9 +52,7 @@ class Verdict:
             return f"{self.word} at {self.level:g}"
         if self.word == REPRODUCED and self.low is not None and self.high is not None:
             half = 50 * (self.high - self.low)
-            return (
-                f"{self.word} to ±{half:.1f} points" if half >= 0.05 else f"{self.word} to ±{half:.1g} points"
-            )
+            return f"{self.word} to ±{half:{'.1f' if half >= 0.05 else '.1g'}} points"
         return self.word
 
 
@@ -75,9 +73,20 @@ def judged(
     summary, test = over_seeds(shares), "t-test over seeds"
     from_lowest, from_highest = one_sided(shares, lowest, error), one_sided(shares, highest, error)
     if from_lowest is None or from_highest is None or summary.low is None or summary.high is None:
-        return Verdict(summary.mean, None, None, summary.n, None, UNDECIDED, None, test)
+        return _undecided(summary.mean, summary.n, test)
     tails = from_lowest[0], from_highest[1]
     return _verdict(summary.mean, (summary.low, summary.high), summary.n, tails, test)
+
+
+def judged_difference(
+    first: Sequence[float], second: Sequence[float], claim: float, rounding: float = 0.0
+) -> Verdict:
+    """Hold the difference between two models' mean shares over seeds, first − second, against a claimed one."""
+    difference, n, test = welch(first, second, cautious=True), min(len(first), len(second)), "Welch's t-test"
+    if difference.low is None or difference.high is None:
+        return _undecided(difference.mean, n, test)
+    tails = difference.tail_below(claim - rounding), 1 - difference.tail_below(claim + rounding)
+    return _verdict(difference.mean, (difference.low, difference.high), n, tails, test)
 
 
 def _one_run(share: float, examples: int, lowest: float, highest: float, error: float) -> Verdict:
@@ -86,9 +95,9 @@ def _one_run(share: float, examples: int, lowest: float, highest: float, error: 
     if min(examples * p * (1 - p) for p in (lowest, highest)) < FEWEST:
         tails = _exact_tails(right, examples, lowest, highest, error)
         return _verdict(share, exact_interval(right, examples), 1, tails, "exact binomial test")
-    below = float(ndtr((share - lowest) / sqrt(lowest * (1 - lowest) / examples + error**2)))
-    above = float(ndtr((highest - share) / sqrt(highest * (1 - highest) / examples + error**2)))
-    return _verdict(share, wilson_interval(right, examples), 1, (below, above), "z-test")
+    below = norm.cdf((share - lowest) / sqrt(lowest * (1 - lowest) / examples + error**2))
+    above = norm.cdf((highest - share) / sqrt(highest * (1 - highest) / examples + error**2))
+    return _verdict(share, wilson_interval(right, examples), 1, (float(below), float(above)), "z-test")
 
 
 def _exact_tails(
@@ -99,13 +108,14 @@ def _exact_tails(
     A claim with an error stands for all shares that may be behind it, and for itself: the larger p counts.
     """
     fewest, most = whole_numbers_around(right)
-    spread = error * ndtri((np.arange(_PARTS) + 0.5) / _PARTS)
-    below = [float(bdtr(most, examples, p).mean()) for p in (lowest, np.clip(lowest + spread, 0, 1))]
-    above = [
-        1.0 if fewest == 0 else float(bdtrc(fewest - 1, examples, p).mean())
-        for p in (highest, np.clip(highest + spread, 0, 1))
-    ]
-    return max(below), max(above)
+    spread = error * norm.ppf((np.arange(_PARTS) + 0.5) / _PARTS)
+    below = [binom.cdf(most, examples, p).mean() for p in (lowest, np.clip(lowest + spread, 0, 1))]
+    above = [binom.sf(fewest - 1, examples, p).mean() for p in (highest, np.clip(highest + spread, 0, 1))]
+    return float(max(below)), float(max(above))
+
+
+def _undecided(mean: float, n: int, test: str) -> Verdict:
+    return Verdict(mean, None, None, n, None, UNDECIDED, None, test)
 
 
 def _verdict(

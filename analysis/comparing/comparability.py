@@ -1,19 +1,16 @@
-"""What may stand in one table with tests: answers to the same questions, after the same number of updates."""
+"""Which runs may stand in one table with tests: answers to the same questions, after the same number of updates."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 
 from analysis.methods import Method, differing, fingerprints_of_test, short_mark
+from trm.errors import UserError
 from trm_lab.methods import METHODS
 from trm_lab.runs.recorded_run import Run
 
-OF_A_METHOD = frozenset(
-    f"arch.{name}"
-    for name in (
-        *("supervision", "H_cycles", "L_cycles"),
-        *(key.name for method in METHODS.values() for key in fields(method.config_class)),
-    )
-)
+OF_A_METHOD = {"arch.supervision", "arch.H_cycles", "arch.L_cycles"} | {
+    f"arch.{key.name}" for method in METHODS.values() for key in fields(method.config_class)
+}
 """Settings that make a method; another difference is one between experiments."""
 
 
@@ -22,31 +19,31 @@ def by_dataset(runs: Sequence[Run]) -> dict[str, list[Run]]:
 
     Data of one name get the number of their examples, their fingerprint and what copying gets, as far as it takes.
     """
-    found: dict[tuple[object, ...], list[Run]] = {}
+    groups: dict[tuple[object, ...], list[Run]] = {}
     for run in runs:
-        found.setdefault(tested_on(run), []).append(run)
-    titles: dict[tuple[object, ...], str] = {key: _named(group[0]) for key, group in found.items()}
-    for more in (_examples, _mark, lambda run: f"copying gets {100 * run.evaluation.copy_cell:.4g} %"):
-        every = list(titles.values())
-        titles = {
-            key: ", ".join(filter(None, [title, more(found[key][0]) if every.count(title) > 1 else ""]))
-            for key, title in titles.items()
-        }
-    made: dict[str, list[Run]] = {}
+        groups.setdefault(tested_on(run), []).append(run)
+    titles = {key: _data_name(members[0]) for key, members in groups.items()}
+    for detail in (_examples, _mark, lambda run: f"copying gets {100 * run.evaluation.copy_cell:.4g} %"):
+        before = list(titles.values())
+        for key, title in titles.items():
+            if before.count(title) > 1 and detail(groups[key][0]):
+                titles[key] = f"{title}, {detail(groups[key][0])}"
+    by_title: dict[str, list[Run]] = {}
     for key, title in titles.items():
-        made.setdefault(title, []).extend(found[key])
-    return made
+        by_title.setdefault(title, []).extend(groups[key])
+    return by_title
 
 
 def tested_on(run: Run) -> tuple[object, ...]:
     """Equal for runs that answered the same questions, as far as their records tell."""
     last = run.evaluation
-    return (_named(run), fingerprints_of_test(run), last.examples, round(last.copy_cell, 9))
+    return (_data_name(run), fingerprints_of_test(run), last.examples, round(last.copy_cell, 9))
 
 
-def _named(run: Run) -> str:
-    names = [f"{task.dataset} ({task.protocol})" for task in run.evaluation.tasks]
-    return " and ".join(names) or "unnamed data"
+def _data_name(run: Run) -> str:
+    return (
+        " and ".join(f"{task.dataset} ({task.protocol})" for task in run.evaluation.tasks) or "unnamed data"
+    )
 
 
 def _examples(run: Run) -> str:
@@ -58,33 +55,70 @@ def _mark(run: Run) -> str:
     return f"data {', '.join(map(short_mark, marks))}" if marks else ""
 
 
+def check_same_datasets(runs: Sequence[Run]) -> None:
+    """Refuse to compare runs on different data. Datasets and runs that do not say what they are pass.
+
+    Raises:
+        UserError: two runs name different datasets, or different protocols of one.
+    """
+    named = [run for run in runs if run.evaluation.tasks and all(t.version for t in run.evaluation.tasks)]
+    for run in named[1:]:
+        if _data_name(run) != _data_name(named[0]):
+            raise UserError(
+                given=f"{named[0].path} is a run on {_data_name(named[0])}, {run.path} on {_data_name(run)}",
+                allowed="runs evaluated on the same dataset, split by the same protocol",
+                remedy="compare runs on one dataset, or train both with the same data_paths",
+            )
+
+
+def differences(runs: Sequence[Run], over_seeds: bool = False) -> list[str]:
+    """What keeps the runs from being compared as they stand: other test examples, seeds or lengths.
+
+    over_seeds: methods are compared over seeds, so that these may differ.
+    """
+    compared: dict[str, Callable[[Run], object]] = {
+        "test examples": lambda run: (run.evaluation.examples, run.evaluation.counts.get("outputs")),
+        "scores of copying the input, so other test data": lambda run: run.evaluation.copy_cell,
+        "fingerprints of the test data": lambda run: fingerprints_of_test(run) or None,
+        "versions of the dataset": lambda run: [task.version for task in run.evaluation.tasks] or None,
+        "settings of the dataset": lambda run: [task.facts for task in run.evaluation.tasks] or None,
+        **({} if over_seeds else {"seeds": lambda run: run.evaluation.seed}),
+        "numbers of training steps": lambda run: run.evaluation.step,
+        "global batch sizes": lambda run: run.config.get("global_batch_size"),
+    }
+    names = []
+    for name, value in compared.items():
+        recorded = [one for run in runs if (one := value(run)) is not None]
+        if any(one != recorded[0] for one in recorded):
+            names.append(name)
+    return [f"Not comparable: the runs have different {'; different '.join(names)}."] if names else []
+
+
 def at_same_updates(methods: Sequence[Method]) -> tuple[list[Method], list[str]]:
     """The methods at the last step that all of them have evaluated, and what is to be said of it.
 
-    Where there is none they stay as they are, which is not like for like.
+    Where there is none they stay as they are, and are not comparable.
     """
     if len({method.step for method in methods}) < 2:
         return list(methods), []
-    stand = ", ".join(f"{method.name} {method.step:,}" for method in methods)
+    updates = ", ".join(f"{method.name} {method.step:,}" for method in methods)
     common = set.intersection(*(set(method.common_steps) for method in methods))
     if not common:
         return list(methods), [
-            f"not like for like: the methods stand at different numbers of updates and share no evaluation: {stand}"
+            f"not comparable: the methods stand at different numbers of updates and share no evaluation: {updates}"
         ]
     step = max(common)
     return [replace(method, step=step) for method in methods], [
-        f"still going, stopped early or trained for longer: methods stand at different numbers of updates ({stand});"
+        f"still going, stopped early or trained for longer: methods stand at different numbers of updates ({updates});"
         f" all are compared at {step:,}, the last that all of them have evaluated"
     ]
 
 
 def unlike(first: Method, second: Method) -> str:
     """Why no test between two methods can be made; "" where it can."""
-    reasons: tuple[tuple[str, Callable[[Method], object]], ...] = (
-        ("other test data", lambda method: tested_on(method.runs[0])),
-        ("other numbers of updates", lambda method: method.step),
-    )
-    return " and ".join(reason for reason, value in reasons if value(first) != value(second))
+    reasons = ["other test data"] * (tested_on(first.runs[0]) != tested_on(second.runs[0]))
+    reasons += ["other numbers of updates"] * (first.step != second.step)
+    return " and ".join(reasons)
 
 
 def other_settings(methods: Sequence[Method]) -> str:
@@ -93,6 +127,6 @@ def other_settings(methods: Sequence[Method]) -> str:
     if not more:
         return "All other settings are the same."
     return (
-        f"Not like for like: the runs differ in more than the method: {', '.join(more)}. Settings that are not named"
+        f"Not comparable: the runs differ in more than the method: {', '.join(more)}. Settings that are not named"
         " are the same."
     )

@@ -1,6 +1,6 @@
-"""Methods over training: loss, and what of the test split is right, with what the seeds do around the mean.
+"""Methods over training, and after each supervision step against network calls, the common currency of TRM and DIS.
 
-R records of training that all seeds have.
+n seeds, S supervision steps, R records of training that all seeds have.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,31 +13,36 @@ from numpy.typing import NDArray
 
 from analysis import style
 from analysis.comparing import panels
-from analysis.learning_curves import running_mean
+from analysis.comparing.scored_runs import plain_scored
+from analysis.learning_curves import running_mean, window_of
 from analysis.methods import Method
-from analysis.metrics import CELL, Metric
-from trm_lab.runs.recorded_evaluations import Evaluation
+from analysis.metrics import CELL, EXACT, Metric
+from trm_lab.puzzles.scorer import SOLVED
+from trm_lab.runs.recorded_evaluations import Evaluation, TaskScores
+from trm_lab.runs.recorded_run import Run
 
-SMOOTHED_SHARE = 20  # a running mean spans one part in 20 of the records
-
-CAPTION = (
+LEARNING_CAPTION = (
     "Lines: mean over seeds; bands: range of the seeds; bars: 95 % t-interval at the end.",
     "The training loss is smoothed, and of each method's own targets: DIS's steps have others than TRM's.",
+)
+STEPS_CAPTION = (
+    "Lines: mean over seeds after each supervision step; bands: range of the seeds; bars: 95 % t-interval.",
+    "Dashed: what handing the question back unchanged would score.",
 )
 
 
 def learning_figure(
     methods: Sequence[Method], metric: Metric, heading: str, width: float = panels.PAGE
 ) -> Figure:
-    """Training loss, the metric, cells right and, where it is recorded, the loss on the test split, over updates."""
+    """Training loss, the metric, cell accuracy and, where it is recorded, the loss on the test split, over updates."""
+    losses = all(one.lm_loss is not None for method in methods for one in method.evaluations)
+    titles = ["training loss", f"test: {metric.title}", f"test: {CELL.title}"]
     with panels.applied():
-        losses = all(one.lm_loss is not None for method in methods for one in method.evaluations)
-        titles = ["training loss", f"test: {metric.title}", "test: cells right"]
-        fig, every = panels.sheet(
-            [*titles, *(["test: loss of an example"] if losses else [])], 2, width=width
-        )
+        fig, every = panels.sheet([*titles, *["test: loss of an example"] * losses], 2, width=width)
         for shift, method in enumerate(methods, start=1):
-            _draw_loss(every[0], method)
+            steps, smoothed = training_losses(method)
+            if len(steps):
+                panels.draw_seeds(every[0], method, steps.tolist(), smoothed.tolist())
             _draw_evaluations(every[1], method, metric.of, shift)
             _draw_evaluations(every[2], method, CELL.of, shift)
             if losses:
@@ -48,28 +53,16 @@ def learning_figure(
             axes.set_xlabel("updates")
             axes.xaxis.set_major_formatter(EngFormatter(sep=""))
             axes.set_xlim(left=0)
-        panels.finish(fig, heading, CAPTION, every[1])
+        panels.finish(fig, heading, LEARNING_CAPTION, every[1])
     return fig
 
 
 def training_losses(method: Method) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Steps `[R]` that all seeds recorded, up to the method's, and the smoothed loss of each seed `[n, R]`."""
-    steps = np.array(
-        sorted(set.intersection(*(set(run.training.step.tolist()) for run in method.runs))), dtype=np.int64
-    )
-    steps = steps[steps <= method.step]
-    window = 2 * (len(steps) // (2 * SMOOTHED_SHARE)) + 1
-    losses = []
-    for run in method.runs:
-        _, places, _ = np.intersect1d(run.training.step, steps, return_indices=True)
-        losses.append(running_mean(run.training.loss[places], window))
-    return steps, np.array(losses)
-
-
-def _draw_loss(axes: Axes, method: Method) -> None:
-    steps, losses = training_losses(method)
-    if len(steps):
-        panels.draw_seeds(axes, method, steps.tolist(), losses.tolist(), shift=None)
+    shared = set.intersection(*(set(run.training.step.tolist()) for run in method.runs))
+    steps = np.array(sorted(step for step in shared if step <= method.step), dtype=np.int64)
+    losses = [run.training.loss[np.isin(run.training.step, steps)] for run in method.runs]
+    return steps, np.array([running_mean(loss, window_of(len(steps))) for loss in losses])
 
 
 def _draw_evaluations(
@@ -77,4 +70,66 @@ def _draw_evaluations(
 ) -> None:
     steps = method.common_steps
     by_step = [[value(one) for one in method.evaluations_at(step)] for step in steps]
-    panels.draw_seeds(axes, method, steps, np.array(by_step).T.tolist(), shift=shift)
+    panels.draw_seeds(axes, method, steps, np.array(by_step).T.tolist(), shift)
+
+
+def steps_figure(methods: Sequence[Method], heading: str, width: float = panels.PAGE) -> Figure:
+    """Cell accuracy, exact match and, where all have a scorer, solved; and wrong cells where they are recorded."""
+    tasks = shared_tasks([run for method in methods for run in method.runs])
+    distances = {method.name: hamming(method) for method in methods}
+    wrong_cells = any(distances.values())
+    titles = [CELL.title, EXACT.title, *(f"{SOLVED}, {task.dataset}" for task in tasks)]
+    with panels.applied():
+        fig, every = panels.sheet([*titles, *["wrong cells (Hamming)"] * wrong_cells], columns=2, width=width)
+        shares = every[: len(titles)]
+        for shift, method in enumerate(methods, start=1):
+            calls, scores = method.evaluations[0].network_calls, method.evaluations
+            panels.draw_seeds(shares[0], method, calls, [one.cell_accuracy for one in scores], shift)
+            panels.draw_seeds(shares[1], method, calls, [one.exact_accuracy for one in scores], shift)
+            for place, axes in enumerate(shares[2:]):
+                solved = [one.scored_tasks[place].solved_shares for one in scores]
+                panels.draw_seeds(axes, method, calls, solved, shift)
+            if distances[method.name]:
+                panels.draw_seeds(every[-1], method, calls, distances[method.name])
+        _draw_baselines(shares[0], "cell_accuracy", methods)
+        _draw_baselines(shares[1], "exact_accuracy", methods)
+        best = {one.best_exact_match for method in methods for one in method.evaluations}
+        for share in sorted(share for share in best if share is not None):
+            shares[1].axhline(
+                share, label="best possible exact match", **{**style.BASELINE, "linestyle": ":"}
+            )
+        for axes in every:
+            panels.logarithmic(axes)
+            axes.set_xlabel("network calls of an answer")
+        for axes in every[1:]:
+            axes.set_ylim(bottom=-0.02 * axes.get_ylim()[1])  # a line at 0 can be seen
+        for axes in shares:
+            style.shares_as_percent(axes)
+        panels.finish(fig, heading, STEPS_CAPTION, every[1])
+    return fig
+
+
+def shared_tasks(runs: Sequence[Run]) -> list[TaskScores]:
+    """The first run's scored tasks, if all runs have the same, in the same order."""
+    scored = [run.evaluation.scored_tasks for run in runs]
+    names = [[(task.dataset, task.scorer) for task in tasks] for tasks in scored]
+    return scored[0] if all(one == names[0] for one in names) else []
+
+
+def hamming(method: Method) -> list[list[float]]:
+    """`[n, S]` wrong cells of an example, as the runs or evaluate.py recorded them; empty unless of all seeds."""
+    rows = []
+    for run, evaluation in zip(method.runs, method.evaluations, strict=True):
+        scored = plain_scored(run, method.step)
+        distance = evaluation.hamming or (scored.evaluation.hamming if scored else [])
+        if len(distance) != len(evaluation.network_calls):
+            return []
+        rows.append(distance)
+    return rows
+
+
+def _draw_baselines(axes: Axes, score: str, methods: Sequence[Method]) -> None:
+    """The best of what needs no learning, of each test data once; each name has one entry in the legend."""
+    best = {one.best_baseline(score) for method in methods for one in method.evaluations}
+    for name, share in sorted(best):
+        axes.axhline(share, label=name, **style.BASELINE)

@@ -13,9 +13,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
-from matplotlib.legend import Legend
-from matplotlib.textpath import text_to_path
 from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, NullFormatter
 from matplotlib.transforms import ScaledTranslation
 
@@ -25,12 +22,9 @@ from trm_lab.intervals import over_seeds
 
 COLUMN, PAGE = 3.3, 6.9
 MARKED = 24  # places up to which each has a mark
-CAPTION_LINE, CAPTION_SIZE = 0.125, 6.5  # inches, points
-EDGE = 0.04  # beside captions and legends
-MOST_COLUMNS = 4  # of a legend
-LABEL_LENGTHS = (80, 60, 48, 38, 30, 24, 18)  # characters at which labels are broken until they fit
+CAPTION_SIZE, LEGEND_SIZE = 6.5, 7  # points
+CAPTION_LETTER, LEGEND_LETTER, HEADING_LETTER = 0.047, 0.056, 0.085  # inches, of a letter of usual width
 LOW = 1.9  # of a panel a column wide
-OUTLINE = 0.95  # width of a text's outlines for one as drawn: letters on whole dots are wider
 DODGE = 3.0  # points on the page between error bars of methods that stand at one place
 _SMALL = matplotlib.RcParams(
     {
@@ -65,6 +59,7 @@ def sheet(
         columns, height = 1, height if len(titles) == 1 else min(height, LOW)
     rows = -(-len(titles) // columns)
     fig = Figure(figsize=(width, height * rows), layout="constrained")
+    fig.get_layout_engine().set(w_pad=0.07)  # type: ignore[union-attr, call-arg]
     every = fig.subplots(rows, columns, squeeze=False).ravel().tolist()
     for axes, title in zip(every, titles, strict=False):
         axes.set_title(title)
@@ -75,82 +70,32 @@ def sheet(
 
 
 def finish(fig: Figure, heading: str, caption: Sequence[str], legend_of: Axes | None = None) -> None:
-    """Heading on top; below the panels a legend, and a caption that says what lines, bands and bars are.
+    """Heading on top; below the panels a caption that says what lines, bands and bars are, and a legend.
 
     legend_of: the panel whose lines come first in the legend, before those that other panels alone have; None: no
-    legend. All is laid out within the figure's width.
+    legend. The figure grows by what is put below the panels.
     """
     width, height = fig.get_size_inches()
-    title_size = matplotlib.rcParams["figure.titlesize"]
-    title = wrapped(heading, width - 4 * EDGE, title_size, "bold")
-    fig.suptitle("\n".join(title), x=0.01, ha="left", fontweight="bold", parse_math=False)
-    lines = wrapped(" ".join(caption), width - 2 * EDGE, CAPTION_SIZE)
-    legend = _fitting_legend(fig, legend_of, width - 2 * EDGE) if legend_of is not None else None
-    legend_height = _size(fig, legend)[1] + EDGE if legend is not None else 0.0
-    below = CAPTION_LINE * len(lines) + legend_height + 0.06
-    fig.set_size_inches(width, height + below)
-    share = below / (height + below)
-    fig.get_layout_engine().set(rect=(0, share, 1, 1 - share))  # type: ignore[union-attr, call-arg]
-    edge, foot = EDGE / width, 0.03 / (height + below)
-    fig.text(edge, foot, "\n".join(lines), va="bottom", fontsize=CAPTION_SIZE, color="#444444", linespacing=1.3,
-             parse_math=False)  # fmt: skip
-    if legend is not None:
-        legend.set_bbox_to_anchor((edge, foot + CAPTION_LINE * len(lines) / (height + below)))
-
-
-def wrapped(text: str, inches: float, size: float, weight: str = "normal") -> list[str]:
-    """The text in lines of at most this width."""
-    font, points = FontProperties(size=size, weight=weight), 72 * OUTLINE * inches
-
-    def width(line: str) -> float:
-        return text_to_path.get_text_width_height_descent(line, font, False)[0]
-
-    most = min(len(text), int(1.5 * len(text) * points / max(width(text), points)) + 1)
-    lines = textwrap.wrap(text, max(most, 1))
-    while most > 1 and any(width(line) > points for line in lines):
-        most -= 1
-        lines = textwrap.wrap(text, most)
-    return lines
-
-
-def _fitting_legend(fig: Figure, first: Axes, inches: float) -> Legend | None:
-    """The lowest legend of at most this width with every label of the figure; long labels are broken."""
-    found: dict[str, Any] = {}
-    for axes in (first, *fig.axes):
+    title = textwrap.fill(heading, int(width / HEADING_LETTER))
+    fig.suptitle(title, x=0.01, ha="left", fontweight="bold", parse_math=False)
+    labels: dict[str, Any] = {}
+    for axes in (legend_of, *fig.axes) if legend_of is not None else ():
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
-            found.setdefault(label, handle)
-    if not found:
-        return None
-    best: tuple[tuple[bool, float], list[str], int] | None = None
-    tried: list[list[str]] = []
-    for length in LABEL_LENGTHS:
-        labels = ["\n".join(textwrap.wrap(label, length, break_on_hyphens=False)) for label in found]
-        if labels in tried:
-            continue
-        tried.append(labels)
-        for columns in range(min(MOST_COLUMNS, len(labels)), 0, -1):
-            legend = _legend(fig, list(found.values()), labels, columns)
-            width, height = _size(fig, legend)
-            legend.remove()
-            rank = (width > inches, round(height, 3))
-            if best is None or rank < best[0]:
-                best = (rank, labels, columns)
-    assert best is not None
-    return _legend(fig, list(found.values()), best[1], best[2])
-
-
-def _legend(fig: Figure, handles: Sequence[Any], labels: Sequence[str], columns: int) -> Legend:
-    return fig.legend(
-        handles, labels, loc="lower left", ncols=columns, borderpad=0.1, borderaxespad=0, handlelength=1.6,
-        columnspacing=1.0, fontsize=7 if fig.get_figwidth() <= COLUMN else None, labelspacing=0.3,
-        bbox_to_anchor=(0, 0),
+            labels.setdefault(label, handle)
+    broken = [
+        textwrap.fill(label, int((min(width, COLUMN) - 0.4) / LEGEND_LETTER), break_on_hyphens=False)
+        for label in labels
+    ]
+    longest = max((len(line) for label in broken for line in label.splitlines()), default=1)
+    legend = fig.legend(
+        list(labels.values()), broken, loc="outside lower left", handlelength=1.6, columnspacing=1.0, labelspacing=0.3,
+        ncols=max(1, min(len(labels), int((width - 0.1) / (0.42 + LEGEND_LETTER * longest)))), fontsize=LEGEND_SIZE,
+        title=textwrap.fill(" ".join(caption), int(width / CAPTION_LETTER)), title_fontsize=CAPTION_SIZE,
+        alignment="left", borderpad=0.3, borderaxespad=0.4,
     )  # fmt: skip
-
-
-def _size(fig: Figure, legend: Legend) -> tuple[float, float]:
-    """Width and height as drawn, in inches."""
-    extent = legend.get_window_extent(FigureCanvasAgg(fig).get_renderer())
-    return extent.width / fig.dpi, extent.height / fig.dpi
+    legend.get_title().set(color="#444444", parse_math=False)
+    below = legend.get_window_extent(FigureCanvasAgg(fig).get_renderer()).height / fig.dpi
+    fig.set_size_inches(width, height + below)
 
 
 def draw_seeds(

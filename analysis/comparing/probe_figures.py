@@ -1,41 +1,45 @@
-"""What evaluate.py can ask a finished run: advantage margins, a guidance sweep, more or fewer steps, when to stop.
+"""What evaluate.py measured of finished runs: advantage margins, a guidance sweep, more or fewer steps, stopping early.
 
-Each figure shows the runs that were asked, and there is none where no run was. n seeds, S supervision steps.
+Each figure shows the methods that it is given, with the evaluations of their seeds; none of them: there is no figure.
+n seeds, S supervision steps.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from statistics import fmean
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from analysis import style
 from analysis.comparing import panels
-from analysis.comparing.halting_curves import STOPPING, draw_halting, halting_curve
-from analysis.comparing.scored_runs import by_steps, of_method
+from analysis.comparing.scored_runs import Probed, by_steps
 from analysis.methods import Method, counted_seeds
-from analysis.metrics import Metric
-from trm_lab.runs.recorded_scores import Scored
+from analysis.metrics import CELL, EXACT, Metric
+from trm_lab.runs.recorded_scores import HaltingPoint, Scored
 
-SEEDS = "Lines: mean over the seeds that were asked; bands: their range."
+SEEDS = "Lines: mean over the seeds that evaluate.py scored; bands: their range."
+POLICIES = {"q_halt": "-", "agreement": (0, (4, 2)), "confidence": (0, (1, 1.5))}  # line styles
+STOPPING = (
+    "Stopping early: dashed, answer unchanged; dotted, confidence; solid, halting head;",
+    "marks, all at one step; stars, an oracle that stops at the first right answer.",
+)
 Values = list[list[float]]
+Place = tuple[float, float]  # network calls, accuracy
 
 
-def margin_figure(methods: Sequence[Method], heading: str, width: float = panels.PAGE) -> Figure | None:
+def margin_figure(probes: Sequence[Probed], heading: str, width: float = panels.PAGE) -> Figure | None:
     """The advantage margin of each step, and on how many tokens it is positive."""
-    asked = _asked(methods, lambda one: one.margin is not None)
-    if not asked:
+    if not probes:
         return None
     with panels.applied():
-        fig, (mean, positive) = panels.sheet(
-            ["advantage margin of a step", "tokens with a positive margin"], columns=2, width=width
-        )
-        for method, scored in asked:
+        titles = ["advantage margin of a step", "tokens with a positive margin"]
+        fig, (mean, positive) = panels.sheet(titles, columns=2, width=width)
+        for method, scored in probes:
             margins = [one.margin for one in scored if one.margin is not None]
             steps = list(range(1, len(margins[0].mean) + 1))
-            _draw(mean, method, steps, [one.mean for one in margins], None)
-            _draw(positive, method, steps, [one.share_positive for one in margins], None)
+            _draw(mean, method, steps, [one.mean for one in margins])
+            _draw(positive, method, steps, [one.share_positive for one in margins])
         panels.symmetric_logarithmic(mean, "mean over tokens")
         mean.axhline(0, **style.BASELINE)
         positive.axhline(0.5, **style.BASELINE)
@@ -52,18 +56,21 @@ def margin_figure(methods: Sequence[Method], heading: str, width: float = panels
     return fig
 
 
-def guidance_figure(methods: Sequence[Method], heading: str, width: float = panels.PAGE) -> Figure | None:
+def guidance_figure(probes: Sequence[Probed], heading: str, width: float = panels.PAGE) -> Figure | None:
     """Accuracy after the last step of answers decoded from (1 − w) reference + w conditional logits."""
-    asked = _asked(methods, lambda one: bool(one.guidance))
-    if not asked:
+    if not probes:
         return None
     with panels.applied():
-        fig, (exact, cells) = panels.sheet(["whole examples right", "cells right"], columns=2, width=width)
-        for method, scored in asked:
+        fig, (exact, cells) = panels.sheet([EXACT.title, CELL.title], columns=2, width=width)
+        for method, scored in probes:
             scales = sorted(set.intersection(*(set(one.guidance) for one in scored)))
             for axes, name in ((exact, "exact_accuracy"), (cells, "cell_accuracy")):
-                values = [[getattr(one.guidance[w], name)[-1] for w in scales] for one in scored]
-                _draw(axes, method, scales, values, None)
+                _draw(
+                    axes,
+                    method,
+                    scales,
+                    [[getattr(one.guidance[w], name)[-1] for w in scales] for one in scored],
+                )
         for axes in (exact, cells):
             axes.axvline(1, **style.BASELINE)
             axes.set_xlabel("guidance scale w")
@@ -87,57 +94,49 @@ def scaling_figure(
             _draw(axes, method, steps, values, shift)
             trained = len(method.evaluations[0].network_calls)
             if trained in steps:
-                share = float(np.mean([one[steps.index(trained)] for one in values]))
-                axes.plot([trained], [share], marker="o", markersize=9, markerfacecolor="none", color=method.colour,
-                          linewidth=0)  # fmt: skip
+                share = fmean(row[steps.index(trained)] for row in values)
+                axes.plot([trained], [share], "o", markersize=9, markerfacecolor="none", color=method.colour)
         panels.logarithmic(axes)
         ticks = sorted({step for method in shown for step in curves[method.name][0]})
         axes.set_xticks(ticks, [str(tick) for tick in ticks])
         axes.set_xlabel("supervision steps of an answer")
         axes.set_ylabel(metric.title)
-        style.from_zero(axes)
-        style.shares_as_percent(axes)
-        panels.finish(fig, heading, ("Mean over seeds; band: their range; bar: 95 % t-interval.", "Ring: as trained."),
-                      axes)  # fmt: skip
+        style.percent_from_zero(axes)
+        caption = ("Mean over seeds; band: their range; bar: 95 % t-interval.", "Ring: as trained.")
+        panels.finish(fig, heading, caption, axes)
     return fig
 
 
 def scaling_curve(method: Method, metric: Metric) -> tuple[list[int], Values]:
-    """Numbers of supervision steps that all seeds were asked for, and the metric of each seed with each of them."""
-    found = [by_steps(run, method.step) for run in method.runs]
-    known = [one for one in found if one]
-    if not known:
+    """Numbers of supervision steps that all seeds were scored with, and the metric of each seed with each of them."""
+    seeds = [scores for run in method.runs if (scores := by_steps(run, method.step))]
+    if not seeds:
         return [], []
-    steps = sorted(set.intersection(*(set(one) for one in known)))
-    rows = [[metric.share(one[step].evaluation) for step in steps] for one in known]
+    steps = sorted(set.intersection(*map(set, seeds)))
+    rows = [[metric.share(scores[step].evaluation) for step in steps] for scores in seeds]
     return steps, [[share for share in row if share is not None] for row in rows if None not in row]
 
 
-def halting_figure(methods: Sequence[Method], heading: str, width: float = panels.PAGE) -> Figure | None:
+def halting_figure(probes: Sequence[Probed], heading: str, width: float = panels.PAGE) -> Figure | None:
     """At which step answers are right for the first time, and what stopping early costs and saves."""
-    asked = _asked(methods, lambda one: one.over_steps is not None)
-    curves = [method for method in methods if halting_curve(method, "fixed")]
-    if not asked or not curves:
+    probes = [(method, scored) for method, scored in probes if halting_curve(scored, "fixed")]
+    if not probes:
         return None
     with panels.applied():
-        fig, (first, saved) = panels.sheet(
-            ["right for the first time at step", "stopping early"], columns=2, width=width
-        )
-        for method, scored in asked:
-            shares = [first_right_shares(one) for one in scored]
-            _draw(first, method, list(range(1, len(shares[0]) + 1)), shares, None)
+        titles = ["right for the first time at step", "stopping early"]
+        fig, (first, saved) = panels.sheet(titles, columns=2, width=width)
+        for method, scored in probes:
+            shares = [first_right_shares(one) for one in scored if one.over_steps is not None]
+            if shares:
+                _draw(first, method, list(range(1, len(shares[0]) + 1)), shares)
         first.set_xlabel("supervision step")
         first.set_ylabel("share of examples")
         first.xaxis.set_major_locator(MaxNLocator(integer=True))
         style.shares_as_percent(first)
-        draw_halting(saved, curves)
+        draw_halting(saved, probes)
         saved.set_xlabel("network calls of an answer, mean")
-        saved.set_ylabel("whole examples right")
-        caption = (
-            SEEDS,
-            *STOPPING,
-        )
-        panels.finish(fig, heading, caption, first)
+        saved.set_ylabel(EXACT.title)
+        panels.finish(fig, heading, (SEEDS, *STOPPING), first)
     return fig
 
 
@@ -148,12 +147,52 @@ def first_right_shares(scored: Scored) -> list[float]:
     return [count / max(1, sum(counts)) for count in counts[1:]]
 
 
-def _asked(methods: Sequence[Method], has: Callable[[Scored], bool]) -> list[tuple[Method, list[Scored]]]:
-    found = [(method, of_method(method, has)) for method in methods]
-    return [(method, scored) for method, scored in found if scored]
+def halting_curve(scored: Sequence[Scored], policy: str) -> list[Place]:
+    """(network calls, exact match) of a policy at each setting that all seeds have, means over the seeds."""
+    by_seed = [_by_setting(one.halting, policy) for one in scored if one.halting]
+    shared = [setting for setting in by_seed[0] if all(setting in one for one in by_seed)] if by_seed else []
+    return sorted(
+        {
+            (
+                fmean(one[at].network_calls for one in by_seed),
+                fmean(one[at].exact_accuracy for one in by_seed),
+            )
+            for at in shared
+        }
+    )
 
 
-def _draw(axes: Axes, method: Method, places: Sequence[float], values: Values, shift: int | None) -> None:
-    """As `panels.draw_seeds`; the label counts the seeds that were asked."""
+def _by_setting(points: Sequence[HaltingPoint], policy: str) -> dict[float | None, HaltingPoint]:
+    return {point.setting: point for point in points if point.policy == policy}
+
+
+def draw_halting(axes: Axes, probes: Sequence[Probed]) -> None:
+    """Every policy of every method in its own line style, all steps as marks, and the oracle as a star."""
+    for method, scored in probes:
+        marks = halting_curve(scored, "fixed"), halting_curve(scored, "oracle")
+        if not marks[0]:
+            continue
+        look = {"color": method.colour, "linewidth": 0}
+        axes.plot(*zip(*marks[0], strict=True), marker=method.marker, markersize=3, **look)
+        for policy, dashes in POLICIES.items():
+            if curve := halting_curve(scored, policy):
+                axes.plot(
+                    *zip(*curve, strict=True),
+                    color=method.colour,
+                    linestyle=dashes,
+                    linewidth=1.2,
+                    marker=".",
+                )
+        if marks[1]:
+            star = {"marker": "*", "markersize": 9, "markeredgecolor": "white", "markeredgewidth": 0.5}
+            axes.plot(*zip(*marks[1], strict=True), zorder=4, **star, **look)
+    panels.logarithmic(axes)
+    style.percent_from_zero(axes)
+
+
+def _draw(
+    axes: Axes, method: Method, places: Sequence[float], values: Values, shift: int | None = None
+) -> None:
+    """As `panels.draw_seeds`; the label counts the seeds that were scored."""
     label = f"{method.name} ({counted_seeds(len(values))})"
     panels.draw_seeds(axes, method, places, values, shift, label=label)

@@ -7,6 +7,7 @@ from trm_lab.runs.recorded_run import Run
 from trm_lab.runs.recorded_scores import Scored
 
 Wish = Callable[[Scored], bool]
+Probed = tuple[Method, list[Scored]]
 
 
 def plain_scored(run: Run, step: int | None = None, has: Wish = lambda scored: True) -> Scored | None:
@@ -15,10 +16,11 @@ def plain_scored(run: Run, step: int | None = None, has: Wish = lambda scored: T
     return max(plain, key=lambda one: (one.evaluation.step, len(one.guidance)), default=None)
 
 
-def of_method(method: Method, has: Wish) -> list[Scored]:
-    """Of each of a method's runs that has one at the method's step, by seed."""
-    found = (plain_scored(run, method.step, has) for run in method.runs)
-    return [one for one in found if one is not None]
+def probed(methods: Sequence[Method], has: Wish) -> list[Probed]:
+    """The methods of which runs have such an evaluation at the method's step, each with those evaluations by seed."""
+    pairs = [(method, [plain_scored(run, method.step, has) for run in method.runs]) for method in methods]
+    scored = [(method, [one for one in of_runs if one is not None]) for method, of_runs in pairs]
+    return [(method, of_runs) for method, of_runs in scored if of_runs]
 
 
 def by_steps(run: Run, step: int) -> dict[int, Scored]:

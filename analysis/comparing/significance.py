@@ -1,6 +1,6 @@
-"""Is a method better than another over seeds, or is it chance? t-tests, and their correction for being several.
+"""Is one method better than another over seeds, or is it chance? t-tests, and Holm's adjustment for several of them.
 
-n seeds of a method. All functions are of plain numbers; tests hold them against scipy.stats.
+n seeds of a method. A sample whose values are the same but for rounding has no spread, and no test.
 """
 
 from collections.abc import Sequence
@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
-from scipy.special import stdtr, stdtrit  # of scipy.stats' functions the parts that are quick to import
+from numpy.typing import NDArray
+from scipy import stats
 
 from trm_lab.intervals import NOISE
 
@@ -17,20 +18,25 @@ FEWEST = 4  # seeds of each method from which on Welch's test keeps its level; a
 
 @dataclass(frozen=True)
 class MeanDifference:
-    """mean: of first − second.  low, high: its 95 % interval.  p_two_sided: of so large a one by chance.
+    """mean: of first − second.  low, high: its 95 % interval.  p_two_sided: of so large a difference by chance.
 
-    None where it cannot be told: from one seed, or from runs without any spread.
+    error, freedom: the mean's standard error and its degrees of freedom.
+    None where it cannot be estimated: from one seed, or from runs without any spread.
     """
 
     mean: float
-    low: float | None
-    high: float | None
-    p_two_sided: float | None
+    low: float | None = None
+    high: float | None = None
+    p_two_sided: float | None = None
+    error: float = 0.0
+    freedom: float = 0.0
+
+    def tail_below(self, truth: float) -> float:
+        """Probability of so low a mean if the true difference were `truth`."""
+        return float(stats.t.cdf((self.mean - truth) / self.error, self.freedom))
 
 
-def welch(
-    first: Sequence[float], second: Sequence[float], level: float = 0.95, cautious: bool = False
-) -> MeanDifference:
+def welch(first: Sequence[float], second: Sequence[float], cautious: bool = False) -> MeanDifference:
     """Welch's t-test: two methods whose seeds have nothing to do with each other, of unlike spread.
 
     cautious: keep the level where Welch's degrees of freedom do not: with two seeds of a method, or three against more,
@@ -41,22 +47,18 @@ def welch(
         ValueError: no value.
     """
     a, b = _values(first), _values(second)
-    least = _rounding(a, b)
-    mean = _beyond(float(a.mean() - b.mean()), least)
-    if min(len(a), len(b)) < 2:
-        return MeanDifference(mean, None, None, None)
-    parts = _variance(a, least) / len(a), _variance(b, least) / len(b)
-    error = sqrt(sum(parts))
-    if error == 0:
-        return MeanDifference(mean, None, None, 1.0 if mean == 0 else None)
-    freedom = sum(parts) ** 2 / (parts[0] ** 2 / (len(a) - 1) + parts[1] ** 2 / (len(b) - 1))
-    fewest = min(len(a), len(b))
-    if cautious and fewest < FEWEST and (len(a), len(b)) != (3, 3):
-        freedom = fewest - 1
-    return _student(mean, error, float(freedom), level)
+    noise = _rounding(a, b)
+    mean, fewest = float(a.mean() - b.mean()), min(len(a), len(b))
+    if fewest < 2:
+        return _student(mean, 0.0, 0.0, noise)
+    parts = _variance(a, noise) / len(a), _variance(b, noise) / len(b)
+    error, freedom = sqrt(sum(parts)), float(fewest - 1)
+    if error and not (cautious and fewest < FEWEST and (len(a), len(b)) != (3, 3)):
+        freedom = error**4 / (parts[0] ** 2 / (len(a) - 1) + parts[1] ** 2 / (len(b) - 1))
+    return _student(mean, error, freedom, noise)
 
 
-def paired(first: Sequence[float], second: Sequence[float], level: float = 0.95) -> MeanDifference:
+def paired(first: Sequence[float], second: Sequence[float]) -> MeanDifference:
     """The paired t-test: runs of the same seeds, in the same order.
 
     Raises:
@@ -65,14 +67,9 @@ def paired(first: Sequence[float], second: Sequence[float], level: float = 0.95)
     a, b = _values(first), _values(second)
     if len(a) != len(b):
         raise ValueError(f"{len(a)} and {len(b)} runs: a paired test needs as many of each")
-    differences, least = a - b, _rounding(a, b)
-    mean = _beyond(float(differences.mean()), least)
-    if len(differences) < 2:
-        return MeanDifference(mean, None, None, None)
-    error = sqrt(_variance(differences, least) / len(differences))
-    if error == 0:
-        return MeanDifference(mean, None, None, 1.0 if mean == 0 else None)
-    return _student(mean, error, len(differences) - 1, level)
+    differences, noise = a - b, _rounding(a, b)
+    error = sqrt(_variance(differences, noise) / len(a)) if len(a) > 1 else 0.0
+    return _student(float(differences.mean()), error, len(a) - 1.0, noise)
 
 
 def one_sided(values: Sequence[float], claim: float, claim_error: float = 0.0) -> tuple[float, float] | None:
@@ -87,16 +84,13 @@ def one_sided(values: Sequence[float], claim: float, claim_error: float = 0.0) -
         ValueError: no value.
     """
     a = _values(values)
-    if len(a) < 2:
-        return None
-    variance = _variance(a, _rounding(a)) / len(a)
+    variance = _variance(a, _rounding(a)) / len(a) if len(a) > 1 else 0.0
     if variance == 0:
         return None
-    distance, freedom = float(a.mean() - claim), len(a) - 1
-    both = variance + claim_error**2
+    distance, freedom, both = float(a.mean() - claim), len(a) - 1, variance + claim_error**2
     tails = [
-        float(stdtr(freedom, distance / sqrt(variance))),
-        float(stdtr(freedom * (both / variance) ** 2, distance / sqrt(both))),
+        float(stats.t.cdf(distance / sqrt(variance), freedom)),
+        float(stats.t.cdf(distance / sqrt(both), freedom * (both / variance) ** 2)),
     ]
     return max(tails), 1 - min(tails)
 
@@ -106,36 +100,36 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 
     Source: S. Holm, Scandinavian Journal of Statistics 6 (1979).
     """
-    known = sorted((p, place) for place, p in enumerate(p_values) if p is not None)
+    in_order = sorted((p, place) for place, p in enumerate(p_values) if p is not None)
     adjusted: list[float | None] = [None] * len(p_values)
     least = 0.0
-    for rank, (p, place) in enumerate(known):
-        least = max(least, min(1.0, (len(known) - rank) * p))
-        adjusted[place] = least
+    for rank, (p, place) in enumerate(in_order):
+        adjusted[place] = least = max(least, min(1.0, (len(in_order) - rank) * p))
     return adjusted
 
 
-def _student(mean: float, error: float, freedom: float, level: float) -> MeanDifference:
-    half_width = float(stdtrit(freedom, 0.5 + level / 2)) * error
-    p = 2 * float(stdtr(freedom, -abs(mean) / error))
-    return MeanDifference(mean, mean - half_width, mean + half_width, p)
+def _student(mean: float, error: float, freedom: float, noise: float) -> MeanDifference:
+    mean = 0.0 if abs(mean) <= noise else mean
+    if (
+        error == 0
+    ):  # equal runs have no difference; of others without spread, or of one run, nothing can be said
+        return MeanDifference(mean, p_two_sided=1.0 if mean == 0 and freedom > 0 else None)
+    half_width = float(stats.t.ppf(0.975, freedom)) * error
+    p = 2 * float(stats.t.sf(abs(mean) / error, freedom))
+    return MeanDifference(mean, mean - half_width, mean + half_width, p, error, freedom)
 
 
-def _rounding(*groups: np.ndarray) -> float:
-    """Below it a difference of these values is none."""
+def _rounding(*groups: NDArray[np.float64]) -> float:
+    """The largest difference between these values that rounding alone may make."""
     return NOISE * max(float(np.abs(group).max()) for group in groups)
 
 
-def _beyond(difference: float, least: float) -> float:
-    return 0.0 if abs(difference) <= least else difference
-
-
-def _variance(values: np.ndarray, least: float) -> float:
+def _variance(values: NDArray[np.float64], noise: float) -> float:
     """Unbiased; 0 where the values are the same but for rounding."""
-    return 0.0 if np.ptp(values) <= least else float(values.var(ddof=1))
+    return 0.0 if np.ptp(values) <= noise else float(values.var(ddof=1))
 
 
-def _values(values: Sequence[float]) -> np.ndarray:
+def _values(values: Sequence[float]) -> NDArray[np.float64]:
     if not len(values):
         raise ValueError("no value: a mean over seeds needs at least one")
     return np.asarray(values, dtype=np.float64)

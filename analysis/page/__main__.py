@@ -4,19 +4,20 @@ What ran, its scores, its curves, and a browser of its puzzles with a slider ove
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 if not __package__:  # run by its path: our modules are found from the folder above analysis/
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
-from analysis.methods import method_name
+from analysis.methods import flat, method_name
 from analysis.outputs import PAGE, check_file, write_marked
-from analysis.page.curves import step_charts, training_charts
+from analysis.page.curves import images, step_figures, training_figures
 from analysis.page.document import document
 from analysis.page.examples import USUAL, browser_data
 from analysis.page.subject import subject_of
-from analysis.page.tables import configuration, provenance, run_facts, scores_table, steps_table
+from analysis.scores import pairs_table, run_facts, scores_table, steps_table
+from analysis.tables import Table
 from trm_lab.commands.command_line import COUNT, CommandLine, local_path, run_command
 from trm_lab.runs.recorded_run import Run, read_run
 
@@ -41,15 +42,26 @@ def page(run: Run, evaluation_name: str | None = None, most: int = USUAL) -> str
         tables={
             "scores": scores_table(evaluation, run.outputs if of_training else []),
             "steps": steps_table(evaluation, scored),
-            "configuration": configuration(run),
+            "configuration": pairs_table("Configuration", flat(run.config)),
             "provenance": provenance(run),
         },
-        data={
-            "training": training_charts(run),
-            "steps": step_charts(evaluation, scored),
-            "examples": examples,
+        curves={
+            "training_curves": images(training_figures(run)),
+            "step_curves": images(step_figures(run, evaluation, scored)),
         },
+        examples=examples,
     )
+
+
+def provenance(run: Run) -> Table:
+    """Where the run comes from: of several launches the last, and how many there were."""
+    launches = run.provenance.get("launches")
+    if not isinstance(launches, list) or not launches or not isinstance(launches[-1], Mapping):
+        return pairs_table("Provenance", flat(run.provenance))
+    last = dict(launches[-1])
+    if isinstance(last.get("command"), list):
+        last["command"] = " ".join(map(str, last["command"]))
+    return pairs_table("Provenance", {"launches": len(launches), **flat(last)})
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -1,6 +1,18 @@
+"use strict";
 // Pictures of one puzzle, as trm_lab/puzzles has them: cells, cubes, texts. Units of a drawing: CELL to a cell.
 
+const SVG = "http://www.w3.org/2000/svg";
 const CELL = 20, FULL = 127, NOT_SCORED = -128;
+
+/** An element of SVG (or, with html, of HTML) with attributes and content. */
+function element(name, attributes = {}, content = [], html = false) {
+  const made = html ? document.createElement(name) : document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  made.append(...[content].flat());
+  return made;
+}
+
+const html = (name, attributes, content) => element(name, attributes, content, true);
 
 const bytes = text => Uint8Array.from(atob(text), letter => letter.charCodeAt(0));
 const tokensOf = (example, text) => example.wide ? new Uint16Array(bytes(text).buffer) : bytes(text);

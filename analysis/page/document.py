@@ -13,10 +13,10 @@ from importlib.resources import files
 from string import Template
 from typing import Any
 
-from analysis.page.tables import Row
+from analysis.scores import Row
 from analysis.tables import Table
 
-PROGRAM = ("charts.js", "boards.js", "browser.js", "page.js")  # in this order, as one script
+PROGRAM = ("boards.js", "browser.js", "page.js")  # in this order, as one script
 NOT_IN_SCRIPTS = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
 
 
@@ -26,11 +26,12 @@ def document(
     facts: Sequence[Row],
     remarks: Sequence[str],
     tables: Mapping[str, Table],
-    data: Mapping[str, Any],
+    curves: Mapping[str, str],
+    examples: Mapping[str, Any] | None,
 ) -> str:
-    """The page. tables: by their places in page.html.  data: for the program, as JSON has it."""
+    """The page. tables, curves: by their places in page.html, curves as HTML.  examples: for the browser of puzzles."""
     css, program = _asset("page.css"), "\n".join(map(_asset, PROGRAM))
-    places = {place: table_html(table) for place, table in tables.items()}
+    places = {place: table.html() for place, table in tables.items()} | dict(curves)
     return Template(_asset("page.html")).substitute(
         places,
         title=escape(title),
@@ -41,27 +42,14 @@ def document(
         "base-uri 'none'; form-action 'none'",
         css=css,
         program=program,
-        data=json_in_script(data),
+        data=json_in_script(examples),
     )
-
-
-def table_html(table: Table) -> str:
-    """A table whose first column names its rows; its title is for those who hear the page."""
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in table.header)
-    rows = "".join(_row_html(row) for row in table.rows)
-    name = f'<caption class="hidden">{escape(table.title)}</caption>'
-    return f"<table>{name}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
 
 def json_in_script(data: Any) -> str:
     """ASCII JSON that stands in a script element: what could end or begin one is written as an escape."""
     text = json.dumps(data, allow_nan=False, separators=(",", ":"))
     return "".join(NOT_IN_SCRIPTS.get(letter, letter) for letter in text)
-
-
-def _row_html(row: Row) -> str:
-    first, *rest = map(escape, row)
-    return f'<tr><th scope="row">{first}</th>{"".join(f"<td>{cell}</td>" for cell in rest)}</tr>'
 
 
 def _asset(name: str) -> str:

@@ -1,14 +1,8 @@
 // What the page does when it is opened.
 
-const DATA = JSON.parse(document.getElementById("data").textContent);
+const EXAMPLES = JSON.parse(document.getElementById("data").textContent);
 
-for (const [host, specs] of [["training-charts", DATA.training], ["step-charts", DATA.steps]]) {
-  const drawable = specs.filter(spec => spec.lines.some(line => line.y.some(y => y !== null)));
-  document.getElementById(host).append(...drawable.map(chart));
-}
-document.getElementById("training").hidden = !DATA.training.length;
-
-if (DATA.examples) new Browser(document.getElementById("browser"), DATA.examples);
+if (EXAMPLES) new Browser(document.getElementById("browser"), EXAMPLES);
 else document.getElementById("browser").append(html("p", { class: "empty" }, "No answers to single puzzles were kept."));
 
 document.getElementById("theme").addEventListener("click", () => {

@@ -5,10 +5,9 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from analysis import style
 from analysis.choosing import half_and_half
 from analysis.strips import strips_of_samples
-from trm_lab.puzzles.arc.colours import END_COLOUR, PAD_COLOUR
+from trm_lab.puzzles.arc.colours import END_COLOUR, PAD_COLOUR, TOKEN_COLOURS
 from trm_lab.puzzles.arc.grids import encode_pair
 from trm_lab.puzzles.arc.picture import ArcPicture
 from trm_lab.puzzles.drawing import CHANGED
@@ -41,7 +40,7 @@ def test_every_cell_is_drawn_in_the_colour_of_its_token(run: Run) -> None:
         assert drawn.shape == (3, 4, 3)
         colours = [[to_hex(cell).upper() for cell in row] for row in drawn]
         assert [row[:3] for row in colours[:2]] == [
-            [style.ARC_COLOURS[colour] for colour in row] for row in grid
+            [TOKEN_COLOURS[2 + colour] for colour in row] for row in grid
         ]
         assert colours[2] == [END_COLOUR] * 3 + [PAD_COLOUR]
 

@@ -31,17 +31,17 @@ def p_of(found: Verdict) -> float:
     return found.p
 
 
-@pytest.mark.parametrize(("examples", "truth"), [(1000, 0.75), (1000, 0.5), (400, 0.44), (422_786, 0.8)])
+@pytest.mark.parametrize(("examples", "truth"), [(400, 0.44), (422_786, 0.8)])
 def test_a_true_claim_is_rejected_from_one_run_in_5_in_100(examples: int, truth: float) -> None:
     found = share_below(lambda rng: p_of(judged([rng.binomial(examples, truth) / examples], examples, truth)))
     assert 0.04 <= found <= 0.06
 
 
-@pytest.mark.parametrize("examples", [1, 7, 20, 57, 120, 161, 200, 400, 1000])
+@pytest.mark.parametrize("examples", [7, 57, 161, 400])
 def test_from_one_run_of_any_size_it_is_rejected_in_6_in_100_at_most(examples: int) -> None:
     """Not drawn but summed over all that can come out."""
     every = np.arange(examples + 1)
-    for truth in np.linspace(0.005, 0.995, 34):
+    for truth in np.linspace(0.005, 0.995, 12):
         likely = binom.pmf(every, examples, truth)
         chosen = every[likely > 1e-6]
         rejected = [judged([n / examples], examples, float(truth)).level is not None for n in chosen]
@@ -55,14 +55,14 @@ def test_a_rounded_claim_is_not_rejected_more_often() -> None:
     )
 
 
-@pytest.mark.parametrize("seeds", [2, 3, 5, 10])
+@pytest.mark.parametrize("seeds", [2, 5])
 def test_a_true_claim_is_rejected_from_several_seeds_in_5_in_100(seeds: int) -> None:
     found = share_below(lambda rng: p_of(judged(list(rng.normal(0.6, 0.02, seeds)), 400, 0.6)))
     assert 0.04 <= found <= 0.06
 
 
-@pytest.mark.parametrize("seeds", [3, 5, 10])
-@pytest.mark.parametrize("error", [0.003, 0.01, 0.05])
+@pytest.mark.parametrize("seeds", [3, 10])
+@pytest.mark.parametrize("error", [0.01])
 def test_a_claim_with_an_error_of_its_own_is_rejected_in_5_in_100(seeds: int, error: float) -> None:
     """The claim is drawn as well, around the truth."""
     found = share_below(
@@ -84,8 +84,7 @@ def test_so_it_is_from_one_run(examples: int, truth: float, low: float) -> None:
     assert low <= share_below(p) <= 0.06
 
 
-@pytest.mark.parametrize("seeds", [(2, 2), (2, 10), (3, 3), (3, 10), (4, 8), (5, 5)])
-@pytest.mark.parametrize("spread", [0.1, 1])
+@pytest.mark.parametrize(("seeds", "spread"), [((2, 10), 0.1), ((3, 3), 1), ((3, 10), 0.1), ((5, 5), 1)])
 def test_welch_s_test_between_equal_methods(seeds: tuple[int, int], spread: float) -> None:
     """Of few seeds it is below 5 %, as it is known to be; with scipy's degrees of freedom (2, 10) reaches 10 %."""
 
@@ -93,10 +92,10 @@ def test_welch_s_test_between_equal_methods(seeds: tuple[int, int], spread: floa
         a, b = rng.normal(0, 1, seeds[0]), rng.normal(0, spread, seeds[1])
         return welch(a.tolist(), b.tolist(), cautious=True).p_two_sided or 0.0
 
-    assert (0.04 if seeds == (5, 5) else 0.0) <= share_below(p, 2 * DRAWS) <= 0.06
+    assert (0.04 if seeds == (5, 5) else 0.0) <= share_below(p) <= 0.06
 
 
-@pytest.mark.parametrize("seeds", [2, 3, 6])
+@pytest.mark.parametrize("seeds", [2, 6])
 def test_the_test_paired_by_seed_between_equal_methods(seeds: int) -> None:
     def p(rng: np.random.Generator) -> float:
         common = rng.normal(0, 3, seeds)
@@ -112,7 +111,7 @@ def test_holm_s_adjustment_of_six_pairs_finds_a_difference_in_5_in_100_tables_at
         pairs = [welch(a[i], a[j]).p_two_sided for i in range(4) for j in range(i)]
         return min(p for p in holm(pairs) if p is not None)
 
-    assert share_below(least) <= 0.05
+    assert share_below(least, 1000) <= 0.05
 
 
 def _shares(rng: np.random.Generator, tasks: int) -> np.ndarray:
@@ -127,13 +126,13 @@ KINDS: dict[str, Callable[[np.random.Generator, int], np.ndarray]] = {
 }
 
 
-@pytest.mark.parametrize("tasks", [4, 7, 12])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("tasks", [7, 12])
+@pytest.mark.parametrize("kind", ["continuous", "macro over tasks"])
 def test_the_paired_bootstrap_between_equal_models(kind: str, tasks: int) -> None:
     """Exchanging a pair changes nothing. The interval leaves out 0 exactly where p < 0.05."""
 
     def p(rng: np.random.Generator) -> float:
-        found = paired_bootstrap(KINDS[kind](rng, tasks), KINDS[kind](rng, tasks), rng, resamples=999)
+        found = paired_bootstrap(KINDS[kind](rng, tasks), KINDS[kind](rng, tasks), rng, resamples=399)
         if found.low is not None and found.high is not None:
             assert (found.p_two_sided < 0.05) == (not found.low <= 0 <= found.high)
         return found.p_two_sided
@@ -142,7 +141,7 @@ def test_the_paired_bootstrap_between_equal_models(kind: str, tasks: int) -> Non
     assert least <= share_below(p) <= 0.06
 
 
-@pytest.mark.parametrize("differing", [1, 5, 6, 25, 100, 2000])
+@pytest.mark.parametrize("differing", [6, 100, 2000])
 def test_the_sign_test_between_equal_models(differing: int) -> None:
     """Summed over all that can come out; it is exact, so below 5 % where few tasks differ."""
     every = np.arange(differing + 1)
@@ -151,7 +150,7 @@ def test_the_sign_test_between_equal_models(differing: int) -> None:
     assert (0.04 if differing == 2000 else 0.0) <= size <= 0.05
 
 
-@pytest.mark.parametrize("tasks", [8, 40])
+@pytest.mark.parametrize("tasks", [8])
 def test_the_bootstrap_interval_holds_the_true_mean_in_95_in_100(tasks: int) -> None:
     def missed(rng: np.random.Generator) -> float:
         found = bootstrap_interval(_shares(rng, tasks).tolist(), rng, resamples=199)

@@ -4,7 +4,9 @@ import json
 import math
 import re
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from analysis.claims.claims import CALLS, POINTS, Claim, mismatch, nearest, read_claims
-from analysis.claims.comparison import Standing, claims_figure, claims_table, standings
+from analysis.claims.comparison import Comparison, claims_figure, claims_table, comparisons
 from analysis.claims.verdicts import judged
 from tests.analysis.synthetic_run import write_run
 from trm_lab.commands.tables import p_value
@@ -24,8 +26,18 @@ BIG = {"hidden_size": 512, "num_heads": 8, "L_layers": 2}
 TRAINED = {"global_batch_size": 768, "ema": True}
 
 
+@cache
+def small_run() -> Run:
+    """An invented run of TRM with attention, of a demo's size."""
+    with TemporaryDirectory() as folder:
+        return read_run(
+            write_run(Path(folder) / "run", "act", 16, 21, arc=False, training_steps=400, puzzles=["sudoku"],
+                      arch=BIG, changes=TRAINED)
+        )  # fmt: skip
+
+
 def sudoku(
-    folder: Path,
+    path: Path,
     exact: float = 0.75,
     seed: int = 0,
     epochs: int = 50_000,
@@ -33,36 +45,22 @@ def sudoku(
     **arch: Any,
 ) -> Run:
     """An invented run with the settings of TRM with attention on Sudoku-Extreme."""
-    run = write_run(
-        folder,
-        "act",
-        16,
-        21,
-        seed,
-        arc=False,
-        training_steps=400,
-        puzzles=["sudoku"],
-        arch=BIG | arch,
-        changes=TRAINED,
+    run = small_run()
+    evaluations = [
+        replace(
+            one,
+            seed=seed,
+            examples=examples,
+            exact_accuracy=[*one.exact_accuracy[:-1], exact],
+            tasks=[replace(one.tasks[0], dataset="sudoku-extreme", protocol="published")],
+        )
+        for one in run.evaluations
+    ]
+    config = run.config | {"seed": seed, "arch": run.config["arch"] | arch}
+    training = replace(run.training, epoch=epochs * run.training.step / 400)
+    return replace(
+        run, path=path, config=config, training=training, evaluations=evaluations, evaluation=evaluations[-1]
     )
-    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    for record in lines:
-        if record["kind"] == "train":
-            record["epoch"] = epochs * record["step"] / 400
-        else:
-            _as_published(record["scores"], exact, examples)
-    (run / "metrics.jsonl").write_text("".join(json.dumps(record) + "\n" for record in lines))
-    for file in run.glob("evaluations/*/scores.json"):
-        scores = json.loads(file.read_text())
-        _as_published(scores, exact, examples)
-        file.write_text(json.dumps(scores))
-    return read_run(run)
-
-
-def _as_published(scores: dict[str, Any], exact: float, examples: int) -> None:
-    scores["examples"] = examples
-    scores["per_step"]["exact_accuracy"][-1] = exact
-    scores["tasks"][0].update(dataset="sudoku-extreme", protocol="published")
 
 
 def claim(of: str, source: str = "TRM", title: str = "Sudoku-Extreme") -> Claim:
@@ -118,7 +116,7 @@ def test_a_small_or_short_run_is_never_compared_and_told_why(
     run = sudoku(tmp_path / "run", **changes)
     assert mismatch(claim(ATTENTION), run) == reason
     assert nearest(read_claims(), run) == f"not compared; nearest: {ATTENTION} ({reason})"
-    assert all(one.method is None for one in standings(read_claims(), [run]))
+    assert all(one.method is None for one in comparisons(read_claims(), [run]))
 
 
 def test_other_data_has_no_claim(tmp_path: Path) -> None:
@@ -198,7 +196,7 @@ def test_seeds_without_spread_decide_nothing_and_have_no_interval(tmp_path: Path
     found = judged([0.5, 0.5], 400, 0.6)
     assert (found.word, found.low, found.high, found.p) == ("undecided", None, None, None)
     runs = [sudoku(tmp_path / str(seed), 0.75, seed) for seed in range(3)]
-    (row,) = [row for row in claims_table(standings(read_claims(), runs)).rows if row[4] == "3"]
+    (row,) = [row for row in claims_table(comparisons(read_claims(), runs)).rows if row[4] == "3"]
     assert row[3:7] == ["75.0 % [not estimable]", "3", "undecided", "–"]
 
 
@@ -237,7 +235,7 @@ def test_claims_are_judged_at_their_length_and_what_is_left_out_is_named(tmp_pat
     long = sudoku(tmp_path / "d", 0.9, 3, epochs=200_000)  # first evaluated at 50,000 epochs
     long.evaluations[0].exact_accuracy[-1] = 0.751
     longer = sudoku(tmp_path / "e", 0.9, 4, epochs=240_000)  # first evaluated at 60,000
-    table = claims_table(standings([claim(ATTENTION)], [*runs, short, long, longer]))
+    table = claims_table(comparisons([claim(ATTENTION)], [*runs, short, long, longer]))
     (row,) = table.rows
     assert row[3].startswith("75.1 % [")
     assert row[4:6] == ["3", "above at 0.05"]
@@ -248,9 +246,9 @@ def test_claims_are_judged_at_their_length_and_what_is_left_out_is_named(tmp_pat
 
 
 def test_several_tests_in_one_table_are_said_to_stand_alone(tmp_path: Path) -> None:
-    one = claims_table(standings([claim(ATTENTION)], [sudoku(tmp_path / "a")]))
+    one = claims_table(comparisons([claim(ATTENTION)], [sudoku(tmp_path / "a")]))
     assert not any("stands alone" in note for note in one.notes)
-    two = claims_table(standings([claim(ATTENTION), claim(ATTENTION)], [sudoku(tmp_path / "b")]))
+    two = claims_table(comparisons([claim(ATTENTION), claim(ATTENTION)], [sudoku(tmp_path / "b")]))
     assert any(
         "the 2 tests stands alone: p, level and interval are not adjusted" in note for note in two.notes
     )
@@ -277,7 +275,7 @@ def test_the_nearest_claim_is_of_the_same_kind_or_none(tmp_path: Path) -> None:
 
 def test_the_table_and_the_bars_show_what_was_achieved(tmp_path: Path) -> None:
     runs = [sudoku(tmp_path / str(seed), exact, seed) for seed, exact in enumerate((0.744, 0.752, 0.748))]
-    found = standings(read_claims(), runs)
+    found = comparisons(read_claims(), runs)
     (row,) = [row for row in claims_table(found).rows if row[4] == "3"]
     assert row[:3] == [ATTENTION, "Sudoku-Extreme", "74.7 %"]
     assert row[3] == "74.8 % [73.8, 75.8] %"
@@ -285,11 +283,11 @@ def test_the_table_and_the_bars_show_what_was_achieved(tmp_path: Path) -> None:
     assert row[6] == f"{stats.ttest_1samp([0.744, 0.752, 0.748], 0.7475).pvalue:.3f}"
     assert sum(row[5] == "not attempted" for row in claims_table(found).rows) == len(read_claims()) - 1
     axes = claims_figure(found).axes[0]
-    assert axes.get_title("left") == "Sudoku-Extreme, whole examples right"
+    assert axes.get_title("left") == "Sudoku-Extreme, exact match"
     drawn = [line for line in axes.get_lines() if line.get_color() == "#D55E00" and line.get_marker() == "s"]
     assert [float(line.get_xdata()[0]) for line in drawn] == pytest.approx([0.748])
     equal = [sudoku(tmp_path / f"equal{seed}", 0.75, seed) for seed in range(3)]
-    panel = claims_figure(standings([claim(ATTENTION)], equal)).axes[0]
+    panel = claims_figure(comparisons([claim(ATTENTION)], equal)).axes[0]
     assert "75.0 %, 3 seeds: undecided" in [text.get_text() for text in panel.texts]
     assert len(panel.collections) == 0  # no bar of width 0 for seeds without spread
     words = [text.get_text() for text in axes.texts]
@@ -297,26 +295,35 @@ def test_the_table_and_the_bars_show_what_was_achieved(tmp_path: Path) -> None:
     assert [bar.get_width() for bar in axes.patches][:3] == [0.55, 0.56, 0.747]
 
 
-def test_network_calls_and_differences_are_told_and_not_tested(tmp_path: Path) -> None:
-    first, second = sudoku(tmp_path / "n6", 0.75), sudoku(tmp_path / "n4", 0.70, L_cycles=4)
+def test_network_calls_are_shown_and_not_tested(tmp_path: Path) -> None:
     calls = replace(claim(ATTENTION), score=CALLS, claimed=336)
-    (row,) = claims_table(standings([calls], [first])).rows
+    (row,) = claims_table(comparisons([calls], [sudoku(tmp_path)])).rows
     assert row[2:6] == ["336 calls", "336 calls", "1", "network calls are not tested"]
-    settings = claim(ATTENTION).settings
-    points = replace(claim(ATTENTION), score=POINTS, claimed=0.04, against=settings | {"arch.L_cycles": 4})
-    (row,) = claims_table(standings([points], [first, second])).rows
-    assert row[2:4] == ["+4.0 points", "+5.0 points"]
-    assert row[5] == "a difference: test it with analysis.compare"
 
 
-def test_hours_are_told_and_not_tested(tmp_path: Path) -> None:
+def test_a_difference_between_two_models_is_tested_by_welch_over_seeds(tmp_path: Path) -> None:
+    first, second = (0.744, 0.752, 0.75), (0.70, 0.705, 0.699)
+    runs = [sudoku(tmp_path / f"n6{seed}", exact, seed) for seed, exact in enumerate(first)]
+    runs += [sudoku(tmp_path / f"n4{seed}", exact, seed, L_cycles=4) for seed, exact in enumerate(second)]
+    settings = claim(ATTENTION).settings | {"arch.L_cycles": 4}
+    points = replace(claim(ATTENTION), score=POINTS, claimed=0.10, against=settings)
+    (row,) = claims_table(comparisons([points], runs)).rows
+    expected = stats.ttest_ind([share - 0.0995 for share in first], second, equal_var=False)
+    low, high = stats.ttest_ind(first, second, equal_var=False).confidence_interval()
+    assert row[2:5] == ["+10.0 points", f"+4.7 points [{100 * low:+.1f}, {100 * high:+.1f}]", "3"]
+    assert row[5:7] == ["below at 0.001", p_value(expected.pvalue)]
+    (row,) = claims_table(comparisons([points], [runs[0], runs[3]])).rows
+    assert row[3:7] == ["+4.4 points [not estimable]", "1", "undecided", "–"]
+
+
+def test_hours_are_shown_and_not_tested(tmp_path: Path) -> None:
     hours = claim("TRM, hours of training on 4 H100", "DIS", "ARC-AGI-1")
     assert (hours.claimed, hours.device) == (72.0, "4 × NVIDIA H100")
     run = sudoku(tmp_path / "run")
     for name, value in (("data", claim(ATTENTION).data), ("device", "cpu"), ("epochs", 1)):
         object.__setattr__(hours, name, value)
     assert mismatch(hours, run) is None
-    (row,) = claims_table(standings([hours], [run])).rows
+    (row,) = claims_table(comparisons([hours], [run])).rows
     assert row[3] == f"{20 * 1.2 / 3600:.1f} h"
     assert row[5] == "hours are not tested"
     object.__setattr__(hours, "device", "4 × NVIDIA H100")
@@ -327,14 +334,14 @@ def test_a_verdict_agrees_with_the_interval_and_the_p_that_are_printed_beside_it
     """Rounding hides nothing: 79.37 is not called rejected beside [79.4, 79.7]."""
     rng = np.random.default_rng(5)
     told_of = claim(ATTENTION)
-    for _ in range(3000):
+    for _ in range(600):
         examples, decimals, seeds = rng.choice([20, 161, 1000, 422_786]), rng.integers(3), rng.integers(1, 4)
         truth = rng.random()
         off = 2 * rng.normal() * np.sqrt(truth * (1 - truth) / examples)
         told = abs(round(100 * min(1, truth + off), decimals))
         made = replace(told_of, claimed=told / 100, decimals=int(decimals))
         shares = list(rng.binomial(examples, truth, seeds) / examples)
-        found = Standing(made, None, judged(shares, int(examples), made.claimed, made.rounding))
+        found = Comparison(made, None, judged(shares, int(examples), made.claimed, made.rounding))
         numbers = re.search(r"\[(.+), (.+)\] %", found.achieved)
         if numbers is None or found.verdict is None or found.verdict.p is None:
             assert found.verdict is not None

@@ -12,14 +12,20 @@ from matplotlib.axes import Axes
 from scipy import stats
 
 from analysis import compare
-from analysis.comparing.curves import learning_figure, training_losses
-from analysis.comparing.halting_curves import halting_curve
-from analysis.comparing.probe_figures import guidance_figure, halting_figure, margin_figure, scaling_curve
-from analysis.comparing.run_table import check_same_datasets, comparison, differences
+from analysis.comparing.comparability import check_same_datasets, differences
+from analysis.comparing.curves import learning_figure, steps_figure, training_losses
+from analysis.comparing.probe_figures import (
+    guidance_figure,
+    halting_curve,
+    halting_figure,
+    margin_figure,
+    scaling_curve,
+)
+from analysis.comparing.scored_runs import probed
 from analysis.comparing.significance import holm
-from analysis.comparing.step_curves import steps_figure
 from analysis.methods import Method, group
 from analysis.metrics import EXACT
+from analysis.scores import comparison
 from tests.analysis.synthetic_run import write_run, write_scored
 from trm.errors import UserError
 from trm_lab.runs.recorded_run import read_run
@@ -29,11 +35,8 @@ pytestmark = pytest.mark.usefixtures("unrendered")
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("module", ["analysis.compare"])
-def test_a_missing_run_ends_with_exit_2_and_three_parts_and_no_traceback(module: str) -> None:
-    arguments = [sys.executable, "-m", module, "no/such/run", "nor/this"][
-        : 4 + (module == "analysis.compare")
-    ]
+def test_a_missing_run_ends_with_exit_2_and_three_parts_and_no_traceback() -> None:
+    arguments = [sys.executable, "-m", "analysis.compare", "no/such/run", "nor/this"]
     done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stdout == ""
@@ -52,8 +55,8 @@ def test_a_comparison_lays_two_methods_side_by_side(
     text = capsys.readouterr().out
     assert re.search(r"method +DIS +TRM\n", text)
     assert re.search(r"network calls per answer +18 +336\n", text)
-    assert re.search(r"outputs right, 2 attempts +15 of 45, 33\.3 % \[21\.4, 47\.9\] %", text)
-    assert "Not like for like: the runs have different numbers of training steps." in text
+    assert re.search(r"outputs right, 2 attempts +33\.3 % \(15 of 45\) \[21\.4, 47\.9\] %", text)
+    assert "Not comparable: the runs have different numbers of training steps." in text
     for suffix in ("png", "pdf"):
         assert (tmp_path / f"figures/accuracy_against_network_calls.{suffix}").is_file()
 
@@ -140,11 +143,12 @@ def test_curves_are_means_over_the_seeds_records(sweep: Path) -> None:
 def test_probes_show_what_evaluate_py_found(sweep: Path) -> None:
     methods = methods_of(*sorted(sweep.iterdir()))
     scored = [next(one for one in run.scored if one.margin) for run in methods[0].runs]
-    margins = margin_figure(methods, "")
+    probes = probed(methods, lambda one: one.margin is not None)
+    margins = margin_figure(probes, "")
     assert margins is not None
     means = [one.margin.mean for one in scored if one.margin]
     assert drawn(margins.axes[0])["DIS (released code) (3 seeds)"] == pytest.approx(np.mean(means, axis=0))
-    guided = guidance_figure(methods, "")
+    guided = guidance_figure(probes, "")
     assert guided is not None
     at_two = np.mean([one.guidance[2.0].exact_accuracy[-1] for one in scored])
     assert drawn(guided.axes[0])["DIS (released code) (3 seeds)"][-1] == pytest.approx(at_two)
@@ -153,11 +157,11 @@ def test_probes_show_what_evaluate_py_found(sweep: Path) -> None:
     longer = [next(one for one in run.scored if one.supervision_steps == 12) for run in methods[0].runs]
     assert [row[1] for row in shares] == [one.evaluation.exact_accuracy[-1] for one in longer]
     counts = [one.over_steps.first_right for one in scored if one.over_steps]
-    halting = halting_figure(methods, "")
+    halting = halting_figure(probes, "")
     assert halting is not None
     first = np.mean([np.array(row[1:]) / sum(row) for row in counts], axis=0)
     assert drawn(halting.axes[0])["DIS (released code) (3 seeds)"] == pytest.approx(first)
-    fixed = halting_curve(methods[0], "fixed")
+    fixed = halting_curve(probes[0][1], "fixed")
     assert [calls for calls, _ in fixed] == [3, 6, 9, 12, 15, 18]
 
 
@@ -169,11 +173,11 @@ def test_many_runs_are_a_table_of_methods_with_tests_between_them(sweep: Path, t
     shares = [0.3, 0.33, 0.36, 0.3]
     low, high = stats.t.interval(0.95, 3, np.mean(shares), stats.sem(shares))
     interval = rf"\[{100 * low:.1f}, {100 * high:.1f}\] %, n=4"
-    assert re.search(rf"DIS (released code) +18 +400 +32\.\d % {interval}", text)
+    assert re.search(rf"DIS \(released code\) +18 +400 +32\.\d % {interval}", text)
     assert "different seeds" not in text
     error = np.hypot(stats.sem(shares), stats.sem(shares[:3]))
     welch = 2 * stats.t.sf((np.mean(shares[:3]) - np.mean(shares)) / error, 2)  # 3 against 4 seeds
-    assert re.search(rf"DIS (released code) − TRM T=3 n=6 +\S+ .* {welch:.3f} +{welch:.3f} +–", text)
+    assert re.search(rf"DIS \(released code\) − TRM T=3 n=6 +\S+ .* {welch:.3f} +{welch:.3f} +–", text)
     (line,) = [line for line in compare.missing_pieces(methods) if "advantage margins" in line]
     command = f"python evaluate.py {seventh} --margin"
     assert line == f"advantage margins: missing in 1 of 7 runs; make it with: {command}"
@@ -240,9 +244,8 @@ def test_solved_is_compared_against_network_calls_where_one_scorer_judged_all_ru
     for line, run in zip(solved.get_lines(), runs, strict=True):
         assert list(line.get_xdata()) == run.evaluation.network_calls
         assert list(line.get_ydata()) == run.evaluation.tasks[0].solved_shares
-    text = comparison(runs)
-    assert re.search(r"solved, small-queens +20 of 40, 50\.0 % .* 20 of 40", text)
-    assert "dataset" not in text
+    text = comparison(runs).text()
+    assert re.search(r"solved +50\.0 % \(20 of 40\) .* 50\.0 % \(20 of 40\)", text)
 
 
 @pytest.mark.parametrize(
@@ -253,7 +256,7 @@ def test_runs_on_other_datasets_or_protocols_are_not_compared(
     kinds: tuple[str, str], protocols: tuple[str, str], tmp_path: Path
 ) -> None:
     first, second = two_runs(tmp_path, *kinds, protocols=protocols)
-    with pytest.raises(UserError, match=f"small-{kinds[1]} .protocol {protocols[1]}") as error:
+    with pytest.raises(UserError, match=f"small-{kinds[1]} .{protocols[1]}") as error:
         compare.main([str(first), str(second)])
     assert str(first) in error.value.given
     assert str(second) in error.value.given

@@ -9,7 +9,8 @@ from hydra import compose, initialize_config_dir
 from analysis.methods import BESIDE_THE_POINT, LOOKS, Method, differing, group, method_name
 from dis_trm.supervision import PAPER, RELEASED, SWITCHES
 from tests.analysis.synthetic_run import stopped, write_run
-from trm_lab.configuration.train_config import FREE_KEYS, RETIRED, TrainConfig
+from trm_lab.configuration.architecture import RETIRED
+from trm_lab.configuration.train_config import FREE_KEYS, TrainConfig
 from trm_lab.runs.recorded_run import Run, read_run
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"

@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from matplotlib.figure import Figure
 
 from analysis.page import __main__ as command
 from analysis.page import examples
-from analysis.page.document import json_in_script, table_html
+from analysis.page.curves import step_figures, training_figures
+from analysis.page.document import json_in_script
 from analysis.page.examples import browser_data
-from analysis.page.tables import provenance, run_facts
-from analysis.tables import Table
+from analysis.scores import run_facts
 from tests.analysis.recorded import DIS, DIS_SAMPLES, SCORED, TRM
 from tests.analysis.small_puzzles import PUZZLES
 from tests.analysis.synthetic_run import write_run
@@ -82,8 +83,22 @@ def scores(run: Path) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def dis() -> Reader:
-    return Reader(command.page(read_run(DIS)))
+def text() -> str:
+    """The page of the recorded DIS run."""
+    return command.page(read_run(DIS))
+
+
+@pytest.fixture(scope="module")
+def dis(text: str) -> Reader:
+    return Reader(text)
+
+
+@pytest.fixture(autouse=True)
+def without_curves(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Pages of the other tests have no curves: drawing them takes a second each."""
+    monkeypatch.setattr(command, "training_figures", lambda *_: [])
+    monkeypatch.setattr(command, "step_figures", lambda *_: [])
+    return monkeypatch
 
 
 def test_the_scores_are_those_of_scores_json_with_their_intervals(dis: Reader) -> None:
@@ -93,8 +108,8 @@ def test_the_scores_are_those_of_scores_json_with_their_intervals(dis: Reader) -
     interval = percent_range(*wilson_interval(solved, 32))
     assert rows["solved"] == [f"{percent(solved / 32)} ({solved} of 32)", interval, UNKNOWN]
     cells = told["per_step"]["cell_accuracy"][-1], told["copy"]["cell_accuracy"]
-    assert rows["cells right"] == [percent(cells[0]), UNKNOWN, percent(cells[1])]
-    assert rows["whole examples right"][0].startswith(percent(told["per_step"]["exact_accuracy"][-1]))
+    assert rows["cell accuracy"] == [percent(cells[0]), UNKNOWN, percent(cells[1])]
+    assert rows["exact match"][0].startswith(percent(told["per_step"]["exact_accuracy"][-1]))
 
 
 def test_each_supervision_step_s_numbers_are_those_of_scores_json(dis: Reader) -> None:
@@ -103,8 +118,8 @@ def test_each_supervision_step_s_numbers_are_those_of_scores_json(dis: Reader) -
     columns = dict(zip(head, zip(*rows, strict=True), strict=True))
     per_step, over = told["per_step"], told["over_steps"]
     assert columns["network calls"] == tuple(map(str, per_step["network_calls"]))
-    assert columns["cells right"] == tuple(map(percent, per_step["cell_accuracy"]))
-    assert columns["whole examples right"] == tuple(map(percent, per_step["exact_accuracy"]))
+    assert columns["cell accuracy"] == tuple(map(percent, per_step["cell_accuracy"]))
+    assert columns["exact match"] == tuple(map(percent, per_step["exact_accuracy"]))
     assert columns["solved"] == tuple(percent(n / 32) for n in told["tasks"][0]["solved_per_step"])
     assert columns["wrong cells"] == tuple(f"{cells:.2f}" for cells in per_step["hamming"])
     assert columns["cells changed"] == (UNKNOWN, *map(percent, per_step["changed"]))
@@ -114,34 +129,28 @@ def test_each_supervision_step_s_numbers_are_those_of_scores_json(dis: Reader) -
     np.testing.assert_allclose(margins, told["margin"]["mean"], rtol=6e-3)
 
 
-def test_the_curves_are_the_records_and_the_scores(dis: Reader) -> None:
+def drawn(fig: Figure, panel: int) -> list[float]:
+    """The first line of a panel."""
+    return np.asarray(fig.axes[panel].get_lines()[0].get_ydata()).tolist()
+
+
+def test_the_curves_are_the_records_and_the_scores_and_each_has_a_name(dis: Reader) -> None:
     run, told = read_run(DIS), scores(DIS)
-    training, steps = ({chart["title"]: chart for chart in dis.data[key]} for key in ("training", "steps"))
-    (loss,) = training["Training loss"]["lines"]
-    assert loss["x"] == run.training.step.tolist()
-    np.testing.assert_allclose(loss["y"], run.training.loss, rtol=1e-4)
-    by_calls = {line["name"]: line for line in steps["Accuracy by the network calls spent"]["lines"]}
-    assert by_calls["cells right"]["x"] == told["per_step"]["network_calls"]
-    np.testing.assert_allclose(by_calls["cells right"]["y"], told["per_step"]["cell_accuracy"], rtol=1e-4)
-    low = [wilson_interval(n, 32)[0] for n in told["tasks"][0]["solved_per_step"]]
-    np.testing.assert_allclose(by_calls["solved"]["low"], low, rtol=1e-4)
-    (margin,) = steps["Advantage margin of each step"]["lines"]
-    np.testing.assert_allclose(margin["y"], told["margin"]["mean"], rtol=1e-4)
-    guided = steps["Guidance: decoded from (1 − w)·before + w·after"]["lines"]
-    assert guided[0]["x"] == [0, 0.5, 1, 1.5]
-
-
-def test_a_long_run_s_curves_are_thinned_and_smoothed(run: Run) -> None:
-    (chart, *_) = Reader(command.page(run)).data["training"]
-    faint, smooth = chart["lines"]
-    assert (faint["faint"], len(faint["x"])) == (True, 300)
-    assert (faint["x"][0], faint["x"][-1]) == (20, 12_000)
-    assert np.std(np.diff(smooth["y"])) < np.std(np.diff(faint["y"]))
+    (scored,) = run.scored
+    (learning,) = training_figures(run)
+    np.testing.assert_allclose(drawn(learning, 0), run.training.loss)
+    accuracy, margin, _, guidance = step_figures(run, scored.evaluation, scored)
+    assert drawn(accuracy, 0) == told["per_step"]["cell_accuracy"]
+    assert drawn(margin, 0) == told["margin"]["mean"]
+    assert guidance.axes[0].get_lines()[0].get_xdata().tolist() == [0, 0.5, 1, 1.5]
+    pictures = [attributes for tag, attributes in dis.tags if tag == "img"]
+    assert len(pictures) == 5
+    assert all(one["alt"] and one["src"].startswith("data:image/svg+xml;base64,") for one in pictures)
 
 
 def test_the_examples_are_the_answers_that_were_kept(dis: Reader) -> None:
     (part,) = stored_answers(read_run(DIS)).parts()
-    (kept,) = dis.data["examples"]["sets"]
+    (kept,) = dis.data["sets"]
     assert len(kept["examples"]) == 32
     one, row = kept["examples"][4], 4
     assert one["n"] == "example 5"
@@ -220,12 +229,11 @@ def test_what_a_stranger_wrote_stays_text(tmp_path: Path) -> None:
     ]  # nothing of it has become an element
     assert not any(name.startswith("on") for _, attributes in read.tags for name in attributes)
     assert dict(read.tables["Configuration"])["project_name"] == HOSTILE
-    assert read.data["examples"]["sets"][0]["examples"][0]["n"] == HOSTILE
+    assert read.data["sets"][0]["examples"][0]["n"] == HOSTILE
 
 
-def test_the_policy_lets_nothing_run_or_load_but_what_is_on_the_page() -> None:
-    text = command.page(read_run(DIS))
-    read = Reader(text)
+def test_the_policy_lets_nothing_run_or_load_but_what_is_on_the_page(text: str, dis: Reader) -> None:
+    read = dis
     (policy,) = [a["content"] for tag, a in read.tags if tag == "meta" and "http-equiv" in a]
     assert policy is not None
     assert policy.startswith("default-src 'none'; img-src data:;")
@@ -238,24 +246,27 @@ def test_the_policy_lets_nothing_run_or_load_but_what_is_on_the_page() -> None:
         for key in ("src", "href")
         if re.match("[a-z]+:|//", a.get(key) or "")
     ]
-    assert outside == [("link", {"rel": "icon", "href": "data:,"})]
-    assert not re.search(r"\bfetch\(|XMLHttpRequest|import\(|url\((?!data:)|@import|WebSocket", text)
+    assert {tag for tag, _ in outside} == {"link", "img"}
+    assert all((a.get("src") or a.get("href") or "").startswith("data:") for _, a in outside)
+    assert not re.search(
+        r"\bfetch\(|XMLHttpRequest|import\(|url\((?!data:)|@import|WebSocket", style + read.scripts[1]
+    )
 
 
-def test_the_same_run_gives_the_same_bytes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for name in ("a", "b"):
-        command.main([str(DIS), "--output", str(tmp_path / name / "index.html")])
-    assert capsys.readouterr().out.splitlines() == [
-        str(tmp_path / name / "index.html") for name in ("a", "b")
-    ]
-    first, second = ((tmp_path / name / "index.html").read_bytes() for name in ("a", "b"))
-    assert first == second
-    assert len(first) < 150_000
+def test_the_same_run_gives_the_same_bytes(
+    text: str, tmp_path: Path, without_curves: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    without_curves.undo()
+    file = tmp_path / "new" / "index.html"
+    command.main([str(DIS), "--output", str(file)])
+    assert capsys.readouterr().out == f"{file}\n"
+    assert file.read_text().startswith(text)
+    assert len(text) < 1_000_000
 
 
 def test_a_run_that_kept_no_answers_has_a_page_that_says_so(run: Run) -> None:
     read = Reader(command.page(replace(run, samples=None)))
-    assert read.data["examples"] is None
+    assert read.data is None
     text = command.page(replace(run, samples=None))
     assert "no puzzles to look at" in text
     with pytest.raises(UserError, match="holds no evaluation 'x'"):
@@ -271,25 +282,19 @@ def test_what_evaluate_py_found_is_shown_also_where_its_answers_were_not_kept(tm
     run = read_run(folder)
     kept = Reader(command.page(read_run(DIS), SCORED))
     for read in (Reader(command.page(run)), Reader(command.page(run, SCORED))):
-        titles = [chart["title"] for chart in read.data["steps"]]
-        assert titles == [chart["title"] for chart in kept.data["steps"]]
-        assert len(titles) == 4  # accuracy, margin, halting, guidance
         assert read.tables["Each supervision step"] == kept.tables["Each supervision step"]
     with pytest.raises(UserError, match=f"holds of '{SCORED}' scores alone, no answers"):
         stored_answers(run, SCORED)
     text = command.page(run, SCORED)
     assert "GFLOP" in text
     assert f"samples that training kept, without margins: scored/{SCORED} kept scores alone" in text
-    without = Reader(command.page(replace(run, samples=None), SCORED))
-    assert without.data["examples"] is None
-    assert len(without.data["steps"]) == 4
 
 
 def test_an_earlier_evaluation_of_training_is_shown_by_name(run: Run) -> None:
     first = run.evaluations[0]
     read = Reader(command.page(run, f"step_{first.step}"))
     rows = {name: cells for name, *cells in read.tables["Scores"]}
-    assert rows["cells right"][0] == percent(first.cell_accuracy[-1])
+    assert rows["cell accuracy"][0] == percent(first.cell_accuracy[-1])
 
 
 def test_a_run_that_still_goes_on_has_a_page_with_what_is_there_and_says_what_is_not(tmp_path: Path) -> None:
@@ -309,7 +314,7 @@ def test_arc_has_its_scores_with_the_interval_over_tasks(run: Run) -> None:
     assert rows["ARC/pass@1"][0] == percent(run.evaluation.arc_scores["ARC/pass@1"])
     assert re.fullmatch(r"\[\d+\.\d, \d+\.\d\] %", rows["ARC/pass@1"][1])
     assert rows["outputs right, 2 attempts"][0] == "33.3 % (15 of 45)"
-    assert rows["augmented inputs right"][1] == UNKNOWN
+    assert rows["exact match of augmented inputs"][1] == UNKNOWN
 
 
 def test_provenance_is_that_of_the_last_launch(run: Run) -> None:
@@ -317,9 +322,9 @@ def test_provenance_is_that_of_the_last_launch(run: Run) -> None:
         {"command": ["a.py", "x=1"], "git": {"commit": "c"}},
         {"command": ["a.py"], "git": {"commit": None}},
     ]
-    rows = dict(provenance(replace(run, provenance={"launches": launches})).rows)
+    rows = dict(command.provenance(replace(run, provenance={"launches": launches})).rows)
     assert rows == {"launches": "2", "command": "a.py", "git.commit": UNKNOWN}
-    assert dict(provenance(replace(run, provenance={"launches": "?"})).rows) == {"launches": "?"}
+    assert dict(command.provenance(replace(run, provenance={"launches": "?"})).rows) == {"launches": "?"}
 
 
 def test_numbers_that_cannot_be_are_shown_without_an_interval(run: Run) -> None:
@@ -327,14 +332,10 @@ def test_numbers_that_cannot_be_are_shown_without_an_interval(run: Run) -> None:
     read = Reader(command.page(replace(run, evaluation=strange, outputs=[])))
     rows = {name: cells for name, *cells in read.tables["Scores"]}
     assert rows["outputs right, 1 attempt"][:2] == ["3 of 0", UNKNOWN]
-    assert run_facts(run, strange, None)[0][0] == "training"
+    assert run_facts(run, strange, None)[0][0] == "method"
 
 
-def test_html_and_json_are_escaped() -> None:
-    assert table_html(Table("a<b", ["<h>"], [["<i>", "&"]])) == (
-        '<table><caption class="hidden">a&lt;b</caption><thead><tr><th scope="col">&lt;h&gt;</th></tr></thead>'
-        '<tbody><tr><th scope="row">&lt;i&gt;</th><td>&amp;</td></tr></tbody></table>'
-    )
+def test_json_in_a_script_cannot_end_it() -> None:
     hostile = {"</script>": ["<!--", "\u2028", "\ud800", "&"]}
     text = json_in_script(hostile)
     assert text.isascii()

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
-from analysis import puzzle_gallery, style
+from analysis import puzzle_gallery
 from analysis.puzzle_gallery import Block, read_block
 from tests.analysis.small_puzzles import PUZZLES, queens
 from trm.errors import UserError
 from trm_lab.puzzles.arc import builder as build_arc_dataset
+from trm_lab.puzzles.arc.colours import TOKEN_COLOURS
 from trm_lab.puzzles.arc.grids import encode_pair
 from trm_lab.puzzles.arc.picture import HIDDEN, ArcGrids, grid
 from trm_lab.puzzles.loading import EvaluationData
@@ -65,7 +66,7 @@ def test_the_gallery_names_each_dataset_and_draws_its_question_beside_its_answer
     assert [text.get_position()[0] for text in answered.texts] == [2.5, 0.5, 3.5, 1.5]
     (image,) = arc_answer.get_images()
     colours = [to_hex(cell).upper() for cell in np.asarray(image.get_array())[0]]
-    assert colours == [style.ARC_COLOURS[colour] for colour in (7, 5, 6)]
+    assert colours == [TOKEN_COLOURS[2 + colour] for colour in (7, 5, 6)]
 
 
 def test_blocks_fill_lines_in_their_order_and_stay_on_the_page() -> None:

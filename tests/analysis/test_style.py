@@ -53,5 +53,5 @@ def test_a_name_with_dollars_is_text_and_no_formula(tmp_path: Path) -> None:
 def test_a_line_at_zero_is_inside_the_panel() -> None:
     axes = Figure().subplots()
     axes.plot([0, 1], [0.0, 0.4])
-    style.from_zero(axes)
+    style.percent_from_zero(axes)
     assert -0.05 < axes.get_ylim()[0] < 0

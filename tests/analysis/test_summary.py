@@ -21,12 +21,12 @@ def test_the_summary_prints_the_scores_beside_copying_and_writes_both_figures(
     for line in (
         r"method +DIS",
         r"seed +0",
-        r"training +12,000 steps in 12 min 00 s, 533 examples a second",
-        r"network calls +18 per answer, 3 per supervision step",
-        r"pass@1, mean of 43 tasks +26\.7 % \[\d+\.\d, \d+\.\d\] % +0\.0 %",
-        r"outputs right, 1 attempt +12 of 45, 26\.7 % \[16\.0, 41\.0\] % +0",
-        r"outputs right, 2 attempts \(ARC Prize\) +15 of 45, 33\.3 %",
-        r"cells right +87\.4 % +71\.2 %",
+        r"training +12,000 updates in 12 min 00 s, 533 examples a second",
+        r"an answer takes +18 network calls, 3 in a supervision step",
+        r"ARC/pass@1 +26\.7 % +\[\d+\.\d, \d+\.\d\] % +0\.0 %",
+        r"outputs right, 1 attempt +26\.7 % \(12 of 45\) +\[16\.0, 41\.0\] % +0",
+        r"outputs right, 2 attempts +33\.3 % \(15 of 45\)",
+        r"cell accuracy +87\.4 % +– +71\.2 %",
         r"Votes ranked by count, then mean token log-probability",
         r"6 +18 +87\.4 % +30\.0 %",
     ):
@@ -44,7 +44,7 @@ def test_a_run_that_is_not_arc_has_no_arc_lines_and_no_strips(
     folder = write_run(tmp_path / "sudoku", arc=False, training_steps=400)
     summary.main([str(folder), "--figures-dir", str(tmp_path / "pictures")])
     text = capsys.readouterr().out
-    assert "cells right" in text
+    assert "cell accuracy" in text
     assert "pass@" not in text
     assert "Votes" not in text
     assert {path.stem for path in (tmp_path / "pictures").iterdir()} == {"learning_curves"}
@@ -58,10 +58,10 @@ def test_the_summary_names_the_dataset_and_gives_its_scorer_s_verdicts_beside_th
     text = capsys.readouterr().out
     for line in (
         r"\n  dataset +small-queens, version 1, protocol clean\n",
-        r"model +copy the input +best possible\n +solved +20 of 40, 50\.0 % \[35\.2, 64\.8\] % +–\n"
-        r" +well formed +40 of 40, 100\.0 % \[91\.2, 100\.0\] % +–\n",
-        r"whole examples right +30\.0 % +0\.0 % +50\.0 %\n",
-        r"whole examples right +solved\n +1 +3 +\S+ % +\S+ % +25\.0 %\n +2 +6 +\S+ % +30\.0 % +50\.0 %\n",
+        r"copy the input +best possible\n +solved +50\.0 % \(20 of 40\) +\[35\.2, 64\.8\] % +– +–\n"
+        r" +well formed +100\.0 % \(40 of 40\) +\[91\.2, 100\.0\] % +– +–\n",
+        r"exact match +30\.0 % \(\d+ of 1,376\) +\[\S+ \S+\] % +0\.0 % +50\.0 %\n",
+        r"exact match +solved .*\n +1 +3 +\S+ % +\S+ % +25\.0 % .*\n +2 +6 +\S+ % +30\.0 % +50\.0 % ",
         r"Best possible: ",
     ):
         assert re.search(line, text), f"{line}\nnot in\n{text}"
@@ -81,10 +81,10 @@ def test_the_verdicts_of_two_datasets_are_told_apart_and_an_unknown_ceiling_is_n
 
 def test_without_output_records_pass_at_k_has_no_interval(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run", training_steps=400)
-    assert re.search(r"pass@1, mean of 43 tasks +26\.7 % \[", summary.summary(read_run(folder)))
+    assert re.search(r"ARC/pass@1 +26\.7 % +\[", summary.summary(read_run(folder)))
     (folder / "evaluations/step_400/outputs.jsonl").unlink()
     text = summary.summary(read_run(folder))
-    assert re.search(r"pass@1, mean of 43 tasks +26\.7 % +0\.0 %", text)
+    assert re.search(r"ARC/pass@1 +26\.7 % +– +0\.0 %", text)
     assert "bootstrap" not in text
 
 

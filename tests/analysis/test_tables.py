@@ -40,9 +40,15 @@ def test_latex_escapes_what_it_would_read_as_commands() -> None:
 
 def test_html_shows_text_as_text() -> None:
     html = TABLE.html()
-    assert "<figcaption>Costs &amp; &lt;b&gt;more&lt;/b&gt;</figcaption>" in html
-    assert html.count("<tr>") == 3
-    assert "<p class=note>note: ± 1</p>" in html
+    assert "<caption>Costs &amp; &lt;b&gt;more&lt;/b&gt;</caption>" in html
+    assert '<tr><th scope="row">TRM</th><td>–</td><td>#3</td></tr>' in html
+    assert '<p class="note">note: ± 1</p>' in html
+
+
+def test_text_has_aligned_columns_and_the_notes() -> None:
+    assert TABLE.text().splitlines() == [
+        "  method    a|b  50 %", "  DIS_x   1 × 2     ●", "  TRM         –    #3", "  note: ± 1",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

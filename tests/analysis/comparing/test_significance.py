@@ -90,17 +90,17 @@ def test_two_seeds_or_three_against_more_have_the_degrees_of_freedom_of_the_smal
 
 
 def test_one_seed_and_runs_without_spread_tell_nothing() -> None:
-    for test in (welch([0.5], [0.7]), paired([0.5], [0.7])):
+    for test in (welch([0.5], [0.7]), paired([0.5], [0.7]), welch([0.5], [0.5])):
         assert (test.low, test.high, test.p_two_sided) == (None, None, None)
-        assert test.mean == pytest.approx(-0.2)
+    assert welch([0.5], [0.7]).mean == pytest.approx(-0.2)
     assert welch([0.5, 0.5], [0.7, 0.7]).p_two_sided is None
     assert welch([0.5, 0.5], [0.5, 0.5]).p_two_sided == 1.0
     assert one_sided([0.5], 0.5) is None
     assert one_sided([0.5, 0.5], 0.5) is None
 
 
-@pytest.mark.parametrize("share", [0.99, 207 / 300, 297 / 300, 0.1, 1 / 3])
-@pytest.mark.parametrize("seeds", [2, 3, 5, 6])
+@pytest.mark.parametrize("share", [0.99, 207 / 300, 1 / 3])
+@pytest.mark.parametrize("seeds", [3, 6])
 def test_rounding_is_no_spread(share: float, seeds: int) -> None:
     """numpy's variance of such equal values is about 1e-32, by which any difference would be beyond all doubt."""
     for other in (294 / 300, 0.7, share / 3):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.page.tables import scores_table as page_scores_table
+from analysis.scores import scores_table as page_scores_table
 from dis_trm.supervision import DISConfig, DISSupervision
 from tests.models import network
 from tests.runs import build_small_arc

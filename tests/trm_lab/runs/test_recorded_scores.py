@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from analysis.page.tables import run_facts
+from analysis.scores import run_facts
 from tests.analysis.synthetic_run import write_run, write_scored
 from trm_lab.runs.recorded_run import read_run
 
