@@ -1,6 +1,10 @@
 """A few ARC tasks small enough to build in no time, as source files in a folder of the test."""
 
+import atexit
 import json
+import shutil
+import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -62,11 +66,26 @@ def build(
     folder: Path, prefix: str | None = None, name: str = "built", **options: Any
 ) -> tuple[Path, ArcSummary]:
     """Build the small tasks into `folder/name`, with 6 augmentations on a canvas of 12, every example written out."""
-    source = write_sources(folder) if prefix is None else prefix
-    given: dict[str, Any] = {"subsets": ("training", "evaluation"), "test_subsets": ("evaluation",)}
-    chosen = ArcBuild(**{**given, "num_aug": 6, "max_grid_size": 12, **MATERIALIZED, **options})
+    subsets: dict[str, Any] = {"subsets": ("training", "evaluation"), "test_subsets": ("evaluation",)}
+    recipe = ArcBuild(**{**subsets, "num_aug": 6, "max_grid_size": 12, **MATERIALIZED, **options})
+    if prefix is not None or (folder / name).exists():
+        return folder / name, _build(recipe, folder / name, prefix or write_sources(folder))
+    built, summary = _build_once(recipe)
+    shutil.copytree(built, folder / name)
+    write_sources(folder)
+    return folder / name, summary
 
+
+def _build(recipe: ArcBuild, output: Path, prefix: str) -> ArcSummary:
     def read(subset: str, largest: int | None) -> list[Task]:
-        return read_files(source, subset, largest)
+        return read_files(prefix, subset, largest)
 
-    return folder / name, build_arc_dataset(chosen, read, folder / name)
+    return build_arc_dataset(recipe, read, output)
+
+
+@cache
+def _build_once(recipe: ArcBuild) -> tuple[Path, ArcSummary]:
+    """A dataset of the small tasks that tests copy, since most of them want the same one."""
+    folder = Path(tempfile.mkdtemp(prefix="small-arc-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder / "built", _build(recipe, folder / "built", write_sources(folder))

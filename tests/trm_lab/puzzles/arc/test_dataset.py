@@ -1,7 +1,6 @@
 """The ARC builder: published semantics on tasks small enough to check by hand."""
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
@@ -236,10 +235,6 @@ def test_a_smaller_canvas_keeps_the_tasks_that_fit_it(tmp_path: Path) -> None:
     )
 
 
-def test_the_full_canvas_is_the_default(tmp_path: Path) -> None:
-    assert build(tmp_path, max_grid_size=None)[1].train.seq_len == 900
-
-
 def test_tasks_too_large_for_any_canvas_are_dropped_only_on_request(tmp_path: Path) -> None:
     sources = tasks()
     sources["training"]["noisy"]["train"][0]["input"] = [[1] * 40]
@@ -276,27 +271,3 @@ def test_a_task_in_two_subsets_is_an_error(tmp_path: Path) -> None:
 def test_subsets_that_do_not_fit_together_are_an_error(tmp_path: Path, options: dict, problem: str) -> None:
     with pytest.raises(UserError, match=problem):
         build(tmp_path, **options)
-
-
-def test_an_output_in_use_is_noticed_before_the_sources_are_read(tmp_path: Path) -> None:
-    build(tmp_path)
-    with pytest.raises(UserError, match="already holds a dataset"):
-        build(tmp_path, prefix=str(tmp_path / "nowhere"))
-
-
-def test_the_json_files_are_the_published_kind(tmp_path: Path) -> None:
-    dataset, _ = build(tmp_path)
-    assert sorted(path.name for path in dataset.iterdir()) == [
-        "identifiers.json",
-        "manifest.json",
-        "test",
-        "test_puzzles.json",
-        "train",
-    ]
-    assert isinstance(json.loads((dataset / "identifiers.json").read_text()), list)
-    arrays = sorted(path.name for path in (dataset / "train").glob("*.npy"))
-    assert arrays == [
-        f"all__{name}.npy"
-        for name in ("group_indices", "inputs", "labels", "puzzle_identifiers", "puzzle_indices")
-    ]
-    assert np.load(dataset / "train" / "all__inputs.npy").dtype == np.uint8
