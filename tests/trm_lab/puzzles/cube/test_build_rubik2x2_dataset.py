@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from tests.trm_lab.puzzles.builders import (
     build,
-    check_help,
     check_learns_and_is_scored,
     check_same_bytes_twice,
 )
@@ -114,7 +113,7 @@ def test_a_wrong_turn_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_solutions_are_optimal_and_the_first_of_their_kind(cube: Cube, some_states: States) -> None:
     steps = cube.solutions(some_states)
     np.testing.assert_array_equal((steps >= 0).sum(axis=1), cube.distances[some_states])
-    near = np.flatnonzero(cube.distances == 3).astype(np.int32)[::40]
+    near = np.flatnonzero(cube.distances == 3).astype(np.int32)[::160]
     for state, found in zip(near, cube.solutions(near), strict=True):
         words = [
             word
@@ -222,32 +221,19 @@ def test_same_flags_same_bytes(tmp_path: Path) -> None:
     check_same_bytes_twice(builder, tmp_path, *SMALL)
 
 
-def test_help_shows_an_example(capsys: pytest.CaptureFixture[str]) -> None:
-    check_help(builder, capsys)
-
-
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
         (("--max-distance", 12), "God's number in the half-turn metric"),
-        (("--min-distance", 5, "--max-distance", 4), "--min-distance 5 --max-distance 4"),
         (("--metric", "quarter", "--min-distance", 14, "--max-distance", 13), "14, God's number"),
         (("--max-distance", 3), "whole symmetry classes"),
         (("--max-distance", 0, "--min-distance", 0, "--train-size", 1, "--test-size", 1), "--test-size 1"),
-        (("--metric", "slice"), "invalid choice"),
     ],
 )
 def test_what_cannot_be_built_is_refused(tmp_path: Path, flags: tuple[object, ...], message: str) -> None:
     with pytest.raises(UserError, match=message):
         build(builder, tmp_path / "cube", *flags)
     assert not (tmp_path / "cube").exists()
-
-
-def test_a_dataset_is_replaced_only_on_request(tmp_path: Path) -> None:
-    build(builder, tmp_path / "cube", *SMALL)
-    with pytest.raises(UserError, match="already holds a dataset"):
-        build(builder, tmp_path / "cube", *SMALL)
-    build(builder, tmp_path / "cube", *SMALL, "--overwrite")
 
 
 def test_a_small_model_learns_and_is_scored(tmp_path: Path) -> None:

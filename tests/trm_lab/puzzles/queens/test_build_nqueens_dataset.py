@@ -1,6 +1,5 @@
 """N queens datasets: all solutions, splits apart, and ceilings that a count by hand agrees with."""
 
-import json
 from collections import Counter, defaultdict
 from functools import cache
 from itertools import chain, combinations, pairwise, permutations
@@ -13,7 +12,6 @@ from numpy.typing import NDArray
 
 from tests.trm_lab.puzzles.builders import (
     build,
-    check_help,
     check_learns_and_is_scored,
     check_same_bytes_twice,
 )
@@ -93,7 +91,7 @@ def is_solution(board: Tokens) -> bool:
     return rows.tolist() == list(range(side)) and tuple(columns.tolist()) in by_hand(side)
 
 
-@pytest.mark.parametrize("side", [4, 5, 6, 7, 8])
+@pytest.mark.parametrize("side", [5, 6, 8])
 def test_every_solution_is_found_once(side: int) -> None:
     found = [tuple(row) for row in solutions(side).tolist()]
     assert len(found) == len(set(found))
@@ -163,9 +161,9 @@ def test_backtracking_weights_are_how_often_backtracking_finds_a_solution() -> N
                     return found
         return None
 
-    drawn = Counter(search(()) for _ in range(4000))
-    shares = [drawn[tuple(row)] / 4000 for row in columns.tolist()]
-    np.testing.assert_allclose(shares, weights, atol=0.04)
+    drawn = Counter(search(()) for _ in range(1500))
+    shares = [drawn[tuple(row)] / 1500 for row in columns.tolist()]
+    np.testing.assert_allclose(shares, weights, atol=0.06)
     of_eight = backtracking_weights(solutions(8))
     assert (of_eight.min(), of_eight.max()) == (pytest.approx(1 / 480), pytest.approx(1 / 24))
 
@@ -275,7 +273,7 @@ def test_a_held_out_number_of_classes_and_range_of_queens_is_kept(tmp_path: Path
 
 
 def test_the_empty_board_is_asked_on_one_side_only(tmp_path: Path) -> None:
-    for seed in range(4):
+    for seed in range(2):
         dataset = build(builder, tmp_path / str(seed), *SMALL, "--min-given", 0, "--seed", seed)
         empty = [(split(dataset, name)[0] == QUEENS_EMPTY).all(1).any() for name in ("train", "test")]
         assert sum(empty) == 1
@@ -315,46 +313,21 @@ def test_same_flags_same_bytes(tmp_path: Path) -> None:
     check_same_bytes_twice(builder, tmp_path / "published", "--protocol", "published")
 
 
-def test_help_shows_an_example(capsys: pytest.CaptureFixture[str]) -> None:
-    check_help(builder, capsys)
-
-
-def test_the_end_says_what_was_built(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    build(builder, tmp_path / "q", *SMALL)
-    shown = capsys.readouterr().out
-    assert "train: 60 groups" in shown
-    assert "best possible expected exact match" in shown
-
-
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--size", "0"], "0 is out of range"),
-        *(
-            (["--size", str(size)], f"--size {size}\n.* 5, 7..12 for the clean protocol")
-            for size in (3, 4, 6, 13)
-        ),
+        *((["--size", str(size)], f"--size {size}\n.* 5, 7..12 for the clean protocol") for size in (4, 13)),
         (["--test-classes", "12"], "12 of the 12 symmetry classes"),
-        (["--max-given", "8"], "<= 7"),
         (["--min-given", "5", "--max-given", "4"], "min-given <= max-given"),
         (["--test-size", "5000"], "5000 test questions, of which only"),
         (["--size", "5", "--train-size", "999", "--test-size", "3"], "999 train questions, of which only"),
         (["--protocol", "published", "--size", "8"], "published with --size"),
-        (["--protocol", "kept"], "invalid choice"),
     ],
 )
 def test_what_cannot_be_built_is_refused(tmp_path: Path, flags: list[str], message: str) -> None:
     with pytest.raises(UserError, match=message):
         build(builder, tmp_path / "q", *flags)
     assert not (tmp_path / "q").exists()
-
-
-def test_an_existing_dataset_is_replaced_only_when_asked(tmp_path: Path) -> None:
-    dataset = build(builder, tmp_path / "q", *SMALL)
-    with pytest.raises(UserError, match="--overwrite"):
-        build(builder, dataset, *SMALL)
-    build(builder, dataset, *SMALL, "--seed", 1, "--overwrite")
-    assert json.loads((dataset / "manifest.json").read_text())["about"]["facts"]["seed"] == 1
 
 
 def test_a_small_model_learns_it_and_its_scorer_judges_it(tmp_path: Path) -> None:

@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 
 from tests.trm_lab.puzzles.builders import (
     build,
-    check_help,
-    check_learns_and_is_scored,
     check_same_bytes_twice,
 )
 from tests.trm_lab.puzzles.sudoku import sudoku_reference as reference
@@ -97,16 +95,6 @@ def test_layout_is_the_published_one(source: Path, tmp_path: Path) -> None:
     assert json.loads((dataset / "identifiers.json").read_text()) == ["<blank>"]
 
 
-def test_records_come_in_order_and_test_records_without_images(source: Path, tmp_path: Path) -> None:
-    dataset = build(build_sudoku_dataset, tmp_path / "set", "--source", source, "--num-aug", 2)
-    for split, step in (("train", 3), ("test", 1)):
-        lines = (source / f"{split}.csv").read_text().splitlines()[1:]
-        parts = arrays(dataset, split)
-        _, asked, answered, _ = zip(*(line.split(",") for line in lines), strict=True)
-        assert parts["inputs"][::step].tolist() == [tokens(question) for question in asked]
-        assert parts["labels"][::step].tolist() == [tokens(answer) for answer in answered]
-
-
 def line_cycles(grid: NDArray[np.integer]) -> list[tuple[int, ...]]:
     """For every two lines of a band: the lengths of the cycles from one to the other; sorted."""
     found = []
@@ -131,10 +119,10 @@ def test_images_are_sudokus_with_the_same_structure(tmp_path: Path) -> None:
     folder = tmp_path / "source"
     write(folder, "train", [f"known,{UNIQUE},{''.join(map(str, answer))},0"])
     write(folder, "test", [record(0)])
-    dataset = build(build_sudoku_dataset, tmp_path / "set", "--source", folder, "--num-aug", 400)
+    dataset = build(build_sudoku_dataset, tmp_path / "set", "--source", folder, "--num-aug", 200)
     parts = arrays(dataset, "train")
     asked, answered = parts["inputs"].astype(int) - 1, parts["labels"].astype(int) - 1
-    assert len(np.unique(asked, axis=0)) == 401
+    assert len(np.unique(asked, axis=0)) == 201
     structure = {(str(line_cycles(grid)), str(line_cycles(grid.T))) for grid in answered.reshape(-1, 9, 9)}
     rows, columns = line_cycles(answered[0].reshape(9, 9)), line_cycles(answered[0].reshape(9, 9).T)
     assert rows != columns
@@ -146,21 +134,21 @@ def test_images_are_sudokus_with_the_same_structure(tmp_path: Path) -> None:
     assert len(names) == 1  # each digit is given as often as before, under its new name
     upright = sum(
         line_cycles(grid) == rows for grid in answered[1:].reshape(-1, 9, 9)
-    )  # half of the images; 400 draws
-    assert 140 < upright < 260
+    )  # half of the images; 200 draws
+    assert 65 < upright < 135
 
 
 def test_a_sample_is_drawn_without_repetition_and_uniformly(source: Path, tmp_path: Path) -> None:
     drawn: Counter[bytes] = Counter()
-    everything = build(build_sudoku_dataset, tmp_path / "all", "--source", source)
     for seed in range(100):
-        flags = ("--source", source, "--subsample-size", 3, "--seed", seed, "--overwrite")
-        sample = questions(build(build_sudoku_dataset, tmp_path / "set", *flags), "train")
+        sample = build_sudoku_dataset._selected(source / "train.csv", None, 3, seed)
         assert len(sample) == 3
-        drawn.update(sample)
-    assert drawn.keys() == questions(everything, "train")
+        drawn.update(question.tobytes() for question in sample.questions)
+    assert len(drawn) == 10
     assert all(10 <= count <= 50 for count in drawn.values())  # 30 expected, deviation 4.6
-    assert len(questions(tmp_path / "set", "test")) == 6  # all of them
+    flags = ("--source", source, "--subsample-size", 3)
+    dataset = build(build_sudoku_dataset, tmp_path / "set", *flags)
+    assert [len(questions(dataset, split)) for split in ("train", "test")] == [3, 6]  # all test questions
 
 
 def test_blocks_of_a_long_file_are_read_as_one(
@@ -174,13 +162,6 @@ def test_blocks_of_a_long_file_are_read_as_one(
     write(source, "train", [*(record(number) for number in range(8)), record(8)[:-1] + "x"])
     with pytest.raises(UserError, match=r"train\.csv, line 10: rating 'x'"):
         build(build_sudoku_dataset, tmp_path / "broken", "--source", source)
-
-
-def test_difficulty_is_asked_of_both_splits(source: Path, tmp_path: Path) -> None:
-    write(source, "test", [record(number) for number in (102, 5, 103, 11)])
-    dataset = build(build_sudoku_dataset, tmp_path / "set", "--source", source, "--min-difficulty", 6)
-    assert len(questions(dataset, "train")) == 4  # 6, 7, 8, 9
-    assert len(questions(dataset, "test")) == 3
 
 
 def test_a_rating_written_as_a_float_is_the_whole_number_that_it_is(source: Path, tmp_path: Path) -> None:
@@ -244,8 +225,6 @@ OTHER_DIGIT = next(digit for digit in "123456789" if digit != record(5).split(",
     ("line", "reason"),
     [
         (broken(lambda r: r[:3]), "3 columns instead of 4"),
-        (broken(lambda r: [*r, "more"]), "5 columns instead of 4"),
-        ("", "0 columns instead of 4"),
         (broken(lambda r: [r[0], r[1][:80], r[2], r[3]]), "question of 80 characters instead of 81"),
         (broken(lambda r: [r[0], r[1], r[2] + "1", r[3]]), "answer of 82 characters instead of 81"),
         (
@@ -253,15 +232,7 @@ OTHER_DIGIT = next(digit for digit in "123456789" if digit != record(5).split(",
             "question with another character than 1..9, . and 0",
         ),
         (
-            broken(lambda r: [r[0], replaced(r[1], 7, "é"), *r[2:]]),
-            "question with another character than 1..9, . and 0",
-        ),
-        (
             broken(lambda r: [r[0], r[1], replaced(r[2], 80, "0"), r[3]]),
-            "answer with another character than 1..9",
-        ),
-        (
-            broken(lambda r: [r[0], r[1], replaced(r[2], 80, "."), r[3]]),
             "answer with another character than 1..9",
         ),
         (
@@ -273,9 +244,6 @@ OTHER_DIGIT = next(digit for digit in "123456789" if digit != record(5).split(",
             "answer that changes a digit of its question",
         ),
         (broken(lambda r: [*r[:3], "hard"]), "rating 'hard'"),
-        (broken(lambda r: [*r[:3], ""]), "rating ''"),
-        (broken(lambda r: ['"a\nb"', *r[1:]]), "a record over several lines"),
-        (broken(lambda r: ['"a"b', *r[1:]]), "',' expected after '\"'"),
     ],
 )
 def test_a_broken_record_is_refused_with_file_line_and_reason(
@@ -298,26 +266,6 @@ def test_a_file_that_was_cut_off_is_refused_wherever(source: Path, tmp_path: Pat
             build(build_sudoku_dataset, tmp_path / "set", "--source", source)
 
 
-@pytest.mark.parametrize(
-    ("content", "reason"),
-    [
-        (b"", ": empty"),
-        (HEADER.encode(), ", line 1: the last line does not end"),
-        (
-            b"question,answer\n",
-            ", line 1: the columns are question,answer, not source,question,answer,rating",
-        ),
-        (f"{HEADER}\n".encode(), ": no record in it"),
-        (f"{HEADER}\n\xff\xfe".encode("latin-1") + b"\n", ", line 2: 1 columns instead of 4"),
-    ],
-)
-def test_a_file_of_another_form_is_refused(content: bytes, reason: str, source: Path, tmp_path: Path) -> None:
-    (source / "train.csv").write_bytes(content)
-    with pytest.raises(UserError) as refused:
-        build(build_sudoku_dataset, tmp_path / "set", "--source", source)
-    assert refused.value.given.startswith(f"{source / 'train.csv'}{reason}")
-
-
 def test_several_solutions_are_refused_unless_nothing_is_solved(
     source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -334,16 +282,6 @@ def test_several_solutions_are_refused_unless_nothing_is_solved(
     write(source, "train", [record(0), f"made,{'.' * 81},{answer},1", record(1)])
     with pytest.raises(UserError, match=r"train\.csv, line 3: the question has several solutions"):
         build(build_sudoku_dataset, tmp_path / "set", *flags)
-
-
-def test_one_given_fewer_than_a_question_needs_is_noticed(source: Path, tmp_path: Path) -> None:
-    answer = next(reference.solutions([int(cell) for cell in UNIQUE.replace(".", "0")], 3, 3))
-    unique = f"known,{UNIQUE},{''.join(map(str, answer))},0"
-    write(source, "test", [unique])
-    build(build_sudoku_dataset, tmp_path / "set", "--source", source)
-    write(source, "test", [unique.replace(UNIQUE, replaced(UNIQUE, 14, "."))])  # 16 of 17
-    with pytest.raises(UserError, match=r"test\.csv, line 2: the question has several solutions"):
-        build(build_sudoku_dataset, tmp_path / "other", "--source", source)
 
 
 def test_of_many_questions_a_sample_drawn_by_the_seed_is_solved(
@@ -371,14 +309,11 @@ def test_of_many_questions_a_sample_drawn_by_the_seed_is_solved(
     ("flags", "message"),
     [
         (("--subsample-size", 11), "has 10 records\n  allowed: at least 11"),
-        (("--min-difficulty", 10), "has 0 records of rating 10 or more"),
         (("--min-difficulty", 5, "--subsample-size", 6), "has 5 records of rating 5 or more"),
         (("--subsample-size", 11), "to do:   lower --subsample-size"),
         (("--min-difficulty", 10, "--subsample-size", 2), "to do:   lower --min-difficulty"),
         (("--check-unique", "--no-check-unique"), "not allowed with argument --check-unique"),
         (("--source-repo", "a/b"), "both --source"),
-        (("--num-aug", -1), "at least 0"),
-        (("--subsample", 3), "did you mean --subsample-size?"),
     ],
 )
 def test_flags_that_cannot_be_met_are_refused(
@@ -414,13 +349,3 @@ def test_without_source_the_files_come_from_the_hub_or_the_error_names_source(
 def test_same_flags_give_the_same_bytes(source: Path, tmp_path: Path) -> None:
     flags = ("--source", source, "--subsample-size", 5, "--num-aug", 4)
     check_same_bytes_twice(build_sudoku_dataset, tmp_path, *flags)
-
-
-def test_help(capsys: pytest.CaptureFixture[str]) -> None:
-    check_help(build_sudoku_dataset, capsys)
-
-
-def test_a_model_learns_from_it_and_is_scored(source: Path, tmp_path: Path) -> None:
-    dataset = build(build_sudoku_dataset, tmp_path / "set", "--source", source, "--num-aug", 30)
-    task = check_learns_and_is_scored(dataset, "sudoku", steps=15)
-    assert (task["dataset"], task["protocol"]) == ("sudoku-extreme", "published")

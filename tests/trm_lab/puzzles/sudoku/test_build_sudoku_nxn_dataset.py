@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -10,7 +9,6 @@ from numpy.typing import NDArray
 
 from tests.trm_lab.puzzles.builders import (
     build,
-    check_help,
     check_learns_and_is_scored,
     check_same_bytes_twice,
 )
@@ -43,7 +41,7 @@ def split(dataset: Path, name: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8
 # Puzzles
 
 
-@pytest.mark.parametrize(("size", "puzzles"), [(4, 20), (6, 10), (9, 3)])
+@pytest.mark.parametrize(("size", "puzzles"), [(4, 10), (6, 4), (9, 1)])
 def test_givens_go_until_none_can(size: int, puzzles: int) -> None:
     grids = sample_grids(GEOMETRIES[size], puzzles, generator(10))
     given = remove_givens(GEOMETRIES[size], grids, np.zeros(puzzles, np.int64), generator(11))
@@ -54,23 +52,17 @@ def test_givens_go_until_none_can(size: int, puzzles: int) -> None:
             assert reference.how_many(without, *BOXES[size]) == 2
 
 
-def test_givens_go_down_to_the_target() -> None:
-    grids = sample_grids(GEOMETRIES[9], 40, generator(12))
-    given = remove_givens(GEOMETRIES[9], grids, np.arange(40, 80), generator(13))
-    assert given.sum(1).tolist() == list(range(40, 80))
-
-
 def test_the_list_of_4x4_puzzles_is_complete() -> None:
     questions, answers = every_puzzle()
     moves = reference.moves(2, 2)
     assert all(
         [answer] == list(reference.solutions(question, 2, 2))
-        for question, answer in zip(questions[::20].tolist(), answers[::20].tolist(), strict=True)
+        for question, answer in zip(questions[::40].tolist(), answers[::40].tolist(), strict=True)
     )
-    assert len({reference.canonical(question, moves) for question in questions}) == len(questions) == 4710
     of_any = {reference.canonical(question, moves) for question in questions}
+    assert len(of_any) == len(questions) == 4710
     draw = generator(14)
-    grids = every_grid(GEOMETRIES[4])[draw.integers(288, size=300)]
+    grids = every_grid(GEOMETRIES[4])[draw.integers(288, size=150)]
     for question in np.where(draw.random(grids.shape) < 0.45, grids, np.uint8(0)):
         unique = reference.how_many(question.tolist(), 2, 2) == 1
         assert (reference.canonical(question, moves) in of_any) == unique
@@ -80,7 +72,7 @@ def test_the_list_of_4x4_puzzles_is_complete() -> None:
 # Datasets
 
 
-@pytest.mark.parametrize(("size", "train", "test"), [(4, 300, 100), (6, 100, 40), (9, 20, 8)])
+@pytest.mark.parametrize(("size", "train", "test"), [(4, 100, 40), (6, 40, 15), (9, 8, 4)])
 def test_puzzles_have_one_solution_and_splits_share_none_up_to_symmetry(
     size: int, train: int, test: int, tmp_path: Path
 ) -> None:
@@ -107,27 +99,17 @@ def test_puzzles_have_one_solution_and_splits_share_none_up_to_symmetry(
     assert (metadata["vocab_size"], metadata["seq_len"]) == (size + 2, size**2)
 
 
-def test_every_4x4_puzzle_can_be_had(tmp_path: Path) -> None:
-    flags = ("--givens", 4, "--train-size", 10, "--test-size", 3)
-    dataset = build(build_sudoku_4x4_dataset, tmp_path / "set", *flags)
-    questions = np.concatenate([split(dataset, name)[0] for name in ("train", "test")])
-    assert (np.count_nonzero(questions, axis=1) == 4).all()
-    assert len({reference.canonical(question, reference.moves(2, 2)) for question in questions}) == 13
-
-
 @pytest.mark.parametrize(
     ("size", "flags", "fewest", "most"),
     [
-        (4, ("--min-givens", 6, "--max-givens", 9), 6, 9),
         (6, ("--givens", 14), 14, 14),
-        (6, ("--max-givens", 10), 8, 10),
         (9, ("--min-givens", 30, "--max-givens", 33), 30, 33),
     ],
 )
 def test_puzzles_have_as_many_givens_as_wanted(
     size: int, flags: tuple[object, ...], fewest: int, most: int, tmp_path: Path
 ) -> None:
-    sizes = ("--size", size, "--train-size", 40, "--test-size", 20)
+    sizes = ("--size", size, "--train-size", 20, "--test-size", 10)
     dataset = build(build_sudoku_nxn_dataset, tmp_path / "set", *sizes, *flags)
     givens = np.concatenate([np.count_nonzero(split(dataset, name)[0], axis=1) for name in ("train", "test")])
     assert givens.min() >= fewest
@@ -151,12 +133,12 @@ def test_images_of_training_puzzles_differ_and_are_their_images(tmp_path: Path) 
 
 
 def test_a_4x4_puzzle_has_no_more_images_than_there_are(tmp_path: Path) -> None:
-    flags = ("--train-size", 3, "--test-size", 1, "--num-aug", 4000)
+    flags = ("--train-size", 3, "--test-size", 1, "--num-aug", 1000)
     dataset = build(build_sudoku_4x4_dataset, tmp_path / "set", *flags)
     questions, _, ends = split(dataset, "train")
     sizes = np.diff(ends)
     assert (sizes <= 128 * 24).all()
-    assert (sizes > 500).all()
+    assert (sizes > 250).all()
     assert len({question.tobytes() for question in questions}) == len(questions)
 
 
@@ -168,14 +150,10 @@ def test_a_4x4_puzzle_has_no_more_images_than_there_are(tmp_path: Path) -> None:
     [
         (("--size", 4, "--givens", 3), "3..3 givens for 4×4 cells\n  allowed: a range within 4..15"),
         (("--size", 6, "--min-givens", 7), "allowed: a range within 8..35"),
-        (("--size", 9, "--givens", 16), "allowed: a range within 17..80"),
-        (("--size", 9, "--max-givens", 81), "17..81 givens"),
         (("--size", 9, "--min-givens", 40, "--max-givens", 30), "40..30 givens"),
         (("--givens", 30, "--max-givens", 40), "--givens 30 beside --min-givens or --max-givens"),
         (("--size", 4, "--givens", 4, "--train-size", 12, "--test-size", 2), "up to 13 in both splits"),
-        (("--size", 4, "--max-givens", 15, "--train-size", 4700), "up to 4,708 in both splits"),
         (("--size", 5), "invalid choice: 5"),
-        (("--train-size", 0), "0 is out of range\n  allowed: an integer, at least 1"),
     ],
 )
 def test_what_does_not_exist_is_refused(flags: tuple[object, ...], message: str, tmp_path: Path) -> None:
@@ -196,12 +174,6 @@ def test_puzzles_too_rare_to_be_found_are_given_up_and_not_in_silence(
     assert "of 400 puzzles found" in capsys.readouterr().err
 
 
-def test_an_output_in_use_is_refused_before_anything_is_drawn(tmp_path: Path) -> None:
-    (tmp_path / "mine.txt").write_text("mine")
-    with pytest.raises(UserError, match=r"mine\.txt"):
-        build(build_sudoku_nxn_dataset, tmp_path, "--train-size", 10**8)
-
-
 # What every builder promises
 
 
@@ -209,11 +181,6 @@ def test_same_flags_give_the_same_bytes(tmp_path: Path) -> None:
     small = ("--train-size", 12, "--test-size", 4, "--num-aug", 3)
     check_same_bytes_twice(build_sudoku_4x4_dataset, tmp_path / "4", *small)
     check_same_bytes_twice(build_sudoku_nxn_dataset, tmp_path / "6", "--size", 6, *small)
-
-
-@pytest.mark.parametrize("builder", [build_sudoku_4x4_dataset, build_sudoku_nxn_dataset])
-def test_help(builder: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
-    check_help(builder, capsys)
 
 
 def test_a_model_learns_from_it_and_is_scored(tmp_path: Path) -> None:
