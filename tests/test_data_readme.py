@@ -14,6 +14,8 @@ COMMANDS = [
     line for block in re.findall(r"```bash\n(.*?)```", PAGE, re.DOTALL) for line in block.splitlines() if line
 ]
 
+BUILDERS = sorted(f"data.{file.stem}" for file in (REPOSITORY / "data").glob("build_*.py"))
+
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_is_one_that_its_builder_takes(command: str) -> None:
@@ -24,8 +26,16 @@ def test_every_command_is_one_that_its_builder_takes(command: str) -> None:
 
 
 def test_every_builder_has_a_command() -> None:
-    shown = {shlex.split(command)[2] for command in COMMANDS}
-    assert shown == {f"data.{file.stem}" for file in (REPOSITORY / "data").glob("build_*.py")}
+    assert sorted({shlex.split(command)[2] for command in COMMANDS}) == BUILDERS
+
+
+@pytest.mark.parametrize("module", BUILDERS)
+def test_every_builder_shows_an_example_and_its_seed(module: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        importlib.import_module(module).main(["--help"])
+    assert ended.value.code == 0
+    shown = capsys.readouterr().out
+    assert all(words in shown for words in ("example:", f"python -m {module}", "--seed"))
 
 
 def test_every_file_that_the_page_points_to_is_there() -> None:

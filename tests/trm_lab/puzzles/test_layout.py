@@ -9,7 +9,7 @@ import pytest
 
 from tests.trm_lab.puzzles.arc.small_arc import build
 from trm.errors import UserError
-from trm_lab.puzzles.layout import PuzzleMetadata, read_identifiers, read_json, read_test_puzzles
+from trm_lab.puzzles.layout import PuzzleMetadata, read_identifiers, read_test_puzzles
 from trm_lab.puzzles.manifest import fingerprint
 from trm_lab.puzzles.splits import open_split
 
@@ -108,27 +108,19 @@ def change_array(change: Callable[[np.ndarray], np.ndarray]) -> Callable[[Path],
     [
         ("train/all__inputs.npy", Path.unlink, "missing"),
         ("train/all__labels.npy", cut, "cut off"),
-        ("train/all__inputs.npy", lambda file: file.write_bytes(b""), "cut off"),
         ("train/all__inputs.npy", change_array(lambda a: a[:-1]), "shape"),
-        ("train/all__labels.npy", change_array(lambda a: a[:, :-1]), "shape"),
         ("train/all__inputs.npy", change_array(lambda a: a[0]), "1-dimensional uint8"),
         ("train/all__labels.npy", change_array(lambda a: a.astype(float)), "2-dimensional float64"),
         ("train/all__puzzle_indices.npy", change_array(lambda a: a[:-1]), "examples"),
-        ("train/all__puzzle_indices.npy", change_array(lambda a: a[::-1]), "examples"),
         ("train/all__puzzle_indices.npy", change_array(lambda a: np.r_[a[:2], a[1], a[3:]]), "increasing"),
         ("train/all__group_indices.npy", change_array(lambda a: a + 1), "puzzles"),
         ("train/all__group_indices.npy", save([]), "holds nothing"),
         ("train/all__puzzle_identifiers.npy", change_array(lambda a: a[:-1]), "identifiers for"),
         ("train/all__puzzle_identifiers.npy", change_array(lambda a: a + 1), "of num_puzzle_identifiers="),
-        ("train/all__puzzle_identifiers.npy", change_array(lambda a: a - 2), "identifiers -1"),
         ("train/dataset.json", cut, "not JSON"),
-        ("train/dataset.json", lambda file: file.write_text("3"), "not a JSON dict"),
         ("train/dataset.json", lambda file: file.write_text("{}"), "lacks pad_id"),
         ("train/dataset.json", change_metadata(seq_len="144"), "seq_len='144'"),
-        ("train/dataset.json", change_metadata(sets=[]), "sets="),
-        ("train/dataset.json", change_metadata(mean_puzzle_examples=0), "mean_puzzle_examples=0"),
         ("train/dataset.json", change_metadata(total_groups=7), "promises 7 groups"),
-        ("train/dataset.json", change_metadata(mean_puzzle_examples=9.5), "but the arrays hold"),
         ("train/dataset.json", change_metadata(sets=["some"]), "some__inputs.npy: missing"),
         ("identifiers.json", Path.unlink, "missing"),
     ],
@@ -143,26 +135,9 @@ def test_a_broken_dataset_is_refused(
     assert "build it again" in error.value.remedy
 
 
-def test_broken_identifiers_are_refused(dataset: Path) -> None:
-    (dataset / "identifiers.json").write_text("[")
-    with pytest.raises(UserError, match=r"identifiers.json: not JSON"):
-        read_identifiers(dataset)
-    (dataset / "identifiers.json").unlink()
-    with pytest.raises(UserError, match=r"identifiers.json: No such file"):
-        read_identifiers(dataset)
-
-
 def test_a_fingerprint_follows_the_content_and_not_the_place(dataset: Path, tmp_path: Path) -> None:
     first = fingerprint(dataset)
     moved = dataset.rename(tmp_path / "elsewhere")
     assert fingerprint(moved) == first
     assert fingerprint(build(tmp_path, name="again")[0]) == first
     assert fingerprint(build(tmp_path, name="other", seed=1)[0]) != first
-
-
-def test_a_dataset_s_json_with_a_key_twice_is_refused(tmp_path: Path) -> None:
-    """Python's own parser keeps the last of the two and says nothing."""
-    file = tmp_path / "dataset.json"
-    file.write_text('{"seq_len": 16, "vocab_size": 6, "seq_len": 17}')
-    with pytest.raises(UserError, match="the key 'seq_len' twice in one object"):
-        read_json(file, dict)

@@ -73,7 +73,7 @@ def test_labels_are_left_alone_where_nothing_is_ignored(tmp_path: Path) -> None:
     assert not (batch.labels == IGNORE_LABEL).any()
 
 
-@pytest.mark.parametrize("world_size", [2, 4])
+@pytest.mark.parametrize("world_size", [4])
 def test_slices_of_the_ranks_make_the_global_batch(dataset: Path, world_size: int) -> None:
     def training(rank: int = 0, world: int = 1) -> list[Batch]:
         return list(
@@ -88,7 +88,7 @@ def test_slices_of_the_ranks_make_the_global_batch(dataset: Path, world_size: in
         assert_same(together(list(slices)), together([batch]))
 
 
-@pytest.mark.parametrize("stop", [0, 1, 5, 9, 13, 40])
+@pytest.mark.parametrize("stop", [0, 5, 13])
 def test_resumed_training_goes_on_as_if_never_interrupted(dataset: Path, second: Path, stop: int) -> None:
     def training() -> TrainingData:
         data = TrainingData([dataset, second], seed=1, global_batch_size=6, epochs_per_iteration=4)
@@ -109,26 +109,6 @@ def test_resumed_training_goes_on_as_if_never_interrupted(dataset: Path, second:
     assert whole.state() == resumed.state()
 
 
-def test_a_position_on_one_rank_is_the_position_on_all(dataset: Path) -> None:
-    ranks = [
-        TrainingData([dataset], seed=1, global_batch_size=8, epochs_per_iteration=3, rank=rank, world_size=2)
-        for rank in range(2)
-    ]
-    for data in ranks:
-        data.next_batch()
-    assert ranks[0].state() == ranks[1].state()
-
-
-def test_the_next_iteration_draws_anew(dataset: Path) -> None:
-    data = TrainingData([dataset], seed=1, global_batch_size=8)
-    first = data.next_batch()
-    data.start_iteration(1)
-    second = data.next_batch()
-    assert first is not None
-    assert second is not None
-    assert not torch.equal(first.puzzle_identifiers, second.puzzle_identifiers)
-
-
 def test_a_position_beyond_the_data_is_refused(dataset: Path) -> None:
     data = TrainingData([dataset], seed=1, global_batch_size=8)
     states: list[DataPosition] = [
@@ -141,7 +121,7 @@ def test_a_position_beyond_the_data_is_refused(dataset: Path) -> None:
         assert "data_paths" in error.value.remedy
 
 
-@pytest.mark.parametrize("size", [1, 4, 6, 21, 50])
+@pytest.mark.parametrize("size", [4, 21, 50])
 def test_evaluation_gives_every_example_once_in_file_order(dataset: Path, size: int) -> None:
     arrays = open_split(dataset, "test").sets["all"]
     data = EvaluationData([dataset], global_batch_size=size)
@@ -208,18 +188,6 @@ def test_a_token_beyond_the_vocabulary_is_found_when_the_dataset_is_opened(
         EvaluationData([copy], global_batch_size=8, split=split)
 
 
-def test_examples_without_a_token_are_refused_when_the_dataset_is_opened(
-    dataset: Path, tmp_path: Path
-) -> None:
-    copy = without_manifest(dataset, tmp_path / "copy")
-    for array in ("inputs", "labels"):
-        np.save(copy / "train" / f"all__{array}.npy", np.load(copy / "train" / f"all__{array}.npy")[:, :0])
-    about = json.loads((copy / "train" / "dataset.json").read_text())
-    (copy / "train" / "dataset.json").write_text(json.dumps({**about, "seq_len": 0}))
-    with pytest.raises(UserError, match="seq_len=0"):
-        TrainingData([copy], seed=0, global_batch_size=8)
-
-
 def test_training_and_test_data_ignore_the_same_label(dataset: Path) -> None:
     metadata = open_split(dataset, "train").metadata
     check_same_tokens(metadata, metadata)
@@ -237,20 +205,12 @@ def test_two_identifiers_of_one_name_are_found_when_the_dataset_is_opened(
         TrainingData([copy], seed=0, global_batch_size=8)
 
 
-@pytest.mark.parametrize("again", ["itself", "a link", "a copy"])
+@pytest.mark.parametrize("again", ["a link", "a copy"])
 def test_one_dataset_twice_is_refused(again: str, dataset: Path, tmp_path: Path) -> None:
-    other = dataset if again == "itself" else tmp_path / "other"
-    if again == "a link":
-        other.symlink_to(dataset)
-    elif again == "a copy":
-        shutil.copytree(dataset, other)
+    other = tmp_path / "other"
+    other.symlink_to(dataset) if again == "a link" else shutil.copytree(dataset, other)
     with pytest.raises(UserError, match="are the same dataset"):
         EvaluationData([dataset, other], global_batch_size=8)
-
-
-def test_the_training_split_can_be_evaluated_too(dataset: Path) -> None:
-    data = EvaluationData([dataset], global_batch_size=16, split="train")
-    assert data.total_examples == len(open_split(dataset, "train").sets["all"].inputs)
 
 
 def test_an_evaluator_finds_names_and_tasks(dataset: Path) -> None:
@@ -291,12 +251,6 @@ def test_evaluation_of_several_datasets_names_the_set(dataset: Path, second: Pat
 def test_no_datasets_are_an_error() -> None:
     with pytest.raises(UserError, match="names no dataset"):
         TrainingData([], seed=0, global_batch_size=8)
-
-
-def test_a_missing_dataset_passes_the_build_command_on(tmp_path: Path) -> None:
-    with pytest.raises(UserError) as error:
-        EvaluationData([tmp_path / "absent"], global_batch_size=8, build_command="python -m data.build_it")
-    assert error.value.remedy.endswith("else build it: python -m data.build_it")
 
 
 def test_datasets_that_disagree_are_refused(dataset: Path, tmp_path: Path) -> None:
@@ -352,8 +306,3 @@ def test_both_kinds_of_data_check_the_batch_size(dataset: Path) -> None:
         TrainingData([dataset], seed=0, global_batch_size=8, world_size=3)
     with pytest.raises(UserError, match="cannot be split over 3 ranks"):
         EvaluationData([dataset], global_batch_size=8, world_size=3)
-
-
-def test_an_iteration_that_fills_no_batch_is_an_error(dataset: Path) -> None:
-    with pytest.raises(UserError, match="do not fill a batch of 100"):
-        TrainingData([dataset], seed=0, global_batch_size=100)

@@ -42,7 +42,7 @@ def cut(file: Path) -> None:
     file.write_bytes(file.read_bytes()[:-1])
 
 
-@pytest.mark.parametrize("file", ["train/all__inputs.npy", "identifiers.json", "test/dataset.json"])
+@pytest.mark.parametrize("file", ["train/all__inputs.npy", "identifiers.json"])
 @pytest.mark.parametrize(
     ("damage", "problem"),
     [(flip, "its content is not what was built"), (cut, "bytes instead of"), (Path.unlink, "missing")],
@@ -71,9 +71,7 @@ def test_a_dataset_of_the_published_builders_has_no_manifest_and_loads(dataset: 
     assert fingerprint(dataset) != without
 
 
-@pytest.mark.parametrize(
-    "content", ["", "[]", "{}", '{"about": {}, "files": {}}', '{"about": 3, "files": 3}']
-)
+@pytest.mark.parametrize("content", ["", "[]", '{"about": {}, "files": {}}'])
 def test_a_broken_manifest_is_refused(dataset: Path, content: str) -> None:
     (dataset / MANIFEST_FILE).write_text(content)
     with pytest.raises(UserError, match=r"manifest.json: not a manifest"):

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.runs import build_small_arc
+from tests.trm_lab.puzzles.arc.small_arc import build, write_sources
+from tests.trm_lab.puzzles.arc.small_arc import task as small_task
 from trm.errors import UserError
 from trm_lab.puzzles.arc.augmentation import SEPARATOR
 from trm_lab.puzzles.loading import EvaluationData
@@ -14,7 +15,12 @@ from trm_lab.puzzles.selection import Selection, task_name
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_small_arc(tmp_path_factory.mktemp("data") / "arc-small")
+    folder = tmp_path_factory.mktemp("data")
+    tasks = {
+        name: small_task((3, 3), (4, 2), (2, 4)) for name in ("first", "second", "third", "fourth", "fifth")
+    }
+    prefix = write_sources(folder, {"all": tasks})
+    return build(folder, prefix, subsets=("all",), test_subsets=("all",))[0]
 
 
 def puzzles(dataset: Path, selection: Selection, batch_size: int = 8) -> list[str]:
@@ -26,12 +32,7 @@ def puzzles(dataset: Path, selection: Selection, batch_size: int = 8) -> list[st
     return [data.identifiers[identifier] for part in rows for identifier in part]
 
 
-def test_without_a_choice_everything_comes_in_file_order(dataset: Path) -> None:
-    data = EvaluationData([dataset], global_batch_size=5)
-    assert np.concatenate([b.examples for b in data]).tolist() == list(range(data.total_examples))
-
-
-@pytest.mark.parametrize("kept", [0, 1, 2])
+@pytest.mark.parametrize("kept", [0, 2])
 def test_so_many_augmentations_of_each_task_stay_besides_itself(dataset: Path, kept: int) -> None:
     every, found = puzzles(dataset, Selection()), puzzles(dataset, Selection(augmentations=kept))
     assert [name for name in every if name in set(found)] == found
@@ -62,7 +63,7 @@ def test_the_first_tasks_are_the_first_of_the_file_also_together_with_other_choi
     assert {task_name(name) for name in puzzles(dataset, third)} == {order[2]}
 
 
-@pytest.mark.parametrize("ranks", [1, 2, 4])
+@pytest.mark.parametrize("ranks", [1, 4])
 def test_ranks_share_out_the_chosen_examples_from_any_start(dataset: Path, ranks: int) -> None:
     chosen = Selection(augmentations=1)
     together = EvaluationData([dataset], global_batch_size=4, selection=chosen)

@@ -13,7 +13,15 @@ from trm.errors import UserError
 from trm_lab.puzzles.layout import BLANK
 from trm_lab.puzzles.manifest import About
 from trm_lab.puzzles.splits import open_split
-from trm_lab.puzzles.writer import SplitWriter, check_output, new_dataset, write_identifiers
+from trm_lab.puzzles.writer import (
+    Examples,
+    SplitWriter,
+    new_dataset,
+    shared_questions,
+    summary,
+    write_identifiers,
+    write_plain_dataset,
+)
 
 ABOUT = About("small", 1, "clean")
 
@@ -52,12 +60,6 @@ def test_groups_are_opened_as_they_were_added(tmp_path: Path) -> None:
     assert (split.metadata.total_groups, split.metadata.total_puzzles, split.metadata.seq_len) == (2, 3, 5)
 
 
-def test_a_failed_build_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match="half way"):
-        write_half(tmp_path / "set")
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_a_failed_rebuild_leaves_the_old_dataset(tmp_path: Path) -> None:
     with new_dataset(tmp_path / "set", ABOUT) as folder:
         write(folder)
@@ -73,8 +75,8 @@ def ended_by(number: signal.Signals, output: Path) -> subprocess.CompletedProces
         import os, sys
         from pathlib import Path
         from tests.trm_lab.puzzles.test_writer import write
-        from trm_lab.puzzles.writer import new_dataset
         from trm_lab.puzzles.manifest import About
+        from trm_lab.puzzles.writer import new_dataset
         with new_dataset(Path(sys.argv[1]), About("ended", 1, "clean")) as folder:
             write(folder)
             os.kill(os.getpid(), {int(number)})
@@ -101,14 +103,6 @@ def test_a_killed_build_leaves_nothing_that_looks_finished_and_the_next_one_clea
 def test_a_terminated_build_leaves_nothing(tmp_path: Path) -> None:
     assert ended_by(signal.SIGTERM, tmp_path / "set").returncode == 128 + signal.SIGTERM
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_split_that_was_not_finished_cannot_be_opened(tmp_path: Path) -> None:
-    writer = SplitWriter(tmp_path / "train", 5)
-    tokens = np.zeros((1, 5), np.uint8)
-    writer.add_group(tokens, tokens, [1], [1])
-    with pytest.raises(UserError, match="no dataset at"):
-        open_split(tmp_path, "train")
 
 
 def test_an_existing_dataset_is_replaced_only_on_request(tmp_path: Path) -> None:
@@ -143,36 +137,49 @@ def test_a_folder_with_other_things_is_never_replaced(tmp_path: Path, beside_a_d
     assert (tmp_path / "set" / "notes.txt").read_text() == "mine"
 
 
-def test_a_folder_of_json_files_is_no_dataset(tmp_path: Path) -> None:
-    (tmp_path / "set").mkdir()
-    (tmp_path / "set" / "arc_training_challenges.json").write_text("{}")
-    for overwrite in (False, True):
-        with (
-            pytest.raises(UserError, match="holds other things than a dataset"),
-            new_dataset(tmp_path / "set", ABOUT, overwrite=overwrite),
-        ):
-            pass
-    assert (tmp_path / "set" / "arc_training_challenges.json").exists()
+def rows(count: int, seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).integers(1, 9, (count, 12), np.uint8)
 
 
-def test_a_place_where_nothing_can_be_written_is_told_at_once() -> None:
-    with pytest.raises(UserError, match="nothing can be written in"):
-        check_output(Path("/proc/nowhere/set"), overwrite=False)
+def splits(train: np.ndarray, test: np.ndarray) -> dict[str, Examples]:
+    sizes = np.array([3, 1, len(train) - 4])
+    return {"train": Examples(train, train[::-1].copy(), sizes), "test": Examples(test, test)}
 
 
-def test_a_file_is_never_replaced(tmp_path: Path) -> None:
-    (tmp_path / "set").write_text("mine")
-    with (
-        pytest.raises(UserError, match="is a file"),
-        new_dataset(tmp_path / "set", ABOUT, overwrite=True),
+def test_what_is_written_is_loaded_group_by_group(tmp_path: Path) -> None:
+    train, test = rows(10, 0), rows(5, 1)
+    written = write_plain_dataset(tmp_path / "set", ABOUT, splits(train, test), vocab_size=9)
+    held = open_split(tmp_path / "set", "train").sets["all"]
+    np.testing.assert_array_equal(held.group_indices, [0, 3, 4, 10])
+    np.testing.assert_array_equal(held.puzzle_indices, np.arange(11))
+    np.testing.assert_array_equal(held.puzzle_identifiers, np.zeros(10))
+    inputs, labels = held.tokens(np.arange(10), np.arange(10))
+    np.testing.assert_array_equal(inputs, train)
+    np.testing.assert_array_equal(labels, train[::-1])
+    assert (written["test"].total_groups, written["test"].mean_puzzle_examples) == (5, 1.0)
+    assert "train: 3 groups, 10 examples of 12 tokens" in summary(tmp_path / "set", written)
+
+
+def test_a_question_in_both_splits_is_refused_unless_the_protocol_has_it(tmp_path: Path) -> None:
+    train, test = rows(10, 0), rows(5, 1)
+    test[3] = train[7]
+    train[8] = test[3]
+    with pytest.raises(
+        UserError, match=r"1 questions of .* the first is test example 3 and training example 7"
     ):
-        pass
-    assert (tmp_path / "set").read_text() == "mine"
+        write_plain_dataset(tmp_path / "set", ABOUT, splits(train, test), vocab_size=9)
+    assert list(tmp_path.iterdir()) == []
+    write_plain_dataset(tmp_path / "set", ABOUT, splits(train, test), vocab_size=9, allow_overlap=True)
 
 
-def test_an_empty_folder_and_missing_parents_will_do(tmp_path: Path) -> None:
-    (tmp_path / "empty").mkdir()
-    for output in (tmp_path / "empty", tmp_path / "a" / "b"):
-        with new_dataset(output, ABOUT) as folder:
-            write(folder)
-        assert open_split(output, "train").metadata.total_groups == 2
+def test_shared_questions_are_found_exactly() -> None:
+    train = rows(20_000, 2)
+    test = np.concatenate([train[::4_000], rows(100, 3), train[:1]])
+    test[0, 0] = 0
+    assert shared_questions(train, test) == [(1, 4_000), (2, 8_000), (3, 12_000), (4, 16_000), (105, 0)]
+    assert shared_questions(train, test[5:105]) == []
+
+
+def test_an_empty_split_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="the test split has no example"):
+        write_plain_dataset(tmp_path / "set", ABOUT, splits(rows(10, 0), rows(0, 1)), vocab_size=9)
