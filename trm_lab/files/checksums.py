@@ -1,4 +1,4 @@
-"""Small files that carry their own checksum, and folders with a list of them: a flipped bit is noticed on reading."""
+"""Checksums, by which a flipped bit is noticed on reading: inside a small JSON file, or in a folder's manifest."""
 
 import hashlib
 import json
@@ -14,38 +14,38 @@ LONGEST = 1 << 24  # bytes of a manifest
 
 
 def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Keys and values with their checksum beside them."""
+    """`content` with its checksum under one more key."""
     return {**content, CHECKSUM: _digest(content)}
 
 
 def is_intact(content: Mapping[str, Any]) -> bool:
-    """Whether keys and values are as they were sealed; those without a checksum are taken as they are."""
-    rest = {key: value for key, value in content.items() if key != CHECKSUM}
-    return CHECKSUM not in content or content[CHECKSUM] == _digest(rest)
+    """Whether `content` still has the checksum that `sealed` gave it; True where it has none."""
+    unsealed = {key: value for key, value in content.items() if key != CHECKSUM}
+    return CHECKSUM not in content or content[CHECKSUM] == _digest(unsealed)
 
 
 def write_manifest(folder: Path) -> None:
-    """List the files of a folder that is complete, with their checksums."""
+    """Write manifest.json into a complete folder: its files with their checksums."""
     files = {file.name: digest(file) for file in sorted(folder.iterdir()) if file.name != MANIFEST}
     (folder / MANIFEST).write_text(json.dumps({"files": files}, indent=1) + "\n", encoding="utf-8")
 
 
 def damage(folder: Path) -> str | None:
-    """What is wrong with the files of a folder; None where nothing is, or where nothing lists them."""
+    """What is wrong with a folder's files, by its manifest; None where nothing is, or without a manifest."""
     try:
-        listed = load_json(folder / MANIFEST, LONGEST)
+        manifest = load_json(folder / MANIFEST, LONGEST)
     except FileNotFoundError:
         return None
     except (OSError, ValueError):
+        manifest = None
+    checksums = manifest.get("files") if isinstance(manifest, dict) else None
+    if not isinstance(checksums, dict):
         return f"{MANIFEST} is unreadable"
-    files = listed.get("files") if isinstance(listed, dict) else None
-    if not isinstance(files, dict):
-        return f"{MANIFEST} is unreadable"
-    there = {found.name: found for found in folder.iterdir() if found.name != MANIFEST and found.is_file()}
-    for name in sorted(files.keys() | there.keys()):
-        if name not in there:
+    files = {file.name: file for file in folder.iterdir() if file.name != MANIFEST and file.is_file()}
+    for name in sorted(checksums.keys() | files.keys()):
+        if name not in files:
             return f"{name[:100]} is missing"
-        if files.get(name) != digest(there[name]):
+        if checksums.get(name) != digest(files[name]):
             return f"{name} differs from its checksum"
     return None
 

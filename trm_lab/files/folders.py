@@ -1,11 +1,13 @@
-"""The one way to write a folder, and the one rule for what an existing folder means.
+"""The one way to write a folder, and the one rule for what a folder that is already there means.
 
-*Ours and finished*: refused, or replaced with --overwrite. *Ours and unfinished*: gone on with, or cleared. *Anything
-else*: never touched, and named. A folder is ours if it is of the very kind that is to be written and holds nothing but
-what such a folder holds: no file that somebody laid into it, and no link.
+- Ours and finished: an error, or replaced with --overwrite.
+- Ours and unfinished: continued or cleared.
+- Anything else: never touched; the error names what is in it.
 
-A folder is written under another name beside its place, synced and renamed. What it replaces stays until then, and is
-put back by the next command where a kill came between the two renames.
+A folder is ours if it is of the kind that the command writes and holds nothing else: no other file, and no link.
+
+A folder is written under a temporary name beside its place, synced to the disk, and renamed. What it replaces stays
+until then; if the process is killed between the two renames, the next command puts it back.
 """
 
 import glob
@@ -25,17 +27,21 @@ from pathlib import Path
 from trm.errors import UserError, shown
 from trm_lab.files.whole_files import check_parent, is_there
 
-PARTIAL, OLD = ".partial", ".replaced"  # behind a folder's name; a user's own copy may well be called `.old`
+PARTIAL, OLD = (
+    ".partial",
+    ".replaced",
+)  # suffixes of temporary names; not `.old`, which a user may have chosen
 
 
 @dataclass(frozen=True)
 class Kind:
-    """What a command writes as a folder.
+    """A kind of folder that a command writes.
 
-    noun: such as "a dataset".
-    names: matches the path in such a folder, with slashes, of every file in it; of a folder in it, with a slash behind.
-    is_one: whether a folder all of whose names match is one: what it says of itself.
-    flag: of the command line, which chooses the place.
+    noun: for messages, such as "a dataset".
+    names: a regular expression for the relative path of every file in such a folder, and of every folder with a slash
+        behind it.
+    is_one: whether a folder in which all names match is of this kind, by the content of its files.
+    flag: the command line's flag that chooses the place.
     """
 
     noun: str
@@ -48,12 +54,12 @@ class Kind:
 def new_folder(
     output: Path | str, kind: Kind, overwrite: bool = False, alone: bool = False
 ) -> Iterator[Path]:
-    """A folder to write into, which becomes `output` when the block ends and vanishes when it raises.
+    """A temporary folder to write into, which is renamed to `output` when the block ends and deleted when it raises.
 
-    It lies beside `output` as `<output>.partial-<host>-<pid>`. A process that is killed leaves that (the next one takes
-    it away) and never half a folder under `output`. SIGTERM ends the block as an interrupt does.
+    Its name is `<output>.partial-<host>-<pid>`. A process that is killed leaves it behind, for the next one to delete,
+    and never half a folder under `output`. SIGTERM ends the block as an interrupt does.
 
-    alone: nobody else writes there, since a lock is held; then the names beside it are the same for every process.
+    alone: no other process writes there, because a lock is held; temporary names are then the same for every process.
 
     Raises:
         UserError: `output` is in use; see `check_output`.
@@ -61,7 +67,7 @@ def new_folder(
     """
     output = Path(output)
     check_place(output, kind.flag)
-    output = output.resolve()  # it is no link, but a folder above it may be one
+    output = output.resolve()  # a folder above it may be a link
     tidy(output, kind, alone)
     check_output(output, kind, overwrite)
     tag = "" if alone else own_tag()
@@ -70,7 +76,7 @@ def new_folder(
         with _ended_by_sigterm(), naming(output):
             partial.mkdir(parents=True)
             yield partial
-            check_output(output, kind, overwrite)  # what came there meanwhile is not lost either
+            check_output(output, kind, overwrite)  # again: something may have come there meanwhile
             install(partial, output, old)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -97,7 +103,7 @@ def check_output(output: Path, kind: Kind, overwrite: bool = False) -> None:
 
 
 def refusal(output: Path, kind: Kind, name: str, flag: str = "") -> UserError:
-    """The error for a folder with something of another kind in it; flag: in place of the kind's."""
+    """The error for a folder that holds `name`, which is of no such kind; flag: instead of the kind's own."""
     return UserError(
         f"output {shown(output)} holds other things than {kind.noun}, such as {shown(name)}",
         f"a new folder, an empty one, or one with nothing but {kind.noun} in it",
@@ -106,41 +112,39 @@ def refusal(output: Path, kind: Kind, name: str, flag: str = "") -> UserError:
 
 
 def check_place(output: Path, flag: str = "--output-dir", replaced: bool = True) -> None:
-    """Check that a folder may stand at `output`, whatever is in it.
+    """Check that a folder may be written at `output`, whatever is in it now.
 
-    replaced: a folder that is there gives way to another one; else files are written into it.
+    replaced: whether a folder that is there is replaced; else files are written into it.
 
     Raises:
-        UserError: a file or a link is there, or it is the working directory or a folder above it; or a place where
-            nothing can be written.
+        UserError: a file or a link is there, or it is the working directory or a folder above it; or nothing can be
+            written there.
     """
     if not is_there(output, flag):
         check_parent(output, flag)
-        is_there(beside(output.absolute(), PARTIAL + own_tag()), flag)  # its name is longer
+        is_there(beside(output.absolute(), PARTIAL + own_tag()), flag)  # the temporary name may be too long
         return
+    problem = None
     if output.is_symlink():
-        raise _no_folder(output, flag, "is a link, and what it points to is not replaced")
-    if not output.is_dir():
-        raise _no_folder(output, flag, "is a file")
-    if Path.cwd().resolve().is_relative_to(output.resolve()):
-        raise _no_folder(output, flag, "is the working directory or a folder above it")
-    if replaced and output.is_mount():
-        raise _no_folder(output, flag, "is where a disk is mounted, which cannot be replaced")
-
-
-def _no_folder(output: Path, flag: str, problem: str) -> UserError:
-    remedy = f"choose another {flag}"
-    if output.is_dir() and not output.is_symlink():
-        remedy += f", such as a new folder in it: {shown(output / 'results')}"
-    return UserError(f"output {shown(output)} {problem}", "a new folder, or an empty one", remedy)
+        problem = "is a link, and what it points to is not replaced"
+    elif not output.is_dir():
+        problem = "is a file"
+    elif Path.cwd().resolve().is_relative_to(output.resolve()):
+        problem = "is the working directory or a folder above it"
+    elif replaced and output.is_mount():
+        problem = "is where a disk is mounted, which cannot be replaced"
+    if problem is not None:
+        within = output.is_dir() and not output.is_symlink()
+        suggestion = f", such as a new folder in it: {shown(output / 'results')}" if within else ""
+        raise UserError(
+            f"output {shown(output)} {problem}",
+            "a new folder, or an empty one",
+            f"choose another {flag}{suggestion}",
+        )
 
 
 def check_no_links(path: Path, root: Path, flag: str = "--output-dir") -> None:
-    """Check that no link below `root`, which may be a stranger's folder, leads a `path` in it elsewhere.
-
-    Raises:
-        UserError: one does.
-    """
+    """UserError where `path` lies below `root`, perhaps a stranger's folder, and a link on the way leads elsewhere."""
     if root not in path.parents:
         return
     for place in (path, *path.parents):
@@ -160,31 +164,29 @@ def is_empty(folder: Path) -> bool:
 
 
 def foreign(folder: Path, kind: Kind) -> str | None:
-    """The name of something in a folder that makes it none of this kind; None where it is one, or empty."""
-    name = _stray(folder, kind)
+    """The name of something because of which a folder is not of this kind; None where it is, or is empty."""
+    name = _unknown_name(folder, kind)
     if name is None and not is_empty(folder) and not kind.is_one(folder):
         return next(_names(folder))
     return name
 
 
-def _stray(folder: Path, kind: Kind) -> str | None:
-    """The name of something in a folder that no folder of this kind holds."""
-    names = _names(folder)
-    return next((n for n in names if not re.fullmatch(kind.names, n) or not _is_plain(folder / n)), None)
-
-
-def _is_plain(path: Path) -> bool:
-    mode = os.lstat(path).st_mode
-    return stat.S_ISREG(mode) or stat.S_ISDIR(mode)
+def _unknown_name(folder: Path, kind: Kind) -> str | None:
+    """The name of something that no folder of this kind holds: another file, a link, a pipe."""
+    for name in _names(folder):
+        mode = os.lstat(folder / name).st_mode
+        if not re.fullmatch(kind.names, name) or not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            return name
+    return None
 
 
 def is_on_its_way(name: str) -> bool:
-    """Whether a folder's name is of something half done, or half replaced, that a kill left."""
+    """Whether a folder has a temporary name, which a killed process left behind."""
     return re.search(rf"({re.escape(PARTIAL)}|{re.escape(OLD)})(-.+-[0-9]+)?$", name) is not None
 
 
 def _names(folder: Path) -> Iterator[str]:
-    """Everything in a folder by its path with slashes, a folder before what is in it; links are not followed."""
+    """Relative paths of everything in a folder, folders with a slash behind; links are not followed."""
     for place, folders, files in os.walk(folder):
         folders.sort()
         within = Path(place).relative_to(folder)
@@ -193,7 +195,7 @@ def _names(folder: Path) -> Iterator[str]:
 
 
 def install(partial: Path, output: Path, old: Path) -> None:
-    """Give a complete folder its name; what had it before is renamed to `old`, and deleted at the end."""
+    """Rename the complete folder `partial` to `output`; one that is there is renamed to `old`, and then deleted."""
     sync_tree(partial)
     if is_empty(output):
         partial.rename(output)
@@ -209,7 +211,7 @@ def install(partial: Path, output: Path, old: Path) -> None:
 
 
 def put_back(old: Path, output: Path) -> None:
-    """Undo or finish a replacement that a kill cut short: `old` comes back where the new folder never arrived."""
+    """Undo or finish a replacement that a kill cut short: `old` comes back if there is no new folder."""
     if old.is_symlink() or not old.is_dir():
         return
     if os.path.lexists(output):
@@ -219,7 +221,7 @@ def put_back(old: Path, output: Path) -> None:
 
 
 def remove_tree(folder: Path) -> None:
-    """Delete a folder of ours that has a name for what is on its way; a link of that name goes, not where it leads."""
+    """Delete a folder of ours with a temporary name; of a link, the link and not what it leads to."""
     if folder.is_symlink() or folder.is_file():
         folder.unlink()
     elif folder.exists():
@@ -227,9 +229,9 @@ def remove_tree(folder: Path) -> None:
 
 
 def tidy(output: Path, kind: Kind, alone: bool = False) -> None:
-    """Put right what processes of this host that no longer run have left beside `output`, and nothing else."""
+    """Put back or delete what killed processes of this host have left beside `output`, and nothing else."""
     for path in _leftovers(output, OLD, alone):
-        half_deleted = os.path.lexists(output) and _stray(path, kind) is None
+        half_deleted = os.path.lexists(output) and _unknown_name(path, kind) is None
         if half_deleted or foreign(path, kind) is None:
             put_back(path, output)
     for path in _leftovers(output, PARTIAL, alone):
@@ -237,41 +239,41 @@ def tidy(output: Path, kind: Kind, alone: bool = False) -> None:
 
 
 def beside(output: Path, suffix: str) -> Path:
-    """The name beside a folder for what is on its way."""
+    """A temporary name beside a folder."""
     return output.with_name(output.name + suffix)
 
 
 def own_tag() -> str:
-    """What this process puts behind the names of what it has on its way."""
+    """What this process puts behind its temporary names."""
     return f"-{platform.node()}-{os.getpid()}"
 
 
 def _leftovers(output: Path, suffix: str, alone: bool) -> Iterator[Path]:
-    """alone: those of any process; else those that name a dead process of this host, as no folder of a user does."""
-    beginning = f"{output.name}{suffix}" if alone else f"{output.name}{suffix}-{platform.node()}-"
-    for path in sorted(output.parent.glob(glob.escape(beginning) + "*")):
-        number = path.name.removeprefix(beginning)
-        dead = number == "" if alone else number.isdecimal() and _is_over(int(number))
-        if dead and path.is_dir() and not path.is_symlink():
-            yield path
+    """Folders beside `output` with a temporary name of a process that no longer runs."""
+    if alone:
+        paths = [beside(output, suffix)]
+    else:
+        prefix = f"{output.name}{suffix}-{platform.node()}-"
+        paths = sorted(output.parent.glob(glob.escape(prefix) + "*"))
+        paths = [path for path in paths if _has_ended(path.name.removeprefix(prefix))]
+    return (path for path in paths if path.is_dir() and not path.is_symlink())
 
 
-def _is_over(process: int) -> bool:
-    return process == os.getpid() or not _runs(process)
-
-
-def _runs(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except (ProcessLookupError, OverflowError):
+def _has_ended(process: str) -> bool:
+    """Whether a text is the number of a process that no longer runs; of our own too, which writes one at a time."""
+    if not process.isdecimal():
         return False
-    except PermissionError:  # somebody else's
+    try:
+        os.kill(int(process), 0)
+    except (ProcessLookupError, OverflowError):
         return True
-    return True
+    except PermissionError:  # somebody else's
+        return False
+    return int(process) == os.getpid()
 
 
 def sync_tree(folder: Path) -> None:
-    """Bring every file of a folder and the folder to the disk."""
+    """Write a folder and every file in it through to the disk."""
     for place, _, files in os.walk(folder):
         for name in files:
             sync(Path(place) / name)
@@ -279,7 +281,7 @@ def sync_tree(folder: Path) -> None:
 
 
 def sync(path: Path) -> None:
-    """Bring a file or a folder's list of files to the disk."""
+    """Write a file, or a folder's list of names, through to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -291,7 +293,7 @@ def sync(path: Path) -> None:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Let what the system refuses in the block name a path: a full disk's error does not."""
+    """Name `path` in an OSError of the block that names no path, such as that of a full disk."""
     try:
         yield
     except OSError as error:
@@ -302,7 +304,7 @@ def naming(path: Path) -> Iterator[None]:
 
 @contextmanager
 def _ended_by_sigterm() -> Iterator[None]:
-    """Let SIGTERM raise SystemExit in the block, so that it cleans up; nothing where somebody else listens to it."""
+    """Let SIGTERM raise SystemExit in the block, so that it cleans up; does nothing where SIGTERM has a handler."""
 
     def stop(number: int, frame: object) -> None:
         sys.exit(128 + number)

@@ -1,4 +1,4 @@
-"""Writing a safetensors file: the umask decides on its rights, errors name it, the same tensors give the same bytes."""
+"""Writing a safetensors file: with the rights of the umask, reproducible bytes, and errors that name the file."""
 
 import json
 import os
@@ -15,18 +15,16 @@ from torch import Tensor
 def save_tensors(
     file: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None
 ) -> None:
-    """Write tensors on the CPU, contiguous and of separate memory, into a new file; the same ones give the same bytes.
+    """Write tensors into a new file; they are on the CPU, contiguous, and share no memory.
 
     Raises:
         OSError: the system refused; it names `file`.
     """
     file.touch()
-    rights = stat.S_IMODE(
-        file.stat().st_mode
-    )  # the library replaces the file by one that its owner alone may read
+    rights = stat.S_IMODE(file.stat().st_mode)  # the library's own files may be read by their owner alone
     try:
         save_file(dict(tensors), file, None if metadata is None else dict(metadata))
-    except SafetensorError as error:  # how it words what the system refused
+    except SafetensorError as error:  # a refusal of the system, in the library's words
         refusal = re.search(r"os error (\d+)", str(error))
         if refusal is None:
             raise
@@ -38,7 +36,7 @@ def save_tensors(
 
 
 def _order_metadata(file: Path) -> None:
-    """Put the metadata of a safetensors file in the order of its keys, which the library writes in any.
+    """Sort the keys of a safetensors file's metadata, whose order the library leaves to chance.
 
     Such a file begins with the length of its header, in 8 bytes, and the header, JSON with spaces behind.
     """

@@ -1,7 +1,7 @@
 """Single files: written whole or left as they were, never through a link, and never over a file of somebody else.
 
-A file that a command may replace carries a mark that says which kind of command wrote it: a comment in a page or a
-table, metadata in a picture.
+A file that a command may replace holds a mark of the kind of command that wrote it: in a comment of a page or a
+table, in the metadata of a picture.
 """
 
 import os
@@ -12,12 +12,12 @@ from pathlib import Path
 from trm.errors import UserError, shown
 from trm_lab.files.untrusted import open_regular, read_regular
 
-DAMAGED, EARLIER = ".damaged", ".earlier"  # behind the name of what is set aside
+DAMAGED, EARLIER = ".damaged", ".earlier"  # suffixes of what is set aside
 _LARGEST = 256 << 20  # bytes of a file that is searched for a mark
 
 
 def write_whole(file: Path, content: str | bytes) -> None:
-    """Write a file that survives a power cut, or leave the one there; a link is replaced, not followed.
+    """Replace a file by a new one that survives a power cut, or leave it as it is; a link is replaced, not followed.
 
     Raises:
         OSError: the system refused; it names `file`.
@@ -39,7 +39,7 @@ def write_whole(file: Path, content: str | bytes) -> None:
 
 
 def open_for_appending(file: Path) -> int:
-    """A descriptor that appends to `file`, which is made if it is not there; what else bears its name stays as it is.
+    """A descriptor that appends to `file`, which is created if it is missing.
 
     Raises:
         UserError: it is a link, a pipe or a folder.
@@ -56,10 +56,10 @@ def open_for_appending(file: Path) -> int:
 
 
 def check_plain(file: Path) -> None:
-    """UserError where something else than a plain file stands in the place of `file`; nothing there is well."""
+    """UserError where `file` is a link, a pipe or a folder; a missing file is fine."""
     try:
         mode = os.lstat(file).st_mode
-    except OSError:  # not there, or nothing that could be written to: whoever writes will say so
+    except OSError:  # missing, or not to be reached: writing it will say so
         return
     if not stat.S_ISREG(mode):
         raise not_plain(file)
@@ -76,14 +76,14 @@ def not_plain(file: Path) -> UserError:
 
 
 def set_aside(path: Path, suffix: str = DAMAGED) -> Path:
-    """Give a file or a folder another name, which nothing has yet, and return it."""
+    """Rename a file or a folder to a free name, which is returned."""
     aside = name_aside(path, suffix)
     path.rename(aside)
     return aside
 
 
 def name_aside(path: Path, suffix: str = DAMAGED) -> Path:
-    """A name for what is set aside, or a copy of it, that nothing has yet."""
+    """A free name for what is set aside, or for a copy of it."""
     aside, number = path.with_name(path.name + suffix), 1
     while os.path.lexists(aside):
         number += 1
@@ -92,7 +92,7 @@ def name_aside(path: Path, suffix: str = DAMAGED) -> Path:
 
 
 def mark(kind: str) -> str:
-    """What a file says of itself that a command of ours wrote, such as `figure` or `page`."""
+    """The mark in a file that a command of ours wrote; kind: such as `figure` or `page`."""
     return f"dis-trm {kind}"
 
 
@@ -115,7 +115,7 @@ def check_output_file(file: Path, kind: str, flag: str = "--output") -> None:
 
 
 def write_output(file: Path, content: str | bytes, kind: str, flag: str = "--output") -> None:
-    """Write a file that says in `content` of which kind it is (see `mark`), over nothing but such a file.
+    """Write a file whose `content` holds the mark of its kind, and replace nothing but such a file.
 
     Raises:
         UserError: see `check_output_file`.
@@ -127,11 +127,11 @@ def write_output(file: Path, content: str | bytes, kind: str, flag: str = "--out
 
 
 def is_there(path: Path, flag: str) -> bool:
-    """Whether anything, a link too, is in this place.
+    """Whether something exists at `path`, a link that leads nowhere included.
 
     Raises:
-        UserError: no such place can be: a name that is too long, a file in the place of a folder above it; or it leads
-            to something that is there through a folder that is not, which would be made first.
+        UserError: nothing can exist there (the name is too long, a folder above it is a file), or `path` goes through
+            a missing folder and back by `..`: creating that folder would make it lead somewhere else.
     """
     try:
         os.lstat(path)
@@ -145,7 +145,7 @@ def is_there(path: Path, flag: str) -> bool:
 
 
 def check_parent(path: Path, flag: str) -> None:
-    """UserError where something new cannot be written in the nearest folder above `path` that is there."""
+    """UserError where nothing can be written in the nearest existing folder above `path`."""
     parent = next(folder for folder in path.absolute().parents if os.path.lexists(folder))
     if not parent.exists():
         raise _no_place(path, flag, f"{shown(parent)} is a link to something that is not there")
@@ -165,7 +165,7 @@ def _no_place(path: Path, flag: str, problem: str) -> UserError:
 
 
 def carries(file: Path, text: str) -> bool:
-    """Whether a plain file holds a mark; False where it cannot be read."""
+    """Whether a plain file holds `text`, such as a mark; False where it cannot be read."""
     try:
         with open_regular(file, _LARGEST) as stream:
             return text.encode() in stream.read()
