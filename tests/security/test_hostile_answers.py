@@ -13,40 +13,28 @@ from trm_lab.puzzles.manifest import About
 from trm_lab.puzzles.reasoning_gym.worker import FAILURES, check_expression
 
 HOSTILE = [
-    "__import__('os').mkdir('harm')",
-    "exec(chr(105))",
-    "eval(x)",
-    "open",
-    "x.__class__",
-    "().__class__.__bases__",
-    "(lambda: 1)()",
-    "[x for x in y]",
-    "f'{x}'",
-    "'a'",
-    "x[0]",
-    "sin(x, evaluate=eval)",
-    "sin(x)(y)",
-    "(x := 1)",
-    "1 if x else 2",
-    "*a",
-    "",
-    "(" * 10_000,
-    "-" * 100_000 + "1",
-]
+    "__import__('os').mkdir('harm')", "exec(chr(105))", "eval(x)", "open", "x.__class__", "().__class__.__bases__",
+    "(lambda: 1)()", "[x for x in y]", "f'{x}'", "'a'", "x[0]", "sin(x, evaluate=eval)", "sin(x)(y)", "(x := 1)",
+    "1 if x else 2", "*a", "", "(" * 10_000, "-" * 100_000 + "1",
+]  # fmt: skip
 
 
-@pytest.mark.parametrize("text", HOSTILE, ids=lambda text: text[:20])
-def test_an_answer_that_is_no_expression_is_not_parsed_as_one(text: str) -> None:
-    with pytest.raises(FAILURES):
+def test_an_answer_that_is_no_expression_is_not_parsed_as_one() -> None:
+    for text in HOSTILE:
+        with pytest.raises(FAILURES):
+            check_expression(text)
+
+
+def test_the_expressions_that_such_verifiers_ask_for_are_parsed() -> None:
+    for text in (
+        "(8 - 2) * 4 + 1",
+        "x**3/3 + exp(2*x) + C",
+        "-2*x*sin(x)",
+        "3.5 + 1/2",
+        " sqrt(2)*pi ",
+        "log(x) - E",
+    ):
         check_expression(text)
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["(8 - 2) * 4 + 1", "x**3/3 + exp(2*x) + C", "-2*x*sin(x)", "3.5 + 1/2", " sqrt(2)*pi ", "log(x) - E"],
-)
-def test_the_expressions_that_such_verifiers_ask_for_are_parsed(text: str) -> None:
-    check_expression(text)
 
 
 def test_the_worker_s_sympy_runs_nothing_that_is_no_expression(tmp_path: Path) -> None:
@@ -56,8 +44,8 @@ def test_the_worker_s_sympy_runs_nothing_that_is_no_expression(tmp_path: Path) -
     program = f"""
 import sys
 sys.path.insert(0, {str(tmp_path)!r})
-from trm_lab.puzzles.reasoning_gym import worker as reasoning_gym_worker
-reasoning_gym_worker._registry()
+from trm_lab.puzzles.reasoning_gym import worker
+worker._registry()
 import sympy
 from sympy.parsing.sympy_parser import parse_expr
 assert parse_expr("2*x + x") == 3 * sympy.Symbol("x")
@@ -67,26 +55,25 @@ for parse in (parse_expr, sympy.parse_expr, sympy.sympify):
     except Exception as error:
         print(type(error).__name__)
 """
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True,
         env={**environment(), "PYTHONPATH": str(REPOSITORY)},
     )  # fmt: skip
-    assert done.stdout.split()[:2] == ["ValueError", "ValueError"], done.stderr
+    assert process.stdout.split()[:2] == ["ValueError", "ValueError"], process.stderr
     assert not (tmp_path / "harm").exists()
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"data_file": "../../secret"},
-        {"data_file": "/etc/passwd"},
-        {"a": ["b", ["/etc/x"]]},
-        {"a": {"b": 1}},
-        [1],
-        "x",
-    ],
-    ids=str,
-)
+OPTIONS = [
+    {"data_file": "../../secret"},
+    {"data_file": "/etc/passwd"},
+    {"a": ["b", ["/etc/x"]]},
+    {"a": {"b": 1}},
+    [1],
+    "x",
+]
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_a_dataset_s_options_name_no_files(options: object) -> None:
     facts = {"characters": "ab", "question_length": 3, "task": "spell_backward", "options": options}
     about = About("theirs", 1, "clean", "reasoning_gym", {**facts, "seed": 0, "test_scanned": 5})

@@ -30,27 +30,17 @@ def rows(file: Path) -> list[tuple[int, list[list[str]]]]:
     return list(read_rows(file))
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        PLAIN,
-        "\ufeff" + PLAIN,
-        PLAIN.replace("\n", "\r\n"),
-        PLAIN + "\n",
-        PLAIN + " \n\n",
-        PLAIN + "   ",
-        PLAIN + ",,,\n",
-        PLAIN.replace("12", '"12"').replace("source", '"source"'),
-        PLAIN.replace(",answer,", ", answer ,"),
-        OTHER_ORDER,
-        MORE,
-    ],
-)
-def test_the_same_records_are_read_from_every_form_of_csv(tmp_path: Path, content: str) -> None:
-    for split in ("train", "test"):
-        (tmp_path / f"{split}.csv").write_text(content, encoding="utf-8", newline="")
-    for file in published_files(tmp_path, "").values():
-        assert rows(file) == [(2, ROWS)]
+def test_the_same_records_are_read_from_every_form_of_csv(tmp_path: Path) -> None:
+    contents = [
+        *(PLAIN, "\ufeff" + PLAIN, PLAIN.replace("\n", "\r\n"), PLAIN + "\n", PLAIN + " \n\n", PLAIN + "   "),
+        *(PLAIN + ",,,\n", PLAIN.replace("12", '"12"').replace("source", '"source"')),
+        *(PLAIN.replace(",answer,", ", answer ,"), OTHER_ORDER, MORE),
+    ]
+    for content in contents:
+        for split in ("train", "test"):
+            (tmp_path / f"{split}.csv").write_text(content, encoding="utf-8", newline="")
+        for file in published_files(tmp_path, "").values():
+            assert rows(file) == [(2, ROWS)], content
 
 
 @pytest.mark.parametrize(
@@ -106,18 +96,16 @@ def test_a_source_that_cannot_be_read_is_named_and_not_waited_for(
     assert error.value.remedy
 
 
-@pytest.mark.parametrize("name", ["a.json", "a.jsonl"])
-def test_a_question_s_key_twice_is_refused(tmp_path: Path, name: str) -> None:
-    (tmp_path / name).write_text(GSM[:-1] + ', "question": "2+2?"}\n')
-    with pytest.raises(UserError, match="the key 'question' twice"):
-        read_records(tmp_path / name)
-
-
-def test_hidden_files_of_a_folder_are_no_sources(tmp_path: Path) -> None:
+def test_records_of_questions_have_no_key_twice_and_hidden_files_are_no_sources(tmp_path: Path) -> None:
+    for name in ("a.json", "a.jsonl"):
+        (tmp_path / name).write_text(GSM[:-1] + ', "question": "2+2?"}\n')
+        with pytest.raises(UserError, match="the key 'question' twice"):
+            read_records(tmp_path / name)
+        (tmp_path / name).unlink()
     (tmp_path / "a.jsonl").write_text("\ufeff" + GSM + "\r\n\r\n")
     (tmp_path / "._a.jsonl").write_bytes(b"\0\5")
     assert math_sources([tmp_path]) == [tmp_path / "a.jsonl"]
-    assert [one.answer for one in read_records(tmp_path / "a.jsonl")] == ["2"]
+    assert [record.answer for record in read_records(tmp_path / "a.jsonl")] == ["2"]
 
 
 def test_a_full_disk_leaves_the_dataset_that_was_there_and_nothing_half_written(

@@ -90,10 +90,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     flags = command_line().parse(arguments)
     check_output(flags.output_dir, flags.overwrite)
     gym = ReasoningGym(flags.task, dict(flags.option))
-    seen: set[str] = set()
+    used_questions: set[str] = set()
     splits = {  # test first, so that its questions do not depend on --train-size
-        "test": _draw(gym, flags, "test", flags.test_size, seen),
-        "train": _draw(gym, flags, "train", flags.train_size, seen),
+        "test": _draw(gym, flags, "test", flags.test_size, used_questions),
+        "train": _draw(gym, flags, "train", flags.train_size, used_questions),
     }
     _check_reproducible(gym, flags.seed, splits["test"].scanned)
     lenient = _count_nonsense(gym, splits["test"])
@@ -108,8 +108,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         )
 
 
-def _draw(gym: ReasoningGym, flags: argparse.Namespace, name: str, size: int, seen: set[str]) -> Split:
-    """`size` questions that are not `seen`, of limited length, each with an answer that the verifier takes.
+def _draw(
+    gym: ReasoningGym, flags: argparse.Namespace, name: str, size: int, used_questions: set[str]
+) -> Split:
+    """`size` questions not in `used_questions`, of limited length, each with an answer that the verifier takes.
 
     Raises:
         UserError: the task seems to have no more questions that can be used.
@@ -118,13 +120,13 @@ def _draw(gym: ReasoningGym, flags: argparse.Namespace, name: str, size: int, se
     for _ in track(range(size), f"{name} questions"):
         for entry in itertools.islice(entries, GIVE_UP):
             split.scanned += 1
-            reason = _reason_to_leave_out(entry, flags, seen)
+            reason = _reason_to_leave_out(entry, flags, used_questions)
             if entry and entry.answer is not None and not reason:
                 break
             split.left_out[reason] += 1
         else:
             raise _exhausted(gym, name, split)
-        seen.add(entry.question)
+        used_questions.add(entry.question)
         split.questions.append(entry.question)
         split.answers.append(entry.answer)
         split.places.append(place(flags.seed, name, split.scanned - 1))
@@ -138,11 +140,11 @@ def _entries(gym: ReasoningGym, seed: int, split: str) -> Iterator[Entry | None]
         yield from gym.entries(library_seed, index, index + _ENTRIES_AT_ONCE, check=True)
 
 
-def _reason_to_leave_out(entry: Entry | None, flags: argparse.Namespace, seen: set[str]) -> str:
+def _reason_to_leave_out(entry: Entry | None, flags: argparse.Namespace, used_questions: set[str]) -> str:
     """Why an entry is left out; "" where it is not."""
     if entry is None:
         return "the library failed"
-    if entry.question in seen:
+    if entry.question in used_questions:
         return "question seen before"
     if entry.answer is None:
         return "no reference answer"

@@ -23,7 +23,7 @@ _MIXED = re.compile(rf"([-+]?) ?({_WHOLE}) ({_WHOLE})/({_WHOLE})")
 _SCIENTIFIC = re.compile(
     rf"([-+]?)(?:({_WHOLE}(?:\.\d+)?)\*)?10\^(?:\{{([-+]?\d{{1,4}})\}}|\(?(-?\d{{1,4}})\)?)"
 )
-_DATE = re.compile(r"\d+-\d+-\d+")
+_DATE = re.compile(r"\d+-\d+-\d+")  # 2023-05-21 is no difference
 _AMOUNT = re.compile(r"([-+]? ?[\d.,/ ]*\d\.?) ?([A-Za-z][A-Za-z/^0-9. ]*)")  # 12 cm
 _INFINITY = re.compile(r"([-+]?) ?(?:infinity|inf|oo)")
 _NAME = r"\\?[A-Za-z]+(?:_\w+|\d+)?'*(?:\([A-Za-z0-9]+\))?"  # x, x_1, speed, f(x), \theta
@@ -31,32 +31,32 @@ _SINGLE_NAME = re.compile(_NAME)
 _NAMES = re.compile(rf"\(({_NAME}(?:, ?{_NAME})+)\)")  # (x, y) = (1, 2)
 _RELATION = re.compile(r"(<=|>=|!=|=+|<|>)")
 _REVERSED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "=", "!=": "!="}
-_RAISED = re.compile(r"⁻?[⁰¹²³⁴-⁹]+(?!\d)")
+_RAISED = re.compile(r"⁻?[⁰¹²³⁴-⁹]+(?!\d)")  # x², 10⁻³
 _POWERS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
-_REWRITTEN = (
-    (re.compile(r"[−–‐‑－﹣]"), "-"),
-    (re.compile(r"[×·⋅∗]|\\(?:cdot|times)(?![a-z])"), "*"),
-    (re.compile(r"[÷⁄∕]"), "/"),
-    (re.compile(r"\\leq?(?![a-z])|≤"), "<="),
-    (re.compile(r"\\geq?(?![a-z])|≥"), ">="),
-    (re.compile(r"\\neq?(?![a-z])|≠"), "!="),
-    (re.compile(r"\\lt(?![a-z])"), "<"),
-    (re.compile(r"\\gt(?![a-z])"), ">"),
-    (re.compile(r"\\pm(?![a-z])"), "±"),
-    (re.compile(r"\\cup(?![a-z])"), "∪"),
-    (re.compile(r"\\(?:emptyset|varnothing)(?![a-z])|∅"), "{}"),
-    (re.compile(r"\\infty(?![a-z])|∞"), "infinity"),
-    (re.compile(r"\\(?:left|right|q?quad)(?![a-z])|\\[!,;: ]|\^\{?\\circ\}?|°"), ""),
-    (re.compile(r"\\[dt]frac(?![a-z])"), r"\\frac"),
-    (re.compile(r"\\(?:text|textbf|mbox|mathrm)\{([^{}]*)\}"), r"\1"),
-    (re.compile(r"\\([%${}])"), r"\1"),
-    (re.compile(r"√ ?(\d+|[A-Za-z])"), r"sqrt(\1)"),
-    (re.compile("√"), "sqrt"),
-    (re.compile("π"), " pi "),
-    (re.compile(r"(?<=\d) ?per ?cent$"), "%"),
-    (re.compile(r"_\{(\w+)\}"), r"_\1"),
-    (re.compile(r"\s+"), " "),
-    (re.compile(r"(?<![\d.,])(\d{1,3}),(\d{3})(?:,(\d{3}))?(?= ?[A-Za-z]{2})"), r"\1\2\3"),  # 1,200 km
+_REWRITTEN = (  # pattern, replacement; one after the other
+    (r"[−–‐‑－﹣]", "-"),
+    (r"[×·⋅∗]|\\(?:cdot|times)(?![a-z])", "*"),
+    (r"[÷⁄∕]", "/"),
+    (r"\\leq?(?![a-z])|≤", "<="),
+    (r"\\geq?(?![a-z])|≥", ">="),
+    (r"\\neq?(?![a-z])|≠", "!="),
+    (r"\\lt(?![a-z])", "<"),
+    (r"\\gt(?![a-z])", ">"),
+    (r"\\pm(?![a-z])", "±"),
+    (r"\\cup(?![a-z])", "∪"),
+    (r"\\(?:emptyset|varnothing)(?![a-z])|∅", "{}"),
+    (r"\\infty(?![a-z])|∞", "infinity"),
+    (r"\\(?:left|right|q?quad)(?![a-z])|\\[!,;: ]|\^\{?\\circ\}?|°", ""),
+    (r"\\[dt]frac(?![a-z])", r"\\frac"),
+    (r"\\(?:text|textbf|mbox|mathrm)\{([^{}]*)\}", r"\1"),
+    (r"\\([%${}])", r"\1"),
+    (r"√ ?(\d+|[A-Za-z])", r"sqrt(\1)"),
+    ("√", "sqrt"),
+    ("π", " pi "),
+    (r"(?<=\d) ?per ?cent$", "%"),
+    (r"_\{(\w+)\}", r"_\1"),
+    (r"\s+", " "),
+    (r"(?<![\d.,])(\d{1,3}),(\d{3})(?:,(\d{3}))?(?= ?[A-Za-z]{2})", r"\1\2\3"),  # 1,200 km
 )
 _BRACKETS = {"(": ")", "[": "]", "{": "}"}
 _AND, _OR = re.compile(r"(?:[,;] ?| )and "), re.compile(r"(?:[,;] ?| )or ")
@@ -89,7 +89,7 @@ def reading(text: str) -> Value:
         return Value("text", text=text)
     plain = text
     for pattern, replacement in _REWRITTEN:
-        plain = pattern.sub(replacement, plain)
+        plain = re.sub(pattern, replacement, plain)
     plain = _RAISED.sub(lambda match: "^" + match[0].translate(_POWERS), plain).strip()
     if plain.startswith("\\boxed{") and plain.endswith("}"):
         plain = plain[len("\\boxed{") : -1].strip()

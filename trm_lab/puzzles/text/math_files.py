@@ -73,9 +73,9 @@ def read_splits(
     """
     test_records, test_source = _read(test_paths or [], "test")
     train_records, train_source = _read(train_paths, "train")
-    seen: set[str] = set()
-    test, left_out_of_test = _new_problems(test_records, limits, seen)
-    train, left_out_of_train = _new_problems(train_records, limits, seen)
+    used_questions: set[str] = set()
+    test, left_out_of_test = _new_problems(test_records, limits, used_questions)
+    train, left_out_of_train = _new_problems(train_records, limits, used_questions)
     sources, left_out = {"train": train_source}, {"train": left_out_of_train}
     if test_paths is None:
         assert test_size is not None
@@ -116,20 +116,20 @@ def _read(paths: Sequence[Path], split: str) -> tuple[list[Record], dict[str, An
 
 
 def _new_problems(
-    records: Sequence[Record], limits: Sizes, seen: set[str]
+    records: Sequence[Record], limits: Sizes, used_questions: set[str]
 ) -> tuple[list[Problem], dict[str, int]]:
-    """The records that fit and whose question is not `seen`, and how many were left out for which reason."""
+    """The records that fit and whose question is new, and how many were left out for which reason."""
     problems: list[Problem] = []
     reasons = {"too_long": 0, "repeated": 0, "asked_in_test_too": 0}
-    earlier = frozenset(seen)
+    earlier = frozenset(used_questions)
     for record in records:
         spaced = " ".join(record.question.split())
         if not limits.fits(record.problem):
             reasons["too_long"] += 1
-        elif spaced in seen:
+        elif spaced in used_questions:
             reasons["asked_in_test_too" if spaced in earlier else "repeated"] += 1
         else:
-            seen.add(spaced)
+            used_questions.add(spaced)
             problems.append(record.problem)
     return problems, reasons
 

@@ -8,8 +8,8 @@ NONZERO = tuple(n for n in range(-9, 10) if n)
 
 def decimal(hundredths: int) -> str:
     """Hundredths as a decimal number without trailing zeros: 1250 is "12.5"."""
-    whole, rest = divmod(abs(hundredths), 100)
-    text = f"{whole}.{rest:02d}".rstrip("0").rstrip(".") if rest else str(whole)
+    units, cents = divmod(abs(hundredths), 100)
+    text = f"{units}.{cents:02d}".rstrip("0").rstrip(".") if cents else str(units)
     return f"-{text}" if hundredths < 0 else text
 
 

@@ -72,9 +72,9 @@ def _written_in_base(number: int, base: int) -> str:
     return _written_in_base(number // base, base) + str(number % base) if number else ""
 
 
-_committees = over(groups=Tuples(range(8, 31), 2), chosen=Tuples(range(2, 6), 2)).ask(
-    "How many ways are there to choose {chosen[0]} of {groups[0]} women and {chosen[1]} of {groups[1]} men?",
-    lambda groups, chosen: math.prod(map(math.comb, groups, chosen)),
+_committees = over(groups=Tuples(range(8, 31), 2), committee=Tuples(range(2, 6), 2)).ask(
+    "How many ways are there to choose {committee[0]} of {groups[0]} women and {committee[1]} of {groups[1]} men?",
+    lambda groups, committee: math.prod(map(math.comb, groups, committee)),
 )
 _divisible_by_either = over(divisors=Subsets(range(2, 40), 2), limit=range(50, 1000)).ask(
     "How many integers from 1 to {limit} are divisible by {divisors[0]} or by {divisors[1]}?",
@@ -120,23 +120,28 @@ _given_colour = over(counts=Tuples(range(1, 30), 4), colour=("red", "blue")).ask
 
 
 def _chance_of_count(a: Fraction, b: Fraction, count: str) -> Fraction:
-    both, one = a * b, a + b - 2 * a * b
-    return {"both": both, "at least one": both + one, "exactly one": one, "none": 1 - both - one}[count]
+    both, exactly_one = a * b, a + b - 2 * a * b
+    return {
+        "both": both,
+        "at least one": both + exactly_one,
+        "exactly one": exactly_one,
+        "none": 1 - both - exactly_one,
+    }[count]
 
 
 def _share_of_second(first: int, second: int) -> Fraction:
     return Fraction(second, first + second)
 
 
-@over(counts=Tuples(range(4, 30), 2), drawn=range(2, 6), red=range(3))
-def _balls(counts: Pair, drawn: int, red: int) -> Problem:
+@over(counts=Tuples(range(4, 30), 2), draws=range(2, 6), red=range(3))
+def _balls(counts: Pair, draws: int, red: int) -> Problem:
     reds, blues = counts
-    ways = math.comb(reds, red) * math.comb(blues, drawn - red)
+    ways = math.comb(reds, red) * math.comb(blues, draws - red)
     question = (
-        f"A bag holds {reds} red and {blues} blue balls. {drawn} are drawn without replacement. "
+        f"A bag holds {reds} red and {blues} blue balls. {draws} are drawn without replacement. "
         f"What is the probability that exactly {red} of them {'is' if red == 1 else 'are'} red?"
     )
-    return question, str(Fraction(ways, math.comb(reds + blues, drawn)))
+    return question, str(Fraction(ways, math.comb(reds + blues, draws)))
 
 
 @over(numbers=Tuples(range(1, 60), 5))

@@ -70,22 +70,22 @@ def draw_question_set(
     Raises:
         UserError: a family cannot ask that many different questions.
     """
-    drawn = draw_splits(families, sizes, seed)
+    splits_by_family = draw_splits(families, sizes, seed)
     turns = {
-        split: chain.from_iterable(zip_longest(*(splits[split] for splits in drawn.values())))
+        split: chain.from_iterable(zip_longest(*(splits[split] for splits in splits_by_family.values())))
         for split in ("train", "test")
     }
     facts = {
         kind: {
             family.name: {
-                "train": len(drawn[family.name]["train"]),
-                "test": len(drawn[family.name]["test"]),
+                "train": len(splits_by_family[family.name]["train"]),
+                "test": len(splits_by_family[family.name]["test"]),
                 "questions_that_exist": family.size,
-                "most_common_answer_share": answer_share([drawn[family.name]["test"]]),
+                "most_common_answer_share": answer_share([splits_by_family[family.name]["test"]]),
             }
             for family in families
         },
-        "most_common_answer_share": answer_share([splits["test"] for splits in drawn.values()]),
+        "most_common_answer_share": answer_share([splits["test"] for splits in splits_by_family.values()]),
     }
     return {split: [problem for problem in problems if problem] for split, problems in turns.items()}, facts
 
@@ -104,12 +104,14 @@ def draw_splits(families: Sequence[Family], sizes: Sizes, seed: int) -> dict[str
                 allowed=f"at most {family.size:,}, which is how many exist",
                 remedy="lower --train-size or --test-size, or choose families with more questions",
             )
-    drawn: dict[str, Splits] = {}
-    seen: set[str] = set()
+    splits_by_family: dict[str, Splits] = {}
+    used_questions: set[str] = set()
     for place, family in enumerate(track(families, "families")):
-        stream = _QuestionStream(family, sizes, seed, seen)
-        drawn[family.name] = {split: stream.draw(shares[place]) for split, shares in counts.items()}
-    return drawn
+        stream = _QuestionStream(family, sizes, seed, used_questions)
+        splits_by_family[family.name] = {
+            split: stream.draw(shares[place]) for split, shares in counts.items()
+        }
+    return splits_by_family
 
 
 def write_question_set(
@@ -142,12 +144,12 @@ def _shares(total: int, parts: int) -> list[int]:
 class _QuestionStream:
     """A family's questions in random order, each once.
 
-    seen: the questions of all families so far; extended.
+    used_questions: the questions of all families so far; extended.
     """
 
-    def __init__(self, family: Family, sizes: Sizes, seed: int, seen: set[str]) -> None:
+    def __init__(self, family: Family, sizes: Sizes, seed: int, used_questions: set[str]) -> None:
         random = numpy_generator(seed, f"questions/{family.name}")
-        self._family, self._sizes, self._seen = family, sizes, seen
+        self._family, self._sizes, self._used_questions = family, sizes, used_questions
         self._streams = deque(template.questions(random) for template in family.templates)
         self._postponed: list[Problem] = []  # short enough, but their answer had come often enough
 
@@ -186,6 +188,6 @@ class _QuestionStream:
             if problem is None:
                 continue
             self._streams.append(stream)
-            if self._sizes.fits(problem) and problem[0] not in self._seen:
-                self._seen.add(problem[0])
+            if self._sizes.fits(problem) and problem[0] not in self._used_questions:
+                self._used_questions.add(problem[0])
                 yield problem

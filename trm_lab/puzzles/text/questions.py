@@ -25,10 +25,10 @@ class Space(Protocol):
 
 
 class _Selections(Generic[T]):
-    """The ways to take `taken` of the items."""
+    """The ways to select `count` of the items."""
 
-    def __init__(self, items: Iterable[T], taken: int) -> None:
-        self.items, self.taken = tuple(items), taken
+    def __init__(self, items: Iterable[T], count: int) -> None:
+        self.items, self.count = tuple(items), count
 
     def __len__(self) -> int:
         raise NotImplementedError
@@ -41,45 +41,45 @@ class _Selections(Generic[T]):
 
 
 class Tuples(_Selections[T]):
-    """`taken` items in order, repeats allowed: n**taken ways."""
+    """`count` items in order, repeats allowed: n**count ways."""
 
     def __len__(self) -> int:
-        return len(self.items) ** self.taken
+        return len(self.items) ** self.count
 
     def __getitem__(self, index: int) -> tuple[T, ...]:
-        return tuple(self.items[digit] for digit in _digits(index, [len(self.items)] * self.taken))
+        return tuple(self.items[digit] for digit in _digits(index, [len(self.items)] * self.count))
 
 
 class Orders(_Selections[T]):
-    """`taken` different items in order: n!/(n − taken)! ways."""
+    """`count` different items in order: n!/(n − count)! ways."""
 
     def __len__(self) -> int:
-        return math.perm(len(self.items), self.taken)
+        return math.perm(len(self.items), self.count)
 
     def __getitem__(self, index: int) -> tuple[T, ...]:
         left = list(self.items)
-        sizes = range(len(left), len(left) - self.taken, -1)
+        sizes = range(len(left), len(left) - self.count, -1)
         return tuple(left.pop(digit) for digit in _digits(index, sizes))
 
 
 class Subsets(_Selections[T]):
-    """`taken` different items, in the order of the items: n over taken ways."""
+    """`count` different items, in the order of the items: n over count ways."""
 
     def __len__(self) -> int:
-        return math.comb(len(self.items), self.taken)
+        return math.comb(len(self.items), self.count)
 
     def __getitem__(self, index: int) -> tuple[T, ...]:
-        chosen: list[T] = []
+        selection: list[T] = []
         for place, item in enumerate(self.items):
-            missing = self.taken - len(chosen)
+            missing = self.count - len(selection)
             if not missing:
                 break
             subsets_with_item = math.comb(len(self.items) - place - 1, missing - 1)
             if index < subsets_with_item:
-                chosen.append(item)
+                selection.append(item)
             else:
                 index -= subsets_with_item
-        return tuple(chosen)
+        return tuple(selection)
 
 
 @dataclass(frozen=True)

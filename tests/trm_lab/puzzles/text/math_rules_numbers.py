@@ -12,11 +12,11 @@ from sympy.ntheory import digits
 from tests.trm_lab.puzzles.text.question_rules import N, Rules, numbers
 
 RULES = Rules()
-asked = RULES.asked
+rule = RULES.rule
 Q = r"(-?\d+(?:/\d+)?)"  # a number or a fraction
 
 
-@asked(r"Compute ([-+*/^().\d ]*)(?: as a fraction)?\.")
+@rule(r"Compute ([-+*/^().\d ]*)(?: as a fraction)?\.")
 def _compute(formula: str) -> str:
     rational = re.sub(r"\d+\.\d+", lambda n: f"({Fraction(n[0])})", formula.replace("^", "**"))
     value = sympy.sympify(rational, rational=True)
@@ -26,27 +26,27 @@ def _compute(formula: str) -> str:
     return f"{float(value):.2f}".rstrip("0").rstrip(".")
 
 
-asked(rf"What is the greatest common divisor of {N} and {N}\?")(
+rule(rf"What is the greatest common divisor of {N} and {N}\?")(
     lambda a, b: max(n for n in range(1, a + 1) if a % n == b % n == 0)
 )
-asked(rf"What is the least common multiple of {N} and {N}\?")(
+rule(rf"What is the least common multiple of {N} and {N}\?")(
     lambda a, b: next(n for n in itertools.count(a, a) if n % b == 0)
 )
-asked(rf"What is the remainder when {N}\^{N} is divided by {N}\?")(
+rule(rf"What is the remainder when {N}\^{N} is divided by {N}\?")(
     lambda base, power, modulus: base**power % modulus
 )
-asked(rf"How many positive divisors does {N} have\?")(lambda number: len(sympy.divisors(number)))
-asked(rf"What is the largest prime factor of {N}\?")(lambda number: max(sympy.primefactors(number)))
-asked(rf"Write {N} in base {N}\.")(lambda number, base: "".join(map(str, digits(number, base)[1:])))
-asked(rf"How many ways are there to choose {N} of {N} women and {N} of {N} men\?")(
+rule(rf"How many positive divisors does {N} have\?")(lambda number: len(sympy.divisors(number)))
+rule(rf"What is the largest prime factor of {N}\?")(lambda number: max(sympy.primefactors(number)))
+rule(rf"Write {N} in base {N}\.")(lambda number, base: "".join(map(str, digits(number, base)[1:])))
+rule(rf"How many ways are there to choose {N} of {N} women and {N} of {N} men\?")(
     lambda a, women, b, men: sympy.binomial(women, a) * sympy.binomial(men, b)
 )
-asked(rf"How many integers from 1 to {N} are divisible by {N} or by {N}\?")(
+rule(rf"How many integers from 1 to {N} are divisible by {N} or by {N}\?")(
     lambda limit, a, b: len({*range(a, limit + 1, a), *range(b, limit + 1, b)})
 )
 
 
-@asked(r"In how many different ways can the letters of (\w+) be arranged\?")
+@rule(r"In how many different ways can the letters of (\w+) be arranged\?")
 def _rearrangements(word: str) -> int:
     ways, left = 1, len(word)
     for letter in sorted(set(word)):  # choose the places of one letter after another
@@ -55,7 +55,7 @@ def _rearrangements(word: str) -> int:
     return ways
 
 
-@asked(rf"How many paths of steps right and up lead from \(0, 0\) to \({N}, {N}\) through \({N}, {N}\)\?")
+@rule(rf"How many paths of steps right and up lead from \(0, 0\) to \({N}, {N}\) through \({N}, {N}\)\?")
 def _paths(x: int, y: int, a: int, b: int) -> int:
     def count(width: int, height: int) -> int:
         row = [1] * (width + 1)
@@ -66,7 +66,7 @@ def _paths(x: int, y: int, a: int, b: int) -> int:
     return count(a, b) * count(x - a, y - b)
 
 
-@asked(
+@rule(
     rf"A die with sides 1 to {N} and one with sides 1 to {N} are rolled\. "
     rf"What is the probability of a sum of (exactly|at most) {N}\?"
 )
@@ -76,7 +76,7 @@ def _dice(first: int, second: int, how: str, total: int) -> Fraction:
     return Fraction(len([roll for roll in rolls if sum(roll) in sums]), len(rolls))
 
 
-@asked(
+@rule(
     rf"A bag holds {N} red and {N} blue balls\. {N} are drawn without replacement\. "
     rf"What is the probability that exactly {N} of them (?:is|are) red\?"
 )
@@ -93,7 +93,7 @@ def _balls(red: int, blue: int, drawn: int, reds_drawn: int) -> Fraction:
     return chances.get(reds_drawn, Fraction(0))
 
 
-@asked(
+@rule(
     rf"Two independent events have probabilities {Q} and {Q}\. "
     r"What is the probability that (both|at least one|exactly one|none) of them happens\?"
 )
@@ -105,7 +105,7 @@ def _independent(a: str, b: str, how: str) -> Fraction:
     return sum(chances, Fraction(0))
 
 
-@asked(
+@rule(
     rf"A box holds {N} small red, {N} large red, {N} small blue and {N} large blue beads\. "
     r"A bead is (red|blue)\. What is the probability that it is large\?"
 )
@@ -116,18 +116,18 @@ def _beads(small_red: int, large_red: int, small_blue: int, large_blue: int, col
     return Fraction(sizes.count("large"), len(sizes))
 
 
-@asked(r"What is the (mean|median|population variance) of (.*)\?")
+@rule(r"What is the (mean|median|population variance) of (.*)\?")
 def _statistic(name: str, data: str) -> Fraction:
     ways = {"mean": statistics.mean, "median": statistics.median, "population variance": statistics.pvariance}
     return Fraction(ways[name]([Fraction(n) for n in numbers(data)]))
 
 
-@asked(rf"The mean of (.*) and a fourth number is {N}\. What is the fourth number\?")
+@rule(rf"The mean of (.*) and a fourth number is {N}\. What is the fourth number\?")
 def _fourth(three: str, mean: int) -> int:
     return int(sympy.solve(sympy.Rational(sum(numbers(three)), 4) + sympy.Symbol("n") / 4 - mean)[0])
 
 
-@asked(
+@rule(
     rf"An arithmetic sequence begins (.*)\. What is (its term number|the sum of its first) {N}(?: terms)?\?"
 )
 def _arithmetic(beginning: str, what: str, place: int) -> int:
@@ -137,7 +137,7 @@ def _arithmetic(beginning: str, what: str, place: int) -> int:
     return terms[-1] if what.startswith("its") else sum(terms)
 
 
-@asked(rf"A geometric sequence begins {N}, {N}\. What is the sum of its first {N} terms\?")
+@rule(rf"A geometric sequence begins {N}, {N}\. What is the sum of its first {N} terms\?")
 def _geometric(first: int, second: int, count: int) -> int:
     terms = itertools.accumulate(
         [Fraction(first)] + [Fraction(second, first)] * (count - 1), lambda a, b: a * b
@@ -145,7 +145,7 @@ def _geometric(first: int, second: int, count: int) -> int:
     return int(sum(terms))
 
 
-@asked(rf"What is the sum of the infinite geometric series with first term {N} and ratio {Q}\?")
+@rule(rf"What is the sum of the infinite geometric series with first term {N} and ratio {Q}\?")
 def _infinite(first: int, ratio: str) -> Fraction:
     total = first / (1 - Fraction(ratio))
     partial = first * sum(float(Fraction(ratio)) ** n for n in range(900))
@@ -153,7 +153,7 @@ def _infinite(first: int, ratio: str) -> Fraction:
     return total
 
 
-@asked(rf"a\(1\) = {N} and a\(n\+1\) = {N} a\(n\) ([-+]) {N}\. What is a\({N}\)\?")
+@rule(rf"a\(1\) = {N} and a\(n\+1\) = {N} a\(n\) ([-+]) {N}\. What is a\({N}\)\?")
 def _recursion(first: int, factor: int, sign: str, added: int, place: int) -> int:
     terms = [first]
     while len(terms) < place:

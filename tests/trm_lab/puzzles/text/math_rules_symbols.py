@@ -8,7 +8,7 @@ from sympy import Matrix, Point, Rational, Triangle, pi, sqrt, symbols
 from tests.trm_lab.puzzles.text.question_rules import N, Rules, numbers
 
 RULES = Rules()
-asked = RULES.asked
+rule = RULES.rule
 x, y = symbols("x y")
 
 
@@ -28,61 +28,61 @@ def points(text: str) -> list[Point]:
     return [Point(int(a), int(b)) for a, b in re.findall(r"\((-?\d+), (-?\d+)\)", text)]
 
 
-@asked(r"What is the (larger|smaller) solution of (.*) = 0\?")
+@rule(r"What is the (larger|smaller) solution of (.*) = 0\?")
 def _quadratic(which: str, left: str) -> sympy.Expr:
     roots = sympy.solve(symbolic(left), x)
     assert len(roots) == 2
     return max(roots) if which == "larger" else min(roots)
 
 
-@asked(rf"(.*) = {N} and (.*) = {N}\. What is ([xy])\?")
+@rule(rf"(.*) = {N} and (.*) = {N}\. What is ([xy])\?")
 def _system(first: str, a: int, second: str, b: int, which: str) -> sympy.Expr:
     (solution,) = sympy.linsolve([symbolic(first) - a, symbolic(second) - b], x, y)
     return solution["xy".index(which)]
 
 
-@asked(rf"If f\(x\) = (.*), what is f(')?\({N}\)\?")
+@rule(rf"If f\(x\) = (.*), what is f(')?\({N}\)\?")
 def _value(formula: str, derived: str | None, place: int) -> sympy.Expr:
     f = sympy.diff(symbolic(formula), x) if derived else symbolic(formula)
     return f.subs(x, place)
 
 
-asked(r"Solve (.*) = (.*) for x\.")(
+rule(r"Solve (.*) = (.*) for x\.")(
     lambda left, right: sympy.solve(symbolic(str(left)) - symbolic(str(right)), x)[0]
 )
-asked(r"What is the coefficient of x in (.*)\?")(lambda formula: sympy.expand(symbolic(formula)).coeff(x, 1))
-asked(r"Differentiate (.*) with respect to x\.")(lambda formula: sympy.diff(symbolic(formula), x))
-asked(rf"Integrate (.*) from x = {N} to x = {N}\.")(
+rule(r"What is the coefficient of x in (.*)\?")(lambda formula: sympy.expand(symbolic(formula)).coeff(x, 1))
+rule(r"Differentiate (.*) with respect to x\.")(lambda formula: sympy.diff(symbolic(formula), x))
+rule(rf"Integrate (.*) from x = {N} to x = {N}\.")(
     lambda formula, low, high: sympy.integrate(symbolic(formula), (x, low, high))
 )
-asked(rf"What is the limit of (.*) as x approaches {N}\?")(
+rule(rf"What is the limit of (.*) as x approaches {N}\?")(
     lambda formula, near: sympy.limit(symbolic(formula), x, near)
 )
-asked(r"What is the determinant of (.*)\?")(lambda entries: matrix(entries).det())
-asked(r"What is the dot product of \((.*)\) and \((.*)\)\?")(
+rule(r"What is the determinant of (.*)\?")(lambda entries: matrix(entries).det())
+rule(r"What is the dot product of \((.*)\) and \((.*)\)\?")(
     lambda u, v: matrix(f"[{u}]").dot(matrix(f"[{v}]"))
 )
 
 
-@asked(r"Multiply the matrix (.*) by the vector \((.*)\)\.")
+@rule(r"Multiply the matrix (.*) by the vector \((.*)\)\.")
 def _matrix_vector(entries: str, v: str) -> str:
     product = matrix(entries) * matrix(f"[{v}]").T
     return f"({', '.join(map(str, product))})"
 
 
-@asked(r"What is the (larger|smaller) eigenvalue of (.*)\?")
+@rule(r"What is the (larger|smaller) eigenvalue of (.*)\?")
 def _eigenvalue(which: str, entries: str) -> sympy.Expr:
     eigenvalues = matrix(entries).eigenvals()
     return max(eigenvalues) if which == "larger" else min(eigenvalues)
 
 
-@asked(rf"Compute {N} (sin|cos)\({N} deg\) ([-+]) {N} (sin|cos)\({N} deg\) exactly\.")
+@rule(rf"Compute {N} (sin|cos)\({N} deg\) ([-+]) {N} (sin|cos)\({N} deg\) exactly\.")
 def _exact(a: int, f: str, s: int, sign: str, b: int, g: str, t: int) -> sympy.Expr:
     first, second = getattr(sympy, f)(sympy.rad(s)), getattr(sympy, g)(sympy.rad(t))
     return a * first + (b if sign == "+" else -b) * second
 
 
-@asked(r"The angle A is (acute|obtuse) and (sin|cos|tan) A = (.*)\. What is (sin|cos|tan) A\?")
+@rule(r"The angle A is (acute|obtuse) and (sin|cos|tan) A = (.*)\. What is (sin|cos|tan) A\?")
 def _other_function(kind: str, function: str, value: str, other: str) -> sympy.Expr:
     angle = {"sin": sympy.asin, "cos": sympy.acos, "tan": sympy.atan}[function](Rational(value))
     if kind == "obtuse":
@@ -90,7 +90,7 @@ def _other_function(kind: str, function: str, value: str, other: str) -> sympy.E
     return sympy.nsimplify(sympy.simplify(sympy.expand_trig(getattr(sympy, other)(angle))))
 
 
-@asked(
+@rule(
     rf"Two sides of a triangle are {N} and {N}, the angle between them is {N} degrees\. "
     r"What is the square of the third side\?"
 )
@@ -99,17 +99,17 @@ def _third_side(a: int, b: int, angle: int) -> sympy.Expr:
     return sympy.expand(Point(a, 0).distance(end) ** 2)
 
 
-asked(rf"How many radians are {N} degrees\?")(sympy.rad)
-asked(r"What is the area of the triangle with corners (.*)\?")(
+rule(rf"How many radians are {N} degrees\?")(sympy.rad)
+rule(r"What is the area of the triangle with corners (.*)\?")(
     lambda corners: abs(Triangle(*points(corners)).area)
 )
-asked(r"What is the exact distance between (.*)\?")(lambda ends: points(ends)[0].distance(points(ends)[1]))
-asked(rf"The legs of a right triangle are {N} and {N}\. How long exactly is its hypotenuse\?")(
+rule(r"What is the exact distance between (.*)\?")(lambda ends: points(ends)[0].distance(points(ends)[1]))
+rule(rf"The legs of a right triangle are {N} and {N}\. How long exactly is its hypotenuse\?")(
     lambda a, b: sqrt(a**2 + b**2)
 )
 
 
-@asked(
+@rule(
     rf"A closed cylinder has radius {N} and height {N}\. What is its (volume|surface area), in terms of pi\?"
 )
 def _cylinder(r: int, h: int, what: str) -> sympy.Expr:
@@ -118,7 +118,7 @@ def _cylinder(r: int, h: int, what: str) -> sympy.Expr:
     return 2 * sympy.integrate(2 * pi * x, (x, 0, r)) + sympy.integrate(2 * pi * r, (x, 0, h))
 
 
-@asked(rf"A box measures {N} by {N} by {N}\. What is its (volume|surface area)\?")
+@rule(rf"A box measures {N} by {N} by {N}\. What is its (volume|surface area)\?")
 def _box(*sides_and_what: int | str) -> int:
     *sides, what = sides_and_what
     if what == "volume":

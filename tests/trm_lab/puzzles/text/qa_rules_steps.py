@@ -13,48 +13,46 @@ from functools import reduce
 from tests.trm_lab.puzzles.text.question_rules import N, Rules, numbers
 
 RULES = Rules()
-asked = RULES.asked
+rule = RULES.rule
 MIDNIGHT = datetime.datetime(2024, 1, 1)
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh")
 
 
-asked(rf"What is {N} \+ {N}\?")(lambda a, b: a - -b)
-asked(rf"What is {N} - {N}\?")(lambda a, b: a + -b)
-asked(rf"What is {N} \* {N}\?")(lambda a, b: sum([a] * b))
-asked(rf"Which number is (larger|smaller), {N} or {N}\?")(
-    lambda which, *pair: sorted(pair)[which == "larger"]
-)
-asked(r"Which is the (largest|smallest) of (.*)\?")(
+rule(rf"What is {N} \+ {N}\?")(lambda a, b: a - -b)
+rule(rf"What is {N} - {N}\?")(lambda a, b: a + -b)
+rule(rf"What is {N} \* {N}\?")(lambda a, b: sum([a] * b))
+rule(rf"Which number is (larger|smaller), {N} or {N}\?")(lambda which, *pair: sorted(pair)[which == "larger"])
+rule(r"Which is the (largest|smallest) of (.*)\?")(
     lambda which, terms: sorted(numbers(terms), reverse=which == "largest")[0]
 )
-asked(r"How many times does (.) occur in (.*)\?")(
+rule(r"How many times does (.) occur in (.*)\?")(
     lambda letter, word: len(word) - len(word.replace(letter, ""))
 )
-asked(r"What is the (\w+) letter of (.*)\?")(
+rule(r"What is the (\w+) letter of (.*)\?")(
     lambda ordinal, word: dict(zip(ORDINALS, word, strict=True))[ordinal]
 )
-asked(rf"Is {N} divisible by {N}\?")(lambda a, b: "yes" if Fraction(a, b).denominator == 1 else "no")
+rule(rf"Is {N} divisible by {N}\?")(lambda a, b: "yes" if Fraction(a, b).denominator == 1 else "no")
 
 
-@asked(rf"Today is (\w+)\. Which day (?:will it be|was it) {N} days (from now|ago)\?")
+@rule(rf"Today is (\w+)\. Which day (?:will it be|was it) {N} days (from now|ago)\?")
 def _weekday(today: str, days: int, way: str) -> str:
     start = datetime.date(2024, 1, 1) + datetime.timedelta(list(calendar.day_name).index(today))
     return (start + datetime.timedelta(days if way == "from now" else -days)).strftime("%A")
 
 
-@asked(rf"It is (\w+)\. Which month will it be {N} months from now\?")
+@rule(rf"It is (\w+)\. Which month will it be {N} months from now\?")
 def _month(month: str, months: int) -> str:
     years = itertools.dropwhile(lambda name: name != month, itertools.cycle(list(calendar.month_name)[1:]))
     return next(itertools.islice(years, months, None))
 
 
-@asked(rf"It is {N}:{N}\. What time (?:will it be in|was it) {N} minutes( ago)?\?")
+@rule(rf"It is {N}:{N}\. What time (?:will it be in|was it) {N} minutes( ago)?\?")
 def _clock(hour: int, minute: int, minutes: int, ago: str | None) -> str:
     change = datetime.timedelta(minutes=-minutes if ago else minutes)
     return (MIDNIGHT.replace(hour=hour, minute=minute) + change).strftime("%H:%M")
 
 
-@asked(r"Which number comes next: (.*)\?")
+@rule(r"Which number comes next: (.*)\?")
 def _sequence(listed: str) -> int:
     terms = numbers(listed)
     steps = {b - a for a, b in itertools.pairwise(terms)}
@@ -64,7 +62,7 @@ def _sequence(listed: str) -> int:
     return int(terms[-1] * ratio)
 
 
-@asked(rf"What is the sum of the digits of {N}\?")
+@rule(rf"What is the sum of the digits of {N}\?")
 def _digits(number: int) -> int:
     left, total = number, 0
     while left:
@@ -73,30 +71,30 @@ def _digits(number: int) -> int:
     return total
 
 
-@asked(rf"Round {N} to the nearest (ten|hundred|thousand), halves up\.")
+@rule(rf"Round {N} to the nearest (ten|hundred|thousand), halves up\.")
 def _rounding(number: int, unit: str) -> int:
     power = {"ten": 1, "hundred": 2, "thousand": 3}[unit]
     return int(Decimal(number).scaleb(-power).quantize(Decimal(1), ROUND_HALF_UP).scaleb(power))
 
 
-asked(rf"(\w+) has {N} (\w+)\. (\w+) has {N} (more|fewer) \3 than \1\. How many \3 do they have together\?")(
+rule(rf"(\w+) has {N} (\w+)\. (\w+) has {N} (more|fewer) \3 than \1\. How many \3 do they have together\?")(
     lambda _, count, __, ___, change, way: count + count + change * (-1 if way == "fewer" else 1)
 )
-asked(rf"A rope of {N} m {N} cm is cut into {N} equal pieces\. How many cm long is each piece\?")(
+rule(rf"A rope of {N} m {N} cm is cut into {N} equal pieces\. How many cm long is each piece\?")(
     lambda metres, centimetres, pieces: Fraction(metres * 100 + centimetres, pieces)
 )
-asked(rf"A box weighs {N} kg {N} g\. How many grams do {N} such boxes weigh\?")(
+rule(rf"A box weighs {N} kg {N} g\. How many grams do {N} such boxes weigh\?")(
     lambda kilograms, grams, boxes: int(Decimal(f"{kilograms}.{grams:03d}") * boxes * 1000)
 )
-asked(rf"(\w+) is {N} years old\. (\w+) is {N} times as old\. How old will \3 be in {N} years\?")(
+rule(rf"(\w+) is {N} years old\. (\w+) is {N} times as old\. How old will \3 be in {N} years\?")(
     lambda _, age, __, times, years: sum([age] * times, years)
 )
-asked(rf"In {N} years (\w+) will be {N}\. (\w+) is {N} years younger than \2\. How old is \4 now\?")(
+rule(rf"In {N} years (\w+) will be {N}\. (\w+) is {N} years younger than \2\. How old is \4 now\?")(
     lambda years, _, age, __, younger: age - years - younger
 )
 
 
-@asked(r"((?:\w+ is \w+ than \w+\. )+)Who is the (second )?(\w+)\?")
+@rule(r"((?:\w+ is \w+ than \w+\. )+)Who is the (second )?(\w+)\?")
 def _ordering(facts: str, second: str | None, superlative: str) -> str:
     relations = re.findall(r"(\w+) is (\w+) than (\w+)\.", facts)
     people = sorted({name for a, _, b in relations for name in (a, b)})
@@ -110,7 +108,7 @@ def _ordering(facts: str, second: str | None, superlative: str) -> str:
     return order[(1 if second else 0) if most else (-2 if second else -1)]
 
 
-@asked(
+@rule(
     rf"A show lasts {N} h {N} min and is followed by a break of {N} min\. "
     rf"How many minutes do {N} shows with their breaks take\?"
 )
@@ -119,7 +117,7 @@ def _film(hours: int, minutes: int, pause: int, times: int) -> int:
     return times * show // datetime.timedelta(minutes=1)
 
 
-@asked(r"A = \{(.*)\}, B = \{(.*)\}\. How many numbers are in (.*)\?")
+@rule(r"A = \{(.*)\}, B = \{(.*)\}\. How many numbers are in (.*)\?")
 def _sets(a: str, b: str, question: str) -> int:
     first, second = a.split(", "), b.split(", ")
     common = [n for n in first if n in second]
@@ -151,19 +149,19 @@ def changed(word: str, operation: str) -> str:
     return "".join(letters)
 
 
-@asked(r"Take the word (\w+)\. ([^.]*), then ([^.]*)\. What do you get\?")
+@rule(r"Take the word (\w+)\. ([^.]*), then ([^.]*)\. What do you get\?")
 def _word_steps(word: str, first: str, second: str) -> str:
     return changed(changed(word, first[0].lower() + first[1:]), second)
 
 
-@asked(rf"Start with {N}, ([a-z ]+) {N}, ([a-z ]+) {N}, then ([a-z ]+) {N}\. What is the result\?")
+@rule(rf"Start with {N}, ([a-z ]+) {N}, ([a-z ]+) {N}, then ([a-z ]+) {N}\. What is the result\?")
 def _number_steps(start: int, *steps: str) -> int:
     ways = {"add": operator.add, "subtract": operator.sub, "multiply by": operator.mul}
     pairs = zip(steps[::2], steps[1::2], strict=True)
     return reduce(lambda value, step: ways[step[0]](value, step[1]), pairs, start)
 
 
-@asked(rf"From front to back, (.*) stand in a line\. Who is {N} places? (behind|ahead of) (\w+)\?")
+@rule(rf"From front to back, (.*) stand in a line\. Who is {N} places? (behind|ahead of) (\w+)\?")
 def _queue(people: str, distance: int, way: str, name: str) -> str:
     front = re.split(r", | and ", people)
     line = deque(front)
@@ -174,13 +172,13 @@ def _queue(people: str, distance: int, way: str, name: str) -> str:
     return other
 
 
-@asked(rf"One (\w+) costs {N} and one (\w+) costs {N}\. What do {N} (\w+)s and {N} (\w+)s cost together\?")
+@rule(rf"One (\w+) costs {N} and one (\w+) costs {N}\. What do {N} (\w+)s and {N} (\w+)s cost together\?")
 def _prices(a: str, price_a: int, b: str, price_b: int, m: int, things_a: str, n: int, things_b: str) -> int:
     price = {a: price_a, b: price_b}
     return m * price[things_a] + n * price[things_b]
 
 
-@asked(
+@rule(
     rf"A train leaves at {N}:{N}, drives for {N} h {N} min and stops on the way for {N} min\. When does it arrive\?"
 )
 def _schedule(hour: int, minute: int, hours: int, minutes: int, stop: int) -> str:

@@ -9,10 +9,10 @@ from tests.trm_lab.puzzles.text.qa_rules_steps import changed
 from tests.trm_lab.puzzles.text.question_rules import N, Rules
 
 RULES = Rules()
-asked = RULES.asked
+rule = RULES.rule
 
 
-@asked(r"(.*) coins\.((?: \w+ gives \d+ to \w+\.)*) How many coins does (\w+) have now\?")
+@rule(r"(.*) coins\.((?: \w+ gives \d+ to \w+\.)*) How many coins does (\w+) have now\?")
 def _inventory(holdings: str, gifts: str, name: str) -> int:
     balance = Counter({who: int(count) for who, count in re.findall(r"(\w+) has (\d+)", holdings)})
     flow = re.findall(r"(\w+) gives (\d+) to (\w+)", gifts)
@@ -21,7 +21,7 @@ def _inventory(holdings: str, gifts: str, name: str) -> int:
     )
 
 
-@asked(
+@rule(
     rf"A robot at \({N}, {N}\) faces \+y, with \+x on its right\. "
     r"((?:It turns \w+ and moves \d+\. )*)Where is it now\?"
 )
@@ -34,7 +34,7 @@ def _robot(x: int, y: int, steps: str) -> str:
     return f"({place[0]}, {place[1]})"
 
 
-@asked(r"(.*)\. What is ([xyz])\?")
+@rule(r"(.*)\. What is ([xyz])\?")
 def _program(source: str, variable: str) -> int:
     python = re.sub(r"swap (\w) and (\w)", r"\1, \2 = \2, \1", source).split("; ")
     values: dict[str, int] = {}
@@ -43,7 +43,7 @@ def _program(source: str, variable: str) -> int:
     return values[variable]
 
 
-@asked(r"Of the balls, (.*?)\.((?: \w+ swaps with \w+\.)*) Which has (\w+) now\?")
+@rule(r"Of the balls, (.*?)\.((?: \w+ swaps with \w+\.)*) Which has (\w+) now\?")
 def _swaps(balls: str, exchanges: str, name: str) -> str:
     origin = name  # whose ball it was at first
     for a, b in reversed(re.findall(r"(\w+) swaps with (\w+)", exchanges)):
@@ -51,7 +51,7 @@ def _swaps(balls: str, exchanges: str, name: str) -> str:
     return dict(re.findall(r"(\w+) has (\w+)", balls))[origin]
 
 
-@asked(r"(\w+ has the \w+ in .*) Where is the (\w+)\?")
+@rule(r"(\w+ has the \w+ in .*) Where is the (\w+)\?")
 def _whereabouts(story: str, thing: str) -> str:
     events = list(re.finditer(r"(\w+) (?:has the (\w+) in|goes to|is sent) the (\w+)\.", story))
     owner = next(
@@ -62,14 +62,14 @@ def _whereabouts(story: str, thing: str) -> str:
     return next(event[3] for event in reversed(events) if event[1] == owner and " is sent " not in event[0])
 
 
-@asked(r"Take the word (\w+)\. ((?:[A-Z][a-z ]*\. ?)*) ?What do you get\?")
+@rule(r"Take the word (\w+)\. ((?:[A-Z][a-z ]*\. ?)*) ?What do you get\?")
 def _word_program(word: str, orders: str) -> str:
     for order in orders.strip().rstrip(".").split(". "):
         word = changed(word, order[0].lower() + order[1:])
     return word
 
 
-@asked(r"Start at (.*)\. Go (.*)\. Which date is it\?")
+@rule(r"Start at (.*)\. Go (.*)\. Which date is it\?")
 def _dates(start: str, moves: str) -> str:
     day = datetime.datetime.strptime(start, "%d %B %Y")
     for count, unit, way in re.findall(r"(\d+) (days|weeks) (forward|back)", moves):
@@ -78,7 +78,7 @@ def _dates(start: str, moves: str) -> str:
     return f"{day.day} {day:%B %Y}"
 
 
-@asked(r"(?:Siblings here share both parents\. )?((?:\w+ is the [\w-]+ of \w+\. )+)What is (\w+) to (\w+)\?")
+@rule(r"(?:Siblings here share both parents\. )?((?:\w+ is the [\w-]+ of \w+\. )+)What is (\w+) to (\w+)\?")
 def _kinship(facts: str, first: str, last: str) -> str:
     """Every person has one set of parents; siblings have the same one."""
     relations = re.findall(r"(\w+) is the ([\w-]+) of (\w+)\.", facts)
@@ -118,7 +118,7 @@ def _kinship(facts: str, first: str, last: str) -> str:
     return names[male]
 
 
-@asked(r"((?:(?:All|No) \w+ are \w+\. )+)(\w+) is an? (\w+)\. Is \2 an? (\w+): yes, no or unknown\?")
+@rule(r"((?:(?:All|No) \w+ are \w+\. )+)(\w+) is an? (\w+)\. Is \2 an? (\w+): yes, no or unknown\?")
 def _quantifiers(sentences: str, _: str, start: str, question: str) -> str:
     rules = [(word, a[:-1], b[:-1]) for word, a, b in re.findall(r"(All|No) (\w+) are (\w+)\.", sentences)]
     kinds = sorted({kind for _, a, b in rules for kind in (a, b)})
@@ -133,7 +133,7 @@ def _quantifiers(sentences: str, _: str, start: str, question: str) -> str:
     return "unknown" if len(possible) == 2 else "yes" if possible.pop() else "no"
 
 
-@asked(r"Liars always lie, the others never\. (.*) Is (\w+) (honest|a liar)\?")
+@rule(r"Liars always lie, the others never\. (.*) Is (\w+) (honest|a liar)\?")
 def _truth_tellers(sentences: str, name: str, question: str) -> str:
     claims = re.findall(r"(?:(\w+) says that )?(\w+) is (honest|a liar)\.", sentences)
     people = sorted({name for speaker, about, _ in claims for name in (speaker, about) if name})
@@ -150,19 +150,19 @@ def _rows(listing: str) -> list[tuple[str, int, str]]:
     return [(name, int(age), town) for name, age, town in (row.split(", ") for row in listing.split("; "))]
 
 
-@asked(rf"([^.]*)\. How many people over {N} live in (\w+)\?")
+@rule(rf"([^.]*)\. How many people over {N} live in (\w+)\?")
 def _count(listing: str, limit: int, town: str) -> int:
     return len([row for row in _rows(listing) if row[1] > limit and row[2] == town])
 
 
-@asked(r"([^.]*)\. Who is the oldest in (\w+)'s town\?")
+@rule(r"([^.]*)\. Who is the oldest in (\w+)'s town\?")
 def _oldest(listing: str, neighbour: str) -> str:
     town = {name: town for name, _, town in _rows(listing)}[neighbour]
     *_, last = sorted((row for row in _rows(listing) if row[2] == town), key=lambda row: row[1])
     return last[0]
 
 
-@asked(r"([^.]*) each have another pet: (.*?)\. (.*) Who has the (\w+)\?")
+@rule(r"([^.]*) each have another pet: (.*?)\. (.*) Who has the (\w+)\?")
 def _elimination(people: str, pets: str, clues: str, pet: str) -> str:
     names, animals = re.split(r", | and ", people), pets.split(", ")
     excluded = {

@@ -13,8 +13,8 @@ class Rules:
     def __init__(self) -> None:
         self._rules: list[tuple[re.Pattern[str], Rule]] = []
 
-    def asked(self, pattern: str) -> Callable[[Rule], Rule]:
-        """Register a rule."""
+    def rule(self, pattern: str) -> Callable[[Rule], Rule]:
+        """Register the rule for a pattern."""
 
         def register(rule: Rule) -> Rule:
             self._rules.append((re.compile(pattern), rule))

@@ -16,7 +16,7 @@ from trm_lab.puzzles.kinds import scorer_of
 from trm_lab.puzzles.text.answer_reading import reading
 from trm_lab.puzzles.text.math_applied import APPLIED_CATEGORIES
 from trm_lab.puzzles.text.math_builder import ANSWER_LENGTH, CATEGORIES, QUESTION_LENGTH
-from trm_lab.puzzles.text.math_files import final_answer, last_boxed
+from trm_lab.puzzles.text.math_files import final_answer
 from trm_lab.puzzles.text.math_notation import polynomial, square_root, total
 from trm_lab.puzzles.text.math_symbols import SYMBOL_CATEGORIES
 from trm_lab.puzzles.text.question_sets import PRINTABLE
@@ -136,24 +136,21 @@ def test_math_files_load_from_lists_lines_and_folders_of_objects(tmp_path: Path)
     assert about.facts["sources"]["train"]["files"] == 3
     assert texts["train"] == [("0?", "0"), ("1?", "1"), ("2?", "2")]
     assert texts["test"] == [("a?", "\\frac{1}{2}"), ("b?", "7")]
+    listed.write_text(json.dumps([math("a?"), math("b?", "nothing")]))
+    with pytest.raises(UserError, match=r"test\.json, record 1: no"):
+        build(build_math_gsm8k_dataset, tmp_path / "e", "--input", listed, "--test-size", 1)
 
 
-@pytest.mark.parametrize(
-    ("solution", "boxed"),
-    [
-        (r"first \boxed{1}, then \boxed{\frac{3}{4}}.", r"\frac{3}{4}"),
-        (r"$\boxed{\left\{ x \mid x < 2 \right.}$", r"\left\{ x \mid x < 2 \right."),
-        (r"\boxed{\text{a } \} b}", r"\text{a } \} b"),
-        (r"\fbox{5}", "5"),
-        (r"so $x = \boxed 5$.", "5"),
-        (r"\boxed{ 3,\! 000 }", r"3,\! 000"),
-    ],
-)
-def test_the_last_box_is_the_answer_whatever_braces_it_holds(solution: str, boxed: str) -> None:
-    assert last_boxed(solution) == boxed
-
-
-def test_the_number_after_the_last_hashes_is_the_answer() -> None:
+def test_the_final_answer_is_the_last_box_or_the_number_after_the_last_hashes() -> None:
+    boxes = {
+        r"first \boxed{1}, then \boxed{\frac{3}{4}}.": r"\frac{3}{4}",
+        r"$\boxed{\left\{ x \mid x < 2 \right.}$": r"\left\{ x \mid x < 2 \right.",
+        r"\boxed{\text{a } \} b}": r"\text{a } \} b",
+        r"\fbox{5}": "5",
+        r"so $x = \boxed 5$.": "5",
+        r"\boxed{ 3,\! 000 }": r"3,\! 000",
+    }
+    assert {solution: final_answer("math", solution) for solution in boxes} == boxes
     assert final_answer("gsm8k", "#### 3 is not it\n#### 1,234.50 ") == "1234.50"
 
 
@@ -239,13 +236,6 @@ def test_too_many_characters_are_refused_with_the_place_and_the_rarest(tmp_path:
     assert "all have 255, the rarest (in how many records): 'ă' (1), 'ā' (2), '一' (3)" in refused.value.given
     write_lines(train, *most, gsm("ā" * 600))  # too long, and so left out with its character
     build(build_math_gsm8k_dataset, tmp_path / "d", *flags)
-
-
-def test_a_json_list_names_its_records(tmp_path: Path) -> None:
-    bad = tmp_path / "bad.json"
-    bad.write_text(json.dumps([math("a?"), math("b?", "nothing")]))
-    with pytest.raises(UserError, match="record 1: no"):
-        build(build_math_gsm8k_dataset, tmp_path / "d", "--input", bad, "--test-size", 1)
 
 
 @pytest.mark.parametrize(
