@@ -1,4 +1,4 @@
-"""One side of a measurement in a process of its own, which works when it is told to and else waits.
+"""One side of a measurement in a process of its own, which steps on demand.
 
 Ours and the reference stand side by side in two such processes, so that each has its own memory and that their turns
 can alternate: what slows the machine for a while then slows both.
@@ -8,10 +8,10 @@ import gc
 import math
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context
-from multiprocessing.connection import Connection
-from types import TracebackType
 from typing import Any
 
 import torch
@@ -34,6 +34,8 @@ WARM_UP = {"cpu": 1, "cuda": 4}  # steps: compile, make moments and slots; on a 
 MEASURED_FOR_MEMORY = 2  # steps after these
 TURN_SECONDS = 0.3  # that one turn lasts at least, if steps are shorter
 
+_step: Callable[[], None]  # of a contender's own process
+
 
 @dataclass(frozen=True)
 class Ready:
@@ -44,101 +46,89 @@ class Ready:
     about: dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Failed:
-    """A contender cannot go on, and why."""
-
-    why: str
-
-
 class Contender:
     """`with Contender(configuration, "ours", ...) as contender:` one process that steps on demand.
 
-    Raises:
-        UserError: the configuration cannot be measured here (does not fit into the memory, cannot be compiled).
+    All methods raise UserError where the configuration cannot be measured here (it does not fit into the memory, or
+    cannot be compiled).
     """
 
     def __init__(self, configuration: Configuration, side: str, device: torch.device, threads: int | None):
-        self._pipe, theirs = get_context("spawn").Pipe()
-        work = (theirs, configuration, side, device, threads)
-        self._process = get_context("spawn").Process(target=serve, args=work, daemon=True)
-        self._process.start()
-        theirs.close()
-        self._what = f"{configuration.name}, {side}"
+        self._configuration, self._side, self._device, self._threads = configuration, side, device, threads
+        self._worker = ProcessPoolExecutor(1, get_context("spawn"))
 
     def __enter__(self) -> "Contender":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: BaseException | TracebackType | None) -> None:
-        if kind is None:
-            self._pipe.send(("end", 0))
-            self._process.join(60)
-        if self._process.is_alive():
-            self._process.terminate()
-        self._pipe.close()
+    def __exit__(self, *_: object) -> None:
+        self._worker.shutdown(cancel_futures=True)
 
     def ready(self) -> Ready:
         """Wait until it has warmed up."""
-        return self._answer()
+        return self._ask(warm_up, self._side, self._threads)
 
     def turn(self, steps: int) -> float:
         """Seconds for each of `steps` steps."""
-        return self._asked("turn", steps)
+        return self._ask(turn, steps)
 
     def limits(self) -> limits.Limits:
         """The machine's, at this moment."""
-        return self._asked("limits", 0)
+        return self._ask(measure_limits)
 
-    def _asked(self, what: str, number: int) -> Any:
-        self._pipe.send((what, number))
-        return self._answer()
-
-    def _answer(self) -> Any:
+    def _ask(self, work: Callable[..., Any], *arguments: Any) -> Any:
         try:
-            answer = self._pipe.recv()
-        except EOFError:
-            answer = Failed("its process ended; what it said stands above")
-        if isinstance(answer, Failed):
+            job = self._worker.submit(attempt, work, self._configuration, self._device, *arguments)
+            answer, problem = job.result()
+        except BrokenProcessPool:
+            answer, problem = None, "its process ended; what it said stands above"
+        if problem is not None:
             raise UserError(
-                f"{self._what}: {answer.why}", "a configuration that this machine can run", "leave it out"
+                f"{self._configuration.name}, {self._side}: {problem}",
+                "a configuration that this machine can run",
+                "leave it out",
             )
         return answer
 
 
-def serve(
-    pipe: Connection, configuration: Configuration, side: str, device: torch.device, threads: int | None
-) -> None:
-    """The process: warm up, then do what comes through the pipe."""
+def attempt(work: Callable[..., Any], *arguments: Any) -> tuple[Any, str | None]:
+    """The answer, or why there is none: a UserError has three arguments and cannot travel between processes."""
+    try:
+        return work(*arguments), None
+    except UserError as error:
+        return None, error.given
+    except torch.OutOfMemoryError:
+        return None, "does not fit into the device's memory"
+
+
+def warm_up(configuration: Configuration, device: torch.device, side: str, threads: int | None) -> Ready:
+    """Make the step in this process, and run it a few times."""
+    global _step
     if threads:
         torch.set_num_threads(threads)
-    try:
-        _work(pipe, configuration, side, device)
-    except UserError as error:
-        pipe.send(Failed(error.given))
-    except torch.OutOfMemoryError:
-        pipe.send(Failed("does not fit into the device's memory"))
-
-
-def _work(pipe: Connection, configuration: Configuration, side: str, device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.set_device(device)
-    config, arch = configuration.composed()
+    _, arch = configuration.composed()
     gc.collect()
     baseline = 0 if device.type == "cuda" else resident()
-    step = make_step(configuration, side, device)
-    timed(step, WARM_UP[device.type], device)
+    _step = make_step(configuration, side, device)
+    timed(_step, WARM_UP[device.type], device)
     machine.start_peak(device)
-    seconds = timed(step, MEASURED_FOR_MEMORY, device)
+    seconds = timed(_step, MEASURED_FOR_MEMORY, device)
     memory = machine.Memory(machine.peak(device), baseline)
-    shapes = list(products(arch.network, configuration.shape))
-    pipe.send(
-        Ready(steps_of_turn(seconds, int(arch.settings.halt_max_steps)), memory, machine.described(device))
-    )
-    while (asked := pipe.recv())[0] != "end":
-        if asked[0] == "turn":
-            pipe.send(timed(step, asked[1], device))
-        else:
-            pipe.send(limits.measure(shapes, config.global_batch_size, configuration.torch_dtype, device))
+    steps = steps_of_turn(seconds, int(arch.settings.halt_max_steps))
+    return Ready(steps, memory, machine.described(device))
+
+
+def turn(configuration: Configuration, device: torch.device, steps: int) -> float:
+    """Seconds for each of `steps` steps of this process."""
+    return timed(_step, steps, device)
+
+
+def measure_limits(configuration: Configuration, device: torch.device) -> limits.Limits:
+    """The machine's limits at the configuration's shapes."""
+    config, arch = configuration.composed()
+    shapes = products(arch.network, configuration.shape)
+    return limits.measure(shapes, config.global_batch_size, configuration.torch_dtype, device)
 
 
 def resident() -> int:

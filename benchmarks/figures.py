@@ -4,7 +4,7 @@ The look is that of the runs' figures (Okabe-Ito colours, light grid, PNG and PD
 the methods and not the analysis.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,7 @@ def roofline(report: Mapping[str, Any]) -> Figure:
     """Operations a second over operations for each byte; a roof for each dtype, measured in the same run.
 
     A filled point is our step, the hollow one of its colour the reference step of the same configuration; the bar
-    through a point spans the turns. Points of one intensity are set side by side, by a few percent.
+    through a point spans the turns.
     """
     results = report["results"]
     with matplotlib.rc_context(LOOK):
@@ -70,8 +70,7 @@ def roofline(report: Mapping[str, Any]) -> Figure:
             color="#444444",
         )
         axes.set(xscale="log", yscale="log", xlim=(left, right))
-        at = side_by_side(intensities)
-        keys = [_points(axes, one, place, at[place]) for place, one in enumerate(results)]
+        keys = [_points(axes, one, place) for place, one in enumerate(results)]
         rates = [
             one[side]["operations_per_second"] / 1e9 for one in results for side in ("ours", "reference")
         ]
@@ -113,28 +112,10 @@ def _roof(axes: Axes, name: str, dashes: Any, best: float, copied: float, ends: 
     )
 
 
-def side_by_side(values: Sequence[float], apart: float = 1.13) -> list[float]:
-    """The values, those within a factor of `apart` of each other spread evenly, by that factor, around their middle."""
-    order = sorted(range(len(values)), key=lambda place: values[place])
-    crowds: list[list[int]] = []
-    for place in order:
-        if crowds and values[place] <= values[crowds[-1][-1]] * apart:
-            crowds[-1].append(place)
-        else:
-            crowds.append([place])
-    spread = list(values)
-    for crowd in crowds:
-        middle = float(np.exp(np.mean([np.log(values[place]) for place in crowd])))
-        for number, place in enumerate(sorted(crowd)):
-            spread[place] = (
-                middle * apart ** (number - (len(crowd) - 1) / 2) if len(crowd) > 1 else values[place]
-            )
-    return spread
-
-
-def _points(axes: Axes, one: Mapping[str, Any], place: int, intensity: float) -> Line2D:
+def _points(axes: Axes, one: Mapping[str, Any], place: int) -> Line2D:
     """Ours and the reference at one intensity, with their number; the key of the legend."""
     colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
+    intensity = one["intensity"]
     for name in ("reference", "ours"):
         part = one[name]
         rate = part["operations_per_second"] / 1e9

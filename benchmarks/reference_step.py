@@ -1,24 +1,19 @@
 """The straightforward training step, against which ours is measured; it computes the same numbers.
 
-What one writes first, and what the published loops do: layers as their formulas read, with every intermediate kept for
-the backward pass; one reduction for each gradient; the optimizer one parameter after another; sign-SGD over the
-distinct rows (`unique`, for which a GPU's host must wait); loss and metrics read at every step; and, where compiling is
-asked for, `torch.compile` around network and loss only, without CUDA graphs.
+What one writes first, and what the published loops do: one reduction for each gradient; the optimizer one parameter
+after another; sign-SGD over the distinct rows (`unique`, for which a GPU's host must wait); loss and metrics read at
+every step; and, where compiling is asked for, `torch.compile` around network and loss only, without CUDA graphs. The
+network is the same as ours.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
 from typing import Any
-from unittest.mock import patch
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import AdamW, Optimizer
 
 from trm.batch import Batch
-from trm.layers import Attention, RotaryPositions, SwiGLU
-from trm.model import RMS_EPS, Block
 from trm.optim import AdamAtan2, learning_rate
 from trm.puzzle_embedding import PuzzleEmbedding
 from trm.randomness import SeededStepRandom
@@ -58,9 +53,8 @@ class ReferenceStep:
         carry = self.carry if self.carry is not None else self.supervision.initial_carry(batch)
         first, slots = self.ranks.local_slots(size)
         draws = SeededStepRandom(self.config.seed, number, size, first, slots)
-        with plain_layers():
-            output = self.supervision.step(carry, batch, draws)
-            (output.loss / size).backward()
+        output = self.supervision.step(carry, batch, draws)
+        (output.loss / size).backward()
         for parameter in self.parameters:
             if parameter.grad is not None:
                 self.ranks.sum_(parameter.grad)
@@ -100,57 +94,3 @@ def plain_optimizer(config: TrainConfig, parameters: list[nn.Parameter]) -> Opti
     if config.optimizer == "adamw":
         return AdamW(parameters, lr=0.0, betas=betas, weight_decay=config.weight_decay, foreach=False)
     return AdamAtan2(parameters, lr=0.0, betas=betas, weight_decay=config.weight_decay)
-
-
-@contextmanager
-def plain_layers() -> Iterator[None]:
-    """Within it the network computes its layers by the formulas below, with nothing of `trm.fused_ops`."""
-    with ExitStack() as replaced:
-        for layer, forward in PLAIN.items():
-            replaced.enter_context(patch.object(layer, "forward", forward))
-        yield
-
-
-def _block(self: Block, h: Tensor, positions: RotaryPositions | None) -> Tensor:
-    """norm(h + mixer(h)), then norm(h + SwiGLU(h)); a mixer of the MLP variant works on the transpose."""
-    if self.self_attn is not None:
-        h = _norm(h + self.self_attn(h, positions))
-    else:
-        assert self.mlp_t is not None
-        turned = h.transpose(1, 2)
-        h = _norm(turned + self.mlp_t(turned)).transpose(1, 2)
-    return _norm(h + self.mlp(h))
-
-
-def _norm(x: Tensor) -> Tensor:
-    """x / sqrt(mean(x²) + eps) over the last axis."""
-    wide = x.to(torch.promote_types(x.dtype, torch.float32))
-    return (wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + RMS_EPS)).to(x.dtype)
-
-
-def _swiglu(self: SwiGLU, x: Tensor) -> Tensor:
-    gate, up = self.gate_up_proj(x).chunk(2, dim=-1)
-    return self.down_proj(F.silu(gate) * up)
-
-
-def _attention(self: Attention, x: Tensor, positions: RotaryPositions | None) -> Tensor:
-    q, k, v = self.qkv_proj(x).unflatten(-1, (3, self.heads, -1)).unbind(-3)  # [B, S, A, K] each
-    if positions is not None:
-        q, k = _turned(q, positions), _turned(k, positions)
-    mixed = F.scaled_dot_product_attention(*(t.transpose(1, 2) for t in (q, k, v)))  # [B, A, S, K]
-    return self.o_proj(mixed.transpose(1, 2).flatten(-2))
-
-
-def _turned(x: Tensor, positions: RotaryPositions) -> Tensor:
-    """x · cos + (−x₂, x₁) · sin for the halves x₁, x₂ of a head."""
-    wide = x.to(positions.cos.dtype)
-    first, second = wide.chunk(2, dim=-1)
-    across = torch.cat((-second, first), dim=-1)
-    return (wide * positions.cos[:, None] + across * positions.sin[:, None]).to(x.dtype)
-
-
-PLAIN: dict[type[nn.Module], Callable[..., Tensor]] = {
-    Block: _block,
-    SwiGLU: _swiglu,
-    Attention: _attention,
-}

@@ -66,11 +66,12 @@ def as_markdown(report: Report) -> str:
     """The same with pipes."""
     lines = [f"- {line}" for line in (*_about(report), *_remarks(report))]
     return "\n\n".join(
-        ["\n".join(lines), *(_pipes(rows) for rows in ROWS[report["kind"]](report) if len(rows) > 1)]
+        ["\n".join(lines), *(pipes(rows) for rows in ROWS[report["kind"]](report) if len(rows) > 1)]
     )
 
 
-def _pipes(rows: Rows) -> str:
+def pipes(rows: Rows) -> str:
+    """A Markdown table, its first row being the heading."""
     head, *body = (f"| {' | '.join(row)} |" for row in rows)
     return "\n".join([head, f"|---|{'---:|' * (len(rows[0]) - 1)}", *body])
 

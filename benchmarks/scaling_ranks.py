@@ -1,30 +1,22 @@
-"""One rank of the scaling measurement: trains a few steps and counts what it sends, keeps and waits for.
-
-What is handed to torch.distributed is counted by wrapping its functions; what is then really sent, by the kernel's own
-count of each TCP connection (TCP_INFO, Linux).
-"""
+"""One rank of the scaling measurement: trains a few steps and counts what it hands over, keeps and waits for."""
 
 import json
-import os
-import socket
 import statistics
-import struct
-import sys
 import tempfile
 import time
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 import torch.distributed as dist
 from hydra import compose, initialize_config_dir
 
 from benchmarks.machine import peak, start_peak
-from benchmarks.scaling_model import Job
 from trm.batch import Batch
 from trm.model import PuzzleShape
 from trm.randomness import torch_generator
@@ -42,23 +34,20 @@ from trm_lab.training.weight_consistency import check_same_weights
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 VOCABULARY = 12
 TINY = ("arch.hidden_size=64", "arch.num_heads=2")
-BYTES_SENT = 200  # where struct tcp_info has tcpi_bytes_sent
-
-PURPOSES = {  # who calls → what for
-    "SignSGD.step": "puzzle gradients",
-    "SignSGD._step_whole_table": "puzzle gradients",
-    "SignSGD._sent_to_owners": "puzzle gradients",
-    "PuzzleEmbedding._route": "puzzle identifiers",
-    "PuzzleEmbedding._fetched": "puzzle rows",
-    "PuzzleEmbedding.whole": "puzzle table",
-    "Window.close": "metrics",
-    "check_same_weights": "weights compared",
+SENDING = {  # collective → which of its arguments is the tensor that this rank hands over
+    "all_reduce": 0,
+    "all_gather": 1,
+    "all_to_all_single": 1,
+    "send": 0,
 }
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What is measured; `settings` are overrides of the entry's configuration."""
+    """One measurement; `settings` are overrides of the entry's configuration.
+
+    grid: tokens of a puzzle.  batch: over all ranks.  shared: the puzzle table is shared out over the ranks.
+    """
 
     name: str
     entry: str
@@ -78,117 +67,70 @@ class Trial:
             config = train_config(compose(self.entry, words))
         return config, architecture(config.arch)
 
-    @property
-    def shape(self) -> PuzzleShape:
-        """Of the random puzzles."""
-        return PuzzleShape(self.grid, VOCABULARY, self.puzzles)
-
-    def job(self) -> Job:
-        """What the model must know of it."""
-        config, arch = self.composed()
-        return Job.of(self.name, config, arch, self.shape, self.batch)
-
 
 class Traffic:
-    """Counts what is handed to torch.distributed while it is in force.
+    """`with Traffic() as traffic:` counts what is handed to torch.distributed within.
 
-    payload: bytes by purpose.  seconds: in calls and in waiting for those under way, other ranks' delay with it.
+    payload: bytes by collective.  seconds: in calls and in waiting for those under way, other ranks' delay included.
     """
 
-    COUNTED = ("all_reduce", "all_gather", "all_to_all_single", "send")
-
     def __init__(self) -> None:
-        self.payload: dict[str, int] = defaultdict(int)
+        self.payload: Counter[str] = Counter()
         self.seconds = 0.0
-        self._kept: dict[str, Callable[..., Any]] = {}
+        self._patches = ExitStack()
 
     def __enter__(self) -> "Traffic":
-        for name in (*self.COUNTED, "recv"):
-            self._kept[name] = getattr(dist, name)
-            setattr(dist, name, self._counting(name, self._kept[name]))
+        for name in (*SENDING, "recv"):
+            self._patches.enter_context(patch.object(dist, name, self._counting(name, getattr(dist, name))))
         return self
 
     def __exit__(self, *_: object) -> None:
-        for name, function in self._kept.items():
-            setattr(dist, name, function)
+        self._patches.close()
 
     def _counting(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*given: Any, **named: Any) -> Any:
-            if name in self.COUNTED:
-                tensor = given[1] if name in ("all_gather", "all_to_all_single") else given[0]
-                self.payload[purpose(name, tensor)] += tensor.nbytes
-            started = time.perf_counter()
-            work = function(*given, **named)
-            self.seconds += time.perf_counter() - started
+        def call(*arguments: Any, **named: Any) -> Any:
+            if name in SENDING:
+                self.payload[name] += arguments[SENDING[name]].nbytes
+            work = self.timed(function, *arguments, **named)
             return Waiting(work, self) if named.get("async_op") else work
 
         return call
 
+    def timed(self, function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+        """Call a function, and add the time that it takes."""
+        started = time.perf_counter()
+        try:
+            return function(*arguments, **named)
+        finally:
+            self.seconds += time.perf_counter() - started
+
 
 @dataclass(frozen=True)
 class Waiting:
-    """A message under way whose waiting is counted."""
+    """A message under way, whose waiting is counted; see `trm_lab.cluster.ranks.Work`."""
 
     work: Any
     traffic: Traffic
 
     def wait(self) -> None:
-        """See `trm_lab.cluster.ranks.Work`."""
-        started = time.perf_counter()
-        self.work.wait()
-        self.traffic.seconds += time.perf_counter() - started
-
-
-def purpose(kind: str, tensor: torch.Tensor) -> str:
-    """What a message of this kind is for, by who sends it.
-
-    Raises:
-        RuntimeError: nobody known; `PURPOSES` is behind the code.
-    """
-    frame = sys._getframe(2)
-    while frame.f_back is not None and frame.f_code.co_filename.endswith("distributed.py"):
-        frame = frame.f_back
-    caller = frame.f_code.co_qualname
-    if caller == "Learner.step":
-        return "gradients" if tensor.dtype == torch.float32 else "step numbers"
-    if caller == "SignSGD.step" and not tensor.is_floating_point():
-        return "puzzle identifiers"
-    if caller.startswith("Learner.tensors"):
-        return "weights finite" if kind == "all_reduce" else "slots"
-    if caller not in PURPOSES:
-        raise RuntimeError(f"{caller} sends something that PURPOSES does not name")
-    return PURPOSES[caller]
-
-
-def bytes_sent() -> int | None:
-    """By this process's TCP connections so far, as the kernel counts them; None where it does not tell."""
-    if not Path("/proc/self/fd").is_dir():
-        return None
-    total = 0
-    for number in os.listdir("/proc/self/fd"):
-        with suppress(OSError):  # no socket, not TCP, or closed meanwhile
-            with socket.socket(fileno=os.dup(int(number))) as one:
-                about = one.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 512)
-            if len(about) >= BYTES_SENT + 8:
-                total += struct.unpack_from("Q", about, BYTES_SENT)[0]
-    return total
+        """Wait until it has arrived."""
+        self.traffic.timed(self.work.wait)
 
 
 @dataclass(frozen=True)
 class Counted:
-    """What one rank measured; payloads in bytes by purpose, of one step, one record and one checkpoint.
+    """What one rank measured; payloads in bytes by collective, of one step, one record and one checkpoint.
 
-    on_wire: bytes that the kernel sent in a step.  communication: seconds of a step in messages, waiting with it.
-    memory: peak of the steps over what the process took before there was a model.  checkpoint_memory: the same with a
-    checkpoint.  collecting, copying, writing: seconds of a checkpoint: gathering it, its private copy (these hold the
-    training up), and writing it in the background.
+    communication: seconds of a step in messages, waiting included.  memory: peak of the steps above what the process
+    took before there was a model.  checkpoint_memory: the same with a checkpoint.  collecting, copying, writing:
+    seconds of a checkpoint: gathering it, its private copy (these two hold up the training), and writing it in the
+    background.
     """
 
     rank: int
     step: dict[str, float]
     record: dict[str, float]
     checkpoint: dict[str, float]
-    on_wire: float | None
     seconds: float
     communication: float
     memory: int
@@ -214,26 +156,24 @@ def measure(rank: int, trial: Trial, folder: str) -> None:
 
 
 def _measured(trial: Trial, ranks: Ranks) -> Counted:
-    warm, one = _parts(
-        replace(trial, settings=(*trial.settings, *TINY), grid=16, puzzles=8, batch=2), Ranks()
-    )
-    warm().step(one)  # what the libraries take, whatever the model
-    learner_of, batch = _parts(trial, ranks)
+    tiny = replace(trial, settings=(*trial.settings, *TINY), grid=16, puzzles=8, batch=2, shared=False)
+    make_tiny_learner, tiny_batch = _parts(tiny, Ranks())
+    make_tiny_learner().step(tiny_batch)  # loads what the libraries take, whatever the model
+    make_learner, batch = _parts(trial, ranks)
     start_peak(ranks.device)
     before = peak(ranks.device)
-    learner, window = learner_of(), Window()
+    learner, window = make_learner(), Window()
     start_peak(ranks.device)  # a table is whole for a moment before it is shared out
     learner.step(batch)  # makes the moments and the slots
     ranks.barrier()
-    wire, seconds = bytes_sent(), []
+    seconds = []
     with Traffic() as steps:
         for _ in range(trial.steps):
             started = time.perf_counter()
             result = learner.step(batch)
             seconds.append(time.perf_counter() - started)
             window.add(result.output)
-    after = bytes_sent()
-    used = peak(ranks.device) - before
+    memory = peak(ranks.device) - before
     with Traffic() as record:
         window.close(ranks, {}, trial.batch, EnergyMeter(ranks.device))
         window.record()
@@ -241,16 +181,14 @@ def _measured(trial: Trial, ranks: Ranks) -> Counted:
     with Traffic() as checkpoint:
         if trial.checkpoint:
             costs = _checkpoint(learner, ranks)
-    each = trial.steps
     return Counted(
         ranks.rank,
-        {name: total / each for name, total in steps.payload.items()},
+        {name: total / trial.steps for name, total in steps.payload.items()},
         dict(record.payload),
         dict(checkpoint.payload),
-        None if wire is None or after is None else (after - wire) / each,
         statistics.median(seconds),
-        steps.seconds / each,
-        used,
+        steps.seconds / trial.steps,
+        memory,
         peak(ranks.device) - before,
         *costs,
     )
@@ -268,17 +206,17 @@ def _parts(trial: Trial, ranks: Ranks) -> tuple[Callable[[], Learner], Batch]:
 
     batch = Batch(draw(0, VOCABULARY, trial.grid), draw(1, VOCABULARY, trial.grid), draw(0, trial.puzzles))
 
-    def learner_of() -> Learner:
-        supervision = arch.build(trial.shape)
+    def make_learner() -> Learner:
+        supervision = arch.build(PuzzleShape(trial.grid, VOCABULARY, trial.puzzles))
         if config.shard_puzzle_emb and supervision.model.puzzle_emb is not None:
             supervision.model.puzzle_emb.shard(ranks)
         return Learner(config, supervision, ranks, 10**6)
 
-    return learner_of, batch
+    return make_learner, batch
 
 
 def _checkpoint(learner: Learner, ranks: Ranks) -> tuple[float, float, float, int]:
-    """Seconds of collecting, copying and writing, and bytes written; the last two on the first rank."""
+    """Seconds of collecting, copying and writing, and bytes written; the last three on the first rank."""
     started = time.perf_counter()
     check_same_weights(learner, ranks)
     parts = learner.tensors()

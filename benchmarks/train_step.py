@@ -19,13 +19,14 @@ from benchmarks.configurations import Configuration, chosen
 from benchmarks.contender import Contender
 from benchmarks.limits import Limits
 from benchmarks.outputs import check_output_folder, write_report
-from benchmarks.roofline import step_cost
+from benchmarks.roofline import step_bytes
 from trm.errors import UserError
 from trm.model import FORWARD_DTYPES
 from trm_lab.cluster.compilation import COMPILE_CHOICES
 from trm_lab.cluster.ranks import DEVICE_CHOICES, choose_device
 from trm_lab.commands.command_line import CommandLine, integer, local_path, run_command
 from trm_lab.commands.progress import track
+from trm_lab.flops import step_flops, trained_weights
 
 PROGRAM = "benchmarks.train_step"
 ABOUT = """\
@@ -121,8 +122,10 @@ def measure(
             turns = [(ours.turn(ready.steps), reference.turn(other.steps)) for _ in range(repeats)]
             limits.append(ours.limits())
     _, arch = configuration.composed()
-    cost = step_cost(arch.network, configuration.shape, arch.settings, arch.step_rows)
-    operations, best = cost.operations(configuration.batch), max(one.best for one in limits)
+    flops = step_flops(arch, configuration.shape)  # of an example
+    assert flops is not None
+    operations, best = flops * configuration.batch, max(one.best for one in limits)
+    moved = step_bytes(arch, configuration.shape, configuration.batch)
     sides = {
         name: side(list(seconds), configuration.batch, operations, best)
         for name, seconds in zip(("ours", "reference"), zip(*turns, strict=True), strict=True)
@@ -134,10 +137,10 @@ def measure(
         **asdict(configuration),
         "tokens": configuration.shape.seq_len,
         "puzzle_tokens": arch.network.puzzle_tokens,
-        "weights": cost.weights,
-        "operations_per_example": cost.operations_per_example,
-        "bytes_per_step": cost.bytes(configuration.batch),
-        "intensity": cost.intensity(configuration.batch),
+        "weights": trained_weights(arch, configuration.shape),
+        "operations_per_example": flops,
+        "bytes_per_step": moved,
+        "intensity": operations / moved,
         "limit": best_of(limits),
         "limits_measured": [asdict(one) for one in limits],
         **sides,

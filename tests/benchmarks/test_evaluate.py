@@ -7,19 +7,19 @@ import pytest
 import torch
 
 from benchmarks import evaluate, results_table
-from trm_lab.evaluation import answers
+from trm_lab.evaluation import predictor
 from trm_lab.evaluation.arc_scores import ArcTally
 
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("evaluation")
-    before = (answers.roll_out, ArcTally.add)
+    before = (predictor.roll_out, ArcTally.add)
     words = (
         "--models dis-tiny trm-tiny --max-grid-size 3 --num-aug 1 --repeats 2 --dtype float32 --device cpu"
     )
     evaluate.main([*words.split(), "--batch", "64", "--output-dir", str(folder)])
-    assert (answers.roll_out, ArcTally.add) == before
+    assert (predictor.roll_out, ArcTally.add) == before
     return folder
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from benchmarks.configurations import Configuration, named
-from benchmarks.reference_step import PLAIN, ReferenceStep, plain_layers
+from benchmarks.reference_step import ReferenceStep
 from trm_lab.cluster.ranks import Ranks
 from trm_lab.training.learner import Learner
 
@@ -51,21 +51,3 @@ def test_the_puzzle_rows_are_ours_where_identifiers_repeat() -> None:
     assert theirs is not None
     assert ours.weights.abs().sum() > 0
     torch.testing.assert_close(ours.weights, theirs.weights)
-
-
-def test_plain_layers_are_in_place_only_within() -> None:
-    before = {layer: layer.forward for layer in PLAIN}
-    with plain_layers():
-        assert {layer: layer.forward for layer in PLAIN} == PLAIN
-    assert {layer: layer.forward for layer in PLAIN} == before
-
-
-def test_the_reference_keeps_no_fused_operation() -> None:
-    """Nothing of `trm.fused_ops` runs in the reference's step: an operation added there must be made plain here."""
-    _, reference, configuration = both("dis-tiny-tiny-float32")
-    with plain_layers():
-        carry = reference.supervision.initial_carry(configuration.random_batch())
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as seen:
-        reference.carry = carry
-        reference.step(configuration.random_batch())
-    assert not [event.key for event in seen.key_averages() if event.key.startswith("_")]

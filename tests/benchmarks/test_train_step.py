@@ -2,18 +2,18 @@
 
 import io
 import json
+import os
 import re
 from contextlib import redirect_stdout
-from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from benchmarks import configurations, contender, figures, limits, machine, results_table, train_step
+from benchmarks import configurations, figures, limits, machine, results_table, train_step
 from benchmarks.configurations import chosen
-from benchmarks.contender import steps_of_turn
+from benchmarks.contender import Contender, steps_of_turn
 from benchmarks.roofline import Product
 from trm.errors import UserError
 
@@ -143,15 +143,15 @@ def test_nothing_to_measure_is_an_error_with_the_reason(
 
 def test_a_process_that_cannot_go_on_says_why_and_one_that_died_is_noticed() -> None:
     (one,) = chosen(["dis-tiny-tiny"], "cpu", "x")
-    ours, theirs = Pipe()
-    contender.serve(theirs, one, "ours", torch.device("cpu"), None)
-    waiting = contender.Contender.__new__(contender.Contender)
-    waiting._pipe, waiting._what = ours, one.name
-    with pytest.raises(UserError, match=r"dis-tiny-tiny-b4-x-auto: arch\.forward_dtype=x"):
-        waiting.ready()
-    theirs.close()
-    with pytest.raises(UserError, match="its process ended"):
-        waiting.ready()
+    with Contender(one, "ours", torch.device("cpu"), 1) as contender:
+        with pytest.raises(UserError, match=r"dis-tiny-tiny-b4-x-auto, ours: arch\.forward_dtype=x"):
+            contender.ready()
+        with pytest.raises(UserError, match="its process ended"):
+            contender._ask(end_process)
+
+
+def end_process(*_: object) -> None:
+    os._exit(1)
 
 
 def test_turns_of_several_steps_hold_whole_examples() -> None:
@@ -164,12 +164,6 @@ def test_limits_are_of_the_moment_and_the_shapes() -> None:
     found = limits.measure([Product(4, 8, 8)], 2, torch.float32, torch.device("cpu"))
     assert found.best >= max(found.square, found.own) > 0
     assert found.copied > 0
-
-
-def test_points_of_one_intensity_stand_side_by_side() -> None:
-    spread = figures.side_by_side([10.0, 10.0, 100.0])
-    assert spread[0] < 10 < spread[1]
-    assert spread[2] == 100
 
 
 def test_every_side_of_a_report_is_drawn() -> None:
