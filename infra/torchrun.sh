@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # torchrun that can be preempted and says how its ranks ended.
 #
-#   infra/torchrun.sh [torchrun's options] train_arc_tiny_corrupt.py experiment=arc1_dis_4gpu
+#   infra/torchrun.sh [torchrun's options] train_arc_tiny_corrupt.py experiment=arc1_dis
 #
 # torchrun returns 1 for every end but success, so that a scheduler cannot tell a saved run from a broken one. This returns
 #   0 done   2 user error, do not retry   75 saved, start me again   70 a rank hung   130 interrupted

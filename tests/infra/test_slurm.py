@@ -80,7 +80,7 @@ def test_each_node_runs_a_rank_for_each_gpu_and_one_without(
 ) -> None:
     stub_torchrun(tmp_path, 0)
     variables = {"SLURM_GPUS_ON_NODE": gpus} if gpus else {}
-    words = ("train.py", "experiment=arc1_dis_8gpu", 'data_paths="[a b]"')
+    words = ("train.py", "experiment=arc1_dis", 'data_paths="[a b]"')
     process = batch(tmp_path, *words, nodes=2, SLURM_CPUS_PER_TASK="64", OMP_NUM_THREADS="", **variables)
     assert ended(process)[0] == 0
     for log in tmp_path.glob("runs/slurm/*/node_*.log"):

@@ -65,6 +65,11 @@ def architecture(arch: Mapping[str, Any]) -> Architecture:
     return Architecture(name, network, typed(settings_class, own, "arch."))
 
 
+def arch_defaults(name: str) -> dict[str, Any]:
+    """Every key of `arch` with its default, for a method."""
+    return Architecture(name, TRMConfig(), method(name).config_class()).as_dict()
+
+
 def arch_classes() -> Iterator[type[Any]]:
     """The dataclasses whose fields are keys of `arch`: the network's and every method's."""
     yield TRMConfig

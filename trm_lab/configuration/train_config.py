@@ -6,9 +6,10 @@ Each key belongs to one dataclass next to what it configures; a key that none of
 import hashlib
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any
 
+from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig
 
 from trm.errors import UserError, shown
@@ -17,8 +18,9 @@ from trm.ranges import LARGEST_COUNT, LARGEST_SEED, check_ranges, ranged
 from trm_lab.cluster.compilation import COMPILE_CHOICES
 from trm_lab.cluster.ranks import DEVICE_CHOICES
 from trm_lab.commands.command_line import expanded
-from trm_lab.configuration.architecture import arch_keys, architecture, check_key
+from trm_lab.configuration.architecture import arch_defaults, arch_keys, architecture, check_key
 from trm_lab.configuration.typed_values import check_choice, plain_values, typed
+from trm_lab.methods import METHODS
 
 WANDB_MODES = ("auto", "disabled", "offline", "online")
 EVALUATORS = ("arc",)
@@ -173,6 +175,26 @@ class TrainConfig:
         return self.epochs // self.epochs_per_iteration
 
 
+def run_defaults() -> dict[str, Any]:
+    """The default of every key but `arch`."""
+    return {
+        key.name: key.default_factory() if key.default is MISSING else key.default  # type: ignore[misc]
+        for key in fields(TrainConfig)
+        if key.name != "arch"
+    }
+
+
+def register_defaults() -> None:
+    """Let Hydra compose from the dataclasses: files of configs/ only say in what they differ.
+
+    `train_config` holds the run's keys, `arch/<method>_defaults` the network's and the method's.
+    """
+    store = ConfigStore.instance()
+    store.store(name="train_config", node=run_defaults())
+    for name in METHODS:
+        store.store(group="arch", name=f"{name}_defaults", node=arch_defaults(name))
+
+
 def known_keys() -> set[str]:
     """Every key that a command line may set, dotted."""
     return {one.name for one in fields(TrainConfig)} | arch_keys()
@@ -249,3 +271,6 @@ def _dividing_interval(epochs: Any, interval: Any) -> dict[str, int]:
     if any(type(value) is not int or not 1 <= value <= LARGEST_COUNT for value in (epochs, interval)):
         return {}
     return {"eval_interval": min((d for d in _divisors(epochs) if d >= interval), default=epochs)}
+
+
+register_defaults()
