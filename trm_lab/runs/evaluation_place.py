@@ -33,7 +33,7 @@ from trm_lab.files.folders import (
 )
 from trm_lab.runs.evaluation_folder import IN_TRAINING_NAMES
 from trm_lab.runs.rollout_store import INDEX_FILE, TENSORS_FILE, RolloutStore
-from trm_lab.runs.row_file import RowFile
+from trm_lab.runs.row_file import open_rows
 from trm_lab.runs.run_lock import LOCK_NAMES
 
 UNFINISHED = ".unfinished"  # behind the name of an evaluation's folder
@@ -48,7 +48,7 @@ def _is_evaluation(folder: Path) -> bool:
         RolloutStore.open(folder)
         return True
     try:
-        return "predictions" in RowFile.open(folder / TENSORS_FILE).columns
+        return "predictions" in open_rows(folder / TENSORS_FILE)
     except (OSError, ValueError):
         return False
 

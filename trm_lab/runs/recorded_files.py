@@ -17,7 +17,7 @@ from trm.errors import UserError, shown
 from trm_lab.files.untrusted import check_regular, load_json, parse_json
 from trm_lab.files.untrusted_arrays import load_arrays
 
-MOST_STEPS = 4096  # entries of a list, one for each supervision step or setting
+MOST_STEPS = 4096  # supervision steps: a list of numbers has one for each
 LARGEST_JSON = 16 << 20  # bytes
 LARGEST_RECORDS = 1 << 30  # bytes; a run of a million records has about 600 MB
 LARGEST_LINE = 1 << 20  # characters
@@ -171,7 +171,7 @@ def _typed(value: Any, kind: Any, key: str, source: str) -> Any:
         typed = {name: _typed(entry, arguments[1], name, source) for name, entry in entries.items()}
         return _by_number(typed, key, source) if arguments[0] is float else _by_text(typed)
     if get_origin(kind) is list:
-        if not isinstance(value, list) or (len(value) > MOST_STEPS and arguments[0] is not str):
+        if not isinstance(value, list) or (len(value) > MOST_STEPS and arguments[0] in (int, float)):
             raise _mistyped(value, key, source, f"no list of at most {MOST_STEPS} entries")
         return [_typed(entry, arguments[0], key, source) for entry in value]
     if kind is str:

@@ -7,17 +7,21 @@ A batch counts once predictions.json lists it, after its rows were synced; so wh
 """
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import astuple, dataclass, field, fields
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from trm.errors import UserError, shown
 from trm_lab.files.checksums import is_intact, sealed
-from trm_lab.files.untrusted import load_json
 from trm_lab.files.whole_files import write_whole
 from trm_lab.runs.answers import Answers
-from trm_lab.runs.row_file import RowFile
+from trm_lab.runs.recorded_files import UnreadableError, read_as, read_object, unreadable
+from trm_lab.runs.row_file import Columns, create_rows, open_rows, write_rows
 
 TENSORS_FILE, INDEX_FILE = "predictions.safetensors", "predictions.json"
 FORMAT = 1
@@ -36,7 +40,8 @@ COLUMNS = {  # dtypes, and dimensions of a row
 }
 
 
-class WarmUp(NamedTuple):
+@dataclass(frozen=True)
+class WarmUp:
     """Work that launches did before their first answer, so that its time is no answer's.
 
     launches: that warmed up.  supervision_steps: of one of them, the most.  seconds: of all of them together.
@@ -59,10 +64,10 @@ class RolloutStore:
     """
 
     folder: Path
-    request: Mapping[str, Any]
-    sets: Mapping[str, int]
+    request: dict[str, Any]
+    sets: dict[str, int]
     network_calls: list[int] = field(default_factory=list)
-    batches: list[tuple[int, int]] = field(default_factory=list)
+    batches: list[list[int]] = field(default_factory=list)
     seconds: float = 0.0
     joules: float | None = 0.0
     warm_up: WarmUp | None = field(default_factory=WarmUp)
@@ -103,7 +108,7 @@ class RolloutStore:
         try:
             store = cls.open(folder)
         except FileNotFoundError:
-            return cls(folder, request, sets)
+            return cls(folder, dict(request), dict(sets))
         if store.request != request or store.sets != sets:
             raise UserError(
                 f"{folder} holds the rollouts of another evaluation: {_differences(store.request, request)}",
@@ -122,25 +127,15 @@ class RolloutStore:
         """
         file = folder / INDEX_FILE
         try:
-            content = load_json(file, LONGEST_INDEX)
-            if not is_intact(content) or content["format"] != FORMAT:
-                raise ValueError("not as it was written")
-            store = cls(
-                folder,
-                dict(content["request"]),
-                {str(name): int(size) for name, size in content["sets"].items()},
-                [int(calls) for calls in content["network_calls"]],
-                [(int(rows), int(checksum)) for rows, checksum in content["batches"]],
-                float(content["seconds"]),
-                None if content.get("joules") is None else float(content["joules"]),
-                _warm_up(content.get("warm_up")),
-            )
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise _damaged(file, str(error)) from error
-        if (
-            min([0, *store.sets.values(), *(rows for rows, _ in store.batches)]) < 0
-            or store.done > store.total
-        ):
+            content = read_object(file, LONGEST_INDEX)
+            if not is_intact(content) or content.get("format") != FORMAT:
+                raise unreadable(f"{file} is not as it was written")
+            content = {"joules": None, **content}  # which older stores lack
+            store = read_as(cls, content, str(file), folder=folder, warm_up=_warm_up(content, str(file)))
+        except UnreadableError as error:
+            raise _damaged(file, error.given) from None
+        sound = all(len(batch) == 2 and batch[0] >= 0 for batch in store.batches)
+        if not sound or min([0, *store.sets.values()]) < 0 or store.done > store.total:
             raise _damaged(file, "numbers that cannot be")
         return store
 
@@ -156,9 +151,10 @@ class RolloutStore:
         arrays = {PROBES + n if n in answers.probes else n: array for n, array in answers.arrays().items()}
         if not self.batches:
             self.network_calls = answers.network_calls
-            RowFile.create(self.folder / TENSORS_FILE, arrays, self.total)
-        checksum = self._file().write(self.done, arrays)
-        self.batches.append((len(answers), checksum))
+            create_rows(self.folder / TENSORS_FILE, arrays, self.total)
+        columns = self._columns()
+        write_rows(self.folder / TENSORS_FILE, columns, self.done, arrays)
+        self.batches.append([len(answers), _checksum([arrays[name] for name in columns])])
         self.seconds += seconds
         self.joules = None if self.joules is None or joules is None else self.joules + joules
         self._write_index()
@@ -166,8 +162,8 @@ class RolloutStore:
     def warmed_up(self, supervision_steps: int, seconds: float) -> None:
         """Take note of a launch's warm-up; it is written with the next batch."""
         if self.warm_up is not None:
-            launches, most_steps, seconds_before = self.warm_up
-            self.warm_up = WarmUp(launches + 1, max(most_steps, supervision_steps), seconds_before + seconds)
+            most_steps = max(self.warm_up.supervision_steps, supervision_steps)
+            self.warm_up = WarmUp(self.warm_up.launches + 1, most_steps, self.warm_up.seconds + seconds)
 
     def answers(self, rows: int = ROWS) -> Iterator[Answers]:
         """Everything written, in file order, at most `rows` at a time and of one set.
@@ -177,11 +173,13 @@ class RolloutStore:
         """
         if not self.batches:
             return
-        file, first = self._file(), 0
+        columns, first = self._columns(), 0
         for name, size in self.sets.items():
             end = min(first + size, self.done)
             for start in range(first, end, rows):
-                arrays = file.read(start, min(rows, end - start))
+                arrays = {
+                    n: np.array(column[start : min(start + rows, end)]) for n, column in columns.items()
+                }
                 probes = {n.removeprefix(PROBES): arrays.pop(n) for n in list(arrays) if n.startswith(PROBES)}
                 yield Answers(name, start, **arrays, network_calls=self.network_calls, probes=probes)
             first += size
@@ -198,32 +196,30 @@ class RolloutStore:
 
     def _whole_batches(self) -> int:
         """How many of the first batches have their checksums."""
-        if not self.batches:
-            return 0
         try:
-            file, first = self._file(), 0
+            columns, first = self._columns() if self.batches else {}, 0
         except UserError:
             return 0
         for number, (rows, checksum) in enumerate(self.batches):
-            if file.checksum(first, rows) != checksum:
+            if _checksum([column[first : first + rows] for column in columns.values()]) != checksum:
                 return number
             first += rows
         return len(self.batches)
 
-    def _file(self) -> RowFile:
+    def _columns(self) -> Columns:
         path = self.folder / TENSORS_FILE
         try:
-            file = RowFile.open(path)
+            columns = open_rows(path)
         except (OSError, ValueError) as error:
             raise _damaged(path, str(error)) from error
-        columns = {name: column for name, column in file.columns.items() if not name.startswith(PROBES)}
-        fit = columns.keys() == COLUMNS.keys() and all(
-            column.dtype.name in COLUMNS[name][0] and len(column.row) == COLUMNS[name][1]
-            for name, column in columns.items()
+        own = {name: column for name, column in columns.items() if not name.startswith(PROBES)}
+        fit = own.keys() == COLUMNS.keys() and all(
+            column.dtype.name in COLUMNS[name][0] and column.ndim == 1 + COLUMNS[name][1]
+            for name, column in own.items()
         )
-        if not fit or file.rows != self.total:
+        if not fit or len(own["loss"]) != self.total:
             raise _damaged(path, "not the columns and rows of predictions.json")
-        return file
+        return columns
 
     def _write_index(self) -> None:
         content = {
@@ -234,16 +230,25 @@ class RolloutStore:
             "batches": self.batches,
             "seconds": self.seconds,
             "joules": self.joules,
-            "warm_up": self.warm_up,
+            "warm_up": None if self.warm_up is None else astuple(self.warm_up),
         }
         write_whole(self.folder / INDEX_FILE, json.dumps(sealed(json.loads(json.dumps(content)))))
 
 
-def _warm_up(values: Any) -> WarmUp | None:
-    if values is None:
+def _warm_up(content: Mapping[str, Any], source: str) -> WarmUp | None:
+    values = content.get("warm_up")
+    if not isinstance(values, list):
         return None
-    launches, steps, seconds = values
-    return WarmUp(int(launches), int(steps), float(seconds))
+    names = [own.name for own in fields(WarmUp)]
+    return read_as(WarmUp, dict(zip(names, values, strict=False)), source)
+
+
+def _checksum(arrays: Iterable[NDArray[Any]]) -> int:
+    """The CRC-32 of some rows' bytes, column by column."""
+    checksum = 0
+    for array in arrays:
+        checksum = zlib.crc32(array.tobytes(), checksum)
+    return checksum
 
 
 def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:

@@ -89,7 +89,7 @@ def test_a_model_that_is_always_right_scores_all_cells_and_its_answers_are_kept_
     read = read_run(run)
     assert read.samples is not None
     np.testing.assert_array_equal(read.samples.preds[:, -1], inputs)
-    assert not read.samples.wrong_cells().any()
+    assert read.samples.exactly_right().all()
     (answered,) = stored_answers(read, "step_7").parts()
     np.testing.assert_array_equal(answered.preds[:, -1], inputs)
     assert not answered.wrong_tokens().any()

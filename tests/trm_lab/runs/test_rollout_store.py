@@ -11,8 +11,8 @@ from safetensors.numpy import load_file
 from trm.errors import UserError
 from trm_lab.files.checksums import CHECKSUM, sealed
 from trm_lab.runs.answers import Answers
-from trm_lab.runs.rollout_store import INDEX_FILE, TENSORS_FILE, RolloutStore
-from trm_lab.runs.row_file import RowFile
+from trm_lab.runs.rollout_store import INDEX_FILE, TENSORS_FILE, RolloutStore, WarmUp
+from trm_lab.runs.row_file import create_rows, open_rows
 
 SETS = {"all": 7, "all1": 5}
 REQUEST = {"weights": "abc", "steps": None}
@@ -72,6 +72,9 @@ def test_energy_adds_up_and_is_unknown_once_a_batch_does_not_tell(tmp_path: Path
     store = RolloutStore(tmp_path, REQUEST, SETS)
     store.write(PARTS[0], 0.5, 2.0)
     store.write(PARTS[1], 0.5, 3.0)
+    store.warmed_up(2, 9.0)
+    store.warmed_up(1, 4.0)
+    assert store.warm_up == WarmUp(2, 2, 13.0)
     resumed = RolloutStore.resume(tmp_path, REQUEST, SETS)
     assert resumed.joules == 5.0
     content = json.loads((tmp_path / INDEX_FILE).read_text())
@@ -113,9 +116,10 @@ def test_rows_that_the_index_does_not_list_do_not_count(tmp_path: Path) -> None:
 def test_from_a_flipped_bit_on_everything_is_made_again(tmp_path: Path, name: str) -> None:
     filled(tmp_path)
     file = tmp_path / TENSORS_FILE
-    column = RowFile.open(file).columns[name]
+    column = open_rows(file)[name]
+    place = column.offset + 5 * column.strides[0]  # in the second batch
     data = bytearray(file.read_bytes())
-    data[column.start + 5 * column.row_bytes] ^= 1  # in the second batch
+    data[place] ^= 1
     file.write_bytes(data)
     assert RolloutStore.resume(tmp_path, REQUEST, SETS).done == len(PARTS[0])
     with pytest.raises(UserError, match="batch 1 differs"):
@@ -163,7 +167,7 @@ def test_an_index_that_was_tampered_with_is_refused(tmp_path: Path, change: dict
 
 def test_columns_of_other_kinds_are_refused(tmp_path: Path) -> None:
     filled(tmp_path)
-    RowFile.create(tmp_path / TENSORS_FILE, {"inputs": np.zeros((1, 4), np.float64)}, 12)
+    create_rows(tmp_path / TENSORS_FILE, {"inputs": np.zeros((1, 4), np.float64)}, 12)
     with pytest.raises(UserError, match="not the columns"):
         list(RolloutStore.open(tmp_path).answers())
 
@@ -184,4 +188,4 @@ def test_headers_that_promise_what_is_not_there_are_refused(tmp_path: Path, head
     text = json.dumps(header).encode()
     (tmp_path / "x").write_bytes(len(text).to_bytes(8, "little") + text + bytes(8))
     with pytest.raises(ValueError, match=r".+"):
-        RowFile.open(tmp_path / "x")
+        open_rows(tmp_path / "x")
