@@ -1,8 +1,8 @@
-"""Which puzzle each row of a puzzle table is of: names beside the weights, and rows matched by name.
+"""Names of the puzzles that the rows of a puzzle table belong to, and rows matched by name.
 
 A checkpoint and an export carry `identifiers.json`, as a dataset does: about 30 bytes for a row of a table that takes
-2,000. A dataset built with another seed has as many identifiers and other puzzles behind nearly all of them, so that
-rows go by name. N rows of a table, M identifiers of a dataset, E embedding width.
+2,000. A dataset that was built with another seed has as many identifiers, but other puzzles behind nearly all of them;
+so rows go by name. N rows of a saved table, M identifiers of a dataset, E embedding width.
 """
 
 import json
@@ -27,39 +27,42 @@ def encoded(names: Sequence[str]) -> bytes:
 class Match:
     """Where the rows of a dataset's table come from.
 
-    matched: identifiers that have a row of their own name.  wanted: all of them; the blank one is not counted.
-    as_is: whether the rows stand already where they belong.
+    matched: identifiers of the dataset that have a row of their own name.
+    identifiers: all of them, without the blank one.
+    as_is: whether all rows are in the dataset's order already.
     """
 
     matched: int
-    wanted: int
+    identifiers: int
     as_is: bool
 
     def remark(self, source: str) -> str:
         """One line for the user."""
-        rest = self.wanted - self.matched
-        others = f"; the other {rest:,} start at the mean of its rows" if rest else ""
-        return f"{source}: {self.matched:,} of the dataset's {self.wanted:,} puzzle embeddings matched by name{others}"
+        unmatched = self.identifiers - self.matched
+        others = f"; the other {unmatched:,} start at the mean of its rows" if unmatched else ""
+        total = f"{self.identifiers:,} puzzle embeddings"
+        return f"{source}: {self.matched:,} of the dataset's {total} matched by name{others}"
 
 
 @torch.no_grad()
-def fill_by_name(table: Tensor, rows: Tensor, names: Sequence[str], wanted: Sequence[str]) -> Match:
+def fill_by_name(table: Tensor, rows: Tensor, row_names: Sequence[str], identifiers: Sequence[str]) -> Match:
     """Put into `table` `[M, E]` the rows `[N, E]` of the same names; the others become the mean of all rows.
 
-    The blank identifier, which pads batches, keeps its row; in a dataset that has no other one it is the puzzles'
-    own, and is matched only with a table of which that is true as well.
+    The blank identifier, which pads batches, keeps its row. In a dataset without any other identifier it stands for
+    the puzzles themselves, and is matched only with a table of which the same is true.
 
     Args:
-        names: of the N rows.  wanted: of the M identifiers.
+        row_names: of the N rows.
+        identifiers: the dataset's M names.
     """
-    count = sum(name != BLANK for name in wanted)
-    if list(names) == list(wanted):
+    count = sum(name != BLANK for name in identifiers)
+    if list(row_names) == list(identifiers):
         table.copy_(rows)
         return Match(count, count, True)
-    of_name = {name: row for row, name in enumerate(names) if name != BLANK}
-    sources = np.array([of_name.get(name, -1) for name in wanted], np.int64)
+    row_of = {name: row for row, name in enumerate(row_names) if name != BLANK}
+    sources = np.array([row_of.get(name, -1) for name in identifiers], np.int64)  # [M], -1: no row
     matched = int((sources >= 0).sum())
-    if (len(wanted) > 1) == (len(names) > 1) and wanted[0] == names[0] == BLANK:
+    if (len(identifiers) > 1) == (len(row_names) > 1) and identifiers[0] == row_names[0] == BLANK:
         sources[0] = 0
     table.copy_(rows.mean(0, keepdim=True).expand_as(table))
     targets = np.flatnonzero(sources >= 0)
