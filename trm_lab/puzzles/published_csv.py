@@ -42,7 +42,7 @@ def published_files(folder: Path | None, repository: str) -> dict[str, Path]:
         UserError: they are not there, one was cut off inside its last line, or they cannot be fetched.
     """
     if folder is None:
-        return {split: _fetched(repository, f"{split}.csv") for split in SPLITS}
+        return {split: _download(repository, f"{split}.csv") for split in SPLITS}
     files = {split: folder / f"{split}.csv" for split in SPLITS}
     missing = [str(file) for file in files.values() if not file.exists()]
     if missing:
@@ -92,18 +92,17 @@ def _columns(file: Path, stream: io.BufferedReader) -> list[str]:
     text = stream.readline(_LONGEST_LINE).removeprefix(codecs.BOM_UTF8)
     if text.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in text:
         raise bad_record(str(file), "no text in UTF-8")
-    header = _rows(file, 1, text)[:1]
-    if not header or not any(header[0]):
-        raise bad_record(
-            str(file), "empty" if not text.strip() and not stream.read(1) else "its first line is empty"
-        )
+    header = _rows(file, 1, text) or [[]]
+    if not any(header[0]):
+        empty_file = not text.strip() and not stream.read(1)
+        raise bad_record(str(file), "empty" if empty_file else "its first line is empty")
     names = [name.strip() for name in header[0]]
     if not set(COLUMNS) <= set(names):
-        found = shown(",".join(names), 80)
-        raise bad_record(place(file, 1), f"the columns are {found or 'none'}, not {','.join(COLUMNS)}")
-    twice = [name for name in COLUMNS if names.count(name) > 1]
-    if twice:
-        raise bad_record(place(file, 1), f"the column {twice[0]} twice")
+        columns = shown(",".join(names), 80) or "none"
+        raise bad_record(place(file, 1), f"the columns are {columns}, not {','.join(COLUMNS)}")
+    for name in COLUMNS:
+        if names.count(name) > 1:
+            raise bad_record(place(file, 1), f"the column {name} twice")
     return names
 
 
@@ -112,8 +111,8 @@ def _block(file: Path, line: int, stream: io.BufferedReader) -> bytes:
     text = stream.read(_BLOCK)
     text += stream.readline(_LONGEST_LINE)
     if not text.endswith(b"\n") and stream.read(1):
-        long = place(file, line + text.count(b"\n"))
-        raise bad_record(long, f"a line of more than {_LONGEST_LINE:,} bytes")
+        last_line = line + text.count(b"\n")
+        raise bad_record(place(file, last_line), f"a line of more than {_LONGEST_LINE:,} bytes")
     return text
 
 
@@ -126,9 +125,10 @@ def _rows(file: Path, line: int, text: bytes) -> list[list[str]]:
         rows.extend(reader)
     except csv.Error as error:
         raise bad_record(place(file, line + len(rows)), str(error)) from error
-    for before, row in enumerate(rows if reader.line_num > len(rows) else []):
-        if any("\n" in field for field in row):
-            raise bad_record(place(file, line + before), "a record over several lines")
+    if reader.line_num > len(rows):
+        for number, row in enumerate(rows, start=line):
+            if any("\n" in field for field in row):
+                raise bad_record(place(file, number), "a record over several lines")
     return rows
 
 
@@ -141,7 +141,7 @@ def _check_end(file: Path, stream: io.BufferedReader) -> None:
         raise bad_record(place(file, line), "the last line does not end: the file was cut off")
 
 
-def _fetched(repository: str, name: str) -> Path:
+def _download(repository: str, name: str) -> Path:
     remedy = (
         f"fetch train.csv and test.csv of {repository} by other means and name their folder with --source"
     )

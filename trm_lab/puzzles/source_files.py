@@ -1,4 +1,4 @@
-"""Opening the files that a dataset is made of: what is no file that can be read is named, and never waited for."""
+"""Opening the files that a dataset is made of; what cannot be read is named in the error, and never waited for."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,9 +16,9 @@ def open_source(file: Path) -> Iterator[BufferedReader]:
     Raises:
         UserError: it is a folder, a pipe or another thing that is no regular file, or it cannot be opened.
     """
-    with ExitStack() as opened:
+    with ExitStack() as streams:
         try:
-            stream = opened.enter_context(open_regular(file))
+            stream = streams.enter_context(open_regular(file))
         except OSError as error:
             raise UserError(
                 f"{file}: {error.strerror or 'unreadable'}",

@@ -39,48 +39,23 @@ class Level:
     answer_length: int
 
 
+_ULTRA_COMPLEX = (
+    inventory(4, 5), robot(5), program(6), swaps(4, 5), whereabouts(3, 5), word_program(4), dates(4),
+    kinship(4), quantifiers(5), truth_tellers(5), records(6), elimination(4),
+)  # fmt: skip
+_ULTRA_COMPLEX_SMALL = (
+    inventory(2, 2), robot(2), program(3), swaps(3, 2), whereabouts(2, 2), word_program(2), dates(2),
+    kinship(2), quantifiers(3), truth_tellers(3), records(3), elimination(3),
+)  # fmt: skip
 LEVELS = (
-    Level(
-        "plain", "one step: arithmetic, comparison, letters, calendar, sequences (the default)", PLAIN, 64, 12
-    ),
+    Level("plain", "one step: arithmetic, comparison, letters, calendar, sequences (the default)", PLAIN, 64, 12),
     Level("advanced", "two or three steps: relations, units, sets, prices, words", ADVANCED, 160, 16),
     Level(
-        "ultra-complex",
-        "several sentences: states to follow, programs, dates, families, logic",
-        (
-            *(
-                inventory(4, 5),
-                robot(5),
-                program(6),
-                swaps(4, 5),
-                whereabouts(3, 5),
-                word_program(4),
-                dates(4),
-            ),
-            *(kinship(4), quantifiers(5), truth_tellers(5), records(6), elimination(4)),
-        ),
-        256,
-        20,
+        "ultra-complex", "several sentences: states to follow, programs, dates, families, logic",
+        _ULTRA_COMPLEX, 256, 20,
     ),
-    Level(
-        "ultra-complex-small",
-        "the same with few entities and short texts",
-        (
-            *(
-                inventory(2, 2),
-                robot(2),
-                program(3),
-                swaps(3, 2),
-                whereabouts(2, 2),
-                word_program(2),
-                dates(2),
-            ),
-            *(kinship(2), quantifiers(3), truth_tellers(3), records(3), elimination(3)),
-        ),
-        140,
-        20,
-    ),
-)
+    Level("ultra-complex-small", "the same with few entities and short texts", _ULTRA_COMPLEX_SMALL, 140, 20),
+)  # fmt: skip
 PROGRAM = "python -m data.build_qa_dataset"
 EXAMPLE = """\
   python -m data.build_qa_dataset --output-dir data/qa-plain
