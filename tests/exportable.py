@@ -24,8 +24,20 @@ SCORES: dict[str, Any] = {
     "network_calls_per_answer": 18,
     "per_step": {"cell_accuracy": [0.25, 0.5], "exact_accuracy": [0.0, 0.25], "network_calls": [9, 18]},
     "tasks": [
-        {"dataset": "arc", "version": 2, "protocol": "published", "examples": 8, "verdicts": {"valid": 6}}
+        {
+            "dataset": "arc",
+            "version": 2,
+            "protocol": "published",
+            "facts": {},
+            "scorer": "",
+            "examples": 8,
+            "verdicts": {"valid": 6},
+            "solved_per_step": [],
+        }
     ],
+    "copy": {"cell_accuracy": 0.5, "exact_accuracy": 0.0, "scores": {"ARC/pass@1": 0.0}, "counts": {}},
+    "examples_per_second": 2.5,
+    "method": "dis",
     "scores": {"ARC/pass@1": 0.25, "ARC/pass@2": 0.75, "ARC/prize_score": 0.5},
     "counts": {"tasks": 2, "outputs": 4, "outputs_correct@1": 1, "outputs_correct@2": 2},
     "votes_ranked_by": "count",

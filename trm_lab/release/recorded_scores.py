@@ -4,9 +4,10 @@ Nothing is guessed: what is not there, or damaged, is left out. A run directory 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from trm.errors import UserError, report, shown
 from trm_lab.files.checksums import damage
@@ -15,6 +16,8 @@ from trm_lab.files.untrusted import load_json
 from trm_lab.runs.arc_outputs import OutputRecord, read_outputs
 from trm_lab.runs.evaluation_folder import LARGEST_SCORES, SCORES_FILE
 from trm_lab.runs.opened_checkpoint import OpenedCheckpoint
+from trm_lab.runs.recorded_evaluations import Evaluation
+from trm_lab.runs.recorded_files import read_as
 from trm_lab.runs.scored_items import OUTPUTS_FILE
 
 EVALUATIONS = ("evaluations", "scored")  # of a run
@@ -31,42 +34,44 @@ USUAL: dict[str, tuple[Any, ...]] = {
 
 @dataclass(frozen=True)
 class ScoredData:
-    """A dataset as a score names it: what counts is its fingerprint; the folder is where it lay."""
+    """A dataset as scores.json names it: what counts is its fingerprint; the folder is where it lay."""
 
-    name: str
-    version: int | None
-    protocol: str | None
-    split: str | None
-    fingerprint: str | None
-    folder: str
+    name: str = ""
+    version: int | None = None
+    protocol: str | None = None
+    split: str | None = None
+    fingerprint: str | None = None
+    path: str = ""
 
-    @classmethod
-    def of(cls, entry: Mapping[str, Any]) -> "ScoredData":
-        """From an entry of scores.json, perhaps a stranger's."""
-        texts = {key: value for key, value in entry.items() if isinstance(value, str)}
-        version, folder = entry.get("version"), Path(texts.get("path", "")).name
-        return cls(
-            name=texts.get("name") or folder or "a dataset without a name",
-            version=version if type(version) is int else None,
-            protocol=texts.get("protocol"),
-            split=texts.get("split"),
-            fingerprint=texts.get("fingerprint"),
-            folder=folder,
-        )
+    @property
+    def folder(self) -> str:
+        """The name of the folder that it lay in."""
+        return Path(self.path).name
+
+    @property
+    def title(self) -> str:
+        """The dataset's own name, or its folder's."""
+        return self.name or self.folder or "a dataset without a name"
 
 
 @dataclass(frozen=True)
 class RecordedScores:
-    """An evaluation: the content of scores.json, and the ARC outputs that it scored."""
+    """An evaluation, the datasets that it names, its settings (in training none), and its ARC outputs."""
 
-    content: Mapping[str, Any]
+    evaluation: Evaluation
+    named_datasets: Annotated[list[ScoredData] | None, "datasets"] = None
+    settings: Annotated[dict[str, Any], "evaluated"] = field(default_factory=dict)
     outputs: list[OutputRecord] = field(default_factory=list)
 
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The evaluation's settings; empty for one in training."""
-        settings = self.content.get("evaluated")
-        return settings if isinstance(settings, dict) else {}
+    @classmethod
+    def from_record(cls, record: Any, outputs: list[OutputRecord], source: str) -> "RecordedScores":
+        """Read the contents of a scores.json; `source` names it in errors.
+
+        Raises:
+            UserError: it is none.
+        """
+        evaluation = Evaluation.from_record(record, source)
+        return read_as(cls, record, source, evaluation=evaluation, outputs=outputs)
 
     @property
     def unusual_settings(self) -> dict[str, Any]:
@@ -77,20 +82,15 @@ class RecordedScores:
 
     @property
     def datasets(self) -> list[ScoredData]:
-        """What was scored on; of an older evaluation without fingerprints, and perhaps nothing."""
-        entries = self.content.get("datasets")
-        entries = entries if isinstance(entries, list) and entries else self._datasets_by_tasks()
-        return [ScoredData.of(entry) for entry in entries if isinstance(entry, dict)]
-
-    def _datasets_by_tasks(self) -> list[dict[str, Any]]:
-        """Datasets of an evaluation from before fingerprints: by its tasks, and by the paths in its settings."""
-        paths, tasks = self.settings.get("data_paths"), self.content.get("tasks")
-        places = [{"path": str(path)} for path in paths] if isinstance(paths, list) else []
-        tasks = [task for task in tasks if isinstance(task, dict)] if isinstance(tasks, list) else []
-        names = [{**task, "name": task.get("dataset")} for task in tasks]
-        if places and len(places) != len(names):
+        """The datasets that were scored; of an older evaluation by its tasks and the paths in its settings."""
+        if self.named_datasets:
+            return self.named_datasets
+        paths, tasks = self.settings.get("data_paths"), self.evaluation.tasks
+        places = [ScoredData(path=str(path)) for path in paths] if isinstance(paths, list) else []
+        if places and len(places) != len(tasks):
             return places
-        return [{**name, **place} for name, place in zip(names, places or [{}] * len(names), strict=True)]
+        names = [ScoredData(task.dataset, task.version, task.protocol) for task in tasks]
+        return [replace(name, path=place.path) for name, place in zip(names, places or names, strict=True)]
 
 
 def is_of_own_data(
@@ -148,40 +148,33 @@ def scores_in(folder: Path, opened: OpenedCheckpoint, kind: str | None) -> Recor
 
 def _other_weights(scores: RecordedScores, opened: OpenedCheckpoint, kind: str | None) -> str | None:
     """What an evaluation is of, if not of these weights; one that does not say took the averaged ones if there are."""
-    step, weights = scores.content.get("step"), scores.settings.get("weights", "auto")
+    step, weights = scores.evaluation.step, scores.settings.get("weights", "auto")
     if step != opened.step:
-        return f"step {shown(step)} instead of {opened.step}"
+        return f"step {step} instead of {opened.step}"
     if weights == "auto":
         weights = "ema" if opened.config.get("ema") is True else "raw"
     return None if kind in (None, weights) else f"{shown(weights)} weights instead of {kind}"
 
 
 def _read(folder: Path) -> RecordedScores:
-    problem = damage(folder) if folder.is_dir() else "there is no such folder"
-    content = None
+    """The evaluation in a folder.
+
+    Raises:
+        UserError: it is damaged, or there is none.
+    """
+    file, outputs = folder / SCORES_FILE, []
     try:
-        content = None if problem else load_json(folder / SCORES_FILE, LARGEST_SCORES)
+        problem = damage(folder) if folder.is_dir() else "there is no such folder"
+        if problem is None:
+            with suppress(OSError, UserError):  # no ARC outputs, or unreadable ones
+                outputs = read_outputs(folder / OUTPUTS_FILE)
+            return RecordedScores.from_record(load_json(file, LARGEST_SCORES), outputs, str(file))
+    except UserError as error:
+        problem = error.given
     except (OSError, ValueError) as error:
         problem = shown(getattr(error, "strerror", None) or error)
-    if problem or not isinstance(content, dict):
-        raise UserError(
-            f"evaluation {folder}: {problem or 'no scores in it'}",
-            f"a folder with {SCORES_FILE}, as evaluate.py writes it",
-            "check the path, or evaluate again: python evaluate.py <checkpoint> --output-dir <folder>",
-        )
-    return RecordedScores(content, _outputs(folder / OUTPUTS_FILE))
-
-
-def _outputs(file: Path) -> list[OutputRecord]:
-    """Empty where there are no ARC outputs, or where they are unreadable."""
-    try:
-        outputs = read_outputs(file)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return []
-    typed = all(
-        isinstance(output.task, str)
-        and type(output.known) is bool
-        and (output.rank is None or type(output.rank) is int)
-        for output in outputs
+    raise UserError(
+        f"evaluation {folder}: {problem}",
+        f"a folder with {SCORES_FILE}, as evaluate.py writes it",
+        "check the path, or evaluate again: python evaluate.py <checkpoint> --output-dir <folder>",
     )
-    return outputs if typed else []

