@@ -37,28 +37,28 @@ class BuildCommand:
         program: with the builder's name in it.  words: behind it.  defaults: of the flags that decide the content.
         """
         usual = {name: _text(value) for name, value in defaults.items()}
-        given = {name: value for name, value in _flags(words).items() if name in usual}
-        return cls(_builder(program), {**usual, **given}, usual)
+        flags = {name: value for name, value in _flags(words).items() if name in usual}
+        return cls(_builder(program), {**usual, **flags}, usual)
 
     def problem(self) -> str | None:
-        """What is wrong with a command that somebody else's manifest tells; None where nothing is."""
+        """A reason to refuse a command from a stranger's manifest; None for a usable one."""
         texts = [self.builder, *_items(self.arguments), *_items(self.defaults)]
         if not all(isinstance(text, str) and text.isprintable() and len(text) <= _LONGEST for text in texts):
             return "a command that is none of a builder's"
         return None
 
     def differences(self, command: str) -> list[str]:
-        """What `command` would build otherwise: `train_size 800, not 1000` for each flag; [] where it is the same.
+        """Compare with another command: `train_size 800, not 1000` for each flag that differs; [] for an equal one.
 
         command: `python -m data.build_…_dataset --flag value …`.
         """
         if _builder(command) != self.builder:
             return [f"built by {shown(self.builder)}, not {_builder(command)}"]
-        wanted = {**self.defaults, **_flags(shlex.split(command))}
+        requested = {**self.defaults, **_flags(shlex.split(command))}
         return [
-            f"{name} {shown(value, 60)}, not {shown(wanted[name], 60)}"
+            f"{name} {shown(value, 60)}, not {shown(requested[name], 60)}"
             for name, value in self.arguments.items()
-            if name in wanted and value != wanted[name]
+            if name in requested and value != requested[name]
         ]
 
 
@@ -78,14 +78,14 @@ def _text(value: Any) -> str:
 
 
 def _flags(words: Sequence[str]) -> dict[str, str]:
-    """The values of a command line's flags; a flag without one is True."""
-    found: dict[str, list[str]] = {}
+    """The values of a command line's flags; a flag without a value is True."""
+    flags: dict[str, list[str]] = {}
     values: list[str] = []
     for word in words:
         if word.startswith("--"):
             flag, equals, value = word[2:].partition("=")
-            values = found.setdefault(flag.replace("-", "_"), [])
+            values = flags.setdefault(flag.replace("-", "_"), [])
             values[:] = [value] if equals else []
         else:
             values.append(word)
-    return {name: " ".join(given) or "True" for name, given in found.items()}
+    return {name: " ".join(values) or "True" for name, values in flags.items()}

@@ -1,4 +1,4 @@
-"""What a puzzle dataset is: its format, manifest, writer, sampler and loader; one folder for each kind of puzzle.
+"""Puzzle datasets: their format, manifest, writer, sampler and loader; `kinds.py` lists the kinds of puzzles.
 
-A folder holds everything about its kind: tokens, generator, builder, scorer and picture; no kind knows another.
+One folder holds everything about its kind (tokens, generator, builder, scorer, picture), and no kind knows another.
 """

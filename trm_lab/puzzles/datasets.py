@@ -66,19 +66,17 @@ class PuzzleData:
         self.paths, self.split = [Path(path) for path in paths], split
         self._splits = [open_split(path, split, build_command) for path in self.paths]
         self._abouts = [_verified(path) for path in self.paths]
-        for path, opened, about in zip(self.paths, self._splits, self._abouts, strict=True):
-            _check_whole(path, opened, about)
+        for opened, about in zip(self._splits, self._abouts, strict=True):
+            _check_whole(opened, about)
         _check_agreement(self._splits)
         if len(self.paths) > 1:
             _check_different(self.paths)
             check_identifiers(self.paths)
         self.metadata = _together([split.metadata for split in self._splits])
         self.sets = [
-            PuzzleSet(f"{name}{number or ''}", path, split.sets[name], about)
+            PuzzleSet(f"{name}{number or ''}", opened.dataset, opened.sets[name], about)
             for name in self.metadata.sets
-            for number, (path, split, about) in enumerate(
-                zip(self.paths, self._splits, self._abouts, strict=True)
-            )
+            for number, (opened, about) in enumerate(zip(self._splits, self._abouts, strict=True))
         ]
 
     @property
@@ -117,8 +115,8 @@ class PuzzleData:
             UserError: a dataset's identifiers.json is broken.
         """
         names = [BLANK] * self.metadata.num_puzzle_identifiers
-        for path, split in zip(self.paths, self._splits, strict=True):
-            for identifier, name in enumerate(_checked_names(path, split)):
+        for split in self._splits:
+            for identifier, name in enumerate(_checked_names(split)):
                 if name != BLANK:
                     names[identifier] = name
         return names
@@ -143,21 +141,21 @@ class PuzzleData:
 
 
 def _verified(dataset: Path) -> About | None:
-    """What the dataset says of itself; UserError unless its files are what was built."""
+    """Check a dataset's files against its manifest, if it has one, and return what that says."""
     about = check_files(dataset)
     if about is None and (dataset / AUGMENTATIONS_FILE).exists():
         raise changed(dataset / MANIFEST_FILE, "missing")
     return about
 
 
-def _check_whole(dataset: Path, split: PuzzleSplit, about: About | None) -> None:
+def _check_whole(split: PuzzleSplit, about: About | None) -> None:
     """UserError for tokens or names that would end a run hours later.
 
     Large token arrays of a dataset with a manifest, whose bytes are those that were built, are checked batch by batch:
     even a stranger's manifest then causes nothing worse than an error.
     """
     if about is None:
-        _checked_names(dataset, split)
+        _checked_names(split)
     for examples in split.sets.values():
         if isinstance(examples, PuzzleArrays) and (
             about is None or examples.inputs.nbytes <= _LOOKED_THROUGH
@@ -165,12 +163,12 @@ def _check_whole(dataset: Path, split: PuzzleSplit, about: About | None) -> None
             examples.check_all()
 
 
-def _checked_names(dataset: Path, split: PuzzleSplit) -> list[str]:
+def _checked_names(split: PuzzleSplit) -> list[str]:
     """The names of a dataset's identifiers; UserError unless there is one for each, and no name twice."""
-    names = read_identifiers(dataset)
+    names = read_identifiers(split.dataset)
     if len(names) != split.metadata.num_puzzle_identifiers:
         raise UserError(
-            given=f"{dataset / IDENTIFIERS_FILE} holds {len(names)} names",
+            given=f"{split.dataset / IDENTIFIERS_FILE} holds {len(names)} names",
             allowed=f"num_puzzle_identifiers={split.metadata.num_puzzle_identifiers} of {split.folder}",
             remedy="build the dataset again",
         )

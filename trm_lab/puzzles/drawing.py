@@ -207,4 +207,4 @@ class BoardPicture(ABC):
 
     @abstractmethod
     def _written(self, cells: NDArray[Any]) -> NDArray[np.bool_]:
-        """Which cells hold a symbol."""
+        """The cells `[n, n]` that hold a symbol."""

@@ -27,7 +27,7 @@ from trm_lab.puzzles.text.scorer import answer_scorer
 
 @dataclass(frozen=True)
 class PuzzleKind:
-    """What makes a kind's scorer and its picture from the facts of a dataset (`About.facts`)."""
+    """A kind of puzzle: functions that make its scorer and its picture from a dataset's facts (`About.facts`)."""
 
     scorer: Callable[[Mapping[str, Any]], Scorer]
     picture: Callable[[Mapping[str, Any]], Picture]

@@ -1,4 +1,4 @@
-"""What a dataset says of itself, and how a change to its files is noticed: `<dataset>/manifest.json`.
+"""`<dataset>/manifest.json`: what a dataset says of itself, and its files' checksums, by which a change is noticed.
 
 Written last by our builders. A dataset without one (made by the published builders) is taken as it is.
 """
@@ -54,7 +54,7 @@ def write_manifest(dataset: Path, about: About, command: BuildCommand | None = N
 
 
 def read_about(dataset: Path | str) -> About | None:
-    """What the dataset says of itself; None where it has no manifest.
+    """Read what a dataset says of itself; None where it has no manifest.
 
     Raises:
         UserError: a broken manifest.
@@ -165,7 +165,7 @@ def _read(root: Path) -> Mapping[str, Any] | None:
 
 
 def _problem(about: About, files: Mapping[str, Any]) -> str | None:
-    """What a manifest says that none of ours says; the digest in it proves nothing, since anyone can compute it."""
+    """The part of a manifest that no builder of ours writes; its checksum proves nothing, as anyone can compute it."""
     for key in ("name", "protocol", "scorer"):
         text = getattr(about, key)
         if not isinstance(text, str) or not text.isprintable() or len(text) > _LONGEST_TEXT:

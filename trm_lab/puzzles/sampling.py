@@ -31,7 +31,7 @@ class Draw:
     shifts: NDArray[np.float64]
 
     def rows(self, rows: Indices) -> "Draw":
-        """Some rows of the batch."""
+        """The rows of the batch with these numbers, such as one rank's."""
         return Draw(self.examples[rows], self.puzzles[rows], self.shifts[rows])
 
 

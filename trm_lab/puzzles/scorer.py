@@ -1,4 +1,4 @@
-"""What a scorer is. E examples, L tokens."""
+"""The interface of scorers, which judge answers by the rules of their puzzle. E examples, L tokens."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -12,7 +12,7 @@ SOLVED = "solved"
 
 
 class Scorer(Protocol):
-    """Judges answers."""
+    """Judges answers; each kind's is in its `scorer.py`."""
 
     def __call__(
         self, inputs: NDArray[np.integer], labels: NDArray[np.integer], predictions: NDArray[np.integer]
@@ -25,7 +25,7 @@ class Scorer(Protocol):
 
 
 def whole_number(facts: Mapping[str, Any], key: str, least: int, most: int) -> int:
-    """A fact that a scorer makes tables of; a dataset from elsewhere may say anything.
+    """A whole number of a dataset's facts; bounded, since a stranger's dataset may say anything.
 
     Raises:
         UserError: it is missing, no whole number or out of range.

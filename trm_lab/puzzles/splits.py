@@ -100,6 +100,11 @@ class PuzzleSplit:
     metadata: PuzzleMetadata
     sets: dict[str, PuzzleExamples]
 
+    @property
+    def dataset(self) -> Path:
+        """The folder that the split's folder is in."""
+        return self.folder.parent
+
 
 def open_split(dataset: Path | str, split: str, build_command: str | None = None) -> PuzzleSplit:
     """Open a split; cheap whatever its size, since no token is read.

@@ -104,12 +104,6 @@ def test_puzzles_and_orders_are_drawn_evenly() -> None:
     assert min(orders.values()) > 150  # 200 expected
 
 
-def test_a_cut_puzzle_loses_random_examples() -> None:
-    sampler = GroupSampler(index_arrays([[4]]), 1, seed=5, epochs_per_iteration=400)
-    kept = Counter(int(examples[0]) for examples, _ in iteration(sampler))
-    assert min(kept[example] for example in range(4)) > 60  # 100 expected
-
-
 def test_iterations_seeds_and_names_have_draws_of_their_own() -> None:
     arrays = index_arrays([[1] * 3] * 20)
 
@@ -143,15 +137,6 @@ def test_a_resumed_sampler_goes_on_as_if_never_interrupted(stop: int, batch: int
     for expected, found in zip(iter(whole.next_batch, None), iter(second.next_batch, None), strict=True):
         np.testing.assert_array_equal(expected.examples, found.examples)
         np.testing.assert_array_equal(expected.shifts, found.shifts)
-
-
-def test_the_end_of_an_iteration_is_told_again_and_again() -> None:
-    sampler = GroupSampler(index_arrays(SEVEN), 20, seed=0)
-    iteration(sampler)
-    assert sampler.next_batch() is None
-    assert (sampler.iteration, sampler.cursor) == (0, 7)
-    sampler.go_to(1)
-    assert sampler.next_batch() is not None
 
 
 def test_an_iteration_that_fills_no_batch_is_an_error() -> None:

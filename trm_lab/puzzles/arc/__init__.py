@@ -1,1 +1,1 @@
-"""ARC tasks: sources, augmentations, the two forms of the dataset, and pictures of grids."""
+"""ARC tasks: grids, sources, augmentations, the two forms of the dataset, its builder, and pictures."""

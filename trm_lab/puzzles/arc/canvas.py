@@ -102,7 +102,7 @@ def _lay(
 
 
 def _runs(lengths: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Of runs side by side: each element's run, and its place in it."""
+    """Number the elements of runs of these lengths: the run of each element, and its place in the run."""
     owner = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
     ends = lengths.cumsum(dtype=np.int32)
     return owner, np.arange(len(owner), dtype=np.int32) - np.repeat(ends - lengths, lengths)

@@ -33,7 +33,7 @@ ReadSubset = Callable[[str, int | None], list[Task]]  # subset, largest grid sid
 
 @dataclass(frozen=True)
 class ArcBuild:
-    """What to build.
+    """The recipe of an ARC dataset.
 
     subsets: in the order in which their tasks are written.
     test_subsets: the ones whose test pairs are held out and scored.
@@ -61,7 +61,7 @@ class ArcBuild:
 
 @dataclass(frozen=True)
 class ArcSummary:
-    """What was built: `dataset.json` of each split, and how many hidden pairs training goes without."""
+    """`dataset.json` of each split that was built, and the number of hidden pairs that training goes without."""
 
     train: PuzzleMetadata
     test: PuzzleMetadata
@@ -109,7 +109,7 @@ def _about(build: ArcBuild, subsets: Mapping[str, Sequence[Task]]) -> About:
 
 
 def _digest(subsets: Mapping[str, Sequence[Task]]) -> str:
-    """Of every task's name and grids, wherever they were read from."""
+    """SHA-256 over every task's name and grids, independent of where they were read from."""
     digest = hashlib.sha256()
     for task in sorted((task for tasks in subsets.values() for task in tasks), key=lambda task: task.name):
         digest.update(task.name.encode())

@@ -1,4 +1,4 @@
-"""Where the tasks of an ARC subset lie: one file of all tasks, as on Kaggle, or a folder with a file for each.
+"""Finding the files of an ARC subset: one file of all tasks, as on Kaggle, or a folder with a file for each.
 
 <prefix>_<subset>_challenges.json and …_solutions.json     Kaggle; `-` in place of either `_` is read too
 <prefix>/<subset>/*.json, <prefix>/data/<subset>/*.json    the repositories ARC-AGI and ARC-AGI-2

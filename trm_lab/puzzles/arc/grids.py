@@ -113,7 +113,7 @@ def _encode(grid: Grid, row: int, column: int, canvas: int) -> Tokens:
 
 
 def as_bytes(tokens: NDArray[np.integer[Any]]) -> Tokens:
-    """The same tokens, and PAD for one that is no byte: no colour either."""
+    """Tokens as uint8; PAD replaces those that do not fit a byte, which are no colours either."""
     if tokens.dtype == np.uint8:
         return tokens.astype(np.uint8, copy=False)
     return np.where((tokens >= 0) & (tokens < 256), tokens, PAD).astype(np.uint8)

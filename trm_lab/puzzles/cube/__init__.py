@@ -1,1 +1,1 @@
-"""The 2×2×2 cube: states, symmetries, builder, scorer and picture."""
+"""The 2×2×2 cube: tokens, states, symmetries, splits, builder, scorer and picture."""

@@ -122,7 +122,7 @@ def encode(cube: Cube, states: States) -> Examples:
 
 
 def _several(cube: Cube, states: Mapping[str, States]) -> dict[str, Any]:
-    """How many states have more than one optimal solution, of all and of each split."""
+    """Count the states with more than one optimal solution: of all states, and of each split."""
     several = cube.solution_counts > 1
     return {"all": int(several.sum()), **{name: int(several[drawn].sum()) for name, drawn in states.items()}}
 

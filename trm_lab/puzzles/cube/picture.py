@@ -103,7 +103,7 @@ class CubePicture:
         return stickers
 
     def sign(self, token: int) -> str:
-        """What a token of an answer's slot reads as."""
+        """The text of a token of the answer: a move's name, an end mark, or `?`."""
         if token == CUBE_END:
             return END_MARK
         move = token - CUBE_FIRST_MOVE

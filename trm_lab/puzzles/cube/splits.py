@@ -1,4 +1,4 @@
-"""Which states of the 2×2×2 cube train and which test: no state of one split is a symmetric copy of one of the other.
+"""Splitting the states of the 2×2×2 cube: no state of one split is a symmetric copy of one of the other.
 
 N states, as in `states.py`; a level is the set of states of one distance.
 """
@@ -15,7 +15,7 @@ from trm_lab.puzzles.cube.states import States
 
 @dataclass(frozen=True)
 class Draw:
-    """What to draw.
+    """The numbers of states to draw, and their distances from solved.
 
     lowest, highest: distances, both included.
     uniform: the same number from every level, as far as it has that many; otherwise every state is as likely.
@@ -52,7 +52,7 @@ def draw_states(draw: Draw, distances: NDArray[np.uint8], classes: States) -> di
 
 
 def equal_shares(total: int, available: NDArray[np.int64]) -> NDArray[np.int64]:
-    """How many to take from each level `[levels]`: equally many, or all that it has; the sum is `total`."""
+    """Share `total` among levels `[levels]`: equally many from each, or all that it has."""
     assert total <= available.sum(), (total, available)
     shares, left = np.zeros_like(available), total
     for done, level in enumerate(np.argsort(available, kind="stable")):
@@ -62,7 +62,7 @@ def equal_shares(total: int, available: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _test_side(classes: States, share: float, random: np.random.Generator) -> NDArray[np.bool_]:
-    """Which states of a level `[N]` may test: whole classes, about `share` of the states.
+    """Choose the states `[N]` of a level that may test: whole classes, about `share` of the states.
 
     At least one class on each side, unless there is but one; that one trains.
     """

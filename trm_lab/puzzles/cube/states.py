@@ -47,7 +47,7 @@ _UNKNOWN = 255  # distance not yet found
 
 @dataclass(frozen=True)
 class Metric:
-    """What counts as one move.
+    """A rule for what counts as one move.
 
     suffixes: of a face's moves.
     distances: how many states are 0, 1, ... moves from solved (the known values).
@@ -141,7 +141,7 @@ class Cube:
 
     @cached_property
     def solution_counts(self) -> NDArray[np.int32]:
-        """How many optimal solutions every state has `[STATE_COUNT]`."""
+        """Number of optimal solutions of every state `[STATE_COUNT]`."""
         counts = np.zeros(STATE_COUNT, np.int32)
         counts[SOLVED] = 1
         for distance in range(1, self.metric.gods_number + 1):

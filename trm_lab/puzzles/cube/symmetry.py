@@ -55,7 +55,7 @@ def symmetry_classes() -> States:
 
 
 def symmetric_states(matrix: Matrix) -> States:
-    """What a symmetry of the cube makes of every state `[STATE_COUNT]`."""
+    """The image of every state under a symmetry of the cube `[STATE_COUNT]`."""
     g = _facelet_images(matrix)
     origin = np.argsort(g)  # g⁻¹
     numbers = _numbers_after_return()[:, :, g].reshape(MOVING, -1)  # of r(g(facelet)), [7, 24 · 24]
@@ -81,7 +81,7 @@ class _Arrangement:
         self._turned = np.vstack([ORIENTATIONS.T, np.zeros((1, ORIENTATION_COUNT), np.uint8)])  # [8, 729]
 
     def at(self, facelet: np.intp) -> Facelets:
-        """A(facelet) `[rows, 729]`."""
+        """The place A(facelet) `[rows, 729]` of a facelet in each state."""
         corner, k = divmod(int(facelet), 3)
         place = self._places[:, corner]
         return 3 * place[:, None] + (self._turned[place] + k) % 3
@@ -107,7 +107,7 @@ def _numbers_after_return() -> NDArray[np.int32]:
 
 
 def _facelet_images(matrix: Matrix) -> Facelets:
-    """Where a symmetry takes each of the 24 facelets."""
+    """The place to which a symmetry takes each of the 24 facelets."""
     images = []
     for name in PLACES:
         place = "".join(_turned_face(face, matrix) for face in name)

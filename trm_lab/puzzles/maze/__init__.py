@@ -1,1 +1,1 @@
-"""Mazes: generator, published files, builder and scorer."""
+"""Mazes: tokens, generator, published files, builder, scorer and picture."""

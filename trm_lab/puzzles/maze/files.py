@@ -61,7 +61,7 @@ class Mazes:
         return len(self.questions)
 
     def chosen(self, which: Sequence[int]) -> "Mazes":
-        """Some of them, in this order."""
+        """Select mazes by number, in this order."""
         numbers = np.asarray(which, np.intp)
         return Mazes(
             self.questions[numbers],
@@ -101,7 +101,7 @@ def read_mazes(files: dict[str, Path]) -> dict[str, Mazes]:
 
 
 def check_maze(record: Record, side: int) -> int:
-    """How many shortest paths the maze has.
+    """Check a maze and its answer, and count the shortest paths of the maze.
 
     Raises:
         UserError: it, or its answer, is broken.

@@ -29,7 +29,7 @@ _PATIENCE = 2000  # mazes in a row that are too easy or known
 
 @dataclass(frozen=True)
 class MazeKind:
-    """What mazes to make.
+    """The kind of mazes to generate.
 
     side: n, at least 3.
     min_length: fewest steps from start to goal.
@@ -167,7 +167,7 @@ def _directions(generator: np.random.Generator) -> Callable[[], int]:
 def _carve(
     tree: list[tuple[int, int]], side: int, generator: np.random.Generator
 ) -> tuple[list[bool], list[int]]:
-    """Which cells of the ringed maze are free, and the walls between two rooms."""
+    """Carve a tree of rooms: the free cells of the ringed maze, and its walls between two rooms."""
     rooms = (side + 1) // 2
     down, right = generator.integers(
         0, 2 - side % 2, 2

@@ -1,1 +1,1 @@
-"""N queens: boards, splits, builder and scorer."""
+"""N queens: tokens, boards, splits, builder, scorer and picture."""

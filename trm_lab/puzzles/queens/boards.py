@@ -60,7 +60,7 @@ def backtracking_weights(columns: NDArray[np.int8]) -> NDArray[np.float64]:
 
 
 def completions(questions: NDArray[np.uint8], solved: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """How many `[Q]` of the boards `solved` `[S, n·n]` complete each question `[Q, n·n]`."""
+    """Count `[Q]` the boards `solved` `[S, n·n]` that complete each question `[Q, n·n]`."""
     return np.concatenate([complete.sum(1) for complete in _completing(questions, solved)])
 
 
@@ -117,7 +117,7 @@ def expected_exact_match(
 
 
 def _completing(questions: NDArray[np.uint8], solved: NDArray[np.uint8]) -> Iterator[NDArray[np.bool_]]:
-    """Which boards `[S, n·n]` complete which questions `[Q, n·n]`: `[·, S]`, some questions at a time."""
+    """Whether each board `[S, n·n]` completes each question `[Q, n·n]`: `[·, S]`, some questions at a time."""
     queens = (solved == QUEENS_QUEEN).astype(np.float32).T  # [n·n, S]; sums stay exact
     for start in range(0, max(1, len(questions)), _CHUNK):
         given = questions[start : start + _CHUNK] == QUEENS_QUEEN

@@ -202,7 +202,7 @@ def _clean(flags: argparse.Namespace) -> tuple[dict[str, Examples], dict[str, An
 
 
 def _test_classes(flags: argparse.Namespace, classes: int) -> NDArray[np.int64]:
-    """Which symmetry classes are held out."""
+    """Draw the symmetry classes that are held out for testing."""
     held_out = flags.test_classes or max(1, classes // 4)
     if held_out >= classes:
         raise UserError(

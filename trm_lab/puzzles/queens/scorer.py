@@ -43,7 +43,7 @@ def queens_scorer(facts: Mapping[str, Any]) -> Scorer:
 
 
 def _lines(side: int) -> NDArray[np.float32]:
-    """Which cells lie on which row, column and diagonal, `[L, 2n + 2(2n - 1)]`."""
+    """1 where a cell lies on a row, column or diagonal, `[L, 2n + 2(2n - 1)]`."""
     row, column = np.divmod(np.arange(side * side), side)
     numbers = (row, column, row + column, row - column + side - 1)
     return np.hstack([np.eye(which.max() + 1, dtype=np.float32)[which] for which in numbers])

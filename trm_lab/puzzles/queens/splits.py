@@ -22,7 +22,7 @@ _PATIENCE = 16 * _CANDIDATES  # candidates without a new question after which th
 
 
 def given_queens(questions: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """How many queens `[E]` each question keeps."""
+    """Count the given queens `[E]` of each question."""
     return (questions == QUEENS_QUEEN).sum(1)
 
 
@@ -126,7 +126,7 @@ class Side:
     def _draw_given(
         self, given: int, quota: int, seen: set[bytes], generator: np.random.Generator
     ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Up to `quota` new questions with `given` queens, and their labels."""
+        """Draw up to `quota` new questions with `given` queens, and their labels."""
         side = self.columns.shape[1]
         questions, labels = [np.zeros((0, side * side), np.uint8)], [np.zeros((0, side * side), np.uint8)]
         missing, idle = quota, 0
@@ -145,7 +145,7 @@ class Side:
     def _new(
         self, questions: NDArray[np.uint8], labels: NDArray[np.uint8], seen: set[bytes]
     ) -> NDArray[np.intp]:
-        """Which of the candidates are ours and stand neither in `seen` nor earlier among them, in order."""
+        """The places of candidates of this split that are neither in `seen` nor repeat an earlier one."""
         keys = self._keys(questions, labels)
         first = dict.fromkeys(keys, 0) | {key: place for place, key in reversed(list(enumerate(keys)))}
         fresh = np.array(sorted(place for key, place in first.items() if key not in seen), np.intp)
@@ -159,7 +159,7 @@ class Side:
         return ours
 
     def _keys(self, questions: NDArray[np.uint8], labels: NDArray[np.uint8]) -> list[bytes]:
-        """Equal for what must not be drawn twice."""
+        """A key for each example; examples that must not be drawn twice have the same."""
         pairs = labels + (questions == QUEENS_QUEEN)  # a given queen has a token of its own
         return canonical(_squares(questions if self.name == "test" else pairs)).tolist()
 

@@ -1,1 +1,1 @@
-"""Sudokus of any size: solver, generators, symmetries, builders and scorer."""
+"""Sudokus of any size: tokens, solver, grids, symmetries, published files, builders, scorer and picture."""

@@ -34,7 +34,7 @@ _PARTITIONS = 280
 
 @dataclass(frozen=True)
 class _Tables:
-    """What does not depend on a draw.
+    """Tables of the partitions of nine digits into triples.
 
     blocks: `[280, 9]` to which of its triples 0..2 a partition sends each digit; triples: their digits in order.
     number: `[3^9]` the partition of a map from digits to triples; -1 where they are no triples.

@@ -46,7 +46,7 @@ class Records:
         return len(self.lines)
 
     def take(self, which: NDArray[np.integer] | NDArray[np.bool_]) -> "Records":
-        """Some of the records, by index or mask."""
+        """Select records by index or mask."""
         return Records(*(getattr(self, field.name)[which] for field in fields(self)))
 
     @staticmethod

@@ -41,7 +41,7 @@ FEWEST_GIVENS = {4: 4, 6: 8, 9: 17}
 
 
 def keeps_rules(geometry: Geometry, boards: Digits) -> NDArray[np.bool_]:
-    """Which boards `[M, C]`, digits 0..N, have every digit once in each row, column and box; `[M]`."""
+    """Whether each of the boards `[M, C]`, digits 0..N, has every digit once in each row, column and box; `[M]`."""
     size, rows, columns = geometry.size, geometry.box_rows, geometry.box_columns
     bits = (np.uint16(1) << boards.astype(np.uint16)).reshape(-1, size, size)
     boxes = bits.reshape(-1, columns, rows, rows, columns)  # [M, band, row, stack, column]

@@ -36,7 +36,7 @@ _SILENCE = 10.0  # seconds
 
 @dataclass(frozen=True)
 class PuzzleRequest:
-    """How many puzzles, and with how many givens."""
+    """The number of puzzles to draw, and the fewest and most givens of each."""
 
     count: int
     fewest: int
@@ -61,7 +61,7 @@ def draw_puzzles(geometry: Geometry, request: PuzzleRequest, seed: int) -> tuple
 def remove_givens(
     geometry: Geometry, grids: Digits, targets: NDArray[np.integer], generator: np.random.Generator
 ) -> NDArray[np.bool_]:
-    """Which cells `[M, C]` stay given.
+    """Remove givens in random order, as long as the solution stays unique; the cells `[M, C]` that stay given.
 
     Args:
         grids: full grids `[M, C]`.
@@ -80,7 +80,7 @@ def remove_givens(
 
 
 def take_unseen(keys: Iterable[Hashable], seen: set[Any], most: int) -> list[int]:
-    """Where the first `most` keys stand that are not in `seen`; they are added to it."""
+    """Add the first `most` keys that are not in `seen` to it, and return their places."""
     places: list[int] = []
     for place, key in enumerate(keys):
         if len(places) < most and key not in seen:

@@ -29,7 +29,7 @@ def candidates_of(geometry: Geometry, questions: Digits) -> Candidates:
 
 
 def count_solutions(geometry: Geometry, candidates: Candidates, limit: int = 2) -> NDArray[np.int64]:
-    """How many solutions each of M puzzles has, at most `limit`; `[M]`.
+    """Count the solutions of each of M puzzles, up to `limit`; `[M]`.
 
     The search of a puzzle ends at its `limit`-th solution.
     """
@@ -51,7 +51,7 @@ def count_solutions(geometry: Geometry, candidates: Candidates, limit: int = 2) 
 
 
 def _take_from(stack: list[tuple[Candidates, NDArray[np.intp]]]) -> tuple[Candidates, NDArray[np.intp]]:
-    """Up to `_NODES` of the last nodes: deep ones first, which keeps the stack small."""
+    """Take up to `_NODES` of the last nodes: deep ones first, which keeps the stack small."""
     nodes, owners = stack.pop()
     while stack and len(owners) < _NODES // 2:
         more, theirs = stack.pop()

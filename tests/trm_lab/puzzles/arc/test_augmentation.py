@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tests.trm_lab.puzzles.arc.test_grids import grids
 from trm.errors import UserError
-from trm_lab.puzzles.arc.augmentation import IDENTITY, IDENTITY_ROW, Augmentation, names, parse_name
+from trm_lab.puzzles.arc.augmentation import IDENTITY_ROW, Augmentation, names, parse_name
 from trm_lab.puzzles.arc.grids import dihedral
 
 augmentations = st.builds(
@@ -38,10 +38,6 @@ def test_colours_are_mapped_first_and_digit_i_is_the_new_colour_of_i() -> None:
     assert name_of(augmentation, "t") == "t|||t1|||0231456789"
     grid = np.array([[0, 1], [2, 3]], np.uint8)
     np.testing.assert_array_equal(augmentation.apply(grid), dihedral(np.array([[0, 2], [3, 1]]), 1))
-
-
-def test_a_task_s_own_name_is_the_identity() -> None:
-    assert parse_name("ExtractObjects10") == ("ExtractObjects10", IDENTITY)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,6 @@ from tests.trm_lab.puzzles.builders import (
 from trm.errors import UserError
 from trm.randomness import numpy_generator
 from trm_lab.puzzles.arc.grids import dihedral
-from trm_lab.puzzles.layout import PuzzleMetadata
 from trm_lab.puzzles.manifest import About, read_about
 from trm_lab.puzzles.maze import builder
 from trm_lab.puzzles.maze.generation import MazeKind, draw_maze, generate_mazes, hard_length, spanning_tree
@@ -151,18 +150,6 @@ def test_no_test_maze_nor_an_image_of_one_is_in_training(generated: Path) -> Non
         assert not any(image.tobytes() in known for image in turned)
     every = np.concatenate([train, test]).reshape(-1, 9, 9)
     assert len(set(canonical(every).tolist())) == 60
-
-
-def test_a_generated_dataset_says_what_it_is(generated: Path) -> None:
-    found = about(generated)
-    assert (found.name, found.protocol, found.scorer) == ("maze-9x9", "generated", "maze")
-    assert found.facts["side"] == 9
-    assert found.facts["min_length"] == hard_length(9)
-    assert found.facts["mazes_with_several_shortest_paths"] == {"train": 0, "test": 0}
-    lengths = (split(generated, "test")[1] == MAZE_PATH).sum(1) + 1
-    assert found.facts["path_lengths"]["test"]["least"] == lengths.min() >= hard_length(9)
-    metadata = PuzzleMetadata.read(generated / "train")
-    assert (metadata.vocab_size, metadata.ignore_label_id, metadata.seq_len) == (6, 0, 81)
 
 
 def test_same_flags_same_bytes(tmp_path: Path) -> None:

@@ -167,18 +167,6 @@ def test_shortest_paths_of_another_search_are_solved_and_shortened_or_stretched_
         assert not scores(questions, changed)["solved"][differs].any()
 
 
-def test_verdicts_do_not_depend_on_the_mazes_beside() -> None:
-    generator = np.random.default_rng(1)
-    questions = random_mazes(11, 6, generator)
-    answers = questions.copy()
-    for answer, maze in zip(answers, questions, strict=True):
-        answer[a_shortest_path(maze, generator) or []] = MAZE_PATH
-    together = scores(questions, answers)
-    for place in range(11):
-        alone = scores(questions[place : place + 1], answers[place : place + 1])
-        assert {name: given[0] for name, given in alone.items()} == {n: g[place] for n, g in together.items()}
-
-
 def test_garbage_is_judged() -> None:
     generator = np.random.default_rng(2)
     questions = np.tile(random_mazes(100, 30, generator), (5, 1))

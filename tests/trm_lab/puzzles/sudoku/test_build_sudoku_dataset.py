@@ -57,11 +57,6 @@ def write(folder: Path, split: str, records: list[str]) -> None:
     (folder / f"{split}.csv").write_text("\n".join([HEADER, *records, ""]))
 
 
-def tokens(text: str) -> list[int]:
-    """A digit's token is the digit + 1, a blank's 1."""
-    return [int(cell) + 1 for cell in text.replace(".", "0")]
-
-
 def arrays(dataset: Path, split: str) -> dict[str, NDArray[np.integer]]:
     names = ("inputs", "labels", "puzzle_identifiers", "puzzle_indices", "group_indices")
     return {name: np.load(dataset / split / f"all__{name}.npy") for name in names}

@@ -1,8 +1,6 @@
 """Full grids are counted exactly and drawn uniformly; the solver and the symmetries do what they say."""
 
 from collections import Counter
-from itertools import permutations
-from operator import ne
 
 import numpy as np
 import pytest
@@ -17,8 +15,6 @@ from trm_lab.puzzles.sudoku.grids import count_grids, every_grid, sample_grids
 from trm_lab.puzzles.sudoku.puzzles import PuzzleRequest, draw_puzzles
 from trm_lab.puzzles.sudoku.solver import candidates_of, count_solutions
 from trm_lab.puzzles.sudoku.symmetries import draw_symmetries, fingerprints
-
-SEVENTEEN = "..............3.85..1.2.......5.7.....4...1...9.......5......73..2.1........4...9"
 
 
 def generator(seed: int = 0) -> np.random.Generator:
@@ -62,39 +58,6 @@ def test_all_4x4_grids_are_equally_likely() -> None:
     check_frequencies(np.array([drawn[number] for number in range(288)]), np.full(288, 100.0))
 
 
-def completions_of_6x6(first: tuple[int, ...]) -> Counter[tuple[int, ...]]:
-    """How many grids have each second row under a first row, by trying rows."""
-    orders = list(permutations(first))
-    apart = {one: {other for other in orders if all(map(ne, one, other))} for one in orders}
-    band = {
-        one: {other for other in apart[one] if not set(one[:3]) & set(other[:3])} for one in orders
-    }  # two rows of a box
-    return Counter(
-        {
-            second: sum(
-                len(band[fifth] & left)
-                for third in apart[first] & apart[second]
-                for fourth in band[third] & apart[first] & apart[second]
-                for left in [apart[first] & apart[second] & apart[third] & apart[fourth]]
-                for fifth in left
-            )
-            for second in band[first]
-        }
-    )
-
-
-def test_second_rows_of_6x6_grids_are_as_frequent_as_their_completions() -> None:
-    completions = completions_of_6x6((1, 2, 3, 4, 5, 6))
-    assert sum(completions.values()) == 39_168
-    grids = sample_grids(GEOMETRIES[6], 36_000, generator(2)).astype(np.intp)
-    names = np.zeros((len(grids), 7), np.intp)
-    np.put_along_axis(names, grids[:, :6], np.arange(1, 7)[None], axis=1)
-    seconds = Counter(map(tuple, np.take_along_axis(names, grids[:, 6:12], axis=1).tolist()))
-    assert seconds.keys() <= completions.keys()
-    shares = np.array(list(completions.values())) / 39_168
-    check_frequencies(np.array([seconds[row] for row in completions]), shares * len(grids))
-
-
 def cycles(grids: NDArray[np.uint8], one: int, other: int) -> NDArray[np.int64]:
     """How often there are 1, 2, 3, 4 cycles in the permutation that takes row `one` to row `other`."""
     onto = np.zeros((len(grids), 10), np.intp)
@@ -132,18 +95,6 @@ def test_rows_of_9x9_grids_are_distributed_like_columns_and_bands_like_one_anoth
         check_alike(pairs_met(grids, band), pairs_met(columns, band))
         for one, other in ((0, 1), (1, 0), (2, 1)):
             check_alike(overlaps(grids, band, one, other), overlaps(columns, band, one, other))
-
-
-def test_digits_of_9x9_grids_meet_by_chance() -> None:
-    grids = sample_9x9(4500, generator(4))
-    first = grids[:, :1]
-    # By symmetry the corner's digit lies in each of the 6 cells of another box in its band or stack that it may be in,
-    # and in each of the 9 cells of a box that is in neither.
-    for cells in ([12, 13, 14, 21, 22, 23], [28, 29, 37, 38, 46, 47]):
-        check_frequencies((grids[:, cells] == first).sum(0), np.full(6, 750.0))
-    far = [27 + 9 * row + 3 + column for row in range(3) for column in range(3)]
-    check_frequencies((grids[:, far] == first).sum(0), np.full(9, 500.0))
-    check_frequencies(np.bincount(first[:, 0])[1:], np.full(9, 500.0))
 
 
 @pytest.mark.parametrize("size", [4, 6, 9])
