@@ -38,55 +38,47 @@ def refused(folder: Path) -> str:
     return caught.value.given
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
+def test_what_a_header_declares_is_held_against_the_file(exported: Path) -> None:
+    """What of this is damage in any safetensors file, `test_checkpoint_damage.py` tests as well."""
+    for content in (
         b"",
         struct.pack("<Q", 1 << 62) + b"{}",
         header(b"[" * 100_000),
         header({"H_init": tensor("F32", [10**12], 4 * 10**12)}),
-        header({"H_init": tensor("F32", [10**12], 4)}, b"0000"),
         header({"H_init": tensor("F32", [2**62, 4], 0)}),
-        header({"H_init": tensor("F32", [1], -4)}, b"0000"),
         header({"H_init": tensor("X9", [1], 4)}, b"0000"),
         header({"H_init": tensor("F6_E2M3", [4], 3)}, b"000"),
         header({"H_init": tensor("F8_E8M0", [4], 4)}, b"0000"),
         header({"H_init": tensor("I64", [1], 8)}, b"00000000"),
-        header({"H_init": tensor("C64", [1], 8)}, b"00000000"),
         header({"H_init": tensor("F32", [0, 5], 0)}),
         header({"\x1b]0;owned\x07": tensor("F32", [1], 4)}, b"0000"),
         header({"a" * 1000: tensor("F32", [1], 4)}, b"0000"),
-    ],
-    ids=range(15),
-)
-def test_what_a_header_declares_is_held_against_the_file(exported: Path, content: bytes) -> None:
-    (exported / "model.safetensors").write_bytes(content)
-    assert "model.safetensors: " in refused(exported)
+    ):
+        (exported / "model.safetensors").write_bytes(content)
+        assert "model.safetensors: " in refused(exported)
 
 
-@pytest.mark.parametrize(
-    ("text", "problem"),
-    [
-        ("arch: ${oc.env:SECRET}\nglobal_batch_size: 1", "interpolation"),
-        ("a: &a [1]\narch: {b: *a}\nglobal_batch_size: 1", "alias"),
-        ("arch: !!python/name:os.system\nglobal_batch_size: 1", "tag"),
-        ("arch: 7\nglobal_batch_size: 1", "arch=7"),
-        ("arch: {supervision: act}\nglobal_batch_size: [1]", "global_batch_size="),
-        ("- 1", "not a mapping"),
-    ],
-)
-def test_a_configuration_is_only_ever_data(exported: Path, text: str, problem: str) -> None:
-    (exported / "config.yaml").write_text(text)
-    assert problem in refused(exported)
+def test_a_configuration_is_only_ever_data(exported: Path) -> None:
+    for text, problem in {
+        "arch: ${oc.env:SECRET}\nglobal_batch_size: 1": "interpolation",
+        "a: &a [1]\narch: {b: *a}\nglobal_batch_size: 1": "alias",
+        "arch: !!python/name:os.system\nglobal_batch_size: 1": "tag",
+        "arch: 7\nglobal_batch_size: 1": "arch=7",
+        "arch: {supervision: act}\nglobal_batch_size: [1]": "global_batch_size=",
+        "- 1": "not a mapping",
+    }.items():
+        (exported / "config.yaml").write_text(text)
+        assert problem in refused(exported)
 
 
-@pytest.mark.parametrize("tokens", [10**12, 0, -1])
-def test_a_configuration_cannot_ask_for_a_sequence_of_any_length(exported: Path, tokens: int) -> None:
+def test_a_configuration_cannot_ask_for_a_sequence_of_any_length(exported: Path) -> None:
     file = exported / "config.yaml"
-    file.write_text(file.read_text().replace("seq_len: 16", f"seq_len: {tokens}"))
-    request = ExportRequest(str(exported), "published", exported.with_name("again"))
-    with little_room(), pytest.raises(UserError, match=f"seq_len={tokens}"):
-        export(request)
+    config = file.read_text()
+    for tokens in (10**12, 0, -1):
+        file.write_text(config.replace("seq_len: 16", f"seq_len: {tokens}"))
+        request = ExportRequest(str(exported), "published", exported.with_name("again"))
+        with little_room(), pytest.raises(UserError, match=f"seq_len={tokens}"):
+            export(request)
 
 
 def test_pipes_are_not_waited_for(exported: Path) -> None:

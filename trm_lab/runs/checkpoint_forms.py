@@ -88,15 +88,12 @@ class CheckpointForm(ABC):
             ) from error
 
     def described(self) -> str:
-        """The checkpoint in one line: path, step, and whether `auto` takes averaged weights."""
-        step = self.step(self.config())
+        """The checkpoint in one line: path, step, and whether its weights of kind `auto` are averaged."""
+        config = self.config()
+        step = self.step(config)
         told = "a step that is not told" if step is None else f"step {step:,}"
-        return f"{'averaged weights' if self.is_averaged else 'weights'} of {self.path}, {told}"
-
-    @property
-    def is_averaged(self) -> bool:
-        """Whether the kind `auto` is known to be averaged weights."""
-        return False
+        averaged = "averaged " if isinstance(self, RunCheckpoint) and config.get("ema") else ""
+        return f"{averaged}weights of {self.path}, {told}"
 
     def differences(self, network: TRMConfig) -> list[str]:
         """A remark on settings that no shape of a weight shows, such as the number of heads, if `network` has others.
@@ -120,10 +117,6 @@ class RunCheckpoint(CheckpointForm):
     @property
     def config_file(self) -> Path:
         return self.path.parents[1] / "config.yaml"
-
-    @property
-    def is_averaged(self) -> bool:
-        return bool(self.config().get("ema"))
 
     def config(self) -> Mapping[str, Any]:
         config: Mapping[str, Any] = checkpoints.load_state(self.path)["config"]

@@ -1,4 +1,4 @@
-"""What a path of weights stands for, and what is said of them before they are used."""
+"""The forms of a checkpoint: what a path stands for, and what is said of its weights before they are used."""
 
 from pathlib import Path
 from typing import Any
