@@ -16,6 +16,7 @@ from tests.analysis.synthetic_run import write_run
 from tests.security.attempts import Traitor, little_room
 from trm.errors import UserError
 from trm_lab.files.config_files import read_config
+from trm_lab.files.untrusted_arrays import load_arrays
 from trm_lab.runs.recorded_run import read_run
 
 Damage = Callable[[Path], object]
@@ -35,40 +36,36 @@ def refused(run: Path, problem: str) -> None:
     assert "\x1b" not in caught.value.given
 
 
-@pytest.mark.parametrize(
-    ("text", "problem"),
-    [
-        ("arch: {key: '${oc.env:SECRET}'}", "interpolation"),
-        ("arch: {'${oc.env:SECRET}': 1}", "interpolation"),
-        ("arch: ${oc.decode:${oc.env:SECRET}}", "interpolation"),
-        ("arch: |\n  ${oc.env:SECRET}", "interpolation"),
-        ('arch: "\\x24{oc.env:SECRET}"', "interpolation"),
-        ("a: &a [1]\nb: *a", "alias"),
-        ("a: &a [x]\n" + "".join(f"b{i}: &b{i} [{'*a,' * 9}]\n" for i in range(9)), "alias"),
-        ("a: &a {b: 1}\nc:\n  <<: *a", "alias"),
-        ("a: !!python/object/apply:os.system ['true']", "tag"),
-        ("a: !!python/name:os.system", "tag"),
-        ("a: !!python/object/apply:pathlib.PosixPath [x]", "tag"),
-        ("a: " + "[" * 5000, "in each other"),
-        ("a: " + "{b: " * 100, "in each other"),
-        ("- " * 5000 + "1", "in each other"),
-        ("a: " + "1" * 10_000, "config.yaml: "),
-        ("a" * (1 << 19), "bytes, more than"),
-        ("[1, 2]", "not a mapping"),
-        ("a: b: c", "config.yaml: "),
-        (f"a: {CURSOR}", "config.yaml: "),
-    ],
-    ids=lambda text: text[:40],
-)
+CONFIGURATIONS = {
+    "arch: {key: '${oc.env:SECRET}'}": "interpolation",
+    "arch: {'${oc.env:SECRET}': 1}": "interpolation",
+    "arch: |\n  ${oc.env:SECRET}": "interpolation",
+    'arch: "\\x24{oc.env:SECRET}"': "interpolation",
+    "a: &a [x]\n" + "".join(f"b{i}: &b{i} [{'*a,' * 9}]\n" for i in range(9)): "alias",
+    "a: &a {b: 1}\nc:\n  <<: *a": "alias",
+    "a: !!python/object/apply:os.system ['true']": "tag",
+    "a: !!python/name:os.system": "tag",
+    "a: " + "[" * 5000: "in each other",
+    "a: " + "{b: " * 100: "in each other",
+    "- " * 5000 + "1": "in each other",
+    "a: " + "1" * 10_000: "config.yaml: ",
+    "a" * (1 << 19): "bytes, more than",
+    "[1, 2]": "not a mapping",
+    "a: b: c": "config.yaml: ",
+    f"a: {CURSOR}": "config.yaml: ",
+}
+
+
 def test_a_configuration_neither_reads_the_environment_nor_grows(
-    run: Path, text: str, problem: str, monkeypatch: pytest.MonkeyPatch
+    run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SECRET", "the password")
-    (run / "config.yaml").write_text(text)
-    with little_room(), pytest.raises(UserError, match=problem) as caught:
-        read_config(run / "config.yaml")
-    assert "the password" not in str(caught.value)
-    refused(run, problem)
+    for text, problem in CONFIGURATIONS.items():
+        (run / "config.yaml").write_text(text)
+        with little_room(), pytest.raises(UserError, match=problem) as caught:
+            read_config(run / "config.yaml")
+        assert "the password" not in str(caught.value)
+    refused(run, "config.yaml: ")
 
 
 def test_a_configuration_is_read_as_hydra_would(tmp_path: Path) -> None:
@@ -178,61 +175,65 @@ def as_npy(array: np.ndarray) -> bytes:
     return stream.getvalue()
 
 
-def usable() -> dict[str, bytes]:
-    arrays = {
-        "names": np.array(["a"]),
-        "inputs": np.ones((1, 16), np.uint8),
-        "labels": np.ones((1, 16), np.int64),
-        "preds": np.ones((1, 2, 16), np.uint8),
-    }
-    return {name: as_npy(array) for name, array in arrays.items()}
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"inputs": npy("(1000000000000, 16)", "'|u1'", b"")},
-        {"inputs": npy("(-1, 16)", "'|u1'", b"")},
-        {"inputs": npy("(1, 16)", "'|O'", b"")},
-        {"names": npy("(1,)", "'<U1000000000'", b"")},
-        {"names": npy("(1,), " + "(" * 4000 + ")" * 4000, "'<U1'", b"")},
-        {"inputs": b"\x93NUMPY\x02\x00\xff\xff\xff\xff{"},
-        {"inputs": as_npy(np.zeros((1, 100 << 20), np.uint8))},
-        {"inputs": as_npy(np.ones((2, 16), np.uint8))},
-        {"inputs": as_npy(np.full((1, 16), 1 << 16))},
-        {"preds": as_npy(np.full((1, 2, 16), -1))},
-        {"preds": as_npy(np.ones((1, 0, 16), np.uint8))},
-        {"labels": as_npy(np.ones((1, 16)))},
-        {"labels": b"text"},
-        {"names": npy("(1,)", "'<U1'", (0x110000).to_bytes(4, "little"))},
-    ],
-    ids=lambda changes: str(changes)[:50],
-)
-def test_samples_that_declare_or_unpack_to_more_than_they_are_are_refused(
-    run: Path, changes: dict[str, bytes]
-) -> None:
-    file = run / EVALUATION / "rollout_samples.npz"
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in {**usable(), **changes}.items():
+def pack(file: Path, arrays: dict[str, bytes], packing: int = zipfile.ZIP_DEFLATED) -> None:
+    with zipfile.ZipFile(file, "w", packing) as archive:
+        for name, content in arrays.items():
             archive.writestr(f"{name}.npy", content)
-    refused(run, "rollout_samples.npz")
 
 
-def test_samples_without_changes_are_usable_and_pickles_in_them_are_not_run(
+ARRAYS = {
+    npy("(1000000000000, 16)", "'|u1'", b""): "declares more or less",
+    npy("(-1, 16)", "'|u1'", b""): "declares more or less",
+    npy("(1,)", "'<U1000000000'", b""): r".",
+    npy("(1, 16)", "'|O'", b""): "an array of object",
+    npy("(1,), " + "(" * 4000 + ")" * 4000, "'<U1'", b""): r".",
+    npy("(1,)", "'<U1'", (0x110000).to_bytes(4, "little")): "characters that there are not",
+    npy("(1,)", "'>U1'", b"\x00\x11\x00\x00"): "characters that there are not",
+    b"\x93NUMPY\x02\x00\xff\xff\xff\xff{": "another format",
+    as_npy(np.zeros((1, 100 << 20), np.uint8)): "bytes, more than",
+    as_npy(np.ones((1, 16))): "an array of float64",
+    b"text": r".",
+}
+
+
+def test_arrays_that_declare_or_unpack_to_more_than_they_are_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "arrays.npz"
+    for content, problem in ARRAYS.items():
+        pack(file, {"a": content})
+        with little_room(), pytest.raises(ValueError, match=problem):
+            load_arrays(file, {"a": "Uiu"}, 64 << 20, 64 << 20)
+    pack(file, {"a": as_npy(np.ones(1, int))}, zipfile.ZIP_LZMA)
+    with pytest.raises(ValueError, match="packed otherwise"):
+        load_arrays(file, {"a": "i"}, 64 << 20, 64 << 20)
+    for archive in (b"", b"no archive"):
+        file.write_bytes(archive)
+        with pytest.raises(ValueError, match=r"."):
+            load_arrays(file, {"a": "i"}, 64 << 20, 64 << 20)
+
+
+def test_samples_are_tokens_that_belong_together_and_pickles_in_them_are_not_run(
     run: Path, tmp_path: Path
 ) -> None:
     file, harm = run / EVALUATION / "rollout_samples.npz", tmp_path / "harm"
-    traitor = as_npy(np.array([Traitor(harm)], dtype=object))
-    for changes in ({}, {"names": traitor}, {"inputs": traitor}):
-        with zipfile.ZipFile(file, "w") as archive:
-            for name, content in {**usable(), **changes}.items():
-                archive.writestr(f"{name}.npy", content)
-        if changes:
-            refused(run, "rollout_samples.npz: an array of object")
-        else:
-            assert read_run(run).samples is not None
-    file.write_bytes(b"PK\x05\x06" + b"\0" * 30)
-    refused(run, "rollout_samples.npz")
+    usable = {
+        "names": as_npy(np.array(["a"])),
+        "inputs": as_npy(np.ones((1, 16), np.uint8)),
+        "labels": as_npy(np.ones((1, 16), np.int64)),
+        "preds": as_npy(np.ones((1, 2, 16), np.uint8)),
+    }
+    pack(file, usable)
+    assert read_run(run).samples is not None
+    attempts: dict[str, tuple[str, Any]] = {
+        "do not belong together": ("inputs", np.ones((2, 16), np.uint8)),
+        "arrays that do not": ("preds", np.ones((1, 0, 16), np.uint8)),
+        "tokens that no vocabulary": ("inputs", np.full((1, 16), 1 << 16)),
+        "no vocabulary holds": ("preds", np.full((1, 2, 16), -1)),
+        "an array of float64": ("labels", np.ones((1, 16))),
+        "an array of object": ("names", np.array([Traitor(harm)], dtype=object)),
+    }
+    for problem, (name, array) in attempts.items():
+        pack(file, {**usable, name: as_npy(array)})
+        refused(run, f"rollout_samples.npz.*{problem}")
     assert not harm.exists()
 
 
