@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from trm.errors import UserError, shown
+from trm.errors import UserError
+from trm.supervision import CONFIDENCE_KINDS
 from trm_lab.commands.tables import counted, percent, table
 from trm_lab.evaluation.arc_questions import questions_of
 from trm_lab.evaluation.arc_scores import ranking_in_words
@@ -21,8 +22,9 @@ from trm_lab.files.untrusted import load_json
 from trm_lab.puzzles.loading import EvaluationData
 from trm_lab.puzzles.manifest import fingerprint
 from trm_lab.puzzles.selection import Selection
+from trm_lab.runs.evaluation_folder import LARGEST_SCORES
 from trm_lab.runs.evaluation_place import check_no_links_in_run
-from trm_lab.runs.questions import LONGEST_SCORES, check_same_questions, read_questions
+from trm_lab.runs.questions import Questions, check_same_questions, read_questions
 from trm_lab.runs.rollout_store import INDEX_FILE, RolloutStore
 
 POOLED_FILE = "pooled.json"
@@ -30,7 +32,7 @@ POOLED_FILE = "pooled.json"
 
 def _is_pooled(folder: Path) -> bool:
     try:
-        return "pooled" in load_json(folder / POOLED_FILE, LONGEST_SCORES)
+        return "pooled" in load_json(folder / POOLED_FILE, LARGEST_SCORES)
     except (OSError, ValueError, TypeError):
         return False
 
@@ -65,11 +67,11 @@ def pool(
         raise UserError(
             f"--pool {' '.join(map(str, folders))}", "two or more different evaluations", "name another one"
         )
-    told = [_told(folder) for folder in folders]
-    check_same_questions([read_questions(folder) for folder in folders])
-    _check_confidences(folders, told)
-    data = _data(data_paths or told[0]["evaluated"]["data_paths"], stores[0])
-    voting = ArcVoting(questions_of(data), ranked_by, told[0]["confidence_kind"])
+    questions = [read_questions(folder) for folder in folders]
+    check_same_questions(questions)
+    _check_confidences(questions)
+    data = _data(data_paths or questions[0].data_paths, stores[0])
+    voting = ArcVoting(questions_of(data), ranked_by, questions[0].confidence_kind)
     for store in stores:
         for made in store.answers():
             voting.add(made.puzzle_identifiers, made.inputs, made.predictions[:, -1], made.confidence[:, -1])
@@ -78,7 +80,7 @@ def pool(
         "pooled": [str(name) for name in folders],
         "scores": result.scores,
         "counts": result.counts,
-        "votes_ranked_by": ranking_in_words(ranked_by, told[0]["confidence_kind"]),
+        "votes_ranked_by": ranking_in_words(ranked_by, questions[0].confidence_kind),
     }
     with new_folder(folder, POOLED, overwrite) as working:
         (working / POOLED_FILE).write_text(json.dumps(pooled, indent=1) + "\n", encoding="utf-8")
@@ -118,27 +120,19 @@ def _stored(folder: Path) -> RolloutStore:
     return store
 
 
-def _told(folder: Path) -> dict[str, Any]:
-    """The parts of scores.json that are needed here."""
-    try:
-        scores = load_json(folder / "scores.json", LONGEST_SCORES)
-        told = {"evaluated": scores["evaluated"], "confidence_kind": str(scores["confidence_kind"])}
-        told["evaluated"]["data_paths"] = [str(path) for path in told["evaluated"]["data_paths"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"{folder / 'scores.json'} is unreadable: {shown(error)}",
-            "the scores.json that evaluate.py wrote",
-            "evaluate the checkpoint again with --overwrite",
-        ) from error
-    return told
-
-
-def _check_confidences(folders: Sequence[Path], told: Sequence[dict[str, Any]]) -> None:
-    """Confidences that can be added up."""
-    for folder, one in zip(folders, told, strict=True):
-        if one["confidence_kind"] != told[0]["confidence_kind"]:
+def _check_confidences(several: Sequence[Questions]) -> None:
+    """UserError unless the confidences are of one kind, so that they can be added up."""
+    first = several[0]
+    for one in several:
+        if one.confidence_kind not in CONFIDENCE_KINDS:
             raise UserError(
-                f"{folders[0]} ranks votes by {told[0]['confidence_kind']}, {folder} by {one['confidence_kind']}",
+                f"{one.title} does not say what its confidences are",
+                "the scores.json that evaluate.py wrote",
+                "evaluate the checkpoint again with --overwrite",
+            )
+        if one.confidence_kind != first.confidence_kind:
+            raise UserError(
+                f"{first.title} ranks votes by {first.confidence_kind}, {one.title} by {one.confidence_kind}",
                 "evaluations of one method: TRM's confidence and DIS's are different things",
                 "pool TRM with TRM and DIS with DIS",
             )

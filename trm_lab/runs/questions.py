@@ -5,17 +5,16 @@ says nothing of what is asked there, so what counts is the dataset's fingerprint
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 from trm.errors import UserError, shown
 from trm_lab.runs.evaluation_folder import SCORES_FILE
-from trm_lab.runs.recorded_files import LARGEST_JSON, read_as, read_object, remedied, unreadable
+from trm_lab.runs.recorded_files import read_as, read_object, remedied, unreadable
 from trm_lab.runs.rollout_store import INDEX_FILE, LONGEST_INDEX
 
 PROVENANCE_FILE = "provenance.json"
-LONGEST_SCORES = LARGEST_JSON
 TEST = "test"  # the split of evaluations that do not name theirs
 _SHOWN = 12  # characters of a fingerprint
 
@@ -40,6 +39,7 @@ class Questions:
 
     title: of the evaluation.  datasets: in their order; None where it does not say which they were.
     tasks, first_tasks: the chosen part; None for all.  augmentations: of each task; None for all there are.
+    data_paths: of the datasets when they were evaluated.  confidence_kind: what the answers' confidences are.
     """
 
     title: str
@@ -47,6 +47,8 @@ class Questions:
     tasks: Annotated[list[str] | None, "evaluated.tasks"] = None
     first_tasks: Annotated[int | None, "evaluated.first_tasks"] = None
     augmentations: Annotated[int | None, "evaluated.augmentations"] = None
+    data_paths: Annotated[list[str], "evaluated.data_paths"] = field(default_factory=list)
+    confidence_kind: str = ""
 
     @property
     def marks(self) -> list[tuple[str, str]]:
