@@ -180,7 +180,7 @@ def _unknown_name(folder: Path, kind: Kind) -> str | None:
     return None
 
 
-def is_on_its_way(name: str) -> bool:
+def is_temporary(name: str) -> bool:
     """Whether a folder has a temporary name, which a killed process left behind."""
     return re.search(rf"({re.escape(PARTIAL)}|{re.escape(OLD)})(-.+-[0-9]+)?$", name) is not None
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from trm.errors import UserError, report, shown
 from trm_lab.files.checksums import damage
-from trm_lab.files.folders import is_on_its_way
+from trm_lab.files.folders import is_temporary
 from trm_lab.files.untrusted import load_json
 from trm_lab.runs.arc_outputs import OutputRecord, read_outputs
 from trm_lab.runs.evaluation_folder import LARGEST_SCORES, SCORES_FILE
@@ -115,7 +115,7 @@ def newest_scores(
     """
     other_data = None
     files = [file for name in EVALUATIONS for file in (run / name).glob(f"*/{SCORES_FILE}")]
-    files = [file for file in files if not is_on_its_way(file.parent.name)]
+    files = [file for file in files if not is_temporary(file.parent.name)]
     for file in sorted(files, key=lambda file: file.stat().st_mtime, reverse=True):
         try:
             scores = _read(file.parent)

@@ -54,7 +54,13 @@ def located(target: str) -> Path:
         files = checkpoint_files(cached_names, path, target, whole=False)
     else:
         files = checkpoint_files(list(sizes), path, target)
-        _check_size(target, sum(sizes[name] for name in files))
+        size = sum(sizes[name] for name in files)
+        if size > LARGEST:
+            raise UserError(
+                f"{target} has {size:,} bytes",
+                f"checkpoints of at most {LARGEST:,} bytes",
+                "check the address; if it is what you want, fetch it by other means and name its path",
+            )
         snapshot = repository.snapshot(files)
     weights = snapshot / files[0]
     return weights.parent if weights.name == EXPORT[0] else weights
@@ -203,15 +209,6 @@ def _refusals() -> tuple[type[Exception], ...]:
         errors.DisabledRepoError,
         errors.HFValidationError,
     )
-
-
-def _check_size(target: str, size: int) -> None:
-    if size > LARGEST:
-        raise UserError(
-            f"{target} has {size:,} bytes of weights",
-            f"checkpoints of at most {LARGEST:,} bytes",
-            "check the address; fetch it by other means if it is what you want, and name its path",
-        )
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from trm.errors import UserError, shown
 from trm.supervision import CONFIDENCE_KINDS
-from trm_lab.files.folders import is_on_its_way
+from trm_lab.files.folders import is_temporary
 from trm_lab.runs.evaluation_folder import SCORES_FILE
 from trm_lab.runs.evaluation_place import SCORED, UNFINISHED
 from trm_lab.runs.recorded_evaluations import Evaluation
@@ -135,7 +135,7 @@ def read_scored(run: Path, test_data: Mapping[str, str | None]) -> tuple[list[Sc
     """
     evaluations, remarks = [], []
     for folder in sorted((run / SCORED).glob("*/")):
-        if is_on_its_way(folder.name):
+        if is_temporary(folder.name):
             continue
         try:
             if folder.name.endswith(UNFINISHED):

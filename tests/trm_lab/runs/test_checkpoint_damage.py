@@ -131,7 +131,12 @@ def test_a_manifest_that_names_other_files_is_refused_and_they_are_not_opened(
     (folder / MANIFEST).write_text(json.dumps(listed))
     opened: list[str] = []
     original = os.open
-    monkeypatch.setattr(os, "open", lambda path, *rest: (opened.append(str(path)), original(path, *rest))[1])
+
+    def open_and_note(path: Path, flags: int) -> int:
+        opened.append(str(path))
+        return original(path, flags)
+
+    monkeypatch.setattr(os, "open", open_and_note)
     with pytest.raises(DamagedError, match="no file of a checkpoint"):
         checkpoints.load(folder)
     assert opened == [str(folder / MANIFEST)]
