@@ -4,7 +4,7 @@ K examples, S supervision steps.
 """
 
 import difflib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,7 +39,7 @@ KIND_WORDS = {
 
 CHOICE = "Half are solved where there are enough: a choice for the eye, not a score."
 
-_SUGGESTED = 64  # names of each part that an error may suggest
+_SUGGESTED = 4096  # names that an error may suggest
 
 
 @dataclass(frozen=True)
@@ -104,18 +104,86 @@ def choose(
         UserError: nothing is of this name, kind or dataset, or what is chosen cannot be drawn.
     """
     place = 0 if dataset is None else _task_number(source, dataset)
-    wanted = [*names, *(NUMBERED.format(name) for name in names if name.isdecimal())]
-    rule = _Rule(most, wanted, kind, halves and not names and kind is None, of_each_kind)
-    sieve = _Sieve(rule)
     task = source.tasks[place] if source.tasks else None
+    every_name: list[str] = []
+    verdicts, with_answer = [], []
     judge = Judge(task)
+    for part in _parts_of(source, place):
+        _check_drawable(source, task, part)
+        every_name += part.names
+        verdicts.append(judge.solved(part))
+        with_answer.append(part.with_answer())
+    solved = np.concatenate(verdicts) if verdicts else np.zeros((0, 1), bool)
+    judged = np.concatenate(with_answer) if with_answer else np.zeros(0, bool)
+    members = {name: of(solved) & judged for name, of in KINDS.items()}
+    counts = {"examples": int(judged.sum())} | {name: int(rows.sum()) for name, rows in members.items()}
+    if names:
+        wanted = {*names, *(NUMBERED.format(name) for name in names if name.isdecimal())}
+        rows = [row for row, name in enumerate(every_name) if {name, name.partition("|||")[0]} & wanted]
+        rule = "Shown are the examples that were asked for."
+    elif kind:
+        rows = np.flatnonzero(members[kind])[:most].tolist()
+        of = f"{counts[kind]:,} that are {KIND_WORDS[kind]}"
+        rule = f"Shown are the first {len(rows)} in file order of {of}."
+    elif halves:
+        places = np.flatnonzero(judged)
+        rows = places[half_and_half(solved[places, -1], most)].tolist()
+        rule = f"{_of_two_kinds(int(solved[rows, -1].sum()), len(rows))} {CHOICE}"
+    else:
+        first = {row for of in members.values() for row in np.flatnonzero(of)[:of_each_kind].tolist()}
+        others = [row for row in np.flatnonzero(judged).tolist() if row not in first]
+        rows = sorted([*first, *others[: most - len(first)]])
+        rule = f"Shown are the first {len(rows)} in file order."
+        if of_each_kind and len(rows) < counts["examples"]:
+            order = f"the first {of_each_kind} of each kind, and the first others"
+            rule = f"Shown are {len(rows)} in file order: {order}."
+    if not rows:
+        raise _nothing(source, names, kind, every_name, counts)
+    return Chosen(source, task, _taken(source, place, rows), solved[rows], counts, rule)
+
+
+def _parts_of(source: StoredAnswers, place: int) -> Iterator[Answered]:
+    """The answers to one dataset, part by part."""
     for part in source.parts():
         rows = np.flatnonzero(part.task == place).tolist()
         if rows:
-            of_task = part.take(rows)
-            _check_drawable(source, task, of_task)
-            sieve.add(of_task, judge.solved(of_task))
-    return sieve.result(source, task)
+            yield part.take(rows)
+
+
+def _taken(source: StoredAnswers, place: int, rows: Sequence[int]) -> Answered:
+    """The answers in these rows of a dataset, in this order."""
+    in_file_order = sorted(rows)
+    start, parts = 0, []
+    for part in _parts_of(source, place):
+        of_part = [row - start for row in in_file_order if start <= row < start + len(part)]
+        if of_part:
+            parts.append(part.take(of_part))
+        start += len(part)
+        if start > in_file_order[-1]:
+            break
+    return joined(parts).take([in_file_order.index(row) for row in rows])
+
+
+def _nothing(
+    source: StoredAnswers,
+    names: Sequence[str],
+    kind: str | None,
+    every_name: list[str],
+    counts: dict[str, int],
+) -> UserError:
+    if names:
+        near = difflib.get_close_matches(names[0], every_name[:_SUGGESTED], n=3, cutoff=0.4) or every_name[:3]
+        asked = dict.fromkeys(name.removeprefix(NUMBERED.format("")) for name in names)
+        return UserError(
+            f"no example {' or '.join(asked)} in {source.source}",
+            f"names such as {', '.join(near)}",
+            "give names or numbers of examples that were kept",
+        )
+    return UserError(
+        f"no example that is {KIND_WORDS[kind] if kind else 'answered'} in {source.source}",
+        ", ".join(f"{name}: {counts[name]:,}" for name in KINDS),
+        "choose another kind, or evaluate another checkpoint",
+    )
 
 
 def can_be_drawn(run: Run) -> bool:
@@ -146,111 +214,10 @@ def picture_for(source: StoredAnswers, task: TaskScores | None) -> Picture:
     return picture
 
 
-@dataclass(frozen=True)
-class _Rule:
-    """See `choose`."""
-
-    most: int
-    names: Sequence[str]
-    kind: str | None
-    halves: bool
-    of_each_kind: int
-
-    def rows(self, solved: Bools) -> list[int]:
-        """Which of the examples that were kept to show, in this order; solved: `[K, S]`."""
-        if self.halves:
-            return half_and_half(solved[:, -1], self.most)
-        if not self.of_each_kind:
-            return list(range(len(solved)))
-        first = {
-            row for of in KINDS.values() for row in np.flatnonzero(of(solved))[: self.of_each_kind].tolist()
-        }
-        others = [row for row in range(len(solved)) if row not in first]
-        return sorted([*first, *others[: self.most - len(first)]])
-
-    def words(self, solved: Bools, counts: dict[str, int]) -> str:
-        """For a caption; solved: `[K, S]`, of the examples that are shown."""
-        shown = len(solved)
-        if self.names:
-            return "Shown are the examples that were asked for."
-        if self.halves:
-            return f"{_of_two_kinds(int(solved[:, -1].sum()), shown)} {CHOICE}"
-        if self.kind:
-            of = f"{counts[self.kind]:,} that are {KIND_WORDS[self.kind]}"
-            return f"Shown are the first {shown} in file order of {of}."
-        if shown < counts["examples"] and self.of_each_kind:
-            return f"Shown are {shown} in file order: the first {self.of_each_kind} of each kind, and the first others."
-        return f"Shown are the first {shown} in file order."
-
-
-class _Sieve:
-    """Collects the first examples that are wanted, and counts them all."""
-
-    def __init__(self, rule: _Rule) -> None:
-        self._rule = rule
-        self._counts = dict.fromkeys(("examples", *KINDS), 0)
-        self._kept: list[tuple[Answered, Bools]] = []
-        self._known: list[str] = []
-        self._taken = dict.fromkeys(("any", *KINDS), 0)
-
-    def add(self, part: Answered, solved: Bools) -> None:
-        """Look a part through; solved: `[K, S]`."""
-        judged = part.with_answer()
-        kinds = {kind: of(solved) & judged for kind, of in KINDS.items()}
-        self._counts["examples"] += int(judged.sum())
-        for kind, members in kinds.items():
-            self._counts[kind] += int(members.sum())
-        wanted = kinds[self._rule.kind] if self._rule.kind else judged
-        if self._rule.names:
-            wanted = np.array([_called(name, self._rule.names) for name in part.names])
-            self._known += part.names[:_SUGGESTED]
-        taken = [row for row in np.flatnonzero(wanted).tolist() if self._takes(row, kinds)]
-        if taken:
-            self._kept.append((part.take(taken), solved[taken]))
-
-    def _takes(self, row: int, kinds: dict[str, Bools]) -> bool:
-        """Whether there is still room for an example."""
-        rule, own = self._rule, [kind for kind, members in kinds.items() if members[row]]
-        room = self._taken["any"] < rule.most
-        if rule.halves:
-            room = any(self._taken[kind] < rule.most for kind in own if kind in ("solved", "unsolved"))
-        wanted = bool(rule.names) or room or any(self._taken[kind] < rule.of_each_kind for kind in own)
-        if wanted:
-            for kind in ("any", *own):
-                self._taken[kind] += 1
-        return wanted
-
-    def result(self, source: StoredAnswers, task: TaskScores | None) -> Chosen:
-        """What was found."""
-        if not self._kept:
-            raise self._nothing(source)
-        answered = joined([part for part, _ in self._kept])
-        solved = np.concatenate([verdicts for _, verdicts in self._kept])
-        rows = self._rule.rows(solved)
-        words = self._rule.words(solved[rows], self._counts)
-        return Chosen(source, task, answered.take(rows), solved[rows], self._counts, words)
-
-    def _nothing(self, source: StoredAnswers) -> UserError:
-        names, kind = self._rule.names, self._rule.kind
-        if names:
-            near = difflib.get_close_matches(names[0], self._known, n=3, cutoff=0.4)
-            asked = dict.fromkeys(name.removeprefix(NUMBERED.format("")) for name in names)
-            return UserError(
-                f"no example {' or '.join(asked)} in {source.source}",
-                f"names such as {', '.join(near or self._known[:3])}",
-                "give names or numbers of examples that were kept",
-            )
-        return UserError(
-            f"no example that is {KIND_WORDS[kind] if kind else 'known'} in {source.source}",
-            ", ".join(f"{name}: {self._counts[name]:,}" for name in KINDS),
-            "choose another kind, or evaluate another checkpoint",
-        )
-
-
 def half_and_half(solved: Bools, most: int) -> list[int]:
     """Which of K examples to show: half of them solved, half not, each the first of its kind, the solved ones first.
 
-    Where one kind is short the other fills up. The rule looks at nothing but `solved` `[K]`.
+    Where there are too few of one kind the other fills up. The rule looks at nothing but `solved` `[K]`.
     """
     those, others = np.flatnonzero(solved).tolist(), np.flatnonzero(~solved).tolist()
     from_others = min(len(others), max(most // 2, most - len(those)))
@@ -266,11 +233,6 @@ def _of_two_kinds(solved: int, shown: int) -> str:
 
 def _about(task: TaskScores) -> About:
     return About(task.dataset, task.version, task.protocol, task.scorer, task.facts)
-
-
-def _called(name: str, wanted: Sequence[str]) -> bool:
-    """Whether an example, or the task that it is an augmentation of, is among those wanted."""
-    return name in wanted or name.partition("|||")[0] in wanted
 
 
 def _task_number(source: StoredAnswers, dataset: str) -> int:
