@@ -78,9 +78,9 @@ class Judge:
         """`[K, S]`, of examples of this dataset."""
         if self._scorer is None:
             return ~answered.wrong_tokens().any(-1) & answered.with_answer()[:, None]
-        given = answered.inputs, answered.labels
+        questions = answered.inputs, answered.labels
         steps = range(answered.preds.shape[1])
-        return np.stack([self._scorer(*given, answered.preds[:, step])[SOLVED] for step in steps], axis=1)
+        return np.stack([self._scorer(*questions, answered.preds[:, step])[SOLVED] for step in steps], axis=1)
 
 
 def choose(
@@ -118,8 +118,8 @@ def choose(
     members = {name: of(solved) & judged for name, of in KINDS.items()}
     counts = {"examples": int(judged.sum())} | {name: int(rows.sum()) for name, rows in members.items()}
     if names:
-        wanted = {*names, *(NUMBERED.format(name) for name in names if name.isdecimal())}
-        rows = [row for row, name in enumerate(every_name) if {name, name.partition("|||")[0]} & wanted]
+        wanted_names = {*names, *(NUMBERED.format(name) for name in names if name.isdecimal())}
+        rows = [row for row, name in enumerate(every_name) if {name, name.partition("|||")[0]} & wanted_names]
         rule = "Shown are the examples that were asked for."
     elif kind:
         rows = np.flatnonzero(members[kind])[:most].tolist()
@@ -173,9 +173,9 @@ def _nothing(
 ) -> UserError:
     if names:
         near = difflib.get_close_matches(names[0], every_name[:_SUGGESTED], n=3, cutoff=0.4) or every_name[:3]
-        asked = dict.fromkeys(name.removeprefix(NUMBERED.format("")) for name in names)
+        requested = dict.fromkeys(name.removeprefix(NUMBERED.format("")) for name in names)
         return UserError(
-            f"no example {' or '.join(asked)} in {source.source}",
+            f"no example {' or '.join(requested)} in {source.source}",
             f"names such as {', '.join(near)}",
             "give names or numbers of examples that were kept",
         )

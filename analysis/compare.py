@@ -132,8 +132,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     methods, remarks = group(read.runs)
     methods, unfinished = at_same_updates(methods)
     metric = metric_for([one for method in methods for one in method.evaluations], options.metric)
-    kept = {run.path for method in methods for run in method.runs}
-    compared = [run for run in read.runs if run.path in kept]
+    grouped_paths = {run.path for method in methods for run in method.runs}
+    compared = [run for run in read.runs if run.path in grouped_paths]
     folder = options.figures_dir or figures_of(options.runs, [run.path for run in read.runs])
     check_figures_folder(folder)
     print(report(compared, methods, metric), end="\n\n")

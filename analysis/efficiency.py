@@ -25,13 +25,13 @@ EXAMPLE = """\
   python -m analysis.efficiency runs/efficiency_sudoku4-* --target-accuracy 0.9"""
 
 
-def written(found: Sequence[Ablation], read: ManyRuns) -> tuple[str, str]:
+def written(ablations: Sequence[Ablation], read: ManyRuns) -> tuple[str, str]:
     """The tables of every dataset as Markdown and as LaTeX."""
     markdown, latex = ["# Efficiency"], []
-    for one in found:
-        made = tables(one)
-        markdown += [f"## {one.dataset}", *(table.markdown() for table in made), _listed(one.remarks)]
-        latex += [table.latex() for table in made]
+    for study in ablations:
+        of_study = tables(study)
+        markdown += [f"## {study.dataset}", *(table.markdown() for table in of_study), _listed(study.remarks)]
+        latex += [table.latex() for table in of_study]
     left_out = _listed(read.remarks())
     markdown += ["## Left out", left_out] if left_out else []
     texts = "\n\n".join(filter(None, markdown)) + "\n", "\n\n".join(latex) + "\n"
@@ -42,15 +42,15 @@ def _listed(remarks: Sequence[str]) -> str:
     return "\n".join(f"- {remark}" for remark in remarks)
 
 
-def write_figures(found: Ablation, folder: Path) -> list[Path]:
+def write_figures(study: Ablation, folder: Path) -> list[Path]:
     """Training and inference cost, each a page and a column wide; return the paths."""
-    made = {
-        "training_cost": training_figure(found),
-        "training_cost_column": training_column(found),
-        "inference_cost": answer_figure(found),
-        "inference_cost_column": answer_column(found),
+    figures = {
+        "training_cost": training_figure(study),
+        "training_cost_column": training_column(study),
+        "inference_cost": answer_figure(study),
+        "inference_cost_column": answer_column(study),
     }
-    return [path for name, fig in made.items() for path in style.save(fig, folder / name)]
+    return [path for name, fig in figures.items() for path in style.save(fig, folder / name)]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -76,17 +76,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     read = read_runs(options.runs)
     folder = options.figures_dir or figures_of(options.runs, [run.path for run in read.runs])
     check_figures_folder(folder)
-    found = [
+    studies = [
         ablation(runs, dataset, options.metric, options.target_accuracy)
         for dataset, runs in by_dataset(read.runs).items()
     ]
-    markdown, latex = written(found, read)
+    markdown, latex = written(studies, read)
     write_marked(folder / "efficiency.md", markdown, TABLE, "--figures-dir")
     write_marked(folder / "efficiency.tex", latex, TABLE, "--figures-dir")
     print(markdown)
     paths = [folder / "efficiency.md", folder / "efficiency.tex"]
-    for one in found:
-        paths += write_figures(one, folder if len(found) == 1 else folder / _file_name(one.dataset))
+    for study in studies:
+        paths += write_figures(study, folder if len(studies) == 1 else folder / _file_name(study.dataset))
     print("\n".join(map(str, paths)))
 
 

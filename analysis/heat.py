@@ -33,10 +33,10 @@ class Heat:
 
     def rgb(self, numbers: NDArray[np.float64]) -> NDArray[np.float64]:
         """A colour for each number, `[…]` → `[…, 3]`."""
-        there = ~np.isnan(numbers)
-        shares = np.clip(np.where(there, numbers, 0.0) / self.limit, -1, 1)
+        is_number = ~np.isnan(numbers)
+        shares = np.clip(np.where(is_number, numbers, 0.0) / self.limit, -1, 1)
         places = 0.5 + 0.5 * np.sign(shares) * np.sqrt(np.abs(shares))
-        return np.where(there[..., None], SCALE(places)[..., :3], to_rgb(WITHOUT))
+        return np.where(is_number[..., None], SCALE(places)[..., :3], to_rgb(WITHOUT))
 
     def draw_scale(self, axes: Axes) -> None:
         """Draw the colours from end to end, with their numbers."""

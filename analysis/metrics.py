@@ -69,8 +69,8 @@ def metric_for(evaluations: Sequence[Evaluation], name: str | None = None) -> Me
     Raises:
         UserError: an evaluation has no such score.
     """
-    known = [EXACT, CELL, SOLVED, *(arc_metric(score) for score in _arc_names(evaluations))]
-    usable = [one for one in known if all(one.share(evaluation) is not None for evaluation in evaluations)]
+    metrics = [EXACT, CELL, SOLVED, *(arc_metric(score) for score in _arc_names(evaluations))]
+    usable = [one for one in metrics if all(one.share(evaluation) is not None for evaluation in evaluations)]
     by_name = {one.name: one for one in usable}
     if name is None:
         name = next(one for one in ("ARC/pass@2", "solved", "exact") if one in by_name)

@@ -45,8 +45,8 @@ def report(read: ManyRuns, claims: Sequence[Claim]) -> Report:
     parts = [Part("Every claim", [claims_table(rows)], {"claims": bars}, {"claims_column": narrow})]
     remarks = read.remarks()
     for dataset, runs in by_dataset(read.runs).items():
-        made, left_out = _own(runs, claims, dataset)
-        parts.append(made)
+        part, left_out = _own(runs, claims, dataset)
+        parts.append(part)
         remarks += left_out
     return Report(parts, remarks)
 
@@ -57,25 +57,25 @@ def _own(runs: Sequence[Run], claims: Sequence[Claim], dataset: str) -> tuple[Pa
     metric = metric_for([one for method in methods for one in method.evaluations])
     own = own_table(methods, metric, claims, dataset)
     unalike = [*unfinished, *untested(methods), *([other_settings(methods)] if len(methods) > 1 else [])]
-    made = [replace(own, notes=[*own.notes, *in_full(methods), *remarks, *unalike])]
+    tables = [replace(own, notes=[*own.notes, *in_full(methods), *remarks, *unalike])]
     tests = pair_tests(methods, metric)
     if any(test.welch.p_two_sided is not None for test in tests):
-        made.append(tests_table(tests, metric.title))
+        tables.append(tests_table(tests, metric.title))
     curves, narrow = (
         learning_figure(methods, metric, f"{dataset}: learning", width)
         for width in (panels.PAGE, panels.COLUMN)
     )
     title, name = f"Our runs on {dataset}", f"learning_{dataset}"
-    return Part(title, made, {name: curves}, {f"{name}_column": narrow}), remarks + unfinished
+    return Part(title, tables, {name: curves}, {f"{name}_column": narrow}), remarks + unfinished
 
 
-def write(made: Report, folder: Path) -> list[Path]:
+def write(report: Report, folder: Path) -> list[Path]:
     """Write report.html, report.md and the figures beside them; return the paths."""
     paths = []
-    for part in made.parts:
+    for part in report.parts:
         for name, fig in (part.figures | part.columns).items():
             paths += style.save(fig, folder / part.file_name(name), "--output-dir")
-    html, markdown = page(TITLE, made.parts, made.remarks, folder)
+    html, markdown = page(TITLE, report.parts, report.remarks, folder)
     for name, text in (("report.html", html), ("report.md", markdown)):
         write_marked(folder / name, text, REPORT, "--output-dir")
         paths.append(folder / name)
@@ -100,10 +100,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse(arguments)
     check_figures_folder(options.output_dir, "--output-dir")
     read = read_runs(options.runs) if options.runs else ManyRuns([], [])
-    made = report(read, read_claims())
-    for path in write(made, options.output_dir):
+    drawn = report(read, read_claims())
+    for path in write(drawn, options.output_dir):
         print(path)
-    for line in made.remarks:
+    for line in drawn.remarks:
         print(line)
 
 

@@ -61,9 +61,9 @@ def _verdict_rows(evaluation: Evaluation) -> list[list[str]]:
     for task in evaluation.scored_tasks:
         for name in sorted(task.verdicts, key=lambda name: name != SOLVED):
             shares = (task.baseline_share(baseline, name) for baseline in evaluation.baselines)
-            beside = (UNKNOWN if share is None else percent(share) for share in shares)
+            baseline_cells = (UNKNOWN if share is None else percent(share) for share in shares)
             title = _of_task(evaluation, task, name.replace("_", " "))
-            rows.append([title, *counted(task.verdicts[name], task.examples), *beside, UNKNOWN])
+            rows.append([title, *counted(task.verdicts[name], task.examples), *baseline_cells, UNKNOWN])
     return rows
 
 
@@ -74,12 +74,12 @@ def _of_task(evaluation: Evaluation, task: TaskScores, name: str) -> str:
 def _exact_row(evaluation: Evaluation) -> list[str]:
     """Exact match; augmented inputs of one ARC task are not independent, so that they have no interval."""
     share, best = evaluation.exact_accuracy[-1], evaluation.best_exact_match
-    beside = (percent(one.exact_accuracy) for one in evaluation.baselines.values())
+    baseline_cells = (percent(one.exact_accuracy) for one in evaluation.baselines.values())
     model = counted(round(share * evaluation.examples), evaluation.examples)
     if evaluation.is_arc:
         model = percent(share), UNKNOWN
     name = f"{EXACT.title} of augmented inputs" if evaluation.is_arc else EXACT.title
-    return [name, *model, *beside, UNKNOWN if best is None else percent(best)]
+    return [name, *model, *baseline_cells, UNKNOWN if best is None else percent(best)]
 
 
 def _arc_rows(evaluation: Evaluation, outputs: Sequence[OutputRecord]) -> list[list[str]]:
@@ -87,15 +87,15 @@ def _arc_rows(evaluation: Evaluation, outputs: Sequence[OutputRecord]) -> list[l
     nothing = [UNKNOWN] * (len(evaluation.training_baselines) + 1)
     for name, score in evaluation.arc_scores.items():
         copied = evaluation.copy_arc_scores.get(name)
-        beside = UNKNOWN if copied is None else percent(copied)
-        rows.append([name, percent(score), _over_tasks(outputs, name), beside, *nothing])
+        baseline_cells = UNKNOWN if copied is None else percent(copied)
+        rows.append([name, percent(score), _over_tasks(outputs, name), baseline_cells, *nothing])
     for attempts in (1, 2):
         key = f"outputs_correct@{attempts}"
         if key in evaluation.counts:
             model = counted(evaluation.counts[key], evaluation.counts["outputs"])
-            beside = str(evaluation.copy_counts.get(key, UNKNOWN))
+            baseline_cells = str(evaluation.copy_counts.get(key, UNKNOWN))
             rows.append(
-                [f"outputs right, {attempts} attempt{'s' * (attempts > 1)}", *model, beside, *nothing]
+                [f"outputs right, {attempts} attempt{'s' * (attempts > 1)}", *model, baseline_cells, *nothing]
             )
     return rows
 
@@ -189,10 +189,10 @@ def _column(run: Run) -> dict[str, str]:
         **({"votes ranked by": last.votes_ranked_by} if last.is_arc else {}),
     }
     scores = scores_table(last, run.outputs)
-    beside = [name for name in scores.header[3:] if name in last.baselines]
+    names = [name for name in scores.header[3:] if name in last.baselines]
     for name, model, interval, *others in scores.rows:
         facts[name] = model if interval == UNKNOWN else f"{model} {interval}"
-        for baseline, share in zip(beside, others, strict=False):
+        for baseline, share in zip(names, others, strict=False):
             if share != UNKNOWN:
                 facts[f"{name}, {baseline}"] = share
     return facts

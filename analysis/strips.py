@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 if not __package__:  # run by its path: our modules are found from the folder above, not from this one
     sys.path[0] = str(Path(__file__).resolve().parents[1])
@@ -22,14 +21,14 @@ from analysis import style
 from analysis.choosing import KIND_WORDS, KINDS, Chosen, Judge, choose, picture_for
 from analysis.heat import Heat, signed
 from analysis.outputs import check_figures_folder
-from analysis.sheets import Row, Sheet, Space
+from analysis.sheets import Sheet, Space
 from trm.errors import UserError
 from trm_lab.commands.command_line import CommandLine, integer, local_path, run_command
 from trm_lab.puzzles.picture import Example, Picture
 from trm_lab.runs.recorded_run import Run, Samples, read_run
 from trm_lab.runs.stored_answers import StoredAnswers, stored_answers
 
-USUAL, ROWS = 6, 6  # examples without another wish; on a sheet
+USUAL, ROWS = 6, 6  # examples by default; on a sheet
 MOST_STEPS = 8
 MOST = 100  # examples that may be asked for; `analysis.page` shows more
 MARGIN_LEGEND = (
@@ -94,72 +93,65 @@ def _sheet(chosen: Chosen, rows: Sequence[int]) -> Figure:
         sheet = Sheet(
             columns=[picture.question_width, *[picture.answer_width] * (len(steps) + 1)],
             titles=["question", *(f"step {step + 1}" for step in steps), "answer"],
-            rows=[
-                _space(picture, example_of(chosen, row), answered.preds[row, steps], margin) for row in rows
-            ],
+            rows=[_space(picture, chosen, row, steps) for row in rows],
             heading=heading(chosen.source.run, chosen.source),
             caption=[*caption(chosen), picture.legend, *([] if margin is None else [MARGIN_LEGEND])],
             label_lines=1 if margin is not None or answered.confidence is None else 2,
             scale=margin is not None,
         )
         fig, panels = sheet.figure()
+        heat = None if margin is None else Heat.over(margin)
         for row, of_row in zip(rows, panels, strict=True):
-            _draw_row(chosen, picture, row, steps, of_row)
-        if margin is not None:
-            heat = Heat.over(margin)
-            for row, of_row in zip(rows, panels, strict=True):
-                _draw_margin(picture, example_of(chosen, row), margin[row], heat, of_row.colours)
+            question, *predicted, answer = of_row.pictures
+            draw_ends(picture, chosen, row, question, answer)
+            for axes, step in zip(predicted, steps, strict=True):
+                draw_step(picture, chosen, row, step, axes)
+            verdict = style.GREEN if chosen.solved[row, -1] else style.VERMILION
+            predicted[-1].xaxis.label.set(color=verdict, fontweight="bold")
+            for axes, step in zip(of_row.colours, steps, strict=False):
+                draw_margin(picture, chosen, row, step, heat, axes)
+        if heat is not None:
             heat.draw_scale(sheet.scale_axes(fig))
     return fig
 
 
-def _space(
-    picture: Picture,
-    example: Example,
-    predictions: NDArray[np.integer],
-    margin: NDArray[np.float64] | None,
-) -> Space:
-    height = picture.height(example, list(predictions))
-    return Space(height, 0.0 if margin is None else picture.colours_height(example))
+def _space(picture: Picture, chosen: Chosen, row: int, steps: Sequence[int]) -> Space:
+    example, predictions = example_of(chosen, row), list(chosen.answered.preds[row, steps])
+    colours = 0.0 if chosen.answered.margin is None else picture.colours_height(example)
+    return Space(picture.height(example, predictions), colours)
 
 
-def _draw_row(chosen: Chosen, picture: Picture, row: int, steps: Sequence[int], panels: Row) -> None:
-    answered, example = chosen.answered, example_of(chosen, row)
-    question, *predicted, answer = panels.pictures
+def draw_ends(picture: Picture, chosen: Chosen, row: int, question: Axes, answer: Axes) -> None:
+    """Draw the question with its name, and the answer."""
+    example = example_of(chosen, row)
     picture.draw_question(question, example)
     picture.draw_answer(answer, example)
-    question.set_ylabel(example_name(answered.names[row]), fontsize=8, labelpad=3, parse_math=False)
-    for axes, step in zip(predicted, steps, strict=True):
-        prediction, solved = answered.preds[row, step], bool(chosen.solved[row, step])
-        picture.draw_prediction(axes, example, prediction, solved)
-        remark = picture.remark(example, prediction, solved)
-        axes.set_xlabel(remark + sureness(chosen, row, step), fontsize=7.5, labelpad=2)
-    verdict = style.GREEN if chosen.solved[row, -1] else style.VERMILION
-    predicted[-1].xaxis.label.set(color=verdict, fontweight="bold")
+    name = example_name(chosen.answered.names[row])
+    question.set_ylabel(name, fontsize=8, labelpad=3, parse_math=False)
 
 
-def sureness(chosen: Chosen, row: int, step: int) -> str:
-    """A line on how sure the model was, where that is known and the margin does not say more; else nothing."""
-    confidence = chosen.answered.confidence
-    if confidence is None or chosen.answered.margin is not None:
-        return ""
-    return f"\n{CONFIDENCE_WORDS[chosen.source.confidence_kind]} {confidence[row, step]:.2f}".replace(
-        "-", "−"
-    )
+def draw_step(picture: Picture, chosen: Chosen, row: int, step: int, axes: Axes) -> None:
+    """Draw the answer after a step; below it how good it is and, where no margin tells more, how sure the model was."""
+    answered, example = chosen.answered, example_of(chosen, row)
+    prediction, solved = answered.preds[row, step], bool(chosen.solved[row, step])
+    picture.draw_prediction(axes, example, prediction, solved)
+    remark = picture.remark(example, prediction, solved)
+    if answered.confidence is not None and answered.margin is None:
+        sureness = f"{CONFIDENCE_WORDS[chosen.source.confidence_kind]} {answered.confidence[row, step]:.2f}"
+        remark += f"\n{sureness.replace('-', '−')}"
+    axes.set_xlabel(remark, fontsize=7.5, labelpad=2)
 
 
-def _draw_margin(
-    picture: Picture, example: Example, margin: NDArray[np.float64], heat: Heat, panels: Sequence[Axes]
-) -> None:
-    for axes, of_step in zip(panels, margin, strict=True):
-        picture.draw_colours(axes, example, heat.rgb(of_step))
-        axes.set_xlabel(mean_margin(of_step), fontsize=7.5, labelpad=2)
-
-
-def mean_margin(of_step: NDArray[np.float64]) -> str:
-    """The mean over the scored tokens `[L]`, in words."""
+def draw_margin(picture: Picture, chosen: Chosen, row: int, step: int, heat: Heat | None, axes: Axes) -> None:
+    """Draw the step's margin at each token, where it was kept, and below it the mean over the scored ones."""
+    margin = chosen.answered.margin
+    if margin is None or heat is None:
+        return
+    of_step = margin[row, step]
+    picture.draw_colours(axes, example_of(chosen, row), heat.rgb(of_step))
     scored = of_step[~np.isnan(of_step)]
-    return signed(float(scored.mean()), ".2f") if scored.size else "not scored"
+    mean = signed(float(scored.mean()), ".2f") if scored.size else "not scored"
+    axes.set_xlabel(mean, fontsize=7.5, labelpad=2)
 
 
 def add_choice(parser: CommandLine, most: int) -> None:
@@ -196,8 +188,14 @@ def chosen_by(options: argparse.Namespace) -> Chosen:
             "give one of the two",
         )
     source = stored_answers(read_run(options.run), options.evaluation)
-    wanted = {"names": options.examples, "kind": options.kind, "dataset": options.dataset}
-    return choose(source, options.most, **wanted, halves=True)
+    return choose(
+        source,
+        options.most,
+        names=options.examples,
+        kind=options.kind,
+        dataset=options.dataset,
+        halves=True,
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -24,17 +24,17 @@ from analysis.strips import (
     add_choice,
     caption,
     chosen_by,
-    example_name,
+    draw_ends,
+    draw_margin,
+    draw_step,
     example_of,
     heading,
-    mean_margin,
-    sureness,
 )
 from trm.errors import UserError
 from trm_lab.commands.command_line import CommandLine, integer, local_path, run_command
 from trm_lab.files.whole_files import mark, write_output
 
-USUAL = 4  # examples without another wish
+USUAL = 4  # examples by default
 MOST_STEPS = 64
 PAUSE = 3  # times a step's: how long the last frame stays
 DPI = 110
@@ -92,23 +92,16 @@ class Animation:
         return ["question", *of_step, *(["margin"] if self.heat is not None else []), "answer"]
 
     def _draw_row(self, row: int, panels: Row, step: int) -> None:
-        chosen, picture, example = self.chosen, self.picture, example_of(self.chosen, row)
-        answered, solved = chosen.answered, bool(chosen.solved[row, step])
+        chosen, picture, preds = self.chosen, self.picture, self.chosen.answered.preds[row]
         question, predicted, *margin, answer = panels.pictures
-        picture.draw_question(question, example)
-        question.set_ylabel(example_name(answered.names[row]), fontsize=8, labelpad=3, parse_math=False)
-        prediction = answered.preds[row, step]
-        picture.draw_prediction(predicted, example, prediction, solved)
+        draw_ends(picture, chosen, row, question, answer)
+        draw_step(picture, chosen, row, step, predicted)
         if step:
-            picture.mark_changes(predicted, example, answered.preds[row, step - 1], prediction)
-        remark = picture.remark(example, prediction, solved) + sureness(chosen, row, step)
-        verdict = style.GREEN if solved else style.VERMILION
-        predicted.set_xlabel(remark, fontsize=7.5, labelpad=2, color=verdict, fontweight="bold")
-        if self.heat is not None and answered.margin is not None:
-            of_step = answered.margin[row, step]
-            picture.draw_colours(margin[0], example, self.heat.rgb(of_step))
-            margin[0].set_xlabel(mean_margin(of_step), fontsize=7.5, labelpad=2)
-        picture.draw_answer(answer, example)
+            picture.mark_changes(predicted, example_of(chosen, row), preds[step - 1], preds[step])
+        verdict = style.GREEN if chosen.solved[row, step] else style.VERMILION
+        predicted.xaxis.label.set(color=verdict, fontweight="bold")
+        for axes in margin:
+            draw_margin(picture, chosen, row, step, self.heat, axes)
 
 
 def write(animation: Animation, file: Path, fps: int) -> None:

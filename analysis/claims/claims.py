@@ -190,11 +190,11 @@ def _other_length(claim: Claim, epochs: float) -> str | None:
 
 def at_length(claim: Claim, run: Run) -> Evaluation:
     """The run's first evaluation at the claim's length, or else the latest; so where the claim tells no length."""
-    every = evaluated(run)
+    evaluations = evaluated(run)
     if claim.score in COUNTED or not claim.epochs:
-        return every[-1]
-    long_enough = (one for one in every if epochs_of(run, one.step) >= _NEARLY * claim.epochs)
-    return next(long_enough, every[-1])
+        return evaluations[-1]
+    long_enough = (one for one in evaluations if epochs_of(run, one.step) >= _NEARLY * claim.epochs)
+    return next(long_enough, evaluations[-1])
 
 
 def epochs_of(run: Run, step: int | None = None) -> float:
@@ -209,9 +209,9 @@ def nearest(claims: Sequence[Claim], run: Run) -> str:
 
     Of its kind: of the same data, in the metric that counts for them, and of a model with the same supervision.
     """
-    beside = [claim.of for claim in claims if mismatch(claim, run) is None]
-    if beside:
-        return "beside " + "; ".join(beside)
+    comparable = [claim.of for claim in claims if mismatch(claim, run) is None]
+    if comparable:
+        return "beside " + "; ".join(comparable)
     on_data = [claim for claim in claims if same_data(claim.data, run)]
     if not on_data:
         return "no published claim on this data"

@@ -207,8 +207,8 @@ def claims_figure(rows: Sequence[Comparison], width: float = panels.PAGE) -> Fig
     with panels.applied():
         height = (NARROW_ROW if narrow else ROW) * sum(counts) + PANEL * len(counts)
         fig = Figure(figsize=(width, height), layout="constrained")
-        every = fig.subplots(len(counts), 1, squeeze=False, height_ratios=counts).ravel()
-        for axes, (title, members) in zip(every, by_data.items(), strict=True):
+        all_axes = fig.subplots(len(counts), 1, squeeze=False, height_ratios=counts).ravel()
+        for axes, (title, members) in zip(all_axes, by_data.items(), strict=True):
             axes.set_title(title)
             _draw_panel(axes, members, narrow)
         caption = (

@@ -21,70 +21,70 @@ FRONT_CAPTION = "Grey steps: Pareto front, the best mean for at most a cost."
 SHORT_CAPTION = ["Mean over seeds; band: their range; bar: 95 % t-interval."]
 
 
-def training_figure(found: Ablation) -> Figure:
+def training_figure(ablation: Ablation) -> Figure:
     """Accuracy against what training took until then, a panel for each currency that is known."""
-    used = [one for one in TRAINING if any(r.training(one.of) is not None for r in found.results)]
+    used = [one for one in TRAINING if any(r.training(one.of) is not None for r in ablation.results)]
     with panels.applied():
-        fig, every = panels.sheet([one.axis for one in used], columns=2)
-        for axes, currency in zip(every, used, strict=True):
-            draw_training(axes, found, currency)
-        for axes in every[::2]:
-            axes.set_ylabel(found.metric.title)
+        fig, all_axes = panels.sheet([one.axis for one in used], columns=2)
+        for axes, currency in zip(all_axes, used, strict=True):
+            draw_training(axes, ablation, currency)
+        for axes in all_axes[::2]:
+            axes.set_ylabel(ablation.metric.title)
         caption = [
             "Lines: mean over seeds at each evaluation; bands: range of the seeds; bars: 95 % t-interval at the end.",
-            f"{_counts(found.results)} {FRONT_CAPTION} Wall-clock of shared machines is not comparable.",
+            f"{_counts(ablation.results)} {FRONT_CAPTION} Wall-clock of shared machines is not comparable.",
         ]
-        panels.finish(fig, f"{found.dataset}: accuracy against the cost of training", caption, every[0])
+        panels.finish(fig, f"{ablation.dataset}: accuracy against the cost of training", caption, all_axes[0])
     return fig
 
 
-def training_column(found: Ablation) -> Figure:
+def training_column(ablation: Ablation) -> Figure:
     """The same for FLOP, or network calls where those are not known, a column wide."""
-    operations = any(result.training(OPERATIONS.of) is not None for result in found.results)
+    operations = any(result.training(OPERATIONS.of) is not None for result in ablation.results)
     currency = OPERATIONS if operations else CALLS
     with panels.applied():
         fig, (axes,) = panels.sheet([""], columns=1, height=2.5, width=panels.COLUMN)
-        draw_training(axes, found, currency)
+        draw_training(axes, ablation, currency)
         axes.set_xlabel(currency.axis)
-        axes.set_ylabel(found.metric.title)
-        panels.finish(fig, found.dataset, SHORT_CAPTION, axes)
+        axes.set_ylabel(ablation.metric.title)
+        panels.finish(fig, ablation.dataset, SHORT_CAPTION, axes)
     return fig
 
 
-def draw_training(axes: Axes, found: Ablation, currency: Currency) -> None:
+def draw_training(axes: Axes, ablation: Ablation, currency: Currency) -> None:
     """Each method's mean and range over seeds at each evaluation, its t-interval at the end, target and front."""
-    _draw(axes, found, [found.training_curves(result, currency.of) for result in found.results])
-    axes.axhline(found.target, label=f"target {percent(found.target)}", **style.BASELINE)
+    _draw(axes, ablation, [ablation.training_curves(result, currency.of) for result in ablation.results])
+    axes.axhline(ablation.target, label=f"target {percent(ablation.target)}", **style.BASELINE)
 
 
-def draw_answers(axes: Axes, found: Ablation, currency: Currency) -> None:
+def draw_answers(axes: Axes, ablation: Ablation, currency: Currency) -> None:
     """Each method after each supervision step: mean and range over seeds, and the t-interval after the last."""
-    _draw(axes, found, [found.answer_curves(result, currency.name) for result in found.results])
+    _draw(axes, ablation, [ablation.answer_curves(result, currency.name) for result in ablation.results])
 
 
-def _draw(axes: Axes, found: Ablation, curves: Sequence[Curves]) -> None:
-    every: list[Point] = []
-    for shift, (result, (costs, shares)) in enumerate(zip(found.results, curves, strict=True), start=1):
+def _draw(axes: Axes, ablation: Ablation, curves: Sequence[Curves]) -> None:
+    points_of_all: list[Point] = []
+    for shift, (result, (costs, shares)) in enumerate(zip(ablation.results, curves, strict=True), start=1):
         if costs:
             panels.draw_seeds(axes, result.method, costs, shares, shift)
-            every += means((costs, shares))
-    if every:
-        panels.staircase(axes, front(every), FRONT)
+            points_of_all += means((costs, shares))
+    if points_of_all:
+        panels.staircase(axes, front(points_of_all), FRONT)
     panels.logarithmic(axes)
     style.percent_from_zero(axes)
 
 
-def answer_figure(found: Ablation) -> Figure:
+def answer_figure(ablation: Ablation) -> Figure:
     """Accuracy after each supervision step against calls and FLOP, against measured time, and halting curves."""
     halted = [
         (method, scored)
         for method, scored in probed(
-            [result.method for result in found.results], lambda one: bool(one.halting)
+            [result.method for result in ablation.results], lambda one: bool(one.halting)
         )
         if halting_curve(scored, "fixed")
     ]
-    operations = any(result.answer(OPERATIONS.of) is not None for result in found.results)
-    timed = all(result.answer(lambda answer: answer.seconds) is not None for result in found.results)
+    operations = any(result.answer(OPERATIONS.of) is not None for result in ablation.results)
+    timed = all(result.answer(lambda answer: answer.seconds) is not None for result in ablation.results)
     titles = [
         "network calls of an answer",
         *["FLOP of an answer"] * operations,
@@ -92,40 +92,42 @@ def answer_figure(found: Ablation) -> Figure:
         *["stopping early: network calls"] * bool(halted),
     ]
     with panels.applied():
-        fig, every = panels.sheet(titles, columns=min(2, len(titles)))
-        for axes, title in zip(every, titles, strict=True):
-            axes.set_ylabel(found.metric.title)
+        fig, all_axes = panels.sheet(titles, columns=min(2, len(titles)))
+        for axes, title in zip(all_axes, titles, strict=True):
+            axes.set_ylabel(ablation.metric.title)
             if title.startswith("network"):
-                draw_answers(axes, found, CALLS)
+                draw_answers(axes, ablation, CALLS)
             elif title.startswith("FLOP"):
-                draw_answers(axes, found, OPERATIONS)
+                draw_answers(axes, ablation, OPERATIONS)
             elif title.startswith("time"):
-                _draw_times(axes, found)
+                _draw_times(axes, ablation)
             else:
                 draw_halting(axes, halted)
                 axes.set_ylabel(EXACT.title)
         caption = [
             "Lines: mean over seeds after each supervision step; bands: range of the seeds; bars: 95 % t-interval.",
-            f"{_counts(found.results)} {FRONT_CAPTION}",
+            f"{_counts(ablation.results)} {FRONT_CAPTION}",
             *(STOPPING if halted else ()),
         ]
-        panels.finish(fig, f"{found.dataset}: accuracy against the cost of an answer", caption, every[0])
+        panels.finish(
+            fig, f"{ablation.dataset}: accuracy against the cost of an answer", caption, all_axes[0]
+        )
     return fig
 
 
-def answer_column(found: Ablation) -> Figure:
+def answer_column(ablation: Ablation) -> Figure:
     """Accuracy after each supervision step against network calls, a column wide."""
     with panels.applied():
         fig, (axes,) = panels.sheet([""], columns=1, height=2.5, width=panels.COLUMN)
-        draw_answers(axes, found, CALLS)
+        draw_answers(axes, ablation, CALLS)
         axes.set_xlabel("network calls of an answer")
-        axes.set_ylabel(found.metric.title)
-        panels.finish(fig, found.dataset, SHORT_CAPTION, axes)
+        axes.set_ylabel(ablation.metric.title)
+        panels.finish(fig, ablation.dataset, SHORT_CAPTION, axes)
     return fig
 
 
-def _draw_times(axes: Axes, found: Ablation) -> None:
-    for result in found.results:
+def _draw_times(axes: Axes, ablation: Ablation) -> None:
+    for result in ablation.results:
         times = [1000 * (seed.answer.seconds or 0.0) for seed in result.seeds]
         shares = [seed.accuracy for seed in result.seeds]
         look: dict[str, Any] = {

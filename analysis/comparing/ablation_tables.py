@@ -56,15 +56,20 @@ UPDATES = Currency("updates", "updates", whole_number)
 TRAINING = (CALLS, GRADIENT_CALLS, OPERATIONS, SECONDS, ENERGY)
 
 
-def tables(found: Ablation) -> list[Table]:
+def tables(ablation: Ablation) -> list[Table]:
     """What differs, training, inference, reaching the target, and the tests between methods."""
-    every = [compared(found), training_table(found), answer_table(found), target_table(found)]
-    return [*every, *([tests_table(found.tests, found.metric.title)] if found.tests else [])]
+    always_shown = [
+        compared(ablation),
+        training_table(ablation),
+        answer_table(ablation),
+        target_table(ablation),
+    ]
+    return [*always_shown, *([tests_table(ablation.tests, ablation.metric.title)] if ablation.tests else [])]
 
 
-def compared(found: Ablation) -> Table:
+def compared(ablation: Ablation) -> Table:
     """The settings in which the methods differ, a column for each method."""
-    methods = [result.method for result in found.results]
+    methods = [result.method for result in ablation.results]
     rows = [
         ["seeds", *(", ".join(map(str, method.seeds)) for method in methods)],
         ["updates", *(whole_number(method.step) for method in methods)],
@@ -79,22 +84,22 @@ def compared(found: Ablation) -> Table:
         f" {100 / min(examples):.2g} points. Trained on: {'; '.join(devices)}."
     )
     header = ["", *(method.name for method in methods)]
-    return Table(f"{found.dataset}: what was compared", header, rows, [note])
+    return Table(f"{ablation.dataset}: what was compared", header, rows, [note])
 
 
-def training_table(found: Ablation) -> Table:
+def training_table(ablation: Ablation) -> Table:
     """Accuracy at the end of training against everything that it took."""
-    used = _used(found)
+    used = _used(ablation)
     rows = [
         [
             result.method.name,
             share_over_seeds(result.accuracy),
-            *(_marked(found, result, one, Result.training) for one in used),
+            *(_marked(ablation, result, one, Result.training) for one in used),
         ]
-        for result in found.results
+        for result in ablation.results
     ]
     energy = "" if ENERGY in used else " Energy: not recorded."
-    solved = SOLVED_BY if found.metric.name == "solved" else ""
+    solved = SOLVED_BY if ablation.metric.name == "solved" else ""
     notes = [
         f"{solved}Network calls: passes of the reasoning module over a batch. FLOP: of dense products, by formula."
         " Wall-clock: updates × the median time of one, mean over seeds; times of machines that were shared with other"
@@ -102,45 +107,45 @@ def training_table(found: Ablation) -> Table:
         f"{FRONT} no other method of the table has at least this accuracy for at most this cost (means over seeds,"
         " costs to three digits); the figure's Pareto front is over the evaluations before the last as well.",
     ]
-    header = ["method", f"{found.metric.title} [95 % t]", *(one.title for one in used)]
-    return Table(f"{found.dataset}: training", header, rows, notes)
+    header = ["method", f"{ablation.metric.title} [95 % t]", *(one.title for one in used)]
+    return Table(f"{ablation.dataset}: training", header, rows, notes)
 
 
-def _used(found: Ablation) -> list[Currency]:
+def _used(ablation: Ablation) -> list[Currency]:
     """The costs of training that have a column: all, but energy only where a method has it."""
-    energy = any(result.training(ENERGY.of) is not None for result in found.results)
+    energy = any(result.training(ENERGY.of) is not None for result in ablation.results)
     return [one for one in TRAINING if one is not ENERGY or energy]
 
 
-def _marked(found: Ablation, result: Result, currency: Currency, cost: Callable[..., float | None]) -> str:
+def _marked(ablation: Ablation, result: Result, currency: Currency, cost: Callable[..., float | None]) -> str:
     """A method's cost as text, marked where no other row of the table is better in cost and accuracy.
 
     cost: `Result.training` or `Result.answer`. Costs are compared to three digits, as a reader sees them.
     """
     value = cost(result, currency.of)
-    others = [(cost(other, currency.of), other.accuracy.mean) for other in found.results]
+    others = [(cost(other, currency.of), other.accuracy.mean) for other in ablation.results]
     points = [(float(f"{spent:.3g}"), share) for spent, share in others if spent is not None]
     if value is None or not on_front((float(f"{value:.3g}"), result.accuracy.mean), points):
         return currency.written(value)
     return f"{currency.written(value)} {FRONT}"
 
 
-def answer_table(found: Ablation) -> Table:
+def answer_table(ablation: Ablation) -> Table:
     """Accuracy against everything that an answer takes."""
-    measured = all(result.answer(lambda answer: answer.seconds) is not None for result in found.results)
-    devices = sorted({seed.answer.device for result in found.results for seed in result.seeds})
+    measured = all(result.answer(lambda answer: answer.seconds) is not None for result in ablation.results)
+    devices = sorted({seed.answer.device for result in ablation.results for seed in result.seeds})
     rows = [
         [
             result.method.name,
             share_over_seeds(result.accuracy),
             str(len(result.seeds[0].evaluation.network_calls)),
-            *(_marked(found, result, one, Result.answer) for one in (CALLS, OPERATIONS)),
+            *(_marked(ablation, result, one, Result.answer) for one in (CALLS, OPERATIONS)),
             time(result.answer(lambda answer: answer.seconds if measured else answer.seconds_in_training)),
             ENERGY.written(result.answer(ENERGY.of)),
         ]
-        for result in found.results
+        for result in ablation.results
     ]
-    accuracy = f"{found.metric.title} [95 % t]"
+    accuracy = f"{ablation.metric.title} [95 % t]"
     header = ["method", accuracy, "supervision steps", "network calls", "FLOP", "time", "energy"]
     how = (
         f"as evaluate.py measured it on {', '.join(devices)}, without loading and scoring"
@@ -154,26 +159,28 @@ def answer_table(found: Ablation) -> Table:
         f"{FRONT} no other method of the table has at least this accuracy for at most this cost, to three digits; the"
         " figure's Pareto front is over answers that stop before the last supervision step as well.",
     ]
-    return Table(f"{found.dataset}: an answer", header, rows, notes)
+    return Table(f"{ablation.dataset}: an answer", header, rows, notes)
 
 
-def target_table(found: Ablation) -> Table:
+def target_table(ablation: Ablation) -> Table:
     """What it took to reach the target for the first time."""
-    used = [UPDATES, *_used(found)]
+    used = [UPDATES, *_used(ablation)]
     rows = [
         [
             result.method.name,
             f"{result.reached} of {len(result.seeds)}",
             *(_to_target(result, one) for one in used),
         ]
-        for result in found.results
+        for result in ablation.results
     ]
     notes = [
         "At the first evaluation at or above it, so up to one evaluation interval too late. Median over seeds, where a"
         f" seed that did not reach it counts as later than all others; '{NOT_REACHED}': the median is such a seed.",
     ]
     header = ["method", "seeds that reached it", *(one.title for one in used)]
-    return Table(f"{found.dataset}: to {percent(found.target)} {found.metric.title}", header, rows, notes)
+    return Table(
+        f"{ablation.dataset}: to {percent(ablation.target)} {ablation.metric.title}", header, rows, notes
+    )
 
 
 def _to_target(result: Result, currency: Currency) -> str:

@@ -64,18 +64,20 @@ class AnswerCosts:
 
 def training_cost(run: Run, updates: int) -> TrainingCost:
     """What the first `updates` updates took."""
-    training = run.training
-    arch = run.config.get("arch")
+    training, arch, batch = run.training, run.config.get("arch"), run.config.get("global_batch_size")
     learning = arch.get("L_cycles", 0) + 1 if isinstance(arch, Mapping) else 0
-    per_update, batch = _operations_per_example(run), run.config.get("global_batch_size")
-    known = per_update is not None and isinstance(batch, int)
+    network, shape = architecture(run), puzzle_shape(run)
+    each, seconds = None, seconds_per_update(training)
+    if network is not None and shape is not None and isinstance(batch, int):
+        each = step_flops(network, shape)
+    used: NDArray[np.float64] = training.joules[training.step <= updates]
     return TrainingCost(
         updates=updates,
         network_calls=_network_calls(training, updates),
         gradient_calls=learning * updates,
-        operations=per_update * batch * updates if known else None,  # type: ignore[operator]
-        seconds=_seconds(training, updates),
-        joules=_joules(training, updates),
+        operations=None if each is None else each * batch * updates,
+        seconds=None if seconds is None else updates * seconds,
+        joules=float(used.sum()) if len(used) and not np.isnan(used).any() else None,
     )
 
 
@@ -88,11 +90,6 @@ def _network_calls(training: Training, updates: int) -> int:
     return int((np.diff(ends, prepend=0) * training.network_calls).sum())
 
 
-def _seconds(training: Training, updates: int) -> float | None:
-    each = seconds_per_update(training)
-    return None if each is None else updates * each
-
-
 def seconds_per_update(training: Training) -> float | None:
     """The median over the records, without the warm-up of each launch where anything is left; None without records."""
     lengths, seconds = np.diff(training.step, prepend=0), training.seconds
@@ -102,16 +99,6 @@ def seconds_per_update(training: Training) -> float | None:
             lengths = (lengths - training.warm_up_steps)[timed]
             seconds = (seconds - training.warm_up_seconds)[timed]
     return float(np.median(seconds / np.maximum(lengths, 1))) if len(lengths) else None
-
-
-def _joules(training: Training, updates: int) -> float | None:
-    used: NDArray[np.float64] = training.joules[training.step <= updates]
-    return None if not len(used) or np.isnan(used).any() else float(used.sum())
-
-
-def _operations_per_example(run: Run) -> int | None:
-    arch, shape = architecture(run), puzzle_shape(run)
-    return None if arch is None or shape is None else step_flops(arch, shape)
 
 
 def answer_costs(run: Run, evaluation: Evaluation) -> AnswerCosts:
@@ -150,18 +137,18 @@ def architecture(run: Run) -> Architecture | None:
 
 def puzzle_shape(run: Run) -> PuzzleShape | None:
     """L and V of the run's data; of records without them as they follow from the scorer or ARC, or else None."""
-    length, vocabulary = run.evaluation.seq_len or 0, run.evaluation.vocab_size or 0
-    if length > 0 and vocabulary > 0:
-        return PuzzleShape(length, vocabulary, 1)
+    length, tokens = run.evaluation.seq_len or 0, run.evaluation.vocab_size or 0
+    if length > 0 and tokens > 0:
+        return PuzzleShape(length, tokens, 1)
     for task in run.evaluation.tasks:
         side = task.facts.get("size" if task.scorer == "sudoku" else "side")
-        known = {
+        vocabulary = {
             "sudoku": SUDOKU_BLANK + 1 + side if isinstance(side, int) else 0,
             "queens": QUEENS_QUEEN + 1,
             "maze": len(MAZE_CHARACTERS),
         }.get(task.scorer)
-        if known and isinstance(side, int):
-            return PuzzleShape(side * side, known, 1)
+        if vocabulary and isinstance(side, int):
+            return PuzzleShape(side * side, vocabulary, 1)
     if run.evaluation.is_arc and run.samples is not None:
         return PuzzleShape(run.samples.inputs.shape[1], len(TOKEN_COLOURS), 1)
     return None

@@ -38,22 +38,22 @@ def learning_figure(
     losses = all(one.lm_loss is not None for method in methods for one in method.evaluations)
     titles = ["training loss", f"test: {metric.title}", f"test: {CELL.title}"]
     with panels.applied():
-        fig, every = panels.sheet([*titles, *["test: loss of an example"] * losses], 2, width=width)
+        fig, all_axes = panels.sheet([*titles, *["test: loss of an example"] * losses], 2, width=width)
         for shift, method in enumerate(methods, start=1):
             steps, smoothed = training_losses(method)
             if len(steps):
-                panels.draw_seeds(every[0], method, steps.tolist(), smoothed.tolist())
-            _draw_evaluations(every[1], method, metric.of, shift)
-            _draw_evaluations(every[2], method, CELL.of, shift)
+                panels.draw_seeds(all_axes[0], method, steps.tolist(), smoothed.tolist())
+            _draw_evaluations(all_axes[1], method, metric.of, shift)
+            _draw_evaluations(all_axes[2], method, CELL.of, shift)
             if losses:
-                _draw_evaluations(every[3], method, lambda one: one.lm_loss or 0.0, None)
-        for axes in every[1:3]:
+                _draw_evaluations(all_axes[3], method, lambda one: one.lm_loss or 0.0, None)
+        for axes in all_axes[1:3]:
             style.shares_as_percent(axes)
-        for axes in every:
+        for axes in all_axes:
             axes.set_xlabel("updates")
             axes.xaxis.set_major_formatter(EngFormatter(sep=""))
             axes.set_xlim(left=0)
-        panels.finish(fig, heading, LEARNING_CAPTION, every[1])
+        panels.finish(fig, heading, LEARNING_CAPTION, all_axes[1])
     return fig
 
 
@@ -80,8 +80,10 @@ def steps_figure(methods: Sequence[Method], heading: str, width: float = panels.
     wrong_cells = any(distances.values())
     titles = [CELL.title, EXACT.title, *(f"{SOLVED}, {task.dataset}" for task in tasks)]
     with panels.applied():
-        fig, every = panels.sheet([*titles, *["wrong cells (Hamming)"] * wrong_cells], columns=2, width=width)
-        shares = every[: len(titles)]
+        fig, all_axes = panels.sheet(
+            [*titles, *["wrong cells (Hamming)"] * wrong_cells], columns=2, width=width
+        )
+        shares = all_axes[: len(titles)]
         for shift, method in enumerate(methods, start=1):
             calls, scores = method.evaluations[0].network_calls, method.evaluations
             panels.draw_seeds(shares[0], method, calls, [one.cell_accuracy for one in scores], shift)
@@ -90,7 +92,7 @@ def steps_figure(methods: Sequence[Method], heading: str, width: float = panels.
                 solved = [one.scored_tasks[place].solved_shares for one in scores]
                 panels.draw_seeds(axes, method, calls, solved, shift)
             if distances[method.name]:
-                panels.draw_seeds(every[-1], method, calls, distances[method.name])
+                panels.draw_seeds(all_axes[-1], method, calls, distances[method.name])
         _draw_baselines(shares[0], "cell_accuracy", methods)
         _draw_baselines(shares[1], "exact_accuracy", methods)
         best = {one.best_exact_match for method in methods for one in method.evaluations}
@@ -98,14 +100,14 @@ def steps_figure(methods: Sequence[Method], heading: str, width: float = panels.
             shares[1].axhline(
                 share, label="best possible exact match", **{**style.BASELINE, "linestyle": ":"}
             )
-        for axes in every:
+        for axes in all_axes:
             panels.logarithmic(axes)
             axes.set_xlabel("network calls of an answer")
-        for axes in every[1:]:
+        for axes in all_axes[1:]:
             axes.set_ylim(bottom=-0.02 * axes.get_ylim()[1])  # a line at 0 can be seen
         for axes in shares:
             style.shares_as_percent(axes)
-        panels.finish(fig, heading, STEPS_CAPTION, every[1])
+        panels.finish(fig, heading, STEPS_CAPTION, all_axes[1])
     return fig
 
 

@@ -60,13 +60,13 @@ def sheet(
     rows = -(-len(titles) // columns)
     fig = Figure(figsize=(width, height * rows), layout="constrained")
     fig.get_layout_engine().set(w_pad=0.07)  # type: ignore[union-attr, call-arg]
-    every = fig.subplots(rows, columns, squeeze=False).ravel().tolist()
-    for axes, title in zip(every, titles, strict=False):
+    all_axes = fig.subplots(rows, columns, squeeze=False).ravel().tolist()
+    for axes, title in zip(all_axes, titles, strict=False):
         axes.set_title(title)
         axes.tick_params(labelsize=_SMALL["xtick.labelsize"])  # ticks may be made after `applied` has ended
-    for axes in every[len(titles) :]:
+    for axes in all_axes[len(titles) :]:
         axes.remove()
-    return fig, every[: len(titles)]
+    return fig, all_axes[: len(titles)]
 
 
 def finish(fig: Figure, heading: str, caption: Sequence[str], legend_of: Axes | None = None) -> None:
@@ -130,13 +130,13 @@ def error_bar(axes: Axes, method: Method, place: float, values: Sequence[float],
 
     It is drawn at `place` in data, and moved aside by points on the page, so that bars side by side can be told apart.
     """
-    found = over_seeds(values)
-    if found.low is None or found.high is None:
+    summary = over_seeds(values)
+    if summary.low is None or summary.high is None:
         return
-    low, high = max(0.0, found.low), min(1.0, found.high)
-    below, above = found.mean - low, high - found.mean
+    low, high = max(0.0, summary.low), min(1.0, summary.high)
+    below, above = summary.mean - low, high - summary.mean
     bar = axes.errorbar(
-        [place], [found.mean], [[max(below, 0.0)], [max(above, 0.0)]],
+        [place], [summary.mean], [[max(below, 0.0)], [max(above, 0.0)]],
         color=method.colour, capsize=2.5, linewidth=1.1, marker=None, zorder=3,
         transform=axes.transData + ScaledTranslation(shift * DODGE / 72, 0, axes.figure.dpi_scale_trans),
     )  # fmt: skip

@@ -84,12 +84,12 @@ def scaling_figure(
 ) -> Figure | None:
     """Accuracy after the last of more or fewer supervision steps than trained."""
     curves = {method.name: scaling_curve(method, metric) for method in methods}
-    shown = [method for method in methods if len(curves[method.name][0]) > 1]
-    if not shown:
+    scaled = [method for method in methods if len(curves[method.name][0]) > 1]
+    if not scaled:
         return None
     with panels.applied():
         fig, (axes,) = panels.sheet([""], columns=1, height=2.4, width=width)
-        for shift, method in enumerate(shown, start=1):
+        for shift, method in enumerate(scaled, start=1):
             steps, values = curves[method.name]
             _draw(axes, method, steps, values, shift)
             trained = len(method.evaluations[0].network_calls)
@@ -97,7 +97,7 @@ def scaling_figure(
                 share = fmean(row[steps.index(trained)] for row in values)
                 axes.plot([trained], [share], "o", markersize=9, markerfacecolor="none", color=method.colour)
         panels.logarithmic(axes)
-        ticks = sorted({step for method in shown for step in curves[method.name][0]})
+        ticks = sorted({step for method in scaled for step in curves[method.name][0]})
         axes.set_xticks(ticks, [str(tick) for tick in ticks])
         axes.set_xlabel("supervision steps of an answer")
         axes.set_ylabel(metric.title)

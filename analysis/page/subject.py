@@ -56,10 +56,10 @@ def _usual(run: Run) -> Subject:
     plain = [one for one in run.scored if one.is_plain]
     newest = max(plain, key=lambda one: (one.evaluation.step, one.margin is not None), default=None)
     if newest is not None and newest.evaluation.step >= run.evaluation.step:
-        found = _of_scored(run, newest)
+        subject = _of_scored(run, newest)
         same = newest.evaluation.step == run.evaluation.step
         return (
-            replace(found, evaluation=run.evaluation) if same else found
+            replace(subject, evaluation=run.evaluation) if same else subject
         )  # the same scores, with its outputs
     older = [f"--evaluation {newest.name} shows what evaluate.py found of an earlier step"] if newest else []
     missing = [] if answers else [_no_puzzles(run, "the run")]

@@ -45,14 +45,6 @@ def test_every_cell_is_drawn_in_the_colour_of_its_token(run: Run) -> None:
         assert colours[2] == [END_COLOUR] * 3 + [PAD_COLOUR]
 
 
-def test_wrong_cells_have_a_dot_in_their_middle_and_the_count_below(run: Run) -> None:
-    panels = strips_of_samples(run, sample([[0, 0]], [[1, 2]], [[[1, 3]], [[1, 2]]])).axes
-    first, last = panels[1], panels[2]
-    dots = first.collections[-1].get_offsets()
-    np.testing.assert_array_equal(np.asarray(dots), [[1.5, 0.5]])
-    assert (first.get_xlabel(), last.get_xlabel()) == ("1 wrong", "right")
-
-
 def test_cells_are_square_whatever_the_shape_of_grid_and_panel() -> None:
     fig = Figure(figsize=(4, 2))
     wide = sample([[0] * 5], [[1] * 5], [[[1] * 5]])

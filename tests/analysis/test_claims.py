@@ -119,11 +119,6 @@ def test_a_small_or_short_run_is_never_compared_and_told_why(
     assert all(one.method is None for one in comparisons(read_claims(), [run]))
 
 
-def test_other_data_has_no_claim(tmp_path: Path) -> None:
-    run = read_run(write_run(tmp_path / "run", arc=False, training_steps=400, puzzles=["sudoku"]))
-    assert nearest(read_claims(), run) == "no published claim on this data"
-
-
 def test_arc_is_told_apart_by_the_scored_subset_and_needs_all_of_its_tasks(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", training_steps=400, arch=BIG | {"hidden_size": 256, "L_layers": 1})
     file = run / "evaluations/step_400/scores.json"

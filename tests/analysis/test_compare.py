@@ -280,17 +280,6 @@ def test_other_settings_and_versions_of_one_dataset_are_named(tmp_path: Path) ->
     assert "different versions of the dataset; different settings of the dataset" in warning
 
 
-def test_runs_alike_are_compared_without_a_warning_and_other_test_data_is_named(tmp_path: Path) -> None:
-    run = read_run(write_run(tmp_path / "run", arc=False, training_steps=400))
-    assert differences([run, run]) == []
-    scores = tmp_path / "run/evaluations/step_400/scores.json"
-    scores.write_text(scores.read_text().replace("0.712", "0.5").replace('"seed": 0', '"seed": 1'))
-    (warning,) = differences([run, read_run(tmp_path / "run")])
-    assert "test data" in warning
-    assert "seeds" in warning
-    assert "batch" not in warning
-
-
 def test_what_is_left_out_is_told_in_one_line_and_commands_can_be_copied(tmp_path: Path) -> None:
     one = write_run(tmp_path / "o n $e", arc=False, training_steps=400, puzzles=["sudoku"])
     write_run(tmp_path / "broken", arc=False, training_steps=400, puzzles=["sudoku"])
@@ -302,8 +291,3 @@ def test_what_is_left_out_is_told_in_one_line_and_commands_can_be_copied(tmp_pat
     assert error.value.remedy.endswith(f"python -m analysis.summary '{one}'")
     (line,) = [line for line in compare.missing_pieces(group([read_run(one)])[0]) if "margins" in line]
     assert line.endswith(f"python evaluate.py '{one}' --margin")
-
-
-def test_one_run_is_too_few_to_compare(run_folder: Path) -> None:
-    with pytest.raises(UserError, match="two or more run directories"):
-        compare.main([str(run_folder)])

@@ -265,15 +265,6 @@ def test_figures_of_runs_that_the_shell_listed_are_beside_the_runs() -> None:
         assert figures_of(given, [run.path for run in read.runs]).resolve() == RECORDED / "figures"
 
 
-def test_one_seed_has_no_interval_and_no_test(tmp_path: Path) -> None:
-    for name, supervision in (("a", "dis"), ("b", "act")):
-        write_run(tmp_path / name, supervision, arc=False, training_steps=400, puzzles=["queens"])
-    found = ablation(read_runs([tmp_path]).runs, "data")
-    table = ablation_tables.training_table(found).markdown()
-    assert "50.0 %, n=1" in table
-    assert "| – | – | – |" in ablation_tables.tests_table(found.tests, "solved").markdown()
-
-
 @pytest.mark.long
 def test_runs_on_two_datasets_are_laid_out_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for kind in ("queens", "sudoku"):

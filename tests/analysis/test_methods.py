@@ -86,12 +86,6 @@ def test_a_dataset_that_moved_is_the_same_and_a_method_looks_alike_wherever_its_
     assert group(runs[:1])[0][0].colour == group(runs[1:])[0][0].colour
 
 
-def test_a_name_has_one_look_whatever_stands_beside_it(tmp_path: Path) -> None:
-    dis, trm = made(tmp_path / "a"), made(tmp_path / "b", supervision="act", steps=16, calls_per_step=21)
-    alone, both = group([dis])[0][0], group([trm, dis])[0][0]
-    assert (alone.name, alone.colour, alone.marker) == (both.name, both.colour, both.marker)
-
-
 def look(method: Method) -> tuple[str, str, object]:
     return method.colour, method.marker, method.dashes
 
@@ -109,14 +103,6 @@ def test_a_variant_keeps_its_look_whatever_stands_beside_it_and_no_two_look_the_
         assert alone.colour == beside.colour, alone.name
         if len([one for one in together if one.colour == alone.colour]) == 1:
             assert look(alone) == look(beside)
-
-
-def test_a_method_keeps_its_colour_beside_another_of_its_name(tmp_path: Path) -> None:
-    runs = [made(tmp_path / "a"), made(tmp_path / "b", arch={"hidden_size": 64})]
-    methods, _ = group(runs)
-    assert {method.colour for method in methods} == {LOOKS["DIS (released code)"][0]}
-    assert methods[0].marker == LOOKS["DIS (released code)"][1]
-    assert len({method.marker for method in methods}) == len({method.dashes for method in methods}) == 2
 
 
 @pytest.mark.parametrize(("supervision", "steps", "name"), [

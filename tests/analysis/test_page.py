@@ -273,30 +273,6 @@ def test_a_run_that_kept_no_answers_has_a_page_that_says_so(run: Run) -> None:
         command.page(run, "x")
 
 
-def test_what_evaluate_py_found_is_shown_also_where_its_answers_were_not_kept(tmp_path: Path) -> None:
-    """As of the runs in analysis/recorded."""
-    folder = tmp_path / "run"
-    shutil.copytree(DIS, folder)
-    for file in (folder / "scored" / SCORED).glob("predictions.*"):
-        file.unlink()
-    run = read_run(folder)
-    kept = Reader(command.page(read_run(DIS), SCORED))
-    for read in (Reader(command.page(run)), Reader(command.page(run, SCORED))):
-        assert read.tables["Each supervision step"] == kept.tables["Each supervision step"]
-    with pytest.raises(UserError, match=f"holds of '{SCORED}' scores alone, no answers"):
-        stored_answers(run, SCORED)
-    text = command.page(run, SCORED)
-    assert "GFLOP" in text
-    assert f"samples that training kept, without margins: scored/{SCORED} kept scores alone" in text
-
-
-def test_an_earlier_evaluation_of_training_is_shown_by_name(run: Run) -> None:
-    first = run.evaluations[0]
-    read = Reader(command.page(run, f"step_{first.step}"))
-    rows = {name: cells for name, *cells in read.tables["Scores"]}
-    assert rows["cell accuracy"][0] == percent(first.cell_accuracy[-1])
-
-
 def test_a_run_that_still_goes_on_has_a_page_with_what_is_there_and_says_what_is_not(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     shutil.copytree(DIS_SAMPLES, folder)
@@ -343,3 +319,20 @@ def test_json_in_a_script_cannot_end_it() -> None:
     assert json.loads(text) == hostile
     with pytest.raises(ValueError, match="Out of range"):
         json_in_script(float("nan"))
+
+
+def test_what_evaluate_py_found_is_shown_also_where_its_answers_were_not_kept(tmp_path: Path) -> None:
+    """As of the runs in analysis/recorded."""
+    folder = tmp_path / "run"
+    shutil.copytree(DIS, folder)
+    for file in (folder / "scored" / SCORED).glob("predictions.*"):
+        file.unlink()
+    run = read_run(folder)
+    kept = Reader(command.page(read_run(DIS), SCORED))
+    for read in (Reader(command.page(run)), Reader(command.page(run, SCORED))):
+        assert read.tables["Each supervision step"] == kept.tables["Each supervision step"]
+    with pytest.raises(UserError, match=f"holds of '{SCORED}' scores alone, no answers"):
+        stored_answers(run, SCORED)
+    text = command.page(run, SCORED)
+    assert "GFLOP" in text
+    assert f"samples that training kept, without margins: scored/{SCORED} kept scores alone" in text

@@ -170,14 +170,6 @@ def test_arrows_go_through_steps_and_puzzles(tab: Tab, tmp_path: Path) -> None:
     assert (tab.value(SELECTED), tab.value(READOUT)[:11]) == ("example 2", "step 3 of 6")
 
 
-def test_the_steps_play_by_themselves_to_the_last(tab: Tab, tmp_path: Path) -> None:
-    opened(tab, DIS, tmp_path / "index.html")
-    slide(tab, 5)
-    tab.value("document.querySelector('.controls button').click()")
-    tab.wait_for(f"{READOUT}.startsWith('step 6 of 6')")
-    tab.wait_for("document.querySelector('.controls button').getAttribute('aria-label') === 'Play the steps'")
-
-
 @pytest.mark.parametrize("kind", ["arc", "cube", "answer", "maze"])
 def test_every_kind_of_puzzle_is_drawn_at_every_step(tab: Tab, tmp_path: Path, kind: str) -> None:
     puzzles = [] if kind == "arc" else [kind]

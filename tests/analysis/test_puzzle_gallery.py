@@ -147,10 +147,3 @@ def test_what_cannot_be_drawn_is_refused_with_a_remedy(tmp_path: Path) -> None:
         read_block(dataset, "train", 0)
     with pytest.raises(UserError, match="no dataset at"):
         read_block(tmp_path / "none", "train", 0)
-
-
-def test_without_a_manifest_an_arc_dataset_is_named_by_its_folder(tmp_path: Path) -> None:
-    dataset = write_arc(tmp_path / "arc-aug-1000")
-    (dataset / MANIFEST_FILE).unlink()
-    block = read_block(dataset, "train", 0)
-    assert (block.title, block.subtitle) == ("arc-aug-1000", "without a manifest")

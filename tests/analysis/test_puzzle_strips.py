@@ -51,7 +51,7 @@ def samples_of(kind: str, *predictions: np.ndarray) -> Samples:
     return Samples(["example 1"], puzzle.inputs[None], puzzle.labels[None], np.stack(predictions)[None])
 
 
-@pytest.mark.parametrize("kind", PUZZLES)
+@pytest.mark.parametrize("kind", ["queens", "answer"])
 def test_a_strip_shows_question_steps_and_answer_half_of_them_solved_and_says_so(
     kind: str, tmp_path: Path
 ) -> None:

@@ -7,7 +7,6 @@ import pytest
 
 from analysis import summary
 from tests.analysis.synthetic_run import write_run
-from trm_lab.commands.tables import counted, duration, table
 from trm_lab.runs.recorded_run import read_run
 
 pytestmark = pytest.mark.usefixtures("unrendered")
@@ -88,13 +87,6 @@ def test_without_output_records_pass_at_k_has_no_interval(tmp_path: Path) -> Non
     assert "bootstrap" not in text
 
 
-def test_when_no_task_is_solved_no_interval_of_zero_width_is_claimed(tmp_path: Path) -> None:
-    folder = write_run(tmp_path / "run", training_steps=400)
-    records = folder / "evaluations/step_400/outputs.jsonl"
-    records.write_text(re.sub(r'"rank": \d', '"rank": null', records.read_text()))
-    assert "[0.0, 0.0]" not in summary.summary(read_run(folder))
-
-
 def test_what_could_not_be_read_is_named_beside_the_summary(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -106,9 +98,3 @@ def test_what_could_not_be_read_is_named_beside_the_summary(
         "\nleft out: the last line of metrics.jsonl is not whole yet and was left out\n"
         in capsys.readouterr().out
     )
-
-
-def test_numbers_are_written_for_readers() -> None:
-    assert [duration(seconds) for seconds in (7.4, 723, 7_260)] == ["7 s", "12 min 03 s", "2 h 01 min"]
-    assert counted(9, 45) == "9 of 45, 20.0 % [10.9, 33.8] %"
-    assert table([("a", "bb"), ("ccc", "d")], indent=" ") == " a    bb\n ccc   d"

@@ -87,10 +87,6 @@ def test_single_runs_on_other_test_data_are_not_tested_over_examples(tmp_path: P
     assert "not comparable, so not tested: DIS (released code) against TRM T=1 n=2: other test data" in text
 
 
-def test_one_name_of_data_is_its_title_where_there_is_one(tmp_path: Path) -> None:
-    assert list(by_dataset([read_run(made(tmp_path / "a", "aaaa"))])) == ["small-sudoku (clean)"]
-
-
 @pytest.fixture
 def unfinished(tmp_path: Path) -> list[Run]:
     """Two seeds of TRM with 400 updates, of DIS one with 400 and one that stands at 200."""
