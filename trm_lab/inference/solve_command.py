@@ -30,12 +30,8 @@ LARGEST = 64 << 20  # bytes of the tasks
 EXAMPLE = "python solve.py --input arc-agi_test_challenges.json --output submission.json --minutes 30"
 
 
-def run(
-    package: Path,
-    arguments: Sequence[str] | None = None,
-    started: float | None = None,
-) -> None:
-    """Answer what the command line says with the weights of `package`; errors are printed, without a traceback.
+def run(package: Path, arguments: Sequence[str] | None = None, started: float | None = None) -> None:
+    """Answer the tasks that the command line names with the weights of `package`; errors come without a traceback.
 
     arguments: None: the process's own.
     started: when the time began to run, by `time.monotonic`; None: now.
@@ -76,25 +72,22 @@ def command_line() -> CommandLine:
 
 
 def _run(package: Path, arguments: Sequence[str] | None, started: float) -> None:
-    given = command_line().parse(arguments)
-    challenges = read_challenges(given.input)
+    flags = command_line().parse(arguments)
+    challenges = read_challenges(flags.input)
     fallback = without_answer(challenges)
-    check_submission(given.output, fallback, given.overwrite)
-    write_whole(given.output, json.dumps(fallback))  # valid from now on, and replaced by one that is
-    opened = open_checkpoint(package)
+    check_submission(flags.output, fallback, flags.overwrite)
+
+    def save(submission: Submission) -> None:
+        write_whole(flags.output, json.dumps(submission))
+
+    save(fallback)  # valid from now on, and replaced by others that are
     settings = SolveSettings(
-        given.augmentations, given.minutes, given.embedding, given.adapt, given.batch_size, given.seed
+        flags.augmentations, flags.minutes, flags.embedding, flags.adapt, flags.batch_size, flags.seed
     )
-    solved = solve(
-        challenges,
-        opened,
-        settings,
-        Ranks(device=choose_device(given.device)),
-        lambda submission: write_whole(given.output, json.dumps(submission)),
-        started=started,
-    )
+    ranks = Ranks(device=choose_device(flags.device))
+    solved = solve(challenges, open_checkpoint(package), settings, ranks, save, started=started)
     print(
-        f"{given.output}: {len(challenges)} tasks, of which {solved.answered} answered by {solved.predictions:,} "
+        f"{flags.output}: {len(challenges)} tasks, of which {solved.answered} answered by {solved.predictions:,} "
         f"predictions and {solved.adapted} adapted to, in {duration(time.monotonic() - started)}"
     )
 
@@ -131,8 +124,8 @@ def _is_submission(content: Any) -> bool:
     """Whether it is {task: [{"attempt_1": …, "attempt_2": …}, …]}."""
     if not isinstance(content, dict) or not all(isinstance(outputs, list) for outputs in content.values()):
         return False
-    attempts = [one for outputs in content.values() for one in outputs]
-    return all(isinstance(one, dict) and one.keys() == {"attempt_1", "attempt_2"} for one in attempts)
+    outputs = [output for of_task in content.values() for output in of_task]
+    return all(isinstance(out, dict) and out.keys() == {"attempt_1", "attempt_2"} for out in outputs)
 
 
 def read_challenges(place: Path) -> dict[str, Any]:
@@ -144,15 +137,15 @@ def read_challenges(place: Path) -> dict[str, Any]:
     file = place / CHALLENGES if place.is_dir() else place
     try:
         content = load_json(file, LARGEST)
-        problem = None if isinstance(content, dict) and content else "no tasks in it"
+        if isinstance(content, dict) and content:
+            return content
+        problem = "no tasks in it"
     except OSError as error:
-        content, problem = {}, error.strerror or "unreadable"
+        problem = error.strerror or "unreadable"
     except ValueError as error:
-        content, problem = {}, f"not JSON ({shown(error)})"
-    if problem is not None:
-        raise UserError(
-            f"{file}: {problem}",
-            f"{CHALLENGES} of the competition, or a file of its form",
-            "name it: --input <file>; on Kaggle add the competition's data to the notebook",
-        )
-    return dict(content)
+        problem = f"not JSON ({shown(error)})"
+    raise UserError(
+        f"{file}: {problem}",
+        f"{CHALLENGES} of the competition, or a file of its form",
+        "name it: --input <file>; on Kaggle add the competition's data to the notebook",
+    )

@@ -63,8 +63,8 @@ class AdaptationSettings:
         changes: other settings; None stands for the run's.
         """
         own = {"lr": config.get("puzzle_emb_lr"), "weight_decay": config.get("puzzle_emb_weight_decay")}
-        given = {name: value for name, value in changes.items() if value is not None}
-        return cls(steps, **({name: value for name, value in own.items() if value is not None} | given))
+        changed = {name: value for name, value in changes.items() if value is not None}
+        return cls(steps, **({name: value for name, value in own.items() if value is not None} | changed))
 
 
 @dataclass(frozen=True)

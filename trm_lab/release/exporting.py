@@ -95,9 +95,9 @@ def _check(request: ExportRequest) -> None:
         "--evaluation": request.evaluation,
         "--license": request.licence,
     }
-    given = [flag for flag, value in hub_flags.items() if value is not None]
-    if given and request.form != "hub":
-        raise UserError(f"{', '.join(given)} with --to {request.form}", "with --to hub", "leave it out")
+    flags = [flag for flag, value in hub_flags.items() if value is not None]
+    if flags and request.form != "hub":
+        raise UserError(f"{', '.join(flags)} with --to {request.form}", "with --to hub", "leave it out")
     if request.licence is not None and not re.fullmatch("[A-Za-z0-9][A-Za-z0-9.-]*", request.licence):
         raise UserError(
             f"--license {request.licence!r}",

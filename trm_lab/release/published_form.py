@@ -32,7 +32,7 @@ def export_published(
     """
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"step_{step}"
-    _save(file, {PREFIX + k: v.clone() for k, v in weights.items()})
+    _save(file, {PREFIX + name: weights[name].clone() for name in sorted(weights)})  # read in any order
     arch = dict(config["arch"])  # `supervision` stays: theirs ignore it
     loss_type = arch.pop("loss_type")
     arch |= {"name": "recursive_reasoning.trm@TinyRecursiveReasoningModel_ACTV1", "H_layers": 0}
