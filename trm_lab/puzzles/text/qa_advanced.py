@@ -1,5 +1,6 @@
 """Advanced questions: two or three steps of reasoning each."""
 
+from trm_lab.puzzles.text.qa_deductions import relation
 from trm_lab.puzzles.text.questions import Family, Orders, Problem, Subsets, Tuples, over
 from trm_lab.puzzles.text.words import (
     CONSONANTS,
@@ -24,15 +25,6 @@ _SET_SIZES = {
     "A but not in B": lambda a, b: len(a - b),
     "at least one of them": lambda a, b: len(a | b),
 }
-# what the first is to the third: (relation of first to second, of second to third, of first to third), by gender
-_KIN = (
-    (("mother", "father"), ("mother", "father"), ("grandmother", "grandfather")),
-    (("sister", "brother"), ("mother", "father"), ("aunt", "uncle")),
-    (("daughter", "son"), ("sister", "brother"), ("niece", "nephew")),
-    (("daughter", "son"), ("daughter", "son"), ("granddaughter", "grandson")),
-    (("mother", "father"), ("sister", "brother"), ("mother", "father")),
-    (("sister", "brother"), ("daughter", "son"), ("daughter", "son")),
-)
 
 _sharing = over(
     people=Orders(NAMES, 2), thing=THINGS, count=range(50, 150), change=range(1, 50), which=("more", "fewer")
@@ -49,13 +41,6 @@ _film = over(hours=range(1, 6), minutes=range(1, 60), pause=range(5, 60), times=
 _weight = over(kilograms=range(1, 20), grams=range(1, 1000), boxes=range(2, 13)).ask(
     "A box weighs {kilograms} kg {grams} g. How many grams do {boxes} such boxes weigh?",
     lambda kilograms, grams, boxes: (1000 * kilograms + grams) * boxes,
-)
-_kinship = over(relation=_KIN, people=Orders(NAMES, 3), first=range(2), second=range(2))(
-    lambda relation, people, first, second: (
-        f"{people[0]} is the {relation[0][first]} of {people[1]}. {people[1]} is the {relation[1][second]} of "
-        f"{people[2]}. What is {people[0]} to {people[2]}?",
-        relation[2][first],
-    )
 )
 _age_later = over(people=Orders(NAMES, 2), times=range(2, 6), age=range(3, 20), years=range(1, 30)).ask(
     "{people[1]} is {age} years old. {people[0]} is {times} times as old. "
@@ -116,6 +101,15 @@ def _number_steps(start: int, steps: Words, numbers: tuple[int, ...]) -> Problem
         value = {"add": value + number, "subtract": value - number, "multiply by": value * number}[step]
     first, second, third = (f"{step} {number}" for step, number in zip(steps, numbers, strict=True))
     return f"Start with {start}, {first}, {second}, then {third}. What is the result?", str(value)
+
+
+@over(chain=("PP", "SP", "CS", "CC", "PS", "SC"), people=Orders(NAMES, 3), first=range(2), second=range(2))
+def _kinship(chain: str, people: Words, first: int, second: int) -> Problem:
+    a, b, c = people
+    question = (
+        f"{a} is the {relation(chain[0])[first]} of {b}. {b} is the {relation(chain[1])[second]} of {c}. "
+    )
+    return f"{question}What is {a} to {c}?", relation(chain)[first]
 
 
 @over(people=Orders(NAMES, 2), age=range(30, 80), younger=range(1, 26), years=range(1, 16))

@@ -36,11 +36,16 @@ def kinship(hops: int) -> Family:
 
     @over(names=Orders(NAMES, hops + 1), chain=chains, genders=Tuples((0, 1), hops), order=_shuffled(hops))
     def write(names: Words, chain: str, genders: Numbers, order: Numbers) -> Problem:
-        facts = [f"{names[i]} is the {_KIN[chain[i]][genders[i]]} of {names[i + 1]}." for i in order]
+        facts = [f"{names[i]} is the {relation(chain[i])[genders[i]]} of {names[i + 1]}." for i in order]
         question = f"Siblings here share both parents. {' '.join(facts)} What is {names[0]} to {names[-1]}?"
-        return question, _KIN[_reduced(chain)][genders[0]]
+        return question, relation(chain)[genders[0]]
 
     return Family("kinship_chain", (write,), answers=8)
+
+
+def relation(chain: str) -> tuple[str, str]:
+    """What a woman and a man are called to the last of a chain of parents P, siblings S and children C."""
+    return _KIN[_reduced(chain)]
 
 
 def _reduced(chain: str) -> str:

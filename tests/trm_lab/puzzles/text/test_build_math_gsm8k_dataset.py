@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from data import build_math_gsm8k_dataset
-from tests.trm_lab.puzzles.builders import build, check_help, check_same_bytes_twice
+from tests.trm_lab.puzzles.builders import build, check_help
 from tests.trm_lab.puzzles.text import math_rules_applied, math_rules_numbers, math_rules_symbols
 from tests.trm_lab.puzzles.text.family_checks import arrays, check_family, problems, read
 from trm.errors import UserError
@@ -86,14 +86,6 @@ def test_the_set_has_all_fourteen_categories_and_no_question_twice(tmp_path: Pat
     assert all(verdict.all() for verdict in scorer(inputs, labels, labels).values())
     shifted = scorer(inputs, labels, np.roll(labels, 1, axis=0))["solved"]  # another category's answers
     assert shifted.mean() < 0.02
-
-
-def test_only_the_chosen_categories_are_asked(tmp_path: Path) -> None:
-    flags = ("--categories", "geometry", "algebra", "--train-size", 5, "--test-size", 2)
-    about, texts = read(build(build_math_gsm8k_dataset, tmp_path / "d", *flags))
-    assert list(about.facts["categories"]) == ["geometry", "algebra"]
-    for category, (question, _) in zip(("geometry", "algebra"), texts["train"], strict=False):
-        assert RULES[category].answer(question)
 
 
 def test_polynomials_and_roots_are_written_one_way() -> None:
@@ -251,7 +243,6 @@ def test_too_many_characters_are_refused_with_the_place_and_the_rarest(tmp_path:
         (["--input", "nowhere.jsonl", "--test-size", "1"], "nowhere.jsonl: no such file"),
         (["--input", "EMPTY", "--test-size", "1"], "a folder without .json"),
         (["--categories", "algebr"], "--categories algebr"),
-        (["--categories", "percentages", "--train-size", "400000"], "at most 292,990"),
     ],
 )
 def test_what_cannot_be_built_is_refused(flags: list[str], message: str, tmp_path: Path) -> None:
@@ -261,10 +252,6 @@ def test_what_cannot_be_built_is_refused(flags: list[str], message: str, tmp_pat
     with pytest.raises(UserError, match=message):
         build(build_math_gsm8k_dataset, tmp_path / "d", *given)
     assert not (tmp_path / "d").exists()
-
-
-def test_same_flags_give_the_same_bytes(tmp_path: Path) -> None:
-    check_same_bytes_twice(build_math_gsm8k_dataset, tmp_path, "--train-size", 40, "--test-size", 14)
 
 
 def test_help_shows_how(capsys: pytest.CaptureFixture[str]) -> None:
