@@ -3,6 +3,8 @@
 import math
 from collections.abc import Sequence
 
+from trm_lab.puzzles.text.words import row
+
 NONZERO = tuple(n for n in range(-9, 10) if n)
 
 
@@ -45,11 +47,6 @@ def square_root(number: int) -> str:
     outside = max(n for n in range(1, math.isqrt(number) + 1) if number % (n * n) == 0)
     inside = number // outside**2
     return str(outside) if inside == 1 else total([(outside, f"sqrt({inside})")])
-
-
-def row(numbers: Sequence[int]) -> str:
-    """ "3, 5, 8" """
-    return ", ".join(map(str, numbers))
 
 
 def matrix(rows: Sequence[Sequence[int]]) -> str:

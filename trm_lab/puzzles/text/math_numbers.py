@@ -6,11 +6,10 @@ from collections import Counter
 from fractions import Fraction
 from itertools import product
 
-from trm_lab.puzzles.text.math_notation import decimal, row
+from trm_lab.puzzles.text.math_notation import decimal
 from trm_lab.puzzles.text.questions import Family, Orders, Problem, Subsets, Tuples, over
+from trm_lab.puzzles.text.words import row
 
-Pair = tuple[int, int]
-Numbers = tuple[int, ...]
 _PROPER = tuple(Fraction(a, b) for b in range(2, 21) for a in range(1, b) if math.gcd(a, b) == 1)
 _SMOOTH = tuple(n for n in range(12, 3000) if pow(210, 12, n) == 0)  # primes up to 7: rich in common divisors
 _SIGNS = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv}
@@ -25,13 +24,12 @@ _fractions = over(tops=Tuples(range(1, 20), 2), bottoms=Tuples(range(2, 20), 2),
 _powers = over(base=range(2, 13), power=range(2, 5), a=range(2, 100), b=range(2, 100)).ask(
     "Compute {base}^{power} - {a} * {b}.", lambda base, power, a, b: base**power - a * b
 )
-
-
-@over(a=range(101, 10_000), b=range(101, 10_000), sign="+-")
-def _decimals(a: int, b: int, sign: str) -> Problem:
-    return f"Compute {decimal(a)} {sign} {decimal(b)}.", decimal(_SIGNS[sign](a, b))
-
-
+_decimals = over(a=range(101, 10_000), b=range(101, 10_000), sign="+-").ask(  # a and b in hundredths
+    "Compute {first} {sign} {second}.",
+    lambda a, b, sign: decimal(_SIGNS[sign](a, b)),
+    first=lambda a: decimal(a),
+    second=lambda b: decimal(b),
+)
 _gcd = over(pair=Orders(_SMOOTH, 2)).ask(
     "What is the greatest common divisor of {pair[0]} and {pair[1]}?", lambda pair: math.gcd(*pair)
 )
@@ -80,22 +78,17 @@ _divisible_by_either = over(divisors=Subsets(range(2, 40), 2), limit=range(50, 1
     "How many integers from 1 to {limit} are divisible by {divisors[0]} or by {divisors[1]}?",
     lambda divisors, limit: sum(limit // n for n in divisors) - limit // math.lcm(*divisors),
 )
-
-
-@over(letters=Tuples("ABCD", 7))
-def _rearrangements(letters: tuple[str, ...]) -> Problem:
-    ways = math.factorial(7) // math.prod(map(math.factorial, Counter(letters).values()))
-    return f"In how many different ways can the letters of {''.join(letters)} be arranged?", str(ways)
-
-
-@over(a=range(1, 12), b=range(1, 12), c=range(1, 12), d=range(1, 12))
-def _lattice_paths(a: int, b: int, c: int, d: int) -> Problem:
-    question = (
-        f"How many paths of steps right and up lead from (0, 0) to ({a + c}, {b + d}) through ({a}, {b})?"
-    )
-    return question, str(math.comb(a + b, a) * math.comb(c + d, c))
-
-
+_rearrangements = over(letters=Tuples("ABCD", 7)).ask(
+    "In how many different ways can the letters of {word} be arranged?",
+    lambda letters: math.factorial(7) // math.prod(map(math.factorial, Counter(letters).values())),
+    word=lambda letters: "".join(letters),
+)
+_lattice_paths = over(a=range(1, 12), b=range(1, 12), c=range(1, 12), d=range(1, 12)).ask(
+    "How many paths of steps right and up lead from (0, 0) to ({x}, {y}) through ({a}, {b})?",
+    lambda a, b, c, d: math.comb(a + b, a) * math.comb(c + d, c),
+    x=lambda a, c: a + c,
+    y=lambda b, d: b + d,
+)
 _dice = over(sides=Tuples(range(4, 25), 2), total=range(2, 9), how=("exactly", "at most")).ask(
     "A die with sides 1 to {sides[0]} and one with sides 1 to {sides[1]} are rolled. "
     "What is the probability of a sum of {how} {total}?",
@@ -133,37 +126,41 @@ def _share_of_second(first: int, second: int) -> Fraction:
     return Fraction(second, first + second)
 
 
-@over(counts=Tuples(range(4, 30), 2), draws=range(2, 6), red=range(3))
-def _balls(counts: Pair, draws: int, red: int) -> Problem:
-    reds, blues = counts
-    ways = math.comb(reds, red) * math.comb(blues, draws - red)
-    question = (
-        f"A bag holds {reds} red and {blues} blue balls. {draws} are drawn without replacement. "
-        f"What is the probability that exactly {red} of them {'is' if red == 1 else 'are'} red?"
-    )
-    return question, str(Fraction(ways, math.comb(reds + blues, draws)))
-
-
-@over(numbers=Tuples(range(1, 60), 5))
-def _mean(numbers: Numbers) -> Problem:
-    return f"What is the mean of {row(numbers)}?", str(Fraction(sum(numbers), 5))
-
-
-@over(numbers=Tuples(range(1, 60), 6))
-def _median(numbers: Numbers) -> Problem:
-    return f"What is the median of {row(numbers)}?", str(Fraction(sum(sorted(numbers)[2:4]), 2))
-
-
-@over(numbers=Tuples(range(1, 30), 4))
-def _variance(numbers: Numbers) -> Problem:
-    variance = Fraction(4 * sum(n * n for n in numbers) - sum(numbers) ** 2, 16)
-    return f"What is the population variance of {row(numbers)}?", str(variance)
-
-
-@over(numbers=Tuples(range(1, 60), 3), mean=range(5, 60))
-def _missing_mean(numbers: Numbers, mean: int) -> Problem:
-    question = f"The mean of {row(numbers)} and a fourth number is {mean}. What is the fourth number?"
-    return question, str(4 * mean - sum(numbers))
+_balls = over(counts=Tuples(range(4, 30), 2), draws=range(2, 6), red=range(3)).ask(
+    "A bag holds {counts[0]} red and {counts[1]} blue balls. {draws} are drawn without replacement. "
+    "What is the probability that exactly {red} of them {verb} red?",
+    lambda counts, draws, red: Fraction(
+        math.comb(counts[0], red) * math.comb(counts[1], draws - red), math.comb(sum(counts), draws)
+    ),
+    verb=lambda red: "is" if red == 1 else "are",
+)
+_mean = over(numbers=Tuples(range(1, 60), 5)).ask(
+    "What is the mean of {row}?", lambda numbers: Fraction(sum(numbers), 5), row=row
+)
+_median = over(numbers=Tuples(range(1, 60), 6)).ask(
+    "What is the median of {row}?",
+    lambda numbers: Fraction(sum(sorted(numbers)[2:4]), 2),
+    row=row,
+)
+_variance = over(numbers=Tuples(range(1, 30), 4)).ask(
+    "What is the population variance of {row}?",
+    lambda numbers: Fraction(4 * sum(n * n for n in numbers) - sum(numbers) ** 2, 16),
+    row=row,
+)
+_missing_mean = over(numbers=Tuples(range(1, 60), 3), mean=range(5, 60)).ask(
+    "The mean of {row} and a fourth number is {mean}. What is the fourth number?",
+    lambda numbers, mean: 4 * mean - sum(numbers),
+    row=row,
+)
+_geometric_sum = over(start=range(1, 100), factor=range(2, 6), count=range(4, 9)).ask(
+    "A geometric sequence begins {start}, {second}. What is the sum of its first {count} terms?",
+    lambda start, factor, count: start * (factor**count - 1) // (factor - 1),
+    second=lambda start, factor: start * factor,
+)
+_infinite_sum = over(start=range(1, 100), factor=_PROPER).ask(
+    "What is the sum of the infinite geometric series with first term {start} and ratio {factor}?",
+    lambda start, factor: start / (1 - factor),
+)
 
 
 @over(start=range(-50, 100), step=range(2, 30), place=range(10, 100), what=("term", "sum"))
@@ -173,20 +170,6 @@ def _arithmetic_progression(start: int, step: int, place: int, what: str) -> Pro
     if what == "term":
         return f"{beginning} What is its term number {place}?", str(last)
     return f"{beginning} What is the sum of its first {place} terms?", str(place * (start + last) // 2)
-
-
-@over(start=range(1, 100), factor=range(2, 6), count=range(4, 9))
-def _geometric_sum(start: int, factor: int, count: int) -> Problem:
-    question = (
-        f"A geometric sequence begins {start}, {start * factor}. What is the sum of its first {count} terms?"
-    )
-    return question, str(start * (factor**count - 1) // (factor - 1))
-
-
-_infinite_sum = over(start=range(1, 100), factor=_PROPER).ask(
-    "What is the sum of the infinite geometric series with first term {start} and ratio {factor}?",
-    lambda start, factor: start / (1 - factor),
-)
 
 
 @over(start=range(1, 20), factor=range(2, 6), added=range(-9, 20), place=range(3, 7))

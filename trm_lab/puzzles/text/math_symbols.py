@@ -15,20 +15,19 @@ _INTEGERS = range(-9, 10)
 _POINTS = Tuples(_INTEGERS, 2)
 _REGULAR = tuple(m for m in Tuples(NONZERO[3:-3], 4) if m[0] * m[3] != m[1] * m[2])  # one solution
 _EXTREMES = {"larger": max, "smaller": min}
-
-
-@over(factors=Orders(range(2, 20), 2), solution=range(-20, 21), constant=_INTEGERS)
-def _linear(factors: Numbers, solution: int, constant: int) -> Problem:
-    other = (factors[0] - factors[1]) * solution + constant
-    left, right = polynomial((factors[0], constant)), polynomial((factors[1], other))
-    return f"Solve {left} = {right} for x.", str(solution)
-
-
-@over(roots=Subsets(range(-20, 21), 2), factor=range(1, 6), which=tuple(_EXTREMES))
-def _quadratic(roots: Numbers, factor: int, which: str) -> Problem:
-    a, b = roots
-    left = polynomial((factor, -factor * (a + b), factor * a * b))
-    return f"What is the {which} solution of {left} = 0?", str(_EXTREMES[which](roots))
+_linear = over(factors=Orders(range(2, 20), 2), solution=range(-20, 21), constant=_INTEGERS).ask(
+    "Solve {left} = {right} for x.",
+    lambda solution: solution,
+    left=lambda factors, constant: polynomial((factors[0], constant)),
+    right=lambda factors, solution, constant: polynomial(
+        (factors[1], (factors[0] - factors[1]) * solution + constant)
+    ),
+)
+_quadratic = over(roots=Subsets(range(-20, 21), 2), factor=range(1, 6), which=tuple(_EXTREMES)).ask(
+    "What is the {which} solution of {left} = 0?",
+    lambda roots, which: _EXTREMES[which](roots),
+    left=lambda roots, factor: polynomial((factor, -factor * sum(roots), factor * math.prod(roots))),
+)
 
 
 @over(factors=_REGULAR, solution=Tuples(_INTEGERS, 2), letter="xy")
@@ -40,23 +39,37 @@ def _system(factors: Numbers, solution: Numbers, letter: str) -> Problem:
     return question, str(x if letter == "x" else y)
 
 
-@over(coefficients=Tuples(NONZERO, 3), x=range(2, 13))
-def _evaluation(coefficients: Numbers, x: int) -> Problem:
-    return f"If f(x) = {polynomial(coefficients)}, what is f({x})?", str(value(coefficients, x))
+_evaluation = over(coefficients=Tuples(NONZERO, 3), x=range(2, 13)).ask(
+    "If f(x) = {f}, what is f({x})?", value, f=polynomial
+)
+_coefficient = over(factors=Tuples(NONZERO, 4)).ask(
+    "What is the coefficient of x in ({left})({right})?",
+    lambda factors: factors[0] * factors[3] + factors[1] * factors[2],
+    left=lambda factors: polynomial(factors[:2]),
+    right=lambda factors: polynomial(factors[2:]),
+)
+_derivative = over(coefficients=Tuples(NONZERO, 4)).ask(
+    "Differentiate {f} with respect to x.",
+    lambda coefficients: polynomial(_derived(coefficients)),
+    f=polynomial,
+)
+_slope = over(coefficients=Tuples(NONZERO, 4), x=range(1, 7)).ask(
+    "If f(x) = {f}, what is f'({x})?",
+    lambda coefficients, x: value(_derived(coefficients), x),
+    f=polynomial,
+)
+_limit = over(factor=NONZERO, roots=Orders(range(-12, 13), 2)).ask(
+    "What is the limit of ({top})/({bottom}) as x approaches {roots[0]}?",
+    lambda factor, roots: factor * (roots[0] - roots[1]),
+    top=lambda factor, roots: polynomial((factor, -factor * sum(roots), factor * math.prod(roots))),
+    bottom=lambda roots: polynomial((1, -roots[0])),
+)
 
 
-@over(factors=Tuples(NONZERO, 4))
-def _coefficient(factors: Numbers) -> Problem:
-    a, b, c, d = factors
-    left, right = polynomial((a, b)), polynomial((c, d))
-    return f"What is the coefficient of x in ({left})({right})?", str(a * d + b * c)
-
-
-@over(coefficients=Tuples(NONZERO, 4))
-def _derivative(coefficients: Numbers) -> Problem:
-    a, b, c, _ = coefficients
-    question = f"Differentiate {polynomial(coefficients)} with respect to x."
-    return question, polynomial((3 * a, 2 * b, c))
+def _derived(cubic: Numbers) -> Numbers:
+    """The coefficients of the derivative."""
+    a, b, c, _ = cubic
+    return 3 * a, 2 * b, c
 
 
 @over(function=("sin", "cos", "exp"), a=range(2, 16), b=range(2, 13), c=NONZERO)
@@ -66,27 +79,12 @@ def _chain_rule(function: str, a: int, b: int, c: int) -> Problem:
     return question, total([(outer[0], f"{outer[1]}({b}x)"), (c, "")])
 
 
-@over(coefficients=Tuples(NONZERO, 4), x=range(1, 7))
-def _slope(coefficients: Numbers, x: int) -> Problem:
-    a, b, c, _ = coefficients
-    question = f"If f(x) = {polynomial(coefficients)}, what is f'({x})?"
-    return question, str(value((3 * a, 2 * b, c), x))
-
-
 @over(coefficients=Tuples(NONZERO, 3), bounds=Subsets(range(-4, 7), 2))
 def _integral(coefficients: Numbers, bounds: Numbers) -> Problem:
     a, b, c = coefficients
     low, high = (Fraction(a * x**3, 3) + Fraction(b * x**2, 2) + c * x for x in bounds)
     question = f"Integrate {polynomial(coefficients)} from x = {bounds[0]} to x = {bounds[1]}."
     return question, str(high - low)
-
-
-@over(factor=NONZERO, roots=Orders(range(-12, 13), 2))
-def _limit(factor: int, roots: Numbers) -> Problem:
-    near, other = roots
-    top = polynomial((factor, -factor * (near + other), factor * near * other))
-    question = f"What is the limit of ({top})/({polynomial((1, -near))}) as x approaches {near}?"
-    return question, str(factor * (near - other))
 
 
 @over(entries=Tuples(_INTEGERS, 4))

@@ -12,6 +12,7 @@ from trm_lab.puzzles.text.words import (
     clock,
     listed,
     pronounceable,
+    row,
 )
 
 Words = tuple[str, ...]
@@ -31,7 +32,7 @@ _sharing = over(
 ).ask(
     "{people[0]} has {count} {thing}s. {people[1]} has {change} {which} {thing}s than {people[0]}. "
     "How many {thing}s do they have together?",
-    lambda people, thing, count, change, which: 2 * count + (change if which == "more" else -change),
+    lambda count, change, which: 2 * count + (change if which == "more" else -change),
 )
 _film = over(hours=range(1, 6), minutes=range(1, 60), pause=range(5, 60), times=range(2, 6)).ask(
     "A show lasts {hours} h {minutes} min and is followed by a break of {pause} min. "
@@ -45,12 +46,12 @@ _weight = over(kilograms=range(1, 20), grams=range(1, 1000), boxes=range(2, 13))
 _age_later = over(people=Orders(NAMES, 2), times=range(2, 6), age=range(3, 20), years=range(1, 30)).ask(
     "{people[1]} is {age} years old. {people[0]} is {times} times as old. "
     "How old will {people[0]} be in {years} years?",
-    lambda people, times, age, years: times * age + years,
+    lambda times, age, years: times * age + years,
 )
 _prices = over(things=Orders(THINGS, 2), prices=Tuples(range(2, 60), 2), counts=Tuples(range(2, 10), 2)).ask(
     "One {things[0]} costs {prices[0]} and one {things[1]} costs {prices[1]}. "
     "What do {counts[0]} {things[0]}s and {counts[1]} {things[1]}s cost together?",
-    lambda things, prices, counts: prices[0] * counts[0] + prices[1] * counts[1],
+    lambda prices, counts: prices[0] * counts[0] + prices[1] * counts[1],
 )
 
 
@@ -68,28 +69,25 @@ def _ordering(
     return f"{' '.join(facts)} Who is the {ranks[rank]}?", people[rank]
 
 
-@over(pieces=range(2, 13), length=range(101, 2000))
-def _rope(pieces: int, length: int) -> Problem:
-    metres, centimetres = divmod(pieces * length, 100)
-    question = (
-        f"A rope of {metres} m {centimetres} cm is cut into {pieces} equal pieces. "
-        "How many cm long is each piece?"
-    )
-    return question, str(length)
-
-
-@over(a=Subsets(range(1, 13), 4), b=Subsets(range(1, 13), 4), part=tuple(_SET_SIZES))
-def _sets(a: tuple[int, ...], b: tuple[int, ...], part: str) -> Problem:
-    first, second = (", ".join(map(str, numbers)) for numbers in (a, b))
-    question = f"A = {{{first}}}, B = {{{second}}}. How many numbers are in {part}?"
-    return question, str(_SET_SIZES[part](set(a), set(b)))
-
-
-@over(consonants=Tuples(CONSONANTS, 3), vowels=Tuples(VOWELS, 2), steps=Orders(OPERATIONS, 2))
-def _word_steps(consonants: Words, vowels: Words, steps: Words) -> Problem:
-    word = pronounceable(consonants, vowels)
-    question = f"Take the word {word}. {steps[0].capitalize()}, then {steps[1]}. What do you get?"
-    return question, changed(word, steps)
+_rope = over(pieces=range(2, 13), length=range(101, 2000)).ask(
+    "A rope of {total[0]} m {total[1]} cm is cut into {pieces} equal pieces. How many cm long is each piece?",
+    lambda length: length,
+    total=lambda pieces, length: divmod(pieces * length, 100),
+)
+_sets = over(a=Subsets(range(1, 13), 4), b=Subsets(range(1, 13), 4), part=tuple(_SET_SIZES)).ask(
+    "A = {{{row_a}}}, B = {{{row_b}}}. How many numbers are in {part}?",
+    lambda a, b, part: _SET_SIZES[part](set(a), set(b)),
+    row_a=lambda a: row(a),
+    row_b=lambda b: row(b),
+)
+_word_steps = over(
+    consonants=Tuples(CONSONANTS, 3), vowels=Tuples(VOWELS, 2), steps=Orders(OPERATIONS, 2)
+).ask(
+    "Take the word {word}. {first}, then {steps[1]}. What do you get?",
+    lambda word, steps: changed(word, steps),
+    word=pronounceable,
+    first=lambda steps: steps[0].capitalize(),
+)
 
 
 @over(
@@ -112,13 +110,12 @@ def _kinship(chain: str, people: Words, first: int, second: int) -> Problem:
     return f"{question}What is {a} to {c}?", relation(chain)[first]
 
 
-@over(people=Orders(NAMES, 2), age=range(30, 80), younger=range(1, 26), years=range(1, 16))
-def _age_now(people: Words, age: int, younger: int, years: int) -> Problem:
-    question = (
-        f"In {years} years {people[0]} will be {age + years}. {people[1]} is {younger} years younger "
-        f"than {people[0]}. How old is {people[1]} now?"
-    )
-    return question, str(age - younger)
+_age_now = over(people=Orders(NAMES, 2), age=range(30, 80), younger=range(1, 26), years=range(1, 16)).ask(
+    "In {years} years {people[0]} will be {later}. {people[1]} is {younger} years younger than {people[0]}. "
+    "How old is {people[1]} now?",
+    lambda age, younger: age - younger,
+    later=lambda age, years: age + years,
+)
 
 
 @over(people=Orders(NAMES, 5), places=Orders(range(5), 2))
@@ -132,14 +129,12 @@ def _queue(people: Words, places: tuple[int, int]) -> Problem:
     return question, people[end]
 
 
-@over(start=range(1440), hours=range(1, 13), minutes=range(1, 60), stop=range(5, 60))
-def _schedule(start: int, hours: int, minutes: int, stop: int) -> Problem:
-    question = (
-        f"A train leaves at {clock(start)}, drives for {hours} h {minutes} min and stops on the way "
-        f"for {stop} min. When does it arrive?"
-    )
-    return question, clock(start + 60 * hours + minutes + stop)
-
+_schedule = over(start=range(1440), hours=range(1, 13), minutes=range(1, 60), stop=range(5, 60)).ask(
+    "A train leaves at {time}, drives for {hours} h {minutes} min and stops on the way for {stop} min. "
+    "When does it arrive?",
+    lambda start, hours, minutes, stop: clock(start + 60 * hours + minutes + stop),
+    time=lambda start: clock(start),
+)
 
 ADVANCED = (
     Family("sharing", (_sharing,)),

@@ -1,7 +1,7 @@
 """Plain questions: one step of reasoning each."""
 
-from trm_lab.puzzles.text.questions import Family, Orders, Problem, Tuples, over
-from trm_lab.puzzles.text.words import LETTERS, MONTHS, ORDINALS, WEEKDAYS, clock
+from trm_lab.puzzles.text.questions import Family, Orders, Tuples, over
+from trm_lab.puzzles.text.words import LETTERS, MONTHS, ORDINALS, WEEKDAYS, clock, row
 
 _SIZES = {"ten": 10, "hundred": 100, "thousand": 1000}
 _sum = over(a=range(1000), b=range(1000)).ask("What is {a} + {b}?", lambda a, b: a + b)
@@ -33,53 +33,46 @@ _rounding = over(number=range(1000, 100_000), unit=tuple(_SIZES)).ask(
     "Round {number} to the nearest {unit}, halves up.",
     lambda number, unit: (number + _SIZES[unit] // 2) // _SIZES[unit] * _SIZES[unit],
 )
-
-
-@over(which=("largest", "smallest"), numbers=Orders(range(10, 1000), 4))
-def _extreme(which: str, numbers: tuple[int, ...]) -> Problem:
-    extreme = max(numbers) if which == "largest" else min(numbers)
-    return f"Which is the {which} of {', '.join(map(str, numbers))}?", str(extreme)
-
-
-@over(letter="abcde", letters=Tuples("abcde", 8))
-def _letter_count(letter: str, letters: tuple[str, ...]) -> Problem:
-    return f"How many times does {letter} occur in {''.join(letters)}?", str(letters.count(letter))
-
-
-@over(place=range(7), letters=Tuples(LETTERS, 7))
-def _letter_position(place: int, letters: tuple[str, ...]) -> Problem:
-    return f"What is the {ORDINALS[place]} letter of {''.join(letters)}?", letters[place]
-
-
-@over(now=range(1440), minutes=range(1, 1440))
-def _clock_after(now: int, minutes: int) -> Problem:
-    return f"It is {clock(now)}. What time will it be in {minutes} minutes?", clock(now + minutes)
-
-
-@over(now=range(1440), minutes=range(1, 1440))
-def _clock_before(now: int, minutes: int) -> Problem:
-    return f"It is {clock(now)}. What time was it {minutes} minutes ago?", clock(now - minutes)
-
-
-def _next_term(terms: list[int]) -> Problem:
-    """The last of the terms is the answer."""
-    return f"Which number comes next: {', '.join(map(str, terms[:-1]))}?", str(terms[-1])
-
-
-@over(start=range(1000), step=range(1, 100))
-def _rising(start: int, step: int) -> Problem:
-    return _next_term([start + step * i for i in range(5)])
-
-
-@over(start=range(400, 1400), step=range(1, 100))
-def _falling(start: int, step: int) -> Problem:
-    return _next_term([start - step * i for i in range(5)])
-
-
-@over(start=range(1, 1000), ratio=range(2, 10))
-def _multiplied(start: int, ratio: int) -> Problem:
-    return _next_term([start * ratio**i for i in range(5)])
-
+_extreme = over(which=("largest", "smallest"), numbers=Orders(range(10, 1000), 4)).ask(
+    "Which is the {which} of {row}?",
+    lambda which, numbers: max(numbers) if which == "largest" else min(numbers),
+    row=row,
+)
+_letter_count = over(letter="abcde", letters=Tuples("abcde", 8)).ask(
+    "How many times does {letter} occur in {word}?",
+    lambda letter, letters: letters.count(letter),
+    word=lambda letters: "".join(letters),
+)
+_letter_position = over(ordinal=ORDINALS, letters=Tuples(LETTERS, 7)).ask(
+    "What is the {ordinal} letter of {word}?",
+    lambda ordinal, letters: letters[ORDINALS.index(ordinal)],
+    word=lambda letters: "".join(letters),
+)
+_clock_after = over(now=range(1440), minutes=range(1, 1440)).ask(
+    "It is {time}. What time will it be in {minutes} minutes?",
+    lambda now, minutes: clock(now + minutes),
+    time=lambda now: clock(now),
+)
+_clock_before = over(now=range(1440), minutes=range(1, 1440)).ask(
+    "It is {time}. What time was it {minutes} minutes ago?",
+    lambda now, minutes: clock(now - minutes),
+    time=lambda now: clock(now),
+)
+_rising = over(start=range(1000), step=range(1, 100)).ask(
+    "Which number comes next: {terms}?",
+    lambda start, step: start + 4 * step,
+    terms=lambda start, step: row([start + step * i for i in range(4)]),
+)
+_falling = over(start=range(400, 1400), step=range(1, 100)).ask(
+    "Which number comes next: {terms}?",
+    lambda start, step: start - 4 * step,
+    terms=lambda start, step: row([start - step * i for i in range(4)]),
+)
+_multiplied = over(start=range(1, 1000), ratio=range(2, 10)).ask(
+    "Which number comes next: {terms}?",
+    lambda start, ratio: start * ratio**4,
+    terms=lambda start, ratio: row([start * ratio**i for i in range(4)]),
+)
 
 PLAIN = (
     Family("arithmetic", (_sum, _difference, _product)),

@@ -4,9 +4,11 @@ A template asks about a few free choices, each from a finite *space*: a range, a
 Different choices give different questions, so the product of the spaces' lengths counts them.
 """
 
+import inspect
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -128,9 +130,20 @@ class over:  # noqa: N801 (reads as a word: over(a=range(9)).ask(…), @over(a=r
     def __call__(self, write: Callable[..., Problem]) -> Template:
         return Template(self._spaces, write)
 
-    def ask(self, question: str, answer: Callable[..., object]) -> Template:
-        """A question with the choices' names in braces, and its answer as a function of the choices."""
-        return self(lambda **choices: (question.format(**choices), str(answer(**choices))))
+    def ask(
+        self, question: str, answer: Callable[..., object], **computed: Callable[..., object]
+    ) -> Template:
+        """A question with names of choices in braces, and its answer as a function of choices, by their names.
+
+        computed: further values by name, each a function of choices and of the values before it.
+        """
+
+        def write(**values: object) -> Problem:
+            for name, function in computed.items():
+                values[name] = _applied(function, values)
+            return question.format(**values), str(_applied(answer, values))
+
+        return self(write)
 
 
 @dataclass(frozen=True)
@@ -150,6 +163,16 @@ class Family:
     def size(self) -> int:
         """How many questions it can ask."""
         return sum(template.size for template in self.templates)
+
+
+def _applied(function: Callable[..., object], values: dict[str, object]) -> object:
+    """The function of the values that its parameters name."""
+    return function(*(values[name] for name in _parameters(function)))
+
+
+@cache
+def _parameters(function: Callable[..., object]) -> tuple[str, ...]:
+    return tuple(inspect.signature(function).parameters)
 
 
 def _digits(index: int, sizes: Iterable[int]) -> list[int]:

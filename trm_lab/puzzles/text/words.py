@@ -1,5 +1,7 @@
 """Words that questions are made of: one set for all, so that families differ in their reasoning."""
 
+from collections.abc import Sequence
+
 NAMES = (
     "Alex", "Blake", "Casey", "Drew", "Eden", "Finn", "Gray", "Harper", "Indy", "Jules", "Kit", "Lee",
     "Max", "Nico", "Ori", "Pat", "Quinn", "Ray", "Sam", "Toni", "Uma", "Val", "Wren", "Yael",
@@ -45,6 +47,11 @@ def changed(word: str, operations: tuple[str, ...]) -> str:
 def clock(minute: int) -> str:
     """A minute of any day as "HH:MM"."""
     return f"{minute // 60 % 24:02d}:{minute % 60:02d}"
+
+
+def row(numbers: Sequence[int]) -> str:
+    """ "3, 5, 8" """
+    return ", ".join(map(str, numbers))
 
 
 def listed(parts: list[str]) -> str:
