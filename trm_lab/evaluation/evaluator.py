@@ -34,7 +34,7 @@ from trm_lab.puzzles.kinds import scorer_of
 from trm_lab.puzzles.loading import EvaluationData
 from trm_lab.puzzles.scorer import Scorer
 from trm_lab.runs.answers import Answers
-from trm_lab.runs.evaluation_folder import COPY, Evaluation
+from trm_lab.runs.evaluation_folder import COPY, EvaluationResults
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class Scoring:
         if self._arc is None:
             self._examples.append(_examples(made, solved))
 
-    def result(self) -> Evaluation:
+    def result(self) -> EvaluationResults:
         """The scores of everything that was added."""
         steps, baselines = self._steps.result(), dict(self._baselines.scores())
         scores = {
@@ -129,7 +129,7 @@ class Scoring:
         voting = self._arc.put_into(scores) if self._arc is not None else None
         if self._halting is not None:
             scores |= self._details(steps, self._halting)
-        return Evaluation(
+        return EvaluationResults(
             scores,
             voting,
             self._samples.stacked(),
@@ -178,7 +178,7 @@ class Evaluator:
         if self.arc:
             check_asked(self.data)
 
-    def run(self, over: Callable[[Any], Any] = iter) -> Evaluation:
+    def run(self, over: Callable[[Any], Any] = iter) -> EvaluationResults:
         """Evaluate the whole split; every rank takes part and gets the scores, the first one also all the rest.
 
         over: wraps the batches, for a progress bar.  The first one is a warm-up, and left out of `examples_per_second`
@@ -194,7 +194,7 @@ class Evaluator:
             ):  # the first of several batches: the warm-up
                 started, warm = time.monotonic(), len(made)
             done += len(made)
-        evaluation = scoring.result() if self.ranks.is_first else Evaluation({}, None, {}, {})
+        evaluation = scoring.result() if self.ranks.is_first else EvaluationResults({}, None, {}, {})
         speed = (done - warm) / (time.monotonic() - started)
         evaluation.scores.update(seed=self.seed, examples_per_second=speed)
         return replace(evaluation, scores=self.ranks.broadcast_object(evaluation.scores))

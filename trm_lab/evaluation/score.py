@@ -30,7 +30,7 @@ from trm_lab.flops import answer_flops
 from trm_lab.methods import GuidanceProbe
 from trm_lab.puzzles.loading import EvaluationData
 from trm_lab.puzzles.manifest import fingerprint
-from trm_lab.runs.evaluation_folder import Evaluation, write_results
+from trm_lab.runs.evaluation_folder import EvaluationResults, write_results
 from trm_lab.runs.evaluation_place import EvaluationPlace, check_evaluation_folder
 from trm_lab.runs.opened_checkpoint import OpenedCheckpoint, open_checkpoint
 from trm_lab.runs.rollout_store import RolloutStore
@@ -126,7 +126,7 @@ class ScoringJob:
                 store.write(made, seconds, joules)
             watch.restart()  # writing is no part of answering
 
-    def score(self) -> Evaluation:
+    def score(self) -> EvaluationResults:
         """Score what `answer` left in the store, and write it beside; on the first rank."""
         store = self.store
         assert store is not None

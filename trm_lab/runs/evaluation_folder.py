@@ -19,7 +19,7 @@ from trm_lab.runs.arc_outputs import VotingResult, outputs_table
 
 SCORES_FILE = "scores.json"
 LARGEST_SCORES = 64 << 20  # bytes
-ARRAYS = {  # file → field of an `Evaluation`
+ARRAYS = {  # file → field of an `EvaluationResults`
     "rollout_samples": "samples",
     "predictions": "outputs",
     "examples": "examples",
@@ -41,7 +41,7 @@ BASELINES = {  # as scores.json and as a table names them; the token is that of 
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class EvaluationResults:
     """The results of an evaluation, to be written.
 
     scores: the content of scores.json.  voting: ARC votes, or None.  samples: arrays for pictures
@@ -58,7 +58,7 @@ class Evaluation:
     profiles: dict[str, NDArray[Any]] = field(default_factory=dict)
 
 
-def write_evaluation(folder: Path, evaluation: Evaluation) -> None:
+def write_evaluation(folder: Path, evaluation: EvaluationResults) -> None:
     """Write an evaluation's files into a run whose lock is held; `folder` appears when all is written.
 
     Raises:
@@ -70,7 +70,7 @@ def write_evaluation(folder: Path, evaluation: Evaluation) -> None:
         write_manifest(partial)
 
 
-def write_results(folder: Path, evaluation: Evaluation) -> None:
+def write_results(folder: Path, evaluation: EvaluationResults) -> None:
     """Write scores.json and, where there is something to put in, the files of `OPTIONAL` into an existing folder."""
     for name in OPTIONAL:
         (folder / name).unlink(missing_ok=True)

@@ -6,7 +6,7 @@ from typing import Any
 from trm.errors import UserError, report
 from trm_lab.configuration.train_config import ARC_SCORES
 from trm_lab.evaluation.baselines import best_baseline
-from trm_lab.runs.evaluation_folder import Evaluation, write_evaluation
+from trm_lab.runs.evaluation_folder import EvaluationResults, write_evaluation
 
 
 def metric_value(scores: dict[str, Any], metric: str) -> float:
@@ -35,7 +35,7 @@ def headline(scores: dict[str, Any]) -> str:
     return f"{', '.join(parts)} (without learning, {name}: cells {100 * share:.1f} %)"
 
 
-def write_or_report(folder: Path, evaluation: Evaluation) -> None:
+def write_or_report(folder: Path, evaluation: EvaluationResults) -> None:
     """Write an evaluation; a disk that refuses it costs its files, not the run: the scores go into the records."""
     try:
         write_evaluation(folder, evaluation)

@@ -18,7 +18,7 @@ from trm_lab.evaluation.samples import SAMPLES, Samples
 from trm_lab.puzzles.loading import EvaluationData
 from trm_lab.puzzles.manifest import fingerprint, read_about
 from trm_lab.runs.answers import Answers
-from trm_lab.runs.evaluation_folder import Evaluation
+from trm_lab.runs.evaluation_folder import EvaluationResults
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_small_arc(tmp_path_factory.mktemp("data") / "arc-small")
 
 
-def evaluate(dataset: Path, batch_size: int) -> Evaluation:
+def evaluate(dataset: Path, batch_size: int) -> EvaluationResults:
     data = EvaluationData([dataset], global_batch_size=batch_size)
     shape = PuzzleShape(data.metadata.seq_len, data.metadata.vocab_size, data.metadata.num_puzzle_identifiers)
     settings = DISConfig(halt_max_steps=3)
