@@ -88,7 +88,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def read_tensors(folder: Path, part: str, manifest: Manifest) -> dict[str, Tensor]:
-    """The tensors of one of `PARTS`, in memory of their own.
+    """The tensors of one of `PARTS`, in the order of their names and in memory of their own.
 
     Raises:
         DamagedError: the file differs from its checksum, or is no safetensors file.
@@ -98,7 +98,7 @@ def read_tensors(folder: Path, part: str, manifest: Manifest) -> dict[str, Tenso
         data = stream.read()
     _compare(folder, name, manifest, hashlib.sha256(data).hexdigest())
     with _safetensors_errors(folder, name):
-        return tensors_in(data)
+        return dict(sorted(tensors_in(data).items()))  # the library gives them in any order
 
 
 def check(folder: Path) -> None:

@@ -16,6 +16,7 @@ from trm_lab.runs.training_state import snapshot
 def test_what_is_saved_is_loaded_bitwise(tmp_path: Path) -> None:
     loaded = checkpoints.load(save(tmp_path, 3))
     assert loaded.state == state(3)
+    assert [*loaded.carry] == ["halted", "z_H"]  # so that what is written of it again has the same bytes
     for part, tensors in content(3).parts().items():
         for name, tensor in tensors.items():
             assert torch.equal(loaded.parts()[part][name], tensor)
