@@ -36,7 +36,7 @@ _IDENTITY_TAIL = "t0|||0123456789"
 class Augmentation:
     """Colours are mapped first, then the grid is turned.
 
-    transform: 0..7, see `arc_grids.dihedral`.
+    transform: 0..7, see `grids.dihedral`.
     colours: the new colour of each colour 0..9; a permutation. The ones drawn here leave 0 (black) alone.
     """
 

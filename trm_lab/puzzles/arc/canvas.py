@@ -64,7 +64,7 @@ def lay(
 
     Args:
         which: `[R]` grids, of 0..M−1.
-        transforms: `[R]` of 0..7 (see `arc_grids.dihedral`).
+        transforms: `[R]` of 0..7 (see `grids.dihedral`).
         colours: `[R, 10]` the new colour of each colour.
         offsets: `[R, 2]` row and column of the top-left cell; every grid must fit.
         canvas: C.

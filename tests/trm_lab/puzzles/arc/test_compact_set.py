@@ -12,7 +12,7 @@ from tests.trm_lab.puzzles.arc.small_arc import build, write_sources
 from trm.batch import IGNORE_LABEL
 from trm.errors import UserError
 from trm_lab.puzzles.layout import PuzzleExamples, read_identifiers, read_test_puzzles
-from trm_lab.puzzles.loading import EvaluationData, TrainingData
+from trm_lab.puzzles.loading import TrainingData
 from trm_lab.puzzles.manifest import MANIFEST_FILE
 from trm_lab.puzzles.splits import open_split
 
@@ -46,19 +46,6 @@ def test_compact_and_written_out_hold_the_same(both: tuple[Path, Path]) -> None:
             np.testing.assert_array_equal(getattr(one.sets["all"], key), getattr(other.sets["all"], key))
         for left, right in zip(all_tokens(one.sets["all"]), all_tokens(other.sets["all"]), strict=True):
             np.testing.assert_array_equal(left, right)
-
-
-def test_training_and_evaluation_batches_are_the_same(both: tuple[Path, Path]) -> None:
-    loaders: list[Callable[[Path], Any]] = [
-        lambda path: TrainingData([path], seed=1, global_batch_size=8, epochs_per_iteration=3).batches(),
-        lambda path: (one.batch for one in EvaluationData([path], global_batch_size=16)),
-    ]
-    for load in loaders:
-        pairs = list(zip(*(load(path) for path in both), strict=True))
-        assert len(pairs) > 1
-        for one, other in pairs:
-            for key in ("inputs", "labels", "puzzle_identifiers"):
-                assert getattr(one, key).equal(getattr(other, key))
 
 
 def test_fresh_translations_move_the_same_grids_at_each_visit(fresh: Path) -> None:
