@@ -9,11 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig
 from safetensors.torch import load_file
 
 from trm_lab.puzzles.arc import builder
+from trm_lab.training.launch import train
+from trm_lab.training.overrides import normalise
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+CONFIG_NAMES = {"pretrain.py": "cfg_pretrain", "train_arc_tiny_corrupt.py": "train_arc_tiny_corrupt"}
 NARROW = (
     "arch.hidden_size=32",
     "arch.num_heads=2",
@@ -44,6 +49,17 @@ def command(script: str, *overrides: str, ranks: int = 1) -> list[str]:
     if ranks > 1:
         launcher += ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={ranks}"]
     return [*launcher, str(REPOSITORY / script), *NARROW, *overrides]
+
+
+def composition(script: str, *overrides: str) -> DictConfig:
+    """What Hydra makes of an entry's command line."""
+    with initialize_config_dir(str(REPOSITORY / "configs"), version_base="1.3"):
+        return compose(CONFIG_NAMES[script], normalise(overrides))
+
+
+def train_here(script: str, *overrides: str) -> None:
+    """What `command` trains, in this process."""
+    train(composition(script, *NARROW, *overrides))
 
 
 def environment() -> dict[str, str]:

@@ -3,23 +3,23 @@
 import importlib
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
 
-from tests.runs import REPOSITORY
+from tests.runs import CONFIG_NAMES, REPOSITORY, composition
 from trm.errors import UserError
 from trm_lab.configuration.architecture import architecture
 from trm_lab.configuration.train_config import TrainConfig, fingerprint, train_config
 from trm_lab.runs.run_directory import RunDirectory
-from trm_lab.training.overrides import normalise
 
 
 def composed(name: str, *overrides: str) -> TrainConfig:
-    with initialize_config_dir(str(REPOSITORY / "configs"), version_base="1.3"):
-        return train_config(compose(name, normalise(overrides)))
+    script = next(script for script, config in CONFIG_NAMES.items() if config == name)
+    return train_config(composition(script, *overrides))
 
 
 def refused(name: str, *overrides: str) -> str:
@@ -263,8 +263,10 @@ def test_every_experiment_composes(file: Path) -> None:
         importlib.import_module(module).command_line().parse(flags)
 
 
-def test_flags_may_stand_after_overrides() -> None:
+def test_the_printed_configuration_is_whole_and_flags_may_stand_after_overrides() -> None:
     words = [sys.executable, "pretrain.py", "lr=2e-4", "--cfg", "job", "arch.L_layers=1"]
-    shown = subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
-    assert "lr: 0.0002" in shown
-    assert "L_layers: 1" in shown
+    printed = subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+    config: Any = OmegaConf.to_container(OmegaConf.create(printed))
+    assert (config["lr"], config["arch"]["L_layers"]) == (2e-4, 1)
+    assert config.keys() == {key.name for key in fields(TrainConfig)}
+    assert config["arch"].keys() == architecture(composed("cfg_pretrain").arch).as_dict().keys()

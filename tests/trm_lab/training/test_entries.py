@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.runs import REPOSITORY, command, finish, records, tensors
+from tests.runs import REPOSITORY, command, finish, records, tensors, train_here
 from tests.trm_lab.training import stub_wandb
 from trm_lab.runs.records import SCHEMA
 from trm_lab.training.mirrors import wandb_mode
@@ -47,12 +47,8 @@ def test_a_run_leaves_all_that_its_directory_promises(dataset: Path, tmp_path: P
 
 
 def test_scoring_a_run_again_gives_the_scores_of_its_last_evaluation(dataset: Path, tmp_path: Path) -> None:
-    finish(
-        command(
-            "train_arc_tiny_corrupt.py", f"data_paths=[{dataset}]", "checkpoint_path=run", "ema=True", *FEW
-        ),
-        tmp_path,
-    )
+    place = (f"data_paths=[{dataset}]", f"checkpoint_path={tmp_path / 'run'}")
+    train_here("train_arc_tiny_corrupt.py", *place, "ema=True", *FEW)
     before = json.loads((tmp_path / "run/evaluations/step_6/scores.json").read_text())
     finish(evaluate("run", "--output-dir", "again", "--save-outputs", "preds", "labels"), tmp_path)
     again = json.loads((tmp_path / "again/scores.json").read_text())
@@ -77,32 +73,23 @@ def test_an_export_in_the_published_form_scores_the_same(dataset: Path, tmp_path
     assert ours == theirs
 
 
-@pytest.mark.long  # in one process: test_every_preset
 def test_frozen_weights_move_only_the_puzzle_embedding(dataset: Path, tmp_path: Path) -> None:
     place = (f"data_paths=[{dataset}]", *FEW)
-    finish(command("pretrain.py", *place, "checkpoint_path=first"), tmp_path)
-    frozen = ("checkpoint_path=frozen", "freeze_weights=True", "load_checkpoint=first")
-    finish(command("pretrain.py", *place, *frozen), tmp_path)
+    train_here("pretrain.py", *place, f"checkpoint_path={tmp_path / 'first'}")
+    frozen = ("freeze_weights=True", f"load_checkpoint={tmp_path / 'first'}")
+    train_here("pretrain.py", *place, *frozen, f"checkpoint_path={tmp_path / 'frozen'}")
     first, after = tensors(tmp_path / "first", 6), tensors(tmp_path / "frozen", 6)
     changed = {k for k in first if k.startswith("model:") and not torch.equal(first[k], after[k])}
     assert changed == {"model:puzzle_emb.weights"}
 
 
-@pytest.mark.long
 def test_a_finished_run_started_again_only_says_so(dataset: Path, tmp_path: Path) -> None:
-    words = command("pretrain.py", f"data_paths=[{dataset}]", "checkpoint_path=run", "evaluators=[]", *FEW)
-    finish(words, tmp_path)
-    before = (records(tmp_path / "run", "train"), records(tmp_path / "run", "evaluation"))
-    finish(words, tmp_path)
-    assert before == (records(tmp_path / "run", "train"), records(tmp_path / "run", "evaluation"))
-
-
-@pytest.mark.long  # in one process: test_every_preset
-def test_max_steps_may_be_raised_later(dataset: Path, tmp_path: Path) -> None:
-    words = command("pretrain.py", f"data_paths=[{dataset}]", "checkpoint_path=run", *FEW)
-    finish(words, tmp_path)
-    finish([*words, "max_steps=9"], tmp_path)
-    assert [r["step"] for r in records(tmp_path / "run", "train")] == [2, 4, 6, 8, 9]
+    run = tmp_path / "run"
+    words = (f"data_paths=[{dataset}]", f"checkpoint_path={run}", "evaluators=[]", *FEW)
+    train_here("pretrain.py", *words)
+    before = (run / "metrics.jsonl").read_bytes()
+    train_here("pretrain.py", *words)
+    assert (run / "metrics.jsonl").read_bytes() == before
 
 
 def test_wandb_auto_means_only_where_the_user_has_configured_it(tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
@@ -123,8 +110,8 @@ def test_wandb_and_tensorboard_get_the_records(
     shutil.copy(stub_wandb.__file__, tmp_path / "stubs/wandb.py")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "stubs"))
     monkeypatch.setenv("STUB_WANDB_LOG", str(tmp_path / "told"))
-    places = "wandb=offline", "tensorboard=True"
-    finish(command("pretrain.py", f"data_paths=[{dataset}]", "checkpoint_path=run", *FEW, *places), tmp_path)
+    words = (f"data_paths=[{dataset}]", f"checkpoint_path={tmp_path / 'run'}", *FEW, "wandb=offline")
+    train_here("pretrain.py", *words, "tensorboard=True")
     steps = [record["step"] for record in records(tmp_path / "run", "train")]
     told = [json.loads(line) for line in (tmp_path / "told").read_text().splitlines()]
     assert [one["step"] for one in told if one.get("loss") is not None] == steps

@@ -6,16 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
 
-from tests.runs import NARROW, REPOSITORY, records, tensors
+from tests.runs import records, tensors, train_here
 from trm.errors import UserError
 from trm_lab.puzzles.manifest import MANIFEST_FILE, read_about, write_manifest
-from trm_lab.training.launch import train
 from trm_lab.training.learner import Learner
-from trm_lab.training.overrides import normalise
 
-STEPS = 7
+STEPS = 5
 PRESETS = {
     "dis as released": ["arch=dis"],
     "dis as in the paper": ["arch=dis_paper", "optimizer=adam_atan2"],
@@ -27,34 +24,44 @@ PRESETS = {
         "arch.loss_terms=dual",
         "arch.loss_type=softmax_cross_entropy",
     ],
-    "dis without a step index": ["arch=dis", "arch.step_index=none", "ema=True"],
+    "dis without step index or puzzle embedding": [
+        "arch=dis",
+        "arch.step_index=none",
+        "arch.puzzle_emb_ndim=0",
+        "ema=True",
+    ],
     "trm": ["arch=trm", "ema=True"],
-    "trm with the q_continue loss": ["arch=trm", "arch.no_ACT_continue=False"],
-    "trm without attention": ["arch=trm", "arch.mlp_t=True", "arch.pos_encodings=none"],
-    "trm with learned positions": ["arch=trm_compact", "arch.pos_encodings=learned"],
-    "trm in bfloat16": ["arch=trm", "arch.forward_dtype=bfloat16"],
+    "trm with q_continue loss and learned positions": [
+        "arch=trm_compact",
+        "arch.no_ACT_continue=False",
+        "arch.pos_encodings=learned",
+    ],
+    "trm without attention, in bfloat16": [
+        "arch=trm",
+        "arch.mlp_t=True",
+        "arch.pos_encodings=none",
+        "arch.forward_dtype=bfloat16",
+    ],
     "frozen weights": ["arch=dis", "freeze_weights=True"],
-    "no puzzle embedding": ["arch=dis", "arch.puzzle_emb_ndim=0"],
 }
 LENGTH = ["global_batch_size=8", "epochs=40", "eval_interval=40", "log_interval=2", "arch.halt_max_steps=3"]
 
 
 def run(dataset: Path, folder: Path, *overrides: str) -> None:
-    words = [*NARROW, *LENGTH, f"data_paths=[{dataset}]", f"checkpoint_path={folder}", *overrides]
-    with initialize_config_dir(str(REPOSITORY / "configs"), version_base="1.3"):
-        composed = compose("train_arc_tiny_corrupt", normalise(words))
-    train(composed)
+    words = [*LENGTH, f"data_paths=[{dataset}]", f"checkpoint_path={folder}", *overrides]
+    train_here("train_arc_tiny_corrupt.py", *words)
 
 
 @pytest.mark.parametrize("preset", sorted(PRESETS))
 def test_a_run_in_two_parts_equals_a_run_in_one(preset: str, dataset: Path, tmp_path: Path) -> None:
-    run(dataset, tmp_path / "one", *PRESETS[preset], f"max_steps={STEPS}", "checkpoint_interval=4")
-    run(dataset, tmp_path / "two", *PRESETS[preset], "max_steps=4", "checkpoint_interval=4")
-    run(dataset, tmp_path / "two", *PRESETS[preset], f"max_steps={STEPS}", "checkpoint_interval=4")
+    words = [*PRESETS[preset], "checkpoint_interval=3"]
+    run(dataset, tmp_path / "one", *words, f"max_steps={STEPS}")
+    run(dataset, tmp_path / "two", *words, "max_steps=3")
+    run(dataset, tmp_path / "two", *words, f"max_steps={STEPS}")
     one, two = (tensors(tmp_path / r, STEPS) for r in ("one", "two"))
     assert one.keys() == two.keys()
     assert [name for name in one if not torch.equal(one[name], two[name])] == []
-    losses = [[(r["step"], r["loss"]) for r in records(tmp_path / r_, "train")] for r_ in ("one", "two")]
+    losses = [[(r["step"], r["loss"]) for r in records(tmp_path / name, "train")] for name in ("one", "two")]
     assert losses[0] == losses[1]
 
 

@@ -54,7 +54,7 @@ def refused(word: str) -> UserError:
         ("arch.lr=1", "did you mean 'lr'?"),
         ("arch=nope", "choose one of these"),
         ("experiment=typo", "choose one of these"),
-        ("run_name=" + "[" * 4000, "type"),
+        ("run_name=" + "[" * 1200, "type"),
     ],
 )
 def test_a_word_that_cannot_be_used_is_answered_with_one_that_can(word: str, remedy: str) -> None:

@@ -7,14 +7,12 @@ from typing import Any
 
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
 from torch import Tensor
 
 from dis_trm.supervision import DISConfig, DISSupervision
 from tests.models import SHAPE, batch, network
-from tests.runs import NARROW, REPOSITORY
 from tests.several_ranks import on_ranks
-from tests.trm_lab.training.test_every_preset import LENGTH
+from tests.trm_lab.training.test_every_preset import run
 from trm.metrics import Metric, per_slot
 from trm.model import TinyRecursiveModel
 from trm.supervision import Advanced
@@ -23,10 +21,8 @@ from trm_lab.cluster.ranks import Ranks
 from trm_lab.configuration.train_config import TrainConfig
 from trm_lab.methods import METHODS, Method
 from trm_lab.runs.recorded_run import read_run
-from trm_lab.training.launch import train
 from trm_lab.training.learner import Learner
 from trm_lab.training.metric_window import Window
-from trm_lab.training.overrides import normalise
 
 SLOTS = 8
 NORMS = ("gradient_norm", "parameter_norm", "puzzle_emb_gradient_norm_squared")
@@ -77,11 +73,9 @@ def _rounded(value: Any) -> Any:
 def test_a_metric_of_any_name_and_shape_arrives_in_metrics_jsonl(
     parts: int, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    words = [*NARROW, *LENGTH, f"data_paths=[{dataset}]", f"checkpoint_path={tmp_path / 'run'}", "arch=dis"]
-    words += ["log_interval=3", "max_steps=6", f"gradient_accumulation_steps={parts}"]
+    words = ["log_interval=3", "max_steps=6", f"gradient_accumulation_steps={parts}", "arch=dis"]
     monkeypatch.setitem(METHODS, "dis", Method(Reporting, "DIS"))
-    with initialize_config_dir(str(REPOSITORY / "configs"), version_base="1.3"):
-        train(compose("train_arc_tiny_corrupt", normalise(words)))
+    run(dataset, tmp_path / "run", *words)
     lines = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
     for record in (line for line in lines if line["kind"] == "train"):
         check_odd(record)

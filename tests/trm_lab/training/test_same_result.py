@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.runs import command, finish, records, start, tensors
+from tests.runs import command, finish, records, start, tensors, train_here
 
 STEPS = 24
 LENGTH = ("global_batch_size=8", "epochs=40", "eval_interval=5", f"max_steps={STEPS}", "log_interval=4")
@@ -23,8 +23,16 @@ METHODS = {
 
 def words(method: str, dataset: Path, run: str, ranks: int = 1, *more: str) -> list[str]:
     script, *overrides = METHODS[method]
-    place = (f"data_paths=[{dataset}]", f"checkpoint_path={run}")
-    return command(script, *overrides, *place, *LENGTH, "checkpoint_interval=3", *more, ranks=ranks)
+    return command(script, *overrides, *place(dataset, run), *more, ranks=ranks)
+
+
+def place(dataset: Path, run: Path | str) -> tuple[str, ...]:
+    return f"data_paths=[{dataset}]", f"checkpoint_path={run}", *LENGTH, "checkpoint_interval=3"
+
+
+def here(method: str, dataset: Path, run: Path, *more: str) -> None:
+    """The same command on one rank, in this process."""
+    train_here(*METHODS[method], *place(dataset, run), *more)
 
 
 def kill_after(step: int, words: list[str], folder: Path, run: Path) -> None:
@@ -50,44 +58,46 @@ def _whole_records(run: Path) -> list[dict]:
     return records(run, "train")
 
 
+@pytest.mark.parametrize("kills", [1, pytest.param(2, marks=pytest.mark.long)])
 @pytest.mark.parametrize("method", ["dis", pytest.param("trm", marks=pytest.mark.long)])
-def test_killed_twice_and_resumed_equals_uninterrupted_bitwise(
-    method: str, dataset: Path, tmp_path: Path
+def test_killed_and_resumed_equals_uninterrupted_bitwise(
+    method: str, kills: int, dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    finish(words(method, dataset, "whole"), tmp_path)
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    here(method, dataset, whole)
     seed = os.environ.get("KILL_SEED") or str(time.time_ns())
     print(f"KILL_SEED={seed} repeats this case")
     draw = random.Random(seed)
     last = draw.randrange(SAVED_BY, STEPS - 2)
-    for step in (draw.randrange(1, last), last):
-        kill_after(step, words(method, dataset, "killed"), tmp_path, tmp_path / "killed")
-    output = finish(words(method, dataset, "killed"), tmp_path)
-    assert "resuming from" in output
-    whole, killed = tensors(tmp_path / "whole", STEPS), tensors(tmp_path / "killed", STEPS)
-    assert whole.keys() == killed.keys()
-    assert [name for name in whole if not torch.equal(whole[name], killed[name])] == []
+    for step in (draw.randrange(1, last), last)[-kills:]:
+        kill_after(step, words(method, dataset, "killed"), tmp_path, killed)
+    here(method, dataset, killed)
+    assert "resuming from" in capsys.readouterr().out
+    ours, theirs = tensors(whole, STEPS), tensors(killed, STEPS)
+    assert ours.keys() == theirs.keys()
+    assert [name for name in ours if not torch.equal(ours[name], theirs[name])] == []
     for kind in ("train", "evaluation"):
-        assert records(tmp_path / "whole", kind) == records(tmp_path / "killed", kind)
+        assert records(whole, kind) == records(killed, kind)
 
 
 @pytest.mark.parametrize("method", [pytest.param("dis", marks=pytest.mark.long), "trm"])
 def test_two_ranks_equal_one(method: str, dataset: Path, tmp_path: Path) -> None:
-    finish(words(method, dataset, "one"), tmp_path)
+    here(method, dataset, tmp_path / "one")
     finish(words(method, dataset, "two", 2), tmp_path)
     check_same(tmp_path / "one", tmp_path / "two")
 
 
 @pytest.mark.long
 def test_frozen_weights_on_two_ranks_equal_one(dataset: Path, tmp_path: Path) -> None:
-    finish(words("dis", dataset, "one", 1, "freeze_weights=True"), tmp_path)
+    here("dis", dataset, tmp_path / "one", "freeze_weights=True")
     finish(words("dis", dataset, "two", 2, "freeze_weights=True"), tmp_path)
     check_same(tmp_path / "one", tmp_path / "two")
 
 
 @pytest.mark.long
 def test_a_run_may_go_on_with_another_number_of_ranks(dataset: Path, tmp_path: Path) -> None:
-    finish(words("dis", dataset, "one"), tmp_path)
-    finish(words("dis", dataset, "changed", 1, "max_steps=10"), tmp_path)
+    here("dis", dataset, tmp_path / "one")
+    here("dis", dataset, tmp_path / "changed", "max_steps=10")
     finish(words("dis", dataset, "changed", 2), tmp_path)
     one, changed = (records(tmp_path / run, "train") for run in ("one", "changed"))
     assert one[-1]["loss"] == pytest.approx(changed[-1]["loss"], abs=1e-6)
