@@ -98,9 +98,9 @@ def _draw_test_cells(axes: Axes, run: Run) -> None:
     axes.set_title(f"Test: {CELL.title}")
     axes.set_ylabel(CELL.title)
     steps = [scores.step for scores in run.evaluations]
-    for look, (place, name) in enumerate(((-1, len(run.evaluation.cell_accuracy)), (0, 1))):
+    for look, place in enumerate((len(run.evaluation.cell_accuracy) - 1, 0)):
         shares = [scores.cell_accuracy[place] for scores in run.evaluations]
-        axes.plot(steps, shares, label=f"after step {name}", **_look(look))
+        axes.plot(steps, shares, label=f"after step {place + 1}", **_look(look))
     name, share = run.evaluation.best_baseline("cell_accuracy")
     axes.axhline(share, label=name, **style.BASELINE)
     style.shares_as_percent(axes)

@@ -67,15 +67,16 @@ def training_cost(run: Run, updates: int) -> TrainingCost:
     training, arch, batch = run.training, run.config.get("arch"), run.config.get("global_batch_size")
     learning = arch.get("L_cycles", 0) + 1 if isinstance(arch, Mapping) else 0
     network, shape = architecture(run), puzzle_shape(run)
-    each, seconds = None, seconds_per_update(training)
+    operations, seconds = None, seconds_per_update(training)
     if network is not None and shape is not None and isinstance(batch, int):
         each = step_flops(network, shape)
+        operations = None if each is None else each * batch * updates
     used: NDArray[np.float64] = training.joules[training.step <= updates]
     return TrainingCost(
         updates=updates,
         network_calls=_network_calls(training, updates),
         gradient_calls=learning * updates,
-        operations=None if each is None else each * batch * updates,
+        operations=operations,
         seconds=None if seconds is None else updates * seconds,
         joules=float(used.sum()) if len(used) and not np.isnan(used).any() else None,
     )

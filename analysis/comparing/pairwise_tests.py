@@ -39,8 +39,10 @@ def pair_tests(methods: Sequence[Method], metric: Metric) -> list[PairTest]:
     unpaired = [welch(shares[a.name], shares[b.name], cautious=True) for a, b in pairs]
     adjusted = holm([test.p_two_sided for test in unpaired])
     by_seed = [paired(shares[a.name], shares[b.name]) if a.seeds == b.seeds else None for a, b in pairs]
-    rows = zip(pairs, unpaired, by_seed, adjusted, strict=True)
-    return [PairTest(a.name, b.name, *tests) for (a, b), *tests in rows]
+    return [
+        PairTest(a.name, b.name, test, of_seeds, p)
+        for (a, b), test, of_seeds, p in zip(pairs, unpaired, by_seed, adjusted, strict=True)
+    ]
 
 
 def tests_table(tests: Sequence[PairTest], metric: str) -> Table:

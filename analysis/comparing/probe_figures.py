@@ -6,6 +6,7 @@ n seeds, S supervision steps.
 
 from collections.abc import Sequence
 from statistics import fmean
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -172,7 +173,7 @@ def draw_halting(axes: Axes, probes: Sequence[Probed]) -> None:
         marks = halting_curve(scored, "fixed"), halting_curve(scored, "oracle")
         if not marks[0]:
             continue
-        look = {"color": method.colour, "linewidth": 0}
+        look: dict[str, Any] = {"color": method.colour, "linewidth": 0}
         axes.plot(*zip(*marks[0], strict=True), marker=method.marker, markersize=3, **look)
         for policy, dashes in POLICIES.items():
             if curve := halting_curve(scored, policy):
@@ -184,7 +185,12 @@ def draw_halting(axes: Axes, probes: Sequence[Probed]) -> None:
                     marker=".",
                 )
         if marks[1]:
-            star = {"marker": "*", "markersize": 9, "markeredgecolor": "white", "markeredgewidth": 0.5}
+            star: dict[str, Any] = {
+                "marker": "*",
+                "markersize": 9,
+                "markeredgecolor": "white",
+                "markeredgewidth": 0.5,
+            }
             axes.plot(*zip(*marks[1], strict=True), zorder=4, **star, **look)
     panels.logarithmic(axes)
     style.percent_from_zero(axes)

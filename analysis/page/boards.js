@@ -6,10 +6,10 @@ const CELL = 20, FULL = 127, NOT_SCORED = -128;
 
 /** An element of SVG (or, with html, of HTML) with attributes and content. */
 function element(name, attributes = {}, content = [], html = false) {
-  const made = html ? document.createElement(name) : document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  made.append(...[content].flat());
-  return made;
+  const node = html ? document.createElement(name) : document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+  node.append(...[content].flat());
+  return node;
 }
 
 const html = (name, attributes, content) => element(name, attributes, content, true);
@@ -32,9 +32,9 @@ function fills(rows, columns, colourAt) {
     if (colour) paths.set(colour, (paths.get(colour) || "") + rectangle(column * CELL, row * CELL, CELL));
   }
   return [...paths].map(([colour, d]) => {
-    const made = element("path", { d, "shape-rendering": "crispEdges" });
-    made.style.fill = colour;
-    return made;
+    const node = element("path", { d, "shape-rendering": "crispEdges" });
+    node.style.fill = colour;
+    return node;
   });
 }
 
@@ -56,9 +56,9 @@ function gridLines(rows, columns, boxes) {
 
 function write(row, column, sign, colour, size, bold) {
   const place = { x: (column + 0.5) * CELL, y: (row + 0.5) * CELL, "font-size": size * CELL };
-  const made = element("text", bold ? { ...place, "font-weight": 700 } : place, sign);
-  made.style.fill = colour;
-  return made;
+  const node = element("text", bold ? { ...place, "font-weight": 700 } : place, sign);
+  node.style.fill = colour;
+  return node;
 }
 
 /** The size of what is shown of a canvas: all of a board, the used corner of an ARC canvas. */
@@ -106,16 +106,16 @@ function inkOf(drawing, tokens, question, place) {
 }
 
 function ring(row, column, sign) {
-  const made = element("circle", { cx: (column + 0.5) * CELL, cy: (row + 0.5) * CELL, r: (sign ? 0.41 : 0.17) * CELL, "stroke-width": 1.5 });
-  made.style.fill = sign ? "var(--paper)" : "#ffffff";
-  made.style.stroke = sign ? "var(--bad)" : "#000000";
-  return made;
+  const node = element("circle", { cx: (column + 0.5) * CELL, cy: (row + 0.5) * CELL, r: (sign ? 0.41 : 0.17) * CELL, "stroke-width": 1.5 });
+  node.style.fill = sign ? "var(--paper)" : "#ffffff";
+  node.style.stroke = sign ? "var(--bad)" : "#000000";
+  return node;
 }
 
 function frame(row, column) {
-  const made = element("path", { class: "changed", d: rectangle(column * CELL + 1.3, row * CELL + 1.3, CELL - 2.6), fill: "none", "stroke-width": 2 });
-  made.style.stroke = "var(--changed)";
-  return made;
+  const node = element("path", { class: "changed", d: rectangle(column * CELL + 1.3, row * CELL + 1.3, CELL - 2.6), fill: "none", "stroke-width": 2 });
+  node.style.stroke = "var(--changed)";
+  return node;
 }
 
 /** The colour of a margin's byte, over the page's own paper. */
@@ -165,9 +165,9 @@ function cube(drawing, tokens, answer, name, changed) {
 function parts(set, example, step, shown) {
   const { drawing } = set, steps = example.k.length;
   const kinds = { cells: cellParts, cube: cubeParts, text: textParts };
-  const made = kinds[drawing.kind](drawing, example, step, shown);
+  const pictures = kinds[drawing.kind](drawing, example, step, shown);
   const titles = { question: "question", now: `after step ${step + 1} of ${steps}`, margin: "advantage margin", answer: "solution" };
-  return Object.entries(made).map(([name, picture]) => [titles[name], picture]);
+  return Object.entries(pictures).map(([name, picture]) => [titles[name], picture]);
 }
 
 function cellParts(drawing, example, step, shown) {
@@ -176,31 +176,31 @@ function cellParts(drawing, example, step, shown) {
   const now = preds.subarray(step * length, (step + 1) * length), before = step ? preds.subarray((step - 1) * length, step * length) : now;
   const wrong = place => shown.wrong && !unscored?.[place] && now[place] !== answer[place];
   const changed = place => shown.changed && now[place] !== before[place];
-  const made = { question: cells(drawing, example, tokensOf(example, example.q), "question", "question") };
-  made.now = cells(drawing, example, now, "answer", `answer after step ${step + 1}, ${example.w[step]} cells wrong`, { wrong, changed });
-  if (example.g && shown.margin) made.margin = heatCells(drawing, example, marginOf(example, step), "advantage margin of each cell");
-  made.answer = cells(drawing, example, answer, "answer", "solution");
-  return made;
+  const pictures = { question: cells(drawing, example, tokensOf(example, example.q), "question", "question") };
+  pictures.now = cells(drawing, example, now, "answer", `answer after step ${step + 1}, ${example.w[step]} cells wrong`, { wrong, changed });
+  if (example.g && shown.margin) pictures.margin = heatCells(drawing, example, marginOf(example, step), "advantage margin of each cell");
+  pictures.answer = cells(drawing, example, answer, "answer", "solution");
+  return pictures;
 }
 
 function cubeParts(drawing, example, step, shown) {
   const one = answer => [bytes(answer.t), answer], now = example.p[step], before = example.p[Math.max(0, step - 1)];
   const changed = at => shown.changed && now.moves[at] !== before.moves[at];
   const marked = shown.wrong ? now : { ...now, wrong: now.moves.map(() => 0) };
-  const made = { question: cube(drawing, tokensOf(example, example.q), null, "question") };
-  made.now = cube(drawing, ...one(marked), `moves after step ${step + 1}: ${now.moves.join(" ")}`, changed);
-  if (example.g && shown.margin) made.margin = heatSlots(marginOf(example, step).subarray(drawing.first), example.a.moves, "advantage margin of each move");
-  made.answer = cube(drawing, ...one(example.a), "solution");
-  return made;
+  const pictures = { question: cube(drawing, tokensOf(example, example.q), null, "question") };
+  pictures.now = cube(drawing, ...one(marked), `moves after step ${step + 1}: ${now.moves.join(" ")}`, changed);
+  if (example.g && shown.margin) pictures.margin = heatSlots(marginOf(example, step).subarray(drawing.first), example.a.moves, "advantage margin of each move");
+  pictures.answer = cube(drawing, ...one(example.a), "solution");
+  return pictures;
 }
 
 function textParts(drawing, example, step, shown) {
   const verdict = example.k[step] ? "yes" : "no", changed = shown.changed && step && example.p[step] !== example.p[step - 1];
-  const made = { question: html("pre", {}, example.q) };
-  made.now = html("pre", { class: `${shown.wrong ? verdict : ""} ${changed ? "changed" : ""}`.trim() }, example.p[step]);
-  if (example.g && shown.margin) made.margin = heatSlots(marginOf(example, step).subarray(drawing.first), example.slots, "advantage margin of each character");
-  made.answer = html("pre", {}, example.a);
-  return made;
+  const pictures = { question: html("pre", {}, example.q) };
+  pictures.now = html("pre", { class: `${shown.wrong ? verdict : ""} ${changed ? "changed" : ""}`.trim() }, example.p[step]);
+  if (example.g && shown.margin) pictures.margin = heatSlots(marginOf(example, step).subarray(drawing.first), example.slots, "advantage margin of each character");
+  pictures.answer = html("pre", {}, example.a);
+  return pictures;
 }
 
 function marginOf(example, step) {

@@ -134,12 +134,12 @@ class Browser {
 
   readings(example, step) {
     const span = (text, kind) => html("span", kind ? { class: kind } : {}, text);
-    const found = [span(`step ${step + 1} of ${example.k.length}`), span(`${this.data.calls[step].toLocaleString("en")} network calls`)];
-    found.push(example.k[step] ? span("solved", "verdict yes") : span("not solved", "verdict no"));
-    found.push(span(`${example.w[step].toLocaleString("en")} wrong`));
-    if (example.c && example.c[step] !== null) found.push(span(`${this.data.confidence} ${number(example.c[step])}`));
-    if (example.m && example.m[step] !== null) found.push(span(`mean margin ${example.m[step] > 0 ? "+" : ""}${number(example.m[step])}`));
-    return found;
+    const spans = [span(`step ${step + 1} of ${example.k.length}`), span(`${this.data.calls[step].toLocaleString("en")} network calls`)];
+    spans.push(example.k[step] ? span("solved", "verdict yes") : span("not solved", "verdict no"));
+    spans.push(span(`${example.w[step].toLocaleString("en")} wrong`));
+    if (example.c && example.c[step] !== null) spans.push(span(`${this.data.confidence} ${number(example.c[step])}`));
+    if (example.m && example.m[step] !== null) spans.push(span(`mean margin ${example.m[step] > 0 ? "+" : ""}${number(example.m[step])}`));
+    return spans;
   }
 
   run() {

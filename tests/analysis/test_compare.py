@@ -1,8 +1,6 @@
 """Runs side by side, as a command."""
 
 import re
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,19 +30,10 @@ from trm_lab.runs.recorded_run import read_run
 
 pytestmark = pytest.mark.usefixtures("unrendered")
 
-ROOT = Path(__file__).parents[2]
 
-
-def test_a_missing_run_ends_with_exit_2_and_three_parts_and_no_traceback() -> None:
-    arguments = [sys.executable, "-m", "analysis.compare", "no/such/run", "nor/this"]
-    done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert done.stdout == ""
-    assert "Traceback" not in done.stderr
-    given, allowed, remedy = done.stderr.strip().splitlines()
-    assert "no/such/run" in given
-    assert allowed.startswith("  allowed: ")
-    assert remedy.startswith("  to do: ")
+def test_a_missing_run_is_an_error_that_names_it() -> None:
+    with pytest.raises(UserError, match="no/such/run"):
+        compare.main(["no/such/run", "nor/this"])
 
 
 def test_a_comparison_lays_two_methods_side_by_side(
@@ -183,37 +172,31 @@ def test_many_runs_are_a_table_of_methods_with_tests_between_them(sweep: Path, t
     assert line == f"advantage margins: missing in 1 of 7 runs; make it with: {command}"
 
 
-def test_two_single_runs_are_tested_over_their_examples_or_told_how_to(tmp_path: Path) -> None:
-    first, second = two_runs(tmp_path, "queens", "queens")
+def test_single_runs_are_tested_over_their_examples_with_holm_s_adjustment_or_told_how_to(
+    tmp_path: Path,
+) -> None:
+    folders = two_runs(tmp_path, "queens", "queens")
 
     def text() -> str:
-        runs = [read_run(folder) for folder in (first, second)]
+        runs = [read_run(folder) for folder in folders]
         return compare.report(runs, group(runs)[0], EXACT)
 
-    assert f"over examples: missing; make it with: python evaluate.py {first}; python evaluate.py" in text()
-    for run in (first, second):
-        write_scored(run, skill=1 if run == first else 2)
-    assert "whole answer right, 400 tasks" in text()
-    assert "p (exact sign test): " in text()
-    assert "Holm" not in text()
-
-
-def test_several_pairs_over_examples_are_adjusted(tmp_path: Path) -> None:
-    folders = two_runs(tmp_path, "queens", "queens")
+    assert (
+        f"over examples: missing; make it with: python evaluate.py {folders[0]}; python evaluate.py" in text()
+    )
     folders.append(
         write_run(tmp_path / "third", "dis", 8, 3, arc=False, training_steps=400, puzzles=["queens"])
     )
     for run, skill in zip(folders, (1, 1.05, 1.1), strict=True):
         write_scored(run, skill=skill)
-    runs = [read_run(folder) for folder in folders]
-    text = compare.report(runs, group(runs)[0], EXACT)
+    tested = text()
+    assert "whole answer right, 400 tasks" in tested
     single = [
-        [float(p) for p in re.findall(rf"p {words}: (\S+)$", text, re.MULTILINE)]
+        [float(p) for p in re.findall(rf"p {words}: (\S+)$", tested, re.MULTILINE)]
         for words in (r"of the difference \(paired bootstrap over tasks\)", r"\(exact sign test\)")
     ]
-    adjusted = re.findall(
-        r"of 3 pairs, p after Holm's adjustment: paired bootstrap (\S+), sign test (\S+);", text
-    )
+    pattern = r"of 3 pairs, p after Holm's adjustment: paired bootstrap (\S+), sign test (\S+);"
+    adjusted = re.findall(pattern, tested)
     assert len(adjusted) == 3
     for before, after in zip(single, zip(*adjusted, strict=True), strict=True):
         assert [float(p) for p in after] == pytest.approx(holm(before), rel=0.06, abs=0.002)

@@ -25,6 +25,7 @@ def test_a_figure_is_saved_as_png_and_pdf_into_a_new_folder_and_always_the_same(
     assert (png.name, pdf.name) == ("v1.5.png", "v1.5.pdf")
     assert png.read_bytes().startswith(PNG_SIGNATURE)
     assert pdf.read_bytes().startswith(b"%PDF")
+    assert style.svg(fig) == style.svg(fig)
     again = style.save(fig, tmp_path / "again")
     assert [path.read_bytes() for path in again] == [png.read_bytes(), pdf.read_bytes()]
 
