@@ -91,9 +91,9 @@ class CheckpointForm(ABC):
         """The checkpoint in one line: path, step, and whether its weights of kind `auto` are averaged."""
         config = self.config()
         step = self.step(config)
-        told = "a step that is not told" if step is None else f"step {step:,}"
+        named_step = "an unknown step" if step is None else f"step {step:,}"
         averaged = "averaged " if isinstance(self, RunCheckpoint) and config.get("ema") else ""
-        return f"{averaged}weights of {self.path}, {told}"
+        return f"{averaged}weights of {self.path}, {named_step}"
 
     def differences(self, network: TRMConfig) -> list[str]:
         """A remark on settings that no shape of a weight shows, such as the number of heads, if `network` has others.

@@ -19,7 +19,7 @@ EXPORT = ("model.safetensors", "config.yaml")  # the files of a folder that expo
 CONFIG = "all_config.yaml"  # beside a published file
 PUBLISHED = re.compile(r"(.*_)?step_\d+(\.\w+)?|.+\.(pth|pt|ckpt)", re.ASCII)  # names of published files
 EXAMPLE = "python evaluate.py hf://arcprize/trm_arc_prize_verification/<file>"
-LARGEST = 64 << 30  # bytes of the files of one checkpoint; a published one has up to about 3 GB
+LARGEST = 64 << 30  # bytes of the files of one checkpoint; published ones have a few GB
 TIMEOUT = 10.0  # seconds until the hub answers
 _ADDRESS = re.compile(
     r"hf://(?P<repository>[\w.-]+/[\w.-]+?)(@(?P<revision>[\w.-]+))?(/(?P<path>[\w./-]+))?", re.ASCII

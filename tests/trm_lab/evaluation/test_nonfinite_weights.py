@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from dis_trm.guidance import GuidanceProbe
 from tests.models import dis
 from tests.runs import build_small_arc
 from tests.trm_lab.inference.checkpoints_of import write_run
@@ -49,9 +48,7 @@ def damaged(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 DOORS: dict[str, Callable[[Path, Path], None]] = {
-    "evaluate": lambda run, here: score(
-        ScoringRequest(str(run), output=here / "out", device="cpu"), GuidanceProbe
-    ),
+    "evaluate": lambda run, here: score(ScoringRequest(str(run), output=here / "out", device="cpu")),
     "task": lambda run, here: run_task(
         TaskRequest(str(run), str(here / "task.json"), output=here / "out", device="cpu")
     ),
