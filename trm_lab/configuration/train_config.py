@@ -9,7 +9,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any
 
-from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig
 
 from trm.errors import UserError, shown
@@ -189,6 +188,8 @@ def register_defaults() -> None:
 
     `train_config` holds the run's keys, `arch/<method>_defaults` the network's and the method's.
     """
+    from hydra.core.config_store import ConfigStore  # here: an offline package answers without Hydra
+
     store = ConfigStore.instance()
     store.store(name="train_config", node=run_defaults())
     for name in METHODS:

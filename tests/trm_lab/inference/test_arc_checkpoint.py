@@ -32,10 +32,11 @@ def test_a_run_s_slots_tell_its_canvas_and_an_export_says_it(opened: OpenedCheck
     assert seq_len(without_slots(opened, seq_len=True)) is None
 
 
-@pytest.mark.parametrize("changes", [{"pos_encodings": "learned"}, {"mlp_t": True, "pos_encodings": "none"}])
-def test_weights_with_a_place_for_each_position_tell_it(tmp_path: Path, changes: dict[str, object]) -> None:
-    run = write_run(tmp_path / "run", act(**changes), "act")
-    assert canvas_of(without_slots(open_checkpoint(run))) == 4
+def test_weights_with_a_row_for_each_position_tell_it(tmp_path: Path) -> None:
+    learned, mixed = act(pos_encodings="learned"), act(mlp_t=True, pos_encodings="none")
+    for name, supervision in (("learned", learned), ("mixed", mixed)):
+        run = write_run(tmp_path / name, supervision, "act")
+        assert canvas_of(without_slots(open_checkpoint(run))) == 4
 
 
 def test_else_a_dataset_at_hand_does_and_else_it_is_the_published_one(

@@ -76,16 +76,12 @@ def answers(
 ) -> tuple[Solved, list[Submission]]:
     saved: list[Submission] = []
     usual: dict[str, Any] = {"augmentations": 5, "batch_size": 4}
-    solved = solve(
-        challenges,
-        checkpoint,
-        SolveSettings(**{**usual, **settings}),
-        Ranks(),
-        lambda submission: saved.append(dict(submission)),
-        now,
-        started,
-    )
-    return solved, saved
+    chosen = SolveSettings(**{**usual, **settings})
+
+    def save(submission: Submission) -> None:
+        saved.append(dict(submission))
+
+    return solve(challenges, checkpoint, chosen, Ranks(), save, now, started), saved
 
 
 def check_form(submission: Submission, challenges: dict[str, Any]) -> None:
@@ -120,8 +116,10 @@ def test_neither_the_batch_size_nor_what_a_file_says_of_test_outputs_changes_an_
     few: dict[str, Any] = {"adapt": 1, "augmentations": 1}
     expected, _ = answers(checkpoint, CHALLENGES, **few)
     assert answers(checkpoint, told, **few)[0] == expected
-    for batch_size in (1, 100):
-        assert answers(checkpoint, CHALLENGES, **few, batch_size=batch_size)[0] == expected
+    plain, *others = (
+        answers(checkpoint, CHALLENGES, augmentations=2, batch_size=size)[0] for size in (4, 1, 100)
+    )
+    assert others == [plain, plain]
 
 
 @pytest.mark.parametrize(("seconds", "batch_size"), [(0.0, 1), (0.5, 100), (3.0, 1), (10.0, 100), (20.0, 1)])
@@ -137,6 +135,7 @@ def test_nothing_starts_that_the_measured_pace_cannot_finish(
     assert solved.submission == saved[-1]
     assert clock.seconds <= max(1.0, seconds)  # the first example has no measured pace
     assert clock.seconds == solved.predictions > 0.7 * seconds - 2 or seconds < 1
+    assert solved.answered == 3 or solved.predictions < 5  # no task has a second vote before all have one
     fallback = [name for name, outputs in solved.submission.items() if outputs == [FALLBACK] * len(outputs)]
     assert len(fallback) >= 3 - solved.answered
 
@@ -150,15 +149,6 @@ def test_the_first_example_starts_only_while_half_of_the_time_is_left(
         assert solved.predictions == predictions
         check_form(saved[-1], CHALLENGES)
     assert "more than half of the time is over" in capsys.readouterr().err
-
-
-def test_every_task_is_asked_before_any_is_asked_twice(
-    checkpoint: OpenedCheckpoint, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    clock = Clock(monkeypatch, an_example=1.0)
-    solved, _ = answers(checkpoint, CHALLENGES, clock, minutes=7 / 60, batch_size=1, augmentations=50)
-    assert 5 <= solved.predictions <= 7
-    assert solved.answered == 3
 
 
 def test_a_batch_is_expected_to_take_no_longer_than_larger_and_smaller_ones_tell() -> None:
