@@ -54,12 +54,6 @@ def test_an_own_embedding_that_is_not_there_is_an_error_and_so_is_an_unknown_kin
         puzzles_of(task(), 5, TABLE, "median")
 
 
-def test_an_architecture_without_a_puzzle_embedding_has_no_rows() -> None:
-    puzzles = puzzles_of(task(), 5, None, "auto", known())
-    assert (puzzles.rows, puzzles.embedding) == (None, "none")
-    assert TaskExamples([puzzles], [task().test], CANVAS, CORNER).rows(np.array([0])) is None
-
-
 def test_augmentations_depend_on_the_seed_and_not_on_the_answers() -> None:
     one = task()
     other = replace(one, test=tuple(Pair(pair.input, pair.input) for pair in one.test))
