@@ -47,8 +47,8 @@ def filled(folder: Path, parts: int = len(PARTS)) -> RolloutStore:
 
 
 def arrays(store: RolloutStore, rows: int = 512) -> dict[str, Any]:
-    found = [made.arrays() for made in store.answers(rows)]
-    return {name: np.concatenate([one[name] for one in found]) for name in found[0]}
+    portions = [answers.arrays() for answers in store.answers(rows)]
+    return {name: np.concatenate([portion[name] for portion in portions]) for name in portions[0]}
 
 
 EXPECTED = {name: np.concatenate([one.arrays()[name] for one in PARTS]) for name in PARTS[0].arrays()}
@@ -62,7 +62,7 @@ def test_what_was_written_is_read_in_any_portions_and_never_across_sets(tmp_path
     assert store.seconds == 1.5
     for name, array in arrays(store, rows).items():
         np.testing.assert_array_equal(array, EXPECTED[name], err_msg=name)
-    places = [(made.set_name, made.first, len(made)) for made in store.answers(rows)]
+    places = [(answers.set_name, answers.first, len(answers)) for answers in store.answers(rows)]
     assert sum(size for _, _, size in places) == store.total
     assert all((name == "all1") == (first >= SETS["all"]) for name, first, _ in places)
 
@@ -149,8 +149,8 @@ def test_rollouts_of_another_request_are_left_alone(tmp_path: Path) -> None:
     [
         {"batches": [[99, 0]]},
         {"batches": [[-1, 0]]},
+        {"batches": [[1, 2, 3]]},
         {"sets": {"all": -3}},
-        {"batches": "x"},
         {"format": 99},
         {"network_calls": [None]},
     ],
@@ -177,10 +177,8 @@ def test_columns_of_other_kinds_are_refused(tmp_path: Path) -> None:
     [
         {"a": {"dtype": "U8", "shape": [10**12, 4], "data_offsets": [0, 8]}},
         {"a": {"dtype": "U8", "shape": [2, 4], "data_offsets": [-80, 8]}},
-        {"a": {"dtype": "O", "shape": [2], "data_offsets": [0, 8]}},
-        {"a": {"dtype": "U8", "shape": [2], "data_offsets": [0, 2]}, "b": {"dtype": "U8", "shape": [3]}},
+        {"a": {"dtype": "I64", "shape": [1], "data_offsets": [0, 8]}},
         {"a": 7},
-        [],
         {},
     ],
 )
