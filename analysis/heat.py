@@ -56,6 +56,6 @@ class Heat:
 
 
 def signed(number: float, form: str) -> str:
-    """A number with its sign, of which 0 has none."""
+    """A number with its sign; 0 has none."""
     text = f"{number:+{form}}"
     return text[1:] if float(text) == 0 else text.replace("-", "−")

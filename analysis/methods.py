@@ -64,16 +64,16 @@ class Method:
 
     @property
     def label(self) -> str:
-        """For a legend."""
+        """Name and number of seeds, for a legend."""
         return f"{self.name} ({counted_seeds(len(self.runs))})"
 
     @property
     def evaluations(self) -> list[Evaluation]:
-        """Of every run, at `step`."""
+        """The evaluation of every run at `step`."""
         return self.evaluations_at(self.step)
 
     def evaluations_at(self, step: int) -> list[Evaluation]:
-        """Of every run; `step` is one of `common_steps`."""
+        """The evaluation of every run at one of `common_steps`."""
         return [next(one for one in evaluated(run) if one.step == step) for run in self.runs]
 
     @property
@@ -83,7 +83,7 @@ class Method:
 
 
 def counted_seeds(count: int) -> str:
-    """So many, in words."""
+    """A number of seeds in words: "1 seed", "3 seeds"."""
     return "1 seed" if count == 1 else f"{count} seeds"
 
 
@@ -144,7 +144,7 @@ def data_of(run: Run) -> str:
 
 
 def fingerprints_of_test(run: Run) -> tuple[str, ...]:
-    """Of the datasets that a run is tested on, with a split that is not the usual one; empty where none is recorded.
+    """Fingerprints of the datasets that a run is tested on, with a split that is not the usual one; may be empty.
 
     They are those that its evaluation names, or of an older record those that the run was started with.
     """
@@ -189,7 +189,7 @@ def differing(methods: Sequence[Method]) -> dict[str, list[Any]]:
 
 
 def _one_of_each_seed(runs: Sequence[Run], remarks: list[str]) -> list[Run]:
-    """Of runs of one method, the one that is furthest of each seed."""
+    """The run of each seed that has trained the longest, of runs of one method."""
     chosen: dict[int, Run] = {}
     for run in sorted(runs, key=lambda run: -run.evaluation.step):
         furthest = chosen.setdefault(run.evaluation.seed, run)
@@ -257,7 +257,7 @@ def _short(value: Any) -> str:
 
 
 def _enough(values: Mapping[str, Sequence[Any]]) -> list[str]:
-    """Of the settings in which methods differ the first that tell them apart, without those that add nothing."""
+    """The first settings that tell methods apart, of all in which they differ."""
     chosen: list[str] = []
     groups = 1
     for key in values:

@@ -45,12 +45,12 @@ class Block:
 
     @property
     def width(self) -> float:
-        """Of both panels and what is between them."""
+        """Width of both panels and of what is between them."""
         return self.picture.question_width + GAP + self.picture.answer_width
 
     @property
     def height(self) -> float:
-        """Of the panels with what stands above and below."""
+        """Height of the panels with the text above and below."""
         return TITLE + self.picture.height(self.example) + BELOW
 
 

@@ -52,19 +52,19 @@ class Sheet:
 
     @property
     def width(self) -> float:
-        """Of the page."""
+        """Width of the page."""
         return LEFT + sum(self.columns) + GAP * len(self.columns)
 
     @property
     def height(self) -> float:
-        """Of the page."""
+        """Height of the page."""
         return (
             self._top + sum(map(self._row_height, self.rows)) + self._bottom + CAPTION_LINE * len(self.lines)
         )
 
     @property
     def lines(self) -> list[str]:
-        """Of the caption, wrapped."""
+        """The caption in wrapped lines."""
         return [line for part in self.caption for line in self._wrapped(part, LETTER)]
 
     @property

@@ -74,7 +74,7 @@ def caption(chosen: Chosen) -> list[str]:
 
 
 def example_name(name: str) -> str:
-    """For a label: of ARC the task, with a star where the example is an augmentation of it."""
+    """Label of an example; of ARC the task, with a star where the example is an augmentation of it."""
     task, augmented, _ = name.partition("|||")
     return f"{task}*" if augmented else task
 

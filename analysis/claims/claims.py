@@ -83,7 +83,7 @@ class Claim:
 
     @property
     def printed(self) -> str:
-        """As its source has it."""
+        """The claimed score as its source prints it."""
         if self.score in COUNTED:
             return f"{self.claimed:g}{COUNTED[self.score]}"
         if self.score == POINTS:

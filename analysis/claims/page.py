@@ -37,7 +37,7 @@ class Part:
     columns: dict[str, Figure]
 
     def file_name(self, figure: str) -> str:
-        """Of a figure, without its suffix."""
+        """File name of a figure, without its suffix."""
         return re.sub(r"[^A-Za-z0-9-]+", "_", figure).strip("_")
 
 

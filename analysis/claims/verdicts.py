@@ -90,7 +90,7 @@ def judged_difference(
 
 
 def _one_run(share: float, examples: int, lowest: float, highest: float, error: float) -> Verdict:
-    """From one run over independent examples."""
+    """Verdict on one run, tested over independent examples."""
     right = share * examples
     if min(examples * p * (1 - p) for p in (lowest, highest)) < FEWEST:
         tails = _exact_tails(right, examples, lowest, highest, error)

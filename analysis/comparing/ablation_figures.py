@@ -39,7 +39,7 @@ def training_figure(ablation: Ablation) -> Figure:
 
 
 def training_column(ablation: Ablation) -> Figure:
-    """The same for FLOP, or network calls where those are not known, a column wide."""
+    """Accuracy against FLOP of training, or network calls where those are not known, a column wide."""
     operations = any(result.training(OPERATIONS.of) is not None for result in ablation.results)
     currency = OPERATIONS if operations else CALLS
     with panels.applied():

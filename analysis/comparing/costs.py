@@ -28,7 +28,7 @@ from trm_lab.runs.recorded_training import Training
 
 @dataclass(frozen=True)
 class TrainingCost:
-    """Of the first updates of a run.
+    """Costs of the first updates of a run.
 
     network_calls, gradient_calls: passes over the batch, and those of them that carry gradient.
     seconds: updates × the median time of one, so that what lies between updates (evaluations, checkpoints, a machine
@@ -46,7 +46,7 @@ class TrainingCost:
 
 @dataclass(frozen=True)
 class AnswerCosts:
-    """Of one answer.
+    """Costs of one answer.
 
     operations: by formula, or counted where the formula lacks the dataset's shape; None where neither is there.
     seconds: as evaluate.py measured it, without loading and scoring.  device: on which.  None where it did not.
@@ -83,7 +83,7 @@ def training_cost(run: Run, updates: int) -> TrainingCost:
 
 
 def _network_calls(training: Training, updates: int) -> int:
-    """Of every window as its record says; of updates behind the last record as that one says."""
+    """Network calls of the first updates; updates after the last record count as the last one says."""
     if not len(training.step):
         return 0
     ends = np.minimum(training.step, updates)

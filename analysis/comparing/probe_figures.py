@@ -199,6 +199,6 @@ def draw_halting(axes: Axes, probes: Sequence[Probed]) -> None:
 def _draw(
     axes: Axes, method: Method, places: Sequence[float], values: Values, shift: int | None = None
 ) -> None:
-    """As `panels.draw_seeds`; the label counts the seeds that were scored."""
+    """Draw with `panels.draw_seeds`; the label counts the seeds that were scored."""
     label = f"{method.name} ({counted_seeds(len(values))})"
     panels.draw_seeds(axes, method, places, values, shift, label=label)

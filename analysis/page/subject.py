@@ -32,16 +32,15 @@ def subject_of(run: Run, name: str | None = None) -> Subject:
         UserError: there is no such evaluation.
     """
     if name is None:
-        return _usual(run)
+        return _newest(run)
     by_step = {f"step_{one.step}": one for one in (*run.evaluations, run.evaluation)}
     scored = {one.name: one for one in run.scored}
     if name in scored:
         return _of_scored(run, scored[name])
     if name in by_step:
-        answers = _kept(run, name)
-        return Subject(
-            by_step[name], None, answers, [] if answers else [_no_puzzles(run, f"evaluations/{name}")]
-        )
+        answers = _answers(run, name)
+        remarks = [] if answers else [_no_puzzles(run, f"evaluations/{name}")]
+        return Subject(by_step[name], None, answers, remarks)
     raise UserError(
         f"run directory '{run.path}' holds no evaluation {name!r}",
         " | ".join([*by_step, *scored]),
@@ -49,37 +48,36 @@ def subject_of(run: Run, name: str | None = None) -> Subject:
     )
 
 
-def _usual(run: Run) -> Subject:
-    answers = _kept(run)
+def _newest(run: Run) -> Subject:
+    """What evaluate.py measured of the newest step, and of an older one only by name; else training's evaluation."""
+    answers, last = _answers(run), run.evaluation
     if answers is not None and answers.scored is not None:
         return Subject(answers.evaluation, answers.scored, answers, [])
     plain = [one for one in run.scored if one.is_plain]
     newest = max(plain, key=lambda one: (one.evaluation.step, one.margin is not None), default=None)
-    if newest is not None and newest.evaluation.step >= run.evaluation.step:
-        subject = _of_scored(run, newest)
-        same = newest.evaluation.step == run.evaluation.step
-        return (
-            replace(subject, evaluation=run.evaluation) if same else subject
-        )  # the same scores, with its outputs
-    older = [f"--evaluation {newest.name} shows what evaluate.py found of an earlier step"] if newest else []
-    missing = [] if answers else [_no_puzzles(run, "the run")]
-    return Subject(run.evaluation, None, answers, older + missing)
+    if newest is not None and newest.evaluation.step >= last.step:
+        subject = _of_scored(
+            run, newest
+        )  # of the same step it has the same scores, and training's has outputs
+        return replace(subject, evaluation=last) if newest.evaluation.step == last.step else subject
+    remarks = [f"--evaluation {newest.name} shows an evaluation of an earlier step"] if newest else []
+    return Subject(last, None, answers, remarks if answers else [*remarks, _no_puzzles(run, "the run")])
 
 
 def _of_scored(run: Run, scored: Scored) -> Subject:
-    """What evaluate.py found; where it is of training's own last evaluation, with the samples of that."""
-    answers, where = _kept(run, scored.name), f"scored/{scored.name}"
+    """An evaluation by evaluate.py; where it is of training's own last evaluation, with the samples of that."""
+    answers, where = _answers(run, scored.name), f"scored/{scored.name}"
     if answers is not None and answers.scored is scored:
         return Subject(scored.evaluation, scored, answers, [])
     of_training = scored.is_plain and scored.evaluation.step == run.evaluation.step
     if run.samples is None or not of_training:
         return Subject(scored.evaluation, scored, None, [_no_puzzles(run, where)])
     samples = StoredAnswers(run, run.source, run.evaluation, None, run.samples)
-    few = f"the puzzles are samples that training kept, without margins: {_no_answers(run, where)}"
+    few = f"the puzzles are samples that training kept, without margins: {_scores_alone(run, where)}"
     return Subject(scored.evaluation, scored, samples, [few])
 
 
-def _kept(run: Run, name: str | None = None) -> StoredAnswers | None:
+def _answers(run: Run, name: str | None = None) -> StoredAnswers | None:
     try:
         return stored_answers(run, name)
     except UserError:
@@ -87,8 +85,8 @@ def _kept(run: Run, name: str | None = None) -> StoredAnswers | None:
 
 
 def _no_puzzles(run: Run, where: str) -> str:
-    return f"no puzzles to look at: {_no_answers(run, where)}"
+    return f"no puzzles to look at: {_scores_alone(run, where)}"
 
 
-def _no_answers(run: Run, where: str) -> str:
-    return f"{where} kept scores alone; answers are made with: python evaluate.py {run.in_command} --margin"
+def _scores_alone(run: Run, where: str) -> str:
+    return f"{where} kept scores alone; make answers with: python evaluate.py {run.in_command} --margin"

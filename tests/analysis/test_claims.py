@@ -165,34 +165,12 @@ def test_few_expected_successes_are_judged_exactly() -> None:
     assert (found.low, found.high) == pytest.approx((exact.low, exact.high))
 
 
-@pytest.mark.filterwarnings("ignore:Precision loss")
-@given(
-    st.lists(st.integers(0, 1000), min_size=2, max_size=6).filter(lambda v: len(set(v)) > 1),
-    st.integers(1, 999),
-)
-def test_several_seeds_are_judged_by_student_s_t(thousandths: list[int], claimed: int) -> None:
-    shares, value = [one / 1000 for one in thousandths], claimed / 1000
-    found = judged(shares, 400, value)
-    assert found.p == pytest.approx(stats.ttest_1samp(shares, value).pvalue, rel=1e-6, abs=1e-12)
-    assert found.test == "t-test over seeds"
-    interval = stats.t.interval(0.95, len(shares) - 1, sum(shares) / len(shares), stats.sem(shares))
-    assert (found.low, found.high) == pytest.approx(interval)
-
-
 def test_a_claim_s_own_uncertainty_and_rounding_are_on_its_side() -> None:
     assert judged([0.788], 422_786, 0.7937).word == "below"
     assert judged([0.788], 422_786, 0.7937, error=0.01).word == "reproduced"
     assert judged([0.6906], 422_786, 0.69).word == "reproduced"
     assert judged([0.694], 422_786, 0.69).word == "above"
     assert judged([0.694], 422_786, 0.69, rounding=0.005).word == "reproduced"
-
-
-def test_seeds_without_spread_decide_nothing_and_have_no_interval(tmp_path: Path) -> None:
-    found = judged([0.5, 0.5], 400, 0.6)
-    assert (found.word, found.low, found.high, found.p) == ("undecided", None, None, None)
-    runs = [sudoku(tmp_path / str(seed), 0.75, seed) for seed in range(3)]
-    (row,) = [row for row in claims_table(comparisons(read_claims(), runs)).rows if row[4] == "3"]
-    assert row[3:7] == ["75.0 % [not estimable]", "3", "undecided", "–"]
 
 
 @given(

@@ -156,18 +156,6 @@ def test_reaching_the_target_is_a_median_in_which_a_seed_that_does_not_comes_las
     ]
 
 
-def test_the_differences_have_their_p_values(found: Ablation, folder: Path) -> None:
-    first, second = (
-        [run[-1]["scores"]["per_step"]["exact_accuracy"][-1] for run in records(folder, name, "evaluation")]
-        for name in ("dis", "trm")
-    )
-    (test,) = found.tests
-    assert test.welch.p_two_sided == pytest.approx(stats.ttest_ind(first, second, equal_var=False).pvalue)
-    assert test.p_holm == test.welch.p_two_sided
-    assert test.by_seed is not None
-    assert test.by_seed.p_two_sided == pytest.approx(stats.ttest_rel(first, second).pvalue)
-
-
 def test_the_front_is_of_points_that_nothing_beats() -> None:
     points = [(1.0, 0.2), (2.0, 0.5), (2.0, 0.4), (3.0, 0.5), (4.0, 0.9), (5.0, 0.1)]
     assert front(points) == [(1.0, 0.2), (2.0, 0.5), (4.0, 0.9)]

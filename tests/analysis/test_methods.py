@@ -128,12 +128,6 @@ def test_a_long_name_says_what_tells_it_apart_and_keeps_the_rest_for_a_note(tmp_
     assert methods[1].unsaid == "hidden_size=64, lr=0.5, lr_warmup_steps=7, weight_decay=0.25"
 
 
-def test_values_that_differ_late_make_two_names(tmp_path: Path) -> None:
-    paths = [[f"{'long' * 20}{letter}"] for letter in "ab"]
-    runs = [made(tmp_path / str(place), changes={"data_paths": path}) for place, path in enumerate(paths)]
-    assert len({method.name for method in group(runs)[0]}) == 2
-
-
 def test_the_same_seed_twice_counts_once_and_is_named(tmp_path: Path) -> None:
     methods, remarks = group([made(tmp_path / "a"), made(tmp_path / "b")])
     assert methods[0].seeds == [0]

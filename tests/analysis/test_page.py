@@ -285,15 +285,6 @@ def test_a_run_that_still_goes_on_has_a_page_with_what_is_there_and_says_what_is
         assert remark in text
 
 
-def test_arc_has_its_scores_with_the_interval_over_tasks(run: Run) -> None:
-    read = Reader(command.page(run))
-    rows = {name: cells for name, *cells in read.tables["Scores"]}
-    assert rows["ARC/pass@1"][0] == percent(run.evaluation.arc_scores["ARC/pass@1"])
-    assert re.fullmatch(r"\[\d+\.\d, \d+\.\d\] %", rows["ARC/pass@1"][1])
-    assert rows["outputs right, 2 attempts"][0] == "33.3 % (15 of 45)"
-    assert rows["exact match of augmented inputs"][1] == UNKNOWN
-
-
 def test_provenance_is_that_of_the_last_launch(run: Run) -> None:
     launches = [
         {"command": ["a.py", "x=1"], "git": {"commit": "c"}},

@@ -77,16 +77,6 @@ def test_what_an_evaluation_says_of_its_data_counts_before_what_the_run_was_star
     assert pair_tests(methods, EXACT) == []
 
 
-def test_single_runs_on_other_test_data_are_not_tested_over_examples(tmp_path: Path) -> None:
-    folders = [made(tmp_path / "a", "aaaa"), made(tmp_path / "b", "bbbb", supervision="act", steps=16)]
-    for folder in folders:
-        write_scored(folder)
-    runs = [read_run(folder) for folder in folders]
-    text = compare.report(runs, group(runs)[0], EXACT)
-    assert "sign test" not in text
-    assert "not comparable, so not tested: DIS (released code) against TRM T=1 n=2: other test data" in text
-
-
 @pytest.fixture
 def unfinished(tmp_path: Path) -> list[Run]:
     """Two seeds of TRM with 400 updates, of DIS one with 400 and one that stands at 200."""
