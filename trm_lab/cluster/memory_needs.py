@@ -17,13 +17,13 @@ GIB = 2**30
 
 @dataclass(frozen=True)
 class Load:
-    """What a process holds.
+    """What a process holds in memory.
 
     slots: examples at a time, on this rank.
     frames: targets that each slot carries besides its label.
-    trains: with gradients, moments and what a backward pass needs.
-    averages: with a moving average of the weights.
-    puzzle_share: of the puzzle table that this rank holds.
+    trains: whether there are gradients, moments and what a backward pass needs.
+    averages: whether there is a moving average of the weights.
+    puzzle_share: share of the puzzle table that this rank holds.
     parts: into which the slots are cut for the backward pass.
     """
 
@@ -40,9 +40,9 @@ def needed_bytes(network: TRMConfig, shape: PuzzleShape, weights: int, load: Loa
     copies = 1 + 3 * load.trains + load.averages  # gradient and two moments
     table = VALUE * int(load.puzzle_share * shape.num_puzzle_identifiers * network.puzzle_emb_ndim)
     latent = (network.puzzle_tokens + shape.seq_len) * network.hidden_size * network.dtype.itemsize
-    kept = (network.L_cycles + 1) * network.L_layers * latent if load.trains else 0
+    saved = (network.L_cycles + 1) * network.L_layers * latent if load.trains else 0
     slot = 2 * latent + VALUE * shape.seq_len * (2 + load.frames)
-    return VALUE * copies * weights + table + load.slots * slot + load.slots // load.parts * kept
+    return VALUE * copies * weights + table + load.slots * slot + load.slots // load.parts * saved
 
 
 def check_memory(

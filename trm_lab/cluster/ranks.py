@@ -139,15 +139,15 @@ class Ranks:
         """
         if self.world_size == 1:
             return work()
-        made: tuple[type[Exception] | None, Any] | None = None
+        outcome: tuple[type[Exception] | None, Any] | None = None
         if self.is_first:
             try:
-                made = (None, work())
+                outcome = (None, work())
             except UserError as error:
-                made = (UserError, (error.given, error.allowed, error.remedy))
+                outcome = (UserError, (error.given, error.allowed, error.remedy))
             except OSError as error:
-                made = (OSError, (error.errno, error.strerror, error.filename))
-        raised, value = self.broadcast_object(made)
+                outcome = (OSError, (error.errno, error.strerror, error.filename))
+        raised, value = self.broadcast_object(outcome)
         if raised is not None:
             raise raised(*value)
         return value
@@ -163,18 +163,18 @@ class Ranks:
             dist.destroy_process_group()
 
 
-def choose_device(wanted: str, local_rank: int = 0) -> torch.device:
+def choose_device(choice: str, local_rank: int = 0) -> torch.device:
     """The device for `auto`, `cpu` or `cuda`; UserError when CUDA is asked for and absent."""
-    if wanted not in DEVICE_CHOICES:
-        raise UserError(f"device={wanted}", " | ".join(DEVICE_CHOICES), "choose one of these")
+    if choice not in DEVICE_CHOICES:
+        raise UserError(f"device={choice}", " | ".join(DEVICE_CHOICES), "choose one of these")
     available = torch.cuda.is_available()
-    if wanted == "cuda" and not available:
+    if choice == "cuda" and not available:
         raise UserError(
             "device=cuda, but this torch finds no CUDA device",
             "device=cpu, or device=auto, which takes CUDA where it is",
             "drop device=cuda, or install a CUDA build of torch on a machine with an NVIDIA GPU",
         )
-    if wanted == "cpu" or not available:
+    if choice == "cpu" or not available:
         return torch.device("cpu")
     if local_rank >= torch.cuda.device_count():
         raise UserError(
@@ -189,8 +189,8 @@ def emulates_bfloat16(device: torch.device) -> bool:
     """Whether bfloat16 products are made of float32 ones on this device: slower by an order of magnitude."""
     if device.type != "cpu" or platform.machine().lower() not in ("x86_64", "amd64"):
         return False
-    known = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-    return bool(known) and not (known.get("avx512_bf16") or known.get("amx_bf16"))
+    features = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return bool(features) and not (features.get("avx512_bf16") or features.get("amx_bf16"))
 
 
 def join(

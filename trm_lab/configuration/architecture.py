@@ -51,8 +51,8 @@ def architecture(arch: Mapping[str, Any]) -> Architecture:
     values = dict(arch)
     name = str(values.pop("supervision", None))
     settings_class = method(name).config_class
-    network_keys = {one.name for one in fields(TRMConfig)}
-    allowed = network_keys | {one.name for one in fields(settings_class)}
+    network_keys = {key.name for key in fields(TRMConfig)}
+    allowed = network_keys | {key.name for key in fields(settings_class)}
     for key in (key for key in values if key not in allowed):
         check_key(f"arch.{key}", arch_keys())
         raise UserError(
@@ -73,12 +73,12 @@ def arch_defaults(name: str) -> dict[str, Any]:
 def arch_classes() -> Iterator[type[Any]]:
     """The dataclasses whose fields are keys of `arch`: the network's and every method's."""
     yield TRMConfig
-    yield from (one.config_class for one in METHODS.values())
+    yield from (entry.config_class for entry in METHODS.values())
 
 
 def arch_keys() -> set[str]:
     """Every key of `arch` that a command line may set, with the prefix `arch.`."""
-    return {f"arch.{one.name}" for part in arch_classes() for one in fields(part)} | {"arch.supervision"}
+    return {f"arch.{key.name}" for part in arch_classes() for key in fields(part)} | {"arch.supervision"}
 
 
 def check_key(key: str, allowed: Iterable[str]) -> None:

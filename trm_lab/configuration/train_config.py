@@ -177,7 +177,7 @@ class TrainConfig:
 def run_defaults() -> dict[str, Any]:
     """The default of every key but `arch`."""
     return {
-        key.name: key.default_factory() if key.default is MISSING else key.default  # type: ignore[misc]
+        key.name: key.default_factory() if key.default is MISSING else key.default  # type: ignore[operator]
         for key in fields(TrainConfig)
         if key.name != "arch"
     }
@@ -198,7 +198,7 @@ def register_defaults() -> None:
 
 def known_keys() -> set[str]:
     """Every key that a command line may set, dotted."""
-    return {one.name for one in fields(TrainConfig)} | arch_keys()
+    return {key.name for key in fields(TrainConfig)} | arch_keys()
 
 
 def train_config(
@@ -215,15 +215,15 @@ def train_config(
         check_key(str(key), known_keys())
     if keys_given is not None and "eval_interval" not in keys_given:
         values |= _dividing_interval(values.get("epochs"), values.get("eval_interval"))
-    made = typed(TrainConfig, values)
-    if keys_given is not None and "ema_rate" in keys_given and not made.ema:
+    result = typed(TrainConfig, values)
+    if keys_given is not None and "ema_rate" in keys_given and not result.ema:
         raise UserError(
-            f"ema_rate={made.ema_rate} without ema=True would have no effect",
+            f"ema_rate={result.ema_rate} without ema=True would have no effect",
             "ema_rate with ema=True",
             "add ema=True, or leave ema_rate out",
         )
-    made.arch = architecture(made.arch).as_dict()
-    return made
+    result.arch = architecture(result.arch).as_dict()
+    return result
 
 
 def fingerprint(config: TrainConfig) -> str:
@@ -240,15 +240,15 @@ def _path(key: str, text: str) -> str:
         raise UserError(f"{key}: {error.given}", error.allowed, f"write {key} out, or leave it out") from None
 
 
-def _evaluator_name(given: Any) -> str:
+def _evaluator_name(value: Any) -> str:
     """`arc`, or the published form {name: arc@ARC}."""
-    if isinstance(given, Mapping) and set(given) != {"name"}:
+    if isinstance(value, Mapping) and set(value) != {"name"}:
         raise UserError(
-            f"evaluators: {shown(dict(given))}",
+            f"evaluators: {shown(dict(value))}",
             "an evaluator's name, or {name: arc@ARC}; it takes no options (all of pass@1…1000 are reported)",
             "set evaluators=[arc]",
         )
-    name = given["name"] if isinstance(given, Mapping) else given
+    name = value["name"] if isinstance(value, Mapping) else value
     name = "arc" if name == "arc@ARC" else str(name)
     if name not in EVALUATORS:
         raise UserError(

@@ -47,15 +47,15 @@ def typed(kind: type[T], values: Mapping[str, Any], prefix: str = "") -> T:
     Raises:
         UserError: a value of another type, or out of range.
     """
-    known: dict[str, Field[Any]] = {one.name: one for one in fields(kind)}  # type: ignore[arg-type]
-    return kind(**{key: _converted(known[key], value, prefix + key) for key, value in values.items()})
+    keys: dict[str, Field[Any]] = {key.name: key for key in fields(kind)}  # type: ignore[arg-type]
+    return kind(**{key: _converted(keys[key], value, prefix + key) for key, value in values.items()})
 
 
 def check_value(kinds: Iterable[type[Any]], name: str, value: Any, prefix: str = "") -> None:
     """UserError if a field of this name, of the first dataclass that has one, cannot take the value."""
-    for one in (one for kind in kinds for one in fields(kind) if one.name == name):
-        converted = _converted(one, value, prefix + name)
-        allowed = one.metadata.get("range")
+    for field in (field for kind in kinds for field in fields(kind) if field.name == name):
+        converted = _converted(field, value, prefix + name)
+        allowed = field.metadata.get("range")
         if allowed is not None and converted is not None and converted not in allowed:
             raise UserError(f"{prefix}{name}={converted}", str(allowed), f"correct {prefix}{name}")
         return
@@ -67,15 +67,15 @@ def check_choice(key: str, value: str, allowed: tuple[str, ...]) -> None:
         raise UserError(f"{key}={shown(value)}", " | ".join(allowed), f"set {key} to one of these")
 
 
-def _converted(one: Field[Any], value: Any, key: str) -> Any:
-    kinds = get_args(one.type) if get_origin(one.type) not in (list, dict) else (one.type,)
-    kind = next((get_origin(k) or k for k in kinds or (one.type,) if k is not type(None)), Any)
+def _converted(field: Field[Any], value: Any, key: str) -> Any:
+    kinds = get_args(field.type) if get_origin(field.type) not in (list, dict) else (field.type,)
+    kind = next((get_origin(k) or k for k in kinds or (field.type,) if k is not type(None)), Any)
     if value is None and type(None) in kinds:
         return None
     try:
         return _of_kind(kind, value)
     except (ValueError, OverflowError) as error:
-        allowed = str(one.metadata.get("range") or NAMES[kind])
+        allowed = str(field.metadata.get("range") or NAMES[kind])
         null = ", or null for none" if type(None) in kinds else ""
         whole = kind is int and isinstance(value, float) and value.is_integer()  # 1e3
         remedy = f"write {key}={int(value)}" if whole else f"correct {key}"

@@ -13,7 +13,7 @@ ALIGNED = 4  # float32 numbers in the 16 bytes that vector instructions load
 
 
 class FlatParameters:
-    """The given parameters, moved into one vector of which they become views, gradients likewise.
+    """Parameters moved into one vector of which they become views, gradients likewise.
 
     Each starts at a multiple of ALIGNED numbers; what lies between them is 0 and stays so.
 
@@ -38,7 +38,7 @@ class FlatParameters:
 
     @property
     def names(self) -> list[str]:
-        """Of the parameters, in their order."""
+        """Names of the parameters, in their order."""
         return list(self._shapes)
 
     def split(self, vector: Tensor) -> dict[str, Tensor]:

@@ -20,8 +20,9 @@ from trm.errors import UserError, shown
 from trm_lab.configuration.train_config import TrainConfig
 
 FORMS = "key=value; a value with signs such as , = ( ) [ ] { } ; # ~ or letters beyond a-z stands in quotes of its own"
-LIST_KEYS = {one.name for one in fields(TrainConfig) if get_origin(one.type) is list}
-TEXT_KEYS = {one.name for one in fields(TrainConfig) if str in (one.type, *get_args(one.type))} - LIST_KEYS
+UNUSABLE = ("--shell-completion", "--experimental-rerun")  # they need Hydra's own folders and words
+LIST_KEYS = {key.name for key in fields(TrainConfig) if get_origin(key.type) is list}
+TEXT_KEYS = {key.name for key in fields(TrainConfig) if str in (key.type, *get_args(key.type))} - LIST_KEYS
 
 
 def split_words(words: Sequence[str], configs: Path) -> tuple[list[str], list[str], list[Path]]:
@@ -36,20 +37,18 @@ def split_words(words: Sequence[str], configs: Path) -> tuple[list[str], list[st
         flag = word.partition("=")[0]
         if re.match("--[a-z]", word) and flag not in parser._option_string_actions:
             raise _unknown_flag(flag, parser)
-    given = parser.parse_intermixed_args(list(words))
-    if given.shell_completion or given.experimental_rerun:
-        raise _unknown_flag(
-            "--shell-completion" if given.shell_completion else "--experimental-rerun", parser
-        )
-    if (given.resolve or given.package) and not (given.cfg or given.help):
-        flag = "--resolve" if given.resolve else "--package"
+    arguments = parser.parse_intermixed_args(list(words))
+    for flag in UNUSABLE:
+        if getattr(arguments, flag.strip("-").replace("-", "_")):
+            raise _unknown_flag(flag, parser)
+    if (arguments.resolve or arguments.package) and not (arguments.cfg or arguments.help):
+        flag = "--resolve" if arguments.resolve else "--package"
         raise UserError(f"{flag} without --cfg", "--cfg job with it", f"add --cfg job, or leave {flag} out")
-    overrides = list(given.overrides)
-    flags = list(words)
+    flags, overrides = list(words), list(arguments.overrides)
     for word in overrides:
         flags.remove(word)
-    folders = [Path(given.config_path) if given.config_path else configs]
-    folders += [Path(given.config_dir)] if given.config_dir else []
+    folders = [Path(arguments.config_path or configs)]
+    folders += [Path(arguments.config_dir)] if arguments.config_dir else []
     for folder in folders:
         if not folder.is_dir():
             raise UserError(
@@ -57,26 +56,26 @@ def split_words(words: Sequence[str], configs: Path) -> tuple[list[str], list[st
                 "a folder of configurations",
                 "correct --config-path or --config-dir",
             )
-    if given.config_name is not None:
-        check_name("--config-name ", given.config_name.removesuffix(".yaml"), folders)
+    if arguments.config_name is not None:
+        check_name("--config-name ", arguments.config_name.removesuffix(".yaml"), folders)
     return flags, overrides, folders
 
 
 def check_name(what: str, name: str, folders: Collection[Path]) -> None:
     """UserError unless one of the folders holds the configuration `name`; names the nearest, or all."""
-    known = sorted({file.stem for folder in folders for file in folder.glob("*.yaml")})
-    if name in known:
+    names = sorted({file.stem for folder in folders for file in folder.glob("*.yaml")})
+    if name in names:
         return
-    near = difflib.get_close_matches(name, known, 1, 0.4)
+    near = difflib.get_close_matches(name, names, 1, 0.4)
     raise UserError(
         f"{what}{shown(name)}: no such configuration",
-        " | ".join(known),
+        " | ".join(names),
         f"did you mean {what}{near[0]}?" if near else "choose one of these",
     )
 
 
-def parsed(word: str, known: Collection[str]) -> Override:
-    """An override as Hydra reads it; `known` are the keys that there are.
+def parsed(word: str, keys: Collection[str]) -> Override:
+    """An override as Hydra reads it; `keys` are all that there are.
 
     Raises:
         UserError: Hydra cannot read it; with the quoting that it can.
@@ -84,7 +83,7 @@ def parsed(word: str, known: Collection[str]) -> Override:
     try:
         return _parser().parse_override(word)
     except (HydraException, RecursionError):
-        raise syntax_error(word, known) from None
+        raise syntax_error(word, keys) from None
 
 
 def check_one_value(override: Override) -> None:
@@ -104,13 +103,13 @@ def check_one_value(override: Override) -> None:
 
 
 @contextmanager
-def told_in_three_parts() -> Iterator[None]:
+def as_user_errors() -> Iterator[None]:
     """Turn what Hydra and OmegaConf raise meanwhile into a `UserError`."""
     try:
         yield
     except (HydraException, OmegaConfBaseException) as error:
         cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else None
-        lines = [str(one).strip().partition("\n")[0] for one in (error, cause) if one is not None]
+        lines = [str(e).strip().partition("\n")[0] for e in (error, cause) if e is not None]
         raise UserError(
             ": ".join(shown(line) for line in lines),
             "keys and groups of configs/, and what Hydra's own documentation says of hydra.*",
@@ -129,7 +128,7 @@ def quoted(key: str, value: str) -> str:
     return _for_shell(f"{key}={_in_quotes(text)}")
 
 
-def syntax_error(word: str, known: Collection[str]) -> UserError:
+def syntax_error(word: str, keys: Collection[str]) -> UserError:
     """What is wrong with an override that cannot be read, and how to write it."""
     key, equals, value = word.lstrip("+~").partition("=")
     key = key.strip()
@@ -138,7 +137,7 @@ def syntax_error(word: str, known: Collection[str]) -> UserError:
             f"{shown(word)!r} has no key", "key=value", "name the key: `--cfg job` prints them all"
         )
     if not equals:
-        near = difflib.get_close_matches(key, known, 1, 0.6)
+        near = difflib.get_close_matches(key, keys, 1, 0.6)
         remedy = (
             f"did you mean {near[0]}=<value>?" if near else "write key=<value>; `--cfg job` prints the keys"
         )
@@ -168,7 +167,7 @@ def _unknown_flag(flag: str, parser: argparse.ArgumentParser) -> UserError:
     flags = _flags(parser)
     near = difflib.get_close_matches(flag, flags, 1, 0.7)
     key = flag.lstrip("-").replace("-", "_")
-    if key in {one.name for one in fields(TrainConfig)}:
+    if key in {field.name for field in fields(TrainConfig)}:
         near = []
     return UserError(
         f"{shown(flag)} is no flag of a training command",
@@ -178,9 +177,8 @@ def _unknown_flag(flag: str, parser: argparse.ArgumentParser) -> UserError:
 
 
 def _flags(parser: argparse.ArgumentParser) -> list[str]:
-    unusable = ("--shell-completion", "--experimental-rerun")  # here: they need Hydra's own folders and words
     names = parser._option_string_actions
-    return [name for name in names if name.startswith("--") and name not in unusable]
+    return [name for name in names if name.startswith("--") and name not in UNUSABLE]
 
 
 @cache

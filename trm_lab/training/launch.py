@@ -204,7 +204,7 @@ def pays_to_compile(
 
 def votes_on(test: EvaluationData) -> bool:
     """Whether ARC's votes concern this data: not where every dataset brings another scorer, or has one puzzle only."""
-    others = all(one.about is not None and bool(one.about.scorer) for one in test.sets)
+    others = all(dataset.about is not None and bool(dataset.about.scorer) for dataset in test.sets)
     return bool(test.test_puzzles) or not (others or test.metadata.num_puzzle_identifiers <= 1)
 
 

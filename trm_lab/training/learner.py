@@ -284,8 +284,8 @@ class Learner:
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": {0: state}, "param_groups": groups})
         if not isinstance(self.optimizer, AdamAtan2 | AdamW):  # the extension counts steps on the device
-            for kept in self.optimizer.state.values():
-                kept["step"] = kept["step"].to(self.ranks.device)
+            for parameter_state in self.optimizer.state.values():
+                parameter_state["step"] = parameter_state["step"].to(self.ranks.device)
 
     def _restore_carry(self, tensors: Mapping[str, Tensor]) -> None:
         first, slots = self.ranks.local_slots(self.config.global_batch_size)

@@ -2,7 +2,7 @@
 
 It follows metrics.jsonl, so that whatever the other side does (hang, raise, ask, take its time to end) happens here and
 never to the run. `mirrors.py` starts it: `python -m trm_lab.training.mirror_process wandb|tensorboard SECONDS`.
-Each line of its input is a JSON object: first what is wanted, which it answers, then which run to show; the end of the
+Each line of its input is a JSON object: first a request, which it answers, then which run to show; the end of the
 input is the end of the run.
 """
 
@@ -50,26 +50,31 @@ class WandbSink:
 
         self._wandb, self._first = wandb, 0
         settings = wandb.Settings(init_timeout=INIT_SECONDS)
-        given = {key: run[key] for key in ("project", "name", "config")}
-        given |= {"dir": run["folder"], "id": run["identity"], "resume": "allow", "settings": settings}
+        settings_of_run = {key: run[key] for key in ("project", "name", "config")}
+        settings_of_run |= {
+            "dir": run["folder"],
+            "id": run["identity"],
+            "resume": "allow",
+            "settings": settings,
+        }
         try:
-            self._run = wandb.init(mode=run["mode"], **given)
+            self._run = wandb.init(mode=run["mode"], **settings_of_run)
         except wandb.Error as error:
             if run["mode"] == "offline":
                 raise
-            told("wandb", error, "the run is recorded offline; `wandb sync` sends it later")
-            self._run = wandb.init(mode="offline", **given)
+            say("wandb", error, "the run is recorded offline; `wandb sync` sends it later")
+            self._run = wandb.init(mode="offline", **settings_of_run)
         if run["mode"] == "online" and self._run.resumed:
             self._first = self._run.step  # behind what the server has
 
     @staticmethod
-    def check(wanted: Json, answer: Answer) -> None:
+    def check(request: Json, answer: Answer) -> None:
         """RefusedError if wandb is not there or, online, if there is no key or a server that takes it."""
         try:
             import wandb
         except ImportError as error:
             raise RefusedError(f"the package cannot be imported ({error}): pip install wandb") from error
-        if wanted["mode"] == "offline":
+        if request["mode"] == "offline":
             return
         try:
             if not wandb.login(verify=False):
@@ -107,7 +112,7 @@ class TensorBoardSink:
         self._writer.add_event(Event(step=0, wall_time=time.time(), session_log=start))
 
     @staticmethod
-    def check(wanted: Json, answer: Answer) -> None:
+    def check(request: Json, answer: Answer) -> None:
         """RefusedError if the package is not there."""
         try:
             import tensorboard.summary.writer.event_file_writer  # noqa: F401
@@ -181,7 +186,7 @@ def one_line(error: object) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 
-def told(kind: str, error: object, consequence: str) -> None:
+def say(kind: str, error: object, consequence: str) -> None:
     """Say on stderr what went wrong with this mirror."""
     report(f"{kind}: {one_line(error)}", f"training goes on; {consequence}")
 
@@ -189,8 +194,8 @@ def told(kind: str, error: object, consequence: str) -> None:
 class Mirroring:
     """Checks, then mirrors one run, in a thread of its own: so the process ends in time whatever a library does."""
 
-    def __init__(self, kind: str, wanted: Json, answer: Answer) -> None:
-        self._kind, self._wanted, self._answer = kind, wanted, answer
+    def __init__(self, kind: str, request: Json, answer: Answer) -> None:
+        self._kind, self._request, self._answer = kind, request, answer
         self._runs: queue.SimpleQueue[Json] = queue.SimpleQueue()
         self._ended, self._ready = threading.Event(), False
         threading.excepthook = self._complain
@@ -207,18 +212,18 @@ class Mirroring:
         self._thread.join(seconds)
         if self._thread.is_alive():
             late = f"it did not end within {seconds:g} seconds"
-            told(self._kind, late, "what was not sent stays here; metrics.jsonl has all records")
+            say(self._kind, late, "what was not sent stays here; metrics.jsonl has all records")
 
     def _work(self) -> None:
         sink_class = SINKS[self._kind]
         try:
-            sink_class.check(self._wanted, self._answer)
+            sink_class.check(self._request, self._answer)
         except RefusedError as refusal:
             self._answer("refused", str(refusal))
             return
         self._answer("ready", "")
         self._ready = True
-        run = {**self._wanted, **self._runs.get()}
+        run = {**self._request, **self._runs.get()}
         sink = sink_class(run)
         start = run["offset"] if run.get("mode") == "offline" else 0
         follow(sink, Path(run["metrics"]), start, self._ended)
@@ -228,7 +233,7 @@ class Mirroring:
         """What a library raised, in place of its traceback."""
         error = failure.exc_value
         if self._ready:
-            told(self._kind, error, f"{self._kind} gets no more records; metrics.jsonl has them all")
+            say(self._kind, error, f"{self._kind} gets no more records; metrics.jsonl has them all")
         else:
             self._answer("refused", one_line(error))
 
@@ -243,9 +248,9 @@ def main(kind: str, seconds: float) -> NoReturn:
     def answer(word: str, why: str) -> None:
         os.write(replies, (json.dumps({"word": word, "why": why}) + "\n").encode())
 
-    wanted, run = sys.stdin.readline(), ""
-    if wanted:
-        mirroring = Mirroring(kind, json.loads(wanted), answer)
+    request, run = sys.stdin.readline(), ""
+    if request:
+        mirroring = Mirroring(kind, json.loads(request), answer)
         run = sys.stdin.readline()
     if run:
         mirroring.show(json.loads(run))

@@ -42,7 +42,7 @@ MODES = {
 class Mirror:
     """A process that shows the records of one run elsewhere."""
 
-    def __init__(self, kind: str, **wanted: Any) -> None:
+    def __init__(self, kind: str, **request: Any) -> None:
         """Start it; `refusal` says whether it can work."""
         environment = {key: value for key, value in os.environ.items() if key != "WANDB_MODE"}
         paths = filter(None, [str(PROJECT_ROOT), os.environ.get("PYTHONPATH")])
@@ -54,7 +54,7 @@ class Mirror:
             env={**environment, "PYTHONPATH": os.pathsep.join(paths)},
             start_new_session=True,  # not ended with the run, but at its end
         )
-        self._send(wanted)
+        self._send(request)
 
     def refusal(self) -> str | None:
         """Why it cannot work; None where it can. Waits so long as an import and a connection may take."""
@@ -126,25 +126,25 @@ def open_mirrors(config: TrainConfig) -> list[Mirror]:
         raise
 
 
-def wandb_mode(wanted: str) -> str:
+def wandb_mode(choice: str) -> str:
     """online, offline or disabled; `auto` is what WANDB_MODE says, else online where the user has logged in.
 
     Raises:
         UserError: WANDB_MODE is something else.
     """
-    if wanted == "disabled":
-        return wanted
-    given = os.environ.get("WANDB_MODE", "").strip()
-    if given and given not in MODES:
+    if choice == "disabled":
+        return choice
+    variable = os.environ.get("WANDB_MODE", "").strip()
+    if variable and variable not in MODES:
         raise UserError(
-            f"WANDB_MODE={shown(given, 40)} in the environment",
+            f"WANDB_MODE={shown(variable, 40)} in the environment",
             "online, offline or disabled, or no such variable",
             "correct it or unset it, or say wandb=disabled",
         )
-    if wanted != "auto":
-        return wanted
-    if given:
-        return MODES[given]
+    if choice != "auto":
+        return choice
+    if variable:
+        return MODES[variable]
     return "online" if _logged_in() else "disabled"
 
 
@@ -219,7 +219,7 @@ def _logged_in() -> bool:
     address = os.environ.get("WANDB_BASE_URL")
     hosts = [urlsplit(address).netloc] if address else WANDB_HOSTS
     try:
-        known = netrc.netrc(os.environ.get("NETRC"))
-        return any(known.authenticators(host) for host in hosts)
+        logins = netrc.netrc(os.environ.get("NETRC"))
+        return any(logins.authenticators(host) for host in hosts)
     except (OSError, ValueError, netrc.NetrcParseError):
         return False

@@ -19,12 +19,12 @@ from trm_lab.configuration.typed_values import check_value
 from trm_lab.runs.run_directory import import_path
 from trm_lab.training.hydra_words import (
     TEXT_KEYS,
+    as_user_errors,
     check_name,
     check_one_value,
     parsed,
     split_words,
     syntax_error,
-    told_in_three_parts,
 )
 from trm_lab.training.sweep import check_launcher
 
@@ -55,11 +55,9 @@ def run_hydra(entry: Callable[[], None]) -> None:
         else:
             for word in overrides:
                 check_one_value(parsed(word, ()))
-        os.environ.setdefault(
-            "HYDRA_FULL_ERROR", "1"
-        )  # Hydra lets errors through in place of printing them itself
+        os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # let errors through in place of printing them
         sys.argv[1:] = [*overrides, *QUIET, *flags]  # --info would take the word behind it
-        with told_in_three_parts():
+        with as_user_errors():
             entry()
 
     run_command(checked)
@@ -76,7 +74,7 @@ def check_swept_values(override: Override) -> None:
 
 
 def sweep_once(overrides: Sequence[str]) -> list[str]:
-    """The overrides of a sweep in which a key given takes the place of the experiment's values for it.
+    """The overrides of a sweep in which a key of the command line replaces the experiment's values for it.
 
     Hydra itself would multiply the two: the same run several times, at the same time where runs go side by side.
 
@@ -87,10 +85,10 @@ def sweep_once(overrides: Sequence[str]) -> list[str]:
     own = _swept_by(values.get("experiment", ""))
     if not own or any(key.startswith("hydra.sweeper.params") for key in values):
         return list(overrides)
-    kept = [
+    remaining = [
         f"{'' if key in GROUPS else '++'}{key}={value}" for key, value in own.items() if key not in values
     ]
-    return ["hydra.sweeper.params=null", *kept, *overrides]
+    return ["hydra.sweeper.params=null", *remaining, *overrides]
 
 
 def _swept_by(experiment: str) -> dict[str, Any]:
@@ -99,11 +97,11 @@ def _swept_by(experiment: str) -> dict[str, Any]:
     if not file.is_file():
         return {}
     content: Any = OmegaConf.to_container(OmegaConf.load(file))
-    found: dict[str, Any] = {}
+    params: dict[str, Any] = {}
     for base in content.get("defaults", []):
         if isinstance(base, str) and base != "_self_":
-            found |= _swept_by(base)
-    return found | content.get("hydra", {}).get("sweeper", {}).get("params", {})
+            params |= _swept_by(base)
+    return params | content.get("hydra", {}).get("sweeper", {}).get("params", {})
 
 
 def normalise(arguments: Sequence[str], folders: Collection[Path] = (CONFIGS,)) -> list[str]:
@@ -114,17 +112,17 @@ def normalise(arguments: Sequence[str], folders: Collection[Path] = (CONFIGS,)) 
     Raises:
         UserError: a key that does not exist or a value that Hydra cannot read, before Hydra composes anything.
     """
-    known = known_keys()
-    return [_normalise_one(argument, known, folders) for argument in arguments]
+    keys = known_keys()
+    return [_normalise_one(argument, keys, folders) for argument in arguments]
 
 
-def _normalise_one(argument: str, known: set[str], folders: Collection[Path]) -> str:
+def _normalise_one(argument: str, keys: set[str], folders: Collection[Path]) -> str:
     match = _OVERRIDE.match(argument)
     if match is None or (match["value"] is None and match["sign"] != "~"):
-        raise syntax_error(argument, known)
+        raise syntax_error(argument, keys)
     key, value = match["key"], match["value"] or ""
     if match["sign"] == "~" and not key.startswith(("hydra", "data_build")):
-        check_key(key, known | set(GROUPS))
+        check_key(key, keys | set(GROUPS))
         raise UserError(
             f"{shown(argument)} takes {key} away", "a value for every key", f"set it: {key}=…, or leave it"
         )
@@ -139,8 +137,8 @@ def _normalise_one(argument: str, known: set[str], folders: Collection[Path]) ->
             check_name(f"{key}=", choice, [folder / key for folder in folders])
         return f"{key}={value}"
     if not key.startswith(("hydra.", "hydra/")):
-        check_key(key, known)
-    value_read = parsed(argument, known).value() if match["sign"] != "~" else None
+        check_key(key, keys)
+    value_read = parsed(argument, keys).value() if match["sign"] != "~" else None
     if key in TEXT_KEYS and isinstance(value_read, int | float):
         value = f'"{value}"'  # run_name=1e3 is a name
     if key.startswith("hydra") or match["sign"] == "~":

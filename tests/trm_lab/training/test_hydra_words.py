@@ -8,7 +8,7 @@ from omegaconf.errors import ConfigKeyError
 
 from trm.errors import UserError
 from trm_lab.configuration.train_config import known_keys
-from trm_lab.training.hydra_words import check_one_value, parsed, split_words, told_in_three_parts
+from trm_lab.training.hydra_words import as_user_errors, check_one_value, parsed, split_words
 from trm_lab.training.overrides import CONFIGS, check_swept_values, normalise, run_hydra
 
 KNOWN = known_keys()
@@ -119,8 +119,8 @@ def test_a_sweep_s_values_are_all_checked_before_the_first_run(word: str) -> Non
         check_swept_values(parsed(word, KNOWN))
 
 
-def test_what_hydra_raises_is_told_in_three_parts() -> None:
-    with pytest.raises(UserError, match="no such key"), told_in_three_parts():
+def test_what_hydra_raises_is_as_user_errors() -> None:
+    with pytest.raises(UserError, match="no such key"), as_user_errors():
         raise ConfigKeyError("no such key\nand much more")
 
 

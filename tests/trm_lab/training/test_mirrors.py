@@ -85,7 +85,7 @@ def refusal(folder: Path, **keys: Any) -> str:
     started = time.monotonic()
     with pytest.raises(UserError) as error:
         open_mirrors(configured(folder, **keys))
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - started < stub_wandb.HANGS / 2
     assert len(str(error.value).splitlines()) == 3
     return str(error.value)
 
@@ -190,7 +190,7 @@ def test_what_fails_or_hangs_during_the_run_is_said_and_nothing_more(
     opened = open_mirrors(configured(tmp_path, wandb="online"))
     started = time.monotonic()
     shown(opened, range(1, 3))
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < stub_wandb.HANGS / 2
     said = capfd.readouterr().err
     assert problem in said
     assert "training goes on" in said
@@ -251,7 +251,6 @@ def test_nothing_is_written_through_a_link_in_the_run_s_folder(tmp_path: Path, k
 
 def test_a_mirror_of_a_run_that_never_starts_ends_with_it(tmp_path: Path) -> None:
     (mirror,) = open_mirrors(configured(tmp_path, tensorboard=True))
-    started = time.monotonic()
     mirror.close()
     mirror.close()
-    assert time.monotonic() - started < 20
+    assert mirror._process.poll() is not None
