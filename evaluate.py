@@ -28,7 +28,7 @@ from trm_lab.commands.command_line import (
     run_command,
 )
 from trm_lab.configuration.train_config import SAVED_OUTPUTS
-from trm_lab.evaluation.comparing import compare_folders
+from trm_lab.evaluation.comparison import compare_folders
 from trm_lab.evaluation.identifier_ablation import IDENTIFIER_CHOICES
 from trm_lab.evaluation.pooling import pool
 from trm_lab.evaluation.request import CONFIDENCES, ScoringRequest

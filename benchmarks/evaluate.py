@@ -50,7 +50,7 @@ PARTS = {  # part: what is wrapped, an owner and the names of its functions
     "network": ((predictor, ("roll_out",)),),
     "transfer": (
         (Batch, ("to",)),
-        (predictor.Respondent, ("_answer",)),
+        (predictor.Predictor, ("_answer",)),
     ),  # what of `_answer` is not the network
     "voting": ((ArcTally, ("add", "put_into")),),
 }

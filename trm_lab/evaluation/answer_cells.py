@@ -23,7 +23,7 @@ AnswerCells = Callable[
 
 
 def every_cell(predictions: Tensor) -> Tensor:
-    """A board is answered whole."""
+    """All cells: a board is answered whole."""
     return torch.ones_like(predictions, dtype=torch.bool)
 
 
@@ -64,8 +64,8 @@ class CellsToEnd:
 
 
 def cells_by_set(data: PuzzleData) -> dict[str, AnswerCells]:
-    """What an answer to a question of each set is."""
-    return {one.name: _answer_cells(one.about, data) for one in data.sets}
+    """By set, the cells that an answer to its questions consists of."""
+    return {each.name: _answer_cells(each.about, data) for each in data.sets}
 
 
 def _answer_cells(about: About | None, data: PuzzleData) -> AnswerCells:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from trm.errors import UserError, shown
 from trm_lab.evaluation.grid_digests import GridDigests
 from trm_lab.puzzles.arc.augmentation import grids_shown, parse_names
-from trm_lab.puzzles.arc.grids import CANVAS, as_bytes, grid_hash, parse_grid
+from trm_lab.puzzles.arc.grids import CANVAS, Tokens, as_bytes, grid_hash, parse_grid
 from trm_lab.puzzles.loading import EvaluationData
 
 _UNKNOWN = -1  # no test input
@@ -118,8 +118,10 @@ class Questions:
             raise self._no_test_input(tasks[unknown], tokens[example], transforms[example], colours[example])
         return Asked(rows, questions, transforms, colours)
 
-    def _no_test_input(self, task: str, *example: NDArray[np.uint8]) -> UserError:
-        (grid,) = grids_shown(*example, self.digests.canvas)
+    def _no_test_input(
+        self, task: str, tokens: Tokens, transforms: NDArray[np.uint8], colours: NDArray[np.uint8]
+    ) -> UserError:
+        (grid,) = grids_shown(tokens, transforms, colours, self.digests.canvas)
         return UserError(
             f"an example of task {shown(repr(task), 60)} has a {grid.shape[0]}x{grid.shape[1]} input that, mapped "
             f"back, is none of the task's {len(self._numbers.get(task, {}))} test inputs in test_puzzles.json",

@@ -20,9 +20,9 @@ from trm_lab.runs.evaluation_folder import ANSWER, BASELINES, COPY, TOKENS
 
 def best_baseline(scores: Mapping[str, Any], key: str) -> tuple[str, float]:
     """The baseline with the highest cell_accuracy or exact_accuracy in scores.json, as a table names it; its share."""
-    known = {COPY: scores["copy"], **scores.get("baselines", {})}
-    shares = {said: known[name][key] for name, said in BASELINES.items() if name in known}
-    best = max(shares, key=lambda said: shares[said])
+    baselines = {COPY: scores["copy"], **scores.get("baselines", {})}
+    shares = {title: baselines[name][key] for name, title in BASELINES.items() if name in baselines}
+    best = max(shares, key=lambda title: shares[title])
     return best, float(shares[best])
 
 
@@ -39,23 +39,23 @@ class Baselines:
         self.begin()
 
     def begin(self) -> None:
-        """Forget what was added, unless the scores are known."""
+        """Forget what was added, unless the scores were taken."""
         if self._taken is not None:
             return
         self._tallies: dict[str, StepTally] = {}
         self._verdicts: dict[str, dict[str, Counter[str]]] = {one.name: {} for one in self._sets}
 
-    def add(self, made: Answers, cells: NDArray[np.bool_], scorer: Scorer | None) -> None:
-        """Take in a part of the questions and labels; cells: `[B, L]`, those that count."""
+    def add(self, answers: Answers, cells: NDArray[np.bool_], scorer: Scorer | None) -> None:
+        """Add a part of the questions and labels; cells: `[B, L]`, those that count."""
         if self._taken is not None:
             return
-        for name, tokens in self._predictions(made).items():
-            predictions = np.broadcast_to(tokens, made.inputs.shape)
-            self._tallies.setdefault(name, StepTally()).add(predictions[:, None], made.labels, cells)
+        for name, tokens in self._predictions(answers).items():
+            predictions = np.broadcast_to(tokens, answers.inputs.shape)
+            self._tallies.setdefault(name, StepTally()).add(predictions[:, None], answers.labels, cells)
             if scorer is not None:
-                verdicts = scorer(made.inputs, made.labels.astype(np.int32), predictions)
-                counts = self._verdicts[made.set_name].setdefault(name, Counter())
-                counts.update({verdict: int(given.sum()) for verdict, given in verdicts.items()})
+                verdicts = scorer(answers.inputs, answers.labels.astype(np.int32), predictions)
+                counts = self._verdicts[answers.set_name].setdefault(name, Counter())
+                counts.update({verdict: int(rows.sum()) for verdict, rows in verdicts.items()})
 
     def scores(self) -> dict[str, Any]:
         """For scores.json: of each baseline cell_accuracy and exact_accuracy; examples that the training split gave.
@@ -63,36 +63,38 @@ class Baselines:
         "unknown": why those of the training set are missing.
         """
         if self._taken is None:
-            found = {name: tally.result() for name, tally in self._tallies.items()}
+            results = {name: tally.result() for name, tally in self._tallies.items()}
             self._taken = {
-                name: {"cell_accuracy": one.cell_accuracy[0], "exact_accuracy": one.exact_accuracy[0]}
-                for name, one in found.items()
+                name: {"cell_accuracy": result.cell_accuracy[0], "exact_accuracy": result.exact_accuracy[0]}
+                for name, result in results.items()
             } | self._training[1]
         return self._taken
 
     def verdicts(self, set_name: str) -> dict[str, dict[str, int]]:
-        """Of the set's own scorer, by baseline."""
+        """Counts of the set's own scorer's verdicts, by baseline."""
         return {name: dict(counts) for name, counts in self._verdicts[set_name].items()}
 
-    def _predictions(self, made: Answers) -> dict[str, NDArray[Any]]:
-        known = self._training[0].get(made.set_name)
-        learned = {} if known is None else {ANSWER: known.most_common, TOKENS: known.tokens}
-        return {COPY: made.inputs, **learned}
+    def _predictions(self, answers: Answers) -> dict[str, NDArray[Any]]:
+        training = self._training[0].get(answers.set_name)
+        learned = {} if training is None else {ANSWER: training.most_common, TOKENS: training.tokens}
+        return {COPY: answers.inputs, **learned}
 
     @cached_property
     def _training(self) -> tuple[Mapping[str, TrainingAnswers], dict[str, Any]]:
-        """Of each set its dataset's, read when the first part comes; and for scores.json, how much was read."""
-        return _read(self._sets, self._seq_len)
+        """Training answers by set, read when the first part comes; and for scores.json, how much was read."""
+        return _read_training(self._sets, self._seq_len)
 
 
-def _read(sets: Sequence[PuzzleSet], seq_len: int) -> tuple[dict[str, TrainingAnswers], dict[str, Any]]:
-    datasets = {one.dataset: one.about.scorer if one.about is not None else "" for one in sets}
+def _read_training(
+    sets: Sequence[PuzzleSet], seq_len: int
+) -> tuple[dict[str, TrainingAnswers], dict[str, Any]]:
+    datasets = {each.dataset: each.about.scorer if each.about is not None else "" for each in sets}
     try:
-        found = {path: TrainingAnswers.read(path, scorer, seq_len) for path, scorer in datasets.items()}
+        answers = {path: TrainingAnswers.read(path, scorer, seq_len) for path, scorer in datasets.items()}
     except UserError as error:
         return {}, {"unknown": error.given}
-    counted = {
-        "training_examples": sum(one.examples for one in found.values()),
-        "of": sum(one.total for one in found.values()),
+    counts = {
+        "training_examples": sum(each.examples for each in answers.values()),
+        "of": sum(each.total for each in answers.values()),
     }
-    return {one.name: found[one.dataset] for one in sets}, counted
+    return {each.name: answers[each.dataset] for each in sets}, counts

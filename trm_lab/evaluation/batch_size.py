@@ -20,34 +20,34 @@ CPU_BATCH = 32  # examples at a time of one task or one file of tasks; more is n
 WITH_GRADIENT = 8  # times the memory that answering takes
 
 
-def chosen_batch_size(supervision: Supervision[Any], given: int | None, wanted: int, ranks: Ranks) -> int:
-    """The batch size that was given, or what fits of `wanted`.
+def chosen_batch_size(supervision: Supervision[Any], requested: int | None, most: int, ranks: Ranks) -> int:
+    """The requested batch size, or as many of `most` examples as fit into memory.
 
     Raises:
-        UserError: the given one cannot fit into this machine.
+        UserError: the requested one cannot fit into this machine.
     """
-    if given is None:
-        return fitting_batch_size(supervision, wanted, ranks)
-    model, load = supervision.model, Load(-(-given // ranks.world_size))
+    if requested is None:
+        return fitting_batch_size(supervision, most, ranks)
+    model, load = supervision.model, Load(-(-requested // ranks.world_size))
     weights = sum(parameter.numel() for parameter in model.parameters())
     check_memory(model.config, model.shape, weights, load, ranks.device)
-    return given
+    return requested
 
 
-def fitting_batch_size(supervision: Supervision[Any], wanted: int, ranks: Ranks) -> int:
-    """At most `wanted` examples over all ranks, as many as fit into the rank with least room; a multiple of the ranks.
+def fitting_batch_size(supervision: Supervision[Any], most: int, ranks: Ranks) -> int:
+    """At most `most` examples over all ranks, as many as fit into the rank with least room; a multiple of the ranks.
 
     The model is on the rank's device.
     """
     free = _free_memory(ranks.device)
     row = _measured_row(supervision, ranks) if ranks.device.type == "cuda" else _estimated_row(supervision)
     fitting = torch.tensor([max(1, min(MOST, int(SHARE * free / row)))], device=ranks.device)
-    local = min(int(ranks.gather_rows(fitting).min()), -(-wanted // ranks.world_size))
+    local = min(int(ranks.gather_rows(fitting).min()), -(-most // ranks.world_size))
     return local * ranks.world_size
 
 
 def _free_memory(device: torch.device) -> float:
-    """Bytes; on a CPU this process's share of what the ranks beside it have too."""
+    """Free bytes of the device; on a CPU divided by the ranks on this machine."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     return (
@@ -58,7 +58,7 @@ def _free_memory(device: torch.device) -> float:
 
 
 def _estimated_row(supervision: Supervision[Any]) -> float:
-    """Bytes that a row of the batch takes on a CPU, from above."""
+    """Upper bound on the bytes that a row of the batch takes on a CPU."""
     model = supervision.model
     config, shape = model.config, model.shape
     length = config.puzzle_tokens + shape.seq_len

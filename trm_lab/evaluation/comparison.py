@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trm.errors import UserError, shown
+from trm.randomness import numpy_generator
 from trm_lab.commands.tables import p_value, percent, points, points_range, share_range, table
 from trm_lab.intervals import PairedDifference, bootstrap_interval, paired_bootstrap, sign_test
-from trm_lab.runs.questions import check_same_questions, read_questions
+from trm_lab.runs.questions import Questions, check_same_questions, read_questions
 from trm_lab.runs.scored_items import METRICS, ScoredItems, read_items
 
 LEVEL = 0.95
@@ -20,7 +21,7 @@ _NAMED = 3  # of the tasks that only one has
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two: its mean score with its bootstrap interval, and tasks that the other does not have.
+    """Mean score of one of two evaluations, its bootstrap interval, and its tasks that the other does not have.
 
     low, high: None where they cannot be estimated: fewer than six tasks, or all score the same.
     """
@@ -34,7 +35,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What two evaluations of the same tasks tell.
+    """Difference between two evaluations of the same tasks, its interval and tests.
 
     metric: what is compared.  tasks: on how many.  difference: first − second.
     wins, losses, ties: tasks on which the first scores more, less, the same.
@@ -67,7 +68,7 @@ def compare_evaluations(
     questions = [read_questions(folder) for folder in (first, second)]
     check_same_questions(questions, same_selection=False)
     items = [read_items(folder) for folder in (first, second)]
-    if any(one.metric != METRICS["task"] and one.questions is None for one in items):
+    if any(side.metric != METRICS["task"] and side.questions is None for side in items):
         check_same_questions(questions)  # a row's number is all that its question is known by
     return compare(items[0], items[1], rng, common)
 
@@ -128,7 +129,7 @@ def _check_tasks(first: ScoredItems, second: ScoredItems, common: bool) -> None:
             "evaluate both checkpoints on the same data",
         )
     only_first, only_second = (
-        sorted(one.scores.keys() - other.scores.keys()) for one, other in ((first, second), (second, first))
+        sorted(a.scores.keys() - b.scores.keys()) for a, b in ((first, second), (second, first))
     )
     if (only_first or only_second) and not common:
         extra = ((first.title, only_first), (second.title, only_second))
@@ -142,11 +143,11 @@ def _check_tasks(first: ScoredItems, second: ScoredItems, common: bool) -> None:
 def _check_questions(first: ScoredItems, second: ScoredItems) -> None:
     if first.questions is None or second.questions is None:
         return
-    asked, also_asked = first.questions, second.questions
-    other = sorted(key for key in asked.keys() & also_asked.keys() if asked[key] != also_asked[key])
-    if other:
+    shared = first.questions.keys() & second.questions.keys()
+    different = sorted(key for key in shared if first.questions[key] != second.questions[key])
+    if different:
         raise UserError(
-            f"{first.title} and {second.title} have different questions in {_named(other)}",
+            f"{first.title} and {second.title} have different questions in {_named(different)}",
             "two evaluations that asked the same questions in the same rows",
             "evaluate both on the same data, with the same --tasks and --first-tasks",
         )
@@ -182,3 +183,24 @@ def comparison_table(comparison: Comparison) -> str:
         ),
     ]
     return "\n".join(lines)
+
+
+def compare_folders(first: Path, second: Path, common: bool = False) -> None:
+    """Print the comparison of two evaluations' folders; the same folders give the same numbers.
+
+    common: on the tasks that both have, where one evaluation has more.
+
+    Raises:
+        UserError: a folder that is no evaluation, or two that cannot be compared.
+    """
+    print(comparison_table(compare_evaluations(first, second, numpy_generator(0, "comparison"), common)))
+    questions = [read_questions(folder) for folder in (first, second)]
+    if questions[0].augmentations != questions[1].augmentations:
+        print(
+            f"  augmentations that vote are not as many: {'; '.join(map(_number_of_augmentations, questions))}"
+        )
+
+
+def _number_of_augmentations(questions: Questions) -> str:
+    number = "all of the dataset" if questions.augmentations is None else str(questions.augmentations)
+    return f"{questions.title}: {number}"

@@ -1,4 +1,4 @@
-"""What a detailed evaluation found beyond its scores, as text."""
+"""The details of an evaluation as text: steps, halting, guidance, cost."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -76,8 +76,8 @@ def _guidance(scores: Mapping[str, Any]) -> str:
     if "guidance" not in scores:
         return ""
     rows: list[list[str]] = [["guidance w", "cells right", "whole answer right"]]
-    for w, found in scores["guidance"].items():
-        rows.append([w, *(percent(found[name][-1]) for name in ("cell_accuracy", "exact_accuracy"))])
+    for w, accuracies in scores["guidance"].items():
+        rows.append([w, *(percent(accuracies[name][-1]) for name in ("cell_accuracy", "exact_accuracy"))])
     if scores.get("arc_guided"):
         rows[0].append("ARC/pass@2")
         for row in rows[1:]:
@@ -99,9 +99,9 @@ def _cost(scores: Mapping[str, Any]) -> str:
     )
 
 
-def _warm_up(left_out: Mapping[str, Any] | None) -> str:
-    """What is not in the time of an answer."""
-    if left_out is None:
+def _warm_up(warm_up: Mapping[str, Any] | None) -> str:
+    """Whether the time of an answer includes the warm-up."""
+    if warm_up is None:
         return "the first batch's warm-up with it"
-    steps = left_out["supervision_steps_of_each_launch"]
+    steps = warm_up["supervision_steps_of_each_launch"]
     return f"without the warm-up, {steps} supervision step{'s' * (steps != 1)} of each launch"

@@ -24,8 +24,8 @@ from trm_lab.evaluation.arc_scores import ArcTally
 from trm_lab.evaluation.baselines import Baselines
 from trm_lab.evaluation.guided_scores import GuidedTally, MarginTally
 from trm_lab.evaluation.halting import HaltingTally
-from trm_lab.evaluation.predictor import Respondent
-from trm_lab.evaluation.samples import Kept, Samples
+from trm_lab.evaluation.predictor import Predictor
+from trm_lab.evaluation.samples import Samples, SavedOutputs
 from trm_lab.evaluation.scored_cells import answer_cells
 from trm_lab.evaluation.step_scores import StepScores, StepTally
 from trm_lab.evaluation.task_scores import TaskTally
@@ -41,7 +41,7 @@ from trm_lab.runs.evaluation_folder import COPY, EvaluationResults
 class Rules:
     """How answers are scored.
 
-    confidence_kind: what their confidence is, a key of `trm.supervision.CONFIDENCE_KINDS`.
+    confidence_kind: kind of their confidence, a key of `trm.supervision.CONFIDENCE_KINDS`.
     arc: let augmentations vote, and score tasks.  ranked_by: how votes rank (`voting.RANKINGS`).
     details: also votes after every step, halting curves and single examples.
     save_outputs: arrays of every example to keep (see SAVED_OUTPUTS in trm_lab/configuration/train_config.py).
@@ -55,7 +55,7 @@ class Rules:
 
 
 class Scoring:
-    """Takes answers in, part by part in file order, and scores them.
+    """Scores answers, which are added part by part in file order.
 
     Raises:
         UserError: a dataset's scorer is not there, or votes are wanted where there is nothing to vote on.
@@ -65,17 +65,17 @@ class Scoring:
         self.rules = rules
         self._baselines = baselines or Baselines(data)
         self._baselines.begin()
-        self._kinds = {one.name: one.about.scorer if one.about is not None else "" for one in data.sets}
+        self._kinds = {each.name: each.about.scorer if each.about is not None else "" for each in data.sets}
         self._scorers: dict[str, Scorer | None] = {one.name: scorer_of(one.about) for one in data.sets}
         if rules.arc:
             _check_arc(data)
         self._steps, self._loss = StepTally(), Loss()
         self._halting: HaltingTally | None = None
         self._margins, self._guided = MarginTally(), GuidedTally()
-        self._samples, self._kept = Samples(data.identifiers), Kept(rules.save_outputs)
+        self._samples, self._saved = Samples(data.identifiers), SavedOutputs(rules.save_outputs)
         self._examples: list[dict[str, NDArray[Any]]] = []
         self._tasks = {
-            one.name: TaskTally(one.dataset, one.about, self._scorers[one.name]) for one in data.sets
+            each.name: TaskTally(each.dataset, each.about, self._scorers[each.name]) for each in data.sets
         }
         self._arc = (
             ArcTally(data, rules.ranked_by, rules.confidence_kind, rules.details) if rules.arc else None
@@ -84,30 +84,34 @@ class Scoring:
         self._puzzle = {"seq_len": data.metadata.seq_len, "vocab_size": data.metadata.vocab_size}
         self._datasets = data.described
 
-    def add(self, made: Answers) -> None:
-        """Take in a part of the answers."""
-        self._calls = made.network_calls
-        cells = answer_cells(self._kinds[made.set_name], made.labels)
-        self._steps.add(made.predictions, made.labels, cells)
-        self._baselines.add(made, cells, self._scorers[made.set_name])
-        self._loss.add(made)
-        self._samples.add(made)
-        self._kept.add(made)
-        solved = self._tasks[made.set_name].add(made)
+    def add(self, answers: Answers) -> None:
+        """Add a part of the answers."""
+        self._calls = answers.network_calls
+        cells = answer_cells(self._kinds[answers.set_name], answers.labels)
+        self._steps.add(answers.predictions, answers.labels, cells)
+        self._baselines.add(answers, cells, self._scorers[answers.set_name])
+        self._loss.add(answers)
+        self._samples.add(answers)
+        self._saved.add(answers)
+        solved = self._tasks[answers.set_name].add(answers)
         if self._arc is not None:
-            self._arc.add(made)
+            self._arc.add(answers)
         if self.rules.details:
-            self._add_details(made, cells, solved)
+            self._add_details(answers, cells, solved)
 
-    def _add_details(self, made: Answers, cells: NDArray[np.bool_], solved: NDArray[np.bool_] | None) -> None:
+    def _add_details(
+        self, answers: Answers, cells: NDArray[np.bool_], solved: NDArray[np.bool_] | None
+    ) -> None:
         if self._halting is None:
-            self._halting = HaltingTally(made.network_calls, self.rules.confidence_kind)
-        self._halting.add(made.predictions, made.labels, made.q_halt_logits, made.confidence, cells)
-        self._guided.add(made, cells)
-        if "margin" in made.probes:
-            self._margins.add(made.probes["margin"])
+            self._halting = HaltingTally(answers.network_calls, self.rules.confidence_kind)
+        self._halting.add(
+            answers.predictions, answers.labels, answers.q_halt_logits, answers.confidence, cells
+        )
+        self._guided.add(answers, cells)
+        if "margin" in answers.probes:
+            self._margins.add(answers.probes["margin"])
         if self._arc is None:
-            self._examples.append(_examples(made, solved))
+            self._examples.append(_examples(answers, solved))
 
     def result(self) -> EvaluationResults:
         """The scores of everything that was added."""
@@ -133,25 +137,25 @@ class Scoring:
             scores,
             voting,
             self._samples.stacked(),
-            self._kept.stacked(),
+            self._saved.stacked(),
             _joined(self._examples),
             self._margins.by_position(),
         )
 
     def _details(self, steps: StepScores, halting: HaltingTally) -> dict[str, Any]:
         over_time = ("first_right", "stayed_right", "fixed_late", "broken_late")
-        found: dict[str, Any] = {
+        details: dict[str, Any] = {
             "over_steps": {name: getattr(steps, name) for name in over_time},
             "halting": self._halting_curves(halting),
         }
         if guided := self._guided.scores():
-            found["guidance"] = guided
+            details["guidance"] = guided
         if margins := self._margins.scores():
-            found["margin"] = margins
-        return found
+            details["margin"] = margins
+        return details
 
     def _halting_curves(self, halting: HaltingTally) -> dict[str, Any]:
-        """Of TRM with its halting head; DIS's is never trained, so what it would say is left out."""
+        """Halting curves; without those of the halting head where it is not trained (DIS)."""
         curves = halting.result().as_dict()
         if self.rules.confidence_kind != "halting_probability":
             curves["points"] = [point for point in curves["points"] if point["policy"] != "q_halt"]
@@ -174,7 +178,7 @@ class Evaluator:
     save_outputs: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        self._scoring()  # what is missing is told before training
+        self._scoring()  # reports what is missing before the training begins
         if self.arc:
             check_asked(self.data)
 
@@ -186,14 +190,14 @@ class Evaluator:
         """
         started, warm, done = time.monotonic(), 0, 0
         scoring = self._scoring()
-        for made in Respondent(self.supervision, self.data, self.ranks, self.seed).answers(over=over):
+        for answers in Predictor(self.supervision, self.data, self.ranks, self.seed).answers(over=over):
             if self.ranks.is_first:
-                scoring.add(made)
+                scoring.add(answers)
             if (
-                done == 0 and len(made) < self.data.total_examples
+                done == 0 and len(answers) < self.data.total_examples
             ):  # the first of several batches: the warm-up
-                started, warm = time.monotonic(), len(made)
-            done += len(made)
+                started, warm = time.monotonic(), len(answers)
+            done += len(answers)
         evaluation = scoring.result() if self.ranks.is_first else EvaluationResults({}, None, {}, {})
         speed = (done - warm) / (time.monotonic() - started)
         evaluation.scores.update(seed=self.seed, examples_per_second=speed)
@@ -205,7 +209,7 @@ class Evaluator:
 
     @cached_property
     def _baselines(self) -> Baselines:
-        """They are the same at every evaluation."""
+        """Scores of the baselines, which are the same at every evaluation."""
         return Baselines(self.data)
 
 
@@ -216,14 +220,14 @@ class Loss:
         self._parts: list[float] = []
         self._examples = 0
 
-    def add(self, made: Answers) -> None:
-        """Take in a part of the answers."""
-        known = made.scored.any(1)
-        self._parts.append(math.fsum(made.loss[known]))
-        self._examples += int(known.sum())
+    def add(self, answers: Answers) -> None:
+        """Add a part of the answers."""
+        has_label = answers.scored.any(1)
+        self._parts.append(math.fsum(answers.loss[has_label]))
+        self._examples += int(has_label.sum())
 
     def mean(self) -> float | None:
-        """One that JSON can hold; None, which is said, where an answer's is not finite."""
+        """The mean; None, with an error message, where it is not finite, which JSON cannot hold."""
         mean = math.fsum(self._parts) / max(self._examples, 1) if np.isfinite(self._parts).all() else math.nan
         if math.isfinite(mean):
             return mean
@@ -246,21 +250,21 @@ def _per_step(steps: StepScores) -> dict[str, Any]:
     return {name: getattr(steps, name) for name in names}
 
 
-def _examples(made: Answers, solved: NDArray[np.bool_] | None) -> dict[str, NDArray[Any]]:
-    """Of the rows with a known answer."""
-    known = made.scored.any(1)
-    right = (made.predictions[:, -1] == made.labels) | (made.labels == IGNORE_LABEL)
-    numbers = (made.first + 1 + np.flatnonzero(known)).astype(np.str_)
-    found = {
-        "key": np.char.add(f"{made.set_name}/", numbers),
-        "right": right.all(1)[known],
-        "question": np.array([_digest(row) for row in made.inputs[known]], np.uint64),
+def _examples(answers: Answers, solved: NDArray[np.bool_] | None) -> dict[str, NDArray[Any]]:
+    """Columns of examples.npz, for the rows with a label."""
+    has_label = answers.scored.any(1)
+    right = (answers.predictions[:, -1] == answers.labels) | (answers.labels == IGNORE_LABEL)
+    numbers = (answers.first + 1 + np.flatnonzero(has_label)).astype(np.str_)
+    columns = {
+        "key": np.char.add(f"{answers.set_name}/", numbers),
+        "right": right.all(1)[has_label],
+        "question": np.array([_digest(row) for row in answers.inputs[has_label]], np.uint64),
     }
-    return found if solved is None else {**found, "solved": solved[known]}
+    return columns if solved is None else {**columns, "solved": solved[has_label]}
 
 
 def _digest(question: NDArray[Any]) -> int:
-    """Of 64 bits, and of the tokens alone, whatever they are stored as."""
+    """Digest of a question's tokens in 64 bits, the same for every type in which they are stored."""
     return int.from_bytes(blake2b(question.astype("<i4").tobytes(), digest_size=8).digest(), "little")
 
 

@@ -28,18 +28,18 @@ class MarginTally:
         self._scored: NDArray[np.int64]
 
     def add(self, margins: NDArray[np.floating[Any]]) -> None:
-        """Take in `[B, S, L]`."""
+        """Add margins `[B, S, L]`."""
         if self._sum is None:
             self._sum = np.zeros(margins.shape[1:])
             self._positive = np.zeros(margins.shape[1:], np.int64)
             self._scored = np.zeros(margins.shape[1:], np.int64)
-        known = ~np.isnan(margins)
-        self._sum += np.where(known, margins, 0).sum(0, dtype=np.float64)
+        is_scored = ~np.isnan(margins)
+        self._sum += np.where(is_scored, margins, 0).sum(0, dtype=np.float64)
         self._positive += (margins > 0).sum(0)
-        self._scored += known.sum(0)
+        self._scored += is_scored.sum(0)
 
     def scores(self) -> dict[str, Any]:
-        """For scores.json: over all scored tokens, at each step."""
+        """Mean margin and share of positive ones over all scored tokens, at each step; for scores.json."""
         if self._sum is None:
             return {}
         tokens = self._scored.sum(1)
@@ -65,25 +65,25 @@ class GuidedTally:
     def __init__(self) -> None:
         self._tallies: dict[str, StepTally] = {}
 
-    def add(self, made: Answers, cells: NDArray[np.bool_]) -> None:
-        """Take in a part of the answers; cells: `[B, L]`, those that count."""
-        for w, predictions in guided(made.probes).items():
-            self._tallies.setdefault(w, StepTally()).add(predictions, made.labels, cells)
+    def add(self, answers: Answers, cells: NDArray[np.bool_]) -> None:
+        """Add a part of the answers; cells: `[B, L]`, those that count."""
+        for w, predictions in guided(answers.probes).items():
+            self._tallies.setdefault(w, StepTally()).add(predictions, answers.labels, cells)
 
     def scores(self) -> dict[str, dict[str, list[float]]]:
-        """For scores.json: w → cell_accuracy and exact_accuracy `[S]`."""
+        """cell_accuracy and exact_accuracy `[S]` by w, for scores.json."""
         results = {w: tally.result() for w, tally in self._tallies.items()}
         return {
-            w: {"cell_accuracy": found.cell_accuracy, "exact_accuracy": found.exact_accuracy}
-            for w, found in results.items()
+            w: {"cell_accuracy": result.cell_accuracy, "exact_accuracy": result.exact_accuracy}
+            for w, result in results.items()
         }
 
 
 def guided(probes: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.integer[Any]]]:
-    """Of a part's probes, the predictions `[B, S, L]` by their w."""
+    """The guided predictions `[B, S, L]` among a part's probes, by their w."""
     return {name.removeprefix(GUIDED): value for name, value in probes.items() if name.startswith(GUIDED)}
 
 
-def guided_confidence(made: Answers, w: str) -> NDArray[np.float64] | None:
+def guided_confidence(answers: Answers, w: str) -> NDArray[np.float64] | None:
     """The confidence `[B, S]` of the answers decoded from ℓ_w; w = 1 is plain decoding. None where it was not kept."""
-    return made.confidence if float(w) == 1 else made.probes.get(CONFIDENCE + w)
+    return answers.confidence if float(w) == 1 else answers.probes.get(CONFIDENCE + w)

@@ -32,27 +32,27 @@ def identifiers_to_feed(
     if choice == "blank":
         table[:] = blank
     if choice == "shuffled":
-        for one in sets:
-            _shuffle(table, one, blank, seed)
+        for puzzle_set in sets:
+            _shuffle(table, puzzle_set, blank, seed)
     return table
 
 
-def _shuffle(table: NDArray[np.int32], one: PuzzleSet, blank: int, seed: int) -> None:
-    starts = one.examples.group_indices
+def _shuffle(table: NDArray[np.int32], puzzle_set: PuzzleSet, blank: int, seed: int) -> None:
+    starts = puzzle_set.examples.group_indices
     sizes = np.diff(starts)
-    own = np.asarray(one.examples.puzzle_identifiers)
+    own = np.asarray(puzzle_set.examples.puzzle_identifiers)
     groups = len(sizes)
     if groups < 2 or (own == blank).all():
         raise UserError(
-            f"shuffled identifiers for {one.dataset}, which has {groups} groups"
+            f"shuffled identifiers for {puzzle_set.dataset}, which has {groups} groups"
             + (" and no puzzle identifiers" if (own == blank).all() else ""),
             "a dataset of at least two groups with identifiers of their own",
             "choose blank or correct",
         )
     order = numpy_generator(seed, "shuffled identifiers").permutation(groups)
-    other = np.empty(groups, np.int64)
-    other[order] = np.roll(order, 1)  # one cycle through all groups: none keeps its own
+    other_group = np.empty(groups, np.int64)
+    other_group[order] = np.roll(order, 1)  # one cycle through all groups: none keeps its own
     group = np.repeat(np.arange(groups), sizes)  # [P]
     place = np.arange(len(group)) - starts[:-1][group]
-    taken = other[group]
-    table[own] = own[starts[:-1][taken] + place % sizes[taken]]
+    source = other_group[group]
+    table[own] = own[starts[:-1][source] + place % sizes[source]]

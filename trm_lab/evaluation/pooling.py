@@ -62,7 +62,7 @@ def pool(
     folder = output or folders[0].parent / f"pooled-{len(folders)}"
     check_no_links_in_run(folder)
     check_output(folder, POOLED, overwrite)
-    stores = [_stored(folder) for folder in folders]
+    stores = [_open_store(folder) for folder in folders]
     if len(stores) < 2 or len({folder.resolve() for folder in folders}) < len(folders):
         raise UserError(
             f"--pool {' '.join(map(str, folders))}", "two or more different evaluations", "name another one"
@@ -70,11 +70,16 @@ def pool(
     questions = [read_questions(folder) for folder in folders]
     check_same_questions(questions)
     _check_confidences(questions)
-    data = _data(data_paths or questions[0].data_paths, stores[0])
+    data = _open_data(data_paths or questions[0].data_paths, stores[0])
     voting = ArcVoting(questions_of(data), ranked_by, questions[0].confidence_kind)
     for store in stores:
-        for made in store.answers():
-            voting.add(made.puzzle_identifiers, made.inputs, made.predictions[:, -1], made.confidence[:, -1])
+        for answers in store.answers():
+            voting.add(
+                answers.puzzle_identifiers,
+                answers.inputs,
+                answers.predictions[:, -1],
+                answers.confidence[:, -1],
+            )
     result = voting.result()
     pooled = {
         "pooled": [str(name) for name in folders],
@@ -101,7 +106,7 @@ def pooled_table(pooled: dict[str, Any]) -> str:
     return f"{title}\n{table(rows, '  ')}" if rows else title
 
 
-def _stored(folder: Path) -> RolloutStore:
+def _open_store(folder: Path) -> RolloutStore:
     try:
         store = RolloutStore.open(folder)
     except FileNotFoundError:
@@ -120,28 +125,28 @@ def _stored(folder: Path) -> RolloutStore:
     return store
 
 
-def _check_confidences(several: Sequence[Questions]) -> None:
+def _check_confidences(evaluations: Sequence[Questions]) -> None:
     """UserError unless the confidences are of one kind, so that they can be added up."""
-    first = several[0]
-    for one in several:
-        if one.confidence_kind not in CONFIDENCE_KINDS:
+    first = evaluations[0]
+    for evaluation in evaluations:
+        if evaluation.confidence_kind not in CONFIDENCE_KINDS:
             raise UserError(
-                f"{one.title} does not say what its confidences are",
+                f"{evaluation.title} does not say what its confidences are",
                 "the scores.json that evaluate.py wrote",
                 "evaluate the checkpoint again with --overwrite",
             )
-        if one.confidence_kind != first.confidence_kind:
+        if evaluation.confidence_kind != first.confidence_kind:
             raise UserError(
-                f"{first.title} ranks votes by {first.confidence_kind}, {one.title} by {one.confidence_kind}",
+                f"{first.title} ranks votes by {first.confidence_kind}, {evaluation.title} by {evaluation.confidence_kind}",
                 "evaluations of one method: TRM's confidence and DIS's are different things",
                 "pool TRM with TRM and DIS with DIS",
             )
 
 
-def _data(paths: Sequence[str], store: RolloutStore) -> EvaluationData:
-    chosen: Any = store.request.get("selection")
+def _open_data(paths: Sequence[str], store: RolloutStore) -> EvaluationData:
+    stored: Any = store.request.get("selection")
     try:
-        selection = Selection(frozenset(chosen["tasks"]), chosen["first_tasks"], chosen["augmentations"])
+        selection = Selection(frozenset(stored["tasks"]), stored["first_tasks"], stored["augmentations"])
     except (TypeError, KeyError) as error:
         raise UserError(
             f"{store.folder / INDEX_FILE} names no selection",

@@ -1,4 +1,4 @@
-"""What to score, of what, and how."""
+"""The request for an evaluation: which checkpoint, on which data, and how it is scored."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ class ScoringRequest:
     data_paths: test data; empty: the configuration's.  selection: which part of it.
     steps: supervision steps of an answer; None: as many as trained.
     identifiers: the puzzle identifiers that the model is given (`IDENTIFIER_CHOICES`).
-    guidance: each w whose answers are wanted too.  margin: whether the advantage margins are.
+    guidance: each w that answers are decoded with, besides the plain ones.  margin: keep the advantage margins.
     ranked_by: how votes rank (`trm_lab.evaluation.voting.RANKINGS`).
     confidence: over which cells an answer's is taken, one of CONFIDENCES.
     batch_size: over all ranks; None: the run's, or as many as fit into memory.
@@ -50,15 +50,15 @@ class ScoringRequest:
 
     @property
     def suffix(self) -> str:
-        """What tells this evaluation's folder from that of the checkpoint evaluated plainly."""
-        chosen = self.selection
+        """End of the evaluation folder's name: everything that differs from a plain evaluation of the checkpoint."""
+        selection = self.selection
         parts = [
             *(Path(path).name for path in self.data_paths),
             "" if self.weights == "auto" else self.weights,
             "" if self.steps is None else f"steps{self.steps}",
-            f"{len(chosen.tasks)}named" if chosen.tasks else "",
-            "" if chosen.first_tasks is None else f"first{chosen.first_tasks}",
-            "" if chosen.augmentations is None else f"aug{chosen.augmentations}",
+            f"{len(selection.tasks)}named" if selection.tasks else "",
+            "" if selection.first_tasks is None else f"first{selection.first_tasks}",
+            "" if selection.augmentations is None else f"aug{selection.augmentations}",
             "" if self.identifiers == "correct" else self.identifiers,
             "guided" if self.guidance else "",
             "margins" if self.margin else "",

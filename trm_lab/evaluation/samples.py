@@ -1,4 +1,4 @@
-"""Rows of an evaluation that are kept whole: a few of each task for pictures, and what somebody asked for."""
+"""Rows of an evaluation that are kept whole: one of each task for pictures, and the arrays of --save-outputs."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -25,19 +25,19 @@ class Samples:
         self._taken: dict[str, tuple[str, list[NDArray[Any]]]] = {}  # task → name of the puzzle, arrays
         self._right: set[str] = set()
 
-    def add(self, made: Answers) -> None:
-        """Look a part of the answers through."""
-        last = made.predictions[:, -1]
-        right = made.scored.any(1) & ((last == made.labels) | ~made.scored).all(1)  # [B]
-        for row, identifier in enumerate(made.puzzle_identifiers.tolist()):
+    def add(self, answers: Answers) -> None:
+        """Take samples from a part of the answers."""
+        last = answers.predictions[:, -1]
+        right = answers.scored.any(1) & ((last == answers.labels) | ~answers.scored).all(1)  # [B]
+        for row, identifier in enumerate(answers.puzzle_identifiers.tolist()):
             name = self._identifiers[identifier]
             if name == BLANK:
-                name = f"example {made.first + row + 1}"
+                name = f"example {answers.first + row + 1}"
             task = task_name(name)
             room = len(self._taken) < SAMPLES and task not in self._taken
             if room or (right[row] and task in self._taken and task not in self._right):
-                kept = [made.inputs[row], made.labels[row], made.predictions[row]]
-                self._taken[task] = (name, kept)
+                sample = [answers.inputs[row], answers.labels[row], answers.predictions[row]]
+                self._taken[task] = (name, sample)
                 if right[row]:
                     self._right.add(task)
 
@@ -45,8 +45,8 @@ class Samples:
         """names, inputs, labels, preds; empty without any."""
         if not self._taken:
             return {}
-        names, kept = zip(*self._taken.values(), strict=True)
-        inputs, labels, predictions = zip(*kept, strict=True)
+        names, samples = zip(*self._taken.values(), strict=True)
+        inputs, labels, predictions = zip(*samples, strict=True)
         return {
             "names": np.array(names, dtype=np.str_),
             "inputs": np.stack(inputs),
@@ -55,20 +55,20 @@ class Samples:
         }
 
 
-class Kept:
+class SavedOutputs:
     """Arrays of every example, by their published names: inputs, labels, preds, q_halt_logits and so on."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self._parts: dict[str, list[NDArray[Any]]] = {name: [] for name in names}
 
-    def add(self, made: Answers) -> None:
+    def add(self, answers: Answers) -> None:
         """Keep a part's; of what each step gives, the last step's."""
         last: dict[str, NDArray[Any]] = {
-            "preds": made.predictions[:, -1],
-            "q_halt_logits": made.q_halt_logits[:, -1],
-            "confidence": made.confidence[:, -1],
+            "preds": answers.predictions[:, -1],
+            "q_halt_logits": answers.q_halt_logits[:, -1],
+            "confidence": answers.confidence[:, -1],
         }
-        arrays = made.arrays() | last
+        arrays = answers.arrays() | last
         for name, parts in self._parts.items():
             parts.append(arrays[name])
 

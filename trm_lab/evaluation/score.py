@@ -21,7 +21,7 @@ from trm_lab.evaluation.batch_size import chosen_batch_size
 from trm_lab.evaluation.details_table import details_table
 from trm_lab.evaluation.evaluator import Rules, Scoring
 from trm_lab.evaluation.identifier_ablation import identifiers_to_feed
-from trm_lab.evaluation.predictor import Respondent, check_finite
+from trm_lab.evaluation.predictor import Predictor, check_finite
 from trm_lab.evaluation.request import ScoringRequest
 from trm_lab.evaluation.scores_table import scores_table
 from trm_lab.evaluation.stopwatch import Stopwatch
@@ -65,7 +65,7 @@ def score(request: ScoringRequest) -> None:
 
 
 class ScoringJob:
-    """One evaluation in the making."""
+    """One evaluation: answers a split into files, then scores them."""
 
     def __init__(
         self,
@@ -95,14 +95,14 @@ class ScoringJob:
         if arc:
             check_asked(self.data)
         folder = request.output or checkpoint.results_folder(request.suffix)
-        self.asked = asked(request, checkpoint, self.data, self.supervision)
-        self.place = EvaluationPlace(folder, self.asked, self.data.set_sizes, request.overwrite)
+        self.rollout_request = rollout_request(request, checkpoint, self.data, self.supervision)
+        self.place = EvaluationPlace(folder, self.rollout_request, self.data.set_sizes, request.overwrite)
         self.store: RolloutStore | None = None  # on the first rank, once its bytes were checked
 
     def answer(self) -> None:
-        """Make the answers that are not there yet; every rank takes part."""
+        """Make the answers that are not in the store yet; every rank takes part."""
         if self.ranks.is_first:
-            self.store = RolloutStore.resume(self.place.working, self.asked, self.data.set_sizes)
+            self.store = RolloutStore.resume(self.place.working, self.rollout_request, self.data.set_sizes)
         store = self.store
         done = self.ranks.broadcast_object(store.done if store is not None else 0)
         if done == self.data.total_examples:
@@ -110,20 +110,20 @@ class ScoringJob:
         if done and self.ranks.is_first:
             print(f"goes on after {done:,} of {self.data.total_examples:,} examples", flush=True)
         self.supervision.model.to(self.ranks.device)
-        fits = chosen_batch_size(
+        batch_size = chosen_batch_size(
             self.supervision, self.request.batch_size, self.checkpoint.batch_size, self.ranks
         )
-        self.data.set_batch_size(fits)
+        self.data.set_batch_size(batch_size)
         compile_forward(self.supervision, self.request.compile, self.ranks.device)
-        watch, respondent = Stopwatch(self.ranks, EnergyMeter(self.ranks.device)), self._respondent()
-        for made in respondent.answers(done, self._progress, watch.warming_up):
-            check_finite(np.column_stack((made.confidence, made.loss)), self.request.target)
+        watch, predictor = Stopwatch(self.ranks, EnergyMeter(self.ranks.device)), self._predictor()
+        for answers in predictor.answers(done, self._progress, watch.warming_up):
+            check_finite(np.column_stack((answers.confidence, answers.loss)), self.request.target)
             seconds, joules = watch.seconds(), watch.joules()
             if store is not None:
-                if made.first == done:
-                    steps = min(respondent.warm_up_steps, self.supervision.max_steps)
+                if answers.first == done:
+                    steps = min(predictor.warm_up_steps, self.supervision.max_steps)
                     store.warmed_up(steps, watch.warm_up_seconds)
-                store.write(made, seconds, joules)
+                store.write(answers, seconds, joules)
             watch.restart()  # writing is no part of answering
 
     def score(self) -> EvaluationResults:
@@ -131,8 +131,8 @@ class ScoringJob:
         store = self.store
         assert store is not None
         scoring = Scoring(self.data, self.rules)
-        for made in store.answers():
-            scoring.add(made)
+        for answers in store.answers():
+            scoring.add(answers)
         evaluation = scoring.result()
         method = self.checkpoint.arch.supervision
         evaluation.scores.update(
@@ -148,7 +148,7 @@ class ScoringJob:
         write_results(self.place.working, evaluation)
         return evaluation
 
-    def _respondent(self) -> Respondent:
+    def _predictor(self) -> Predictor:
         metadata = self.data.metadata
         fed = identifiers_to_feed(
             self.request.identifiers,
@@ -157,7 +157,7 @@ class ScoringJob:
             metadata.blank_identifier_id,
             self.checkpoint.seed,
         )
-        return Respondent(
+        return Predictor(
             self.supervision,
             self.data,
             self.ranks,
@@ -172,8 +172,8 @@ class ScoringJob:
         return track(batches, "answering") if self.ranks.is_first else iter(batches)
 
     def _cost(self, store: RolloutStore) -> dict[str, Any]:
-        """What an answer takes. Seconds and joules are of this machine; warm-up, writing and voting left out."""
-        left_out = store.warm_up and {"supervision_steps_of_each_launch": store.warm_up.supervision_steps}
+        """Cost of an answer. Seconds and joules are of this machine, without warm-up, writing and voting."""
+        warm_up = store.warm_up and {"supervision_steps_of_each_launch": store.warm_up.supervision_steps}
         flops = answer_flops(self.checkpoint.arch, self.supervision.model.shape)
         energy = {} if store.joules is None else {"joules": store.joules / store.total}
         return {
@@ -181,7 +181,7 @@ class ScoringJob:
             "operations": None if flops is None else flops * self.supervision.max_steps,
             "seconds": store.seconds / store.total,
             **energy,
-            "warm_up": left_out,
+            "warm_up": warm_up,
             "ranks": self.ranks.world_size,
             "device": str(self.ranks.device.type),
         }
@@ -203,7 +203,7 @@ def _refuse_arc_flags(request: ScoringRequest) -> None:
 
 
 def open_data(request: ScoringRequest, checkpoint: OpenedCheckpoint, ranks: Ranks) -> EvaluationData:
-    """The test split that a request wants, cut to this rank.
+    """Open the test split of a request, cut to this rank.
 
     Raises:
         UserError: it is not there, or the ranks cannot share the batch.
@@ -219,20 +219,22 @@ def open_data(request: ScoringRequest, checkpoint: OpenedCheckpoint, ranks: Rank
     )
 
 
-def asked(
+def rollout_request(
     request: ScoringRequest, checkpoint: OpenedCheckpoint, data: EvaluationData, supervision: Supervision[Any]
 ) -> dict[str, Any]:
-    """What decides the rollouts, as JSON keeps it."""
-    chosen = asdict(request.selection)
-    stored = token_dtype(data.metadata.vocab_size).name
+    """All that decides the rollouts, as JSON keeps it: stored answers of another request are not continued."""
+    selection = asdict(request.selection)
+    token_type = token_dtype(data.metadata.vocab_size).name
     by_tokens = supervision.confidence_kind != "halting_probability" or bool(request.guidance)
     own_cells = {"confidence": request.confidence} if by_tokens and request.confidence == "answer" else {}
     return {
-        **({} if stored == "uint8" else {"tokens": stored}),  # once stored as uint8 too, and cut off
+        **(
+            {} if token_type == "uint8" else {"tokens": token_type}
+        ),  # earlier stores had uint8 alone, and no key
         "weights": weights_digest(checkpoint.weights),
         "arch": checkpoint.arch.as_dict(),
         "data": [fingerprint(path) for path in data.paths],
-        "selection": {**chosen, "tasks": sorted(chosen["tasks"])},
+        "selection": {**selection, "tasks": sorted(selection["tasks"])},
         "steps": request.steps,
         "identifiers": request.identifiers,
         "guidance": [float(w) for w in request.guidance],
@@ -243,7 +245,7 @@ def asked(
 
 
 def confidence_kind(supervision: Supervision[Any], request: ScoringRequest) -> str:
-    """What the confidences of a request are: a key of `trm.supervision.CONFIDENCE_KINDS`."""
+    """Kind of an answer's confidence in a request: a key of `trm.supervision.CONFIDENCE_KINDS`."""
     halts = supervision.confidence_kind == "halting_probability"
     return (
         "token_log_probability"
@@ -253,7 +255,7 @@ def confidence_kind(supervision: Supervision[Any], request: ScoringRequest) -> s
 
 
 def described(request: ScoringRequest, checkpoint: OpenedCheckpoint) -> dict[str, Any]:
-    """For scores.json: which checkpoint was asked what."""
+    """The request, for scores.json: which checkpoint, and which questions."""
     return {
         "target": request.target,
         "weights": request.weights,

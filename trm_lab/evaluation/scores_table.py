@@ -27,8 +27,10 @@ def _score_rows(scores: Mapping[str, Any], baselines: Mapping[str, Any]) -> Iter
     for name, value in scores.get("scores", {}).items():
         yield (name, percent(value), percent(copied["scores"][name]), *nothing)
     for k in (1, 2) if scores.get("counts", {}).get("outputs") else ():
-        both = [one["counts"] for one in (scores, copied)]
-        counts = (counted(one[f"outputs_correct@{k}"], one["outputs"]) for one in both)
+        counts = (
+            counted(part["counts"][f"outputs_correct@{k}"], part["counts"]["outputs"])
+            for part in (scores, copied)
+        )
         yield (f"outputs right, {k} attempt{'s' * (k > 1)}", *counts, *nothing)
     yield from _task_rows(scores.get("tasks", []))
     for name, key in (("cells right", "cell_accuracy"), ("whole answer right", "exact_accuracy")):
@@ -37,7 +39,7 @@ def _score_rows(scores: Mapping[str, Any], baselines: Mapping[str, Any]) -> Iter
 
 
 def _task_rows(tasks: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
-    """What each dataset's own scorer says."""
+    """Rows of each dataset's own scorer."""
     for task in tasks:
         if not task["scorer"]:
             continue
@@ -45,7 +47,9 @@ def _task_rows(tasks: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
         yield (f"{named}:", "", *("" for _ in BASELINES))
         counts = [task.get("baselines", {}).get(baseline, {}) for baseline in BASELINES]
         for name, count in task["verdicts"].items():
-            beside = (None if name not in one else one[name] / task["examples"] for one in counts)
+            beside = (
+                None if name not in verdicts else verdicts[name] / task["examples"] for verdicts in counts
+            )
             yield (f"  {name}", counted(count, task["examples"]), *map(_share, beside))
 
 

@@ -11,9 +11,9 @@ from trm_lab.cluster.ranks import Ranks
 
 
 class Stopwatch:
-    """Runs from when it is made, or last restarted.
+    """Measures time and energy since it was made or last restarted.
 
-    warm_up_seconds: that the work within `warming_up` took.
+    warm_up_seconds: seconds that the work within `warming_up` took.
     """
 
     def __init__(self, ranks: Ranks, meter: EnergyMeter) -> None:
@@ -26,11 +26,11 @@ class Stopwatch:
         self._started = time.monotonic()
 
     def seconds(self) -> float:
-        """Since the last start."""
+        """Seconds since the last start."""
         return time.monotonic() - self._started
 
     def joules(self) -> float | None:
-        """What all ranks have spent since the last reading; None where no device tells. Every rank takes part."""
+        """Joules that all ranks spent since the last reading; None where no device reports them. All ranks call it."""
         device = self._ranks.device
         readings = torch.tensor([self._meter.spent(), self._meter.known], dtype=torch.float64, device=device)
         spent, meters = self._ranks.sum_(readings).tolist()
@@ -38,7 +38,7 @@ class Stopwatch:
 
     @contextmanager
     def warming_up(self) -> Iterator[None]:
-        """`with warming_up():` the watch starts behind what is done within."""
+        """`with warming_up():` the work within is timed apart, and the watch restarts after it."""
         self.restart()
         yield
         self.warm_up_seconds += self.seconds()

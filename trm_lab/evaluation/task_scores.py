@@ -13,7 +13,7 @@ from trm_lab.runs.answers import Answers
 
 
 class TaskTally:
-    """Verdicts on the answers to one dataset, kept on the first rank.
+    """Counts of verdicts on the answers to one dataset, on the first rank.
 
     dataset: its folder; its name stands for a dataset that says nothing of itself.  scorer: None for none.
     """
@@ -25,21 +25,19 @@ class TaskTally:
         self._verdicts: Counter[str] = Counter()
         self._solved: NDArray[np.int64] = np.zeros(0, np.int64)  # [S]
 
-    def add(self, made: Answers) -> NDArray[np.bool_] | None:
+    def add(self, answers: Answers) -> NDArray[np.bool_] | None:
         """Judge a part of the answers; which are solved after the last step `[B]`, or None without a scorer."""
-        self._examples += len(made)
+        self._examples += len(answers)
         if self._scorer is None:
             return None
-        steps = made.predictions.shape[1]
+        steps = answers.predictions.shape[1]
         if not len(self._solved):
             self._solved = np.zeros(steps, np.int64)
-        labels = made.labels.astype(np.int32)
+        labels = answers.labels.astype(np.int32)
         for step in range(steps):
-            verdicts = self._scorer(made.inputs, labels, made.predictions[:, step])
+            verdicts = self._scorer(answers.inputs, labels, answers.predictions[:, step])
             self._solved[step] += int(verdicts[SOLVED].sum())
-        self._verdicts.update(
-            {name: int(given.sum()) for name, given in verdicts.items()}
-        )  # of the last step
+        self._verdicts.update({name: int(rows.sum()) for name, rows in verdicts.items()})  # of the last step
         return np.asarray(verdicts[SOLVED], dtype=bool)
 
     def result(self) -> dict[str, Any]:

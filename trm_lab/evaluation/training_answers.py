@@ -24,7 +24,7 @@ _ROWS = 4096  # at a time
 
 @dataclass(frozen=True)
 class TrainingAnswers:
-    """What a training split has most.
+    """The most common answer and tokens of a training split.
 
     most_common: `[L]`, the answer; of equally common ones the first.  tokens: `[L]`, at each position the token.
     examples: that were looked at, of `total`.
@@ -49,9 +49,9 @@ class TrainingAnswers:
         metadata, sets = split.metadata, list(split.sets.values())
         if metadata.seq_len != seq_len:
             raise changed(split.folder, f"seq_len={metadata.seq_len} where the test split has {seq_len}")
-        total = sum(one.count for one in sets)
+        total = sum(examples.count for examples in sets)
         every = max(1, -(-total * metadata.seq_len // MOST_CELLS))
-        parts = [part for one in sets for part in _labels(one, metadata, every)]
+        parts = [part for examples in sets for part in _labels(examples, metadata, every)]
         labels = np.concatenate(parts)
         return cls(_most_common_row(labels), _most_common_tokens(labels, scorer), len(labels), total)
 

@@ -19,7 +19,7 @@ from trm.supervision import Supervision
 from trm_lab.cluster.ranks import Ranks
 from trm_lab.evaluation.answer_cells import CellsToEnd, GridCells, cells_by_set, every_cell
 from trm_lab.evaluation.arc_scores import ArcTally
-from trm_lab.evaluation.predictor import Respondent
+from trm_lab.evaluation.predictor import Predictor
 from trm_lab.evaluation.rollout import Rollout, roll_out
 from trm_lab.puzzles.arc.grids import crop_sizes
 from trm_lab.puzzles.loading import EvaluationData
@@ -126,7 +126,7 @@ def answers(data: EvaluationData) -> Answers:
     shape = PuzzleShape(data.metadata.seq_len, data.metadata.vocab_size, data.metadata.num_puzzle_identifiers)
     settings = DISConfig(halt_max_steps=2)
     supervision = DISSupervision(TinyRecursiveModel(network(), shape, 4), settings)
-    made = Respondent(supervision, data, Ranks(), probes=[GuidanceProbe([1.5], margin=False)]).answers()
+    made = Predictor(supervision, data, Ranks(), probes=[GuidanceProbe([1.5], margin=False)]).answers()
     return next(iter(made))
 
 

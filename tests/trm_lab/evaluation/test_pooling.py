@@ -9,7 +9,7 @@ from tests.runs import build_small_arc
 from tests.trm_lab.inference.checkpoints_of import write_run
 from trm.errors import UserError
 from trm_lab.evaluation.arc_questions import questions_of
-from trm_lab.evaluation.comparing import compare_folders
+from trm_lab.evaluation.comparison import compare_folders
 from trm_lab.evaluation.pooling import pool
 from trm_lab.evaluation.request import ScoringRequest
 from trm_lab.evaluation.score import score

@@ -60,7 +60,7 @@ def test_batches_change_nothing_and_the_same_command_again_makes_no_answer_anew(
 ) -> None:
     first = scored(run, tmp_path / "a", batch_size=7)
     assert scored(run, tmp_path / "b", batch_size=64) == first
-    monkeypatch.setattr("trm_lab.evaluation.score.Respondent.answers", _nobody)
+    monkeypatch.setattr("trm_lab.evaluation.score.Predictor.answers", _nobody)
     assert scored(run, tmp_path / "a") == first
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "b"]
 
@@ -199,7 +199,7 @@ def test_another_ranking_scores_the_stored_answers_again(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scored(run, tmp_path / "a")
-    monkeypatch.setattr("trm_lab.evaluation.score.Respondent.answers", _nobody)
+    monkeypatch.setattr("trm_lab.evaluation.score.Predictor.answers", _nobody)
     assert scored(run, tmp_path / "a", ranked_by="count")["votes_ranked_by"].startswith("most votes first;")
 
 

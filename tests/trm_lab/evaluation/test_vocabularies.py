@@ -15,7 +15,7 @@ from tests.trm_lab.inference.small_tasks import Repeating
 from trm.batch import IGNORE_LABEL, label_dtype, token_dtype
 from trm_lab.cluster.ranks import Ranks
 from trm_lab.evaluation.evaluator import Evaluator
-from trm_lab.evaluation.predictor import Respondent
+from trm_lab.evaluation.predictor import Predictor
 from trm_lab.evaluation.request import ScoringRequest
 from trm_lab.evaluation.score import score
 from trm_lab.methods import METHODS, Method
@@ -132,5 +132,5 @@ def test_predictions_travel_between_ranks_in_a_dtype_that_every_backend_sends(tm
             sent.add(tensor.dtype)
             return super().gather_rows(tensor)
 
-    list(Respondent(supervision, data, Watched()).answers())
+    list(Predictor(supervision, data, Watched()).answers())
     assert not sent & {torch.uint16, torch.int16}
