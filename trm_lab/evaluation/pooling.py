@@ -137,7 +137,8 @@ def _check_confidences(evaluations: Sequence[Questions]) -> None:
             )
         if evaluation.confidence_kind != first.confidence_kind:
             raise UserError(
-                f"{first.title} ranks votes by {first.confidence_kind}, {evaluation.title} by {evaluation.confidence_kind}",
+                f"{first.title} ranks votes by {first.confidence_kind}, "
+                f"{evaluation.title} by {evaluation.confidence_kind}",
                 "evaluations of one method: TRM's confidence and DIS's are different things",
                 "pool TRM with TRM and DIS with DIS",
             )

@@ -1,6 +1,7 @@
 """An answer is ranked by its own confidence: of the tokens that are voted for, over the cells that they show."""
 
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,7 +13,6 @@ from torch import Tensor
 from dis_trm.guidance import GuidanceProbe, guided
 from dis_trm.supervision import DISConfig, DISSupervision
 from tests.models import act, batch, dis, draws, network
-from tests.runs import build_small_arc
 from trm.losses import NOTHING, TOKEN_LOSSES
 from trm.model import PuzzleShape, TinyRecursiveModel
 from trm.supervision import Supervision
@@ -28,10 +28,8 @@ from trm_lab.runs.answers import Answers
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> EvaluationData:
-    return EvaluationData(
-        [build_small_arc(tmp_path_factory.mktemp("data") / "arc-small")], global_batch_size=50
-    )
+def data(dataset: Path) -> EvaluationData:
+    return EvaluationData([dataset], global_batch_size=50)
 
 
 @pytest.mark.parametrize("seed", range(20))

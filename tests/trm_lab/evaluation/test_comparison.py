@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 import scipy.stats
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trm.errors import UserError
@@ -46,6 +46,7 @@ def test_the_intervals_are_the_bootstraps_of_the_same_seed() -> None:
     assert found.difference == paired_bootstrap(a, b, rng, 2000)
 
 
+@settings(max_examples=10)
 @given(st.permutations(range(8)))
 def test_the_order_of_the_tasks_changes_nothing(order: list[int]) -> None:
     keys = list(A.scores)
@@ -53,6 +54,7 @@ def test_the_order_of_the_tasks_changes_nothing(order: list[int]) -> None:
     assert compared(turned, B) == compared(A, B)
 
 
+@settings(max_examples=30)
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=40))
 def test_wins_and_losses_of_right_and_wrong_are_mcnemars(pairs: list[tuple[bool, bool]]) -> None:
     found = compared(items("A", [a for a, _ in pairs]), items("B", [b for _, b in pairs]))

@@ -41,6 +41,7 @@ def shown(grid: Grid, augmentation: Augmentation, canvas: int) -> tuple[NDArray[
     return tokens[None], transform, colours
 
 
+@settings(max_examples=60)
 @given(grids(), grids(), augmentations)
 def test_equal_grids_alone_have_equal_digests_under_every_augmentation(
     one: Grid, other: Grid, augmentation: Augmentation
@@ -165,7 +166,7 @@ def one_by_one(given_names: list[str]) -> Parsed:
 PUZZLES = st.tuples(st.text("x|t3é\n\0", max_size=6), augmentations, st.booleans())
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(st.lists(PUZZLES, max_size=5))
 def test_names_are_parsed_alike_one_by_one_and_together(drawn: list[tuple[str, Augmentation, bool]]) -> None:
     given_names = [

@@ -1,11 +1,10 @@
 """Halting: each policy by hand, the curves against plain loops, and what must hold between policies."""
 
-import json
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -88,6 +87,7 @@ def stop(
     return len(answers)
 
 
+@settings(max_examples=15)
 @given(seeds)
 def test_every_point_is_what_stopping_there_gives(seed: int) -> None:
     arrays = rollouts(seed)
@@ -108,6 +108,7 @@ def test_every_point_is_what_stopping_there_gives(seed: int) -> None:
         assert point.network_calls == pytest.approx(3 * np.mean(at))
 
 
+@settings(max_examples=25)
 @given(seeds, st.lists(st.integers(0, 29), max_size=4))
 def test_neither_parts_nor_order_change_a_bit(seed: int, cuts: list[int]) -> None:
     arrays = rollouts(seed)
@@ -116,9 +117,11 @@ def test_neither_parts_nor_order_change_a_bit(seed: int, cuts: list[int]) -> Non
     assert curves((preds, labels, logits, confidence), *sorted(cuts)) == curves(arrays)
 
 
+@settings(max_examples=25)
 @given(seeds)
 def test_no_policy_gets_more_right_than_the_oracles(seed: int) -> None:
     found = curves(rollouts(seed))
+    assert [point.setting for point in found.curve("agreement")] == [1, 2, 3, 4]  # fewer than the steps
     best = found.best_reachable
     most_cells = found.curve("oracle_cells")[0].cell_accuracy
     for point in found.points:
@@ -127,6 +130,7 @@ def test_no_policy_gets_more_right_than_the_oracles(seed: int) -> None:
         assert CALLS[0] <= point.network_calls <= CALLS[-1]
 
 
+@settings(max_examples=25)
 @given(seeds)
 def test_the_oracle_is_right_where_any_step_is_and_fixed_steps_are_the_steps_scores(seed: int) -> None:
     arrays = rollouts(seed)
@@ -140,6 +144,7 @@ def test_the_oracle_is_right_where_any_step_is_and_fixed_steps_are_the_steps_sco
     assert [point.cell_accuracy for point in found.curve("fixed")] == tally.result().cell_accuracy
 
 
+@settings(max_examples=25)
 @given(seeds)
 def test_a_higher_threshold_never_stops_earlier(seed: int) -> None:
     found = curves(rollouts(seed))
@@ -158,16 +163,6 @@ def test_confidence_is_asked_on_the_scale_of_its_kind() -> None:
     assert (settings[0], settings[-1]) == (-4.0, -(2.0**-14))
     assert len({point.steps for point in found.curve("confidence")}) > 3
     assert [point.setting for point in found.curve("q_halt")] == list(Q_HALT_GRID)
-
-
-def test_agreement_that_no_rollout_is_long_enough_for_is_left_out() -> None:
-    assert [point.setting for point in curves(rollouts(0)).curve("agreement")] == [1, 2, 3, 4]
-
-
-def test_json_takes_the_curves_with_the_best_reachable_point() -> None:
-    found = curves(rollouts(0)).as_dict()
-    assert json.loads(json.dumps(found)) == found
-    assert found["best_reachable"]["policy"] == "oracle"
 
 
 def test_without_a_known_answer_nothing_counts() -> None:

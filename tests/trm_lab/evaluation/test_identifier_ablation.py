@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.runs import build_small_arc
 from trm.errors import UserError
 from trm_lab.evaluation.identifier_ablation import identifiers_to_feed
 from trm_lab.puzzles.loading import EvaluationData
@@ -13,10 +12,8 @@ from trm_lab.puzzles.selection import task_name
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> EvaluationData:
-    return EvaluationData(
-        [build_small_arc(tmp_path_factory.mktemp("data") / "arc-small")], global_batch_size=8
-    )
+def data(dataset: Path) -> EvaluationData:
+    return EvaluationData([dataset], global_batch_size=8)
 
 
 def fed(data: EvaluationData, choice: str, seed: int = 0) -> np.ndarray:

@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from tests.models import dis
-from tests.runs import build_small_arc
 from tests.trm_lab.inference.checkpoints_of import write_run
 from trm.errors import UserError
 from trm_lab.cluster.ranks import Ranks
@@ -23,11 +22,6 @@ from trm_lab.training.launch import load_checkpoint
 
 DAMAGED = "L_level.layers.0.mlp.down_proj.weight"
 TASK = {"train": [{"input": [[1]], "output": [[2]]}], "test": [{"input": [[3]]}]}
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_small_arc(tmp_path_factory.mktemp("data") / "arc-small")
 
 
 def changed(run: Path, change: Callable[[torch.Tensor], None]) -> Path:

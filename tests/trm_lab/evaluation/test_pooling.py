@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.runs import build_small_arc
 from tests.trm_lab.inference.checkpoints_of import write_run
 from trm.errors import UserError
 from trm_lab.evaluation.arc_questions import questions_of
@@ -18,11 +17,6 @@ from trm_lab.puzzles.loading import EvaluationData
 from trm_lab.puzzles.selection import Selection
 from trm_lab.runs.arc_outputs import read_outputs
 from trm_lab.runs.rollout_store import RolloutStore
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_small_arc(tmp_path_factory.mktemp("data") / "arc-small")
 
 
 @pytest.fixture(scope="module")

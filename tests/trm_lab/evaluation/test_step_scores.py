@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -52,6 +52,7 @@ def test_scores_by_hand() -> None:
     )
 
 
+@settings(max_examples=40)
 @given(st.integers(0, 10_000))
 def test_every_score_is_what_its_definition_says(seed: int) -> None:
     preds, labels = rollouts(seed)
