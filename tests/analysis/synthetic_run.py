@@ -101,6 +101,7 @@ def _training(
     steps: int, calls_per_step: int, seed: int, training_steps: int, joules: float | None
 ) -> list[Json]:
     rng = np.random.default_rng(seed)
+    energy = {} if joules is None else {"energy_joules": joules}
     records = []
     for step in range(20, training_steps + 1, 20):
         learned = 1 - np.exp(-3 * step / training_steps)
@@ -120,14 +121,10 @@ def _training(
                 "loss": float(2.2 * np.exp(-3 * step / training_steps) + 0.15 + abs(rng.normal(0, 0.12))),
                 "metrics": {},
                 "step_accuracy": accuracy,
-                "timing": {"seconds": 1.2, "examples_per_second": 533.0} | _energy(joules),
+                "timing": {"seconds": 1.2, "examples_per_second": 533.0, **energy},
             }
         )  # fmt: skip
     return records
-
-
-def _energy(joules: float | None) -> Json:
-    return {} if joules is None else {"energy_joules": joules}
 
 
 def _scores(
@@ -142,15 +139,12 @@ def _scores(
         "seed": seed,
         "examples": 1376,
         "network_calls_per_answer": steps * calls_per_step,
-        "per_step": {
-            "cell_accuracy": np.minimum(
-                0.55 + 0.33 * progress * (1 - np.exp(-4 * index / steps)), 0.99
-            ).tolist(),
-            "exact_accuracy": (0.3 * progress * (index / steps) ** 2).tolist(),
-            "hamming": (16 * (1 - progress * index / steps / 2)).tolist(),
-            "changed": (0.3 / index[1:]).tolist(),
-            "network_calls": (calls_per_step * index).tolist(),
-        },
+        "per_step": _per_step(
+            cell_accuracy=np.minimum(0.55 + 0.33 * progress * (1 - np.exp(-4 * index / steps)), 0.99),
+            exact_accuracy=0.3 * progress * (index / steps) ** 2,
+            hamming=16 * (1 - progress * index / steps / 2),
+            network_calls=calls_per_step * index,
+        ),
         "lm_loss": 0.4,
         "copy": {"cell_accuracy": 0.712, "exact_accuracy": 0.0},
         "examples_per_second": 1523.4,
@@ -160,21 +154,20 @@ def _scores(
             **{f"ARC/pass@{k}": min(1.0, right_at_1 / 45 * k**0.2) for k in (1, 2, 5, 10, 100, 1000)},
             "ARC/prize_score": right_at_2 / 45,
         }
-        scores["counts"] = {
-            "tasks": TASKS,
-            "outputs": 45,
-            "outputs_correct@1": right_at_1,
-            "outputs_correct@2": right_at_2,
-        }
-        scores["copy"]["scores"] = {"ARC/pass@1": 0.0, "ARC/pass@2": 0.0}
-        scores["copy"]["counts"] = {
-            "tasks": TASKS,
-            "outputs": 45,
-            "outputs_correct@1": 0,
-            "outputs_correct@2": 0,
-        }
+        scores["counts"] = _counts(right_at_1, right_at_2)
+        scores["copy"] |= {"scores": {"ARC/pass@1": 0.0, "ARC/pass@2": 0.0}, "counts": _counts(0, 0)}
         scores["votes_ranked_by"] = "count, then mean token log-probability"
     return scores
+
+
+def _per_step(**values: NDArray[Any]) -> Json:
+    changed = 0.3 / np.arange(2, len(values["hamming"]) + 1)
+    return {name: array.tolist() for name, array in {**values, "changed": changed}.items()}
+
+
+def _counts(right_at_1: int, right_at_2: int) -> Json:
+    right = {"outputs_correct@1": right_at_1, "outputs_correct@2": right_at_2}
+    return {"tasks": TASKS, "outputs": 45, **right}
 
 
 def write_scored(
@@ -198,13 +191,9 @@ def write_scored(
     index = np.arange(1, count + 1)
     exact = scores["per_step"]["exact_accuracy"][-1] * skill * (index / count) ** 2
     cells = scores["per_step"]["cell_accuracy"][-1] - 0.2 * (1 - index / count)
-    scores["per_step"] = {
-        "cell_accuracy": cells.tolist(),
-        "exact_accuracy": exact.tolist(),
-        "hamming": (8 / index).tolist(),
-        "changed": (0.3 / index[1:]).tolist(),
-        "network_calls": (calls * index).tolist(),
-    }
+    scores["per_step"] = _per_step(
+        cell_accuracy=cells, exact_accuracy=exact, hamming=8 / index, network_calls=calls * index
+    )
     first = np.diff(np.round(1000 * exact), prepend=0).astype(int)
     scores["network_calls_per_answer"] = calls * count
     scores["over_steps"] = {
