@@ -5,6 +5,7 @@ the blank one. Sudoku, mazes, queens, cubes and texts are such sets. ARC is writ
 and `SplitWriter`.
 """
 
+import argparse
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -59,6 +60,29 @@ class Examples:
     inputs: NDArray[np.uint8]
     labels: NDArray[np.uint8]
     group_sizes: NDArray[np.integer] | None = None
+
+
+def build_plain_dataset(
+    flags: argparse.Namespace,
+    about: About,
+    splits: Mapping[str, Examples],
+    vocab_size: int,
+    allow_overlap: bool = False,
+) -> None:
+    """Write a dataset where a builder's flags say (`output_dir`, `overwrite`, `command`), and print what was written.
+
+    Arguments and errors as for `write_plain_dataset`.
+    """
+    written = write_plain_dataset(
+        flags.output_dir,
+        about,
+        splits,
+        vocab_size=vocab_size,
+        overwrite=flags.overwrite,
+        allow_overlap=allow_overlap,
+        command=flags.command,
+    )
+    print(summary(flags.output_dir, written))
 
 
 def write_plain_dataset(

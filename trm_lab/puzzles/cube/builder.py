@@ -16,7 +16,7 @@ from trm_lab.puzzles.cube.states import METRICS, STATE_COUNT, Cube, States, cube
 from trm_lab.puzzles.cube.symmetry import symmetry_classes
 from trm_lab.puzzles.cube.tokens import CUBE_END, CUBE_FIRST_COLOUR, CUBE_FIRST_MOVE, CUBE_MASK
 from trm_lab.puzzles.manifest import About
-from trm_lab.puzzles.writer import Examples, check_output, summary, write_plain_dataset
+from trm_lab.puzzles.writer import Examples, build_plain_dataset, check_output
 
 PROGRAM = "python -m data.build_rubik2x2_dataset"
 EXAMPLE = """\
@@ -97,15 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         },
     )
     splits = {name: encode(cube, drawn) for name, drawn in states.items()}
-    written = write_plain_dataset(
-        flags.output_dir,
-        about,
-        splits,
-        vocab_size=CUBE_FIRST_MOVE + len(metric.moves),
-        overwrite=flags.overwrite,
-        command=flags.command,
-    )
-    print(summary(flags.output_dir, written))
+    build_plain_dataset(flags, about, splits, vocab_size=CUBE_FIRST_MOVE + len(metric.moves))
     for name, counts in about.facts["distances"].items():
         print(f"  {name}: states by distance {counts}")
 

@@ -22,7 +22,7 @@ from trm_lab.puzzles.maze.generation import HARD_LENGTH, HARD_SIDE, MazeKind, ge
 from trm_lab.puzzles.maze.tokens import MAZE_CHARACTERS
 from trm_lab.puzzles.published_csv import bad_record, published_files
 from trm_lab.puzzles.square_symmetries import images
-from trm_lab.puzzles.writer import Examples, check_output, summary, write_plain_dataset
+from trm_lab.puzzles.writer import Examples, build_plain_dataset, check_output
 
 DEFAULT_REPO = "sapientinc/maze-30x30-hard-1k"
 LARGEST = 128
@@ -96,15 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         facts={"side": side, "seed": flags.seed, "aug": flags.aug, **facts, **_path_facts(mazes)},
     )
     splits = {"train": _examples(train, flags.aug), "test": _examples(test, False)}
-    built = write_plain_dataset(
-        flags.output_dir,
-        about,
-        splits,
-        vocab_size=len(MAZE_CHARACTERS),
-        overwrite=flags.overwrite,
-        command=flags.command,
-    )
-    print(summary(flags.output_dir, built))
+    build_plain_dataset(flags, about, splits, vocab_size=len(MAZE_CHARACTERS))
     several = about.facts["mazes_with_several_shortest_paths"]["test"]
     print(f"  {several} of {len(test)} test mazes have several shortest paths")
     if not flags.generate:

@@ -26,7 +26,7 @@ from trm_lab.puzzles.queens.boards import (
     symmetry_classes,
 )
 from trm_lab.puzzles.queens.splits import PUBLISHED_SIDE, Side, given_queens, published_splits, with_images
-from trm_lab.puzzles.writer import Examples, check_output, summary, write_plain_dataset
+from trm_lab.puzzles.writer import Examples, build_plain_dataset, check_output
 
 VOCAB_SIZE = 3
 LARGEST = 12  # queens; 14,200 solutions
@@ -94,20 +94,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if published:
         _refuse_shape(flags)
     name = f"nqueens-{flags.size or PUBLISHED_SIDE}"
-    output = flags.output_dir or Path("data") / ("nqueens-8x8-1k-aug-8" if published else name)
-    check_output(output, flags.overwrite)
+    if flags.output_dir is None:
+        flags.output_dir = Path("data") / ("nqueens-8x8-1k-aug-8" if published else name)
+    check_output(flags.output_dir, flags.overwrite)
     splits, facts = _published(flags.seed) if published else _clean(_filled(flags))
     about = About(name, version=1, protocol=flags.protocol, scorer="queens", facts=facts)
-    built = write_plain_dataset(
-        output,
-        about,
-        splits,
-        vocab_size=VOCAB_SIZE,
-        overwrite=flags.overwrite,
-        command=flags.command,
-        allow_overlap=published,
-    )
-    print(summary(output, built))
+    build_plain_dataset(flags, about, splits, vocab_size=VOCAB_SIZE, allow_overlap=published)
     print(f"  best possible expected exact match on the test split: {facts['best_exact_match']:.3f}")
     if published:
         print(

@@ -29,7 +29,7 @@ from trm_lab.puzzles.sudoku.files import GEOMETRY, Records, check_unique, read_r
 from trm_lab.puzzles.sudoku.geometry import Digits
 from trm_lab.puzzles.sudoku.symmetries import draw_symmetries
 from trm_lab.puzzles.sudoku.tokens import SUDOKU_BLANK
-from trm_lab.puzzles.writer import Examples, check_output, shared_questions, summary, write_plain_dataset
+from trm_lab.puzzles.writer import Examples, build_plain_dataset, check_output, shared_questions
 
 VOCAB_SIZE = 11
 DEFAULT_REPO = "sapientinc/sudoku-extreme"
@@ -124,16 +124,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if shared and not flags.allow_overlap:
         raise _overlap(files, records, shared, 1 + flags.num_aug)
     checked = {split: len(part) for split, part in to_solve.items()}
-    built = write_plain_dataset(
-        flags.output_dir,
-        _about(flags, repo, files.values(), len(shared), checked),
-        splits,
-        vocab_size=VOCAB_SIZE,
-        overwrite=flags.overwrite,
-        command=flags.command,
-        allow_overlap=True,  # refused or counted above
-    )
-    print(summary(flags.output_dir, built))
+    about = _about(flags, repo, files.values(), len(shared), checked)
+    # an overlap was refused or counted above
+    build_plain_dataset(flags, about, splits, vocab_size=VOCAB_SIZE, allow_overlap=True)
     print(
         f"  solved, each with one solution: {checked['train']:,} of {len(train):,} training questions, "
         f"{checked['test']:,} of {len(test):,} test questions"

@@ -22,7 +22,7 @@ from trm_lab.puzzles.sudoku.grids import count_grids
 from trm_lab.puzzles.sudoku.puzzles import PuzzleRequest, draw_puzzles, take_unseen
 from trm_lab.puzzles.sudoku.symmetries import draw_symmetries
 from trm_lab.puzzles.sudoku.tokens import SUDOKU_BLANK
-from trm_lab.puzzles.writer import Examples, check_output, summary, write_plain_dataset
+from trm_lab.puzzles.writer import Examples, build_plain_dataset, check_output
 
 EXAMPLE = """\
   python -m data.build_sudoku_nxn_dataset --size 9 --train-size 1000 --test-size 200 --num-aug 1000
@@ -88,9 +88,9 @@ def build(flags: argparse.Namespace, size: int) -> None:
     """
     geometry = GEOMETRIES[size]
     name = f"sudoku-{size}x{size}"
-    output = flags.output_dir or Path("data") / name
+    flags.output_dir = flags.output_dir or Path("data") / name
     fewest, most = _givens(flags, size)
-    check_output(output, flags.overwrite)
+    check_output(flags.output_dir, flags.overwrite)
     request = PuzzleRequest(flags.train_size + flags.test_size, fewest, most)
     questions, answers = draw_puzzles(geometry, request, flags.seed)
     train, test = slice(0, flags.train_size), slice(flags.train_size, None)
@@ -114,10 +114,7 @@ def build(flags: argparse.Namespace, size: int) -> None:
         "puzzles_pairwise_inequivalent": True,
     }
     about = About(name, version=1, protocol="clean", scorer="sudoku", facts=facts)
-    built = write_plain_dataset(
-        output, about, splits, vocab_size=size + 2, overwrite=flags.overwrite, command=flags.command
-    )
-    print(summary(output, built))
+    build_plain_dataset(flags, about, splits, vocab_size=size + 2)
     print(f"  mean givens: {facts['mean_givens']['train']} in train, {facts['mean_givens']['test']} in test")
 
 
