@@ -191,51 +191,36 @@ def say(kind: str, error: object, consequence: str) -> None:
     report(f"{kind}: {one_line(error)}", f"training goes on; {consequence}")
 
 
-class Mirroring:
-    """Checks, then mirrors one run, in a thread of its own: so the process ends in time whatever a library does."""
+def mirror(
+    kind: str, request: Json, answer: Answer, runs: "queue.SimpleQueue[Json]", ended: threading.Event
+) -> None:
+    """Check whether it can work, then show the run that comes through `runs` until it has `ended`.
 
-    def __init__(self, kind: str, request: Json, answer: Answer) -> None:
-        self._kind, self._request, self._answer = kind, request, answer
-        self._runs: queue.SimpleQueue[Json] = queue.SimpleQueue()
-        self._ended, self._ready = threading.Event(), False
-        threading.excepthook = self._complain
-        self._thread = threading.Thread(target=self._work, daemon=True)
-        self._thread.start()
+    Works in a thread of its own, so that the process ends in time whatever a library does.
+    """
+    ready = False
 
-    def show(self, run: Json) -> None:
-        """The run to mirror."""
-        self._runs.put(run)
-
-    def end(self, seconds: float) -> None:
-        """The run has ended: whatever cannot be shown within so many seconds is not."""
-        self._ended.set()
-        self._thread.join(seconds)
-        if self._thread.is_alive():
-            late = f"it did not end within {seconds:g} seconds"
-            say(self._kind, late, "what was not sent stays here; metrics.jsonl has all records")
-
-    def _work(self) -> None:
-        sink_class = SINKS[self._kind]
-        try:
-            sink_class.check(self._request, self._answer)
-        except RefusedError as refusal:
-            self._answer("refused", str(refusal))
-            return
-        self._answer("ready", "")
-        self._ready = True
-        run = {**self._request, **self._runs.get()}
-        sink = sink_class(run)
-        start = run["offset"] if run.get("mode") == "offline" else 0
-        follow(sink, Path(run["metrics"]), start, self._ended)
-        sink.close()
-
-    def _complain(self, failure: threading.ExceptHookArgs) -> None:
+    def complain(failure: threading.ExceptHookArgs) -> None:
         """What a library raised, in place of its traceback."""
-        error = failure.exc_value
-        if self._ready:
-            say(self._kind, error, f"{self._kind} gets no more records; metrics.jsonl has them all")
+        if ready:
+            say(kind, failure.exc_value, f"{kind} gets no more records; metrics.jsonl has them all")
         else:
-            self._answer("refused", one_line(error))
+            answer("refused", one_line(failure.exc_value))
+
+    threading.excepthook = complain
+    sink_class = SINKS[kind]
+    try:
+        sink_class.check(request, answer)
+    except RefusedError as refusal:
+        answer("refused", str(refusal))
+        return
+    answer("ready", "")
+    ready = True
+    run = {**request, **runs.get()}
+    sink = sink_class(run)
+    start = run["offset"] if run.get("mode") == "offline" else 0
+    follow(sink, Path(run["metrics"]), start, ended)
+    sink.close()
 
 
 def main(kind: str, seconds: float) -> NoReturn:
@@ -250,12 +235,19 @@ def main(kind: str, seconds: float) -> NoReturn:
 
     request, run = sys.stdin.readline(), ""
     if request:
-        mirroring = Mirroring(kind, json.loads(request), answer)
+        runs, ended = queue.SimpleQueue[Json](), threading.Event()
+        arguments = (kind, json.loads(request), answer, runs, ended)
+        thread = threading.Thread(target=mirror, args=arguments, daemon=True)
+        thread.start()
         run = sys.stdin.readline()
     if run:
-        mirroring.show(json.loads(run))
+        runs.put(json.loads(run))
         sys.stdin.read()  # to its end, which is the run's
-        mirroring.end(seconds)
+        ended.set()
+        thread.join(seconds)
+        if thread.is_alive():
+            late = f"it did not end within {seconds:g} seconds"
+            say(kind, late, "what was not sent stays here; metrics.jsonl has all records")
     sys.stderr.flush()
     if os.getpgid(0) == os.getpid():
         os.killpg(0, signal.SIGKILL)  # with the helpers of the library
