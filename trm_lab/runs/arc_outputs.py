@@ -8,7 +8,6 @@ Legend: k attempts.
 """
 
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -134,32 +133,27 @@ def attempts(grids: Sequence[Rows]) -> dict[str, Rows]:
 
 def task_shares(outputs: Sequence[OutputRecord], k: int) -> list[float]:
     """For each task the share of its outputs that are right within k attempts; unknown ones left out."""
-    return _shares(_ranks_by_task(outputs), k)
+    return list(shares_by_task(outputs, k).values())
 
 
-def _ranks_by_task(outputs: Sequence[OutputRecord]) -> list[list[float]]:
-    """Ranks of the right answers of the known outputs, by task; infinite where one has no vote."""
-    ranks: dict[str, list[float]] = {}
+def shares_by_task(outputs: Sequence[OutputRecord], k: int) -> dict[str, float]:
+    """The same by the names of the tasks, in the order of the outputs."""
+    right: dict[str, list[bool]] = {}
     for output in outputs:
         if output.known:
-            ranks.setdefault(output.task, []).append(math.inf if output.rank is None else output.rank)
-    return list(ranks.values())
-
-
-def _shares(ranks_by_task: Sequence[Sequence[float]], k: int) -> list[float]:
-    return [sum([rank <= k for rank in ranks]) / len(ranks) for ranks in ranks_by_task]
+            right.setdefault(output.task, []).append(output.correct_at(k))
+    return {task: sum(of_task) / len(of_task) for task, of_task in right.items()}
 
 
 def _scores(outputs: Sequence[OutputRecord]) -> dict[str, float]:
-    ranks = _ranks_by_task(outputs)
-    if not ranks:
+    known = [output for output in outputs if output.known]
+    if not known:
         return {}
     scores = {}
     for k in PASS_KS:
-        shares = _shares(ranks, k)
+        shares = task_shares(known, k)
         scores[f"ARC/pass@{k}"] = sum(shares) / len(shares)
-    of_outputs = [rank <= ATTEMPTS for of_task in ranks for rank in of_task]
-    scores["ARC/prize_score"] = sum(of_outputs) / len(of_outputs)
+    scores["ARC/prize_score"] = sum(output.correct_at(ATTEMPTS) for output in known) / len(known)
     return scores
 
 

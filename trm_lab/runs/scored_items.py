@@ -15,7 +15,7 @@ from trm.errors import UserError, shown
 from trm_lab.files.checksums import LONGEST, MANIFEST, digest
 from trm_lab.files.untrusted import load_json
 from trm_lab.files.untrusted_arrays import load_arrays
-from trm_lab.runs.arc_outputs import ATTEMPTS, read_outputs
+from trm_lab.runs.arc_outputs import ATTEMPTS, read_outputs, shares_by_task
 from trm_lab.runs.recorded_files import remedied, unreadable
 
 OUTPUTS_FILE = "outputs.jsonl"  # ARC: one line for each test output
@@ -75,13 +75,10 @@ def read_items(folder: Path) -> ScoredItems:
 
 
 def _of_tasks(file: Path) -> dict[str, float]:
-    outputs: dict[str, list[bool]] = {}
-    for output in read_outputs(file):
-        if output.known:
-            outputs.setdefault(output.task, []).append(output.correct_at(ATTEMPTS))
-    if not outputs:
+    shares = shares_by_task(read_outputs(file), ATTEMPTS)
+    if not shares:
         raise unreadable(f"{shown(file)}: it has no test output whose answer is known")
-    return {task: sum(right) / len(right) for task, right in outputs.items()}
+    return shares
 
 
 def _of_examples(folder: Path) -> ScoredItems:
