@@ -1,6 +1,6 @@
 """How far a score could be off: intervals for shares, for means over tasks and over seeds, and paired differences.
 
-One rule: a sample without spread has no interval from its spread. It is None, and written "not estimable"; a width of 0
+A sample without spread has no interval from its spread: it is None, and written "not estimable", since a width of 0
 would claim certainty. Where a difference has a p and an interval, both come from one test: p < 1 − level exactly where
 the interval leaves out 0.
 """
@@ -12,7 +12,7 @@ from math import ceil, floor, sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import (  # scipy.stats' functions, a second quicker to import
+from scipy.special import (  # what scipy.stats calls; scipy.stats itself takes a second or more to import
     bdtr,
     betaincinv,
     ndtri,
@@ -20,16 +20,18 @@ from scipy.special import (  # scipy.stats' functions, a second quicker to impor
     stdtrit,
 )
 
-_MANY = 8  # tasks from which on the bootstrap keeps its level
-_SEPARATE = 1024  # tasks up to which each is drawn for itself
+_FEWEST_BOOTSTRAPPED = 8  # tasks; of fewer the bootstrap does not keep its level
+_MOST_SEPARATE = 1024  # tasks; of more, equal scores are drawn together
 _DRAWS = 1 << 22  # numbers drawn at a time: bounds memory, not the result
-NOISE = 1e-9  # of the largest value: a spread or a difference below it is rounding ([0.99] * 3 has a variance of 1e-32)
-_NO_DIFFERENCE = 1e-9  # of a difference in scores that is rounding
+NOISE = (
+    1e-9  # relative to the largest value: a smaller spread is rounding ([0.99] * 3 has a variance of 1e-32)
+)
+_NO_DIFFERENCE = 1e-9  # a smaller difference between two scores is rounding
 
 
 @dataclass(frozen=True)
 class SeedSummary:
-    """Runs that differ in their seed alone.
+    """Mean and spread of the scores of runs that differ in their seed alone.
 
     sd: with n − 1 in the denominator; None of one run.  low, high: of the interval of the mean; None of one run, or of
     several without spread.
@@ -195,13 +197,13 @@ def _resampled_means(
 
     Drawn as counts: how often each value occurs. Of many values, equal ones are drawn together, to the same effect.
     """
-    if len(values) < _MANY:
+    if len(values) < _FEWEST_BOOTSTRAPPED:
         subsets = np.array(list(product((0, 1), repeat=len(values))))[
             1:
         ]  # [2^n − 1, n], without the empty one
         return subsets @ values / subsets.sum(1)
     classes, likely = values, np.full(len(values), 1 / len(values))
-    if len(values) > _SEPARATE:
+    if len(values) > _MOST_SEPARATE:
         classes, numbers = np.unique(values, return_counts=True)
         likely = numbers / len(values)
     rows = max(1, _DRAWS // len(classes))
@@ -222,7 +224,7 @@ def _p_values(tasks: int, resamples: int) -> NDArray[np.float64]:
     (T. Hesterberg, The American Statistician 69 (2015), expanded percentiles).
     """
     share = np.minimum(0.5, (1 + np.arange(resamples // 2 + 1)) / (1 + resamples))
-    if tasks < _MANY:
+    if tasks < _FEWEST_BOOTSTRAPPED:
         return 2 * share
     return 2 * stdtr(tasks - 1, sqrt((tasks - 1) / tasks) * ndtri(share))
 

@@ -25,7 +25,7 @@ class Output:
     """One test output to score.
 
     test_index: position among the task's test inputs.  question: number of its input among the different ones.
-    answer: whether the right grid is known, and its digest, which is None for a grid larger than the canvas.
+    is_known: whether the right grid is known.  answer: its digest; None where it is unknown or larger than the canvas.
     """
 
     task: str
@@ -36,10 +36,10 @@ class Output:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What predictions answer.
+class Recognition:
+    """The test inputs that a batch of predictions answers.
 
-    rows: `[E]`, those of the given predictions that are no padding.  questions: `[E]`, numbers of their test inputs.
+    rows: `[E]`, the rows of the batch that are no padding.  questions: `[E]`, the numbers of their test inputs.
     transforms, colours: `[E]` and `[E, 10]`, their augmentations.
     """
 
@@ -97,8 +97,8 @@ class Questions:
 
     def recognise(
         self, puzzle_identifiers: NDArray[np.integer[Any]], inputs: NDArray[np.integer[Any]]
-    ) -> Asked:
-        """What predictions with these identifiers and inputs `[…, L]` answer.
+    ) -> Recognition:
+        """Find the test inputs of predictions with these puzzle identifiers and inputs `[…, L]`.
 
         Raises:
             UserError: an input is no test input of its task, or a puzzle's name no augmentation.
@@ -116,7 +116,7 @@ class Questions:
             unknown = questions.index(_UNKNOWN)
             example = slice(unknown, unknown + 1)
             raise self._no_test_input(tasks[unknown], tokens[example], transforms[example], colours[example])
-        return Asked(rows, questions, transforms, colours)
+        return Recognition(rows, questions, transforms, colours)
 
     def _no_test_input(
         self, task: str, tokens: Tokens, transforms: NDArray[np.uint8], colours: NDArray[np.uint8]
@@ -130,7 +130,7 @@ class Questions:
         )
 
 
-def check_asked(data: EvaluationData) -> None:
+def check_test_inputs(data: EvaluationData) -> None:
     """Check that every example is a test input of its task, where no manifest vouches for it; no answer is needed.
 
     Raises:
@@ -149,7 +149,7 @@ def check_asked(data: EvaluationData) -> None:
 
 
 def questions_of(data: EvaluationData) -> Questions:
-    """The test inputs of a dataset's tasks that are to be scored."""
+    """The test inputs of a dataset's tasks, those that are scored."""
     metadata = data.metadata
     return Questions(
         data.identifiers, data.scored_puzzles, math.isqrt(metadata.seq_len), metadata.blank_identifier_id

@@ -38,14 +38,14 @@ class ArcTally:
 
     def add(self, answers: Answers) -> None:
         """Count a part of the answers."""
-        asked = self._questions.recognise(answers.puzzle_identifiers, answers.inputs)
+        recognition = self._questions.recognise(answers.puzzle_identifiers, answers.inputs)
         first = 0 if self._each_step else answers.predictions.shape[1] - 1
         predictions, confidence = answers.predictions[:, first:], answers.confidence[:, first:]
         if not self._steps:
             self._steps = [self._voting(self._confidence_kind) for _ in range(predictions.shape[1])]
         for step, voting in enumerate(self._steps):
-            voting.count(asked, predictions[:, step], confidence[:, step])
-        self._copies.count(asked, answers.inputs, np.zeros(len(answers)))
+            voting.count(recognition, predictions[:, step], confidence[:, step])
+        self._copies.count(recognition, answers.inputs, np.zeros(len(answers)))
         for w, guided_predictions in guided(answers.probes).items() if self._each_step else ():
             # Each guided answer with its own confidence; with the plain answer's where no other was stored
             own = guided_confidence(answers, w)
@@ -54,7 +54,7 @@ class ArcTally:
                 self._guided_kinds[w] = self._confidence_kind if plain else "answer_log_probability"
                 self._guided[w] = self._voting(self._guided_kinds[w])
             last_confidence = (answers.confidence if own is None else own)[:, -1]
-            self._guided[w].count(asked, guided_predictions[:, -1], last_confidence)
+            self._guided[w].count(recognition, guided_predictions[:, -1], last_confidence)
 
     def put_into(self, scores: dict[str, Any]) -> VotingResult:
         """Put what the votes say into scores.json's content; the last step's whole result."""

@@ -19,7 +19,7 @@ from trm.batch import IGNORE_LABEL
 from trm.errors import UserError
 from trm.supervision import Supervision
 from trm_lab.cluster.ranks import Ranks
-from trm_lab.evaluation.arc_questions import check_asked
+from trm_lab.evaluation.arc_questions import check_test_inputs
 from trm_lab.evaluation.arc_scores import ArcTally
 from trm_lab.evaluation.baselines import Baselines
 from trm_lab.evaluation.guided_scores import GuidedTally, MarginTally
@@ -180,7 +180,7 @@ class Evaluator:
     def __post_init__(self) -> None:
         self._scoring()  # reports what is missing before the training begins
         if self.arc:
-            check_asked(self.data)
+            check_test_inputs(self.data)
 
     def run(self, over: Callable[[Any], Any] = iter) -> EvaluationResults:
         """Evaluate the whole split; every rank takes part and gets the scores, the first one also all the rest.

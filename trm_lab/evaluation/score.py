@@ -16,7 +16,7 @@ from trm_lab.cluster.compilation import compile_forward, warm_up_steps
 from trm_lab.cluster.energy import EnergyMeter
 from trm_lab.cluster.ranks import Ranks, join
 from trm_lab.commands.progress import track
-from trm_lab.evaluation.arc_questions import check_asked
+from trm_lab.evaluation.arc_questions import check_test_inputs
 from trm_lab.evaluation.batch_size import chosen_batch_size
 from trm_lab.evaluation.details_table import details_table
 from trm_lab.evaluation.evaluator import Rules, Scoring
@@ -93,7 +93,7 @@ class ScoringJob:
         )
         Scoring(self.data, self.rules)  # what is missing is told before any answer is made
         if arc:
-            check_asked(self.data)
+            check_test_inputs(self.data)
         folder = request.output or checkpoint.results_folder(request.suffix)
         self.rollout_request = rollout_request(request, checkpoint, self.data, self.supervision)
         self.place = EvaluationPlace(folder, self.rollout_request, self.data.set_sizes, request.overwrite)

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trm.errors import UserError
-from trm_lab.evaluation.arc_questions import Asked, Output, Questions
+from trm_lab.evaluation.arc_questions import Output, Questions, Recognition
 from trm_lab.puzzles.arc.augmentation import grids_shown
 from trm_lab.puzzles.arc.grids import Grid, as_bytes
 from trm_lab.runs.arc_outputs import ATTEMPTS, OutputRecord, Submission, VotingResult, attempts
@@ -117,20 +117,25 @@ class ArcVoting:
         self.count(self.questions.recognise(puzzle_identifiers, inputs), predictions, confidence)
 
     def count(
-        self, asked: Asked, predictions: NDArray[np.integer[Any]], confidence: NDArray[np.floating[Any]]
+        self,
+        recognition: Recognition,
+        predictions: NDArray[np.integer[Any]],
+        confidence: NDArray[np.floating[Any]],
     ) -> None:
         """`add` for predictions whose test inputs were recognised.
 
         Raises:
             UserError: sums of probabilities rank, and one is negative.
         """
-        tokens = as_bytes(predictions)[asked.rows]
-        digests = self.questions.digests.of_sequences(tokens, asked.transforms, asked.colours)
-        units = _units(self._weights(confidence[asked.rows].astype(np.float64)))
+        tokens = as_bytes(predictions)[recognition.rows]
+        digests = self.questions.digests.of_sequences(tokens, recognition.transforms, recognition.colours)
+        units = _units(self._weights(confidence[recognition.rows].astype(np.float64)))
         voted: dict[int, dict[bytes, int]] = defaultdict(
             dict
         )  # question → digest → a row that shows the grid
-        for row, (question, digest, weight) in enumerate(zip(asked.questions, digests, units, strict=True)):
+        for row, (question, digest, weight) in enumerate(
+            zip(recognition.questions, digests, units, strict=True)
+        ):
             voted[question][digest] = row
             tally = self._tallies[question].get(digest)
             if tally is None:
@@ -139,7 +144,7 @@ class ArcVoting:
                 tally[0] += 1
                 tally[1] += weight
         for question, rows in voted.items():
-            self._keep_grids(question, rows, tokens, asked)
+            self._keep_grids(question, rows, tokens, recognition)
 
     def _weights(self, confidence: NDArray[np.float64]) -> NDArray[np.float64]:
         """What each vote adds to its candidate's sum; NaN is no probability, and adds none."""
@@ -155,7 +160,7 @@ class ArcVoting:
         return weights
 
     def _keep_grids(
-        self, question: int, rows: dict[bytes, int], tokens: NDArray[np.uint8], asked: Asked
+        self, question: int, rows: dict[bytes, int], tokens: NDArray[np.uint8], recognition: Recognition
     ) -> None:
         """Keep the grids that may be submitted, of those kept so far and those that were just voted for."""
         kept = self._grids[question]
@@ -167,7 +172,7 @@ class ArcVoting:
         of_new = [rows[digest] for digest in new]
         canvas = self.questions.digests.canvas
         grids = (
-            grids_shown(tokens[of_new], asked.transforms[of_new], asked.colours[of_new], canvas)
+            grids_shown(tokens[of_new], recognition.transforms[of_new], recognition.colours[of_new], canvas)
             if new
             else []
         )

@@ -12,7 +12,7 @@ from tests.models import act
 from tests.trm_lab.puzzles.arc.small_arc import build
 from trm.errors import UserError
 from trm_lab.cluster.ranks import Ranks
-from trm_lab.evaluation.arc_questions import check_asked
+from trm_lab.evaluation.arc_questions import check_test_inputs
 from trm_lab.evaluation.evaluator import Evaluator
 from trm_lab.puzzles.loading import EvaluationData
 from trm_lab.puzzles.manifest import MANIFEST_FILE
@@ -64,7 +64,7 @@ def test_an_example_that_is_no_question_of_its_task_is_refused_before_training(
     copy = tmp_path / "copy"
     shutil.copytree(dataset, copy)
     data = EvaluationData([copy], global_batch_size=8)
-    check_asked(data)
+    check_test_inputs(data)
     change(copy)
     data = EvaluationData([copy], global_batch_size=8)
     with pytest.raises(UserError, match=problem):
