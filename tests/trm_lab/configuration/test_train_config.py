@@ -4,7 +4,6 @@ import importlib
 import subprocess
 import sys
 from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ from omegaconf import OmegaConf
 from tests.runs import CONFIG_NAMES, REPOSITORY, composition
 from trm.errors import UserError
 from trm_lab.configuration.architecture import architecture
-from trm_lab.configuration.train_config import TrainConfig, fingerprint, train_config
+from trm_lab.configuration.train_config import TrainConfig, train_config
 from trm_lab.runs.run_directory import RunDirectory
 
 
@@ -141,25 +140,6 @@ def test_a_rate_of_an_average_that_is_not_kept_is_refused() -> None:
     train_config(values | {"ema": True}, {"ema_rate"})
 
 
-@pytest.mark.parametrize(
-    ("word", "says"),
-    [
-        ("lr=fast", "lr='fast'"),
-        ("device=tpu", "auto | cpu | cuda"),
-        ("optimizer=sgd", "adam_atan2 | adamw"),
-        ("wandb=maybe", "auto | disabled | offline | online"),
-        ("evaluators=[sudoku]", "arc"),
-        ("data_paths=[]", "data_paths is empty"),
-        ("global_batch_size=0", "at least 1"),
-        ("arch.loss_type=mse", "stablemax_cross_entropy | softmax_cross_entropy"),
-        ("arch.halt_max_steps=0", "at least 1"),
-        ("arch.halt_exploration_prob=2", "a probability"),
-    ],
-)
-def test_an_unusable_value_is_refused_with_what_is_allowed(word: str, says: str) -> None:
-    assert says in refused("cfg_pretrain", word)
-
-
 @pytest.mark.parametrize("key", ["checkpoint_path", "load_checkpoint"])
 def test_a_path_reads_the_home_folder_and_is_never_empty(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/somebody")
@@ -174,6 +154,14 @@ def test_a_path_reads_the_home_folder_and_is_never_empty(key: str, monkeypatch: 
 @pytest.mark.parametrize(
     ("word", "says"),
     [
+        ("lr=fast", "lr='fast'"),
+        ("device=tpu", "auto | cpu | cuda"),
+        ("optimizer=sgd", "adam_atan2 | adamw"),
+        ("wandb=maybe", "auto | disabled | offline | online"),
+        ("data_paths=[]", "data_paths is empty"),
+        ("global_batch_size=0", "at least 1"),
+        ("arch.loss_type=mse", "stablemax_cross_entropy | softmax_cross_entropy"),
+        ("arch.halt_exploration_prob=2", "a probability"),
         ("epochs=1.5", "epochs=1.5"),
         ("seed=1e3", "write seed=1000"),
         ("seed=99999999999999999999999", "at most 9,223,372,036,854,775,807"),
@@ -199,7 +187,7 @@ def test_a_path_reads_the_home_folder_and_is_never_empty(key: str, monkeypatch: 
         ("evaluators=[sudoku]", "every dataset brings the scorer of its own answers"),
     ],
 )
-def test_a_value_of_another_type_or_out_of_range_is_refused(word: str, says: str) -> None:
+def test_a_value_of_another_type_out_of_range_or_of_no_meaning_is_refused(word: str, says: str) -> None:
     assert says in refused("cfg_pretrain", word)
 
 
@@ -247,20 +235,14 @@ def test_the_default_run_directory_depends_on_what_decides_the_numbers_and_on_no
     assert len(set(names)) == 3
 
 
-def test_fingerprint_is_stable() -> None:
-    assert fingerprint(composed("cfg_pretrain")) == fingerprint(composed("cfg_pretrain"))
-
-
-@pytest.mark.parametrize(
-    "file", sorted((REPOSITORY / "configs/experiment").glob("*.yaml")), ids=lambda p: p.stem
-)
-def test_every_experiment_composes(file: Path) -> None:
-    config: Any = composed("cfg_pretrain", f"experiment={file.stem}")
-    assert config.run_name
-    for path in config.data_paths:
-        module, *flags = config.data_build[path].split()[2:]
-        assert path in flags
-        importlib.import_module(module).command_line().parse(flags)
+def test_every_experiment_composes_and_its_data_can_be_built() -> None:
+    for file in (REPOSITORY / "configs/experiment").glob("*.yaml"):
+        config: Any = composed("cfg_pretrain", f"experiment={file.stem}")
+        assert config.run_name
+        for path in config.data_paths:
+            module, *flags = config.data_build[path].split()[2:]
+            assert path in flags
+            importlib.import_module(module).command_line().parse(flags)
 
 
 def test_the_printed_configuration_is_whole_and_flags_may_stand_after_overrides() -> None:

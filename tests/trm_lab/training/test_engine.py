@@ -17,7 +17,7 @@ from tests.trm_lab.training.test_every_preset import PRESETS, run
 from trm.errors import UserError
 from trm_lab.cluster.ranks import Ranks
 from trm_lab.puzzles.loading import TrainingData
-from trm_lab.training import trainer
+from trm_lab.training import launch, trainer
 from trm_lab.training.learner import Learner
 from trm_lab.training.prefetch import Feed
 from trm_lab.training.step_result import NonFiniteError
@@ -88,24 +88,6 @@ def test_what_goes_wrong_while_a_batch_is_made_ahead_reaches_who_takes_it(datase
     with pytest.raises(UserError, match="a bad token"):
         feed.next_batch(0)
     feed.close()
-
-
-@pytest.mark.parametrize("make", [act, dis])
-@pytest.mark.parametrize("parts", [2, 4])
-def test_gradients_of_parts_add_up_to_the_whole_batchs(make, parts: int) -> None:  # type: ignore[no-untyped-def]
-    whole = learner(make(forward_dtype="float64"))
-    cut = learner(make(forward_dtype="float64"), gradient_accumulation_steps=parts)
-    for seed in range(7):
-        one, other = (one.step(batch(8, seed)) for one in (whole, cut))
-        assert one.loss == pytest.approx(other.loss, rel=1e-6)
-        for name, value in one.output.metrics.items():
-            total, count = other.output.metrics[name].total, other.output.metrics[name].count
-            torch.testing.assert_close(value.total.double(), total.double(), rtol=1e-6, atol=1e-6)
-            assert torch.equal(value.count, count)
-        assert torch.equal(one.output.carry.halted, other.output.carry.halted)
-    assert whole.flat is not None
-    assert cut.flat is not None
-    torch.testing.assert_close(whole.flat.vector, cut.flat.vector, rtol=1e-5, atol=1e-6)
 
 
 def test_parts_that_do_not_divide_the_slots_are_refused() -> None:
@@ -212,6 +194,19 @@ def test_a_clock_is_due_when_its_minutes_are_over_and_only_on_the_first_rank() -
     assert not due(1e9, Ranks())
     assert not due(None, Ranks())
     assert not due(1e-9, Ranks(1, 2))
+
+
+def test_a_resumed_run_is_compiled_if_and_only_if_its_checkpoint_was(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "compile", lambda forward, **_: forward)
+    for compiled in (True, False):
+        folder = tmp_path / str(compiled)
+        for steps, pays in ((2, compiled), (4, not compiled)):
+            monkeypatch.setattr(launch, "pays_to_compile", lambda *_, pays=pays: pays)
+            run(dataset, folder, "arch=dis", f"max_steps={steps}")
+            state = json.loads((folder / f"checkpoints/step_{steps}/state.json").read_text())
+            assert state["compiled_on_cpu"] is compiled
 
 
 def test_a_run_of_before_a_key_was_renamed_goes_on(dataset: Path, tmp_path: Path) -> None:
