@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 import torch
-from omegaconf import OmegaConf
+from hydra import compose, initialize_config_dir
 
 from analysis.methods import method_name
 from dis_trm.targets import Targets
-from tests.runs import REPOSITORY
+from tests.runs import NARROW, REPOSITORY
 from trm.model import PuzzleShape
+from trm_lab.configuration.train_config import register_defaults
 from trm_lab.evaluation.request import ScoringRequest
 from trm_lab.evaluation.score import score
 from trm_lab.flops import step_flops
@@ -22,6 +23,7 @@ from trm_lab.release.exporting import ExportRequest, export
 from trm_lab.runs.opened_checkpoint import open_checkpoint
 from trm_lab.runs.recorded_run import read_run
 from trm_lab.training.launch import train
+from trm_lab.training.overrides import normalise
 
 SECTIONS = dict(
     re.findall(
@@ -30,16 +32,6 @@ SECTIONS = dict(
         re.DOTALL | re.MULTILINE,
     )
 )
-NETWORK = {
-    "hidden_size": 32,
-    "num_heads": 2,
-    "L_layers": 1,
-    "H_cycles": 1,
-    "L_cycles": 2,
-    "puzzle_emb_ndim": 32,
-    "puzzle_emb_len": 1,
-    "forward_dtype": "float32",
-}
 
 
 @pytest.fixture(autouse=True)
@@ -70,14 +62,12 @@ def define(section: str) -> tuple[str, dict[str, Any]]:
 
 
 def trained(name: str, dataset: Path, folder: Path) -> list[dict[str, Any]]:
-    """The training records of a short run."""
-    keys = {
-        "arch": {"supervision": name, **NETWORK},
-        "data_paths": [str(dataset)],
-        "checkpoint_path": str(folder),
-    }
-    length = {"epochs": 40, "eval_interval": 40, "max_steps": 12, "log_interval": 6, "global_batch_size": 16}
-    train(OmegaConf.create({**keys, **length, "wandb": "disabled", "device": "cpu", "lr_warmup_steps": 2}))
+    """The training records of a short run, from the words of a command line."""
+    register_defaults()  # for a line in methods.py this happens at import
+    words = [f"arch={name}", f"data_paths=[{dataset}]", f"checkpoint_path={folder}", *NARROW]
+    words += ["epochs=40", "eval_interval=40", "max_steps=12", "log_interval=6", "global_batch_size=16"]
+    with initialize_config_dir(str(REPOSITORY / "configs"), version_base="1.3"):
+        train(compose("cfg_pretrain", normalise(words)))
     records = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     return [record for record in records if record["kind"] == "train"]
 

@@ -17,6 +17,7 @@ from trm.ranges import LARGEST_COUNT, LARGEST_SEED, check_ranges, ranged
 from trm_lab.cluster.compilation import COMPILE_CHOICES
 from trm_lab.cluster.ranks import DEVICE_CHOICES
 from trm_lab.commands.command_line import expanded
+from trm_lab.commands.project_root import PROJECT_ROOT
 from trm_lab.configuration.architecture import arch_defaults, arch_keys, architecture, check_key
 from trm_lab.configuration.typed_values import check_choice, plain_values, typed
 from trm_lab.methods import METHODS
@@ -186,14 +187,18 @@ def run_defaults() -> dict[str, Any]:
 def register_defaults() -> None:
     """Let Hydra compose from the dataclasses: files of configs/ only say in what they differ.
 
-    `train_config` holds the run's keys, `arch/<method>_defaults` the network's and the method's.
+    `train_config` holds the run's keys, `arch/<method>_defaults` the network's and the method's; `arch=<method>` is the
+    same for a method without a file of its own in configs/arch.
     """
     from hydra.core.config_store import ConfigStore  # here: an offline package answers without Hydra
 
     store = ConfigStore.instance()
     store.store(name="train_config", node=run_defaults())
     for name in METHODS:
-        store.store(group="arch", name=f"{name}_defaults", node=arch_defaults(name))
+        node = {**arch_defaults(name), "puzzle_emb_ndim": "${.hidden_size}"}  # follows the width unless it is set
+        store.store(group="arch", name=f"{name}_defaults", node=node)
+        if not (PROJECT_ROOT / "configs/arch" / f"{name}.yaml").exists():
+            store.store(group="arch", name=name, node=node)
 
 
 def known_keys() -> set[str]:

@@ -16,6 +16,7 @@ from trm_lab.commands.project_root import PROJECT_ROOT
 from trm_lab.configuration.architecture import arch_classes, check_key
 from trm_lab.configuration.train_config import TrainConfig, known_keys
 from trm_lab.configuration.typed_values import check_value
+from trm_lab.methods import METHODS
 from trm_lab.runs.run_directory import import_path
 from trm_lab.training.hydra_words import (
     TEXT_KEYS,
@@ -132,7 +133,7 @@ def _normalise_one(argument: str, keys: set[str], folders: Collection[Path]) -> 
         check_launcher(value)
     if key in GROUPS:
         for choice in value.split(","):  # several in a sweep
-            if (key, choice) == ("experiment", "null"):
+            if (key, choice) == ("experiment", "null") or (key == "arch" and choice in METHODS):
                 continue
             check_name(f"{key}=", choice, [folder / key for folder in folders])
         return f"{key}={value}"
