@@ -195,7 +195,10 @@ def register_defaults() -> None:
     store = ConfigStore.instance()
     store.store(name="train_config", node=run_defaults())
     for name in METHODS:
-        node = {**arch_defaults(name), "puzzle_emb_ndim": "${.hidden_size}"}  # follows the width unless it is set
+        node = {
+            **arch_defaults(name),
+            "puzzle_emb_ndim": "${.hidden_size}",
+        }  # follows the width unless it is set
         store.store(group="arch", name=f"{name}_defaults", node=node)
         if not (PROJECT_ROOT / "configs/arch" / f"{name}.yaml").exists():
             store.store(group="arch", name=name, node=node)
