@@ -42,7 +42,7 @@ from trm_lab.runs.weights import WEIGHT_KINDS
 
 _MODEL = {"--checkpoint", "--config", "--weights", "--data-path", "--steps", "--num-aug", "--batch-size"}
 _MODEL |= {"--device", "--output-dir", "--overwrite"}
-EFFECTIVE = {  # the flags that each job heeds
+EFFECTIVE = {  # the flags that have an effect on each job
     "score": _MODEL
     | {"--tasks", "--first-tasks", "--identifiers", "--guidance", "--margin", "--rank-by", "--confidence"}
     | {"--compile", "--save-outputs"},
@@ -116,7 +116,7 @@ def command_line() -> CommandLine:
 
 
 def _add_other_jobs(line: CommandLine) -> None:
-    """What is done in place of scoring a split."""
+    """Flags of the jobs other than scoring a split."""
     add = line.add_argument
     add("--task", type=path_or_address, metavar="FILE[:NAME]", help="answer this ARC task (JSON) and draw it")
     add("--embedding", choices=EMBEDDINGS, default="auto", help="with --task: the puzzle embedding to use")
@@ -141,77 +141,79 @@ def _add_other_jobs(line: CommandLine) -> None:
     )
 
 
-def job(given: argparse.Namespace) -> Callable[[], None]:
-    """What the command line asks for.
+def job(flags: argparse.Namespace) -> Callable[[], None]:
+    """The job that the command line asks for.
 
     Raises:
         UserError: two jobs at once, or none.
     """
-    target = given.checkpoint or given.target
-    wanted = [name for name in ("task", "compare", "pool") if getattr(given, name)]
-    clash = len(wanted) > 1 or (given.checkpoint and given.target)
-    if clash or (target is None) != (wanted in (["compare"], ["pool"])):
-        jobs = " ".join(f"--{name}" for name in wanted)
+    target = flags.checkpoint or flags.target
+    other_jobs = [name for name in ("task", "compare", "pool") if getattr(flags, name)]
+    clash = len(other_jobs) > 1 or (flags.checkpoint and flags.target)
+    if clash or (target is None) != (other_jobs in (["compare"], ["pool"])):
+        jobs = " ".join(f"--{name}" for name in other_jobs)
         raise UserError(
-            f"target {given.target}, --checkpoint {given.checkpoint} {jobs}".rstrip(),
+            f"target {flags.target}, --checkpoint {flags.checkpoint} {jobs}".rstrip(),
             "one target, with or without --task; or --compare or --pool without a target",
             "python evaluate.py <run>",
         )
-    kind = wanted[0] if wanted else "score"
-    refuse_without_effect(given, EFFECTIVE[kind], f"with --{kind}" if wanted else "when a split is scored")
-    if given.adapt_lr is not None and not given.adapt:
+    kind = other_jobs[0] if other_jobs else "score"
+    refuse_without_effect(
+        flags, EFFECTIVE[kind], f"with --{kind}" if other_jobs else "when a split is scored"
+    )
+    if flags.adapt_lr is not None and not flags.adapt:
         raise UserError(
             "--adapt-lr without --adapt", "--adapt N, with N from 1", "add --adapt N, or leave it out"
         )
-    if given.compare:
-        first, second = given.compare
-        return lambda: compare_folders(first, second, given.common)
-    if given.pool:
-        return lambda: pool(given.pool, given.data_path, given.rank_by, given.output_dir, given.overwrite)
-    if given.task:
-        return lambda: run_task(_task_request(target, given))
-    return lambda: score(_scoring_request(target, given))
+    if flags.compare:
+        first, second = flags.compare
+        return lambda: compare_folders(first, second, flags.common)
+    if flags.pool:
+        return lambda: pool(flags.pool, flags.data_path, flags.rank_by, flags.output_dir, flags.overwrite)
+    if flags.task:
+        return lambda: run_task(_task_request(target, flags))
+    return lambda: score(_scoring_request(target, flags))
 
 
-def _scoring_request(target: str, given: argparse.Namespace) -> ScoringRequest:
+def _scoring_request(target: str, flags: argparse.Namespace) -> ScoringRequest:
     return ScoringRequest(
         target=target,
-        config=given.config,
-        weights=given.weights,
-        data_paths=given.data_path,
-        selection=Selection(frozenset(given.tasks), given.first_tasks, given.num_aug),
-        steps=given.steps,
-        identifiers=given.identifiers,
-        guidance=given.guidance,
-        margin=given.margin,
-        ranked_by=given.rank_by,
-        confidence=given.confidence,
-        batch_size=given.batch_size,
-        device=given.device,
-        compile=given.compile,
-        output=given.output_dir,
-        overwrite=given.overwrite,
-        save_outputs=given.save_outputs,
+        config=flags.config,
+        weights=flags.weights,
+        data_paths=flags.data_path,
+        selection=Selection(frozenset(flags.tasks), flags.first_tasks, flags.num_aug),
+        steps=flags.steps,
+        identifiers=flags.identifiers,
+        guidance=flags.guidance,
+        margin=flags.margin,
+        ranked_by=flags.rank_by,
+        confidence=flags.confidence,
+        batch_size=flags.batch_size,
+        device=flags.device,
+        compile=flags.compile,
+        output=flags.output_dir,
+        overwrite=flags.overwrite,
+        save_outputs=flags.save_outputs,
     )
 
 
-def _task_request(target: str, given: argparse.Namespace) -> TaskRequest:
+def _task_request(target: str, flags: argparse.Namespace) -> TaskRequest:
     return TaskRequest(
         target=target,
-        task=given.task,
-        config=given.config,
-        weights=given.weights,
-        data_paths=given.data_path,
-        embedding=given.embedding,
-        augmentations=USUAL_AUGMENTATIONS if given.num_aug is None else given.num_aug,
-        adapt=given.adapt,
-        adapt_lr=given.adapt_lr,
-        steps=given.steps,
-        batch_size=given.batch_size,
-        device=given.device,
-        output=given.output_dir,
-        overwrite=given.overwrite,
-        seed=given.seed,
+        task=flags.task,
+        config=flags.config,
+        weights=flags.weights,
+        data_paths=flags.data_path,
+        embedding=flags.embedding,
+        augmentations=USUAL_AUGMENTATIONS if flags.num_aug is None else flags.num_aug,
+        adapt=flags.adapt,
+        adapt_lr=flags.adapt_lr,
+        steps=flags.steps,
+        batch_size=flags.batch_size,
+        device=flags.device,
+        output=flags.output_dir,
+        overwrite=flags.overwrite,
+        seed=flags.seed,
     )
 
 

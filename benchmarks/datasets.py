@@ -85,19 +85,19 @@ class Cost:
 
 def main() -> None:
     """Build, measure, print a table."""
-    given = arguments()
-    check_table_file(given.json, "--json")
-    sources = {key: value for key, value in vars(given).items() if key in SOURCES and value}
-    names = given.only or [name for name in BUILDS if not _missing(name, sources)]
+    flags = arguments()
+    check_table_file(flags.json, "--json")
+    sources = {key: value for key, value in vars(flags).items() if key in SOURCES and value}
+    names = flags.only or [name for name in BUILDS if not _missing(name, sources)]
     costs = []
-    with tempfile.TemporaryDirectory(dir=given.scratch) as folder:
+    with tempfile.TemporaryDirectory(dir=flags.scratch) as folder:
         for name in names:
             costs.append(measure(name, BUILDS[name].format(**sources), Path(folder) / name))
             print(f"{name}: {costs[-1].seconds:.1f} s", file=sys.stderr, flush=True)
     print(as_table(costs))
-    if given.json:
+    if flags.json:
         report = {"written_by": mark(KIND), "costs": [asdict(cost) for cost in costs]}
-        write_output(given.json, json.dumps(report, indent=1) + "\n", KIND, "--json")
+        write_output(flags.json, json.dumps(report, indent=1) + "\n", KIND, "--json")
 
 
 def arguments() -> argparse.Namespace:
@@ -110,11 +110,11 @@ def arguments() -> argparse.Namespace:
     line.add_argument(
         "--scratch", type=local_path, help="where the datasets are built (and deleted); up to 8 GB"
     )
-    given = line.parse()
-    for name in given.only or ():
-        for source in _missing(name, {key: value for key, value in vars(given).items() if value}):
+    flags = line.parse()
+    for name in flags.only or ():
+        for source in _missing(name, {key: value for key, value in vars(flags).items() if value}):
             line.error(f"{name} needs --{source}")
-    return given
+    return flags
 
 
 def _missing(name: str, sources: Mapping[str, str]) -> list[str]:

@@ -105,29 +105,29 @@ class Clock:
 
 def main(arguments: list[str] | None = None) -> None:
     """Measure every model; print the table, write the files."""
-    given = command_line().parse(arguments)
-    check_output_folder(given.output_dir)
-    device = choose_device(given.device)
-    if given.threads:
-        torch.set_num_threads(given.threads)
-    usual = given.dtype or ("float32" if machine.without_bfloat16(device) else "bfloat16")
-    names = [f"{model}-arc" for model in given.models]
-    models = chosen(names, device.type, usual, [given.batch] if given.batch else (), (), [given.compile])
+    flags = command_line().parse(arguments)
+    check_output_folder(flags.output_dir)
+    device = choose_device(flags.device)
+    if flags.threads:
+        torch.set_num_threads(flags.threads)
+    usual = flags.dtype or ("float32" if machine.without_bfloat16(device) else "bfloat16")
+    names = [f"{model}-arc" for model in flags.models]
+    models = chosen(names, device.type, usual, [flags.batch] if flags.batch else (), (), [flags.compile])
     with tempfile.TemporaryDirectory() as folder:
-        path = given.data or build(Path(folder) / "arc", given.max_grid_size, given.num_aug)
-        results = [measure(model, path, device, given.repeats) for model in track(models, "evaluations")]
+        path = flags.data or build(Path(folder) / "arc", flags.max_grid_size, flags.num_aug)
+        results = [measure(model, path, device, flags.repeats) for model in track(models, "evaluations")]
     report = {
         "kind": "evaluate",
         "date": machine.now(),
         "command": machine.command(PROGRAM, arguments),
-        "repeats": given.repeats,
+        "repeats": flags.repeats,
         "machine": machine.described(device),
         "results": results,
     }
     print(results_table.as_text(report))
-    if given.output_dir:
-        write_report(given.output_dir, "evaluate", report, results_table.as_text(report))
-        figures.save(figures.shares(report), given.output_dir / "evaluate")
+    if flags.output_dir:
+        write_report(flags.output_dir, "evaluate", report, results_table.as_text(report))
+        figures.save(figures.shares(report), flags.output_dir / "evaluate")
 
 
 def command_line() -> CommandLine:

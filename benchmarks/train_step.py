@@ -40,22 +40,24 @@ EXAMPLE = """\
 
 def main(arguments: list[str] | None = None) -> None:
     """Measure every configuration; print the table, write the files."""
-    given = command_line().parse(arguments)
-    check_output_folder(given.output_dir)
-    device = choose_device(given.device)
+    flags = command_line().parse(arguments)
+    check_output_folder(flags.output_dir)
+    device = choose_device(flags.device)
     usual_dtype = "float32" if machine.without_bfloat16(device) else "bfloat16"
-    asked = chosen(given.configurations, device.type, usual_dtype, given.batch, given.dtype, given.compile)
-    wanted, left_out = runnable(asked, device, given.force_bfloat16)
-    if not wanted:
+    requested = chosen(
+        flags.configurations, device.type, usual_dtype, flags.batch, flags.dtype, flags.compile
+    )
+    configurations, left_out = runnable(requested, device, flags.force_bfloat16)
+    if not configurations:
         raise UserError(
-            f"--configurations {' '.join(given.configurations)}: {'; '.join(left_out)}",
+            f"--configurations {' '.join(flags.configurations)}: {'; '.join(left_out)}",
             "at least one configuration that this machine can run",
             "add --dtype float32, or --force-bfloat16",
         )
     results = []
-    for configuration in track(wanted, "configurations"):
+    for configuration in track(configurations, "configurations"):
         try:
-            results.append(measure(configuration, device, given.repeats, given.threads))
+            results.append(measure(configuration, device, flags.repeats, flags.threads))
         except UserError as error:
             left_out.append(error.given)
             print(f"left out: {error.given}", file=sys.stderr, flush=True)
@@ -63,14 +65,14 @@ def main(arguments: list[str] | None = None) -> None:
         "kind": "train_step",
         "date": machine.now(),
         "command": machine.command(PROGRAM, arguments),
-        "repeats": given.repeats,
+        "repeats": flags.repeats,
         "machine": results[0].pop("machine") if results else machine.described(device),
         "left_out": left_out,
         "results": [{k: v for k, v in one.items() if k != "machine"} for one in results],
     }
     print(results_table.as_text(report))
-    if given.output_dir:
-        write(report, given.output_dir)
+    if flags.output_dir:
+        write(report, flags.output_dir)
 
 
 def command_line() -> CommandLine:
@@ -102,12 +104,12 @@ def command_line() -> CommandLine:
 
 
 def runnable(
-    asked: list[Configuration], device: torch.device, force_bfloat16: bool
+    requested: list[Configuration], device: torch.device, force_bfloat16: bool
 ) -> tuple[list[Configuration], list[str]]:
-    """What can be measured here, and what is left out with the reason."""
+    """The configurations that can be measured here, and why the others are left out."""
     reason = None if force_bfloat16 else machine.without_bfloat16(device)
-    out = [one for one in asked if one.dtype == "bfloat16" and reason]
-    return [one for one in asked if one not in out], [f"{one.name}: {reason}" for one in out]
+    out = [one for one in requested if one.dtype == "bfloat16" and reason]
+    return [one for one in requested if one not in out], [f"{one.name}: {reason}" for one in out]
 
 
 def measure(

@@ -60,7 +60,7 @@ _ROUNDING = 1e-12  # of mean confidences
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a voting is made from and what it is given; E predictions of L tokens.
+    """The test puzzles of a voting, and the predictions that vote: E of L tokens.
 
     identifiers, test_puzzles: as of a dataset.  puzzle_identifiers, confidence: `[E]`.  inputs, preds: `[E, L]`.
     """
@@ -92,10 +92,10 @@ class Turn:
 
 def main(arguments: list[str] | None = None) -> None:
     """Measure each kind of answers; print the table."""
-    given = command_line().parse(arguments)
-    check_output_folder(given.output_dir)
+    flags = command_line().parse(arguments)
+    check_output_folder(flags.output_dir)
     measured = {
-        kind: measure(kind, given.augmentations, given.batch, given.repeats) for kind in given.answers
+        kind: measure(kind, flags.augmentations, flags.batch, flags.repeats) for kind in flags.answers
     }
     report = {
         "kind": "voting",
@@ -105,8 +105,8 @@ def main(arguments: list[str] | None = None) -> None:
         "results": measured,
     }
     print(as_text(report))
-    if given.output_dir:
-        write_report(given.output_dir, "voting", report, as_text(report))
+    if flags.output_dir:
+        write_report(flags.output_dir, "voting", report, as_text(report))
 
 
 def command_line() -> CommandLine:
@@ -171,22 +171,25 @@ def _corrupted(answers: Tokens, shares: Sequence[tuple[float, float]], rng: np.r
     return made
 
 
-def count(side: str, given: Predictions, batch: int | None) -> tuple[Turn, VotingResult]:
+def count(side: str, predictions: Predictions, batch: int | None) -> tuple[Turn, VotingResult]:
     """Let one side count all predictions."""
     device = torch.device("cpu")
     gc.collect()  # what earlier turns left is not this one's to clear away
     machine.start_peak(device)
     before = machine.peak(device)
     started = time.perf_counter()
-    voting = SIDES[side](given.identifiers, given.test_puzzles)
+    voting = SIDES[side](predictions.identifiers, predictions.test_puzzles)
     set_up, processor = time.perf_counter(), time.process_time()
-    for start in range(0, len(given), batch or len(given)):
-        rows = slice(start, start + (batch or len(given)))
+    for start in range(0, len(predictions), batch or len(predictions)):
+        rows = slice(start, start + (batch or len(predictions)))
         voting.add(
-            given.puzzle_identifiers[rows], given.inputs[rows], given.preds[rows], given.confidence[rows]
+            predictions.puzzle_identifiers[rows],
+            predictions.inputs[rows],
+            predictions.preds[rows],
+            predictions.confidence[rows],
         )
     result = voting.result()
-    a_prediction = 1e6 / len(given)
+    a_prediction = 1e6 / len(predictions)
     turn = Turn(
         wall=(time.perf_counter() - set_up) * a_prediction,
         processor=(time.process_time() - processor) * a_prediction,
