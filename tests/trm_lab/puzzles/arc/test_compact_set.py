@@ -1,6 +1,5 @@
 """The compact ARC set holds what the published layout holds, and makes it when it is asked for."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.security.attempts import change_json
 from tests.trm_lab.puzzles.arc.small_arc import build, write_sources
 from trm.batch import IGNORE_LABEL
 from trm.errors import UserError
@@ -22,7 +22,8 @@ COMPACT = {"materialize": False}
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("arc")
-    return build(folder, name="written")[0], build(folder, name="compact", **COMPACT)[0]
+    prefix = write_sources(folder, hidden="evaluation")
+    return build(folder, prefix, "written")[0], build(folder, prefix, "compact", **COMPACT)[0]
 
 
 @pytest.fixture(scope="module")
@@ -101,29 +102,6 @@ def test_only_free_slots_get_rows_and_the_draws_go_on_as_if_all_did(
         assert (part.puzzle_identifiers[~free] == 0).all()
 
 
-def test_hidden_answers_are_all_pad_in_a_compact_set_too(tmp_path: Path) -> None:
-    dataset, _ = build(tmp_path, write_sources(tmp_path, hidden="evaluation"), **COMPACT)
-    inputs, labels = all_tokens(open_split(dataset, "test").sets["all"])
-    assert (labels == 0).all()
-    assert (inputs > 1).any(1).all()
-
-
-def test_a_compact_set_is_small_and_replaced_on_request_only(tmp_path: Path) -> None:
-    dataset, _ = build(tmp_path, num_aug=200, **COMPACT)
-    written, _ = build(tmp_path, name="written", num_aug=200)
-    sizes = [sum(f.stat().st_size for f in d.rglob("*") if f.is_file()) for d in (dataset, written)]
-    assert 10 * sizes[0] < sizes[1]
-    with pytest.raises(UserError, match="already holds a dataset"):
-        build(tmp_path, **COMPACT)
-
-
-def change(key: str, value: object) -> Callable[[Path], None]:
-    def edit(file: Path) -> None:
-        file.write_text(json.dumps({**json.loads(file.read_text()), key: value}))
-
-    return edit
-
-
 def resave(edit: Callable[[np.ndarray], np.ndarray]) -> Callable[[Path], None]:
     return lambda file: np.save(file, edit(np.load(file)))
 
@@ -135,7 +113,11 @@ def resave(edit: Callable[[np.ndarray], np.ndarray]) -> Callable[[Path], None]:
         ("train/all__cells.npy", resave(lambda a: a[:-1]), "shapes of other grids"),
         ("train/all__first_identifiers.npy", resave(lambda a: a[:-1]), "4 groups"),
         ("augmentations.npy", resave(lambda a: a[:-1]), r"shape \(29, 10\)"),
-        ("train/dataset.json", change("layout", "new"), "layout 'new', which this version does not know"),
+        (
+            "train/dataset.json",
+            lambda file: change_json(file, layout="new"),
+            "layout 'new', which this",
+        ),
     ],
 )
 def test_a_broken_compact_set_is_refused(

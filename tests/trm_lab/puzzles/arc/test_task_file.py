@@ -47,34 +47,22 @@ def test_one_of_several_tasks_is_chosen_by_its_name(tmp_path: Path) -> None:
     assert read_task(f"{written(tmp_path, {'a:b': TASK, 'b': TASK})}:a:b").name == "a:b"
 
 
-@pytest.mark.parametrize("hidden", [{"input": [[1]]}, {"input": [[1]], "output": None}])
-def test_a_missing_test_output_is_hidden(tmp_path: Path, hidden: dict[str, Any]) -> None:
-    assert read_task(written(tmp_path, {"test": [hidden]})).test[0].output is None
-
-
 def test_outputs_hidden_in_challenges_are_taken_from_the_solutions_beside_them(tmp_path: Path) -> None:
-    spec = written(tmp_path, {"a": {**TASK, "test": [{"input": [[1]]}]}}, "x_challenges.json")
-    assert read_task(spec).test[0].output is None
+    for hidden in ({"input": [[1]], "output": None}, {"input": [[1]]}):
+        spec = written(tmp_path, {"a": {**TASK, "test": [hidden]}}, "x_challenges.json")
+        assert read_task(spec).test[0].output is None
     written(tmp_path, {"a": [[[7]]]}, "x_solutions.json")
     solved = read_task(spec).test[0].output
     assert solved is not None
     assert solved.tolist() == [[7]]
-    written(tmp_path, {"a": []}, "x_solutions.json")
-    assert "0 solutions for 1 test pairs" in refusal(spec).given
-    written(tmp_path, {}, "x_solutions.json")
-    assert "no task" in refusal(spec).given
-
-
-@pytest.mark.parametrize(
-    ("solutions", "problem"),
-    [({"a": [[[7]]]}, "another output than the challenges"), ({"a": [[[3]]], "zz": [[[3]]]}, "zz")],
-)
-def test_solutions_that_do_not_belong_to_the_challenges_are_refused(
-    tmp_path: Path, solutions: Any, problem: str
-) -> None:
-    spec = written(tmp_path, {"a": {"test": [{"input": [[1]], "output": [[3]]}]}}, "x_challenges.json")
-    written(tmp_path, solutions, "x_solutions.json")
-    assert problem in refusal(spec).given
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({"a": []}, "0 solutions for 1 test pairs"),
+        ({}, "no task"),
+        ({"a": [[[7]]], "zz": [[[3]]]}, "zz"),
+    ]
+    for solutions, problem in wrong:
+        written(tmp_path, solutions, "x_solutions.json")
+        assert problem in refusal(spec).given
 
 
 def test_a_grid_larger_than_the_checkpoint_s_canvas_is_named_with_both_sizes(tmp_path: Path) -> None:
@@ -88,19 +76,13 @@ def test_a_grid_larger_than_the_checkpoint_s_canvas_is_named_with_both_sizes(tmp
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        ("", "not JSON"),
         ('{"test": [{"input": [[NaN]]}]}', "not JSON"),
         ([TASK], "no task"),
-        ({}, "no task"),
         ({"a": 3}, "not an object"),
         ({"train": [PAIR], "test": []}, "no 'test' pairs"),
-        ({"test": [{"input": [[1.0]]}]}, "no colour"),
         ({"train": {}, "test": [PAIR]}, "no 'train' pairs"),
         ({"test": [PAIR] * (MOST_PAIRS + 1)}, "101 test pairs"),
-        ({"test": [{"output": [[1]]}]}, "lacks input"),
         ({"train": [{"input": [[1]]}], "test": [PAIR]}, "train pair 0: lacks output"),
-        ({"test": [{"input": [[0] * 256]}]}, "256"),
-        ({"a|||t0": TASK}, "unusable task name"),
         ({"\x1b[2J": TASK}, "unusable task name"),
     ],
 )
@@ -129,11 +111,11 @@ JSON = st.recursive(
             st.sampled_from(["train", "test", "input", "output"]) | st.text(max_size=2), inner, max_size=3
         )
     ),
-    max_leaves=20,
+    max_leaves=12,
 )
 
 
-@settings(max_examples=50)
+@settings(max_examples=30)
 @given(name=st.text(max_size=5), content=JSON)
 def test_whatever_json_there_is_it_is_a_task_or_refused(name: str, content: Any) -> None:
     try:
