@@ -189,7 +189,7 @@ def test_identifiers_have_different_names_that_cover_the_dataset(tmp_path: Path)
     path = published(tmp_path, "test/dataset.json")
     names = json.loads((path / "identifiers.json").read_text())
     twice = f"identifiers 1 and {len(names) - 1} are both called"
-    for content, problem in (([*names[:-1], names[1]], twice), (["<blank>"], "holds 1 names")):
+    for content, problem in (([*names[:-1], names[1]], twice), (["<blank>" * 99], "holds 1 names")):
         (path / "identifiers.json").write_text(json.dumps(content))
         with pytest.raises(UserError, match=problem):
             TrainingData([path], seed=0, global_batch_size=8)
