@@ -5,14 +5,17 @@ import os
 import random
 import signal
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 
 from tests.runs import command, finish, records, start, tensors, train_here
+from tests.several_ranks import on_ranks
+from trm_lab.cluster.ranks import Ranks
 
-STEPS = 24
+STEPS, STEPS_OF_TWO = 24, 10
 LENGTH = ("global_batch_size=8", "epochs=40", "eval_interval=5", f"max_steps={STEPS}", "log_interval=4")
 SAVED_BY = 8  # a record this late means that step 3's checkpoint is on disk: step 6's is not begun before it is whole
 METHODS = {
@@ -80,17 +83,23 @@ def test_killed_and_resumed_equals_uninterrupted_bitwise(
         assert records(whole, kind) == records(killed, kind)
 
 
-@pytest.mark.parametrize("method", [pytest.param("dis", marks=pytest.mark.long), "trm"])
-def test_two_ranks_equal_one(method: str, dataset: Path, tmp_path: Path) -> None:
-    here(method, dataset, tmp_path / "one")
-    finish(words(method, dataset, "two", 2), tmp_path)
-    check_same(tmp_path / "one", tmp_path / "two")
+def train_as_one_of_two(method: str, dataset: Path, run: Path, more: tuple[str, ...], ranks: Ranks) -> None:
+    os.environ |= {"RANK": str(ranks.rank), "WORLD_SIZE": "2", "LOCAL_RANK": str(ranks.rank)}
+    here(method, dataset, run, "hang_timeout=null", *more)
 
 
-@pytest.mark.long
-def test_frozen_weights_on_two_ranks_equal_one(dataset: Path, tmp_path: Path) -> None:
-    here("dis", dataset, tmp_path / "one", "freeze_weights=True")
-    finish(words("dis", dataset, "two", 2, "freeze_weights=True"), tmp_path)
+@pytest.mark.parametrize(
+    ("method", "more"),
+    [
+        ("trm", ()),
+        pytest.param("dis", (), marks=pytest.mark.long),
+        pytest.param("dis", ("freeze_weights=True",), marks=pytest.mark.long),
+    ],
+)
+def test_two_ranks_equal_one(method: str, more: tuple[str, ...], dataset: Path, tmp_path: Path) -> None:
+    more = (*more, f"max_steps={STEPS_OF_TWO}")
+    here(method, dataset, tmp_path / "one", *more)
+    on_ranks(2, partial(train_as_one_of_two, method, dataset, tmp_path / "two", more), tmp_path / "ranks")
     check_same(tmp_path / "one", tmp_path / "two")
 
 
@@ -110,7 +119,7 @@ def check_same(one: Path, two: Path) -> None:
         assert a["loss"] == pytest.approx(b["loss"], abs=1e-6)
         ours, theirs = ({k: math.nan if v is None else v for k, v in r["metrics"].items()} for r in (a, b))
         assert ours == pytest.approx(theirs, rel=1e-3, abs=1e-6, nan_ok=True)
-    first, second = tensors(one, STEPS), tensors(two, STEPS)
+    first, second = tensors(one, STEPS_OF_TWO), tensors(two, STEPS_OF_TWO)
     assert first.keys() == second.keys()
     for name in first:
         if not name.startswith("carry:"):
