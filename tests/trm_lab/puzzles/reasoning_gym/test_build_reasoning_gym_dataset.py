@@ -14,7 +14,7 @@ from tests.trm_lab.puzzles.builders import (
     check_learns_and_is_scored,
     check_same_bytes_twice,
 )
-from tests.trm_lab.puzzles.text.family_checks import arrays, read
+from tests.trm_lab.puzzles.text.reading_sets import arrays, read
 from trm.errors import UserError
 from trm_lab.puzzles.kinds import scorer_of
 from trm_lab.puzzles.reasoning_gym import builder

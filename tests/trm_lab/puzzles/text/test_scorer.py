@@ -150,20 +150,17 @@ def verdicts(pairs: list[tuple[str, str]]) -> dict[str, list[bool]]:
     }
 
 
-@pytest.mark.parametrize("kind", AGREE)
-def test_answers_that_say_the_same_agree(kind: str) -> None:
-    assert [pair for pair in AGREE[kind] if not same_value(*pair)] == []
-    assert [truth for truth, _ in AGREE[kind] if not same_value(truth, truth)] == []
+def test_answers_that_say_the_same_agree() -> None:
+    pairs = [pair for kind in AGREE.values() for pair in kind]
+    assert [pair for pair in pairs if not same_value(*pair)] == []
+    assert [truth for truth, _ in pairs if not same_value(truth, truth)] == []
 
 
-@pytest.mark.parametrize("kind", DIFFER)
-def test_answers_that_say_something_else_differ(kind: str) -> None:
-    assert [pair for pair in DIFFER[kind] if same_value(*pair) or same_value(*pair[::-1])] == []
-
-
-def test_a_question_copied_as_the_answer_is_not_an_answer() -> None:
-    pairs = [("935", "347 + 588"), ("3/4", "1/2 + 1/4"), ("8", "2^3"), ("9", "3^2"), ("4", "sqrt(16)")]
-    assert not any(same_value(*pair) for pair in pairs)
+def test_answers_that_say_something_else_differ() -> None:
+    pairs = [pair for kind in DIFFER.values() for pair in kind]
+    assert [pair for pair in pairs if same_value(*pair) or same_value(*pair[::-1])] == []
+    copied = [("935", "347 + 588"), ("3/4", "1/2 + 1/4"), ("8", "2^3"), ("9", "3^2"), ("4", "sqrt(16)")]
+    assert not any(same_value(*pair) for pair in copied)  # a question is no answer to itself
 
 
 def test_the_name_that_a_question_asks_for_counts() -> None:
@@ -200,7 +197,7 @@ def test_tokens_after_the_end_or_that_are_no_characters_are_not_well_formed() ->
     assert values["exact"].tolist() == values["solved"].tolist()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30)
 @given(
     st.text(PRINTABLE + BROKEN + "é\n", max_size=30), st.text("0123456789x+-*/^(){}[],.$%\\ ", max_size=40)
 )
@@ -211,20 +208,19 @@ def test_reading_any_text_ends_and_never_raises(first: str, second: str) -> None
     assert same_value(second, second)
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "9^9^9^9^9^9^9x", "x" + "^9" * 39, "(" * 40 + "x" + ")" * 40, "{" * 128 + "}" * 128, "-" * 79 + "x",
-        "sin(9^9^9)", "exp(exp(exp(99x)))", "\\frac" * 40, "\\sqrt" * 40, "x" * 80, "1" * 250, "sqrt(" * 16, "x/(x-x)",
-        "\\frac{" * 30, "ln(0x)", "x^(1/0)", "0^(-x)", ",".join("x" * 100), "1e999999999", "__import__(os)",
-    ],
-)  # fmt: skip
-def test_monstrous_answers_take_no_time(text: str) -> None:
-    started = time.process_time()
-    assert not same_value("2x + 1", text)
-    assert not same_value("7", text)
-    assert not same_value(text, "2x + 1")
-    assert time.process_time() - started < 0.25
+MONSTERS = [
+    "9^9^9^9^9^9^9x", "x" + "^9" * 39, "(" * 40 + "x" + ")" * 40, "{" * 128 + "}" * 128, "-" * 79 + "x",
+    "sin(9^9^9)", "exp(exp(exp(99x)))", "\\frac" * 40, "\\sqrt" * 40, "x" * 80, "1" * 250, "sqrt(" * 16, "x/(x-x)",
+    "\\frac{" * 30, "ln(0x)", "x^(1/0)", "0^(-x)", ",".join("x" * 100), "1e999999999", "__import__(os)",
+]  # fmt: skip
+
+
+def test_monstrous_answers_take_no_time() -> None:
+    for text in MONSTERS:
+        started = time.process_time()
+        for truth, answer in (("2x + 1", text), ("7", text), (text, "2x + 1")):
+            assert not same_value(truth, answer), text
+        assert time.process_time() - started < 1, text
 
 
 def _expressions() -> st.SearchStrategy[str]:
@@ -240,7 +236,7 @@ def _expressions() -> st.SearchStrategy[str]:
     )
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=50)
 @given(_expressions(), _expressions())
 def test_sympy_agrees_on_what_is_equal(first: str, second: str) -> None:
     """Against each other, and against a rewritten form of the first."""
@@ -257,23 +253,19 @@ def test_sympy_agrees_on_what_is_equal(first: str, second: str) -> None:
         assert sympy.simplify(symbolic(first) - symbolic(second)) == 0, (first, second)
 
 
-def test_10000_answers_are_judged_in_seconds() -> None:
+def test_2000_answers_are_judged_in_seconds() -> None:
     rng = np.random.Generator(np.random.Philox(0))
-    letters = rng.integers(3, TOKENS.vocab_size, (10_000, QUESTION + 16))
-    truths = [("3/4", "12x + 5", "1,200", "2sqrt(3)", "yes")[i % 5] for i in range(10_000)]
-    near = [f"{i}x + {i % 7}" if i % 5 == 1 else str(i / 4) for i in range(10_000)]
-    inputs, labels = TOKENS.encode_pairs(["?"] * 10_000, truths, QUESTION, 16)
-    _, close = TOKENS.encode_pairs(["?"] * 10_000, near, QUESTION, 16)
+    letters = rng.integers(3, TOKENS.vocab_size, (2000, QUESTION + 16))
+    truths = [("3/4", "12x + 5", "1,200", "2sqrt(3)", "yes")[i % 5] for i in range(2000)]
+    near = [f"{i}x + {i % 7}" if i % 5 == 1 else str(i / 4) for i in range(2000)]
+    inputs, labels = TOKENS.encode_pairs(["?"] * 2000, truths, QUESTION, 16)
+    _, close = TOKENS.encode_pairs(["?"] * 2000, near, QUESTION, 16)
     started = time.process_time()
     for answers in (letters, close):
         assert SCORER(inputs, labels, answers)["solved"].mean() < 0.01
-    assert time.process_time() - started < 8  # about 2 s alone on a core
+    assert time.process_time() - started < 4  # about 0.5 s alone on a core
 
 
 def test_facts_without_the_texts_tokens_are_refused() -> None:
     with pytest.raises(UserError, match="facts"):
         scorer_of(About("texts", 1, "clean", "answer", {"seed": 0}))
-
-
-def test_a_name_with_a_reading_of_its_own_is_kept() -> None:
-    assert reading("\\theta = 3").text == "theta"
