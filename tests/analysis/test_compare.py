@@ -190,7 +190,7 @@ def test_single_runs_are_tested_over_their_examples_with_holm_s_adjustment_or_to
     for run, skill in zip(folders, (1, 1.05, 1.1), strict=True):
         write_scored(run, skill=skill)
     tested = text()
-    assert "whole answer right, 400 tasks" in tested
+    assert "exact match, 400 tasks" in tested
     single = [
         [float(p) for p in re.findall(rf"p {words}: (\S+)$", tested, re.MULTILINE)]
         for words in (r"of the difference \(paired bootstrap over tasks\)", r"\(exact sign test\)")

@@ -54,7 +54,7 @@ class Progress:
 
     def describe(self, record: Mapping[str, Any]) -> None:
         """Show a training record."""
-        text = f"loss {record['loss']:.3f}, cells right {_step_shares(record['step_accuracy'])}"
+        text = f"loss {record['loss']:.3f}, cell accuracy {_step_shares(record['step_accuracy'])}"
         now = time.monotonic()
         if self._bar is not None:
             self._bar.set_description_str(text)

@@ -47,12 +47,12 @@ def _steps(scores: Mapping[str, Any]) -> str:
 
 
 def _halting(scores: Mapping[str, Any]) -> str:
-    """For each policy the cheapest setting that loses at most a point of whole answers right."""
+    """For each policy the cheapest setting that loses at most a point of exact matches."""
     if "halting" not in scores:
         return ""
     points = scores["halting"]["points"]
     last = [point for point in points if point["policy"] == "fixed"][-1]
-    rows = [("stopping", "whole answer right", "network calls"), ("after the last step", *_point(last))]
+    rows = [("stopping", "exact match", "network calls"), ("after the last step", *_point(last))]
     for policy, words in POLICIES.items():
         good = [
             point
@@ -75,7 +75,7 @@ def _guidance(scores: Mapping[str, Any]) -> str:
     """Accuracies after the last step, for each guidance scale."""
     if "guidance" not in scores:
         return ""
-    rows: list[list[str]] = [["guidance w", "cells right", "whole answer right"]]
+    rows: list[list[str]] = [["guidance w", "cell accuracy", "exact match"]]
     for w, accuracies in scores["guidance"].items():
         rows.append([w, *(percent(accuracies[name][-1]) for name in ("cell_accuracy", "exact_accuracy"))])
     if scores.get("arc_guided"):

@@ -33,7 +33,7 @@ def _score_rows(scores: Mapping[str, Any], baselines: Mapping[str, Any]) -> Iter
         )
         yield (f"outputs right, {k} attempt{'s' * (k > 1)}", *counts, *nothing)
     yield from _task_rows(scores.get("tasks", []))
-    for name, key in (("cells right", "cell_accuracy"), ("whole answer right", "exact_accuracy")):
+    for name, key in (("cell accuracy", "cell_accuracy"), ("exact match", "exact_accuracy")):
         beside = (baselines.get(baseline, {}).get(key) for baseline in BASELINES)
         yield (name, percent(scores["per_step"][key][-1]), *map(_share, beside))
 
@@ -55,7 +55,7 @@ def _task_rows(tasks: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
 
 def _step_rows(scores: Mapping[str, Any]) -> Iterator[Row]:
     per_step = scores["per_step"]
-    yield ("", "cells right", "whole answer right")
+    yield ("", "cell accuracy", "exact match")
     lines = zip(per_step["network_calls"], per_step["cell_accuracy"], per_step["exact_accuracy"], strict=True)
     for step, (calls, cells, whole) in enumerate(lines, start=1):
         yield (f"supervision step {step} ({calls} network calls)", percent(cells), percent(whole))

@@ -93,8 +93,8 @@ def remarks(record: Mapping[str, Any]) -> list[str]:
         before, after = adaptation["before"], adaptation["after"]
         lines.append(
             f"fitted in {adaptation['steps']} steps of {adaptation['lr']:g}: demonstrations' loss "
-            f"{before['loss']:.3f} → {after['loss']:.3f}, cells right {percent(before['cells'])} → "
-            f"{percent(after['cells'])}, whole outputs right {percent(before['whole'])} → {percent(after['whole'])}"
+            f"{before['loss']:.3f} → {after['loss']:.3f}, cell accuracy {percent(before['cells'])} → "
+            f"{percent(after['cells'])}, outputs wholly right {percent(before['whole'])} → {percent(after['whole'])}"
         )
     return lines
 

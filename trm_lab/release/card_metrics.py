@@ -72,7 +72,7 @@ def _steps(evaluation: Evaluation) -> Iterator[Metric]:
         right, examples = round(exact * evaluation.examples), evaluation.examples
         yield from _proportion("exact_accuracy", "examples wholly right", right, examples, exact_baselines)
     interval = "none: cells of an example are not independent"
-    yield Metric("cell_accuracy", "cells right", cells, interval, cell_baselines)
+    yield Metric("cell_accuracy", "cell accuracy", cells, interval, cell_baselines)
 
 
 def _verdicts(evaluation: Evaluation) -> Iterator[Metric]:

@@ -24,7 +24,7 @@ EXAMPLES_FILE = (
 )
 
 METRICS = {
-    "right": "whole answer right",
+    "right": "exact match",
     "solved": "solved, by the dataset's own scorer",
     "task": f"share of a task's outputs right in {ATTEMPTS} attempts",
 }

@@ -14,7 +14,7 @@ from trm_lab.evaluation.comparison import Comparison, compare, comparison_table
 from trm_lab.intervals import bootstrap_interval, paired_bootstrap
 from trm_lab.runs.scored_items import ScoredItems
 
-METRIC = "whole answer right"
+METRIC = "exact match"
 
 
 def items(title: str, scores: Sequence[float], metric: str = METRIC, first: int = 0) -> ScoredItems:
@@ -98,7 +98,7 @@ def test_no_shared_task_and_no_task_at_all_are_refused(common: bool) -> None:
 
 
 def test_scores_of_different_kinds_are_not_compared() -> None:
-    with pytest.raises(UserError, match="A has scores of 'whole answer right', B of 'solved'") as caught:
+    with pytest.raises(UserError, match="A has scores of 'exact match', B of 'solved'") as caught:
         compared(A, items("B", [1.0] * 8, metric="solved"))
     assert "mean the same" in caught.value.allowed
 
@@ -116,7 +116,7 @@ def test_a_stranger_s_keys_move_no_cursor() -> None:
 def test_the_table_shows_all_that_was_found() -> None:
     found = compared(A, B)
     lines = comparison_table(found).splitlines()
-    assert lines[0] == "whole answer right, 8 tasks; differences in percentage points"
+    assert lines[0] == "exact match, 8 tasks; differences in percentage points"
     assert lines[2].split()[:3] == ["A", "75.0", "%"]
     assert lines[3].split()[:3] == ["B", "31.2", "%"]
     assert lines[4].split()[:4] == ["first", "−", "second", "+43.8"]

@@ -66,7 +66,7 @@ def test_the_card_says_what_it_is_how_to_load_it_what_it_scored_and_where_it_com
         "| pass@1, mean over tasks | 25.0 % | not estimable: 2 tasks |",
         "| ARC Prize score: outputs right in two attempts | 50.0 % | [15.0, 85.0] %, Wilson; 2 of 4 |",
         "| augmented inputs wholly right | 25.0 % | none: augmentations of a task are not independent |",
-        "| cells right | 50.0 % | none: cells of an example are not independent |",
+        "| cell accuracy | 50.0 % | none: cells of an example are not independent |",
         "| arc: valid | 75.0 % | [40.9, 92.9] %, Wilson; 6 of 8 |",
         "Test data: `arc`, version `2`, protocol `published`, fingerprint (SHA-256) `not recorded`.\n",
         "Examples: `8`; network calls per answer: `18`.",
