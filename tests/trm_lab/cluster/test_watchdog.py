@@ -126,11 +126,16 @@ def test_a_closed_watchdog_leaves_the_process_alone() -> None:
 
 
 TWO = """
-import time
+import os, time
 import torch
-from trm_lab.cluster.ranks import join
+import torch.distributed as dist
+from trm_lab.cluster.ranks import Ranks
 from trm_lab.cluster.watchdog import Watchdog
-ranks = join("cpu")
+rank = int(os.environ["RANK"])
+store = dist.TCPStore("127.0.0.1", int(os.environ["PORT"]), 2, rank == 0, wait_for_workers=False)
+print(store.port, flush=True)
+dist.init_process_group("gloo", store=store, rank=rank, world_size=2)
+ranks = Ranks(rank, 2)
 with Watchdog.over(ranks, 3.0) as watchdog:
     for step in range(10_000):
         watchdog.beat(f"step {step}")
@@ -143,17 +148,17 @@ with Watchdog.over(ranks, 3.0) as watchdog:
 
 @contextmanager
 def two_ranks() -> Iterator[list[subprocess.Popen[str]]]:
-    import socket
-
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    common = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    processes = [run(TWO, RANK=str(rank), LOCAL_RANK=str(rank), **common) for rank in range(2)]
+    """Two ranks that have met at a port which the system gave the first one."""
+    first = run(TWO, RANK="0", PORT="0")
+    assert first.stdout is not None
+    port = first.stdout.readline().strip()
+    second = run(TWO, RANK="1", PORT=port)
+    assert second.stdout is not None
+    assert second.stdout.readline().strip() == port
     try:
-        yield processes
+        yield [first, second]
     finally:
-        for process in processes:
+        for process in (first, second):
             process.kill()
             process.communicate()
 
