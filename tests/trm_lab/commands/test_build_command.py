@@ -12,7 +12,6 @@ from tests.runs import REPOSITORY
 from tests.trm_lab.training.test_every_preset import run
 from trm.errors import UserError
 from trm_lab.commands.build_command import BuildCommand
-from trm_lab.puzzles.loading import EvaluationData
 from trm_lab.puzzles.manifest import MANIFEST_FILE, About, fingerprint, read_command, write_manifest
 from trm_lab.puzzles.sudoku import builder_4x4 as build_sudoku_4x4_dataset
 
@@ -49,30 +48,26 @@ def test_a_dataset_of_another_command_is_named_with_the_ways_out(
 def test_commands_are_compared_by_what_they_build(dataset: Path) -> None:
     recorded = read_command(dataset)
     assert recorded is not None
-    assert recorded.differences(f"{COMMAND} --seed {recorded.defaults['seed']} --output-dir elsewhere") == []
-    assert recorded.differences(COMMAND.replace("--num-aug 2", "--num_aug=2") + " --overwrite") == []
-    assert recorded.differences(COMMAND.replace(" --num-aug 2", "")) == [
-        f"num_aug 2, not {recorded.defaults['num_aug']}"
-    ]
+    seed, num_aug = recorded.defaults["seed"], recorded.defaults["num_aug"]
+    for other, differences in (
+        (f"{COMMAND} --seed {seed} --output-dir elsewhere", []),
+        (COMMAND.replace("--num-aug 2", "--num_aug=2") + " --overwrite", []),
+        (COMMAND.replace(" --num-aug 2", ""), [f"num_aug 2, not {num_aug}"]),
+    ):
+        assert recorded.differences(other) == differences
     assert recorded.differences("python -m data.build_maze_dataset")[0].startswith(
         "built by build_sudoku_4x4"
     )
 
 
-def test_a_command_is_no_part_of_what_a_dataset_is(dataset: Path) -> None:
+def test_a_command_is_no_part_of_what_a_dataset_is_and_a_stranger_s_is_refused(dataset: Path) -> None:
     before = fingerprint(dataset)
     content = json.loads((dataset / MANIFEST_FILE).read_text())
     (dataset / MANIFEST_FILE).unlink()
-    about = EvaluationData([dataset], global_batch_size=1).sets[0].about
-    assert about is None
-    write_manifest(dataset, About(**content["about"]))
+    about = About(**content["about"])
+    write_manifest(dataset, about)
     assert read_command(dataset) is None
     assert fingerprint(dataset) == before
-
-
-def test_a_stranger_s_command_is_text_or_refused(dataset: Path) -> None:
-    about = EvaluationData([dataset], global_batch_size=1).sets[0].about
-    assert about is not None
     (dataset / MANIFEST_FILE).unlink()
     write_manifest(dataset, about, BuildCommand("build_x_dataset", {"a": "\x1b[2J"}, {}))
     with pytest.raises(UserError, match="a command that is none of a builder's"):

@@ -35,37 +35,27 @@ def run(folder: Path, shell: str, **variables: str) -> subprocess.CompletedProce
 @pytest.mark.parametrize(
     "variables",
     [
-        {"PYTHONIOENCODING": "ascii"},
         {"PYTHONIOENCODING": "latin-1"},
-        {"LANG": "C", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
-        {"PYTHONOPTIMIZE": "2", "COLUMNS": "nonsense"},
+        {"LANG": "C", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "COLUMNS": "nonsense"},
     ],
-    ids=["ascii", "latin-1", "C", "optimised"],
+    ids=["latin-1", "C"],
 )
 def test_a_terminal_without_the_signs_gets_others(variables: dict[str, str], tmp_path: Path) -> None:
     done = run(tmp_path, "{}", **variables)
     assert done.returncode == 0, done.stderr
     assert b"Traceback" not in done.stderr
     assert done.stdout.count(b"\n") == 3
-    if "PYTHONOPTIMIZE" not in variables:
-        assert b" -> b " in done.stdout
+    assert b" -> b " in done.stdout
 
 
-@pytest.mark.parametrize(
-    "shell",
-    ["{} | true", "{} >&-", "{} >&- 2>&-", "{} <&- >&- 2>&-", "{} 2>&1 | head -1"],
-)
+@pytest.mark.parametrize("shell", ["{} | true", "{} >&- 2>&-", "{} <&- >&- 2>&-"])
 def test_nothing_ends_because_nobody_reads_it(shell: str, tmp_path: Path) -> None:
+    """Nor does a file opened later become the standard output."""
     done = run(tmp_path, f"set -o pipefail; {shell}")
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "done").exists()
+    assert (tmp_path / "done").read_bytes() == b""
     assert b"Traceback" not in done.stdout + done.stderr
     assert b"Exception ignored" not in done.stdout + done.stderr
-
-
-def test_a_file_opened_later_does_not_become_the_standard_output(tmp_path: Path) -> None:
-    run(tmp_path, "{} >&- 2>&-")
-    assert (tmp_path / "done").read_bytes() == b""
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")

@@ -26,22 +26,16 @@ def without_slots(opened: OpenedCheckpoint, **config: object) -> OpenedCheckpoin
     return replace(opened, form=form, config={**opened.config, **config})
 
 
-def test_a_run_s_slots_tell_its_canvas_and_an_export_says_it(opened: OpenedCheckpoint) -> None:
+def test_the_canvas_is_that_of_the_run_s_slots_of_position_rows_of_a_dataset_or_the_published_one(
+    opened: OpenedCheckpoint, tmp_path: Path
+) -> None:
     assert canvas_of(opened) == 4
-    assert canvas_of(without_slots(opened, seq_len=25)) == 5
+    assert canvas_of(without_slots(opened, seq_len=25)) == 5  # as an export says it
     assert seq_len(without_slots(opened, seq_len=True)) is None
-
-
-def test_weights_with_a_row_for_each_position_tell_it(tmp_path: Path) -> None:
     learned, mixed = act(pos_encodings="learned"), act(mlp_t=True, pos_encodings="none")
     for name, supervision in (("learned", learned), ("mixed", mixed)):
         run = write_run(tmp_path / name, supervision, "act")
         assert canvas_of(without_slots(open_checkpoint(run))) == 4
-
-
-def test_else_a_dataset_at_hand_does_and_else_it_is_the_published_one(
-    opened: OpenedCheckpoint, tmp_path: Path
-) -> None:
     dataset, _ = build(tmp_path, max_grid_size=6)
     assert canvas_of(without_slots(opened), [str(tmp_path / "missing"), str(dataset)]) == 6
     assert canvas_of(without_slots(opened)) == 30

@@ -116,13 +116,11 @@ def test_neither_the_batch_size_nor_what_a_file_says_of_test_outputs_changes_an_
     few: dict[str, Any] = {"adapt": 1, "augmentations": 1}
     expected, _ = answers(checkpoint, CHALLENGES, **few)
     assert answers(checkpoint, told, **few)[0] == expected
-    plain, *others = (
-        answers(checkpoint, CHALLENGES, augmentations=2, batch_size=size)[0] for size in (4, 1, 100)
-    )
-    assert others == [plain, plain]
+    plain, other = (answers(checkpoint, CHALLENGES, augmentations=1, batch_size=size)[0] for size in (4, 100))
+    assert other == plain
 
 
-@pytest.mark.parametrize(("seconds", "batch_size"), [(0.0, 1), (0.5, 100), (3.0, 1), (10.0, 100), (20.0, 1)])
+@pytest.mark.parametrize(("seconds", "batch_size"), [(0.0, 1), (3.0, 1), (10.0, 100)])
 def test_nothing_starts_that_the_measured_pace_cannot_finish(
     checkpoint: OpenedCheckpoint, monkeypatch: pytest.MonkeyPatch, seconds: float, batch_size: int
 ) -> None:
@@ -143,7 +141,7 @@ def test_nothing_starts_that_the_measured_pace_cannot_finish(
 def test_the_first_example_starts_only_while_half_of_the_time_is_left(
     checkpoint: OpenedCheckpoint, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for gone, predictions in ((9.99, 0), (5.01, 0), (5.0, 4)):
+    for gone, predictions in ((5.01, 0), (5.0, 4)):
         clock = Clock(monkeypatch, an_example=1.0)
         solved, saved = answers(checkpoint, CHALLENGES, clock, started=-gone, minutes=10 / 60)
         assert solved.predictions == predictions
@@ -168,7 +166,7 @@ def test_act_answers_and_adapts_too(tmp_path: Path) -> None:
     assert len(saved) == 1 + 2 + 3
 
 
-@pytest.mark.parametrize(("seconds", "expected"), [(26.0, 0), (32.0, 1), (60.0, 3)])
+@pytest.mark.parametrize(("seconds", "expected"), [(26.0, 0), (32.0, 1)])
 def test_no_adaptation_starts_that_could_not_end_and_the_answers_without_it_stay(
     checkpoint: OpenedCheckpoint, monkeypatch: pytest.MonkeyPatch, seconds: float, expected: int
 ) -> None:
@@ -183,40 +181,28 @@ def test_no_adaptation_starts_that_could_not_end_and_the_answers_without_it_stay
     assert changed <= expected
 
 
-def test_a_task_without_demonstrations_is_answered_and_takes_no_time_of_adaptation(
-    checkpoint: OpenedCheckpoint, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    bare = {"bare": {"test": CHALLENGES["first"]["test"]}, **CHALLENGES}
-    clock = Clock(monkeypatch, an_example=1.0, an_adaptation=15.0)
-    solved, _ = answers(checkpoint, bare, clock, minutes=20 / 60, adapt=6, augmentations=0)
-    assert clock.seconds <= 20
-    assert (solved.answered, solved.adapted) == (4, 0)
-    assert "its answer without adaptation is submitted" in capsys.readouterr().err
-
-
-def test_tasks_that_cannot_be_answered_are_named_and_have_the_fallback(
+def test_tasks_that_cannot_be_answered_or_adapted_to_are_named_and_have_the_fallback(
     checkpoint: OpenedCheckpoint, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    large = {"train": [], "test": [{"input": grid(1, 5, 2)}, {"input": grid(1)}]}
-    broken = {"train": [], "test": [{"input": [[1, 2], [3]]}]}
     challenges = {
-        "large": large,
-        "ok": CHALLENGES["first"],
-        "broken": broken,
+        "large": {"train": [], "test": [{"input": grid(1, 5, 2)}, {"input": grid(1)}]},
+        "without demonstrations": {"test": CHALLENGES["first"]["test"]},
+        "broken": {"train": [], "test": [{"input": [[1, 2], [3]]}]},
         "empty": {"train": [], "test": []},
     }
-    solved, _ = answers(checkpoint, challenges)
+    solved, _ = answers(checkpoint, challenges, adapt=1)
     assert list(solved.submission) == list(challenges)
     assert solved.submission["large"] == [FALLBACK, FALLBACK]
     assert solved.submission["broken"] == [FALLBACK]
     assert solved.submission["empty"] == []
-    assert solved.answered == 1
+    assert (solved.answered, solved.adapted) == (1, 0)
     said = capsys.readouterr().err
     assert said.count("is submitted for it") == 3
+    assert "its answer without adaptation is submitted" in said
     assert "task large" in said
 
 
-@pytest.mark.parametrize("entry", [None, [], {"train": []}, {"test": {}}])
-def test_what_are_no_tasks_is_refused(entry: Any) -> None:
-    with pytest.raises(UserError, match="has no list of test inputs"):
-        without_answer({"a": entry})
+def test_what_are_no_tasks_is_refused() -> None:
+    for entry in (None, [], {"train": []}, {"test": {}}):
+        with pytest.raises(UserError, match="has no list of test inputs"):
+            without_answer({"a": entry})

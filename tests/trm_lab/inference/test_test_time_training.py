@@ -46,7 +46,7 @@ def test_the_demonstrations_are_answered_better_and_every_tensor_of_the_model_st
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     learning = {name: parameter.requires_grad for name, parameter in model.named_parameters()}
     table = model.puzzle_emb
-    adapted = adapt(made, puzzles(task()), AdaptationSettings(30, lr=0.05), canvas=CANVAS)
+    adapted = adapt(made, puzzles(task()), AdaptationSettings(20, lr=0.05), canvas=CANVAS)
     assert adapted.after.loss < adapted.before.loss - 0.1
     after = model.state_dict()
     assert after.keys() == before.keys()
@@ -70,14 +70,13 @@ def test_each_puzzle_of_the_task_gets_a_row_of_its_own_that_began_as_the_given_o
 def test_a_puzzle_learns_from_its_own_demonstrations_only() -> None:
     several = puzzles(task(), 4)
     few = several.part(0, 2)
-    settings = AdaptationSettings(6, lr=0.05)
+    settings = AdaptationSettings(3, lr=0.05)
     first, second = (adapt(supervision(), one, settings, canvas=CANVAS) for one in (several, few))
     torch.testing.assert_close(rows(first)[:2], rows(second))
 
 
-@pytest.mark.parametrize("kind", list(MAKE))
-def test_fitting_is_decided_by_its_seed_and_not_by_how_many_fit_side_by_side(kind: str) -> None:
-    few: dict[str, Any] = {"kind": kind, "steps": 4, "augmentations": 2}
+def test_fitting_is_decided_by_its_seed_and_not_by_how_many_fit_side_by_side() -> None:
+    few: dict[str, Any] = {"kind": "dis", "steps": 3, "augmentations": 2}
     whole, cut = fitted(task(), batch_size=100, **few), fitted(task(), batch_size=3, **few)
     torch.testing.assert_close(rows(whole), rows(cut))
     assert rows(fitted(task(), batch_size=100, **few)).equal(rows(whole))

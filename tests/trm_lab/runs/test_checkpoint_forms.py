@@ -36,25 +36,46 @@ def loaded(target: Path, **changes: Any) -> None:
     load_checkpoint(model, str(target), Ranks(), [f"{n}" for n in range(saved.shape.num_puzzle_identifiers)])
 
 
-def test_a_dataset_or_an_evaluation_is_no_damaged_checkpoint(run: Path, tmp_path: Path) -> None:
+def test_a_dataset_an_evaluation_or_a_file_without_weights_is_no_damaged_checkpoint(
+    run: Path, tmp_path: Path
+) -> None:
     dataset, _ = build(tmp_path)
     for folder in (dataset, run / f"evaluations/step_{STEP}"):
         assert (folder / "manifest.json").is_file()
         with pytest.raises(UserError, match="no checkpoint at"):
             find_checkpoint(folder)
-
-
-def test_a_file_without_weights_is_called_that_and_asked_for_no_configuration(run: Path) -> None:
     with pytest.raises(UserError, match=r"no archive of torch\.save"):
         open_checkpoint(run / "config.yaml")
 
 
 def test_the_weights_of_an_export_stand_for_its_folder_and_need_its_configuration(run: Path) -> None:
     folder = exported(run, "hub")
-    assert find_checkpoint(folder / "model.safetensors").path == folder
+    step = run / f"checkpoints/step_{STEP}"
+    for place in (folder, step):
+        assert find_checkpoint(place / "model.safetensors").path == place
+    (folder / "identifiers.json").write_text("[")
+    with pytest.raises(UserError, match=r"identifiers\.json") as caught:
+        loaded(folder)
+    assert "export the checkpoint again" in caught.value.remedy
     (folder / "config.yaml").unlink()
     with pytest.raises(UserError, match=r"model\.safetensors without config\.yaml"):
         find_checkpoint(folder)
+
+
+def test_a_configuration_with_values_of_other_kinds_is_refused_when_it_is_read(run: Path) -> None:
+    folder = exported(run, "published")
+    changes: tuple[dict[str, Any], ...] = (
+        {"data_paths": [1]},
+        {"data_paths_test": [["a"]]},
+        {"global_batch_size": None},
+        {"arch": None},
+    )
+    for target, file in ((folder, folder / "all_config.yaml"), (run, run / "config.yaml")):
+        keys = yaml.safe_load(file.read_text())
+        for change in changes if target == folder else changes[:1]:
+            file.write_text(yaml.safe_dump({**keys, **change}))
+            with pytest.raises(UserError, match=f"{file.name}|data_paths with 1"):
+                open_checkpoint(target)
 
 
 def test_a_published_file_under_another_step_s_name_is_not_loaded(run: Path) -> None:
@@ -74,34 +95,3 @@ def test_what_no_shape_tells_is_said_where_the_weights_were_trained_otherwise(
         loaded(target, num_heads=4, pos_encodings="none")
         said = capsys.readouterr().out
         assert "were trained with arch.num_heads=2, here 4; arch.pos_encodings=rope, here none" in said
-
-
-def test_broken_names_beside_weights_are_no_dataset_to_build_again(run: Path) -> None:
-    folder = exported(run, "hub")
-    (folder / "identifiers.json").write_text("[")
-    with pytest.raises(UserError, match=r"identifiers\.json") as caught:
-        loaded(folder)
-    assert "export the checkpoint again" in caught.value.remedy
-
-
-def test_a_configuration_with_values_of_other_kinds_is_refused_when_it_is_read(run: Path) -> None:
-    folder = exported(run, "published")
-    file = folder / "all_config.yaml"
-    keys = yaml.safe_load(file.read_text())
-    changes: tuple[dict[str, Any], ...] = (
-        {"data_paths": [1]},
-        {"data_paths_test": [["a"]]},
-        {"global_batch_size": None},
-        {"arch": None},
-    )
-    for change in changes:
-        file.write_text(yaml.safe_dump({**keys, **change}))
-        with pytest.raises(UserError, match=r"all_config\.yaml"):
-            open_checkpoint(folder)
-
-
-def test_the_places_in_a_run_s_configuration_are_texts(run: Path) -> None:
-    keys = yaml.safe_load((run / "config.yaml").read_text())
-    (run / "config.yaml").write_text(yaml.safe_dump({**keys, "data_paths": [1]}))
-    with pytest.raises(UserError, match="data_paths with 1"):
-        open_checkpoint(run)

@@ -24,6 +24,8 @@ def test_what_is_saved_is_loaded_bitwise(tmp_path: Path) -> None:
 
 
 def test_the_newest_complete_checkpoint_is_found_by_number(tmp_path: Path) -> None:
+    assert checkpoints.latest(tmp_path) == (None, [])
+    assert checkpoints.load_latest(tmp_path) == (None, None, [])
     for step in (9, 10, 2):
         save(tmp_path, step)
     (tmp_path / "step_11.partial").mkdir()
@@ -36,25 +38,15 @@ def test_only_damaged_checkpoints_is_an_error_not_a_fresh_start(tmp_path: Path) 
         checkpoints.latest(tmp_path)
 
 
-def test_evaluation_takes_the_averaged_weights(tmp_path: Path) -> None:
-    averaged = {"w": torch.ones(2)}
-    whole = TrainingState({"w": torch.zeros(2), "buffer": torch.ones(1)}, averaged, {}, {}, state(1))
+def test_evaluation_takes_the_averaged_weights_and_shared_memory_is_stored(tmp_path: Path) -> None:
+    averaged, shared = {"w": torch.ones(2)}, torch.arange(4)
+    own = {"w": torch.zeros(2), "buffer": torch.ones(1)}
+    whole = TrainingState(own, averaged, {}, {"inputs": shared, "fed": shared}, state(1))
     checkpoints.save(tmp_path / "step_1", whole, keep=False)
     weights = checkpoints.load_weights(tmp_path / "step_1")
     assert torch.equal(weights["w"], torch.ones(2))
     assert torch.equal(weights["buffer"], torch.ones(1))
-
-
-def test_tensors_that_share_memory_are_stored(tmp_path: Path) -> None:
-    shared = torch.arange(4)
-    whole = TrainingState({"w": torch.zeros(1)}, {}, {}, {"inputs": shared, "fed": shared}, state(1))
-    checkpoints.save(tmp_path / "step_1", whole, keep=False)
     assert torch.equal(checkpoints.load(tmp_path / "step_1").carry["fed"], shared)
-
-
-def test_without_checkpoints_nothing_is_found(tmp_path: Path) -> None:
-    assert checkpoints.latest(tmp_path) == (None, [])
-    assert checkpoints.load_latest(tmp_path) == (None, None, [])
 
 
 def test_pruning_spares_what_is_to_be_kept_what_is_damaged_and_what_was_passed_over(tmp_path: Path) -> None:

@@ -62,10 +62,6 @@ def locate(cache: Path, endpoint: str, *targets: str, **variables: str) -> tuple
     return done.stdout.splitlines(), done.stderr
 
 
-def offline(cache: Path, *targets: str) -> list[str]:
-    return locate(cache, CLOSED, *targets, HF_HUB_OFFLINE="1")[0]
-
-
 def test_a_published_file_comes_with_its_configuration_and_is_there_without_a_network(
     server: SmallHub, tmp_path: Path
 ) -> None:
@@ -78,26 +74,25 @@ def test_a_published_file_comes_with_its_configuration_and_is_there_without_a_ne
     assert {file.name for file in folder.iterdir()} == {"model.safetensors", "config.yaml"}
     assert folder.name == COMMIT
     assert not any("README" in request for request in server.asked)
-    commit = f"hf://owner/published@{COMMIT}/maze"
-    assert offline(tmp_path, *targets, "hf://owner/published", commit) == [
-        str(file),
-        str(folder),
-        str(file),
-        str(file),
-    ]
-    (path,), said = locate(tmp_path, CLOSED, "hf://owner/published")
-    assert path == str(file)
-    assert "the hub cannot be reached; hf://owner/published is read from the cache" in said
-
-
-def test_a_cache_that_was_copied_here_is_enough_where_it_is_whole(tmp_path: Path) -> None:
-    snapshot = lay_cache(tmp_path, "owner/export", EXPORT)
+    snapshot = lay_cache(tmp_path, "owner/copied", EXPORT)  # fetched elsewhere
     lay_cache(tmp_path, "owner/part", {"config.yaml": b"arch: {}"})
-    whole, part, missing = offline(tmp_path, "hf://owner/export", "hf://owner/part", "hf://owner/other")
-    assert whole == str(snapshot)
-    assert (snapshot / "model.safetensors").is_symlink()
-    assert "hub was not reached | what was fetched before: config.yaml" in part
-    assert "is not in the hub's cache, and HF_HUB_OFFLINE is set" in missing
+    expected = {
+        targets[0]: str(file),
+        targets[1]: str(folder),
+        "hf://owner/published": str(file),
+        f"hf://owner/published@{COMMIT}/maze": str(file),
+        "hf://owner/copied": str(snapshot),
+        "hf://owner/part": "hub was not reached | what was fetched before: config.yaml",
+        "hf://owner/other": "is not in the hub's cache, and HF_HUB_OFFLINE is set",
+    }
+    said, _ = locate(tmp_path, CLOSED, *expected, HF_HUB_OFFLINE="1")
+    for line, text in zip(said, expected.values(), strict=True):
+        assert text in line
+    (path, unreached), errors = locate(tmp_path, CLOSED, "hf://owner/published", "hf://owner/other")
+    assert path == str(file)
+    assert "the hub cannot be reached; hf://owner/published is read from the cache" in errors
+    assert "hf://owner/other cannot be fetched and is not in the hub's cache: " in unreached
+    assert unreached.endswith("or fetch the files by other means and name their path")
 
 
 def test_what_the_hub_refuses_is_said_in_three_parts(server: SmallHub, tmp_path: Path) -> None:
@@ -114,9 +109,6 @@ def test_what_the_hub_refuses_is_said_in_three_parts(server: SmallHub, tmp_path:
     assert said[0].endswith(
         "ask for access at https://huggingface.co/owner/gated, then log in: hf auth login"
     )
-    (unreached,), _ = locate(tmp_path, CLOSED, "hf://owner/export")
-    assert "hf://owner/export cannot be fetched and is not in the hub's cache: " in unreached
-    assert unreached.endswith("or fetch the files by other means and name their path")
 
 
 def test_files_of_terabytes_are_not_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,41 +118,29 @@ def test_files_of_terabytes_are_not_fetched(monkeypatch: pytest.MonkeyPatch) -> 
         located("hf://owner/name")
 
 
-@pytest.mark.parametrize(
-    ("names", "path", "files"),
-    [
-        (["step_7"], "step_7", ["step_7"]),
+def test_the_weights_come_first_and_their_configuration_after_them() -> None:
+    export = ["x/model.safetensors", "x/config.yaml"]
+    cases: list[tuple[list[str], str, list[str]]] = [
+        (["step_7", "identifiers.json"], "step_7", ["step_7", "identifiers.json"]),
         (["step_7", "all_config.yaml"], "", ["step_7", "all_config.yaml"]),
-        (["x/model.safetensors", "x/config.yaml", "x/step_7"], "x", ["x/model.safetensors", "x/config.yaml"]),
-        (
-            ["x/step_7", "x/model.safetensors", "x/config.yaml"],
-            "x/model.safetensors",
-            ["x/model.safetensors", "x/config.yaml"],
-        ),
-        ([*EXPORT], "model.safetensors", ["model.safetensors", "config.yaml"]),
+        ([*export, "x/step_7"], "x", export),
+        (["x/step_7", *export], "x/model.safetensors", export),
         (["x/weights", "y/all_config.yaml"], "x/weights", ["x/weights"]),
         (["x/step_7.pth", "xy/step_8"], "x", ["x/step_7.pth"]),
         (["maze_hard_step_32550", "notes_step_by_step"], "", ["maze_hard_step_32550"]),
         (["x/model.ckpt", "README.md"], "", ["x/model.ckpt"]),
-        (["step_7", "identifiers.json"], "step_7", ["step_7", "identifiers.json"]),
         ([*EXPORT, "identifiers.json"], "", ["model.safetensors", "config.yaml", "identifiers.json"]),
-    ],
-)
-def test_the_weights_come_first_and_their_configuration_after_them(
-    names: list[str], path: str, files: list[str]
-) -> None:
-    assert checkpoint_files(names, path, "hf://owner/name") == files
+    ]
+    for names, path, files in cases:
+        assert checkpoint_files(names, path, "hf://owner/name") == files
 
 
-@pytest.mark.parametrize(
-    "address",
-    ["hf://", "hf://owner", "hf://owner/name@", "hf://owner/na me", "hf://owner/name/\x1b[2J", "hf:///x/y"],
-)
-def test_what_is_no_address_is_called_so(address: str) -> None:
-    assert is_remote(address)
-    with pytest.raises(UserError, match="is no address on the hub") as caught:
-        located(address)
-    assert caught.value.given.isprintable()
+def test_what_is_no_address_is_called_so() -> None:
+    for address in ("hf://", "hf://owner", "hf://owner/na me", "hf://owner/name/\x1b[2J", "hf:///x/y"):
+        assert is_remote(address)
+        with pytest.raises(UserError, match="is no address on the hub") as caught:
+            located(address)
+        assert caught.value.given.isprintable()
 
 
 def test_names_of_a_stranger_s_repository_only_print(monkeypatch: pytest.MonkeyPatch) -> None:

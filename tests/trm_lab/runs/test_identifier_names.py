@@ -76,13 +76,19 @@ def test_names_of_another_table_are_refused() -> None:
         load_into(act().model, act().model.state_dict(), "theirs", [BLANK, "a"], [BLANK, "a"])
 
 
-def test_a_run_started_from_another_dataset_s_takes_the_rows_of_the_same_names(
-    trained: Path, dataset: Path, rebuilt: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_a_run_started_from_another_dataset_s_on_a_hub_takes_the_rows_of_the_same_names(
+    trained: Path,
+    dataset: Path,
+    rebuilt: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    begun = (f"load_checkpoint={trained}", "puzzle_emb_lr=0", "max_steps=1")
+    monkeypatch.setattr("trm_lab.runs.checkpoint_forms.located", {"hf://owner/name": trained}.__getitem__)
+    begun = ("load_checkpoint=hf://owner/name", "puzzle_emb_lr=0", "max_steps=1")
     run(rebuilt, tmp_path / "next", "arch=dis", "evaluators=[]", *begun)
     said = capsys.readouterr().out
-    assert "step_3, step 3; the optimizer and the step start anew" in said
+    assert "step 3; the optimizer and the step start anew" in said
     names, identifiers = read_identifiers(dataset), read_identifiers(rebuilt)
     assert names != identifiers
     assert len(names) == len(identifiers)
@@ -107,57 +113,23 @@ def test_a_table_that_ranks_share_is_matched_by_name_as_well(
     ) == read_identifiers(rebuilt)
 
 
-def test_an_evaluation_on_a_rebuilt_dataset_uses_each_puzzle_s_own_row(
+def test_an_evaluation_on_a_rebuilt_dataset_says_so_and_uses_each_puzzle_s_own_row(
     trained: Path, dataset: Path, rebuilt: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    opened = open_checkpoint(trained)
-    score(ScoringRequest(str(trained), data_paths=[str(rebuilt)], output=tmp_path / "scored", device="cpu"))
-    assert "puzzle embeddings matched by name; the other" in capsys.readouterr().out
+    copy = shutil.copytree(trained, tmp_path / "run")
+    config = (copy / "config.yaml").read_text()
+    moved = re.sub("^data_paths:\n- .*$", f"data_paths:\n- {rebuilt}", config, flags=re.M)
+    (copy / "config.yaml").write_text(moved)
+    score(ScoringRequest(str(copy), output=tmp_path / "scored", device="cpu"))
+    said = capsys.readouterr().out
+    assert f"{rebuilt} is not the data that {copy} was tested on in training" in said
+    assert "puzzle embeddings matched by name; the other" in said
     datasets = json.loads((tmp_path / "scored/scores.json").read_text())["datasets"]
     assert [data["path"] for data in datasets] == [str(rebuilt)]
+    opened = open_checkpoint(trained)
     assert opened.row_names == read_identifiers(dataset) != read_identifiers(rebuilt)
-    puzzles = trained_puzzles(
-        opened, [str(rebuilt)]
-    )  # its own names count, not those of data that has as many
+    puzzles = trained_puzzles(opened, [str(rebuilt)])  # its own names, not those of data that has as many
     assert puzzles == {name: row for row, name in enumerate(read_identifiers(dataset))}
-
-
-def test_an_evaluation_says_that_the_run_s_data_was_built_anew(
-    trained: Path, rebuilt: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    copy = tmp_path / "run"
-    shutil.copytree(trained, copy)
-    config = copy / "config.yaml"
-    config.write_text(
-        re.sub("^data_paths:\n- .*$", f"data_paths:\n- {rebuilt}", config.read_text(), flags=re.M)
-    )
-    request = ScoringRequest(str(copy), output=tmp_path / "scored", device="cpu")
-    score(request)
-    assert f"{rebuilt} is not the data that {copy} was tested on in training" in capsys.readouterr().out
-
-
-def test_a_lone_checkpoint_folder_carries_names_configuration_and_step(trained: Path, tmp_path: Path) -> None:
-    alone = tmp_path / "alone"
-    shutil.copytree(trained / "checkpoints/step_3", alone)
-    opened = open_checkpoint(alone)
-    assert opened.step == 3
-    assert opened.row_names == open_checkpoint(trained).row_names
-
-
-def test_weights_on_a_hub_are_started_from_as_they_are_evaluated(
-    trained: Path,
-    dataset: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.setattr(
-        "trm_lab.runs.checkpoint_forms.located", {"hf://owner/repository": trained}.__getitem__
-    )
-    begun = ("evaluators=[]", "max_steps=1", "load_checkpoint=hf://owner/repository", "puzzle_emb_lr=0")
-    run(dataset, tmp_path / "run", "arch=dis", *begun)
-    assert "step 3; the optimizer and the step start anew" in capsys.readouterr().out
-    torch.testing.assert_close(table(tmp_path / "run", 1), table(trained, 3))
 
 
 def test_a_number_of_a_stranger_s_configuration_is_in_range(trained: Path, tmp_path: Path) -> None:
@@ -169,11 +141,12 @@ def test_a_number_of_a_stranger_s_configuration_is_in_range(trained: Path, tmp_p
             open_checkpoint(trained, config)
 
 
-def test_a_checkpoint_of_before_names_opens_and_damaged_names_are_damage(
+def test_a_lone_checkpoint_opens_also_of_before_names_and_damaged_names_are_damage(
     trained: Path, tmp_path: Path
 ) -> None:
-    checkpoint = tmp_path / "step_3"
-    shutil.copytree(trained / "checkpoints/step_3", checkpoint)
+    checkpoint = shutil.copytree(trained / "checkpoints/step_3", tmp_path / "step_3")
+    opened = open_checkpoint(checkpoint)
+    assert (opened.step, opened.row_names) == (3, open_checkpoint(trained).row_names)
     with (checkpoint / "identifiers.json").open("r+b") as stream:
         stream.write(b'["<BLANK')
     with pytest.raises(UserError, match=r"identifiers.json differs from its checksum"):

@@ -53,44 +53,35 @@ def tasks(folder: Path, names: str, **evaluated: Any) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("datasets", [[OTHER_SEED], [TRAINING], [QUEENS, MAZES]])
-def test_rows_of_other_data_are_not_compared_by_their_numbers(
-    tmp_path: Path, datasets: list[dict[str, Any]]
-) -> None:
-    folders = evaluation(tmp_path / "a", [QUEENS]), evaluation(tmp_path / "b", datasets)
-    with pytest.raises(UserError, match="answered different questions: of nqueens-8") as caught:
-        compare_evaluations(*folders, np.random.default_rng(0), common=True)
-    assert "fingerprint" in caught.value.allowed
-    assert len(caught.value.given.splitlines()) == 1
+def test_rows_of_other_data_are_not_compared_by_their_numbers(tmp_path: Path) -> None:
+    """What counts is the fingerprint, not the name or the place."""
+    first = evaluation(tmp_path / "a", [QUEENS])
+    for number, datasets in enumerate(([OTHER_SEED], [TRAINING], [QUEENS, MAZES])):
+        other = evaluation(tmp_path / str(number), datasets)
+        with pytest.raises(UserError, match="answered different questions: of nqueens-8") as caught:
+            compare_evaluations(first, other, np.random.default_rng(0), common=True)
+        assert "fingerprint" in caught.value.allowed
+        assert len(caught.value.given.splitlines()) == 1
+    moved = QUEENS | {"path": "elsewhere", "name": "renamed"}
+    same = evaluation(tmp_path / "b", [moved], data_paths=["elsewhere"])
+    assert compare_evaluations(first, same, np.random.default_rng(0)).ties == 40
 
 
-def test_what_counts_is_the_fingerprint_not_the_place(tmp_path: Path) -> None:
-    folders = (
-        evaluation(tmp_path / "a", [QUEENS]),
-        evaluation(
-            tmp_path / "b", [QUEENS | {"path": "elsewhere", "name": "renamed"}], data_paths=["elsewhere"]
-        ),
-    )
-    assert compare_evaluations(*folders, np.random.default_rng(0)).ties == 40
-
-
-@pytest.mark.parametrize("part", [{"tasks": ["x"]}, {"first_tasks": 40}])
 def test_numbered_rows_of_another_part_are_not_compared_unless_they_tell_what_they_ask(
-    tmp_path: Path, part: dict[str, Any]
+    tmp_path: Path,
 ) -> None:
-    whole, chosen = evaluation(tmp_path / "a", [QUEENS]), evaluation(tmp_path / "b", [QUEENS], **part)
-    with pytest.raises(UserError, match="answered different questions: other --"):
-        compare_evaluations(whole, chosen, np.random.default_rng(0), common=True)
+    whole, rng = evaluation(tmp_path / "a", [QUEENS]), np.random.default_rng(0)
+    chosen, first = (
+        evaluation(tmp_path / name, [QUEENS], **part)
+        for name, part in (("b", {"tasks": ["x"]}), ("c", {"first_tasks": 40}))
+    )
+    for part in (chosen, first):
+        with pytest.raises(UserError, match="answered different questions: other --"):
+            compare_evaluations(whole, part, rng, common=True)
     ask(whole, list(range(40)))
-    ask(chosen, list(range(40)))
-    assert compare_evaluations(whole, chosen, np.random.default_rng(0)).tasks == 40
-
-
-def test_rows_that_ask_something_else_under_the_same_number_are_refused(tmp_path: Path) -> None:
-    first = ask(evaluation(tmp_path / "a", [QUEENS]), list(range(40)))
-    second = ask(evaluation(tmp_path / "b", [QUEENS]), [*range(39), 99])
+    assert compare_evaluations(whole, ask(chosen, list(range(40))), rng).tasks == 40
     with pytest.raises(UserError, match="different questions in 1 tasks: all/40"):
-        compare_evaluations(first, second, np.random.default_rng(0), common=True)
+        compare_evaluations(whole, ask(first, [*range(39), 99]), rng, common=True)
 
 
 def test_named_tasks_of_another_part_are_compared_on_those_that_both_have(tmp_path: Path) -> None:
@@ -125,14 +116,11 @@ def test_an_evaluation_of_before_scores_named_their_data_is_known_by_its_answers
         check_same_questions([new, read_questions(old)])
 
 
-@pytest.mark.parametrize(
-    "content",
-    ["[]", "{", '{"datasets": 3}', '{"datasets": [3]}', '{"datasets": [{"name": 1}]}', '{"evaluated": 1}'],
-)
-def test_a_stranger_s_scores_end_in_three_parts(tmp_path: Path, content: str) -> None:
-    (tmp_path / "scores.json").write_text(content)
-    with pytest.raises(UserError, match=r"scores\.json") as caught:
-        read_questions(tmp_path)
-    assert "evaluate again" in caught.value.remedy
+def test_a_stranger_s_scores_end_in_three_parts(tmp_path: Path) -> None:
+    for content in ("[]", "{", '{"datasets": 3}', '{"datasets": [{"name": 1}]}', '{"evaluated": 1}'):
+        (tmp_path / "scores.json").write_text(content)
+        with pytest.raises(UserError, match=r"scores\.json") as caught:
+            read_questions(tmp_path)
+        assert "evaluate again" in caught.value.remedy
     with pytest.raises(UserError, match="No such file"):
         read_questions(tmp_path / "missing")

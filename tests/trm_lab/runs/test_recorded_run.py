@@ -23,14 +23,11 @@ def test_a_run_gives_its_records_its_latest_evaluation_and_its_samples(run: Run)
     assert run.training.step_accuracy.shape == (600, 6)
     assert [evaluation.step for evaluation in run.evaluations] == [3000, 6000, 9000, 12_000]
     assert run.evaluation == run.evaluations[-1]
+    assert np.isnan(run.training.step_accuracy[0, 1:]).all()  # no slot stood at these steps
+    assert not np.isnan(run.training.step_accuracy[1:]).any()
     assert len(run.outputs) == 45
     assert run.samples is not None
     assert run.samples.preds.shape == (12, 6, 196)
-
-
-def test_a_step_at_which_no_slot_stood_is_nan_and_not_zero(run: Run) -> None:
-    assert np.isnan(run.training.step_accuracy[0, 1:]).all()
-    assert not np.isnan(run.training.step_accuracy[1:]).any()
 
 
 def test_a_sample_is_right_when_every_scored_cell_of_the_last_prediction_is(run: Run) -> None:
@@ -49,27 +46,19 @@ def test_what_the_dataset_s_scorer_said_is_read_and_runs_of_before_have_none(
 ) -> None:
     assert run.evaluation.tasks == []
     assert run.evaluation.best_exact_match is None
-    two = read_run(write_run(tmp_path / "run", arc=False, training_steps=400, puzzles=["queens", "maze"]))
+    folder = write_run(tmp_path / "run", arc=False, training_steps=400, puzzles=["queens", "maze"])
+    (folder / "evaluations" / "step_5000").mkdir()
+    two = read_run(folder)
+    assert two.evaluation.step == 400  # the other is not finished
     queens, maze = two.evaluation.scored_tasks
     assert queens.title == "small-queens, version 1, protocol clean"
     assert queens.solved_shares == [3 / 40, 6 / 40, 10 / 40, 13 / 40, 16 / 40, 20 / 40]
     assert (queens.best_exact_match, maze.best_exact_match) == (0.5, None)
     assert two.evaluation.best_exact_match is None  # of all examples it is not known
     assert replace(maze, version=0).title == "small-maze (without a manifest)"
-    assert replace(two.evaluation, tasks=[replace(maze, solved_per_step=[])]).scored_tasks == []
-
-
-def test_the_best_exact_match_of_several_datasets_is_that_of_all_their_examples(tmp_path: Path) -> None:
-    run = read_run(write_run(tmp_path / "run", arc=False, training_steps=400, puzzles=["queens"]))
-    (queens,) = run.evaluation.tasks
     certain = replace(queens, examples=120, facts={"best_exact_match": 1.0})
-    assert replace(run.evaluation, tasks=[queens, certain]).best_exact_match == 0.875
-
-
-def test_the_latest_evaluation_is_the_one_of_the_highest_step_and_must_be_finished(tmp_path: Path) -> None:
-    folder = write_run(tmp_path / "run", arc=False, training_steps=400)
-    (folder / "evaluations" / "step_5000").mkdir()
-    assert read_run(folder).evaluation.step == 400
+    assert replace(two.evaluation, tasks=[queens, certain]).best_exact_match == 0.875
+    assert replace(two.evaluation, tasks=[replace(maze, solved_per_step=[])]).scored_tasks == []
 
 
 def change_scores(**values: object) -> Callable[[Path], None]:
@@ -95,32 +84,26 @@ def drop_labels(folder: Path) -> None:
     np.savez(file, names=np.array(["a"]), inputs=tokens[:, 0], preds=tokens)
 
 
-@pytest.mark.parametrize(
-    ("damage", "problem"),
-    [
+def test_each_unreadable_run_is_told_what_is_wrong_and_what_to_do(tmp_path: Path, run_folder: Path) -> None:
+    train = '{"kind": "train", "step": 9, "step_accuracy": []}'
+    cases: list[tuple[Callable[[Path], object], str]] = [
         (lambda folder: (folder / "config.yaml").unlink(), "has no config.yaml"),
         (add_line("oops"), "line 605 of .*metrics.jsonl is not JSON"),
         (add_line('{"kind": "train"}'), "line 605 of .* no record with kind and step"),
-        (
-            add_line('{"kind": "train", "step": 9, "step_accuracy": []}'),
-            "training record of .* has no key 'timing'",
-        ),
+        (add_line(train), "training record of .* has no key 'timing'"),
         (change_scores(per_step=None), "scores.json has no key 'per_step'"),
         (change_scores(tasks=[{"dataset": "queens"}]), "scores.json has no key 'version'"),
         (change_scores(examples=0), "no example with a known answer"),
         (lambda folder: (folder / "provenance.json").write_text('{"command"'), "provenance.json is not JSON"),
         (drop_labels, "has no array labels"),
-    ],
-)
-def test_each_unreadable_run_is_told_what_is_wrong_and_what_to_do(
-    tmp_path: Path, run_folder: Path, damage: Callable[[Path], None], problem: str
-) -> None:
-    folder = shutil.copytree(run_folder, tmp_path / "run")
-    damage(folder)
-    with pytest.raises(UserError, match=problem) as error:
-        read_run(folder)
-    assert error.value.allowed
-    assert error.value.remedy
+    ]
+    for number, (damage, problem) in enumerate(cases):
+        folder = shutil.copytree(run_folder, tmp_path / str(number))
+        damage(folder)
+        with pytest.raises(UserError, match=problem) as error:
+            read_run(folder)
+        assert error.value.allowed
+        assert error.value.remedy
 
 
 def test_metrics_of_runs_that_named_no_denominators_are_read_by_name() -> None:

@@ -1,7 +1,6 @@
 """What evaluate.py left in a run: read whole, and each unreadable one named."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -38,52 +37,37 @@ def test_only_an_evaluation_as_in_training_is_plain(run: Path) -> None:
     write_scored(run, "step_400-steps12", steps=12)
     write_scored(run, "step_400-first3", part=3)
     write_scored(run, "step_400")
-    plain, part, steps = read_run(run).scored
+    (run / "scored/step_500.unfinished").mkdir(parents=True)
+    read = read_run(run)
+    assert read.remarks == ["scored/step_500.unfinished: evaluate.py has not finished it"]
+    plain, part, steps = read.scored
     assert (plain.is_plain, plain.is_whole) == (True, True)
     assert (part.is_plain, part.is_whole) == (False, False)
     assert (steps.is_plain, steps.is_whole, len(steps.evaluation.network_calls)) == (False, True, 12)
 
 
-def change(**values: Any) -> Callable[[Path], None]:
-    def damage(folder: Path) -> None:
-        record = json.loads((folder / "scores.json").read_text())
-        (folder / "scores.json").write_text(json.dumps(record | values))
-
-    return damage
-
-
-@pytest.mark.parametrize(
-    ("damage", "told"),
-    [
-        (lambda folder: (folder / "scores.json").unlink(), "No such file"),
-        (change(evaluated=None), "has evaluated=None, no mapping"),
-        (change(evaluated={}), "has no key 'supervision_steps'"),
-        (
-            change(guidance={"high": {"cell_accuracy": [], "exact_accuracy": []}}),
-            "names that are no numbers",
-        ),
-        (change(guidance={"1": {"exact_accuracy": []}}), "has no key 'cell_accuracy'"),
-        (change(halting={"points": [3]}), "has points=3, no mapping"),
-        (change(margin={"tokens": "many"}), "no whole number"),
-        (change(cost=[1]), "no mapping"),
-        (change(arc_per_step={"ARC/pass@2": "all"}), "no list of at most"),
-    ],
-)
-def test_an_unreadable_one_is_named_and_the_rest_of_the_run_is_read(
-    run: Path, damage: Callable[[Path], None], told: str
-) -> None:
-    damage(write_scored(run, "step_400-margins", margin=True))
+def test_an_unreadable_one_is_named_and_the_rest_of_the_run_is_read(run: Path) -> None:
     write_scored(run, "step_400")
-    read = read_run(run)
-    assert [scored.name for scored in read.scored] == ["step_400"]
-    (remark,) = read.remarks
-    assert remark.startswith("scored/step_400-margins: ")
-    assert told in remark
-
-
-def test_one_that_is_still_being_made_is_named(run: Path) -> None:
-    (run / "scored/step_400.unfinished").mkdir(parents=True)
-    assert read_run(run).remarks == ["scored/step_400.unfinished: evaluate.py has not finished it"]
+    file = write_scored(run, "step_400-margins", margin=True) / "scores.json"
+    record = json.loads(file.read_text())
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({"evaluated": None}, "has evaluated=None, no mapping"),
+        ({"evaluated": {}}, "has no key 'supervision_steps'"),
+        ({"guidance": {"high": {"cell_accuracy": [], "exact_accuracy": []}}}, "names that are no numbers"),
+        ({"guidance": {"1": {"exact_accuracy": []}}}, "has no key 'cell_accuracy'"),
+        ({"halting": {"points": [3]}}, "has points=3, no mapping"),
+        ({"margin": {"tokens": "many"}}, "no whole number"),
+        ({"cost": [1]}, "no mapping"),
+        ({"arc_per_step": {"ARC/pass@2": "all"}}, "no list of at most"),
+        ({}, "No such file"),
+    ]
+    for change, told in cases:
+        file.write_text(json.dumps(record | change)) if change else file.unlink()
+        read = read_run(run)
+        assert [scored.name for scored in read.scored] == ["step_400"]
+        (remark,) = read.remarks
+        assert remark.startswith("scored/step_400-margins: ")
+        assert told in remark
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,6 @@ from trm_lab.puzzles.manifest import write_manifest as write_dataset_manifest
 from trm_lab.runs import checkpoints
 from trm_lab.runs.evaluation_folder import read_scores, report_damaged
 from trm_lab.runs.records import FileRecords, whole_records
-from trm_lab.runs.retention import mark_best, read_best
 
 
 def flip(file: Path, text: str) -> None:
@@ -57,11 +56,15 @@ def test_a_run_goes_on_where_its_data_lies_now_and_with_no_other_data(
     assert "another run" in refused.value.remedy
 
 
-def test_damaged_files_beside_whole_checkpoints_stop_nothing(
+def test_damaged_files_beside_whole_checkpoints_or_before_the_first_stop_nothing(
     dataset: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    run(dataset, tmp_path / "run", "arch=dis", "max_steps=2", "evaluators=[]")
     config, provenance = tmp_path / "run/config.yaml", tmp_path / "run/provenance.json"
+    run(dataset, tmp_path / "run", "arch=dis", "max_steps=1", "evaluators=[]")
+    shutil.rmtree(tmp_path / "run/checkpoints")
+    config.write_bytes(config.read_bytes()[:200])
+    run(dataset, tmp_path / "run", "arch=dis", "max_steps=2", "evaluators=[]")
+    assert "config.yaml differs from its checksum" in capfd.readouterr().err
     flip(config, "seed: 0")
     provenance.write_bytes(provenance.read_bytes()[:-40])
     run(dataset, tmp_path / "run", "arch=dis", "max_steps=4", "evaluators=[]")
@@ -73,37 +76,15 @@ def test_damaged_files_beside_whole_checkpoints_stop_nothing(
         run(dataset, tmp_path / "run", "arch=dis", "seed=7", "max_steps=4")
 
 
-def test_a_damaged_config_before_the_first_checkpoint_gives_way(
-    dataset: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    run(dataset, tmp_path / "run", "arch=dis", "max_steps=1", "evaluators=[]")
-    for file in sorted((tmp_path / "run/checkpoints").rglob("*"), reverse=True):
-        file.unlink() if file.is_file() else file.rmdir()
-    config = tmp_path / "run/config.yaml"
-    config.write_bytes(config.read_bytes()[:200])
-    run(dataset, tmp_path / "run", "arch=dis", "max_steps=2", "evaluators=[]")
-    assert "config.yaml differs from its checksum" in capfd.readouterr().err
-
-
-def record(step: int, kind: str = "train") -> dict[str, Any]:
-    return {"kind": kind, "step": step, "loss": 0.5}
-
-
 def written(file: Path) -> dict[str, Any]:
     """Records of steps 1 to 4, of which a checkpoint of step 4 relies on all; one more behind them."""
     sink = FileRecords(file)
     for step in (1, 2, 3, 4):
-        sink.write(record(step))
+        sink.write({"kind": "train", "step": step, "loss": 0.5})
     state = {"step": 4, "records_bytes": sink.end(), "records_sha256": sink.digest()}
-    sink.write(record(4, "evaluation"))
+    sink.write({"kind": "evaluation", "step": 4, "loss": 0.5})
     sink.close()
     return state
-
-
-def test_whole_records_are_taken_as_they_are(tmp_path: Path) -> None:
-    state = written(tmp_path / "metrics.jsonl")
-    assert whole_records(tmp_path / "metrics.jsonl", state) == state["records_bytes"]
-    assert [p.name for p in tmp_path.iterdir()] == ["metrics.jsonl"]
 
 
 @pytest.mark.parametrize(
@@ -120,12 +101,13 @@ def test_damaged_records_are_set_aside_and_the_readable_ones_stay(
 ) -> None:
     file = tmp_path / "metrics.jsonl"
     state = written(file)
+    assert whole_records(file, state) == state["records_bytes"]
+    assert [p.name for p in tmp_path.iterdir()] == ["metrics.jsonl"]
     damaged = change(file.read_text())
     file.write_text(damaged)
-    end = whole_records(file, state)
+    again = FileRecords(file, whole_records(file, state))
     assert problem in capfd.readouterr().err
-    again = FileRecords(file, end)
-    again.write(record(5))
+    again.write({"kind": "train", "step": 5, "loss": 0.5})
     again.close()
     assert [json.loads(line)["step"] for line in file.read_text().splitlines()] == [*left, 5]
     if damaged:
@@ -155,15 +137,6 @@ def test_a_damaged_evaluation_is_made_again_or_named(
     assert damage(folder) is not None
     (folder / "manifest.json").write_text("[")
     assert damage(folder) == "manifest.json is unreadable"
-
-
-def test_a_changed_note_of_the_best_counts_as_none(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "step_3").mkdir()
-    assert mark_best(tmp_path, "exact_accuracy", 0.1, 3)
-    assert read_best(tmp_path) is not None
-    (tmp_path / "best.json").write_text((tmp_path / "best.json").read_text().replace("0.1", "0.9"))
-    assert read_best(tmp_path) is None
-    assert "it differs from its checksum" in capfd.readouterr().err
 
 
 def test_a_run_whose_last_state_the_disk_refused_does_not_end_well(

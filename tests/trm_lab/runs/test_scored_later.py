@@ -53,7 +53,7 @@ COMMANDS: dict[str, tuple[Callable[[list[str]], None], list[str], str]] = {
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=pytest.mark.long) if n == "thinking" else n for n in COMMANDS]
+    "name", [pytest.param(n, marks=pytest.mark.long) if n in ("thinking", "page") else n for n in COMMANDS]
 )
 @pytest.mark.usefixtures("unrendered")
 def test_every_command_draws_it(name: str, runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -86,12 +86,6 @@ def test_a_part_of_the_test_split_does_not_stand_for_the_run(tmp_path: Path) -> 
     with pytest.raises(UserError, match=r"only scored/step_248-guided-margins") as error:
         read_run(run)
     assert "score its newest checkpoint" in error.value.remedy
-
-
-def test_a_folder_without_scores_is_named_without_the_system_s_words(tmp_path: Path) -> None:
-    run = scored_later(DIS, tmp_path)
-    (run / "scored/mine").mkdir()
-    assert "scored/mine: No such file: scores.json" in read_run(run).remarks
 
 
 def test_a_path_among_the_settings_does_not_stand_in_a_method_s_name(tmp_path: Path) -> None:
