@@ -65,41 +65,35 @@ def test_fresh_translations_move_the_same_grids_at_each_visit(fresh: Path) -> No
 
 
 def test_fresh_translations_are_repeated_after_resuming_and_on_several_ranks(fresh: Path) -> None:
-    def data(rank: int = 0, world: int = 1) -> TrainingData:
+    def second_batch(rank: int = 0, world: int = 1, resume: bool = False) -> np.ndarray:
         options: dict[str, Any] = {"seed": 1, "global_batch_size": 16, "epochs_per_iteration": 9}
-        return TrainingData([fresh], **options, rank=rank, world_size=world)
+        data, again = (TrainingData([fresh], **options, rank=rank, world_size=world) for _ in range(2))
+        data.next_batch()
+        if resume:
+            again.restore(data.state())
+        batch = (again if resume else data).next_batch()
+        assert batch is not None
+        return batch.inputs.numpy()
 
-    whole, first, second, halves = data(), data(), data(), [data(0, 2), data(1, 2)]
-    whole.next_batch(), first.next_batch(), [half.next_batch() for half in halves]
-    second.restore(first.state())
-    expected, resumed = whole.next_batch(), second.next_batch()
-    assert expected is not None
-    assert resumed is not None
-    assert expected.inputs.equal(resumed.inputs)
-    ranks = [half.next_batch() for half in halves]
-    assert all(part is not None for part in ranks)
-    together = np.concatenate([part.inputs.numpy() for part in ranks if part is not None])
-    np.testing.assert_array_equal(expected.inputs.numpy(), together)
+    np.testing.assert_array_equal(second_batch(), second_batch(resume=True))
+    ranks = [second_batch(rank, 2) for rank in range(2)]
+    np.testing.assert_array_equal(second_batch(), np.concatenate(ranks))
 
 
-@pytest.mark.parametrize("kind", [0, 1])
-def test_only_free_slots_get_rows_and_the_draws_go_on_as_if_all_did(
-    both: tuple[Path, Path], kind: int
-) -> None:
-    every, some = (
-        TrainingData([both[kind]], seed=1, global_batch_size=8, epochs_per_iteration=3) for _ in range(2)
-    )
+def test_only_free_slots_get_rows_and_the_draws_go_on_as_if_all_did(both: tuple[Path, Path]) -> None:
+    options: dict[str, Any] = {"seed": 1, "global_batch_size": 8, "epochs_per_iteration": 3}
     generator = np.random.default_rng(0)
-    for share in (0.5, 0.0, 1.0, 0.5):
-        free = generator.random(8) < share
-        whole, part = every.next_batch(), some.next_batch(free)
-        assert whole is not None
-        assert part is not None
-        assert part.inputs[free].equal(whole.inputs[free])
-        assert part.labels[free].equal(whole.labels[free])
-        assert part.puzzle_identifiers[free].equal(whole.puzzle_identifiers[free])
-        assert (part.labels[~free] == IGNORE_LABEL).all()
-        assert (part.puzzle_identifiers[~free] == 0).all()
+    for dataset in both:
+        every, some = (TrainingData([dataset], **options) for _ in range(2))
+        for share in (0.5, 0.0, 1.0, 0.5):
+            free = generator.random(8) < share
+            whole, part = every.next_batch(), some.next_batch(free)
+            assert whole is not None
+            assert part is not None
+            for field in ("inputs", "labels", "puzzle_identifiers"):
+                assert getattr(part, field)[free].equal(getattr(whole, field)[free])
+            assert (part.labels[~free] == IGNORE_LABEL).all()
+            assert (part.puzzle_identifiers[~free] == 0).all()
 
 
 def resave(edit: Callable[[np.ndarray], np.ndarray]) -> Callable[[Path], None]:

@@ -10,7 +10,7 @@ from tests.trm_lab.puzzles.arc.small_arc import EVALUATION, TRAINING, build, tas
 from tests.trm_lab.puzzles.builders import files
 from trm.errors import UserError
 from trm_lab.puzzles.arc.augmentation import IDENTITY, parse_name
-from trm_lab.puzzles.arc.grids import crop, encode_pair
+from trm_lab.puzzles.arc.grids import encode_pair
 from trm_lab.puzzles.layout import read_identifiers, read_test_puzzles
 from trm_lab.puzzles.splits import PuzzleArrays, open_split
 
@@ -38,10 +38,8 @@ def test_counts_are_those_of_the_tasks(tmp_path: Path) -> None:
     assert (train.total_groups, test.total_groups) == (5, 2)
     assert (train.total_puzzles, test.total_puzzles) == (4 * 7 + 1, 2 * 7)  # `black` has one look only
     assert train.num_puzzle_identifiers == test.num_puzzle_identifiers == 30
-    train_examples = (
-        7 * (3 + 4) + 2 + 7 * (2 + 2)
-    )  # all pairs of training tasks, demonstrations of evaluation tasks
-    assert train.mean_puzzle_examples == train_examples / 29
+    # All pairs of training tasks, demonstrations of evaluation tasks.
+    assert train.mean_puzzle_examples == (7 * (3 + 4) + 2 + 7 * (2 + 2)) / 29
     assert test.mean_puzzle_examples == (7 * 2 + 7 * 1) / 14
     for metadata in (train, test):
         assert (metadata.pad_id, metadata.ignore_label_id, metadata.blank_identifier_id) == (0, 0, 0)
@@ -147,42 +145,30 @@ def test_the_scored_tasks_are_held_out_as_they_are_of_a_second_test_set_too(tmp_
     assert summary.test.total_groups == 5
 
 
-def test_hidden_answers_are_all_pad_and_absent_from_test_puzzles(tmp_path: Path) -> None:
-    prefix = write_sources(tmp_path, hidden="evaluation")
-    dataset, summary = build(tmp_path, prefix)
+def test_hidden_answers_are_all_pad_absent_from_test_puzzles_and_not_trained_on(tmp_path: Path) -> None:
+    dataset, summary = build(tmp_path, write_sources(tmp_path, hidden="evaluation"))
     test = open_split(dataset, "test").sets["all"]
     assert (test.labels[:] == 0).all()
     assert ((test.inputs[:] > 1).any(axis=1)).all()
-    puzzles = read_test_puzzles(dataset)
-    assert all("output" not in pair for task in puzzles.values() for pair in task["test"])
-    assert all("output" in pair for task in puzzles.values() for pair in task["train"])
+    for task in read_test_puzzles(dataset).values():
+        assert all("output" in pair for pair in task["train"])
+        assert all("output" not in pair for pair in task["test"])
     assert summary.hidden_pairs == 0
-
-
-def test_hidden_answers_of_other_subsets_are_not_trained_on(tmp_path: Path) -> None:
-    prefix = write_sources(tmp_path, hidden="training")
-    dataset, summary = build(tmp_path, prefix)
+    (tmp_path / "other").mkdir()
+    dataset, summary = build(tmp_path, write_sources(tmp_path / "other", hidden="training"), name="other-set")
     assert summary.hidden_pairs == 3
     train = open_split(dataset, "train").sets["all"]
     assert len(train.inputs) == 7 * (2 + 3) + 1 + 7 * (2 + 2)
     assert ((train.labels[:] > 1).any(axis=1)).all()
 
 
-def test_a_smaller_canvas_keeps_the_tasks_that_fit_it(tmp_path: Path) -> None:
-    dataset, summary = build(tmp_path, max_grid_size=5)
-    assert summary.train.seq_len == 25
-    assert {parse_name(name)[0] for name in read_identifiers(dataset)[1:]} == {"striped", "black", "mixed"}
-    arrays = open_split(dataset, "test").sets["all"]
-    np.testing.assert_array_equal(
-        crop(arrays.inputs[0], 5), tasks()["evaluation"]["mixed"]["test"][0]["input"]
-    )
-
-
-def test_tasks_too_large_for_any_canvas_are_dropped_only_on_request(tmp_path: Path) -> None:
+def test_tasks_too_large_for_the_canvas_are_dropped_only_on_request(tmp_path: Path) -> None:
     sources = tasks()
     sources["training"]["noisy"]["train"][0]["input"] = [[1] * 40]
     prefix = write_sources(tmp_path, sources)
-    assert build(tmp_path, prefix)[1].train.total_groups == 4
+    dataset, summary = build(tmp_path, prefix, max_grid_size=5)
+    assert summary.train.seq_len == 25
+    assert {parse_name(name)[0] for name in read_identifiers(dataset)[1:]} == {"striped", "black", "mixed"}
     with pytest.raises(UserError, match=r"task noisy, train pair 0, input: 1x40 cells") as error:
         build(tmp_path, prefix, name="all", max_grid_size=None)
     assert "--max-grid-size" in error.value.remedy

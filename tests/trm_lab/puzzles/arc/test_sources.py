@@ -33,12 +33,6 @@ def test_files_give_tasks_with_their_solutions(tmp_path: Path) -> None:
                 assert pair.input.dtype == np.uint8
 
 
-def test_without_solutions_the_test_outputs_are_hidden(tmp_path: Path) -> None:
-    read = read_files(write_sources(tmp_path, hidden="evaluation"), "evaluation")
-    assert all(pair.output is None for task in read for pair in task.test)
-    assert all(pair.output is not None for task in read for pair in task.train)
-
-
 @pytest.mark.parametrize(
     ("kind", "change", "where", "problem"),
     [

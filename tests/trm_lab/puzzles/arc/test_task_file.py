@@ -1,6 +1,7 @@
 """A task's file: the forms that are read, and what a stranger's file can do wrong."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -28,16 +29,12 @@ def refusal(spec: str, canvas: int = 30) -> UserError:
     return caught.value
 
 
-def test_the_public_form_is_called_after_its_file(tmp_path: Path) -> None:
+def test_a_task_is_called_after_its_file_and_one_of_several_is_chosen_by_its_name(tmp_path: Path) -> None:
     task = read_task(written(tmp_path, TASK, "00576224.json"))
-    assert task.name == "00576224"
-    assert (len(task.train), len(task.test)) == (2, 1)
-    assert task.test[0].output is not None
-    assert task.test[0].output.tolist() == [[3], [4]]
-    assert task.test[0].output.dtype == np.uint8
-
-
-def test_one_of_several_tasks_is_chosen_by_its_name(tmp_path: Path) -> None:
+    assert (task.name, len(task.train), len(task.test)) == ("00576224", 2, 1)
+    output = task.test[0].output
+    assert output is not None
+    assert (output.tolist(), output.dtype) == ([[3], [4]], np.uint8)
     spec = written(tmp_path, {"a": TASK, "b": {**TASK, "train": []}})
     assert read_task(f"{spec}:b").train == ()
     assert "--task" in refusal(spec).remedy
@@ -95,12 +92,14 @@ def test_what_is_no_task_is_refused_in_three_parts(tmp_path: Path, content: Any,
 
 
 def test_what_is_no_readable_file_is_refused(tmp_path: Path) -> None:
-    assert "No such file" in refusal(str(tmp_path / "missing.json")).given
-    assert "no regular file" in refusal(str(tmp_path)).given
-    large = tmp_path / "large.json"
-    with large.open("wb") as file:
-        file.truncate(LARGEST_FILE + 1)
-    assert "more than" in refusal(str(large)).given
+    (tmp_path / "large.json").touch()
+    os.truncate(tmp_path / "large.json", LARGEST_FILE + 1)
+    for name, problem in (
+        ("gone.json", "No such file"),
+        ("", "no regular file"),
+        ("large.json", "more than"),
+    ):
+        assert problem in refusal(str(tmp_path / name)).given
 
 
 JSON = st.recursive(
