@@ -48,13 +48,8 @@ class Sums:
 
 
 class Unordered(Sums):
-    def question(self, random):
-        return " + ".join({str(random.randint(0, 9)) for _ in range(9)})
-
-
-class Unseeded(Sums):
     def question(self, _):
-        return "{} + {}".format(random.randint(0, 99), random.randint(0, 99))
+        return " + ".join({str(random.randint(0, 9)) for _ in range(9)})
 
 
 class Fickle(Sums):
@@ -98,7 +93,7 @@ class Board(Sums):
 
 
 CLASSES = {
-    "sums": Sums, "unordered": Unordered, "unseeded": Unseeded, "fickle": Fickle, "graph_color": Colours,
+    "sums": Sums, "unordered": Unordered, "fickle": Fickle, "graph_color": Colours,
     "speechless": Speechless, "faulty": Faulty, "fatal": Fatal, "lenient": Lenient, "n_queens": Board,
 }
 DATASETS = {name: (cls, Config) for name, cls in CLASSES.items()}

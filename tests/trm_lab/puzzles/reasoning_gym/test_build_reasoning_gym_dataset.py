@@ -8,12 +8,7 @@ import numpy as np
 import pytest
 
 from data import build_reasoning_gym_dataset
-from tests.trm_lab.puzzles.builders import (
-    build,
-    check_help,
-    check_learns_and_is_scored,
-    check_same_bytes_twice,
-)
+from tests.trm_lab.puzzles.builders import build, check_same_bytes_twice
 from tests.trm_lab.puzzles.text.reading_sets import arrays, read
 from trm.errors import UserError
 from trm_lab.puzzles.kinds import scorer_of
@@ -54,42 +49,28 @@ def test_questions_differ_within_and_between_splits_and_answers_are_kept(tmp_pat
 
 
 @pytest.mark.usefixtures("stub")
-@pytest.mark.parametrize("task", ["unordered", "unseeded"])
-def test_same_flags_same_bytes_whatever_the_library_draws_from(
-    tmp_path: Path, task: str, monkeypatch: pytest.MonkeyPatch
+def test_same_flags_same_bytes_though_the_library_walks_through_sets_and_draws_from_the_global_generator(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("PYTHONHASHSEED", raising=False)  # else every process would hash alike anyhow
-    check_same_bytes_twice(build_reasoning_gym_dataset, tmp_path, "--task", task, *SMALL)
+    check_same_bytes_twice(build_reasoning_gym_dataset, tmp_path, "--task", "unordered", *SMALL)
 
 
 @pytest.mark.usefixtures("stub")
-def test_entries_without_a_verified_answer_are_left_out_and_counted(
+def test_entries_without_a_verified_answer_and_a_verifier_that_takes_nonsense_are_counted(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    facts, train, test = built(tmp_path, "faulty")
+    facts, train, test = built(tmp_path / "faulty", "faulty")
     assert all(answer.isdigit() for _, answer in train + test)
-    assert facts["left_out"]["test"] == {
-        "the library failed": 10,
-        "reference answer refused by the verifier": 10,
-    }
-    assert facts["test_scanned"] == 30
+    counts = {"the library failed": 10, "reference answer refused by the verifier": 10}
+    assert (facts["left_out"]["test"], facts["test_scanned"]) == (counts, 30)
     assert "10 of 30 entries left out: the library failed" in capsys.readouterr().out
-
-
-@pytest.mark.usefixtures("stub")
-def test_a_verifier_that_takes_nonsense_is_exposed(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    facts, _, test = built(tmp_path, "lenient")
+    facts, _, test = built(tmp_path / "lenient", "lenient")
     short = sum(len(answer) < 3 for _, answer in test)
     assert 0 < short < 10
     assert facts["test_questions_where_nonsense_is_right"] == short
     assert f"calls '?' right on {short} of 10 test questions" in capsys.readouterr().out
-
-
-@pytest.mark.usefixtures("stub")
-def test_an_example_answer_stands_in_where_a_task_has_no_answer(tmp_path: Path) -> None:
-    _, _, test = built(tmp_path, "graph_color")
+    _, _, test = built(tmp_path / "colours", "graph_color")  # no reference answer, but an example of one
     assert test[0][1] == '{"0": 0}'
 
 
@@ -106,34 +87,22 @@ def test_lengths_are_limited(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (("--task", "sum"), r"no task 'sum'\n.*one of its 10 tasks, such as sums\n.*did you mean sums"),
-        (("--task", "xyzzy"), "choose one of them"),
+        (("--task", "sum"), r"no task 'sum'\n.*one of its 9 tasks, such as sums\n.*did you mean sums"),
         (("--task", "sums", "--option", "smallest=1"), r"no option 'smallest'\n  allowed: largest"),
         (("--task", "sums", "--option", "seed=1"), "no option 'seed'"),
         (("--task", "sums", "--option", "largest=0"), "AssertionError: largest must be at least 1"),
-        (("--task", "sums", "--option", "largest=many"), "TypeError"),
         (("--task", "sums", "--option", "largest"), "is not KEY=VALUE"),
-        (
-            ("--task", "sums", "--option", "largest=1"),
-            "4 questions for the test split in 1.*question seen before",
-        ),
-        (
-            ("--task", "lenient", "--option", "largest=9"),
-            r"calls the answer '\?' right on 10 of 10 test questions",
-        ),
+        (("--task", "sums", "--option", "largest=1"), "4 questions for the test split in 1.*question seen before"),
+        (("--task", "lenient", "--option", "largest=9"), r"calls the answer '\?' right on 10 of 10 test questions"),
         (("--task", "speechless"), "1000 × no reference answer"),
         (("--task", "fatal"), "stopped in task fatal: a fatal fault"),
         (("--task", "fickle"), "makes other entries of the same seed each time"),
     ],
-)
+)  # fmt: skip
 def test_what_cannot_be_built_is_refused(tmp_path: Path, flags: tuple[object, ...], message: str) -> None:
     with pytest.raises(UserError, match=message):
         build(build_reasoning_gym_dataset, tmp_path / "none", *SMALL, *flags)
     assert not (tmp_path / "none").exists()
-
-
-def test_help_shows_an_example(capsys: pytest.CaptureFixture[str]) -> None:
-    check_help(build_reasoning_gym_dataset, capsys)
 
 
 def test_option_values_are_read_as_json_or_python_or_text() -> None:
@@ -148,13 +117,6 @@ def test_places_of_different_splits_are_far_apart() -> None:
     assert np.diff(sorted(seeds)).min() > CHUNK  # since the library adds the index to the seed
     assert place(0, "test", 2 * CHUNK + 7)[1] == 7
     assert CHUNK % builder._ENTRIES_AT_ONCE == 0
-
-
-@pytest.mark.usefixtures("stub")
-def test_a_small_model_learns_and_is_scored(tmp_path: Path) -> None:
-    dataset = build(build_reasoning_gym_dataset, tmp_path / "sums", "--task", "sums", *SMALL)
-    task = check_learns_and_is_scored(dataset, "reasoning_gym", steps=15)
-    assert task["verdicts"].keys() == {"solved", "verifier_score_positive"}
 
 
 REAL: dict[str, tuple[object, ...]] = {  # task: flags

@@ -44,21 +44,25 @@ def total(question: str) -> int:
 
 
 @pytest.mark.usefixtures("stub")
-def test_the_verifier_decides_not_the_label() -> None:
-    first, second, *_ = questions("sums", 5)
-    asked = [first, first, first, second, second, second]
+def test_the_verifier_decides_not_the_label_and_a_crash_spoils_no_other_answer() -> None:
+    first, second, *others = questions("sums", 90)
     right = str(total(first))
-    answers = [right, f"0{right}.0", str(total(first) + 1), str(total(second)), "no number", ""]
-    assert judge(facts("sums"), asked, answers) == {
-        "solved": [True, True, False, True, False, False],
-        "verifier_score_positive": [True, True, True, True, False, False],
-    }
-
-
-@pytest.mark.usefixtures("stub")
-def test_questions_are_found_wherever_they_stand_in_the_split() -> None:
-    asked = questions("sums", 90)[::-1]
-    assert judge(facts("sums"), asked, [str(total(q)) for q in asked])["solved"] == [True] * 90
+    asked = [first] * 3 + [second] * 3 + [first] * 3 + others[::-1]  # wherever they stand in the split
+    answers = [
+        right,
+        f"0{right}.0",
+        str(total(first) + 1),
+        str(total(second)),
+        "no number",
+        "",
+        "-1",
+        right,
+        "-2",
+    ]
+    verdicts = judge(facts("sums"), asked, [*answers, *(str(total(question)) for question in others[::-1])])
+    solved = [True, True, False, True, False, False, False, True, False]  # "-…" ends the verifier's process
+    assert verdicts["solved"] == solved + [True] * 88
+    assert verdicts["verifier_score_positive"][:6] == [True, True, True, True, False, False]
 
 
 @pytest.mark.usefixtures("stub")
@@ -66,20 +70,12 @@ def test_any_tokens_can_be_judged_and_a_broken_answer_is_wrong() -> None:
     (question,) = questions("sums", 1)
     scorer = scorer_of(About("gym", 1, "clean", "reasoning_gym", facts("sums")))
     assert scorer is not None
-    inputs, labels = TOKENS.encode_pairs([question] * 300, [str(total(question))] * 300, 40, 30)
+    inputs, labels = TOKENS.encode_pairs([question] * 100, [str(total(question))] * 100, 40, 30)
     predictions = np.random.default_rng(0).integers(0, 256, labels.shape, dtype=np.uint8)
     predictions[:3] = labels[0]
     predictions[1, 40 + len(str(total(question)))] = MASK  # "12" and then no character
     predictions[2, 40] = PAD
-    assert scorer(inputs, labels, predictions)["solved"].tolist() == [True] + [False] * 299
-
-
-@pytest.mark.usefixtures("stub")
-def test_an_answer_that_crashes_the_verifier_is_wrong_and_the_others_are_still_judged() -> None:
-    (question,) = questions("sums", 1)
-    right = str(total(question))
-    verdicts = judge(facts("sums"), [question] * 5, ["-1", right, "-2", "-3", f"{right}.0"])
-    assert verdicts["solved"] == [False, True, False, False, True]
+    assert scorer(inputs, labels, predictions)["solved"].tolist() == [True] + [False] * 99
 
 
 @pytest.mark.usefixtures("stub")

@@ -34,59 +34,26 @@ def is_solution(question: Sequence[int], answer: Sequence[int], box_rows: int, b
 
 
 def solutions(question: Sequence[int], box_rows: int, box_columns: int) -> Iterator[list[int]]:
-    """All solutions, as exact covers (Knuth's algorithm X).
-
-    A placement (cell, digit) meets the wants "the cell is filled" and "the unit has the digit"; a solution meets every
-    want once.
-    """
+    """All solutions, by trying the digits of the cell that has the fewest left."""
     every = units(box_rows, box_columns)
-    of_cell = {cell: [n for n, unit in enumerate(every) if cell in unit] for cell in range(len(question))}
-    wants = {
-        (cell, digit): [("cell", cell), *((unit, digit) for unit in of_cell[cell])]
-        for cell in range(len(question))
-        for digit in range(1, box_rows * box_columns + 1)
-    }
-    open_: dict[tuple[object, int], set[tuple[int, int]]] = {}
-    for placement, met in wants.items():
-        for want in met:
-            open_.setdefault(want, set()).add(placement)
+    peers = [
+        {other for unit in every if cell in unit for other in unit} - {cell} for cell in range(len(question))
+    ]
+    digits = set(range(1, box_rows * box_columns + 1))
 
-    def place(placement: tuple[int, int]) -> list[set[tuple[int, int]]]:
-        removed = []
-        for want in wants[placement]:
-            for other in open_[want]:
-                for theirs in wants[other]:
-                    if theirs != want:
-                        open_[theirs].discard(other)
-            removed.append(open_.pop(want))
-        return removed
-
-    def take_back(placement: tuple[int, int], removed: list[set[tuple[int, int]]]) -> None:
-        for want in reversed(wants[placement]):
-            open_[want] = removed.pop()
-            for other in open_[want]:
-                for theirs in wants[other]:
-                    if theirs != want:
-                        open_[theirs].add(other)
-
-    board = list(question)
-
-    def extend() -> Iterator[list[int]]:
-        if not open_:
-            yield list(board)
+    def extend(board: list[int]) -> Iterator[list[int]]:
+        possible = {
+            c: digits - {board[peer] for peer in peers[c]} for c, digit in enumerate(board) if not digit
+        }
+        if not possible:
+            yield board
             return
-        for cell, digit in list(min(open_.values(), key=len)):
-            removed = place((cell, digit))
-            board[cell] = digit
-            yield from extend()
-            take_back((cell, digit), removed)
+        cell = min(possible, key=lambda c: len(possible[c]))
+        for digit in possible[cell]:
+            yield from extend([*board[:cell], digit, *board[cell + 1 :]])
 
-    for cell, digit in enumerate(question):
-        if digit and not all(want in open_ for want in wants[cell, digit]):
-            return
-        if digit:
-            place((cell, digit))
-    yield from extend()
+    if not any(digit and digit in {question[peer] for peer in peers[c]} for c, digit in enumerate(question)):
+        yield from extend(list(question))
 
 
 def how_many(question: Sequence[int], box_rows: int, box_columns: int, limit: int = 2) -> int:

@@ -2,7 +2,6 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import huggingface_hub
@@ -11,17 +10,15 @@ import pytest
 from huggingface_hub.errors import LocalEntryNotFoundError
 from numpy.typing import NDArray
 
-from tests.trm_lab.puzzles.builders import (
-    build,
-    check_same_bytes_twice,
-)
+from tests.trm_lab.puzzles.builders import build, check_same_bytes_twice
 from tests.trm_lab.puzzles.sudoku import sudoku_reference as reference
 from trm.errors import UserError
 from trm_lab.puzzles import published_csv
 from trm_lab.puzzles.manifest import read_about
 from trm_lab.puzzles.sudoku import extreme_builder as build_sudoku_dataset
+from trm_lab.puzzles.sudoku.geometry import GEOMETRIES
+from trm_lab.puzzles.sudoku.symmetries import fingerprints
 
-UNIQUE = "..............3.85..1.2.......5.7.....4...1...9.......5......73..2.1........4...9"
 HEADER = "source,question,answer,rating"
 
 
@@ -90,47 +87,16 @@ def test_layout_is_the_published_one(source: Path, tmp_path: Path) -> None:
     assert json.loads((dataset / "identifiers.json").read_text()) == ["<blank>"]
 
 
-def line_cycles(grid: NDArray[np.integer]) -> list[tuple[int, ...]]:
-    """For every two lines of a band: the lengths of the cycles from one to the other; sorted."""
-    found = []
-    for band in range(0, 9, 3):
-        for one, other in ((band, band + 1), (band, band + 2), (band + 1, band + 2)):
-            onto = dict(zip(grid[one].tolist(), grid[other].tolist(), strict=True))
-            lengths = []
-            while onto:
-                first = at = next(iter(onto))
-                length = 0
-                while at in onto:
-                    at = onto.pop(at)
-                    length += 1
-                assert at == first
-                lengths.append(length)
-            found.append(tuple(sorted(lengths)))
-    return sorted(found)
-
-
-def test_images_are_sudokus_with_the_same_structure(tmp_path: Path) -> None:
-    answer = next(reference.solutions([int(cell) for cell in UNIQUE.replace(".", "0")], 3, 3))
-    folder = tmp_path / "source"
-    write(folder, "train", [f"known,{UNIQUE},{''.join(map(str, answer))},0"])
-    write(folder, "test", [record(0)])
-    dataset = build(build_sudoku_dataset, tmp_path / "set", "--source", folder, "--num-aug", 200)
+def test_images_are_sudokus_and_their_question_s_symmetric_images(source: Path, tmp_path: Path) -> None:
+    dataset = build(build_sudoku_dataset, tmp_path / "set", "--source", source, "--num-aug", 20)
     parts = arrays(dataset, "train")
-    asked, answered = parts["inputs"].astype(int) - 1, parts["labels"].astype(int) - 1
-    assert len(np.unique(asked, axis=0)) == 201
-    structure = {(str(line_cycles(grid)), str(line_cycles(grid.T))) for grid in answered.reshape(-1, 9, 9)}
-    rows, columns = line_cycles(answered[0].reshape(9, 9)), line_cycles(answered[0].reshape(9, 9).T)
-    assert rows != columns
-    assert structure == {(str(rows), str(columns)), (str(columns), str(rows))}  # as it is, and transposed
-    names = Counter()
-    for question, grid in zip(asked, answered, strict=True):
-        assert reference.is_solution(question.tolist(), grid.tolist(), 3, 3)
-        names.update([tuple(sorted(Counter(question[question > 0].tolist()).values()))])
-    assert len(names) == 1  # each digit is given as often as before, under its new name
-    upright = sum(
-        line_cycles(grid) == rows for grid in answered[1:].reshape(-1, 9, 9)
-    )  # half of the images; 200 draws
-    assert 65 < upright < 135
+    questions, answers = parts["inputs"].astype(np.uint8) - 1, parts["labels"].astype(np.uint8) - 1
+    assert len(np.unique(questions, axis=0)) == 210
+    for question, grid in zip(questions.tolist(), answers.tolist(), strict=True):
+        assert reference.is_solution(question, grid, 3, 3)
+    prints = fingerprints(GEOMETRIES[9], questions, answers).reshape(10, 21)
+    assert (prints == prints[:, :1]).all()
+    assert len(np.unique(prints)) == 10
 
 
 def test_a_sample_is_drawn_without_repetition_and_uniformly(source: Path, tmp_path: Path) -> None:
@@ -170,7 +136,9 @@ def test_a_rating_written_as_a_float_is_the_whole_number_that_it_is(source: Path
             build(build_sudoku_dataset, tmp_path / "other", "--source", source)
 
 
-def test_questions_in_both_splits_are_refused_with_their_places(source: Path, tmp_path: Path) -> None:
+def test_questions_in_both_splits_are_refused_with_their_places_or_counted(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     write(source, "test", [record(number) for number in (100, 3, 101, 4)])
     with pytest.raises(UserError) as refused:
         build(build_sudoku_dataset, tmp_path / "set", "--source", source, "--num-aug", 2)
@@ -179,6 +147,11 @@ def test_questions_in_both_splits_are_refused_with_their_places(source: Path, tm
     )
     assert refused.value.given == f"{places} 2 of 4 test questions do"
     assert not (tmp_path / "set").exists()
+    dataset = build(build_sudoku_dataset, tmp_path / "set", "--source", source, "--allow-overlap")
+    about = read_about(dataset)
+    assert about is not None
+    assert (about.protocol, about.facts["shared_questions"]) == ("published", 2)
+    assert "test questions that stand in training: 2 of 4" in capsys.readouterr().out
 
 
 def test_a_test_question_that_is_a_drawn_image_of_a_training_question_is_refused(tmp_path: Path) -> None:
@@ -193,52 +166,29 @@ def test_a_test_question_that_is_a_drawn_image_of_a_training_question_is_refused
         build(build_sudoku_dataset, tmp_path / "other", *flags)
 
 
-def test_an_allowed_overlap_is_counted(
-    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    write(source, "test", [record(number) for number in (100, 3, 101, 4)])
-    dataset = build(build_sudoku_dataset, tmp_path / "set", "--source", source, "--allow-overlap")
-    about = read_about(dataset)
-    assert about is not None
-    assert (about.protocol, about.facts["shared_questions"]) == ("published", 2)
-    assert "test questions that stand in training: 2 of 4" in capsys.readouterr().out
+def changed(field: int, text: str, at: slice) -> str:
+    """A record with `text` in place of part of its question (1), answer (2) or rating (3)."""
+    fields = record(5).split(",")
+    fields[field] = fields[field][: at.start] + text + fields[field][at.stop :]
+    return ",".join(fields)
 
 
-def replaced(text: str, place: int, character: str) -> str:
-    return text[:place] + character + text[place + 1 :]
-
-
-def broken(change: Callable[[list[str]], list[str]]) -> str:
-    """A record after a change of its fields."""
-    return ",".join(change(record(5).split(",")))
-
-
-OTHER_DIGIT = next(digit for digit in "123456789" if digit != record(5).split(",")[2][0])
+DIGIT = record(5).split(",")[2][0]
+OTHER_DIGIT = "1" if DIGIT != "1" else "2"
+FIRST, ALL = slice(0, 1), slice(0, 81)
 
 
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        (broken(lambda r: r[:3]), "3 columns instead of 4"),
-        (broken(lambda r: [r[0], r[1][:80], r[2], r[3]]), "question of 80 characters instead of 81"),
-        (broken(lambda r: [r[0], r[1], r[2] + "1", r[3]]), "answer of 82 characters instead of 81"),
-        (
-            broken(lambda r: [r[0], replaced(r[1], 7, "x"), *r[2:]]),
-            "question with another character than 1..9, . and 0",
-        ),
-        (
-            broken(lambda r: [r[0], r[1], replaced(r[2], 80, "0"), r[3]]),
-            "answer with another character than 1..9",
-        ),
-        (
-            broken(lambda r: [r[0], "." + r[1][1:], OTHER_DIGIT + r[2][1:], r[3]]),
-            "answer with a digit twice in a row, column or box",
-        ),
-        (
-            broken(lambda r: [r[0], replaced(r[1], 0, OTHER_DIGIT), r[2], r[3]]),
-            "answer that changes a digit of its question",
-        ),
-        (broken(lambda r: [*r[:3], "hard"]), "rating 'hard'"),
+        (record(5).rpartition(",")[0], "3 columns instead of 4"),
+        (changed(1, "", FIRST), "question of 80 characters instead of 81"),
+        (changed(2, "1", slice(81, 81)), "answer of 82 characters instead of 81"),
+        (changed(1, "x", slice(7, 8)), "question with another character than 1..9, . and 0"),
+        (changed(2, "0", slice(80, 81)), "answer with another character than 1..9"),
+        (changed(2, OTHER_DIGIT, FIRST), "answer with a digit twice in a row, column or box"),
+        (changed(1, OTHER_DIGIT, FIRST), "answer that changes a digit of its question"),
+        (changed(3, "hard", ALL), "rating 'hard'"),
     ],
 )
 def test_a_broken_record_is_refused_with_file_line_and_reason(
@@ -255,7 +205,7 @@ def test_a_file_that_was_cut_off_is_refused_wherever(source: Path, tmp_path: Pat
     file = source / "test.csv"
     whole = file.read_bytes()
     last = whole[:-1].rindex(b"\n") + 1
-    for end in range(last + 1, len(whole)):
+    for end in (last + 1, last + 90, len(whole) - 2, len(whole) - 1):
         file.write_bytes(whole[:end])
         with pytest.raises(UserError, match=r"test\.csv, line 7: the last line does not end"):
             build(build_sudoku_dataset, tmp_path / "set", "--source", source)

@@ -65,13 +65,13 @@ def test_a_full_grid_of_another_question_is_valid_and_not_consistent() -> None:
     assert scores(question, answer) == {"valid": [True], "consistent": [True], "solved": [True]}
 
 
-@pytest.mark.parametrize("token", [0, SUDOKU_BLANK, 2, 11, 12, 255])
-def test_a_wrong_token_in_any_cell_is_not_solved(token: int) -> None:
+def test_a_wrong_token_in_any_cell_is_not_solved() -> None:
     answers = np.repeat(grid(9), 81, axis=0)
     inputs = np.full_like(answers, SUDOKU_BLANK)
-    changed = answers.copy()
-    np.fill_diagonal(changed, token)
-    assert scores(inputs, changed)["solved"] == (changed == answers).all(1).tolist()
+    for token in (0, SUDOKU_BLANK, 2, 11, 12, 255):
+        changed = answers.copy()
+        np.fill_diagonal(changed, token)
+        assert scores(inputs, changed)["solved"] == (changed == answers).all(1).tolist()
 
 
 def test_a_cell_that_is_not_scored_is_read_from_the_question() -> None:
@@ -86,5 +86,5 @@ def test_a_cell_that_is_not_scored_is_read_from_the_question() -> None:
 
 def test_garbage_is_judged() -> None:
     generator = np.random.default_rng(0)
-    garbage = generator.integers(0, 256, (10_000, 81), dtype=np.uint8)
+    garbage = generator.integers(0, 256, (1000, 81), dtype=np.uint8)
     assert not any(scores(garbage, garbage[::-1])["valid"])
