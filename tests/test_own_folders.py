@@ -121,6 +121,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (work / name).write_text("years of work")
     (work / "config.yaml").write_text("a: b: c")
     (root / "link").symlink_to(work)
+    (root / "theirs").mkdir()  # as weights are published
+    (root / f"theirs/step_{STEP}").write_bytes(b"weights")
+    (root / "theirs/all_config.yaml").write_text("arch: {}\n")
     for suffix in (".html", ".gif", ".png", ".pdf", ".json"):
         (work / f"mine{suffix}").write_text('{"mine": 1}')
         (root / f"link{suffix}").symlink_to(work / f"mine{suffix}")
@@ -139,32 +142,24 @@ def digest(folder: Path) -> str:
     return state.hexdigest()
 
 
-@pytest.mark.parametrize("command", sorted(FOLDERS))
-def test_a_folder_that_is_not_the_command_s_own_is_never_touched(
+@pytest.mark.parametrize("command", [*FOLDERS, *FILES])
+def test_what_the_command_did_not_write_is_never_touched(
     command: str, runs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is no place for any folder is told apart by one rule, which `test_folders.py` tests."""
     monkeypatch.chdir(runs)
     before = digest(runs)
-    other_kind = "run/checkpoints" if command == "train" else "run"  # training goes on in a run's folder
-    for place in ("work", other_kind, "link"):
+    if command in FOLDERS:
+        write = FOLDERS[command]
+        other_kind = "run/checkpoints" if command == "train" else "run"  # training goes on in a run's folder
+        places = ["work", other_kind, "link", *["theirs"] * (command == "export_published")]
+    else:
+        write, suffix = FILES[command]
+        places = [name if command == "gallery" else name + suffix for name in ("work/mine", "link")]
+    for place in places:
         with pytest.raises(UserError) as caught:
-            FOLDERS[command](runs / place, runs)
+            write(runs / place, runs)
         assert all((caught.value.given, caught.value.allowed, caught.value.remedy))
-        assert Path(place).name in str(caught.value)
-    assert digest(runs) == before
-
-
-@pytest.mark.parametrize("command", sorted(FILES))
-def test_a_file_that_the_command_did_not_write_is_never_touched(
-    command: str, runs: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(runs)
-    before = digest(runs)
-    write, suffix = FILES[command]
-    for place in ("work/mine", "link"):
-        with pytest.raises(UserError) as caught:
-            write(runs / (place if command == "gallery" else place + suffix), runs)
         assert Path(place).name in str(caught.value)
     assert digest(runs) == before
 
@@ -200,22 +195,17 @@ def test_a_dataset_with_a_file_of_somebody_in_it_is_not_built_anew(dataset: Path
         build(build_sudoku_4x4_dataset, folder, "--overwrite")
 
 
-def test_a_copy_of_a_checkpoint_that_its_owner_made_stays(tmp_path: Path) -> None:
-    checkpoint = save(tmp_path, 2)
-    for name in ("step_2.old", "step_2_mine.partial", "step_2.replaced"):
-        shutil.copytree(checkpoint, tmp_path / name)
-        (tmp_path / name / "notes.txt").write_text("mine")
-    before = digest(tmp_path)
-    checkpoints.tidy(tmp_path)
-    assert digest(tmp_path) == before
-
-
 def test_a_checkpoint_with_a_file_of_somebody_in_it_is_neither_deleted_nor_replaced(tmp_path: Path) -> None:
     for step in (1, 2, 3):
         save(tmp_path, step)
+    copies = {"step_2.old", "step_2_mine.partial", "step_2.replaced"}
+    for name in copies:
+        shutil.copytree(tmp_path / "step_2", tmp_path / name)
+        (tmp_path / name / "notes.txt").write_text("mine")
+    checkpoints.tidy(tmp_path)
     (tmp_path / "step_1/notes.txt").write_text("mine")
     checkpoints.prune(tmp_path, 1)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["step_1", "step_3"]
+    assert {path.name for path in tmp_path.iterdir()} == {"step_1", "step_3", *copies}
     with pytest.raises(OSError, match=r"notes\.txt is there"):
         save(tmp_path, 1)
     assert (tmp_path / "step_1/notes.txt").read_text() == "mine"
@@ -233,17 +223,6 @@ def test_a_run_that_begins_anew_keeps_what_was_evaluated_before(tmp_path: Path) 
     run.metrics.write_text('{"kind": "train", "step": 1}\n')
     run.start_over()  # killed before its first evaluation: nothing to keep
     assert len(list(run.path.glob("*.earlier*"))) == 2
-
-
-def test_published_weights_of_somebody_are_no_export_of_ours(tmp_path: Path) -> None:
-    run = write_run(tmp_path / "run", random_dis())
-    theirs = tmp_path / "theirs"
-    theirs.mkdir()
-    (theirs / f"step_{STEP}").write_bytes(b"weights")
-    (theirs / "all_config.yaml").write_text("arch: {}\n")
-    with pytest.raises(UserError, match="holds other things than an export"):
-        export(ExportRequest(str(run), "published", theirs, overwrite=True))
-    assert (theirs / f"step_{STEP}").read_bytes() == b"weights"
 
 
 def test_a_running_evaluation_is_safe_from_a_second_one_with_overwrite(scored: Path) -> None:
@@ -274,49 +253,42 @@ def test_an_evaluation_stays_until_the_new_one_is_whole(
     assert sorted(path.name for path in folder.parent.iterdir()) == ["step_7"]
 
 
-def test_no_part_of_a_run_but_an_evaluation_gives_way_to_one(scored: Path) -> None:
-    before = digest(scored)
-    for place in ("checkpoints", "checkpoints/step_7", "scored", "."):
-        with pytest.raises(UserError, match="holds other things than an evaluation"):
-            evaluate_run(scored, output=scored / place, overwrite=True)
-    assert digest(scored) == before
-
-
-def test_a_run_that_cannot_be_written_into_names_the_flag(
-    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_no_part_of_a_run_but_an_evaluation_gives_way_to_one(
+    scored: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refusing(**_: object) -> str:
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    run = write_scored_run(tmp_path / "run", dataset)
+    before = digest(scored)
+    for place in ("checkpoints", "checkpoints/step_7", "scored", "."):
+        with pytest.raises(UserError, match="holds other things than an evaluation"):
+            evaluate_run(scored, output=scored / place, overwrite=True)
     monkeypatch.setattr("tempfile.mkdtemp", refusing)
     with pytest.raises(UserError, match="nothing can be written in") as caught:
-        evaluate_run(run)
+        evaluate_run(scored, overwrite=True)
     assert caught.value.remedy == "choose another --output-dir"
+    assert digest(scored) == before
 
 
 def test_an_evaluation_writes_through_no_link_of_a_stranger_s_run(dataset: Path, tmp_path: Path) -> None:
     run, mine = write_scored_run(tmp_path / "run", dataset), tmp_path / "mine"
-    (mine / "folder").mkdir(parents=True)
-    for file in (mine / "file", mine / "folder/thesis.tex"):
-        file.write_text("years of work")
+    mine.mkdir()
+    (mine / "thesis.tex").write_text("years of work")
+    unfinished = ("predictions.safetensors", "lock.json")
     for place in (
-        "scored",
-        "scored/step_7",
-        "scored/step_7.unfinished",
-        "scored/step_7/scores.json",
-        "scored/step_7.unfinished/predictions.safetensors",
-        "scored/step_7.unfinished/lock.json",
+        *("", "step_7", "step_7.unfinished", "step_7/scores.json"),
+        *(f"step_7.unfinished/{name}" for name in unfinished),
     ):
-        (run / place).parent.mkdir(parents=True, exist_ok=True)
-        (run / place).symlink_to(mine / ("file" if place.endswith((".json", ".safetensors")) else "folder"))
+        link = run / "scored" / place
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(mine / "thesis.tex" if link.suffix in (".json", ".safetensors") else mine)
         before = digest(tmp_path)
         for overwrite in (False, True):
             with pytest.raises(UserError, match=r"link|holds other things") as caught:
                 evaluate_run(run, overwrite=overwrite)
             assert all((caught.value.allowed, caught.value.remedy))
         assert digest(tmp_path) == before
-        (run / place).unlink()
+        link.unlink()
         shutil.rmtree(run / "scored", ignore_errors=True)
 
 
@@ -330,7 +302,6 @@ def test_a_run_goes_on_through_no_link_and_waits_for_no_pipe(tmp_path: Path) -> 
     run, moved = write_run(tmp_path / "run", random_dis()), tmp_path / "moved"
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").write_text("arch: {}\ndata_paths: []\nglobal_batch_size: 1\n")
-    check_run_place(run)
     obstacles: tuple[Callable[[Path], object], ...] = (
         lambda path: path.symlink_to(tmp_path / "file"),
         lambda path: path.symlink_to(tmp_path / "folder"),
@@ -345,37 +316,22 @@ def test_a_run_goes_on_through_no_link_and_waits_for_no_pipe(tmp_path: Path) -> 
             before = digest(tmp_path)
             with pytest.raises(UserError):
                 check_run_place(run)
+            if place == "lock.json":
+                with pytest.raises(UserError, match=r"lock\.json is (a link|no plain file)"):
+                    RunLock(run).acquire()
             assert digest(tmp_path) == before
             (run / place).unlink()
         if was_there:
             moved.rename(run / place)
     check_run_place(run)
-
-
-def test_a_run_begins_where_one_ended_before_it_began(tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    run.mkdir()
-    for name in ("", "lock.json", "config.yaml.partial"):
-        if name:
-            (run / name).write_text("{}")
-        check_run_place(run)
-    check_run_place(tmp_path / "new")
+    shutil.rmtree(run)
     (tmp_path / "elsewhere").symlink_to(run)
-    check_run_place(tmp_path / "elsewhere")
-
-
-def test_a_pipe_in_the_place_of_a_lock_is_not_waited_for(tmp_path: Path) -> None:
-    obstacles: tuple[Callable[[Path], object], ...] = (
-        os.mkfifo,
-        lambda path: path.symlink_to("nowhere"),
-        os.mkdir,
-    )
-    for number, put in enumerate(obstacles):
-        folder = tmp_path / f"{number}"
-        folder.mkdir()
-        put(folder / "lock.json")
-        with pytest.raises(UserError, match=r"lock\.json is (a link|a folder|no plain file)"):
-            RunLock(folder).acquire()
+    check_run_place(run)
+    run.mkdir()  # and where a run ended before it began
+    for name in ("lock.json", "config.yaml.partial"):
+        check_run_place(tmp_path / "elsewhere")
+        (run / name).write_text("{}")
+    check_run_place(run)
 
 
 def test_figures_without_a_mark_are_named_with_what_to_do(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import errno
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -45,10 +44,12 @@ def test_a_kill_between_the_two_renames_loses_nothing(
     assert (tmp_path / "out/notes.txt").read_text() == "note new"
 
 
-def test_a_kill_while_the_old_one_is_deleted_leaves_nothing_behind(
+def test_a_kill_while_the_old_one_is_deleted_leaves_nothing_behind_nor_takes_what_sounds_like_a_leftover(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_notes(tmp_path / "out", "old")
+    names = ("out.old", "out.partial", "out.replaced-elsewhere-1", "out.partial-2")
+    for name in (*names, "out"):
+        write_notes(tmp_path / name, "mine")
 
     def killed(folder: Path, **_: object) -> None:
         if PARTIAL not in folder.name:
@@ -59,17 +60,9 @@ def test_a_kill_while_the_old_one_is_deleted_leaves_nothing_behind(
         patched.setattr("shutil.rmtree", killed)
         with pytest.raises(KeyboardInterrupt):
             write_notes(tmp_path / "out", "new", overwrite=True)
-    assert len(list(tmp_path.iterdir())) == 2
+    assert len(list(tmp_path.iterdir())) == 6
     write_notes(tmp_path / "out", "newer", overwrite=True)
-    assert [path.name for path in tmp_path.iterdir()] == ["out"]
-
-
-def test_a_folder_beside_that_only_sounds_like_a_leftover_stays(tmp_path: Path) -> None:
-    for name in ("out.old", "out.partial", "out.replaced-elsewhere-1", "out.partial-2"):
-        write_notes(tmp_path / name, "mine")
-    write_notes(tmp_path / "out", "old")
-    write_notes(tmp_path / "out", "new", overwrite=True)
-    assert len(list(tmp_path.iterdir())) == 5
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted((*names, "out"))
 
 
 def test_a_folder_below_a_link_of_the_user_is_written(tmp_path: Path) -> None:
@@ -120,43 +113,32 @@ def test_a_full_disk_leaves_nothing_half_written_and_its_error_names_the_path(
     assert caught.value.filename == str(tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 
+    (tmp_path / "mine").write_text("old")
+    (tmp_path / "a.json.partial").symlink_to(tmp_path / "mine")  # a file's temporary name
+    write_whole(tmp_path / "a.json", "old")
+
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    (tmp_path / "a.json").write_text("old")
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
         write_whole(tmp_path / "a.json", "new")
-    assert [file.read_text() for file in tmp_path.iterdir()] == ["old"]
-
-
-def test_a_file_is_written_beside_a_link_of_its_temporary_name(tmp_path: Path) -> None:
-    (tmp_path / "mine").write_text("mine")
-    (tmp_path / "a.json.partial").symlink_to(tmp_path / "mine")
-    write_whole(tmp_path / "a.json", "new")
-    assert (tmp_path / "mine").read_text() == "mine"
-    assert (tmp_path / "a.json").read_text() == "new"
+    assert {file.read_text() for file in tmp_path.iterdir()} == {"old"}
 
 
 def test_records_are_appended_to_a_plain_file_that_no_other_folder_shares(tmp_path: Path) -> None:
     file, mine = tmp_path / "metrics.jsonl", tmp_path / "mine"
     mine.write_text("mine\n")
-    places: tuple[Callable[[], object], ...] = (
-        lambda: file.symlink_to(mine),
-        lambda: os.mkfifo(file),
-        lambda: os.link(mine, file),
-    )
-    for make in places[:2]:
+    for make in (lambda: file.symlink_to(mine), lambda: os.mkfifo(file)):
         make()
         with pytest.raises(UserError, match=r"is a link|no plain file"):
             open_for_appending(file)
         file.unlink()
-    places[2]()
+    os.link(mine, file)
     descriptor = open_for_appending(file)
     os.write(descriptor, b"new\n")
     os.close(descriptor)
-    assert mine.read_text() == "mine\n"
-    assert file.read_text() == "mine\nnew\n"
+    assert (mine.read_text(), file.read_text()) == ("mine\n", "mine\nnew\n")
 
 
 def test_a_marked_file_is_replaced_by_its_own_kind_only(tmp_path: Path) -> None:
