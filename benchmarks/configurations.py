@@ -59,17 +59,17 @@ class Configuration:
 
     @property
     def name(self) -> str:
-        """In full."""
+        """Full name, such as `dis-compact-arc-b512-bfloat16-auto`."""
         return f"{self.method}-{self.size}-{self.task}-b{self.batch}-{self.dtype}-{self.compile}"
 
     @property
     def shape(self) -> PuzzleShape:
-        """Of the task."""
+        """Length, vocabulary and number of puzzles of the task."""
         return TASKS[self.task]
 
     @property
     def torch_dtype(self) -> torch.dtype:
-        """Of activations and products."""
+        """Dtype of activations and matrix products."""
         return FORWARD_DTYPES[self.dtype]
 
     def composed(self) -> tuple[TrainConfig, Architecture]:

@@ -59,7 +59,7 @@ def copy_rate(device: torch.device) -> float:
 
 
 def best_seconds(work: Callable[[], object], device: torch.device) -> float:
-    """Of one call, the shortest of those that fit into `MEASURED_SECONDS`, at least three, after a warm-up."""
+    """Seconds of one call: the shortest of those that fit into `MEASURED_SECONDS`, at least three, after a warm-up."""
     _for_seconds(work, device, WARM_UP_SECONDS, 1)
     return min(_for_seconds(work, device, MEASURED_SECONDS, 3))
 

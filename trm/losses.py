@@ -50,7 +50,10 @@ NOTHING = math.log(
 
 
 def mean_log_probability(token_loss: TokenLoss, logits: Tensor, tokens: Tensor, cells: Tensor) -> Tensor:
-    """Of `tokens` `[B, L]` under `logits` `[B, L, V]`, over the marked `cells` `[B, L]`; `[B]` float64."""
+    """Mean log-probability `[B]` (float64) of `tokens` `[B, L]`, over the marked `cells` `[B, L]`.
+
+    logits: `[B, L, V]`, under which the tokens are read.
+    """
     log_probabilities = -token_loss(logits, tokens).double()
     marked = cells.sum(-1)  # [B]
     mean = torch.where(cells, log_probabilities, 0.0).sum(-1) / marked.clamp(min=1)

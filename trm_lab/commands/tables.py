@@ -76,7 +76,7 @@ def p_value(p: float | None) -> str:
 
 
 def _decimals(low: float, high: float, least: int = 1) -> int:
-    """Of percentages, so that two different shares are not printed alike."""
+    """Decimals of two percentages with which different shares are not printed alike."""
     if low == high:
         return least
     every = range(least, _MOST_DECIMALS)

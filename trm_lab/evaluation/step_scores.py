@@ -19,9 +19,9 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class RightCells:
-    """Of examples with a label, E of them.
+    """Right cells of the E examples with a label.
 
-    labelled: `[all examples]`, which these are.  right: cells that are right after each step `[E, S]`.
+    labelled: `[all examples]`, which of them have a label.  right: cells that are right after each step `[E, S]`.
     cells: `[E]`, K.  whole: `[E, S]`, whether the answer is right.
     """
 

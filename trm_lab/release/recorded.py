@@ -92,7 +92,7 @@ def row_names(opened: OpenedCheckpoint, launches: Sequence[Mapping[str, Any]]) -
 
 
 def _names_of_data(paths: Sequence[Any], launches: Sequence[Mapping[str, Any]]) -> list[str] | None:
-    """Of the one dataset that a run was trained on, if it is at hand with the fingerprint that the run recorded."""
+    """Puzzle names of the run's dataset, if it is one, at hand, and has the fingerprint that the run recorded."""
     fingerprints = launches[-1].get("datasets") if launches else None
     if len(paths) != 1 or not isinstance(fingerprints, dict):
         return None
