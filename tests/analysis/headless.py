@@ -10,7 +10,6 @@ import os
 import shutil
 import signal
 import time
-from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -79,11 +78,6 @@ class Tab:
         known = {"key": key, "code": key, "windowsVirtualKeyCode": _KEYS[key]}
         for kind in ("rawKeyDown", "keyUp"):
             self.call("Input.dispatchKeyEvent", type=kind, **known)
-
-    def picture(self, file: Path) -> None:
-        """Save what the page looks like, all of it, as PNG."""
-        content = self.call("Page.captureScreenshot", captureBeyondViewport=True)["data"]
-        file.write_bytes(b64decode(content))
 
     def _call(self, method: str, session: str | None = None, **parameters: Any) -> dict[str, Any]:
         number = next(self._numbers)

@@ -1,11 +1,9 @@
 """The strips of ARC tasks: which steps, what part of a canvas, and that every cell has its colour."""
 
 import numpy as np
-import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from analysis.choosing import half_and_half
 from analysis.strips import strips_of_samples
 from trm_lab.puzzles.arc.colours import END_COLOUR, PAD_COLOUR, TOKEN_COLOURS
 from trm_lab.puzzles.arc.grids import encode_pair
@@ -45,18 +43,6 @@ def test_every_cell_is_drawn_in_the_colour_of_its_token(run: Run) -> None:
         assert colours[2] == [END_COLOUR] * 3 + [PAD_COLOUR]
 
 
-def test_cells_are_square_whatever_the_shape_of_grid_and_panel() -> None:
-    fig = Figure(figsize=(4, 2))
-    wide = sample([[0] * 5], [[1] * 5], [[[1] * 5]])
-    example = Example(wide.inputs[0], wide.labels[0])
-    axes = fig.add_axes((0.1, 0.1, 0.3, 0.8))
-    ArcPicture().draw_prediction(axes, example, wide.preds[0, 0], True)
-    fig.draw_without_rendering()
-    box = axes.get_window_extent()
-    (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
-    assert box.width / (right - left) == pytest.approx(box.height / (bottom - top))
-
-
 def test_a_prediction_of_a_hidden_answer_is_shown_whole_and_changes_are_framed() -> None:
     given = sample([[0]], [[1]], [[[1, 2], [3, 4]], [[1, 2], [3, 5]]])
     example = Example(given.inputs[0], np.full(36, -100))
@@ -70,21 +56,3 @@ def test_a_prediction_of_a_hidden_answer_is_shown_whole_and_changes_are_framed()
     (frame,) = axes.patches
     assert to_hex(frame.get_edgecolor()).upper() == CHANGED
     assert [int(corner) for corner in frame.get_xy()] == [1, 1]
-
-
-def test_the_figure_names_its_tasks_its_steps_and_its_rule(run: Run) -> None:
-    assert run.samples is not None
-    fig = strips_of_samples(run, run.samples)
-    assert len(fig.axes) == 6 * 8
-    titles = [axes.get_title() for axes in fig.axes[:8]]
-    assert titles == ["question", *(f"step {step}" for step in range(1, 7)), "answer"]
-    rows = half_and_half(run.samples.exactly_right(), 6)
-    assert [axes.get_ylabel() for axes in fig.axes[::8]] == [run.samples.names[row] for row in rows]
-    words = " ".join(" ".join(text.get_text() for text in fig.texts).split())
-    assert "One test input of each of 12 tasks" in words
-    assert "8 end right" in words
-    assert (
-        "Shown are the first 3 that are solved, then the first 3 that are unsolved, each in file order."
-        in words
-    )
-    assert "seed 0" in words

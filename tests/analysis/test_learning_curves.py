@@ -50,12 +50,6 @@ def test_what_the_scorer_found_solved_is_a_curve_with_its_intervals(tmp_path: Pa
     assert lines(learning_curves(later).axes[3])["solved"] == [10 / 40, 15 / 40, 20 / 40]
 
 
-def test_several_datasets_have_a_curve_each(tmp_path: Path) -> None:
-    run = read_run(write_run(tmp_path / "two", arc=False, training_steps=400, puzzles=["queens", "maze"]))
-    labels = list(lines(learning_curves(run).axes[3]))
-    assert labels == ["whole examples", "solved, small-queens", "solved, small-maze", "copy the input"]
-
-
 @pytest.mark.filterwarnings("error")
 def test_a_run_without_training_records_or_with_one_evaluation_is_drawn(run: Run) -> None:
     nothing = replace(
@@ -67,16 +61,3 @@ def test_a_run_without_training_records_or_with_one_evaluation_is_drawn(run: Run
         examples_per_second=run.training.examples_per_second[:0],
     )
     assert len(learning_curves(replace(run, training=nothing, evaluations=run.evaluations[:1])).axes) == 4
-
-
-def test_few_records_are_drawn_as_they_are_and_not_called_a_mean(run: Run) -> None:
-    few = replace(
-        run.training,
-        step=run.training.step[:10],
-        loss=run.training.loss[:10],
-        step_accuracy=run.training.step_accuracy[:10],
-    )
-    loss, training, *_ = learning_curves(replace(run, training=few)).axes
-    assert list(lines(loss)) == ["each record"]
-    assert lines(loss)["each record"] == pytest.approx(few.loss)
-    assert "mean" not in training.get_ylabel()

@@ -20,7 +20,6 @@ from analysis.page import examples
 from analysis.page.curves import step_figures, training_figures
 from analysis.page.document import json_in_script
 from analysis.page.examples import browser_data
-from analysis.scores import run_facts
 from tests.analysis.recorded import DIS, DIS_SAMPLES, SCORED, TRM
 from tests.analysis.small_puzzles import PUZZLES
 from tests.analysis.synthetic_run import write_run
@@ -293,14 +292,6 @@ def test_provenance_is_that_of_the_last_launch(run: Run) -> None:
     rows = dict(command.provenance(replace(run, provenance={"launches": launches})).rows)
     assert rows == {"launches": "2", "command": "a.py", "git.commit": UNKNOWN}
     assert dict(command.provenance(replace(run, provenance={"launches": "?"})).rows) == {"launches": "?"}
-
-
-def test_numbers_that_cannot_be_are_shown_without_an_interval(run: Run) -> None:
-    strange = replace(run.evaluation, counts={"outputs": 0, "outputs_correct@1": 3})
-    read = Reader(command.page(replace(run, evaluation=strange, outputs=[])))
-    rows = {name: cells for name, *cells in read.tables["Scores"]}
-    assert rows["outputs right, 1 attempt"][:2] == ["3 of 0", UNKNOWN]
-    assert run_facts(run, strange, None)[0][0] == "method"
 
 
 def test_json_in_a_script_cannot_end_it() -> None:

@@ -1,7 +1,6 @@
 """The gallery: what is read of a dataset, how blocks are laid out, and what cannot be drawn."""
 
 import json
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -67,20 +66,6 @@ def test_the_gallery_names_each_dataset_and_draws_its_question_beside_its_answer
     (image,) = arc_answer.get_images()
     colours = [to_hex(cell).upper() for cell in np.asarray(image.get_array())[0]]
     assert colours == [TOKEN_COLOURS[2 + colour] for colour in (7, 5, 6)]
-
-
-def test_blocks_fill_lines_in_their_order_and_stay_on_the_page() -> None:
-    picture = ArcGrids()
-    tokens = encode_pair(np.array([[1]]), np.array([[2]]), canvas=4)[0]
-    blocks = [Block(str(number), "", picture, Example(tokens, tokens)) for number in range(7)]
-    fig = puzzle_gallery.puzzle_gallery(blocks, "")
-    boxes = [axes.get_position() for axes in fig.axes]
-    assert all(0 <= box.x0 < box.x1 <= 1 and 0 <= box.y0 < box.y1 <= 1 for box in boxes)
-    lines = [round(box.y0, 6) for box in boxes[::2]]
-    assert [lines.count(line) for line in dict.fromkeys(lines)] == [3, 3, 1]
-    assert lines == sorted(lines, reverse=True)
-    for left, right in pairwise(boxes):
-        assert left.x1 < right.x0 or left.y0 > right.y1
 
 
 def test_an_arc_grid_is_cut_out_of_its_canvas_and_a_hidden_one_is_named() -> None:

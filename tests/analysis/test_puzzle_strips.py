@@ -1,6 +1,5 @@
 """The strips of puzzles other than ARC: what is drawn of each kind, what is marked, and who calls it solved."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +16,6 @@ from tests.analysis.synthetic_run import write_run
 from trm_lab.puzzles.cube.picture import COLOURS, CubePicture
 from trm_lab.puzzles.cube.scorer import STICKERS
 from trm_lab.puzzles.cube.tokens import CUBE_END, CUBE_FACES, CUBE_FIRST_MOVE
-from trm_lab.puzzles.drawing import GIVEN
-from trm_lab.puzzles.kinds import picture_of
 from trm_lab.puzzles.maze.picture import MazePicture
 from trm_lab.puzzles.picture import Example
 from trm_lab.puzzles.queens.picture import QUEEN
@@ -91,17 +88,6 @@ def test_queens_that_solve_the_board_in_another_way_are_solved_and_their_cells_s
     assert dots.tolist() == [[2.5, 3.5], [3.5, 3.5]]
     assert [len(written(axes)) for axes in (question, first, last, answer)] == [0, 4, 4, 4]
     assert set(written(last)) == {QUEEN}
-
-
-def test_given_queens_are_black_and_those_of_the_answer_blue() -> None:
-    puzzle = replace(PUZZLES["queens"], inputs=queens([1, -1, -1, -1]))
-    axes = panel()
-    picture = picture_of("queens", puzzle.facts)
-    assert picture is not None
-    picture.draw_answer(axes, puzzle.example)
-    assert [to_hex(text.get_color()).upper() for text in axes.texts] == [GIVEN, *[style.BLUE] * 3]
-    places = [tuple(np.round(text.get_position(), 2)) for text in axes.texts]
-    assert places == [(1.5, 0.5), (3.5, 1.5), (0.5, 2.5), (2.5, 3.5)]
 
 
 def test_a_sudoku_has_bold_givens_box_lines_from_its_facts_and_rings_around_wrong_digits() -> None:
@@ -223,24 +209,3 @@ def test_where_a_scorer_needs_a_library_an_answer_is_right_if_it_equals_the_labe
     solved = Judge(run.evaluation.tasks[0]).solved(part)
     assert solved.tolist() == [[False, number % 3 == 1] for number in range(10)]
     assert "(equal to the answer shown)" in words_of(strips_of_samples(run, run.samples))
-
-
-def test_samples_of_a_second_dataset_are_not_drawn_by_the_rules_of_the_first(tmp_path: Path) -> None:
-    run = run_on("queens", tmp_path)
-    assert run.samples is not None
-    few = replace(run.evaluation.tasks[0], examples=4)
-    run = replace(run, evaluation=replace(run.evaluation, tasks=[few]))
-    assert run.samples is not None
-    fig = strips_of_samples(run, run.samples)
-    assert [axes.get_ylabel() for axes in fig.axes[::4]] == [f"example {n}" for n in (2, 1, 3, 4)]
-
-
-def test_a_run_whose_scorer_has_no_picture_has_no_strips(tmp_path: Path) -> None:
-    run = run_on("queens", tmp_path)
-    assert run.evaluation.tasks
-    for tasks in (
-        [],
-        [replace(run.evaluation.tasks[0], scorer="")],
-        [replace(run.evaluation.tasks[0], scorer="x")],
-    ):
-        assert not can_be_drawn(replace(run, evaluation=replace(run.evaluation, tasks=tasks)))

@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from analysis.inline import Shown
 from analysis.step_trace import steps_figure, trace_calls, trace_steps
-from analysis.tables import Table
 from dis_trm.guidance import advantage_margin
 from dis_trm.supervision import DISConfig, DISSupervision
 from tests.analysis.small_puzzles import PUZZLES
@@ -101,13 +99,3 @@ def test_the_figure_has_a_column_for_each_step_and_a_row_for_what_is_noted(examp
     written = [text.get_text() for text in panels[3, -1].texts]
     assert written == [str(token - 1) for token in PUZZLE.labels]
     assert panels[4, 0].get_xlabel() == f"{steps[0].margin.mean():+.2f}".replace("-", "−")
-
-
-def test_figures_and_tables_are_shown_as_notebooks_ask(example: Batch) -> None:
-    table = Table("title", ["a"], [["<b>"]])
-    shown = Shown(table)
-    assert (shown._repr_png_(), repr(shown)) == (None, table.markdown())
-    assert "&lt;b&gt;" in (shown._repr_html_() or "")
-    fig = steps_figure(SudokuPicture(PUZZLE.facts), PUZZLE.example, trace_steps(trm(), example), "heading")
-    assert (Shown(fig)._repr_png_() or b"").startswith(b"\x89PNG")
-    assert Shown(fig)._repr_html_() is None

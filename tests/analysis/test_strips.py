@@ -146,20 +146,6 @@ def test_colours_tell_sign_and_size_and_grey_is_not_scored() -> None:
     assert Heat.over(np.append(np.ones(99), 1e6)).limit == 1
 
 
-@pytest.mark.parametrize(
-    ("number", "text"), [(1.234, "+1.23"), (-0.5, "−0.50"), (-0.001, "0.00"), (0, "0.00")]
-)
-def test_a_signed_number_has_a_sign_unless_it_is_zero(number: float, text: str) -> None:
-    assert signed(number, ".2f") == text
-
-
-@pytest.mark.usefixtures("unrendered")
-def test_many_examples_come_on_several_pages(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    strips.main([str(DIS), "--fixed-late", "--most", "7", "--output-dir", str(tmp_path)])
-    written = [Path(line).name for line in capsys.readouterr().out.splitlines()]
-    assert written == [f"strips_fixed_late_{n}.{kind}" for n in (1, 2) for kind in ("png", "pdf")]
-
-
 def test_names_and_titles_of_a_stranger_s_run_are_drawn_as_they_stand(tmp_path: Path) -> None:
     run = read_run(write_run(tmp_path / "run", steps=2))
     assert run.samples is not None

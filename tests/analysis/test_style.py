@@ -28,17 +28,3 @@ def test_a_figure_is_saved_as_png_and_pdf_into_a_new_folder_and_always_the_same(
     assert style.svg(fig) == style.svg(fig)
     again = style.save(fig, tmp_path / "again")
     assert [path.read_bytes() for path in again] == [png.read_bytes(), pdf.read_bytes()]
-
-
-def test_a_name_with_dollars_is_text_and_no_formula(tmp_path: Path) -> None:
-    with style.applied():
-        fig = Figure()
-        fig.suptitle(r"$\broken{ $x^$")
-    assert all(path.is_file() for path in style.save(fig, tmp_path / "name"))
-
-
-def test_a_line_at_zero_is_inside_the_panel() -> None:
-    axes = Figure().subplots()
-    axes.plot([0, 1], [0.0, 0.4])
-    style.percent_from_zero(axes)
-    assert -0.05 < axes.get_ylim()[0] < 0

@@ -7,7 +7,6 @@ import pytest
 
 from analysis import summary
 from tests.analysis.synthetic_run import write_run
-from trm_lab.runs.recorded_run import read_run
 
 pytestmark = pytest.mark.usefixtures("unrendered")
 
@@ -66,25 +65,6 @@ def test_the_summary_names_the_dataset_and_gives_its_scorer_s_verdicts_beside_th
         assert re.search(line, text), f"{line}\nnot in\n{text}"
     names = {path.stem for path in (folder / "figures").iterdir()}
     assert names == {"learning_curves", "puzzle_strips"}
-
-
-def test_the_verdicts_of_two_datasets_are_told_apart_and_an_unknown_ceiling_is_not_printed(
-    tmp_path: Path,
-) -> None:
-    folder = write_run(tmp_path / "two", arc=False, training_steps=400, puzzles=["queens", "maze"])
-    text = summary.summary(read_run(folder))
-    for words in ("small-queens: solved ", "small-maze: solved ", "small-queens: well formed "):
-        assert words in text
-    assert "best possible" not in text
-
-
-def test_without_output_records_pass_at_k_has_no_interval(tmp_path: Path) -> None:
-    folder = write_run(tmp_path / "run", training_steps=400)
-    assert re.search(r"ARC/pass@1 +26\.7 % +\[", summary.summary(read_run(folder)))
-    (folder / "evaluations/step_400/outputs.jsonl").unlink()
-    text = summary.summary(read_run(folder))
-    assert re.search(r"ARC/pass@1 +26\.7 % +– +0\.0 %", text)
-    assert "bootstrap" not in text
 
 
 def test_what_could_not_be_read_is_named_beside_the_summary(

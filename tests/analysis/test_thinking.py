@@ -11,7 +11,7 @@ from PIL import Image
 from analysis import thinking
 from analysis.choosing import choose
 from analysis.thinking import PAUSE, Animation
-from tests.analysis.recorded import DIS, TRM
+from tests.analysis.recorded import DIS
 from tests.analysis.synthetic_run import write_run
 from trm.errors import UserError
 from trm_lab.puzzles.drawing import CHANGED
@@ -86,12 +86,3 @@ def test_every_kind_of_puzzle_can_be_animated_and_marks_changes(kind: str, tmp_p
         assert marked == (step == 1)
         assert colours.get_images()
     animation.figure.savefig(tmp_path / "frame.png")
-
-
-def test_without_a_margin_there_is_no_panel_for_it() -> None:
-    chosen = choose(stored_answers(read_run(TRM)), 2)
-    animation = Animation(replace(chosen, answered=replace(chosen.answered, margin=None)))
-    animation.show(15)
-    titles = [axes.get_title() for axes in animation.figure.axes[:3]]
-    assert titles == ["question", "step 16 of 16", "answer"]
-    assert "p(halt)" in animation.figure.axes[1].get_xlabel()

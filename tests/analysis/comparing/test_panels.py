@@ -6,7 +6,6 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 
-from analysis import style
 from analysis.comparing import panels
 from analysis.methods import Method
 
@@ -86,13 +85,3 @@ def test_every_bar_stands_at_a_place_of_the_data_and_bars_are_moved_on_the_page_
     assert not any(one.get_clip_on() for one in bars)
     on_page = [one.get_transform().transform((4000, 0.5))[0] for one in bars]
     assert np.diff(on_page) == pytest.approx([panels.DODGE / 72 * fig.dpi] * 2)
-
-
-def test_the_axes_hold_every_interval() -> None:
-    with panels.applied():
-        fig, (axes,) = panels.sheet(["more steps"], columns=1)
-        panels.draw_seeds(axes, Method("m", [], 1, {}), [6, 12], [[0.5, 0.05], [0.6, 0.3], [0.5, 0.5]], 1)
-        style.percent_from_zero(axes)
-    FigureCanvasAgg(fig).draw()
-    (bar,) = [one for one in axes.collections if isinstance(one, LineCollection)]
-    assert axes.get_ylim()[1] > bar.get_segments()[0][:, 1].max() > 0.8
