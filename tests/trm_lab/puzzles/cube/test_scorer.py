@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trm.batch import IGNORE_LABEL
@@ -53,9 +53,7 @@ def test_a_turn_moves_the_stickers_that_a_cube_in_the_hand_moves() -> None:
     def face(stickers: np.ndarray, name: str) -> str:
         return "".join(CUBE_FACES[colour] for colour in stickers[4 * CUBE_FACES.index(name) :][:4])
 
-    turned = scrambled(
-        "R"
-    )  # the right column: front goes up, up goes back, back goes down, down comes to the front
+    turned = scrambled("R")  # the right column: front goes up, up back, back down, down comes to the front
     assert [face(turned, name) for name in "URFDLB"] == ["UFUF", "RRRR", "FDFD", "DBDB", "LLLL", "UBUB"]
     turned = scrambled("U")  # the upper row: front goes left, left goes back
     assert [face(turned, name) for name in "URFDLB"] == ["UUUU", "BBRR", "RRFF", "DDDD", "FFLL", "LLBB"]
@@ -85,25 +83,23 @@ def test_a_detour_is_solved_but_not_optimal() -> None:
     assert judge("R", "R'", answer("R R R")) == verdicts(True, False, True)
 
 
-@pytest.mark.parametrize("wrong", ["", "U'", "R' U'", "U' R' U"])
-def test_a_wrong_answer_is_not_solved(wrong: str) -> None:
-    assert judge("R U", "U' R'", answer(wrong)) == verdicts(False, False, True)
+def test_a_wrong_answer_is_not_solved() -> None:
+    for wrong in ("", "U'", "R' U'", "U' R' U"):
+        assert judge("R U", "U' R'", answer(wrong)) == verdicts(False, False, True), wrong
 
 
-@pytest.mark.parametrize("garbage", [0, CUBE_MASK, CUBE_FIRST_COLOUR, 255])
-def test_garbage_before_the_end_is_neither_solved_nor_well_formed(garbage: int) -> None:
-    tokens = answer("U' R'")
-    tokens[2] = garbage
-    assert judge("R U", "U' R'", tokens) == verdicts(False, False, False)
+def test_garbage_before_the_end_spoils_the_answer_and_after_it_only_its_form() -> None:
+    for garbage in (0, CUBE_MASK, CUBE_FIRST_COLOUR, 255):
+        tokens = answer("U' R'")
+        tokens[2] = garbage
+        assert judge("R U", "U' R'", tokens) == verdicts(False, False, False)
+    for garbage in (0, CUBE_FIRST_MOVE, 255):
+        tokens = answer("U' R'")
+        tokens[5] = garbage
+        assert judge("R U", "U' R'", tokens) == verdicts(True, True, False)
 
 
-@pytest.mark.parametrize("garbage", [0, CUBE_FIRST_MOVE, 255])
-def test_what_follows_the_end_is_not_played_but_is_not_well_formed(garbage: int) -> None:
-    tokens = answer("U' R'")
-    tokens[5] = garbage
-    assert judge("R U", "U' R'", tokens) == verdicts(True, True, False)
-
-
+@settings(max_examples=20)
 @given(st.lists(st.sampled_from(MOVES), max_size=SLOTS))
 def test_undoing_a_scramble_solves_it(moves: list[str]) -> None:
     inverse = {"U": "U'", "R": "R'", "F": "F'"}
@@ -113,13 +109,13 @@ def test_undoing_a_scramble_solves_it(moves: list[str]) -> None:
 
 
 def test_answers_of_any_tokens_are_judged() -> None:
-    inputs, labels, predictions = np.random.default_rng(0).integers(0, 256, (3, 10_000, 24 + SLOTS))
+    inputs, labels, predictions = np.random.default_rng(0).integers(0, 256, (3, 1000, 24 + SLOTS))
     verdicts_of_all = scorer()(inputs, labels, predictions.astype(np.uint8))
-    assert {verdict.shape for verdict in verdicts_of_all.values()} == {(10_000,)}
+    assert {verdict.shape for verdict in verdicts_of_all.values()} == {(1000,)}
     assert not verdicts_of_all["solved"].any()
 
 
-@pytest.mark.parametrize("facts", [{}, {"moves": []}, {"moves": ["U", "X"]}, {"moves": "U"}, {"moves": [1]}])
-def test_facts_without_a_cubes_moves_are_refused(facts: dict[str, object]) -> None:
-    with pytest.raises(UserError, match="build the dataset again"):
-        scorer_of(About("cube", 1, "clean", "cube", facts))
+def test_facts_without_a_cubes_moves_are_refused() -> None:
+    for facts in ({}, {"moves": []}, {"moves": ["U", "X"]}, {"moves": "U"}, {"moves": [1]}):
+        with pytest.raises(UserError, match="build the dataset again"):
+            scorer_of(About("cube", 1, "clean", "cube", facts))

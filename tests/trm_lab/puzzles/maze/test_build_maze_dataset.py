@@ -11,11 +11,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components, shortest_path
 from scipy.stats import chisquare
 
-from tests.trm_lab.puzzles.builders import (
-    build,
-    check_learns_and_is_scored,
-    check_same_bytes_twice,
-)
+from tests.trm_lab.puzzles.builders import build, check_same_bytes_twice
 from trm.errors import UserError
 from trm.randomness import numpy_generator
 from trm_lab.puzzles.arc.grids import dihedral
@@ -81,9 +77,6 @@ def check_answer(question: Tokens, answer: Tokens) -> None:
     assert steps_and_paths(only) == (steps, 1)
 
 
-# Generated
-
-
 @pytest.fixture(scope="module")
 def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build(builder, tmp_path_factory.mktemp("maze") / "generated", *SMALL)
@@ -92,7 +85,7 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(("size", "loops"), [(10, 0), (9, 6)])
 def test_generated_mazes_have_one_shortest_path_of_at_least_the_wanted_length(size: int, loops: int) -> None:
     length = hard_length(size)
-    questions, answers = generate_mazes(MazeKind(size, length, loops), 25, seed=3)
+    questions, answers = generate_mazes(MazeKind(size, length, loops), 12, seed=3)
     for question, answer in zip(questions, answers, strict=True):
         check_answer(question, answer)
         steps, paths = steps_and_paths(question)
@@ -106,23 +99,23 @@ def test_generated_mazes_have_one_shortest_path_of_at_least_the_wanted_length(si
 
 
 def test_mazes_of_the_published_size_are_as_hard(tmp_path: Path) -> None:
-    dataset = build(builder, tmp_path / "m", "--generate", "--train-size", 5, "--test-size", 2, "--loops", 5)
+    dataset = build(builder, tmp_path / "m", "--generate", "--train-size", 3, "--test-size", 1, "--loops", 5)
     questions, answers, _ = split(dataset, "train")
-    assert questions.shape == (5, 900)
     assert set(np.unique(questions)) == {1, 2, 3, 4}
     assert set(np.unique(answers)) == {1, 2, 3, 4, 5}
-    for question, answer in zip(questions.reshape(-1, 30, 30), answers.reshape(-1, 30, 30), strict=True):
+    for question, answer in zip(questions.reshape(3, 30, 30), answers.reshape(3, 30, 30), strict=True):
         check_answer(question, answer)
         steps, paths = steps_and_paths(question)
         assert paths == 1
         assert steps >= 110
+    assert about(dataset).protocol == "generated"
 
 
 def test_spanning_trees_are_uniform() -> None:
     generator = numpy_generator(0, "test")
     trees = Counter(
         frozenset(frozenset(pair) for pair in spanning_tree(3, lambda: int(generator.integers(12))))
-        for _ in range(3000)
+        for _ in range(2000)
     )
     assert len(trees) == 192  # by Kirchhoff's theorem
     assert all(len(tree) == 8 for tree in trees)
@@ -131,7 +124,7 @@ def test_spanning_trees_are_uniform() -> None:
 
 def test_starts_are_uniform_over_the_free_cells_without_a_least_length() -> None:
     starts: Counter[int] = Counter()
-    for attempt in range(1500):
+    for attempt in range(900):
         maze = draw_maze(MazeKind(3, 1), numpy_generator(0, "test", attempt))
         assert maze is not None
         starts[int(np.flatnonzero(maze[0].reshape(-1) == MAZE_START)[0])] += 1
@@ -139,7 +132,7 @@ def test_starts_are_uniform_over_the_free_cells_without_a_least_length() -> None
     assert chisquare([starts[corner] for corner in (0, 2, 6, 8)]).pvalue > 1e-3
     assert chisquare([starts[door] for door in (1, 3, 5, 7)]).pvalue > 1e-3
     corners = sum(starts[corner] for corner in (0, 2, 6, 8))
-    assert corners / 1500 == pytest.approx(4 / 7, abs=0.05)  # three of the four doors are open
+    assert corners / 900 == pytest.approx(4 / 7, abs=0.06)  # three of the four doors are open
 
 
 def test_no_test_maze_nor_an_image_of_one_is_in_training(generated: Path) -> None:
@@ -154,14 +147,6 @@ def test_no_test_maze_nor_an_image_of_one_is_in_training(generated: Path) -> Non
 
 def test_same_flags_same_bytes(tmp_path: Path) -> None:
     check_same_bytes_twice(builder, tmp_path, *SMALL, "--loops", 2)
-
-
-def test_a_small_model_learns_it_and_its_scorer_judges_it(generated: Path) -> None:
-    task = check_learns_and_is_scored(generated, "maze")
-    assert task["protocol"] == "generated"
-
-
-# Published form
 
 
 def published_form(mazes: tuple[Tokens, Tokens]) -> list[str]:
@@ -248,7 +233,7 @@ def test_images_of_training_mazes_among_the_test_mazes_are_counted_and_with_aug_
     assert not (tmp_path / "aug").exists()
 
 
-BROKEN: list[tuple[str, str]] = [
+BROKEN = [
     ("a,S   #  G,So  #o G,1", "8 characters, which is no square"),
     ("a,S  G,So G,1", "4 characters, where the first one has 9"),
     ("a,S       G,S  o  oG,1", "an answer of 8 characters to a question of 9"),
@@ -295,7 +280,7 @@ def test_without_the_hub_package_the_error_names_both_ways(
     [
         (["--generate", "--size", "9", "--min-length", "49"], "up to 48 steps"),
         (["--generate", "--size", "9", "--loops", "17"], "up to 16"),
-        (["--generate", "--size", "5", "--min-length", "16", "--train-size", "300"], "gave no new one"),
+        (["--generate", "--size", "3", "--min-length", "4", "--train-size", "300"], "gave no new one"),
         (["--generate", "--size", "2"], "3..128"),
         (["--generate", "--source", "here"], "--source with --generate"),
         (["--size", "9", "--loops", "2"], "--size --loops without --generate"),

@@ -10,11 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.trm_lab.puzzles.builders import (
-    build,
-    check_learns_and_is_scored,
-    check_same_bytes_twice,
-)
+from tests.trm_lab.puzzles.builders import build, check_same_bytes_twice
 from trm.errors import UserError
 from trm_lab.puzzles.manifest import read_about
 from trm_lab.puzzles.queens import builder
@@ -57,29 +53,8 @@ def by_hand(side: int) -> set[tuple[int, ...]]:
 
 
 def turned(square: NDArray[Any]) -> list[bytes]:
-    """The eight images, by coordinates."""
-    last = len(square) - 1
-    places = [
-        lambda r, c: (r, c),
-        lambda r, c: (last - r, c),
-        lambda r, c: (r, last - c),
-        lambda r, c: (last - r, last - c),
-    ]
-    images = []
-    for place in places:
-        for swap in (False, True):
-            image = np.zeros_like(square)
-            for r in range(last + 1):
-                for c in range(last + 1):
-                    image[place(*((c, r) if swap else (r, c)))] = square[r, c]
-            images.append(image.tobytes())
-    return images
-
-
-def standing_for(questions: Tokens) -> list[bytes]:
-    """The same for all images of a question."""
-    side = round(questions.shape[1] ** 0.5)
-    return [min(turned(board)) for board in questions.reshape(-1, side, side)]
+    """The eight images."""
+    return [np.rot90(image, turns).tobytes() for image in (square, square.T) for turns in range(4)]
 
 
 def is_solution(board: Tokens) -> bool:
@@ -90,15 +65,7 @@ def is_solution(board: Tokens) -> bool:
 
 def test_solutions_and_symmetry_classes_are_as_many_as_known() -> None:
     # Sloane's A000170 and A002562
-    known = {
-        4: (2, 1),
-        5: (10, 2),
-        6: (4, 1),
-        7: (40, 6),
-        8: (92, 12),
-        9: (352, 46),
-        10: (724, 92),
-    }
+    known = {4: (2, 1), 5: (10, 2), 6: (4, 1), 7: (40, 6), 8: (92, 12), 9: (352, 46)}
     assert len(solutions(2)) == len(solutions(3)) == 0
     for side, (count, classes) in known.items():
         found = solutions(side)
@@ -139,9 +106,9 @@ def test_backtracking_weights_are_how_often_backtracking_finds_a_solution() -> N
                     return found
         return None
 
-    drawn = Counter(search(()) for _ in range(1500))
-    shares = [drawn[tuple(row)] / 1500 for row in columns.tolist()]
-    np.testing.assert_allclose(shares, weights, atol=0.06)
+    drawn = Counter(search(()) for _ in range(600))
+    shares = [drawn[tuple(row)] / 600 for row in columns.tolist()]
+    np.testing.assert_allclose(shares, weights, atol=0.1)
     of_eight = backtracking_weights(solutions(8))
     assert (of_eight.min(), of_eight.max()) == (pytest.approx(1 / 480), pytest.approx(1 / 24))
 
@@ -168,7 +135,7 @@ def test_no_test_question_nor_an_image_of_one_is_in_training(clean: Path) -> Non
     assert not any(image in known for board in test.reshape(-1, 8, 8) for image in turned(board))
     solved = {row.tobytes() for row in train_labels.reshape(-1, 8, 8)}
     assert not any(image in solved for board in test_labels.reshape(-1, 8, 8) for image in turned(board))
-    assert len(set(standing_for(test))) == len(test) == 200
+    assert len({min(turned(board)) for board in test.reshape(-1, 8, 8)}) == len(test) == 200
 
 
 def test_a_training_group_is_one_example_and_its_different_images(clean: Path) -> None:
@@ -202,19 +169,8 @@ def test_the_stored_ceiling_is_the_mean_of_the_best_guess_within_the_test_classe
 
 
 def test_a_held_out_number_of_classes_and_range_of_queens_is_kept(tmp_path: Path) -> None:
-    dataset = build(
-        builder,
-        tmp_path / "q",
-        *SMALL,
-        "--test-classes",
-        3,
-        "--min-given",
-        3,
-        "--max-given",
-        4,
-        "--num-aug",
-        1,
-    )
+    flags = ("--test-classes", 3, "--min-given", 3, "--max-given", 4, "--num-aug", 1)
+    dataset = build(builder, tmp_path / "q", *SMALL, *flags)
     assert facts(dataset)["test_classes"] == 3
     questions, _, ends = split(dataset, "train")
     assert set((questions == QUEENS_QUEEN).sum(1).tolist()) == {3, 4}
@@ -224,10 +180,9 @@ def test_a_held_out_number_of_classes_and_range_of_queens_is_kept(tmp_path: Path
 
 
 def test_the_empty_board_is_asked_on_one_side_only(tmp_path: Path) -> None:
-    for seed in range(2):
-        dataset = build(builder, tmp_path / str(seed), *SMALL, "--min-given", 0, "--seed", seed)
-        empty = [(split(dataset, name)[0] == QUEENS_EMPTY).all(1).any() for name in ("train", "test")]
-        assert sum(empty) == 1
+    dataset = build(builder, tmp_path / "q", *SMALL, "--min-given", 0)
+    empty = [(split(dataset, name)[0] == QUEENS_EMPTY).all(1).any() for name in ("train", "test")]
+    assert sum(empty) == 1
 
 
 def test_the_published_protocol_is_800_groups_of_9_and_200_from_one_pool(tmp_path: Path) -> None:
@@ -246,21 +201,15 @@ def test_the_published_protocol_is_800_groups_of_9_and_200_from_one_pool(tmp_pat
     repeated = sum((q.tobytes(), a.tobytes()) in known for q, a in zip(test, answers, strict=True))
     assert said["test_pairs_in_training"] == repeated
     assert 0.3 < repeated / 200 < 0.6  # the release has 47 %
-
-
-def test_the_published_protocol_stores_its_ceilings(tmp_path: Path) -> None:
-    said = facts(build(builder, tmp_path / "p", "--protocol", "published"))
     assert said["expected_best_exact_match_of_uniform_draws"] == pytest.approx(0.651, abs=5e-4)
     assert said["expected_best_exact_match"] == pytest.approx(0.7135, abs=5e-4)
     assert said["expected_best_exact_match_if_images_are_alike"] == pytest.approx(0.6868, abs=5e-4)
-    assert said["best_exact_match"] == pytest.approx(
-        said["expected_best_exact_match"], abs=0.1
-    )  # of 200 draws
+    assert said["best_exact_match"] == pytest.approx(0.7135, abs=0.1)  # of 200 draws
     assert said["best_exact_match_by_given"]["7"] == 1
 
 
 def test_same_flags_same_bytes(tmp_path: Path) -> None:
-    check_same_bytes_twice(builder, tmp_path / "clean", *SMALL)
+    check_same_bytes_twice(builder, tmp_path / "clean", *SMALL, "--num-aug", 1)
     check_same_bytes_twice(builder, tmp_path / "published", "--protocol", "published")
 
 
@@ -279,9 +228,3 @@ def test_what_cannot_be_built_is_refused(tmp_path: Path, flags: list[str], messa
     with pytest.raises(UserError, match=message):
         build(builder, tmp_path / "q", *flags)
     assert not (tmp_path / "q").exists()
-
-
-def test_a_small_model_learns_it_and_its_scorer_judges_it(tmp_path: Path) -> None:
-    dataset = build(builder, tmp_path / "q", "--size", 5, "--train-size", 20, "--test-size", 3)
-    task = check_learns_and_is_scored(dataset, "queens")
-    assert task["dataset"] == "nqueens-5"
