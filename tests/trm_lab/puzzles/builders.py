@@ -6,7 +6,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import pytest
 import torch
 
 from dis_trm.supervision import DISConfig, DISSupervision
@@ -42,17 +41,6 @@ def check_same_bytes_twice(builder: ModuleType, folder: Path, *flags: object) ->
     assert command.differences(f"{program} {shlex.join(map(str, flags))}") == []
     other = build(builder, folder / "other", *flags, "--seed", 7)
     assert fingerprint(other) != fingerprint(first)
-
-
-def check_help(builder: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
-    """`--help` shows an example and `--seed`."""
-    with pytest.raises(SystemExit) as ended:
-        builder.main(["--help"])
-    assert ended.value.code == 0
-    shown = capsys.readouterr().out
-    assert "example:" in shown
-    assert builder.command_line().prog in shown
-    assert "--seed" in shown
 
 
 def train_and_score(dataset: Path, steps: int = 30, rows: int = 16) -> tuple[Sequence[float], dict[str, Any]]:

@@ -1,12 +1,14 @@
 """Opening a dataset: what is there is what was written, and what is broken is refused."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.security.attempts import change_json
 from tests.trm_lab.puzzles.arc.small_arc import build
 from trm.errors import UserError
 from trm_lab.puzzles.layout import PuzzleMetadata, read_identifiers, read_test_puzzles
@@ -73,47 +75,37 @@ def test_a_missing_dataset_says_how_to_build_it_and_a_missing_split_which_there_
     assert "test, train" in error.value.allowed
 
 
-def cut(file: Path) -> None:
-    file.write_bytes(file.read_bytes()[:-100])
-
-
-def change_metadata(**values: object) -> Callable[[Path], None]:
-    def change(file: Path) -> None:
-        file.write_text(json.dumps({**json.loads(file.read_text()), **values}))
-
-    return change
-
-
 def change_array(change: Callable[[np.ndarray], np.ndarray]) -> Callable[[Path], None]:
     return lambda file: np.save(file, change(np.load(file)))
 
 
-@pytest.mark.parametrize(
-    ("file", "damage", "problem"),
-    [
-        ("train/all__inputs.npy", Path.unlink, "missing"),
-        ("train/all__labels.npy", cut, "cut off"),
-        ("train/all__inputs.npy", change_array(lambda a: a[:-1]), "shape"),
-        ("train/all__inputs.npy", change_array(lambda a: a[0]), "1-dimensional uint8"),
-        ("train/all__labels.npy", change_array(lambda a: a.astype(float)), "2-dimensional float64"),
-        ("train/all__puzzle_indices.npy", change_array(lambda a: a[:-1]), "examples"),
-        ("train/all__group_indices.npy", change_array(lambda a: a + 1), "puzzles"),
-        ("train/all__group_indices.npy", change_array(lambda a: a[:0]), "holds nothing"),
-        ("train/all__puzzle_identifiers.npy", change_array(lambda a: a[:-1]), "identifiers for"),
-        ("train/dataset.json", lambda file: file.write_text("{}"), "lacks pad_id"),
-        ("train/dataset.json", change_metadata(seq_len="144"), "seq_len='144'"),
-        ("train/dataset.json", change_metadata(total_groups=7), "promises 7 groups"),
-        ("identifiers.json", Path.unlink, "missing"),
-    ],
+Damage = Callable[[Path], object]
+DAMAGES: tuple[tuple[str, Damage, str], ...] = (
+    ("train/all__inputs.npy", Path.unlink, "missing"),
+    ("train/all__labels.npy", lambda file: os.truncate(file, file.stat().st_size - 100), "cut off"),
+    ("train/all__inputs.npy", change_array(lambda a: a[:-1]), "shape"),
+    ("train/all__inputs.npy", change_array(lambda a: a[0]), "1-dimensional uint8"),
+    ("train/all__labels.npy", change_array(lambda a: a.astype(float)), "2-dimensional float64"),
+    ("train/all__puzzle_indices.npy", change_array(lambda a: a[:-1]), "examples"),
+    ("train/all__group_indices.npy", change_array(lambda a: a + 1), "puzzles"),
+    ("train/all__group_indices.npy", change_array(lambda a: a[:0]), "holds nothing"),
+    ("train/all__puzzle_identifiers.npy", change_array(lambda a: a[:-1]), "identifiers for"),
+    ("train/dataset.json", lambda file: file.write_text("{}"), "lacks pad_id"),
+    ("train/dataset.json", lambda file: change_json(file, seq_len="144"), "seq_len='144'"),
+    ("train/dataset.json", lambda file: change_json(file, total_groups=7), "promises 7 groups"),
+    ("identifiers.json", Path.unlink, "missing"),
 )
-def test_a_broken_dataset_is_refused(
-    dataset: Path, file: str, damage: Callable[[Path], None], problem: str
-) -> None:
-    damage(dataset / file)
-    with pytest.raises(UserError, match=problem) as error:
-        open_split(dataset, "train")
-    assert str(dataset) in error.value.given
-    assert "build it again" in error.value.remedy
+
+
+def test_a_broken_dataset_is_refused(dataset: Path) -> None:
+    for name, damage, problem in DAMAGES:
+        content = (dataset / name).read_bytes()
+        damage(dataset / name)
+        with pytest.raises(UserError, match=problem) as error:
+            open_split(dataset, "train")
+        assert str(dataset) in error.value.given
+        assert "build it again" in error.value.remedy
+        (dataset / name).write_bytes(content)
 
 
 def test_a_fingerprint_follows_the_content_and_not_the_place(dataset: Path, tmp_path: Path) -> None:

@@ -1,9 +1,7 @@
 """Whatever form the sources of a dataset have: the same content is read alike, and what is no such file is named."""
 
 import os
-from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -40,54 +38,44 @@ def test_the_same_records_are_read_from_every_form_of_csv(tmp_path: Path) -> Non
             assert rows(file) == [(2, ROWS)], content
 
 
-@pytest.mark.parametrize(
-    ("content", "problem"),
-    [
-        (PLAIN.replace("rating", "answer").encode(), "line 1: the columns are source,question,answer,answer"),
-        (MORE.replace("id,", "source,").encode(), "line 1: the column source twice"),
-        (PLAIN.encode("utf-16"), ": no text in UTF-8"),
-        (PLAIN.replace(",", ";").encode(), "line 1: the columns are source;question;answer;rating"),
-        (PLAIN.replace("\nb", "\n\nb").encode(), "line 3: 0 columns instead of 4"),
-        (PLAIN.encode() + b"x" * (6 << 20) + b"\n", "line 4: a line of more than 1,048,576 bytes"),
-        (b"x" * (6 << 20) + b"\n", "line 1: field larger than field limit"),
-        (b"\n\n", ": its first line is empty"),
-    ],
+BROKEN = (
+    (PLAIN.replace("rating", "answer").encode(), "line 1: the columns are source,question,answer,answer"),
+    (MORE.replace("id,", "source,").encode(), "line 1: the column source twice"),
+    (PLAIN.encode("utf-16"), ": no text in UTF-8"),
+    (PLAIN.replace(",", ";").encode(), "line 1: the columns are source;question;answer;rating"),
+    (PLAIN.replace("\nb", "\n\nb").encode(), "line 3: 0 columns instead of 4"),
+    (PLAIN.encode() + b"x" * (6 << 20) + b"\n", "line 4: a line of more than 1,048,576 bytes"),
+    (b"x" * (6 << 20) + b"\n", "line 1: field larger than field limit"),
+    (b"\n\n", ": its first line is empty"),
 )
-def test_a_broken_csv_is_named_with_its_line_in_one_line(
-    tmp_path: Path, content: bytes, problem: str
-) -> None:
+
+
+def test_a_broken_csv_is_named_with_its_line_in_one_line(tmp_path: Path) -> None:
     file = tmp_path / "train.csv"
-    file.write_bytes(content)
-    with pytest.raises(UserError) as error:
-        rows(file)
-    assert problem in error.value.given
-    assert len(error.value.given) < 400 + len(str(file))
-    assert "\n" not in error.value.given
+    for content, problem in BROKEN:
+        file.write_bytes(content)
+        with pytest.raises(UserError) as error:
+            rows(file)
+        assert problem in error.value.given
+        assert len(error.value.given) < 400 + len(str(file))
+        assert "\n" not in error.value.given
 
 
-READERS: list[Callable[[Path], object]] = [rows, read_records]
-
-
-@pytest.mark.parametrize("read", READERS)
-@pytest.mark.parametrize("what", ["folder", "fifo", "unreadable", "missing"])
 def test_a_source_that_cannot_be_read_is_named_and_not_waited_for(
-    tmp_path: Path, read: Callable[[Path], object], what: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file = tmp_path / "train.csv"
-    if what == "folder":
-        file.mkdir()
-    elif what == "fifo":
-        os.mkfifo(file)
-    elif what == "unreadable":  # whoever runs the tests may be allowed everything
+    def refuse(path: Path) -> None:  # whoever runs the tests may be allowed everything
+        raise PermissionError(13, "Permission denied", str(path))
 
-        def refuse(path: Path) -> None:
-            raise PermissionError(13, "Permission denied", str(path))
-
-        monkeypatch.setattr(source_files, "open_regular", refuse)
-    with pytest.raises(UserError, match=r"train\.csv: ") as error:
-        read(file)
-    assert error.value.allowed
-    assert error.value.remedy
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "fifo")
+    for name in ("folder", "fifo", "missing", "unreadable"):
+        if name == "unreadable":
+            monkeypatch.setattr(source_files, "open_regular", refuse)
+        for read in (rows, read_records):
+            with pytest.raises(UserError, match=f"{name}: ") as error:
+                read(tmp_path / name)
+            assert all((error.value.allowed, error.value.remedy))
 
 
 def test_records_of_questions_have_no_key_twice_and_hidden_files_are_no_sources(tmp_path: Path) -> None:
@@ -102,9 +90,7 @@ def test_records_of_questions_have_no_key_twice_and_hidden_files_are_no_sources(
     assert [record.answer for record in read_records(tmp_path / "a.jsonl")] == ["2"]
 
 
-@pytest.mark.parametrize("builder", [build_sudoku_dataset, build_maze_dataset])
-def test_an_empty_name_of_a_repository_is_not_taken_for_the_usual_one(
-    builder: ModuleType, tmp_path: Path
-) -> None:
-    with pytest.raises(UserError, match="is no name"):
-        builder.main(["--source-repo", "", "--output-dir", str(tmp_path / "out")])
+def test_an_empty_name_of_a_repository_is_not_taken_for_the_usual_one(tmp_path: Path) -> None:
+    for builder in (build_sudoku_dataset, build_maze_dataset):
+        with pytest.raises(UserError, match="is no name"):
+            builder.main(["--source-repo", "", "--output-dir", str(tmp_path / "out")])
