@@ -10,7 +10,7 @@ import pytest
 from data import build_qa_dataset
 from tests.trm_lab.puzzles.builders import build, check_same_bytes_twice
 from tests.trm_lab.puzzles.text.reading_sets import arrays, read
-from tests.trm_lab.puzzles.text.rules import LOGIC
+from tests.trm_lab.puzzles.text.rules import answer
 from trm.errors import UserError
 from trm_lab.puzzles.kinds import scorer_of
 from trm_lab.puzzles.text.qa_builder import LEVELS
@@ -33,7 +33,7 @@ def test_datasets_have_no_question_twice_balanced_answers_and_a_scorer_that_tell
         own = {split: rows[place :: len(facts)] for split, rows in texts.items()}  # the families take turns
         for split, rows in own.items():
             assert len(rows) == facts[family.name][split]
-            assert all(LOGIC.answer(question) in (None, label) for question, label in rows)
+            assert all(answer(question) in (None, label) for question, label in rows)
         commonest = max(Counter(label for _, label in own["test"]).values())
         assert facts[family.name]["most_common_answer_share"] == round(commonest / len(own["test"]), 4)
         assert facts[family.name]["questions_that_exist"] == family.size
