@@ -49,6 +49,10 @@ def put(file: str, place: int, value: int, dtype: str = "int64") -> Damage:
     return damage
 
 
+def cut(file: str) -> Damage:
+    return lambda dataset: np.save(dataset / file, np.load(dataset / file)[:-1])
+
+
 def tell(**values: object) -> Damage:
     return lambda dataset: change_json(dataset / "train/dataset.json", **values)
 
@@ -71,13 +75,8 @@ def claim_trillions_of_examples(dataset: Path) -> None:
     save_array(dataset / "train/all__first_identifiers.npy", [0])
     save_array(dataset / "augmentations.npy", np.tile(np.arange(10), (puzzles, 1)), "uint8")
     (dataset / "identifiers.json").write_text(json.dumps(["x"] * puzzles))
-    tell(
-        total_puzzles=puzzles,
-        total_groups=1,
-        mean_puzzle_examples=pairs,
-        num_puzzle_identifiers=puzzles,
-        blank_identifier_id=0,
-    )(dataset)
+    tell(total_puzzles=puzzles, total_groups=1, mean_puzzle_examples=pairs)(dataset)
+    tell(num_puzzle_identifiers=puzzles, blank_identifier_id=0)(dataset)
 
 
 @pytest.mark.parametrize(
@@ -92,6 +91,11 @@ def claim_trillions_of_examples(dataset: Path) -> None:
         (put("train/all__shapes.npy", 2, 0), "rows or columns only"),
         (put("train/all__cells.npy", 0, 256), "not all of them colours"),
         (put("augmentations.npy", 10, -1), "no transforms"),
+        (cut("train/all__cells.npy"), "shapes of other grids"),
+        (cut("train/all__first_identifiers.npy"), "4 groups"),
+        (cut("augmentations.npy"), r"shape \(29, 10\)"),
+        (lambda dataset: (dataset / "train/all__cells.npy").unlink(), "missing"),
+        (tell(layout="new"), "layout 'new', which this version does not know"),
         (tell(seq_len=10**8), "not tokens of ARC"),
         (tell(vocab_size=3), "not tokens of ARC"),
         (tell(translations=["fresh"]), "translations="),
@@ -106,8 +110,9 @@ def test_a_compact_set_that_points_beyond_itself_is_refused_though_its_manifest_
     damage(dataset)
     with pytest.raises(UserError, match=problem):
         use(sign(dataset))
-    with pytest.raises(UserError, match=problem):
+    with pytest.raises(UserError, match=problem) as error:
         open_split(dataset, "train")
+    assert "build it again" in error.value.remedy
 
 
 def forge(dataset: Path, change: Callable[[dict], object]) -> None:  # type: ignore[type-arg]

@@ -82,15 +82,11 @@ def test_a_group_gives_all_examples_of_one_puzzle_and_only_the_last_is_cut() -> 
 
 def test_puzzles_and_orders_are_drawn_evenly() -> None:
     sampler = GroupSampler(index_arrays([[3, 3, 3, 3], [3]]), 6, seed=5, epochs_per_iteration=1200)
-    drawn: Counter[int] = Counter()
-    orders: Counter[tuple[int, ...]] = Counter()
-    for examples, puzzles in iteration(sampler):
-        chosen = puzzles < 4
-        drawn[int(puzzles[chosen][0])] += 1
-        orders[tuple((examples[chosen] % 3).tolist())] += 1
-    assert sum(drawn.values()) == 1200
-    assert min(drawn[puzzle] for puzzle in range(4)) > 240  # 300 expected
-    assert len(orders) == 6
+    of_group = [(examples[puzzles < 4], puzzles[puzzles < 4]) for examples, puzzles in iteration(sampler)]
+    drawn = Counter(int(puzzles[0]) for _, puzzles in of_group)
+    orders = Counter(tuple((examples % 3).tolist()) for examples, _ in of_group)
+    assert (len(of_group), len(drawn), len(orders)) == (1200, 4, 6)
+    assert min(drawn.values()) > 240  # 300 expected
     assert min(orders.values()) > 150  # 200 expected
 
 

@@ -1,19 +1,15 @@
 """The compact ARC set holds what the published layout holds, and makes it when it is asked for."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.security.attempts import change_json
 from tests.trm_lab.puzzles.arc.small_arc import build, write_sources
 from trm.batch import IGNORE_LABEL
-from trm.errors import UserError
 from trm_lab.puzzles.layout import PuzzleExamples, read_identifiers, read_test_puzzles
 from trm_lab.puzzles.loading import TrainingData
-from trm_lab.puzzles.manifest import MANIFEST_FILE
 from trm_lab.puzzles.splits import open_split
 
 COMPACT = {"materialize": False}
@@ -94,32 +90,3 @@ def test_only_free_slots_get_rows_and_the_draws_go_on_as_if_all_did(both: tuple[
                 assert getattr(part, field)[free].equal(getattr(whole, field)[free])
             assert (part.labels[~free] == IGNORE_LABEL).all()
             assert (part.puzzle_identifiers[~free] == 0).all()
-
-
-def resave(edit: Callable[[np.ndarray], np.ndarray]) -> Callable[[Path], None]:
-    return lambda file: np.save(file, edit(np.load(file)))
-
-
-@pytest.mark.parametrize(
-    ("file", "damage", "problem"),
-    [
-        ("train/all__cells.npy", Path.unlink, "missing"),
-        ("train/all__cells.npy", resave(lambda a: a[:-1]), "shapes of other grids"),
-        ("train/all__first_identifiers.npy", resave(lambda a: a[:-1]), "4 groups"),
-        ("augmentations.npy", resave(lambda a: a[:-1]), r"shape \(29, 10\)"),
-        (
-            "train/dataset.json",
-            lambda file: change_json(file, layout="new"),
-            "layout 'new', which this",
-        ),
-    ],
-)
-def test_a_broken_compact_set_is_refused(
-    tmp_path: Path, file: str, damage: Callable[[Path], None], problem: str
-) -> None:
-    dataset, _ = build(tmp_path, **COMPACT)
-    damage(dataset / file)
-    (dataset / MANIFEST_FILE).unlink()
-    with pytest.raises(UserError, match=problem) as error:
-        open_split(dataset, "train")
-    assert "build it again" in error.value.remedy

@@ -26,11 +26,10 @@ def test_files_give_tasks_with_their_solutions(tmp_path: Path) -> None:
     assert [task.name for task in read] == ["striped", "noisy", "black"]
     for task in read:
         source = tasks()["training"][task.name]
-        for part in ("train", "test"):
-            for pair, expected in zip(getattr(task, part), source[part], strict=True):
-                np.testing.assert_array_equal(pair.input, expected["input"])
-                np.testing.assert_array_equal(pair.output, expected["output"])
-                assert pair.input.dtype == np.uint8
+        for pair, expected in zip(task.train + task.test, source["train"] + source["test"], strict=True):
+            np.testing.assert_array_equal(pair.input, expected["input"])
+            np.testing.assert_array_equal(pair.output, expected["output"])
+            assert pair.input.dtype == np.uint8
 
 
 @pytest.mark.parametrize(
@@ -44,12 +43,7 @@ def test_files_give_tasks_with_their_solutions(tmp_path: Path) -> None:
         ("solutions", lambda s: s.pop("noisy"), "task noisy", "no solutions"),
         ("solutions", lambda s: s["noisy"].append([[1]]), "task noisy", "2 solutions for 1 test pairs"),
         ("solutions", lambda s: s.update(noisy=[[[1], []]]), "noisy, test pair 0, output", "ragged"),
-        (
-            "solutions",
-            lambda s: s.update(unknown=[[[1]]]),
-            "unknown",
-            "solutions of 1 tasks that .* not have",
-        ),
+        ("solutions", lambda s: s.update(unknown=[[[1]]]), "unknown", "solutions of 1 tasks that"),
     ],
 )
 def test_what_is_wrong_with_a_task_is_named(
@@ -64,27 +58,25 @@ def test_what_is_wrong_with_a_task_is_named(
 
 
 def test_challenges_and_solutions_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
-    prefix = write_sources(tmp_path)
-    solutions = json.loads(Path(f"{prefix}_training_solutions.json").read_text())
-    rewrite(
-        f"{prefix}_training_challenges.json",
-        lambda t: t["noisy"]["test"][0].update(output=solutions["noisy"][0]),
-    )
+    prefix, output = write_sources(tmp_path), tasks()["training"]["noisy"]["test"][0]["output"]
+    challenges = f"{prefix}_training_challenges.json"
+    rewrite(challenges, lambda content: content["noisy"]["test"][0].update(output=output))
     read_files(prefix, "training")
-    rewrite(f"{prefix}_training_challenges.json", lambda t: t["noisy"]["test"][0].update(output=[[9]]))
+    rewrite(challenges, lambda content: content["noisy"]["test"][0].update(output=[[9]]))
     with pytest.raises(UserError, match="task noisy, test pair 0: another output"):
         read_files(prefix, "training")
 
 
-@pytest.mark.parametrize("joints", ["--", "_-"])
-def test_hyphenated_names_are_read_like_the_others(tmp_path: Path, joints: str) -> None:
-    expected = read_files(write_sources(tmp_path), "training")
-    for kind in ("challenges", "solutions"):
-        name = f"small{joints[0]}training{joints[1]}{kind}.json"
-        (tmp_path / f"small_training_{kind}.json").rename(tmp_path / name)
-    read = read_files(str(tmp_path / "small"), "training")
-    assert [task.name for task in read] == [task.name for task in expected]
-    assert all(pair.output is not None for task in read for pair in task.test)
+def test_hyphenated_names_are_read_like_the_others(tmp_path: Path) -> None:
+    prefix = write_sources(tmp_path)
+    for subset, first, second in (("training", "-", "-"), ("evaluation", "_", "-")):
+        names = [task.name for task in read_files(prefix, subset)]
+        for kind in ("challenges", "solutions"):
+            name = f"small{first}{subset}{second}{kind}.json"
+            (tmp_path / f"small_{subset}_{kind}.json").rename(tmp_path / name)
+        read = read_files(prefix, subset)
+        assert [task.name for task in read] == names
+        assert all(pair.output is not None for task in read for pair in task.test)
 
 
 @pytest.mark.parametrize("root", ["", "data"])

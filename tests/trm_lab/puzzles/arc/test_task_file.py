@@ -70,46 +70,30 @@ def test_a_grid_larger_than_the_checkpoint_s_canvas_is_named_with_both_sizes(tmp
     assert "at most 4x4" in error.allowed
 
 
-@pytest.mark.parametrize(
-    ("content", "problem"),
-    [
+def test_what_is_no_task_is_refused_in_three_parts(tmp_path: Path) -> None:
+    cases: list[tuple[Any, str]] = [
         ('{"test": [{"input": [[NaN]]}]}', "not JSON"),
-        ([TASK], "no task"),
         ({"a": 3}, "not an object"),
         ({"train": [PAIR], "test": []}, "no 'test' pairs"),
         ({"train": {}, "test": [PAIR]}, "no 'train' pairs"),
         ({"test": [PAIR] * (MOST_PAIRS + 1)}, "101 test pairs"),
         ({"train": [{"input": [[1]]}], "test": [PAIR]}, "train pair 0: lacks output"),
         ({"\x1b[2J": TASK}, "unusable task name"),
-    ],
-)
-def test_what_is_no_task_is_refused_in_three_parts(tmp_path: Path, content: Any, problem: str) -> None:
-    error = refusal(written(tmp_path, content))
-    assert problem in error.given
-    assert error.allowed
-    assert error.remedy
-    assert "\x1b" not in str(error)
-
-
-def test_what_is_no_readable_file_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "large.json").touch()
-    os.truncate(tmp_path / "large.json", LARGEST_FILE + 1)
-    for name, problem in (
-        ("gone.json", "No such file"),
-        ("", "no regular file"),
-        ("large.json", "more than"),
-    ):
+    ]
+    for content, problem in cases:
+        error = refusal(written(tmp_path, content))
+        assert problem in error.given
+        assert all((error.allowed, error.remedy))
+        assert "\x1b" not in str(error)
+    os.truncate(tmp_path / "one.json", LARGEST_FILE + 1)
+    for name, problem in (("gone.json", "No such file"), ("", "no regular file"), ("one.json", "more than")):
         assert problem in refusal(str(tmp_path / name)).given
 
 
+KEYS = st.sampled_from(["train", "test", "input", "output"]) | st.text(max_size=2)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-2, 12) | st.text(max_size=3),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(
-            st.sampled_from(["train", "test", "input", "output"]) | st.text(max_size=2), inner, max_size=3
-        )
-    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
     max_leaves=12,
 )
 
