@@ -52,12 +52,7 @@ def test_what_the_scorer_found_solved_is_a_curve_with_its_intervals(tmp_path: Pa
 
 @pytest.mark.filterwarnings("error")
 def test_a_run_without_training_records_or_with_one_evaluation_is_drawn(run: Run) -> None:
-    nothing = replace(
-        run.training,
-        step=run.training.step[:0],
-        loss=run.training.loss[:0],
-        step_accuracy=np.zeros((0, 0)),
-        seconds=run.training.seconds[:0],
-        examples_per_second=run.training.examples_per_second[:0],
-    )
+    names = ("step", "loss", "seconds", "examples_per_second")
+    empty = {name: getattr(run.training, name)[:0] for name in names}
+    nothing = replace(run.training, step_accuracy=np.zeros((0, 0)), **empty)
     assert len(learning_curves(replace(run, training=nothing, evaluations=run.evaluations[:1])).axes) == 4

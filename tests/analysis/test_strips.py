@@ -53,13 +53,8 @@ def test_the_numbers_of_each_kind_are_those_of_scores_json(run: Path) -> None:
     found = choose(stored_answers(read_run(run)), 6).counts
     told = scores(run)
     solved = told["tasks"][0]["verdicts"]["solved"]
-    assert found == {
-        "examples": told["examples"],
-        "solved": solved,
-        "unsolved": 32 - solved,
-        "fixed-late": told["over_steps"]["fixed_late"],
-        "broken-late": told["over_steps"]["broken_late"],
-    }
+    late = {f"{kind}-late": told["over_steps"][f"{kind}_late"] for kind in ("fixed", "broken")}
+    assert found == {"examples": told["examples"], "solved": solved, "unsolved": 32 - solved, **late}
     assert told["over_steps"]["fixed_late"] > 0
     everything = choose(stored_answers(read_run(run)), 99)
     assert everything.solved.sum(0).tolist() == told["tasks"][0]["solved_per_step"]
@@ -69,13 +64,8 @@ def test_the_first_of_a_kind_are_taken_in_file_order() -> None:
     source = stored_answers(read_run(TRM))
     everything = choose(source, 99)
     for kind, of in KINDS.items():
-        names = [
-            name for name, yes in zip(everything.answered.names, of(everything.solved), strict=True) if yes
-        ]
+        names = np.array(everything.answered.names)[of(everything.solved)].tolist()
         assert choose(source, 3, kind=kind).answered.names == names[:3]
-    (broken,) = choose(source, 3, kind="broken-late").solved
-    assert broken.any()
-    assert not broken[-1]
 
 
 def test_examples_are_found_by_name_number_and_task(run: Run) -> None:
@@ -91,7 +81,6 @@ def test_examples_are_found_by_name_number_and_task(run: Run) -> None:
     ("flags", "given", "allowed"),
     [
         (["--examples", "example 99"], "no example 99 in scored/", "names such as example "),
-        (["--examples", "999"], "no example 999 in scored/", "names such as example "),
         (["--broken-late"], "solved after some step and not after the last in scored/", "broken-late: 0"),
         (["--solved", "--examples", "1"], "--examples 1 with --solved", "by name, or by what became of them"),
         (["--dataset", "maze"], "no dataset 'maze'", "sudoku-4x4"),
@@ -123,14 +112,10 @@ def test_the_margin_of_a_step_stands_below_its_answer_in_colours_and_as_mean() -
 def test_without_a_margin_the_confidence_stands_below_as_a_number() -> None:
     chosen = choose(stored_answers(read_run(TRM)), 1, names=["1"])
     assert chosen.answered.confidence is not None
-    without = replace(chosen, answered=replace(chosen.answered, margin=None))
-    (fig,) = strips.strips(without)
+    (fig,) = strips.strips(replace(chosen, answered=replace(chosen.answered, margin=None)))
     halting = chosen.answered.confidence[0, [0, 2, 4, 6, 9, 11, 13, 15]]
     lines = [axes.get_xlabel().split("\n")[1] for axes in fig.axes[1:-1]]
     assert lines == [f"p(halt) {share:.2f}" for share in halting]
-    dis = choose(stored_answers(read_run(DIS)), 1)
-    (fig,) = strips.strips(replace(dis, answered=replace(dis.answered, margin=None)))
-    assert "\nlog p −" in fig.axes[1].get_xlabel()
 
 
 def test_colours_tell_sign_and_size_and_grey_is_not_scored() -> None:
@@ -151,7 +136,7 @@ def test_names_and_titles_of_a_stranger_s_run_are_drawn_as_they_stand(tmp_path: 
     assert run.samples is not None
     hostile = replace(run.samples, names=["$x^2_$"] * len(run.samples.names))
     fig = strips.strips_of_samples(replace(run, config={"run_name": r"$\frac{"}), hostile)
-    fig.savefig(tmp_path / "strips.png")
+    fig.draw_without_rendering()
     assert fig.axes[0].get_ylabel() == "$x^2_$"
 
 
