@@ -1,7 +1,5 @@
-"""export.py from the command line, in another folder than the repository."""
+"""The command line of export.py, in another folder than the repository."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -9,7 +7,6 @@ import torch
 
 from export import parse
 from tests.exportable import STEP, random_dis, write_run
-from tests.runs import REPOSITORY, environment
 from trm.errors import UserError
 from trm_lab.release.exporting import export
 from trm_lab.runs.opened_checkpoint import open_checkpoint
@@ -20,17 +17,12 @@ def run(tmp_path: Path) -> Path:
     return write_run(tmp_path / "run", random_dis(), row_names=[f"puzzle {number}" for number in range(9)])
 
 
-def test_a_run_becomes_a_folder_for_the_hub(run: Path, tmp_path: Path) -> None:
-    words = "run --to hub --output_dir exports/small --license cc-by-4.0"
-    done = subprocess.run(
-        [sys.executable, str(REPOSITORY / "export.py"), *words.split()],
-        cwd=tmp_path,
-        env={**environment(), "HF_HUB_OFFLINE": "1"},
-        text=True,
-        capture_output=True,
-        check=True,
-    )
-    assert done.stdout + done.stderr == f"written to exports/small: step {STEP}, in the form hub\n"
+def test_a_run_becomes_a_folder_for_the_hub(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    export(parse(["run", "--to", "hub", "--output_dir", "exports/small", "--license", "cc-by-4.0"]))
+    assert capsys.readouterr().out == f"written to exports/small: step {STEP}, in the form hub\n"
     assert "license: cc-by-4.0" in (tmp_path / "exports/small/README.md").read_text()
     again = open_checkpoint(tmp_path / "exports/small")
     expected = random_dis().model.state_dict()

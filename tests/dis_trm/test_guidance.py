@@ -1,10 +1,11 @@
 """Guidance and advantage margin: the identities that they promise, and Prop. 4.1 on random logits."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -50,6 +51,7 @@ def test_weight_0_is_the_step_before_and_1_plain_decoding_bit_for_bit(dtype: tor
         assert guided(reference, conditional, w).signbit().equal(expected.signbit())
 
 
+@settings(max_examples=25)
 @given(seeds, st.floats(-5, 5))
 def test_guided_logits_are_the_mixture(seed: int, w: float) -> None:
     reference, conditional, _ = logits(seed)
@@ -57,13 +59,7 @@ def test_guided_logits_are_the_mixture(seed: int, w: float) -> None:
     torch.testing.assert_close(guided(reference, conditional, w), expected, rtol=1e-12, atol=1e-12)
 
 
-def test_guided_logits_of_a_narrow_model_are_not_rounded_again() -> None:
-    reference, conditional, _ = logits(1, dtype=torch.bfloat16)
-    mixed = guided(reference, conditional, 0.5)
-    assert mixed.dtype == torch.float32
-    assert torch.equal(mixed, (reference.double() + conditional.double()).div(2).float())
-
-
+@settings(max_examples=25)
 @given(seeds, st.floats(0.01, 5), st.sampled_from(WEIGHTS))
 def test_the_margin_is_minus_the_numerical_derivative_of_the_cross_entropy(
     seed: int, spread: float, w: float
@@ -75,6 +71,7 @@ def test_the_margin_is_minus_the_numerical_derivative_of_the_cross_entropy(
     torch.testing.assert_close(margin, (before - after) / (2 * step), rtol=1e-5, atol=1e-6)
 
 
+@settings(max_examples=25)
 @given(seeds, st.floats(0.1, 5), st.sampled_from(WEIGHTS))
 def test_a_small_step_improves_a_position_exactly_where_the_margin_is_positive(
     seed: int, spread: float, w: float
@@ -88,6 +85,7 @@ def test_a_small_step_improves_a_position_exactly_where_the_margin_is_positive(
     assert torch.equal((further < at)[clear], (margin > 0)[clear])
 
 
+@settings(max_examples=25)
 @given(seeds, spreads)
 def test_a_positive_margin_at_1_means_that_the_step_improved_and_none_at_0_that_it_did_not(
     seed: int, spread: float
@@ -103,6 +101,7 @@ def test_a_positive_margin_at_1_means_that_the_step_improved_and_none_at_0_that_
     assert bool((improved[first < -rounding] < 0).all())
 
 
+@settings(max_examples=25)
 @given(seeds, spreads, st.floats(-3, 3), st.floats(0, 3))
 def test_the_margin_never_rises_with_the_weight(seed: int, spread: float, w: float, further: float) -> None:
     reference, conditional, labels = logits(seed, spread)
@@ -113,7 +112,7 @@ def test_the_margin_never_rises_with_the_weight(seed: int, spread: float, w: flo
 def test_the_gain_of_a_step_is_the_integral_of_the_margin_over_the_weights() -> None:
     reference, conditional, labels = logits(2)
     before, after = scored_losses(reference, conditional, labels, (0, 1))
-    places = [(place + 0.5) / 2000 for place in range(2000)]
+    places = [(place + 0.5) / 500 for place in range(500)]
     mean = sum(scored_margin(reference, conditional, labels, w) for w in places) / len(places)
     torch.testing.assert_close(mean, before - after, rtol=1e-4, atol=1e-4)
 
@@ -143,37 +142,32 @@ def test_the_sign_of_a_margin_far_smaller_than_the_logits_is_right() -> None:
         assert 0 < sign * held < 1e-7
 
 
-class TestProbe:
-    def test_gives_predictions_for_every_weight_and_the_margin(self) -> None:
-        reference, conditional, labels = logits(4, dtype=torch.float32)
-        given_tensors = GuidanceProbe([0, 0.5, 1, 1.25])(reference, conditional, labels)
-        names = ["guided_preds@0", "guided_preds@0.5", "guided_preds@1", "guided_preds@1.25", "margin"]
-        assert list(given_tensors) == names
-        for name, w in zip(names, (0, 0.5, 1, 1.25), strict=False):
-            expected = guided(reference, conditional, w).argmax(-1)
-            assert given_tensors[name].dtype == torch.uint8
-            assert torch.equal(given_tensors[name].long(), expected)
-        exact = advantage_margin(reference, conditional, labels)
-        assert given_tensors["margin"].dtype == torch.float16
-        torch.testing.assert_close(
-            given_tensors["margin"].float(), exact, rtol=1e-3, atol=1e-7, equal_nan=True
-        )
+def test_the_probe_gives_predictions_for_every_weight_and_the_margin_unless_it_is_left_out() -> None:
+    reference, conditional, labels = logits(4, dtype=torch.float32)
+    tensors = GuidanceProbe([0, 0.5, 1, 1.25])(reference, conditional, labels)
+    names = ["guided_preds@0", "guided_preds@0.5", "guided_preds@1", "guided_preds@1.25", "margin"]
+    assert list(tensors) == names
+    for name, w in zip(names, (0, 0.5, 1, 1.25), strict=False):
+        assert tensors[name].dtype == torch.uint8
+        assert torch.equal(tensors[name].long(), guided(reference, conditional, w).argmax(-1))
+    exact = advantage_margin(reference, conditional, labels)
+    assert tensors["margin"].dtype == torch.float16
+    torch.testing.assert_close(tensors["margin"].float(), exact, rtol=1e-3, atol=1e-7, equal_nan=True)
+    assert list(GuidanceProbe([2], margin=False)(*logits(5))) == ["guided_preds@2"]
 
-    def test_the_margin_can_be_left_out(self) -> None:
-        assert list(GuidanceProbe([2], margin=False)(*logits(5))) == ["guided_preds@2"]
 
-    def test_margins_beyond_float16_stay_finite_and_a_zero_stays_zero(self) -> None:
-        reference = torch.zeros(1, 3, 2)
-        conditional = torch.tensor([[[0.0, 1e6], [0.0, 0.0], [1e-12, 0.0]]])
-        margin = GuidanceProbe([])(reference, conditional, torch.zeros(1, 3, dtype=torch.int32))["margin"]
-        assert margin.tolist() == [[-65504.0, 0.0, 2.0**-24]]
+def test_margins_beyond_float16_stay_finite_and_a_zero_stays_zero() -> None:
+    reference = torch.zeros(1, 3, 2)
+    conditional = torch.tensor([[[0.0, 1e6], [0.0, 0.0], [1e-12, 0.0]]])
+    margin = GuidanceProbe([])(reference, conditional, torch.zeros(1, 3, dtype=torch.int32))["margin"]
+    assert margin.tolist() == [[-65504.0, 0.0, 2.0**-24]]
 
-    @pytest.mark.parametrize("weight", [float("nan"), float("inf"), 1e7, "1", None])
-    def test_refuses_what_is_no_finite_weight(self, weight: float) -> None:
+
+def test_guidance_weights_are_finite_numbers_of_different_names() -> None:
+    weights: tuple[Any, ...] = (float("nan"), float("inf"), 1e7, "1", None)
+    for weight in weights:
         with pytest.raises(UserError, match="guidance weight") as caught:
             GuidanceProbe([0.5, weight])
         assert "finite number" in caught.value.allowed
-
-    def test_refuses_two_weights_of_one_name(self) -> None:
-        with pytest.raises(UserError, match="two have one name"):
-            GuidanceProbe([0.5, 0.50000001])
+    with pytest.raises(UserError, match="two have one name"):
+        GuidanceProbe([0.5, 0.50000001])

@@ -39,9 +39,9 @@ def test_exploration_makes_its_share_of_slots_run_on() -> None:
     with torch.no_grad():
         supervision.model.q_head.bias.fill_(50.0)
     supervision.model.train()
-    many = batch(2000)
+    many = batch(1000)
     carry = supervision.initial_carry(many)
-    rng = SeededStepRandom(0, 1, 2000, 0, 2000)
+    rng = SeededStepRandom(0, 1, 1000, 0, 1000)
     halted = supervision.step(carry, many, rng).carry.halted.float().mean().item()
     assert 0.45 < halted < 0.55  # u ≥ 2, so an exploring slot never halts at step 1
 

@@ -49,16 +49,6 @@ def test_the_q_continue_loss_costs_and_counts_a_second_pass() -> None:
     assert bool((supervision.model.q_head.weight.grad[1] != 0).any())
 
 
-def test_only_the_last_cycle_carries_gradient() -> None:
-    model = TinyRecursiveModel(network(H_cycles=3), SHAPE)
-    recorded: list[bool] = []
-    model.L_level.register_forward_hook(lambda _, __, out: recorded.append(out.requires_grad))
-    data = batch()
-    x = model.embed(data.inputs, model.puzzle_vectors(data.puzzle_identifiers))
-    model.recurse(model.initial_latents(4), x)
-    assert recorded == [False] * 8 + [True] * 4
-
-
 @pytest.mark.parametrize("supervision", [act(), dis()], ids=["TRM", "DIS"])
 def test_no_gradient_crosses_supervision_steps(supervision: Any) -> None:
     supervision.model.train()
@@ -155,11 +145,6 @@ def test_an_impossible_network_is_refused(changes: dict[str, Any]) -> None:
     assert caught.value.given
     assert caught.value.allowed
     assert caught.value.remedy
-
-
-def test_a_network_of_the_least_expansion_has_a_width() -> None:
-    model = TinyRecursiveModel(network(expansion=1e-6), SHAPE)
-    assert {p.shape.numel() > 0 for p in model.parameters()} == {True}
 
 
 def test_bfloat16_keeps_weights_in_float32_and_activations_in_bfloat16() -> None:

@@ -4,22 +4,17 @@ import pytest
 import torch
 
 from tests.models import act, batch, draws
-from trm.optim import EMA, AdamAtan2, learning_rate, make_optimizer
+from trm.optim import EMA, AdamAtan2, learning_rate
 from trm.puzzle_embedding import PuzzleEmbedding, SignSGD
 from trm_lab.cluster.ranks import Ranks
 from trm_lab.training.flat_parameters import FlatParameters
 
 
-def test_warm_up_is_linear_and_the_default_ratio_keeps_the_rate() -> None:
-    assert learning_rate(1e-4, 1, 2000, 10**6, 1.0) == pytest.approx(1e-4 / 2000)
-    assert learning_rate(1e-4, 1000, 2000, 10**6, 1.0) == pytest.approx(5e-5)
-    assert learning_rate(1e-4, 500_000, 2000, 10**6, 1.0) == pytest.approx(1e-4)
-
-
-def test_cosine_falls_to_its_floor() -> None:
-    assert learning_rate(1.0, 2000, 2000, 10_000, 0.1) == pytest.approx(1.0)
-    assert learning_rate(1.0, 6000, 2000, 10_000, 0.1) == pytest.approx(0.55)
-    assert learning_rate(1.0, 10_000, 2000, 10_000, 0.1) == pytest.approx(0.1)
+def test_warm_up_is_linear_and_cosine_falls_to_its_floor() -> None:
+    for step, expected in ((1, 1e-4 / 2000), (1000, 5e-5), (500_000, 1e-4)):
+        assert learning_rate(1e-4, step, 2000, 10**6, 1.0) == pytest.approx(expected)
+    for step, expected in ((2000, 1.0), (6000, 0.55), (10_000, 0.1)):
+        assert learning_rate(1.0, step, 2000, 10_000, 0.1) == pytest.approx(expected)
 
 
 def test_adam_atan2_update_does_not_depend_on_the_gradients_scale() -> None:
@@ -34,18 +29,7 @@ def test_adam_atan2_update_does_not_depend_on_the_gradients_scale() -> None:
     torch.testing.assert_close(moved[0], moved[1])
 
 
-def test_ema_of_constant_weights_is_those_weights_and_swapping_twice_changes_nothing() -> None:
-    model = act().model
-    flat = FlatParameters(dict(model.named_parameters()))
-    before = {k: v.clone() for k, v in model.state_dict().items()}
-    ema = EMA(flat.vector, 0.9)
-    ema.update(flat.vector)
-    ema.swap(flat.vector)
-    ema.swap(flat.vector)
-    assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())
-
-
-def test_ema_moves_by_its_rate_and_swapping_gives_it_to_the_model() -> None:
+def test_ema_moves_by_its_rate_and_swapping_gives_it_to_the_model_and_back() -> None:
     model = act().model
     flat = FlatParameters(dict(model.named_parameters()))
     ema = EMA(flat.vector, 0.9)
@@ -56,6 +40,8 @@ def test_ema_moves_by_its_rate_and_swapping_gives_it_to_the_model() -> None:
     ema.update(flat.vector)
     ema.swap(flat.vector)
     torch.testing.assert_close(model.lm_head.weight.detach(), before + 0.1)
+    ema.swap(flat.vector)
+    assert torch.equal(model.lm_head.weight.detach(), before + 1.0)
 
 
 def test_flat_parameters_are_the_models_own_and_gather_its_gradients() -> None:
@@ -82,19 +68,12 @@ def test_sign_sgd_sums_a_rows_gradients_before_the_sign_and_leaves_other_rows_al
     torch.testing.assert_close(embedding.weights, torch.tensor(expected))
 
 
-def test_adamw_by_name_and_adam_atan2_without_the_extension() -> None:
-    parameters = list(act().model.parameters())
-    cpu = torch.device("cpu")
-    assert type(make_optimizer("adamw", parameters, (0.9, 0.95), 0.1, cpu)) is torch.optim.AdamW
-    assert type(make_optimizer("adam_atan2", parameters, (0.9, 0.95), 0.1, cpu)) is AdamAtan2
-
-
 def test_training_lowers_the_loss_of_trm() -> None:
     supervision = act()
     supervision.model.train()
     optimizer = AdamAtan2(supervision.model.parameters(), lr=2e-3, weight_decay=0.0)
     carry, losses = supervision.initial_carry(batch()), []
-    for step in range(150):
+    for step in range(80):
         output = supervision.step(carry, batch(), draws(step))
         output.loss.backward()
         optimizer.step()

@@ -20,7 +20,6 @@ from trm_lab.runs.arc_outputs import OutputRecord
 from trm_lab.runs.opened_checkpoint import OpenedCheckpoint, open_checkpoint
 
 OWN = {"name": "arc", "version": 2, "protocol": "published", "fingerprint": "f1" * 32, "split": "test"}
-OTHER = {"name": "mazes", "version": 1, "protocol": "hard", "fingerprint": "e2" * 32, "split": "test"}
 LIMITS = {
     "tasks": ["a"],
     "first_tasks": 2,
@@ -29,6 +28,7 @@ LIMITS = {
     "identifiers": "blank",
     "confidence": "all-cells",
 }
+OTHER = {"name": "mazes", "version": 1, "protocol": "hard", "fingerprint": "e2" * 32, "split": "test"}
 
 
 @pytest.fixture
@@ -87,45 +87,30 @@ def test_without_votes_examples_are_independent_and_tasks_that_score_alike_show_
     assert first_metric([]).interval == "not recorded"
 
 
-def test_the_hub_reads_the_front_matter(run: Path, tmp_path: Path) -> None:
-    (tmp_path / "README.md").write_text(card(run))
-    data = ModelCard.load(tmp_path / "README.md").data
-    assert (data.license, data.library_name, data.datasets) == ("mit", "dis-trm", ["arc-small"])
-    assert "dis" in (data.tags or [])
-    assert data.eval_results is not None
-    values = {result.metric_type: result.metric_value for result in data.eval_results}
-    assert (values["pass@2"], values["prize_score"]) == (0.75, 0.5)
-    assert all(result.dataset_name == "arc version 2" for result in data.eval_results)
-
-
 def test_every_score_is_shown_under_its_own_dataset(run: Path, tmp_path: Path) -> None:
     own = {**OWN, "path": "/elsewhere/moved"}
     other = {**OTHER, "path": "/elsewhere/arc-small"}  # a folder of the same name tells nothing
-    texts = [
-        card(run, write_evaluation(tmp_path / data["name"], datasets=[data], evaluated={}))
-        for data in (own, other)
-    ]
-    assert (
-        f"Test data: `arc`, in the folder `moved`, version `2`, protocol `published`, split `test`, "
-        f"fingerprint (SHA-256) `{'f1' * 32}`.\n"
-    ) in texts[0]
-    assert "Test data: `mazes`, in the folder `arc-small`, version `1`, protocol `hard`" in texts[1]
-    assert f"fingerprint (SHA-256) `{'e2' * 32}`.\nThese are not the data of the run" in texts[1]
-    assert "not the data of the run" not in texts[0]
-    for text, data in zip(texts, (own, other), strict=True):
-        front = yaml.safe_load(text.split("---")[1])
-        (result,) = front["model-index"][0]["results"]
-        name = f"{data['name']} version {data['version']}"
-        expected = {"type": data["name"], "name": name, "split": "test", "revision": data["fingerprint"]}
-        assert result["dataset"] == expected
-        assert front["datasets"] == ["arc-small"]  # that it was trained on
-
-
-def test_of_a_run_s_evaluations_one_of_its_own_data_goes_first(run: Path) -> None:
-    write_evaluation(run / "scored/newer", datasets=[{**OTHER, "path": "x"}], evaluated={"data_paths": ["x"]})
-    assert "Test data: `arc`" in card(run)
-    (run / f"evaluations/step_{STEP}/scores.json").unlink()
-    assert "Test data: `mazes`" in card(run)
+    for data in (own, other):
+        (tmp_path / "README.md").write_text(
+            card(run, write_evaluation(tmp_path / data["name"], datasets=[data], evaluated=LIMITS))
+        )
+        text, data_of_card = (tmp_path / "README.md").read_text(), ModelCard.load(tmp_path / "README.md").data
+        assert (
+            f"Test data: `{data['name']}`, in the folder `{Path(str(data['path'])).name}`, version "
+            f"`{data['version']}`, protocol `{data['protocol']}`, split `test`, "
+            f"fingerprint (SHA-256) `{data['fingerprint']}`.\n"
+        ) in text
+        assert ("These are not the data of the run" in text) == (data is other)
+        assert "Asked otherwise than usual: supervision steps `64`." in text
+        assert "Asked otherwise than usual: tasks `['a']`." in text
+        fields = (data_of_card.license, data_of_card.library_name, data_of_card.datasets)
+        assert fields == ("mit", "dis-trm", ["arc-small"])  # on which it was trained
+        assert data_of_card.eval_results is not None
+        values = {result.metric_type: result.metric_value for result in data_of_card.eval_results}
+        assert (values["pass@2"], values["prize_score"]) == (0.75, 0.5)
+        for result in data_of_card.eval_results:
+            assert result.dataset_name == f"{data['name']} version {data['version']}"
+            assert (result.dataset_type, result.dataset_revision) == (data["name"], data["fingerprint"])
 
 
 def test_what_is_not_recorded_is_called_so(run: Path, tmp_path: Path) -> None:
@@ -160,18 +145,12 @@ def test_the_newest_evaluation_of_these_very_weights_is_taken(tmp_path: Path) ->
         return None if scores is None else scores.evaluation.seed
 
     assert [seed(kind) for kind in ("auto", "ema", "raw")] == [3, 3, 11]
-    (run / f"evaluations/step_{STEP}/scores.json").unlink()
-    assert [seed(kind) for kind in ("auto", "ema", "raw")] == [None, None, 11]
-
-
-def test_an_evaluation_of_a_part_is_shown_where_it_is_named_and_called_what_it_is(
-    run: Path, tmp_path: Path
-) -> None:
-    evaluated = {"weights": "auto", "identifiers": "correct", "data_paths": ["/home/me/arc-2"], **LIMITS}
-    text = card(run, write_evaluation(tmp_path / "part", evaluated=evaluated))
-    assert "Test data: `arc`, in the folder `arc-2`, version `2`, protocol `published`" in text
-    assert "Asked otherwise than usual: supervision steps `64`." in text
-    assert "Asked otherwise than usual: tasks `['a']`." in text
+    write_evaluation(run / "scored/other data", datasets=[{**OTHER, "path": "x"}], evaluated={}, seed=13)
+    assert seed("auto") == 3
+    for later in (13, None):
+        newest = "other data" if later is None else f"../evaluations/step_{STEP}"
+        (run / "scored" / newest / "scores.json").unlink()
+        assert [seed(kind) for kind in ("auto", "raw")] == [later, 11]
 
 
 def test_an_evaluation_of_something_else_is_refused(run: Path, tmp_path: Path) -> None:
@@ -213,17 +192,7 @@ def test_of_a_path_only_its_last_part_is_left() -> None:
 HOSTILE = "\x1b]0;owned\x07`\n# heading | cell\n---\n<script>"
 VALUES: list[Any] = [HOSTILE, [HOSTILE], {HOSTILE: HOSTILE}, None, -7]
 LAUNCH_KEYS = ("time", "command", "git", "python", "packages", "device", "ranks", "datasets")
-SCORE_KEYS = (
-    "examples",
-    "per_step",
-    "tasks",
-    "scores",
-    "counts",
-    "votes_ranked_by",
-    "seed",
-    "baselines",
-    "copy",
-)
+SCORE_KEYS = ("examples", "per_step", "tasks", "scores", "counts", "votes_ranked_by", "seed", "copy")
 
 
 def test_a_stranger_s_provenance_and_scores_stay_in_their_lines(run: Path) -> None:

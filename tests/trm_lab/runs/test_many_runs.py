@@ -71,10 +71,14 @@ FAULTS: list[tuple[Callable[[Path], None], str, str]] = [
     (rename_scores, "evaluation of step 100 in .* has no key 'per_step'", ""),
     (forget_evaluations, "holds no evaluation", "let training reach its first evaluation"),
     (break_a_line, "metrics.jsonl", "it resumes and mends metrics.jsonl; or take the line out"),
-    (lambda run: os.truncate(run / "provenance.json", 5), "", "puts a damaged provenance.json aside"),
+    (
+        lambda run: os.truncate(run / "provenance.json", 5),
+        "provenance.json",
+        "puts a damaged provenance.json aside",
+    ),
     (
         lambda run: os.truncate(run / "evaluations/step_400/scores.json", 5),
-        "",
+        "scores.json",
         "move the damaged one elsewhere",
     ),
 ]
