@@ -65,10 +65,10 @@ def change_json(file: Path, **values: object) -> None:
     file.write_text(json.dumps({**json.loads(file.read_text()), **values}))
 
 
-def declare(file: Path, shape: str, descr: str = "'|u1'", body: bytes = b"0000") -> None:
-    """Write a .npy file with a header of this shape, as Python text, whatever follows it."""
+def npy(shape: str, descr: str, body: bytes = b"0000") -> bytes:
+    """A .npy file with a header of this shape and type, as Python text, whatever follows it."""
     header = f"{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}, }}".encode()
-    file.write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + body)
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + body
 
 
 def save_array(file: Path, values: object, dtype: str = "int64") -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from analysis.summary import summary
 from tests.analysis.synthetic_run import write_run
-from tests.security.attempts import Traitor, change_json, little_room
+from tests.security.attempts import Traitor, change_json, little_room, npy
 from trm.errors import UserError
 from trm_lab.files.config_files import read_config
 from trm_lab.files.untrusted_arrays import load_arrays
@@ -44,13 +44,10 @@ def refused(run: Path, problem: str) -> None:
 
 CONFIGURATIONS = {
     "arch: {key: '${oc.env:SECRET}'}": "interpolation",
-    "arch: |\n  ${oc.env:SECRET}": "interpolation",
     'arch: "\\x24{oc.env:SECRET}"': "interpolation",
     "a: &a [x]\n" + "".join(f"b{i}: &b{i} [{'*a,' * 9}]\n" for i in range(9)): "alias",
-    "a: &a {b: 1}\nc:\n  <<: *a": "alias",
     "a: !!python/object/apply:os.system ['true']": "tag",
     "a: " + "[" * 5000: "in each other",
-    "a: " + "{b: " * 100: "in each other",
     "a: " + "1" * 10_000: "config.yaml: ",
     "a" * (1 << 19): "bytes, more than",
     "[1, 2]": "not a mapping",
@@ -84,10 +81,8 @@ def change(**values: object) -> Damage:
 
 def change_task(**values: object) -> Damage:
     def damage(run: Path) -> None:
-        file = run / EVALUATION / "scores.json"
-        scores = json.loads(file.read_text())
-        scores["tasks"][0].update(values)
-        file.write_text(json.dumps(scores))
+        (task,) = json.loads((run / EVALUATION / "scores.json").read_text())["tasks"]
+        change(tasks=[{**task, **values}])(run)
 
     return damage
 
@@ -110,12 +105,9 @@ def text_file(name: str, content: str) -> Damage:
     return lambda run: (run / name).write_text(content)
 
 
-def pipe(name: str) -> Damage:
-    def damage(run: Path) -> None:
-        (run / name).unlink()
-        os.mkfifo(run / name)
-
-    return damage
+def pipe(run: Path) -> None:
+    (run / "provenance.json").unlink()
+    os.mkfifo(run / "provenance.json")
 
 
 DEEP = "[" * 200_000
@@ -129,24 +121,19 @@ PER_STEP: dict[str, Any] = {"cell_accuracy": [0.5], "exact_accuracy": [0.5], "ne
         (line('{"kind": "train", "step": 1' + "0" * 9999 + "}"), "is not JSON"),
         (line('"' + "a" * (1 << 21) + '"'), "more than 1,048,576 characters"),
         (train_line(step_accuracy=[None] * 10_000), "supervision steps"),
-        (train_line(step_accuracy={"a": 1}), "something else than numbers"),
         (train_line(step=10**30), "something else than numbers"),
         (line('{"kind": "evaluation", "step": 9, "scores": 3}'), "no record of an evaluation"),
         (line('{"kind": "evaluation", "step": ["' + "a" * 9999 + '"], "scores": {}}'), "has no key"),
         (text_file("provenance.json", DEEP), "nested too deeply"),
         (lambda run: os.truncate(run / "metrics.jsonl", 1 << 40), "bytes, more than"),
-        (pipe("provenance.json"), "has no provenance.json"),
-        (change(examples=10**30), "no whole number"),
+        (pipe, "has no provenance.json"),
         (change(examples_per_second=10**400), "no number"),
         (change(method=[CURSOR]), "no text"),
-        (change(per_step=[1]), "no mapping"),
         (change(per_step={**PER_STEP, "cell_accuracy": [0.5] * 5000}), "no list of at most"),
         (change(per_step={**PER_STEP, "cell_accuracy": []}), "other numbers of supervision steps"),
         (change(tasks=[3]), "has tasks=3, no mapping"),
-        (change_task(facts=[1]), "no mapping"),
         (change_task(facts={"side": 10**9}), "facts say side="),
         (change_task(facts={"side": 4, "best_exact_match": [CURSOR]}), "has best_exact_match="),
-        (change_task(verdicts={"solved": "all"}), "no whole number"),
         (change_task(solved_per_step=[[1]]), "no whole number"),
         (text_file(f"{EVALUATION}/outputs.jsonl", DEEP + "\n"), "nested too deeply"),
         (text_file(f"{EVALUATION}/outputs.jsonl", '{"task": 3}\n'), "no text"),
@@ -155,11 +142,6 @@ PER_STEP: dict[str, Any] = {"cell_accuracy": [0.5], "exact_accuracy": [0.5], "ne
 def test_a_run_that_would_fill_memory_or_stack_is_refused(run: Path, damage: Damage, problem: str) -> None:
     damage(run)
     refused(run, problem)
-
-
-def npy(shape: str, descr: str, body: bytes) -> bytes:
-    header = f"{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}, }}".encode()
-    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + body
 
 
 def as_npy(array: np.ndarray) -> bytes:
@@ -198,10 +180,9 @@ def test_arrays_that_declare_or_unpack_to_more_than_they_are_are_refused(tmp_pat
     pack(file, {"a": as_npy(np.ones(1, int))}, zipfile.ZIP_LZMA)
     with pytest.raises(ValueError, match="packed otherwise"):
         load_arrays(file, {"a": "i"}, 64 << 20, 64 << 20)
-    for archive in (b"", b"no archive"):
-        file.write_bytes(archive)
-        with pytest.raises(ValueError, match=r"."):
-            load_arrays(file, {"a": "i"}, 64 << 20, 64 << 20)
+    file.write_bytes(b"no archive")
+    with pytest.raises(ValueError, match=r"."):
+        load_arrays(file, {"a": "i"}, 64 << 20, 64 << 20)
 
 
 def test_samples_are_tokens_that_belong_together_and_pickles_in_them_are_not_run(
