@@ -46,6 +46,10 @@ def test_questions_differ_within_and_between_splits_and_answers_are_kept(tmp_pat
         built(tmp_path, "nothing")
     _, _, again = built(tmp_path, "sums", "--option", "largest=9", "--train-size", 20, "--overwrite")
     assert again == test  # whatever the size of the training split
+    limits = ("--max-question-length", 6, "--max-answer-length", 2)
+    facts, train, test = built(tmp_path, "sums", *limits, "--overwrite")
+    assert all(len(question) <= 6 and len(answer) <= 2 for question, answer in train + test)
+    assert facts["left_out"]["train"].keys() >= {"question over 6 characters", "answer over 2 characters"}
 
 
 @pytest.mark.usefixtures("stub")
@@ -72,15 +76,6 @@ def test_entries_without_a_verified_answer_and_a_verifier_that_takes_nonsense_ar
     assert f"calls '?' right on {short} of 10 test questions" in capsys.readouterr().out
     _, _, test = built(tmp_path / "colours", "graph_color")  # no reference answer, but an example of one
     assert test[0][1] == '{"0": 0}'
-
-
-@pytest.mark.usefixtures("stub")
-def test_lengths_are_limited(tmp_path: Path) -> None:
-    facts, train, test = built(tmp_path, "sums", "--max-question-length", 6, "--max-answer-length", 2)
-    for question, answer in train + test:
-        assert len(question) <= 6
-        assert len(answer) <= 2
-    assert facts["left_out"]["train"].keys() >= {"question over 6 characters", "answer over 2 characters"}
 
 
 @pytest.mark.usefixtures("stub")

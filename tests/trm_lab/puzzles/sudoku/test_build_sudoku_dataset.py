@@ -65,16 +65,8 @@ def questions(dataset: Path, split: str) -> set[bytes]:
 
 def test_layout_is_the_published_one(source: Path, tmp_path: Path) -> None:
     dataset = build(build_sudoku_dataset, tmp_path / "set", "--source", source, "--num_aug", 3)
-    metadata = {
-        "pad_id": 0,
-        "ignore_label_id": 0,
-        "blank_identifier_id": 0,
-        "vocab_size": 11,
-        "seq_len": 81,
-        "num_puzzle_identifiers": 1,
-        "mean_puzzle_examples": 1,
-        "sets": ["all"],
-    }
+    metadata = {"pad_id": 0, "ignore_label_id": 0, "blank_identifier_id": 0, "num_puzzle_identifiers": 1}
+    metadata |= {"vocab_size": 11, "seq_len": 81, "mean_puzzle_examples": 1, "sets": ["all"]}
     for split, groups, puzzles in (("train", 10, 40), ("test", 6, 6)):
         found = json.loads((dataset / split / "dataset.json").read_text())
         assert found == metadata | {"total_groups": groups, "total_puzzles": puzzles}
@@ -178,27 +170,25 @@ OTHER_DIGIT = "1" if DIGIT != "1" else "2"
 FIRST, ALL = slice(0, 1), slice(0, 81)
 
 
-@pytest.mark.parametrize(
-    ("line", "reason"),
-    [
-        (record(5).rpartition(",")[0], "3 columns instead of 4"),
-        (changed(1, "", FIRST), "question of 80 characters instead of 81"),
-        (changed(2, "1", slice(81, 81)), "answer of 82 characters instead of 81"),
-        (changed(1, "x", slice(7, 8)), "question with another character than 1..9, . and 0"),
-        (changed(2, "0", slice(80, 81)), "answer with another character than 1..9"),
-        (changed(2, OTHER_DIGIT, FIRST), "answer with a digit twice in a row, column or box"),
-        (changed(1, OTHER_DIGIT, FIRST), "answer that changes a digit of its question"),
-        (changed(3, "hard", ALL), "rating 'hard'"),
-    ],
-)
-def test_a_broken_record_is_refused_with_file_line_and_reason(
-    line: str, reason: str, source: Path, tmp_path: Path
-) -> None:
-    write(source, "test", [record(100), line, record(101)])
-    with pytest.raises(UserError) as refused:
-        build(build_sudoku_dataset, tmp_path / "set", "--source", source)
-    assert refused.value.given == f"{source / 'test.csv'}, line 3: {reason}"
-    assert not (tmp_path / "set").exists()
+BROKEN = {
+    "3 columns instead of 4": record(5).rpartition(",")[0],
+    "question of 80 characters instead of 81": changed(1, "", FIRST),
+    "answer of 82 characters instead of 81": changed(2, "1", slice(81, 81)),
+    "question with another character than 1..9, . and 0": changed(1, "x", slice(7, 8)),
+    "answer with another character than 1..9": changed(2, "0", slice(80, 81)),
+    "answer with a digit twice in a row, column or box": changed(2, OTHER_DIGIT, FIRST),
+    "answer that changes a digit of its question": changed(1, OTHER_DIGIT, FIRST),
+    "rating 'hard'": changed(3, "hard", ALL),
+}
+
+
+def test_a_broken_record_is_refused_with_file_line_and_reason(source: Path, tmp_path: Path) -> None:
+    for reason, line in BROKEN.items():
+        write(source, "test", [record(100), line, record(101)])
+        with pytest.raises(UserError) as refused:
+            build(build_sudoku_dataset, tmp_path / "set", "--source", source)
+        assert refused.value.given == f"{source / 'test.csv'}, line 3: {reason}"
+        assert not (tmp_path / "set").exists()
 
 
 def test_a_file_that_was_cut_off_is_refused_wherever(source: Path, tmp_path: Path) -> None:
@@ -239,34 +229,30 @@ def test_of_many_questions_a_sample_drawn_by_the_seed_is_solved(
     )
     flags = ("--source", source, "--overwrite")
     for seed in (1, 1, 2):
-        build(build_sudoku_dataset, tmp_path / "set", *flags, "--seed", seed)
+        about = read_about(build(build_sudoku_dataset, tmp_path / "set", *flags, "--seed", seed))
     assert [len(lines) for lines in solved] == [4, 3] * 3
     assert solved[:2] == solved[2:4] != solved[4:]
     assert "4 of 10 training questions, 3 of 6 test questions" in capsys.readouterr().out
-    about = read_about(build(build_sudoku_dataset, tmp_path / "set", *flags))
     assert about is not None
     assert about.facts["unique_checked"] == {"train": 4, "test": 3}
     build(build_sudoku_dataset, tmp_path / "set", *flags, "--check-unique")
     assert [len(lines) for lines in solved[-2:]] == [10, 6]
 
 
-@pytest.mark.parametrize(
-    ("flags", "message"),
-    [
-        (("--subsample-size", 11), "has 10 records\n  allowed: at least 11"),
+def test_flags_that_cannot_be_met_are_refused(source: Path, tmp_path: Path) -> None:
+    for flags, message in (
+        (
+            ("--subsample-size", 11),
+            "has 10 records\n  allowed: at least 11\n  to do:   lower --subsample-size",
+        ),
         (("--min-difficulty", 5, "--subsample-size", 6), "has 5 records of rating 5 or more"),
-        (("--subsample-size", 11), "to do:   lower --subsample-size"),
         (("--min-difficulty", 10, "--subsample-size", 2), "to do:   lower --min-difficulty"),
         (("--check-unique", "--no-check-unique"), "not allowed with argument --check-unique"),
         (("--source-repo", "a/b"), "both --source"),
-    ],
-)
-def test_flags_that_cannot_be_met_are_refused(
-    flags: tuple[object, ...], message: str, source: Path, tmp_path: Path
-) -> None:
-    with pytest.raises(UserError) as refused:
-        build(build_sudoku_dataset, tmp_path / "set", "--source", source, *flags)
-    assert message in str(refused.value)
+    ):
+        with pytest.raises(UserError) as refused:
+            build(build_sudoku_dataset, tmp_path / "set", "--source", source, *flags)
+        assert message in str(refused.value)
 
 
 def test_without_source_the_files_come_from_the_hub_or_the_error_names_source(

@@ -117,22 +117,19 @@ def test_images_of_training_puzzles_differ_and_are_their_images(tmp_path: Path) 
     assert split(dataset, "test")[2].tolist() == list(range(6))
 
 
-@pytest.mark.parametrize(
-    ("flags", "message"),
-    [
+def test_what_does_not_exist_is_refused(tmp_path: Path) -> None:
+    for flags, message in (
         (("--size", 4, "--givens", 3), "3..3 givens for 4×4 cells\n  allowed: a range within 4..15"),
         (("--size", 6, "--min-givens", 7), "allowed: a range within 8..35"),
         (("--size", 9, "--min-givens", 40, "--max-givens", 30), "40..30 givens"),
         (("--givens", 30, "--max-givens", 40), "--givens 30 beside --min-givens or --max-givens"),
         (("--size", 4, "--givens", 4, "--train-size", 12, "--test-size", 2), "up to 13 in both splits"),
         (("--size", 5), "invalid choice: 5"),
-    ],
-)
-def test_what_does_not_exist_is_refused(flags: tuple[object, ...], message: str, tmp_path: Path) -> None:
-    with pytest.raises(UserError) as refused:
-        build(build_sudoku_nxn_dataset, tmp_path / "set", *flags)
-    assert message in str(refused.value)
-    assert not (tmp_path / "set").exists()
+    ):
+        with pytest.raises(UserError) as refused:
+            build(build_sudoku_nxn_dataset, tmp_path / "set", *flags)
+        assert message in str(refused.value)
+        assert not (tmp_path / "set").exists()
 
 
 def test_puzzles_too_rare_to_be_found_are_given_up_and_not_in_silence(
