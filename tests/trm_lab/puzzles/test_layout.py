@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,8 +12,9 @@ import pytest
 from tests.security.attempts import change_json
 from tests.trm_lab.puzzles.arc.small_arc import build
 from trm.errors import UserError
-from trm_lab.puzzles.layout import PuzzleMetadata, read_identifiers, read_test_puzzles
-from trm_lab.puzzles.manifest import fingerprint
+from trm_lab.puzzles import kinds
+from trm_lab.puzzles.layout import PuzzleMetadata, read_test_puzzles
+from trm_lab.puzzles.manifest import About, fingerprint
 from trm_lab.puzzles.splits import open_split
 
 PUBLISHED_KEYS = [
@@ -26,34 +28,17 @@ def dataset(tmp_path: Path) -> Path:
     return build(tmp_path)[0]
 
 
-def write_published(folder: Path, dtype: str) -> None:
-    """A two-group dataset with arrays as the published builders leave them."""
-    split = folder / "test"
-    split.mkdir(parents=True)
-    arrays = {
-        "inputs": np.arange(12).reshape(3, 4).astype(dtype),
-        "labels": np.arange(12)[::-1].reshape(3, 4).astype(dtype),
-        "puzzle_identifiers": np.zeros(2, np.int32),
-        "puzzle_indices": np.array([0, 1, 3], np.int32),
-        "group_indices": np.array([0, 1, 2], np.int32),
-    }
-    for name, array in arrays.items():
-        np.save(split / f"all__{name}.npy", array)
-    values = [0, None, 0, 12, 4, 1, 2, 1.5, 2, ["all"]]
-    (split / "dataset.json").write_text(json.dumps(dict(zip(PUBLISHED_KEYS, values, strict=True))))
-    (folder / "identifiers.json").write_text('["<blank>"]')
-
-
-@pytest.mark.parametrize("dtype", ["uint8", "int64"])
-def test_published_datasets_open_whatever_their_integers(tmp_path: Path, dtype: str) -> None:
-    write_published(tmp_path, dtype)
-    split = open_split(tmp_path, "test")
+def test_published_datasets_open_whatever_their_integers(dataset: Path) -> None:
+    for file in [*(dataset / "test").glob("*.npy"), dataset / "manifest.json", dataset / "test_puzzles.json"]:
+        if file.suffix == ".npy":
+            np.save(file, np.load(file).astype(np.int64))
+        else:
+            file.unlink()
+    change_json(dataset / "test/dataset.json", ignore_label_id=None)
+    split = open_split(dataset, "test")
     assert split.metadata.ignore_label_id is None
-    assert split.metadata.sets == ("all",)
-    assert split.sets["all"].inputs.sum() == 66
     assert isinstance(split.sets["all"].inputs, np.memmap)
-    assert read_identifiers(tmp_path) == ["<blank>"]
-    assert read_test_puzzles(tmp_path) == {}
+    assert read_test_puzzles(dataset) == {}
 
 
 def test_metadata_has_exactly_the_published_keys_and_survives_a_round_trip(dataset: Path) -> None:
@@ -114,3 +99,16 @@ def test_a_fingerprint_follows_the_content_and_not_the_place(dataset: Path, tmp_
     assert fingerprint(moved) == first
     assert fingerprint(build(tmp_path, name="again")[0]) == first
     assert fingerprint(build(tmp_path, name="other", seed=1)[0]) != first
+
+
+def test_an_unknown_kind_is_refused_with_those_there_are() -> None:
+    assert kinds.scorer_of(None) is None
+    assert kinds.picture_of("chess", {}) is None
+    with pytest.raises(UserError, match="asks for the scorer 'chess'") as error:
+        kinds.scorer_of(About("mine", 1, "clean", "chess"))
+    assert "sudoku" in error.value.allowed
+
+
+def test_matplotlib_is_imported_by_no_module_but_when_a_picture_is_drawn() -> None:
+    for file in Path(kinds.__file__).parent.rglob("*.py"):
+        assert not re.search(r"^(import|from) matplotlib", file.read_text(), re.MULTILINE), file

@@ -1,4 +1,4 @@
-"""Grids, tokens and crops: the published numbers, and what must hold for any grid."""
+"""Grids, tokens, crops and augmentations: the published numbers, and what must hold for any grid."""
 
 import numpy as np
 import pytest
@@ -8,10 +8,13 @@ from hypothesis.extra.numpy import arrays
 
 from tests.conftest import GOLDEN_DIR
 from trm.errors import UserError
-from trm_lab.puzzles.arc.augmentation import parse_name
+from trm_lab.puzzles.arc.augmentation import IDENTITY_ROW, Augmentation, names, parse_name
+from trm_lab.puzzles.arc.canvas import Grids, lay
 from trm_lab.puzzles.arc.grids import (
+    COLOURS,
     END,
     PAD,
+    TRANSFORMS,
     crop,
     crop_all,
     dihedral,
@@ -106,3 +109,57 @@ def test_what_is_no_grid_is_named() -> None:
     assert parse_grid([[0] * 31], "wide", largest=None).shape == (1, 31)
     with pytest.raises(UserError, match="1x256"):  # more than a hash can hold
         parse_grid([[0] * 256], "wider", largest=None)
+
+
+augmentations = st.builds(
+    lambda transform, order: Augmentation(transform, (0, *order)),
+    st.integers(0, 7),
+    st.permutations(range(1, 10)),
+)
+
+
+def name_of(augmentation: Augmentation, task: str) -> str:
+    row = [augmentation.transform, *augmentation.colours[1:]]
+    return names(task, np.array([IDENTITY_ROW, row], np.uint8))[1]
+
+
+@few
+@given(grids, augmentations)
+def test_an_augmentation_can_be_undone_and_redone(grid: np.ndarray, augmentation: Augmentation) -> None:
+    np.testing.assert_array_equal(augmentation.inverse(augmentation.apply(grid)), grid)
+    np.testing.assert_array_equal(augmentation.apply(augmentation.inverse(grid)), grid)
+
+
+@few
+@given(augmentations)
+def test_a_name_carries_its_augmentation(augmentation: Augmentation) -> None:
+    assert parse_name(name_of(augmentation, "00576224")) == ("00576224", augmentation)
+
+
+def test_colours_are_mapped_first_and_digit_i_is_the_new_colour_of_i() -> None:
+    augmentation = Augmentation(1, (0, 2, 3, 1, 4, 5, 6, 7, 8, 9))
+    assert name_of(augmentation, "t") == "t|||t1|||0231456789"
+    grid = np.array([[0, 1], [2, 3]], np.uint8)
+    np.testing.assert_array_equal(augmentation.apply(grid), dihedral(np.array([[0, 2], [3, 1]]), 1))
+
+
+def test_a_name_that_is_no_augmentation_is_refused() -> None:
+    for ending in ("t8|||0123456789", "t1|||0123456788", "t1", "1|||0123456789", "t1|||012345678|||9"):
+        with pytest.raises(UserError, match="is no augmentation"):
+            parse_name(f"a|||{ending}")
+
+
+def test_many_grids_laid_at_once_are_the_grids_laid_one_by_one() -> None:
+    canvas, count = 7, 4096 * 2 + 5  # more than one chunk
+    generator = np.random.default_rng(0)
+    sides = generator.integers(1, canvas + 1, (40, 2))
+    grids = [generator.integers(0, COLOURS, shape).astype(np.uint8) for shape in sides]
+    which, turns = generator.integers(0, 40, count), generator.integers(0, TRANSFORMS, count)
+    colours = generator.permuted(np.tile(np.arange(COLOURS), (count, 1)), axis=1)
+    room = canvas + 1 - Grids.of(grids).turned_shapes(which, turns)
+    offsets = (generator.random((count, 2)) * room).astype(int)
+    laid = lay(Grids.of(grids), which, turns, colours, offsets, canvas)
+    for row in [*range(0, count, 41), count - 1]:
+        grid = dihedral(colours[row].astype(np.uint8)[grids[which[row]]], int(turns[row]))
+        expected = encode_pair(grid, grid, *offsets[row].tolist(), canvas)[0]
+        np.testing.assert_array_equal(laid[row], expected)
