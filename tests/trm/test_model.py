@@ -11,7 +11,6 @@ from trm.act import ACTConfig, ACTSupervision
 from trm.errors import UserError
 from trm.layers import truncated_normal_
 from trm.model import TinyRecursiveModel, TRMConfig
-from trm.recursion import Latents
 
 
 @pytest.mark.parametrize(
@@ -60,31 +59,14 @@ def test_no_gradient_crosses_supervision_steps(supervision: Any) -> None:
     following.loss.backward()  # would fail if the first step's graph were needed
 
 
-def test_gradient_reaches_latents_of_the_last_cycle_only() -> None:
-    """With T cycles the gradient equals that of the last cycle run alone from the same latents."""
-    model = TinyRecursiveModel(network(H_cycles=2), SHAPE)
+def test_only_the_last_cycle_carries_gradient() -> None:
+    model = TinyRecursiveModel(network(H_cycles=3), SHAPE)
+    recorded: list[bool] = []
+    model.L_level.register_forward_hook(lambda _, __, out: recorded.append(out.requires_grad))
     data = batch()
-
-    def gradient(latents: Latents, cycles_without: int) -> torch.Tensor:
-        model.zero_grad()
-        x = model.embed(data.inputs, model.puzzle_vectors(data.puzzle_identifiers))
-        with torch.no_grad():
-            z = (latents.z_H, latents.z_L)
-            for _ in range(cycles_without):
-                z = model.cycle(*z, x)
-        z_H, _ = model.cycle(*z, x)
-        model.answer_logits(z_H).square().sum().backward()
-        grad = model.L_level.layers[0].mlp.down_proj.weight.grad  # type: ignore[union-attr]
-        assert isinstance(grad, torch.Tensor)
-        return grad.clone()
-
-    start = model.initial_latents(4)
-    expected = gradient(start, 1)
-    model.zero_grad()
     x = model.embed(data.inputs, model.puzzle_vectors(data.puzzle_identifiers))
-    model.answer_logits(model.recurse(start, x).z_H).square().sum().backward()
-    ours = model.L_level.layers[0].mlp.down_proj.weight.grad  # type: ignore[union-attr]
-    assert torch.equal(ours, expected)
+    model.recurse(model.initial_latents(4), x)
+    assert recorded == [False] * 8 + [True] * 4
 
 
 def test_parameter_count_of_the_published_compact_model() -> None:

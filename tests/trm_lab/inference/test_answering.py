@@ -91,14 +91,6 @@ def test_the_batch_size_changes_no_answer() -> None:
     assert all(content(answer(supervision, one, batch_size)) == alone for batch_size in (3, 1000))
 
 
-def test_answers_never_reach_the_network() -> None:
-    one = task(tests=2)
-    other = replace(one, test=(Pair(one.test[0].input, one.test[1].input), one.test[1]))
-    supervision = exact()
-    first, second = (content(answer(supervision, puzzles(given))) for given in (one, other))
-    assert [output[1:] for output in first] == [output[1:] for output in second]
-
-
 def test_the_embedding_reaches_the_network_and_the_model_stays_as_it_was() -> None:
     supervision = exact()
     model = supervision.model.train()

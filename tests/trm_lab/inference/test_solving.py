@@ -1,14 +1,12 @@
 """Answering a file of tasks: complete and valid whenever it ends, whatever the batches; test outputs are not seen."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.exportable import random_dis, write_run
-from tests.models import act
 from trm.batch import Batch
 from trm.errors import UserError
 from trm_lab.cluster.ranks import Ranks
@@ -156,14 +154,6 @@ def test_a_batch_is_expected_to_take_no_longer_than_larger_and_smaller_ones_tell
     budget.pause()
     assert [budget.seconds_of_batch(size) for size in (1, 2, 3, 4, 8)] == [1.0, 1.5, 1.5, 1.5, 3.0]
     assert [budget.begin_batch(8) for _ in range(2)] == [8, 4]  # 7 s are left, then 3.5
-
-
-def test_act_answers_and_adapts_too(tmp_path: Path) -> None:
-    opened = open_checkpoint(write_run(tmp_path / "run", act(), "act"))
-    solved, saved = answers(opened, CHALLENGES, augmentations=1, adapt=1)
-    check_form(solved.submission, CHALLENGES)
-    assert solved.adapted == 3
-    assert len(saved) == 1 + 2 + 3
 
 
 @pytest.mark.parametrize(("seconds", "expected"), [(26.0, 0), (32.0, 1)])

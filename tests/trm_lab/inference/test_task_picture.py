@@ -1,7 +1,6 @@
 """The picture of an answered task: what it says, what it marks, and that it is the same each time."""
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ from matplotlib.figure import Figure
 
 from tests.trm_lab.inference.test_grid_drawing import answered, of
 from trm_lab.inference.answering import TaskAnswer
-from trm_lab.inference.task_picture import MOST_STEPS, picture, save_picture
+from trm_lab.inference.task_picture import MOST_STEPS, picture
 
 
 def texts(figure: Figure) -> list[str]:
@@ -41,10 +40,3 @@ def test_it_shows_grids_words_and_the_wrong_cells() -> None:
     steps = [word for word in words if word.startswith("after step")]
     assert (len(steps), steps[0], steps[-1]) == (MOST_STEPS, "after step 1", "after step 32")
     assert dots(figure)[-1] == [[1.5, 0.5]]  # of the second attempt
-
-
-def test_the_same_answer_gives_the_same_file_whatever_its_name(tmp_path: Path) -> None:
-    answer = answered([[[5]], [[6]]], [[5]])
-    for name in ("one.png", "two.png"):
-        save_picture(answer, "$a{task", [], tmp_path / name)
-    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()

@@ -5,6 +5,7 @@ import resource
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,6 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
-from torch import Tensor
 
 from tests.exportable import STEP, random_dis, write_run
 from tests.models import act, network
@@ -36,17 +35,13 @@ def exported(target: Path, form: str, output: Path, **more: Any) -> OpenedCheckp
     return open_checkpoint(output if form != "published" else output / f"step_{STEP}")
 
 
-def same(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> bool:
-    return ours.keys() == theirs.keys() and all(torch.equal(ours[k], v) for k, v in theirs.items())
-
-
 @pytest.mark.parametrize("name", ["act", "dis"])
 def test_an_export_and_one_of_it_are_read_back_as_what_they_were_made_from(name: str, tmp_path: Path) -> None:
     supervision = random_dis() if name == "dis" else act()
     target = run = write_run(tmp_path / "run", supervision, name)
     for form in ("hub", "published", "hub"):
         again = exported(target, form, tmp_path / f"{target.name}_{form}")
-        assert same(dict(again.weights), supervision.model.state_dict())
+        torch.testing.assert_close(dict(again.weights), dict(supervision.model.state_dict()), rtol=0, atol=0)
         assert again.arch == open_checkpoint(run).arch
         assert (again.step, again.seed, again.batch_size, again.arch.supervision) == (STEP, 3, 4, name)
         target = again.path
@@ -81,37 +76,25 @@ def test_no_path_of_the_machine_is_in_what_goes_to_the_hub(run: Path, tmp_path: 
 
 @pytest.mark.usefixtures("no_wheel")
 @pytest.mark.parametrize("form", sorted(FORMS))
-def test_what_is_there_is_replaced_only_if_it_is_such_an_export(run: Path, tmp_path: Path, form: str) -> None:
+def test_what_is_there_is_replaced_only_if_it_is_such_an_export_and_by_the_same_bytes(
+    tmp_path: Path, form: str
+) -> None:
+    """Of the wheel in the package: see test_wheel.py.  Of what else may be there: see test_own_folders.py."""
+    run = write_run(tmp_path / "run", random_dis(), row_names=[f"puzzle {number}" for number in range(9)])
     out = tmp_path / "out"
-    out.mkdir()
     export(ExportRequest(str(run), form, out))
     with pytest.raises(UserError, match="already holds an export"):
         export(ExportRequest(str(run), form, out))
-    before = {file.name for file in out.iterdir()}
-    export(ExportRequest(str(run), form, out, overwrite=True))
-    assert {file.name for file in out.iterdir()} == before
-    for mine in ("thesis.tex", "mpmath-1-py3-none-any.whl", "step_7"):
-        (out / mine).write_text("years of work")
-        with pytest.raises(UserError, match=r"holds other things than an export for "):
-            export(ExportRequest(str(run), form, out, overwrite=True))
-        (out / mine).unlink()
+    before = {file.name: file.read_bytes() for file in out.iterdir()}
+    for _ in range(2):  # metadata of four keys in any order would be in one order 1 time in 24 ** 2
+        export(ExportRequest(str(run), form, out, overwrite=True))
+        assert {file.name: file.read_bytes() for file in out.iterdir()} == before
+    for place in (run, run / "checkpoints", run / f"checkpoints/step_{STEP}"):
+        with pytest.raises(UserError, match="holds other things than"):
+            export(ExportRequest(str(run), form, place, overwrite=True))
     (tmp_path / "README.md").write_text("a file")
     with pytest.raises(UserError, match=r"README\.md is a file"):
         export(ExportRequest(str(run), form, tmp_path / "README.md", overwrite=True))
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["README.md", "out", "runs"]
-
-
-@pytest.mark.usefixtures("no_wheel")
-@pytest.mark.parametrize("form", sorted(FORMS))
-def test_an_export_is_the_same_bytes_each_time(tmp_path: Path, form: str) -> None:
-    """Of the wheel in the package: see test_wheel.py."""
-    run = write_run(tmp_path / "run", random_dis(), row_names=[f"puzzle {number}" for number in range(9)])
-    contents = []
-    for number in range(3):  # metadata of four keys in any order would be in one order 1 time in 24 ** 2
-        out = tmp_path / str(number) / "out"
-        export(ExportRequest(str(run), form, out))
-        contents.append({file.name: file.read_bytes() for file in out.iterdir()})
-    assert all(content == contents[0] for content in contents)
 
 
 @contextmanager
@@ -127,9 +110,7 @@ def full_after(size: int) -> Iterator[None]:
         signal.signal(signal.SIGXFSZ, listening)
 
 
-@pytest.mark.parametrize(
-    ("form", "size"), [("hub", 100), ("hub", 20_000), ("published", 3_000), ("kaggle", 0)]
-)
+@pytest.mark.parametrize(("form", "size"), [("hub", 20_000), ("published", 3_000), ("kaggle", 0)])
 def test_a_full_disk_is_told_in_three_parts_with_the_path_and_nothing_is_left(
     run: Path, tmp_path: Path, form: str, size: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -142,23 +123,6 @@ def test_a_full_disk_is_told_in_three_parts_with_the_path_and_nothing_is_left(
     assert f"{tmp_path / 'exports' / 'out'}" in said[0]
     assert "File too large" in said[0]
     assert not list((tmp_path / "exports").iterdir())
-
-
-@pytest.mark.usefixtures("no_wheel")
-def test_no_export_replaces_checkpoints_a_run_or_an_export_of_another_form(run: Path, tmp_path: Path) -> None:
-    for form in FORMS:
-        export(ExportRequest(str(run), form, tmp_path / form))
-    published = tmp_path / "theirs"  # a checkpoint of somebody else's with its configuration
-    published.mkdir()
-    (published / "step_1").write_bytes(b"weights")
-    (published / "all_config.yaml").write_text("arch: {}\n")
-    places = [run, run / "checkpoints", run / f"checkpoints/step_{STEP}", published]
-    before = {file: file.read_bytes() for file in sorted(tmp_path.rglob("*")) if file.is_file()}
-    for form in FORMS:
-        for place in [*places, *(tmp_path / other for other in FORMS if other != form)]:
-            with pytest.raises(UserError, match="holds other things than"):
-                export(ExportRequest(str(run), form, place, overwrite=True))
-    assert {file: file.read_bytes() for file in sorted(tmp_path.rglob("*")) if file.is_file()} == before
 
 
 def test_what_does_not_go_together_is_refused_and_nothing_is_written(run: Path, tmp_path: Path) -> None:
@@ -186,52 +150,27 @@ def pointer(file: Path) -> None:
     file.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
 
 
-def changed(file: Path, old: str, new: str) -> None:
-    text = re.sub(old, new, file.read_text())
-    assert text != file.read_text()
-    file.write_text(text)
+def change(old: str, new: str, file: Path) -> None:
+    file.write_text(re.sub(old, new, file.read_text()))
 
 
 def test_a_damaged_export_is_refused_by_the_name_of_what_is_wrong(run: Path, tmp_path: Path) -> None:
-    cases: list[tuple[str, Callable[[Path], object], str]] = [
-        ("hub", lambda out: cut(out / "model.safetensors"), r"model\.safetensors: "),
-        ("hub", lambda out: pointer(out / "model.safetensors"), "git-lfs pointer"),
-        (
-            "hub",
-            lambda out: changed(out / "config.yaml", "global_batch_size.*", ""),
-            "lacks global_batch_size",
-        ),
-        ("hub", lambda out: changed(out / "config.yaml", "max_steps", "max_stepz"), "halt_max_stepz"),
-        (
-            "hub",
-            lambda out: changed(out / "config.yaml", "hidden_size: 16", "hidden_size: 32"),
-            "hidden_size",
-        ),
-        ("published", lambda out: cut(out / "step_12"), "step_12: "),
-        ("published", lambda out: pointer(out / "step_12"), "git-lfs pointer"),
-        ("published", lambda out: (out / "all_config.yaml").unlink(), "no configuration beside"),
+    cases: list[tuple[str, str, Callable[[Path], object], str]] = [
+        ("hub", "model.safetensors", cut, r"model\.safetensors: "),
+        ("hub", "model.safetensors", pointer, "git-lfs pointer"),
+        ("hub", "config.yaml", partial(change, "global_batch_size.*", ""), "lacks global_batch_size"),
+        ("hub", "config.yaml", partial(change, "max_steps", "max_stepz"), "halt_max_stepz"),
+        ("hub", "config.yaml", partial(change, "hidden_size: 16", "hidden_size: 32"), "hidden_size"),
+        ("published", "step_12", cut, "step_12: "),
+        ("published", "step_12", pointer, "git-lfs pointer"),
+        ("published", "all_config.yaml", Path.unlink, "no configuration beside"),
     ]
-    for number, (form, damage, message) in enumerate(cases):
+    for number, (form, name, damage, message) in enumerate(cases):
         out = tmp_path / str(number)
         export(ExportRequest(str(run), form, out))
-        damage(out)
+        damage(out / name)
         with pytest.raises(UserError, match=message):
             open_checkpoint(out if form == "hub" else out / f"step_{STEP}")
-
-
-def test_weights_that_do_not_fit_their_architecture_are_refused_tensor_by_tensor(
-    run: Path, tmp_path: Path
-) -> None:
-    exported(run, "hub", tmp_path / "out")
-    file = tmp_path / "out/model.safetensors"
-    tensors = load_file(file)
-    tensors["lm_head.bias"] = tensors.pop("lm_head.weight")
-    save_file(tensors, file)
-    with pytest.raises(UserError) as caught:
-        export(ExportRequest(str(tmp_path / "out"), "published", tmp_path / "again"))
-    assert "lm_head.weight: missing" in caught.value.given
-    assert "lm_head.bias: not in this architecture" in caught.value.given
-    assert not (tmp_path / "again").exists()
 
 
 def test_only_arc_models_become_a_package_for_arc(tmp_path: Path) -> None:

@@ -52,6 +52,8 @@ def test_the_export_is_uploaded_as_it_lies_there(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     hub = StubHub()
+    export(ExportRequest(str(run), "hub", tmp_path / "not asked"), hub)
+    assert hub.calls == []
     request = ExportRequest(str(run), "hub", tmp_path / "out", push_to="me/model", private=True)
     export(request, hub)
     files = ["README.md", "config.yaml", "model.safetensors"]
@@ -62,16 +64,8 @@ def test_the_export_is_uploaded_as_it_lies_there(
     ]
     assert "python evaluate.py hf://me/model" in (tmp_path / "out/README.md").read_text()
     assert "pushed to https://huggingface.co/me/model" in capsys.readouterr().out
-
-
-def test_nothing_is_uploaded_unless_asked_and_a_repository_keeps_its_visibility(
-    run: Path, tmp_path: Path
-) -> None:
-    hub = StubHub()
-    export(ExportRequest(str(run), "hub", tmp_path / "out"), hub)
-    assert hub.calls == []
     push(tmp_path, "me/model", False, "again", hub)
-    assert hub.calls[0][1]["private"] is None
+    assert hub.calls[3][1]["private"] is None  # a repository keeps its visibility
 
 
 FIRST = "export without --push, and later: hf upload me"

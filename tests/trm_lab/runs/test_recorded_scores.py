@@ -70,26 +70,19 @@ def test_an_unreadable_one_is_named_and_the_rest_of_the_run_is_read(run: Path) -
         assert told in remark
 
 
-@pytest.mark.parametrize(
-    ("path", "fingerprint", "own"),
-    [
-        ("elsewhere/moved", "aa", True),  # the same bytes
-        ("data/demo", "bb", False),  # built anew at the same place
-    ],
-)
-def test_an_evaluation_of_other_data_is_known_by_its_fingerprint(
-    tmp_path: Path, path: str, fingerprint: str, own: bool
-) -> None:
+def test_an_evaluation_of_other_data_is_known_by_its_fingerprint(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", arc=False, training_steps=400, puzzles=("queens",))
     provenance = {"launches": [{"datasets": {"data/demo": "aa"}}]}
     (run / "provenance.json").write_text(json.dumps(provenance))
     file = write_scored(run) / "scores.json"
     scores = json.loads(file.read_text())
-    scores["datasets"] = [{"name": "demo", "fingerprint": fingerprint, "path": path}]
-    scores["evaluated"]["data_paths"] = [path]
-    file.write_text(json.dumps(scores))
-    read = read_run(run)
-    (scored,) = read.scored
-    assert scored.is_plain == own
-    (shown,) = [value for name, value in run_facts(read, scored.evaluation, scored) if name == "dataset"]
-    assert shown.endswith(f", fingerprint {fingerprint}")
+    for path, fingerprint, own in (("elsewhere/moved", "aa", True), ("data/demo", "bb", False)):
+        scores["datasets"] = [{"name": "demo", "fingerprint": fingerprint, "path": path}]
+        scores["evaluated"]["data_paths"] = [path]
+        file.write_text(json.dumps(scores))
+        read = read_run(run)
+        (scored,) = read.scored
+        assert scored.is_plain == own
+        facts = run_facts(read, scored.evaluation, scored)
+        (shown,) = [value for name, value in facts if name == "dataset"]
+        assert shown.endswith(f", fingerprint {fingerprint}")
