@@ -85,16 +85,12 @@ def _config(supervision: str, steps: int, calls_per_step: int, seed: int, arch: 
     cycles = (1, calls_per_step - 1) if calls_per_step < 20 else (3, calls_per_step // 3 - 1)
     shape = {"hidden_size": 32, "num_heads": 2, "L_layers": 1, "puzzle_emb_ndim": 32, "puzzle_emb_len": 1}
     network = TRMConfig(H_cycles=cycles[0], L_cycles=cycles[1], forward_dtype="float32", **shape)  # type: ignore[arg-type]
-    made = TrainConfig(
+    config = TrainConfig(
         arch={"supervision": supervision, **asdict(network), **asdict(settings), **arch},
-        data_paths=["data/demo"],
-        run_name=f"demo-{supervision}",
-        seed=seed,
-        global_batch_size=32,
-        epochs=600,
+        data_paths=["data/demo"], run_name=f"demo-{supervision}", seed=seed, global_batch_size=32, epochs=600,
         eval_interval=150,
-    )
-    return asdict(made)
+    )  # fmt: skip
+    return asdict(config)
 
 
 def _training(
@@ -105,23 +101,14 @@ def _training(
     records = []
     for step in range(20, training_steps + 1, 20):
         learned = 1 - np.exp(-3 * step / training_steps)
-        accuracy = [
-            None
-            if step == 20 and index > 0
-            else 0.3 + learned * (0.35 + 0.25 * index / steps) + rng.normal(0, 0.02)
-            for index in range(steps)
-        ]
+        growing = 0.3 + learned * (0.35 + 0.25 * np.arange(steps) / steps) + rng.normal(0, 0.02, steps)
+        accuracy = growing.tolist() if step > 20 else [growing[0], *[None] * (steps - 1)]
+        loss = float(2.2 * np.exp(-3 * step / training_steps) + 0.15 + abs(rng.normal(0, 0.12)))
+        timing = {"seconds": 1.2, "examples_per_second": 533.0, **energy}
         records.append(
             {
-                "kind": "train",
-                "step": step,
-                "epoch": step / 40,
-                "network_calls": calls_per_step,
-                "lr": 1e-4,
-                "loss": float(2.2 * np.exp(-3 * step / training_steps) + 0.15 + abs(rng.normal(0, 0.12))),
-                "metrics": {},
-                "step_accuracy": accuracy,
-                "timing": {"seconds": 1.2, "examples_per_second": 533.0, **energy},
+                "kind": "train", "step": step, "epoch": step / 40, "network_calls": calls_per_step, "lr": 1e-4,
+                "loss": loss, "metrics": {}, "step_accuracy": accuracy, "timing": timing,
             }
         )  # fmt: skip
     return records
@@ -133,11 +120,7 @@ def _scores(
     index = np.arange(1, steps + 1)
     right_at_1, right_at_2 = round(12 * progress), round(15 * progress)
     scores: Json = {
-        "step": step,
-        "method": supervision,
-        "supervision": supervision,
-        "seed": seed,
-        "examples": 1376,
+        "step": step, "method": supervision, "supervision": supervision, "seed": seed, "examples": 1376,
         "network_calls_per_answer": steps * calls_per_step,
         "per_step": _per_step(
             cell_accuracy=np.minimum(0.55 + 0.33 * progress * (1 - np.exp(-4 * index / steps)), 0.99),
@@ -148,7 +131,7 @@ def _scores(
         "lm_loss": 0.4,
         "copy": {"cell_accuracy": 0.712, "exact_accuracy": 0.0},
         "examples_per_second": 1523.4,
-    }
+    }  # fmt: skip
     if arc:
         scores["scores"] = {
             **{f"ARC/pass@{k}": min(1.0, right_at_1 / 45 * k**0.2) for k in (1, 2, 5, 10, 100, 1000)},
@@ -197,23 +180,21 @@ def write_scored(
     first = np.diff(np.round(1000 * exact), prepend=0).astype(int)
     scores["network_calls_per_answer"] = calls * count
     scores["over_steps"] = {
-        "first_right": [1000 - int(first.sum()), *first.tolist()],
-        "stayed_right": [0, *first.tolist()],
-        "fixed_late": 120,
-        "broken_late": 7,
-    }
+        "first_right": [1000 - int(first.sum()), *first.tolist()], "stayed_right": [0, *first.tolist()],
+        "fixed_late": 120, "broken_late": 7,
+    }  # fmt: skip
     points = _points("fixed", range(1, count + 1), exact, cells, calls * index)
     points += _points("agreement", (1, 2), exact[[0, -1]], cells[[0, -1]], [calls * 1.5, calls * 2.5])
     points += _points("confidence", (0.5, 0.9), exact[[0, -1]], cells[[0, -1]], [calls * 1.2, calls * 2.2])
     oracle = _points("oracle", [None], [exact[-1] * 1.1], [cells[-1]], [calls * 1.7])
     scores["halting"] = {"examples": 1000, "points": points + oracle, "best_reachable": oracle[0]}
-    if guidance:
-        scores["guidance"] = {
-            str(float(w)): {
-                "cell_accuracy": (cells * (1 - 0.02 * (w - 1) ** 2)).tolist(),
-                "exact_accuracy": (exact * (1 - 0.1 * (w - 1) ** 2)).tolist(),
-            }
-            for w in guidance
+    for w in guidance:
+        shares = {
+            "cell_accuracy": cells * (1 - 0.02 * (w - 1) ** 2),
+            "exact_accuracy": exact * (1 - 0.1 * (w - 1) ** 2),
+        }
+        scores.setdefault("guidance", {})[str(float(w))] = {
+            name: share.tolist() for name, share in shares.items()
         }
     if margin:
         positive = (0.5 + 0.4 / index).tolist()
@@ -241,15 +222,11 @@ def _points(
 ) -> list[Json]:
     return [
         {
-            "policy": policy,
-            "setting": setting,
-            "exact_accuracy": float(right),
-            "cell_accuracy": float(share),
-            "network_calls": float(spent),
-            "steps": float(spent) / 3,
+            "policy": policy, "setting": setting, "exact_accuracy": float(right), "cell_accuracy": float(share),
+            "network_calls": float(spent), "steps": float(spent) / 3,
         }
         for setting, right, share, spent in zip(settings, exact, cells, calls, strict=True)
-    ]
+    ]  # fmt: skip
 
 
 def _write_examples(folder: Path, right: float, seed: int) -> None:
@@ -262,26 +239,17 @@ def _task(kind: str, protocol: str, steps: int, part: int) -> Json:
     """Of 40 examples more are solved at each step and at each evaluation (`part`): 5 · part after the last step."""
     solved = [5 * part * step // steps for step in range(1, steps + 1)]
     return {
-        "dataset": f"small-{kind}",
-        "version": 1,
-        "protocol": protocol,
-        "facts": PUZZLES[kind].facts,
-        "scorer": kind,
-        "examples": 40,
-        "verdicts": {"well_formed": 40, "solved": solved[-1]},
+        "dataset": f"small-{kind}", "version": 1, "protocol": protocol, "facts": PUZZLES[kind].facts,
+        "scorer": kind, "examples": 40, "verdicts": {"well_formed": 40, "solved": solved[-1]},
         "solved_per_step": solved,
-    }
+    }  # fmt: skip
 
 
 def puzzle_samples(puzzle: SmallPuzzle, steps: int, count: int = 10) -> dict[str, NDArray[Any]]:
     """Arrays of rollout_samples.npz: of each three samples one is right from the second step on, two never."""
     right = np.arange(count) % 3 == 1
-    preds = np.stack(
-        [
-            np.stack([puzzle.right if ends_right and step else puzzle.wrong for step in range(steps)])
-            for ends_right in right
-        ]
-    )
+    shown_right = right[:, None] & (np.arange(steps) > 0)  # [N, S]
+    preds = np.where(shown_right[:, :, None], puzzle.right, puzzle.wrong)
     return {
         "names": np.array([f"example {number}" for number in range(1, count + 1)]),
         "inputs": np.stack([puzzle.inputs] * count),

@@ -6,7 +6,6 @@ import shutil
 from base64 import b64decode, b64encode
 from dataclasses import replace
 from hashlib import sha256
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from analysis.page import examples
 from analysis.page.curves import step_figures, training_figures
 from analysis.page.document import json_in_script
 from analysis.page.examples import browser_data
+from tests.analysis.html_reader import Reader
 from tests.analysis.recorded import DIS, DIS_SAMPLES, SCORED, TRM
 from tests.analysis.synthetic_run import write_run
 from trm.errors import UserError
@@ -31,64 +31,13 @@ from trm_lab.runs.stored_answers import stored_answers
 HOSTILE = '</script><script>window.hacked=1</script><img src=x onerror="window.hacked=2">&amp;$title'
 
 
-class Reader(HTMLParser):
-    """The tables of a page by their captions, its scripts, and every tag with its attributes."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.tables: dict[str, list[list[str]]] = {}
-        self.scripts: list[str] = []
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self._inside: list[str] = []
-        self._rows: list[list[str]] = []
-        self._caption = ""
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attributes)))
-        self._inside.append(tag)
-        if tag == "table":
-            self._rows, self._caption = [], ""
-        elif tag == "tr":
-            self._rows.append([])
-        elif tag in ("td", "th"):
-            self._rows[-1].append("")
-        elif tag == "script":
-            self.scripts.append("")
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag == "table":
-            self.tables[self._caption] = self._rows
-        while self._inside and self._inside.pop() != tag:
-            pass
-
-    def handle_data(self, data: str) -> None:
-        inside = self._inside[-1] if self._inside else ""
-        if inside in ("td", "th"):
-            self._rows[-1][-1] += data
-        elif inside == "caption":
-            self._caption += data
-        elif inside == "script":
-            self.scripts[-1] += data
-
-    @property
-    def data(self) -> dict[str, Any]:
-        return json.loads(self.scripts[0])
-
-
 def scores(run: Path) -> dict[str, Any]:
     return json.loads((run / "scored" / SCORED / "scores.json").read_text())
 
 
 @pytest.fixture(scope="module")
-def text() -> str:
-    """The page of the recorded DIS run."""
-    return command.page(read_run(DIS))
-
-
-@pytest.fixture(scope="module")
-def dis(text: str) -> Reader:
-    return Reader(text)
+def dis(dis_page: str) -> Reader:
+    return Reader(dis_page)
 
 
 @pytest.fixture(autouse=True)
@@ -221,12 +170,12 @@ def test_what_a_stranger_wrote_stays_text(tmp_path: Path) -> None:
     assert read.data["sets"][0]["examples"][0]["n"] == HOSTILE
 
 
-def test_the_policy_lets_nothing_run_or_load_but_what_is_on_the_page(text: str, dis: Reader) -> None:
+def test_the_policy_lets_nothing_run_or_load_but_what_is_on_the_page(dis_page: str, dis: Reader) -> None:
     read = dis
     (policy,) = [a["content"] for tag, a in read.tags if tag == "meta" and "http-equiv" in a]
     assert policy is not None
     assert policy.startswith("default-src 'none'; img-src data:;")
-    (style,) = re.findall("<style>(.*?)</style>", text, re.DOTALL)
+    (style,) = re.findall("<style>(.*?)</style>", dis_page, re.DOTALL)
     for content in (style, read.scripts[1]):
         assert f"'sha256-{b64encode(sha256(content.encode()).digest()).decode()}'" in policy
     outside = [
@@ -242,13 +191,13 @@ def test_the_policy_lets_nothing_run_or_load_but_what_is_on_the_page(text: str, 
     )
 
 
-def test_the_same_run_gives_the_same_bytes_and_less_than_a_megabyte(text: str, tmp_path: Path) -> None:
+def test_the_same_run_gives_the_same_bytes_and_less_than_a_megabyte(dis_page: str, tmp_path: Path) -> None:
     """The bytes without curves; that one figure gives the same SVG is a test of `style`."""
     files = [tmp_path / name / "index.html" for name in ("a", "b")]
     for file in files:
         command.main([str(DIS), "--output", str(file)])
     assert files[0].read_bytes() == files[1].read_bytes()
-    assert len(text) < 1_000_000
+    assert len(dis_page) < 1_000_000
 
 
 def test_a_run_that_kept_no_answers_has_a_page_that_says_so(run: Run) -> None:

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -34,19 +33,16 @@ def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
         yield tab
 
 
-@cache
-def html_of(run: Path) -> str:
-    """The page of a run, with curves for one of them alone: drawing them takes a second each."""
-    with pytest.MonkeyPatch.context() as patch:
-        if run != TRM:
-            patch.setattr(command, "training_figures", lambda *_: [])
-            patch.setattr(command, "step_figures", lambda *_: [])
-        return command.page(read_run(run))
+@pytest.fixture(autouse=True)
+def without_curves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of all pages but one: drawing them takes a second each."""
+    monkeypatch.setattr(command, "training_figures", lambda *_: [])
+    monkeypatch.setattr(command, "step_figures", lambda *_: [])
 
 
-def opened(tab: Tab, run: Path, file: Path, **how: Any) -> Tab:
+def opened(tab: Tab, run: Path, file: Path, html: str = "", **how: Any) -> Tab:
     """The page of a run, newly loaded."""
-    file.write_text(html_of(run))
+    file.write_text(html or command.page(read_run(run)))
     tab.requests.clear()
     tab.complaints.clear()
     tab.open(file, **how)
@@ -80,10 +76,10 @@ def scores(run: Path) -> dict[str, Any]:
     return json.loads((run / "scored" / SCORED / "scores.json").read_text())
 
 
-def test_nothing_is_asked_for_and_nothing_is_complained_of(tab: Tab, tmp_path: Path) -> None:
+def test_nothing_is_asked_for_and_nothing_is_complained_of(tab: Tab, tmp_path: Path, dis_page: str) -> None:
     file = tmp_path / "index.html"
     for how in ({"width": 390, "height": 800}, {"dark": True}):
-        opened(tab, TRM, file, **how)
+        opened(tab, DIS, file, dis_page, **how)
         slide(tab, 3)
         assert [one for one in tab.requests if not one.startswith("data:")] == [file.resolve().as_uri()]
         assert tab.complaints == []

@@ -1,5 +1,6 @@
 """The strips of puzzles other than ARC: what is drawn of each kind, what is marked, and who calls it solved."""
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -61,12 +62,7 @@ def test_a_strip_shows_question_steps_and_answer_half_of_them_solved_and_says_so
     assert solved == [True] * 3 + [False] * 3
     last = [to_hex(axes.xaxis.label.get_color()).upper() for axes in rows[:, 2]]
     assert last == [style.GREEN] * 3 + [style.VERMILION] * 3
-    for part in (
-        "small-queens, version 1, protocol clean",
-        "first 10 test examples",
-        "3 end solved",
-        "seed 0",
-    ):
+    for part in ("small-queens, version 1, protocol clean", "3 end solved", "seed 0"):
         assert part in words_of(fig)
 
 
@@ -92,15 +88,6 @@ def test_a_sudoku_has_bold_givens_box_lines_from_its_facts_and_rings_around_wron
     small, ring = axes.collections[-1].get_sizes()[[1, 0]]
     assert np.asarray(axes.collections[-1].get_offsets()).tolist() == [[1.5, 0.5], [3.5, 3.5]]
     assert ring > 4 * small
-    six = {"size": 6, "box_rows": 2, "box_columns": 3}
-    blank = Example(np.ones(36, np.uint8), np.ones(36, np.int64))
-    axes = panel()
-    SudokuPicture(six).draw_question(axes, blank)
-    thick = [line for line in axes.collections if line.get_linewidths()[0] > 1]
-    across, down = thick
-    heights = {segment[0][1] for segment in across.get_segments()}
-    sides = {segment[0][0] for segment in down.get_segments()}
-    assert (heights, sides) == ({0, 2, 4, 6}, {0, 3, 6})
 
 
 def test_a_maze_shows_walls_path_start_and_goal_and_any_token_has_a_colour() -> None:
@@ -129,10 +116,7 @@ def test_a_cube_is_unfolded_with_six_colours_and_an_answer_s_moves_lead_to_the_c
     picture = CubePicture(puzzle.facts)
     picture.draw_question(axes, puzzle.example)
     question = net(axes)
-    assert (
-        sorted({colour: list(question.values()).count(colour) for colour in question.values()}.values())
-        == [4] * 6
-    )
+    assert sorted(Counter(question.values()).values()) == [4] * 6
     assert [question[(2, column)] for column in range(8)] == [COLOURS[face] for face in "FFRRBBLL"]
     assert [question[(3, column)] for column in range(8)] == [COLOURS[face] for face in "LLFFRRBB"]
     axes = panel()
@@ -156,13 +140,8 @@ def test_texts_stand_as_they_are_and_take_the_colour_of_right_and_wrong() -> Non
 
 
 @pytest.mark.filterwarnings("error")
-def test_long_texts_are_wrapped_and_cut_and_a_sign_that_the_font_lacks_gives_no_warning(
-    tmp_path: Path,
-) -> None:
-    assert wrapped("one two\nthree\n\nfour", 5.0) == ["one two", "three", "", "four"]
+def test_a_sign_that_the_font_lacks_is_drawn_without_a_warning_and_long_texts_are_cut(tmp_path: Path) -> None:
     assert len(wrapped("word " * 1000, 2.0)) == MOST_LINES
-    assert wrapped("word " * 1000, 2.0)[-1].endswith("…")
-    assert wrapped("x" * 50, 1.16) == ["x" * 18, "x" * 18, "x" * 14]
     axes = panel()
     tokens = TextPicture({**TEXTS.facts(2, 1), "characters": "\U0001f600$"})
     tokens.draw_question(axes, Example(np.array([3, 4, 1]), np.array([-100, -100, 2])))

@@ -1,12 +1,12 @@
 """The report: one HTML file without outside requests, the same as Markdown, for any runs or none."""
 
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
 from analysis import report
+from tests.analysis.html_reader import Reader
 from tests.analysis.synthetic_run import write_run
 
 pytestmark = pytest.mark.usefixtures("unrendered")
@@ -14,25 +14,10 @@ pytestmark = pytest.mark.usefixtures("unrendered")
 HOSTILE = "<script>alert(1)</script>![x](http://elsewhere/x.png)"
 
 
-class Seen(HTMLParser):
-    """Tags, and everything that an address could be in."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.addresses: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.addresses += [value or "" for name, value in attrs if name in ("src", "href", "srcset", "data")]
-
-
-def made(folder: Path, *runs: Path) -> tuple[str, str, Seen]:
+def made(folder: Path, *runs: Path) -> tuple[str, str, Reader]:
     report.main([*map(str, runs), "--output-dir", str(folder)])
     html, markdown = ((folder / name).read_text() for name in ("report.html", "report.md"))
-    seen = Seen()
-    seen.feed(html)
-    return html, markdown, seen
+    return html, markdown, Reader(html)
 
 
 def test_without_runs_every_claim_is_not_attempted(tmp_path: Path) -> None:
@@ -41,7 +26,7 @@ def test_without_runs_every_claim_is_not_attempted(tmp_path: Path) -> None:
         "| TRM MLP, 5 M | Sudoku-Extreme | 87.4 % | no run of ours | 0 | not attempted | – | TRM |"
         in markdown
     )
-    assert seen.tags.count("img") == 1
+    assert [tag for tag, _ in seen.tags].count("img") == 1
     names = {path.name for path in (tmp_path / "out").iterdir()}
     figures = {f"{name}.{kind}" for name in ("claims", "claims_column") for kind in ("png", "pdf")}
     assert names == {*figures, "report.html", "report.md"}
@@ -60,7 +45,7 @@ def test_runs_are_laid_out_by_dataset_with_their_curves(tmp_path: Path) -> None:
         r"\| DIS \(released code\) \| 50\.0 % \[not estimable\], n=2 \| 400 \| 10 \| 24 s \| cpu \|", markdown
     )
     assert "can be 50.0 % at best" in markdown
-    assert seen.tags.count("img") == 3
+    assert [tag for tag, _ in seen.tags].count("img") == 3
     assert "![Our runs on small-sudoku (clean)](learning_small-sudoku_clean.png)" in markdown.replace(
         "&#40;", "("
     )
@@ -75,9 +60,15 @@ def test_the_page_asks_for_nothing_runs_nothing_and_a_stranger_s_names_stay_text
     for file in [run / "metrics.jsonl", *run.glob("evaluations/*/scores.json")]:
         file.write_text(file.read_text().replace("small-queens", HOSTILE.replace('"', "")))
     html, markdown, seen = made(tmp_path / "out", run)
-    assert seen.addresses
-    assert all(address.startswith("data:image/png;base64,") for address in seen.addresses)
-    assert not {"script", "link", "iframe", "object", "embed"} & set(seen.tags)
+    addresses = [
+        value or ""
+        for _, attributes in seen.tags
+        for name, value in attributes.items()
+        if name in ("src", "href", "srcset", "data")
+    ]
+    assert addresses
+    assert all(address.startswith("data:image/png;base64,") for address in addresses)
+    assert not {"script", "link", "iframe", "object", "embed"} & {tag for tag, _ in seen.tags}
     assert "url(" not in html
     assert "default-src 'none'" in html
     assert "<script>" not in html + markdown

@@ -18,7 +18,7 @@ from trm.errors import UserError
 from trm_lab.runs.answers import Answers
 from trm_lab.runs.recorded_run import Run, read_run
 from trm_lab.runs.rollout_store import RolloutStore
-from trm_lab.runs.stored_answers import Answered, stored_answers
+from trm_lab.runs.stored_answers import stored_answers
 
 
 def scores(run: Path) -> dict:
@@ -48,21 +48,15 @@ def test_without_them_the_samples_are_taken_and_the_same_is_said_of_them() -> No
     assert (samples.confidence, samples.margin) == (None, None)
 
 
-@pytest.mark.parametrize("run", [DIS, TRM])
-def test_the_numbers_of_each_kind_are_those_of_scores_json(run: Path) -> None:
-    found = choose(stored_answers(read_run(run)), 6).counts
-    told = scores(run)
-    solved = told["tasks"][0]["verdicts"]["solved"]
-    late = {f"{kind}-late": told["over_steps"][f"{kind}_late"] for kind in ("fixed", "broken")}
-    assert found == {"examples": told["examples"], "solved": solved, "unsolved": 32 - solved, **late}
-    assert told["over_steps"]["fixed_late"] > 0
-    everything = choose(stored_answers(read_run(run)), 99)
-    assert everything.solved.sum(0).tolist() == told["tasks"][0]["solved_per_step"]
-
-
-def test_the_first_of_a_kind_are_taken_in_file_order() -> None:
-    source = stored_answers(read_run(TRM))
-    everything = choose(source, 99)
+def test_the_numbers_of_each_kind_are_those_of_scores_json_and_its_first_are_taken_in_file_order() -> None:
+    for run in (DIS, TRM):
+        source, told = stored_answers(read_run(run)), scores(run)
+        solved = told["tasks"][0]["verdicts"]["solved"]
+        late = {f"{kind}-late": told["over_steps"][f"{kind}_late"] for kind in ("fixed", "broken")}
+        counts = {"examples": told["examples"], "solved": solved, "unsolved": 32 - solved, **late}
+        assert choose(source, 6).counts == counts
+        everything = choose(source, 99)
+        assert everything.solved.sum(0).tolist() == told["tasks"][0]["solved_per_step"]
     for kind, of in KINDS.items():
         names = np.array(everything.answered.names)[of(everything.solved)].tolist()
         assert choose(source, 3, kind=kind).answered.names == names[:3]
@@ -77,21 +71,18 @@ def test_examples_are_found_by_name_number_and_task(run: Run) -> None:
     assert choose(arc, 1, names=[wanted]).answered.names == [wanted]
 
 
-@pytest.mark.parametrize(
-    ("flags", "given", "allowed"),
-    [
+def test_what_is_not_there_is_named_with_what_is() -> None:
+    for flags, given, allowed in (
         (["--examples", "example 99"], "no example 99 in scored/", "names such as example "),
         (["--broken-late"], "solved after some step and not after the last in scored/", "broken-late: 0"),
         (["--solved", "--examples", "1"], "--examples 1 with --solved", "by name, or by what became of them"),
         (["--dataset", "maze"], "no dataset 'maze'", "sudoku-4x4"),
         (["--evaluation", "x"], "holds no evaluation 'x' with answers", f"step_248 | {SCORED}"),
-    ],
-)
-def test_what_is_not_there_is_named_with_what_is(flags: list[str], given: str, allowed: str) -> None:
-    with pytest.raises(UserError) as error:
-        strips.main([str(DIS), *flags])
-    assert given in error.value.given
-    assert allowed in error.value.allowed
+    ):
+        with pytest.raises(UserError) as error:
+            strips.main([str(DIS), *flags])
+        assert given in error.value.given
+        assert allowed in error.value.allowed
 
 
 def test_the_margin_of_a_step_stands_below_its_answer_in_colours_and_as_mean() -> None:
@@ -142,7 +133,6 @@ def test_names_and_titles_of_a_stranger_s_run_are_drawn_as_they_stand(tmp_path: 
 
 def test_answers_that_are_no_puzzles_of_their_dataset_are_refused() -> None:
     source = stored_answers(read_run(DIS))
-    (part,) = source.parts()
     (task,) = source.tasks
     larger = replace(task, facts={"size": 9, "box_rows": 3, "box_columns": 3})
     wrong = replace(source, evaluation=replace(source.evaluation, tasks=[larger]))
@@ -151,7 +141,6 @@ def test_answers_that_are_no_puzzles_of_their_dataset_are_refused() -> None:
     unknown = replace(source, evaluation=replace(source.evaluation, tasks=[replace(task, scorer="")]))
     with pytest.raises(UserError, match="of which there is no picture"):
         choose(unknown, 3)
-    assert isinstance(part, Answered)
 
 
 @pytest.mark.usefixtures("unrendered")
@@ -168,10 +157,18 @@ def test_a_store_that_was_cut_off_is_refused_by_name(tmp_path: Path) -> None:
 def test_the_answers_of_arc_tasks_are_looked_up_with_their_confidence_in_the_store(
     run: Run, tmp_path: Path
 ) -> None:
+    """The store holds the run's samples behind an example that is none of them."""
     assert run.samples is not None
-    kept = run.samples
-    folder = tmp_path / "scored"
-    store_of_samples(folder, run)
+    kept, folder = run.samples, tmp_path / "scored"
+    count, steps = len(kept.names), kept.preds.shape[1]
+    confidence = np.arange(count, dtype=np.float64)[:, None].repeat(steps, 1)
+    store = RolloutStore(folder, {}, {"all": count + 1})
+    for first, inputs, rows in ((0, np.zeros_like(kept.inputs[:1]), slice(1)), (1, kept.inputs, slice(None))):
+        sure = confidence[rows] - (9 if first == 0 else 0)
+        labels, preds = kept.labels[rows].astype(np.int16), kept.preds[rows]
+        numbers, loss = np.ones(len(inputs), np.int32), np.zeros(len(inputs))
+        answered = (inputs, labels, numbers, preds, np.zeros_like(sure, np.float32), sure, loss)
+        store.write(Answers("all", first, *answered, list(range(1, steps + 1))), 0.0)
     known = replace(read_run(DIS).scored[0], folder=folder, evaluation=run.evaluation)
     source = stored_answers(replace(run, scored=[known]))
     assert source.source.startswith("scored/")
@@ -180,23 +177,3 @@ def test_the_answers_of_arc_tasks_are_looked_up_with_their_confidence_in_the_sto
     np.testing.assert_array_equal(part.preds, kept.preds)
     assert part.confidence is not None
     assert part.confidence[:, 0].tolist() == list(range(len(kept.names)))
-
-
-def store_of_samples(folder: Path, run: Run) -> None:
-    """A store of the run's samples, behind an example that is none of them."""
-
-    kept = run.samples
-    assert kept is not None
-    count, steps = len(kept.names), kept.preds.shape[1]
-    confidence = np.arange(count, dtype=np.float64)[:, None].repeat(steps, 1)
-    parts = [
-        (0, np.zeros_like(kept.inputs[:1]), kept.labels[:1], kept.preds[:1], confidence[:1] - 9),
-        (1, kept.inputs, kept.labels, kept.preds, confidence),
-    ]
-    store = RolloutStore(folder, {}, {"all": count + 1})
-    for first, inputs, labels, preds, sure in parts:
-        rows = len(inputs)
-        numbers = np.ones(rows, np.int32)
-        logits, loss = np.zeros((rows, steps), np.float32), np.zeros(rows)
-        made = (inputs, labels.astype(np.int16), numbers, preds, logits, sure, loss)
-        store.write(Answers("all", first, *made, list(range(1, steps + 1))), 0.0)
