@@ -189,16 +189,13 @@ def test_same_flags_same_bytes(tmp_path: Path) -> None:
     check_same_bytes_twice(builder, tmp_path, "--train-size", 300, "--test-size", 60)
 
 
-@pytest.mark.parametrize(
-    ("flags", "message"),
-    [
+def test_what_cannot_be_built_is_refused(tmp_path: Path) -> None:
+    for flags, message in (
         (("--max-distance", 12), "God's number in the half-turn metric"),
         (("--metric", "quarter", "--min-distance", 14, "--max-distance", 13), "14, God's number"),
         (("--max-distance", 3), "whole symmetry classes"),
         (("--max-distance", 0, "--min-distance", 0, "--train-size", 1, "--test-size", 1), "--test-size 1"),
-    ],
-)
-def test_what_cannot_be_built_is_refused(tmp_path: Path, flags: tuple[object, ...], message: str) -> None:
-    with pytest.raises(UserError, match=message):
-        build(builder, tmp_path / "cube", *flags)
-    assert not (tmp_path / "cube").exists()
+    ):
+        with pytest.raises(UserError, match=message):
+            build(builder, tmp_path / "cube", *flags)
+        assert not (tmp_path / "cube").exists()

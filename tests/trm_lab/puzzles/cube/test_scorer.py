@@ -116,6 +116,6 @@ def test_answers_of_any_tokens_are_judged() -> None:
 
 
 def test_facts_without_a_cubes_moves_are_refused() -> None:
-    for facts in ({}, {"moves": []}, {"moves": ["U", "X"]}, {"moves": "U"}, {"moves": [1]}):
+    for facts in ({"metric": "half"}, *({"moves": moves} for moves in ([], ["U", "X"], "U", [1]))):
         with pytest.raises(UserError, match="build the dataset again"):
             scorer_of(About("cube", 1, "clean", "cube", facts))

@@ -98,17 +98,10 @@ def test_generated_mazes_have_one_shortest_path_of_at_least_the_wanted_length(si
         assert pairs.shape[1] - (cells - 1) == loops  # one more edge than a tree has for each loop
 
 
-def test_mazes_of_the_published_size_are_as_hard(tmp_path: Path) -> None:
-    dataset = build(builder, tmp_path / "m", "--generate", "--train-size", 3, "--test-size", 1, "--loops", 5)
-    questions, answers, _ = split(dataset, "train")
-    assert set(np.unique(questions)) == {1, 2, 3, 4}
-    assert set(np.unique(answers)) == {1, 2, 3, 4, 5}
-    for question, answer in zip(questions.reshape(3, 30, 30), answers.reshape(3, 30, 30), strict=True):
-        check_answer(question, answer)
-        steps, paths = steps_and_paths(question)
-        assert paths == 1
-        assert steps >= 110
-    assert about(dataset).protocol == "generated"
+def test_mazes_are_of_the_published_size_and_as_hard_by_default(tmp_path: Path) -> None:
+    dataset = build(builder, tmp_path / "m", "--generate", "--train-size", 2, "--test-size", 1)
+    questions = split(dataset, "train")[0].reshape(2, 30, 30)
+    assert all(steps_and_paths(question)[0] >= 110 for question in questions)
 
 
 def test_spanning_trees_are_uniform() -> None:
@@ -136,6 +129,7 @@ def test_starts_are_uniform_over_the_free_cells_without_a_least_length() -> None
 
 
 def test_no_test_maze_nor_an_image_of_one_is_in_training(generated: Path) -> None:
+    assert about(generated).protocol == "generated"
     (train, _, _), (test, _, _) = split(generated, "train"), split(generated, "test")
     known = {row.tobytes() for row in train.reshape(-1, 9, 9)}
     for maze in test.reshape(-1, 9, 9):
@@ -271,9 +265,8 @@ def test_without_the_hub_package_the_error_names_both_ways(
         build(builder, tmp_path / "m")
 
 
-@pytest.mark.parametrize(
-    ("flags", "message"),
-    [
+def test_what_cannot_be_built_is_refused(tmp_path: Path) -> None:
+    for flags, message in (
         (["--generate", "--size", "9", "--min-length", "49"], "up to 48 steps"),
         (["--generate", "--size", "9", "--loops", "17"], "up to 16"),
         (["--generate", "--size", "3", "--min-length", "4", "--train-size", "300"], "gave no new one"),
@@ -282,9 +275,7 @@ def test_without_the_hub_package_the_error_names_both_ways(
         (["--size", "9", "--loops", "2"], "--size --loops without --generate"),
         (["--source", "here", "--source-repo", "there"], "one of the two"),
         (["--source", "nowhere"], "train.csv"),
-    ],
-)
-def test_what_cannot_be_built_is_refused(tmp_path: Path, flags: list[str], message: str) -> None:
-    with pytest.raises(UserError, match=message):
-        build(builder, tmp_path / "m", *flags)
-    assert not (tmp_path / "m").exists()
+    ):
+        with pytest.raises(UserError, match=message):
+            build(builder, tmp_path / "m", *flags)
+        assert not (tmp_path / "m").exists()

@@ -198,18 +198,15 @@ def test_same_flags_same_bytes(tmp_path: Path) -> None:
     check_same_bytes_twice(builder, tmp_path / "published", "--protocol", "published")
 
 
-@pytest.mark.parametrize(
-    ("flags", "message"),
-    [
+def test_what_cannot_be_built_is_refused(tmp_path: Path) -> None:
+    for flags, message in (
         *((["--size", str(size)], f"--size {size}\n.* 5, 7..12 for the clean protocol") for size in (4, 13)),
         (["--test-classes", "12"], "12 of the 12 symmetry classes"),
         (["--min-given", "5", "--max-given", "4"], "min-given <= max-given"),
         (["--test-size", "5000"], "5000 test questions, of which only"),
         (["--size", "5", "--train-size", "999", "--test-size", "3"], "999 train questions, of which only"),
         (["--protocol", "published", "--size", "8"], "published with --size"),
-    ],
-)
-def test_what_cannot_be_built_is_refused(tmp_path: Path, flags: list[str], message: str) -> None:
-    with pytest.raises(UserError, match=message):
-        build(builder, tmp_path / "q", *flags)
-    assert not (tmp_path / "q").exists()
+    ):
+        with pytest.raises(UserError, match=message):
+            build(builder, tmp_path / "q", *flags)
+        assert not (tmp_path / "q").exists()

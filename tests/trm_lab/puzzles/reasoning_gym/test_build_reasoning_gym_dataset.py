@@ -13,7 +13,7 @@ from tests.trm_lab.puzzles.text.reading_sets import arrays, read
 from trm.errors import UserError
 from trm_lab.puzzles.kinds import scorer_of
 from trm_lab.puzzles.reasoning_gym import builder
-from trm_lab.puzzles.reasoning_gym.process import CHUNK, ReasoningGym, place
+from trm_lab.puzzles.reasoning_gym.process import CHUNK, place
 from trm_lab.puzzles.text.tokens import PAD
 
 SMALL = ("--train-size", 40, "--test-size", 10)
@@ -79,25 +79,28 @@ def test_entries_without_a_verified_answer_and_a_verifier_that_takes_nonsense_ar
 
 
 @pytest.mark.usefixtures("stub")
-@pytest.mark.parametrize(
-    ("flags", "message"),
-    [
+def test_what_cannot_be_built_is_refused(tmp_path: Path) -> None:
+    for flags, message in (
         (("--task", "sum"), r"no task 'sum'\n.*one of its 9 tasks, such as sums\n.*did you mean sums"),
         (("--task", "sums", "--option", "smallest=1"), r"no option 'smallest'\n  allowed: largest"),
         (("--task", "sums", "--option", "seed=1"), "no option 'seed'"),
         (("--task", "sums", "--option", "largest=0"), "AssertionError: largest must be at least 1"),
         (("--task", "sums", "--option", "largest"), "is not KEY=VALUE"),
-        (("--task", "sums", "--option", "largest=1"), "4 questions for the test split in 1.*question seen before"),
-        (("--task", "lenient", "--option", "largest=9"), r"calls the answer '\?' right on 10 of 10 test questions"),
+        (
+            ("--task", "sums", "--option", "largest=1"),
+            "4 questions for the test split in 1.*question seen before",
+        ),
+        (
+            ("--task", "lenient", "--option", "largest=9"),
+            r"calls the answer '\?' right on 10 of 10 test questions",
+        ),
         (("--task", "speechless"), "1000 × no reference answer"),
         (("--task", "fatal"), "stopped in task fatal: a fatal fault"),
         (("--task", "fickle"), "makes other entries of the same seed each time"),
-    ],
-)  # fmt: skip
-def test_what_cannot_be_built_is_refused(tmp_path: Path, flags: tuple[object, ...], message: str) -> None:
-    with pytest.raises(UserError, match=message):
-        build(build_reasoning_gym_dataset, tmp_path / "none", *SMALL, *flags)
-    assert not (tmp_path / "none").exists()
+    ):
+        with pytest.raises(UserError, match=message):
+            build(build_reasoning_gym_dataset, tmp_path / "none", *SMALL, *flags)
+        assert not (tmp_path / "none").exists()
 
 
 def test_option_values_are_read_as_json_or_python_or_text() -> None:
@@ -147,9 +150,3 @@ def test_the_librarys_own_tasks_are_built_and_their_answers_are_right(tmp_path: 
     wrong = np.where((labels == wrong).all(axis=1, keepdims=True), PAD, wrong)  # the same answer twice
     if task not in ("n_queens", "propositional_logic", "graph_color"):  # where other answers may be right too
         assert not scorer(inputs, labels, wrong)["solved"].any()
-
-
-@pytest.mark.usefixtures("library")
-def test_the_librarys_unknown_tasks_are_counted() -> None:
-    with pytest.raises(UserError, match=r"one of its 1\d\d tasks, such as mini_sudoku"):
-        ReasoningGym("minisudoku", {})

@@ -65,7 +65,12 @@ def questions(dataset: Path, split: str) -> set[bytes]:
 
 def test_layout_is_the_published_one(source: Path, tmp_path: Path) -> None:
     dataset = build(build_sudoku_dataset, tmp_path / "set", "--source", source, "--num_aug", 3)
-    metadata = {"pad_id": 0, "ignore_label_id": 0, "blank_identifier_id": 0, "num_puzzle_identifiers": 1}
+    metadata: dict[str, object] = {
+        "pad_id": 0,
+        "ignore_label_id": 0,
+        "blank_identifier_id": 0,
+        "num_puzzle_identifiers": 1,
+    }
     metadata |= {"vocab_size": 11, "seq_len": 81, "mean_puzzle_examples": 1, "sets": ["all"]}
     for split, groups, puzzles in (("train", 10, 40), ("test", 6, 6)):
         found = json.loads((dataset / split / "dataset.json").read_text())

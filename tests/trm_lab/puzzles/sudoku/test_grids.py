@@ -69,12 +69,6 @@ def cycles(grids: NDArray[np.uint8], one: int, other: int) -> NDArray[np.int64]:
     return np.bincount((least == np.arange(10))[:, 1:].sum(1), minlength=5)[1:5]
 
 
-def overlaps(grids: NDArray[np.uint8], band: int, one: int, other: int) -> NDArray[np.int64]:
-    """How often 0, 1, 2, 3 digits of row `one` of a band's box stand in row `other` of the next box."""
-    left, right = grids[:, 3 * band + one, 0:3], grids[:, 3 * band + other, 3:6]
-    return np.bincount((left[:, :, None] == right[:, None, :]).sum((1, 2)), minlength=4)
-
-
 def pairs_met(grids: NDArray[np.uint8], band: int) -> NDArray[np.int64]:
     """How often 0..9 pairs of digits stand in one column of the band's first box, and in one of its second."""
     boxes = grids[:, 3 * band : 3 * band + 3, :6].reshape(-1, 3, 2, 3).transpose(2, 0, 3, 1)
@@ -93,8 +87,6 @@ def test_rows_of_9x9_grids_are_distributed_like_columns_and_bands_like_one_anoth
         check_alike(cycles(grids, 0, 1), cycles(grids, *pair))
     for band in range(3):
         check_alike(pairs_met(grids, band), pairs_met(columns, band))
-        for one, other in ((0, 1), (1, 0), (2, 1)):
-            check_alike(overlaps(grids, band, one, other), overlaps(columns, band, one, other))
 
 
 @pytest.mark.parametrize("size", [4, 6, 9])

@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from collections.abc import Callable
 
 import sympy
 from sympy import Matrix, Rational, pi, symbols
@@ -129,7 +130,7 @@ def _elimination(people: str, pets: str, clues: str, pet: str) -> str:
     return possible[0][pet]
 
 
-RULES = {
+RULES: dict[str, Callable[..., object]] = {
     rf"(.*) = {N} and (.*) = {N}\. What is ([xy])\?": _system,
     rf"If f\(x\) = (.*), what is f(')?\({N}\)\?": _value,
     r"Differentiate (.*) with respect to x\.": lambda formula: sympy.diff(symbolic(formula), x),

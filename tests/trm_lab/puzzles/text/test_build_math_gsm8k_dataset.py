@@ -135,9 +135,8 @@ def test_one_file_is_split_by_the_seed(tmp_path: Path) -> None:
     assert len(fewer["train"]) == 5
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
+def test_broken_files_are_refused_with_the_place(tmp_path: Path) -> None:
+    for content, message in (
         (b'{"question": "a", "answer": "#### 1"}\n{"question": ', "bad.jsonl, line 2: not JSON"),
         (b'[1, 2]\n{"question": "a", "answer": "#### 1"}', "line 1: a list, not an object"),
         (b'{"question": "a"}', "line 1: its keys are question"),
@@ -155,15 +154,13 @@ def test_one_file_is_split_by_the_seed(tmp_path: Path) -> None:
             "bad.jsonl, line 2: the character U\\+FFFD",
         ),
         ('{"question": "a", "answer": "#### \ufffd"}'.encode(), "bad.jsonl, line 1: the character U\\+FFFD"),
-    ],
-)
-def test_broken_files_are_refused_with_the_place(content: bytes, message: str, tmp_path: Path) -> None:
-    bad = tmp_path / "bad.jsonl"
-    bad.write_bytes(content)
-    good = write_lines(tmp_path / "good.jsonl", gsm("b?"))
-    with pytest.raises(UserError, match=message):
-        build(build_math_gsm8k_dataset, tmp_path / "d", "--input", bad, "--test-input", good)
-    assert not (tmp_path / "d").exists()
+    ):
+        bad = tmp_path / "bad.jsonl"
+        bad.write_bytes(content)
+        good = write_lines(tmp_path / "good.jsonl", gsm("b?"))
+        with pytest.raises(UserError, match=message):
+            build(build_math_gsm8k_dataset, tmp_path / "d", "--input", bad, "--test-input", good)
+        assert not (tmp_path / "d").exists()
 
 
 def test_too_many_characters_are_refused_with_the_place_and_the_rarest(tmp_path: Path) -> None:
@@ -181,9 +178,10 @@ def test_too_many_characters_are_refused_with_the_place_and_the_rarest(tmp_path:
     build(build_math_gsm8k_dataset, tmp_path / "d", *flags)
 
 
-@pytest.mark.parametrize(
-    ("flags", "message"),
-    [
+def test_what_cannot_be_built_is_refused(tmp_path: Path) -> None:
+    file = write_lines(tmp_path / "three.jsonl", gsm("a?"), gsm("b?"), gsm("c?"))
+    (tmp_path / "empty").mkdir()
+    for flags, message in (
         (["--input", "FILE"], "--input without a test split"),
         (["--test-input", "FILE"], "--test-input without --input"),
         (["--input", "FILE", "--test-size", "1", "--categories", "algebra"], "--categories together with"),
@@ -194,12 +192,8 @@ def test_too_many_characters_are_refused_with_the_place_and_the_rarest(tmp_path:
         (["--input", "nowhere.jsonl", "--test-size", "1"], "nowhere.jsonl: no such file"),
         (["--input", "EMPTY", "--test-size", "1"], "a folder without .json"),
         (["--categories", "algebr"], "--categories algebr"),
-    ],
-)
-def test_what_cannot_be_built_is_refused(flags: list[str], message: str, tmp_path: Path) -> None:
-    file = write_lines(tmp_path / "three.jsonl", gsm("a?"), gsm("b?"), gsm("c?"))
-    (tmp_path / "empty").mkdir()
-    given = [{"FILE": str(file), "EMPTY": str(tmp_path / "empty")}.get(flag, flag) for flag in flags]
-    with pytest.raises(UserError, match=message):
-        build(build_math_gsm8k_dataset, tmp_path / "d", *given)
-    assert not (tmp_path / "d").exists()
+    ):
+        given = [{"FILE": str(file), "EMPTY": str(tmp_path / "empty")}.get(flag, flag) for flag in flags]
+        with pytest.raises(UserError, match=message):
+            build(build_math_gsm8k_dataset, tmp_path / "d", *given)
+        assert not (tmp_path / "d").exists()

@@ -65,9 +65,8 @@ def test_only_the_chosen_families_are_asked_and_no_longer_questions(tmp_path: Pa
     assert max(len(question) for question, _ in texts["train"]) <= 52
 
 
-@pytest.mark.parametrize(
-    ("flags", "message"),
-    [
+def test_what_cannot_be_built_is_refused(tmp_path: Path) -> None:
+    for flags, message in (
         (["--families", "clok"], "--families clok"),
         (["--families", "clock", "clock"], "--families clock twice"),
         (["--advanced", "--families", "clock"], "--families clock"),
@@ -76,12 +75,10 @@ def test_only_the_chosen_families_are_asked_and_no_longer_questions(tmp_path: Pa
         (["--families", "calendar", "--max-answer-length", "2", "--train-size", "9"], "short enough"),
         (["--advanced", "--ultra-complex"], "not allowed with"),
         (["--train-size", "0"], "0 is out of range\n  allowed: an integer, at least 1"),
-    ],
-)
-def test_what_cannot_be_built_is_refused(flags: list[str], message: str, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=message):
-        build(build_qa_dataset, tmp_path / "d", "--test-size", "5", *flags)
-    assert not list(tmp_path.iterdir())
+    ):
+        with pytest.raises(UserError, match=message):
+            build(build_qa_dataset, tmp_path / "d", "--test-size", "5", *flags)
+        assert not list(tmp_path.iterdir())
 
 
 def test_same_flags_give_the_same_bytes_and_a_dataset_is_replaced_only_when_told(tmp_path: Path) -> None:
