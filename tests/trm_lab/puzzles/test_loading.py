@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from tests.security.attempts import change_json
 from tests.trm_lab.puzzles.arc.small_arc import build, tasks, write_sources
 from trm.batch import IGNORE_LABEL, Batch
 from trm.errors import UserError
@@ -140,24 +140,23 @@ def published(tmp_path: Path, file: str, **values: object) -> Path:
     """A dataset without manifest, as of the published builders, with other values in a file."""
     dataset = build(tmp_path)[0]
     (dataset / MANIFEST_FILE).unlink()
-    (dataset / file).write_text(json.dumps({**json.loads((dataset / file).read_text()), **values}))
+    change_json(dataset / file, **values)
     return dataset
 
 
-def test_labels_are_left_alone_where_nothing_is_ignored(tmp_path: Path) -> None:
-    plain = published(tmp_path, "train/dataset.json", ignore_label_id=None)
-    batch = TrainingData([plain], seed=0, global_batch_size=8).next_batch()
-    assert batch is not None
-    assert (batch.labels == 0).any()
-    assert not (batch.labels == IGNORE_LABEL).any()
-
-
-def test_padding_rows_have_the_dataset_s_own_ids(tmp_path: Path) -> None:
+def test_ids_of_padding_and_of_ignored_labels_are_the_dataset_s_own(tmp_path: Path) -> None:
     path = published(tmp_path, "test/dataset.json", pad_id=3, blank_identifier_id=5)
     *_, last = EvaluationData([path], global_batch_size=16)
     assert len(last.examples) == 5
     assert (last.batch.inputs[5:] == 3).all()
     assert (last.batch.puzzle_identifiers[5:] == 5).all()
+    change_json(path / "train/dataset.json", ignore_label_id=None)
+    batch = TrainingData([path], seed=0, global_batch_size=8).next_batch()
+    assert batch is not None
+    assert (batch.labels == 0).any()
+    assert not (batch.labels == IGNORE_LABEL).any()
+    with pytest.raises(UserError, match="ignore_label_id: None and 0"):
+        check_same_tokens(*(open_split(path, split).metadata for split in ("train", "test")))
 
 
 def test_a_token_beyond_the_vocabulary_is_found_in_any_part_of_the_file(
@@ -218,10 +217,3 @@ def test_datasets_that_do_not_go_together_are_refused(dataset: Path, tmp_path: P
     other = build(tmp_path, write_sources(tmp_path, sources), first_identifier=30)[0]
     with pytest.raises(UserError, match=r"task mixed of .* differs"):
         EvaluationData([dataset, other], global_batch_size=8).test_puzzles  # noqa: B018
-
-
-def test_training_and_test_data_ignore_the_same_label(dataset: Path) -> None:
-    metadata = open_split(dataset, "train").metadata
-    check_same_tokens(metadata, metadata)
-    with pytest.raises(UserError, match="ignore_label_id: 0 and None"):
-        check_same_tokens(metadata, replace(metadata, ignore_label_id=None))

@@ -39,11 +39,11 @@ group_lists = st.lists(
 
 @settings(max_examples=25)
 @given(group_lists, st.integers(1, 30), st.integers(1, 4), st.integers(0, 5))
-def test_a_batch_is_full_and_its_examples_are_different_ones_of_their_puzzles(
+def test_a_batch_is_full_of_whole_puzzles_and_only_its_last_one_is_cut(
     groups: list[list[int]], batch: int, epochs: int, seed: int
 ) -> None:
     arrays = index_arrays(groups)
-    per_epoch = sum(group[0] for group in groups)
+    per_epoch, sizes = sum(group[0] for group in groups), np.diff(arrays.puzzle_indices)
     if per_epoch * epochs < batch:
         with pytest.raises(UserError, match=f"do not fill a batch of {batch}") as error:
             GroupSampler(arrays, batch, seed, epochs)
@@ -56,6 +56,12 @@ def test_a_batch_is_full_and_its_examples_are_different_ones_of_their_puzzles(
         assert examples.shape == puzzles.shape == (batch,)
         assert (arrays.puzzle_indices[puzzles] <= examples).all()
         assert (examples < arrays.puzzle_indices[puzzles + 1]).all()
+        position = 0
+        while position < batch:
+            end = position + int(sizes[puzzles[position]])  # beyond the batch if the puzzle is cut
+            assert set(puzzles[position:end]) == {puzzles[position]}
+            assert len(set(examples[position:end])) == len(examples[position:end])
+            position = end
 
 
 def test_an_epoch_visits_every_group_once() -> None:
@@ -65,19 +71,6 @@ def test_an_epoch_visits_every_group_once() -> None:
         epochs = np.split(np.concatenate([puzzles for _, puzzles in batches]) // 5, 3)
         assert all(sorted(epoch) == list(range(24)) for epoch in epochs)
         assert len({tuple(epoch) for epoch in epochs}) == 3  # each in an order of its own
-
-
-def test_a_group_gives_all_examples_of_one_puzzle_and_only_the_last_is_cut() -> None:
-    arrays = index_arrays(SEVEN)
-    sizes = np.diff(arrays.puzzle_indices)
-    for examples, puzzles in iteration(GroupSampler(arrays, 8, seed=1, epochs_per_iteration=50)):
-        position = 0
-        while position < len(puzzles):
-            end = position + int(sizes[puzzles[position]])  # beyond the batch if it is cut
-            part = slice(position, end)
-            assert set(puzzles[part].tolist()) == {puzzles[position]}
-            assert len(set(examples[part].tolist())) == len(examples[part])
-            position = part.stop
 
 
 def test_puzzles_and_orders_are_drawn_evenly() -> None:
