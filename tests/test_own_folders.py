@@ -124,9 +124,9 @@ def digest(folder: Path) -> str:
     state = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
         status = path.lstat()
-        content = (
-            os.readlink(path).encode() if path.is_symlink() else path.read_bytes() if path.is_file() else b""
-        )
+        content = path.read_bytes() if stat.S_ISREG(status.st_mode) else b""
+        if path.is_symlink():
+            content = os.readlink(path).encode()
         state.update(f"{path} {status.st_mode} {status.st_ino} {len(content)}\n".encode() + content)
     return state.hexdigest()
 

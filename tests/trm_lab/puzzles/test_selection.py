@@ -73,4 +73,3 @@ def test_ranks_share_out_the_chosen_examples_from_any_start(dataset: Path) -> No
     assert len({len(of_rank) for of_rank in loaded}) == 1
     joined = [np.concatenate(batch) for batch in zip(*loaded, strict=True)]
     np.testing.assert_array_equal(np.concatenate(joined), whole)
-    np.testing.assert_array_equal(whole, together._chosen[0][3:])

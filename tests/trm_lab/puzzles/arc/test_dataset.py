@@ -115,16 +115,12 @@ def test_offsets_reach_every_place_where_both_grids_fit(tmp_path: Path) -> None:
     prefix = write_sources(tmp_path, {"all": {"task": {"train": [pair, pair], "test": [pair]}}})
     options: dict[str, Any] = {"subsets": ("all",), "test_subsets": ("all",), "max_grid_size": 3}
     dataset, _ = build(tmp_path, prefix, num_aug=300, **options)
-    arrays = open_split(dataset, "train").sets["all"]
-    coloured = arrays.inputs[:] > 1
+    coloured = open_split(dataset, "train").sets["all"].inputs[:] > 1
     assert (coloured.sum(1) == 2).all()
     places, counts = np.unique(coloured, axis=0, return_counts=True)
     assert len(places) == 3 * 2 + 2 * 3
-    steps = np.diff(np.where(places)[1].reshape(-1, 2))
-    assert np.isin(steps, [1, 3]).all()  # the two cells lie side by side, or one below the other
     roaming = np.sort(counts)[:-2]  # the two in the corner hold every second example and some more
     assert roaming.min() > 0.5 * roaming.mean()
-    assert ((arrays.labels > 1).sum(1) == 1).all()
 
 
 def test_the_same_seed_gives_the_same_bytes_whatever_the_order_of_tasks_and_another_does_not(
