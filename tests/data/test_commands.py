@@ -1,10 +1,14 @@
-"""Every command runs as published ones are typed: `python data/build_….py`, from any folder, with nothing installed."""
+"""Every command runs as published ones are typed, from any folder, and data/README.md shows each builder's."""
 
+import importlib
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("data", "analysis", "benchmarks")
@@ -50,3 +54,34 @@ def test_the_published_module_s_name_is_answered_with_ours(tmp_path: Path) -> No
     assert process.stderr.splitlines() == [
         "error: there is no dataset.build_sudoku_dataset here; the same builder is: python -m data.build_sudoku_dataset"
     ]
+
+
+PAGE = (ROOT / "data/README.md").read_text()
+README_COMMANDS = [
+    line for block in re.findall(r"```bash\n(.*?)```", PAGE, re.DOTALL) for line in block.splitlines() if line
+]
+
+BUILDERS = sorted(f"data.{file.stem}" for file in (ROOT / "data").glob("build_*.py"))
+
+
+def test_every_command_is_one_that_its_builder_takes_and_every_builder_has_one() -> None:
+    for command in README_COMMANDS:
+        python, flag, module, *words = shlex.split(command)
+        assert (python, flag) == ("python", "-m")
+        flags = importlib.import_module(module).command_line().parse(words)
+        assert flags.output_dir.parent == Path("data"), command
+    assert sorted({shlex.split(command)[2] for command in README_COMMANDS}) == BUILDERS
+
+
+@pytest.mark.parametrize("module", BUILDERS)
+def test_every_builder_shows_an_example_and_its_seed(module: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        importlib.import_module(module).main(["--help"])
+    assert ended.value.code == 0
+    shown = capsys.readouterr().out
+    assert all(words in shown for words in ("example:", f"python -m {module}", "--seed"))
+
+
+def test_every_file_that_the_page_points_to_is_there() -> None:
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", PAGE):
+        assert (ROOT / "data" / target).exists(), target
