@@ -1,22 +1,13 @@
-"""Running a builder as its command line does, and training a small model on what it built."""
+"""Running a builder as its command line does, and reading what it built."""
 
 import shlex
-from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 
-from dis_trm.supervision import DISConfig, DISSupervision
-from tests.models import network
-from trm.model import PuzzleShape, TinyRecursiveModel
-from trm.optim import AdamAtan2
-from trm.randomness import SeededStepRandom
-from trm_lab.cluster.ranks import Ranks
-from trm_lab.evaluation.evaluator import Evaluator
-from trm_lab.puzzles.loading import EvaluationData, TrainingData
-from trm_lab.puzzles.manifest import MANIFEST_FILE, fingerprint, read_command
+from trm_lab.puzzles.manifest import MANIFEST_FILE, About, fingerprint, read_about, read_command
 
 
 def build(builder: ModuleType, output: Path, *flags: object) -> Path:
@@ -43,41 +34,16 @@ def check_same_bytes_twice(builder: ModuleType, folder: Path, *flags: object) ->
     assert fingerprint(other) != fingerprint(first)
 
 
-def train_and_score(dataset: Path, steps: int = 30, rows: int = 16) -> tuple[Sequence[float], dict[str, Any]]:
-    """Train a small DIS model for some supervision steps; the losses, and its scores on the test split."""
-    data = TrainingData([dataset], seed=0, global_batch_size=rows, epochs_per_iteration=10_000)
-    test = EvaluationData([dataset], global_batch_size=rows)
-    metadata = data.metadata
-    shape = PuzzleShape(metadata.seq_len, metadata.vocab_size, metadata.num_puzzle_identifiers)
-    settings = DISConfig(halt_max_steps=2)
-    config = network(hidden_size=32, puzzle_emb_ndim=32, H_cycles=1, L_cycles=2)
-    model = TinyRecursiveModel(config, shape, DISSupervision.step_rows(settings))
-    supervision = DISSupervision(model, settings)
-    optimizer = AdamAtan2(model.parameters(), lr=3e-3)
-    carry, losses = None, []
-    data.start_iteration(0)
-    for step in range(steps):
-        batch = data.next_batch()
-        assert batch is not None
-        carry = carry if carry is not None else supervision.initial_carry(batch)
-        output = supervision.step(carry, batch, SeededStepRandom(0, step, rows, 0, rows))
-        (output.loss / rows).backward()
-        optimizer.step()
-        optimizer.zero_grad()
-        carry = output.carry
-        losses.append(output.loss.item() / rows)
-    with torch.no_grad():
-        scores = Evaluator(supervision, test, Ranks(), arc=False).run().scores
-    return losses, scores
+def about(dataset: Path) -> About:
+    """What the dataset says of itself."""
+    found = read_about(dataset)
+    assert found is not None
+    return found
 
 
-def check_learns_and_is_scored(dataset: Path, scorer: str, steps: int = 30) -> dict[str, Any]:
-    """A few steps lower the loss, and the dataset's own scorer judges the answers; its scores."""
-    losses, scores = train_and_score(dataset, steps)
-    tenth = max(1, steps // 5)
-    assert sum(losses[-tenth:]) < sum(losses[:tenth]), losses
-    (task,) = scores["tasks"]
-    assert task["scorer"] == scorer
-    assert task["examples"] == scores["examples"]
-    assert 0 <= task["verdicts"]["solved"] <= task["examples"]
-    return task
+def arrays(dataset: Path, name: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.int32]]:
+    """The tokens of a split's questions and answers, and where its groups end."""
+    inputs, labels, ends = (
+        np.load(dataset / name / f"all__{array}.npy") for array in ("inputs", "labels", "group_indices")
+    )
+    return inputs, labels, ends

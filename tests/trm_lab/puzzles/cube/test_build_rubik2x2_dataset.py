@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.trm_lab.puzzles.builders import build, check_same_bytes_twice
+from tests.trm_lab.puzzles.builders import about, arrays, build, check_same_bytes_twice
 from trm.batch import IGNORE_LABEL
 from trm.errors import UserError
 from trm_lab.puzzles.cube import builder
@@ -27,7 +27,6 @@ from trm_lab.puzzles.cube.states import (
 from trm_lab.puzzles.cube.symmetry import symmetry_classes
 from trm_lab.puzzles.cube.tokens import CUBE_END, CUBE_FIRST_COLOUR, CUBE_FIRST_MOVE, CUBE_MASK
 from trm_lab.puzzles.layout import PuzzleMetadata
-from trm_lab.puzzles.manifest import read_about
 
 
 @pytest.fixture(scope="module", params=["half", "quarter"])
@@ -38,10 +37,6 @@ def cube(request: pytest.FixtureRequest) -> Cube:
 @pytest.fixture(scope="module")
 def some_states() -> States:
     return np.random.default_rng(0).integers(0, STATE_COUNT, 500, dtype=np.int32)
-
-
-def read(dataset: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
-    return tuple(np.load(dataset / split / f"all__{name}.npy") for name in ("inputs", "labels"))
 
 
 def scrambled(cube: Cube, words: np.ndarray) -> States:
@@ -145,19 +140,22 @@ def test_examples_are_states_without_repeats_and_labels_solve_them_optimally(
 ) -> None:
     flags = ("--metric", metric, "--train-size", 1000, "--test-size", 200)
     dataset = build(builder, tmp_path / "cube", *flags)
-    about = read_about(dataset)
-    assert about is not None
-    assert (about.scorer, about.protocol, about.facts["best_exact_match"]) == ("cube", "clean", 1.0)
+    facts = about(dataset).facts
+    assert (about(dataset).scorer, about(dataset).protocol, facts["best_exact_match"]) == (
+        "cube",
+        "clean",
+        1.0,
+    )
     cube, classes, classes_of = cube_in(metric), symmetry_classes(), {}
-    for split, count in (("train", 1000), ("test", 200)):
-        inputs, labels = read(dataset, split)
+    for name, count in (("train", 1000), ("test", 200)):
+        inputs, labels, _ = arrays(dataset, name)
         slots = cube.metric.gods_number
         assert inputs.shape == labels.shape == (count, 24 + slots)
-        assert PuzzleMetadata.read(dataset / split).vocab_size == CUBE_FIRST_MOVE + len(cube.metric.moves)
+        assert PuzzleMetadata.read(dataset / name).vocab_size == CUBE_FIRST_MOVE + len(cube.metric.moves)
         assert (inputs[:, 24:] == CUBE_MASK).all()
         assert (labels[:, :24] == 0).all()
         wanted = np.where(labels == 0, IGNORE_LABEL, labels.astype(np.int64))
-        verdicts = cube_scorer(about.facts)(inputs, wanted, labels)
+        verdicts = cube_scorer(facts)(inputs, wanted, labels)
         assert all(verdict.all() for verdict in verdicts.values()), verdicts
         shown = inputs[:, :24] - np.uint8(CUBE_FIRST_COLOUR)
         states = scrambled(cube, labels[:, 24:].astype(int) - CUBE_FIRST_MOVE)
@@ -165,21 +163,21 @@ def test_examples_are_states_without_repeats_and_labels_solve_them_optimally(
         assert len(set(states)) == count
         distances = cube.distances[states]
         np.testing.assert_array_equal((labels[:, 24:] != CUBE_END).sum(axis=1), distances)
-        assert about.facts["distances"][split] == {
+        assert facts["distances"][name] == {
             str(d): int(n) for d, n in zip(*np.unique(distances, return_counts=True), strict=True)
         }
-        assert about.facts["several_optimal_solutions"][split] == (cube.solution_counts[states] > 1).sum()
-        classes_of[split] = set(classes[states])
+        assert facts["several_optimal_solutions"][name] == (cube.solution_counts[states] > 1).sum()
+        classes_of[name] = set(classes[states])
     assert not classes_of["train"] & classes_of["test"]
 
 
 def test_levels_are_drawn_alike_or_as_they_come(tmp_path: Path) -> None:
     levels = ("--min-distance", 4, "--max-distance", 9)
     alike = build(builder, tmp_path / "alike", "--train-size", 600, "--test-size", 60, *levels)
-    drawn = read_about(alike).facts["distances"]  # type: ignore[union-attr]
+    drawn = about(alike).facts["distances"]
     assert drawn == {"train": dict.fromkeys("456789", 100), "test": dict.fromkeys("456789", 10)}
     natural = build(builder, tmp_path / "natural", "--by-distance", "natural", "--train-size", 2000)
-    counts = read_about(natural).facts["distances"]["train"]  # type: ignore[union-attr]
+    counts = about(natural).facts["distances"]["train"]
     expected = np.array(METRICS["half"].distances[8:11]) / STATE_COUNT
     found = np.array([counts[str(distance)] for distance in (8, 9, 10)]) / 2000
     assert np.abs(found - expected).max() < 5 * (0.25 / 2000) ** 0.5  # standard errors

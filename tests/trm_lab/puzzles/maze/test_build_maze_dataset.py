@@ -11,11 +11,10 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components, shortest_path
 from scipy.stats import chisquare
 
-from tests.trm_lab.puzzles.builders import build, check_same_bytes_twice
+from tests.trm_lab.puzzles.builders import about, arrays, build, check_same_bytes_twice
 from trm.errors import UserError
 from trm.randomness import numpy_generator
 from trm_lab.puzzles.arc.grids import dihedral
-from trm_lab.puzzles.manifest import About, read_about
 from trm_lab.puzzles.maze import builder
 from trm_lab.puzzles.maze.generation import MazeKind, draw_maze, generate_mazes, hard_length, spanning_tree
 from trm_lab.puzzles.maze.tokens import MAZE_CHARACTERS, MAZE_GOAL, MAZE_PATH, MAZE_START, MAZE_WALL
@@ -26,18 +25,6 @@ SMALL = ("--generate", "--size", 9, "--train-size", 40, "--test-size", 20)
 HEADER = "source,question,answer,rating"
 GOOD = ["a,S       G,S  o  ooG,1", "a,S    #  G,S  o #ooG,1"]  # 3x3
 ALONE = "a,S## ##  G,S##o##ooG,1"
-
-
-def about(dataset: Path) -> About:
-    found = read_about(dataset)
-    assert found is not None
-    return found
-
-
-def split(dataset: Path, name: str) -> tuple[Tokens, Tokens, NDArray[np.int32]]:
-    folder = dataset / name
-    arrays = (np.load(folder / f"all__{array}.npy") for array in ("inputs", "labels", "group_indices"))
-    return tuple(arrays)  # type: ignore[return-value]
 
 
 def text(tokens: Tokens) -> str:
@@ -100,7 +87,7 @@ def test_generated_mazes_have_one_shortest_path_of_at_least_the_wanted_length(si
 
 def test_mazes_are_of_the_published_size_and_as_hard_by_default(tmp_path: Path) -> None:
     dataset = build(builder, tmp_path / "m", "--generate", "--train-size", 2, "--test-size", 1)
-    questions = split(dataset, "train")[0].reshape(2, 30, 30)
+    questions = arrays(dataset, "train")[0].reshape(2, 30, 30)
     assert all(steps_and_paths(question)[0] >= 110 for question in questions)
 
 
@@ -130,7 +117,7 @@ def test_starts_are_uniform_over_the_free_cells_without_a_least_length() -> None
 
 def test_no_test_maze_nor_an_image_of_one_is_in_training(generated: Path) -> None:
     assert about(generated).protocol == "generated"
-    (train, _, _), (test, _, _) = split(generated, "train"), split(generated, "test")
+    (train, _, _), (test, _, _) = arrays(generated, "train"), arrays(generated, "test")
     known = {row.tobytes() for row in train.reshape(-1, 9, 9)}
     for maze in test.reshape(-1, 9, 9):
         turned = [np.rot90(flipped, turns) for flipped in (maze, maze.T) for turns in range(4)]
@@ -170,7 +157,7 @@ def test_published_files_become_their_tokens_in_order(
 ) -> None:
     dataset = build(builder, tmp_path / "m", "--source", source)
     for name, which in (("train", slice(12)), ("test", slice(12, None))):
-        questions, answers, ends = split(dataset, name)
+        questions, answers, ends = arrays(dataset, name)
         assert (questions == mazes[0][which].reshape(-1, 64)).all()
         assert (answers == mazes[1][which].reshape(-1, 64)).all()
         assert ends.tolist() == list(range(len(questions) + 1))
@@ -184,23 +171,23 @@ def test_aug_trains_on_the_eight_images_as_one_group(
     tmp_path: Path, source: Path, mazes: tuple[Tokens, Tokens]
 ) -> None:
     dataset = build(builder, tmp_path / "m", "--source", source, "--aug")
-    questions, answers, ends = split(dataset, "train")
+    questions, answers, ends = arrays(dataset, "train")
     assert np.diff(ends).tolist() == [8] * 12
     for number, (question, answer) in enumerate(zip(*mazes, strict=True)):
         for transform in range(8) if number < 12 else ():
             assert (questions[8 * number + transform] == dihedral(question, transform).reshape(-1)).all()
             assert (answers[8 * number + transform] == dihedral(answer, transform).reshape(-1)).all()
-    assert len(split(dataset, "test")[0]) == 4
+    assert len(arrays(dataset, "test")[0]) == 4
 
 
 def test_subsample_size_keeps_some_training_mazes_and_every_test_maze(
     tmp_path: Path, source: Path, mazes: tuple[Tokens, Tokens]
 ) -> None:
     part = build(builder, tmp_path / "part", "--source", source, "--subsample-size", 5)
-    rows = {row.tobytes() for row in split(part, "train")[0]}
+    rows = {row.tobytes() for row in arrays(part, "train")[0]}
     assert len(rows) == 5
     assert rows < {question.tobytes() for question in mazes[0][:12]}
-    assert len(split(part, "test")[0]) == 4
+    assert len(arrays(part, "test")[0]) == 4
     with pytest.raises(UserError, match="--subsample-size 13, of 12"):
         build(builder, tmp_path / "more", "--source", source, "--subsample-size", 13)
 

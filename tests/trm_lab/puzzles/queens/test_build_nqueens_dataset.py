@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.trm_lab.puzzles.builders import build, check_same_bytes_twice
+from tests.trm_lab.puzzles.builders import about, arrays, build, check_same_bytes_twice
 from trm.errors import UserError
-from trm_lab.puzzles.manifest import read_about
 from trm_lab.puzzles.queens import builder
 from trm_lab.puzzles.queens.boards import (
     backtracking_weights,
@@ -24,18 +23,6 @@ from trm_lab.puzzles.queens.tokens import QUEENS_EMPTY, QUEENS_QUEEN
 
 SMALL = ("--size", 7, "--train-size", 60, "--test-size", 30)
 Tokens = NDArray[np.uint8]
-
-
-def split(dataset: Path, name: str) -> tuple[Tokens, Tokens, NDArray[np.int32]]:
-    folder = dataset / name
-    arrays = (np.load(folder / f"all__{array}.npy") for array in ("inputs", "labels", "group_indices"))
-    return tuple(arrays)  # type: ignore[return-value]
-
-
-def facts(dataset: Path) -> dict[str, Any]:
-    about = read_about(dataset)
-    assert about is not None
-    return about.facts
 
 
 def attacks(row: int, column: int, other_row: int, other_column: int) -> bool:
@@ -105,7 +92,7 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_labels_are_solutions_and_questions_keep_some_of_their_queens(clean: Path) -> None:
     for name in ("train", "test"):
-        questions, labels, _ = split(clean, name)
+        questions, labels, _ = arrays(clean, name)
         assert questions.shape[1] == 64
         assert all(is_solution(board) for board in np.unique(labels, axis=0))
         assert set(np.unique(questions)) == {QUEENS_EMPTY, QUEENS_QUEEN}
@@ -115,7 +102,7 @@ def test_labels_are_solutions_and_questions_keep_some_of_their_queens(clean: Pat
 
 
 def test_no_test_question_nor_an_image_of_one_is_in_training(clean: Path) -> None:
-    (train, train_labels, _), (test, test_labels, _) = split(clean, "train"), split(clean, "test")
+    (train, train_labels, _), (test, test_labels, _) = arrays(clean, "train"), arrays(clean, "test")
     known = {row.tobytes() for row in train.reshape(-1, 8, 8)}
     assert not any(image in known for board in test.reshape(-1, 8, 8) for image in turned(board))
     solved = {row.tobytes() for row in train_labels.reshape(-1, 8, 8)}
@@ -124,7 +111,7 @@ def test_no_test_question_nor_an_image_of_one_is_in_training(clean: Path) -> Non
 
 
 def test_a_training_group_is_one_example_and_its_different_images(clean: Path) -> None:
-    questions, labels, ends = split(clean, "train")
+    questions, labels, ends = arrays(clean, "train")
     assert len(ends) - 1 == 800
     pairs = np.concatenate([questions.reshape(-1, 8, 8), labels.reshape(-1, 8, 8)], axis=2)
     firsts = []
@@ -137,8 +124,8 @@ def test_a_training_group_is_one_example_and_its_different_images(clean: Path) -
 
 
 def test_the_stored_ceiling_is_the_mean_of_the_best_guess_within_the_test_classes(clean: Path) -> None:
-    test, labels, _ = split(clean, "test")
-    said = facts(clean)
+    test, labels, _ = arrays(clean, "test")
+    said = about(clean).facts
     held_out = {image for board in labels.reshape(-1, 8, 8) for image in turned(board)}
     assert len(held_out) == said["test_solutions"] == 20
     solved = [np.frombuffer(board, np.uint8) for board in held_out]
@@ -156,23 +143,23 @@ def test_the_stored_ceiling_is_the_mean_of_the_best_guess_within_the_test_classe
 def test_a_held_out_number_of_classes_and_range_of_queens_is_kept(tmp_path: Path) -> None:
     flags = ("--test-classes", 3, "--min-given", 3, "--max-given", 4, "--num-aug", 1)
     dataset = build(builder, tmp_path / "q", *SMALL, *flags)
-    assert facts(dataset)["test_classes"] == 3
-    questions, _, ends = split(dataset, "train")
+    assert about(dataset).facts["test_classes"] == 3
+    questions, _, ends = arrays(dataset, "train")
     assert set((questions == QUEENS_QUEEN).sum(1).tolist()) == {3, 4}
     assert set(np.diff(ends).tolist()) == {2}
-    boards_of_test = split(dataset, "test")[1].reshape(-1, 7, 7)
+    boards_of_test = arrays(dataset, "test")[1].reshape(-1, 7, 7)
     assert len({min(turned(board)) for board in boards_of_test}) == 3
 
 
 def test_the_empty_board_is_asked_on_one_side_only(tmp_path: Path) -> None:
     dataset = build(builder, tmp_path / "q", *SMALL, "--min-given", 0)
-    empty = [(split(dataset, name)[0] == QUEENS_EMPTY).all(1).any() for name in ("train", "test")]
+    empty = [(arrays(dataset, name)[0] == QUEENS_EMPTY).all(1).any() for name in ("train", "test")]
     assert sum(empty) == 1
 
 
 def test_the_published_protocol_is_800_groups_of_9_and_200_from_one_pool(tmp_path: Path) -> None:
     dataset = build(builder, tmp_path / "p", "--protocol", "published")
-    (train, labels, ends), (test, answers, _) = split(dataset, "train"), split(dataset, "test")
+    (train, labels, ends), (test, answers, _) = arrays(dataset, "train"), arrays(dataset, "test")
     assert np.diff(ends).tolist() == [9] * 800
     assert len(test) == 200
     groups = (labels * 4 + train).reshape(800, 9, 8, 8)
@@ -181,7 +168,7 @@ def test_the_published_protocol_is_800_groups_of_9_and_200_from_one_pool(tmp_pat
         assert Counter(board.tobytes() for board in group[1:]) == Counter(turned(group[0]))
     assert set((test == QUEENS_QUEEN).sum(1).tolist()) == set(range(8))
     assert len(np.unique(labels, axis=0)) == 92
-    said = facts(dataset)
+    said = about(dataset).facts
     known = {(question.tobytes(), label.tobytes()) for question, label in zip(train, labels, strict=True)}
     repeated = sum((q.tobytes(), a.tobytes()) in known for q, a in zip(test, answers, strict=True))
     assert said["test_pairs_in_training"] == repeated

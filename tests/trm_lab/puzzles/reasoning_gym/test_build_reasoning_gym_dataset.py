@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from data import build_reasoning_gym_dataset
-from tests.trm_lab.puzzles.builders import build, check_same_bytes_twice
-from tests.trm_lab.puzzles.text.reading_sets import arrays, read
+from tests.trm_lab.puzzles.builders import arrays, build, check_same_bytes_twice
+from tests.trm_lab.puzzles.text.reading_sets import read
 from trm.errors import UserError
 from trm_lab.puzzles.kinds import scorer_of
 from trm_lab.puzzles.reasoning_gym import builder
@@ -144,7 +144,7 @@ def test_the_librarys_own_tasks_are_built_and_their_answers_are_right(tmp_path: 
     assert len({question for split in texts.values() for question, _ in split}) == 18
     scorer = scorer_of(about)
     assert scorer is not None
-    inputs, labels = arrays(dataset, "test")
+    inputs, labels, _ = arrays(dataset, "test")
     assert Counter(scorer(inputs, labels, labels)["solved"].tolist()) == {True: 6}
     wrong = np.roll(labels, 1, axis=0)
     wrong = np.where((labels == wrong).all(axis=1, keepdims=True), PAD, wrong)  # the same answer twice

@@ -10,11 +10,10 @@ import pytest
 from huggingface_hub.errors import LocalEntryNotFoundError
 from numpy.typing import NDArray
 
-from tests.trm_lab.puzzles.builders import build, check_same_bytes_twice
+from tests.trm_lab.puzzles.builders import about, build, check_same_bytes_twice
 from tests.trm_lab.puzzles.sudoku import sudoku_reference as reference
 from trm.errors import UserError
 from trm_lab.puzzles import published_csv
-from trm_lab.puzzles.manifest import read_about
 from trm_lab.puzzles.sudoku import extreme_builder as build_sudoku_dataset
 from trm_lab.puzzles.sudoku.geometry import GEOMETRIES
 from trm_lab.puzzles.sudoku.symmetries import fingerprints
@@ -145,9 +144,7 @@ def test_questions_in_both_splits_are_refused_with_their_places_or_counted(
     assert refused.value.given == f"{places} 2 of 4 test questions do"
     assert not (tmp_path / "set").exists()
     dataset = build(build_sudoku_dataset, tmp_path / "set", "--source", source, "--allow-overlap")
-    about = read_about(dataset)
-    assert about is not None
-    assert (about.protocol, about.facts["shared_questions"]) == ("published", 2)
+    assert (about(dataset).protocol, about(dataset).facts["shared_questions"]) == ("published", 2)
     assert "test questions that stand in training: 2 of 4" in capsys.readouterr().out
 
 
@@ -215,9 +212,8 @@ def test_several_solutions_are_refused_unless_nothing_is_solved(
     for more in ((), ("--check-unique",)):
         with pytest.raises(UserError, match=r"test\.csv, line 4: the question has several solutions"):
             build(build_sudoku_dataset, tmp_path / "set", *flags, *more)
-    about = read_about(build(build_sudoku_dataset, tmp_path / "set", *flags, "--no-check-unique"))
-    assert about is not None
-    assert about.facts["unique_checked"] == {"train": 0, "test": 0}
+    unchecked = build(build_sudoku_dataset, tmp_path / "set", *flags, "--no-check-unique")
+    assert about(unchecked).facts["unique_checked"] == {"train": 0, "test": 0}
     write(source, "test", [record(100)])
     write(source, "train", [record(0), f"made,{'.' * 81},{answer},1", record(1)])
     with pytest.raises(UserError, match=r"train\.csv, line 3: the question has several solutions"):
@@ -234,12 +230,11 @@ def test_of_many_questions_a_sample_drawn_by_the_seed_is_solved(
     )
     flags = ("--source", source, "--overwrite")
     for seed in (1, 1, 2):
-        about = read_about(build(build_sudoku_dataset, tmp_path / "set", *flags, "--seed", seed))
+        dataset = build(build_sudoku_dataset, tmp_path / "set", *flags, "--seed", seed)
     assert [len(lines) for lines in solved] == [4, 3] * 3
     assert solved[:2] == solved[2:4] != solved[4:]
     assert "4 of 10 training questions, 3 of 6 test questions" in capsys.readouterr().out
-    assert about is not None
-    assert about.facts["unique_checked"] == {"train": 4, "test": 3}
+    assert about(dataset).facts["unique_checked"] == {"train": 4, "test": 3}
     build(build_sudoku_dataset, tmp_path / "set", *flags, "--check-unique")
     assert [len(lines) for lines in solved[-2:]] == [10, 6]
 

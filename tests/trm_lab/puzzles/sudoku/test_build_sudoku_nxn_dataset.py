@@ -5,13 +5,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
-from tests.trm_lab.puzzles.builders import build, check_learns_and_is_scored, check_same_bytes_twice
+from dis_trm.supervision import DISConfig, DISSupervision
+from tests.models import network
+from tests.trm_lab.puzzles import builders
+from tests.trm_lab.puzzles.builders import build, check_same_bytes_twice
 from tests.trm_lab.puzzles.sudoku import sudoku_reference as reference
 from tests.trm_lab.puzzles.sudoku.sudoku_reference import BOXES
 from trm.errors import UserError
-from trm_lab.puzzles.manifest import read_about
+from trm.model import PuzzleShape, TinyRecursiveModel
+from trm.optim import AdamAtan2
+from trm.randomness import SeededStepRandom
+from trm_lab.cluster.ranks import Ranks
+from trm_lab.evaluation.evaluator import Evaluator
+from trm_lab.puzzles.loading import EvaluationData, TrainingData
 from trm_lab.puzzles.sudoku import builder_4x4 as build_sudoku_4x4_dataset
 from trm_lab.puzzles.sudoku import nxn_builder as build_sudoku_nxn_dataset
 from trm_lab.puzzles.sudoku import puzzles as sudoku_puzzles
@@ -28,10 +37,8 @@ def generator(seed: int = 0) -> np.random.Generator:
 
 def split(dataset: Path, name: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.int32]]:
     """Questions and answers as digits, and where groups end."""
-    read = {
-        part: np.load(dataset / name / f"all__{part}.npy") for part in ("inputs", "labels", "group_indices")
-    }
-    return read["inputs"] - 1, read["labels"] - 1, read["group_indices"]
+    questions, answers, ends = builders.arrays(dataset, name)
+    return questions - 1, answers - 1, ends
 
 
 @pytest.mark.parametrize(("size", "puzzles"), [(4, 10), (6, 4), (9, 1)])
@@ -81,8 +88,7 @@ def test_puzzles_have_one_solution_and_splits_share_none_up_to_symmetry(
         else:
             canonical |= set(fingerprints(GEOMETRIES[9], questions, answers).tolist())
     assert len(canonical) == train + test
-    about = read_about(dataset)
-    assert about is not None
+    about = builders.about(dataset)
     assert about.protocol == "clean"
     assert about.facts["full_grids"] == count_grids(GEOMETRIES[size])
     metadata = json.loads((dataset / "test/dataset.json").read_text())
@@ -149,10 +155,35 @@ def test_same_flags_give_the_same_bytes(tmp_path: Path) -> None:
     check_same_bytes_twice(build_sudoku_nxn_dataset, tmp_path / "6", "--size", 6, *small)
 
 
-def test_a_model_learns_from_it_and_is_scored(tmp_path: Path) -> None:
-    dataset = build(
-        build_sudoku_4x4_dataset, tmp_path / "set", "--train-size", 100, "--test-size", 20, "--num-aug", 20
-    )
-    task = check_learns_and_is_scored(dataset, "sudoku", steps=15)
-    assert task["dataset"] == "sudoku-4x4"
-    assert {"valid", "consistent", "solved"} == set(task["verdicts"])
+def test_a_model_learns_from_a_built_dataset_and_its_scorer_judges_the_answers(tmp_path: Path) -> None:
+    flags = ("--train-size", 100, "--test-size", 20, "--num-aug", 20)
+    dataset, rows = build(build_sudoku_4x4_dataset, tmp_path / "set", *flags), 16
+    data = TrainingData([dataset], seed=0, global_batch_size=rows, epochs_per_iteration=10_000)
+    metadata = data.metadata
+    shape = PuzzleShape(metadata.seq_len, metadata.vocab_size, metadata.num_puzzle_identifiers)
+    settings = DISConfig(halt_max_steps=2)
+    config = network(hidden_size=32, puzzle_emb_ndim=32, H_cycles=1, L_cycles=2)
+    model = TinyRecursiveModel(config, shape, DISSupervision.step_rows(settings))
+    supervision = DISSupervision(model, settings)
+    optimizer = AdamAtan2(model.parameters(), lr=3e-3)
+    carry, losses = None, []
+    data.start_iteration(0)
+    for step in range(15):
+        batch = data.next_batch()
+        assert batch is not None
+        carry = carry if carry is not None else supervision.initial_carry(batch)
+        output = supervision.step(carry, batch, SeededStepRandom(0, step, rows, 0, rows))
+        (output.loss / rows).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        carry = output.carry
+        losses.append(output.loss.item() / rows)
+    assert sum(losses[-3:]) < sum(losses[:3]), losses
+    with torch.no_grad():
+        test = EvaluationData([dataset], global_batch_size=rows)
+        scores = Evaluator(supervision, test, Ranks(), arc=False).run().scores
+    (task,) = scores["tasks"]
+    assert (task["dataset"], task["scorer"]) == ("sudoku-4x4", "sudoku")
+    assert task["examples"] == scores["examples"] == 20
+    assert set(task["verdicts"]) == {"valid", "consistent", "solved"}
+    assert 0 <= task["verdicts"]["solved"] <= 20

@@ -3,10 +3,9 @@
 import itertools
 from pathlib import Path
 
-import numpy as np
-
+from tests.trm_lab.puzzles.builders import about, arrays
 from trm.randomness import numpy_generator
-from trm_lab.puzzles.manifest import About, read_about
+from trm_lab.puzzles.manifest import About
 from trm_lab.puzzles.text.questions import Family, Problem
 from trm_lab.puzzles.text.tokens import MASK, PAD, TextTokens
 
@@ -20,21 +19,14 @@ def problems(family: Family, count: int, seed: int = 3) -> list[Problem]:
 
 def read(dataset: Path) -> tuple[About, dict[str, list[Problem]]]:
     """What a dataset says of itself, and its questions and answers as texts; the answers are masked in the input."""
-    about = read_about(dataset)
-    assert about is not None
-    tokens, length = TextTokens.from_facts(about.facts), about.facts["question_length"]
+    facts = about(dataset).facts
+    tokens, length = TextTokens.from_facts(facts), facts["question_length"]
     texts = {}
-    for split in ("train", "test"):
-        inputs, labels = arrays(dataset, split)
+    for name in ("train", "test"):
+        inputs, labels, _ = arrays(dataset, name)
         assert (inputs[:, length:] == MASK).all()
         assert (labels[:, :length] == PAD).all()
         assert (labels[:, length:] > MASK).all()
         questions = [tokens.decode(row[:length]) for row in inputs]
-        texts[split] = list(zip(questions, tokens.decode_answers(labels, length), strict=True))
-    return about, texts
-
-
-def arrays(dataset: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
-    """Inputs and labels of a split."""
-    inputs, labels = (np.load(dataset / split / f"all__{name}.npy") for name in ("inputs", "labels"))
-    return inputs, labels
+        texts[name] = list(zip(questions, tokens.decode_answers(labels, length), strict=True))
+    return about(dataset), texts

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from data import build_math_gsm8k_dataset
-from tests.trm_lab.puzzles.builders import build
-from tests.trm_lab.puzzles.text.reading_sets import arrays, read
+from tests.trm_lab.puzzles.builders import arrays, build
+from tests.trm_lab.puzzles.text.reading_sets import read
 from trm.errors import UserError
 from trm_lab.puzzles.kinds import scorer_of
 from trm_lab.puzzles.text.math_files import final_answer
@@ -46,7 +46,7 @@ def test_the_set_has_all_fourteen_categories_and_no_question_twice(tmp_path: Pat
     assert about.facts["most_common_answer_share"] < 0.1
     scorer = scorer_of(about)
     assert scorer is not None
-    inputs, labels = arrays(out, "test")
+    inputs, labels, _ = arrays(out, "test")
     assert all(verdict.all() for verdict in scorer(inputs, labels, labels).values())
     shifted = scorer(inputs, labels, np.roll(labels, 1, axis=0))["solved"]  # another category's answers
     assert shifted.mean() < 0.02

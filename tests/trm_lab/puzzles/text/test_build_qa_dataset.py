@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from data import build_qa_dataset
-from tests.trm_lab.puzzles.builders import build, check_same_bytes_twice
-from tests.trm_lab.puzzles.text.reading_sets import arrays, read
+from tests.trm_lab.puzzles.builders import arrays, build, check_same_bytes_twice
+from tests.trm_lab.puzzles.text.reading_sets import read
 from tests.trm_lab.puzzles.text.rules import answer
 from trm.errors import UserError
 from trm_lab.puzzles.kinds import scorer_of
@@ -43,7 +43,7 @@ def test_datasets_have_no_question_twice_balanced_answers_and_a_scorer_that_tell
 
     scorer = scorer_of(about)
     assert scorer is not None
-    inputs, labels = arrays(out, "test")
+    inputs, labels, _ = arrays(out, "test")
     assert scorer(inputs, labels, labels)["solved"].all()
     changed = labels.copy()
     changed[:, about.facts["question_length"]] = TextTokens(PRINTABLE).encode("#")[0]
