@@ -1,4 +1,4 @@
-"""A run directory as the trainer writes it, made of invented numbers. S supervision steps, C canvas side."""
+"""A run directory as the trainer writes it, made of invented numbers. S supervision steps."""
 
 import json
 import shutil
@@ -20,6 +20,7 @@ from trm_lab.puzzles.arc.grids import encode_pair
 from trm_lab.runs.arc_outputs import OutputRecord, VotingResult
 
 TASKS = 43
+CANVAS = 14
 Json = dict[str, Any]
 
 
@@ -31,7 +32,6 @@ def write_run(
     seed: int = 0,
     arc: bool = True,
     training_steps: int = 12_000,
-    canvas: int = 14,
     puzzles: Sequence[str] = (),
     protocol: str = "clean",
     skill: float = 1.0,
@@ -61,7 +61,7 @@ def write_run(
     (folder / "metrics.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
     for scores in evaluations:
         evaluation = folder / f"evaluations/step_{scores['step']}"
-        _write_evaluation(evaluation, scores, steps, seed, canvas)
+        _write_evaluation(evaluation, scores, steps, seed)
         if puzzles:
             stored = puzzle_samples(PUZZLES[puzzles[0]], steps)
             np.savez(evaluation / "rollout_samples.npz", allow_pickle=False, **stored)
@@ -189,13 +189,9 @@ def write_scored(
     oracle = _points("oracle", [None], [exact[-1] * 1.1], [cells[-1]], [calls * 1.7])
     scores["halting"] = {"examples": 1000, "points": points + oracle, "best_reachable": oracle[0]}
     for w in guidance:
-        shares = {
-            "cell_accuracy": cells * (1 - 0.02 * (w - 1) ** 2),
-            "exact_accuracy": exact * (1 - 0.1 * (w - 1) ** 2),
-        }
-        scores.setdefault("guidance", {})[str(float(w))] = {
-            name: share.tolist() for name, share in shares.items()
-        }
+        cells_at_w, exact_at_w = cells * (1 - 0.02 * (w - 1) ** 2), exact * (1 - 0.1 * (w - 1) ** 2)
+        shares = {"cell_accuracy": cells_at_w.tolist(), "exact_accuracy": exact_at_w.tolist()}
+        scores.setdefault("guidance", {})[str(float(w))] = shares
     if margin:
         positive = (0.5 + 0.4 / index).tolist()
         scores["margin"] = {"tokens": 9000, "mean": (0.5 / index**2).tolist(), "share_positive": positive}
@@ -258,11 +254,11 @@ def puzzle_samples(puzzle: SmallPuzzle, steps: int, count: int = 10) -> dict[str
     }
 
 
-def _write_evaluation(folder: Path, scores: Json, steps: int, seed: int, canvas: int) -> None:
+def _write_evaluation(folder: Path, scores: Json, steps: int, seed: int) -> None:
     folder.mkdir(parents=True)
     (folder / "scores.json").write_text(json.dumps(scores))
     if "scores" in scores:
-        np.savez(folder / "rollout_samples.npz", allow_pickle=False, **samples(steps, seed, canvas))
+        np.savez(folder / "rollout_samples.npz", allow_pickle=False, **samples(steps, seed))
         VotingResult({}, {}, {}, _outputs(scores["counts"])).write(folder)
 
 
@@ -275,13 +271,13 @@ def _outputs(counts: dict[str, int]) -> list[OutputRecord]:
     ]
 
 
-def samples(steps: int, seed: int, canvas: int, count: int = 12) -> dict[str, NDArray[Any]]:
+def samples(steps: int, seed: int, count: int = 12) -> dict[str, NDArray[Any]]:
     """Arrays of rollout_samples.npz: answers revealed over the question; every third sample stays wrong."""
     rng = np.random.default_rng(seed)
-    pairs = [_pair(rng, canvas) for _ in range(count)]
+    pairs = [_pair(rng) for _ in range(count)]
     inputs = np.stack([question for question, _ in pairs])
     answers = np.stack([answer for _, answer in pairs])
-    reveal = rng.random((count, canvas * canvas)) * np.where(np.arange(count) % 3 == 1, 1.15, 0.99)[:, None]
+    reveal = rng.random((count, CANVAS * CANVAS)) * np.where(np.arange(count) % 3 == 1, 1.15, 0.99)[:, None]
     shown = np.arange(1, steps + 1) / steps  # [S]
     preds = np.where(reveal[:, None] <= shown[None, :, None], answers[:, None], inputs[:, None])
     return {
@@ -292,8 +288,8 @@ def samples(steps: int, seed: int, canvas: int, count: int = 12) -> dict[str, ND
     }
 
 
-def _pair(rng: np.random.Generator, canvas: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    height, width = rng.integers(4, canvas, 2)
+def _pair(rng: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    height, width = rng.integers(4, CANVAS, 2)
     question = np.where(rng.random((height, width)) < 0.35, rng.integers(1, 10, (height, width)), 0)
     answer = np.flip(question, 1)[: max(3, height - rng.integers(0, 3))]
-    return encode_pair(question.astype(np.uint8), answer.astype(np.uint8), canvas=canvas)
+    return encode_pair(question.astype(np.uint8), answer.astype(np.uint8), canvas=CANVAS)

@@ -21,13 +21,6 @@ def sample(question: list[list[int]], answer: list[list[int]], predictions: list
     return Samples(["0a1b2c3d"], tokens[0][None], labels[None], np.stack(tokens[2:])[None])
 
 
-def test_a_strip_shows_at_most_eight_steps_and_counts_the_scored_cells_that_differ(run: Run) -> None:
-    wrong, right = [[1, 1], [1, 1]], [[1, 2], [3, 4]]
-    _, *steps, _ = strips_of_samples(run, sample([[5]], right, [wrong] * 15 + [right])).axes
-    assert [axes.get_title() for axes in steps] == [f"step {n}" for n in (1, 3, 5, 7, 10, 12, 14, 16)]
-    assert [axes.get_xlabel() for axes in steps] == ["3 wrong"] * 7 + ["right"]
-
-
 def test_every_cell_is_drawn_in_the_colour_of_its_token(run: Run) -> None:
     question, prediction, answer = [[0, 1, 2], [3, 4, 5]], [[6, 7, 8], [9, 0, 1]], [[9, 8, 7], [6, 5, 4]]
     panels = strips_of_samples(run, sample(question, answer, [prediction])).axes

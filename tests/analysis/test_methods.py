@@ -58,6 +58,7 @@ def test_other_settings_and_other_data_are_other_methods_named_by_what_differs(t
         made(tmp_path / "c", arch={"feed": "question"}),
         made(tmp_path / "d", changes={"data_paths": ["elsewhere/other"]}),
         made(tmp_path / "e", supervision="act", steps=16, calls_per_step=3),
+        made(tmp_path / "f", supervision="act", steps=6),
     ]
     methods, _ = group(runs)
     assert [method.name for method in methods] == [
@@ -65,10 +66,15 @@ def test_other_settings_and_other_data_are_other_methods_named_by_what_differs(t
         "DIS (released code), hidden_size=64, data=demo",
         "DIS, feed=question",
         "DIS (released code), hidden_size=32, data=other",
+        "TRM T=1 n=2, N_sup=6",
         "TRM T=1 n=2",
     ]
-    assert differing(methods)["arch.hidden_size"] == [32, 64, 32, 32, 32]
-    assert len({(method.colour, method.marker) for method in methods}) == 5
+    assert differing(methods)["arch.hidden_size"] == [32, 64, 32, 32, 32, 32]
+    assert len({look(method) for method in methods}) == 6
+    many = {"lr": 0.5, "weight_decay": 0.25, "lr_warmup_steps": 7}
+    methods, _ = group([runs[0], made(tmp_path / "g", arch={"hidden_size": 64}, changes=many)])
+    assert methods[1].name == "DIS (released code), hidden_size=64, …"
+    assert methods[1].unsaid == "hidden_size=64, lr=0.5, lr_warmup_steps=7, weight_decay=0.25"
 
 
 def test_a_dataset_that_moved_is_the_same_and_a_method_looks_alike_wherever_its_data_lie(
@@ -104,27 +110,6 @@ def test_a_variant_keeps_its_look_whatever_stands_beside_it_and_no_two_look_the_
         assert alone.colour == beside.colour, alone.name
         if len([one for one in together if one.colour == alone.colour]) == 1:
             assert look(alone) == look(beside)
-
-
-def test_other_than_the_published_number_of_steps_is_in_the_name(tmp_path: Path) -> None:
-    for supervision, steps, name in (
-        ("dis", 4, "DIS (released code), N_sup=4"),
-        ("act", 6, "TRM T=1 n=2, N_sup=6"),
-    ):
-        (method,), _ = group([made(tmp_path / supervision, supervision=supervision, steps=steps)])
-        assert method.name == name
-        assert method.colour not in {look[0] for look in LOOKS.values()}
-
-
-def test_a_long_name_says_what_tells_it_apart_and_keeps_the_rest_for_a_note(tmp_path: Path) -> None:
-    other = {"lr": 0.5, "weight_decay": 0.25, "lr_warmup_steps": 7}
-    runs = [made(tmp_path / "a"), made(tmp_path / "b", arch={"hidden_size": 64}, changes=other)]
-    methods, _ = group(runs)
-    assert [method.name for method in methods] == [
-        "DIS (released code), hidden_size=32, …",
-        "DIS (released code), hidden_size=64, …",
-    ]
-    assert methods[1].unsaid == "hidden_size=64, lr=0.5, lr_warmup_steps=7, weight_decay=0.25"
 
 
 def test_the_same_seed_twice_counts_once_and_is_named(tmp_path: Path) -> None:

@@ -1,12 +1,14 @@
 """The report: one HTML file without outside requests, the same as Markdown, for any runs or none."""
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 
 from analysis import report
 from tests.analysis.html_reader import Reader
+from tests.analysis.recorded import DIS
 from tests.analysis.synthetic_run import write_run
 
 pytestmark = pytest.mark.usefixtures("unrendered")
@@ -32,11 +34,18 @@ def test_without_runs_every_claim_is_not_attempted(tmp_path: Path) -> None:
     assert names == {*figures, "report.html", "report.md"}
 
 
-def test_runs_are_laid_out_by_dataset_with_their_curves(tmp_path: Path) -> None:
+def test_runs_are_laid_out_by_dataset_with_their_curves_and_unreadable_ones_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(DIS, tmp_path / "broken-0")
+    (tmp_path / "broken-0/metrics.jsonl").write_text("oops\n")
     for kind in ("queens", "sudoku"):
         for seed in range(2):
             write_run(tmp_path / f"{kind}-{seed}", arc=False, training_steps=400, puzzles=[kind], seed=seed)
     html, markdown, seen = made(tmp_path / "out", *sorted(tmp_path.glob("*-?")))
+    for text in (html, markdown, capsys.readouterr().out):
+        assert "line 1 of " in text
+        assert "metrics.jsonl is not JSON" in text
     for text in (html, markdown):
         assert "Our runs on small-queens (clean)" in text
         assert "Our runs on small-sudoku (clean)" in text
@@ -73,12 +82,3 @@ def test_the_page_asks_for_nothing_runs_nothing_and_a_stranger_s_names_stay_text
     assert "default-src 'none'" in html
     assert "<script>" not in html + markdown
     assert "![x](http" not in markdown
-
-
-def test_unreadable_runs_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_run(tmp_path / "runs/a", arc=False, training_steps=400)
-    (write_run(tmp_path / "runs/b", arc=False, training_steps=400) / "metrics.jsonl").write_text("oops\n")
-    html, markdown, _ = made(tmp_path / "out", tmp_path / "runs")
-    for text in (html, markdown, capsys.readouterr().out):
-        assert "line 1 of " in text
-        assert "metrics.jsonl is not JSON" in text
