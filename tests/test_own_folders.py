@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import evaluate
+from analysis.outputs import check_figures_folder, write_marked
 from export import parse
 from tests.analysis.synthetic_run import write_run as write_drawn_run
 from tests.exportable import STEP, random_dis, write_run
@@ -320,6 +321,14 @@ def test_a_run_goes_on_through_no_link_and_waits_for_no_pipe(tmp_path: Path) -> 
         check_run_place(tmp_path / "elsewhere")
         (run / name).write_text("{}")
     check_run_place(run)
+
+
+def test_figures_without_a_mark_are_named_with_what_to_do(tmp_path: Path) -> None:
+    write_marked(tmp_path / "a.md", "text", "report")
+    (tmp_path / "b.png").write_bytes(b"drawn by an earlier version")
+    with pytest.raises(UserError, match=r"b\.png in output .* has no mark") as caught:
+        check_figures_folder(tmp_path)
+    assert "move those away" in caught.value.remedy
 
 
 def test_a_pooled_vote_goes_through_no_link_of_a_stranger_s_run(tmp_path: Path) -> None:
