@@ -19,22 +19,12 @@ from trm_lab.runs.identifier_names import encoded
 from trm_lab.runs.training_state import TrainingState
 
 STEP = 12
+_TASK = {"dataset": "arc", "version": 2, "protocol": "published", "facts": {}, "scorer": "", "examples": 8}
 SCORES: dict[str, Any] = {
     "examples": 8,
     "network_calls_per_answer": 18,
     "per_step": {"cell_accuracy": [0.25, 0.5], "exact_accuracy": [0.0, 0.25], "network_calls": [9, 18]},
-    "tasks": [
-        {
-            "dataset": "arc",
-            "version": 2,
-            "protocol": "published",
-            "facts": {},
-            "scorer": "",
-            "examples": 8,
-            "verdicts": {"valid": 6},
-            "solved_per_step": [],
-        }
-    ],
+    "tasks": [_TASK | {"verdicts": {"valid": 6}, "solved_per_step": []}],
     "copy": {"cell_accuracy": 0.5, "exact_accuracy": 0.0, "scores": {"ARC/pass@1": 0.0}, "counts": {}},
     "examples_per_second": 2.5,
     "method": "dis",

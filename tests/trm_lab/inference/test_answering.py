@@ -83,14 +83,6 @@ def test_equal_test_inputs_share_their_votes_and_each_is_held_against_its_own_an
     assert [output.attempts[0].votes for output in outputs] == [14, 14, 7]
 
 
-def test_the_batch_size_changes_no_answer() -> None:
-    supervision = exact()
-    one = puzzles(task("b", tests=2, seed=1), 4, "blank")
-    alone = content(answer(supervision, one))
-    assert any(grid for output in alone for grid in output[2])
-    assert all(content(answer(supervision, one, batch_size)) == alone for batch_size in (3, 1000))
-
-
 def test_the_embedding_reaches_the_network_and_the_model_stays_as_it_was() -> None:
     supervision = exact()
     model = supervision.model.train()

@@ -45,9 +45,6 @@ def test_a_known_task_has_its_own_rows_and_the_augmentations_that_they_belong_to
     assert torch.equal(tensor(own.rows), TABLE[5:7])
     assert puzzles_of(task(), 0, TABLE, "own", known()).names == ["small"]
     assert puzzles_of(task(), 5, TABLE, "mean", known()).embedding == "mean"
-
-
-def test_an_own_embedding_that_is_not_there_is_an_error_and_so_is_an_unknown_kind() -> None:
     with pytest.raises(UserError, match="none of the 4 puzzles"):
         puzzles_of(task("strange"), 5, TABLE, "own", known())
     with pytest.raises(UserError, match=r"auto \| own \| mean \| blank"):

@@ -112,14 +112,6 @@ def test_the_notebook_writes_the_same_submission(elsewhere: Elsewhere) -> None:
     check_form(by_notebook, CHALLENGES)
 
 
-@pytest.mark.long
-def test_errors_of_the_script_have_three_parts_and_no_traceback(elsewhere: Elsewhere) -> None:
-    said = elsewhere.call(str(elsewhere.package / "solve.py"), "--input", "nowhere.json", code=2)
-    assert "error: nowhere.json: No such file or directory" in said
-    assert "allowed: arc-agi_test_challenges.json of the competition" in said
-    assert "Traceback" not in said
-
-
 def test_the_dependency_note_lists_what_the_code_imports() -> None:
     ours, waiting, foreign = set[Path](), ["trm_lab.inference.solve_command"], set[str]()
     while waiting:

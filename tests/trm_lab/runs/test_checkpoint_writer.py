@@ -79,27 +79,51 @@ FULL_DISK = """
 import sys
 from pathlib import Path
 from tests.trm_lab.runs.states import content
+from trm_lab.runs import checkpoints
 from trm_lab.runs.checkpoint_writer import CheckpointWriter
+from trm_lab.runs.records import FileRecords
 from trm_lab.runs.retention import Retention
+
 root = Path(sys.argv[1]) / "checkpoints"
 writer = CheckpointWriter(Retention(2))
 for step, numbers in ((1, 1000), (2, 30_000), (3, 1000), (3, 30_000), (4, 1000)):
     writer.submit(root / f"step_{step}", content(step, numbers), keep=False)
 writer.close()
 print(sorted(p.name for p in root.iterdir()), len(writer.failures))
-from trm_lab.runs import checkpoints
 for folder in checkpoints.steps(root):
     assert checkpoints.load(folder).model["a"].numel() == 1000
+
+records = FileRecords(root / "metrics.jsonl")
+with (root / "other").open("wb", buffering=0) as other:
+    while True:
+        try:
+            other.write(bytes(1024))
+        except OSError:
+            break
+for step in range(5):
+    records.write({"step": step, "text": "x" * 3000})
+try:
+    records.sync()
+    raise SystemExit("sync took what the disk refuses")
+except OSError as error:
+    print(error.strerror.lower())
+end = records.end()
+(root / "other").unlink()
+records.sync()
+assert end == (root / "metrics.jsonl").stat().st_size
+records.close()
+assert (root / "metrics.jsonl").read_text().count("\\n") == 5
 """
 
 
-def test_a_full_disk_loses_that_checkpoint_and_no_other(tmp_path: Path) -> None:
+def test_a_full_disk_loses_that_checkpoint_and_no_other_and_no_record(tmp_path: Path) -> None:
     """On a real file system of 128 KiB, where the large states do not fit; one of them is a step's second version."""
     said = run_on_small_disk(FULL_DISK, tmp_path / "small", kibibytes=128)
-    assert "['step_3', 'step_4'] 2" in said
-    assert said.count("No space left on device") == 2
-    assert "step_1" in said.split("last good checkpoint is ")[1].splitlines()[0]
-    assert "step_3" in said.split("last good checkpoint is ")[2].splitlines()[0]
+    assert "['step_3', 'step_4'] 2\nno space left on device\n" in said
+    first, second = (part.splitlines()[0] for part in said.split("last good checkpoint is ")[1:])
+    assert "step_1" in first
+    assert "step_3" in second
+    assert said.count("No space left on device") > 2  # of the records, too
 
 
 def write_under_limits(root: Path) -> None:

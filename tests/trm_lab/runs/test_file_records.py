@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.trm_lab.runs.states import run_on_small_disk
 from trm.errors import UserError
 from trm_lab.runs.records import FileRecords
 
@@ -53,57 +52,27 @@ def write_under_limits(file: Path) -> None:
     records.close()
 
 
+def write_and_tell(file: Path) -> None:
+    with contextlib.redirect_stderr(io.StringIO()) as said:  # a file would have the limit as well
+        write_under_limits(file)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    file.with_name("errors").write_text(said.getvalue())
+
+
 def test_records_that_the_disk_refuses_wait_in_memory_in_order_and_lost_ones_are_counted(
     tmp_path: Path,
 ) -> None:
-    file, errors = tmp_path / "metrics.jsonl", tmp_path / "errors"
-
-    def program() -> None:
-        with contextlib.redirect_stderr(io.StringIO()) as said:  # a file would have the limit as well
-            write_under_limits(file)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-        errors.write_text(said.getvalue())
-
-    process = multiprocessing.get_context("fork").Process(target=program)
+    file = tmp_path / "metrics.jsonl"
+    process = multiprocessing.get_context("fork").Process(target=write_and_tell, args=(file,))
     process.start()
     process.join(60)
     assert process.exitcode == 0
     assert read(file) == list(range(1, 101))
-    said = errors.read_text()
+    said = (tmp_path / "errors").read_text()
     assert said.count("records cannot be written") == 2
     assert said.count("is written to again; no record is missing") == 1
     assert said.count("2 records are lost") == 1
     assert "File too large" in said
-
-
-FULL = """
-import sys
-from pathlib import Path
-from trm_lab.runs.records import FileRecords
-folder = Path(sys.argv[1])
-records = FileRecords(folder / "metrics.jsonl")
-records.write({"step": 0, "text": "x" * 3000})
-(folder / "other").write_bytes(bytes(4 * 4096 - 4096))  # the rest of the disk
-for step in range(1, 5):
-    records.write({"step": step, "text": "x" * 3000})
-try:
-    records.sync()
-    raise SystemExit("sync took what the disk refuses")
-except OSError as error:
-    print(error)
-end = records.end()
-(folder / "other").unlink()
-records.sync()
-assert end == (folder / "metrics.jsonl").stat().st_size
-records.close()
-print((folder / "metrics.jsonl").read_text().count("\\n"))
-"""
-
-
-def test_a_disk_that_is_full_for_a_while_costs_no_record(tmp_path: Path) -> None:
-    said = run_on_small_disk(FULL, tmp_path / "small", kibibytes=16)
-    assert "No space left on device" in said
-    assert "\n5\n" in said
 
 
 def test_what_a_failed_fsync_may_have_dropped_is_written_again(

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.runs import records
+from tests.trm_lab.runs.states import flip
 from tests.trm_lab.training.test_every_preset import run
 from trm.errors import UserError
 from trm_lab.files.checksums import damage, write_manifest
@@ -20,11 +21,8 @@ from trm_lab.runs.evaluation_folder import read_scores, report_damaged
 from trm_lab.runs.records import FileRecords, whole_records
 
 
-def flip(file: Path, text: str) -> None:
-    """One bit of the first byte of `text`."""
-    content = bytearray(file.read_bytes())
-    content[content.index(text.encode())] ^= 1
-    file.write_bytes(content)
+def flip_text(file: Path, text: str) -> None:
+    flip(file, file.read_bytes().index(text.encode()))
 
 
 def test_a_run_goes_on_where_its_data_lies_now_and_with_no_other_data(
@@ -65,7 +63,7 @@ def test_damaged_files_beside_whole_checkpoints_or_before_the_first_stop_nothing
     config.write_bytes(config.read_bytes()[:200])
     run(dataset, tmp_path / "run", "arch=dis", "max_steps=2", "evaluators=[]")
     assert "config.yaml differs from its checksum" in capfd.readouterr().err
-    flip(config, "seed: 0")
+    flip_text(config, "seed: 0")
     provenance.write_bytes(provenance.read_bytes()[:-40])
     run(dataset, tmp_path / "run", "arch=dis", "max_steps=4", "evaluators=[]")
     assert records(tmp_path / "run", "train")[-1]["step"] == 4
@@ -120,21 +118,17 @@ def test_a_damaged_evaluation_is_made_again_or_named(
     folder = tmp_path / "evaluations/step_4"
     folder.mkdir(parents=True)
     (folder / "scores.json").write_text('{"lm_loss": 0.5}')
-    (folder / "submission.json").write_text("{}")
     write_manifest(folder)
-    assert damage(folder) is None
     assert read_scores(folder) == {"lm_loss": 0.5}
     report_damaged(folder.parent, before=9)
     assert capfd.readouterr().err == ""
-    flip(folder / "scores.json", "5")
+    flip_text(folder / "scores.json", "5")
     assert read_scores(folder) is None
     assert "it is made again" in capfd.readouterr().err
     report_damaged(folder.parent, before=4)
     assert capfd.readouterr().err == ""
     report_damaged(folder.parent, before=5)
     assert "step_4 is damaged: scores.json differs from its checksum" in capfd.readouterr().err
-    (folder / "submission.json").unlink()
-    assert damage(folder) is not None
     (folder / "manifest.json").write_text("[")
     assert damage(folder) == "manifest.json is unreadable"
 

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from analysis import compare, report, summary, thinking
+from analysis import compare, report, summary
 from analysis.methods import Method, group
-from analysis.page import __main__ as page
 from tests.runs import REPOSITORY
 from trm.errors import UserError
 from trm_lab.runs.recorded_run import read_run
@@ -46,15 +45,11 @@ COMMANDS: dict[str, tuple[Callable[[list[str]], None], list[str], str]] = {
         ["{runs}", "--figures-dir", "{runs}/c"],
         "c/accuracy_against_network_calls.png",
     ),
-    "thinking": (thinking.main, [f"{{runs}}/{DIS}"], f"{DIS}/figures/thinking.gif"),
-    "page": (page.main, [f"{{runs}}/{TRM}"], f"{TRM}/figures/index.html"),
     "report": (report.main, ["{runs}", "--output-dir", "{runs}/r"], "r/report.md"),
 }
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=pytest.mark.long) if n in ("thinking", "page") else n for n in COMMANDS]
-)
+@pytest.mark.parametrize("name", COMMANDS)
 @pytest.mark.usefixtures("unrendered")
 def test_every_command_draws_it(name: str, runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main, words, output_file = COMMANDS[name]
