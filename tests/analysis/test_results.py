@@ -66,10 +66,8 @@ def test_the_tables_that_are_kept_are_those_that_the_commands_make(monkeypatch: 
 @pytest.mark.parametrize("sweep", ["efficiency_nqueens", "efficiency_sudoku4"])
 def test_means_intervals_and_counts_are_those_of_the_records(sweep: str) -> None:
     """Each sweep has a table of its own; recomputed here from metrics.jsonl alone."""
-    rows = [
-        (row, *solved_by_seed(REPOSITORY / "analysis/recorded" / sweep, row["method"]))
-        for row in ROW.finditer(RESULTS)
-    ]
+    folder = REPOSITORY / "analysis/recorded" / sweep
+    rows = [(row, *solved_by_seed(folder, row["method"])) for row in ROW.finditer(RESULTS)]
     told = [(row, solved, of) for row, solved, of in rows if row["solved"] == ", ".join(map(str, solved))]
     assert {row["method"] for row, _, _ in told} == set(ARCHS)
     for row, solved, of in told:

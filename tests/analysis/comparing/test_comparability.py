@@ -72,15 +72,16 @@ def test_what_an_evaluation_says_of_its_data_counts_before_what_the_run_was_star
     assert pair_tests(methods, EXACT) == []
 
 
-@pytest.fixture
-def unfinished(tmp_path: Path) -> list[Run]:
+@pytest.fixture(scope="module")
+def unfinished(tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
     """Two seeds of TRM with 400 updates, of DIS one with 400 and one that stands at 200."""
+    folder = tmp_path_factory.mktemp("unfinished")
     for seed in range(2):
-        made(tmp_path / f"dis{seed}", seed=seed, skill=1 + seed / 10)
-        made(tmp_path / f"trm{seed}", seed=seed, skill=1.3 + seed / 10, supervision="act", steps=16)
-    write_scored(tmp_path / "dis0", "step_400-margins", margin=True)
-    stopped(tmp_path / "dis1", 200)
-    return read_runs([tmp_path]).runs
+        made(folder / f"dis{seed}", seed=seed, skill=1 + seed / 10)
+        made(folder / f"trm{seed}", seed=seed, skill=1.3 + seed / 10, supervision="act", steps=16)
+    write_scored(folder / "dis0", "step_400-margins", margin=True)
+    stopped(folder / "dis1", 200)
+    return read_runs([folder]).runs
 
 
 def test_runs_still_going_are_compared_at_the_updates_that_all_have(unfinished: list[Run]) -> None:
@@ -95,6 +96,9 @@ def test_runs_still_going_are_compared_at_the_updates_that_all_have(unfinished: 
     assert remark in found.remarks
     (test,) = found.tests
     assert test.welch.mean == pytest.approx(0.3 * (0.5 + 0.55 - 0.65 - 0.7) / 2)
+    table = report.report(ManyRuns(unfinished, []), read_claims()).parts[1].tables[0]
+    assert [row[2:5] for row in table.rows] == [["200", "5", "12 s"], ["200", "5", "12 s"]]
+    assert remark in table.notes
 
 
 def test_the_table_of_runs_shows_the_updates_that_the_tests_are_of(unfinished: list[Run]) -> None:
@@ -103,23 +107,10 @@ def test_the_table_of_runs_shows_the_updates_that_the_tests_are_of(unfinished: l
     assert re.search(r"training steps +200 +200 +200 +200\n", text)
     assert "numbers of training steps" not in text
     assert re.search(r"exact match +15\.0 % .* 16\.5 % .* 19\.5 % .* 21\.0 % .*\n", text)
-
-
-def test_a_run_that_has_a_probe_of_another_step_is_not_told_to_make_it(unfinished: list[Run]) -> None:
-    methods, _ = at_same_updates(group(unfinished)[0])
     lacking, elsewhere = [line for line in compare.missing_pieces(methods) if "advantage margins" in line]
     assert lacking.startswith("advantage margins: missing in 3 of 4 runs; make it with: python evaluate.py ")
     assert "dis0 --margin" not in lacking
     assert elsewhere.startswith("advantage margins: 1 of 4 runs have it of another step")
-
-
-def test_the_report_says_so_and_counts_epochs_and_time_until_then(unfinished: list[Run]) -> None:
-    part = report.report(ManyRuns(unfinished, []), read_claims()).parts[1]
-    own = part.tables[0]
-    assert [row[2:5] for row in own.rows] == [["200", "5", "12 s"], ["200", "5", "12 s"]]
-    notes = " ".join(own.notes)
-    assert "still going or stopped before step 400" in notes
-    assert "all are compared at 200" in notes
 
 
 def test_methods_without_a_common_evaluation_are_not_tested(tmp_path: Path) -> None:
