@@ -1,6 +1,5 @@
 """Maze datasets: published files checked line by line, generated mazes with one shortest path."""
 
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -242,14 +241,6 @@ def test_mazes_with_several_shortest_paths_are_counted_and_a_test_question_in_tr
     assert about(dataset).facts["mazes_with_several_shortest_paths"] == {"train": 1, "test": 1}
     with pytest.raises(UserError, match=r"test\.csv, line 2: the question .* too, .*train\.csv, line 3"):
         build(builder, tmp_path / "other", "--source", write(tmp_path / "s", GOOD, [GOOD[1]]))
-
-
-def test_without_the_hub_package_the_error_names_both_ways(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(UserError, match=r"pip install huggingface_hub[\s\S]*--source"):
-        build(builder, tmp_path / "m")
 
 
 def test_what_cannot_be_built_is_refused(tmp_path: Path) -> None:

@@ -117,29 +117,26 @@ def test_places_of_different_splits_are_far_apart() -> None:
     assert CHUNK % builder._ENTRIES_AT_ONCE == 0
 
 
-REAL: dict[str, tuple[object, ...]] = {  # task: flags
-    "gsm_symbolic": (),
-    "n_queens": ("--option", "n=6", "--option", "max_remove=6"),
-    "rubiks_cube": ("--option", "max_scramble_steps=4", "--max-answer-length", 1000),
-    "ransom_note": (),  # walks through sets
-    "list_functions": (),  # draws from the global generator
-}
-MORE: dict[str, tuple[object, ...]] = {
-    "mini_sudoku": ("--option", "min_empty=4"),
-    "maze": (),
-    "basic_arithmetic": (),
-    "propositional_logic": (),
-    "graph_color": (),
-    "codeio": ("--max-question-length", 20_000, "--max-answer-length", 5000),
-}
-EVERY = [*REAL, *(pytest.param(task, marks=pytest.mark.long) for task in MORE)]
+LONG = pytest.mark.long
+REAL = [
+    ("gsm_symbolic",),
+    ("n_queens", "--option", "n=6", "--option", "max_remove=6"),
+    ("rubiks_cube", "--option", "max_scramble_steps=4", "--max-answer-length", 1000),
+    ("ransom_note",),  # walks through sets
+    ("list_functions",),  # draws from the global generator
+    pytest.param(("mini_sudoku", "--option", "min_empty=4"), marks=LONG),
+    *(pytest.param((task,), marks=LONG) for task in ("maze", "basic_arithmetic", "propositional_logic", "graph_color")),
+    pytest.param(("codeio", "--max-question-length", 20_000, "--max-answer-length", 5000), marks=LONG),
+]  # fmt: skip
 
 
 @pytest.mark.usefixtures("library")
-@pytest.mark.parametrize("task", EVERY)
-def test_the_librarys_own_tasks_are_built_and_their_answers_are_right(tmp_path: Path, task: str) -> None:
-    flags = ("--task", task, *(REAL | MORE)[task], "--train-size", 12, "--test-size", 6)
-    dataset = build(build_reasoning_gym_dataset, tmp_path / task, *flags)
+@pytest.mark.parametrize("flags", REAL, ids=lambda flags: flags[0])
+def test_the_librarys_own_tasks_are_built_and_their_answers_are_right(
+    tmp_path: Path, flags: tuple[str, ...]
+) -> None:
+    task, sizes = flags[0], ("--train-size", 12, "--test-size", 6)
+    dataset = build(build_reasoning_gym_dataset, tmp_path / task, "--task", *flags, *sizes)
     about, texts = read(dataset)
     assert len({question for split in texts.values() for question, _ in split}) == 18
     scorer = scorer_of(about)

@@ -4,6 +4,7 @@ A board is a list of N·N digits in row-major order, 0 for a blank.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from itertools import permutations, product
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 BOXES = {4: (2, 2), 6: (2, 3), 9: (3, 3)}  # rows and columns of a box, by size
 
 
+@cache
 def units(box_rows: int, box_columns: int) -> list[list[int]]:
     """The cells of every row, column and box."""
     size = box_rows * box_columns

@@ -1,8 +1,10 @@
 """Sudoku-Extreme is built as published from CSV files of its form, and a broken file is refused with its line."""
 
 import json
+import sys
 from collections import Counter
 from pathlib import Path
+from unittest.mock import Mock, call
 
 import huggingface_hub
 import numpy as np
@@ -258,23 +260,21 @@ def test_flags_that_cannot_be_met_are_refused(source: Path, tmp_path: Path) -> N
 def test_without_source_the_files_come_from_the_hub_or_the_error_names_source(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = []
-
-    def download(repo: str, name: str, repo_type: str) -> str:
-        asked.append((repo, name, repo_type))
-        return str(source / name)
-
-    def offline(repo: str, name: str, repo_type: str) -> str:
-        raise LocalEntryNotFoundError("offline, and nothing in the cache")
-
+    download = Mock(side_effect=lambda repo, name, repo_type: str(source / name))
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
     dataset = build(build_sudoku_dataset, tmp_path / "set")
-    assert asked == [("sapientinc/sudoku-extreme", f"{name}.csv", "dataset") for name in ("train", "test")]
+    repo = "sapientinc/sudoku-extreme"
+    assert download.mock_calls == [
+        call(repo, f"{name}.csv", repo_type="dataset") for name in ("train", "test")
+    ]
     assert len(questions(dataset, "train")) == 10
-    monkeypatch.setattr(huggingface_hub, "hf_hub_download", offline)
+    download.side_effect = LocalEntryNotFoundError("offline, and nothing in the cache")
     with pytest.raises(UserError, match="someone/other cannot be fetched: offline") as refused:
         build(build_sudoku_dataset, tmp_path / "other", "--source-repo", "someone/other")
     assert "--source" in refused.value.remedy
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)  # not installed
+    with pytest.raises(UserError, match=r"pip install huggingface_hub[\s\S]*--source"):
+        build(build_sudoku_dataset, tmp_path / "other")
 
 
 def test_same_flags_give_the_same_bytes(source: Path, tmp_path: Path) -> None:
