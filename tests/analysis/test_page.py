@@ -7,7 +7,6 @@ from base64 import b64decode, b64encode
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +19,7 @@ from analysis.page.curves import step_figures, training_figures
 from analysis.page.document import json_in_script
 from analysis.page.examples import browser_data
 from tests.analysis.html_reader import Reader
-from tests.analysis.recorded import DIS, DIS_SAMPLES, SCORED, TRM
+from tests.analysis.recorded import DIS, DIS_SAMPLES, SCORED, TRM, scores
 from tests.analysis.synthetic_run import write_run
 from trm.errors import UserError
 from trm_lab.commands.tables import UNKNOWN, percent, percent_range
@@ -29,10 +28,6 @@ from trm_lab.runs.recorded_run import Run, read_run
 from trm_lab.runs.stored_answers import stored_answers
 
 HOSTILE = '</script><script>window.hacked=1</script><img src=x onerror="window.hacked=2">&amp;$title'
-
-
-def scores(run: Path) -> dict[str, Any]:
-    return json.loads((run / "scored" / SCORED / "scores.json").read_text())
 
 
 @pytest.fixture(scope="module")

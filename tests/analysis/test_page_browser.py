@@ -1,6 +1,5 @@
 """The page in a real browser without a window: it runs, asks nothing of anybody, and does what its controls say."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ import pytest
 
 from analysis.page import __main__ as command
 from tests.analysis.headless import NAMES, Tab, browser_tab, find_browser
-from tests.analysis.recorded import DIS, SCORED, TRM
+from tests.analysis.recorded import DIS, TRM, scores
 from tests.analysis.synthetic_run import write_run
 from trm_lab.runs.recorded_run import read_run
 from trm_lab.runs.stored_answers import stored_answers
@@ -70,10 +69,6 @@ def written(tab: Tab, board: int) -> list[tuple[int, int, str]]:
 def digits(tokens: np.ndarray) -> list[tuple[int, int, str]]:
     cells = tokens.reshape(4, 4)
     return [(row, column, str(cells[row, column] - 1)) for row, column in np.argwhere(cells > 1).tolist()]
-
-
-def scores(run: Path) -> dict[str, Any]:
-    return json.loads((run / "scored" / SCORED / "scores.json").read_text())
 
 
 def test_nothing_is_asked_for_and_nothing_is_complained_of(tab: Tab, tmp_path: Path, dis_page: str) -> None:

@@ -1,6 +1,5 @@
 """Strips of chosen puzzles: which are taken, what is known of them, and what stands below each answer."""
 
-import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -12,17 +11,13 @@ from matplotlib.colors import to_hex
 from analysis import strips
 from analysis.choosing import KINDS, choose
 from analysis.heat import LEAST_LIMIT, WITHOUT, Heat, signed
-from tests.analysis.recorded import DIS, DIS_SAMPLES, SCORED, TRM
+from tests.analysis.recorded import DIS, DIS_SAMPLES, SCORED, TRM, scores
 from tests.analysis.synthetic_run import write_run
 from trm.errors import UserError
 from trm_lab.runs.answers import Answers
 from trm_lab.runs.recorded_run import Run, read_run
 from trm_lab.runs.rollout_store import RolloutStore
 from trm_lab.runs.stored_answers import stored_answers
-
-
-def scores(run: Path) -> dict:
-    return json.loads((run / "scored" / SCORED / "scores.json").read_text())
 
 
 def test_all_answers_of_evaluate_are_taken_before_the_samples_of_training() -> None:

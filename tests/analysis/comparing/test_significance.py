@@ -11,53 +11,30 @@ from scipy import stats
 from analysis.claims.verdicts import UNDECIDED, judged
 from analysis.comparing.significance import holm, one_sided, paired, welch
 
-SHARES = st.lists(st.floats(0, 1).map(lambda x: round(x, 3)), min_size=2, max_size=6)
-
-
-def spread(values: list[float]) -> bool:
-    return len(set(values)) > 1
+SHARE = st.integers(0, 1000).map(lambda thousandths: thousandths / 1000)
+PAIRS = st.lists(st.tuples(SHARE, SHARE), min_size=2, max_size=6)
 
 
 @pytest.mark.filterwarnings("ignore:Precision loss")
-@settings(max_examples=25)
-@given(SHARES, SHARES)
-def test_welch_s_test_is_scipy_s(first: list[float], second: list[float]) -> None:
-    found = welch(first, second)
-    if not spread(first) and not spread(second):
-        assert found.p_two_sided == (1.0 if found.mean == 0 else None)
-        return
-    expected = stats.ttest_ind(first, second, equal_var=False)
-    assert found.p_two_sided == pytest.approx(expected.pvalue, rel=1e-6, abs=1e-12)
-    interval = expected.confidence_interval(0.95)
-    assert (found.low, found.high) == pytest.approx((interval.low, interval.high), rel=1e-6, abs=1e-9)
-
-
-@pytest.mark.filterwarnings("ignore:Precision loss")
-@settings(max_examples=25)
-@given(
-    st.integers(2, 6).flatmap(lambda n: st.tuples(*[st.lists(st.floats(0, 1), min_size=n, max_size=n)] * 2))
-)
-def test_the_paired_test_is_scipy_s(values: tuple[list[float], list[float]]) -> None:
-    first, second = ([round(value, 3) for value in side] for side in values)
-    found = paired(first, second)
-    differences = np.array(first) - np.array(second)
-    if np.ptp(differences) < 1e-9:  # shares are rounded to 0.001
-        assert found.p_two_sided == (1.0 if found.mean == 0 else None)
-        return
-    expected = stats.ttest_rel(first, second)
-    assert found.p_two_sided == pytest.approx(expected.pvalue, rel=1e-6, abs=1e-12)
-    interval = expected.confidence_interval(0.95)
-    assert (found.low, found.high) == pytest.approx((interval.low, interval.high), rel=1e-6, abs=1e-9)
-
-
-@pytest.mark.filterwarnings("ignore:Precision loss")
-@settings(max_examples=15)
-@given(SHARES.filter(spread), st.floats(0, 1))
-def test_the_one_sided_test_is_scipy_s(values: list[float], claim: float) -> None:
-    found = one_sided(values, claim)
-    assert found is not None
-    low = stats.ttest_1samp(values, claim, alternative="less").pvalue
-    assert found == pytest.approx((low, 1 - low), rel=1e-6, abs=1e-12)
+@settings(max_examples=30)
+@given(PAIRS, SHARE)
+def test_the_tests_over_seeds_are_scipy_s(pairs: list[tuple[float, float]], claim: float) -> None:
+    first, second = map(list, zip(*pairs, strict=True))
+    no_spread = len(set(first)) == len(set(second)) == 1
+    no_spread_of_differences = np.ptp(np.subtract(first, second)) < 1e-9
+    for test, undefined, expected in (
+        (welch(first, second), no_spread, stats.ttest_ind(first, second, equal_var=False)),
+        (paired(first, second), no_spread_of_differences, stats.ttest_rel(first, second)),
+    ):
+        if undefined:
+            assert test.p_two_sided == (1.0 if test.mean == 0 else None)
+            continue
+        assert test.p_two_sided == pytest.approx(expected.pvalue, rel=1e-6, abs=1e-12)
+        interval = expected.confidence_interval(0.95)
+        assert (test.low, test.high) == pytest.approx((interval.low, interval.high), rel=1e-6, abs=1e-9)
+    if len(set(first)) > 1:
+        low = stats.ttest_1samp(first, claim, alternative="less").pvalue
+        assert one_sided(first, claim) == pytest.approx((low, 1 - low), rel=1e-6, abs=1e-12)
 
 
 def test_an_uncertain_claim_makes_a_distance_less_surprising() -> None:
