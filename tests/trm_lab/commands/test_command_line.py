@@ -79,13 +79,9 @@ def test_an_interrupt_says_what_became_of_the_work(capsys: pytest.CaptureFixture
 @pytest.mark.parametrize("entry", ["evaluate.py", "pretrain.py"])
 def test_an_interrupt_while_libraries_load_is_no_traceback(entry: str, tmp_path: Path) -> None:
     (tmp_path / "torch.py").write_text("raise KeyboardInterrupt")
-    done = subprocess.run(
-        [sys.executable, str(REPOSITORY / entry)],
-        env={**environment(), "PYTHONPATH": f"{tmp_path}{os.pathsep}{REPOSITORY}"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    words = [sys.executable, str(REPOSITORY / entry)]
+    paths = {"PYTHONPATH": f"{tmp_path}{os.pathsep}{REPOSITORY}"}
+    done = subprocess.run(words, env={**environment(), **paths}, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (130, "interrupted\n")
 
 

@@ -10,10 +10,7 @@ import pytest
 
 from tests.runs import NARROW, REPOSITORY, environment
 from tests.trm_lab.release.checkout_files import packed_files
-from trm.errors import UserError
 from trm_lab import __main__ as commands
-from trm_lab.release import wheel
-from trm_lab.release.wheel import build_wheel
 
 DRIVER = '''
 """Runs commands, each in a process of its own, which shares what this one has imported."""
@@ -52,12 +49,6 @@ USES = [
     ["analysis.page", "runs/small"],
     ["analysis.report", "runs/small", "--output-dir", "report"],
 ]
-WRITTEN = [
-    "queens/identifiers.json",
-    "exported/README.md",
-    "runs/small/figures/index.html",
-    "report/report.html",
-]
 
 
 @pytest.fixture(scope="module")
@@ -71,14 +62,9 @@ def installed(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def use(library: Path, folder: Path, words: list[list[str]]) -> str:
     """What commands print, in a process that finds the project in `library` alone."""
-    done = subprocess.run(
-        [sys.executable, "-c", DRIVER, str(library), json.dumps(words)],
-        cwd=folder,
-        env={**environment(), "PYTHONPATH": str(library)},
-        text=True,
-        capture_output=True,
-        check=False,
-    )
+    process = [sys.executable, "-c", DRIVER, str(library), json.dumps(words)]
+    alone = {**environment(), "PYTHONPATH": str(library)}
+    done = subprocess.run(process, cwd=folder, env=alone, text=True, capture_output=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -103,14 +89,8 @@ def test_it_builds_trains_scores_exports_and_reports(installed: Path, tmp_path: 
     (tmp_path / "evaluate.py").write_text("raise SystemExit('a file of the user')")
     (tmp_path / "data").mkdir()
     use(installed, tmp_path, USES)
-    for name in WRITTEN:
+    for name in ("exported/README.md", "runs/small/figures/index.html", "report/report.html"):
         assert (tmp_path / name).is_file(), name
-
-
-def test_it_says_that_it_builds_no_wheel(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(wheel, "IS_CHECKOUT", False)
-    with pytest.raises(UserError, match="an installed wheel"):
-        build_wheel(tmp_path)
 
 
 def test_every_command_of_the_checkout_is_one_of_its_and_no_other(capsys: pytest.CaptureFixture[str]) -> None:

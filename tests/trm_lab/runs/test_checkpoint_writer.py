@@ -5,7 +5,6 @@ import functools
 import io
 import multiprocessing
 import resource
-import subprocess
 import sys
 import threading
 import time
@@ -14,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.runs import REPOSITORY, environment
+from tests.runs import REPOSITORY, finish
 from tests.trm_lab.runs.states import content, names, run_on_small_disk, save
 from tests.trm_lab.training.kills import Killed, assert_resumable, kill_at
 from trm_lab.runs import checkpoints
@@ -214,13 +213,6 @@ with CheckpointWriter(Retention(1)) as writer:
     writer.submit(Path(sys.argv[1]) / "step_1", TrainingState(large, {}, {}, {}, state(1)), False)
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 """
-    done = subprocess.run(
-        [sys.executable, "-c", program, str(tmp_path)],
-        cwd=REPOSITORY,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert int(done.stdout) < 64
+    printed = finish([sys.executable, "-c", program, str(tmp_path)], REPOSITORY)
+    assert int(printed) < 64
     assert torch.equal(checkpoints.load(tmp_path / "step_1").model["w7"], torch.ones(2**22))

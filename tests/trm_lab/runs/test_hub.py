@@ -44,20 +44,10 @@ def server() -> Iterator[SmallHub]:
 def locate(cache: Path, endpoint: str, *targets: str, **variables: str) -> tuple[list[str], str]:
     """For each target the path that `located` gives in another process, or the error's three parts; and stderr."""
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("HF_") and "proxy" not in k.lower()}
-    own = {"HF_HUB_CACHE": str(cache), "HF_ENDPOINT": endpoint, "PYTHONPATH": str(REPOSITORY)}
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, *targets],
-        env={
-            **inherited,
-            "HF_HUB_DISABLE_TELEMETRY": "1",
-            "HF_HOME": str(cache / "home"),
-            **own,
-            **variables,
-        },
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    hub_s = {"HF_HUB_CACHE": str(cache), "HF_HOME": str(cache / "home"), "HF_HUB_DISABLE_TELEMETRY": "1"}
+    own = {"HF_ENDPOINT": endpoint, "PYTHONPATH": str(REPOSITORY), **hub_s, **variables}
+    words = [sys.executable, "-c", SCRIPT, *targets]
+    done = subprocess.run(words, env={**inherited, **own}, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines(), done.stderr
 
