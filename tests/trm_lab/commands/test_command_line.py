@@ -74,6 +74,8 @@ def test_an_interrupt_says_what_became_of_the_work(capsys: pytest.CaptureFixture
             command(interrupted)
         assert ended.value.code == 130
         assert message in capsys.readouterr().err
+    for file in sorted((REPOSITORY / "data").glob("build_*.py")):
+        assert file.read_text().endswith('if __name__ == "__main__":\n    run_builder(main)\n'), file
 
 
 @pytest.mark.parametrize("entry", ["evaluate.py", "pretrain.py"])

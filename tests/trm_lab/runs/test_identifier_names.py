@@ -63,17 +63,16 @@ def test_hundreds_of_thousands_of_rows_are_matched_in_pieces() -> None:
     assert torch.equal(table[1:], rows[1:].flip(0))
 
 
-def test_weights_without_names_are_taken_in_order_and_this_is_said() -> None:
+def test_weights_without_names_are_taken_in_order_which_is_said_and_names_of_another_table_are_refused() -> (
+    None
+):
     source, other = act().model, act().model
     (remark,) = load_into(other, source.state_dict(), "theirs", None, [BLANK, *"abcdefgh"])
     assert "cannot be checked" in remark
+    with pytest.raises(UserError, match="9 puzzle embeddings and 2 names"):
+        load_into(other, source.state_dict(), "theirs", [BLANK, "a"], [BLANK, "a"])
     blank_only = TinyRecursiveModel(network(), PuzzleShape(16, 12, 1))
     assert load_into(blank_only, blank_only.state_dict(), "theirs", None, [BLANK]) == []
-
-
-def test_names_of_another_table_are_refused() -> None:
-    with pytest.raises(UserError, match="9 puzzle embeddings and 2 names"):
-        load_into(act().model, act().model.state_dict(), "theirs", [BLANK, "a"], [BLANK, "a"])
 
 
 def test_a_run_started_from_another_dataset_s_on_a_hub_takes_the_rows_of_the_same_names(
