@@ -84,7 +84,7 @@ def _config(supervision: str, steps: int, calls_per_step: int, seed: int, arch: 
     settings = DISConfig(steps) if supervision == "dis" else ACTConfig(steps)
     cycles = (1, calls_per_step - 1) if calls_per_step < 20 else (3, calls_per_step // 3 - 1)
     shape = {"hidden_size": 32, "num_heads": 2, "L_layers": 1, "puzzle_emb_ndim": 32, "puzzle_emb_len": 1}
-    network = TRMConfig(H_cycles=cycles[0], L_cycles=cycles[1], forward_dtype="float32", **shape)  # type: ignore[arg-type]
+    network = TRMConfig(H_cycles=cycles[0], L_cycles=cycles[1], forward_dtype="float32", **shape)
     config = TrainConfig(
         arch={"supervision": supervision, **asdict(network), **asdict(settings), **arch},
         data_paths=["data/demo"], run_name=f"demo-{supervision}", seed=seed, global_batch_size=32, epochs=600,

@@ -21,7 +21,6 @@ def judged_p(
 ) -> float:
     """The verdict's p, which agrees with what is printed: rejected exactly where p < 0.05."""
     verdict = judged(shares, examples, claim, rounding, error)
-    assert verdict.p is not None
     assert (verdict.level is not None) == (verdict.p < 0.05)
     return verdict.p
 

@@ -121,11 +121,9 @@ def test_probes_show_what_evaluate_py_found(sweep: Path) -> None:
     scored = [next(one for one in run.scored if one.margin) for run in methods[0].runs]
     probes = probed(methods, lambda one: one.margin is not None)
     margins = margin_figure(probes, "")
-    assert margins is not None
     means = [one.margin.mean for one in scored if one.margin]
     assert drawn(margins.axes[0])["DIS (released code) (3 seeds)"] == pytest.approx(np.mean(means, axis=0))
     guided = guidance_figure(probes, "")
-    assert guided is not None
     at_two = np.mean([one.guidance[2.0].exact_accuracy[-1] for one in scored])
     assert drawn(guided.axes[0])["DIS (released code) (3 seeds)"][-1] == pytest.approx(at_two)
     steps, shares = scaling_curve(methods[0], EXACT)
@@ -134,7 +132,6 @@ def test_probes_show_what_evaluate_py_found(sweep: Path) -> None:
     assert [row[1] for row in shares] == [one.evaluation.exact_accuracy[-1] for one in longer]
     counts = [one.over_steps.first_right for one in scored if one.over_steps]
     halting = halting_figure(probes, "")
-    assert halting is not None
     first = np.mean([np.array(row[1:]) / sum(row) for row in counts], axis=0)
     assert drawn(halting.axes[0])["DIS (released code) (3 seeds)"] == pytest.approx(first)
     fixed = halting_curve(probes[0][1], "fixed")
@@ -168,12 +165,10 @@ def test_single_runs_are_tested_over_their_examples_with_holm_s_adjustment_or_to
         runs = [read_run(folder) for folder in folders]
         return compare.report(runs, group(runs)[0], EXACT)
 
-    assert (
-        f"over examples: missing; make it with: python evaluate.py {folders[0]}; python evaluate.py" in text()
-    )
-    folders.append(
-        write_run(tmp_path / "third", "dis", 8, 3, arc=False, training_steps=400, puzzles=["queens"])
-    )
+    command = f"python evaluate.py {folders[0]}; python evaluate.py"
+    assert f"over examples: missing; make it with: {command}" in text()
+    third = tmp_path / "third"
+    folders.append(write_run(third, "dis", 8, 3, arc=False, training_steps=400, puzzles=["queens"]))
     for run, skill in zip(folders, (1, 1.05, 1.1), strict=True):
         write_scored(run, skill=skill)
     tested = text()

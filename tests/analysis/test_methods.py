@@ -1,5 +1,6 @@
 """Methods: which runs are of one, what it is called, and which runs are left out."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from hydra import compose, initialize_config_dir
@@ -15,7 +16,7 @@ CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 
 
 def made(folder: Path, **settings: object) -> Run:
-    return read_run(write_run(folder, arc=False, training_steps=400, **settings))  # type: ignore[arg-type]
+    return read_run(write_run(folder, arc=False, training_steps=400, **settings))
 
 
 def test_what_the_trainer_lets_differ_between_launches_makes_no_method() -> None:
@@ -26,17 +27,12 @@ def test_what_the_trainer_lets_differ_between_launches_makes_no_method() -> None
 
 def test_the_presets_have_their_names_and_looks(tmp_path: Path) -> None:
     run = made(tmp_path / "run")
-    names = {
-        "dis": "DIS (released code)",
-        "dis_paper": "DIS (paper)",
-        "trm_compact": "TRM T=1 n=2",
-        "trm": "TRM T=3 n=6",
-    }
+    names = {"dis": "DIS (released code)", "dis_paper": "DIS (paper)"}
+    names |= {"trm_compact": "TRM T=1 n=2", "trm": "TRM T=3 n=6"}
     for arch, name in names.items():
         with initialize_config_dir(version_base=None, config_dir=str(CONFIGS)):
             composed = compose("cfg_pretrain", overrides=[f"arch={arch}"])
-        object.__setattr__(run, "config", {"arch": dict(composed.arch)})
-        assert method_name(run) == name
+        assert method_name(replace(run, config={"arch": dict(composed.arch)})) == name
         assert name in LOOKS
     assert set(RELEASED) == set(PAPER) == set(SWITCHES)
 
@@ -44,10 +40,8 @@ def test_the_presets_have_their_names_and_looks(tmp_path: Path) -> None:
 def test_runs_that_differ_in_their_seed_alone_are_one_method(tmp_path: Path) -> None:
     runs = [made(tmp_path / str(seed), seed=seed, changes={"run_name": f"r{seed}"}) for seed in (2, 0, 1)]
     methods, remarks = group(runs)
-    assert [(method.name, method.seeds, method.step) for method in methods] == [
-        ("DIS (released code)", [0, 1, 2], 400)
-    ]
-    assert methods[0].label == "DIS (released code) (3 seeds)"
+    (method,) = methods
+    assert (method.label, method.seeds, method.step) == ("DIS (released code) (3 seeds)", [0, 1, 2], 400)
     assert remarks == []
 
 
@@ -80,13 +74,11 @@ def test_other_settings_and_other_data_are_other_methods_named_by_what_differs(t
 def test_a_dataset_that_moved_is_the_same_and_a_method_looks_alike_wherever_its_data_lie(
     tmp_path: Path,
 ) -> None:
-    runs = [
-        made(tmp_path / f"{seed}", seed=seed, changes={"data_paths": [f"place{seed}/x{seed}"]})
-        for seed in (0, 1)
-    ]
-    for seed, run in enumerate(runs):
-        launch = {"datasets": {f"place{seed}/x{seed}": "abcdef0123456789"}}
-        object.__setattr__(run, "provenance", {"launches": [launch]})
+    runs = []
+    for seed, path in enumerate(("place0/x0", "place1/x1")):
+        run = made(tmp_path / str(seed), seed=seed, changes={"data_paths": [path]})
+        launches = [{"datasets": {path: "abcdef0123456789"}}]
+        runs.append(replace(run, provenance={"launches": launches}))
     methods, remarks = group(runs)
     assert [(method.name, method.seeds) for method in methods] == [("DIS (released code)", [0, 1])]
     assert remarks == []
@@ -127,7 +119,5 @@ def test_runs_that_go_on_are_compared_where_all_have_been_and_late_ones_are_left
     assert (method.seeds, method.step, method.common_steps) == ([0, 1], 300, [100, 200, 300])
     assert [one.step for one in method.evaluations] == [300, 300]
     assert "at step 100, others of its method at 400" in remarks[0]
-    assert remarks[1].startswith(
-        "DIS (released code) is taken at step 300, the last that all of its runs evaluated"
-    )
+    assert "is taken at step 300, the last that all of its runs evaluated" in remarks[1]
     assert remarks[1].endswith(f"stopped before step 400: {tmp_path / '1'}")

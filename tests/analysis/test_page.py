@@ -97,8 +97,6 @@ def test_the_examples_are_the_answers_that_were_kept(dis: Reader) -> None:
     assert one["n"] == "example 5"
     assert b64decode(one["p"]) == part.preds[row].tobytes()
     assert b64decode(one["q"]) == part.inputs[row].tobytes()
-    assert part.confidence is not None
-    assert part.margin is not None
     np.testing.assert_allclose(one["c"], part.confidence[row], rtol=1e-3)
     np.testing.assert_allclose(one["m"], part.margin[row].mean(-1), rtol=1e-3)
     levels = np.frombuffer(b64decode(one["g"]), np.int8).reshape(6, 16) / 127
@@ -114,32 +112,27 @@ def test_every_kind_of_puzzle_has_a_drawing_and_each_dataset_its_own(tmp_path: P
     sudoku, queens = (replace(task, examples=5) for task in run.evaluation.tasks)
     run = replace(run, evaluation=replace(run.evaluation, tasks=[sudoku, queens]))
     data, _ = browser_data(stored_answers(run), 200)
-    assert data is not None
     assert [kept["title"].split(",")[0] for kept in data["sets"]] == ["small-sudoku", "small-queens"]
     assert [kept["examples"][0]["n"] for kept in data["sets"]] == ["example 1", "example 6"]
     unknown = replace(run.evaluation, tasks=[replace(sudoku, scorer=""), queens])
     data, remarks = browser_data(stored_answers(replace(run, evaluation=unknown)), 200)
-    assert data is not None
     assert len(data["sets"]) == 1
     assert remarks[0].startswith("small-sudoku cannot be looked at: ")
     for kind, drawing in (("maze", "cells"), ("cube", "cube"), ("answer", "text")):
         run = read_run(write_run(tmp_path / kind, steps=2, arc=False, training_steps=400, puzzles=[kind]))
         data, remarks = browser_data(stored_answers(run), 200)
-        assert data is not None
         assert (remarks, data["sets"][0]["drawing"]["kind"]) == ([], drawing)
 
 
 def test_at_most_so_many_examples_are_embedded_some_of_each_kind(monkeypatch: pytest.MonkeyPatch) -> None:
     source = stored_answers(read_run(TRM))
     data, _ = browser_data(source, 8)
-    assert data is not None
     (kept,) = data["sets"]
     assert len(kept["examples"]) == 8
     assert any(any(one["k"]) and not one["k"][-1] for one in kept["examples"])  # the one that is broken late
     assert "the first 1 of each kind" in kept["rule"]
     monkeypatch.setattr(examples, "MOST_BYTES", 2 * 16 * 16 * 3)
     data, _ = browser_data(source, 200)
-    assert data is not None
     assert len(data["sets"][0]["examples"]) == 3
     assert "the first 3, for the page's size" in data["sets"][0]["rule"]
 
@@ -166,7 +159,6 @@ def test_what_a_stranger_wrote_stays_text(tmp_path: Path) -> None:
 
 def test_the_policy_lets_nothing_run_or_load_but_what_is_on_the_page(dis_page: str, dis: Reader) -> None:
     (policy,) = [a["content"] for tag, a in dis.tags if tag == "meta" and "http-equiv" in a]
-    assert policy is not None
     assert policy.startswith("default-src 'none'; img-src data:;")
     (style,) = re.findall("<style>(.*?)</style>", dis_page, re.DOTALL)
     for content in (style, dis.scripts[1]):

@@ -27,7 +27,6 @@ DRAWN = "document.querySelectorAll('.boards figure').length > 2"
 
 @pytest.fixture(scope="module")
 def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
-    assert PROGRAM is not None
     with browser_tab(PROGRAM, tmp_path_factory.mktemp("profile")) as tab:
         yield tab
 

@@ -52,7 +52,6 @@ def test_a_strip_shows_question_steps_and_answer_half_of_them_solved_and_says_so
     run = run_on("queens", tmp_path)
     assert can_be_drawn(run)
     assert not can_be_drawn(replace(run, evaluation=replace(run.evaluation, tasks=[])))
-    assert run.samples is not None
     fig = strips_of_samples(run, run.samples)
     rows = np.array(fig.axes, dtype=object).reshape(6, 4)
     assert [axes.get_title() for axes in rows[0]] == ["question", "step 1", "step 2", "answer"]
@@ -151,7 +150,6 @@ def test_a_sign_that_the_font_lacks_is_drawn_without_a_warning_and_long_texts_ar
 
 def test_where_a_scorer_needs_a_library_an_answer_is_right_if_it_equals_the_label(tmp_path: Path) -> None:
     run = run_on("reasoning_gym", tmp_path)
-    assert run.samples is not None
     (part,) = stored_answers(run).parts()
     solved = Judge(run.evaluation.tasks[0]).solved(part)
     assert solved.tolist() == [[False, number % 3 == 1] for number in range(10)]

@@ -61,7 +61,6 @@ def test_examples_are_found_by_name_number_and_task(run: Run) -> None:
     source = stored_answers(read_run(DIS))
     assert choose(source, 1, names=["7", "example 3"]).answered.names == ["example 3", "example 7"]
     arc = stored_answers(run)
-    assert run.samples is not None
     wanted = run.samples.names[5]
     assert choose(arc, 1, names=[wanted]).answered.names == [wanted]
 
@@ -86,7 +85,6 @@ def test_the_margin_of_a_step_stands_below_its_answer_in_colours_and_as_mean() -
     pictures, colours, (scale,) = fig.axes[:8], fig.axes[8:14], fig.axes[14:]
     assert [axes.get_title() for axes in pictures][1:-1] == [f"step {n}" for n in range(1, 7)]
     margin = chosen.answered.margin
-    assert margin is not None
     heat = Heat.over(margin)
     for axes, of_step in zip(colours, margin[0], strict=True):
         (image,) = axes.get_images()
@@ -97,7 +95,6 @@ def test_the_margin_of_a_step_stands_below_its_answer_in_colours_and_as_mean() -
 
 def test_without_a_margin_the_confidence_stands_below_as_a_number() -> None:
     chosen = choose(stored_answers(read_run(TRM)), 1, names=["1"])
-    assert chosen.answered.confidence is not None
     (fig,) = strips.strips(replace(chosen, answered=replace(chosen.answered, margin=None)))
     halting = chosen.answered.confidence[0, [0, 2, 4, 6, 9, 11, 13, 15]]
     lines = [axes.get_xlabel().split("\n")[1] for axes in fig.axes[1:-1]]
@@ -119,7 +116,6 @@ def test_colours_tell_sign_and_size_and_grey_is_not_scored() -> None:
 
 def test_names_and_titles_of_a_stranger_s_run_are_drawn_as_they_stand(tmp_path: Path) -> None:
     run = read_run(write_run(tmp_path / "run", steps=2))
-    assert run.samples is not None
     hostile = replace(run.samples, names=["$x^2_$"] * len(run.samples.names))
     fig = strips.strips_of_samples(replace(run, config={"run_name": r"$\frac{"}), hostile)
     fig.draw_without_rendering()
@@ -153,7 +149,6 @@ def test_the_answers_of_arc_tasks_are_looked_up_with_their_confidence_in_the_sto
     run: Run, tmp_path: Path
 ) -> None:
     """The store holds the run's samples behind an example that is none of them."""
-    assert run.samples is not None
     kept, folder = run.samples, tmp_path / "scored"
     count, steps = len(kept.names), kept.preds.shape[1]
     confidence = np.arange(count, dtype=np.float64)[:, None].repeat(steps, 1)
@@ -170,5 +165,4 @@ def test_the_answers_of_arc_tasks_are_looked_up_with_their_confidence_in_the_sto
     (part,) = source.parts()
     assert part.names == kept.names
     np.testing.assert_array_equal(part.preds, kept.preds)
-    assert part.confidence is not None
     assert part.confidence[:, 0].tolist() == list(range(len(kept.names)))

@@ -20,7 +20,7 @@ from trm_lab.runs.recorded_run import Run, read_run
 
 def made(folder: Path, mark: str = "", questions: int = 1376, **settings: object) -> Path:
     """A run of 400 updates on data of this fingerprint with so many test examples."""
-    run = write_run(folder, arc=False, training_steps=400, puzzles=["sudoku"], **settings)  # type: ignore[arg-type]
+    run = write_run(folder, arc=False, training_steps=400, puzzles=["sudoku"], **settings)
     for file in (run / "metrics.jsonl", *run.glob("evaluations/*/scores.json")):
         file.write_text(file.read_text().replace('"examples": 1376', f'"examples": {questions}'))
     launch = {"device": "cpu", "ranks": 1, "datasets": {"data/demo": mark} if mark else {}}

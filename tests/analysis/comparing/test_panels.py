@@ -31,7 +31,7 @@ def test_heading_caption_and_legend_have_every_word_within_the_figure_and_beside
         extent = artist.get_window_extent()
         assert 0 <= extent.x0 < extent.x1 <= fig.bbox.x1
         assert 0 <= extent.y0 < extent.y1 <= fig.bbox.y1
-    assert legend.get_window_extent().y1 <= min(axes.get_tightbbox().y0 for axes in fig.axes)  # type: ignore[union-attr]
+    assert legend.get_window_extent().y1 <= min(axes.get_tightbbox().y0 for axes in fig.axes)
     assert len({round(axes.get_position().x0, 2) for axes in fig.axes}) == in_a_row
 
 
