@@ -3,6 +3,4 @@
 import sys
 
 _module = next((word for word in sys.orig_argv if word.startswith("dataset.")), "dataset")
-sys.exit(
-    f"error: there is no {_module} here; the same builder is: python -m data{_module.removeprefix('dataset')}"
-)
+sys.exit(f"error: there is no {_module} here; the same builder is: python -m data{_module.removeprefix('dataset')}")

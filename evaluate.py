@@ -64,30 +64,13 @@ def command_line() -> CommandLine:
     )
     add("--checkpoint", type=path_or_address, help="the same, in the published form")
     add("--config", type=local_path, help="config.yaml or all_config.yaml (default: the checkpoint's own)")
-    add(
-        "--weights", choices=WEIGHT_KINDS, default="auto", help="auto: averaged where the run kept an average"
-    )
-    add(
-        "--data-path",
-        nargs="+",
-        type=path_or_address,
-        default=[],
-        help="test data (default: the configuration's)",
-    )
+    add("--weights", choices=WEIGHT_KINDS, default="auto", help="auto: averaged where the run kept an average")
+    add("--data-path", nargs="+", type=path_or_address, default=[], help="test data (default: the configuration's)")
     add("--steps", type=integer(1, MOST_STEPS), help="supervision steps of an answer (default: as trained)")
-    add(
-        "--num-aug",
-        type=AUGMENTATIONS,
-        help="augmentations of each task besides itself (default: the dataset's)",
-    )
+    add("--num-aug", type=AUGMENTATIONS, help="augmentations of each task besides itself (default: the dataset's)")
     add("--tasks", nargs="+", default=[], help="names of the tasks to evaluate (default: all)")
     add("--first-tasks", type=COUNT, help="only so many tasks, in the dataset's order")
-    add(
-        "--identifiers",
-        choices=IDENTIFIER_CHOICES,
-        default="correct",
-        help="ablation of the puzzle embedding",
-    )
+    add("--identifiers", choices=IDENTIFIER_CHOICES, default="correct", help="ablation of the puzzle embedding")
     add(
         "--guidance",
         nargs="+",
@@ -120,17 +103,10 @@ def _add_other_jobs(line: CommandLine) -> None:
     add = line.add_argument
     add("--task", type=path_or_address, metavar="FILE[:NAME]", help="answer this ARC task (JSON) and draw it")
     add("--embedding", choices=EMBEDDINGS, default="auto", help="with --task: the puzzle embedding to use")
-    add(
-        "--adapt",
-        type=integer(0, 10**6),
-        default=0,
-        help="with --task: steps that fit its puzzle embedding first",
-    )
+    add("--adapt", type=integer(0, 10**6), default=0, help="with --task: steps that fit its puzzle embedding first")
     add("--adapt-lr", type=number(0, 1), help="with --adapt: its learning rate (default: the run's)")
     add("--seed", type=SEED, default=0, help="with --task: of its augmentations and the adaptation")
-    add(
-        "--compare", nargs=2, type=local_path, metavar="FOLDER", help="test the difference of two evaluations"
-    )
+    add("--compare", nargs=2, type=local_path, metavar="FOLDER", help="test the difference of two evaluations")
     add("--common", action="store_true", help="with --compare: on the tasks that both have")
     add(
         "--pool",
@@ -158,13 +134,9 @@ def job(flags: argparse.Namespace) -> Callable[[], None]:
             "python evaluate.py <run>",
         )
     kind = other_jobs[0] if other_jobs else "score"
-    refuse_without_effect(
-        flags, EFFECTIVE[kind], f"with --{kind}" if other_jobs else "when a split is scored"
-    )
+    refuse_without_effect(flags, EFFECTIVE[kind], f"with --{kind}" if other_jobs else "when a split is scored")
     if flags.adapt_lr is not None and not flags.adapt:
-        raise UserError(
-            "--adapt-lr without --adapt", "--adapt N, with N from 1", "add --adapt N, or leave it out"
-        )
+        raise UserError("--adapt-lr without --adapt", "--adapt N, with N from 1", "add --adapt N, or leave it out")
     if flags.compare:
         first, second = flags.compare
         return lambda: compare_folders(first, second, flags.common)

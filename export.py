@@ -15,9 +15,7 @@ def parse(arguments: Sequence[str] | None = None) -> ExportRequest:
     """The request on a command line, or on this process's own."""
     line = CommandLine("export.py", __doc__)
     line.add_argument(
-        "target",
-        type=path_or_address,
-        help="a run, a checkpoint directory, a published file, an export, or hf://…",
+        "target", type=path_or_address, help="a run, a checkpoint directory, a published file, an export, or hf://…"
     )
     line.add_argument("--to", required=True, choices=FORMS, help="the form")
     line.add_argument("--output-dir", required=True, type=local_path, help="the folder to make")
@@ -28,9 +26,7 @@ def parse(arguments: Sequence[str] | None = None) -> ExportRequest:
         "--weights", choices=WEIGHT_KINDS, default="auto", help="auto: averaged where the run kept an average"
     )
     line.add_argument(
-        "--evaluation",
-        type=local_path,
-        help="a folder with the scores for the card (default: the run's newest)",
+        "--evaluation", type=local_path, help="a folder with the scores for the card (default: the run's newest)"
     )
     line.add_argument("--license", help="of the weights, for the card (default: MIT for a run of ours)")
     line.add_argument("--push", metavar="OWNER/REPOSITORY", help="also upload it to the hub")

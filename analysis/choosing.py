@@ -165,11 +165,7 @@ def _taken(source: StoredAnswers, place: int, rows: Sequence[int]) -> Answered:
 
 
 def _nothing(
-    source: StoredAnswers,
-    names: Sequence[str],
-    kind: str | None,
-    every_name: list[str],
-    counts: dict[str, int],
+    source: StoredAnswers, names: Sequence[str], kind: str | None, every_name: list[str], counts: dict[str, int]
 ) -> UserError:
     if names:
         near = difflib.get_close_matches(names[0], every_name[:_SUGGESTED], n=3, cutoff=0.4) or every_name[:3]
@@ -238,9 +234,7 @@ def _about(task: TaskScores) -> About:
 def _task_number(source: StoredAnswers, dataset: str) -> int:
     names = [task.dataset for task in source.tasks]
     if dataset not in names:
-        raise UserError(
-            f"no dataset {dataset!r} in {source.source}", " | ".join(names), "choose one of these"
-        )
+        raise UserError(f"no dataset {dataset!r} in {source.source}", " | ".join(names), "choose one of these")
     return names.index(dataset)
 
 

@@ -19,13 +19,7 @@ from analysis import style
 from analysis.comparing import panels
 from analysis.comparing.comparability import at_same_updates, check_same_datasets, differences
 from analysis.comparing.curves import hamming, learning_figure, steps_figure
-from analysis.comparing.pairwise_tests import (
-    example_tests,
-    in_full,
-    methods_table,
-    significance_tests,
-    untested,
-)
+from analysis.comparing.pairwise_tests import example_tests, in_full, methods_table, significance_tests, untested
 from analysis.comparing.probe_figures import guidance_figure, halting_figure, margin_figure, scaling_figure
 from analysis.comparing.scored_runs import by_steps, missing, probed
 from analysis.methods import Method, evaluated, group
@@ -108,18 +102,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     example = "  python -m analysis.compare runs/arc_mini_dis runs/arc_mini_trm"
     parser = CommandLine("python -m analysis.compare", __doc__, example)
     parser.add_argument(
-        "runs",
-        type=local_path,
-        nargs="+",
-        metavar="run",
-        help="two runs or more, folders of runs, or patterns",
+        "runs", type=local_path, nargs="+", metavar="run", help="two runs or more, folders of runs, or patterns"
     )
-    parser.add_argument(
-        "--metric", help="exact, cell, solved, ARC/pass@2 … (default: what counts for the data)"
-    )
-    parser.add_argument(
-        "--figures-dir", type=local_path, help="where the figures go (default: figures/ of the first)"
-    )
+    parser.add_argument("--metric", help="exact, cell, solved, ARC/pass@2 … (default: what counts for the data)")
+    parser.add_argument("--figures-dir", type=local_path, help="where the figures go (default: figures/ of the first)")
     options = parser.parse(arguments)
     read = read_runs(options.runs)
     if len(read.runs) < 2:

@@ -60,15 +60,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         UserError: no run can be read, or one has no such metric.
     """
     parser = CommandLine("python -m analysis.efficiency", __doc__, EXAMPLE)
-    parser.add_argument(
-        "runs", type=local_path, nargs="+", metavar="run", help="runs, folders of runs, or patterns"
-    )
-    parser.add_argument(
-        "--figures-dir", type=local_path, help="where all goes (default: figures/ beside the runs)"
-    )
-    parser.add_argument(
-        "--metric", help="exact, cell, solved, ARC/pass@2 … (default: what counts for the data)"
-    )
+    parser.add_argument("runs", type=local_path, nargs="+", metavar="run", help="runs, folders of runs, or patterns")
+    parser.add_argument("--figures-dir", type=local_path, help="where all goes (default: figures/ beside the runs)")
+    parser.add_argument("--metric", help="exact, cell, solved, ARC/pass@2 … (default: what counts for the data)")
     parser.add_argument(
         "--target-accuracy", type=number(0, 1), default=0.9, help="what is to be reached (default: 0.9)"
     )

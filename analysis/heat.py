@@ -44,10 +44,7 @@ class Heat:
         colours = self.rgb(np.sign(places) * places**2 * self.limit)
         axes.imshow(colours[None], extent=(-1, 1, 0, 1), aspect="auto")
         marks = {-1: "≤ ", -0.5: "", 0: "", 0.5: "", 1: "≥ "}
-        names = [
-            sign + signed(float(np.sign(place)) * place**2 * self.limit, ".2g")
-            for place, sign in marks.items()
-        ]
+        names = [sign + signed(float(np.sign(place)) * place**2 * self.limit, ".2g") for place, sign in marks.items()]
         axes.set_xticks(list(marks), names, fontsize=7)
         axes.set_yticks([])
         axes.tick_params(length=2, pad=1)

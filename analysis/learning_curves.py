@@ -71,9 +71,7 @@ def _draw_loss(axes: Axes, run: Run) -> None:
     axes.set_title("Training loss")
     axes.set_ylabel("loss of an example")
     if window > 1:
-        axes.plot(
-            training.step, training.loss, color=style.SKY, alpha=0.6, linewidth=0.8, label="each record"
-        )
+        axes.plot(training.step, training.loss, color=style.SKY, alpha=0.6, linewidth=0.8, label="each record")
     smooth = running_mean(training.loss, window)
     axes.plot(training.step, smooth, color=style.BLUE, label=_smoothed(window))
     axes.legend(loc="upper right")
@@ -118,10 +116,7 @@ def _draw_solved(axes: Axes, run: Run) -> None:
     curves: dict[str, Shares] = {}
     if last.is_arc:
         baselines.append((COPIED, last.copy_arc_scores["ARC/pass@1"]))
-        for name, key in (
-            ("outputs, 1 attempt", "outputs_correct@1"),
-            ("outputs, 2 attempts", "outputs_correct@2"),
-        ):
+        for name, key in (("outputs, 1 attempt", "outputs_correct@1"), ("outputs, 2 attempts", "outputs_correct@2")):
             curves[name] = {one.step: (one.counts[key], one.counts["outputs"]) for one in evaluations}
     for task in last.scored_tasks:
         name = SOLVED if len(last.scored_tasks) == 1 else f"{SOLVED}, {task.dataset}"
@@ -138,9 +133,7 @@ def _draw_solved(axes: Axes, run: Run) -> None:
     kind = "outputs with" if last.is_arc else "with"
     axes.set_title(f"Test: solved ({kind} Wilson 95 % intervals)" if curves else "Test: solved")
     axes.set_ylabel("share solved")
-    name, share = max(
-        baselines, key=lambda one: one[1]
-    )  # the best without learning among those the panel shows
+    name, share = max(baselines, key=lambda one: one[1])  # the best without learning among those the panel shows
     axes.axhline(share, label=name, **style.BASELINE)
     style.percent_from_zero(axes)
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))

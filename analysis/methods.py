@@ -98,9 +98,7 @@ def group(runs: Sequence[Run]) -> tuple[list[Method], list[str]]:
     remarks: list[str] = []
     for run in runs:
         by_settings.setdefault(repr(sorted(settings(run).items())), []).append(run)
-    methods = _named_apart(
-        [_method(_one_of_each_seed(members, remarks), remarks) for members in by_settings.values()]
-    )
+    methods = _named_apart([_method(_one_of_each_seed(members, remarks), remarks) for members in by_settings.values()])
     methods.sort(key=lambda one: (not one.name.startswith("DIS"), one.evaluations[0].calls_per_answer))
     return _with_looks(methods), remarks
 
@@ -110,9 +108,7 @@ def settings(run: Run) -> dict[str, Any]:
     last, marks = run.evaluation, fingerprints_of_test(run)
     named = f", {', '.join('@' + short_mark(one) for one in marks)}" if last.datasets else ""
     test = f"{last.examples:,} examples (copying: {percent(last.copy_cell)} of the cells){named}"
-    config = {
-        key: value for key, value in flat(run.config).items() if key.split(".")[0] not in BESIDE_THE_POINT
-    }
+    config = {key: value for key, value in flat(run.config).items() if key.split(".")[0] not in BESIDE_THE_POINT}
     return config | {"data": data_of(run), "test": test}
 
 
@@ -127,18 +123,12 @@ def data_of(run: Run) -> str:
 
     So a dataset that was moved or renamed stays the same.
     """
-    marks, paths, tested = (
-        fingerprints(run.provenance),
-        _paths(run, "data_paths"),
-        _paths(run, "data_paths_test"),
-    )
+    marks, paths, tested = (fingerprints(run.provenance), _paths(run, "data_paths"), _paths(run, "data_paths_test"))
     names = [task.dataset for task in run.evaluation.tasks]
     of_tested = tested or paths
     name_of = dict(zip(of_tested, names, strict=True)) if len(names) == len(of_tested) else {}
     return ", ".join(
-        f"{shown(name_of.get(path, 'data'))}@{shown(str(marks[path])[:8])}"
-        if path in marks
-        else shown(Path(path).name)
+        f"{shown(name_of.get(path, 'data'))}@{shown(str(marks[path])[:8])}" if path in marks else shown(Path(path).name)
         for path in [*paths, *tested]
     )
 
@@ -150,8 +140,7 @@ def fingerprints_of_test(run: Run) -> tuple[str, ...]:
     """
     if run.evaluation.datasets:
         return tuple(
-            shown(one.fingerprint + (f"/{one.split}" if one.split != TEST else ""))
-            for one in run.evaluation.datasets
+            shown(one.fingerprint + (f"/{one.split}" if one.split != TEST else "")) for one in run.evaluation.datasets
         )
     marks = fingerprints(run.provenance)
     paths = _paths(run, "data_paths_test") or _paths(run, "data_paths")
@@ -209,9 +198,7 @@ def _method(runs: list[Run], remarks: list[str]) -> Method:
         if run not in near
     ]
     if not _common_steps(near):
-        remarks += [
-            f"left out: {shown(run.path)}: no evaluation at the steps of {near[0].name}" for run in near[1:]
-        ]
+        remarks += [f"left out: {shown(run.path)}: no evaluation at the steps of {near[0].name}" for run in near[1:]]
         near = near[:1]
     step, name = _common_steps(near)[-1], method_name(near[0])
     if step < furthest:
@@ -283,8 +270,6 @@ def _with_looks(methods: Sequence[Method]) -> list[Method]:
         start = OTHER_MARKERS.index(first) if first in OTHER_MARKERS else 0
         order = (first, *OTHER_MARKERS[start:], *OTHER_MARKERS[:start])
         marker = next((marker for marker in order if marker not in markers), first)
-        looks[one.name] = replace(
-            one, colour=colour, marker=marker, dashes=DASHES[len(markers) % len(DASHES)]
-        )
+        looks[one.name] = replace(one, colour=colour, marker=marker, dashes=DASHES[len(markers) % len(DASHES)])
         markers.append(marker)
     return [looks[one.name] for one in methods]

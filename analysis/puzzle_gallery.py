@@ -132,9 +132,7 @@ def _draw_block(fig: Figure, block: Block, left: float, top: float) -> None:
     """Draw a block whose upper left corner is at (left, top), from the page's lower left."""
     wide, high = fig.get_size_inches()
     picture, height = block.picture, block.picture.height(block.example)
-    fig.text(
-        left / wide, top / high, block.title, va="top", fontsize=9.5, fontweight="bold", parse_math=False
-    )
+    fig.text(left / wide, top / high, block.title, va="top", fontsize=9.5, fontweight="bold", parse_math=False)
     fig.text(left / wide, (top - 0.18) / high, block.subtitle, va="top", fontsize=7.5, parse_math=False)
     floor = top - TITLE - height
 
@@ -164,9 +162,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         help="where it goes, without suffix: .png and .pdf (puzzles)",
     )
     parser.add_argument("--split", default="train", help="of which the example is (train)")
-    parser.add_argument(
-        "--example", type=COUNT_OR_NONE, default=0, help="which example of the split, from 0 (0)"
-    )
+    parser.add_argument("--example", type=COUNT_OR_NONE, default=0, help="which example of the split, from 0 (0)")
     options = parser.parse(arguments)
     if options.output.name in ("", "..") or options.output.suffix in (".png", ".pdf"):
         raise UserError(

@@ -62,8 +62,7 @@ def _own(runs: Sequence[Run], claims: Sequence[Claim], dataset: str) -> tuple[Pa
     if any(test.welch.p_two_sided is not None for test in tests):
         tables.append(tests_table(tests, metric.title))
     curves, narrow = (
-        learning_figure(methods, metric, f"{dataset}: learning", width)
-        for width in (panels.PAGE, panels.COLUMN)
+        learning_figure(methods, metric, f"{dataset}: learning", width) for width in (panels.PAGE, panels.COLUMN)
     )
     title, name = f"Our runs on {dataset}", f"learning_{dataset}"
     return Part(title, tables, {name: curves}, {f"{name}_column": narrow}), remarks + unfinished
@@ -88,12 +87,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Raises:
         UserError: a path is not there or holds no run, or none can be read.
     """
-    parser = CommandLine(
-        "python -m analysis.report", __doc__, "  python -m analysis.report runs --output-dir report"
-    )
-    parser.add_argument(
-        "runs", type=local_path, nargs="*", metavar="run", help="runs, folders of runs, or patterns"
-    )
+    parser = CommandLine("python -m analysis.report", __doc__, "  python -m analysis.report runs --output-dir report")
+    parser.add_argument("runs", type=local_path, nargs="*", metavar="run", help="runs, folders of runs, or patterns")
     parser.add_argument(
         "--output-dir", type=local_path, default=Path("report"), help="where all goes (default: report)"
     )

@@ -94,9 +94,7 @@ def _arc_rows(evaluation: Evaluation, outputs: Sequence[OutputRecord]) -> list[l
         if key in evaluation.counts:
             model = counted(evaluation.counts[key], evaluation.counts["outputs"])
             baseline_cells = str(evaluation.copy_counts.get(key, UNKNOWN))
-            rows.append(
-                [f"outputs right, {attempts} attempt{'s' * (attempts > 1)}", *model, baseline_cells, *nothing]
-            )
+            rows.append([f"outputs right, {attempts} attempt{'s' * (attempts > 1)}", *model, baseline_cells, *nothing])
     return rows
 
 
@@ -149,17 +147,13 @@ def run_facts(run: Run, evaluation: Evaluation, scored: Scored | None = None) ->
     facts = [("dataset", task.title_with_fingerprint) for task in evaluation.tasks]
     facts += [("method", evaluation.method), ("seed", str(evaluation.seed)), ("training", _training(run))]
     speed = f"{evaluation.examples_per_second:,.0f} a second"
-    facts.append(
-        ("evaluation", f"after update {evaluation.step:,}: {evaluation.examples:,} examples, {speed}")
-    )
+    facts.append(("evaluation", f"after update {evaluation.step:,}: {evaluation.examples:,} examples, {speed}"))
     calls = f"{evaluation.calls_per_answer:,} network calls, {evaluation.network_calls[0]:,} in a supervision step"
     facts.append(("an answer takes", calls))
     if scored is not None and scored.cost is not None:
         cost = scored.cost
         energy = "" if cost.joules is None else f", {cost.joules:.3g} J"
-        work = (
-            f"{cost.operations / 1e9:.3g} GFLOP, {1000 * cost.seconds:.3g} ms on {cost.ranks} × {cost.device}"
-        )
+        work = f"{cost.operations / 1e9:.3g} GFLOP, {1000 * cost.seconds:.3g} ms on {cost.ranks} × {cost.device}"
         facts.append(("and", work + energy))
     if scored is not None and scored.over_steps is not None:
         over = scored.over_steps

@@ -58,9 +58,7 @@ class Sheet:
     @property
     def height(self) -> float:
         """Height of the page."""
-        return (
-            self._top + sum(map(self._row_height, self.rows)) + self._bottom + CAPTION_LINE * len(self.lines)
-        )
+        return self._top + sum(map(self._row_height, self.rows)) + self._bottom + CAPTION_LINE * len(self.lines)
 
     @property
     def lines(self) -> list[str]:

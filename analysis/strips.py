@@ -158,18 +158,10 @@ def add_choice(parser: CommandLine, most: int) -> None:
     """The flags that say which examples are drawn; `most` without another wish."""
     add = parser.add_argument
     add("run", type=local_path, help="a run directory")
-    add(
-        "--examples",
-        nargs="+",
-        default=[],
-        metavar="NAME",
-        help="names or numbers of examples (default: by a rule)",
-    )
+    add("--examples", nargs="+", default=[], metavar="NAME", help="names or numbers of examples (default: by a rule)")
     group = parser.add_mutually_exclusive_group()
     for kind in KINDS:
-        group.add_argument(
-            f"--{kind}", dest="kind", action="store_const", const=kind, help=f"those {KIND_WORDS[kind]}"
-        )
+        group.add_argument(f"--{kind}", dest="kind", action="store_const", const=kind, help=f"those {KIND_WORDS[kind]}")
     add("--most", type=integer(1, MOST), default=most, help=f"examples, unless named ({most})")
     add("--dataset", help="of which they are (the first of the run)")
     add("--evaluation", metavar="NAME", help="a folder of scored/ or evaluations/ (the newest with answers)")
@@ -188,14 +180,7 @@ def chosen_by(options: argparse.Namespace) -> Chosen:
             "give one of the two",
         )
     source = stored_answers(read_run(options.run), options.evaluation)
-    return choose(
-        source,
-        options.most,
-        names=options.examples,
-        kind=options.kind,
-        dataset=options.dataset,
-        halves=True,
-    )
+    return choose(source, options.most, names=options.examples, kind=options.kind, dataset=options.dataset, halves=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -24,9 +24,7 @@ def summary(run: Run) -> str:
     """The summary as text: what ran, the scores beside those that need no learning, each step."""
     last = run.evaluation
     facts = "\n".join(f"  {name.ljust(15)}  {value}" for name, value in run_facts(run, last))
-    return "\n\n".join(
-        [f"{run.name}\n{facts}", scores_table(last, run.outputs).text(), steps_table(last).text()]
-    )
+    return "\n\n".join([f"{run.name}\n{facts}", scores_table(last, run.outputs).text(), steps_table(last).text()])
 
 
 def write_figures(run: Run, folder: Path) -> list[Path]:
@@ -46,13 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Raises:
         UserError: the run cannot be read.
     """
-    parser = CommandLine(
-        "python -m analysis.summary", __doc__, "  python -m analysis.summary runs/arc_mini_dis"
-    )
+    parser = CommandLine("python -m analysis.summary", __doc__, "  python -m analysis.summary runs/arc_mini_dis")
     parser.add_argument("run", type=local_path, help="a run directory")
-    parser.add_argument(
-        "--figures-dir", type=local_path, help="where the figures go (default: <run>/figures)"
-    )
+    parser.add_argument("--figures-dir", type=local_path, help="where the figures go (default: <run>/figures)")
     options = parser.parse(arguments)
     folder = options.figures_dir or options.run / "figures"
     check_figures_folder(folder)

@@ -28,9 +28,7 @@ class Table:
 
     def text(self) -> str:
         """Aligned columns and the notes, for a terminal; without the title."""
-        return "\n".join(
-            [table([self.header, *self.rows], indent="  "), *(f"  {note}" for note in self.notes)]
-        )
+        return "\n".join([table([self.header, *self.rows], indent="  "), *(f"  {note}" for note in self.notes)])
 
     def markdown(self) -> str:
         """A title, a table of GitHub's kind, and the notes."""

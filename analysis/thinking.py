@@ -72,17 +72,9 @@ class Animation:
         return Sheet(
             columns=[picture.question_width, *[picture.answer_width] * (3 if with_margin else 2)],
             titles=self._titles(0),
-            rows=[
-                Space(picture.height(example_of(self.chosen, row), list(predictions[row])))
-                for row in self.rows
-            ],
+            rows=[Space(picture.height(example_of(self.chosen, row), list(predictions[row]))) for row in self.rows],
             heading=heading(self.chosen.source.run, self.chosen.source),
-            caption=[
-                *caption(self.chosen),
-                picture.legend,
-                CHANGES_LEGEND,
-                *([MARGIN_LEGEND] if with_margin else []),
-            ],
+            caption=[*caption(self.chosen), picture.legend, CHANGES_LEGEND, *([MARGIN_LEGEND] if with_margin else [])],
             label_lines=1 if with_margin or self.chosen.answered.confidence is None else 2,
             scale=with_margin,
         )
@@ -140,9 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse(arguments)
     file = options.output or options.run / "figures" / "thinking.gif"
     if file.suffix.lower() != ".gif":
-        raise UserError(
-            f"--output {file}", "a file whose name ends in .gif", f"--output {file.with_suffix('.gif')}"
-        )
+        raise UserError(f"--output {file}", "a file whose name ends in .gif", f"--output {file.with_suffix('.gif')}")
     check_file(file, ANIMATION, options.run)
     write(Animation(chosen_by(options)), file, options.fps)
     print(file)

@@ -137,9 +137,7 @@ def named(names: str, device: str, usual_dtype: str) -> list[Configuration]:
 
 
 def _named(name: str, device: str, usual_dtype: str) -> Configuration:
-    pattern = (
-        rf"(\w+)-(\w+)-(\w+?)(?:-b([1-9]\d*))?(?:-({_any(FORWARD_DTYPES)}))?(?:-({_any(COMPILE_CHOICES)}))?"
-    )
+    pattern = rf"(\w+)-(\w+)-(\w+?)(?:-b([1-9]\d*))?(?:-({_any(FORWARD_DTYPES)}))?(?:-({_any(COMPILE_CHOICES)}))?"
     match = re.fullmatch(pattern, name)
     known = [f"{method}-{size}-{task}" for (method, size), task in product(NETWORKS, TASKS)]
     if match is None or "-".join(match.groups()[:3]) not in known:
@@ -170,8 +168,6 @@ def chosen(
     found: dict[Configuration, None] = {}
     for name in names:
         for one in group(name, device, usual_dtype) if name in GROUPS else named(name, device, usual_dtype):
-            for batch, dtype, mode in product(
-                batches or (one.batch,), dtypes or (one.dtype,), modes or (one.compile,)
-            ):
+            for batch, dtype, mode in product(batches or (one.batch,), dtypes or (one.dtype,), modes or (one.compile,)):
                 found[replace(one, batch=batch, dtype=dtype, compile=mode)] = None
     return list(found)

@@ -160,9 +160,7 @@ def _reference_step(reference: ReferenceStep, batch: Batch, device: torch.device
     reference.step(batch.to(device))
 
 
-def _our_step(
-    learner: Learner, batch: Batch, device: torch.device, unread: list[StepResult], window: Window
-) -> None:
+def _our_step(learner: Learner, batch: Batch, device: torch.device, unread: list[StepResult], window: Window) -> None:
     """As the trainer: metrics are summed on the device, the numbers of a step read when the next one is under way."""
     unread.append(learner.step(batch.to(device)))
     window.add(unread[-1].output)

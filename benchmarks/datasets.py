@@ -107,9 +107,7 @@ def arguments() -> argparse.Namespace:
         line.add_argument(f"--{name}", type=path_or_address, help=what)
     line.add_argument("--only", nargs="+", choices=BUILDS, help="these builds only")
     line.add_argument("--json", type=local_path, help="write the figures here too")
-    line.add_argument(
-        "--scratch", type=local_path, help="where the datasets are built (and deleted); up to 8 GB"
-    )
+    line.add_argument("--scratch", type=local_path, help="where the datasets are built (and deleted); up to 8 GB")
     flags = line.parse()
     for name in flags.only or ():
         for source in _missing(name, {key: value for key, value in vars(flags).items() if value}):

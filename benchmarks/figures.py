@@ -71,9 +71,7 @@ def roofline(report: Mapping[str, Any]) -> Figure:
         )
         axes.set(xscale="log", yscale="log", xlim=(left, right))
         keys = [_points(axes, one, place) for place, one in enumerate(results)]
-        rates = [
-            one[side]["operations_per_second"] / 1e9 for one in results for side in ("ours", "reference")
-        ]
+        rates = [one[side]["operations_per_second"] / 1e9 for one in results for side in ("ours", "reference")]
         best = max(one["limit"]["best"] for one in results) / 1e9
         axes.set_ylim(min(best / 10, min(rates) / 2), 1.6 * best)
         for axis in (axes.xaxis, axes.yaxis):
@@ -148,9 +146,7 @@ def _points(axes: Axes, one: Mapping[str, Any], place: int) -> Line2D:
 
 def _mark(colour: str, marker: str, filled: bool, label: str) -> Line2D:
     face = colour if filled else "white"
-    return Line2D(
-        [], [], color=colour, marker=marker, markerfacecolor=face, markersize=6, linestyle="", label=label
-    )
+    return Line2D([], [], color=colour, marker=marker, markerfacecolor=face, markersize=6, linestyle="", label=label)
 
 
 def shares(report: Mapping[str, Any]) -> Figure:
@@ -163,9 +159,7 @@ def shares(report: Mapping[str, Any]) -> Figure:
         total = np.array([1000 * one["seconds"]["median"] / one["examples"] for one in results])
         for part in results[0]["shares"]:
             widths = total * np.array([one["shares"][part] for one in results])
-            axes.barh(
-                range(len(results)), widths, left=starts, label=part, color=PART_COLOURS.get(part, REST)
-            )
+            axes.barh(range(len(results)), widths, left=starts, label=part, color=PART_COLOURS.get(part, REST))
             starts += widths
         axes.set_yticks(range(len(results)), [one["name"] for one in results])
         axes.invert_yaxis()

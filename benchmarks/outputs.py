@@ -52,10 +52,7 @@ def write_report(folder: Path, name: str, report: Mapping[str, Any], text: str) 
 
 def save_figure(figure: Figure, path_without_suffix: Path) -> list[Path]:
     """Write PNG and PDF, in the look that is set; the same figure gives the same bytes."""
-    about = {
-        ".png": {"Software": mark(KIND)},
-        ".pdf": {"Creator": mark(KIND), "CreationDate": None},
-    }
+    about = {".png": {"Software": mark(KIND)}, ".pdf": {"Creator": mark(KIND), "CreationDate": None}}
     files = []
     for suffix, metadata in about.items():
         drawn = BytesIO()

@@ -30,12 +30,7 @@ class ReferenceStep:
     """
 
     def __init__(
-        self,
-        config: TrainConfig,
-        supervision: Supervision[Any],
-        ranks: Ranks,
-        total_steps: int,
-        compiled: bool = False,
+        self, config: TrainConfig, supervision: Supervision[Any], ranks: Ranks, total_steps: int, compiled: bool = False
     ) -> None:
         self.config, self.supervision, self.ranks, self.total_steps = config, supervision, ranks, total_steps
         self.model = supervision.model.train()

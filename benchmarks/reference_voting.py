@@ -36,9 +36,7 @@ class Candidate:
 class ReferenceVoting:
     """Has the methods of `ArcVoting`, and its results where no two candidates are equal in votes and confidence."""
 
-    def __init__(
-        self, identifiers: Sequence[str], test_puzzles: Mapping[str, Any], canvas: int = CANVAS
-    ) -> None:
+    def __init__(self, identifiers: Sequence[str], test_puzzles: Mapping[str, Any], canvas: int = CANVAS) -> None:
         self._identifiers, self._canvas = identifiers, canvas
         self._names: dict[int, tuple[str, Augmentation]] = {}
         self._pairs = [
@@ -91,9 +89,7 @@ def _answer(task: str, pair: Mapping[str, Any]) -> str | None:
     return None if pair.get("output") is None else grid_hash(parse_grid(pair["output"], task, None))
 
 
-def _record(
-    task: str, index: int, ranked: Sequence[tuple[str, Candidate]], answer: str | None
-) -> OutputRecord:
+def _record(task: str, index: int, ranked: Sequence[tuple[str, Candidate]], answer: str | None) -> OutputRecord:
     hashes = [grid for grid, _ in ranked]
     right = hashes.index(answer) if answer in hashes else None
     votes_of_best, confidence_of_best = ranked[0][1].standing if ranked else (0, 0.0)

@@ -65,9 +65,7 @@ def as_text(report: Report) -> str:
 def as_markdown(report: Report) -> str:
     """The same with pipes."""
     lines = [f"- {line}" for line in (*_about(report), *_remarks(report))]
-    return "\n\n".join(
-        ["\n".join(lines), *(pipes(rows) for rows in ROWS[report["kind"]](report) if len(rows) > 1)]
-    )
+    return "\n\n".join(["\n".join(lines), *(pipes(rows) for rows in ROWS[report["kind"]](report) if len(rows) > 1)])
 
 
 def pipes(rows: Rows) -> str:
@@ -171,10 +169,7 @@ def _evaluation_tables(report: Report) -> list[Rows]:
     return [rows]
 
 
-ROWS: dict[str, Callable[[Report], list[Rows]]] = {
-    "train_step": _step_tables,
-    "evaluate": _evaluation_tables,
-}
+ROWS: dict[str, Callable[[Report], list[Rows]]] = {"train_step": _step_tables, "evaluate": _evaluation_tables}
 
 if __name__ == "__main__":
     run_command(main, interrupted="interrupted")

@@ -41,9 +41,7 @@ SETUPS = (
     Trial("DIS-compact, 16 tokens", *DIS, grid=16, puzzles=200_000, batch=64, ranks=1),
     Trial("DIS-compact, 16 tokens", *DIS, grid=16, puzzles=200_000, batch=64, ranks=1, shared=True),
 )
-TRIALS = [
-    replace(setup, ranks=ranks) for setup in SETUPS for ranks in (1, 2, 4) if ranks > 1 or not setup.shared
-]
+TRIALS = [replace(setup, ranks=ranks) for setup in SETUPS for ranks in (1, 2, 4) if ranks > 1 or not setup.shared]
 HEADER = ["", "ranks", "batch", "puzzles", "a step", "in messages", "handed over in a step", "peak memory"]
 HEADER += ["handed over for a checkpoint", "it holds up", "it writes beside"]
 
@@ -192,21 +190,15 @@ def draw(report: Mapping[str, Any], path_without_suffix: Path) -> list[Path]:
             _plot(times, trials, "seconds", **style)
             _plot(times, several, "communication", linestyle="--", **style)
             number += 1
-        times.set(
-            xlabel="ranks", ylabel="seconds", yscale="log", title="A training step (dashed: in messages)"
-        )
-        memory.set(
-            xlabel="ranks", ylabel="MB, mean of the ranks", ylim=(0, None), title="Peak memory of a rank"
-        )
+        times.set(xlabel="ranks", ylabel="seconds", yscale="log", title="A training step (dashed: in messages)")
+        memory.set(xlabel="ranks", ylabel="MB, mean of the ranks", ylim=(0, None), title="Peak memory of a rank")
         for axes in (times, memory):
             axes.set_xticks(sorted({one["trial"]["ranks"] for one in by_kind}))
         figure.legend(loc="outside lower center", ncols=2)
     return save(figure, path_without_suffix)
 
 
-def _plot(
-    axes: Axes, trials: Sequence[Mapping[str, Any]], key: str, scale: float = 1.0, **style: Any
-) -> None:
+def _plot(axes: Axes, trials: Sequence[Mapping[str, Any]], key: str, scale: float = 1.0, **style: Any) -> None:
     """The mean over ranks of one figure, against their number."""
     values = [scale * mean(rank[key] for rank in one["ranks"]) for one in trials]
     axes.plot([one["trial"]["ranks"] for one in trials], values, **style)

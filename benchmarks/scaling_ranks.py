@@ -225,10 +225,7 @@ def _checkpoint(learner: Learner, ranks: Ranks) -> tuple[float, float, float, in
         return collected - started, 0.0, 0.0, 0
     private = snapshot(TrainingState(**parts, state={"step": learner.steps_done}))
     copied = time.perf_counter()
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        CheckpointWriter(Retention(1, None, False)) as writer,
-    ):
+    with tempfile.TemporaryDirectory() as folder, CheckpointWriter(Retention(1, None, False)) as writer:
         writer.submit(Path(folder) / "step_1", private, keep=False)
         writer.wait()
         written = time.perf_counter()

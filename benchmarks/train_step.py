@@ -44,9 +44,7 @@ def main(arguments: list[str] | None = None) -> None:
     check_output_folder(flags.output_dir)
     device = choose_device(flags.device)
     usual_dtype = "float32" if machine.without_bfloat16(device) else "bfloat16"
-    requested = chosen(
-        flags.configurations, device.type, usual_dtype, flags.batch, flags.dtype, flags.compile
-    )
+    requested = chosen(flags.configurations, device.type, usual_dtype, flags.batch, flags.dtype, flags.compile)
     configurations, left_out = runnable(requested, device, flags.force_bfloat16)
     if not configurations:
         raise UserError(
@@ -86,13 +84,7 @@ def command_line() -> CommandLine:
         metavar="NAME",
         help="quick | all | gpu | <method>-<size>-<task>[-b<batch>][-<dtype>][-<compile>] (quick)",
     )
-    add(
-        "--batch",
-        nargs="+",
-        type=integer(1, 2**24),
-        default=[],
-        help="these batch sizes in place of the names' own",
-    )
+    add("--batch", nargs="+", type=integer(1, 2**24), default=[], help="these batch sizes in place of the names' own")
     add("--dtype", nargs="+", choices=[*FORWARD_DTYPES], default=[], help="these in place of the names' own")
     add("--compile", nargs="+", choices=COMPILE_CHOICES, default=[], help="these in place of the names' own")
     add("--repeats", type=integer(2, 10**6), default=5, help="turns of each side (5)")
@@ -112,9 +104,7 @@ def runnable(
     return [one for one in requested if one not in out], [f"{one.name}: {reason}" for one in out]
 
 
-def measure(
-    configuration: Configuration, device: torch.device, repeats: int, threads: int | None
-) -> dict[str, Any]:
+def measure(configuration: Configuration, device: torch.device, repeats: int, threads: int | None) -> dict[str, Any]:
     """One configuration's figures: limits, turns of ours and of the reference one after the other, limits."""
     with Contender(configuration, "ours", device, threads) as ours:
         ready = ours.ready()

@@ -94,9 +94,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Measure each kind of answers; print the table."""
     flags = command_line().parse(arguments)
     check_output_folder(flags.output_dir)
-    measured = {
-        kind: measure(kind, flags.augmentations, flags.batch, flags.repeats) for kind in flags.answers
-    }
+    measured = {kind: measure(kind, flags.augmentations, flags.batch, flags.repeats) for kind in flags.answers}
     report = {
         "kind": "voting",
         "date": machine.now(),
@@ -113,9 +111,7 @@ def command_line() -> CommandLine:
     """The flags."""
     line = CommandLine(f"python -m {PROGRAM}", ABOUT, EXAMPLE)
     add = line.add_argument
-    add(
-        "--answers", nargs="+", choices=[*ANSWERS], default=[*ANSWERS], help="how wrong they are (both kinds)"
-    )
+    add("--answers", nargs="+", choices=[*ANSWERS], default=[*ANSWERS], help="how wrong they are (both kinds)")
     add("--augmentations", type=AUGMENTATIONS, default=100, help="puzzles of each of the 400 tasks (100)")
     add("--batch", type=COUNT, help="predictions in a call (all)")
     add("--repeats", type=COUNT, default=5, help="turns of each side (5)")
@@ -141,10 +137,7 @@ def make_predictions(tasks: Sequence[Task], kind: str, augmentations: int) -> Pr
     )
     place = np.tile(np.arange(augmentations), len(pairs))
     return Predictions(
-        [
-            "<blank>",
-            *(name for task, one in zip(tasks, tables, strict=True) for name in names(task.name, one)),
-        ],
+        ["<blank>", *(name for task, one in zip(tasks, tables, strict=True) for name in names(task.name, one))],
         {task.name: {"test": [_as_json(pair) for pair in task.test]} for task in tasks},
         (1 + of_task * augmentations + place).astype(np.int32),
         inputs,
@@ -216,8 +209,7 @@ def measure(kind: str, augmentations: int, batch: int | None, repeats: int) -> d
     context = get_context("spawn")
     with patch.dict(os.environ, _ONE_THREAD):
         workers = {
-            side: ProcessPoolExecutor(1, context, _prepare, (side, kind, augmentations, batch))
-            for side in SIDES
+            side: ProcessPoolExecutor(1, context, _prepare, (side, kind, augmentations, batch)) for side in SIDES
         }
         first = {side: worker.submit(_count).result() for side, worker in workers.items()}
     results = {side: result for side, (_, result) in first.items()}
@@ -258,9 +250,7 @@ def _turn() -> Turn:
 def as_text(report: Mapping[str, Any]) -> str:
     """A row for each kind of answers and side: median (lowest–highest) over the turns."""
     about = report["machine"]
-    lines = [
-        f"{report['command']}\n{report['date']}, {about['processor']}, one thread, numpy {about['numpy']}",
-    ]
+    lines = [f"{report['command']}\n{report['date']}, {about['processor']}, one thread, numpy {about['numpy']}"]
     for kind, one in report["results"].items():
         head = ["", "µs a prediction", "of processor time", "setting up, ms", "memory, MB"]
         rows = [head]

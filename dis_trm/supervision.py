@@ -21,15 +21,7 @@ from trm.model import TinyRecursiveModel
 from trm.randomness import StepRandom
 from trm.ranges import MOST_STEPS, check_ranges, ranged
 from trm.recursion import Latents
-from trm.supervision import (
-    Advanced,
-    Carry,
-    Correctness,
-    StepOutput,
-    empty_slots,
-    start_slots,
-    step_metrics,
-)
+from trm.supervision import Advanced, Carry, Correctness, StepOutput, empty_slots, start_slots, step_metrics
 
 SWITCHES = {
     "feed": ("prediction", "question"),
@@ -78,13 +70,7 @@ class DISConfig:
 
 PUBLISHED_CYCLES = (1, 2)  # T and n of every published DIS model
 RELEASED = {key: getattr(DISConfig, key) for key in SWITCHES}  # the released code's switches
-PAPER = {
-    **RELEASED,
-    "feed": "question",
-    "target_kernel": "mask",
-    "pad_cells": "ignore",
-    "step_weights": "linear",
-}
+PAPER = {**RELEASED, "feed": "question", "target_kernel": "mask", "pad_cells": "ignore", "step_weights": "linear"}
 
 
 def dis_name(arch: Mapping[str, Any]) -> str:

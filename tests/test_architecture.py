@@ -51,10 +51,7 @@ KNOWN = {  # room of the laboratory → the rooms of the laboratory that it may 
 ALLOWED = {  # who may import of ours nothing but; the longest matching name decides
     "trm": ("trm",),
     "dis_trm": ("dis_trm", "trm"),
-    **{
-        f"trm_lab.{room}": ("trm", *(f"trm_lab.{one}" for one in (room, *rooms)))
-        for room, rooms in KNOWN.items()
-    },
+    **{f"trm_lab.{room}": ("trm", *(f"trm_lab.{one}" for one in (room, *rooms))) for room, rooms in KNOWN.items()},
     "trm_lab.methods": ("trm", "dis_trm"),
     "data": ("data", "trm_lab.puzzles", "trm_lab.commands"),
     "analysis": ("analysis", "trm", "dis_trm", "trm_lab"),
@@ -146,13 +143,7 @@ def test_every_module_opens_with_what_it_is_for_and_stays_readable() -> None:
 def test_no_global_random_generator_no_pickle_no_cuda_only_call() -> None:
     for file in SOURCES:
         text = file.read_text(encoding="utf-8")
-        for forbidden in (
-            "np.random.seed",
-            "torch.manual_seed",
-            "import random",
-            ".cuda()",
-            "allow_pickle=True",
-        ):
+        for forbidden in ("np.random.seed", "torch.manual_seed", "import random", ".cuda()", "allow_pickle=True"):
             assert forbidden not in text, f"{file}: {forbidden}"
         assert text.count("torch.load(") == text.count("weights_only=True)"), file
 

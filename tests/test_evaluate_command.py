@@ -16,8 +16,7 @@ def job(words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "words",
-    ["", "a --checkpoint b", "a --compare x y", "--pool x y --compare x y", "a --pool x y", "--task t.json"],
+    "words", ["", "a --checkpoint b", "a --compare x y", "--pool x y --compare x y", "a --pool x y", "--task t.json"]
 )
 def test_no_job_or_two_at_once_are_refused(words: str) -> None:
     with pytest.raises(UserError, match="one target"):
@@ -92,9 +91,7 @@ def test_every_flag_is_heeded_by_some_job() -> None:
 def test_a_learning_rate_of_0_is_0(monkeypatch: pytest.MonkeyPatch) -> None:
     taken = []
     monkeypatch.setattr(evaluate, "run_task", lambda request, *_: taken.append(request.adapt_lr))
-    evaluate.job(
-        evaluate.command_line().parse(["a", "--task", "t.json", "--adapt", "2", "--adapt-lr", "0"])
-    )()
+    evaluate.job(evaluate.command_line().parse(["a", "--task", "t.json", "--adapt", "2", "--adapt-lr", "0"]))()
     assert taken == [0.0]
     assert AdaptationSettings.of_run({"puzzle_emb_lr": 0.1}, 2, lr=taken[0]).lr == 0
 

@@ -29,9 +29,7 @@ def test_a_run_becomes_a_folder_for_the_hub(
     assert all(torch.equal(again.weights[name], tensor) for name, tensor in expected.items())
 
 
-def test_an_export_without_scores_says_so(
-    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_export_without_scores_says_so(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     export(parse([str(run), "--to", "published", "--output-dir", str(tmp_path / "theirs")]))
     file = tmp_path / f"theirs/step_{STEP}"
     export(parse([str(file), "--to", "hub", "--output-dir", str(tmp_path / "ours")]))

@@ -27,9 +27,7 @@ from trm_lab.training.overrides import normalise
 
 SECTIONS = dict(
     re.findall(
-        r"^## (.+?)\n.*?```python\n(.*?)```",
-        (REPOSITORY / "docs/extending.md").read_text(),
-        re.DOTALL | re.MULTILINE,
+        r"^## (.+?)\n.*?```python\n(.*?)```", (REPOSITORY / "docs/extending.md").read_text(), re.DOTALL | re.MULTILINE
     )
 )
 

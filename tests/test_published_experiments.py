@@ -110,9 +110,7 @@ class Command(NamedTuple):
 @cache
 def commands() -> dict[str, Command]:
     """Every published command by the name of its run."""
-    pattern = (
-        r"(?m)^# +(?:Command: )?(?:python|torchrun .*--nproc_per_node=(\d+)) (\w+\.py) (experiment=(\w+).*)$"
-    )
+    pattern = r"(?m)^# +(?:Command: )?(?:python|torchrun .*--nproc_per_node=(\d+)) (\w+\.py) (experiment=(\w+).*)$"
     found = {}
     for file in (CONFIGS / "experiment").glob("*.yaml"):
         for gpus, script, words, name in re.findall(pattern, file.read_text()):
@@ -214,8 +212,7 @@ def can_stand_beside(claim: Claim, config: TrainConfig) -> bool:
         return False
     values: dict[str, Any] = {**vars(config), **{f"arch.{k}": v for k, v in config.arch.items()}}
     same = all(
-        values.get(key) in (value if isinstance(value, list) else [value])
-        for key, value in claim.settings.items()
+        values.get(key) in (value if isinstance(value, list) else [value]) for key, value in claim.settings.items()
     )
     return same and config.epochs >= claim.epochs
 

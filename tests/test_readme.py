@@ -17,10 +17,7 @@ from trm_lab.puzzles.manifest import read_about, write_manifest
 
 README = (REPOSITORY / "README.md").read_text()
 COMMANDS = [
-    line
-    for block in re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
-    for line in block.splitlines()
-    if line.strip()
+    line for block in re.findall(r"```bash\n(.*?)```", README, re.DOTALL) for line in block.splitlines() if line.strip()
 ]
 SMALL_DATA = " --max-grid-size 4 --num-aug 2"
 SMALL_RUN = " max_steps=2 global_batch_size=8 epochs=40 eval_interval=40 " + " ".join(NARROW)
@@ -61,9 +58,7 @@ def maze(length: int) -> str:
     return f"made,S{' ' * length}G{walls},S{'o' * length}G{walls},{length}"
 
 
-def write_csv(
-    where: Path, puzzle: Callable[[int], str], *, train: Sequence[int], test: Sequence[int]
-) -> None:
+def write_csv(where: Path, puzzle: Callable[[int], str], *, train: Sequence[int], test: Sequence[int]) -> None:
     """Puzzles in the form of the hub's files."""
     where.mkdir(parents=True)
     for split, numbers in (("train", train), ("test", test)):

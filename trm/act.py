@@ -20,15 +20,7 @@ from trm.model import TinyRecursiveModel
 from trm.randomness import StepRandom
 from trm.ranges import MOST_STEPS, Range, check_ranges, ranged
 from trm.recursion import Latents
-from trm.supervision import (
-    Advanced,
-    Carry,
-    Correctness,
-    StepOutput,
-    empty_slots,
-    start_slots,
-    step_metrics,
-)
+from trm.supervision import Advanced, Carry, Correctness, StepOutput, empty_slots, start_slots, step_metrics
 
 
 @dataclass(frozen=True)

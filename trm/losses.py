@@ -20,9 +20,7 @@ def stablemax_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     Shapes: logits `[…, V]`, labels `[…]` → losses `[…]`, 0 where ignored.
     """
     wide = logits.to(torch.float64)
-    scale = torch.where(
-        wide < 0, 1 / (1 - wide.clamp(max=0) + 1e-30), wide + 1
-    )  # clamp: 1/(1−x) stays finite
+    scale = torch.where(wide < 0, 1 / (1 - wide.clamp(max=0) + 1e-30), wide + 1)  # clamp: 1/(1−x) stays finite
     log_probabilities = torch.log(scale / scale.sum(-1, keepdim=True))
     scored = labels != IGNORE_LABEL
     picked = log_probabilities.gather(-1, torch.where(scored, labels, 0).long()[..., None])[..., 0]
@@ -32,9 +30,7 @@ def stablemax_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
 def softmax_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     """The usual cross-entropy in float32 or wider; shapes as `stablemax_cross_entropy`."""
     wide = logits.to(at_least_float32(logits.dtype))
-    losses = F.cross_entropy(
-        wide.flatten(0, -2), labels.long().flatten(), ignore_index=IGNORE_LABEL, reduction="none"
-    )
+    losses = F.cross_entropy(wide.flatten(0, -2), labels.long().flatten(), ignore_index=IGNORE_LABEL, reduction="none")
     return losses.view(labels.shape)
 
 
@@ -44,9 +40,7 @@ TOKEN_LOSSES: dict[str, TokenLoss] = {
 }
 
 
-NOTHING = math.log(
-    sys.float_info.min
-)  # the mean log-probability of an answer without a cell: below all others
+NOTHING = math.log(sys.float_info.min)  # the mean log-probability of an answer without a cell: below all others
 
 
 def mean_log_probability(token_loss: TokenLoss, logits: Tensor, tokens: Tensor, cells: Tensor) -> Tensor:

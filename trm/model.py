@@ -169,9 +169,7 @@ class TinyRecursiveModel(nn.Module):
             if config.puzzle_emb_ndim
             else None
         )
-        self.embed_pos = (
-            CastEmbedding(length, width, config.dtype) if config.pos_encodings == "learned" else None
-        )
+        self.embed_pos = CastEmbedding(length, width, config.dtype) if config.pos_encodings == "learned" else None
         self.timestep_embed = CastEmbedding(step_rows, width, config.dtype) if step_rows else None
         self.rotary = (
             RotaryPositions(width // config.num_heads, length, ROPE_BASE, config.dtype)
@@ -214,18 +212,14 @@ class TinyRecursiveModel(nn.Module):
         if puzzle_vectors is not None:
             x = torch.cat((self._puzzle_tokens(puzzle_vectors), x), dim=1)  # [B, P+L, D]
         if self.embed_pos is not None:
-            x = 0.707106781 * (
-                x + self.embed_pos.embedding_weight.to(x.dtype)
-            )  # 1/√2: the sum keeps its variance
+            x = 0.707106781 * (x + self.embed_pos.embedding_weight.to(x.dtype))  # 1/√2: the sum keeps its variance
         if step is not None:
             x = x + step[:, None]
         return math.sqrt(self.config.hidden_size) * x
 
     def _puzzle_tokens(self, vectors: Tensor) -> Tensor:
         padding = self.config.puzzle_tokens * self.config.hidden_size - vectors.shape[-1]
-        return nn.functional.pad(vectors, (0, padding)).unflatten(
-            -1, (-1, self.config.hidden_size)
-        )  # [B, P, D]
+        return nn.functional.pad(vectors, (0, padding)).unflatten(-1, (-1, self.config.hidden_size))  # [B, P, D]
 
     def update(self, h: Tensor, injection: Tensor) -> Tensor:
         """One network call: the reasoning module on h + injection, `[B, P+L, D]` each."""

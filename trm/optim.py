@@ -53,11 +53,7 @@ class AdamAtan2(Optimizer):
 
 
 def make_optimizer(
-    name: str,
-    parameters: Iterable[Tensor],
-    betas: tuple[float, float],
-    weight_decay: float,
-    device: torch.device,
+    name: str, parameters: Iterable[Tensor], betas: tuple[float, float], weight_decay: float, device: torch.device
 ) -> Optimizer:
     """`adam_atan2` or `adamw`; the learning rate is set before each step.
 

@@ -49,13 +49,7 @@ class Range:
 
 
 def ranged(
-    default: float | None,
-    lowest: float,
-    highest: float,
-    *,
-    above: bool = False,
-    below: bool = False,
-    noun: str = "",
+    default: float | None, lowest: float, highest: float, *, above: bool = False, below: bool = False, noun: str = ""
 ) -> Any:
     """A dataclass field with a range; its numbers are whole where both ends are.
 

@@ -17,9 +17,7 @@ from trm.randomness import SeededStepRandom
 from trm.supervision import Supervision
 from trm_lab.configuration.architecture import Architecture
 
-MOST_CALLS = (
-    4096  # network calls of a step that are counted: a stranger's configuration may ask for any number
-)
+MOST_CALLS = 4096  # network calls of a step that are counted: a stranger's configuration may ask for any number
 
 
 class FlopCounter(TorchDispatchMode):

@@ -23,9 +23,7 @@ from scipy.special import (  # what scipy.stats calls; scipy.stats itself takes 
 _FEWEST_BOOTSTRAPPED = 8  # tasks; of fewer the bootstrap does not keep its level
 _MOST_SEPARATE = 1024  # tasks; of more, equal scores are drawn together
 _DRAWS = 1 << 22  # numbers drawn at a time: bounds memory, not the result
-NOISE = (
-    1e-9  # relative to the largest value: a smaller spread is rounding ([0.99] * 3 has a variance of 1e-32)
-)
+NOISE = 1e-9  # relative to the largest value: a smaller spread is rounding ([0.99] * 3 has a variance of 1e-32)
 _NO_DIFFERENCE = 1e-9  # a smaller difference between two scores is rounding
 
 
@@ -190,17 +188,13 @@ def sign_test(a_only: int, b_only: int) -> float:
     return min(1.0, 2 * float(bdtr(min(a_only, b_only), a_only + b_only, 0.5)))
 
 
-def _resampled_means(
-    values: NDArray[np.float64], rng: np.random.Generator, resamples: int
-) -> NDArray[np.float64]:
+def _resampled_means(values: NDArray[np.float64], rng: np.random.Generator, resamples: int) -> NDArray[np.float64]:
     """Means of as many values drawn with replacement, `[resamples]`; of few values the means of all their subsets.
 
     Drawn as counts: how often each value occurs. Of many values, equal ones are drawn together, to the same effect.
     """
     if len(values) < _FEWEST_BOOTSTRAPPED:
-        subsets = np.array(list(product((0, 1), repeat=len(values))))[
-            1:
-        ]  # [2^n − 1, n], without the empty one
+        subsets = np.array(list(product((0, 1), repeat=len(values))))[1:]  # [2^n − 1, n], without the empty one
         return subsets @ values / subsets.sum(1)
     classes, likely = values, np.full(len(values), 1 / len(values))
     if len(values) > _MOST_SEPARATE:
@@ -229,9 +223,7 @@ def _p_values(tasks: int, resamples: int) -> NDArray[np.float64]:
     return 2 * stdtr(tasks - 1, sqrt((tasks - 1) / tasks) * ndtri(share))
 
 
-def _bounds(
-    means: NDArray[np.float64], values: NDArray[np.float64], level: float
-) -> tuple[float, float] | None:
+def _bounds(means: NDArray[np.float64], values: NDArray[np.float64], level: float) -> tuple[float, float] | None:
     """The interval of the mean of `values`: all that a test by `_p_values` would not reject.
 
     None where that cannot be told: the values are the same but for rounding, or too few for any p below 1 − level.

@@ -91,7 +91,5 @@ METHODS: dict[str, Method] = {
 def method(name: str) -> Method:
     """The method of this name; UserError, with the names there are, for another."""
     if name not in METHODS:
-        raise UserError(
-            f"arch.supervision={shown(name)}", " | ".join(METHODS), "set arch.supervision to one of these"
-        )
+        raise UserError(f"arch.supervision={shown(name)}", " | ".join(METHODS), "set arch.supervision to one of these")
     return METHODS[name]

@@ -100,10 +100,7 @@ def read_claims(file: Path = CLAIMS_FILE) -> list[Claim]:
 
 
 def _claim(
-    row: Mapping[str, Any],
-    models: Mapping[str, Any],
-    sources: Mapping[str, Any],
-    data: Mapping[str, ClaimedData],
+    row: Mapping[str, Any], models: Mapping[str, Any], sources: Mapping[str, Any], data: Mapping[str, ClaimedData]
 ) -> Claim:
     printed = str(row["claimed"])
     score = row.get("score", data[row["data"]].score)
@@ -219,8 +216,7 @@ def nearest(claims: Sequence[Claim], run: Run) -> str:
     if not alike:
         return "no published claim of this kind: its supervision, judged by this metric on this data"
     closest = max(
-        alike,
-        key=lambda claim: sum(_other_setting(run, *setting) is None for setting in claim.settings.items()),
+        alike, key=lambda claim: sum(_other_setting(run, *setting) is None for setting in claim.settings.items())
     )
     return f"not compared; nearest: {closest.of} ({mismatch(closest, run)})"
 

@@ -30,15 +30,7 @@ from analysis.methods import Method, counted_seeds, group
 from analysis.metrics import EXACT, Metric
 from analysis.tables import Table, share_over_seeds, whole_number
 from trm.errors import shown
-from trm_lab.commands.tables import (
-    UNKNOWN,
-    duration,
-    p_value,
-    percent,
-    points,
-    points_range,
-    share_with_range,
-)
+from trm_lab.commands.tables import UNKNOWN, duration, p_value, percent, points, points_range, share_with_range
 from trm_lab.intervals import over_seeds
 from trm_lab.runs.recorded_run import Run
 
@@ -98,9 +90,7 @@ def _beside(claim: Claim, runs: Sequence[Run]) -> tuple[list[Method], list[str]]
     alike = [run for run in runs if same_data(claim.data, run) and other_model(claim, run) is None]
     reasons = {run.path: shortcoming(claim, run) for run in alike}
     methods, doubles = group([_at_length(claim, run) for run in alike if reasons[run.path] is None])
-    left_out = [
-        f"left out: {shown(path)}: {reason}" for path, reason in reasons.items() if reason is not None
-    ]
+    left_out = [f"left out: {shown(path)}: {reason}" for path, reason in reasons.items() if reason is not None]
     return methods, left_out + doubles
 
 
@@ -263,6 +253,4 @@ def _draw_ours(axes: Axes, place: int, one: Comparison) -> float:
 
 
 def _write(axes: Axes, end: float, place: int, words: str, colour: str) -> None:
-    axes.annotate(
-        words, (end, place), xytext=(4, 0), textcoords="offset points", va="center", fontsize=7, color=colour
-    )
+    axes.annotate(words, (end, place), xytext=(4, 0), textcoords="offset points", va="center", fontsize=7, color=colour)

@@ -12,9 +12,7 @@ from trm_lab.intervals import exact_interval, over_seeds, whole_numbers_around, 
 
 LEVELS = (0.001, 0.01, 0.05)
 WIDEST = 0.05  # half-width of a 95 % interval up to which a claim within it counts as reproduced
-FEWEST = (
-    40  # n·p·(1−p) from which on the z-test rejects true claims in 4 to 6 % at 0.05; below it, in up to 16 %
-)
+FEWEST = 40  # n·p·(1−p) from which on the z-test rejects true claims in 4 to 6 % at 0.05; below it, in up to 16 %
 BELOW, ABOVE, REPRODUCED, UNDECIDED = "below", "above", "reproduced", "undecided"
 EXPLAINED = (
     "Below, above: a two-sided test rejects the claim, at the level that is given"
@@ -56,9 +54,7 @@ class Verdict:
         return self.word
 
 
-def judged(
-    shares: Sequence[float], examples: int, claim: float, rounding: float = 0.0, error: float = 0.0
-) -> Verdict:
+def judged(shares: Sequence[float], examples: int, claim: float, rounding: float = 0.0, error: float = 0.0) -> Verdict:
     """Hold the shares of one run for each seed against a claimed share.
 
     examples: independent ones behind each share.  rounding: how far from the claim a share may be and be printed like
@@ -78,9 +74,7 @@ def judged(
     return _verdict(summary.mean, (summary.low, summary.high), summary.n, tails, test)
 
 
-def judged_difference(
-    first: Sequence[float], second: Sequence[float], claim: float, rounding: float = 0.0
-) -> Verdict:
+def judged_difference(first: Sequence[float], second: Sequence[float], claim: float, rounding: float = 0.0) -> Verdict:
     """Hold the difference between two models' mean shares over seeds, first − second, against a claimed one."""
     difference, n, test = welch(first, second, cautious=True), min(len(first), len(second)), "Welch's t-test"
     if difference.low is None or difference.high is None:
@@ -100,9 +94,7 @@ def _one_run(share: float, examples: int, lowest: float, highest: float, error: 
     return _verdict(share, wilson_interval(right, examples), 1, (float(below), float(above)), "z-test")
 
 
-def _exact_tails(
-    right: float, examples: int, lowest: float, highest: float, error: float
-) -> tuple[float, float]:
+def _exact_tails(right: float, examples: int, lowest: float, highest: float, error: float) -> tuple[float, float]:
     """(p of so few, p of so many).
 
     A claim with an error stands for all shares that may be behind it, and for itself: the larger p counts.
@@ -118,9 +110,7 @@ def _undecided(mean: float, n: int, test: str) -> Verdict:
     return Verdict(mean, None, None, n, None, UNDECIDED, None, test)
 
 
-def _verdict(
-    mean: float, interval: tuple[float, float], n: int, tails: tuple[float, float], test: str
-) -> Verdict:
+def _verdict(mean: float, interval: tuple[float, float], n: int, tails: tuple[float, float], test: str) -> Verdict:
     """tails: p of so few if the claim were true, and of so many."""
     (low, high), (below, above) = interval, tails
     p = min(1.0, 2 * min(tails))

@@ -9,13 +9,7 @@ from dataclasses import dataclass
 from statistics import fmean, median
 
 from analysis.comparing.comparability import at_same_updates
-from analysis.comparing.costs import (
-    AnswerCosts,
-    TrainingCost,
-    answer_costs,
-    operations_after_steps,
-    training_cost,
-)
+from analysis.comparing.costs import AnswerCosts, TrainingCost, answer_costs, operations_after_steps, training_cost
 from analysis.comparing.pairwise_tests import PairTest, pair_tests
 from analysis.comparing.scored_runs import missing, plain_scored
 from analysis.methods import Method, evaluated, group
@@ -25,9 +19,7 @@ from trm_lab.runs.recorded_evaluations import Evaluation
 from trm_lab.runs.recorded_run import Run
 
 Point = tuple[float, float]  # cost, accuracy
-Curves = tuple[
-    list[float], list[list[float]]
-]  # costs, and at each of them the accuracy of each seed `[n, costs]`
+Curves = tuple[list[float], list[list[float]]]  # costs, and at each of them the accuracy of each seed `[n, costs]`
 OfTraining = Callable[[TrainingCost], float | None]
 OfAnswer = Callable[[AnswerCosts], float | None]
 
@@ -123,9 +115,7 @@ def means(curves: Curves) -> list[Point]:
     return [(cost, fmean(shares)) for cost, *shares in zip(costs, *rows, strict=True)]
 
 
-def ablation(
-    runs: Sequence[Run], dataset: str, metric_name: str | None = None, target: float = 0.9
-) -> Ablation:
+def ablation(runs: Sequence[Run], dataset: str, metric_name: str | None = None, target: float = 0.9) -> Ablation:
     """Lay the methods of these runs, all on one dataset, side by side.
 
     Raises:
@@ -166,8 +156,7 @@ def on_front(point: Point, points: Sequence[Point]) -> bool:
     """Whether no other point has at least this one's accuracy for at most its cost, and more of one of the two."""
     cost, accuracy = point
     return not any(
-        other_cost <= cost and other >= accuracy and (other_cost, other) != point
-        for other_cost, other in points
+        other_cost <= cost and other >= accuracy and (other_cost, other) != point for other_cost, other in points
     )
 
 

@@ -78,9 +78,7 @@ def answer_figure(ablation: Ablation) -> Figure:
     """Accuracy after each supervision step against calls and FLOP, against measured time, and halting curves."""
     halted = [
         (method, scored)
-        for method, scored in probed(
-            [result.method for result in ablation.results], lambda one: bool(one.halting)
-        )
+        for method, scored in probed([result.method for result in ablation.results], lambda one: bool(one.halting))
         if halting_curve(scored, "fixed")
     ]
     operations = any(result.answer(OPERATIONS.of) is not None for result in ablation.results)
@@ -109,9 +107,7 @@ def answer_figure(ablation: Ablation) -> Figure:
             f"{_counts(ablation.results)} {FRONT_CAPTION}",
             *(STOPPING if halted else ()),
         ]
-        panels.finish(
-            fig, f"{ablation.dataset}: accuracy against the cost of an answer", caption, all_axes[0]
-        )
+        panels.finish(fig, f"{ablation.dataset}: accuracy against the cost of an answer", caption, all_axes[0])
     return fig
 
 
@@ -130,11 +126,7 @@ def _draw_times(axes: Axes, ablation: Ablation) -> None:
     for result in ablation.results:
         times = [1000 * (seed.answer.seconds or 0.0) for seed in result.seeds]
         shares = [seed.accuracy for seed in result.seeds]
-        look: dict[str, Any] = {
-            "color": result.method.colour,
-            "marker": result.method.marker,
-            "linestyle": "none",
-        }
+        look: dict[str, Any] = {"color": result.method.colour, "marker": result.method.marker, "linestyle": "none"}
         axes.plot(times, shares, alpha=0.45, **look)
         axes.plot([fmean(times)], [fmean(shares)], markersize=6, **look)
         panels.error_bar(axes, result.method, fmean(times), shares)

@@ -46,9 +46,7 @@ def _joules(value: float | None) -> str:
 
 
 CALLS = Currency("network_calls", "network calls", whole_number, "network calls (passes over a batch)")
-GRADIENT_CALLS = Currency(
-    "gradient_calls", "with gradient", whole_number, "network calls that carry gradient"
-)
+GRADIENT_CALLS = Currency("gradient_calls", "with gradient", whole_number, "network calls that carry gradient")
 OPERATIONS = Currency("operations", "FLOP", _flop, "FLOP of training")
 SECONDS = Currency("seconds", "wall-clock", time, "seconds of training")
 ENERGY = Currency("joules", "energy", _joules, "joules of training")
@@ -58,12 +56,7 @@ TRAINING = (CALLS, GRADIENT_CALLS, OPERATIONS, SECONDS, ENERGY)
 
 def tables(ablation: Ablation) -> list[Table]:
     """What differs, training, inference, reaching the target, and the tests between methods."""
-    always_shown = [
-        compared(ablation),
-        training_table(ablation),
-        answer_table(ablation),
-        target_table(ablation),
-    ]
+    always_shown = [compared(ablation), training_table(ablation), answer_table(ablation), target_table(ablation)]
     return [*always_shown, *([tests_table(ablation.tests, ablation.metric.title)] if ablation.tests else [])]
 
 
@@ -166,21 +159,15 @@ def target_table(ablation: Ablation) -> Table:
     """What it took to reach the target for the first time."""
     used = [UPDATES, *_used(ablation)]
     rows = [
-        [
-            result.method.name,
-            f"{result.reached} of {len(result.seeds)}",
-            *(_to_target(result, one) for one in used),
-        ]
+        [result.method.name, f"{result.reached} of {len(result.seeds)}", *(_to_target(result, one) for one in used)]
         for result in ablation.results
     ]
     notes = [
         "At the first evaluation at or above it, so up to one evaluation interval too late. Median over seeds, where a"
-        f" seed that did not reach it counts as later than all others; '{NOT_REACHED}': the median is such a seed.",
+        f" seed that did not reach it counts as later than all others; '{NOT_REACHED}': the median is such a seed."
     ]
     header = ["method", "seeds that reached it", *(one.title for one in used)]
-    return Table(
-        f"{ablation.dataset}: to {percent(ablation.target)} {ablation.metric.title}", header, rows, notes
-    )
+    return Table(f"{ablation.dataset}: to {percent(ablation.target)} {ablation.metric.title}", header, rows, notes)
 
 
 def _to_target(result: Result, currency: Currency) -> str:

@@ -162,7 +162,5 @@ def device_of(run: Run) -> str:
     for launch in launches if isinstance(launches, list) else []:
         if isinstance(launch, Mapping):
             ranks = launch.get("ranks", 1)
-            names.append(
-                f"{'' if ranks == 1 else f'{shown(ranks, 9)} × '}{shown(launch.get('device', 'unknown'), 60)}"
-            )
+            names.append(f"{'' if ranks == 1 else f'{shown(ranks, 9)} × '}{shown(launch.get('device', 'unknown'), 60)}")
     return ", then ".join(dict.fromkeys(names)) or "unknown"

@@ -31,9 +31,7 @@ STEPS_CAPTION = (
 )
 
 
-def learning_figure(
-    methods: Sequence[Method], metric: Metric, heading: str, width: float = panels.PAGE
-) -> Figure:
+def learning_figure(methods: Sequence[Method], metric: Metric, heading: str, width: float = panels.PAGE) -> Figure:
     """Training loss, the metric, cell accuracy and, where it is recorded, the loss on the test split, over updates."""
     losses = all(one.lm_loss is not None for method in methods for one in method.evaluations)
     titles = ["training loss", f"test: {metric.title}", f"test: {CELL.title}"]
@@ -65,9 +63,7 @@ def training_losses(method: Method) -> tuple[NDArray[np.int64], NDArray[np.float
     return steps, np.array([running_mean(loss, window_of(len(steps))) for loss in losses])
 
 
-def _draw_evaluations(
-    axes: Axes, method: Method, value: Callable[[Evaluation], float], shift: int | None
-) -> None:
+def _draw_evaluations(axes: Axes, method: Method, value: Callable[[Evaluation], float], shift: int | None) -> None:
     steps = method.common_steps
     by_step = [[value(one) for one in method.evaluations_at(step)] for step in steps]
     panels.draw_seeds(axes, method, steps, np.array(by_step).T.tolist(), shift)
@@ -80,9 +76,7 @@ def steps_figure(methods: Sequence[Method], heading: str, width: float = panels.
     wrong_cells = any(distances.values())
     titles = [CELL.title, EXACT.title, *(f"{SOLVED}, {task.dataset}" for task in tasks)]
     with panels.applied():
-        fig, all_axes = panels.sheet(
-            [*titles, *["wrong cells (Hamming)"] * wrong_cells], columns=2, width=width
-        )
+        fig, all_axes = panels.sheet([*titles, *["wrong cells (Hamming)"] * wrong_cells], columns=2, width=width)
         shares = all_axes[: len(titles)]
         for shift, method in enumerate(methods, start=1):
             calls, scores = method.evaluations[0].network_calls, method.evaluations
@@ -97,9 +91,7 @@ def steps_figure(methods: Sequence[Method], heading: str, width: float = panels.
         _draw_baselines(shares[1], "exact_accuracy", methods)
         best = {one.best_exact_match for method in methods for one in method.evaluations}
         for share in sorted(share for share in best if share is not None):
-            shares[1].axhline(
-                share, label="best possible exact match", **{**style.BASELINE, "linestyle": ":"}
-            )
+            shares[1].axhline(share, label="best possible exact match", **{**style.BASELINE, "linestyle": ":"})
         for axes in all_axes:
             panels.logarithmic(axes)
             axes.set_xlabel("network calls of an answer")

@@ -63,7 +63,7 @@ def tests_table(tests: Sequence[PairTest], metric: str) -> Table:
         "Two-sided t-tests over seeds. Holm: Welch's p adjusted for all pairs of the table; intervals and the other p"
         " are of each pair by itself. Of two seeds, or three against more, Welch's test has the degrees of freedom"
         " of the smaller number. – where it cannot be told: one seed, or no spread between seeds. Few seeds"
-        " find large differences only: a large p proves no equality.",
+        " find large differences only: a large p proves no equality."
     ]
     return Table(f"Differences in {metric}", header, rows, notes)
 
@@ -79,13 +79,9 @@ def methods_table(methods: Sequence[Method], metric: Metric) -> str:
     """Each method's metric and cell accuracy over its seeds."""
     rows = [("method", "network calls", "updates", metric.title, CELL.title)]
     for method in methods:
-        of_metric, cells = (
-            over_seeds([one.of(scores) for scores in method.evaluations]) for one in (metric, CELL)
-        )
+        of_metric, cells = (over_seeds([one.of(scores) for scores in method.evaluations]) for one in (metric, CELL))
         calls = f"{method.evaluations[0].calls_per_answer:,}"
-        rows.append(
-            (method.name, calls, f"{method.step:,}", share_over_seeds(of_metric), share_over_seeds(cells))
-        )
+        rows.append((method.name, calls, f"{method.step:,}", share_over_seeds(of_metric), share_over_seeds(cells)))
     note = "Intervals: 95 %, Student's t over n seeds; not estimable from seeds without spread."
     return "\n".join([table(rows), note, *in_full(methods)])
 

@@ -48,9 +48,7 @@ def applied() -> Iterator[None]:
         yield
 
 
-def sheet(
-    titles: Sequence[str], columns: int, height: float = 2.3, width: float = PAGE
-) -> tuple[Figure, list[Axes]]:
+def sheet(titles: Sequence[str], columns: int, height: float = 2.3, width: float = PAGE) -> tuple[Figure, list[Axes]]:
     """A figure with a panel for each title, in rows; call within `applied`, and `finish` it.
 
     A column wide there is one panel in a row.
@@ -118,9 +116,7 @@ def draw_seeds(
         marker=method.marker if few else None, markersize=None if len(places) <= MARKED / 3 else 3,
     )  # fmt: skip
     if len(numbers) > 1:
-        axes.fill_between(
-            places, numbers.min(0), numbers.max(0), color=method.colour, alpha=0.15, linewidth=0
-        )
+        axes.fill_between(places, numbers.min(0), numbers.max(0), color=method.colour, alpha=0.15, linewidth=0)
         if shift is not None:
             error_bar(axes, method, places[-1], numbers[:, -1].tolist(), shift)
 

@@ -66,12 +66,7 @@ def guidance_figure(probes: Sequence[Probed], heading: str, width: float = panel
         for method, scored in probes:
             scales = sorted(set.intersection(*(set(one.guidance) for one in scored)))
             for axes, name in ((exact, "exact_accuracy"), (cells, "cell_accuracy")):
-                _draw(
-                    axes,
-                    method,
-                    scales,
-                    [[getattr(one.guidance[w], name)[-1] for w in scales] for one in scored],
-                )
+                _draw(axes, method, scales, [[getattr(one.guidance[w], name)[-1] for w in scales] for one in scored])
         for axes in (exact, cells):
             axes.axvline(1, **style.BASELINE)
             axes.set_xlabel("guidance scale w")
@@ -154,10 +149,7 @@ def halting_curve(scored: Sequence[Scored], policy: str) -> list[Place]:
     shared = [setting for setting in by_seed[0] if all(setting in one for one in by_seed)] if by_seed else []
     return sorted(
         {
-            (
-                fmean(one[at].network_calls for one in by_seed),
-                fmean(one[at].exact_accuracy for one in by_seed),
-            )
+            (fmean(one[at].network_calls for one in by_seed), fmean(one[at].exact_accuracy for one in by_seed))
             for at in shared
         }
     )
@@ -177,28 +169,15 @@ def draw_halting(axes: Axes, probes: Sequence[Probed]) -> None:
         axes.plot(*zip(*marks[0], strict=True), marker=method.marker, markersize=3, **look)
         for policy, dashes in POLICIES.items():
             if curve := halting_curve(scored, policy):
-                axes.plot(
-                    *zip(*curve, strict=True),
-                    color=method.colour,
-                    linestyle=dashes,
-                    linewidth=1.2,
-                    marker=".",
-                )
+                axes.plot(*zip(*curve, strict=True), color=method.colour, linestyle=dashes, linewidth=1.2, marker=".")
         if marks[1]:
-            star: dict[str, Any] = {
-                "marker": "*",
-                "markersize": 9,
-                "markeredgecolor": "white",
-                "markeredgewidth": 0.5,
-            }
+            star: dict[str, Any] = {"marker": "*", "markersize": 9, "markeredgecolor": "white", "markeredgewidth": 0.5}
             axes.plot(*zip(*marks[1], strict=True), zorder=4, **star, **look)
     panels.logarithmic(axes)
     style.percent_from_zero(axes)
 
 
-def _draw(
-    axes: Axes, method: Method, places: Sequence[float], values: Values, shift: int | None = None
-) -> None:
+def _draw(axes: Axes, method: Method, places: Sequence[float], values: Values, shift: int | None = None) -> None:
     """Draw with `panels.draw_seeds`; the label counts the seeds that were scored."""
     label = f"{method.name} ({counted_seeds(len(values))})"
     panels.draw_seeds(axes, method, places, values, shift, label=label)

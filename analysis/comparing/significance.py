@@ -110,9 +110,7 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 
 def _student(mean: float, error: float, freedom: float, noise: float) -> MeanDifference:
     mean = 0.0 if abs(mean) <= noise else mean
-    if (
-        error == 0
-    ):  # equal runs have no difference; of others without spread, or of one run, nothing can be said
+    if error == 0:  # equal runs have no difference; of others without spread, or of one run, nothing can be said
         return MeanDifference(mean, p_two_sided=1.0 if mean == 0 and freedom > 0 else None)
     half_width = float(stats.t.ppf(0.975, freedom)) * error
     p = 2 * float(stats.t.sf(abs(mean) / error, freedom))

@@ -73,11 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = CommandLine("python -m analysis.page", __doc__, "  python -m analysis.page runs/arc_mini_dis")
     parser.add_argument("run", type=local_path, help="a run directory")
     parser.add_argument("--output", type=local_path, help="the file (default: <run>/figures/index.html)")
-    parser.add_argument(
-        "--evaluation",
-        metavar="NAME",
-        help="a folder of scored/ or evaluations/ (the newest)",
-    )
+    parser.add_argument("--evaluation", metavar="NAME", help="a folder of scored/ or evaluations/ (the newest)")
     parser.add_argument("--most", type=COUNT, default=USUAL, help=f"examples to look at ({USUAL})")
     options = parser.parse(arguments)
     file = options.output or options.run / "figures" / "index.html"

@@ -58,9 +58,7 @@ def _set_data(source: StoredAnswers, task: TaskScores | None, most: int) -> Json
         "by_scorer": Judge(chosen.task).by_scorer,
         "all_kept": source.all_kept,
         "counts": chosen.counts,
-        "rule": chosen.rule
-        if fit == len(rows)
-        else f"{chosen.rule} Of these the first {fit}, for the page's size.",
+        "rule": chosen.rule if fit == len(rows) else f"{chosen.rule} Of these the first {fit}, for the page's size.",
         "limit": None if heat is None else heat.limit,
         "drawing": drawing(picture),
         "examples": [example_data(chosen, row, heat) for row in rows[:fit]],

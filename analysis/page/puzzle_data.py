@@ -94,9 +94,7 @@ def _bytes_of_margin(margin: NDArray[np.float64], heat: Heat) -> NDArray[np.int8
     return np.where(np.isnan(margin), NOT_SCORED, levels).astype(np.int8)
 
 
-def _parts(
-    picture: Picture, example: Example, preds: NDArray[np.integer[Any]], wrong: NDArray[np.bool_]
-) -> Json:
+def _parts(picture: Picture, example: Example, preds: NDArray[np.integer[Any]], wrong: NDArray[np.bool_]) -> Json:
     if isinstance(picture, CubePicture):
         return _cube_parts(picture, example, preds, wrong)
     if isinstance(picture, TextPicture):
@@ -184,8 +182,7 @@ def _cube(picture: CubePicture) -> Json:
         for column in (0, 1)
     ]
     stickers = {
-        CUBE_FIRST_COLOUR + index: [face, COLOURS[face], face in DARK_FACES]
-        for index, face in enumerate(CUBE_FACES)
+        CUBE_FIRST_COLOUR + index: [face, COLOURS[face], face in DARK_FACES] for index, face in enumerate(CUBE_FACES)
     }
     return {"kind": "cube", "places": places, "stickers": stickers, "first": STICKERS}
 

@@ -56,9 +56,7 @@ def _newest(run: Run) -> Subject:
     plain = [one for one in run.scored if one.is_plain]
     newest = max(plain, key=lambda one: (one.evaluation.step, one.margin is not None), default=None)
     if newest is not None and newest.evaluation.step >= last.step:
-        subject = _of_scored(
-            run, newest
-        )  # of the same step it has the same scores, and training's has outputs
+        subject = _of_scored(run, newest)  # of the same step it has the same scores, and training's has outputs
         return replace(subject, evaluation=last) if newest.evaluation.step == last.step else subject
     remarks = [f"--evaluation {newest.name} shows an evaluation of an earlier step"] if newest else []
     return Subject(last, None, answers, remarks if answers else [*remarks, _no_puzzles(run, "the run")])

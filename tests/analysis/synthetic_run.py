@@ -93,9 +93,7 @@ def _config(supervision: str, steps: int, calls_per_step: int, seed: int, arch: 
     return asdict(config)
 
 
-def _training(
-    steps: int, calls_per_step: int, seed: int, training_steps: int, joules: float | None
-) -> list[Json]:
+def _training(steps: int, calls_per_step: int, seed: int, training_steps: int, joules: float | None) -> list[Json]:
     rng = np.random.default_rng(seed)
     energy = {} if joules is None else {"energy_joules": joules}
     records = []
@@ -213,9 +211,7 @@ def write_scored(
     return folder
 
 
-def _points(
-    policy: str, settings: Sequence[float | None] | range, exact: Any, cells: Any, calls: Any
-) -> list[Json]:
+def _points(policy: str, settings: Sequence[float | None] | range, exact: Any, cells: Any, calls: Any) -> list[Json]:
     return [
         {
             "policy": policy, "setting": setting, "exact_accuracy": float(right), "cell_accuracy": float(share),

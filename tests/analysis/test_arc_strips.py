@@ -30,9 +30,7 @@ def test_every_cell_is_drawn_in_the_colour_of_its_token(run: Run) -> None:
         drawn = np.asarray(image.get_array())
         assert drawn.shape == (3, 4, 3)
         colours = [[to_hex(cell).upper() for cell in row] for row in drawn]
-        assert [row[:3] for row in colours[:2]] == [
-            [TOKEN_COLOURS[2 + colour] for colour in row] for row in grid
-        ]
+        assert [row[:3] for row in colours[:2]] == [[TOKEN_COLOURS[2 + colour] for colour in row] for row in grid]
         assert colours[2] == [END_COLOUR] * 3 + [PAD_COLOUR]
 
 

@@ -16,9 +16,7 @@ from analysis.comparing.significance import holm, paired, welch
 from trm_lab.intervals import over_seeds, paired_bootstrap, sign_test
 
 
-def judged_p(
-    shares: list[float], examples: int, claim: float, rounding: float = 0, error: float = 0
-) -> float:
+def judged_p(shares: list[float], examples: int, claim: float, rounding: float = 0, error: float = 0) -> float:
     """The verdict's p, which agrees with what is printed: rejected exactly where p < 0.05."""
     verdict = judged(shares, examples, claim, rounding, error)
     assert (verdict.level is not None) == (verdict.p < 0.05)
@@ -94,9 +92,7 @@ def bootstrap_of_task_shares(rng: Generator) -> float:
 def interval_over_seeds(rng: Generator) -> float:
     """0 where the interval misses the true mean."""
     interval = over_seeds(rng.normal(0.6, 0.02, 3).tolist())
-    return float(
-        interval.low is not None and interval.high is not None and interval.low <= 0.6 <= interval.high
-    )
+    return float(interval.low is not None and interval.high is not None and interval.low <= 0.6 <= interval.high)
 
 
 @pytest.mark.parametrize(

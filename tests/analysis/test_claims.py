@@ -35,12 +35,7 @@ def small_run() -> Run:
 
 
 def sudoku(
-    path: Path,
-    exact: float = 0.75,
-    seed: int = 0,
-    epochs: int = 50_000,
-    examples: int = 422_786,
-    **arch: Any,
+    path: Path, exact: float = 0.75, seed: int = 0, epochs: int = 50_000, examples: int = 422_786, **arch: Any
 ) -> Run:
     """An invented run with the settings of TRM with attention on Sudoku-Extreme."""
     run = small_run()
@@ -62,9 +57,7 @@ def sudoku(
 
 
 def claim(of: str, source: str = "TRM", title: str = "Sudoku-Extreme") -> Claim:
-    (found,) = [
-        one for one in read_claims() if (one.of, one.source_short, one.data.title) == (of, source, title)
-    ]
+    (found,) = [one for one in read_claims() if (one.of, one.source_short, one.data.title) == (of, source, title)]
     return found
 
 

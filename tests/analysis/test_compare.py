@@ -156,9 +156,7 @@ def test_many_runs_are_a_table_of_methods_with_tests_between_them(sweep: Path, t
     assert line == f"advantage margins: missing in 1 of 7 runs; make it with: {command}"
 
 
-def test_single_runs_are_tested_over_their_examples_with_holm_s_adjustment_or_told_how_to(
-    tmp_path: Path,
-) -> None:
+def test_single_runs_are_tested_over_their_examples_with_holm_s_adjustment_or_told_how_to(tmp_path: Path) -> None:
     folders = two_runs(tmp_path, "queens", "queens")
 
     def text() -> str:
@@ -201,9 +199,7 @@ def test_solved_is_compared_against_network_calls_where_one_scorer_judged_all_ru
         assert list(line.get_ydata()) == run.evaluation.tasks[0].solved_shares
     assert re.search(r"solved +50\.0 % \(20 of 40\) .* 50\.0 % \(20 of 40\)", comparison(runs).text())
     other = replace(runs[0].evaluation.tasks[0], version=2, facts={"side": 4, "seed": 7})
-    (warning,) = differences(
-        [runs[0], replace(runs[0], evaluation=replace(runs[0].evaluation, tasks=[other]))]
-    )
+    (warning,) = differences([runs[0], replace(runs[0], evaluation=replace(runs[0].evaluation, tasks=[other]))])
     assert "different versions of the dataset; different settings of the dataset" in warning
 
 

@@ -58,9 +58,7 @@ def records(folder: Path, name: str, kind: str) -> list[list[dict[str, Any]]]:
 
 def last_accuracies(folder: Path, name: str) -> list[float]:
     """Of each seed's last evaluation, after the last step."""
-    return [
-        run[-1]["scores"]["per_step"]["exact_accuracy"][-1] for run in records(folder, name, "evaluation")
-    ]
+    return [run[-1]["scores"]["per_step"]["exact_accuracy"][-1] for run in records(folder, name, "evaluation")]
 
 
 def test_accuracy_calls_flop_and_time_are_those_of_the_records(found: Ablation, folder: Path) -> None:
@@ -202,9 +200,7 @@ def test_energy_of_an_answer_is_the_mean_over_seeds_where_each_reported_it(tmp_p
     assert [line for line in table.splitlines() if line.endswith("| not recorded |")]
 
 
-def test_flop_of_data_of_unknown_shape_and_metrics_that_runs_lack_are_named_and_not_guessed(
-    tmp_path: Path,
-) -> None:
+def test_flop_of_data_of_unknown_shape_and_metrics_that_runs_lack_are_named_and_not_guessed(tmp_path: Path) -> None:
     write_run(tmp_path / "run", arc=False, training_steps=400)
     found = ablation(read_runs([tmp_path]).runs, "data")
     assert found.results[0].training(OPERATIONS.of) is None

@@ -71,9 +71,7 @@ def test_other_settings_and_other_data_are_other_methods_named_by_what_differs(t
     assert methods[1].unsaid == "hidden_size=64, lr=0.5, lr_warmup_steps=7, weight_decay=0.25"
 
 
-def test_a_dataset_that_moved_is_the_same_and_a_method_looks_alike_wherever_its_data_lie(
-    tmp_path: Path,
-) -> None:
+def test_a_dataset_that_moved_is_the_same_and_a_method_looks_alike_wherever_its_data_lie(tmp_path: Path) -> None:
     runs = []
     for seed, path in enumerate(("place0/x0", "place1/x1")):
         run = made(tmp_path / str(seed), seed=seed, changes={"data_paths": [path]})

@@ -106,9 +106,7 @@ def test_the_examples_are_the_answers_that_were_kept(dis: Reader) -> None:
 
 
 def test_every_kind_of_puzzle_has_a_drawing_and_each_dataset_its_own(tmp_path: Path) -> None:
-    run = read_run(
-        write_run(tmp_path / "run", steps=2, arc=False, training_steps=400, puzzles=["sudoku", "queens"])
-    )
+    run = read_run(write_run(tmp_path / "run", steps=2, arc=False, training_steps=400, puzzles=["sudoku", "queens"]))
     sudoku, queens = (replace(task, examples=5) for task in run.evaluation.tasks)
     run = replace(run, evaluation=replace(run.evaluation, tasks=[sudoku, queens]))
     data, _ = browser_data(stored_answers(run), 200)

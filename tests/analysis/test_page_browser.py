@@ -15,9 +15,7 @@ from trm_lab.runs.recorded_run import read_run
 from trm_lab.runs.stored_answers import stored_answers
 
 PROGRAM = find_browser()
-pytestmark = pytest.mark.skipif(
-    PROGRAM is None, reason=f"no browser is installed: none of {', '.join(NAMES)}"
-)
+pytestmark = pytest.mark.skipif(PROGRAM is None, reason=f"no browser is installed: none of {', '.join(NAMES)}")
 
 READOUT = "document.querySelector('.readout').textContent"
 ITEMS = "[...document.querySelectorAll('.list li .name')].map(item => item.textContent)"
@@ -81,9 +79,7 @@ def test_nothing_is_asked_for_and_nothing_is_complained_of(tab: Tab, tmp_path: P
         assert tab.value("document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_slider_and_arrows_show_the_answer_after_each_step_and_mark_what_is_wrong(
-    tab: Tab, tmp_path: Path
-) -> None:
+def test_slider_and_arrows_show_the_answer_after_each_step_and_mark_what_is_wrong(tab: Tab, tmp_path: Path) -> None:
     opened(tab, DIS, tmp_path / "index.html")
     (part,) = stored_answers(read_run(DIS)).parts()
     told = scores(DIS)

@@ -64,10 +64,7 @@ def test_a_text_dataset_s_answer_is_the_scored_part(tmp_path: Path) -> None:
     labels = np.where(puzzle.labels < 0, 0, puzzle.labels).astype(np.uint8)
     other = puzzle.inputs.copy()
     other[0] = other[1]
-    splits = {
-        "train": Examples(puzzle.inputs[None], labels[None]),
-        "test": Examples(other[None], labels[None]),
-    }
+    splits = {"train": Examples(puzzle.inputs[None], labels[None]), "test": Examples(other[None], labels[None])}
     about = About("texts", 1, "clean", "answer", puzzle.facts)
     write_plain_dataset(tmp_path / "texts", about, splits, vocab_size=60)
     block = read_block(tmp_path / "texts", "train", 0)

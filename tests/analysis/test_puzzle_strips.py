@@ -65,9 +65,7 @@ def test_a_strip_shows_question_steps_and_answer_half_of_them_solved_and_says_so
         assert part in words_of(fig)
 
 
-def test_queens_that_solve_the_board_in_another_way_are_solved_and_their_cells_still_marked(
-    tmp_path: Path,
-) -> None:
+def test_queens_that_solve_the_board_in_another_way_are_solved_and_their_cells_still_marked(tmp_path: Path) -> None:
     other = queens([2, 0, 3, 1])
     run, samples = run_on("queens", tmp_path), samples_of("queens", PUZZLES["queens"].wrong, other)
     question, first, last, answer = strips_of_samples(run, samples).axes

@@ -24,10 +24,7 @@ def made(folder: Path, *runs: Path) -> tuple[str, str, Reader]:
 
 def test_without_runs_every_claim_is_not_attempted(tmp_path: Path) -> None:
     _, markdown, seen = made(tmp_path / "out")
-    assert (
-        "| TRM MLP, 5 M | Sudoku-Extreme | 87.4 % | no run of ours | 0 | not attempted | – | TRM |"
-        in markdown
-    )
+    assert "| TRM MLP, 5 M | Sudoku-Extreme | 87.4 % | no run of ours | 0 | not attempted | – | TRM |" in markdown
     assert [tag for tag, _ in seen.tags].count("img") == 1
     names = {path.name for path in (tmp_path / "out").iterdir()}
     figures = {f"{name}.{kind}" for name in ("claims", "claims_column") for kind in ("png", "pdf")}
@@ -55,17 +52,13 @@ def test_runs_are_laid_out_by_dataset_with_their_curves_and_unreadable_ones_are_
     )
     assert "can be 50.0 % at best" in markdown
     assert [tag for tag, _ in seen.tags].count("img") == 3
-    assert "![Our runs on small-sudoku (clean)](learning_small-sudoku_clean.png)" in markdown.replace(
-        "&#40;", "("
-    )
+    assert "![Our runs on small-sudoku (clean)](learning_small-sudoku_clean.png)" in markdown.replace("&#40;", "(")
     for ending in ("", "_column"):
         assert (tmp_path / f"out/learning_small-sudoku_clean{ending}.png").is_file()
 
 
 def test_the_page_asks_for_nothing_runs_nothing_and_a_stranger_s_names_stay_text(tmp_path: Path) -> None:
-    run = write_run(
-        tmp_path / "run", arc=False, training_steps=400, puzzles=["queens"], arch={"feed": HOSTILE}
-    )
+    run = write_run(tmp_path / "run", arc=False, training_steps=400, puzzles=["queens"], arch={"feed": HOSTILE})
     for file in [run / "metrics.jsonl", *run.glob("evaluations/*/scores.json")]:
         file.write_text(file.read_text().replace("small-queens", HOSTILE.replace('"', "")))
     html, markdown, seen = made(tmp_path / "out", run)

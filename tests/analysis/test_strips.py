@@ -145,9 +145,7 @@ def test_a_store_that_was_cut_off_is_refused_by_name(tmp_path: Path) -> None:
     assert (tmp_path / "drawn/strips.png").is_file()
 
 
-def test_the_answers_of_arc_tasks_are_looked_up_with_their_confidence_in_the_store(
-    run: Run, tmp_path: Path
-) -> None:
+def test_the_answers_of_arc_tasks_are_looked_up_with_their_confidence_in_the_store(run: Run, tmp_path: Path) -> None:
     """The store holds the run's samples behind an example that is none of them."""
     kept, folder = run.samples, tmp_path / "scored"
     count, steps = len(kept.names), kept.preds.shape[1]

@@ -10,10 +10,7 @@ from analysis import style
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
-@pytest.mark.parametrize(
-    ("count", "expected"),
-    [(2, [0, 1]), (16, [0, 2, 4, 6, 9, 11, 13, 15]), (0, [])],
-)
+@pytest.mark.parametrize(("count", "expected"), [(2, [0, 1]), (16, [0, 2, 4, 6, 9, 11, 13, 15]), (0, [])])
 def test_at_most_eight_steps_are_chosen_with_the_first_and_the_last(count: int, expected: list[int]) -> None:
     assert style.evenly_chosen(count, at_most=8) == expected
 

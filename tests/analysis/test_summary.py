@@ -55,14 +55,9 @@ def test_the_summary_names_the_dataset_and_gives_its_scorer_s_verdicts_beside_th
     assert {path.stem for path in (folder / "figures").iterdir()} == {"learning_curves", "puzzle_strips"}
 
 
-def test_what_could_not_be_read_is_named_beside_the_summary(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_could_not_be_read_is_named_beside_the_summary(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = write_run(tmp_path / "run", arc=False, training_steps=400)
     with (folder / "metrics.jsonl").open("a") as stream:
         stream.write('{"kind": "tr')
     summary.main([str(folder)])
-    assert (
-        "\nleft out: the last line of metrics.jsonl is not whole yet and was left out\n"
-        in capsys.readouterr().out
-    )
+    assert "\nleft out: the last line of metrics.jsonl is not whole yet and was left out\n" in capsys.readouterr().out

@@ -7,22 +7,14 @@ from trm_lab.commands.tables import counted, p_value, points, points_range
 from trm_lab.intervals import over_seeds
 
 TABLE = Table(
-    "Costs & <b>more</b>",
-    ["method", "a|b", "50 %"],
-    [["DIS_x", "1 × 2", "●"], ["TRM", "–", "#3"]],
-    ["note: ± 1"],
+    "Costs & <b>more</b>", ["method", "a|b", "50 %"], [["DIS_x", "1 × 2", "●"], ["TRM", "–", "#3"]], ["note: ± 1"]
 )
 
 
 def test_markdown_keeps_its_columns_and_opens_no_tag() -> None:
     lines = TABLE.markdown().splitlines()
     assert lines[0] == "**Costs & &lt;b>more&lt;/b>**"
-    assert lines[2:6] == [
-        r"| method | a\|b | 50 % |",
-        "|---|---:|---:|",
-        "| DIS_x | 1 × 2 | ● |",
-        "| TRM | – | #3 |",
-    ]
+    assert lines[2:6] == [r"| method | a\|b | 50 % |", "|---|---:|---:|", "| DIS_x | 1 × 2 | ● |", "| TRM | – | #3 |"]
     assert lines[-1] == "note: ± 1"
 
 

@@ -15,9 +15,7 @@ from trm_lab.evaluation.arc_scores import ArcTally
 def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("evaluation")
     before = (predictor.roll_out, ArcTally.add)
-    words = (
-        "--models dis-tiny trm-tiny --max-grid-size 3 --num-aug 1 --repeats 2 --dtype float32 --device cpu"
-    )
+    words = "--models dis-tiny trm-tiny --max-grid-size 3 --num-aug 1 --repeats 2 --dtype float32 --device cpu"
     evaluate.main([*words.split(), "--batch", "64", "--output-dir", str(folder)])
     assert (predictor.roll_out, ArcTally.add) == before
     return folder
@@ -32,9 +30,7 @@ def test_the_parts_make_up_the_whole(measured: Path) -> None:
         assert sum(one["shares"].values()) == pytest.approx(1, abs=0.1)  # medians of two turns
         assert all(seconds > 0 for turn in one["turns"] for seconds in turn.values())
         speed = one["answers_per_second"]
-        assert speed["high"] == pytest.approx(
-            one["examples"] / min(sum(turn.values()) for turn in one["turns"])
-        )
+        assert speed["high"] == pytest.approx(one["examples"] / min(sum(turn.values()) for turn in one["turns"]))
 
 
 @pytest.mark.long

@@ -35,9 +35,7 @@ def test_losses_and_metrics_of_ten_steps_are_ours(name: str, optimizer: str) -> 
         losses.append(result.loss)
         assert result.loss == pytest.approx(other["loss"], rel=2e-5)
         for metric in other.keys() - {"loss"}:
-            assert result.output.metrics[metric].total.tolist() == pytest.approx(other[metric], rel=2e-5), (
-                metric
-            )
+            assert result.output.metrics[metric].total.tolist() == pytest.approx(other[metric], rel=2e-5), metric
     assert abs(losses[-1] / losses[0] - 1) > 1e-2, "the steps must change something"
 
 

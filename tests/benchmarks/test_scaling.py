@@ -28,9 +28,7 @@ def test_bytes_handed_over_are_those_of_gradients_and_puzzle_rows() -> None:
         assert rank["checkpoint_bytes"] == (replicated[rank["rank"]]["checkpoint_bytes"])
 
 
-def test_the_stored_report_makes_the_table_and_the_figure(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_stored_report_makes_the_table_and_the_figure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     stored: dict[str, Any] = json.loads((scaling.HERE / "scaling.json").read_text())
     (tmp_path / "scaling.json").write_text(json.dumps(stored))
     scaling.main(["--markdown", "--reuse", "--folder", str(tmp_path)])

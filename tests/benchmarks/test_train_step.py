@@ -97,9 +97,7 @@ def test_names_and_flags_choose_configurations() -> None:
         "dis-compact-arc-b16-float32-auto",
         "dis-compact-nqueens-b128-float32-auto",
     }
-    assert chosen(["all", "dis-compact-arc-b16-float32-off"], "cpu", "float32") == chosen(
-        ["all"], "cpu", "float32"
-    )
+    assert chosen(["all", "dis-compact-arc-b16-float32-off"], "cpu", "float32") == chosen(["all"], "cpu", "float32")
 
 
 @pytest.mark.parametrize("group", configurations.GROUPS)
@@ -132,9 +130,7 @@ def test_bfloat16_is_left_out_with_the_reason_where_the_processor_lacks_it(
     assert train_step.runnable(asked, cpu, force_bfloat16=False) == (asked, [])
 
 
-def test_nothing_to_measure_is_an_error_with_the_reason(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_nothing_to_measure_is_an_error_with_the_reason(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(machine, "CPUINFO", tmp_path / "cpuinfo")
     (tmp_path / "cpuinfo").write_text("flags : fpu\n")
     with pytest.raises(UserError, match="no bfloat16 instructions"):

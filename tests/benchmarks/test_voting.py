@@ -48,9 +48,7 @@ def test_a_difference_is_told() -> None:
 def test_the_table_and_figures_are_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     voting.main(["--augmentations", "2", "--repeats", "2", "--batch", "300", "--output-dir", str(tmp_path)])
     report = json.loads((tmp_path / "voting.json").read_text())
-    assert {kind: one["predictions"] for kind, one in report["results"].items()} == dict.fromkeys(
-        ANSWERS, 838
-    )
+    assert {kind: one["predictions"] for kind, one in report["results"].items()} == dict.fromkeys(ANSWERS, 838)
     for one in report["results"].values():
         assert [len(turns) for turns in one["turns"].values()] == [2, 2]
     assert (tmp_path / "voting.txt").read_text() == voting.as_text(report) + "\n"

@@ -89,9 +89,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(os.environ.get("CHAOS_FOLDER") or temporary).resolve()
         folder.mkdir(parents=True, exist_ok=True)
-        report = campaign(
-            folder, int(os.environ.get("CHAOS_ROUNDS", "6")), seed, only, "CHAOS_CHEAP" in os.environ
-        )
+        report = campaign(folder, int(os.environ.get("CHAOS_ROUNDS", "6")), seed, only, "CHAOS_CHEAP" in os.environ)
     print(as_text(report))
     if "CHAOS_REPORT" in os.environ:
         Path(os.environ["CHAOS_REPORT"]).write_text(json.dumps(report, indent=1) + "\n")

@@ -158,9 +158,7 @@ def can_mount(folder: Path) -> str | None:
 
     if os.geteuid() != 0 or shutil.which("mount") is None:
         return "mounting a tmpfs needs root"
-    done = run(
-        ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(folder)], capture_output=True, text=True
-    )
+    done = run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(folder)], capture_output=True, text=True)
     return None if done.returncode == 0 else done.stderr.strip()
 
 

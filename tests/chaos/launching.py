@@ -181,13 +181,7 @@ class CommandLaunch(Launch):
     """The true command line: python, or torchrun with restarts."""
 
     def __init__(
-        self,
-        script: str,
-        overrides: Sequence[str],
-        folder: Path,
-        log: Path,
-        ranks: int = 1,
-        restarts: int = 0,
+        self, script: str, overrides: Sequence[str], folder: Path, log: Path, ranks: int = 1, restarts: int = 0
     ) -> None:
         launcher = [sys.executable]
         if ranks > 1:
@@ -197,9 +191,7 @@ class CommandLaunch(Launch):
         self._several = ranks > 1
         variables = {**environment(), "TORCH_ELASTIC_SHUTDOWN_TIMEOUT": str(int(GRACE_SECONDS))}
         with log.open("a") as stream:
-            self._process = subprocess.Popen(
-                words, cwd=folder, env=variables, stdout=stream, stderr=subprocess.STDOUT
-            )
+            self._process = subprocess.Popen(words, cwd=folder, env=variables, stdout=stream, stderr=subprocess.STDOUT)
 
     def ranks(self) -> list[int]:
         if not self._several:

@@ -89,9 +89,7 @@ class Arena:
         count, folder = ranks or variant.ranks, log.parent
         if self.server is None or not warm:
             return CommandLaunch(script, overrides, folder, log, count, live.restarts)
-        return WarmLaunch(
-            self.server, script, overrides, folder, log, count, live.restarts, first_rank=live.variables
-        )
+        return WarmLaunch(self.server, script, overrides, folder, log, count, live.restarts, first_rank=live.variables)
 
     def undisturbed(self, variant: Variant) -> Undisturbed:
         """Made once for each variant."""
@@ -246,9 +244,7 @@ class Round:
         unsaid = [one for one in wrong if not names(output, one)]
         if unsaid:
             return self._outcome("failed", f"differs without a word: {unsaid}")
-        return self._outcome(
-            "said so" if wrong else "survived", f"differs and says so: {wrong}" if wrong else ""
-        )
+        return self._outcome("said so" if wrong else "survived", f"differs and says so: {wrong}" if wrong else "")
 
     def _outcome(self, verdict: str, why: str) -> Outcome:
         return Outcome(verdict, self.kinds, [self.variant.name, *self.story, why])

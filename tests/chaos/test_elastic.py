@@ -80,12 +80,7 @@ def test_two_nodes_equal_one_process(arena: Arena, run: Path) -> None:
     words += [str(REPOSITORY / METHODS["dis"][0]), *NARROW, *ONE.overrides(arena.dataset, run)]
     nodes = [
         subprocess.Popen(
-            words,
-            cwd=run.parent,
-            env=environment(),
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            words, cwd=run.parent, env=environment(), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
         for _ in range(2)
     ]

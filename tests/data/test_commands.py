@@ -14,10 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("data", "analysis", "benchmarks")
 PACKAGES = (*ROOMS, "trm", "dis_trm", "trm_lab")
 COMMANDS = sorted(
-    file
-    for room in ROOMS
-    for file in (ROOT / room).rglob("*.py")
-    if 'if __name__ == "__main__"' in file.read_text()
+    file for room in ROOMS for file in (ROOT / room).rglob("*.py") if 'if __name__ == "__main__"' in file.read_text()
 )
 
 
@@ -39,9 +36,7 @@ def test_every_command_finds_our_modules_before_it_imports_one() -> None:
     assert COMMANDS
     for file in COMMANDS:
         lines = file.read_text().splitlines()
-        first_import = next(
-            n for n, line in enumerate(lines) if re.match(rf"from ({'|'.join(PACKAGES)})\b", line)
-        )
+        first_import = next(n for n, line in enumerate(lines) if re.match(rf"from ({'|'.join(PACKAGES)})\b", line))
         up = len(file.relative_to(ROOT).parts) - 1
         guard = next(n for n, line in enumerate(lines) if line.startswith("if not __package__:"))
         assert guard < first_import, file

@@ -20,9 +20,7 @@ WEIGHTS = (-1.0, 0.0, 0.3, 0.5, 1.0, 2.5)
 seeds, spreads = st.integers(0, 2**31), st.floats(0.01, 30)
 
 
-def logits(
-    seed: int, spread: float = 3.0, dtype: torch.dtype = torch.float64
-) -> tuple[Tensor, Tensor, Tensor]:
+def logits(seed: int, spread: float = 3.0, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor, Tensor]:
     """Reference, conditional, labels; every fifth token is not scored."""
     generator = torch.Generator().manual_seed(seed)
     both = spread * torch.randn(2, SLOTS, TOKENS, VOCABULARY, generator=generator, dtype=torch.float64)
@@ -61,9 +59,7 @@ def test_guided_logits_are_the_mixture(seed: int, w: float) -> None:
 
 @settings(max_examples=25)
 @given(seeds, st.floats(0.01, 5), st.sampled_from(WEIGHTS))
-def test_the_margin_is_minus_the_numerical_derivative_of_the_cross_entropy(
-    seed: int, spread: float, w: float
-) -> None:
+def test_the_margin_is_minus_the_numerical_derivative_of_the_cross_entropy(seed: int, spread: float, w: float) -> None:
     reference, conditional, labels = logits(seed, spread)
     step = 1e-5
     before, after = scored_losses(reference, conditional, labels, (w - step, w + step))
@@ -89,9 +85,7 @@ def test_a_positive_margin_at_1_means_that_the_step_improved_and_none_at_0_that_
 
 def test_a_margin_by_hand() -> None:
     reference, conditional = torch.zeros(1, 1, 3), torch.tensor([[[2.0, 0.0, -1.0]]])
-    margins = [
-        advantage_margin(reference, conditional, torch.tensor([[answer]]), w=0).item() for answer in range(3)
-    ]
+    margins = [advantage_margin(reference, conditional, torch.tensor([[answer]]), w=0).item() for answer in range(3)]
     assert margins == pytest.approx([2 - 1 / 3, -1 / 3, -1 - 1 / 3])
 
 

@@ -25,9 +25,7 @@ def test_adam_atan2_agrees_in_float64() -> None:
     recorded = load(GOLDEN_DIR / "adam_atan2.npz")
     hyper = json.loads(str(recorded["hyper"]))
     parameter = torch.nn.Parameter(torch.from_numpy(recorded["p0"]).clone())
-    optimizer = AdamAtan2(
-        [parameter], lr=hyper["lr"], betas=tuple(hyper["betas"]), weight_decay=hyper["weight_decay"]
-    )
+    optimizer = AdamAtan2([parameter], lr=hyper["lr"], betas=tuple(hyper["betas"]), weight_decay=hyper["weight_decay"])
     updates = sum(key.startswith("g") for key in recorded)
     for t in range(1, updates + 1):
         parameter.grad = torch.from_numpy(recorded[f"g{t}"]).clone()

@@ -15,16 +15,7 @@ from trm_lab.runs.opened_checkpoint import OpenedCheckpoint, open_checkpoint
 
 COMPILED = "_orig_mod."
 ARCH = (
-    *(
-        "H_cycles",
-        "L_cycles",
-        "H_layers",
-        "L_layers",
-        "hidden_size",
-        "expansion",
-        "num_heads",
-        "pos_encodings",
-    ),
+    *("H_cycles", "L_cycles", "H_layers", "L_layers", "hidden_size", "expansion", "num_heads", "pos_encodings"),
     *("puzzle_emb_ndim", "puzzle_emb_len", "forward_dtype", "mlp_t"),
     *("halt_max_steps", "halt_exploration_prob", "no_ACT_continue"),
 )
@@ -33,9 +24,7 @@ ARCH = (
 def published(folder: Path, case: Case, prefix: str) -> Path:
     """`step_<n>` and all_config.yaml, as the published code leaves them."""
     weights = case.under(f"final/{PREFIX}")
-    torch.save(
-        {prefix + name: value for name, value in weights.items()}, folder / f"step_{case.settings['steps']}"
-    )
+    torch.save({prefix + name: value for name, value in weights.items()}, folder / f"step_{case.settings['steps']}")
     arch = {key: case.settings[key] for key in ARCH}
     arch |= {"name": "recursive_reasoning.trm@TinyRecursiveReasoningModel_ACTV1"}
     arch |= {"loss": {"name": "losses@ACTLossHead", "loss_type": case.settings["loss_type"]}}
@@ -63,9 +52,7 @@ def test_the_recorded_evaluation_comes_out_again(name: str, prefix: str, tmp_pat
     assert checkpoint.step == case.settings["steps"]
     assert checkpoint.arch.supervision == ("dis" if case.is_dis else "act")
     supervision.model.to(torch.float64)
-    tolerance = (
-        1e4 * case.tolerance
-    )  # the weights are recorded in float32, the rollout is one of float64 weights
+    tolerance = 1e4 * case.tolerance  # the weights are recorded in float32, the rollout is one of float64 weights
     batch = case.batch("eval/batch")
     carry = supervision.initial_carry(batch)
     for k in range(case.settings["eval_steps"]):
@@ -77,9 +64,7 @@ def test_the_recorded_evaluation_comes_out_again(name: str, prefix: str, tmp_pat
         assert relative_error(output.q_halt_logits, case[f"eval/step{k}/q_halt_logits"]) < tolerance
     assert bool(carry.halted.all())
     for metric in ("count", "accuracy", "exact_accuracy", "steps"):
-        assert metric_total(output.metrics, metric) == pytest.approx(
-            case[f"eval/metric/{metric}"].item(), abs=1e-6
-        )
+        assert metric_total(output.metrics, metric) == pytest.approx(case[f"eval/metric/{metric}"].item(), abs=1e-6)
 
 
 @pytest.mark.parametrize("name", rollouts())

@@ -41,9 +41,7 @@ def train(case: Case) -> Iterator[tuple[int, StepOutput]]:
     for t in range(s["steps"]):
         key = f"step{t}/path_scores"
         scores = case[key] if key in case.recorded else None
-        output = supervision.step(
-            carry, case.batch(f"step{t}/batch"), RecordedRandom(scores, len(carry.steps))
-        )
+        output = supervision.step(carry, case.batch(f"step{t}/batch"), RecordedRandom(scores, len(carry.steps)))
         carry = output.carry
         (output.loss / s["grad_divisor"]).backward()
         yield t, output

@@ -20,13 +20,7 @@ def started(words: Sequence[str], folder: Path, **variables: str) -> subprocess.
     env = {**environment(), "PYTHON": sys.executable, "STUB_CALLS": str(folder / "calls"), **variables}
     env["PATH"] = f"{STUBS}:{Path(sys.executable).parent}:{env['PATH']}"
     return subprocess.Popen(
-        words,
-        cwd=folder,
-        env=env,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
+        words, cwd=folder, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
     )
 
 

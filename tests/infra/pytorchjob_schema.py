@@ -8,12 +8,7 @@ from typing import Any
 
 def closed(required: list[str], **properties: Any) -> dict[str, Any]:
     """An object with these properties and no other."""
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": required,
-        "additionalProperties": False,
-    }
+    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
 
 
 COUNT = {"type": "integer", "minimum": 0}
@@ -40,10 +35,7 @@ PYTORCHJOB = closed(
             rdzvHost={"type": "string"},
             rdzvPort=COUNT,
             rdzvId={"type": "string"},
-            rdzvConf={
-                "type": "array",
-                "items": closed([], key={"type": "string"}, value={"type": "string"}),
-            },
+            rdzvConf={"type": "array", "items": closed([], key={"type": "string"}, value={"type": "string"})},
             standalone={"type": "boolean"},
         ),
         runPolicy=closed(

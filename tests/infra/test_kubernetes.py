@@ -45,10 +45,7 @@ def command_line(index: int, folder: Path) -> list[str]:
 def test_kubernetes_own_schemas_accept_every_object() -> None:
     validate = pytest.importorskip("kubernetes_validate", reason="kubernetes-validate is not installed")
     objects = [d for documents in MANIFESTS.values() for d in documents if d["kind"] != "PyTorchJob"]
-    pods = [
-        {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "pod"}, "spec": spec}
-        for spec in PODS.values()
-    ]
+    pods = [{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "pod"}, "spec": spec} for spec in PODS.values()]
     assert {d["kind"] for d in objects} == {"Job", "Service", "PersistentVolumeClaim"}
     for document in [*objects, *pods]:
         validate.validate(document, KUBERNETES, strict=True)
@@ -65,27 +62,20 @@ def test_the_pytorchjob_has_the_definition_s_fields_and_no_other() -> None:
 
 
 @pytest.mark.parametrize("index", [0, 1])
-def test_the_indexed_job_s_command_is_one_that_torchrun_and_the_training_take(
-    index: int, tmp_path: Path
-) -> None:
+def test_the_indexed_job_s_command_is_one_that_torchrun_and_the_training_take(index: int, tmp_path: Path) -> None:
     options = parse_args(command_line(index, tmp_path))
     pods, gpus = JOB["spec"]["completions"], container("indexed_job")["resources"]["limits"]["nvidia.com/gpu"]
     assert (options.nnodes, options.nproc_per_node) == (str(pods), gpus)
     assert JOB["spec"]["parallelism"] == pods
     assert options.rdzv_backend == "c10d"
-    assert (
-        dict(part.split("=") for part in options.rdzv_conf.split(","))["is_host"] == str(index == 0).lower()
-    )
+    assert dict(part.split("=") for part in options.rdzv_conf.split(","))["is_host"] == str(index == 0).lower()
     assert composed(options.training_script, *options.training_script_args).run_name
 
 
 def test_the_pytorchjob_s_command_is_one_that_the_training_takes() -> None:
     script, *words = container("pytorchjob")["args"]
     assert composed(script, *words).run_name
-    assert (
-        PYTORCH_JOB["spec"]["nprocPerNode"]
-        == container("pytorchjob")["resources"]["limits"]["nvidia.com/gpu"]
-    )
+    assert PYTORCH_JOB["spec"]["nprocPerNode"] == container("pytorchjob")["resources"]["limits"]["nvidia.com/gpu"]
 
 
 def test_the_rendezvous_is_at_the_name_that_the_service_gives_to_pod_0(tmp_path: Path) -> None:

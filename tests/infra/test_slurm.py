@@ -75,9 +75,7 @@ def test_only_a_job_that_still_runs_is_requeued(state: str, again: bool, tmp_pat
 
 
 @pytest.mark.parametrize(("gpus", "ranks"), [("8", 8), (None, 1)])
-def test_each_node_runs_a_rank_for_each_gpu_and_one_without(
-    gpus: str | None, ranks: int, tmp_path: Path
-) -> None:
+def test_each_node_runs_a_rank_for_each_gpu_and_one_without(gpus: str | None, ranks: int, tmp_path: Path) -> None:
     stub_torchrun(tmp_path, 0)
     variables = {"SLURM_GPUS_ON_NODE": gpus} if gpus else {}
     words = ("train.py", "experiment=arc1_dis", 'data_paths="[a b]"')

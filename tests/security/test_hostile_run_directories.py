@@ -56,9 +56,7 @@ CONFIGURATIONS = {
 }
 
 
-def test_a_configuration_neither_reads_the_environment_nor_grows(
-    run: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_configuration_neither_reads_the_environment_nor_grows(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET", "the password")
     for text, problem in CONFIGURATIONS.items():
         (run / "config.yaml").write_text(text)
@@ -185,9 +183,7 @@ def test_arrays_that_declare_or_unpack_to_more_than_they_are_are_refused(tmp_pat
         load_arrays(file, {"a": "i"}, 64 << 20, 64 << 20)
 
 
-def test_samples_are_tokens_that_belong_together_and_pickles_in_them_are_not_run(
-    run: Path, tmp_path: Path
-) -> None:
+def test_samples_are_tokens_that_belong_together_and_pickles_in_them_are_not_run(run: Path, tmp_path: Path) -> None:
     file, harm = run / EVALUATION / "rollout_samples.npz", tmp_path / "harm"
     usable = {
         "names": as_npy(np.array(["a"])),

@@ -95,9 +95,7 @@ def test_weights_need_neither_the_gpu_that_wrote_them_nor_their_file_any_longer(
 
 def test_no_code_in_a_pickle_is_run(tmp_path: Path) -> None:
     harm = tmp_path / "harm"
-    for number, content in enumerate(
-        (Traitor(harm), {KEY: Traitor(harm)}, [Traitor(harm)], {Traitor(harm): 1})
-    ):
+    for number, content in enumerate((Traitor(harm), {KEY: Traitor(harm)}, [Traitor(harm)], {Traitor(harm): 1})):
         zipped = saved(tmp_path / f"zipped{number}", content)
         refused(zipped, "asks for posix mkdir")
         torch.save(content, tmp_path / "old", _use_new_zipfile_serialization=False)

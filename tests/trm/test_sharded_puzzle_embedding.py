@@ -104,9 +104,7 @@ def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_shared_table_reads_and_learns_bitwise_as_one_process_does(
-    name: str, trained: list[dict[str, Any]]
-) -> None:
+def test_a_shared_table_reads_and_learns_bitwise_as_one_process_does(name: str, trained: list[dict[str, Any]]) -> None:
     alone, together = train(CASES[name], Ranks(), False), [rank[f"shared: {name}"] for rank in trained]
     assert torch.equal(torch.cat([rank["read"] for rank in together], 1), alone["read"])
     for rank in together:

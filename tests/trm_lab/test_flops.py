@@ -41,9 +41,7 @@ def test_an_answer_costs_what_a_real_step_of_it_computes(arch: Architecture) -> 
 @pytest.mark.parametrize("arch", ARCHITECTURES, ids=["dis", "act"])
 def test_trained_weights_are_those_of_the_model(arch: Architecture) -> None:
     model = arch.build(models.SHAPE).model
-    assert trained_weights(arch, models.SHAPE) == sum(
-        p.numel() for p in model.parameters() if p.requires_grad
-    )
+    assert trained_weights(arch, models.SHAPE) == sum(p.numel() for p in model.parameters() if p.requires_grad)
 
 
 def test_a_configuration_of_very_many_calls_is_not_counted() -> None:

@@ -46,9 +46,7 @@ def test_bootstrap_covers_the_true_mean_about_95_times_in_100() -> None:
 
 def test_bootstrap_is_the_same_for_the_same_seed_and_not_for_another() -> None:
     shares = [0.0, 1.0, 0.5, 1.0, 0.25, 0.0, 0.75, 0.3]
-    first, again, other = (
-        bootstrap_interval(shares, np.random.default_rng(seed), resamples=500) for seed in (3, 3, 4)
-    )
+    first, again, other = (bootstrap_interval(shares, np.random.default_rng(seed), resamples=500) for seed in (3, 3, 4))
     assert first == again
     assert first != other
 

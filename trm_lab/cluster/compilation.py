@@ -23,10 +23,7 @@ COMPILE_CHOICES = ("auto", "off", "max")
 # On one core of a server's CPU, float32, the DIS demo (D=96, 3 calls) went from 1,065 to 1,645 examples a second after
 # 20 s of compiling, the 8 queens (D=64) from 392 to 506; TRM with 7 calls that have a gradient compiled in about 40 s.
 SECONDS_SAVED = 4e-8  # for each activation (token × width × layer) of a network call with gradient
-SECONDS_TO_START, SECONDS_PER_LAYER = (
-    10.0,
-    4.0,
-)  # of compiling; the second for each layer of each network call
+SECONDS_TO_START, SECONDS_PER_LAYER = (10.0, 4.0)  # of compiling; the second for each layer of each network call
 WORTH = 2.0  # the gain must be so many times the cost, since both are estimates
 
 

@@ -45,9 +45,7 @@ def needed_bytes(network: TRMConfig, shape: PuzzleShape, weights: int, load: Loa
     return VALUE * copies * weights + table + load.slots * slot + load.slots // load.parts * saved
 
 
-def check_memory(
-    network: TRMConfig, shape: PuzzleShape, weights: int, load: Load, device: torch.device
-) -> None:
+def check_memory(network: TRMConfig, shape: PuzzleShape, weights: int, load: Load, device: torch.device) -> None:
     """UserError if a process needs more memory than the device has, whatever else is on it; see `needed_bytes`."""
     needed, there = needed_bytes(network, shape, weights, load), memory_of(device)
     if needed > there:

@@ -193,9 +193,7 @@ def emulates_bfloat16(device: torch.device) -> bool:
     return bool(features) and not (features.get("avx512_bf16") or features.get("amx_bf16"))
 
 
-def join(
-    device_wanted: str = "auto", timeout: timedelta | None = None, local_rank: int | None = None
-) -> Ranks:
+def join(device_wanted: str = "auto", timeout: timedelta | None = None, local_rank: int | None = None) -> Ranks:
     """Join the process group that torchrun's environment describes; a plain `python` run is one rank.
 
     nccl carries CUDA tensors, gloo carries the CPU's.  timeout: how long a rank waits for the others (None: torch's).

@@ -29,11 +29,7 @@ class Watchdog:
     """
 
     def __init__(
-        self,
-        timeout_seconds: float | None,
-        rank: int = 0,
-        world_size: int = 1,
-        store: SharedStore | None = None,
+        self, timeout_seconds: float | None, rank: int = 0, world_size: int = 1, store: SharedStore | None = None
     ) -> None:
         """Start watching; without a timeout nobody watches.
 
@@ -93,9 +89,7 @@ class Watchdog:
         pause, woke = self._timeout / 20, time.monotonic()
         while not self._closed.wait(pause):
             now = time.monotonic()
-            if (
-                now - woke > pause + self._timeout / 2
-            ):  # the process was stopped: the loop gets its time again
+            if now - woke > pause + self._timeout / 2:  # the process was stopped: the loop gets its time again
                 self._at = now
             woke = now
             if now - self._at > self._allowed:
@@ -122,9 +116,7 @@ class Watchdog:
             return []
         lines, patience = [], 0.4 * self._timeout  # we post and read each quarter
         if now - self._answered > patience:
-            lines.append(
-                f"the store has not answered for {now - self._answered:.0f} s: what follows is older"
-            )
+            lines.append(f"the store has not answered for {now - self._answered:.0f} s: what follows is older")
         for rank in range(self._world_size):
             if rank == self._rank:
                 continue
@@ -149,11 +141,7 @@ class Watchdog:
                         before = self._peers.get(rank)
                         if before is None or before[0]["number"] != theirs["number"]:
                             self._peers[rank] = theirs, time.monotonic()
-            except (
-                OSError,
-                RuntimeError,
-                ValueError,
-            ):  # torch's DistError is a RuntimeError; the store may be gone
+            except (OSError, RuntimeError, ValueError):  # torch's DistError is a RuntimeError; the store may be gone
                 number -= 1
             else:
                 self._answered = time.monotonic()

@@ -22,9 +22,7 @@ def track(items: Sequence[T], doing: str) -> Iterator[T]:
     for done, item in enumerate(items, start=1):
         yield item
         if done % every == 0 or done == len(items):
-            print(
-                f"{doing}: {done}/{len(items)}, {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True
-            )
+            print(f"{doing}: {done}/{len(items)}, {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
 
 
 class Progress:

@@ -13,10 +13,7 @@ from trm.errors import UserError, shown
 AGAIN = "and give the same command again; nothing half-written is used"
 _DISK = ("room to write", f"make room, {AGAIN}")
 _PATH = ("a path that can be opened", f"correct the path, {AGAIN}")
-_RIGHTS = (
-    "files that can be read, folders that can be written",
-    f"correct the path or its permissions, {AGAIN}",
-)
+_RIGHTS = ("files that can be read, folders that can be written", f"correct the path or its permissions, {AGAIN}")
 _HANDLES = ("as many open files as the command needs", f"raise `ulimit -n`, {AGAIN}")
 _BAD_PATH = ("ENOENT", "ENOTDIR", "EISDIR", "EEXIST", "ELOOP", "ENAMETOOLONG", "EINVAL", "ENXIO")
 REFUSED = {  # errno → what is allowed, what to do
@@ -25,12 +22,9 @@ REFUSED = {  # errno → what is allowed, what to do
     **dict.fromkeys((getattr(errno, name) for name in _BAD_PATH), _PATH),
     **dict.fromkeys((errno.EMFILE, errno.ENFILE), _HANDLES),
 }
-_MEMORY = re.compile(
-    r"out of memory|not enough memory|can't allocate memory|cannot allocate memory", re.IGNORECASE
-)
+_MEMORY = re.compile(r"out of memory|not enough memory|can't allocate memory|cannot allocate memory", re.IGNORECASE)
 _OTHER_RANK = re.compile(
-    r"closed by peer|reset by peer|broken pipe|gloo|nccl|timed out waiting|store.*(timeout|closed)",
-    re.IGNORECASE,
+    r"closed by peer|reset by peer|broken pipe|gloo|nccl|timed out waiting|store.*(timeout|closed)", re.IGNORECASE
 )
 
 

@@ -80,9 +80,7 @@ def _decimals(low: float, high: float, least: int = 1) -> int:
     if low == high:
         return least
     every = range(least, _MOST_DECIMALS)
-    return next(
-        (n for n in every if float(f"{100 * low:.{n}f}") != float(f"{100 * high:.{n}f}")), _MOST_DECIMALS
-    )
+    return next((n for n in every if float(f"{100 * low:.{n}f}") != float(f"{100 * high:.{n}f}")), _MOST_DECIMALS)
 
 
 def duration(seconds: float) -> str:

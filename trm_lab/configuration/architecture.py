@@ -88,9 +88,7 @@ def check_key(key: str, allowed: Iterable[str]) -> None:
         raise UserError(f"key {key!r}", f"its new name, {RETIRED[key]!r}", f"say {RETIRED[key]}=…")
     if key in allowed or key.startswith("data_build."):
         return
-    leaf = {
-        k.rsplit(".", 1)[-1]: k for k in allowed
-    }  # compared without a prefix that both have, such as arch.
+    leaf = {k.rsplit(".", 1)[-1]: k for k in allowed}  # compared without a prefix that both have, such as arch.
     last = key.rsplit(".", 1)[-1]
     words = (last,) if last in leaf else (last, last.lower())
     near = [leaf[match] for word in words for match in difflib.get_close_matches(word, leaf, 1, 0.6)]

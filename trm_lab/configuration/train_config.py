@@ -141,9 +141,7 @@ class TrainConfig:
             value = getattr(self, key)
             setattr(self, key, None if value is None else _path(key, value))
         if self.run_name is not None and not self.run_name.strip():
-            raise UserError(
-                "run_name is empty", "a name, or null for one made of the settings", "leave it out"
-            )
+            raise UserError("run_name is empty", "a name, or null for one made of the settings", "leave it out")
         check_choice("device", self.device, DEVICE_CHOICES)
         check_choice("wandb", self.wandb, WANDB_MODES)
         check_choice("optimizer", self.optimizer, OPTIMIZERS)
@@ -195,10 +193,7 @@ def register_defaults() -> None:
     store = ConfigStore.instance()
     store.store(name="train_config", node=run_defaults())
     for name in METHODS:
-        node = {
-            **arch_defaults(name),
-            "puzzle_emb_ndim": "${.hidden_size}",
-        }  # follows the width unless it is set
+        node = {**arch_defaults(name), "puzzle_emb_ndim": "${.hidden_size}"}  # follows the width unless it is set
         store.store(group="arch", name=f"{name}_defaults", node=node)
         if not (PROJECT_ROOT / "configs/arch" / f"{name}.yaml").exists():
             store.store(group="arch", name=name, node=node)
@@ -209,10 +204,7 @@ def known_keys() -> set[str]:
     return {key.name for key in fields(TrainConfig)} | arch_keys()
 
 
-def train_config(
-    config: DictConfig | Mapping[str, Any],
-    keys_given: Collection[str] | None = None,
-) -> TrainConfig:
+def train_config(config: DictConfig | Mapping[str, Any], keys_given: Collection[str] | None = None) -> TrainConfig:
     """The checked configuration that Hydra composed; UserError for an unknown key or an unusable value.
 
     keys_given: those that the user gave, None for all. An eval_interval that is not among them and does not divide

@@ -34,9 +34,7 @@ def plain_values(config: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
         return {str(key): value for key, value in dict(OmegaConf.to_container(config, resolve=True)).items()}  # type: ignore[arg-type]
     except OmegaConfBaseException as error:
         line = shown(str(error).partition("\n")[0])
-        raise UserError(
-            line, "${key} of a key that there is", "correct the ${…}, or write the value out"
-        ) from error
+        raise UserError(line, "${key} of a key that there is", "correct the ${…}, or write the value out") from error
 
 
 def typed(kind: type[T], values: Mapping[str, Any], prefix: str = "") -> T:

@@ -17,9 +17,7 @@ from trm_lab.puzzles.datasets import PuzzleData
 from trm_lab.puzzles.manifest import About
 from trm_lab.puzzles.text.tokens import END
 
-AnswerCells = Callable[
-    [Tensor], Tensor
-]  # predictions `[B, L]` → the cells of the answers they give, `[B, L]` bool
+AnswerCells = Callable[[Tensor], Tensor]  # predictions `[B, L]` → the cells of the answers they give, `[B, L]` bool
 
 
 def every_cell(predictions: Tensor) -> Tensor:
@@ -43,9 +41,7 @@ class GridCells:
         runs = coloured.long().cumprod(2).sum(2)  # [B, C] colours that start each row
         widths = runs.cummin(1).values  # of the first 1, 2, … rows
         places = torch.arange(self.canvas, device=predictions.device)
-        best = (widths * (places + 1)).argmax(
-            1, keepdim=True
-        )  # [B, 1] the last row; the first of equal areas
+        best = (widths * (places + 1)).argmax(1, keepdim=True)  # [B, 1] the last row; the first of equal areas
         inside = (places[:, None] <= best[..., None]) & (places < widths.gather(1, best)[..., None])
         return inside.view(predictions.shape)
 

@@ -86,18 +86,14 @@ class Questions:
             answer = pair.get("output")
             if answer is not None:
                 answer = parse_grid(answer, f"test_puzzles.json, task {task}, test output", largest=None)
-            larger_than_canvas = grid_hash(
-                question
-            ).encode()  # equals no digest: no prediction has this input
+            larger_than_canvas = grid_hash(question).encode()  # equals no digest: no prediction has this input
             digest = self.digests.of_grid(question) or larger_than_canvas
             number = numbers.setdefault(digest, self.count)
             self.count += number == self.count
             answer_digest = None if answer is None else self.digests.of_grid(answer)
             self.outputs.append(Output(task, index, number, answer is not None, answer_digest))
 
-    def recognise(
-        self, puzzle_identifiers: NDArray[np.integer[Any]], inputs: NDArray[np.integer[Any]]
-    ) -> Recognition:
+    def recognise(self, puzzle_identifiers: NDArray[np.integer[Any]], inputs: NDArray[np.integer[Any]]) -> Recognition:
         """Find the test inputs of predictions with these puzzle identifiers and inputs `[…, L]`.
 
         Raises:
@@ -109,8 +105,7 @@ class Questions:
         tokens = as_bytes(inputs)[rows]
         digests = self.digests.of_sequences(tokens, transforms, colours)
         questions = [
-            self._numbers.get(task, {}).get(digest, _UNKNOWN)
-            for task, digest in zip(tasks, digests, strict=True)
+            self._numbers.get(task, {}).get(digest, _UNKNOWN) for task, digest in zip(tasks, digests, strict=True)
         ]
         if _UNKNOWN in questions:
             unknown = questions.index(_UNKNOWN)
@@ -151,6 +146,4 @@ def check_test_inputs(data: EvaluationData) -> None:
 def questions_of(data: EvaluationData) -> Questions:
     """The test inputs of a dataset's tasks, those that are scored."""
     metadata = data.metadata
-    return Questions(
-        data.identifiers, data.scored_puzzles, math.isqrt(metadata.seq_len), metadata.blank_identifier_id
-    )
+    return Questions(data.identifiers, data.scored_puzzles, math.isqrt(metadata.seq_len), metadata.blank_identifier_id)

@@ -22,9 +22,7 @@ class ArcTally:
     each_step: also after every supervision step, and the answers of every guidance scale after the last.
     """
 
-    def __init__(
-        self, data: EvaluationData, ranked_by: str, confidence_kind: str, each_step: bool = False
-    ) -> None:
+    def __init__(self, data: EvaluationData, ranked_by: str, confidence_kind: str, each_step: bool = False) -> None:
         self._questions = questions_of(data)
         self._ranked_by, self._confidence_kind = ranked_by, confidence_kind
         self._each_step = each_step
@@ -58,18 +56,14 @@ class ArcTally:
 
     def put_into(self, scores: dict[str, Any]) -> VotingResult:
         """Put what the votes say into scores.json's content; the last step's whole result."""
-        step_scores = [
-            voting.result().scores for voting in self._steps[:-1]
-        ]  # one submission in memory at a time
+        step_scores = [voting.result().scores for voting in self._steps[:-1]]  # one submission in memory at a time
         last, copied = self._steps[-1].result(), self._copies.result()
         step_scores.append(last.scores)
         ranking = ranking_in_words(self._ranked_by, self._confidence_kind)
         scores |= {"scores": last.scores, "counts": last.counts, "votes_ranked_by": ranking}
         scores["copy"] |= {"scores": copied.scores, "counts": copied.counts}
         if self._each_step and last.scores:
-            scores["arc_per_step"] = {
-                name: [of_step[name] for of_step in step_scores] for name in last.scores
-            }
+            scores["arc_per_step"] = {name: [of_step[name] for of_step in step_scores] for name in last.scores}
             scores["arc_guided"] = {w: voting.result().scores for w, voting in self._guided.items()}
             if self._guided:
                 scores["guided_votes_ranked_by"] = {

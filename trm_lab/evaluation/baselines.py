@@ -85,9 +85,7 @@ class Baselines:
         return _read_training(self._sets, self._seq_len)
 
 
-def _read_training(
-    sets: Sequence[PuzzleSet], seq_len: int
-) -> tuple[dict[str, TrainingAnswers], dict[str, Any]]:
+def _read_training(sets: Sequence[PuzzleSet], seq_len: int) -> tuple[dict[str, TrainingAnswers], dict[str, Any]]:
     datasets = {each.dataset: each.about.scorer if each.about is not None else "" for each in sets}
     try:
         answers = {path: TrainingAnswers.read(path, scorer, seq_len) for path, scorer in datasets.items()}

@@ -50,11 +50,7 @@ def _free_memory(device: torch.device) -> float:
     """Free bytes of the device; on a CPU divided by the ranks on this machine."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
-    return (
-        os.sysconf("SC_AVPHYS_PAGES")
-        * os.sysconf("SC_PAGE_SIZE")
-        / int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    )
+    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
 
 
 def _estimated_row(supervision: Supervision[Any]) -> float:

@@ -57,9 +57,7 @@ class Comparison:
         return asdict(self)
 
 
-def compare_evaluations(
-    first: Path, second: Path, rng: np.random.Generator, common: bool = False
-) -> Comparison:
+def compare_evaluations(first: Path, second: Path, rng: np.random.Generator, common: bool = False) -> Comparison:
     """Compare two evaluations' folders, if they answered the same questions; see `compare`.
 
     Raises:
@@ -74,11 +72,7 @@ def compare_evaluations(
 
 
 def compare(
-    first: ScoredItems,
-    second: ScoredItems,
-    rng: np.random.Generator,
-    common: bool = False,
-    resamples: int = 10_000,
+    first: ScoredItems, second: ScoredItems, rng: np.random.Generator, common: bool = False, resamples: int = 10_000
 ) -> Comparison:
     """Means with their intervals, the paired difference (first − second), and wins and losses with the sign test.
 
@@ -128,9 +122,7 @@ def _check_tasks(first: ScoredItems, second: ScoredItems, common: bool) -> None:
             "two evaluations of the same test split",
             "evaluate both checkpoints on the same data",
         )
-    only_first, only_second = (
-        sorted(a.scores.keys() - b.scores.keys()) for a, b in ((first, second), (second, first))
-    )
+    only_first, only_second = (sorted(a.scores.keys() - b.scores.keys()) for a, b in ((first, second), (second, first)))
     if (only_first or only_second) and not common:
         extra = ((first.title, only_first), (second.title, only_second))
         raise UserError(
@@ -164,11 +156,7 @@ def comparison_table(comparison: Comparison) -> str:
     rows = [
         ("", "mean", f"{100 * LEVEL:g} % interval"),
         *((side.title, percent(side.mean), share_range(side.low, side.high)) for side in sides),
-        (
-            "first − second",
-            points(difference.mean),
-            points_range(difference.low, difference.high),
-        ),
+        ("first − second", points(difference.mean), points_range(difference.low, difference.high)),
     ]
     lines = [
         f"{comparison.metric}, {comparison.tasks:,} tasks; differences in percentage points",
@@ -176,11 +164,7 @@ def comparison_table(comparison: Comparison) -> str:
         f"  p of the difference (paired bootstrap over tasks): {p_value(difference.p_two_sided)}",
         f"  first better on {comparison.wins:,} tasks, second on {comparison.losses:,}, equal on"
         f" {comparison.ties:,}; p (exact sign test): {p_value(comparison.p_sign_test)}",
-        *(
-            f"  left out, as the other has not: {s.left_out:,} tasks of {s.title}"
-            for s in sides
-            if s.left_out
-        ),
+        *(f"  left out, as the other has not: {s.left_out:,} tasks of {s.title}" for s in sides if s.left_out),
     ]
     return "\n".join(lines)
 
@@ -196,9 +180,7 @@ def compare_folders(first: Path, second: Path, common: bool = False) -> None:
     print(comparison_table(compare_evaluations(first, second, numpy_generator(0, "comparison"), common)))
     questions = [read_questions(folder) for folder in (first, second)]
     if questions[0].augmentations != questions[1].augmentations:
-        print(
-            f"  augmentations that vote are not as many: {'; '.join(map(_number_of_augmentations, questions))}"
-        )
+        print(f"  augmentations that vote are not as many: {'; '.join(map(_number_of_augmentations, questions))}")
 
 
 def _number_of_augmentations(questions: Questions) -> str:

@@ -82,9 +82,7 @@ def _guidance(scores: Mapping[str, Any]) -> str:
         rows[0].append("ARC/pass@2")
         for row in rows[1:]:
             row.append(percent(scores["arc_guided"][row[0]]["ARC/pass@2"]))
-    return "answers decoded from (1 - w) reference + w conditional logits, after the last step\n" + table(
-        rows, "  "
-    )
+    return "answers decoded from (1 - w) reference + w conditional logits, after the last step\n" + table(rows, "  ")
 
 
 def _cost(scores: Mapping[str, Any]) -> str:

@@ -74,12 +74,8 @@ class Scoring:
         self._margins, self._guided = MarginTally(), GuidedTally()
         self._samples, self._saved = Samples(data.identifiers), SavedOutputs(rules.save_outputs)
         self._examples: list[dict[str, NDArray[Any]]] = []
-        self._tasks = {
-            each.name: TaskTally(each.dataset, each.about, self._scorers[each.name]) for each in data.sets
-        }
-        self._arc = (
-            ArcTally(data, rules.ranked_by, rules.confidence_kind, rules.details) if rules.arc else None
-        )
+        self._tasks = {each.name: TaskTally(each.dataset, each.about, self._scorers[each.name]) for each in data.sets}
+        self._arc = ArcTally(data, rules.ranked_by, rules.confidence_kind, rules.details) if rules.arc else None
         self._calls: list[int] = []
         self._puzzle = {"seq_len": data.metadata.seq_len, "vocab_size": data.metadata.vocab_size}
         self._datasets = data.described
@@ -99,14 +95,10 @@ class Scoring:
         if self.rules.details:
             self._add_details(answers, cells, solved)
 
-    def _add_details(
-        self, answers: Answers, cells: NDArray[np.bool_], solved: NDArray[np.bool_] | None
-    ) -> None:
+    def _add_details(self, answers: Answers, cells: NDArray[np.bool_], solved: NDArray[np.bool_] | None) -> None:
         if self._halting is None:
             self._halting = HaltingTally(answers.network_calls, self.rules.confidence_kind)
-        self._halting.add(
-            answers.predictions, answers.labels, answers.q_halt_logits, answers.confidence, cells
-        )
+        self._halting.add(answers.predictions, answers.labels, answers.q_halt_logits, answers.confidence, cells)
         self._guided.add(answers, cells)
         if "margin" in answers.probes:
             self._margins.add(answers.probes["margin"])
@@ -126,8 +118,7 @@ class Scoring:
             "copy": dict(baselines.pop(COPY)),
             "baselines": baselines,
             "tasks": [
-                {**tally.result(), "baselines": self._baselines.verdicts(name)}
-                for name, tally in self._tasks.items()
+                {**tally.result(), "baselines": self._baselines.verdicts(name)} for name, tally in self._tasks.items()
             ],
         }
         voting = self._arc.put_into(scores) if self._arc is not None else None
@@ -193,9 +184,7 @@ class Evaluator:
         for answers in Predictor(self.supervision, self.data, self.ranks, self.seed).answers(over=over):
             if self.ranks.is_first:
                 scoring.add(answers)
-            if (
-                done == 0 and len(answers) < self.data.total_examples
-            ):  # the first of several batches: the warm-up
+            if done == 0 and len(answers) < self.data.total_examples:  # the first of several batches: the warm-up
                 started, warm = time.monotonic(), len(answers)
             done += len(answers)
         evaluation = scoring.result() if self.ranks.is_first else EvaluationResults({}, None, {}, {})

@@ -65,9 +65,7 @@ class GridDigests:
         same_colours = np.arange(COLOURS, dtype=np.uint8)
         return self.of_sequences(tokens[None], np.zeros(1, np.uint8), same_colours[None])[0]
 
-    def of_sequences(
-        self, tokens: Tokens, transforms: NDArray[np.uint8], colours: NDArray[np.uint8]
-    ) -> list[bytes]:
+    def of_sequences(self, tokens: Tokens, transforms: NDArray[np.uint8], colours: NDArray[np.uint8]) -> list[bytes]:
         """Digests of the grids that sequences `[N, L]` show, their augmentations undone.
 
         Args:
@@ -78,9 +76,7 @@ class GridDigests:
         values = np.zeros((len(tokens), _POINTS), np.int64)
         for t in range(TRANSFORMS):
             turned_by_t = np.flatnonzero(transforms == t)
-            turned_by_t = turned_by_t[
-                np.argsort(sizes[turned_by_t, 0])
-            ]  # small grids cost less than large ones
+            turned_by_t = turned_by_t[np.argsort(sizes[turned_by_t, 0])]  # small grids cost less than large ones
             for start in range(0, len(turned_by_t), _AT_ONCE):
                 rows = turned_by_t[start : start + _AT_ONCE]
                 values[rows] = self._values(tokens[rows], t, colours[rows], sizes[rows])
@@ -88,9 +84,7 @@ class GridDigests:
         ordered = (low + (high << _BITS))[:, ::-1].astype(">i8")  # bytes compare as these numbers do
         return np.ascontiguousarray(ordered).view(f"V{len(EMPTY)}").ravel().tolist()
 
-    def _values(
-        self, tokens: Tokens, t: int, colours: NDArray[np.uint8], sizes: NDArray[np.intp]
-    ) -> NDArray[np.int64]:
+    def _values(self, tokens: Tokens, t: int, colours: NDArray[np.uint8], sizes: NDArray[np.intp]) -> NDArray[np.int64]:
         """The polynomials' values `[N, K]` of sequences that are all turned by t and show grids of these sizes."""
         end = self.canvas * sizes[:, 0].max()  # no grid has a cell from here on
         height, width = np.split(sizes.astype(np.uint8), 2, axis=1)  # [N, 1] each

@@ -12,10 +12,7 @@ from numpy.typing import NDArray
 from trm_lab.evaluation.step_scores import StepTally
 from trm_lab.runs.answers import Answers
 
-MARGIN, GUIDED = (
-    "margin",
-    "guided_preds@",
-)  # names of probes: `[B, S, L]` each; the scale w follows the second
+MARGIN, GUIDED = ("margin", "guided_preds@")  # names of probes: `[B, S, L]` each; the scale w follows the second
 CONFIDENCE = "guided_confidence@"  # `[B, S]`, likewise
 
 

@@ -21,8 +21,7 @@ Q_HALT_GRID = tuple(place / 2 for place in range(-8, 9))
 CONFIDENCE_GRIDS = {
     "halting_probability": (*(place / 10 for place in range(1, 10)), 0.95, 0.99, 0.999, 0.9999),
     **dict.fromkeys(
-        ("answer_log_probability", "token_log_probability"),
-        tuple(-(2.0**power) for power in range(2, -15, -1)),
+        ("answer_log_probability", "token_log_probability"), tuple(-(2.0**power) for power in range(2, -15, -1))
     ),
 }
 """Thresholds by what the confidence is: TRM's, 0..1, or DIS's, a mean over tokens ≤ 0 (−4 to −2⁻¹⁴)."""
@@ -128,9 +127,7 @@ class HaltingTally:
     def __init__(self, network_calls: Sequence[int], confidence_kind: str) -> None:
         if not len(network_calls) or confidence_kind not in CONFIDENCE_GRIDS:
             kinds = ", ".join(CONFIDENCE_GRIDS)
-            raise ValueError(
-                f"{len(network_calls)} steps, confidence {confidence_kind!r}: want 1 or more, {kinds}"
-            )
+            raise ValueError(f"{len(network_calls)} steps, confidence {confidence_kind!r}: want 1 or more, {kinds}")
         self._calls = np.asarray(network_calls, np.int64)
         self._policies = _policies(len(network_calls), CONFIDENCE_GRIDS[confidence_kind])
         self._examples = 0
@@ -184,9 +181,7 @@ class HaltingTally:
         steps = self._stops[:, 1:] @ np.arange(1, len(self._calls) + 1) / over
         exact = self._whole / over
         columns = zip(*(column.tolist() for column in (exact, shares, calls, steps)), strict=True)
-        points = [
-            HaltingPoint(*policy, *values) for policy, values in zip(self._policies, columns, strict=True)
-        ]
+        points = [HaltingPoint(*policy, *values) for policy, values in zip(self._policies, columns, strict=True)]
         return HaltingCurves(self._examples, points)
 
 

@@ -38,18 +38,12 @@ def _is_pooled(folder: Path) -> bool:
 
 
 POOLED = Kind(
-    "a pooled vote",
-    "|".join(map(re.escape, (POOLED_FILE, "submission.json", "outputs.jsonl", MANIFEST))),
-    _is_pooled,
+    "a pooled vote", "|".join(map(re.escape, (POOLED_FILE, "submission.json", "outputs.jsonl", MANIFEST))), _is_pooled
 )
 
 
 def pool(
-    folders: Sequence[Path],
-    data_paths: Sequence[str],
-    ranked_by: str,
-    output: Path | None,
-    overwrite: bool = False,
+    folders: Sequence[Path], data_paths: Sequence[str], ranked_by: str, output: Path | None, overwrite: bool = False
 ) -> None:
     """Let the stored answers of ARC evaluations vote together; write and print what comes out.
 
@@ -75,10 +69,7 @@ def pool(
     for store in stores:
         for answers in store.answers():
             voting.add(
-                answers.puzzle_identifiers,
-                answers.inputs,
-                answers.predictions[:, -1],
-                answers.confidence[:, -1],
+                answers.puzzle_identifiers, answers.inputs, answers.predictions[:, -1], answers.confidence[:, -1]
             )
     result = voting.result()
     pooled = {
@@ -150,9 +141,7 @@ def _open_data(paths: Sequence[str], store: RolloutStore) -> EvaluationData:
         selection = Selection(frozenset(stored["tasks"]), stored["first_tasks"], stored["augmentations"])
     except (TypeError, KeyError) as error:
         raise UserError(
-            f"{store.folder / INDEX_FILE} names no selection",
-            "the file that evaluate.py wrote",
-            "evaluate again",
+            f"{store.folder / INDEX_FILE} names no selection", "the file that evaluate.py wrote", "evaluate again"
         ) from error
     data = EvaluationData(paths, global_batch_size=1, selection=selection)
     if [fingerprint(path) for path in data.paths] != store.request.get("data") or not data.test_puzzles:

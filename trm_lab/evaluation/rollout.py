@@ -13,9 +13,7 @@ from trm.randomness import StepRandom
 from trm.supervision import Supervision
 from trm_lab.evaluation.answer_cells import AnswerCells, every_cell
 
-Confidence = Callable[
-    [Tensor, Tensor], Tensor
-]  # of logits `[B, L, V]` and the tokens `[B, L]` decoded from them
+Confidence = Callable[[Tensor, Tensor], Tensor]  # of logits `[B, L, V]` and the tokens `[B, L]` decoded from them
 
 
 class StepProbe(Protocol):
@@ -72,9 +70,7 @@ def roll_out(
     model, carry = supervision.model, supervision.initial_carry(batch)
     reference = model.answer_logits(carry.z_H) if probes else None
     predictions, q_halt, confidence, calls, probed = [], [], [], [], []
-    for _ in range(
-        min(supervision.max_steps, most_steps or supervision.max_steps)
-    ):  # in evaluation all take all
+    for _ in range(min(supervision.max_steps, most_steps or supervision.max_steps)):  # in evaluation all take all
         output = supervision.step(carry, batch, rng)
         carry = output.carry
         predictions.append(output.predictions.to(token_tensor_dtype(output.logits.shape[-1])))
@@ -87,9 +83,7 @@ def roll_out(
                 {
                     name: value
                     for probe in probes
-                    for name, value in probe(
-                        reference, output.logits, batch.labels, confidence_of_others
-                    ).items()
+                    for name, value in probe(reference, output.logits, batch.labels, confidence_of_others).items()
                 }
             )
             reference = output.logits

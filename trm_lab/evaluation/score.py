@@ -67,12 +67,7 @@ def score(request: ScoringRequest) -> None:
 class ScoringJob:
     """One evaluation: answers a split into files, then scores them."""
 
-    def __init__(
-        self,
-        request: ScoringRequest,
-        checkpoint: OpenedCheckpoint,
-        ranks: Ranks,
-    ) -> None:
+    def __init__(self, request: ScoringRequest, checkpoint: OpenedCheckpoint, ranks: Ranks) -> None:
         self.request, self.checkpoint, self.ranks = request, checkpoint, ranks
         self.data = open_data(request, checkpoint, ranks)
         self.supervision, remarks = checkpoint.supervision(self.data.metadata, self.data.identifiers)
@@ -82,9 +77,7 @@ class ScoringJob:
             print(remark, flush=True)
         if request.steps is not None:
             self.supervision.take_steps(request.steps)
-        self.probes = (
-            [GuidanceProbe(request.guidance, request.margin)] if request.guidance or request.margin else []
-        )
+        self.probes = [GuidanceProbe(request.guidance, request.margin)] if request.guidance or request.margin else []
         arc = bool(self.data.test_puzzles)
         if not arc:
             _refuse_arc_flags(request)
@@ -228,9 +221,7 @@ def rollout_request(
     by_tokens = supervision.confidence_kind != "halting_probability" or bool(request.guidance)
     own_cells = {"confidence": request.confidence} if by_tokens and request.confidence == "answer" else {}
     return {
-        **(
-            {} if token_type == "uint8" else {"tokens": token_type}
-        ),  # earlier stores had uint8 alone, and no key
+        **({} if token_type == "uint8" else {"tokens": token_type}),  # earlier stores had uint8 alone, and no key
         "weights": weights_digest(checkpoint.weights),
         "arch": checkpoint.arch.as_dict(),
         "data": [fingerprint(path) for path in data.paths],
@@ -247,11 +238,7 @@ def rollout_request(
 def confidence_kind(supervision: Supervision[Any], request: ScoringRequest) -> str:
     """Kind of an answer's confidence in a request: a key of `trm.supervision.CONFIDENCE_KINDS`."""
     halts = supervision.confidence_kind == "halting_probability"
-    return (
-        "token_log_probability"
-        if request.confidence == "all-cells" and not halts
-        else supervision.confidence_kind
-    )
+    return "token_log_probability" if request.confidence == "all-cells" and not halts else supervision.confidence_kind
 
 
 def described(request: ScoringRequest, checkpoint: OpenedCheckpoint) -> dict[str, Any]:

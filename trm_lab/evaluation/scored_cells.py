@@ -9,11 +9,7 @@ from trm.batch import IGNORE_LABEL
 from trm_lab.puzzles.cube.tokens import CUBE_END
 from trm_lab.puzzles.text.tokens import END
 
-_ENDS = {
-    "answer": END,
-    "reasoning_gym": END,
-    "cube": CUBE_END,
-}  # scorer → what fills its labels behind an answer
+_ENDS = {"answer": END, "reasoning_gym": END, "cube": CUBE_END}  # scorer → what fills its labels behind an answer
 
 
 def answer_cells(scorer: str, labels: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:

@@ -28,8 +28,7 @@ def _score_rows(scores: Mapping[str, Any], baselines: Mapping[str, Any]) -> Iter
         yield (name, percent(value), percent(copied["scores"][name]), *nothing)
     for k in (1, 2) if scores.get("counts", {}).get("outputs") else ():
         counts = (
-            counted(part["counts"][f"outputs_correct@{k}"], part["counts"]["outputs"])
-            for part in (scores, copied)
+            counted(part["counts"][f"outputs_correct@{k}"], part["counts"]["outputs"]) for part in (scores, copied)
         )
         yield (f"outputs right, {k} attempt{'s' * (k > 1)}", *counts, *nothing)
     yield from _task_rows(scores.get("tasks", []))
@@ -47,9 +46,7 @@ def _task_rows(tasks: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
         yield (f"{named}:", "", *("" for _ in BASELINES))
         counts = [task.get("baselines", {}).get(baseline, {}) for baseline in BASELINES]
         for name, count in task["verdicts"].items():
-            beside = (
-                None if name not in verdicts else verdicts[name] / task["examples"] for verdicts in counts
-            )
+            beside = (None if name not in verdicts else verdicts[name] / task["examples"] for verdicts in counts)
             yield (f"  {name}", counted(count, task["examples"]), *map(_share, beside))
 
 

@@ -32,10 +32,7 @@ class RightCells:
 
     @classmethod
     def of(
-        cls,
-        preds: NDArray[np.integer[Any]],
-        labels: NDArray[np.integer[Any]],
-        cells: NDArray[np.bool_] | None = None,
+        cls, preds: NDArray[np.integer[Any]], labels: NDArray[np.integer[Any]], cells: NDArray[np.bool_] | None = None
     ) -> "RightCells":
         """cells: `[E, L]`, those that count; None: every token with a label."""
         labelled = labels != IGNORE_LABEL
@@ -114,10 +111,7 @@ class StepTally:
         self._fixed_late = self._broken_late = 0
 
     def add(
-        self,
-        preds: NDArray[np.integer[Any]],
-        labels: NDArray[np.integer[Any]],
-        cells: NDArray[np.bool_] | None = None,
+        self, preds: NDArray[np.integer[Any]], labels: NDArray[np.integer[Any]], cells: NDArray[np.bool_] | None = None
     ) -> None:
         """Take in predictions `[E, S, L]` and labels `[E, L]`.
 
@@ -127,9 +121,7 @@ class StepTally:
             ValueError: shapes that do not belong together, or to those before.
         """
         if preds.ndim != 3 or not preds.shape[1] or labels.shape != (len(preds), preds.shape[2]):
-            raise ValueError(
-                f"predictions {preds.shape} and labels {labels.shape}: want [E, S, L] and [E, L]"
-            )
+            raise ValueError(f"predictions {preds.shape} and labels {labels.shape}: want [E, S, L] and [E, L]")
         if self._shape is None:
             self._start(*preds.shape[1:])
         if preds.shape[1:] != self._shape:

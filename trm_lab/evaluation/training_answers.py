@@ -78,9 +78,7 @@ def _most_common_row(labels: NDArray[Any]) -> NDArray[Any]:
 
 
 def _most_common_tokens(labels: NDArray[Any], scorer: str) -> NDArray[Any]:
-    cells = np.concatenate(
-        [answer_cells(scorer, part) for part in np.array_split(labels, -(-len(labels) // _ROWS))]
-    )
+    cells = np.concatenate([answer_cells(scorer, part) for part in np.array_split(labels, -(-len(labels) // _ROWS))])
     cells[:, ~cells.any(0)] = True  # no answer is so long: what fills it
     tokens = np.zeros(labels.shape[1], np.int64)
     for position in range(labels.shape[1]):

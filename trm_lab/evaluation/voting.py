@@ -50,10 +50,7 @@ _PROBABILITIES: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] 
     "token_log_probability": np.exp,
 }
 _LARGEST_CONFIDENCE = 2.0**20
-_COARSE_BITS, _FINE_BITS = (
-    16,
-    48,
-)  # a confidence is counted in units of 2^-16, and the remainder in units of 2^-64
+_COARSE_BITS, _FINE_BITS = (16, 48)  # a confidence is counted in units of 2^-16, and the remainder in units of 2^-64
 
 _Tally = list[int]  # votes of a candidate, and its summed confidence in units of 2^-64
 
@@ -76,10 +73,7 @@ class ArcVoting:
     """
 
     def __init__(
-        self,
-        questions: Questions,
-        ranked_by: str = DEFAULT_RANKING,
-        confidence_kind: str = "halting_probability",
+        self, questions: Questions, ranked_by: str = DEFAULT_RANKING, confidence_kind: str = "halting_probability"
     ) -> None:
         for what, choice, choices in (
             ("ranked_by", ranked_by, RANKINGS),
@@ -89,9 +83,7 @@ class ArcVoting:
                 raise UserError(f"{what}={choice!r}", ", ".join(choices), f"choose one of these for {what}")
         self.questions = questions
         self._ranked_by, self._kind = ranked_by, confidence_kind
-        self._tallies: list[dict[bytes, _Tally]] = [
-            {} for _ in range(questions.count)
-        ]  # by the grid's digest
+        self._tallies: list[dict[bytes, _Tally]] = [{} for _ in range(questions.count)]  # by the grid's digest
         self._grids: list[dict[bytes, Grid]] = [{} for _ in range(questions.count)]  # that may be submitted
 
     def add(
@@ -117,10 +109,7 @@ class ArcVoting:
         self.count(self.questions.recognise(puzzle_identifiers, inputs), predictions, confidence)
 
     def count(
-        self,
-        recognition: Recognition,
-        predictions: NDArray[np.integer[Any]],
-        confidence: NDArray[np.floating[Any]],
+        self, recognition: Recognition, predictions: NDArray[np.integer[Any]], confidence: NDArray[np.floating[Any]]
     ) -> None:
         """`add` for predictions whose test inputs were recognised.
 
@@ -130,12 +119,8 @@ class ArcVoting:
         tokens = as_bytes(predictions)[recognition.rows]
         digests = self.questions.digests.of_sequences(tokens, recognition.transforms, recognition.colours)
         units = _units(self._weights(confidence[recognition.rows].astype(np.float64)))
-        voted: dict[int, dict[bytes, int]] = defaultdict(
-            dict
-        )  # question → digest → a row that shows the grid
-        for row, (question, digest, weight) in enumerate(
-            zip(recognition.questions, digests, units, strict=True)
-        ):
+        voted: dict[int, dict[bytes, int]] = defaultdict(dict)  # question → digest → a row that shows the grid
+        for row, (question, digest, weight) in enumerate(zip(recognition.questions, digests, units, strict=True)):
             voted[question][digest] = row
             tally = self._tallies[question].get(digest)
             if tally is None:
@@ -220,9 +205,7 @@ def _record(output: Output, tallies: dict[bytes, _Tally], ranked: list[bytes]) -
 
 def _units(confidence: NDArray[np.float64]) -> list[int]:
     """Confidences as whole numbers of units of 2^-64."""
-    bounded = np.nan_to_num(confidence, nan=-_LARGEST_CONFIDENCE).clip(
-        -_LARGEST_CONFIDENCE, _LARGEST_CONFIDENCE
-    )
+    bounded = np.nan_to_num(confidence, nan=-_LARGEST_CONFIDENCE).clip(-_LARGEST_CONFIDENCE, _LARGEST_CONFIDENCE)
     scaled = bounded * 2.0**_COARSE_BITS
     coarse = np.floor(scaled)
     fine = np.rint((scaled - coarse) * 2.0**_FINE_BITS)

@@ -27,10 +27,7 @@ from pathlib import Path
 from trm.errors import UserError, shown
 from trm_lab.files.whole_files import check_parent, is_there
 
-PARTIAL, OLD = (
-    ".partial",
-    ".replaced",
-)  # suffixes of temporary names; not `.old`, which a user may have chosen
+PARTIAL, OLD = (".partial", ".replaced")  # suffixes of temporary names; not `.old`, which a user may have chosen
 
 
 @dataclass(frozen=True)
@@ -51,9 +48,7 @@ class Kind:
 
 
 @contextmanager
-def new_folder(
-    output: Path | str, kind: Kind, overwrite: bool = False, alone: bool = False
-) -> Iterator[Path]:
+def new_folder(output: Path | str, kind: Kind, overwrite: bool = False, alone: bool = False) -> Iterator[Path]:
     """A temporary folder to write into, which is renamed to `output` when the block ends and deleted when it raises.
 
     Its name is `<output>.partial-<host>-<pid>`. A process that is killed leaves it behind, for the next one to delete,
@@ -137,9 +132,7 @@ def check_place(output: Path, flag: str = "--output-dir", replaced: bool = True)
         within = output.is_dir() and not output.is_symlink()
         suggestion = f", such as a new folder in it: {shown(output / 'results')}" if within else ""
         raise UserError(
-            f"output {shown(output)} {problem}",
-            "a new folder, or an empty one",
-            f"choose another {flag}{suggestion}",
+            f"output {shown(output)} {problem}", "a new folder, or an empty one", f"choose another {flag}{suggestion}"
         )
 
 

@@ -12,9 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 
-def save_tensors(
-    file: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None
-) -> None:
+def save_tensors(file: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
     """Write tensors into a new file; they are on the CPU, contiguous, and share no memory.
 
     Raises:

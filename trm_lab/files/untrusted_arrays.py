@@ -56,9 +56,7 @@ def rises(values: NDArray[np.integer]) -> bool:
     return all((part[1:] > part[:-1]).all() for part in parts)
 
 
-def load_arrays(
-    file: Path, kinds: Mapping[str, str], largest_file: int, largest_array: int
-) -> dict[str, NDArray[Any]]:
+def load_arrays(file: Path, kinds: Mapping[str, str], largest_file: int, largest_array: int) -> dict[str, NDArray[Any]]:
     """Those arrays of a .npz file that `kinds` names; arrays that the file lacks are left out.
 
     Args:
@@ -85,9 +83,7 @@ def load_arrays(
 
 def _unpacked(archive: zipfile.ZipFile, member: str, kinds: str, largest: int) -> NDArray[Any]:
     if archive.getinfo(member).compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise ValueError(
-            "an archive packed otherwise than numpy does"
-        )  # others declare the memory that they need
+        raise ValueError("an archive packed otherwise than numpy does")  # others declare the memory that they need
     size = archive.getinfo(member).file_size  # no more is unpacked than this
     if size > largest:
         raise ValueError(f"an array of {size:,} bytes, more than {largest:,}")

@@ -131,9 +131,7 @@ def answer_task(
             tuple(_attempt(rows, grids, _equal_inputs(task, index)) for rows in attempts.values()),
             tuple(crop_all(predictions.tokens[index], canvas)),
         )
-        for index, (record, attempts) in enumerate(
-            zip(result.outputs, result.submission[task.name], strict=True)
-        )
+        for index, (record, attempts) in enumerate(zip(result.outputs, result.submission[task.name], strict=True))
     )
     return TaskAnswer(puzzles, outputs, supervision.confidence_kind, predictions.network_calls)
 
@@ -184,16 +182,12 @@ def predict(
     return Predictions(inputs.astype(np.uint8), labels, tokens, loss, confidence, calls)
 
 
-def task_voting(
-    puzzles: Sequence[TaskPuzzles], tasks: Sequence[Task], canvas: int, confidence_kind: str
-) -> ArcVoting:
+def task_voting(puzzles: Sequence[TaskPuzzles], tasks: Sequence[Task], canvas: int, confidence_kind: str) -> ArcVoting:
     """A vote over several tasks; their puzzles have the identifiers 1, 2, … in their order.
 
     tasks: the tasks of `puzzles`, with those answers that the votes are to be held against.
     """
-    pairs = {
-        task.name: {"test": [_published(input=p.input, output=p.output) for p in task.test]} for task in tasks
-    }
+    pairs = {task.name: {"test": [_published(input=p.input, output=p.output) for p in task.test]} for task in tasks}
     names = [BLANK, *(name for of_task in puzzles for name in of_task.names)]
     return ArcVoting(Questions(names, pairs, canvas), confidence_kind=confidence_kind)
 

@@ -21,13 +21,7 @@ from trm_lab.inference.answering import TaskAnswer, answer_task
 from trm_lab.inference.arc_checkpoint import arc_supervision, canvas_of, trained_puzzles
 from trm_lab.inference.grid_drawing import colour_depth, drawing
 from trm_lab.inference.task_puzzles import puzzles_of
-from trm_lab.inference.task_results import (
-    answer_folder,
-    answer_record,
-    check_results_folder,
-    remarks,
-    write_answer,
-)
+from trm_lab.inference.task_results import answer_folder, answer_record, check_results_folder, remarks, write_answer
 from trm_lab.inference.test_time_training import AdaptationSettings, adapt
 from trm_lab.puzzles.arc.sources import Task
 from trm_lab.puzzles.arc.task_file import read_task
@@ -84,9 +78,7 @@ def run_task(request: TaskRequest) -> None:
     try:
         if ranks.world_size > 1:
             raise UserError(
-                f"--task in {ranks.world_size} processes",
-                "a single process",
-                "start it with python, without torchrun",
+                f"--task in {ranks.world_size} processes", "a single process", "start it with python, without torchrun"
             )
         checkpoint = open_checkpoint(request.target, request.config, request.weights)
         canvas = canvas_of(checkpoint, request.data_paths or checkpoint.data_paths)

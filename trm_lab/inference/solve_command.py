@@ -8,15 +8,7 @@ from typing import Any
 
 from trm.errors import UserError, shown
 from trm_lab.cluster.ranks import DEVICE_CHOICES, Ranks, choose_device
-from trm_lab.commands.command_line import (
-    AUGMENTATIONS,
-    SEED,
-    CommandLine,
-    integer,
-    local_path,
-    number,
-    run_command,
-)
+from trm_lab.commands.command_line import AUGMENTATIONS, SEED, CommandLine, integer, local_path, number, run_command
 from trm_lab.commands.tables import duration
 from trm_lab.files.untrusted import load_json
 from trm_lab.files.whole_files import check_parent, check_plain, is_there, write_whole

@@ -99,9 +99,7 @@ def solve(
         save(submission)
     if settings.adapt > 0 and PUZZLE_ROWS in opened.weights:
         fit_batch = max(1, solver.batch_size // WITH_GRADIENT)
-        fitting = AdaptationSettings.of_run(
-            opened.config, settings.adapt, seed=settings.seed, batch_size=fit_batch
-        )
+        fitting = AdaptationSettings.of_run(opened.config, settings.adapt, seed=settings.seed, batch_size=fit_batch)
         for task, answer in solver.adapted(fitting):
             submission[task] = answer
             adapted += 1
@@ -123,9 +121,7 @@ def _solver(
     for task in tasks:
         if not budget.allows_first():
             return None
-        puzzles.append(
-            puzzles_of(task, settings.augmentations, table, settings.embedding, trained, settings.seed)
-        )
+        puzzles.append(puzzles_of(task, settings.augmentations, table, settings.embedding, trained, settings.seed))
     supervision = arc_supervision(opened, canvas)
     supervision.model.to(ranks.device)
     most = CPU_BATCH if ranks.device.type == "cpu" else opened.batch_size

@@ -45,9 +45,7 @@ def picture(answer: TaskAnswer, heading: str, remarks: Sequence[str]) -> Figure:
     rows, panel = _rows(answer)
     columns = max(FEWEST_COLUMNS, *map(len, rows))
     width = 2 * EDGE + columns * (panel + GAP) - GAP
-    words = [
-        line for text in (*remarks, LEGEND) for line in textwrap.wrap(text, int((width - 2 * EDGE) / LETTER))
-    ]
+    words = [line for text in (*remarks, LEGEND) for line in textwrap.wrap(text, int((width - 2 * EDGE) / LETTER))]
     sides = [_sides(row, panel) for row in rows]
     tall = [
         max(panel * (len(shown.grid) + 2 * MARGIN) / side for shown, side in zip(row, of_row, strict=True))
@@ -65,9 +63,7 @@ def picture(answer: TaskAnswer, heading: str, remarks: Sequence[str]) -> Figure:
             x = EDGE + place * (panel + GAP)
             _draw(figure.add_axes((x / width, bottom / height, panel / width, inches / height)), shown, side)
             if not shown.title:  # the output of a demonstration
-                figure.text(
-                    (x - GAP / 2) / width, (bottom + inches / 2) / height, "→", ha="center", va="center"
-                )
+                figure.text((x - GAP / 2) / width, (bottom + inches / 2) / height, "→", ha="center", va="center")
         bottom -= notes
     return figure
 

@@ -103,9 +103,7 @@ def without_answers(task: Task) -> Task:
     return replace(task, test=tuple(Pair(pair.input, None) for pair in task.test))
 
 
-def _trained_puzzles(
-    task: Task, augmentations: int, table: Tensor, trained: Mapping[str, int]
-) -> TaskPuzzles:
+def _trained_puzzles(task: Task, augmentations: int, table: Tensor, trained: Mapping[str, int]) -> TaskPuzzles:
     start = task.name + SEPARATOR
     others = sorted((row, name) for name, row in trained.items() if name.startswith(start))
     parsed = [(row, parse_name(name)[1]) for row, name in others]
@@ -125,11 +123,7 @@ class TaskExamples:
     """
 
     def __init__(
-        self,
-        puzzles: Sequence[TaskPuzzles],
-        pairs: Sequence[Sequence[Pair]],
-        canvas: int,
-        translations: str,
+        self, puzzles: Sequence[TaskPuzzles], pairs: Sequence[Sequence[Pair]], canvas: int, translations: str
     ) -> None:
         self.canvas = canvas
         groups, first = AugmentedGroups(), 0

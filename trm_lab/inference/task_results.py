@@ -99,13 +99,9 @@ def remarks(record: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def write_answer(
-    folder: Path, answer: TaskAnswer, record: Mapping[str, Any], overwrite: bool = False
-) -> None:
+def write_answer(folder: Path, answer: TaskAnswer, record: Mapping[str, Any], overwrite: bool = False) -> None:
     """Write the files of an answer; errors as for `new_folder`."""
-    from trm_lab.inference.task_picture import (
-        save_picture,
-    )  # matplotlib takes a second, and only this needs it
+    from trm_lab.inference.task_picture import save_picture  # matplotlib takes a second, and only this needs it
 
     heading = f"{record['task']}: {record['checkpoint']}"
     with new_folder(folder, ANSWER, overwrite) as partial:
@@ -131,9 +127,7 @@ def _holds_results(folder: Path) -> bool:
     return all(any(foreign(path, kind) is None for kind in (ANSWER, EVALUATION, POOLED)) for path in inner)
 
 
-RESULTS = Kind(
-    "results of evaluate.py", rf"[^/]+/({ANSWER_NAMES}|{EVALUATION_NAMES}|{POOLED.names})?", _holds_results
-)
+RESULTS = Kind("results of evaluate.py", rf"[^/]+/({ANSWER_NAMES}|{EVALUATION_NAMES}|{POOLED.names})?", _holds_results)
 
 
 def check_results_folder(output: Path) -> None:

@@ -94,9 +94,7 @@ class Adapted:
     after: Fit
 
 
-def adapt(
-    supervision: Supervision[Any], puzzles: TaskPuzzles, settings: AdaptationSettings, *, canvas: int
-) -> Adapted:
+def adapt(supervision: Supervision[Any], puzzles: TaskPuzzles, settings: AdaptationSettings, *, canvas: int) -> Adapted:
     """Fit the rows of a task on its demonstrations, starting from those that it has; the model stays as it is.
 
     Raises:

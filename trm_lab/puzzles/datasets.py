@@ -157,9 +157,7 @@ def _check_whole(split: PuzzleSplit, about: About | None) -> None:
     if about is None:
         _checked_names(split)
     for examples in split.sets.values():
-        if isinstance(examples, PuzzleArrays) and (
-            about is None or examples.inputs.nbytes <= _LOOKED_THROUGH
-        ):
+        if isinstance(examples, PuzzleArrays) and (about is None or examples.inputs.nbytes <= _LOOKED_THROUGH):
             examples.check_all()
 
 
@@ -192,9 +190,7 @@ def _check_agreement(splits: Sequence[PuzzleSplit]) -> None:
     for key in AGREE:
         values = [getattr(split.metadata, key) for split in splits]
         if any(value != values[0] for value in values):
-            each = ", ".join(
-                f"{value} in {split.folder}" for value, split in zip(values, splits, strict=True)
-            )
+            each = ", ".join(f"{value} in {split.folder}" for value, split in zip(values, splits, strict=True))
             raise UserError(
                 given=f"the datasets disagree on {key}: {each}",
                 allowed=f"datasets with the same {', '.join(AGREE)}",

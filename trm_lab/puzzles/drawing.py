@@ -102,9 +102,7 @@ def mark_wrong(axes: Axes, wrong: NDArray[np.bool_], around: NDArray[np.bool_] |
     )  # fmt: skip
 
 
-def write_in_cell(
-    axes: Axes, cell: tuple[float, float], text: str, colour: str, size: float, bold: bool
-) -> None:
+def write_in_cell(axes: Axes, cell: tuple[float, float], text: str, colour: str, size: float, bold: bool) -> None:
     """Write text in the middle of a cell (row, column), `size` cells high."""
     row, column = cell
     axes.text(

@@ -125,10 +125,7 @@ class PuzzleExamples(Protocol):
         ...
 
     def tokens(
-        self,
-        examples: NDArray[np.int64],
-        puzzles: NDArray[np.int64],
-        shifts: NDArray[np.float64] | None = None,
+        self, examples: NDArray[np.int64], puzzles: NDArray[np.int64], shifts: NDArray[np.float64] | None = None
     ) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
         """Inputs and labels `[B, L]` of the `examples` `[B]` of these `puzzles` `[B]`.
 
@@ -183,9 +180,7 @@ def check_identifier_count(dataset: Path, metadata: PuzzleMetadata) -> None:
     file, count = dataset / IDENTIFIERS_FILE, metadata.num_puzzle_identifiers
     shortest = len('""') * count + len(",") * (count - 1) + len("[]")
     if file.stat().st_size < shortest:
-        raise changed(
-            file, f"{file.stat().st_size:,} bytes cannot hold the names of num_puzzle_identifiers={count}"
-        )
+        raise changed(file, f"{file.stat().st_size:,} bytes cannot hold the names of num_puzzle_identifiers={count}")
 
 
 def _check_names(file: Path, names: list[Any]) -> None:
@@ -210,16 +205,10 @@ def load_array(file: Path, dimensions: int) -> NDArray[np.integer]:
         array = map_array(file)
     except FileNotFoundError as error:
         raise changed(file, "missing") from error
-    except (
-        ValueError,
-        EOFError,
-        TokenError,
-    ) as error:  # a cut-off or foreign file, a header that is no Python
+    except (ValueError, EOFError, TokenError) as error:  # a cut-off or foreign file, a header that is no Python
         raise changed(file, f"no whole .npy array of integers ({error})") from error
     if array.ndim != dimensions:
-        raise changed(
-            file, f"{array.ndim}-dimensional {array.dtype} instead of {dimensions}-dimensional integers"
-        )
+        raise changed(file, f"{array.ndim}-dimensional {array.dtype} instead of {dimensions}-dimensional integers")
     return array
 
 

@@ -194,10 +194,7 @@ class EvaluationData(PuzzleData):
             for start in range(0, len(chosen) if puzzles.about is None else 0, _EXAMPLES_AT_ONCE):
                 numbers = chosen[start : start + _EXAMPLES_AT_ONCE]
                 owners = puzzles.owners(numbers)
-                yield (
-                    puzzles.examples.puzzle_identifiers[owners],
-                    puzzles.examples.tokens(numbers, owners)[0],
-                )
+                yield (puzzles.examples.puzzle_identifiers[owners], puzzles.examples.tokens(numbers, owners)[0])
 
     def __len__(self) -> int:
         """Batches."""

@@ -142,9 +142,7 @@ def _check_end(file: Path, stream: io.BufferedReader) -> None:
 
 
 def _download(repository: str, name: str) -> Path:
-    remedy = (
-        f"fetch train.csv and test.csv of {repository} by other means and name their folder with --source"
-    )
+    remedy = f"fetch train.csv and test.csv of {repository} by other means and name their folder with --source"
     try:
         from huggingface_hub import hf_hub_download
     except ImportError as error:

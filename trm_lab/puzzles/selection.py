@@ -63,9 +63,7 @@ class Selection:
         some = [shown(name, 60) for name in [*near, *sorted(tasks)][:NAMED_IN_ERRORS]]
         raise UserError(
             f"--tasks: no {', '.join(shown(name, 60) for name in missing[:NAMED_IN_ERRORS])} in this test split",
-            f"names of its {len(tasks)} tasks, such as {', '.join(some)}"
-            if tasks
-            else "a split with named tasks",
+            f"names of its {len(tasks)} tasks, such as {', '.join(some)}" if tasks else "a split with named tasks",
             f"did you mean {near[0]}?" if near else "leave --tasks out to evaluate all",
         )
 

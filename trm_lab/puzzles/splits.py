@@ -55,10 +55,7 @@ class PuzzleArrays:
         return len(self.inputs)
 
     def tokens(
-        self,
-        examples: NDArray[np.int64],
-        puzzles: NDArray[np.int64],
-        shifts: NDArray[np.float64] | None = None,
+        self, examples: NDArray[np.int64], puzzles: NDArray[np.int64], shifts: NDArray[np.float64] | None = None
     ) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
         """See `PuzzleExamples`; shifts have no effect on examples that were written out.
 

@@ -108,9 +108,7 @@ def write_plain_dataset(
     """
     for name, split in splits.items():
         if not len(split.inputs):
-            raise UserError(
-                f"the {name} split has no example", "at least one in each split", "ask for more examples"
-            )
+            raise UserError(f"the {name} split has no example", "at least one in each split", "ask for more examples")
         for tokens in (split.inputs, split.labels):
             assert tokens.max() < vocab_size, (int(tokens.max()), vocab_size)
     shared = [] if allow_overlap else shared_questions(splits["train"].inputs, splits["test"].inputs)
@@ -123,15 +121,10 @@ def write_plain_dataset(
         )
     with new_dataset(output, about, overwrite, command) as folder:
         write_identifiers(folder, [BLANK])
-        return {
-            name: _write_split(folder / name, split, vocab_size, ignore_label_id)
-            for name, split in splits.items()
-        }
+        return {name: _write_split(folder / name, split, vocab_size, ignore_label_id) for name, split in splits.items()}
 
 
-def _write_split(
-    folder: Path, split: Examples, vocab_size: int, ignore_label_id: int | None
-) -> PuzzleMetadata:
+def _write_split(folder: Path, split: Examples, vocab_size: int, ignore_label_id: int | None) -> PuzzleMetadata:
     ones = np.ones(len(split.inputs), np.int32)
     writer = SplitWriter(folder, split.inputs.shape[1])
     group_sizes = ones if split.group_sizes is None else split.group_sizes
@@ -163,9 +156,7 @@ def summary(output: Path, splits: Mapping[str, PuzzleMetadata]) -> str:
     lines = [f"{output}: {size / 1e6:,.1f} MB"]
     for name, metadata in splits.items():
         examples = round(metadata.mean_puzzle_examples * metadata.total_puzzles)
-        lines.append(
-            f"  {name}: {metadata.total_groups:,} groups, {examples:,} examples of {metadata.seq_len} tokens"
-        )
+        lines.append(f"  {name}: {metadata.total_groups:,} groups, {examples:,} examples of {metadata.seq_len} tokens")
     return "\n".join(lines)
 
 

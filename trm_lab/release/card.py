@@ -91,11 +91,7 @@ def _list(lines: Iterable[str]) -> str:
 
 
 def _front_matter(
-    opened: OpenedCheckpoint,
-    scores: RecordedScores | None,
-    table: list[Metric],
-    name: str,
-    licence: str | None,
+    opened: OpenedCheckpoint, scores: RecordedScores | None, table: list[Metric], name: str, licence: str | None
 ) -> str:
     """YAML for the hub's index."""
     keys: dict[str, Any] = {
@@ -107,11 +103,7 @@ def _front_matter(
     }
     if scores is not None and table:
         results = [
-            {
-                "type": metric.kind,
-                "name": f"{metric.name} (95 %: {metric.interval})",
-                "value": round(metric.value, 6),
-            }
+            {"type": metric.kind, "name": f"{metric.name} (95 %: {metric.interval})", "value": round(metric.value, 6)}
             for metric in table
         ]
         task = {"type": "puzzle-solving", "name": "grid puzzles"}
@@ -165,11 +157,7 @@ def _scores(opened: OpenedCheckpoint, record: Recorded, scores: RecordedScores, 
         f"Examples: `{evaluation.examples}`; network calls per answer: `{evaluation.calls_per_answer}`.",
         f"One checkpoint (step {opened.step}) of one run (seed `{evaluation.seed}`): the intervals "
         "say what other examples would change, not what another seed would.",
-        *(
-            [f"Votes are ranked by {_code(evaluation.votes_ranked_by)}."]
-            if evaluation.votes_ranked_by
-            else []
-        ),
+        *([f"Votes are ranked by {_code(evaluation.votes_ranked_by)}."] if evaluation.votes_ranked_by else []),
         *(
             f"Asked otherwise than usual: {key.replace('_', ' ')} {_code(value)}."
             for key, value in scores.unusual_settings.items()

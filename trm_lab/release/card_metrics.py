@@ -95,9 +95,7 @@ def _over_tasks(shares: list[float], k: int) -> str:
     if low_high is not None:
         return f"{percent_range(*low_high)}, bootstrap over {len(shares)} tasks"
     alike = min(shares) == max(shares)
-    return f"{NOT_ESTIMABLE}: " + (
-        f"all {len(shares)} tasks score alike" if alike else f"{len(shares)} tasks"
-    )
+    return f"{NOT_ESTIMABLE}: " + (f"all {len(shares)} tasks score alike" if alike else f"{len(shares)} tasks")
 
 
 def _proportion(kind: str, name: str, right: int, of: int, baselines: str) -> Iterator[Metric]:

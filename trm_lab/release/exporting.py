@@ -75,9 +75,7 @@ def export(request: ExportRequest, api: HubApi | None = None) -> None:
         form.write(folder, opened, record, request)
     print(f"written to {request.output}: step {opened.step}, in the form {request.form}")
     if request.form == "hub" and record.scores is None:
-        print(
-            "the card has no scores: no evaluation of this step and these weights was found (--evaluation <folder>)"
-        )
+        print("the card has no scores: no evaluation of this step and these weights was found (--evaluation <folder>)")
     if opened.puzzle_identifiers > 1 and record.row_names is None:
         print(
             f"whose its {opened.puzzle_identifiers:,} puzzle embeddings are is not recorded: from the export, every "
@@ -105,9 +103,7 @@ def _check(request: ExportRequest) -> None:
             "correct it, or leave it out",
         )
     if request.private and request.push_to is None:
-        raise UserError(
-            "--private without --push", "with --push owner/repository", "add --push, or leave it out"
-        )
+        raise UserError("--private without --push", "with --push owner/repository", "add --push, or leave it out")
     if request.push_to is not None:
         check_repository(request.push_to)
 
@@ -117,9 +113,7 @@ def _write_hub(folder: Path, opened: OpenedCheckpoint, record: Recorded, request
     export_safetensors(folder, opened, record, request.push_to or request.output.resolve().name, licence)
 
 
-def _write_published(
-    folder: Path, opened: OpenedCheckpoint, record: Recorded, request: ExportRequest
-) -> None:
+def _write_published(folder: Path, opened: OpenedCheckpoint, record: Recorded, request: ExportRequest) -> None:
     config = {**opened.config, "arch": opened.arch.as_dict()}
     if record.seq_len is not None:
         config[SEQ_LEN] = record.seq_len  # theirs ignore it; to us it says how large the canvas is
@@ -155,9 +149,7 @@ FORMS = {
     "hub": Form(
         _write_hub,
         Kind(
-            "an export for the hub",
-            "|".join(map(re.escape, FILES)),
-            lambda folder: _is_export(folder, EXPORTED_CONFIG),
+            "an export for the hub", "|".join(map(re.escape, FILES)), lambda folder: _is_export(folder, EXPORTED_CONFIG)
         ),
     ),
     "published": Form(

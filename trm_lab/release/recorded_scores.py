@@ -76,9 +76,7 @@ class RecordedScores:
     @property
     def unusual_settings(self) -> dict[str, Any]:
         """Settings that an evaluation does not have by default."""
-        return {
-            key: self.settings[key] for key, usual in USUAL.items() if self.settings.get(key) not in usual
-        }
+        return {key: self.settings[key] for key, usual in USUAL.items() if self.settings.get(key) not in usual}
 
     @property
     def datasets(self) -> list[ScoredData]:
@@ -93,9 +91,7 @@ class RecordedScores:
         return [replace(name, path=place.path) for name, place in zip(names, places or names, strict=True)]
 
 
-def is_of_own_data(
-    scores: RecordedScores, opened: OpenedCheckpoint, launches: Sequence[Mapping[str, Any]]
-) -> bool:
+def is_of_own_data(scores: RecordedScores, opened: OpenedCheckpoint, launches: Sequence[Mapping[str, Any]]) -> bool:
     """Whether an evaluation is of the data that its run is tested on: by fingerprints; by folders where these lack."""
     tested = scores.datasets
     fingerprints = launches[-1].get("datasets") if launches else None

@@ -80,9 +80,7 @@ def _refusals(repository: str, remedy: str) -> Iterator[None]:
     try:
         yield
     except errors.LocalTokenNotFoundError as error:
-        raise UserError(
-            f"--push {repository}: no token of the hub", "a token that may write", _LOGIN
-        ) from error
+        raise UserError(f"--push {repository}: no token of the hub", "a token that may write", _LOGIN) from error
     except errors.HfHubHTTPError as error:
         given = f"--push {repository}: {shown(_first_line(error))}"
         if error.response.status_code in (401, 403):

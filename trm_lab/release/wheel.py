@@ -15,9 +15,7 @@ from trm_lab.commands.project_root import IS_CHECKOUT, PROJECT_ROOT
 NO_DATE = {"SOURCE_DATE_EPOCH": "315532800"}
 FOLDERS = ("trm", "dis_trm", "trm_lab", "analysis", "configs")  # `data` holds datasets too
 SUFFIXES = (".py", ".yaml", ".html", ".css", ".js")  # of what the code imports and opens
-_BUILD = (
-    "-m pip wheel . --no-deps --no-build-isolation --no-index --disable-pip-version-check --quiet --wheel-dir"
-)
+_BUILD = "-m pip wheel . --no-deps --no-build-isolation --no-index --disable-pip-version-check --quiet --wheel-dir"
 
 
 def build_wheel(folder: Path) -> Path:

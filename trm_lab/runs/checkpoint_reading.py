@@ -133,9 +133,7 @@ def read_state(folder: Path, manifest: Manifest) -> dict[str, Any]:
     step_in_name = _STEP_NAME(folder.name)
     if step_in_name and int(step_in_name[1]) != state["step"]:
         own_name = f"step_{state['step']}"
-        raise DamagedError(
-            folder, f"it holds {own_name}: the folder was renamed", f"give it its name back: {own_name}"
-        )
+        raise DamagedError(folder, f"it holds {own_name}: the folder was renamed", f"give it its name back: {own_name}")
     return state
 
 

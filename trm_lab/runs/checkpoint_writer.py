@@ -39,9 +39,7 @@ class CheckpointWriter:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
         self._under_way: Future[None] | None = None
 
-    def submit(
-        self, folder: Path, content: TrainingState, keep: bool, after: Callable[[], None] | None = None
-    ) -> None:
+    def submit(self, folder: Path, content: TrainingState, keep: bool, after: Callable[[], None] | None = None) -> None:
         """Write `content`, which nothing else may change (see `snapshot`), once the write before is done.
 
         Args:
@@ -78,9 +76,7 @@ class CheckpointWriter:
     ) -> None:
         self.close()
 
-    def _write(
-        self, folder: Path, content: TrainingState, keep: bool, after: Callable[[], None] | None
-    ) -> None:
+    def _write(self, folder: Path, content: TrainingState, keep: bool, after: Callable[[], None] | None) -> None:
         try:
             self._sync()
             checkpoints.save(folder, content, keep, self._names)
@@ -106,9 +102,7 @@ class CheckpointWriter:
             checkpoints.tidy(folder.parent)
         except OSError:  # a disk that refuses this too: `tidy` does it at the next start
             shutil.rmtree(beside(folder, PARTIAL), ignore_errors=True)
-        last_good = next(
-            (f for f in checkpoints.steps(folder.parent) if checkpoints.complete(f)), "none so far"
-        )
+        last_good = next((f for f in checkpoints.steps(folder.parent) if checkpoints.complete(f)), "none so far")
         self._report(
             f"checkpoint {folder} was not written: {_refusal(error)}; {size} bytes wanted, {_free(folder)} free",
             f"training goes on; the last good checkpoint is {last_good}",

@@ -28,9 +28,7 @@ ARRAYS = {  # file → field of an `EvaluationResults`
 OUTPUTS_TABLE = "outputs.txt"  # of ARC's test outputs, to read
 OPTIONAL = ("submission.json", "outputs.jsonl", OUTPUTS_TABLE, *(f"{name}.npz" for name in ARRAYS))
 IN_TRAINING_NAMES = "|".join(map(re.escape, (SCORES_FILE, MANIFEST, *OPTIONAL)))
-IN_TRAINING = Kind(
-    "an evaluation in training", IN_TRAINING_NAMES, lambda folder: (folder / SCORES_FILE).is_file()
-)
+IN_TRAINING = Kind("an evaluation in training", IN_TRAINING_NAMES, lambda folder: (folder / SCORES_FILE).is_file())
 
 COPY, ANSWER, TOKENS = "copy", "most_common_answer", "most_common_token"
 BASELINES = {  # as scores.json and as a table names them; the token is that of each position
@@ -77,9 +75,7 @@ def write_results(folder: Path, evaluation: EvaluationResults) -> None:
     (folder / SCORES_FILE).write_text(json.dumps(evaluation.scores, indent=1) + "\n", encoding="utf-8")
     if evaluation.voting is not None:
         evaluation.voting.write(folder)
-        (folder / OUTPUTS_TABLE).write_text(
-            table(outputs_table(evaluation.voting.outputs)) + "\n", encoding="utf-8"
-        )
+        (folder / OUTPUTS_TABLE).write_text(table(outputs_table(evaluation.voting.outputs)) + "\n", encoding="utf-8")
     for name, attribute in ARRAYS.items():
         arrays = getattr(evaluation, attribute)
         if arrays:

@@ -21,9 +21,7 @@ PUBLISHED = re.compile(r"(.*_)?step_\d+(\.\w+)?|.+\.(pth|pt|ckpt)", re.ASCII)  #
 EXAMPLE = "python evaluate.py hf://arcprize/trm_arc_prize_verification/<file>"
 LARGEST = 64 << 30  # bytes of the files of one checkpoint; published ones have a few GB
 TIMEOUT = 10.0  # seconds until the hub answers
-_ADDRESS = re.compile(
-    r"hf://(?P<repository>[\w.-]+/[\w.-]+?)(@(?P<revision>[\w.-]+))?(/(?P<path>[\w./-]+))?", re.ASCII
-)
+_ADDRESS = re.compile(r"hf://(?P<repository>[\w.-]+/[\w.-]+?)(@(?P<revision>[\w.-]+))?(/(?P<path>[\w./-]+))?", re.ASCII)
 _MOST_SHOWN = 20  # names in one error
 
 

@@ -115,9 +115,7 @@ class OpenedCheckpoint:
             UserError: the configuration names none.
         """
         if not self.data_paths:
-            raise UserError(
-                "the configuration names no data_paths", "test data", "name it: --data-path data/<name>"
-            )
+            raise UserError("the configuration names no data_paths", "test data", "name it: --data-path data/<name>")
         return self.data_paths
 
     def results_folder(self, suffix: str) -> Path:
@@ -145,17 +143,13 @@ class OpenedCheckpoint:
             UserError: tensors that the architecture lacks or has in other shapes, by name.
         """
         shape = PuzzleShape(metadata.seq_len, metadata.vocab_size, metadata.num_puzzle_identifiers)
-        check_memory(
-            self.arch.network, shape, trained_weights(self.arch, shape), Load(slots=1), torch.device("cpu")
-        )
+        check_memory(self.arch.network, shape, trained_weights(self.arch, shape), Load(slots=1), torch.device("cpu"))
         supervision = self.arch.build(shape, self.seed)
         names = None if identifiers is None or PUZZLE_ROWS not in self.weights else self.row_names
         return supervision, load_into(supervision.model, self.weights, self.source, names, identifiers)
 
 
-def open_checkpoint(
-    target: str | Path, config: Path | None = None, weight_kind: str = "auto"
-) -> OpenedCheckpoint:
+def open_checkpoint(target: str | Path, config: Path | None = None, weight_kind: str = "auto") -> OpenedCheckpoint:
     """Read the checkpoint at `target` (see `find_checkpoint`).
 
     config: config.yaml or all_config.yaml; None: the one that belongs to `target`.
@@ -199,10 +193,7 @@ def _configuration(form: CheckpointForm, config_file: Path | None) -> dict[str, 
     if not isinstance(form, RunCheckpoint):
         file = config_file or _existing(form)
         if file.is_file() and not is_as_written(file):
-            report(
-                f"{file} differs from its checksum: it was changed since it was written",
-                "it is used as it is",
-            )
+            report(f"{file} differs from its checksum: it was changed since it was written", "it is used as it is")
         return _checked(file, read_config(file))
     saved = form.config()
     if config_file is None and "arch" in saved:
@@ -230,9 +221,7 @@ def _written_beside(form: RunCheckpoint, saved: Mapping[str, Any]) -> Mapping[st
     return written
 
 
-def _report_changes(
-    file: Path, saved: Mapping[str, Any], written: Mapping[str, Any], consequence: str
-) -> None:
+def _report_changes(file: Path, saved: Mapping[str, Any], written: Mapping[str, Any], consequence: str) -> None:
     common = {key for key in saved if key in written and key not in PLACES}
     changed = changes({k: saved[k] for k in common}, {k: written[k] for k in common})
     if changed:
@@ -255,21 +244,15 @@ def _checked(file: Path, keys: Mapping[str, Any]) -> dict[str, Any]:
     """Configuration keys that are there, of the right types and in range; `file` names them in errors."""
     missing = [k for k in ("arch", "global_batch_size") if keys.get(k) is None]
     if missing:
-        raise UserError(
-            f"{file} lacks {', '.join(missing)}", "the resolved configuration of a run", "check --config"
-        )
+        raise UserError(f"{file} lacks {', '.join(missing)}", "the resolved configuration of a run", "check --config")
     for key, allowed in ranges(TrainConfig):
         if key in NUMBERS and keys.get(key) is not None and keys[key] not in allowed:
-            raise UserError(
-                f"{file}: {key}={shown(keys[key])}", str(allowed), f"correct {key}, or check --config"
-            )
+            raise UserError(f"{file}: {key}={shown(keys[key])}", str(allowed), f"correct {key}, or check --config")
     for key, kind in TYPES.items():
         if keys.get(key) is not None and not isinstance(keys[key], kind):
             raise UserError(f"{file}: {key}={shown(keys[key])}", f"a {kind.__name__}", "check --config")
     for key in ("data_paths", "data_paths_test"):
         for path in keys.get(key) or []:
             if not isinstance(path, str):
-                raise UserError(
-                    f"{file}: {key} with {shown(repr(path))}", "paths of datasets", "check --config"
-                )
+                raise UserError(f"{file}: {key} with {shown(repr(path))}", "paths of datasets", "check --config")
     return dict(keys)

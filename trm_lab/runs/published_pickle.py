@@ -30,10 +30,7 @@ _GLOBALS = {
     "collections OrderedDict",
     "torch._utils _rebuild_tensor_v2",
     "torch._utils _rebuild_parameter",
-    *(
-        f"torch {kind}Storage"
-        for kind in ("Float", "Double", "Half", "BFloat16", "Long", "Int", "Byte", "Bool")
-    ),
+    *(f"torch {kind}Storage" for kind in ("Float", "Double", "Half", "BFloat16", "Long", "Int", "Byte", "Bool")),
 }
 _LARGEST_PICKLE = 1 << 20  # bytes; a state dict's has about 200 for each tensor
 _MOST_MEMBERS = 10_000
@@ -126,9 +123,7 @@ def _state_dict(content: Any) -> Mapping[str, Tensor]:
 def _check_weight(name: Any, tensor: Any, member_sizes: set[int]) -> None:
     """ValueError for anything else than a named tensor of floats, whose storage is a whole member of the file."""
     if not isinstance(name, str) or not name.isprintable() or len(name) > LONGEST_NAME:
-        raise ValueError(
-            f"a tensor called {shown(name, 60) if isinstance(name, str) else type(name).__name__}"
-        )
+        raise ValueError(f"a tensor called {shown(name, 60) if isinstance(name, str) else type(name).__name__}")
     if not isinstance(tensor, Tensor):
         raise ValueError(f"not a dictionary of tensors: {shown(name)} is of type {type(tensor).__name__}")
     if tensor.dtype not in WEIGHT_DTYPES:
@@ -137,9 +132,7 @@ def _check_weight(name: Any, tensor: Any, member_sizes: set[int]) -> None:
     if storage_bytes not in member_sizes:
         raise ValueError(f"{shown(name)} declares {storage_bytes:,} bytes that the file does not hold")
     if not 0 < tensor.nbytes <= storage_bytes:  # a stride of 0 repeats a few numbers a trillion times
-        raise ValueError(
-            f"{shown(name)} of shape {tuple(tensor.shape)} in a storage of {storage_bytes:,} bytes"
-        )
+        raise ValueError(f"{shown(name)} of shape {tuple(tensor.shape)} in a storage of {storage_bytes:,} bytes")
 
 
 def _in_memory(tensor: Tensor) -> Tensor:

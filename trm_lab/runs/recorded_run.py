@@ -104,9 +104,7 @@ def read_run(path: Path) -> Run:
         records, remarks = _read_records(metrics)
         evaluations = _evaluations(records, str(metrics))
         training = read_training([record for record in records if record["kind"] == "train"], str(metrics))
-    with remedied(
-        "give the training command again: it puts a damaged provenance.json aside and begins a new one"
-    ):
+    with remedied("give the training command again: it puts a damaged provenance.json aside and begins a new one"):
         provenance = read_object(path / "provenance.json")
     with remedied(
         "score the checkpoint again into a new folder, or move the damaged one elsewhere: "
@@ -127,9 +125,7 @@ def read_run(path: Path) -> Run:
         evaluation=evaluation,
         outputs=outputs,
         samples=samples,
-        source=f"evaluations/step_{evaluation.step}"
-        if folder is None
-        else f"{folder.parent.name}/{folder.name}",
+        source=f"evaluations/step_{evaluation.step}" if folder is None else f"{folder.parent.name}/{folder.name}",
         scored=scored,
         remarks=[*remarks, *unscored],
     )
@@ -178,9 +174,7 @@ def _read_records(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
 def _evaluations(records: Sequence[Mapping[str, Any]], source: str) -> list[Evaluation]:
     """The evaluations among the records in the order of their steps; of two of one step the later record counts."""
     evaluations = [
-        Evaluation.from_record(
-            record.get("scores", {}), f"the evaluation of step {shown(record['step'])} in {source}"
-        )
+        Evaluation.from_record(record.get("scores", {}), f"the evaluation of step {shown(record['step'])} in {source}")
         for record in records
         if record["kind"] == "evaluation"
     ]
@@ -218,8 +212,7 @@ def _latest(
         return None, latest
     others = ", ".join(f"scored/{one.name}" for one in scored)
     raise UserError(
-        f"run directory '{run}' holds no evaluation"
-        + (f" as training makes them, only {others}" if others else ""),
+        f"run directory '{run}' holds no evaluation" + (f" as training makes them, only {others}" if others else ""),
         "a run with evaluations/step_<n>/scores.json, or one that evaluate.py has scored on its whole test split",
         "let training reach its first evaluation, or score its newest checkpoint",
     )

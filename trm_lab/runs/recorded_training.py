@@ -98,9 +98,7 @@ def read_metrics(recorded: Sequence[Any], source: str) -> dict[str, Floats]:
     for name, shape in shapes.items():
         room -= len(recorded) * int(np.prod(shape, dtype=np.int64))
         if room < 0:
-            raise unreadable(
-                f"the metric {shown(name, 60)} of {source} has too many numbers to read them all"
-            )
+            raise unreadable(f"the metric {shown(name, 60)} of {source} has too many numbers to read them all")
     return {name: _column([one.get(name) for one in recorded], shapes[name]) for name in sorted(shapes)}
 
 

@@ -160,15 +160,11 @@ def whole_records(file: Path, state: Mapping[str, Any]) -> int:
     records = [_parsed(line) for line in lines]
     unreadable = [str(number) for number, record in enumerate(records, 1) if record is None]
     if size < expected:
-        problem = (
-            f"{size} bytes of the {expected} are there that the checkpoint of step {state['step']} relies on"
-        )
+        problem = f"{size} bytes of the {expected} are there that the checkpoint of step {state['step']} relies on"
     elif unreadable:
         problem = f"no record any more in line {', '.join(unreadable[:8])}"
     else:
-        problem = (
-            f"its first {expected} bytes differ from their checksum; which record was changed cannot be told"
-        )
+        problem = f"its first {expected} bytes differ from their checksum; which record was changed cannot be told"
     aside = name_aside(file)
     if size:
         shutil.copyfile(file, aside)  # a copy: a kill before the next line leaves the file where it is

@@ -108,8 +108,7 @@ def mark_best(root: Path, metric: str, value: float, step: int) -> bool:
         write_whole(root / BEST, json.dumps(sealed(asdict(candidate))))
     except OSError as error:
         _report(
-            f"{root / BEST} could not be written ({error.strerror})",
-            f"keep step_{step} by hand: it is the best so far",
+            f"{root / BEST} could not be written ({error.strerror})", f"keep step_{step} by hand: it is the best so far"
         )
         return False
     return True

@@ -177,9 +177,7 @@ class RolloutStore:
         for name, size in self.sets.items():
             end = min(first + size, self.done)
             for start in range(first, end, rows):
-                arrays = {
-                    n: np.array(column[start : min(start + rows, end)]) for n, column in columns.items()
-                }
+                arrays = {n: np.array(column[start : min(start + rows, end)]) for n, column in columns.items()}
                 probes = {n.removeprefix(PROBES): arrays.pop(n) for n in list(arrays) if n.startswith(PROBES)}
                 yield Answers(name, start, **arrays, network_calls=self.network_calls, probes=probes)
             first += size

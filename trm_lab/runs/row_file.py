@@ -75,11 +75,7 @@ def open_rows(path: Path) -> Columns:
         header.pop("__metadata__", None)
         columns = {
             name: np.memmap(
-                path,
-                DTYPES[entry["dtype"]],
-                "r",
-                8 + length + entry["data_offsets"][0],
-                tuple(entry["shape"]),
+                path, DTYPES[entry["dtype"]], "r", 8 + length + entry["data_offsets"][0], tuple(entry["shape"])
             )
             for name, entry in header.items()
         }

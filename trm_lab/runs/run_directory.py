@@ -124,8 +124,7 @@ class RunDirectory:
         if state is None:
             if problem is not None and self.config.is_file():
                 report(
-                    problem,
-                    "training goes on; no whole checkpoint tells what it was, so the settings given now count",
+                    problem, "training goes on; no whole checkpoint tells what it was, so the settings given now count"
                 )
             return written
         saved = dict(state["config"])
@@ -133,10 +132,7 @@ class RunDirectory:
         if changed:
             problem = f"{self.config} is not what the run began with: " + "; ".join(changed)
         if problem is not None:
-            report(
-                problem,
-                "training goes on; the settings of the newest checkpoint count; the file is written anew",
-            )
+            report(problem, "training goes on; the settings of the newest checkpoint count; the file is written anew")
         return saved
 
     def _written_config(self) -> tuple[dict[str, Any] | None, str | None]:
@@ -150,9 +146,7 @@ class RunDirectory:
         except UserError as error:
             return None, error.given
 
-    def _check_same(
-        self, earlier: Mapping[str, Any], now: Mapping[str, Any], data: Mapping[str, str]
-    ) -> None:
+    def _check_same(self, earlier: Mapping[str, Any], now: Mapping[str, Any], data: Mapping[str, str]) -> None:
         """UserError unless settings and data are those of the earlier launches; data: fingerprints by path."""
         recorded = self._recorded_fingerprints()
         places = [(_places(earlier, key), _places(now, key)) for key in DATA]
@@ -229,9 +223,7 @@ def _git(*words: str) -> str | None:
     if not IS_CHECKOUT:  # a wheel, perhaps within somebody else's checkout
         return None
     try:
-        return subprocess.check_output(
-            ["git", *words], cwd=PROJECT_ROOT, text=True, stderr=subprocess.DEVNULL
-        ).strip()
+        return subprocess.check_output(["git", *words], cwd=PROJECT_ROOT, text=True, stderr=subprocess.DEVNULL).strip()
     except (OSError, subprocess.CalledProcessError):  # no git, or not a checkout
         return None
 

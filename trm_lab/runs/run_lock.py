@@ -23,9 +23,7 @@ from trm_lab.files.untrusted import load_json
 from trm_lab.files.whole_files import check_plain, write_whole
 
 LOCK, SYSTEM_LOCK = "lock.json", ".lock"  # who holds the lock; the file that the system locks
-LOCK_NAMES = (
-    r"lock\.json(\.partial)?|\.lock|\.lock\.json\.\w+\.stale"  # the last: a kill left it in older runs
-)
+LOCK_NAMES = r"lock\.json(\.partial)?|\.lock|\.lock\.json\.\w+\.stale"  # the last: a kill left it in older runs
 LONGEST = 1 << 16  # bytes of lock.json
 NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)  # of a file system without locks
 
@@ -35,9 +33,7 @@ class RunLock:
 
     def __init__(self, folder: Path) -> None:
         self.file = folder / LOCK
-        self._system_lock = FileLock(
-            folder / SYSTEM_LOCK, timeout=0, thread_local=False, fallback_to_soft=False
-        )
+        self._system_lock = FileLock(folder / SYSTEM_LOCK, timeout=0, thread_local=False, fallback_to_soft=False)
 
     def acquire(self) -> None:
         """Take the lock; make the folder if need be. A file system without locks is reported, and not waited for.
@@ -61,11 +57,7 @@ class RunLock:
                 "the run goes on; a second run on the same directory would not be noticed",
             )
             return
-        holder = {
-            "host": socket.gethostname(),
-            "pid": os.getpid(),
-            "since": time.strftime("%Y-%m-%d %H:%M:%S%z"),
-        }
+        holder = {"host": socket.gethostname(), "pid": os.getpid(), "since": time.strftime("%Y-%m-%d %H:%M:%S%z")}
         write_whole(self.file, json.dumps(holder))
 
     def release(self) -> None:
@@ -94,9 +86,7 @@ class RunLock:
         except (OSError, ValueError, TypeError, KeyError):  # not written yet, or damaged
             in_use += "another process"
         return UserError(
-            in_use,
-            "one run at a time on a directory",
-            f"{remedy}, or choose another run_name or --output-dir",
+            in_use, "one run at a time on a directory", f"{remedy}, or choose another run_name or --output-dir"
         )
 
 

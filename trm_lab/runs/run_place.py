@@ -39,9 +39,7 @@ def check_run_place(folder: Path) -> None:
         check_place(folder, FLAG)
         raise refusal(folder, RUN, next(path.name for path in sorted(folder.iterdir())))
     elif is_empty(folder):
-        check_place(
-            folder.resolve(), FLAG
-        )  # a link to an empty folder is its owner's wish: nothing is replaced
+        check_place(folder.resolve(), FLAG)  # a link to an empty folder is its owner's wish: nothing is replaced
 
 
 def is_run(folder: Path) -> bool:

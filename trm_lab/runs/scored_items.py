@@ -19,9 +19,7 @@ from trm_lab.runs.arc_outputs import ATTEMPTS, read_outputs, shares_by_task
 from trm_lab.runs.recorded_files import remedied, unreadable
 
 OUTPUTS_FILE = "outputs.jsonl"  # ARC: one line for each test output
-EXAMPLES_FILE = (
-    "examples.npz"  # others: key, right, question (a digest), and solved where a scorer judged, `[E]`
-)
+EXAMPLES_FILE = "examples.npz"  # others: key, right, question (a digest), and solved where a scorer judged, `[E]`
 
 METRICS = {
     "right": "exact match",
@@ -92,9 +90,7 @@ def _of_examples(folder: Path) -> ScoredItems:
         metric = "solved" if "solved" in arrays else "right"
         keys, right, questions = arrays["key"], arrays[metric], arrays.get("question")
         if not (keys.ndim == right.ndim == 1 and 0 < len(keys) == len(right) <= MOST_EXAMPLES):
-            raise ValueError(
-                f"keys {keys.shape} and scores {right.shape}: want one each for 1 to {MOST_EXAMPLES:,}"
-            )
+            raise ValueError(f"keys {keys.shape} and scores {right.shape}: want one each for 1 to {MOST_EXAMPLES:,}")
         if questions is not None and questions.shape != keys.shape:
             raise ValueError(f"keys {keys.shape} and questions {questions.shape}: want one each")
         names = keys.tolist()

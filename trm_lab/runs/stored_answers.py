@@ -20,9 +20,7 @@ from trm_lab.runs.recorded_run import Run, Samples
 from trm_lab.runs.recorded_scores import Scored
 from trm_lab.runs.rollout_store import INDEX_FILE, TENSORS_FILE, RolloutStore
 
-NUMBERED = (
-    "example {}"  # the name of an example without an identity, counted from 1 over the whole evaluation
-)
+NUMBERED = "example {}"  # the name of an example without an identity, counted from 1 over the whole evaluation
 
 
 @dataclass(frozen=True)
@@ -125,9 +123,7 @@ class StoredAnswers:
     def _of_samples(self, samples: Samples) -> Answered:
         ends = np.cumsum([task.examples for task in self.tasks])
         numbers = np.array([_number(name) for name in samples.names])
-        return Answered(
-            samples.names, np.searchsorted(ends, numbers), samples.inputs, samples.labels, samples.preds
-        )
+        return Answered(samples.names, np.searchsorted(ends, numbers), samples.inputs, samples.labels, samples.preds)
 
     def _stored(self, store: RolloutStore, samples: Answered) -> Answered:
         """The stored answers to the examples of the samples, whose names the store does not have."""
@@ -180,8 +176,7 @@ def _preferred(one: StoredAnswers) -> tuple[int, bool, bool]:
 def _none(run: Run, state: str, by_name: dict[str, StoredAnswers]) -> UserError:
     return UserError(
         f"run directory '{run.path}' holds {state}",
-        " | ".join(by_name)
-        or "evaluations/step_<n>/rollout_samples.npz, or what evaluate.py wrote into scored/",
+        " | ".join(by_name) or "evaluations/step_<n>/rollout_samples.npz, or what evaluate.py wrote into scored/",
         f"choose one of these, or make one: python evaluate.py {run.in_command} --margin",
     )
 

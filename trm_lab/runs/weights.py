@@ -23,11 +23,7 @@ EXPORTED_WEIGHTS, EXPORTED_CONFIG = hub.EXPORT
 WEIGHT_KINDS = ("auto", "ema", "raw")  # auto: averaged where the run kept an average
 LARGEST_EXPANSION = 64  # where the configuration is not our own
 MOST_SHOWN = 10  # faults of a checkpoint, or files, in one error
-UNREAD = (
-    "name",
-    "loss",
-    "H_layers",
-)  # keys that the published code never reads, or that have another name here
+UNREAD = ("name", "loss", "H_layers")  # keys that the published code never reads, or that have another name here
 RENAMED = {"N_supervision": "halt_max_steps"}  # in the configurations of the released DIS
 
 
@@ -89,11 +85,7 @@ def _check_tensors(own: Mapping[str, Tensor], weights: Mapping[str, Tensor], sou
 
 
 def _fill_table(
-    table: Tensor,
-    rows: Tensor,
-    source: str,
-    row_names: Sequence[str] | None,
-    identifiers: Sequence[str] | None,
+    table: Tensor, rows: Tensor, source: str, row_names: Sequence[str] | None, identifiers: Sequence[str] | None
 ) -> list[str]:
     """Fill the model's table `[M, E]` from the saved rows `[N, E]`; returns remarks for the user."""
     if row_names is not None and identifiers is not None:

@@ -25,9 +25,7 @@ class FlatParameters:
         self._shapes = {name: p.shape for name, p in parameters.items()}
         first = next(iter(parameters.values()))
         self._sizes = [-(-shape.numel() // ALIGNED) * ALIGNED for shape in self._shapes.values()]
-        self.vector = nn.Parameter(
-            torch.zeros(sum(self._sizes), dtype=first.dtype, device=first.device)
-        )  # [n]
+        self.vector = nn.Parameter(torch.zeros(sum(self._sizes), dtype=first.dtype, device=first.device))  # [n]
         self.gradient = torch.zeros_like(self.vector)  # [n]
         self.vector.grad = self.gradient
         with torch.no_grad():

@@ -52,9 +52,7 @@ def split_words(words: Sequence[str], configs: Path) -> tuple[list[str], list[st
     for folder in folders:
         if not folder.is_dir():
             raise UserError(
-                f"no folder {shown(folder)}",
-                "a folder of configurations",
-                "correct --config-path or --config-dir",
+                f"no folder {shown(folder)}", "a folder of configurations", "correct --config-path or --config-dir"
             )
     if arguments.config_name is not None:
         check_name("--config-name ", arguments.config_name.removesuffix(".yaml"), folders)
@@ -133,14 +131,10 @@ def syntax_error(word: str, keys: Collection[str]) -> UserError:
     key, equals, value = word.lstrip("+~").partition("=")
     key = key.strip()
     if not key:
-        return UserError(
-            f"{shown(word)!r} has no key", "key=value", "name the key: `--cfg job` prints them all"
-        )
+        return UserError(f"{shown(word)!r} has no key", "key=value", "name the key: `--cfg job` prints them all")
     if not equals:
         near = difflib.get_close_matches(key, keys, 1, 0.6)
-        remedy = (
-            f"did you mean {near[0]}=<value>?" if near else "write key=<value>; `--cfg job` prints the keys"
-        )
+        remedy = f"did you mean {near[0]}=<value>?" if near else "write key=<value>; `--cfg job` prints the keys"
         return UserError(f"{shown(word)!r} has no value", "key=value", remedy)
     return UserError(f"{shown(word)} cannot be read", FORMS, f"type {quoted(key, value)}")
 
@@ -156,9 +150,7 @@ def _for_shell(word: str) -> str:
 
 def _refuse_flag(parser: argparse.ArgumentParser) -> Callable[[str], NoReturn]:
     def refuse(message: str) -> NoReturn:
-        raise UserError(
-            shown(message), "key=value, and Hydra's flags: " + " ".join(_flags(parser)), "see --hydra-help"
-        )
+        raise UserError(shown(message), "key=value, and Hydra's flags: " + " ".join(_flags(parser)), "see --hydra-help")
 
     return refuse
 

@@ -18,13 +18,7 @@ from trm_lab.cluster.ranks import Ranks, emulates_bfloat16, join
 from trm_lab.cluster.stop_request import StopRequest
 from trm_lab.cluster.watchdog import Watchdog
 from trm_lab.configuration.architecture import Architecture, architecture
-from trm_lab.configuration.train_config import (
-    ARC_SCORES,
-    BEST_METRICS,
-    TrainConfig,
-    fingerprint,
-    train_config,
-)
+from trm_lab.configuration.train_config import ARC_SCORES, BEST_METRICS, TrainConfig, fingerprint, train_config
 from trm_lab.evaluation.evaluator import Evaluator
 from trm_lab.evaluation.scores_table import scores_table
 from trm_lab.flops import trained_weights
@@ -98,12 +92,7 @@ def mirrored(config: TrainConfig, ranks: Ranks) -> Iterator[list[Mirror]]:
 
 
 def _train(
-    config: TrainConfig,
-    arch: Architecture,
-    ranks: Ranks,
-    stop: StopRequest,
-    watchdog: Watchdog,
-    mirrors: list[Mirror],
+    config: TrainConfig, arch: Architecture, ranks: Ranks, stop: StopRequest, watchdog: Watchdog, mirrors: list[Mirror]
 ) -> None:
     ranks.first_decides(lambda: check_run_place(RunDirectory.of(config).path))
     if config.build_missing_data:
@@ -155,9 +144,7 @@ def make_trainer(
         check_identifiers([*data.paths, *test.paths])
     votes = "arc" in config.evaluators and votes_on(test)
     if ranks.is_first and votes != ("arc" in config.evaluators):
-        print(
-            "evaluators=[arc]: no ARC tasks to vote on; scored by what the dataset itself brings", flush=True
-        )
+        print("evaluators=[arc]: no ARC tasks to vote on; scored by what the dataset itself brings", flush=True)
     if not votes and config.keep_best in ARC_SCORES:
         raise UserError(
             f"keep_best={config.keep_best} on data without ARC tasks",
@@ -180,9 +167,7 @@ def make_trainer(
     return Trainer(config, learner, data, evaluator, run, ranks, stop, watchdog, compiling)
 
 
-def pays_to_compile(
-    config: TrainConfig, arch: Architecture, tokens: int, total_steps: int, ranks: Ranks
-) -> bool:
+def pays_to_compile(config: TrainConfig, arch: Architecture, tokens: int, total_steps: int, ranks: Ranks) -> bool:
     """Whether `compile=auto` compiles a new run's training on a CPU; the first rank says so.
 
     total_steps: updates of the schedule, which max_steps may cut.
@@ -208,12 +193,7 @@ def votes_on(test: EvaluationData) -> bool:
     return bool(test.test_puzzles) or not (others or test.metadata.num_puzzle_identifiers <= 1)
 
 
-def check_fits(
-    config: TrainConfig,
-    arch: Architecture,
-    metadata: PuzzleMetadata,
-    ranks: Ranks,
-) -> None:
+def check_fits(config: TrainConfig, arch: Architecture, metadata: PuzzleMetadata, ranks: Ranks) -> None:
     """UserError if training could not fit into the memory of this rank's device."""
     dis_steps = arch.settings.halt_max_steps if arch.method.supervision.fixed_steps else 0
     load = Load(
@@ -256,14 +236,10 @@ def check_same_tokens(train: PuzzleMetadata, test: PuzzleMetadata) -> None:
     """UserError unless training and test tokens mean the same."""
     keys = ("seq_len", "vocab_size", "pad_id", "ignore_label_id", "blank_identifier_id")
     differing = [
-        f"{k}: {getattr(train, k)} and {getattr(test, k)}"
-        for k in keys
-        if getattr(train, k) != getattr(test, k)
+        f"{k}: {getattr(train, k)} and {getattr(test, k)}" for k in keys if getattr(train, k) != getattr(test, k)
     ]
     if test.num_puzzle_identifiers > train.num_puzzle_identifiers:
-        differing.append(
-            f"puzzle identifiers: {train.num_puzzle_identifiers} and {test.num_puzzle_identifiers}"
-        )
+        differing.append(f"puzzle identifiers: {train.num_puzzle_identifiers} and {test.num_puzzle_identifiers}")
     if differing:
         raise UserError(
             "training and test data disagree: " + "; ".join(differing),

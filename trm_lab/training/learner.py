@@ -37,9 +37,7 @@ class Learner:
         total_steps: updates of the whole schedule, for the learning rate.
     """
 
-    def __init__(
-        self, config: TrainConfig, supervision: Supervision[Any], ranks: Ranks, total_steps: int
-    ) -> None:
+    def __init__(self, config: TrainConfig, supervision: Supervision[Any], ranks: Ranks, total_steps: int) -> None:
         self.config, self.supervision, self.ranks, self.total_steps = config, supervision, ranks, total_steps
         self.model = supervision.model.train()
         puzzle_emb = self.model.puzzle_emb
@@ -122,9 +120,7 @@ class Learner:
 
     def lr(self, base: float, number: int) -> float:
         """The learning rate of update `number`, 1 being the first."""
-        return learning_rate(
-            base, number, self.config.lr_warmup_steps, self.total_steps, self.config.lr_min_ratio
-        )
+        return learning_rate(base, number, self.config.lr_warmup_steps, self.total_steps, self.config.lr_min_ratio)
 
     def tensors(self) -> dict[str, dict[str, Tensor]]:
         """Everything that may influence the next step but the step number; the carry holds all ranks' slots.
@@ -142,9 +138,7 @@ class Learner:
             "optimizer": dict(self._moments()),
             "carry": dict(carry),
         }
-        wrong = [
-            f"{part} {name}" for part, held in parts.items() for name, t in held.items() if not _finite(t)
-        ]
+        wrong = [f"{part} {name}" for part, held in parts.items() for name, t in held.items() if not _finite(t)]
         if float(self.ranks.sum_(torch.tensor([float(bool(wrong))], device=self.ranks.device))[0]):
             raise non_finite(f"{wrong[0] if wrong else 'a number'} after step {self.steps_done}")
         if self.model.puzzle_emb is not None:
@@ -233,9 +227,7 @@ class Learner:
         shown = ", ".join(map(str, puzzles[:8])) + (" …" if len(puzzles) > 8 else "")
         where = f"in puzzle identifiers {shown}" if puzzles else "no slot's latents, only a sum over slots"
         loss, number = result.loss, result.number
-        what = (
-            f"a gradient of step {number}" if math.isfinite(loss) else f"the loss of step {number} ({loss})"
-        )
+        what = f"a gradient of step {number}" if math.isfinite(loss) else f"the loss of step {number} ({loss})"
         record = {k: self.last_record[k] for k in ("step", "loss", "lr", "metrics") if k in self.last_record}
         if "metrics" in record:  # single numbers; a metric of many is too long to print
             record["metrics"] = {k: v for k, v in record["metrics"].items() if isinstance(v, float)}

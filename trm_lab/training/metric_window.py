@@ -55,9 +55,7 @@ class Window:
             _check(name, metric, before)
             self.sums[name] = metric if before is None else before + metric
 
-    def close(
-        self, ranks: Ranks, header: Mapping[str, Any], global_batch_size: int, meter: EnergyMeter
-    ) -> None:
+    def close(self, ranks: Ranks, header: Mapping[str, Any], global_batch_size: int, meter: EnergyMeter) -> None:
         """Start the sums over all ranks, which `record` reads; every rank must call it, after at least one step."""
         assert self.loss is not None
         energy = self.loss.new_tensor([meter.spent(), meter.known])

@@ -51,12 +51,7 @@ class WandbSink:
         self._wandb, self._first = wandb, 0
         settings = wandb.Settings(init_timeout=INIT_SECONDS)
         settings_of_run = {key: run[key] for key in ("project", "name", "config")}
-        settings_of_run |= {
-            "dir": run["folder"],
-            "id": run["identity"],
-            "resume": "allow",
-            "settings": settings,
-        }
+        settings_of_run |= {"dir": run["folder"], "id": run["identity"], "resume": "allow", "settings": settings}
         try:
             self._run = wandb.init(mode=run["mode"], **settings_of_run)
         except wandb.Error as error:
@@ -117,9 +112,7 @@ class TensorBoardSink:
         try:
             import tensorboard.summary.writer.event_file_writer  # noqa: F401
         except ImportError as error:
-            raise RefusedError(
-                f"the package cannot be imported ({error}): pip install tensorboard"
-            ) from error
+            raise RefusedError(f"the package cannot be imported ({error}): pip install tensorboard") from error
 
     def write(self, record: Json) -> None:
         values = [
@@ -191,9 +184,7 @@ def say(kind: str, error: object, consequence: str) -> None:
     report(f"{kind}: {one_line(error)}", f"training goes on; {consequence}")
 
 
-def mirror(
-    kind: str, request: Json, answer: Answer, runs: "queue.SimpleQueue[Json]", ended: threading.Event
-) -> None:
+def mirror(kind: str, request: Json, answer: Answer, runs: "queue.SimpleQueue[Json]", ended: threading.Event) -> None:
     """Check whether it can work, then show the run that comes through `runs` until it has `ended`.
 
     Works in a thread of its own, so that the process ends in time whatever a library does.

@@ -26,17 +26,8 @@ from trm_lab.runs.run_directory import RunDirectory
 IMPORT_SECONDS = 60.0  # for a mirror's package, from a disk that may be slow
 CONNECT_SECONDS = 12.0  # for wandb's server to answer and to take the key
 FINISH_SECONDS = 20.0  # after the run's end, for what is still to be sent
-WANDB_HOSTS = (
-    "api.wandb.ai",
-    "api.forge.coreweave.com",
-)  # where keys are by default, by the version of the package
-MODES = {
-    "online": "online",
-    "run": "online",
-    "offline": "offline",
-    "dryrun": "offline",
-    "disabled": "disabled",
-}
+WANDB_HOSTS = ("api.wandb.ai", "api.forge.coreweave.com")  # where keys are by default, by the version of the package
+MODES = {"online": "online", "run": "online", "offline": "offline", "dryrun": "offline", "disabled": "disabled"}
 
 
 class Mirror:

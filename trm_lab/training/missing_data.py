@@ -40,9 +40,7 @@ def _check_builder(command: str) -> None:
         ours = None
     if ours is None:
         raise UserError(
-            f"data_build: {shown(repr(command))}",
-            "python -m data.build_<dataset>_dataset …",
-            "correct data_build",
+            f"data_build: {shown(repr(command))}", "python -m data.build_<dataset>_dataset …", "correct data_build"
         )
 
 
@@ -89,13 +87,9 @@ def run_module(words: Sequence[str]) -> None:
         UserError: it is not such a command, or it failed.
     """
     if list(words[:2]) != ["python", "-m"]:
-        raise UserError(
-            f"command {shlex.join(words)!r}", "python -m <module> …", "correct data_build in the config"
-        )
+        raise UserError(f"command {shlex.join(words)!r}", "python -m <module> …", "correct data_build in the config")
     done = subprocess.run([sys.executable, *words[1:]], env={**os.environ, **import_path()})
     if done.returncode:
         raise UserError(
-            f"{shlex.join(words)} failed with exit code {done.returncode}",
-            "exit code 0",
-            "see its message above",
+            f"{shlex.join(words)} failed with exit code {done.returncode}", "exit code 0", "see its message above"
         )

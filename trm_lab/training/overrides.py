@@ -86,9 +86,7 @@ def sweep_once(overrides: Sequence[str]) -> list[str]:
     own = _swept_by(values.get("experiment", ""))
     if not own or any(key.startswith("hydra.sweeper.params") for key in values):
         return list(overrides)
-    remaining = [
-        f"{'' if key in GROUPS else '++'}{key}={value}" for key, value in own.items() if key not in values
-    ]
+    remaining = [f"{'' if key in GROUPS else '++'}{key}={value}" for key, value in own.items() if key not in values]
     return ["hydra.sweeper.params=null", *remaining, *overrides]
 
 
@@ -124,9 +122,7 @@ def _normalise_one(argument: str, keys: set[str], folders: Collection[Path]) -> 
     key, value = match["key"], match["value"] or ""
     if match["sign"] == "~" and not key.startswith(("hydra", "data_build")):
         check_key(key, keys | set(GROUPS))
-        raise UserError(
-            f"{shown(argument)} takes {key} away", "a value for every key", f"set it: {key}=…, or leave it"
-        )
+        raise UserError(f"{shown(argument)} takes {key} away", "a value for every key", f"set it: {key}=…, or leave it")
     if value.startswith("~/"):  # which Hydra's grammar has no place for
         argument, value = argument.replace("=~/", '="~/', 1) + '"', f'"{value}"'
     if key == "hydra/launcher":

@@ -187,9 +187,7 @@ class Trainer:
         self.ranks.barrier()  # torchrun ends the others soon after the first one leaves
         self.check_written()
         if self.ranks.is_first:
-            print(
-                f"asked to stop: step {self.step} is saved, and the same command goes on from it", flush=True
-            )
+            print(f"asked to stop: step {self.step} is saved, and the same command goes on from it", flush=True)
         raise Requeue(self.stop.requested or "another rank")
 
     def check_written(self) -> None:
@@ -356,9 +354,7 @@ class Trainer:
         else:
             self.run_directory.start_over()
         self.records = FileRecords(self.run_directory.metrics, records_bytes)
-        retention = Retention(
-            self.config.keep_last, self.config.keep_every, self.config.keep_best is not None
-        )
+        retention = Retention(self.config.keep_last, self.config.keep_every, self.config.keep_best is not None)
         self.writer = CheckpointWriter(retention, self.records.sync, self.names)
 
     def close(self) -> None:

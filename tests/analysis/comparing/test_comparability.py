@@ -52,9 +52,7 @@ def test_runs_on_other_test_data_of_one_name_are_laid_out_apart_and_never_tested
     assert [unlike(methods[0], other) for other in methods] == ["", "other test data", "other test data"]
 
 
-def test_what_an_evaluation_says_of_its_data_counts_before_what_the_run_was_started_with(
-    tmp_path: Path,
-) -> None:
+def test_what_an_evaluation_says_of_its_data_counts_before_what_the_run_was_started_with(tmp_path: Path) -> None:
     """So seeds and methods that were evaluated on other questions under one path are never laid together."""
     runs = []
     kinds = [("a", "a", "test"), ("b", "b", "test"), ("c", "a", "train"), ("d", "a", "test")]

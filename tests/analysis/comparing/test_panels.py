@@ -5,9 +5,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from analysis.comparing import panels
 
-LONG = (
-    "DIS (released code), hidden_size=64, puzzle_emb_ndim=64, data=sudoku-4x4@9f1314ce, epochs=40 (3 seeds)"
-)
+LONG = "DIS (released code), hidden_size=64, puzzle_emb_ndim=64, data=sudoku-4x4@9f1314ce, epochs=40 (3 seeds)"
 LABELS = [LONG, *(f"DIS, loss_terms=prefix, seeds={number}" for number in range(5)), "Pareto front"]
 CAPTION = ("Lines: mean over seeds; bands: range of the seeds; bars: 95 % t-interval at the end.", "Another.")
 HEADING = "sudoku-4x4 (clean), 300 examples: accuracy against the cost of an answer"

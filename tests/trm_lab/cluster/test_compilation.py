@@ -76,10 +76,7 @@ def test_without_a_working_compiler_training_goes_on_uncompiled_and_says_so_once
 ) -> None:
     numbers = torch.arange(99.0, requires_grad=True)
     forward: Any = CompiledTraining(lambda x: x * 3 + 1)  # type: ignore[arg-type, return-value]
-    with (
-        inductor.patch("cpp.cxx", (str(tmp_path / "no compiler"),)),
-        inductor.patch(force_disable_caches=True),
-    ):
+    with inductor.patch("cpp.cxx", (str(tmp_path / "no compiler"),)), inductor.patch(force_disable_caches=True):
         for _ in range(2):
             assert torch.equal(forward(numbers), numbers * 3 + 1)
     assert not forward.works

@@ -18,9 +18,7 @@ SHAPE = PuzzleShape(16, 10, 7)
 def test_the_bytes_of_a_model_are_counted_and_never_too_many() -> None:
     model = TinyRecursiveModel(SMALL, SHAPE, step_rows=5)
     held = sum(value.numel() * value.element_size() for value in model.state_dict().values())
-    counted = needed_bytes(
-        SMALL, SHAPE, trained_weights(Architecture("dis", SMALL, DISConfig()), SHAPE), Load(slots=0)
-    )
+    counted = needed_bytes(SMALL, SHAPE, trained_weights(Architecture("dis", SMALL, DISConfig()), SHAPE), Load(slots=0))
     assert 0.9 * held < counted <= held
 
 
@@ -33,8 +31,6 @@ def test_what_fits_passes_and_what_cannot_is_refused_with_its_size() -> None:
     assert "global_batch_size" in refused.value.remedy
     wide = TRMConfig(hidden_size=65_536, num_heads=8, L_layers=1024)
     with pytest.raises(UserError, match="GiB"):
-        check_memory(
-            wide, SHAPE, trained_weights(Architecture("dis", wide, DISConfig()), SHAPE), Load(slots=1), CPU
-        )
+        check_memory(wide, SHAPE, trained_weights(Architecture("dis", wide, DISConfig()), SHAPE), Load(slots=1), CPU)
     with pytest.raises(UserError, match="puzzle embeddings"):
         check_memory(SMALL, PuzzleShape(16, 10, 2**40), weights, Load(slots=1), CPU)

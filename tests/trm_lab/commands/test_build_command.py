@@ -55,9 +55,7 @@ def test_commands_are_compared_by_what_they_build(dataset: Path) -> None:
         (COMMAND.replace(" --num-aug 2", ""), [f"num_aug 2, not {num_aug}"]),
     ):
         assert recorded.differences(other) == differences
-    assert recorded.differences("python -m data.build_maze_dataset")[0].startswith(
-        "built by build_sudoku_4x4"
-    )
+    assert recorded.differences("python -m data.build_maze_dataset")[0].startswith("built by build_sudoku_4x4")
 
 
 def test_a_command_is_no_part_of_what_a_dataset_is_and_a_stranger_s_is_refused(dataset: Path) -> None:

@@ -47,9 +47,7 @@ def test_numbers_are_finite_and_in_range() -> None:
         with pytest.raises(argparse.ArgumentTypeError):
             number(0, 1)(text)
     for text in ("31", "-4"):
-        with pytest.raises(
-            argparse.ArgumentTypeError, match=rf"^{text} is out of range; .* integer in 1\.\.30"
-        ):
+        with pytest.raises(argparse.ArgumentTypeError, match=rf"^{text} is out of range; .* integer in 1\.\.30"):
             integer(1, 30)(text)
     for text in ("9" * 5000, "x", "1.5", "", "--3", "3-", " 3", "\u0663", "1e3"):
         with pytest.raises(argparse.ArgumentTypeError, match="is no integer"):
@@ -87,9 +85,7 @@ def test_an_interrupt_while_libraries_load_is_no_traceback(entry: str, tmp_path:
     assert (done.returncode, done.stderr) == (130, "interrupted\n")
 
 
-def test_the_help_of_an_optimised_python_is_that_of_any_other(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_help_of_an_optimised_python_is_that_of_any_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = types.ModuleType("__main__")
     program.__file__ = str(tmp_path / "x.py")
     (tmp_path / "x.py").write_text('"""Does it.\\n\\nx.py a"""', encoding="utf-8")

@@ -36,17 +36,13 @@ def test_the_remedy_is_that_of_the_system_s_refusal() -> None:
         assert other not in told
 
 
-def test_the_working_directory_is_blamed_only_where_it_is_gone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_working_directory_is_blamed_only_where_it_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     no_temporary = FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']")
     assert "working directory" not in str(refusal(no_temporary))
     (tmp_path / "gone").mkdir()
     monkeypatch.chdir(tmp_path / "gone")
     (tmp_path / "gone").rmdir()
-    assert "change into a folder that is there" in str(
-        refusal(FileNotFoundError(errno.ENOENT, "No such file"))
-    )
+    assert "change into a folder that is there" in str(refusal(FileNotFoundError(errno.ENOENT, "No such file")))
 
 
 def test_a_full_disk_names_the_path_though_the_system_does_not(tmp_path: Path) -> None:
@@ -58,9 +54,7 @@ def test_a_full_disk_names_the_path_though_the_system_does_not(tmp_path: Path) -
     assert str(refusal(caught.value)).startswith(f"{tmp_path}/scores.json: No space left")
 
 
-def test_too_little_memory_and_another_rank_that_ended_are_no_traceback(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_too_little_memory_and_another_rank_that_ended_are_no_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     gloo = "[/pytorch/third_party/gloo/gloo/transport/tcp/pair.cc:534] Connection closed by peer [127.0.0.1]:4242"
     errors: list[tuple[BaseException, str]] = [(MemoryError(), "out of memory")]
     errors.append((RuntimeError(gloo), "another rank ended"))

@@ -34,12 +34,7 @@ def test_the_dis_entry_defaults_to_the_released_recipe() -> None:
     config = composed("train_arc_tiny_corrupt")
     arch = config.arch
     assert config.data_paths == ["data/arc1concept-aug-1000"]
-    assert (config.global_batch_size, config.epochs, config.lr, config.puzzle_emb_lr) == (
-        512,
-        200_000,
-        1e-4,
-        1e-2,
-    )
+    assert (config.global_batch_size, config.epochs, config.lr, config.puzzle_emb_lr) == (512, 200_000, 1e-4, 1e-2)
     assert (config.weight_decay, config.puzzle_emb_weight_decay, config.ema) == (0.1, 0.1, False)
     assert (config.lr_warmup_steps, config.optimizer) == (2000, "adamw")
     assert (arch["hidden_size"], arch["L_layers"], arch["num_heads"]) == (256, 1, 8)
@@ -85,12 +80,7 @@ def test_the_published_evaluator_name_is_understood() -> None:
 def test_the_paper_preset_differs_from_the_release_in_the_table_s_rows_only() -> None:
     release, paper = (composed("train_arc_tiny_corrupt", f"arch={a}").arch for a in ("dis", "dis_paper"))
     changed = {k: paper[k] for k in release if release[k] != paper[k]}
-    assert changed == {
-        "feed": "question",
-        "target_kernel": "mask",
-        "pad_cells": "ignore",
-        "step_weights": "linear",
-    }
+    assert changed == {"feed": "question", "target_kernel": "mask", "pad_cells": "ignore", "step_weights": "linear"}
 
 
 @pytest.mark.parametrize(
@@ -106,9 +96,7 @@ def test_a_misspelt_key_names_the_nearest(word: str, nearest: str) -> None:
     assert f"did you mean {nearest!r}?" in refused("cfg_pretrain", word)
 
 
-@pytest.mark.parametrize(
-    ("word", "nearest"), [("arch=tmr", "arch=trm"), ("experiment=arc_min", "experiment=arc_mini")]
-)
+@pytest.mark.parametrize(("word", "nearest"), [("arch=tmr", "arch=trm"), ("experiment=arc_min", "experiment=arc_mini")])
 def test_a_preset_that_does_not_exist_names_the_nearest(word: str, nearest: str) -> None:
     assert f"did you mean {nearest}?" in refused("cfg_pretrain", word)
 
@@ -202,12 +190,8 @@ def test_a_home_folder_is_written_out(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (config.checkpoint_path, config.data_paths) == ("/home/someone/run", ["/home/someone/a"])
 
 
-@pytest.mark.parametrize(
-    ("epochs", "interval"), [(10, 10), (20_000, 10_000), (25_000, 12_500), (100_003, 100_003)]
-)
-def test_an_eval_interval_that_was_not_given_gives_way_to_the_next_that_divides(
-    epochs: int, interval: int
-) -> None:
+@pytest.mark.parametrize(("epochs", "interval"), [(10, 10), (20_000, 10_000), (25_000, 12_500), (100_003, 100_003)])
+def test_an_eval_interval_that_was_not_given_gives_way_to_the_next_that_divides(epochs: int, interval: int) -> None:
     values: Any = {"data_paths": ["a"], "epochs": epochs, "eval_interval": 10_000}
     values["arch"] = composed("cfg_pretrain").arch
     assert train_config(values, {"epochs"}).eval_interval == interval

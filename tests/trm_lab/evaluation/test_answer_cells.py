@@ -96,9 +96,7 @@ def by_hand(supervision: Supervision[Any], logits: Tensor, canvas: int = 4) -> l
 
 
 @pytest.mark.parametrize("make", [act, dis])
-def test_each_answer_also_a_guided_one_has_the_confidence_of_its_own_logits_over_its_own_cells(
-    make: Any,
-) -> None:
+def test_each_answer_also_a_guided_one_has_the_confidence_of_its_own_logits_over_its_own_cells(make: Any) -> None:
     supervision = make()
     rollout, recorder = rolled(supervision, GridCells(4))
     for step, logits in enumerate(recorder.logits):
@@ -131,9 +129,7 @@ def answers(data: EvaluationData) -> Answers:
 def test_guided_votes_are_ranked_by_the_guided_answers_confidence(data: EvaluationData) -> None:
     made = answers(data)
     truth = np.where(made.labels < 0, 0, made.labels).astype(np.uint8)
-    right = (
-        np.arange(len(made)) % 2 == 0
-    )  # every second guided answer is right, and guided decoding is sure of it
+    right = np.arange(len(made)) % 2 == 0  # every second guided answer is right, and guided decoding is sure of it
     guided_answers = np.where(right[:, None], truth, 2)[:, None].repeat(2, 1).astype(np.uint8)
     own = np.where(right, -0.1, -2.0)[:, None].repeat(2, 1)
     scores = {}
@@ -148,9 +144,7 @@ def test_guided_votes_are_ranked_by_the_guided_answers_confidence(data: Evaluati
     assert scores["own"] > scores["reversed"]
 
 
-def test_answers_stored_without_guided_confidences_are_ranked_as_before_and_that_is_said(
-    data: EvaluationData,
-) -> None:
+def test_answers_stored_without_guided_confidences_are_ranked_as_before_and_that_is_said(data: EvaluationData) -> None:
     made = answers(data)
     kept = {name: value for name, value in made.probes.items() if "confidence" not in name}
     tally = ArcTally(data, "count_confidence", "token_log_probability", each_step=True)

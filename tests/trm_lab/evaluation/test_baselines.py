@@ -60,9 +60,7 @@ def share_right(answers: list[str], prediction: str) -> float:
     shares = []
     for answer in answers:
         cells = answer + "."
-        shares.append(
-            np.mean([cell == said for cell, said in zip(cells, prediction.ljust(20, "."), strict=False)])
-        )
+        shares.append(np.mean([cell == said for cell, said in zip(cells, prediction.ljust(20, "."), strict=False)]))
     return float(np.mean(shares))
 
 

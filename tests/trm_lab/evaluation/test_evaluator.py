@@ -35,9 +35,7 @@ def evaluation(dataset: Path) -> EvaluationResults:
     return evaluate(dataset, 64)
 
 
-def test_scores_do_not_depend_on_the_batch_size_nor_on_padding(
-    dataset: Path, evaluation: EvaluationResults
-) -> None:
+def test_scores_do_not_depend_on_the_batch_size_nor_on_padding(dataset: Path, evaluation: EvaluationResults) -> None:
     other = evaluate(dataset, 7)
     assert other.scores["examples"] == evaluation.scores["examples"]
     for name, values in evaluation.scores["per_step"].items():

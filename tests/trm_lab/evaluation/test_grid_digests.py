@@ -34,10 +34,7 @@ def shown(grid: Grid, augmentation: Augmentation, canvas: int) -> tuple[NDArray[
     """Tokens, transforms, colours of one sequence."""
     augmented = augmentation.apply(grid)
     tokens = encode_pair(augmented, augmented, canvas=canvas)[0]
-    transform, colours = (
-        np.array([augmentation.transform], np.uint8),
-        np.array([augmentation.colours], np.uint8),
-    )
+    transform, colours = (np.array([augmentation.transform], np.uint8), np.array([augmentation.colours], np.uint8))
     return tokens[None], transform, colours
 
 
@@ -170,8 +167,7 @@ PUZZLES = st.tuples(st.text("x|t3é\n\0", max_size=6), augmentations, st.boolean
 @given(st.lists(PUZZLES, max_size=5))
 def test_names_are_parsed_alike_one_by_one_and_together(drawn: list[tuple[str, Augmentation, bool]]) -> None:
     given_names = [
-        name if plain else f"{name}|||t{one.transform}|||{''.join(map(str, one.colours))}"
-        for name, one, plain in drawn
+        name if plain else f"{name}|||t{one.transform}|||{''.join(map(str, one.colours))}" for name, one, plain in drawn
     ]
     assert outcome(together, given_names) == outcome(one_by_one, given_names)
 

@@ -66,9 +66,7 @@ class TestPoliciesByHand:
         assert halting.oracle_cells(right).tolist() == [2, 3]
 
 
-def stop(
-    policy: str, setting: Any, answers: NDArray[Any], label: NDArray[Any], *numbers: NDArray[Any]
-) -> int:
+def stop(policy: str, setting: Any, answers: NDArray[Any], label: NDArray[Any], *numbers: NDArray[Any]) -> int:
     """Where a policy stops on one example, step by step; numbers: its halting logits and confidence."""
     logits, confidence = numbers
     known = label != IGNORE_LABEL
@@ -77,9 +75,7 @@ def stop(
             "fixed": step + 1 == setting,
             "q_halt": policy == "q_halt" and logits[step] > setting,
             "confidence": policy == "confidence" and confidence[step] >= setting,
-            "agreement": policy == "agreement"
-            and step >= setting
-            and (answers[step - setting : step] == answer).all(),
+            "agreement": policy == "agreement" and step >= setting and (answers[step - setting : step] == answer).all(),
             "oracle": (answer == label)[known].all(),
         }
         if stops[policy]:

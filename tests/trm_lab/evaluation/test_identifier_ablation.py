@@ -26,9 +26,7 @@ def test_correct_ones_are_their_own_and_blank_ones_are_all_blank(data: Evaluatio
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_shuffled_every_puzzle_gets_one_of_another_task_and_a_task_all_of_one(
-    data: EvaluationData, seed: int
-) -> None:
+def test_shuffled_every_puzzle_gets_one_of_another_task_and_a_task_all_of_one(data: EvaluationData, seed: int) -> None:
     table = fed(data, "shuffled", seed)
     own = np.unique(np.concatenate([one.examples.puzzle_identifiers for one in data.sets]))
     given: dict[str, set[str]] = {}

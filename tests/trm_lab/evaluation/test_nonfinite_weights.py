@@ -68,9 +68,7 @@ def test_one_number_that_float32_does_not_hold_is_enough(number: float, tmp_path
         find_checkpoint(tmp_path / "step_7").weights()
 
 
-def test_finite_weights_whose_logits_are_not_give_no_score_and_no_answer(
-    dataset: Path, tmp_path: Path
-) -> None:
+def test_finite_weights_whose_logits_are_not_give_no_score_and_no_answer(dataset: Path, tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", dataset)
     changed(run, lambda tensor: tensor.fill_(3e38))
     (tmp_path / "task.json").write_text(json.dumps(TASK))

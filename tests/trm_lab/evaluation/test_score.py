@@ -102,15 +102,7 @@ def test_two_ranks_score_what_one_scores(dis_run: Path, tmp_path: Path) -> None:
     options = {"guidance": [0.5], "margin": True, "batch_size": 8}
     one = scored(dis_run, tmp_path / "one", **options)
     words = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
-    words += [
-        str(REPOSITORY / "evaluate.py"),
-        str(dis_run),
-        "--guidance",
-        "0.5",
-        "--margin",
-        "--device",
-        "cpu",
-    ]
+    words += [str(REPOSITORY / "evaluate.py"), str(dis_run), "--guidance", "0.5", "--margin", "--device", "cpu"]
     finish([*words, "--batch-size", "8", "--output-dir", str(tmp_path / "two")], tmp_path)
     two = timeless(tmp_path / "two")
     assert two["cost"].pop("ranks") == 2
@@ -149,18 +141,14 @@ def test_averaged_and_raw_weights_are_told_apart(dis_run: Path, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("steps", [2, 9])
-def test_fewer_or_more_steps_than_trained_share_their_first_ones(
-    run: Path, tmp_path: Path, steps: int
-) -> None:
+def test_fewer_or_more_steps_than_trained_share_their_first_ones(run: Path, tmp_path: Path, steps: int) -> None:
     trained, other = scored(run, tmp_path / "a"), scored(run, tmp_path / "b", steps=steps)
     shared = min(steps, len(trained["per_step"]["cell_accuracy"]))
     for name in ("cell_accuracy", "exact_accuracy", "hamming", "network_calls"):
         assert len(other["per_step"][name]) == steps
         assert other["per_step"][name][:shared] == trained["per_step"][name][:shared]
     assert other["network_calls_per_answer"] == 3 * steps
-    assert other["cost"]["operations"] * len(trained["per_step"]["hamming"]) == (
-        trained["cost"]["operations"] * steps
-    )
+    assert other["cost"]["operations"] * len(trained["per_step"]["hamming"]) == (trained["cost"]["operations"] * steps)
 
 
 def test_guidance_at_one_is_plain_decoding_and_at_zero_the_step_before(run: Path, tmp_path: Path) -> None:
@@ -203,14 +191,10 @@ def test_another_ranking_scores_the_stored_answers_again(
 ) -> None:
     scored(dis_run, tmp_path / "a")
     monkeypatch.setattr("trm_lab.evaluation.score.Predictor.answers", _nobody)
-    assert scored(dis_run, tmp_path / "a", ranked_by="count")["votes_ranked_by"].startswith(
-        "most votes first;"
-    )
+    assert scored(dis_run, tmp_path / "a", ranked_by="count")["votes_ranked_by"].startswith("most votes first;")
 
 
-def test_another_request_leaves_a_folder_alone_unless_told_to_overwrite(
-    dis_run: Path, tmp_path: Path
-) -> None:
+def test_another_request_leaves_a_folder_alone_unless_told_to_overwrite(dis_run: Path, tmp_path: Path) -> None:
     first = scored(dis_run, tmp_path / "a")
     with pytest.raises(UserError, match="steps: None → 2") as refused:
         scored(dis_run, tmp_path / "a", steps=2)
@@ -227,9 +211,7 @@ def test_results_go_beside_the_checkpoint_under_a_name_that_tells_the_options(di
     assert (dis_run / "scored/step_7-steps2/scores.json").is_file()
 
 
-def test_votes_are_ranked_by_the_answers_own_confidence_and_the_old_way_has_a_name(
-    run: Path, tmp_path: Path
-) -> None:
+def test_votes_are_ranked_by_the_answers_own_confidence_and_the_old_way_has_a_name(run: Path, tmp_path: Path) -> None:
     new = scored(run, tmp_path / "new", guidance=[1.5])
     old = scored(run, tmp_path / "old", guidance=[1.5], confidence="all-cells")
     assert new["evaluated"]["confidence"] == "answer"

@@ -46,9 +46,7 @@ def write_dataset(folder: Path, vocab_size: int) -> Path:
         }  # fmt: skip
         for name, array in arrays.items():
             np.save(folder / split / f"all__{name}.npy", array)
-        PuzzleMetadata(0, None, 0, vocab_size, SIDE * SIDE, 1, EXAMPLES, 1, EXAMPLES, ("all",)).write(
-            folder / split
-        )
+        PuzzleMetadata(0, None, 0, vocab_size, SIDE * SIDE, 1, EXAMPLES, 1, EXAMPLES, ("all",)).write(folder / split)
     (folder / "identifiers.json").write_text(json.dumps(["<blank>"]))
     return folder
 

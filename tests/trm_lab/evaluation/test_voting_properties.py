@@ -37,10 +37,7 @@ CONFIDENCE = st.one_of(st.sampled_from([0.0, 0.5, 0.75]), st.floats(0, 1), st.ju
 def votes_drawn(draw: st.DrawFn, confidence: st.SearchStrategy[float] = CONFIDENCE) -> list[Vote]:
     count = draw(st.integers(0, 40))
     who = [draw(st.sampled_from([0, 1, 1, 2, 2, 3])) for _ in range(count)]
-    return [
-        (one, draw(st.sampled_from(ASKED[one])), draw(st.sampled_from(GRIDS)), draw(confidence))
-        for one in who
-    ]
+    return [(one, draw(st.sampled_from(ASKED[one])), draw(st.sampled_from(GRIDS)), draw(confidence)) for one in who]
 
 
 def counted(parts: Sequence[Arrays], ranked_by: str = "count_confidence") -> VotingResult:

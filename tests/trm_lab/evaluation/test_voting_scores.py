@@ -6,16 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.trm_lab.evaluation.small_votes import (
-    OTHER_QUESTION,
-    QUESTION,
-    A,
-    B,
-    C,
-    Vote,
-    task,
-    vote,
-)
+from tests.trm_lab.evaluation.small_votes import OTHER_QUESTION, QUESTION, A, B, C, Vote, task, vote
 from trm.errors import UserError
 from trm_lab.commands.tables import table
 from trm_lab.configuration.train_config import ARC_SCORES
@@ -92,9 +83,7 @@ RANKED: list[tuple[str, list[list[int]], list[list[int]]]] = [
 
 
 @pytest.mark.parametrize(("ranked_by", "first", "second"), RANKED, ids=[name for name, *_ in RANKED])
-def test_each_ranking_looks_at_what_it_says(
-    ranked_by: str, first: list[list[int]], second: list[list[int]]
-) -> None:
+def test_each_ranking_looks_at_what_it_says(ranked_by: str, first: list[list[int]], second: list[list[int]]) -> None:
     """A: three votes of 0.375. B: one of 1. C: two of 0.75."""
     confidence = [(A, 0.375)] * 3 + [(B, 1.0)] + [(C, 0.75)] * 2
     votes: list[Vote] = [(1, QUESTION, grid, one) for grid, one in confidence]
@@ -113,10 +102,7 @@ def test_sums_of_log_probabilities_are_sums_of_probabilities() -> None:
     confidence = [(A, -3.0)] * 3 + [(B, -0.5)] * 2 + [(C, -0.4)]
     votes: list[Vote] = [(1, QUESTION, grid, one) for grid, one in confidence]
     result = vote(
-        {"x": task((QUESTION, A))},
-        votes,
-        ranked_by="confidence_sum",
-        confidence_kind="token_log_probability",
+        {"x": task((QUESTION, A))}, votes, ranked_by="confidence_sum", confidence_kind="token_log_probability"
     )
     assert result.submission["x"] == [{"attempt_1": B, "attempt_2": C}]
     assert result.outputs[0].confidence_of_best == pytest.approx(math.exp(-0.5), rel=1e-15)

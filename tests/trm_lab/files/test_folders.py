@@ -18,9 +18,7 @@ def write_notes(folder: Path, text: str, overwrite: bool = False) -> None:
         (partial / "notes.txt").write_text(f"note {text}")
 
 
-def test_a_kill_between_the_two_renames_loses_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_kill_between_the_two_renames_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_notes(tmp_path / "out", "old")
     rename = Path.rename
     for killed_at in (1, 2):  # before the old one goes, and before the new one comes

@@ -23,8 +23,7 @@ def grid(height: int, width: int, seed: int = 0) -> Grid:
 def task(name: str = "small", demonstrations: int = 2, tests: int = 2, seed: int = 0) -> Task:
     """Random grids of 2×3 that turn into 3×2; the last test output is hidden."""
     pairs = [
-        Pair(grid(2, 3, 100 * seed + 2 * n), grid(3, 2, 100 * seed + 2 * n + 1))
-        for n in range(demonstrations + tests)
+        Pair(grid(2, 3, 100 * seed + 2 * n), grid(3, 2, 100 * seed + 2 * n + 1)) for n in range(demonstrations + tests)
     ]
     hidden = Pair(pairs[-1].input, None)
     return Task(name, tuple(pairs[:demonstrations]), (*pairs[demonstrations:-1], hidden))

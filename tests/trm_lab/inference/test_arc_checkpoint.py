@@ -62,9 +62,7 @@ def test_puzzles_are_known_by_the_dataset_that_has_as_many(opened: OpenedCheckpo
     assert sorted(names.values()) == list(range(9))
 
 
-def test_the_model_for_single_tasks_has_the_weights_but_one_row_for_the_table(
-    opened: OpenedCheckpoint,
-) -> None:
+def test_the_model_for_single_tasks_has_the_weights_but_one_row_for_the_table(opened: OpenedCheckpoint) -> None:
     model = arc_supervision(opened, 4).model
     assert model.puzzle_emb is not None
     assert len(model.puzzle_emb.weights) == 1

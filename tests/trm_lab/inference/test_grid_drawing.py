@@ -85,7 +85,6 @@ def test_no_line_is_wider_than_the_terminal_and_colours_change_no_place(
     plain = ESCAPE.sub("", drawing(answer, width, depth))
     assert max(map(len, plain.split("\n"))) <= width
     frames = [
-        [line for line in shown.split("\n") if "│" not in line]
-        for shown in (plain, drawing(answer, width, "none"))
+        [line for line in shown.split("\n") if "│" not in line] for shown in (plain, drawing(answer, width, "none"))
     ]
     assert frames[0] == frames[1]

@@ -43,9 +43,7 @@ def asked(run: Path, file: Path, **changes: Any) -> dict[str, Any]:
     return json.loads((folder / "answer.json").read_text())
 
 
-def test_the_answer_is_drawn_told_and_written(
-    run: Path, file: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_answer_is_drawn_told_and_written(run: Path, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     answer = asked(run, file)
     shown = capsys.readouterr().out
     for expected in ("demonstration 2", "test input 1", "right answer", "rank of right", "written to"):

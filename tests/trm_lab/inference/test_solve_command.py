@@ -60,9 +60,7 @@ def test_the_time_before_the_command_counts_as_well(package: Path, monkeypatch: 
     assert submission() != EMPTY
 
 
-def test_a_submission_with_answers_is_replaced_only_if_asked(
-    package: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_submission_with_answers_is_replaced_only_if_asked(package: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("submission.json").write_text(json.dumps(EMPTY))  # nothing is lost with it
     run(package, WORDS)
     answers = submission()
@@ -73,9 +71,7 @@ def test_a_submission_with_answers_is_replaced_only_if_asked(
     assert submission() == answers
 
 
-def test_a_file_that_is_no_submission_is_never_touched(
-    package: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_file_that_is_no_submission_is_never_touched(package: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for content in ("years of work", '{"a": 1}', '{"a": [{"attempt_1": []}]}'):
         Path("submission.json").write_text(content)
         for words in ([], ["--overwrite"]):

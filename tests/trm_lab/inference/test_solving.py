@@ -26,10 +26,7 @@ def grid(seed: int, rows: int = 3, columns: int = 4) -> list[list[int]]:
 
 
 def task(seed: int, tests: int = 1) -> dict[str, Any]:
-    train = [
-        {"input": grid(seed), "output": grid(seed + 1, 2, 2)},
-        {"input": grid(seed + 2), "output": grid(seed + 3)},
-    ]
+    train = [{"input": grid(seed), "output": grid(seed + 1, 2, 2)}, {"input": grid(seed + 2), "output": grid(seed + 3)}]
     return {"train": train, "test": [{"input": grid(seed + 10 + number)} for number in range(tests)]}
 
 
@@ -44,9 +41,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> OpenedCheckpoint:
 class Clock:
     """Time that only the work takes: `an_example` seconds for each one answered, and `an_adaptation`."""
 
-    def __init__(
-        self, monkeypatch: pytest.MonkeyPatch, an_example: float, an_adaptation: float = 0.0
-    ) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, an_example: float, an_adaptation: float = 0.0) -> None:
         self.seconds = 0.0
 
         def roll(supervision: Any, batch: Batch, *more: Any) -> Rollout:

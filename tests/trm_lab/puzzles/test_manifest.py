@@ -12,17 +12,9 @@ from tests.trm_lab.puzzles.arc.small_arc import build
 from trm.errors import UserError
 from trm_lab.puzzles import manifest
 from trm_lab.puzzles.loading import EvaluationData, TrainingData
-from trm_lab.puzzles.manifest import (
-    MANIFEST_FILE,
-    check_files,
-    digest,
-    fingerprint,
-    read_about,
-)
+from trm_lab.puzzles.manifest import MANIFEST_FILE, check_files, digest, fingerprint, read_about
 
-STORED = (
-    "027e2fc20c4b069cf9e1cba99c59cc3442412ac54000d030b9b9a511c01fc949"  # as the first release computed it
-)
+STORED = "027e2fc20c4b069cf9e1cba99c59cc3442412ac54000d030b9b9a511c01fc949"  # as the first release computed it
 
 
 @pytest.fixture
@@ -82,9 +74,7 @@ def test_fingerprints_of_datasets_without_a_manifest_stay_what_runs_have_stored(
     assert fingerprint(tmp_path) == STORED
 
 
-def test_of_a_large_file_blocks_are_read_from_end_to_end(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_of_a_large_file_blocks_are_read_from_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(manifest, "_WHOLE", 1 << 12)
     monkeypatch.setattr(manifest, "_BLOCK", 16)
     digests = {}

@@ -31,9 +31,7 @@ def iteration(sampler: GroupSampler, number: int = 0) -> Batches:
 
 SEVEN = [[3, 3], [2], [4, 4, 4], [1], [3, 3], [2, 2], [5]]  # 20 examples in an epoch
 group_lists = st.lists(
-    st.integers(1, 4).flatmap(lambda size: st.lists(st.just(size), min_size=1, max_size=3)),
-    min_size=1,
-    max_size=6,
+    st.integers(1, 4).flatmap(lambda size: st.lists(st.just(size), min_size=1, max_size=3)), min_size=1, max_size=6
 )
 
 

@@ -54,9 +54,7 @@ def test_named_tasks_are_taken_whole_and_only_they_are_scored(dataset: Path) -> 
 def test_the_first_tasks_are_the_first_of_the_file_also_together_with_other_choices(dataset: Path) -> None:
     every = puzzles(dataset, Selection())
     order = list(dict.fromkeys(map(task_name, every)))
-    assert puzzles(dataset, Selection(first_tasks=2, augmentations=0)) == [
-        name for name in every if name in order[:2]
-    ]
+    assert puzzles(dataset, Selection(first_tasks=2, augmentations=0)) == [name for name in every if name in order[:2]]
     third = Selection(tasks=frozenset(order[2:4]), first_tasks=1)
     assert {task_name(name) for name in puzzles(dataset, third)} == {order[2]}
 
@@ -66,8 +64,7 @@ def test_ranks_share_out_the_chosen_examples_from_any_start(dataset: Path) -> No
     together = EvaluationData([dataset], global_batch_size=4, selection=chosen)
     whole = np.concatenate([load().examples for load in together.batches_from(3)])
     parts = [
-        EvaluationData([dataset], global_batch_size=4, rank=rank, world_size=4, selection=chosen)
-        for rank in range(4)
+        EvaluationData([dataset], global_batch_size=4, rank=rank, world_size=4, selection=chosen) for rank in range(4)
     ]
     loaded = [[load().examples for load in part.batches_from(3)] for part in parts]
     assert len({len(of_rank) for of_rank in loaded}) == 1

@@ -97,9 +97,7 @@ def test_every_score_is_shown_under_its_own_dataset(run: Path, tmp_path: Path) -
             assert (result.dataset_type, result.dataset_revision) == (data["name"], data["fingerprint"])
 
 
-def test_what_is_not_recorded_is_called_so(
-    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_is_not_recorded_is_called_so(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     export(ExportRequest(str(run), "published", tmp_path / "out"))
     config = tmp_path / "out/all_config.yaml"
     config.write_text(config.read_text().replace("seq_len: 16", ""))
@@ -177,11 +175,7 @@ def test_a_stranger_s_provenance_and_scores_stay_in_their_lines(run: Path) -> No
     record = recorded(checkpoint)
     (launch, _), scores = record.launches, record.scores
     assert scores is not None
-    task = {
-        **dict.fromkeys(("dataset", "version", "protocol"), HOSTILE),
-        "examples": 8,
-        "verdicts": {HOSTILE: 2},
-    }
+    task = {**dict.fromkeys(("dataset", "version", "protocol"), HOSTILE), "examples": 8, "verdicts": {HOSTILE: 2}}
     records = [replace(record, launches=[{**launch, key: value}]) for key in LAUNCH_KEYS for value in VALUES]
     for key in SCORE_KEYS:
         for value in [*VALUES, 10**30, [task]]:

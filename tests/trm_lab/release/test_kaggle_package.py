@@ -104,9 +104,7 @@ def test_the_notebook_writes_the_same_submission(elsewhere: Elsewhere) -> None:
     )
     words = ("--input", str(file), "--augmentations", "3", "--device", "cpu")
     elsewhere.call(str(elsewhere.package / "solve.py"), *words, "--output", "script.json")
-    elsewhere.call(
-        str(program), str(elsewhere.package / "solve.ipynb"), str(elsewhere.package.parent), *words
-    )
+    elsewhere.call(str(program), str(elsewhere.package / "solve.ipynb"), str(elsewhere.package.parent), *words)
     by_notebook = json.loads((elsewhere.folder / "submission.json").read_text())
     assert by_notebook == json.loads((elsewhere.folder / "script.json").read_text())
     check_form(by_notebook, CHALLENGES)

@@ -53,9 +53,7 @@ def test_an_export_answers_a_task_that_was_trained_on_as_the_run_does(run: Path,
     assert "9 puzzles × 16, named in identifiers.json" in (tmp_path / "again/README.md").read_text()
 
 
-def test_a_competition_s_tasks_that_were_trained_on_have_their_own_embedding_too(
-    run: Path, tmp_path: Path
-) -> None:
+def test_a_competition_s_tasks_that_were_trained_on_have_their_own_embedding_too(run: Path, tmp_path: Path) -> None:
     export(ExportRequest(str(run), "kaggle", tmp_path / "out"))
     opened, few = open_checkpoint(tmp_path / "out"), SolveSettings(3, adapt=1)
     solved = solve(CHALLENGES, opened, few, Ranks(), lambda submission: None)

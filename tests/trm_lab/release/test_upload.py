@@ -48,9 +48,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_run(tmp_path_factory.mktemp("run") / "run", random_dis())
 
 
-def test_the_export_is_uploaded_as_it_lies_there(
-    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_export_is_uploaded_as_it_lies_there(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     hub = StubHub()
     export(ExportRequest(str(run), "hub", tmp_path / "not asked"), hub)
     assert hub.calls == []
@@ -96,9 +94,7 @@ def test_a_refused_push_says_what_to_do_and_loses_nothing(
     assert (tmp_path / "out/README.md").is_file() == (at != "whoami")  # refused before anything was written
 
 
-def test_a_name_that_the_hub_does_not_take_is_refused_before_anything_is_written(
-    run: Path, tmp_path: Path
-) -> None:
+def test_a_name_that_the_hub_does_not_take_is_refused_before_anything_is_written(run: Path, tmp_path: Path) -> None:
     hub = StubHub()
     for name in ("model", "", "a/", "a/b/c", "../b", "a/b.git", "a--b/c", "a/-b", "a/b c", "a/" + "x" * 97):
         with pytest.raises(UserError, match="--push") as caught:

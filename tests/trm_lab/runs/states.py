@@ -26,10 +26,7 @@ def state(step: int) -> dict[str, Any]:
 def content(step: int, numbers: int = 12) -> TrainingState:
     """A state whose every part says which step it is of."""
     tensors = {"a": torch.full((numbers,), float(step)), "b": torch.tensor(step)}
-    carry = {
-        "halted": torch.tensor([True, False]),
-        "z_H": torch.ones(2, 3, dtype=torch.bfloat16).expand(2, 3),
-    }
+    carry = {"halted": torch.tensor([True, False]), "z_H": torch.ones(2, 3, dtype=torch.bfloat16).expand(2, 3)}
     return TrainingState(model=tensors, ema={}, optimizer=tensors, carry=carry, state=state(step))
 
 

@@ -36,9 +36,7 @@ def loaded(target: Path, **changes: Any) -> None:
     load_checkpoint(model, str(target), Ranks(), [f"{n}" for n in range(saved.shape.num_puzzle_identifiers)])
 
 
-def test_a_dataset_an_evaluation_or_a_file_without_weights_is_no_damaged_checkpoint(
-    run: Path, tmp_path: Path
-) -> None:
+def test_a_dataset_an_evaluation_or_a_file_without_weights_is_no_damaged_checkpoint(run: Path, tmp_path: Path) -> None:
     dataset, _ = build(tmp_path)
     for folder in (dataset, run / f"evaluations/step_{STEP}"):
         assert (folder / "manifest.json").is_file()

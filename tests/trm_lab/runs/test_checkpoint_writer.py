@@ -141,9 +141,7 @@ def write_under_limits(root: Path) -> None:
     assert names(root) == ["step_1", "step_2"]
 
 
-def test_a_file_that_the_system_cuts_off_at_any_length_never_becomes_part_of_a_checkpoint(
-    tmp_path: Path,
-) -> None:
+def test_a_file_that_the_system_cuts_off_at_any_length_never_becomes_part_of_a_checkpoint(tmp_path: Path) -> None:
     process = multiprocessing.get_context("fork").Process(target=write_under_limits, args=(tmp_path,))
     process.start()
     process.join(60)

@@ -59,9 +59,7 @@ def write_and_tell(file: Path) -> None:
     file.with_name("errors").write_text(said.getvalue())
 
 
-def test_records_that_the_disk_refuses_wait_in_memory_in_order_and_lost_ones_are_counted(
-    tmp_path: Path,
-) -> None:
+def test_records_that_the_disk_refuses_wait_in_memory_in_order_and_lost_ones_are_counted(tmp_path: Path) -> None:
     file = tmp_path / "metrics.jsonl"
     process = multiprocessing.get_context("fork").Process(target=write_and_tell, args=(file,))
     process.start()

@@ -96,9 +96,7 @@ def test_what_the_hub_refuses_is_said_in_three_parts(server: SmallHub, tmp_path:
     }
     said, _ = locate(tmp_path, server.address, *messages)
     assert all(message in line for message, line in zip(messages.values(), said, strict=True))
-    assert said[0].endswith(
-        "ask for access at https://huggingface.co/owner/gated, then log in: hf auth login"
-    )
+    assert said[0].endswith("ask for access at https://huggingface.co/owner/gated, then log in: hf auth login")
 
 
 def test_files_of_terabytes_are_not_fetched(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,9 +63,7 @@ def test_hundreds_of_thousands_of_rows_are_matched_in_pieces() -> None:
     assert torch.equal(table[1:], rows[1:].flip(0))
 
 
-def test_weights_without_names_are_taken_in_order_which_is_said_and_names_of_another_table_are_refused() -> (
-    None
-):
+def test_weights_without_names_are_taken_in_order_which_is_said_and_names_of_another_table_are_refused() -> None:
     source, other = act().model, act().model
     (remark,) = load_into(other, source.state_dict(), "theirs", None, [BLANK, *"abcdefgh"])
     assert "cannot be checked" in remark
@@ -107,9 +105,7 @@ def test_a_table_that_ranks_share_is_matched_by_name_as_well(
     assert said.count("puzzle embeddings matched by name") == 1
     started = expected(table(trained, 3), read_identifiers(dataset), read_identifiers(rebuilt))
     torch.testing.assert_close(table(tmp_path / "next", 1), started, rtol=0, atol=1e-6)
-    assert json.loads(
-        (tmp_path / "next/checkpoints/step_1/identifiers.json").read_text()
-    ) == read_identifiers(rebuilt)
+    assert json.loads((tmp_path / "next/checkpoints/step_1/identifiers.json").read_text()) == read_identifiers(rebuilt)
 
 
 def test_an_evaluation_on_a_rebuilt_dataset_says_so_and_uses_each_puzzle_s_own_row(

@@ -25,9 +25,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "runs"
 
 
-def test_runs_are_found_in_folders_and_by_patterns_each_once(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_runs_are_found_in_folders_and_by_patterns_each_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     both = [folder / "b", folder / "sweep/a"]
     assert find_runs([folder]) == both
     assert find_runs([folder / "sweep/a", folder]) == both[::-1]
@@ -71,11 +69,7 @@ FAULTS: list[tuple[Callable[[Path], None], str, str]] = [
     (rename_scores, "evaluation of step 100 in .* has no key 'per_step'", ""),
     (forget_evaluations, "holds no evaluation", "let training reach its first evaluation"),
     (break_a_line, "metrics.jsonl", "it resumes and mends metrics.jsonl; or take the line out"),
-    (
-        lambda run: os.truncate(run / "provenance.json", 5),
-        "provenance.json",
-        "puts a damaged provenance.json aside",
-    ),
+    (lambda run: os.truncate(run / "provenance.json", 5), "provenance.json", "puts a damaged provenance.json aside"),
     (
         lambda run: os.truncate(run / "evaluations/step_400/scores.json", 5),
         "scores.json",
@@ -84,9 +78,7 @@ FAULTS: list[tuple[Callable[[Path], None], str, str]] = [
 ]
 
 
-def test_an_unreadable_run_is_named_with_its_fault_and_remedy_and_left_out(
-    folder: Path, tmp_path: Path
-) -> None:
+def test_an_unreadable_run_is_named_with_its_fault_and_remedy_and_left_out(folder: Path, tmp_path: Path) -> None:
     for number, (damage, why, remedy) in enumerate(FAULTS):
         runs = shutil.copytree(folder, tmp_path / str(number))
         damage(runs / "sweep/a")

@@ -11,14 +11,7 @@ from trm.errors import UserError
 from trm_lab.evaluation.comparison import compare_evaluations
 from trm_lab.runs.questions import check_same_questions, read_questions
 
-QUEENS = {
-    "name": "nqueens-8",
-    "version": 1,
-    "protocol": "clean",
-    "fingerprint": "a" * 64,
-    "split": "test",
-    "path": "q",
-}
+QUEENS = {"name": "nqueens-8", "version": 1, "protocol": "clean", "fingerprint": "a" * 64, "split": "test", "path": "q"}
 MAZES = QUEENS | {"name": "maze-30x30", "fingerprint": "b" * 64}
 OTHER_SEED = QUEENS | {"fingerprint": "c" * 64}
 TRAINING = QUEENS | {"split": "train"}
@@ -67,9 +60,7 @@ def test_rows_of_other_data_are_not_compared_by_their_numbers(tmp_path: Path) ->
     assert compare_evaluations(first, same, np.random.default_rng(0)).ties == 40
 
 
-def test_numbered_rows_of_another_part_are_not_compared_unless_they_tell_what_they_ask(
-    tmp_path: Path,
-) -> None:
+def test_numbered_rows_of_another_part_are_not_compared_unless_they_tell_what_they_ask(tmp_path: Path) -> None:
     whole, rng = evaluation(tmp_path / "a", [QUEENS]), np.random.default_rng(0)
     chosen, first = (
         evaluation(tmp_path / name, [QUEENS], **part)
@@ -100,9 +91,7 @@ def test_pooled_evaluations_have_the_same_part_as_well(tmp_path: Path) -> None:
         check_same_questions([whole, part])
 
 
-def test_an_evaluation_of_before_scores_named_their_data_is_known_by_its_answers_or_its_run(
-    tmp_path: Path,
-) -> None:
+def test_an_evaluation_of_before_scores_named_their_data_is_known_by_its_answers_or_its_run(tmp_path: Path) -> None:
     """And refused where neither tells."""
     new = read_questions(evaluation(tmp_path / "new", [QUEENS]))
     old = evaluation(tmp_path / "run/scored/old", None)

@@ -41,9 +41,7 @@ def test_a_sample_is_right_when_every_scored_cell_of_the_last_prediction_is(run:
     assert len(set(by_hand)) == 2
 
 
-def test_what_the_dataset_s_scorer_said_is_read_and_runs_of_before_have_none(
-    run: Run, tmp_path: Path
-) -> None:
+def test_what_the_dataset_s_scorer_said_is_read_and_runs_of_before_have_none(run: Run, tmp_path: Path) -> None:
     assert run.evaluation.tasks == []
     assert run.evaluation.best_exact_match is None
     folder = write_run(tmp_path / "run", arc=False, training_steps=400, puzzles=["queens", "maze"])

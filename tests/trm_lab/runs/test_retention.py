@@ -61,9 +61,7 @@ def test_higher_is_better_except_of_a_loss(tmp_path: Path) -> None:
             assert read_best(root) == Best(metric, values[best], best)
 
 
-def test_the_best_is_replaced_by_a_better_one_of_another_metric_or_if_it_was_never_written(
-    tmp_path: Path,
-) -> None:
+def test_the_best_is_replaced_by_a_better_one_of_another_metric_or_if_it_was_never_written(tmp_path: Path) -> None:
     mark_best(tmp_path, "accuracy", 0.9, 1)  # the disk was full: there is no step_1
     save(tmp_path, 2)
     assert mark_best(tmp_path, "accuracy", 0.4, 2)
@@ -91,9 +89,7 @@ def test_a_damaged_note_of_the_best_is_reported_and_written_anew(
     assert read_best(tmp_path) == Best("accuracy", 0.1, 2)
 
 
-def test_a_note_that_cannot_be_written_stops_nothing(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_note_that_cannot_be_written_stops_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "best.json.partial").mkdir()
     assert not mark_best(tmp_path, "accuracy", 0.5, 7)
     assert "keep step_7 by hand" in capfd.readouterr().err

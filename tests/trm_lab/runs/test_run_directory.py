@@ -112,9 +112,7 @@ def test_damaged_records_are_set_aside_and_the_readable_ones_stay(
         assert (tmp_path / "metrics.jsonl.damaged").read_text() == damaged
 
 
-def test_a_damaged_evaluation_is_made_again_or_named(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_damaged_evaluation_is_made_again_or_named(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "evaluations/step_4"
     folder.mkdir(parents=True)
     (folder / "scores.json").write_text('{"lm_loss": 0.5}')

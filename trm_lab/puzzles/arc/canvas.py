@@ -19,9 +19,7 @@ _CHUNK = 4096  # grids laid at once: bounds the index arrays to some 3.7 M cells
 
 # Cell (i, j) of a turned grid is the original's cell number base + i·down + j·right, where the original has h rows and
 # w columns. What makes up each of the three is given here, a row for each transform.
-_BASE = np.array(
-    [[0, 0], [0, 1], [1, 1], [1, 0], [0, 1], [1, 0], [0, 0], [1, 1]], np.int32
-)  # of (h−1)·w, w−1
+_BASE = np.array([[0, 0], [0, 1], [1, 1], [1, 0], [0, 1], [1, 0], [0, 0], [1, 1]], np.int32)  # of (h−1)·w, w−1
 _DOWN = np.array([[0, 1], [-1, 0], [0, -1], [1, 0], [0, 1], [0, -1], [1, 0], [-1, 0]], np.int32)  # of 1, w
 _RIGHT = np.array([[1, 0], [0, 1], [-1, 0], [0, -1], [-1, 0], [1, 0], [0, 1], [0, -1]], np.int32)  # of 1, w
 _SWAPS = np.isin(np.arange(len(_BASE)), SWAP_SIDES)

@@ -193,9 +193,7 @@ def open_augmented(folder: Path, name: str, metadata: PuzzleMetadata) -> ArcAugm
     return ArcAugmented(grids, pairs, puzzles, starts, table, canvas, translations, seed)
 
 
-def _check_grids(
-    folder: Path, name: str, cells: NDArray[np.integer], shapes: NDArray[np.integer], canvas: int
-) -> None:
+def _check_grids(folder: Path, name: str, cells: NDArray[np.integer], shapes: NDArray[np.integer], canvas: int) -> None:
     """Sides are bounded before they are multiplied, since a product of large ones wraps around."""
     file = folder / f"{name}__shapes.npy"
     if shapes.shape[1:] != (2, 2) or not len(shapes) or shapes.min() < 0 or shapes.max() > canvas:

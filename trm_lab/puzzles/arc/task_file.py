@@ -94,9 +94,7 @@ def _load(file: Path) -> Mapping[str, object]:
         raise UserError(given, f"a JSON file: {FORM}", "check the path: --task file.json") from error
     except ValueError as error:
         given = f"{file}: not JSON ({shown(error)})"
-        raise UserError(
-            given, f"a JSON file in UTF-8: {FORM}", "check the file; it may be cut off"
-        ) from error
+        raise UserError(given, f"a JSON file in UTF-8: {FORM}", "check the file; it may be cut off") from error
     if not isinstance(content, dict) or not content:
         raise malformed(str(file), "no task", FORM)
     return content

@@ -28,9 +28,7 @@ harder, as a well scrambled cube is:
 
 def command_line() -> CommandLine:
     """The flags."""
-    parser = CommandLine(
-        PROGRAM, "Build a dataset of scrambled 2×2×2 cubes and their optimal solutions.", EXAMPLE
-    )
+    parser = CommandLine(PROGRAM, "Build a dataset of scrambled 2×2×2 cubes and their optimal solutions.", EXAMPLE)
     parser.add_argument("--output-dir", required=True, type=local_path, help="where the dataset goes")
     parser.add_argument(
         "--metric",
@@ -42,9 +40,7 @@ def command_line() -> CommandLine:
     parser.add_argument("--test-size", type=integer(1, STATE_COUNT), default=1_000, help="states (1000)")
     parser.add_argument("--min-distance", type=integer(0, 14), default=1, help="fewest moves from solved (1)")
     parser.add_argument(
-        "--max-distance",
-        type=integer(0, 14),
-        help="most moves from solved (God's number: 11 half, 14 quarter)",
+        "--max-distance", type=integer(0, 14), help="most moves from solved (God's number: 11 half, 14 quarter)"
     )
     parser.add_argument(
         "--by-distance",
@@ -71,12 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     check_output(flags.output_dir, flags.overwrite)
     cube = cube_in(flags.metric)
     draw = Draw(
-        flags.train_size,
-        flags.test_size,
-        flags.min_distance,
-        highest,
-        flags.by_distance == "uniform",
-        flags.seed,
+        flags.train_size, flags.test_size, flags.min_distance, highest, flags.by_distance == "uniform", flags.seed
     )
     states = draw_states(draw, cube.distances, symmetry_classes())
     about = About(

@@ -86,9 +86,7 @@ def sticker_sources(move: str) -> NDArray[np.intp]:
 
 def sticker_places() -> NDArray[np.int64]:
     """For each sticker, the corner that it belongs to and the direction it faces, `[24, 2, 3]`."""
-    return np.array(
-        [_sticker(face, row, column) for face in CUBE_FACES for row in (0, 1) for column in (0, 1)]
-    )
+    return np.array([_sticker(face, row, column) for face in CUBE_FACES for row in (0, 1) for column in (0, 1)])
 
 
 def _sticker(face: str, row: int, column: int) -> NDArray[np.int64]:
@@ -102,9 +100,7 @@ def _clockwise(axis: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.outer(axis, axis) - np.cross(axis, basis).T
 
 
-def _turn(
-    stickers: NDArray[np.integer], rows: NDArray[np.intp], sources: NDArray[np.intp]
-) -> NDArray[np.integer]:
+def _turn(stickers: NDArray[np.integer], rows: NDArray[np.intp], sources: NDArray[np.intp]) -> NDArray[np.integer]:
     """The stickers `[E, 24]` after the cubes at `rows` have taken their colours from `sources` `[rows, 24]`."""
     turned = stickers.copy()
     turned[rows] = np.take_along_axis(stickers[rows], sources, axis=1)

@@ -75,9 +75,7 @@ class _Arrangement:
     """A: where each facelet lies, in the states of some permutations `[rows, 7]` with all orientations."""
 
     def __init__(self, rows: NDArray[np.uint8]) -> None:
-        self._places = np.hstack(
-            [np.argsort(rows, axis=1), np.full((len(rows), 1), MOVING)]
-        )  # of each corner
+        self._places = np.hstack([np.argsort(rows, axis=1), np.full((len(rows), 1), MOVING)])  # of each corner
         self._turned = np.vstack([ORIENTATIONS.T, np.zeros((1, ORIENTATION_COUNT), np.uint8)])  # [8, 729]
 
     def at(self, facelet: np.intp) -> Facelets:
@@ -95,9 +93,7 @@ def _numbers_after_return() -> NDArray[np.int32]:
     """
     numbers = np.zeros((MOVING, 24, 24), np.int32)
     corners = np.arange(MOVING, dtype=np.int32)[:, None]
-    code = (
-        np.append(PERMUTATION_WEIGHTS, np.int32(0)) * ORIENTATION_COUNT
-    )  # by place; the last is the held corner's
+    code = np.append(PERMUTATION_WEIGHTS, np.int32(0)) * ORIENTATION_COUNT  # by place; the last is the held corner's
     orientation = np.append(ORIENTATION_WEIGHTS, np.int32(0))
     for matrix in _rotations():
         r = _facelet_images(matrix)

@@ -40,27 +40,17 @@ GENERATED_FLAGS: dict[str, int | None] = {
     "min_length": None,
     "loops": 0,
 }
-PUBLISHED_FLAGS: dict[str, str | None] = {
-    "source": None,
-    "source_repo": DEFAULT_REPO,
-    "subsample_size": None,
-}
+PUBLISHED_FLAGS: dict[str, str | None] = {"source": None, "source_repo": DEFAULT_REPO, "subsample_size": None}
 
 
 def command_line() -> CommandLine:
     """The flags; the published ones keep their names."""
     parser = CommandLine(
-        "python -m data.build_maze_dataset",
-        "Build a maze dataset: find a shortest path from S to G.",
-        EXAMPLE,
+        "python -m data.build_maze_dataset", "Build a maze dataset: find a shortest path from S to G.", EXAMPLE
     )
-    parser.add_argument(
-        "--output-dir", type=local_path, help="where the dataset goes (data/maze-30x30-hard-1k)"
-    )
+    parser.add_argument("--output-dir", type=local_path, help="where the dataset goes (data/maze-30x30-hard-1k)")
     parser.add_argument("--source-repo", type=name, help=f"dataset on the Hugging Face Hub ({DEFAULT_REPO})")
-    parser.add_argument(
-        "--source", type=local_path, help="folder with its train.csv and test.csv; nothing is fetched"
-    )
+    parser.add_argument("--source", type=local_path, help="folder with its train.csv and test.csv; nothing is fetched")
     parser.add_argument("--subsample-size", type=COUNT, help="training mazes to keep, drawn at random (all)")
     parser.add_argument(
         "--aug", action="store_true", help="train on the 8 turns and mirror images of each maze, as one group"
@@ -70,13 +60,9 @@ def command_line() -> CommandLine:
     parser.add_argument("--train-size", type=COUNT, help="generated training mazes (1000)")
     parser.add_argument("--test-size", type=COUNT, help="generated test mazes (1000)")
     parser.add_argument(
-        "--min-length",
-        type=COUNT,
-        help=f"fewest steps from S to G ({HARD_LENGTH} at {HARD_SIDE}, size^1.25)",
+        "--min-length", type=COUNT, help=f"fewest steps from S to G ({HARD_LENGTH} at {HARD_SIDE}, size^1.25)"
     )
-    parser.add_argument(
-        "--loops", type=integer(0, LARGEST**2), help="openings that close a loop, in each maze (0)"
-    )
+    parser.add_argument("--loops", type=integer(0, LARGEST**2), help="openings that close a loop, in each maze (0)")
     parser.add_builder_flags(seed=42)
     return parser
 
@@ -106,9 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _filled(flags: argparse.Namespace) -> argparse.Namespace:
     """The flags, with their values where they were not given."""
-    own, foreign = (
-        (GENERATED_FLAGS, PUBLISHED_FLAGS) if flags.generate else (PUBLISHED_FLAGS, GENERATED_FLAGS)
-    )
+    own, foreign = (GENERATED_FLAGS, PUBLISHED_FLAGS) if flags.generate else (PUBLISHED_FLAGS, GENERATED_FLAGS)
     misplaced = [f"--{flag.replace('_', '-')}" for flag in foreign if getattr(flags, flag) is not None]
     if misplaced:
         raise UserError(
@@ -138,10 +122,7 @@ def _generated(flags: argparse.Namespace) -> tuple[dict[str, Mazes], dict[str, A
     questions, answers = generate_mazes(kind, flags.train_size + flags.test_size, flags.seed)
     mazes = Mazes(questions, answers, [1] * len(questions))
     places = range(len(mazes))
-    splits = {
-        "train": mazes.chosen(places[: flags.train_size]),
-        "test": mazes.chosen(places[flags.train_size :]),
-    }
+    splits = {"train": mazes.chosen(places[: flags.train_size]), "test": mazes.chosen(places[flags.train_size :])}
     return splits, {"algorithm": "wilson", "min_length": length, "loops": flags.loops}
 
 
@@ -173,11 +154,7 @@ def _path_facts(mazes: Mapping[str, Mazes]) -> dict[str, Any]:
     lengths = {split: some.lengths() for split, some in mazes.items()}
     return {
         "path_lengths": {
-            split: {
-                "least": int(steps.min()),
-                "mean": round(float(steps.mean()), 3),
-                "most": int(steps.max()),
-            }
+            split: {"least": int(steps.min()), "mean": round(float(steps.mean()), 3), "most": int(steps.max())}
             for split, steps in lengths.items()
         },
         "mazes_with_several_shortest_paths": {

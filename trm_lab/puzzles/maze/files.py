@@ -10,21 +10,12 @@ from numpy.typing import NDArray
 
 from trm_lab.commands.progress import track
 from trm_lab.puzzles.maze.search import ringed, search
-from trm_lab.puzzles.maze.tokens import (
-    MAZE_CHARACTERS,
-    MAZE_FREE,
-    MAZE_GOAL,
-    MAZE_PATH,
-    MAZE_START,
-    MAZE_WALL,
-)
+from trm_lab.puzzles.maze.tokens import MAZE_CHARACTERS, MAZE_FREE, MAZE_GOAL, MAZE_PATH, MAZE_START, MAZE_WALL
 from trm_lab.puzzles.published_csv import bad_record, place, read_rows
 from trm_lab.puzzles.square_symmetries import canonical
 
 _CHARACTERS = MAZE_CHARACTERS[1:]
-_FREE, _START, _GOAL, _PATH = (
-    MAZE_CHARACTERS[token] for token in (MAZE_FREE, MAZE_START, MAZE_GOAL, MAZE_PATH)
-)
+_FREE, _START, _GOAL, _PATH = (MAZE_CHARACTERS[token] for token in (MAZE_FREE, MAZE_START, MAZE_GOAL, MAZE_PATH))
 _ALLOWED = (
     f"square mazes of one size in the characters {_CHARACTERS!r} with one S and one G, and answers that mark a "
     "shortest path between them with o and change nothing else"

@@ -73,9 +73,7 @@ def generate_mazes(kind: MazeKind, count: int, seed: int) -> tuple[NDArray[np.ui
     seen: set[bytes] = set()
     attempts = count_from(0)
     for number in track(range(count), "mazes"):
-        for maze in (
-            draw_maze(kind, numpy_generator(seed, "maze", next(attempts))) for _ in range(_PATIENCE)
-        ):
+        for maze in (draw_maze(kind, numpy_generator(seed, "maze", next(attempts))) for _ in range(_PATIENCE)):
             key = b"" if maze is None else canonical(maze[0][None]).tolist()[0]
             if maze is not None and key not in seen:
                 seen.add(key)
@@ -92,9 +90,7 @@ def generate_mazes(kind: MazeKind, count: int, seed: int) -> tuple[NDArray[np.ui
     return questions, answers
 
 
-def draw_maze(
-    kind: MazeKind, generator: np.random.Generator
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]] | None:
+def draw_maze(kind: MazeKind, generator: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.uint8]] | None:
     """A maze and its answer, tokens `[n, n]`; None where this draw gives none of the kind.
 
     The start is any free cell, the goal any that is far enough from it in the tree; both uniformly. Then walls are
@@ -164,14 +160,10 @@ def _directions(generator: np.random.Generator) -> Callable[[], int]:
     return chain.from_iterable(blocks).__next__
 
 
-def _carve(
-    tree: list[tuple[int, int]], side: int, generator: np.random.Generator
-) -> tuple[list[bool], list[int]]:
+def _carve(tree: list[tuple[int, int]], side: int, generator: np.random.Generator) -> tuple[list[bool], list[int]]:
     """Carve a tree of rooms: the free cells of the ringed maze, and its walls between two rooms."""
     rooms = (side + 1) // 2
-    down, right = generator.integers(
-        0, 2 - side % 2, 2
-    ).tolist()  # where the spare line of an even side is not
+    down, right = generator.integers(0, 2 - side % 2, 2).tolist()  # where the spare line of an even side is not
     row, column = np.divmod(np.arange(rooms * rooms), rooms)
     places = np.stack([2 * row + down, 2 * column + right], axis=1)
     one, other = np.array(tree).T
@@ -183,9 +175,7 @@ def _carve(
     return ringed(free), np.flatnonzero(np.pad(between_rooms & ~free, 1)).tolist()
 
 
-def _open_loops(
-    free: list[bool], width: int, start: int, goal: int, walls: list[int], kind: MazeKind
-) -> bool:
+def _open_loops(free: list[bool], width: int, start: int, goal: int, walls: list[int], kind: MazeKind) -> bool:
     """Open `kind.loops` of the walls, in order, in `free`; whether so many can be."""
     opened = 0
     from_start, from_goal = search(free, width, start), search(free, width, goal)

@@ -50,9 +50,7 @@ class MazePicture(BoardPicture):
                     # at the edge of the board a disc is wider than the panel, so it isn't clipped
                     centre, style = (column + 0.5, row + 0.5), {"fc": colours[token], "ec": "white"}
                     axes.add_patch(Circle(centre, 1.3, zorder=2.7, clip_on=False, **style))
-                write_in_cell(
-                    axes, (row, column), MAZE_CHARACTERS[token], "#FFFFFF", 1.5 if small else 0.7, bold=True
-                )
+                write_in_cell(axes, (row, column), MAZE_CHARACTERS[token], "#FFFFFF", 1.5 if small else 0.7, bold=True)
 
     def _written(self, cells: NDArray[Any]) -> NDArray[np.bool_]:
         return np.zeros(cells.shape, bool)

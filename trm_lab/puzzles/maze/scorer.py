@@ -45,12 +45,7 @@ def maze_scorer(facts: Mapping[str, Any]) -> Scorer:
         shortest = connected.copy()
         lines = np.flatnonzero(connected)
         shortest[lines] = steps[lines] == _distances(questions[lines] != MAZE_WALL, questions[lines])
-        return {
-            "consistent": consistent,
-            "connected": connected,
-            "shortest": shortest,
-            SOLVED: consistent & shortest,
-        }
+        return {"consistent": consistent, "connected": connected, "shortest": shortest, SOLVED: consistent & shortest}
 
     return score
 

@@ -75,16 +75,12 @@ def best_guess(
         weights: `[S]` their probabilities; None: equal ones, and the result is 1 / `completions`.
     """
     chance = np.full(len(solved), 1 / len(solved)) if weights is None else weights
-    posterior = [
-        (complete * chance).max(1) / (complete * chance).sum(1) for complete in _completing(questions, solved)
-    ]
+    posterior = [(complete * chance).max(1) / (complete * chance).sum(1) for complete in _completing(questions, solved)]
     return np.concatenate(posterior)
 
 
 def expected_exact_match(
-    columns: NDArray[np.int8],
-    weights: NDArray[np.float64] | None = None,
-    belief: NDArray[np.float64] | None = None,
+    columns: NDArray[np.int8], weights: NDArray[np.float64] | None = None, belief: NDArray[np.float64] | None = None
 ) -> list[float]:
     """The expected exact match of the guess that a belief holds likeliest, for 0 to n-1 kept queens.
 

@@ -66,22 +66,15 @@ def command_line() -> CommandLine:
         help="clean: no test pair or image of one in training; published: 8 queens, 800 x 9 and 200 from one pool",
     )
     parser.add_argument(
-        "--size",
-        "--board-size",
-        type=integer(1, 64),
-        help=f"n: 5 or 7..{LARGEST}, see below ({DEFAULTS['size']})",
+        "--size", "--board-size", type=integer(1, 64), help=f"n: 5 or 7..{LARGEST}, see below ({DEFAULTS['size']})"
     )
     parser.add_argument("--train-size", "--num-train", type=COUNT, help="training questions (800)")
     parser.add_argument("--test-size", "--num-test", type=COUNT, help="test questions (200)")
     parser.add_argument("--min-given", type=integer(0, LARGEST), help="least queens given (1)")
     parser.add_argument("--max-given", type=integer(0, LARGEST), help="most queens given (n - 1)")
+    parser.add_argument("--test-classes", type=COUNT, help="symmetry classes of solutions held out (a quarter)")
     parser.add_argument(
-        "--test-classes", type=COUNT, help="symmetry classes of solutions held out (a quarter)"
-    )
-    parser.add_argument(
-        "--num-aug",
-        type=integer(0, 7),
-        help="turns and mirror images of a training question beside it (7: all)",
+        "--num-aug", type=integer(0, 7), help="turns and mirror images of a training question beside it (7: all)"
     )
     parser.add_builder_flags(seed=42)
     return parser
@@ -102,9 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     build_plain_dataset(flags, about, splits, vocab_size=VOCAB_SIZE, allow_overlap=published)
     print(f"  best possible expected exact match on the test split: {facts['best_exact_match']:.3f}")
     if published:
-        print(
-            f"  test pairs that stand in training: {facts['test_pairs_in_training']} of {len(splits['test'].inputs)}"
-        )
+        print(f"  test pairs that stand in training: {facts['test_pairs_in_training']} of {len(splits['test'].inputs)}")
 
 
 def _refuse_shape(flags: argparse.Namespace) -> None:
@@ -158,9 +149,7 @@ def _published(seed: int) -> tuple[dict[str, Examples], dict[str, Any]]:
         "solutions": len(columns),
         **_means("best_exact_match", test.inputs, best_guess(test.inputs, boards(columns), weights)),
         **_expected("expected_best_exact_match", expected_exact_match(columns, weights)),
-        **_expected(
-            "expected_best_exact_match_if_images_are_alike", expected_exact_match(columns, weights, alike)
-        ),
+        **_expected("expected_best_exact_match_if_images_are_alike", expected_exact_match(columns, weights, alike)),
         **_expected("expected_best_exact_match_of_uniform_draws", expected_exact_match(columns)),
         "test_pairs_in_training": sum(
             pair.tobytes() in training_pairs for pair in np.hstack([test.inputs, test.labels])
@@ -211,8 +200,7 @@ def _means(name: str, questions: NDArray[np.uint8], chance: NDArray[np.float64])
     return {
         name: round(float(chance.mean()), 6),
         f"{name}_by_given": {
-            str(count): round(float(chance[counts == count].mean()), 6)
-            for count in np.unique(counts).tolist()
+            str(count): round(float(chance[counts == count].mean()), 6) for count in np.unique(counts).tolist()
         },
     }
 

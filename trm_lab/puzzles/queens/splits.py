@@ -26,9 +26,7 @@ def given_queens(questions: NDArray[np.uint8]) -> NDArray[np.int64]:
     return (questions == QUEENS_QUEEN).sum(1)
 
 
-def published_splits(
-    columns: NDArray[np.int8], weights: NDArray[np.float64], seed: int
-) -> dict[str, Examples]:
+def published_splits(columns: NDArray[np.int8], weights: NDArray[np.float64], seed: int) -> dict[str, Examples]:
     """800 training questions in groups of 9, and 200 test questions, from one pool.
 
     For each of the 1000 a solution is drawn, a number of queens 0..7 and which ones stay, the latter two uniformly,
@@ -142,9 +140,7 @@ class Side:
             labels.append(answers[new])
         return np.concatenate(questions), np.concatenate(labels)
 
-    def _new(
-        self, questions: NDArray[np.uint8], labels: NDArray[np.uint8], seen: set[bytes]
-    ) -> NDArray[np.intp]:
+    def _new(self, questions: NDArray[np.uint8], labels: NDArray[np.uint8], seen: set[bytes]) -> NDArray[np.intp]:
         """The places of candidates of this split that are neither in `seen` nor repeat an earlier one."""
         keys = self._keys(questions, labels)
         first = dict.fromkeys(keys, 0) | {key: place for place, key in reversed(list(enumerate(keys)))}
@@ -164,9 +160,7 @@ class Side:
         return canonical(_squares(questions if self.name == "test" else pairs)).tolist()
 
 
-def _some(
-    count: int, side: int, given: NDArray[np.integer], generator: np.random.Generator
-) -> NDArray[np.bool_]:
+def _some(count: int, side: int, given: NDArray[np.integer], generator: np.random.Generator) -> NDArray[np.bool_]:
     """Rows to keep `[count, side]`, `given[e]` of them in row e, each choice equally likely."""
     return generator.random((count, side)).argsort(1).argsort(1) < given[:, None]
 

@@ -52,15 +52,11 @@ class Split:
 
 def command_line() -> CommandLine:
     """The flags."""
-    parser = CommandLine(
-        PROGRAM, "Build a dataset of one task of reasoning-gym, scored by its verifier.", EXAMPLE
-    )
+    parser = CommandLine(PROGRAM, "Build a dataset of one task of reasoning-gym, scored by its verifier.", EXAMPLE)
     parser.add_argument("--task", required=True, help="the library's name of the task, such as gsm_symbolic")
     parser.add_argument("--output-dir", required=True, type=local_path, help="where the dataset goes")
     parser.add_argument("--train-size", type=COUNT, default=1000, help="questions, all different (1000)")
-    parser.add_argument(
-        "--test-size", type=COUNT, default=200, help="questions, none of the training split's (200)"
-    )
+    parser.add_argument("--test-size", type=COUNT, default=200, help="questions, none of the training split's (200)")
     parser.add_argument(
         "--option",
         action="append",
@@ -76,10 +72,7 @@ def command_line() -> CommandLine:
         help="longer ones are left out (1024 characters)",
     )
     parser.add_argument(
-        "--max-answer-length",
-        type=integer(1, 65_536),
-        default=256,
-        help="longer ones are left out (256 characters)",
+        "--max-answer-length", type=integer(1, 65_536), default=256, help="longer ones are left out (256 characters)"
     )
     parser.add_builder_flags(seed=0)
     return parser
@@ -103,14 +96,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for reason, count in split.left_out.items():
             print(f"  {name}: {count:,} of {split.scanned:,} entries left out: {reason}")
     if lenient:
-        print(
-            f"  the library's verifier calls {NONSENSE!r} right on {lenient:,} of {flags.test_size:,} test questions"
-        )
+        print(f"  the library's verifier calls {NONSENSE!r} right on {lenient:,} of {flags.test_size:,} test questions")
 
 
-def _draw(
-    gym: ReasoningGym, flags: argparse.Namespace, name: str, size: int, used_questions: set[str]
-) -> Split:
+def _draw(gym: ReasoningGym, flags: argparse.Namespace, name: str, size: int, used_questions: set[str]) -> Split:
     """`size` questions not in `used_questions`, of limited length, each with an answer that the verifier takes.
 
     Raises:
@@ -208,8 +197,7 @@ def _write(flags: argparse.Namespace, gym: ReasoningGym, splits: dict[str, Split
     tokens = TextTokens.for_texts([*questions, *answers])
     lengths = max(map(len, questions)), max(map(len, answers)) + 1  # at least one END
     examples = {
-        name: Examples(*tokens.encode_pairs(split.questions, split.answers, *lengths))
-        for name, split in splits.items()
+        name: Examples(*tokens.encode_pairs(split.questions, split.answers, *lengths)) for name, split in splits.items()
     }
     about = About(
         name=f"reasoning-gym-{gym.task}",

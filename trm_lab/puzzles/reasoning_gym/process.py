@@ -22,12 +22,7 @@ from trm.randomness import seed_for
 
 CHUNK = 1000
 _WORKER = Path(__file__).with_name("worker.py")
-_ENVIRONMENT = {
-    "PYTHONHASHSEED": "0",
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "PYTHONIOENCODING": "utf-8",
-}
+_ENVIRONMENT = {"PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"}
 
 
 class Entry(NamedTuple):

@@ -14,14 +14,7 @@ import numpy as np
 
 from trm.errors import UserError
 from trm.randomness import numpy_generator
-from trm_lab.commands.command_line import (
-    AUGMENTATIONS,
-    COUNT,
-    CommandLine,
-    integer,
-    local_path,
-    name,
-)
+from trm_lab.commands.command_line import AUGMENTATIONS, COUNT, CommandLine, integer, local_path, name
 from trm_lab.commands.progress import track
 from trm_lab.puzzles.manifest import About, digest
 from trm_lab.puzzles.published_csv import bad_record, place, published_files
@@ -51,20 +44,13 @@ def command_line() -> CommandLine:
         EXAMPLE,
     )
     parser.add_argument(
-        "--output-dir",
-        type=local_path,
-        default=DEFAULT_OUTPUT,
-        help=f"where the dataset goes ({DEFAULT_OUTPUT})",
+        "--output-dir", type=local_path, default=DEFAULT_OUTPUT, help=f"where the dataset goes ({DEFAULT_OUTPUT})"
     )
-    parser.add_argument(
-        "--source-repo", type=name, help=f"a dataset of the Hugging Face hub ({DEFAULT_REPO})"
-    )
+    parser.add_argument("--source-repo", type=name, help=f"a dataset of the Hugging Face hub ({DEFAULT_REPO})")
     parser.add_argument("--source", type=local_path, help="a folder with train.csv and test.csv; no network")
     parser.add_argument("--subsample-size", type=COUNT, help="training questions kept, at random (all)")
     parser.add_argument(
-        "--min-difficulty",
-        type=integer(0, 10**6),
-        help="keep records of this rating or more, in both splits (all)",
+        "--min-difficulty", type=integer(0, 10**6), help="keep records of this rating or more, in both splits (all)"
     )
     parser.add_argument(
         "--num-aug", type=AUGMENTATIONS, default=0, help="images of each training question beside it (0)"
@@ -150,9 +136,7 @@ def _overlap(
     )
 
 
-def _about(
-    flags: argparse.Namespace, repo: str, files: Iterable[Path], shared: int, checked: dict[str, int]
-) -> About:
+def _about(flags: argparse.Namespace, repo: str, files: Iterable[Path], shared: int, checked: dict[str, int]) -> About:
     facts = {
         "size": GEOMETRY.size,
         "box_rows": GEOMETRY.box_rows,
@@ -191,8 +175,7 @@ def _selected(file: Path, min_difficulty: int | None, sample: int | None, seed: 
         fewer = ["--subsample-size"] if sample is not None and count else []
         easier = ["--min-difficulty"] if min_difficulty is not None else []
         raise UserError(
-            given=f"{file} has {count:,} records"
-            + (f" of rating {min_difficulty} or more" if easier else ""),
+            given=f"{file} has {count:,} records" + (f" of rating {min_difficulty} or more" if easier else ""),
             allowed=f"at least {sample or 1:,}",
             remedy=f"lower {' or '.join(fewer + easier)}",
         )

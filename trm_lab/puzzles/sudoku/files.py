@@ -52,9 +52,7 @@ class Records:
     @staticmethod
     def joined(parts: Sequence["Records"]) -> "Records":
         """All records of the parts, in their order."""
-        return Records(
-            *(np.concatenate([getattr(p, field.name) for p in parts]) for field in fields(Records))
-        )
+        return Records(*(np.concatenate([getattr(p, field.name) for p in parts]) for field in fields(Records)))
 
 
 def read_records(file: Path) -> Iterator[Records]:

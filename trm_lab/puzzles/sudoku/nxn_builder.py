@@ -35,15 +35,9 @@ _ROUNDS = 5  # tries for images that differ
 
 def command_line() -> CommandLine:
     """The flags."""
-    parser = CommandLine(
-        "python -m data.build_sudoku_nxn_dataset", "Build a sudoku dataset of N×N cells.", EXAMPLE
-    )
+    parser = CommandLine("python -m data.build_sudoku_nxn_dataset", "Build a sudoku dataset of N×N cells.", EXAMPLE)
     parser.add_argument(
-        "--size",
-        type=integer(1, 81),
-        choices=list(GEOMETRIES),
-        default=9,
-        help="N: rows, columns and digits (9)",
+        "--size", type=integer(1, 81), choices=list(GEOMETRIES), default=9, help="N: rows, columns and digits (9)"
     )
     return add_flags(parser)
 
@@ -56,9 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def add_flags(parser: CommandLine) -> CommandLine:
     """The flags that both builders have."""
-    parser.add_argument(
-        "--output-dir", type=local_path, help="where the dataset goes (data/sudoku-<size>x<size>)"
-    )
+    parser.add_argument("--output-dir", type=local_path, help="where the dataset goes (data/sudoku-<size>x<size>)")
     parser.add_argument("--train-size", type=COUNT, default=1000, help="training puzzles (1000)")
     parser.add_argument("--test-size", type=COUNT, default=200, help="test puzzles (200)")
     parser.add_argument("--givens", type=integer(1, 81), help="givens of every puzzle; fewer are harder")
@@ -67,9 +59,7 @@ def add_flags(parser: CommandLine) -> CommandLine:
         type=integer(1, 81),
         help=f"where the removal of givens stops at the latest ({_by_size(FEWEST_GIVENS)})",
     )
-    parser.add_argument(
-        "--max-givens", type=integer(1, 81), help=f"most givens of a puzzle ({_by_size(DEFAULT_MOST)})"
-    )
+    parser.add_argument("--max-givens", type=integer(1, 81), help=f"most givens of a puzzle ({_by_size(DEFAULT_MOST)})")
     parser.add_argument(
         "--num-aug",
         type=AUGMENTATIONS,

@@ -8,14 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trm_lab.puzzles.drawing import (
-    ANSWERED,
-    GIVEN,
-    BoardPicture,
-    draw_cells,
-    rgb,
-    write_in_cell,
-)
+from trm_lab.puzzles.drawing import ANSWERED, GIVEN, BoardPicture, draw_cells, rgb, write_in_cell
 from trm_lab.puzzles.sudoku.tokens import SUDOKU_BLANK
 
 if TYPE_CHECKING:

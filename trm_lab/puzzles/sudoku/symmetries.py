@@ -44,9 +44,7 @@ def draw_symmetries(geometry: Geometry, count: int, generator: np.random.Generat
     return Symmetries(cells.reshape(count, geometry.cells), draw_relabellings(size, count, generator))
 
 
-def line_permutations(
-    groups: int, lines: int, count: int, generator: np.random.Generator
-) -> NDArray[np.intp]:
+def line_permutations(groups: int, lines: int, count: int, generator: np.random.Generator) -> NDArray[np.intp]:
     """Uniform permutations `[count, groups · lines]` that keep groups of `lines` neighbours together."""
     outer = generator.permuted(np.tile(np.arange(groups), (count, 1)), axis=1)
     inner = generator.permuted(np.tile(np.arange(lines), (count * groups, 1)), axis=1)
@@ -56,9 +54,7 @@ def line_permutations(
 def draw_relabellings(size: int, count: int, generator: np.random.Generator) -> Digits:
     """Uniform permutations of the digits, `[count, N+1]`; blank stays 0."""
     relabelled = np.zeros((count, size + 1), np.uint8)
-    relabelled[:, 1:] = generator.permuted(
-        np.tile(np.arange(1, size + 1, dtype=np.uint8), (count, 1)), axis=1
-    )
+    relabelled[:, 1:] = generator.permuted(np.tile(np.arange(1, size + 1, dtype=np.uint8), (count, 1)), axis=1)
     return relabelled
 
 

@@ -16,13 +16,9 @@ _LARGEST_EXPONENT = 1000
 _WHOLE = r"(?:0|[1-9]\d*|[1-9]\d{0,2}(?:,\d{3})+)"  # no leading zeros: 007 is a code, not a number
 _NUMBER = re.compile(rf"([-+]?) ?({_WHOLE}?)(\.\d+)?\.?(?:(?<=\d)[eE]([-+]?\d{{1,5}}))?")
 _RATIO = re.compile(rf"([-+]?) ?({_WHOLE}) ?/ ?({_WHOLE})")
-_LATEX_RATIO = re.compile(
-    rf"([-+]?) ?({_WHOLE})? ?\\frac(?:\{{(-?{_WHOLE})\}}|(\d)) ?(?:\{{({_WHOLE})\}}|(\d))"
-)
+_LATEX_RATIO = re.compile(rf"([-+]?) ?({_WHOLE})? ?\\frac(?:\{{(-?{_WHOLE})\}}|(\d)) ?(?:\{{({_WHOLE})\}}|(\d))")
 _MIXED = re.compile(rf"([-+]?) ?({_WHOLE}) ({_WHOLE})/({_WHOLE})")
-_SCIENTIFIC = re.compile(
-    rf"([-+]?)(?:({_WHOLE}(?:\.\d+)?)\*)?10\^(?:\{{([-+]?\d{{1,4}})\}}|\(?(-?\d{{1,4}})\)?)"
-)
+_SCIENTIFIC = re.compile(rf"([-+]?)(?:({_WHOLE}(?:\.\d+)?)\*)?10\^(?:\{{([-+]?\d{{1,4}})\}}|\(?(-?\d{{1,4}})\)?)")
 _DATE = re.compile(r"\d+-\d+-\d+")  # 2023-05-21 is no difference
 _AMOUNT = re.compile(r"([-+]? ?[\d.,/ ]*\d\.?) ?([A-Za-z][A-Za-z/^0-9. ]*)")  # 12 cm
 _INFINITY = re.compile(r"([-+]?) ?(?:infinity|inf|oo)")

@@ -152,9 +152,7 @@ class _Parser:
             power = self._part(depth)
             if not isinstance(power, str) or power.isalpha():  # sin^{-1} is the inverse to some
                 raise NotAnExpressionError(f"which power of {name}?")
-        if self.next not in ("(", "{") and (
-            not self.next.isalpha() or self.next in (*_FUNCTION_NAMES, "frac")
-        ):
+        if self.next not in ("(", "{") and (not self.next.isalpha() or self.next in (*_FUNCTION_NAMES, "frac")):
             raise NotAnExpressionError(f"{name} of what?")
         tree = (name, self._part(depth))
         return ("^", tree, power) if power else tree
@@ -294,13 +292,7 @@ def _checked(value: Any, error: Any) -> _Rounded:
 
 def _root(degree: Number, radicand: Number, real: bool) -> Number:
     r"""The principal root; with `real`, that of a negative number to an odd degree, as \sqrt[3]{-8} is read."""
-    if (
-        isinstance(degree, Fraction)
-        and isinstance(radicand, Fraction)
-        and real
-        and radicand < 0
-        and degree % 2 == 1
-    ):
+    if isinstance(degree, Fraction) and isinstance(radicand, Fraction) and real and radicand < 0 and degree % 2 == 1:
         return _combined("*", Fraction(-1), _combined("^", -radicand, 1 / degree))
     return _combined("^", radicand, _combined("/", Fraction(1), degree))
 
@@ -318,9 +310,7 @@ def _function_value(name: str, a: _Rounded) -> _Rounded:
     if name in ("ln", "log"):
         if a.may_be_zero:
             raise NotAnExpressionError("the logarithm of zero")
-        factor = (
-            1 if name == "ln" else _rounded(_letter_value("the base of log", 0)).value
-        )  # e or 10 is not said
+        factor = 1 if name == "ln" else _rounded(_letter_value("the base of log", 0)).value  # e or 10 is not said
         return _checked(_REAL.ln(a.value) * factor, factor * a.error / abs(a.value))
     function, slope = _FUNCTIONS[name]
     value = function(a.value)

@@ -121,9 +121,7 @@ _machines = over(
     lambda rate, others, longer: others * longer * rate,
     parts=lambda machines, hours, rate: machines * hours * rate,
 )
-_savings = over(
-    name=NAMES, start=range(20, 200), weekly=range(5, 40), weeks=range(3, 40), spent=range(5, 20)
-).ask(
+_savings = over(name=NAMES, start=range(20, 200), weekly=range(5, 40), weeks=range(3, 40), spent=range(5, 20)).ask(
     "{name} has {start} dollars, spends {spent} on a gift and then saves {weekly} dollars a week. "
     "After how many weeks does {name} have {goal} dollars?",
     lambda weeks: weeks,
@@ -151,11 +149,7 @@ _parts = over(name=NAMES, thing=THINGS, first=range(2, 8), second=range(2, 8), u
 APPLIED_CATEGORIES = (
     Family("logic_and_sets", (_truth_value, _models, _neither, _union)),
     Family(
-        "percentages",
-        (_percent_of, _price_changes, _simple_interest, _compound_interest, _before_discount, _profit),
+        "percentages", (_percent_of, _price_changes, _simple_interest, _compound_interest, _before_discount, _profit)
     ),
-    Family(
-        "word_problems",
-        (_shopping, _eggs, _average_speed, _machines, _savings, _reading, _shares, _parts),
-    ),
+    Family("word_problems", (_shopping, _eggs, _average_speed, _machines, _savings, _reading, _shares, _parts)),
 )

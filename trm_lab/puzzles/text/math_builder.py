@@ -42,9 +42,7 @@ categories:
 
 def command_line() -> CommandLine:
     """The flags."""
-    parser = CommandLine(
-        PROGRAM, "Build mathematics questions with computed or given final answers.", EXAMPLE
-    )
+    parser = CommandLine(PROGRAM, "Build mathematics questions with computed or given final answers.", EXAMPLE)
     parser.add_argument("--output-dir", required=True, type=local_path, help="where the dataset goes")
     parser.add_argument("--categories", nargs="+", help="only these, in this order (all fourteen)")
     parser.add_argument(
@@ -73,9 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     _check(flags)
     check_output(flags.output_dir, flags.overwrite)
     about, splits, tokens, sizes = _from_files(flags) if flags.input else _from_templates(flags)
-    written = write_question_set(
-        flags.output_dir, about, splits, tokens, sizes, flags.overwrite, flags.command
-    )
+    written = write_question_set(flags.output_dir, about, splits, tokens, sizes, flags.overwrite, flags.command)
     print(summary(flags.output_dir, written))
     for split, reasons in about.facts.get("left_out", {}).items():
         counts = ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in reasons.items())
@@ -97,14 +93,9 @@ def _from_templates(flags: argparse.Namespace) -> tuple[About, Splits, TextToken
 
 def _from_files(flags: argparse.Namespace) -> tuple[About, Splits, TextTokens, Sizes]:
     limits = Sizes(
-        0,
-        0,
-        flags.max_question_length or FILE_QUESTION_LENGTH,
-        flags.max_answer_length or FILE_ANSWER_LENGTH,
+        0, 0, flags.max_question_length or FILE_QUESTION_LENGTH, flags.max_answer_length or FILE_ANSWER_LENGTH
     )
-    about, splits = read_splits(
-        flags.input, flags.test_input, flags.train_size, flags.test_size, limits, flags.seed
-    )
+    about, splits = read_splits(flags.input, flags.test_input, flags.train_size, flags.test_size, limits, flags.seed)
     questions, answers = zip(*splits["train"], *splits["test"], strict=True)
     tokens = TextTokens.for_texts([PRINTABLE, *questions, *answers])
     longest = Sizes(0, 0, max(map(len, questions)), max(map(len, answers)))
@@ -117,9 +108,7 @@ def _check(flags: argparse.Namespace) -> None:
         raise UserError("--categories together with --input", "one of the two", "drop --categories")
     if flags.test_input and not flags.input:
         raise UserError(
-            "--test-input without --input",
-            "--input TRAIN --test-input TEST",
-            "name the training files by --input",
+            "--test-input without --input", "--input TRAIN --test-input TEST", "name the training files by --input"
         )
     if flags.input and not flags.test_input and not flags.test_size:
         raise UserError(

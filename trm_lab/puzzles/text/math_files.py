@@ -95,12 +95,7 @@ def read_splits(
     used = {*train, *test}
     records = [*train_records, *test_records]
     _check_characters(record for record in records if record.problem in used)
-    facts = {
-        "seed": seed,
-        "sources": sources,
-        "left_out": left_out,
-        "most_common_answer_share": answer_share([test]),
-    }
+    facts = {"seed": seed, "sources": sources, "left_out": left_out, "most_common_answer_share": answer_share([test])}
     forms = sorted({record.form for record in records})
     return About(f"{'-'.join(forms)}-files", 1, "file", SCORER, facts), {"train": train, "test": test}
 

@@ -138,9 +138,7 @@ _mean = over(numbers=Tuples(range(1, 60), 5)).ask(
     "What is the mean of {row}?", lambda numbers: Fraction(sum(numbers), 5), row=row
 )
 _median = over(numbers=Tuples(range(1, 60), 6)).ask(
-    "What is the median of {row}?",
-    lambda numbers: Fraction(sum(sorted(numbers)[2:4]), 2),
-    row=row,
+    "What is the median of {row}?", lambda numbers: Fraction(sum(sorted(numbers)[2:4]), 2), row=row
 )
 _variance = over(numbers=Tuples(range(1, 30), 4)).ask(
     "What is the population variance of {row}?",

@@ -19,9 +19,7 @@ _linear = over(factors=Orders(range(2, 20), 2), solution=range(-20, 21), constan
     "Solve {left} = {right} for x.",
     lambda solution: solution,
     left=lambda factors, constant: polynomial((factors[0], constant)),
-    right=lambda factors, solution, constant: polynomial(
-        (factors[1], (factors[0] - factors[1]) * solution + constant)
-    ),
+    right=lambda factors, solution, constant: polynomial((factors[1], (factors[0] - factors[1]) * solution + constant)),
 )
 _quadratic = over(roots=Subsets(range(-20, 21), 2), factor=range(1, 6), which=tuple(_EXTREMES)).ask(
     "What is the {which} solution of {left} = 0?",
@@ -49,14 +47,10 @@ _coefficient = over(factors=Tuples(NONZERO, 4)).ask(
     right=lambda factors: polynomial(factors[2:]),
 )
 _derivative = over(coefficients=Tuples(NONZERO, 4)).ask(
-    "Differentiate {f} with respect to x.",
-    lambda coefficients: polynomial(_derived(coefficients)),
-    f=polynomial,
+    "Differentiate {f} with respect to x.", lambda coefficients: polynomial(_derived(coefficients)), f=polynomial
 )
 _slope = over(coefficients=Tuples(NONZERO, 4), x=range(1, 7)).ask(
-    "If f(x) = {f}, what is f'({x})?",
-    lambda coefficients, x: value(_derived(coefficients), x),
-    f=polynomial,
+    "If f(x) = {f}, what is f'({x})?", lambda coefficients, x: value(_derived(coefficients), x), f=polynomial
 )
 _limit = over(factor=NONZERO, roots=Orders(range(-12, 13), 2)).ask(
     "What is the limit of ({top})/({bottom}) as x approaches {roots[0]}?",
@@ -137,12 +131,7 @@ def _sine(angle: int) -> Numbers:
     return _SINE[min(angle, 180 - angle)]
 
 
-@over(
-    factors=Tuples(range(2, 20, 2), 2),
-    functions=Tuples(("sin", "cos"), 2),
-    angles=Tuples(_ANGLES, 2),
-    sign="+-",
-)
+@over(factors=Tuples(range(2, 20, 2), 2), functions=Tuples(("sin", "cos"), 2), angles=Tuples(_ANGLES, 2), sign="+-")
 def _exact_values(factors: Numbers, functions: tuple[str, ...], angles: Numbers, sign: str) -> Problem:
     signed = factors if sign == "+" else (factors[0], -factors[1])
     values = [_sine(t if f == "sin" else t + 90) for f, t in zip(functions, angles, strict=True)]
@@ -163,9 +152,7 @@ def _other_function(triple: Numbers, swapped: int, functions: tuple[str, ...], k
         "cos": Fraction(adjacent, triple[2]),
         "tan": Fraction(opposite, adjacent),
     }
-    question = (
-        f"The angle A is {kind} and {functions[0]} A = {values[functions[0]]}. What is {functions[1]} A?"
-    )
+    question = f"The angle A is {kind} and {functions[0]} A = {values[functions[0]]}. What is {functions[1]} A?"
     return question, str(values[functions[1]])
 
 

@@ -117,9 +117,7 @@ def write(axes: Axes, text: str, colour: str) -> None:
 def _drawable(text: str) -> str:
     """The text with a box for what the font does not have, and spaces for tabs."""
     glyphs = _glyphs()
-    return "".join(
-        letter if ord(letter) in glyphs or letter == "\n" else NO_GLYPH for letter in text.expandtabs(4)
-    )
+    return "".join(letter if ord(letter) in glyphs or letter == "\n" else NO_GLYPH for letter in text.expandtabs(4))
 
 
 @cache

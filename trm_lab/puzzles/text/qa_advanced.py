@@ -80,9 +80,7 @@ _sets = over(a=Subsets(range(1, 13), 4), b=Subsets(range(1, 13), 4), part=tuple(
     row_a=lambda a: row(a),
     row_b=lambda b: row(b),
 )
-_word_steps = over(
-    consonants=Tuples(CONSONANTS, 3), vowels=Tuples(VOWELS, 2), steps=Orders(OPERATIONS, 2)
-).ask(
+_word_steps = over(consonants=Tuples(CONSONANTS, 3), vowels=Tuples(VOWELS, 2), steps=Orders(OPERATIONS, 2)).ask(
     "Take the word {word}. {first}, then {steps[1]}. What do you get?",
     lambda word, steps: changed(word, steps),
     word=pronounceable,
@@ -90,9 +88,7 @@ _word_steps = over(
 )
 
 
-@over(
-    start=range(2, 100), steps=Tuples(("add", "subtract", "multiply by"), 3), numbers=Tuples(range(2, 16), 3)
-)
+@over(start=range(2, 100), steps=Tuples(("add", "subtract", "multiply by"), 3), numbers=Tuples(range(2, 16), 3))
 def _number_steps(start: int, steps: Words, numbers: tuple[int, ...]) -> Problem:
     value = start
     for step, number in zip(steps, numbers, strict=True):
@@ -104,9 +100,7 @@ def _number_steps(start: int, steps: Words, numbers: tuple[int, ...]) -> Problem
 @over(chain=("PP", "SP", "CS", "CC", "PS", "SC"), people=Orders(NAMES, 3), first=range(2), second=range(2))
 def _kinship(chain: str, people: Words, first: int, second: int) -> Problem:
     a, b, c = people
-    question = (
-        f"{a} is the {relation(chain[0])[first]} of {b}. {b} is the {relation(chain[1])[second]} of {c}. "
-    )
+    question = f"{a} is the {relation(chain[0])[first]} of {b}. {b} is the {relation(chain[1])[second]} of {c}. "
     return f"{question}What is {a} to {c}?", relation(chain)[first]
 
 

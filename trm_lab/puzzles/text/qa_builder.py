@@ -12,14 +12,7 @@ from trm_lab.puzzles.text.qa_advanced import ADVANCED
 from trm_lab.puzzles.text.qa_deductions import elimination, kinship, quantifiers, records, truth_tellers
 from trm_lab.puzzles.text.qa_plain import PLAIN
 from trm_lab.puzzles.text.qa_stories import dates, inventory, program, robot, swaps, whereabouts, word_program
-from trm_lab.puzzles.text.question_sets import (
-    PRINTABLE,
-    SCORER,
-    Sizes,
-    choose,
-    draw_question_set,
-    write_question_set,
-)
+from trm_lab.puzzles.text.question_sets import PRINTABLE, SCORER, Sizes, choose, draw_question_set, write_question_set
 from trm_lab.puzzles.text.questions import Family
 from trm_lab.puzzles.text.tokens import TextTokens
 from trm_lab.puzzles.writer import check_output, summary
@@ -71,16 +64,12 @@ def command_line() -> CommandLine:
     parser.add_argument("--output-dir", required=True, type=local_path, help="where the dataset goes")
     levels = parser.add_mutually_exclusive_group()
     for level in LEVELS:
-        levels.add_argument(
-            f"--{level.name}", dest="level", action="store_const", const=level, help=level.help
-        )
+        levels.add_argument(f"--{level.name}", dest="level", action="store_const", const=level, help=level.help)
     parser.set_defaults(level=LEVELS[0])
     parser.add_argument("--families", nargs="+", help="only these, in this order (all of the level's)")
     parser.add_argument("--train-size", type=COUNT, default=10_000, help="training questions (10000)")
     parser.add_argument("--test-size", type=COUNT, default=1000, help="test questions (1000)")
-    parser.add_argument(
-        "--max-question-length", type=integer(16, 4096), help="characters; longer ones are not asked"
-    )
+    parser.add_argument("--max-question-length", type=integer(16, 4096), help="characters; longer ones are not asked")
     parser.add_argument("--max-answer-length", type=integer(1, 256), help="characters; answer slots")
     parser.add_builder_flags(seed=0)
     return parser
@@ -101,7 +90,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
     splits, facts = draw_question_set("families", families, sizes, flags.seed)
     about = About(f"qa-{level.name}", 1, "clean", SCORER, {"level": level.name, "seed": flags.seed, **facts})
     tokens = TextTokens(PRINTABLE)
-    written = write_question_set(
-        flags.output_dir, about, splits, tokens, sizes, flags.overwrite, flags.command
-    )
+    written = write_question_set(flags.output_dir, about, splits, tokens, sizes, flags.overwrite, flags.command)
     print(summary(flags.output_dir, written))

@@ -69,9 +69,7 @@ def quantifiers(kinds: int) -> Family:
     def write(name: str, words: Words, every: Truths, ends: tuple[int, int], order: Numbers) -> Problem:
         start, end = ends
         rules = [f"{'All' if every[i] else 'No'} {words[i]}s are {words[i + 1]}s." for i in order]
-        question = (
-            f"{' '.join(rules)} {name} is a {words[start]}. Is {name} a {words[end]}: yes, no or unknown?"
-        )
+        question = f"{' '.join(rules)} {name} is a {words[start]}. Is {name} a {words[end]}: yes, no or unknown?"
         return question, _follows(every, start, end)
 
     return Family("quantifiers", (write,), answers=3)
@@ -149,9 +147,7 @@ def elimination(people: int) -> Family:
     )
     def write(names: Words, pets: Words, clue_order: Numbers, listed_order: Numbers, person: int) -> Problem:
         # person i has pet i; the clue on i excludes the pets after it, so that the clues fix 0, then 1, …
-        clues = [
-            f"{names[i]} has no {' or '.join(pets[j] for j in listed_order if j > i)}." for i in clue_order
-        ]
+        clues = [f"{names[i]} has no {' or '.join(pets[j] for j in listed_order if j > i)}." for i in clue_order]
         question = (
             f"{listed([names[i] for i in listed_order])} each have another pet: {', '.join(sorted(pets))}. "
             f"{' '.join(clues)} Who has the {pets[person]}?"

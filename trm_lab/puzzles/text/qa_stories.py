@@ -125,9 +125,7 @@ def swaps(people: int, exchanges: int) -> Family:
 
 def whereabouts(people: int, events: int) -> Family:
     """Things are carried about and handed over."""
-    possible_events: list[
-        tuple[int, str | int]
-    ]  # a person and the place they go to, or the thing they are sent
+    possible_events: list[tuple[int, str | int]]  # a person and the place they go to, or the thing they are sent
     possible_events = [(person, place) for person in range(people) for place in PLACES]
     possible_events += [(person, thing) for person in range(people) for thing in range(people)]
 
@@ -175,8 +173,7 @@ def dates(steps: int) -> Family:
     def write(start: int, path: tuple[Numbers, ...]) -> Problem:
         end = start + sum(n * unit * sign for n, unit, sign in path)
         parts = [
-            f"{n} {'weeks' if unit == 7 else 'days'} {'forward' if sign > 0 else 'back'}"
-            for n, unit, sign in path
+            f"{n} {'weeks' if unit == 7 else 'days'} {'forward' if sign > 0 else 'back'}" for n, unit, sign in path
         ]
         return f"Start at {_date(start)}. Go {', then '.join(parts)}. Which date is it?", _date(end)
 

@@ -60,9 +60,7 @@ def choose(families: Sequence[Family], names: Sequence[str] | None, flag: str) -
     return [by_name[name] for name in names]
 
 
-def draw_question_set(
-    kind: str, families: Sequence[Family], sizes: Sizes, seed: int
-) -> tuple[Splits, dict[str, Any]]:
+def draw_question_set(kind: str, families: Sequence[Family], sizes: Sizes, seed: int) -> tuple[Splits, dict[str, Any]]:
     """Both splits, the families taking turns, and the facts of the families.
 
     kind: what the families are called in the facts.
@@ -108,9 +106,7 @@ def draw_splits(families: Sequence[Family], sizes: Sizes, seed: int) -> dict[str
     used_questions: set[str] = set()
     for place, family in enumerate(track(families, "families")):
         stream = _QuestionStream(family, sizes, seed, used_questions)
-        splits_by_family[family.name] = {
-            split: stream.draw(shares[place]) for split, shares in counts.items()
-        }
+        splits_by_family[family.name] = {split: stream.draw(shares[place]) for split, shares in counts.items()}
     return splits_by_family
 
 

@@ -116,9 +116,7 @@ class Template:
 
     def problem(self, choice: Sequence[int]) -> Problem:
         """The question and answer for these numbers in the spaces."""
-        return self.write(
-            **{name: space[i] for (name, space), i in zip(self.spaces.items(), choice, strict=True)}
-        )
+        return self.write(**{name: space[i] for (name, space), i in zip(self.spaces.items(), choice, strict=True)})
 
 
 class over:  # noqa: N801 (reads as a word: over(a=range(9)).ask(…), @over(a=range(9)))
@@ -130,9 +128,7 @@ class over:  # noqa: N801 (reads as a word: over(a=range(9)).ask(…), @over(a=r
     def __call__(self, write: Callable[..., Problem]) -> Template:
         return Template(self._spaces, write)
 
-    def ask(
-        self, question: str, answer: Callable[..., object], **computed: Callable[..., object]
-    ) -> Template:
+    def ask(self, question: str, answer: Callable[..., object], **computed: Callable[..., object]) -> Template:
         """A question with names of choices in braces, and its answer as a function of choices, by their names.
 
         computed: further values by name, each a function of choices and of the values before it.

@@ -80,11 +80,7 @@ class TextTokens:
 
     def facts(self, question_length: int, answer_length: int) -> dict[str, Any]:
         """What a dataset's `About.facts` must hold for its texts to be read back."""
-        return {
-            "characters": self.characters,
-            "question_length": question_length,
-            "answer_length": answer_length,
-        }
+        return {"characters": self.characters, "question_length": question_length, "answer_length": answer_length}
 
     @property
     def vocab_size(self) -> int:
@@ -140,9 +136,7 @@ class TextTokens:
         rows[np.arange(length) < lengths[:, None]] = tokens
         return rows
 
-    def _no_token(
-        self, texts: Sequence[str], lengths: NDArray[np.int64], position: int, kind: str
-    ) -> UserError:
+    def _no_token(self, texts: Sequence[str], lengths: NDArray[np.int64], position: int, kind: str) -> UserError:
         """The error for the character at `position` of all texts one after another."""
         text = int(np.searchsorted(np.cumsum(lengths), position, side="right"))
         column = position - int(lengths[:text].sum())

@@ -27,9 +27,7 @@ def grid(height: int, width: int, seed: int, colours: int = 10) -> Rows:
 
 def task(*sizes: tuple[int, int], train: int = 2) -> TaskJson:
     """A task of random pairs, one for each size; the first `train` of them demonstrate."""
-    pairs = [
-        {"input": grid(h, w, 7 * i + h), "output": grid(w, h, 11 * i + w)} for i, (h, w) in enumerate(sizes)
-    ]
+    pairs = [{"input": grid(h, w, 7 * i + h), "output": grid(w, h, 11 * i + w)} for i, (h, w) in enumerate(sizes)]
     return {"train": pairs[:train], "test": pairs[train:]}
 
 
@@ -46,9 +44,7 @@ def tasks() -> dict[str, dict[str, TaskJson]]:
     }
 
 
-def write_sources(
-    folder: Path, subsets: dict[str, dict[str, TaskJson]] | None = None, hidden: str = ""
-) -> str:
+def write_sources(folder: Path, subsets: dict[str, dict[str, TaskJson]] | None = None, hidden: str = "") -> str:
     """Write challenges and solutions (none for the subset `hidden`) and return their prefix."""
     for name, subset in (tasks() if subsets is None else subsets).items():
         asked = {
@@ -62,9 +58,7 @@ def write_sources(
     return str(folder / "small")
 
 
-def build(
-    folder: Path, prefix: str | None = None, name: str = "built", **options: Any
-) -> tuple[Path, ArcSummary]:
+def build(folder: Path, prefix: str | None = None, name: str = "built", **options: Any) -> tuple[Path, ArcSummary]:
     """Build the small tasks into `folder/name`, with 6 augmentations on a canvas of 12, every example written out."""
     subsets: dict[str, Any] = {"subsets": ("training", "evaluation"), "test_subsets": ("evaluation",)}
     recipe = ArcBuild(**{**subsets, "num_aug": 6, "max_grid_size": 12, **MATERIALIZED, **options})

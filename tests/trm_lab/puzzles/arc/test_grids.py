@@ -112,9 +112,7 @@ def test_what_is_no_grid_is_named() -> None:
 
 
 augmentations = st.builds(
-    lambda transform, order: Augmentation(transform, (0, *order)),
-    st.integers(0, 7),
-    st.permutations(range(1, 10)),
+    lambda transform, order: Augmentation(transform, (0, *order)), st.integers(0, 7), st.permutations(range(1, 10))
 )
 
 

@@ -46,9 +46,7 @@ def test_files_give_tasks_with_their_solutions(tmp_path: Path) -> None:
         ("solutions", lambda s: s.update(unknown=[[[1]]]), "unknown", "solutions of 1 tasks that"),
     ],
 )
-def test_what_is_wrong_with_a_task_is_named(
-    tmp_path: Path, kind: str, change: Break, where: str, problem: str
-) -> None:
+def test_what_is_wrong_with_a_task_is_named(tmp_path: Path, kind: str, change: Break, where: str, problem: str) -> None:
     prefix = write_sources(tmp_path)
     rewrite(f"{prefix}_training_{kind}.json", change)
     with pytest.raises(UserError, match=problem) as error:

@@ -108,10 +108,7 @@ def test_symmetry_classes_are_the_orbits_of_48_symmetries_in_space() -> None:
         for axes in permutations(range(3))
         for signs in product((1, -1), repeat=3)
     ]
-    images = [
-        np.array([places.index(place.tobytes()) for place in sticker_places() @ matrix.T])
-        for matrix in matrices
-    ]
+    images = [np.array([places.index(place.tobytes()) for place in sticker_places() @ matrix.T]) for matrix in matrices]
     rotations = [image for image, m in zip(images, matrices, strict=True) if round(np.linalg.det(m)) == 1]
     assert (len(images), len(rotations)) == (48, 24)
     solved = facelets(np.array([SOLVED], np.int32))[0]
@@ -135,17 +132,11 @@ def test_symmetry_classes_are_the_orbits_of_48_symmetries_in_space() -> None:
 
 
 @pytest.mark.parametrize("metric", ["half", "quarter"])
-def test_examples_are_states_without_repeats_and_labels_solve_them_optimally(
-    tmp_path: Path, metric: str
-) -> None:
+def test_examples_are_states_without_repeats_and_labels_solve_them_optimally(tmp_path: Path, metric: str) -> None:
     flags = ("--metric", metric, "--train-size", 1000, "--test-size", 200)
     dataset = build(builder, tmp_path / "cube", *flags)
     facts = about(dataset).facts
-    assert (about(dataset).scorer, about(dataset).protocol, facts["best_exact_match"]) == (
-        "cube",
-        "clean",
-        1.0,
-    )
+    assert (about(dataset).scorer, about(dataset).protocol, facts["best_exact_match"]) == ("cube", "clean", 1.0)
     cube, classes, classes_of = cube_in(metric), symmetry_classes(), {}
     for name, count in (("train", 1000), ("test", 200)):
         inputs, labels, _ = arrays(dataset, name)

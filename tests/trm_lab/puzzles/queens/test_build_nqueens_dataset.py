@@ -13,12 +13,7 @@ from numpy.typing import NDArray
 from tests.trm_lab.puzzles.builders import about, arrays, build, check_same_bytes_twice
 from trm.errors import UserError
 from trm_lab.puzzles.queens import builder
-from trm_lab.puzzles.queens.boards import (
-    backtracking_weights,
-    expected_exact_match,
-    solutions,
-    symmetry_classes,
-)
+from trm_lab.puzzles.queens.boards import backtracking_weights, expected_exact_match, solutions, symmetry_classes
 from trm_lab.puzzles.queens.tokens import QUEENS_EMPTY, QUEENS_QUEEN
 
 SMALL = ("--size", 7, "--train-size", 60, "--test-size", 30)
@@ -64,9 +59,7 @@ def test_expected_ceilings_of_uniform_draws_are_what_counting_gives() -> None:
     every = sorted(by_hand(8))
     for given, ceiling in enumerate(ceilings):
         asked = Counter(
-            (rows, tuple(solution[row] for row in rows))
-            for solution in every
-            for rows in combinations(range(8), given)
+            (rows, tuple(solution[row] for row in rows)) for solution in every for rows in combinations(range(8), given)
         )
         # the mean over (solution, kept rows) of 1 / the number of solutions with these queens
         assert ceiling == pytest.approx(sum(count * (1 / count) for count in asked.values()) / asked.total())

@@ -12,9 +12,7 @@ from trm_lab.puzzles.queens.tokens import QUEENS_EMPTY, QUEENS_QUEEN
 SIDE = 6
 
 
-def scores(
-    inputs: NDArray[np.uint8], predictions: NDArray[np.uint8], side: int = SIDE
-) -> dict[str, list[bool]]:
+def scores(inputs: NDArray[np.uint8], predictions: NDArray[np.uint8], side: int = SIDE) -> dict[str, list[bool]]:
     scorer = scorer_of(About("queens", 1, "clean", "queens", {"side": side}))
     assert scorer is not None
     labels = np.full_like(inputs, QUEENS_EMPTY)  # of no use to the scorer

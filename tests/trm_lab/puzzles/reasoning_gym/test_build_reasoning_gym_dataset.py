@@ -86,14 +86,8 @@ def test_what_cannot_be_built_is_refused(tmp_path: Path) -> None:
         (("--task", "sums", "--option", "seed=1"), "no option 'seed'"),
         (("--task", "sums", "--option", "largest=0"), "AssertionError: largest must be at least 1"),
         (("--task", "sums", "--option", "largest"), "is not KEY=VALUE"),
-        (
-            ("--task", "sums", "--option", "largest=1"),
-            "4 questions for the test split in 1.*question seen before",
-        ),
-        (
-            ("--task", "lenient", "--option", "largest=9"),
-            r"calls the answer '\?' right on 10 of 10 test questions",
-        ),
+        (("--task", "sums", "--option", "largest=1"), "4 questions for the test split in 1.*question seen before"),
+        (("--task", "lenient", "--option", "largest=9"), r"calls the answer '\?' right on 10 of 10 test questions"),
         (("--task", "speechless"), "1000 × no reference answer"),
         (("--task", "fatal"), "stopped in task fatal: a fatal fault"),
         (("--task", "fickle"), "makes other entries of the same seed each time"),
@@ -132,9 +126,7 @@ REAL = [
 
 @pytest.mark.usefixtures("library")
 @pytest.mark.parametrize("flags", REAL, ids=lambda flags: flags[0])
-def test_the_librarys_own_tasks_are_built_and_their_answers_are_right(
-    tmp_path: Path, flags: tuple[str, ...]
-) -> None:
+def test_the_librarys_own_tasks_are_built_and_their_answers_are_right(tmp_path: Path, flags: tuple[str, ...]) -> None:
     task, sizes = flags[0], ("--train-size", 12, "--test-size", 6)
     dataset = build(build_reasoning_gym_dataset, tmp_path / task, "--task", *flags, *sizes)
     about, texts = read(dataset)

@@ -48,17 +48,7 @@ def test_the_verifier_decides_not_the_label_and_a_crash_spoils_no_other_answer()
     first, second, *others = questions("sums", 90)
     right = str(total(first))
     asked = [first] * 3 + [second] * 3 + [first] * 3 + others[::-1]  # wherever they stand in the split
-    answers = [
-        right,
-        f"0{right}.0",
-        str(total(first) + 1),
-        str(total(second)),
-        "no number",
-        "",
-        "-1",
-        right,
-        "-2",
-    ]
+    answers = [right, f"0{right}.0", str(total(first) + 1), str(total(second)), "no number", "", "-1", right, "-2"]
     verdicts = judge(facts("sums"), asked, [*answers, *(str(total(question)) for question in others[::-1])])
     solved = [True, True, False, True, False, False, False, True, False]  # "-…" ends the verifier's process
     assert verdicts["solved"] == solved + [True] * 88
@@ -100,9 +90,7 @@ def test_an_answer_is_never_run_as_python(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("stub")
-def test_a_question_of_another_library_version_is_noticed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_question_of_another_library_version_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = questions("sums", 3)
     install_stub(tmp_path / "newer", monkeypatch, STUB.replace("{} + {}", "{}  + {}"))
     with pytest.raises(UserError, match=r"0\.0 does not make the question"):
@@ -127,7 +115,4 @@ def test_the_library_takes_another_board_than_the_label(library: Any) -> None:
     boards = entry["metadata"]["valid_answers"]
     answers = [*boards, boards[0].replace("Q", "_"), boards[0][::-1].replace("Q _", "_ Q"), "Q"]
     about = facts("n_queens", (1000, 200), n=6, max_remove=6)
-    assert (
-        judge(about, [entry["question"]] * len(answers), answers)["solved"]
-        == [True] * len(boards) + [False] * 3
-    )
+    assert judge(about, [entry["question"]] * len(answers), answers)["solved"] == [True] * len(boards) + [False] * 3

@@ -38,15 +38,11 @@ def is_solution(question: Sequence[int], answer: Sequence[int], box_rows: int, b
 def solutions(question: Sequence[int], box_rows: int, box_columns: int) -> Iterator[list[int]]:
     """All solutions, by trying the digits of the cell that has the fewest left."""
     every = units(box_rows, box_columns)
-    peers = [
-        {other for unit in every if cell in unit for other in unit} - {cell} for cell in range(len(question))
-    ]
+    peers = [{other for unit in every if cell in unit for other in unit} - {cell} for cell in range(len(question))]
     digits = set(range(1, box_rows * box_columns + 1))
 
     def extend(board: list[int]) -> Iterator[list[int]]:
-        possible = {
-            c: digits - {board[peer] for peer in peers[c]} for c, digit in enumerate(board) if not digit
-        }
+        possible = {c: digits - {board[peer] for peer in peers[c]} for c, digit in enumerate(board) if not digit}
         if not possible:
             yield board
             return

@@ -35,9 +35,7 @@ def record(number: int, blank: str = ".") -> str:
     """
     kept = np.random.default_rng(number).random(81) < 0.75
     answer = full_grid(number)
-    question = "".join(
-        str(digit) if keep else blank for digit, keep in zip(answer, kept.tolist(), strict=True)
-    )
+    question = "".join(str(digit) if keep else blank for digit, keep in zip(answer, kept.tolist(), strict=True))
     return f"made,{question},{''.join(map(str, answer))},{number}"
 
 
@@ -110,9 +108,7 @@ def test_a_sample_is_drawn_without_repetition_and_uniformly(source: Path, tmp_pa
     assert [len(questions(dataset, split)) for split in ("train", "test")] == [3, 6]  # all test questions
 
 
-def test_blocks_of_a_long_file_are_read_as_one(
-    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_blocks_of_a_long_file_are_read_as_one(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = build(build_sudoku_dataset, tmp_path / "whole", "--source", source)
     monkeypatch.setattr(published_csv, "_BLOCK", 400)  # bytes: two or three records
     assert questions(build(build_sudoku_dataset, tmp_path / "parts", "--source", source), "train") == (
@@ -140,9 +136,7 @@ def test_questions_in_both_splits_are_refused_with_their_places_or_counted(
     write(source, "test", [record(number) for number in (100, 3, 101, 4)])
     with pytest.raises(UserError) as refused:
         build(build_sudoku_dataset, tmp_path / "set", "--source", source, "--num-aug", 2)
-    places = (
-        f"{source / 'test.csv'}, line 3: the question stands in training too, {source / 'train.csv'}, line 5;"
-    )
+    places = f"{source / 'test.csv'}, line 3: the question stands in training too, {source / 'train.csv'}, line 5;"
     assert refused.value.given == f"{places} 2 of 4 test questions do"
     assert not (tmp_path / "set").exists()
     dataset = build(build_sudoku_dataset, tmp_path / "set", "--source", source, "--allow-overlap")
@@ -227,9 +221,7 @@ def test_of_many_questions_a_sample_drawn_by_the_seed_is_solved(
 ) -> None:
     solved: list[list[int]] = []
     monkeypatch.setattr(build_sudoku_dataset, "UNIQUE_SAMPLE", {"train": 4, "test": 3})
-    monkeypatch.setattr(
-        build_sudoku_dataset, "check_unique", lambda _, records: solved.append(records.lines.tolist())
-    )
+    monkeypatch.setattr(build_sudoku_dataset, "check_unique", lambda _, records: solved.append(records.lines.tolist()))
     flags = ("--source", source, "--overwrite")
     for seed in (1, 1, 2):
         dataset = build(build_sudoku_dataset, tmp_path / "set", *flags, "--seed", seed)
@@ -243,10 +235,7 @@ def test_of_many_questions_a_sample_drawn_by_the_seed_is_solved(
 
 def test_flags_that_cannot_be_met_are_refused(source: Path, tmp_path: Path) -> None:
     for flags, message in (
-        (
-            ("--subsample-size", 11),
-            "has 10 records\n  allowed: at least 11\n  to do:   lower --subsample-size",
-        ),
+        (("--subsample-size", 11), "has 10 records\n  allowed: at least 11\n  to do:   lower --subsample-size"),
         (("--min-difficulty", 5, "--subsample-size", 6), "has 5 records of rating 5 or more"),
         (("--min-difficulty", 10, "--subsample-size", 2), "to do:   lower --min-difficulty"),
         (("--check-unique", "--no-check-unique"), "not allowed with argument --check-unique"),
@@ -264,9 +253,7 @@ def test_without_source_the_files_come_from_the_hub_or_the_error_names_source(
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
     dataset = build(build_sudoku_dataset, tmp_path / "set")
     repo = "sapientinc/sudoku-extreme"
-    assert download.mock_calls == [
-        call(repo, f"{name}.csv", repo_type="dataset") for name in ("train", "test")
-    ]
+    assert download.mock_calls == [call(repo, f"{name}.csv", repo_type="dataset") for name in ("train", "test")]
     assert len(questions(dataset, "train")) == 10
     download.side_effect = LocalEntryNotFoundError("offline, and nothing in the cache")
     with pytest.raises(UserError, match="someone/other cannot be fetched: offline") as refused:

@@ -102,9 +102,7 @@ def test_puzzles_have_as_many_givens_as_requested(tmp_path: Path) -> None:
         (9, ("--min-givens", 30, "--max-givens", 33), {30, 31, 32, 33}),
     ):
         dataset = build(build_sudoku_nxn_dataset, tmp_path / str(size), "--size", size, *sizes, *flags)
-        givens = [
-            set(np.count_nonzero(split(dataset, name)[0], axis=1).tolist()) for name in ("train", "test")
-        ]
+        givens = [set(np.count_nonzero(split(dataset, name)[0], axis=1).tolist()) for name in ("train", "test")]
         assert set().union(*givens) == numbers
 
 

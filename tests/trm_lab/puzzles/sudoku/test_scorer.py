@@ -12,9 +12,7 @@ from trm_lab.puzzles.sudoku.tokens import SUDOKU_BLANK
 
 
 def scores(
-    inputs: NDArray[np.uint8],
-    predictions: NDArray[np.uint8],
-    labels: NDArray[np.integer] | None = None,
+    inputs: NDArray[np.uint8], predictions: NDArray[np.uint8], labels: NDArray[np.integer] | None = None
 ) -> dict[str, list[bool]]:
     size = round(inputs.shape[1] ** 0.5)
     facts = {"size": size, "box_rows": BOXES[size][0], "box_columns": BOXES[size][1]}

@@ -91,9 +91,7 @@ def _kinship(facts: str, first: str, last: str) -> str:
 def _quantifiers(sentences: str, _: str, start: str, question: str) -> str:
     rules = [(word, a[:-1], b[:-1]) for word, a, b in re.findall(r"(All|No) (\w+) are (\w+)\.", sentences)]
     kinds = sorted({kind for _, a, b in rules for kind in (a, b)})
-    worlds = (
-        dict(zip(kinds, world, strict=True)) for world in itertools.product((False, True), repeat=len(kinds))
-    )
+    worlds = (dict(zip(kinds, world, strict=True)) for world in itertools.product((False, True), repeat=len(kinds)))
     possible = {
         world[question]
         for world in worlds
@@ -117,9 +115,7 @@ def _truth_tellers(sentences: str, name: str, question: str) -> str:
 def _elimination(people: str, pets: str, clues: str, pet: str) -> str:
     names, animals = re.split(r", | and ", people), pets.split(", ")
     excluded = {
-        (name, animal)
-        for name, rest in re.findall(r"(\w+) has no (.*?)\.", clues)
-        for animal in rest.split(" or ")
+        (name, animal) for name, rest in re.findall(r"(\w+) has no (.*?)\.", clues) for animal in rest.split(" or ")
     }
     possible = [
         dict(zip(order, names, strict=True))

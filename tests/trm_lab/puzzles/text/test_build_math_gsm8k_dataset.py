@@ -21,9 +21,7 @@ PUBLISHED = {
 
 
 def write_lines(file: Path, *records: object) -> Path:
-    file.write_text(
-        "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records), encoding="utf-8"
-    )
+    file.write_text("".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records), encoding="utf-8")
     return file
 
 
@@ -53,9 +51,7 @@ def test_the_set_has_all_fourteen_categories_and_no_question_twice(tmp_path: Pat
 
 
 def test_gsm8k_files_load_with_their_final_answers(tmp_path: Path) -> None:
-    train = write_lines(
-        tmp_path / "train.jsonl", gsm("A?", "1,450,000"), gsm("B £ ’\n?", "$12.50"), gsm("C?", "-3")
-    )
+    train = write_lines(tmp_path / "train.jsonl", gsm("A?", "1,450,000"), gsm("B £ ’\n?", "$12.50"), gsm("C?", "-3"))
     test = write_lines(tmp_path / "test.jsonl", gsm("D?", "1,5"))
     out = build(build_math_gsm8k_dataset, tmp_path / "d", "--input", train, "--test-input", test)
     about, texts = read(out)
@@ -76,9 +72,7 @@ def test_math_files_load_from_lists_lines_and_folders_of_objects(tmp_path: Path)
         )
     listed = tmp_path / "test.json"
     listed.write_text(json.dumps([math("a?", "\\boxed{\\frac{1}{2}}"), math("b?", "\\boxed 7")]))
-    out = build(
-        build_math_gsm8k_dataset, tmp_path / "d", "--input", tmp_path / "train", "--test-input", listed
-    )
+    out = build(build_math_gsm8k_dataset, tmp_path / "d", "--input", tmp_path / "train", "--test-input", listed)
     about, texts = read(out)
     assert about.name == "math-files"
     assert about.facts["sources"]["train"]["files"] == 3
@@ -106,9 +100,7 @@ def test_long_and_repeated_questions_are_left_out_and_counted(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     train = write_lines(
-        tmp_path / "a.jsonl",
-        *map(gsm, ("one?", "one  ?", " one?", "x" * 41, "as\nked", "asked")),
-        gsm("two?", "1" * 9),
+        tmp_path / "a.jsonl", *map(gsm, ("one?", "one  ?", " one?", "x" * 41, "as\nked", "asked")), gsm("two?", "1" * 9)
     )
     test = write_lines(tmp_path / "b.jsonl", gsm("asked"), gsm("as  ked"), gsm("asked\n"), gsm("y" * 40))
     limits = ("--max-question-length", 40, "--max-answer-length", 8)

@@ -57,10 +57,7 @@ def test_only_the_chosen_families_are_asked_and_no_longer_questions(tmp_path: Pa
     flags = ("--families", "calendar", "sequence", "--max-question-length", 52)
     out = build(build_qa_dataset, tmp_path / "d", *flags, "--train-size", 101, "--test-size", 10)
     about, texts = read(out)
-    assert {name: facts["train"] for name, facts in about.facts["families"].items()} == {
-        "calendar": 51,
-        "sequence": 50,
-    }
+    assert {name: facts["train"] for name, facts in about.facts["families"].items()} == {"calendar": 51, "sequence": 50}
     assert all(question.startswith("Which number comes next") for question, _ in texts["train"][1::2])
     assert max(len(question) for question, _ in texts["train"]) <= 52
 

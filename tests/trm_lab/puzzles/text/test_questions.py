@@ -44,9 +44,7 @@ def check_choices_show(template: Template) -> None:
     choices = {tuple(int(random.integers(len(s))) for s in spaces) for _ in range(100)}
     for choice in list(choices)[:10]:
         for place, space in enumerate(spaces):
-            choices |= {
-                (*choice[:place], int(random.integers(len(space))), *choice[place + 1 :]) for _ in range(4)
-            }
+            choices |= {(*choice[:place], int(random.integers(len(space))), *choice[place + 1 :]) for _ in range(4)}
     assert len({template.problem(choice)[0] for choice in choices}) == len(choices)
 
 

@@ -124,9 +124,7 @@ def verdicts(pairs: list[tuple[str, str]]) -> dict[str, list[bool]]:
     inputs, labels = TOKENS.encode_pairs(["what?"] * len(pairs), truths, QUESTION, ANSWER)
     _, answers = TOKENS.encode_pairs(["what?"] * len(pairs), texts, QUESTION, ANSWER)
     ignored = np.where(labels == PAD, IGNORE_LABEL, labels.astype(np.int32))
-    return {
-        name: values.tolist() for name, values in SCORER(inputs, ignored, answers.astype(np.int32)).items()
-    }
+    return {name: values.tolist() for name, values in SCORER(inputs, ignored, answers.astype(np.int32)).items()}
 
 
 def test_answers_that_say_the_same_agree() -> None:
@@ -175,9 +173,7 @@ def test_tokens_after_the_end_or_that_are_no_characters_are_not_well_formed() ->
 
 
 @settings(max_examples=30)
-@given(
-    st.text(PRINTABLE + BROKEN + "é\n", max_size=30), st.text("0123456789x+-*/^(){}[],.$%\\ ", max_size=40)
-)
+@given(st.text(PRINTABLE + BROKEN + "é\n", max_size=30), st.text("0123456789x+-*/^(){}[],.$%\\ ", max_size=40))
 def test_reading_any_text_ends_and_never_raises(first: str, second: str) -> None:
     for truth in (first, second, "2x + 1", "\\frac{1}{2}", "sqrt(2)"):
         for answer in (first, second):
