@@ -8,9 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
-from dis_trm.guidance import (
-    GuidanceProbe as GuidanceProbe,  # of any method's steps: this is the one door to dis_trm
-)
+from dis_trm.guidance import GuidanceProbe as GuidanceProbe  # of any method's steps: this is the one door to dis_trm
 from dis_trm.supervision import DISSupervision, dis_name
 from trm.act import ACTSupervision, trm_name
 from trm.errors import UserError, shown
