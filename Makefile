@@ -1,4 +1,4 @@
-# make demo               a virtual environment, then DIS on real ARC tasks (6 to 8 minutes on 2 cores)
+# make demo               a virtual environment, then DIS on real ARC tasks (6 minutes on 2 cores)
 # make demo METHOD=trm    the same with TRM;  make compare lays the two side by side
 # make test               the same environment, then lint, types and tests;  make test-long: the checks of minutes;
 # make chaos              100 disturbed runs

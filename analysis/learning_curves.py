@@ -83,7 +83,7 @@ def _draw_training_accuracy(axes: Axes, run: Run) -> None:
     chosen_steps = style.evenly_chosen(steps, at_most=8)
     window = window_of(len(training.step))
     axes.set_title("Training: cell accuracy after each step")
-    axes.set_ylabel(f"cell accuracy, {_smoothed(window)}")
+    axes.set_ylabel(f"cell accuracy\n({_smoothed(window)})")
     for colour, index in zip(style.in_order(len(chosen_steps)), chosen_steps, strict=True):
         smooth = running_mean(training.step_accuracy[:, index], window)
         axes.plot(training.step, smooth, color=colour, linewidth=1.3, label=f"step {index + 1}")
