@@ -22,8 +22,9 @@ from trm.randomness import torch_generator
 from trm.supervision import Supervision
 from trm_lab.cluster.compilation import COMPILE_CHOICES
 from trm_lab.configuration.architecture import Architecture, architecture
-from trm_lab.configuration.train_config import TrainConfig, train_config
+from trm_lab.configuration.train_config import TrainConfig, register_defaults, train_config
 
+register_defaults()
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 ENTRIES = {"dis": "train_arc_tiny_corrupt", "trm": "cfg_pretrain"}
 TASKS = {  # tokens, vocabulary, puzzle identifiers

@@ -23,7 +23,7 @@ from trm.randomness import torch_generator
 from trm_lab.cluster.energy import EnergyMeter
 from trm_lab.cluster.ranks import Ranks
 from trm_lab.configuration.architecture import Architecture, architecture
-from trm_lab.configuration.train_config import TrainConfig, train_config
+from trm_lab.configuration.train_config import TrainConfig, register_defaults, train_config
 from trm_lab.runs.checkpoint_writer import CheckpointWriter
 from trm_lab.runs.retention import Retention
 from trm_lab.runs.training_state import TrainingState, snapshot
@@ -31,6 +31,7 @@ from trm_lab.training.learner import Learner
 from trm_lab.training.metric_window import Window
 from trm_lab.training.weight_consistency import check_same_weights
 
+register_defaults()
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 VOCABULARY = 12
 TINY = ("arch.hidden_size=64", "arch.num_heads=2")

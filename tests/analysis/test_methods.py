@@ -9,7 +9,7 @@ from analysis.methods import BESIDE_THE_POINT, LOOKS, Method, differing, group, 
 from dis_trm.supervision import PAPER, RELEASED, SWITCHES
 from tests.analysis.synthetic_run import stopped, write_run
 from trm_lab.configuration.architecture import RETIRED
-from trm_lab.configuration.train_config import FREE_KEYS, TrainConfig
+from trm_lab.configuration.train_config import FREE_KEYS, TrainConfig, register_defaults
 from trm_lab.runs.recorded_run import Run, read_run
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
@@ -29,6 +29,7 @@ def test_the_presets_have_their_names_and_looks(tmp_path: Path) -> None:
     run = made(tmp_path / "run")
     names = {"dis": "DIS (released code)", "dis_paper": "DIS (paper)"}
     names |= {"trm_compact": "TRM T=1 n=2", "trm": "TRM T=3 n=6"}
+    register_defaults()
     for arch, name in names.items():
         with initialize_config_dir(version_base=None, config_dir=str(CONFIGS)):
             composed = compose("cfg_pretrain", overrides=[f"arch={arch}"])

@@ -186,7 +186,8 @@ def register_defaults() -> None:
     """Let Hydra compose from the dataclasses: files of configs/ only say in what they differ.
 
     `train_config` holds the run's keys, `arch/<method>_defaults` the network's and the method's; `arch=<method>` is the
-    same for a method without a file of its own in configs/arch.
+    same for a method without a file of its own in configs/arch. What composes calls this first; what only reads a
+    configuration never needs Hydra, such as an offline package.
     """
     from hydra.core.config_store import ConfigStore  # here: an offline package answers without Hydra
 
@@ -272,6 +273,3 @@ def _dividing_interval(epochs: Any, interval: Any) -> dict[str, int]:
     if any(type(value) is not int or not 1 <= value <= LARGEST_COUNT for value in (epochs, interval)):
         return {}
     return {"eval_interval": min((d for d in _divisors(epochs) if d >= interval), default=epochs)}
-
-
-register_defaults()

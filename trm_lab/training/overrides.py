@@ -14,7 +14,7 @@ from trm.errors import UserError, shown
 from trm_lab.commands.command_line import run_command
 from trm_lab.commands.project_root import PROJECT_ROOT
 from trm_lab.configuration.architecture import arch_classes, check_key
-from trm_lab.configuration.train_config import TrainConfig, known_keys
+from trm_lab.configuration.train_config import TrainConfig, known_keys, register_defaults
 from trm_lab.configuration.typed_values import check_value
 from trm_lab.methods import METHODS
 from trm_lab.runs.run_directory import import_path
@@ -29,6 +29,7 @@ from trm_lab.training.hydra_words import (
 )
 from trm_lab.training.sweep import check_launcher
 
+register_defaults()
 CONFIGS = PROJECT_ROOT / "configs"
 GROUPS = ("arch", "experiment")
 QUIET = (  # a run has its own directory and records; of a sweep Hydra leaves runs/multirun.yaml

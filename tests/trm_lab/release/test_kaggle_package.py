@@ -126,6 +126,12 @@ def test_the_dependency_note_lists_what_the_code_imports() -> None:
     assert projects == {name.lower() for name in NEEDED}
 
 
+def test_the_solver_starts_where_hydra_is_not_installed() -> None:
+    """Nor is it in the dependency note: what is imported within a function is not seen by the test above."""
+    program = "import sys; sys.modules['hydra'] = None; import trm_lab.inference.solve_command"
+    subprocess.run([sys.executable, "-c", program], cwd=PROJECT_ROOT, check=True)
+
+
 def imported(file: Path) -> Iterator[str]:
     """Modules, and names of `from` imports that may be some, that a module imports as soon as it is imported."""
     for node in ast.parse(file.read_text()).body:
