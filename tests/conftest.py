@@ -9,7 +9,9 @@ import torch
 from matplotlib.figure import Figure
 
 from analysis import style
+from tests.analysis.synthetic_run import write_run
 from trm_lab.files.whole_files import mark
+from trm_lab.runs.recorded_run import Run, read_run
 
 hypothesis.settings.register_profile("shared machine", deadline=None, derandomize=True)  # no clock, no luck
 hypothesis.settings.load_profile("shared machine")
@@ -30,3 +32,13 @@ def unrendered(monkeypatch: pytest.MonkeyPatch) -> None:
         return paths
 
     monkeypatch.setattr(style, "save", save)
+
+
+@pytest.fixture(scope="session")
+def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_run(tmp_path_factory.mktemp("runs") / "dis")
+
+
+@pytest.fixture(scope="session")
+def run(run_folder: Path) -> Run:
+    return read_run(run_folder)

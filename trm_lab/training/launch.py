@@ -168,7 +168,7 @@ def make_trainer(
 
 
 def pays_to_compile(config: TrainConfig, arch: Architecture, tokens: int, total_steps: int, ranks: Ranks) -> bool:
-    """Whether `compile=auto` compiles a new run's training on a CPU; the first rank says so.
+    """Whether `compile=auto` compiles a new run's training on a CPU.
 
     total_steps: updates of the schedule, which max_steps may cut.
     """
@@ -177,14 +177,7 @@ def pays_to_compile(config: TrainConfig, arch: Architecture, tokens: int, total_
     updates = min(total_steps, config.max_steps or total_steps)
     examples = updates * config.global_batch_size // ranks.world_size
     gain, cost = gain_and_cost(arch.network, tokens, examples)
-    if gain < WORTH * cost:
-        return False
-    if ranks.is_first:
-        print(
-            f"compile=auto: training is compiled, which takes about {cost:.0f} s and saves about {gain:.0f} s",
-            flush=True,
-        )
-    return True
+    return gain >= WORTH * cost
 
 
 def votes_on(test: EvaluationData) -> bool:

@@ -341,6 +341,8 @@ class Trainer:
             auto = self.config.compile == "auto" and self.ranks.device.type == "cpu"
             self.compiling = auto and content.state.get("compiled_on_cpu", False)
         if self.compiling:
+            if self.ranks.is_first:
+                print("compile=auto: training is compiled, which takes some 20 s at its start", flush=True)
             self.learner.supervision.run_forward = CompiledTraining(self.learner.supervision.forward)
         self.ranks.first_decides(lambda: self.open_records(newest, content))
 
