@@ -37,13 +37,13 @@ RANKINGS = {
 }
 DEFAULT_RANKING = "count_confidence"
 
-_STANDINGS: dict[str, Callable[[int, float], tuple[float, float]]] = {  # of votes and summed confidence
+_RANKING_KEYS: dict[str, Callable[[int, float], tuple[float, float]]] = {  # of votes and summed confidence
     "count_confidence": lambda votes, total: (votes, total / votes),
     "count": lambda votes, total: (votes, votes),
     "confidence_sum": lambda votes, total: (total, votes),
     "mean_confidence": lambda votes, total: (total / votes, votes),
 }
-_CAN_FALL = "mean_confidence"  # the ranking in which a vote can make a candidate's standing worse
+_VOTES_CAN_LOWER = "mean_confidence"  # the ranking in which a further vote can lower its candidate
 _PROBABILITIES: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {  # of confidences
     "halting_probability": lambda confidence: confidence,
     "answer_log_probability": np.exp,
@@ -58,9 +58,9 @@ _Tally = list[int]  # votes of a candidate, and its summed confidence in units o
 class ArcVoting:
     """Collects the votes of one evaluation.
 
-    Memory: about 300 bytes for each different candidate. A grid is kept only while it may still be submitted: a
-    standing rises only by a vote, which shows the grid again (with ranked_by="mean_confidence", where a standing can
-    fall too, all grids are kept).
+    Memory: about 300 bytes for each different candidate, and the grids of those that are best so far. The others are
+    not needed: a candidate can become one of the best only by a further vote, which shows its grid again. (With
+    ranked_by="mean_confidence" a vote can also lower a candidate, so that all grids are kept.)
 
     Args:
         questions: the test inputs, which several votings can share.
@@ -148,12 +148,12 @@ class ArcVoting:
         self, question: int, rows: dict[bytes, int], tokens: NDArray[np.uint8], recognition: Recognition
     ) -> None:
         """Keep the grids that may be submitted, of those kept so far and those that were just voted for."""
-        kept = self._grids[question]
-        if self._ranked_by == _CAN_FALL:
-            leaders = [*rows.keys() | kept.keys()]
+        earlier = self._grids[question]
+        if self._ranked_by == _VOTES_CAN_LOWER:
+            best = [*rows.keys() | earlier.keys()]
         else:
-            leaders = nlargest(ATTEMPTS, rows.keys() | kept.keys(), key=self._standing(question))
-        new = [digest for digest in leaders if digest not in kept]
+            best = nlargest(ATTEMPTS, rows.keys() | earlier.keys(), key=self._ranking_key(question))
+        new = [digest for digest in best if digest not in earlier]
         of_new = [rows[digest] for digest in new]
         canvas = self.questions.digests.canvas
         grids = (
@@ -161,16 +161,16 @@ class ArcVoting:
             if new
             else []
         )
-        known = kept | dict(zip(new, grids, strict=True))
-        self._grids[question] = {digest: known[digest] for digest in leaders}
+        candidates = earlier | dict(zip(new, grids, strict=True))
+        self._grids[question] = {digest: candidates[digest] for digest in best}
 
-    def _standing(self, question: int) -> Callable[[bytes], tuple[float, float, bytes]]:
-        """What ranks a candidate of a question: its standing, and among equal ones its digest."""
-        tallies, standing = self._tallies[question], _STANDINGS[self._ranked_by]
+    def _ranking_key(self, question: int) -> Callable[[bytes], tuple[float, float, bytes]]:
+        """The sorting key of a question's candidates: the ranking's two numbers, then the digest."""
+        tallies, ranking_key = self._tallies[question], _RANKING_KEYS[self._ranked_by]
 
         def key(digest: bytes) -> tuple[float, float, bytes]:
             votes, units = tallies[digest]
-            return (*standing(votes, _confidence(units)), digest)
+            return (*ranking_key(votes, _confidence(units)), digest)
 
         return key
 
@@ -180,7 +180,7 @@ class ArcVoting:
         submission: Submission = {task: [] for task in self.questions.tasks}
         for output in self.questions.outputs:
             tallies = self._tallies[output.question]
-            ranked = sorted(tallies, key=self._standing(output.question), reverse=True)
+            ranked = sorted(tallies, key=self._ranking_key(output.question), reverse=True)
             records.append(_record(output, tallies, ranked))
             grids = self._grids[output.question]
             submission[output.task].append(attempts([grids[digest].tolist() for digest in ranked[:ATTEMPTS]]))

@@ -55,13 +55,18 @@ def split_words(words: Sequence[str], configs: Path) -> tuple[list[str], list[st
                 f"no folder {shown(folder)}", "a folder of configurations", "correct --config-path or --config-dir"
             )
     if arguments.config_name is not None:
-        check_name("--config-name ", arguments.config_name.removesuffix(".yaml"), folders)
+        check_name("--config-name ", arguments.config_name.removesuffix(".yaml"), files_in(folders))
     return flags, overrides, folders
 
 
-def check_name(what: str, name: str, folders: Collection[Path]) -> None:
-    """UserError unless one of the folders holds the configuration `name`; names the nearest, or all."""
-    names = sorted({file.stem for folder in folders for file in folder.glob("*.yaml")})
+def files_in(folders: Collection[Path]) -> set[str]:
+    """The names of the configuration files in some folders."""
+    return {file.stem for folder in folders for file in folder.glob("*.yaml")}
+
+
+def check_name(what: str, name: str, allowed: Collection[str]) -> None:
+    """UserError unless `name` is one of the configurations; names the nearest, or all."""
+    names = sorted(allowed)
     if name in names:
         return
     near = difflib.get_close_matches(name, names, 1, 0.4)

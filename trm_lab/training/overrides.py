@@ -23,6 +23,7 @@ from trm_lab.training.hydra_words import (
     as_user_errors,
     check_name,
     check_one_value,
+    files_in,
     parsed,
     split_words,
     syntax_error,
@@ -129,10 +130,10 @@ def _normalise_one(argument: str, keys: set[str], folders: Collection[Path]) -> 
     if key == "hydra/launcher":
         check_launcher(value)
     if key in GROUPS:
+        names = files_in([folder / key for folder in folders]) | (METHODS.keys() if key == "arch" else set())
         for choice in value.split(","):  # several in a sweep
-            if (key, choice) == ("experiment", "null") or (key == "arch" and choice in METHODS):
-                continue
-            check_name(f"{key}=", choice, [folder / key for folder in folders])
+            if (key, choice) != ("experiment", "null"):
+                check_name(f"{key}=", choice, names)
         return f"{key}={value}"
     if not key.startswith(("hydra.", "hydra/")):
         check_key(key, keys)

@@ -342,7 +342,7 @@ class Trainer:
             self.compiling = auto and content.state.get("compiled_on_cpu", False)
         if self.compiling:
             if self.ranks.is_first:
-                print("compile=auto: training is compiled, which takes some 20 s at its start", flush=True)
+                print("compile=auto: training is compiled; its first step waits for the compiler", flush=True)
             self.learner.supervision.run_forward = CompiledTraining(self.learner.supervision.forward)
         self.ranks.first_decides(lambda: self.open_records(newest, content))
 
