@@ -140,12 +140,12 @@ def named(names: str, device: str, usual_dtype: str) -> list[Configuration]:
 def _named(name: str, device: str, usual_dtype: str) -> Configuration:
     pattern = rf"(\w+)-(\w+)-(\w+?)(?:-b([1-9]\d*))?(?:-({_any(FORWARD_DTYPES)}))?(?:-({_any(COMPILE_CHOICES)}))?"
     match = re.fullmatch(pattern, name)
-    known = [f"{method}-{size}-{task}" for (method, size), task in product(NETWORKS, TASKS)]
-    if match is None or "-".join(match.groups()[:3]) not in known:
-        near = difflib.get_close_matches(name, [*GROUPS, *known], 1, 0.5)
+    names = [f"{method}-{size}-{task}" for (method, size), task in product(NETWORKS, TASKS)]
+    if match is None or "-".join(match.groups()[:3]) not in names:
+        near = difflib.get_close_matches(name, [*GROUPS, *names], 1, 0.5)
         raise UserError(
             f"--configurations {name}",
-            f"{' | '.join(GROUPS)} | {' | '.join(known)}, each with -b<batch>, -<dtype>, -<compile> or without",
+            f"{' | '.join(GROUPS)} | {' | '.join(names)}, each with -b<batch>, -<dtype>, -<compile> or without",
             f"did you mean {near[0]}?" if near else "choose one of these",
         )
     method, size, task, batch, dtype, mode = match.groups()

@@ -154,14 +154,14 @@ def _corrupted(answers: Tokens, shares: Sequence[tuple[float, float]], rng: np.r
     """The answers with some cells replaced, each to a degree drawn for it; any tokens around, as of trained models."""
     wrong, likely = np.array(shares).T
     degrees = rng.choice(wrong, len(answers), p=likely)
-    made = answers.copy()
-    for row, degree in zip(made, degrees, strict=True):
+    predictions = answers.copy()
+    for row, degree in zip(predictions, degrees, strict=True):
         any_token = rng.integers(0, VOCAB_SIZE, row.size)
         colours = rng.integers(FIRST_COLOUR, FIRST_COLOUR + COLOURS, row.size)
         replaced = (row >= FIRST_COLOUR) & (rng.random(row.size) < degree)
         drawn = np.where(rng.random(row.size) < _NO_COLOUR, any_token, colours)
         row[:] = np.where(row == PAD, any_token, np.where(replaced, drawn, row))
-    return made
+    return predictions
 
 
 def count(side: str, predictions: Predictions, batch: int | None) -> tuple[Turn, VotingResult]:

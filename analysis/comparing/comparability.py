@@ -86,8 +86,8 @@ def differences(runs: Sequence[Run], over_seeds: bool = False) -> list[str]:
     }
     names = []
     for name, value in compared.items():
-        recorded = [one for run in runs if (one := value(run)) is not None]
-        if any(one != recorded[0] for one in recorded):
+        values = [entry for run in runs if (entry := value(run)) is not None]
+        if any(entry != values[0] for entry in values):
             names.append(name)
     return [f"Not comparable: the runs have different {'; different '.join(names)}."] if names else []
 

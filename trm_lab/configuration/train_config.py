@@ -212,8 +212,9 @@ def train_config(config: DictConfig | Mapping[str, Any], keys_given: Collection[
     epochs gives way to the next longer one that does.
     """
     values = plain_values(config)
+    keys = known_keys()
     for key in values:
-        check_key(str(key), known_keys())
+        check_key(str(key), keys)
     if keys_given is not None and "eval_interval" not in keys_given:
         values |= _dividing_interval(values.get("epochs"), values.get("eval_interval"))
     result = typed(TrainConfig, values)

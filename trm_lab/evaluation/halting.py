@@ -155,11 +155,11 @@ class HaltingTally:
         examples, tokens = labels.shape
         if shapes != [(examples, steps, tokens), labels.shape, (examples, steps), (examples, steps)]:
             raise ValueError(f"shapes {shapes}: want [E, S, L], [E, L], [E, S], [E, S] with S = {steps}")
-        found = RightCells.of(preds, labels, cells)
-        rows = found.labelled
+        right_cells = RightCells.of(preds, labels, cells)
+        rows = right_cells.labelled
         halting = q_halt_logits[rows], confidence[rows]
-        stored = _Rollouts(unchanged_for(preds)[rows], *halting, found.right, found.whole)
-        self._add(stored, found.cells, tokens)
+        stored = _Rollouts(unchanged_for(preds)[rows], *halting, right_cells.right, right_cells.whole)
+        self._add(stored, right_cells.cells, tokens)
 
     def _add(self, stored: _Rollouts, scored: Ints, tokens: int) -> None:
         if self._cells is None:

@@ -126,16 +126,16 @@ class StepTally:
             self._start(*preds.shape[1:])
         if preds.shape[1:] != self._shape:
             raise ValueError(f"predictions of (S, L) = {preds.shape[1:]} after {self._shape}")
-        found = RightCells.of(preds, labels, cells)
+        right_cells = RightCells.of(preds, labels, cells)
         changed = _changed_cells(preds, labels != IGNORE_LABEL if cells is None else cells)
-        self._add(found, changed[found.labelled])
+        self._add(right_cells, changed[right_cells.labelled])
 
-    def _add(self, found: RightCells, changed: Ints) -> None:
-        whole = found.whole
+    def _add(self, right_cells: RightCells, changed: Ints) -> None:
+        whole = right_cells.whole
         first, stays = first_right(whole), stays_right(whole)
-        np.add.at(self._examples, found.cells, 1)
-        np.add.at(self._right, found.cells, found.right)
-        np.add.at(self._changed, found.cells, changed)
+        np.add.at(self._examples, right_cells.cells, 1)
+        np.add.at(self._right, right_cells.cells, right_cells.right)
+        np.add.at(self._changed, right_cells.cells, changed)
         self._whole += whole.sum(0)
         self._first += np.bincount(first, minlength=len(self._first))
         self._stayed += np.bincount(first[stays], minlength=len(self._stayed))

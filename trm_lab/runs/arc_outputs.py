@@ -77,8 +77,9 @@ class VotingResult:
 
     @classmethod
     def of(cls, outputs: list[OutputRecord], submission: Submission) -> "VotingResult":
-        """Score the records."""
-        return cls(_scores(outputs), _counts(outputs), submission, outputs)
+        """Score the records of outputs whose answers are known."""
+        scored = [output for output in outputs if output.known]
+        return cls(_scores(scored), _counts(scored), submission, outputs)
 
     def write(self, folder: Path) -> None:
         """Write `submission.json` and `outputs.jsonl` (read with `read_outputs`) into an existing folder."""
@@ -146,23 +147,23 @@ def shares_by_task(outputs: Sequence[OutputRecord], k: int) -> dict[str, float]:
 
 
 def _scores(outputs: Sequence[OutputRecord]) -> dict[str, float]:
-    known = [output for output in outputs if output.known]
-    if not known:
+    """ARC_SCORES of outputs whose answers are known; empty without any."""
+    if not outputs:
         return {}
     scores = {}
     for k in PASS_KS:
-        shares = task_shares(known, k)
+        shares = task_shares(outputs, k)
         scores[f"ARC/pass@{k}"] = sum(shares) / len(shares)
-    scores["ARC/prize_score"] = sum(output.correct_at(ATTEMPTS) for output in known) / len(known)
+    scores["ARC/prize_score"] = sum(output.correct_at(ATTEMPTS) for output in outputs) / len(outputs)
     return scores
 
 
 def _counts(outputs: Sequence[OutputRecord]) -> dict[str, int]:
-    known = [output for output in outputs if output.known]
+    """Counts over outputs whose answers are known."""
     return {
-        "tasks": len({output.task for output in known}),
-        "outputs": len(known),
-        "outputs_correct@1": sum(output.correct_at(1) for output in known),
-        "outputs_correct@2": sum(output.correct_at(2) for output in known),
-        "outputs_without_votes": sum(output.votes == 0 for output in known),
+        "tasks": len({output.task for output in outputs}),
+        "outputs": len(outputs),
+        "outputs_correct@1": sum(output.correct_at(1) for output in outputs),
+        "outputs_correct@2": sum(output.correct_at(2) for output in outputs),
+        "outputs_without_votes": sum(output.votes == 0 for output in outputs),
     }

@@ -99,8 +99,8 @@ def _of_examples(folder: Path) -> ScoredItems:
         scores = dict(zip(names, _zeros_and_ones(right), strict=True))
     except (OSError, ValueError) as error:
         raise unreadable(f"{shown(file)}: {shown(error)}") from None
-    asked = None if questions is None else dict(zip(names, questions.tolist(), strict=True))
-    return ScoredItems(shown(folder), METRICS[metric], scores, asked)
+    question_digests = None if questions is None else dict(zip(names, questions.tolist(), strict=True))
+    return ScoredItems(shown(folder), METRICS[metric], scores, question_digests)
 
 
 def _zeros_and_ones(truths: NDArray[np.bool_]) -> list[float]:
