@@ -45,7 +45,9 @@ def canvas_of(opened: OpenedCheckpoint, datasets: Sequence[str] = ()) -> int:
 
 
 def seq_len(opened: OpenedCheckpoint) -> int | None:
-    """L by the checkpoint itself: an export's configuration, weights with a row for each position, or a run's slots."""
+    """L by the checkpoint itself: its description, weights with a row for each position, or a run's slots."""
+    if opened.puzzle is not None:
+        return opened.puzzle.seq_len
     tokens = opened.config.get(SEQ_LEN)
     if type(tokens) is int:
         return tokens

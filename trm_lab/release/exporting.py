@@ -14,7 +14,7 @@ from trm_lab.puzzles.layout import IDENTIFIERS_FILE
 from trm_lab.release import kaggle
 from trm_lab.release.published_form import EXPORT_MARK, export_published
 from trm_lab.release.recorded import Recorded, recorded, run_of
-from trm_lab.release.safetensors_export import FILES, export_safetensors
+from trm_lab.release.safetensors_export import FILES, export_safetensors, puzzle_key
 from trm_lab.release.upload import HubApi, check_login, check_repository, push
 from trm_lab.runs.opened_checkpoint import OpenedCheckpoint, open_checkpoint
 from trm_lab.runs.weights import EXPORTED_CONFIG, PUBLISHED_CONFIG
@@ -114,7 +114,7 @@ def _write_hub(folder: Path, opened: OpenedCheckpoint, record: Recorded, request
 
 
 def _write_published(folder: Path, opened: OpenedCheckpoint, record: Recorded, request: ExportRequest) -> None:
-    config = {**opened.config, "arch": opened.arch.as_dict()}
+    config = {**opened.config, "arch": opened.arch.as_dict(), **puzzle_key(opened)}
     if record.seq_len is not None:
         config[SEQ_LEN] = record.seq_len  # theirs ignore it; to us it says how large the canvas is
     export_published(folder, opened.step, opened.weights, config, record.row_names)

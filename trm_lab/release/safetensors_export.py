@@ -13,6 +13,7 @@ from trm_lab.release.card import model_card, without_paths
 from trm_lab.release.published_form import write_config, write_names
 from trm_lab.release.recorded import WEIGHTS, Recorded
 from trm_lab.runs.opened_checkpoint import OpenedCheckpoint
+from trm_lab.runs.puzzle_description import KEY as PUZZLE
 from trm_lab.runs.weights import EXPORTED_CONFIG, EXPORTED_WEIGHTS
 
 CARD = "README.md"
@@ -39,8 +40,13 @@ def write_weights(folder: Path, opened: OpenedCheckpoint, record: Recorded) -> N
 
 def exported_config(opened: OpenedCheckpoint, record: Recorded) -> dict[str, Any]:
     """The run's resolved configuration without paths of the machine, and what the weights' folder said before."""
-    facts = {"step": opened.step, WEIGHTS: record.weight_kind, SEQ_LEN: record.seq_len}
+    facts = {"step": opened.step, WEIGHTS: record.weight_kind, SEQ_LEN: record.seq_len, **puzzle_key(opened)}
     return {**_without_paths(dict(opened.config)), "arch": opened.arch.as_dict(), **facts}
+
+
+def puzzle_key(opened: OpenedCheckpoint) -> dict[str, str]:
+    """What an export's configuration says of the puzzles; {} where the checkpoint does not say it."""
+    return {} if opened.puzzle is None else {PUZZLE: opened.puzzle.encoded()}
 
 
 def _without_paths(value: Any) -> Any:

@@ -24,6 +24,8 @@ from trm_lab.runs import checkpoints
 from trm_lab.runs.checkpoint_reading import FILES
 from trm_lab.runs.hub import PUBLISHED, is_remote, located
 from trm_lab.runs.published_pickle import LONGEST_NAME, WEIGHT_DTYPES, read_published
+from trm_lab.runs.puzzle_description import KEY as PUZZLE
+from trm_lab.runs.puzzle_description import PuzzleDescription
 from trm_lab.runs.weights import EXPORTED_CONFIG, EXPORTED_WEIGHTS, MOST_SHOWN, PUBLISHED_CONFIG
 
 
@@ -87,6 +89,25 @@ class CheckpointForm(ABC):
                 "copy or export the checkpoint again, with all of its files",
             ) from error
 
+    def puzzle(self, config: Mapping[str, Any]) -> PuzzleDescription | None:
+        """The puzzles that the weights were trained on; None where the checkpoint does not say.
+
+        config: the checkpoint's configuration.
+
+        Raises:
+            UserError: what it says is no description.
+        """
+        if config.get(PUZZLE) is None:
+            return None
+        try:
+            return PuzzleDescription.read(config[PUZZLE])
+        except ValueError as error:
+            raise UserError(
+                f"{self.config_file}: {PUZZLE}: {error}",
+                "the description of the puzzles that an export writes",
+                "export the checkpoint again; do not use it if you do not know who made it",
+            ) from error
+
     def described(self) -> str:
         """The checkpoint in one line: path, step, and whether its weights of kind `auto` are averaged."""
         config = self.config()
@@ -128,6 +149,10 @@ class RunCheckpoint(CheckpointForm):
 
     def row_names(self) -> list[str] | None:
         return checkpoints.load_names(self.path)
+
+    def puzzle(self, config: Mapping[str, Any]) -> PuzzleDescription | None:
+        content = checkpoints.load_state(self.path).get(PUZZLE)
+        return None if content is None else PuzzleDescription.read(content)
 
     def _read(self, kind: str) -> dict[str, Tensor]:
         return checkpoints.load_weights(self.path, kind)

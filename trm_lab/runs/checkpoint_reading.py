@@ -23,6 +23,8 @@ from torch import Tensor
 from trm.errors import UserError
 from trm_lab.files.untrusted import parse_json
 from trm_lab.puzzles.layout import IDENTIFIERS_FILE, read_identifiers
+from trm_lab.runs.puzzle_description import KEY as PUZZLE
+from trm_lab.runs.puzzle_description import PuzzleDescription
 from trm_lab.runs.training_state import PARTS
 
 MANIFEST, STATE = "manifest.json", "state.json"
@@ -118,7 +120,7 @@ def check(folder: Path) -> None:
 
 
 def read_state(folder: Path, manifest: Manifest) -> dict[str, Any]:
-    """state.json: step, data (position in the data), records_bytes, config, datasets (paths and fingerprints).
+    """state.json: step, data (position in the data), records_bytes, config, datasets (paths and fingerprints), puzzle.
 
     Raises:
         DamagedError: it differs from its checksum, a value is missing or of another type, or the folder's name is of
@@ -224,10 +226,18 @@ def _are_datasets(value: Any) -> bool:
     return value is None or (isinstance(value, list) and all(map(is_dataset, value)))
 
 
+def _is_description(value: Any) -> bool:
+    try:
+        return value is None or bool(PuzzleDescription.read(value))
+    except ValueError:
+        return False
+
+
 _STATE_FORMS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "step": ("a number ≥ 0", _is_count),
     "records_bytes": ("a number ≥ 0", _is_count),
     "data": ("integers by name", _is_position),
     "datasets": ("paths with fingerprints", _are_datasets),  # none in checkpoints of earlier versions
+    PUZZLE: ("a description of the puzzles", _is_description),  # likewise
     "config": ("keys and values", lambda value: isinstance(value, dict)),
 }

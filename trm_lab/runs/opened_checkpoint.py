@@ -23,6 +23,7 @@ from trm_lab.puzzles.layout import PuzzleMetadata
 from trm_lab.runs import checkpoints
 from trm_lab.runs.checkpoint_forms import CheckpointForm, RunCheckpoint, find_checkpoint
 from trm_lab.runs.hub import SCHEME, is_remote
+from trm_lab.runs.puzzle_description import PuzzleDescription
 from trm_lab.runs.run_directory import changes
 from trm_lab.runs.weights import PUZZLE_ROWS, check_size, load_into, published_arch
 
@@ -46,6 +47,7 @@ class OpenedCheckpoint:
     """Weights by published name, and the configuration of the run that trained them.
 
     source: as the user named it.  form: what lies on this machine.  weight_kind: the requested one of `WEIGHT_KINDS`.
+    puzzle: shape, kind and facts of the puzzles that it was trained on; None where the checkpoint does not say.
     """
 
     source: str
@@ -54,6 +56,7 @@ class OpenedCheckpoint:
     arch: Architecture
     weights: Mapping[str, Tensor] = field(repr=False)
     weight_kind: str
+    puzzle: PuzzleDescription | None = None
 
     @property
     def path(self) -> Path:
@@ -177,7 +180,7 @@ def open_checkpoint(target: str | Path, config: Path | None = None, weight_kind:
         ) from error
     check_size(arch.network, weights, source)
     form.step(keys)  # a file under another step's name is noticed
-    return OpenedCheckpoint(source, form, keys, arch, weights, weight_kind)
+    return OpenedCheckpoint(source, form, keys, arch, weights, weight_kind, form.puzzle(keys))
 
 
 def _configuration(form: CheckpointForm, config_file: Path | None) -> dict[str, Any]:

@@ -22,6 +22,8 @@ from trm_lab.runs import checkpoints
 from trm_lab.runs.checkpoint_writer import CheckpointWriter
 from trm_lab.runs.evaluation_folder import read_scores, report_damaged
 from trm_lab.runs.identifier_names import encoded
+from trm_lab.runs.puzzle_description import KEY as PUZZLE
+from trm_lab.runs.puzzle_description import PuzzleDescription
 from trm_lab.runs.records import SCHEMA, FileRecords, whole_records
 from trm_lab.runs.retention import Retention, mark_best
 from trm_lab.runs.run_directory import RunDirectory
@@ -43,7 +45,7 @@ class Trainer:
 
     compiling: what `compile=auto` decides for a new run on a CPU; a resumed run stays as its checkpoint says.
     records: metrics.jsonl, on the first rank only.  mirrors: see `mirrors`, there too.
-    names: identifiers.json of the puzzle table, if any; there too.  datasets: what state.json says of the data.
+    names: identifiers.json of the puzzle table, if any; there too.  datasets, puzzle: what state.json says of the data.
     unread: steps and windows whose numbers may still be under way from the device, oldest first.
     """
 
@@ -74,6 +76,7 @@ class Trainer:
         with_names = ranks.is_first and learner.model.puzzle_emb is not None
         self.names = encoded(data.identifiers) if with_names else None
         self.datasets = [*data.described, *evaluator.data.described]
+        self.puzzle = PuzzleDescription.of(data).as_dict()
         self.saved: tuple[int, DataPosition, bool] | None = None  # step, data position, protected
         self.records: FileRecords | None = None
         self.writer: CheckpointWriter | None = None
@@ -314,6 +317,7 @@ class Trainer:
                 "compiled_on_cpu": self.compiled_on_cpu,
                 "config": asdict(self.config),
                 "datasets": self.datasets,
+                PUZZLE: self.puzzle,
             }
             content = TrainingState(**parts, state=position)
             folder = self.run_directory.checkpoints / f"step_{self.step}"

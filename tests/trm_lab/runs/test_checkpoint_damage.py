@@ -160,6 +160,7 @@ def test_a_state_with_values_of_another_type_is_a_fault(tmp_path: Path) -> None:
         "data": [None, {"cursor": 1.5}],
         "config": [None, "lr: 1"],
         "datasets": [{}, [{"path": "data/x"}]],
+        "puzzle": [[], {"name": "x"}, {"name": "x", "kind": "", "seq_len": 10**12, "vocab_size": 12}],
     }
     for key, values in wrong.items():
         for value in values:

@@ -1,0 +1,78 @@
+"""A checkpoint says what its puzzles are, exports hand it on, and a stranger's description is held to bounds."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from omegaconf import OmegaConf
+
+from tests.exportable import random_dis, write_run
+from tests.runs import train_here
+from trm.errors import UserError
+from trm_lab.puzzles.datasets import PuzzleData
+from trm_lab.release.exporting import ExportRequest, export
+from trm_lab.runs.opened_checkpoint import open_checkpoint
+from trm_lab.runs.puzzle_description import LONGEST, PUBLISHED, PuzzleDescription, published_puzzles
+
+QUEENS = PuzzleDescription("nqueens-4", "queens", 16, 3, {"side": 4, "odd": "${oc.env:HOME} /etc/x \ud800"})
+
+
+def test_training_writes_it_and_every_export_hands_it_on(dataset: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    words = ("global_batch_size=8", "epochs=40", "eval_interval=40", "max_steps=1", "evaluators=[]")
+    train_here("pretrain.py", f"data_paths=[{dataset}]", f"checkpoint_path={run}", *words)
+    expected = PuzzleDescription.of(PuzzleData([dataset], "train"))
+    assert (expected.name, expected.is_arc, expected.seq_len) == ("arc", True, 16)
+    assert PuzzleDescription.of_dataset(dataset) == expected
+    assert open_checkpoint(run).puzzle == expected
+    assert open_checkpoint(run).row_names is not None
+    for form in ("hub", "published"):
+        export(ExportRequest(str(run), form, tmp_path / form))
+        assert open_checkpoint(tmp_path / form).puzzle == expected
+
+
+def test_older_checkpoints_say_nothing(tmp_path: Path) -> None:
+    assert open_checkpoint(write_run(tmp_path / "run", random_dis())).puzzle is None
+
+
+def test_a_configuration_finds_no_interpolation_in_the_facts() -> None:
+    text = OmegaConf.to_yaml(OmegaConf.create({"puzzle": QUEENS.encoded()}))
+    assert "${" not in text
+    assert PuzzleDescription.read(OmegaConf.create(text)["puzzle"]) == QUEENS
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        7,
+        "{",
+        "[" * 1000,
+        {"name": "x"},
+        QUEENS.as_dict() | {"seq_len": 10**12},
+        QUEENS.as_dict() | {"vocab_size": True},
+        QUEENS.as_dict() | {"kind": "\x1b[31m"},
+        QUEENS.as_dict() | {"facts": []},
+        QUEENS.as_dict() | {"facts": {"side": float("nan")}},
+        QUEENS.as_dict() | {"facts": {"side": "8" * LONGEST}},
+        QUEENS.as_dict() | {"more": 1},
+    ],
+)
+def test_anything_else_is_refused(content: Any) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        PuzzleDescription.read(content)
+
+
+def test_a_stranger_s_description_is_an_error_that_names_the_file(tmp_path: Path) -> None:
+    export(ExportRequest(str(write_run(tmp_path / "run", random_dis())), "hub", tmp_path / "out"))
+    config = tmp_path / "out/config.yaml"
+    config.write_text(config.read_text() + f"puzzle: '{json.dumps({'name': 'x'})}'\n")
+    with pytest.raises(UserError, match=r"config\.yaml: puzzle: ") as caught:
+        open_checkpoint(tmp_path / "out")
+    assert caught.value.given.isprintable()
+
+
+def test_the_published_shapes_are_told_apart_by_their_vocabulary() -> None:
+    assert published_puzzles({}) is None
+    for puzzle in PUBLISHED:
+        assert published_puzzles({"embed_tokens.embedding_weight": [0] * puzzle.vocab_size}) == puzzle
