@@ -34,6 +34,7 @@ from trm_lab.evaluation.pooling import pool
 from trm_lab.evaluation.request import CONFIDENCES, ScoringRequest
 from trm_lab.evaluation.score import score
 from trm_lab.evaluation.voting import DEFAULT_RANKING, RANKINGS
+from trm_lab.inference.adaptation_flags import ADAPTATION_FLAGS, add_adaptation_flags, check_adaptation
 from trm_lab.inference.one_task import AUGMENTATIONS as USUAL_AUGMENTATIONS
 from trm_lab.inference.one_task import TaskRequest, run_task
 from trm_lab.inference.task_puzzles import EMBEDDINGS
@@ -46,7 +47,7 @@ EFFECTIVE = {  # the flags that have an effect on each job
     "score": _MODEL
     | {"--tasks", "--first-tasks", "--identifiers", "--guidance", "--margin", "--rank-by", "--confidence"}
     | {"--compile", "--save-outputs"},
-    "task": _MODEL | {"--task", "--embedding", "--adapt", "--adapt-lr", "--seed"},
+    "task": _MODEL | {"--task", "--embedding", "--seed", *ADAPTATION_FLAGS},
     "compare": {"--compare", "--common"},
     "pool": {"--pool", "--data-path", "--rank-by", "--output-dir", "--overwrite"},
 }
@@ -103,8 +104,7 @@ def _add_other_jobs(line: CommandLine) -> None:
     add = line.add_argument
     add("--task", type=path_or_address, metavar="FILE[:NAME]", help="answer this ARC task (JSON) and draw it")
     add("--embedding", choices=EMBEDDINGS, default="auto", help="with --task: the puzzle embedding to use")
-    add("--adapt", type=integer(0, 10**6), default=0, help="with --task: steps that fit its puzzle embedding first")
-    add("--adapt-lr", type=number(0, 1), help="with --adapt: its learning rate (default: the run's)")
+    add_adaptation_flags(line, "with --task: ")
     add("--seed", type=SEED, default=0, help="with --task: of its augmentations and the adaptation")
     add("--compare", nargs=2, type=local_path, metavar="FOLDER", help="test the difference of two evaluations")
     add("--common", action="store_true", help="with --compare: on the tasks that both have")
@@ -135,8 +135,7 @@ def job(flags: argparse.Namespace) -> Callable[[], None]:
         )
     kind = other_jobs[0] if other_jobs else "score"
     refuse_without_effect(flags, EFFECTIVE[kind], f"with --{kind}" if other_jobs else "when a split is scored")
-    if flags.adapt_lr is not None and not flags.adapt:
-        raise UserError("--adapt-lr without --adapt", "--adapt N, with N from 1", "add --adapt N, or leave it out")
+    check_adaptation(flags)
     if flags.compare:
         first, second = flags.compare
         return lambda: compare_folders(first, second, flags.common)
@@ -179,7 +178,9 @@ def _task_request(target: str, flags: argparse.Namespace) -> TaskRequest:
         embedding=flags.embedding,
         augmentations=USUAL_AUGMENTATIONS if flags.num_aug is None else flags.num_aug,
         adapt=flags.adapt,
+        adapt_weights=flags.adapt_weights,
         adapt_lr=flags.adapt_lr,
+        adapt_freeze=flags.adapt_freeze,
         steps=flags.steps,
         batch_size=flags.batch_size,
         device=flags.device,

@@ -76,6 +76,8 @@ def test_every_flag_of_scoring_reaches_the_request(monkeypatch: pytest.MonkeyPat
         ("a --seed=3", "--seed"),
         ("a --embedding blank", "--embedding"),
         ("a --task t.json --adapt-lr 0.1", "--adapt-lr without --adapt"),
+        ("a --task t.json --adapt-weights all", "--adapt-weights without --adapt"),
+        ("a --task t.json --adapt 3 --adapt-freeze 0", "--adapt-freeze 0 where only embeddings learn"),
     ],
 )
 def test_a_flag_that_would_have_no_effect_is_refused_by_name(words: str, flag: str) -> None:

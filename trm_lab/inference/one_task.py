@@ -22,7 +22,7 @@ from trm_lab.inference.arc_checkpoint import arc_supervision, canvas_of, trained
 from trm_lab.inference.grid_drawing import colour_depth, drawing
 from trm_lab.inference.task_puzzles import puzzles_of
 from trm_lab.inference.task_results import answer_folder, answer_record, check_results_folder, remarks, write_answer
-from trm_lab.inference.test_time_training import AdaptationSettings, adapt
+from trm_lab.inference.test_time_training import adapt, settings_of_run
 from trm_lab.puzzles.arc.sources import Task
 from trm_lab.puzzles.arc.task_file import read_task
 from trm_lab.runs.arc_outputs import outputs_table
@@ -42,7 +42,10 @@ class TaskRequest:
     data_paths: the dataset that the checkpoint was trained on, which tells whether the task was in it; empty: the
       configuration's, if it is there.
     embedding: see `puzzles_of`.  augmentations: at most so many besides the task itself; None: AUGMENTATIONS.
-    adapt: updates that fit the embeddings on the demonstrations first; 0 for none.  adapt_lr: None: the run's.
+    adapt: updates that fit the embeddings on the demonstrations first; 0 for none.
+    adapt_weights: what learns from them, one of `ADAPTED_WEIGHTS`.
+    adapt_lr: of the embeddings, or of all weights if they learn; None: the run's.
+    adapt_freeze: share of the updates in which only the embeddings learn, if all weights do; None: as published.
     steps: supervision steps of an answer; None: as many as trained.
     batch_size: None: what fits.  output: None: beside the checkpoint's other results.
     overwrite: replace an earlier answer.
@@ -57,7 +60,9 @@ class TaskRequest:
     embedding: str = "auto"
     augmentations: int | None = None
     adapt: int = 0
+    adapt_weights: str = "embedding"
     adapt_lr: float | None = None
+    adapt_freeze: float | None = None
     steps: int | None = None
     batch_size: int | None = None
     device: str = "auto"
@@ -113,13 +118,14 @@ def answer_request(
     supervision = arc_supervision(checkpoint, canvas)
     supervision.model.to(ranks.device)
     watch, adapted, adaptation_seconds = Stopwatch(ranks, EnergyMeter(ranks.device)), None, None
-    answer_batch, fit_batch = _batch_sizes(request, supervision, ranks)
+    answer_batch, fit_batch = _batch_sizes(request, supervision, checkpoint.batch_size, ranks)
     if request.adapt:
-        settings = AdaptationSettings.of_run(
-            checkpoint.config, request.adapt, lr=request.adapt_lr, seed=request.seed, batch_size=fit_batch
-        )
+        changes = {"lr": request.adapt_lr, "seed": request.seed, "batch_size": fit_batch}
+        if request.adapt_weights == "all":
+            changes["freeze"] = request.adapt_freeze
+        settings = settings_of_run(checkpoint.config, request.adapt, request.adapt_weights, **changes)
         adapted = adapt(supervision, puzzles, settings, canvas=canvas)
-        puzzles, adaptation_seconds = adapted.puzzles, watch.seconds()
+        supervision, puzzles, adaptation_seconds = adapted.supervision, adapted.puzzles, watch.seconds()
     if request.steps is not None:
         supervision.take_steps(request.steps)
     answer = answer_task(
@@ -146,11 +152,12 @@ def answer_request(
     return answer, answer_record(answer, circumstances, adapted)
 
 
-def _batch_sizes(request: TaskRequest, supervision: Supervision[Any], ranks: Ranks) -> tuple[int, int]:
-    """Examples at a time when answering, and when fitting."""
+def _batch_sizes(request: TaskRequest, supervision: Supervision[Any], of_run: int, ranks: Ranks) -> tuple[int, int]:
+    """Examples at a time of answering and of fitting; all weights learn from as many as in the run, if they fit."""
     if request.batch_size is not None:
         size = chosen_batch_size(supervision, request.batch_size, LARGEST_BATCH, ranks)
         return size, size
     fitting = fitting_batch_size(supervision, LARGEST_BATCH, ranks)
     most = CPU_BATCH if ranks.device.type == "cpu" else LARGEST_BATCH
-    return min(fitting, most), min(max(1, fitting // WITH_GRADIENT), most)
+    most_fitted = of_run if request.adapt_weights == "all" else most
+    return min(fitting, most), min(max(1, fitting // WITH_GRADIENT), most_fitted)

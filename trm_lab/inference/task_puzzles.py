@@ -120,6 +120,9 @@ class TaskExamples:
         pairs: of each task, the ones to take.
         canvas: C.
         translations: where they lie on the canvas, see `ArcAugmented`.
+
+    set: the examples without their rows.
+    rows_of_puzzles: `[K, E]` over all tasks; None for an architecture without a puzzle embedding.
     """
 
     def __init__(
@@ -131,23 +134,23 @@ class TaskExamples:
             groups.add(chosen, len(of_task), first)
             first += len(of_task)
         table = np.concatenate([of_task.augmentations for of_task in puzzles])
-        self._set = groups.augmented(table, canvas, translations, seed=0)
+        self.set = groups.augmented(table, canvas, translations, seed=0)
         rows = [of_task.rows for of_task in puzzles if of_task.rows is not None]
-        self._rows = torch.cat(rows) if rows else None
+        self.rows_of_puzzles = torch.cat(rows) if rows else None
 
     def __len__(self) -> int:
-        return self._set.count
+        return self.set.count
 
     def puzzles(self, examples: NDArray[np.int64]) -> NDArray[np.int64]:
         """The puzzles `[B]` that examples `[B]` belong to, counted over all tasks."""
-        return np.searchsorted(self._set.puzzle_indices, examples, side="right") - 1
+        return np.searchsorted(self.set.puzzle_indices, examples, side="right") - 1
 
     def batch(self, examples: NDArray[np.int64], shifts: NDArray[np.float64] | None = None) -> Batch:
         """Examples `[B]` side by side; the identifier of a slot is its number in the batch, see `rows`.
 
         shifts: `[B, 2]` in [0, 1), of fresh translations.
         """
-        inputs, labels = self._set.tokens(examples, self.puzzles(examples), shifts)
+        inputs, labels = self.set.tokens(examples, self.puzzles(examples), shifts)
         answers = torch.from_numpy(labels.astype(np.int32))
         answers[answers == PAD] = IGNORE_LABEL
         slots = torch.arange(len(examples), dtype=torch.int32)
@@ -155,7 +158,7 @@ class TaskExamples:
 
     def rows(self, examples: NDArray[np.int64]) -> Tensor | None:
         """The embedding `[B, E]` of each example's puzzle."""
-        return None if self._rows is None else self._rows[self.puzzles(examples)]
+        return None if self.rows_of_puzzles is None else self.rows_of_puzzles[self.puzzles(examples)]
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from trm_lab.files.untrusted import load_json
 from trm_lab.files.whole_files import carries, mark
 from trm_lab.inference.answering import OutputAnswer, TaskAnswer
 from trm_lab.inference.test_time_training import Adapted
+from trm_lab.inference.weight_training import WeightSettings
 from trm_lab.runs.evaluation_place import EVALUATION, EVALUATION_NAMES, check_no_links_in_run
 
 ANSWER_FILE, SUBMISSION_FILE, PICTURE_FILE = "answer.json", "submission.json", "answer.png"
@@ -31,6 +32,10 @@ EMBEDDINGS = {
     "mean": "the mean of the checkpoint's, as for any task that it does not know",
     "blank": "the blank identifier's",
     "none": "none in this architecture",
+}
+LEARNT = {
+    "embedding": "; then fitted on the demonstrations",
+    "all": "; then it and all weights learnt from the demonstrations",
 }
 
 
@@ -45,7 +50,8 @@ def answer_record(
     adaptation = None
     if adapted is not None:
         fits = {"start": adapted.start, "before": asdict(adapted.before), "after": asdict(adapted.after)}
-        adaptation = {**asdict(adapted.settings), **fits}
+        weights = "all" if isinstance(adapted.settings, WeightSettings) else "embedding"
+        adaptation = {"weights": weights, **asdict(adapted.settings), **fits}
     return {
         "task": answer.task.name,
         **circumstances,
@@ -86,17 +92,25 @@ def remarks(record: Mapping[str, Any]) -> list[str]:
         f"of {record['network_calls_per_answer']} network calls, {record['seconds']:.1f} s on {record['device']} "
         f"after a warm-up of {record['warm_up_seconds']:.1f} s",
         f"{puzzles} puzzles, the task and its augmentations; embedding: {embedding}"
-        + ("" if adaptation is None else "; then fitted on the demonstrations"),
+        + ("" if adaptation is None else LEARNT[adaptation["weights"]]),
         f"votes ranked by count, then {CONFIDENCE_KINDS[record['confidence']]}",
     ]
     if adaptation is not None:
         before, after = adaptation["before"], adaptation["after"]
         lines.append(
-            f"fitted in {adaptation['steps']} steps of {adaptation['lr']:g}: demonstrations' loss "
+            f"fitted in {adaptation['steps']} steps of {adaptation['lr']:g}{_frozen(adaptation)}: demonstrations' loss "
             f"{before['loss']:.3f} → {after['loss']:.3f}, cell accuracy {percent(before['cells'])} → "
             f"{percent(after['cells'])}, outputs wholly right {percent(before['whole'])} → {percent(after['whole'])}"
         )
     return lines
+
+
+def _frozen(adaptation: Mapping[str, Any]) -> str:
+    """How many steps only the embedding learnt, where all weights did afterwards."""
+    if adaptation["weights"] == "embedding":
+        return ""
+    frozen = round(adaptation["freeze"] * adaptation["steps"])
+    return f" and {adaptation['batch_size']} examples, in the first {frozen} of the embedding alone"
 
 
 def write_answer(folder: Path, answer: TaskAnswer, record: Mapping[str, Any], overwrite: bool = False) -> None:

@@ -1,9 +1,10 @@
-"""Test-time training: fit a task's puzzle embeddings on its demonstrations, while all weights stay as they are.
+"""Test-time training: fit a task's puzzle embeddings on its demonstrations, or, with them, all weights.
 
-As in training, each puzzle has a row of its own, which learns from that puzzle's demonstrations alone: turned and
-recoloured, a task has another rule. Each row takes the same number of sign-SGD updates, each from one supervision
-step of all of its demonstrations; rows do not meet, so how many are fitted side by side changes nothing. Demonstrations
-lie on the canvas as in training, at another place at each visit. Test pairs are not touched.
+How all weights learn is in `trm_lab.inference.weight_training`. Otherwise they stay as they are. As in training, each
+puzzle has a row of its own, which then learns from that puzzle's demonstrations alone: turned and recoloured, a task
+has another rule. Each row takes the same number of sign-SGD updates, each from one supervision step of all of its
+demonstrations; rows do not meet, so how many are fitted side by side changes nothing. Demonstrations lie on the canvas
+as in training, at another place at each visit. Test pairs are not touched.
 
 K puzzles of a task, D its demonstrations, E embedding width.
 """
@@ -27,9 +28,10 @@ from trm_lab.cluster.ranks import Ranks
 from trm_lab.commands.progress import track
 from trm_lab.inference.answering import predict
 from trm_lab.inference.task_puzzles import TaskExamples, TaskPuzzles, lent_rows
-from trm_lab.puzzles.arc.compact_set import CORNER
+from trm_lab.inference.weight_training import WeightSettings, WeightTraining
+from trm_lab.puzzles.arc.compact_set import CORNER, FRESH
 
-FRESH = "fresh"  # translations, see ArcAugmented
+ADAPTED_WEIGHTS = ("embedding", "all")
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,21 @@ class AdaptationSettings:
         return cls(steps, **({name: value for name, value in own.items() if value is not None} | changed))
 
 
+def settings_of_run(
+    config: Mapping[str, Any], steps: int, weights: str = "embedding", **changes: Any
+) -> AdaptationSettings | WeightSettings:
+    """How to adapt a run's checkpoint, with its rates and optimizers.
+
+    weights: one of `ADAPTED_WEIGHTS`.
+    changes: other settings of `AdaptationSettings` or `WeightSettings`; None stands for the run's.
+
+    Raises:
+        UserError: settings out of range.
+    """
+    settings = WeightSettings if weights == "all" else AdaptationSettings
+    return settings.of_run(config, steps, **changes)
+
+
 @dataclass(frozen=True)
 class Fit:
     """How well a task's demonstrations are answered, over all of its puzzles.
@@ -85,20 +102,27 @@ class Adapted:
     """The task with rows of its own, and how well they fit its demonstrations.
 
     start: the embedding that they began with.
+    supervision: the model to answer with: the one that was adapted, or a copy of it whose weights learned as well.
     """
 
     puzzles: TaskPuzzles
-    settings: AdaptationSettings
+    settings: AdaptationSettings | WeightSettings
     start: str
     before: Fit
     after: Fit
+    supervision: Supervision[Any]
 
 
-def adapt(supervision: Supervision[Any], puzzles: TaskPuzzles, settings: AdaptationSettings, *, canvas: int) -> Adapted:
-    """Fit the rows of a task on its demonstrations, starting from those that it has; the model stays as it is.
+def adapt(
+    supervision: Supervision[Any], puzzles: TaskPuzzles, settings: AdaptationSettings | WeightSettings, *, canvas: int
+) -> Adapted:
+    """Fit the rows of a task on its demonstrations, starting from those that it has; with `WeightSettings` all weights.
+
+    The model that is given stays as it is.
 
     Raises:
-        UserError: no demonstrations, an architecture without a puzzle embedding, or a loss that is not finite.
+        UserError: no demonstrations, an architecture without a puzzle embedding whose weights are not to learn, or a
+            loss that is not finite.
     """
     if not puzzles.task.train:
         raise UserError(
@@ -106,11 +130,13 @@ def adapt(supervision: Supervision[Any], puzzles: TaskPuzzles, settings: Adaptat
             'at least one pair in its "train"',
             "leave --adapt out, or give the task's demonstrations",
         )
+    if isinstance(settings, WeightSettings):
+        return _adapt_all_weights(supervision, puzzles, settings, canvas)
     if puzzles.rows is None:
         raise UserError(
             "adapting an architecture without a puzzle embedding (arch.puzzle_emb_ndim=0)",
-            "a checkpoint with a puzzle embedding, which is all that adaptation fits",
-            "leave --adapt out",
+            "a checkpoint with a puzzle embedding, or --adapt-weights all",
+            "add --adapt-weights all, or leave --adapt out",
         )
     before = fit(supervision, puzzles, settings.batch_size, canvas)
     with only_rows_learn(supervision.model):
@@ -123,7 +149,20 @@ def adapt(supervision: Supervision[Any], puzzles: TaskPuzzles, settings: Adaptat
         )
     fitted = replace(puzzles, rows=rows, embedding="fitted")
     after = fit(supervision, fitted, settings.batch_size, canvas)
-    return Adapted(fitted, settings, puzzles.embedding, before, after)
+    return Adapted(fitted, settings, puzzles.embedding, before, after, supervision)
+
+
+def _adapt_all_weights(
+    supervision: Supervision[Any], puzzles: TaskPuzzles, settings: WeightSettings, canvas: int
+) -> Adapted:
+    before = fit(supervision, puzzles, settings.batch_size, canvas)
+    training = WeightTraining(supervision, [puzzles], settings, canvas)
+    for _ in track(range(settings.steps), "training all weights"):
+        training.step()
+    (fitted,) = training.finish()
+    after = fit(training.supervision, fitted, settings.batch_size, canvas)
+    used = replace(settings, batch_size=training.batch_size)
+    return Adapted(fitted, used, puzzles.embedding, before, after, training.supervision)
 
 
 def fit(supervision: Supervision[Any], puzzles: TaskPuzzles, batch_size: int, canvas: int) -> Fit:

@@ -76,6 +76,19 @@ def test_adaptation_comes_first_is_told_and_replaces_an_answer_if_asked(
     assert "embedding: the blank identifier's; then fitted" in shown
 
 
+def test_all_weights_learn_if_asked_and_the_checkpoint_keeps_its_own(
+    run: Path, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = {path: path.read_bytes() for path in (run / "checkpoints").rglob("*") if path.is_file()}
+    answer = asked(run, file, adapt=8, adapt_weights="all", adapt_lr=0.01)
+    assert answer["adaptation"]["weights"] == "all"
+    assert answer["adaptation"]["after"]["loss"] < answer["adaptation"]["before"]["loss"]
+    shown = capsys.readouterr().out
+    assert "then it and all weights learnt from the demonstrations" in shown
+    assert "fitted in 8 steps of 0.01 and 8 examples, in the first 2 of the embedding alone" in shown
+    assert files == {path: path.read_bytes() for path in (run / "checkpoints").rglob("*") if path.is_file()}
+
+
 def test_an_architecture_without_puzzle_embedding_answers_too_in_more_steps_than_it_was_trained_for(
     tmp_path: Path, file: Path
 ) -> None:

@@ -36,7 +36,8 @@ from trm_lab.puzzles.layout import (
 from trm_lab.puzzles.manifest import changed
 
 LAYOUT = "arc_augmented"
-TRANSLATIONS = ("fresh", "fixed")
+FRESH = "fresh"
+TRANSLATIONS = (FRESH, "fixed")
 CORNER = "corner"  # of the test split: no translation
 LARGEST_CANVAS = 255  # sides of grids are stored as uint8
 _ARRAYS = ("cells", "shapes", "pair_indices", "group_indices", "first_identifiers")
@@ -118,7 +119,7 @@ class ArcAugmented:
     ) -> NDArray[np.float64]:
         if self.translations == CORNER:
             return np.zeros((len(examples), 2))
-        if self.translations == "fresh" and drawn is not None:
+        if self.translations == FRESH and drawn is not None:
             return drawn
         return fixed_shifts(self.seed, examples, puzzles, places, sizes)
 
