@@ -1,4 +1,5 @@
-"""Write a run or a checkpoint in a form that others use: for the Hugging Face Hub, for the published code, for Kaggle.
+"""Write a run or a checkpoint in a form that others use: for the Hugging Face Hub, for the published code, for
+Kaggle, or as an ONNX graph.
 
 python export.py runs/arc_mini_dis --to hub --output-dir exports/arc_mini_dis
 """

@@ -181,6 +181,10 @@ class DISSupervision:
         )
         return advanced.output(after, self.model.config.network_calls)
 
+    def embed(self, tokens: Tensor, puzzle_vectors: Tensor | None, steps: Tensor) -> Tensor:
+        """See `Supervision`; the step's index is added at every position."""
+        return self.model.embed(tokens, puzzle_vectors, self._step_embedding(steps))
+
     def forward(
         self,
         latents: Latents,
@@ -195,7 +199,7 @@ class DISSupervision:
         frames: `[B, 2, L]` targets of the step before and of this one.  steps: `[B]`, counting this one.
         """
         model = self.model
-        x = model.embed(fed, puzzle_vectors, self._step_embedding(steps))  # [B, P+L, D]
+        x = self.embed(fed, puzzle_vectors, steps)  # [B, P+L, D]
         after = model.recurse(latents, x)
         logits = model.answer_logits(after.z_H)  # [B, L, V]
         losses = sequence_loss(self.token_loss, logits, frames[:, 1])  # [B]
@@ -236,8 +240,7 @@ class DISSupervision:
         table, trained = self.model.timestep_embed, self.config.halt_max_steps
         if table is None:
             return None
-        if self.max_steps > trained:
-            steps = steps.clamp(max=trained)
+        steps = steps.clamp(max=trained)
         if self.config.step_index == "continuous":
             time = (steps / trained).to(table.dtype)
             return time[:, None] * table.embedding_weight.to(table.dtype)

@@ -39,7 +39,7 @@ def test_an_export_without_scores_says_so(run: Path, tmp_path: Path, capsys: pyt
 def test_what_cannot_be_used_is_refused(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for words, message in {
-        "--to onnx --output-dir x": "invalid choice: 'onnx'",
+        "--to tflite --output-dir x": "invalid choice: 'tflite'",
         "--to hub": "--output-dir",
         "--to hub --output-dir x --weight raw": "did you mean --weights?",
         "--to hub --output-dir x --weights ema": "whose run kept none",

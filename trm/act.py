@@ -113,6 +113,10 @@ class ACTSupervision:
         calls = self.model.config.network_calls
         return advanced.output(after, 2 * calls if self._learns_to_continue else calls)
 
+    def embed(self, tokens: Tensor, puzzle_vectors: Tensor | None, steps: Tensor) -> Tensor:
+        """See `Supervision`; the network is not told the step."""
+        return self.model.embed(tokens, puzzle_vectors)
+
     def forward(
         self,
         latents: Latents,
@@ -127,7 +131,7 @@ class ACTSupervision:
         steps: `[B]`, this step counted.  least_steps: `[B]`, before which a slot may not halt (exploration).
         """
         model = self.model
-        x = model.embed(inputs, puzzle_vectors)  # [B, P+L, D]
+        x = self.embed(inputs, puzzle_vectors, steps)  # [B, P+L, D]
         latents = model.recurse(latents, x)
         logits = model.answer_logits(latents.z_H)  # [B, L, V]
         q_halt, q_continue = model.halting_logits(latents.z_H).unbind(-1)  # [B] each

@@ -91,6 +91,10 @@ class Supervision(Protocol[C]):
     confidence_kind: str  # what `confidence` gives, one of CONFIDENCE_KINDS
     run_forward: Callable[..., "Advanced"]
 
+    def embed(self, tokens: Tensor, puzzle_vectors: Tensor | None, steps: Tensor) -> Tensor:
+        """x̃ `[B, P+L, D]` of the tokens `[B, L]` that are fed at the steps `[B]`, the first of which is 1."""
+        ...
+
     def forward(self, *inputs: Any) -> "Advanced":
         """Recurse once and compare with the step's target."""
         ...

@@ -11,7 +11,7 @@ from trm_lab.files.folders import Kind, check_output, new_folder
 from trm_lab.files.whole_files import carries
 from trm_lab.inference.arc_checkpoint import SEQ_LEN, one_puzzle_metadata
 from trm_lab.puzzles.layout import IDENTIFIERS_FILE
-from trm_lab.release import kaggle
+from trm_lab.release import kaggle, onnx_form
 from trm_lab.release.published_form import EXPORT_MARK, export_published
 from trm_lab.release.recorded import Recorded, recorded, run_of
 from trm_lab.release.safetensors_export import FILES, export_safetensors, puzzle_key
@@ -65,6 +65,8 @@ def export(request: ExportRequest, api: HubApi | None = None) -> None:
     form = FORMS[request.form]
     _check(request)
     check_output(request.output, form.kind, request.overwrite)
+    if request.form == "onnx":
+        onnx_form.check_packages()
     if request.push_to is not None:
         check_login(request.push_to, api)
     opened = open_checkpoint(request.target, request.config, request.weight_kind)
@@ -124,6 +126,10 @@ def _write_kaggle(folder: Path, opened: OpenedCheckpoint, record: Recorded, requ
     kaggle.write_package(folder, opened, record)
 
 
+def _write_onnx(folder: Path, opened: OpenedCheckpoint, record: Recorded, request: ExportRequest) -> None:
+    onnx_form.write_onnx(folder, opened, record)
+
+
 def _is_export(folder: Path, config: str) -> bool:
     """Whether the configuration in a folder says that we wrote it."""
     return carries(folder / config, EXPORT_MARK)
@@ -156,4 +162,12 @@ FORMS = {
         _write_published, Kind("an export for the published code", "|".join(_PUBLISHED_NAMES), _is_published)
     ),
     "kaggle": Form(_write_kaggle, Kind("an export for Kaggle", "|".join(kaggle.NAMES), _is_package)),
+    "onnx": Form(
+        _write_onnx,
+        Kind(
+            "an export as an ONNX graph",
+            "|".join(map(re.escape, onnx_form.FILES)),
+            lambda folder: _is_export(folder, onnx_form.ABOUT),
+        ),
+    ),
 }

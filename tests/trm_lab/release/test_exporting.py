@@ -80,6 +80,8 @@ def test_what_is_there_is_replaced_only_if_it_is_such_an_export_and_by_the_same_
     tmp_path: Path, form: str
 ) -> None:
     """Of the wheel in the package: see test_wheel.py.  Of what else may be there: see test_own_folders.py."""
+    if form == "onnx":
+        pytest.importorskip("onnxruntime")
     run = write_run(tmp_path / "run", random_dis(), row_names=[f"puzzle {number}" for number in range(9)])
     out = tmp_path / "out"
     export(ExportRequest(str(run), form, out))
@@ -110,10 +112,12 @@ def full_after(size: int) -> Iterator[None]:
         signal.signal(signal.SIGXFSZ, listening)
 
 
-@pytest.mark.parametrize(("form", "size"), [("hub", 20_000), ("published", 3_000), ("kaggle", 0)])
+@pytest.mark.parametrize(("form", "size"), [("hub", 20_000), ("published", 3_000), ("kaggle", 0), ("onnx", 9_000)])
 def test_a_full_disk_is_told_in_three_parts_with_the_path_and_nothing_is_left(
     run: Path, tmp_path: Path, form: str, size: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    if form == "onnx":
+        pytest.importorskip("onnxruntime")
     request = ExportRequest(str(run), form, tmp_path / "exports" / "out")
     with full_after(size), pytest.raises(SystemExit) as caught:
         run_command(lambda: export(request))
