@@ -85,7 +85,7 @@ def test_all_weights_learn_if_asked_and_the_checkpoint_keeps_its_own(
     assert answer["adaptation"]["after"]["loss"] < answer["adaptation"]["before"]["loss"]
     shown = capsys.readouterr().out
     assert "then it and all weights learnt from the demonstrations" in shown
-    assert "fitted in 8 steps of 0.01 and 8 examples, in the first 2 of the embedding alone" in shown
+    assert "fitted in 8 steps of 0.01 and 4 examples, in the first 2 of the embedding alone" in shown
     assert files == {path: path.read_bytes() for path in (run / "checkpoints").rglob("*") if path.is_file()}
 
 
