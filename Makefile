@@ -1,4 +1,4 @@
-# make demo               a virtual environment, then DIS on real ARC tasks (6 minutes on 2 cores)
+# make demo               a virtual environment with the project in it (trm-lab --help), then DIS on real ARC tasks (6 minutes on 2 cores)
 # make demo METHOD=trm    the same with TRM;  make compare lays the two side by side
 # make test               the same environment, then lint, types and tests;  make test-long: the checks of minutes;
 # make chaos              100 disturbed runs
@@ -14,11 +14,12 @@ ENTRY_trm := pretrain.py experiment=arc_mini_trm
 
 .PHONY: demo compare test test-long chaos lint clean
 
-$(INSTALLED): requirements.txt
+$(INSTALLED): requirements.txt pyproject.toml setup.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "error: $(PYTHON) is $$($(PYTHON) --version); allowed: Python 3.11 or newer; to do: make PYTHON=python3.12 …"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	@touch $@
 
 demo: $(INSTALLED)

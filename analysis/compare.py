@@ -1,4 +1,4 @@
-"""Runs side by side: `python -m analysis.compare <run> <run> ...` prints tables and tests, and draws figures.
+"""Compare runs: prints tables and significance tests, and draws figures.
 
 Runs that differ in their seed alone are one method. The figures show learning curves, accuracy after each supervision
 step against network calls, the common currency of TRM and DIS, and what evaluate.py found: advantage margins, guidance,

@@ -1,4 +1,4 @@
-"""The forward-pass-efficiency ablation: `python -m analysis.efficiency <run or folder> ...` writes tables and figures.
+"""Accuracy against cost, the forward-pass-efficiency ablation: writes tables and figures of many runs.
 
 Groups the runs by data and by method (what differs besides the seed) and lays accuracy beside network calls, calls that
 carry gradient, FLOP, wall-clock and, where the device reported it, energy; of training and of an answer.

@@ -1,4 +1,4 @@
-"""One example of each dataset, question and answer side by side: `python -m analysis.puzzle_gallery <dataset> ...`.
+"""One example of each dataset, question and answer side by side: draws a picture.
 
 Above each stands what the dataset says of itself. Sizes are in inches.
 """

@@ -1,4 +1,4 @@
-"""Claims against achieved: `python -m analysis.report [run or folder ...]` writes report.html and report.md.
+"""Published claims against our runs: writes report.html and report.md.
 
 Every published claim (analysis/claims.yaml) with its source, the runs of ours that may stand beside it with intervals,
 a two-sided test and a verdict; then our runs on each dataset with their curves. Without runs: the claims alone.

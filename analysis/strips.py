@@ -1,4 +1,4 @@
-"""How answers improve, for chosen puzzles: `python -m analysis.strips <run>` draws the answer after each step.
+"""How answers improve, for chosen puzzles: draws the answer after each supervision step.
 
 Below each answer stands how much the step improved each token (the advantage margin), where `evaluate.py --margin` kept
 it; else, below the whole answer, how sure the model was of it. Reads the run directory only.

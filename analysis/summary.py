@@ -1,4 +1,4 @@
-"""One run in short: `python -m analysis.summary <run>` prints its scores and writes its figures.
+"""One run in short: prints its scores and writes its figures.
 
 Reads the run directory only, so it can be made on another machine and long after training.
 """

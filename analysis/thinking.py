@@ -1,4 +1,4 @@
-"""How answers come about, as an animation: `python -m analysis.thinking <run>` writes a GIF of chosen puzzles.
+"""How answers come about, for chosen puzzles: draws an animated GIF.
 
 A frame shows the answers after one supervision step, with a frame around what the step changed and, where it was kept,
 its advantage margin. The last frame stays for a while. The same run gives the same bytes. S supervision steps.

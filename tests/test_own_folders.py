@@ -340,7 +340,7 @@ def umask() -> Iterator[None]:
 def test_the_umask_decides_for_every_file_and_folder(
     dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("trm_lab.release.kaggle.build_wheel", lambda to: (to / "dis_trm-1.whl").write_text(""))
+    monkeypatch.setattr("trm_lab.release.kaggle.build_wheel", lambda to: (to / "trm_lab-1.whl").write_text(""))
     run = write_scored_run(tmp_path / "run", dataset)
     evaluate_run(run)
     build(build_sudoku_4x4_dataset, tmp_path / "set")

@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 
 from analysis.claims.claims import Claim, read_claims
 from tests.infra.compositions import composed
-from tests.runs import REPOSITORY
+from tests.runs import CONFIG_NAMES, REPOSITORY
 from trm_lab.configuration.architecture import arch_defaults
 from trm_lab.configuration.train_config import TrainConfig, run_defaults
 
@@ -166,6 +166,13 @@ def test_every_published_run_is_a_command_with_its_source_s_values() -> None:
 def test_the_released_entry_is_the_experiment_of_the_same_run() -> None:
     release, ours = vars(composed("train_arc_tiny_corrupt.py")), vars(experiment("arc1_dis"))
     assert {key for key in ours if ours[key] != release[key]} == {"run_name"}
+
+
+def test_an_experiment_is_the_same_run_from_either_entry() -> None:
+    for file in (CONFIGS / "experiment").glob("*.yaml"):
+        swept = {"arch"} if file.stem.startswith("efficiency") else set()  # which the sweep sets
+        ours, theirs = (vars(composed(entry, f"experiment={file.stem}")) for entry in CONFIG_NAMES)
+        assert {key for key in ours if ours[key] != theirs[key]} <= swept, file.stem
 
 
 def content_of(file: Path) -> dict[str, Any]:

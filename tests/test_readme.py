@@ -84,6 +84,7 @@ def shrunk(command: str) -> str:
     command = command.partition(" #")[0].rstrip()  # what is added must not end up in the comment
     command = command.replace("torchrun", f"{sys.executable} -m torch.distributed.run")
     command = re.sub(r"^python", sys.executable, command)
+    command = re.sub(r"^trm-lab", f"{sys.executable} -m trm_lab", command)
     for script in ("train_arc_tiny_corrupt.py", "pretrain.py", "evaluate.py", "export.py"):
         command = command.replace(script, str(REPOSITORY / script))
     command = re.sub(r"scored/step_\d+", "scored/step_7", command)
@@ -100,7 +101,7 @@ def shrunk(command: str) -> str:
     if "-m experiment=" in command:
         jobs = re.sub("submitit_slurm.*", "submitit_local", command)  # SLURM itself is not here
         return jobs + SMALL_RUN + " arch=dis seed=0"
-    trains = "pretrain.py" in command or "train_arc" in command
+    trains = any(word in command for word in ("pretrain.py", "train_arc", "trm_lab train"))
     return command + SMALL_RUN if trains else command
 
 
@@ -140,7 +141,7 @@ def forget_commands(folder: Path) -> None:
 
 def is_of_a_checkpoint(command: str) -> bool:
     """Whether a command does something with what was trained."""
-    return any(word in command for word in ("evaluate.py", "export.py", "solve.py"))
+    return bool(re.search(r"(evaluate|export|solve)\.py|trm-lab (evaluate|solve|export)", command))
 
 
 @pytest.mark.long
@@ -168,7 +169,8 @@ def test_sweeps_through_other_launchers_run_as_they_are_written(tmp_path: Path) 
 @pytest.mark.long
 def test_every_command_on_a_checkpoint_runs_in_its_order(tmp_path: Path) -> None:
     dataset = build_small_arc(tmp_path / "data/arc1concept-aug-1000")
-    write_run(tmp_path / "runs/trm_arc1", dataset, "act")  # of step 7
+    for name in ("trm_arc1", "arc_mini_dis"):
+        write_run(tmp_path / "runs" / name, dataset, "act")  # of step 7
     write_tasks(tmp_path)
     for command in filter(is_of_a_checkpoint, COMMANDS):
         if "published/" in command:

@@ -1,4 +1,4 @@
-"""One page for a run: `python -m analysis.page <run>` writes an index.html that needs no server and no network.
+"""One page for a run: writes an index.html that needs no server and no network.
 
 What ran, its scores, its curves, and a browser of its puzzles with a slider over the supervision steps.
 """

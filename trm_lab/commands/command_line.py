@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 from trm.errors import UserError, shown
 from trm.ranges import LARGEST_SEED, Range
 from trm_lab.commands.build_command import BuildCommand
+from trm_lab.commands.invocation import as_typed, program_name
 from trm_lab.commands.system_refusals import file_refusal, refusal
 from trm_lab.commands.terminal import lost_output, settle_streams
 from trm_lab.files.untrusted import read_regular
@@ -40,12 +41,13 @@ class CommandLine(argparse.ArgumentParser):
         if example is None:
             description, _, example = description.partition("\n\n")
         super().__init__(
-            prog=program,
+            prog=program_name(program),
             description=description,
-            epilog=f"example:\n{example.strip(chr(10))}" if example else None,
+            epilog=as_typed(f"example:\n{example.strip(chr(10))}") if example else None,
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
+        self._script = program
         self._builds = False
 
     def parse(self, arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -72,7 +74,7 @@ class CommandLine(argparse.ArgumentParser):
         parsed = self.parse_args(words)
         parsed.flags = {word.partition("=")[0] for word in words} & set(self._option_string_actions)
         if self._builds:
-            parsed.command = BuildCommand.of(self.prog, words, self._contents())
+            parsed.command = BuildCommand.of(self._script, words, self._contents())
         return parsed
 
     def add_builder_flags(self, seed: int) -> None:
@@ -275,8 +277,12 @@ def run_command(
         _complain(file_refusal(OSError(lost.errno, lost.strerror, "standard output")), EXIT_SYSTEM_REFUSED)
 
 
+def _as_typed(error: UserError) -> UserError:
+    return UserError(error.given, as_typed(error.allowed), as_typed(error.remedy))
+
+
 def _complain(error: UserError, code: int) -> NoReturn:
     rank = os.environ.get("RANK", "0")
-    words = f"error: {error}" if rank == "0" else f"error on rank {rank}: {error.given}"
+    words = f"error: {_as_typed(error)}" if rank == "0" else f"error on rank {rank}: {error.given}"
     print(words, file=sys.stderr, flush=True)
     sys.exit(code)

@@ -96,7 +96,7 @@ def _front_matter(
     """YAML for the hub's index."""
     keys: dict[str, Any] = {
         "license": licence,
-        "library_name": "dis-trm",
+        "library_name": "trm-lab",
         "tags": [*opened.arch.method.tags, "recursive-reasoning", "puzzles", "safetensors"],
         "datasets": _names(_paths(opened, "data_paths")),
         "metrics": [metric.kind for metric in table],

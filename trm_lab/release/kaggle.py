@@ -1,6 +1,6 @@
 """An offline package for Kaggle: weights, the project's wheel, and a script and a notebook that answer a competition.
 
-model.safetensors  config.yaml  identifiers.json  dis_trm-<version>-py3-none-any.whl  solve.py  solve.ipynb  README.md
+model.safetensors  config.yaml  identifiers.json  trm_lab-<version>-py3-none-any.whl  solve.py  solve.ipynb  README.md
 """
 
 import json
@@ -19,7 +19,7 @@ from trm_lab.runs.weights import EXPORTED_CONFIG, EXPORTED_WEIGHTS
 
 SCRIPT_FILE, NOTEBOOK_FILE = "solve.py", "solve.ipynb"
 FILES = (EXPORTED_WEIGHTS, EXPORTED_CONFIG, IDENTIFIERS_FILE, SCRIPT_FILE, NOTEBOOK_FILE, CARD)
-NAMES = (*map(re.escape, FILES), r"dis_trm-[\w.+-]+\.whl")  # wheels that were added are not ours
+NAMES = (*map(re.escape, FILES), r"(trm_lab|dis_trm)-[\w.+-]+\.whl")  # of now, of before; added wheels are not ours
 # What answering imports of other projects.
 NEEDED = ("torch", "numpy", "scipy", "omegaconf", "PyYAML", "safetensors", "tqdm", "filelock", "mpmath")
 CELL = "# %%\n"
@@ -56,7 +56,7 @@ def attached(name):
     return files[-1]
 
 
-PACKAGE = attached("dis_trm-*.whl").parent if IN_NOTEBOOK else Path(__file__).resolve().parent
+PACKAGE = attached("trm_lab-*.whl").parent if IN_NOTEBOOK else Path(__file__).resolve().parent
 ARGUMENTS = sys.argv[1:]
 
 # %%

@@ -18,6 +18,7 @@ from omegaconf import OmegaConf
 
 from trm.errors import UserError, report, shown
 from trm_lab.cluster.ranks import Ranks
+from trm_lab.commands.invocation import program_name
 from trm_lab.commands.project_root import IS_CHECKOUT, PROJECT_ROOT
 from trm_lab.configuration.architecture import RETIRED
 from trm_lab.configuration.train_config import FREE_KEYS, TrainConfig, fingerprint
@@ -209,7 +210,10 @@ def _launch(config: TrainConfig, ranks: Ranks, data: Mapping[str, str]) -> dict[
     on_gpu = ranks.device.type == "cuda"
     return {
         "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        "command": [Path(sys.argv[0]).name, *(a for a in sys.argv[1:] if not a.startswith("hydra"))],
+        "command": [
+            *program_name(Path(sys.argv[0]).name).split(),
+            *(a for a in sys.argv[1:] if not a.startswith("hydra")),
+        ],
         "git": {"commit": _git("rev-parse", "HEAD"), "dirty": bool(_git("status", "--porcelain"))},
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in PACKAGES},

@@ -103,7 +103,7 @@ def test_the_notebook_writes_a_valid_submission_before_it_installs_anything_and_
         (tmp_path / "input" / name).parent.mkdir(parents=True)
         (tmp_path / "input" / name).write_text(content)
 
-    add("model/dis_trm-1-py3-none-any.whl", "")
+    add("model/trm_lab-1-py3-none-any.whl", "")
     with pytest.raises(SystemExit, match=r"error: no arc-agi_test.*\n  to do:   add this package"):
         exec(before, {})
     assert not Path("submission.json").exists()

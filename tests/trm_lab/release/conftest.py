@@ -17,5 +17,5 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def no_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
     """Packages hold an empty file in place of the wheel."""
     monkeypatch.setattr(
-        "trm_lab.release.kaggle.build_wheel", lambda to: (to / "dis_trm-1-py3-none-any.whl").write_text("")
+        "trm_lab.release.kaggle.build_wheel", lambda to: (to / "trm_lab-1-py3-none-any.whl").write_text("")
     )

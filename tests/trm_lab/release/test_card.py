@@ -88,7 +88,7 @@ def test_every_score_is_shown_under_its_own_dataset(run: Path, tmp_path: Path) -
         assert "Asked otherwise than usual: supervision steps `64`." in text
         assert "Asked otherwise than usual: tasks `['a']`." in text
         fields = (data_of_card.license, data_of_card.library_name, data_of_card.datasets)
-        assert fields == ("mit", "dis-trm", ["arc-small"])  # on which it was trained
+        assert fields == ("mit", "trm-lab", ["arc-small"])  # on which it was trained
         assert data_of_card.eval_results is not None
         values = {result.metric_type: result.metric_value for result in data_of_card.eval_results}
         assert (values["pass@2"], values["prize_score"]) == (0.75, 0.5)

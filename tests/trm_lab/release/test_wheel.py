@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.runs import NARROW, REPOSITORY, environment
+from tests.runs import NARROW, environment
 from tests.trm_lab.release.checkout_files import packed_files
 from trm_lab import __main__ as commands
 
@@ -41,13 +41,13 @@ for words in json.loads(sys.argv[2]):
 RUN = ["data_paths=[queens]", "+run_name=small", "epochs=2", "eval_interval=2", "global_batch_size=8"]
 SMALL_SET = "--output-dir queens --size 5 --num-aug 0 --train-size 16 --test-size 8"
 USES = [
-    ["data.build_nqueens_dataset", *SMALL_SET.split()],
-    ["pretrain", "arch=trm", "evaluators=[]", *NARROW, *RUN, "arch.halt_max_steps=2", "max_steps=2"],
-    ["evaluate.py", "runs/small", "--device", "cpu"],
+    ["build", "nqueens", *SMALL_SET.split()],
+    ["train", "arch=dis", "evaluators=[]", *NARROW, *RUN, "arch.halt_max_steps=2", "max_steps=2"],
+    ["evaluate", "runs/small", "--device", "cpu"],
     ["export", "runs/small", "--to", "hub", "--output-dir", "exported"],
-    ["analysis.summary", "runs/small"],
-    ["analysis.page", "runs/small"],
-    ["analysis.report", "runs/small", "--output-dir", "report"],
+    ["analyse", "summary", "runs/small"],
+    ["analyse", "page", "runs/small"],
+    ["analyse", "report", "runs/small", "--output-dir", "report"],
 ]
 
 
@@ -79,9 +79,12 @@ def test_it_holds_every_file_that_the_code_opens_and_nothing_else(built: Path) -
 
 
 def test_each_of_its_commands_runs(installed: Path, tmp_path: Path) -> None:
-    said = use(installed, tmp_path, [[name, "--help"] for name in commands.commands()])
-    for name in commands.commands():
-        assert name.rpartition(".")[2] in said, name
+    names = [name for name in commands.commands() if not name.startswith("train")]
+    said = use(installed, tmp_path, [[*name.split(), "--help"] for name in [*names, "train", "train dis"]])
+    for name in names:
+        assert f"usage: trm-lab {name} " in said, name
+    for script in ("pretrain", "train_arc_tiny_corrupt"):
+        assert f"{script} is powered by Hydra" in said
 
 
 @pytest.mark.long
@@ -93,13 +96,13 @@ def test_it_builds_trains_scores_exports_and_reports(installed: Path, tmp_path: 
         assert (tmp_path / name).is_file(), name
 
 
-def test_every_command_of_the_checkout_is_one_of_its_and_no_other(capsys: pytest.CaptureFixture[str]) -> None:
-    commands.main(["--help"])
-    listed = capsys.readouterr().out.split()
-    modules = {f"data.{file.stem}" for file in (REPOSITORY / "data").glob("build_*.py")}
-    assert {"evaluate", "export", "pretrain", "train_arc_tiny_corrupt", *modules} <= set(listed)
-    with pytest.raises(SystemExit):
-        commands.main(["evaluat"])
-    said = capsys.readouterr().err
-    assert "error: evaluat is no command of dis-trm\n  allowed: " in said
-    assert "analysis.report" in said
+@pytest.mark.long
+def test_several_ranks_train_from_it(installed: Path, tmp_path: Path) -> None:
+    use(installed, tmp_path, USES[:1])
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m", "trm_lab"]
+    words = ["train", "arch=dis", "evaluators=[]", *NARROW, *RUN, "arch.halt_max_steps=2", "max_steps=2"]
+    alone = {**environment(), "PYTHONPATH": str(installed)}
+    subprocess.run([sys.executable, *launcher, *words], cwd=tmp_path, env=alone, check=True)
+    (launch,) = json.loads((tmp_path / "runs/small/provenance.json").read_text())["launches"]
+    assert launch["command"][:2] == ["trm-lab", "train"]
+    assert launch["ranks"] == 2
