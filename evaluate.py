@@ -45,7 +45,7 @@ _MODEL = {"--checkpoint", "--config", "--weights", "--data-path", "--steps", "--
 _MODEL |= {"--device", "--output-dir", "--overwrite"}
 EFFECTIVE = {  # the flags that have an effect on each job
     "score": _MODEL
-    | {"--tasks", "--first-tasks", "--identifiers", "--guidance", "--margin", "--rank-by", "--confidence"}
+    | {"--tasks", "--first-tasks", "--examples", "--identifiers", "--guidance", "--margin", "--rank-by", "--confidence"}
     | {"--compile", "--save-outputs"},
     "task": _MODEL | {"--task", "--embedding", "--seed", *ADAPTATION_FLAGS},
     "compare": {"--compare", "--common"},
@@ -71,6 +71,7 @@ def command_line() -> CommandLine:
     add("--num-aug", type=AUGMENTATIONS, help="augmentations of each task besides itself (default: the dataset's)")
     add("--tasks", nargs="+", default=[], help="names of the tasks to evaluate (default: all)")
     add("--first-tasks", type=COUNT, help="only so many tasks, in the dataset's order")
+    add("--examples", type=COUNT, help="only a random sample of at most so many, the one that eval_examples takes")
     add("--identifiers", choices=IDENTIFIER_CHOICES, default="correct", help="ablation of the puzzle embedding")
     add(
         "--guidance",
@@ -152,7 +153,7 @@ def _scoring_request(target: str, flags: argparse.Namespace) -> ScoringRequest:
         config=flags.config,
         weights=flags.weights,
         data_paths=flags.data_path,
-        selection=Selection(frozenset(flags.tasks), flags.first_tasks, flags.num_aug),
+        selection=Selection(frozenset(flags.tasks), flags.first_tasks, flags.num_aug, flags.examples),
         steps=flags.steps,
         identifiers=flags.identifiers,
         guidance=flags.guidance,

@@ -3,6 +3,8 @@
 Legend: R training records, S supervision steps.
 """
 
+from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +17,7 @@ from analysis import style
 from analysis.metrics import CELL
 from trm_lab.intervals import wilson_interval
 from trm_lab.puzzles.scorer import SOLVED
-from trm_lab.runs.recorded_evaluations import COPIED
+from trm_lab.runs.recorded_evaluations import COPIED, Evaluation
 from trm_lab.runs.recorded_run import Run
 
 Shares = dict[int, tuple[int, int]]  # right, of how many, by training step
@@ -29,18 +31,33 @@ def learning_curves(run: Run) -> Figure:
         (loss, train_cells), (test_cells, solved) = fig.subplots(2, 2, sharex=True)
         _draw_loss(loss, run)
         _draw_training_accuracy(train_cells, run)
-        _draw_test_cells(test_cells, run)
-        _draw_solved(solved, run)
+        curve = curve_of(run)
+        drawn, last = replace(run, evaluations=curve), run.evaluation
+        _draw_test_cells(test_cells, drawn)
+        _draw_solved(solved, drawn)
+        part = curve[-1].part if curve else None
+        if part != last.part:
+            whole = {"label": "all test examples", "color": style.BLACK, "marker": "*", "linestyle": "none"}
+            test_cells.plot(last.step, last.cell_accuracy[-1], **whole)
+            solved.plot(last.step, last.exact_accuracy[-1], **whole)
+            test_cells.legend(loc="best")
+            solved.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
         for axes in (test_cells, solved):
             axes.set_xlabel("training step (optimizer updates)")
             axes.xaxis.set_major_formatter(EngFormatter(sep=""))
             axes.set_xlim(left=0)
-        last = run.evaluation
+        sampled = "" if part is None else f"; test curves: {part.title}"
         fig.suptitle(
-            f"{run.name}: {last.method}, seed {last.seed} (one run), {last.examples:,} test examples",
+            f"{run.name}: {last.method}, seed {last.seed} (one run), {last.examples:,} test examples{sampled}",
             x=0.01, ha="left",
         )  # fmt: skip
     return fig
+
+
+def curve_of(run: Run) -> list[Evaluation]:
+    """The evaluations that make one curve: of the part of the test split that most of a run's evaluations are of."""
+    parts = Counter(scores.part for scores in run.evaluations).most_common(1)
+    return [scores for scores in run.evaluations if scores.part == parts[0][0]]
 
 
 def running_mean(values: NDArray[np.float64], window: int) -> NDArray[np.float64]:

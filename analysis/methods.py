@@ -20,9 +20,9 @@ BESIDE_THE_POINT = frozenset(
     (
         "seed", "max_steps", "device", "wandb", "tensorboard", "project_name", "checkpoint_path", "run_name",
         "checkpoint_interval", "checkpoint_every_minutes", "checkpoint_every_eval", "keep_last",
-        "keep_every", "keep_best", "keep_checkpoints", "compile", "gradient_accumulation_steps",
-        "shard_puzzle_emb", "on_nonfinite", "hang_timeout", "build_missing_data", "data_build", "report",
-        "log_interval", "eval_save_outputs", "data_paths", "data_paths_test", "evaluators",
+        "keep_every", "keep_best", "keep_checkpoints", "compile", "gradient_accumulation_steps", "eval_examples",
+        "eval_num_aug", "shard_puzzle_emb", "on_nonfinite", "hang_timeout", "build_missing_data", "data_build",
+        "report", "log_interval", "eval_save_outputs", "data_paths", "data_paths_test", "evaluators",
     )
 )  # fmt: skip
 """Keys that say how long, where or how loudly a run goes; its data is told apart by what it holds (`data_of`)."""
@@ -88,8 +88,11 @@ def counted_seeds(count: int) -> str:
 
 
 def evaluated(run: Run) -> list[Evaluation]:
-    """A run's evaluations in training by step; the latest alone where the records have none."""
-    return run.evaluations or [run.evaluation]
+    """A run's evaluations in training by step that answered the same questions as its latest one.
+
+    So a sample of the test split is never compared with all of it. The latest alone where the records have none.
+    """
+    return [one for one in run.evaluations if one.part == run.evaluation.part] or [run.evaluation]
 
 
 def group(runs: Sequence[Run]) -> tuple[list[Method], list[str]]:
@@ -201,6 +204,12 @@ def _method(runs: list[Run], remarks: list[str]) -> Method:
         remarks += [f"left out: {shown(run.path)}: no evaluation at the steps of {near[0].name}" for run in near[1:]]
         near = near[:1]
     step, name = _common_steps(near)[-1], method_name(near[0])
+    others = [(one, len(one.evaluations) - len(evaluated(one))) for one in near]
+    remarks += [
+        f"left out: {count} evaluations of {shown(run.path)}, of another part of the test split than its latest"
+        for run, count in others
+        if run.evaluations and count
+    ]
     if step < furthest:
         behind = ", ".join(shown(run.path) for run in near if last[run.path] < furthest)
         remarks.append(

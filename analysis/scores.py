@@ -147,7 +147,8 @@ def run_facts(run: Run, evaluation: Evaluation, scored: Scored | None = None) ->
     facts = [("dataset", task.title_with_fingerprint) for task in evaluation.tasks]
     facts += [("method", evaluation.method), ("seed", str(evaluation.seed)), ("training", _training(run))]
     speed = f"{evaluation.examples_per_second:,.0f} a second"
-    facts.append(("evaluation", f"after update {evaluation.step:,}: {evaluation.examples:,} examples, {speed}"))
+    part = "" if evaluation.part is None else f" ({evaluation.part.title})"
+    facts.append(("evaluation", f"after update {evaluation.step:,}: {evaluation.examples:,} examples{part}, {speed}"))
     calls = f"{evaluation.calls_per_answer:,} network calls, {evaluation.network_calls[0]:,} in a supervision step"
     facts.append(("an answer takes", calls))
     if scored is not None and scored.cost is not None:

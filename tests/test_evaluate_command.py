@@ -46,14 +46,14 @@ def test_every_flag_of_scoring_reaches_the_request(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(evaluate, "score", lambda request, *_: taken.append(request))
     words = (
         "run --config c.yaml --weights raw --data_path d e --steps 32 --num-aug 8 --tasks t u --first-tasks 3 "
-        "--identifiers blank --guidance -1 0.5 --margin --rank-by count --batch-size 4 --device cpu --compile off "
-        "--output-dir o --overwrite --save-outputs preds"
+        "--examples 5 --identifiers blank --guidance -1 0.5 --margin --rank-by count --batch-size 4 --device cpu "
+        "--compile off --output-dir o --overwrite --save-outputs preds"
     )
     evaluate.job(evaluate.command_line().parse(words.split()))()
     (request,) = taken
     assert request.target == "run"
     assert request.data_paths == ["d", "e"]
-    assert request.selection == Selection(frozenset("tu"), 3, 8)
+    assert request.selection == Selection(frozenset("tu"), 3, 8, 5)
     assert request.guidance == [-1, 0.5]
     said = (request.config, request.weights, request.steps, request.identifiers, request.margin)
     assert said == (Path("c.yaml"), "raw", 32, "blank", True)

@@ -5,11 +5,13 @@ from pathlib import Path
 
 from hydra import compose, initialize_config_dir
 
+from analysis.learning_curves import learning_curves
 from analysis.methods import BESIDE_THE_POINT, LOOKS, Method, differing, group, method_name
 from dis_trm.supervision import PAPER, RELEASED, SWITCHES
 from tests.analysis.synthetic_run import stopped, write_run
 from trm_lab.configuration.architecture import RETIRED
 from trm_lab.configuration.train_config import FREE_KEYS, TrainConfig, register_defaults
+from trm_lab.puzzles.selection import Part
 from trm_lab.runs.recorded_run import Run, read_run
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
@@ -120,3 +122,21 @@ def test_runs_that_go_on_are_compared_where_all_have_been_and_late_ones_are_left
     assert "at step 100, others of its method at 400" in remarks[0]
     assert "is taken at step 300, the last that all of its runs evaluated" in remarks[1]
     assert remarks[1].endswith(f"stopped before step 400: {tmp_path / '1'}")
+
+
+def test_samples_of_the_test_split_are_a_curve_of_their_own_and_never_compared_with_all_of_it(tmp_path: Path) -> None:
+    runs = [made(tmp_path / "sampled"), made(tmp_path / "whole", seed=1)]
+    *before, last = runs[0].evaluations
+    part = Part(500, 1376, 500)
+    before = [replace(one, examples=500, part=part) for one in before]
+    runs[0] = replace(runs[0], evaluations=[*before, last])
+    (method,), remarks = group(runs)
+    assert method.common_steps == [400]
+    assert remarks == [
+        f"left out: 3 evaluations of {tmp_path / 'sampled'}, of another part of the test split than its latest"
+    ]
+    cells = learning_curves(runs[0]).axes[2]
+    drawn = {str(line.get_label()): list(line.get_xdata()) for line in cells.get_lines()}
+    assert (drawn["after step 6"], drawn["all test examples"]) == ([100, 200, 300], [400])
+    going_on = replace(runs[0], evaluations=before, evaluation=before[-1])
+    assert len(group([going_on, runs[1]])[0]) == 2, "other questions make other experiments"

@@ -46,6 +46,8 @@ FREE_KEYS = frozenset(
         "keep_last",
         "keep_every",
         "keep_best",
+        "eval_examples",
+        "eval_num_aug",
         "compile",
         "gradient_accumulation_steps",
         "shard_puzzle_emb",
@@ -69,7 +71,9 @@ class TrainConfig:
       evaluation interval that is evaluated; max_steps caps the updates (null: no cap).
     Updates: optimizer, lr, lr_min_ratio, lr_warmup_steps (in steps), beta1, beta2, weight_decay,
       puzzle_emb_lr, puzzle_emb_weight_decay, ema, ema_rate, freeze_weights (train the puzzle embedding only).
-    Evaluation: evaluators (`arc` or none), eval_save_outputs (arrays to keep of each evaluation).
+    Evaluation: evaluators (`arc` or none), eval_save_outputs (arrays to keep of each evaluation). Every evaluation but
+      the last is cheaper with eval_examples (at most so many test examples, whole tasks drawn at random, the same at
+      every evaluation and for every seed; null: all) and eval_num_aug (augmentations of each ARC task; null: all).
     State: run_name, checkpoint_path (the run directory; null: runs/<run_name>), load_checkpoint (start from
       these weights), checkpoint_interval (steps; null: at evaluations and the end), checkpoint_every_minutes (null:
       no), checkpoint_every_eval (keep the checkpoint of every evaluation); of the others keep_last of the newest stay,
@@ -105,6 +109,8 @@ class TrainConfig:
     ema_rate: float = ranged(0.999, 0.0, 1.0, below=True)
     freeze_weights: bool = False
     eval_save_outputs: list[str] = field(default_factory=list)
+    eval_examples: int | None = ranged(None, 1, LARGEST_COUNT)
+    eval_num_aug: int | None = ranged(None, 0, LARGEST_COUNT)
     run_name: str | None = None
     project_name: str | None = None
     checkpoint_path: str | None = None

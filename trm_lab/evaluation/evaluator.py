@@ -7,7 +7,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from hashlib import blake2b
 from typing import Any
@@ -79,6 +79,7 @@ class Scoring:
         self._calls: list[int] = []
         self._puzzle = {"seq_len": data.metadata.seq_len, "vocab_size": data.metadata.vocab_size}
         self._datasets = data.described
+        self._part = {} if data.part is None else {"part": asdict(data.part)}
 
     def add(self, answers: Answers) -> None:
         """Add a part of the answers."""
@@ -110,6 +111,7 @@ class Scoring:
         steps, baselines = self._steps.result(), dict(self._baselines.scores())
         scores = {
             "examples": steps.examples,
+            **self._part,
             "network_calls_per_answer": self._calls[-1],
             "datasets": self._datasets,
             "puzzle": self._puzzle,
@@ -190,6 +192,8 @@ class Evaluator:
         evaluation = scoring.result() if self.ranks.is_first else EvaluationResults({}, None, {}, {})
         speed = (done - warm) / (time.monotonic() - started)
         evaluation.scores.update(seed=self.seed, examples_per_second=speed)
+        if (augmentations := self.data.selection.augmentations) is not None:
+            evaluation.scores["evaluated"] = {"augmentations": augmentations}
         return replace(evaluation, scores=self.ranks.broadcast_object(evaluation.scores))
 
     def _scoring(self) -> Scoring:

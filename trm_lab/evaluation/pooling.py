@@ -138,7 +138,7 @@ def _check_confidences(evaluations: Sequence[Questions]) -> None:
 def _open_data(paths: Sequence[str], store: RolloutStore) -> EvaluationData:
     stored: Any = store.request.get("selection")
     try:
-        selection = Selection(frozenset(stored["tasks"]), stored["first_tasks"], stored["augmentations"])
+        selection = Selection(**stored | {"tasks": frozenset(stored["tasks"])})
     except (TypeError, KeyError) as error:
         raise UserError(
             f"{store.folder / INDEX_FILE} names no selection", "the file that evaluate.py wrote", "evaluate again"

@@ -59,6 +59,7 @@ class ScoringRequest:
             f"{len(selection.tasks)}named" if selection.tasks else "",
             "" if selection.first_tasks is None else f"first{selection.first_tasks}",
             "" if selection.augmentations is None else f"aug{selection.augmentations}",
+            "" if selection.sampled is None else f"sample{selection.sampled}",
             "" if self.identifiers == "correct" else self.identifiers,
             "guided" if self.guidance else "",
             "margins" if self.margin else "",

@@ -217,6 +217,8 @@ def rollout_request(
 ) -> dict[str, Any]:
     """All that decides the rollouts, as JSON keeps it: stored answers of another request are not continued."""
     selection = asdict(request.selection)
+    if selection["sampled"] is None:  # earlier stores had no key of it
+        del selection["sampled"]
     token_type = token_dtype(data.metadata.vocab_size).name
     by_tokens = supervision.confidence_kind != "halting_probability" or bool(request.guidance)
     own_cells = {"confidence": request.confidence} if by_tokens and request.confidence == "answer" else {}
@@ -250,6 +252,7 @@ def described(request: ScoringRequest, checkpoint: OpenedCheckpoint) -> dict[str
         "tasks": sorted(request.selection.tasks) or None,
         "first_tasks": request.selection.first_tasks,
         "augmentations": request.selection.augmentations,
+        "sampled": request.selection.sampled,
         "supervision_steps": request.steps,
         "identifiers": request.identifiers,
         "confidence": request.confidence,

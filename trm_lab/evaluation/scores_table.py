@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from trm_lab.commands.tables import counted, percent, table
+from trm_lab.puzzles.selection import Part
 from trm_lab.runs.evaluation_folder import BASELINES, COPY
 
 NOT_KNOWN = "–"
@@ -14,12 +15,17 @@ def scores_table(scores: Mapping[str, Any]) -> str:
     """scores: the content of scores.json."""
     baselines: dict[str, Any] = {COPY: scores["copy"], **scores.get("baselines", {})}
     parts = [
-        f"step {scores['step']}, {scores['examples']} examples",
+        f"step {scores['step']}, {scores['examples']} examples{part_in_words(scores)}",
         table([("", "model", *BASELINES.values()), *_score_rows(scores, baselines)], "  "),
         *_remarks(scores, baselines),
         table([*_step_rows(scores)], "  "),
     ]
     return "\n".join(parts)
+
+
+def part_in_words(scores: Mapping[str, Any]) -> str:
+    """What part of the test split an evaluation is of; "" for all of it."""
+    return f" (a part of the test split: {Part(**scores['part']).title})" if "part" in scores else ""
 
 
 def _score_rows(scores: Mapping[str, Any], baselines: Mapping[str, Any]) -> Iterator[Row]:

@@ -43,6 +43,10 @@ class PuzzleSet:
         """The puzzles `[b]` that examples `[b]` belong to."""
         return np.searchsorted(self.examples.puzzle_indices, examples, side="right") - 1
 
+    def groups(self, examples: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The groups `[b]` that examples `[b]` belong to."""
+        return np.searchsorted(self.examples.group_indices, self.owners(examples), side="right") - 1
+
 
 class PuzzleData:
     """One split of one or more datasets.

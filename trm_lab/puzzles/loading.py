@@ -5,6 +5,7 @@ Ranks take consecutive slices of the global batch: rank r has rows [rÂ·b, (r+1)Â
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,7 @@ from trm.errors import UserError
 from trm_lab.puzzles.datasets import PuzzleData, PuzzleSet
 from trm_lab.puzzles.layout import PuzzleExamples, PuzzleMetadata, TestPuzzles
 from trm_lab.puzzles.sampling import GroupSampler
-from trm_lab.puzzles.selection import EVERYTHING, Selection, task_name
+from trm_lab.puzzles.selection import EVERYTHING, Part, Selection, sample_groups, task_name
 
 _EXAMPLES_AT_ONCE = 8192  # of `unvouched`
 
@@ -155,11 +156,15 @@ class EvaluationData(PuzzleData):
         selection: Selection = EVERYTHING,
     ) -> None:
         super().__init__(paths, split, build_command)
-        self._rank, self._world_size, self.selection = rank, world_size, selection
+        self._rank, self._world_size = rank, world_size
         self.set_batch_size(global_batch_size)
-        if selection.tasks:
-            selection.check({task_name(name) for name in self._names_of_tasks()})
-        self._chosen = [self._choose(puzzles) for puzzles in self.sets]
+        self._select(selection)
+
+    def only(self, selection: Selection) -> "EvaluationData":
+        """The same data with another selection; the files are not opened again."""
+        part = copy(self)
+        part._select(selection)
+        return part
 
     def set_batch_size(self, global_batch_size: int) -> None:
         """Iterate in batches of another size from now on."""
@@ -175,6 +180,12 @@ class EvaluationData(PuzzleData):
     def total_examples(self) -> int:
         """Chosen examples over all sets and ranks."""
         return sum(self.set_sizes.values())
+
+    @property
+    def part(self) -> Part | None:
+        """How much of the split is chosen; None for all of it."""
+        of = sum(puzzles.examples.count for puzzles in self.sets)
+        return Part(self.total_examples, of, self.selection.sampled) if self.total_examples < of else None
 
     @property
     def scored_puzzles(self) -> TestPuzzles:
@@ -214,8 +225,16 @@ class EvaluationData(PuzzleData):
                 batches.append(partial(self._load, puzzles, own))
         return batches
 
-    def _choose(self, puzzles: PuzzleSet) -> NDArray[np.int64]:
-        return self.selection.examples(puzzles.examples, self.identifiers if self.selection.tasks else ())
+    def _select(self, selection: Selection) -> None:
+        self.selection = selection
+        if selection.tasks:
+            selection.check({task_name(name) for name in self._names_of_tasks()})
+        names = self.identifiers if selection.tasks else ()
+        self._chosen = [selection.examples(puzzles.examples, names) for puzzles in self.sets]
+        if selection.sampled is not None:
+            groups = [puzzles.groups(chosen) for puzzles, chosen in zip(self.sets, self._chosen, strict=True)]
+            samples = sample_groups(groups, selection.sampled)
+            self._chosen = [chosen[sample] for chosen, sample in zip(self._chosen, samples, strict=True)]
 
     def _names_of_tasks(self) -> Iterator[str]:
         for puzzles in self.sets:

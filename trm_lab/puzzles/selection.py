@@ -1,4 +1,4 @@
-"""A part of a split to evaluate: some tasks, some augmentations of each. P puzzles, G groups, E examples."""
+"""A part of a split to evaluate: some tasks, some augmentations, a sample. P puzzles, G groups, E examples."""
 
 import difflib
 from collections.abc import Collection, Sequence
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trm.errors import UserError, shown
+from trm.randomness import numpy_generator
 from trm_lab.puzzles.arc.augmentation import SEPARATOR
 from trm_lab.puzzles.layout import PuzzleExamples
 
@@ -20,19 +21,24 @@ class Selection:
 
     tasks: names of the groups to take; empty for all.  first_tasks: so many groups of each set; None for all.
     augmentations: puzzles of a group besides its first one, the task as it is; None for all.
+    sampled: of these, groups drawn at random with at most so many examples in all; None for all.
     """
 
     tasks: frozenset[str] = frozenset()
     first_tasks: int | None = None
     augmentations: int | None = None
+    sampled: int | None = None
 
     @property
     def takes_all(self) -> bool:
         """Whether nothing is left out."""
-        return not self.tasks and self.first_tasks is None and self.augmentations is None
+        return self == EVERYTHING
 
     def examples(self, puzzles: PuzzleExamples, identifiers: Sequence[str]) -> NDArray[np.int64]:
-        """Positions of the chosen examples in a set's file, rising; identifiers: the name of each."""
+        """Positions of the chosen examples in a set's file, rising, before a sample is drawn.
+
+        identifiers: the name of each; needed where tasks are named.
+        """
         if self.takes_all:
             return np.arange(puzzles.count)
         first_puzzles = puzzles.group_indices[:-1]  # [G]
@@ -69,6 +75,49 @@ class Selection:
 
 
 EVERYTHING = Selection()
+
+
+@dataclass(frozen=True)
+class Part:
+    """How much of a split an evaluation is of: so many `examples` of how many; sampled: as in `Selection`."""
+
+    examples: int
+    of: int
+    sampled: int | None = None
+
+    @property
+    def title(self) -> str:
+        """In words."""
+        return f"{self.examples:,} of {self.of:,} examples" + (", drawn at random" if self.sampled is not None else "")
+
+
+def sample_groups(groups: Sequence[NDArray[np.int64]], most: int) -> list[NDArray[np.bool_]]:
+    """Which examples of several sets are in a sample of at most `most` of them all.
+
+    Whole groups are taken in a random order, until the next one has no room. The order depends on the number of groups
+    alone, so that every run looks at the same sample of a dataset, whatever its seed, and a smaller one is part of it.
+
+    groups: for each set the group `[E]` of each example.
+
+    Raises:
+        UserError: the first group alone has more examples.
+    """
+    sizes = [np.unique(of_set, return_counts=True)[1] for of_set in groups]
+    every = np.concatenate(sizes)
+    order = numpy_generator(0, "evaluation sample").permutation(len(every))
+    taken = np.zeros(len(every), bool)
+    taken[order[: np.searchsorted(np.cumsum(every[order]), most, side="right")]] = True
+    if not taken.any():
+        raise UserError(
+            f"a sample of {most:,} test examples, where one task has {every[order[0]]:,} of them",
+            "as many as one task has, or more: a task is taken whole, so that all of its augmentations vote",
+            f"raise it to {every.max():,} or more, or let fewer augmentations vote (eval_num_aug, --num-aug)",
+        )
+    ends = np.cumsum([len(of_set) for of_set in sizes])[:-1]
+    return [
+        of_set[np.unique(group, return_inverse=True)[1]]
+        for of_set, group in zip(np.split(taken, ends), groups, strict=True)
+    ]
 
 
 def task_name(puzzle: str) -> str:

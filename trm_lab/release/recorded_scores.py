@@ -76,7 +76,8 @@ class RecordedScores:
     @property
     def unusual_settings(self) -> dict[str, Any]:
         """Settings that an evaluation does not have by default."""
-        return {key: self.settings[key] for key, usual in USUAL.items() if self.settings.get(key) not in usual}
+        part = {"part": self.evaluation.part.title} if self.evaluation.part is not None else {}
+        return part | {key: self.settings[key] for key, usual in USUAL.items() if self.settings.get(key) not in usual}
 
     @property
     def datasets(self) -> list[ScoredData]:

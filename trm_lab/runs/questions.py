@@ -39,6 +39,7 @@ class Questions:
 
     title: of the evaluation.  datasets: in their order; None where it does not say which they were.
     tasks, first_tasks: the chosen part; None for all.  augmentations: of each task; None for all there are.
+    sampled: at most so many examples were drawn from these; None for all.
     data_paths: of the datasets when they were evaluated.  confidence_kind: what the answers' confidences are.
     """
 
@@ -47,6 +48,7 @@ class Questions:
     tasks: Annotated[list[str] | None, "evaluated.tasks"] = None
     first_tasks: Annotated[int | None, "evaluated.first_tasks"] = None
     augmentations: Annotated[int | None, "evaluated.augmentations"] = None
+    sampled: Annotated[int | None, "part.sampled"] = None
     data_paths: Annotated[list[str], "evaluated.data_paths"] = field(default_factory=list)
     confidence_kind: str = ""
 
@@ -59,7 +61,8 @@ class Questions:
     def selection(self) -> dict[str, Any]:
         """The chosen part, by the names of the options that chose it."""
         tasks = None if self.tasks is None else sorted(self.tasks)
-        return {"--tasks": tasks, "--first-tasks": self.first_tasks, "--num-aug": self.augmentations}
+        choices = {"--tasks": tasks, "--first-tasks": self.first_tasks, "--num-aug": self.augmentations}
+        return choices | {"--examples": self.sampled}
 
 
 def read_questions(folder: Path) -> Questions:

@@ -9,6 +9,7 @@ from trm.errors import UserError
 from trm_lab.methods import METHODS
 from trm_lab.puzzles.kinds import KINDS, scorer_of
 from trm_lab.puzzles.manifest import About
+from trm_lab.puzzles.selection import Part
 from trm_lab.runs.evaluation_folder import BASELINES, COPY
 from trm_lab.runs.questions import Dataset
 from trm_lab.runs.recorded_files import read_as, unreadable
@@ -89,6 +90,7 @@ class Evaluation:
     changed: share of scored tokens that differ between a step and the next; S − 1 entries.
     seq_len, vocab_size: of the puzzles.
     datasets: what was evaluated, by fingerprint and split; empty in records of before they were named.
+    part: how much of the test split it is of; None for all of it, and in older evaluations of chosen tasks.
     training_baselines: scores of the training set's most common answer and tokens, by name.
     hamming, changed, lm_loss (of an example), seq_len, vocab_size and training_baselines may be missing: empty, None.
     """
@@ -117,6 +119,7 @@ class Evaluation:
     vocab_size: Annotated[int | None, "puzzle.vocab_size"] = None
     training_baselines: Annotated[dict[str, Any], "baselines"] = field(default_factory=dict)
     datasets: list[Dataset] | None = None
+    part: Part | None = None
 
     @property
     def baselines(self) -> dict[str, Baseline]:

@@ -117,7 +117,8 @@ class Scored:
     @property
     def is_whole(self) -> bool:
         """Whether it is of the whole test split, with the right identifiers and the run's preferred weights."""
-        is_part = any(choice is not None for choice in (self.tasks, self.first_tasks, self.augmentations))
+        choices = (self.tasks, self.first_tasks, self.augmentations, self.evaluation.part)
+        is_part = any(choice is not None for choice in choices)
         return not (is_part or self.other_data) and (self.identifiers, self.weights) == ("correct", "auto")
 
     @property

@@ -48,7 +48,10 @@ class Held:
 
 @dataclass(frozen=True)
 class Best:
-    """The step with the best value of a metric so far."""
+    """The step with the best value of a metric so far.
+
+    metric: its name, and behind it the part of the test split that it is of, where it is not of all of it.
+    """
 
     metric: str
     value: float
@@ -58,7 +61,7 @@ class Best:
         """Whether this value is better: higher, or lower of LOWER_IS_BETTER; a value of another metric always is."""
         if self.metric != other.metric:
             return True
-        return self.value < other.value if self.metric in LOWER_IS_BETTER else self.value > other.value
+        return self.value < other.value if self.metric.startswith(LOWER_IS_BETTER) else self.value > other.value
 
 
 def superfluous(held: Iterable[Held], retention: Retention, best: Best | None) -> list[int]:

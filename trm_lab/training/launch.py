@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from trm_lab.flops import trained_weights
 from trm_lab.puzzles.datasets import check_identifiers
 from trm_lab.puzzles.layout import PuzzleMetadata
 from trm_lab.puzzles.loading import EvaluationData, TrainingData
+from trm_lab.puzzles.selection import Selection
 from trm_lab.runs import checkpoints
 from trm_lab.runs.checkpoint_forms import find_checkpoint
 from trm_lab.runs.hub import is_remote
@@ -151,6 +153,10 @@ def make_trainer(
             " | ".join(BEST_METRICS),
             "set keep_best to one of these, or to null",
         )
+    sample = evaluated_sample(config, test)
+    if ranks.is_first and sample.part is not None:
+        best = f"; keep_best={config.keep_best} looks at these alone" if config.keep_best is not None else ""
+        print(f"evaluated in training: {sample.part.title}; the last evaluation is of all of them{best}", flush=True)
     check_fits(config, arch, data.metadata, ranks)
     supervision = arch.build(shape_of(data.metadata), config.seed)
     run = RunDirectory.of(config)
@@ -163,8 +169,9 @@ def make_trainer(
     examples = config.epochs * data.total_groups * data.mean_puzzle_examples
     learner = Learner(config, supervision, ranks, int(examples / config.global_batch_size))
     evaluator = Evaluator(supervision, test, ranks, votes, config.seed, config.eval_save_outputs)
+    sampler = replace(evaluator, data=sample) if sample.part is not None else None
     compiling = pays_to_compile(config, arch, data.metadata.seq_len, learner.total_steps, ranks)
-    return Trainer(config, learner, data, evaluator, run, ranks, stop, watchdog, compiling)
+    return Trainer(config, learner, data, evaluator, run, ranks, stop, watchdog, compiling, sampler)
 
 
 def pays_to_compile(config: TrainConfig, arch: Architecture, tokens: int, total_steps: int, ranks: Ranks) -> bool:
@@ -184,6 +191,21 @@ def votes_on(test: EvaluationData) -> bool:
     """Whether ARC's votes concern this data: not where every dataset brings another scorer, or has one puzzle only."""
     others = all(dataset.about is not None and bool(dataset.about.scorer) for dataset in test.sets)
     return bool(test.test_puzzles) or not (others or test.metadata.num_puzzle_identifiers <= 1)
+
+
+def evaluated_sample(config: TrainConfig, test: EvaluationData) -> EvaluationData:
+    """The part of the test data that every evaluation but the last looks at.
+
+    Raises:
+        UserError: augmentations are limited where there are none, or the sample has no room for a task.
+    """
+    if config.eval_num_aug is not None and not test.test_puzzles:
+        raise UserError(
+            f"eval_num_aug={config.eval_num_aug} on data without ARC tasks, so that nothing is augmented or voted on",
+            "eval_num_aug with ARC datasets, eval_examples with any",
+            "set eval_examples instead, or leave it out",
+        )
+    return test.only(Selection(augmentations=config.eval_num_aug, sampled=config.eval_examples))
 
 
 def check_fits(config: TrainConfig, arch: Architecture, metadata: PuzzleMetadata, ranks: Ranks) -> None:

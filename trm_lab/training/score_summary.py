@@ -6,6 +6,7 @@ from typing import Any
 from trm.errors import UserError, report
 from trm_lab.configuration.train_config import ARC_SCORES
 from trm_lab.evaluation.baselines import best_baseline
+from trm_lab.evaluation.scores_table import part_in_words
 from trm_lab.runs.evaluation_folder import EvaluationResults, write_evaluation
 
 
@@ -32,7 +33,7 @@ def headline(scores: dict[str, Any]) -> str:
         parts.append(f"exact {100 * per_step['exact_accuracy'][-1]:.1f} %")
         parts.append(f"cells {100 * per_step['cell_accuracy'][-1]:.1f} %")
     name, share = best_baseline(scores, "cell_accuracy")
-    return f"{', '.join(parts)} (without learning, {name}: cells {100 * share:.1f} %)"
+    return f"{', '.join(parts)} (without learning, {name}: cells {100 * share:.1f} %){part_in_words(scores)}"
 
 
 def write_or_report(folder: Path, evaluation: EvaluationResults) -> None:

@@ -17,6 +17,7 @@ from trm_lab.cluster.watchdog import Watchdog
 from trm_lab.commands.progress import Progress
 from trm_lab.configuration.train_config import TrainConfig
 from trm_lab.evaluation.evaluator import Evaluator
+from trm_lab.evaluation.scores_table import part_in_words
 from trm_lab.puzzles.loading import DataPosition, TrainingData
 from trm_lab.runs import checkpoints
 from trm_lab.runs.checkpoint_writer import CheckpointWriter
@@ -25,7 +26,7 @@ from trm_lab.runs.identifier_names import encoded
 from trm_lab.runs.puzzle_description import KEY as PUZZLE
 from trm_lab.runs.puzzle_description import PuzzleDescription
 from trm_lab.runs.records import SCHEMA, FileRecords, whole_records
-from trm_lab.runs.retention import Retention, mark_best
+from trm_lab.runs.retention import Retention, mark_best, read_best
 from trm_lab.runs.run_directory import RunDirectory
 from trm_lab.runs.training_state import TrainingState, snapshot
 from trm_lab.training.learner import AveragedWeights, Learner
@@ -44,6 +45,7 @@ class Trainer:
     """Trains to the end of its configuration; the parts are built in `trm_lab.training.launch`.
 
     compiling: what `compile=auto` decides for a new run on a CPU; a resumed run stays as its checkpoint says.
+    sampler: evaluates a part of the test split, in place of `evaluator` until the last evaluation; None: it never does.
     records: metrics.jsonl, on the first rank only.  mirrors: see `mirrors`, there too.
     names: identifiers.json of the puzzle table, if any; there too.  datasets, puzzle: what state.json says of the data.
     unread: steps and windows whose numbers may still be under way from the device, oldest first.
@@ -60,8 +62,9 @@ class Trainer:
         stop: StopRequest,
         watchdog: Watchdog,
         compiling: bool = False,
+        sampler: Evaluator | None = None,
     ) -> None:
-        self.config, self.learner, self.evaluator = config, learner, evaluator
+        self.config, self.learner, self.evaluator, self.sampler = config, learner, evaluator, sampler
         self.feed = Feed.on(ranks.device, data, learner.free_slots)
         self.run_directory, self.ranks, self.stop, self.watchdog = run, ranks, stop, watchdog
         self.compiling = compiling
@@ -217,22 +220,37 @@ class Trainer:
             self.evaluate()
 
     def evaluate(self) -> None:
-        """Score the test split with the averaged weights, if any; a finished evaluation is not repeated."""
+        """Score the test split with the averaged weights, if any; a finished evaluation is not repeated.
+
+        With a sampler only the last evaluation is of the whole split.
+        """
         folder = self.run_directory.evaluation(self.step)
-        self.scores = self.ranks.first_decides(lambda: read_scores(folder)) or self.score()
-        self.evaluated_at = self.step
-        if self.config.keep_best is not None and self.ranks.is_first:
-            value = metric_value(self.scores, self.config.keep_best)
-            mark_best(self.run_directory.checkpoints, self.config.keep_best, value, self.step)
+        evaluator = self.evaluator if self.finished else self.sampler or self.evaluator
+        scores = self.ranks.first_decides(lambda: read_scores(folder))
+        if scores is None or ("part" in scores and evaluator is self.evaluator):
+            scores = self.score(evaluator)
+        self.scores, self.evaluated_at = scores, self.step
+        if self.ranks.is_first:
+            self.mark_best()
         self.write({"kind": "evaluation", "step": self.step, "scores": self.scores})
         self.progress.say(f"step {self.step}: {headline(self.scores)}")
         self.window.started = time.monotonic()  # an evaluation's time and energy are no part of training's
         self.meter.spent()
 
-    def score(self) -> dict[str, Any]:
+    def mark_best(self) -> None:
+        """Remember the best step by `keep_best`, among evaluations of the same part of the test split."""
+        metric, root = self.config.keep_best, self.run_directory.checkpoints
+        if metric is None:
+            return
+        name = metric + part_in_words(self.scores)
+        if self.sampler is not None and "part" not in self.scores and read_best(root) is not None:
+            return  # the last evaluation, of other examples than those before it; its checkpoint stays as the newest
+        mark_best(root, name, metric_value(self.scores, metric), self.step)
+
+    def score(self, evaluator: Evaluator) -> dict[str, Any]:
         """Run an evaluation and write it."""
         with AveragedWeights(self.learner):
-            evaluation = self.evaluator.run(lambda batches: self.watched(self.progress.over(batches)))
+            evaluation = evaluator.run(lambda batches: self.watched(self.progress.over(batches)))
         method = self.config.arch["supervision"]
         evaluation.scores.update(step=self.step, method=method, supervision=method)
         if self.ranks.is_first:

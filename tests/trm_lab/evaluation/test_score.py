@@ -19,6 +19,7 @@ from trm_lab.cluster.energy import EnergyMeter
 from trm_lab.evaluation.request import ScoringRequest
 from trm_lab.evaluation.rollout import roll_out
 from trm_lab.evaluation.score import score
+from trm_lab.evaluation.scores_table import scores_table
 from trm_lab.files.checksums import sealed
 from trm_lab.inference.answering import answer_task
 from trm_lab.inference.arc_checkpoint import arc_supervision
@@ -184,6 +185,18 @@ def test_only_the_chosen_tasks_are_scored(dis_run: Path, tmp_path: Path) -> None
     assert some["counts"]["tasks"] == 2 < every["counts"]["tasks"]
     submitted = json.loads((tmp_path / "some" / "submission.json").read_text())
     assert len(submitted) == 2
+
+
+def test_a_sample_says_of_how_many_it_is_and_is_another_request(dis_run: Path, tmp_path: Path) -> None:
+    selection = Selection(augmentations=1, sampled=9)
+    some = scored(dis_run, tmp_path / "some", selection=selection)
+    assert some["part"] == {"examples": some["examples"], "of": 96, "sampled": 9}
+    assert 5 <= some["examples"] <= 9
+    assert some["counts"]["outputs"] == some["examples"] / 2
+    assert f"(a part of the test split: {some['examples']} of 96 examples, drawn at random)" in scores_table(some)
+    assert ScoringRequest("run", selection=selection).suffix == "-aug1-sample9"
+    with pytest.raises(UserError, match="selection: "):
+        scored(dis_run, tmp_path / "some", selection=Selection(augmentations=1))
 
 
 def test_another_ranking_scores_the_stored_answers_again(

@@ -10,7 +10,7 @@ from tests.trm_lab.puzzles.arc.small_arc import task as small_task
 from trm.errors import UserError
 from trm_lab.puzzles.arc.augmentation import SEPARATOR
 from trm_lab.puzzles.loading import EvaluationData
-from trm_lab.puzzles.selection import Selection, task_name
+from trm_lab.puzzles.selection import Part, Selection, sample_groups, task_name
 
 
 @pytest.fixture(scope="module")
@@ -70,3 +70,31 @@ def test_ranks_share_out_the_chosen_examples_from_any_start(dataset: Path) -> No
     assert len({len(of_rank) for of_rank in loaded}) == 1
     joined = [np.concatenate(batch) for batch in zip(*loaded, strict=True)]
     np.testing.assert_array_equal(np.concatenate(joined), whole)
+
+
+def test_a_sample_takes_whole_tasks_in_a_fixed_order_on_every_rank(dataset: Path) -> None:
+    every = puzzles(dataset, Selection(augmentations=1))  # 4 tasks of 2 puzzles with 1 test input each
+    small, larger = (puzzles(dataset, Selection(augmentations=1, sampled=most)) for most in (5, 7))
+    assert len(small) == 4
+    assert len(larger) == 6
+    assert set(small) < set(larger)
+    assert [name for name in every if name in set(larger)] == larger, "in file order"
+    assert {name for name in every if task_name(name) in set(map(task_name, small))} == set(small)
+    data = EvaluationData([dataset], global_batch_size=8, selection=Selection(augmentations=1, sampled=5))
+    assert sorted(data.scored_puzzles) == sorted(set(map(task_name, small)))
+    parts = [data.part, EvaluationData([dataset], global_batch_size=8).only(data.selection).part]
+    assert parts == [Part(4, EvaluationData([dataset], global_batch_size=8).total_examples, 5)] * 2
+    assert EvaluationData([dataset], global_batch_size=8, selection=Selection(sampled=10**6)).part is None
+
+
+def test_a_sample_of_plain_examples_is_even_and_of_several_sets_shared_out() -> None:
+    groups = [np.arange(300), np.arange(100)]
+    first, second = sample_groups(groups, 100)
+    assert first.sum() + second.sum() == 100
+    assert 60 <= first.sum() <= 90
+    assert 30 <= np.flatnonzero(first)[: first.sum() // 2].max() * first.sum() / 300 <= 60, "from all over the set"
+
+
+def test_a_sample_without_room_for_one_task_is_refused(dataset: Path) -> None:
+    with pytest.raises(UserError, match=r"eval_num_aug, --num-aug"):
+        puzzles(dataset, Selection(sampled=1))

@@ -105,6 +105,15 @@ def test_an_evaluation_of_before_scores_named_their_data_is_known_by_its_answers
         check_same_questions([new, read_questions(old)])
 
 
+def test_a_sample_is_not_compared_by_the_numbers_of_its_rows(tmp_path: Path) -> None:
+    whole, sample = (evaluation(tmp_path / name, [QUEENS]) for name in ("whole", "sample"))
+    scores = json.loads((sample / "scores.json").read_text())
+    part = {"part": {"examples": 40, "of": 90, "sampled": 40}}
+    (sample / "scores.json").write_text(json.dumps(scores | part))
+    with pytest.raises(UserError, match="other --examples"):
+        compare_evaluations(whole, sample, np.random.default_rng(0))
+
+
 def test_a_stranger_s_scores_end_in_three_parts(tmp_path: Path) -> None:
     for content in ("[]", "{", '{"datasets": 3}', '{"datasets": [{"name": 1}]}', '{"evaluated": 1}'):
         (tmp_path / "scores.json").write_text(content)
