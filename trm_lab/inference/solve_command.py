@@ -1,19 +1,26 @@
 """The command of an offline package: read a competition's tasks, answer them, write submission.json."""
 
+import argparse
 import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from trm.errors import UserError, shown
+from trm.errors import UserError, report, shown
 from trm_lab.cluster.ranks import DEVICE_CHOICES, Ranks, choose_device
 from trm_lab.commands.command_line import AUGMENTATIONS, SEED, CommandLine, integer, local_path, number, run_command
 from trm_lab.commands.tables import duration
+from trm_lab.files.folders import check_output
 from trm_lab.files.untrusted import load_json
 from trm_lab.files.whole_files import check_parent, check_plain, is_there, write_whole
+from trm_lab.inference.adaptation_flags import add_adaptation_flags, check_adaptation
+from trm_lab.inference.adapted_export import save_adapted
 from trm_lab.inference.solving import SolveSettings, solve, without_answer
+from trm_lab.inference.task_puzzles import TaskPuzzles
+from trm_lab.inference.weight_training import WeightTraining
 from trm_lab.runs.arc_outputs import Submission
+from trm_lab.runs.exported_form import ADAPTED
 from trm_lab.runs.opened_checkpoint import open_checkpoint
 
 CHALLENGES = "arc-agi_test_challenges.json"
@@ -55,9 +62,15 @@ def command_line() -> CommandLine:
         default=usual.embedding,
         help="of the tasks; auto: a task's own where the model was trained on it, else the mean of all",
     )
-    add("--adapt", type=integer(0, 10**6), default=0, help="steps that fit each task's embeddings first (0)")
+    add_adaptation_flags(line)
+    add(
+        "--save-adapted",
+        type=local_path,
+        metavar="FOLDER",
+        help="with --adapt-weights all: where the adapted weights go, for evaluate.py and export.py",
+    )
     add("--batch-size", type=integer(1, 2**24), help="examples at a time (default: what fits)")
-    add("--overwrite", action="store_true", help="replace a submission that is there")
+    add("--overwrite", action="store_true", help="replace a submission, or adapted weights, that are there")
     add("--device", choices=DEVICE_CHOICES, default="auto")
     add("--seed", type=SEED, default=0, help="of the augmentations (0)")
     return line
@@ -68,20 +81,62 @@ def _run(package: Path, arguments: Sequence[str] | None, started: float) -> None
     challenges = read_challenges(flags.input)
     fallback = without_answer(challenges)
     check_submission(flags.output, fallback, flags.overwrite)
+    check_adaptation(flags)
+    check_place(flags)
 
     def save(submission: Submission) -> None:
         write_whole(flags.output, json.dumps(submission))
 
     save(fallback)  # valid from now on, and replaced by others that are
-    settings = SolveSettings(
-        flags.augmentations, flags.minutes, flags.embedding, flags.adapt, flags.batch_size, flags.seed
-    )
     ranks = Ranks(device=choose_device(flags.device))
-    solved = solve(challenges, open_checkpoint(package), settings, ranks, save, started=started)
+    opened = open_checkpoint(package)
+
+    def keep(training: WeightTraining, puzzles: Sequence[TaskPuzzles]) -> None:
+        if flags.save_adapted is None:
+            return
+        try:
+            save_adapted(flags.save_adapted, opened, training, puzzles, flags.overwrite)
+        except (OSError, UserError) as error:
+            report(f"the adapted weights are not written: {shown(error)}", "the tasks are answered with them")
+
+    solved = solve(challenges, opened, solve_settings(flags), ranks, save, started=started, keep=keep)
+    updates = f" in {solved.updates:,} updates of all weights" if solved.updates else ""
     print(
         f"{flags.output}: {len(challenges)} tasks, of which {solved.answered} answered by {solved.predictions:,} "
-        f"predictions and {solved.adapted} adapted to, in {duration(time.monotonic() - started)}"
+        f"predictions and {solved.adapted} adapted to{updates}, in {duration(time.monotonic() - started)}"
     )
+
+
+def solve_settings(flags: argparse.Namespace) -> SolveSettings:
+    """How to answer, by the command line."""
+    return SolveSettings(
+        augmentations=flags.augmentations,
+        minutes=flags.minutes,
+        embedding=flags.embedding,
+        adapt=flags.adapt,
+        adapt_weights=flags.adapt_weights,
+        adapt_lr=flags.adapt_lr,
+        adapt_freeze=flags.adapt_freeze,
+        batch_size=flags.batch_size,
+        seed=flags.seed,
+    )
+
+
+def check_place(flags: argparse.Namespace) -> None:
+    """Check that adapted weights may be written where the command line says.
+
+    Raises:
+        UserError: not all weights are adapted; or something else is there, or adapted weights without --overwrite.
+    """
+    if flags.save_adapted is None:
+        return
+    if not flags.adapt or flags.adapt_weights != "all":
+        raise UserError(
+            "--save-adapted where no weights are adapted",
+            "--save-adapted with --adapt N --adapt-weights all",
+            "add both, or leave it out",
+        )
+    check_output(flags.save_adapted, ADAPTED, flags.overwrite)
 
 
 def check_submission(file: Path, fallback: Submission, overwrite: bool) -> None:

@@ -14,12 +14,14 @@ import numpy as np
 from trm.errors import UserError, report
 from trm.supervision import Supervision
 from trm_lab.cluster.ranks import Ranks
-from trm_lab.evaluation.batch_size import CPU_BATCH, WITH_GRADIENT, chosen_batch_size
+from trm_lab.evaluation.batch_size import CPU_BATCH, WITH_GRADIENT, chosen_batch_size, fitting_batch_size
 from trm_lab.inference.answering import Rows, answer_task, predict, task_voting
 from trm_lab.inference.arc_checkpoint import arc_supervision, canvas_of
 from trm_lab.inference.task_puzzles import TaskExamples, TaskPuzzles, puzzles_of, without_answers
 from trm_lab.inference.test_time_training import AdaptationSettings, adapt
 from trm_lab.inference.time_budget import Now, TimeBudget
+from trm_lab.inference.training_in_time import UpdatePace, train_in_time
+from trm_lab.inference.weight_training import WeightSettings, WeightTraining
 from trm_lab.puzzles.arc.compact_set import CORNER
 from trm_lab.puzzles.arc.sources import Task
 from trm_lab.puzzles.arc.task_file import parse_task
@@ -29,7 +31,10 @@ from trm_lab.runs.weights import PUZZLE_ROWS
 
 LARGEST_ROUND = 32  # augmentations of each task
 GRADIENT_TIME = 4  # times a supervision step that an update takes, generously: forward, and twice that back
+FIRST_ANSWERS = 1 / 8  # share of the time after which no further round begins before all weights are adapted
+LAST_ANSWERS = 1 / 4  # most of the time that is kept for the answers after that
 Save = Callable[[Submission], None]
+Keep = Callable[[WeightTraining, Sequence[TaskPuzzles]], None]
 
 
 @dataclass(frozen=True)
@@ -40,8 +45,11 @@ class SolveSettings:
     minutes: in all; whatever is under way is not interrupted, but nothing is begun that would take longer, see
         `trm_lab.inference.time_budget`.
     embedding: see `trm_lab.inference.task_puzzles.puzzles_of`.
-    adapt: updates that fit a task's embeddings on its demonstrations, for as many tasks as there is time; 0: none.
-        An architecture without a puzzle embedding has nothing to fit.
+    adapt: updates that adapt to the demonstrations; 0: none.
+    adapt_weights: `embedding` fits each task's own rows, for as many tasks as there is time (an architecture without a
+        puzzle embedding has nothing to fit); `all` trains all weights and all tasks' rows together, in as many updates
+        as there is time for, and answers again: the votes of both models count alike.
+    adapt_lr, adapt_freeze: see `trm_lab.inference.one_task.TaskRequest`.
     batch_size: examples at a time; None: what fits.  seed: of the augmentations.
     """
 
@@ -49,18 +57,25 @@ class SolveSettings:
     minutes: float = 690.0
     embedding: str = "auto"
     adapt: int = 0
+    adapt_weights: str = "embedding"
+    adapt_lr: float | None = None
+    adapt_freeze: float | None = None
     batch_size: int | None = None
     seed: int = 0
 
 
 @dataclass(frozen=True)
 class Solved:
-    """The submission, how many tasks have an answer of their own, predictions in all, tasks adapted to."""
+    """The submission, how many tasks have an answer of their own, predictions in all, tasks adapted to.
+
+    updates: of all weights, where they were adapted.
+    """
 
     submission: Submission
     answered: int
     predictions: int
     adapted: int
+    updates: int = 0
 
 
 def solve(
@@ -71,6 +86,7 @@ def solve(
     save: Save,
     now: Now = time.monotonic,
     started: float | None = None,
+    keep: Keep | None = None,
 ) -> Solved:
     """Answer `{task: {"train": pairs, "test": [{"input": grid}, …]}}`.
 
@@ -78,6 +94,7 @@ def solve(
         save: takes the submission as it stands: first without any answer, then after each round.
         now: the clock, in seconds.
         started: when the time began to run; None: now.
+        keep: takes the adapted model, whose training has ended, and the tasks with their rows, before it answers.
 
     Raises:
         UserError: not tasks in this form, or a checkpoint that was not trained on ARC.
@@ -92,19 +109,45 @@ def solve(
     if solver is None:
         report("more than half of the time is over", "no task was begun: the fallback grids are submitted")
         return Solved(submission, 0, 0, 0)
-    answered = adapted = 0
+    together = settings.adapt > 0 and settings.adapt_weights == "all"
+    answered = adapted = updates = 0
     for answers in solver.rounds():
         submission |= answers
         answered = len(answers)
         save(submission)
-    if settings.adapt > 0 and PUZZLE_ROWS in opened.weights:
+        if together and budget.share_used() > FIRST_ANSWERS:
+            break
+    if together and solver.predictions:
+        training = _weight_settings(settings, opened, solver, ranks)
+        adapted, updates = solver.learn(training, keep)
+        for answers in solver.rounds() if updates else ():
+            submission |= answers
+            save(submission)
+    elif settings.adapt > 0 and PUZZLE_ROWS in opened.weights:
         fit_batch = max(1, solver.batch_size // WITH_GRADIENT)
-        fitting = AdaptationSettings.of_run(opened.config, settings.adapt, seed=settings.seed, batch_size=fit_batch)
+        changes = {"lr": settings.adapt_lr, "seed": settings.seed, "batch_size": fit_batch}
+        fitting = AdaptationSettings.of_run(opened.config, settings.adapt, **changes)
         for task, answer in solver.adapted(fitting):
             submission[task] = answer
             adapted += 1
             save(submission)
-    return Solved(submission, answered, solver.predictions, adapted)
+    return Solved(submission, answered, solver.predictions, adapted, updates)
+
+
+def _weight_settings(
+    settings: SolveSettings, opened: OpenedCheckpoint, solver: "Solver", ranks: Ranks
+) -> WeightSettings:
+    """How to train all weights: in batches as large as the run's, if they fit into memory."""
+    most = WITH_GRADIENT * opened.batch_size
+    fitting = max(1, fitting_batch_size(solver.supervision, most, ranks) // WITH_GRADIENT)
+    return WeightSettings.of_run(
+        opened.config,
+        settings.adapt,
+        lr=settings.adapt_lr,
+        freeze=settings.adapt_freeze,
+        seed=settings.seed,
+        batch_size=settings.batch_size or fitting,
+    )
 
 
 def _solver(
@@ -162,6 +205,7 @@ def usable_tasks(challenges: Mapping[str, Any], canvas: int) -> list[Task]:
 class Solver:
     """Answers tasks side by side and counts their votes.
 
+    supervision: the model that answers.
     predictions: that voted so far.
     """
 
@@ -174,7 +218,7 @@ class Solver:
         budget: TimeBudget,
     ) -> None:
         self.batch_size, self.predictions = batch_size, 0
-        self._supervision, self._canvas, self._budget = supervision, canvas, budget
+        self.supervision, self._canvas, self._budget = supervision, canvas, budget
         self._puzzles = puzzles
         self._first = np.cumsum([1, *map(len, puzzles)])  # each task's first identifier
         tasks = [without_answers(of_task.task) for of_task in puzzles]
@@ -208,7 +252,7 @@ class Solver:
             if not size:
                 return False
             chosen = np.arange(done, done + size)
-            predictions = predict(self._supervision, examples, size, chosen=chosen)
+            predictions = predict(self.supervision, examples, size, chosen=chosen)
             voters = identifiers[examples.puzzles(chosen)]
             self._voting.add(voters, predictions.inputs, predictions.last, predictions.confidence)
             self.predictions += size
@@ -222,16 +266,48 @@ class Solver:
             if not self._budget.begin_adaptation(work, settings.batch_size):
                 continue  # a smaller task may still end in time
             try:
-                fitted = adapt(self._supervision, puzzles, settings, canvas=self._canvas).puzzles
+                fitted = adapt(self.supervision, puzzles, settings, canvas=self._canvas).puzzles
             except UserError as error:
                 self._budget.dismiss()
                 report(error.given, "its answer without adaptation is submitted")
                 continue
-            answer = answer_task(self._supervision, fitted, canvas=self._canvas, batch_size=self.batch_size)
+            answer = answer_task(self.supervision, fitted, canvas=self._canvas, batch_size=self.batch_size)
             yield puzzles.task.name, answer.submission()
+
+    def learn(self, settings: WeightSettings, keep: Keep | None = None) -> tuple[int, int]:
+        """Adapt all weights to all tasks together, in as many updates as there is time for; returns tasks and updates.
+
+        From then on `rounds` answers with them, and their votes are added to those that there are. Without time, or
+        where a loss is not finite, nothing changes, which is reported.
+
+        keep: see `solve`.
+        """
+        consequence = "the answers without adaptation are submitted"
+        try:
+            training = train_in_time(self.supervision, self._puzzles, settings, self._canvas, self._pace(settings))
+            puzzles = None if training is None else training.finish()
+        except UserError as error:
+            self._budget.dismiss()
+            report(error.given, consequence)
+            return 0, 0
+        if training is None or puzzles is None:
+            report("no time is left to adapt all weights", consequence)
+            return 0, 0
+        self.supervision, self._puzzles = training.supervision, puzzles
+        if keep is not None:
+            keep(training, puzzles)
+        return training.tasks, training.steps_done
+
+    def _pace(self, settings: WeightSettings) -> UpdatePace:
+        """What is known of the time of an update before one was made, and of answering all views again."""
+        largest, examples = self.batch_size, sum(len(p) * len(p.task.test) for p in self._puzzles)
+        of_batch = self._budget.seconds_of_batch(largest)
+        update = GRADIENT_TIME * settings.batch_size / largest * of_batch / self.supervision.max_steps
+        answering = min(-(-examples // largest) * of_batch, LAST_ANSWERS * self._budget.seconds)
+        return UpdatePace(self._budget, update, answering)
 
     def _adaptation_work(self, puzzles: TaskPuzzles, steps: int) -> float:
         """As many times the work of answering an example: updates, the fit before and after, and the answers."""
         task = puzzles.task
-        updates = GRADIENT_TIME * steps * len(task.train) / self._supervision.max_steps
+        updates = GRADIENT_TIME * steps * len(task.train) / self.supervision.max_steps
         return len(puzzles) * (updates + 2 * len(task.train) + len(task.test))

@@ -21,11 +21,13 @@ class TimeBudget:
     """
 
     def __init__(self, started: float, seconds: float, now: Now) -> None:
-        self._deadline, self._seconds, self._now = started + seconds, seconds, now
+        self.seconds = seconds
+        self._deadline, self._now = started + seconds, now
         self._moment = now()
         self._measured: dict[int, float] = {}  # longest seconds of a batch, by its number of examples
         self._batches = 0
         self._adapting: float | None = None  # most seconds for each unit of work
+        self._updates: list[float] = []  # seconds of an update of all weights; the first one warmed up
         self._finishing = 0.0  # longest seconds of counting votes and writing
         self._end: Callable[[float], None] | None = None  # takes the seconds of the piece under way
 
@@ -78,6 +80,28 @@ class TimeBudget:
         self._end = lambda seconds: self._adaptation_took(work, seconds)
         return True
 
+    def begin_updates(self, count: int) -> None:
+        """Begin so many updates of all weights, of which `updates_in_time` says that they end in time."""
+        self.pause()
+        self._end = lambda seconds: self._updates.append(seconds / count)
+
+    def updates_in_time(self, most: int, expected: float, answering: float) -> int:
+        """How many updates of all weights end in time, `most` at most.
+
+        Args:
+            expected: seconds of one, before any was measured.
+            answering: seconds that must be left behind them.
+        """
+        self.pause()
+        pace = max(self._updates[1:] or self._updates, default=expected)
+        left = (self._deadline - self._moment) / SAFETY - self._finishing - answering
+        return most if most * pace <= left else max(0, int(left / pace))
+
+    def share_used(self) -> float:
+        """Share of the time that is over."""
+        self.pause()
+        return 1 - (self._deadline - self._moment) / self.seconds if self.seconds else 1.0
+
     def begin_finish(self) -> None:
         """Begin to count votes and to write: always allowed, for its time was kept free."""
         self.pause()
@@ -88,7 +112,7 @@ class TimeBudget:
         return min(seconds * max(1.0, size / measured) for measured, seconds in self._measured.items())
 
     def _half_left(self) -> bool:
-        return self._deadline - self._moment >= FIRST_SHARE * self._seconds > 0
+        return self._deadline - self._moment >= FIRST_SHARE * self.seconds > 0
 
     def _ends_in_time(self, seconds: float) -> bool:
         return self._moment + SAFETY * (seconds + self._finishing) <= self._deadline

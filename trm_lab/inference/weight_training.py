@@ -111,7 +111,7 @@ class WeightTraining:
         self.batch_size = min(settings.batch_size, len(self._examples))
         updates = settings.steps * self.batch_size  # an epoch has one example at least
         self._sampler = GroupSampler(self._examples.set, self.batch_size, settings.seed, updates, "demonstrations")
-        self._puzzles, self._settings = puzzles, settings
+        self._puzzles, self.settings = puzzles, settings
         self.supervision = deepcopy(supervision)
         model = self.supervision.model.train()
         self._device = model.H_init.device
@@ -132,7 +132,7 @@ class WeightTraining:
 
     def step(self) -> None:
         """One update; nothing in it waits for the device."""
-        settings, self.steps_done = self._settings, self.steps_done + 1
+        settings, self.steps_done = self.settings, self.steps_done + 1
         frozen = self.steps_done <= settings.frozen_steps
         batch = self._next_batch()
         carry = self._carry if self._carry is not None else self.supervision.initial_carry(batch)
@@ -212,7 +212,7 @@ class WeightTraining:
             model.puzzle_emb = own
 
     def _make_optimizer(self) -> torch.optim.Optimizer:
-        settings = self._settings
+        settings = self.settings
         betas = (settings.beta1, settings.beta2)
         optimizer = make_optimizer(settings.optimizer, self._weights, betas, settings.weight_decay, self._device)
         for group in optimizer.param_groups:
@@ -220,7 +220,7 @@ class WeightTraining:
         return optimizer
 
     def _average(self) -> None:
-        updates = self.steps_done - self._settings.frozen_steps
+        updates = self.steps_done - self.settings.frozen_steps
         for weight, average in zip(self._weights, self._averages, strict=False):
-            average.rate = min(self._settings.ema_rate or 0.0, (1 + updates) / (10 + updates))
+            average.rate = min(self.settings.ema_rate or 0.0, (1 + updates) / (10 + updates))
             average.update(weight)

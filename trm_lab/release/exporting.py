@@ -12,10 +12,11 @@ from trm_lab.files.whole_files import carries
 from trm_lab.inference.arc_checkpoint import SEQ_LEN, one_puzzle_metadata
 from trm_lab.puzzles.layout import IDENTIFIERS_FILE
 from trm_lab.release import kaggle, onnx_form
-from trm_lab.release.published_form import EXPORT_MARK, export_published
+from trm_lab.release.published_form import export_published
 from trm_lab.release.recorded import Recorded, recorded, run_of
 from trm_lab.release.safetensors_export import FILES, export_safetensors, puzzle_key
 from trm_lab.release.upload import HubApi, check_login, check_repository, push
+from trm_lab.runs.exported_form import EXPORT_MARK
 from trm_lab.runs.opened_checkpoint import OpenedCheckpoint, open_checkpoint
 from trm_lab.runs.weights import EXPORTED_CONFIG, PUBLISHED_CONFIG
 

@@ -26,8 +26,8 @@ from trm.supervision import Supervision
 from trm_lab.inference.arc_checkpoint import one_puzzle_metadata
 from trm_lab.puzzles.layout import IDENTIFIERS_FILE
 from trm_lab.release.card import KINDS
-from trm_lab.release.published_form import EXPORT_MARK, write_names
 from trm_lab.release.recorded import Recorded
+from trm_lab.runs.exported_form import EXPORT_MARK, write_names
 from trm_lab.runs.opened_checkpoint import OpenedCheckpoint
 from trm_lab.runs.weights import PUZZLE_ROWS
 

@@ -5,17 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from omegaconf import OmegaConf
 from torch import Tensor
 
-from trm_lab.files.config_files import sealed
-from trm_lab.files.whole_files import mark
-from trm_lab.puzzles.layout import IDENTIFIERS_FILE
-from trm_lab.runs.identifier_names import encoded
+from trm_lab.runs.exported_form import write_config, write_names
 from trm_lab.runs.published_pickle import PREFIX
 from trm_lab.runs.weights import PUBLISHED_CONFIG
-
-EXPORT_MARK = mark("export")
 
 
 def export_published(
@@ -54,18 +48,3 @@ def _save(file: Path, tensors: Mapping[str, Tensor]) -> None:
         if not isinstance(refusal, OSError):
             raise
         raise OSError(refusal.errno, refusal.strerror, str(file)) from error
-
-
-def write_config(file: Path, config: Mapping[str, Any]) -> None:
-    """Write the configuration of an export, which says in its first lines that it is of an export, and its checksum."""
-    text = sealed(OmegaConf.to_yaml(OmegaConf.create(dict(config))))
-    file.write_text(f"# {EXPORT_MARK}\n{text}", encoding="utf-8")
-
-
-def write_names(folder: Path, row_names: Sequence[str] | None) -> None:
-    """Write the puzzle of each row of the puzzle embedding, as a dataset does; the published code reads no such file.
-
-    row_names: None where they are not recorded.
-    """
-    if row_names is not None:
-        (folder / IDENTIFIERS_FILE).write_bytes(encoded(row_names))

@@ -15,12 +15,12 @@ from trm_lab.inference.arc_checkpoint import SEQ_LEN, seq_len
 from trm_lab.puzzles.layout import IDENTIFIERS_FILE, read_identifiers
 from trm_lab.puzzles.manifest import fingerprint
 from trm_lab.release.recorded_scores import RecordedScores, newest_scores, scores_in
+from trm_lab.runs.exported_form import WEIGHT_KIND
 from trm_lab.runs.opened_checkpoint import OpenedCheckpoint
 from trm_lab.runs.run_directory import LARGEST_PROVENANCE
 from trm_lab.runs.weights import PUZZLE_ROWS
 
 PROVENANCE = "provenance.json"
-WEIGHTS = "weights"  # the kind, in an export's configuration
 LONGEST = 1 << 16  # tokens of an example; as many as two bytes count
 
 
@@ -105,7 +105,7 @@ def _names_of_data(paths: Sequence[Any], launches: Sequence[Mapping[str, Any]]) 
 def weight_kind(opened: OpenedCheckpoint) -> str | None:
     """Whether the weights are the averaged ones; None for published files, which do not say."""
     if run_of(opened.path) is None:
-        kind = opened.config.get(WEIGHTS)
+        kind = opened.config.get(WEIGHT_KIND)
         return kind if kind in ("ema", "raw") else None
     if opened.weight_kind != "auto":
         return opened.weight_kind

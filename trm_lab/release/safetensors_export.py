@@ -6,12 +6,11 @@
 from pathlib import Path
 from typing import Any
 
-from trm_lab.files.tensor_files import save_tensors
 from trm_lab.inference.arc_checkpoint import SEQ_LEN
 from trm_lab.puzzles.layout import IDENTIFIERS_FILE
 from trm_lab.release.card import model_card, without_paths
-from trm_lab.release.published_form import write_config, write_names
-from trm_lab.release.recorded import WEIGHTS, Recorded
+from trm_lab.release.recorded import Recorded
+from trm_lab.runs.exported_form import STEP, WEIGHT_KIND, write_export
 from trm_lab.runs.opened_checkpoint import OpenedCheckpoint
 from trm_lab.runs.puzzle_description import KEY as PUZZLE
 from trm_lab.runs.weights import EXPORTED_CONFIG, EXPORTED_WEIGHTS
@@ -30,17 +29,12 @@ def export_safetensors(
 
 def write_weights(folder: Path, opened: OpenedCheckpoint, record: Recorded) -> None:
     """Write model.safetensors, config.yaml and identifiers.json into an existing folder."""
-    tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in opened.weights.items()}
-    about = {"step": opened.step, WEIGHTS: record.weight_kind, "supervision": opened.arch.supervision}
-    metadata = {key: str(value) for key, value in about.items() if value is not None}
-    save_tensors(folder / EXPORTED_WEIGHTS, tensors, {"format": "pt", **metadata})
-    write_config(folder / EXPORTED_CONFIG, exported_config(opened, record))
-    write_names(folder, record.row_names)
+    write_export(folder, opened.weights, exported_config(opened, record), record.row_names)
 
 
 def exported_config(opened: OpenedCheckpoint, record: Recorded) -> dict[str, Any]:
     """The run's resolved configuration without paths of the machine, and what the weights' folder said before."""
-    facts = {"step": opened.step, WEIGHTS: record.weight_kind, SEQ_LEN: record.seq_len, **puzzle_key(opened)}
+    facts = {STEP: opened.step, WEIGHT_KIND: record.weight_kind, SEQ_LEN: record.seq_len, **puzzle_key(opened)}
     return {**_without_paths(dict(opened.config)), "arch": opened.arch.as_dict(), **facts}
 
 

@@ -10,9 +10,10 @@ import pytest
 from tests.exportable import random_dis, write_run
 from tests.trm_lab.inference.test_solving import CHALLENGES, FALLBACK, check_form
 from trm_lab.inference import solve_command
+from trm_lab.inference.one_task import TaskRequest, run_task
 from trm_lab.inference.solve_command import run
 from trm_lab.release.kaggle import SCRIPT
-from trm_lab.runs.opened_checkpoint import OpenedCheckpoint
+from trm_lab.runs.opened_checkpoint import OpenedCheckpoint, open_checkpoint
 
 WORDS = ["--input", "tasks.json", "--augmentations", "1", "--device", "cpu"]
 EMPTY = {name: [FALLBACK] * len(task["test"]) for name, task in CHALLENGES.items()}
@@ -77,6 +78,49 @@ def test_a_file_that_is_no_submission_is_never_touched(package: Path, capsys: py
         for words in ([], ["--overwrite"]):
             assert "is there and no submission" in refused(package, capsys, *words)
             assert Path("submission.json").read_text() == content
+
+
+ALL = ["--adapt", "2", "--adapt-weights", "all", "--overwrite"]
+
+
+def test_adapted_weights_are_saved_as_an_export_that_answers_and_the_package_stays(package: Path) -> None:
+    files = {path: path.read_bytes() for path in package.rglob("*") if path.is_file()}
+    run(package, [*WORDS, *ALL, "--save-adapted", "adapted"])
+    assert {path: path.read_bytes() for path in package.rglob("*") if path.is_file()} == files
+    adapted = open_checkpoint("adapted")
+    assert adapted.row_names is not None
+    assert [name for name in adapted.row_names if "|" not in name] == ["<blank>", *CHALLENGES]
+    name = "lm_head.weight"
+    assert not adapted.weights[name].equal(open_checkpoint(package).weights[name])
+    request = TaskRequest("adapted", "tasks.json:first", device="cpu", output=Path("answers"))
+    run_task(request)
+    assert json.loads(Path("answers/task_first/answer.json").read_text())["embedding"] == "own"
+
+
+def test_what_is_at_the_place_of_adapted_weights_is_seen_before_anything_is_answered(
+    package: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("mine").mkdir()
+    Path("mine/thesis.tex").write_text("years of work")
+    assert "holds other things" in refused(package, capsys, *ALL, "--save-adapted", "mine")
+    assert "no weights are adapted" in refused(package, capsys, "--adapt", "2", "--save-adapted", "new")
+    assert "--adapt-weights without --adapt" in refused(package, capsys, "--adapt-weights", "all")
+    assert not Path("submission.json").exists()
+    assert Path("mine/thesis.tex").read_text() == "years of work"
+
+
+def test_tasks_are_answered_with_adapted_weights_that_cannot_be_written(
+    package: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device", "adapted")
+
+    run(package, [*WORDS, *ALL])
+    answers = submission()
+    monkeypatch.setattr(solve_command, "save_adapted", full)
+    run(package, [*WORDS, *ALL, "--save-adapted", "adapted"])
+    assert submission() == answers
+    assert "No space left" in capsys.readouterr().err
 
 
 def test_nothing_is_written_through_a_link_or_a_pipe_or_into_a_folder(

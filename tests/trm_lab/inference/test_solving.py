@@ -15,6 +15,7 @@ from trm_lab.inference import answering, solving
 from trm_lab.inference.solving import Solved, SolveSettings, solve, without_answer
 from trm_lab.inference.test_time_training import Adapted, adapt
 from trm_lab.inference.time_budget import TimeBudget
+from trm_lab.inference.weight_training import WeightTraining
 from trm_lab.runs.arc_outputs import FALLBACK_GRID, Submission
 from trm_lab.runs.opened_checkpoint import OpenedCheckpoint, open_checkpoint
 
@@ -39,9 +40,11 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> OpenedCheckpoint:
 
 
 class Clock:
-    """Time that only the work takes: `an_example` seconds for each one answered, and `an_adaptation`."""
+    """Time that only the work takes: `an_example` seconds for each one answered, `an_adaptation`, and `an_update`."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, an_example: float, an_adaptation: float = 0.0) -> None:
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, an_example: float, an_adaptation: float = 0.0, an_update: float = 0.0
+    ) -> None:
         self.seconds = 0.0
 
         def roll(supervision: Any, batch: Batch, *more: Any) -> Rollout:
@@ -53,6 +56,12 @@ class Clock:
             self.seconds = before + an_adaptation  # whatever was answered for it
             return fitted
 
+        def update(training: WeightTraining) -> None:
+            self.seconds += an_update
+            update_once(training)
+
+        update_once = WeightTraining.step
+        monkeypatch.setattr(WeightTraining, "step", update)
         monkeypatch.setattr(answering, "roll_out", roll)
         monkeypatch.setattr(solving, "adapt", fit)
 
@@ -164,6 +173,51 @@ def test_no_adaptation_starts_that_could_not_end_and_the_answers_without_it_stay
     assert solved.adapted == expected
     changed = sum(solved.submission[name] != without.submission[name] for name in CHALLENGES)
     assert changed <= expected
+
+
+ALL: dict[str, Any] = {"adapt": 8, "adapt_weights": "all"}
+
+
+def test_all_weights_learn_together_and_the_votes_of_both_models_are_pooled(checkpoint: OpenedCheckpoint) -> None:
+    before = {name: tensor.clone() for name, tensor in checkpoint.weights.items()}
+    plain, _ = answers(checkpoint, CHALLENGES)
+    solved, saved = answers(checkpoint, CHALLENGES, **ALL)
+    assert (solved.answered, solved.predictions, solved.adapted, solved.updates) == (3, 2 * 5 * 6, 3, 8)
+    assert len(saved) == 1 + 2 * 3  # the fallback, and rounds of 1, 2 and 3 puzzles with either model
+    assert saved[3] == plain.submission
+    assert solved.submission == saved[-1] != plain.submission
+    for submission in saved:
+        check_form(submission, CHALLENGES)
+    assert all(tensor.equal(before[name]) for name, tensor in checkpoint.weights.items())
+    assert answers(checkpoint, CHALLENGES, **ALL)[0] == solved
+
+
+@pytest.mark.parametrize("seconds", [70.0, 200.0, 500.0])
+def test_as_many_updates_of_all_weights_are_made_as_leave_time_to_answer_again(
+    checkpoint: OpenedCheckpoint, monkeypatch: pytest.MonkeyPatch, seconds: float, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = Clock(monkeypatch, an_example=1.0, an_update=2.0)
+    solved, saved = answers(checkpoint, CHALLENGES, clock, minutes=seconds / 60, adapt=60, adapt_weights="all")
+    assert clock.seconds <= seconds
+    check_form(saved[-1], CHALLENGES)
+    assert (solved.updates == 60) == (seconds == 500.0)
+    assert solved.updates > seconds / 10
+    first = {70.0: 5 + 10, 200.0: 30, 500.0: 30}[seconds]  # no round begins after an eighth of the time
+    assert solved.predictions >= first + 5  # each test input at least once more
+    assert f"{solved.updates} of 60 updates" in capsys.readouterr().out
+
+
+def test_the_answers_without_adaptation_stay_where_training_has_no_time_or_fails(
+    checkpoint: OpenedCheckpoint, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain, _ = answers(checkpoint, CHALLENGES)
+    failed, _ = answers(checkpoint, CHALLENGES, **ALL, adapt_lr=1e30)
+    assert failed == plain
+    assert "is not finite\n  the answers without adaptation are submitted" in capsys.readouterr().err
+    clock = Clock(monkeypatch, an_example=1.0, an_update=500.0)
+    late, _ = answers(checkpoint, CHALLENGES, clock, minutes=1.2, **ALL)
+    assert (late.updates, late.adapted) == (0, 0)
+    assert "no time is left to adapt all weights" in capsys.readouterr().err
 
 
 def test_tasks_that_cannot_be_answered_or_adapted_to_are_named_and_have_the_fallback(

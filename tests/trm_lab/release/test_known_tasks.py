@@ -16,8 +16,8 @@ from trm_lab.puzzles.arc.task_file import read_task
 from trm_lab.puzzles.layout import BLANK
 from trm_lab.puzzles.manifest import fingerprint
 from trm_lab.release.exporting import FORMS, ExportRequest, export
-from trm_lab.release.published_form import write_names
 from trm_lab.runs.arc_outputs import Submission
+from trm_lab.runs.exported_form import write_names
 from trm_lab.runs.opened_checkpoint import open_checkpoint
 
 TURNS = ("t1|||0123456789", "t2|||0213456789", "t5|||0987654321")
