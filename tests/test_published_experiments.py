@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 
 from analysis.claims.claims import Claim, read_claims
 from tests.infra.compositions import composed
-from tests.runs import CONFIG_NAMES, REPOSITORY
+from tests.runs import REPOSITORY
 from trm_lab.configuration.architecture import arch_defaults
 from trm_lab.configuration.train_config import TrainConfig, run_defaults
 
@@ -168,16 +168,28 @@ def test_the_released_entry_is_the_experiment_of_the_same_run() -> None:
     assert {key for key in ours if ours[key] != release[key]} == {"run_name"}
 
 
-def test_an_experiment_is_the_same_run_from_either_entry() -> None:
-    for file in (CONFIGS / "experiment").glob("*.yaml"):
-        swept = {"arch"} if file.stem.startswith("efficiency") else set()  # which the sweep sets
-        ours, theirs = (vars(composed(entry, f"experiment={file.stem}")) for entry in CONFIG_NAMES)
-        assert {key for key in ours if ours[key] != theirs[key]} <= swept, file.stem
-
-
 def content_of(file: Path) -> dict[str, Any]:
     content: Any = OmegaConf.to_container(OmegaConf.load(file))
     return content
+
+
+def choices_of(experiment: str) -> set[str]:
+    """The keys, and `arch`, that an experiment and those that it begins with choose for every run."""
+    content = content_of(CONFIGS / f"experiment/{experiment}.yaml")
+    chosen = content.keys() - {"arch"} | content.get("hydra", {}).get("sweeper", {}).get("params", {}).keys()
+    for default in content.get("defaults", []):
+        if isinstance(default, dict):
+            chosen |= {key.removeprefix("override /") for key in default}
+        elif default != "_self_":
+            chosen |= choices_of(default)
+    return chosen
+
+
+def test_an_experiment_chooses_all_in_which_the_entries_differ_so_that_either_runs_it() -> None:
+    differing = content_of(CONFIGS / "train_arc_tiny_corrupt.yaml").keys() - {"defaults"} | {"arch"}
+    assert content_of(CONFIGS / "cfg_pretrain.yaml").keys() == {"defaults"}
+    for file in (CONFIGS / "experiment").glob("*.yaml"):
+        assert differing <= choices_of(file.stem), file
 
 
 def arch_below(group: str, defaults: list[Any]) -> dict[str, Any]:
