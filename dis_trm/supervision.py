@@ -106,7 +106,7 @@ class DISCarry(Carry):
         steps_done = self.steps_done if len(steps) == 0 else int(steps[0])
         return replace(self, **tensors, steps_done=steps_done)
 
-    def rows(self, part: slice) -> "DISCarry":
+    def rows(self, part: slice | Tensor) -> "DISCarry":
         """See `Carry`."""
         parts: dict[str, Any] = {name: tensor[part] for name, tensor in self.tensors().items()}
         return replace(self, **parts)

@@ -41,8 +41,8 @@ class Batch:
     def __len__(self) -> int:
         return len(self.puzzle_identifiers)
 
-    def rows(self, part: slice) -> "Batch":
-        """Some of the examples, as views."""
+    def rows(self, part: slice | Tensor) -> "Batch":
+        """Some of the examples: of a slice as views, of row numbers as copies."""
         return Batch(self.inputs[part], self.labels[part], self.puzzle_identifiers[part])
 
     def pinned(self) -> "Batch":

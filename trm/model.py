@@ -5,6 +5,8 @@ TRM, arXiv 2510.04871, Fig. 3; names of the weights as in the published checkpoi
 """
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -160,6 +162,7 @@ class TinyRecursiveModel(nn.Module):
     def __init__(self, config: TRMConfig, shape: PuzzleShape, step_rows: int = 0, seed: int = 0) -> None:
         super().__init__()
         self.config, self.shape = config, shape
+        self._start: Latents | None = None
         width, length = config.hidden_size, config.puzzle_tokens + shape.seq_len
         self.embed_tokens = CastEmbedding(shape.vocab_size, width, config.dtype)
         self.lm_head = CastLinear(width, shape.vocab_size)
@@ -194,10 +197,21 @@ class TinyRecursiveModel(nn.Module):
         self.q_head.bias.fill_(Q_HEAD_BIAS)
 
     def initial_latents(self, slots: int) -> Latents:
-        """z_H and z_L at H_init and L_init, for `slots` examples."""
+        """z_H and z_L at H_init and L_init, for `slots` examples; within `starts_from`, the latents named there."""
+        if self._start is not None:
+            return self._start
         size = (slots, self.config.puzzle_tokens + self.shape.seq_len, self.config.hidden_size)
         dtype = self.config.dtype
         return Latents(self.H_init.to(dtype).expand(size), self.L_init.to(dtype).expand(size))
+
+    @contextmanager
+    def starts_from(self, latents: Latents | None) -> Iterator[None]:
+        """`with model.starts_from(latents):` examples start from these, one row each; None: from H_init and L_init."""
+        self._start = latents
+        try:
+            yield
+        finally:
+            self._start = None
 
     def puzzle_vectors(self, puzzle_identifiers: Tensor) -> Tensor | None:
         """Each slot's puzzle embedding `[B, E]`; None where the architecture has none."""

@@ -5,6 +5,7 @@ neither on the number of ranks nor on having been interrupted.
 """
 
 import hashlib
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,6 +28,39 @@ def numpy_generator(seed: int, purpose: str, *counters: int) -> np.random.Genera
 def torch_generator(seed: int, purpose: str, *counters: int) -> torch.Generator:
     """A torch generator on the CPU for (seed, purpose, counters)."""
     return torch.Generator().manual_seed(seed_for(seed, purpose, *counters))
+
+
+_INT32 = 2**32
+_MULTIPLIERS = (0x85EBCA6B, 0xC2B2AE35)  # of MurmurHash3's finaliser, which spreads every bit over all 32
+
+
+def counter_normal(key: int, rows: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Standard normal numbers that depend on (key, row number, place) alone, float32 `[b, *shape]` on the rows' device.
+
+    So a row has the same numbers in any batch, on any rank and device: they are made by hashing counters (Salmon et
+    al. 2011, "Parallel random numbers: as easy as 1, 2, 3") and Box and Muller's transform.
+
+    key: as `seed_for` gives it.  rows: `[b]` integers.
+    """
+    places = torch.arange(math.prod(shape), dtype=torch.int32, device=rows.device)  # [N]
+    first, second = (
+        _hashed(places + _hashed(rows.to(torch.int32) + _signed(half))[:, None]) for half in (key, key >> 32)
+    )  # [b, N] each, uniform over int32
+    uniform = (first.float() + 2.0**31 + 0.5) / _INT32  # (0, 1]
+    angle = second.float() * (2 * math.pi / _INT32)  # [−π, π]
+    return ((-2 * uniform.clamp(max=1).log()).sqrt() * angle.cos()).view(len(rows), *shape)
+
+
+def _hashed(x: Tensor) -> Tensor:
+    """A one-to-one map of int32 that looks random; products wrap around."""
+    for multiplier, shift in zip(_MULTIPLIERS, (16, 13), strict=True):
+        x = (x ^ (x >> shift & (1 << (32 - shift)) - 1)) * _signed(multiplier)
+    return x ^ (x >> 16 & 0xFFFF)
+
+
+def _signed(number: int) -> int:
+    """The number mod 2³², as int32 holds it."""
+    return (number + 2**31) % _INT32 - 2**31
 
 
 class StepRandom(Protocol):

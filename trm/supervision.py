@@ -43,8 +43,8 @@ class Carry:
         """The same kind of carry holding `tensors` (as `tensors()` gave them)."""
         return replace(self, **tensors)
 
-    def rows(self, part: slice) -> Self:
-        """The carry of some of the slots, as views."""
+    def rows(self, part: slice | Tensor) -> Self:
+        """The carry of some of the slots: of a slice as views, of row numbers as copies."""
         return self.with_tensors({name: tensor[part] for name, tensor in self.tensors().items()})
 
 

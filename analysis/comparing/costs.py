@@ -37,9 +37,9 @@ class TrainingCost:
     """
 
     updates: int
-    network_calls: int
+    network_calls: int | float
     gradient_calls: int
-    operations: int | None
+    operations: int | float | None
     seconds: float | None
     joules: float | None
 
@@ -54,8 +54,8 @@ class AnswerCosts:
     seconds_in_training: of the evaluation in training, with loading and scoring.
     """
 
-    network_calls: int
-    operations: int | None
+    network_calls: int | float
+    operations: int | float | None
     seconds: float | None
     device: str
     seconds_in_training: float

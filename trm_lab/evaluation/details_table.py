@@ -21,6 +21,7 @@ def details_table(scores: Mapping[str, Any]) -> str:
 def _parts(scores: Mapping[str, Any]) -> Iterator[str]:
     yield _steps(scores)
     yield _halting(scores)
+    yield _search(scores)
     yield _guidance(scores)
     yield _cost(scores)
 
@@ -65,6 +66,25 @@ def _halting(scores: Mapping[str, Any]) -> str:
     rows.append(("at the first right step (oracle)", *_point(scores["halting"]["best_reachable"])))
     title = "stopping early: of each rule the cheapest setting that loses at most one point"
     return f"{title}\n{table(rows, '  ')}"
+
+
+def _search(scores: Mapping[str, Any]) -> str:
+    """Right answers after the last step, by how the rollout is chosen and by how many there are."""
+    if "search" not in scores:
+        return ""
+    points = scores["search"]["points"]
+    last = max(point["step"] for point in points)
+    final = {(point["select"], point["width"]): point for point in points if point["step"] == last}
+    all_widths = sorted({width for _, width in final})
+    selections = list(dict.fromkeys(select for select, _ in final))
+    rows = [("rollouts", "network calls", *(f"by {name}" for name in selections))]
+    for width in all_widths:
+        calls = next(point["network_calls"] for (_, of), point in final.items() if of == width)
+        shares = (percent(final[name, width]["right"]) if (name, width) in final else "" for name in selections)
+        rows.append((str(width), f"{calls:g}", *shares))
+    return "right answers by the number of rollouts and the choice among them, after the last step (oracle: any)\n" + (
+        table(rows, "  ")
+    )
 
 
 def _point(point: Mapping[str, Any]) -> tuple[str, str]:

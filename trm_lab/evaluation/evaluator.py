@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -25,15 +24,18 @@ from trm_lab.evaluation.baselines import Baselines
 from trm_lab.evaluation.guided_scores import GuidedTally, MarginTally
 from trm_lab.evaluation.halting import HaltingTally
 from trm_lab.evaluation.predictor import Predictor
+from trm_lab.evaluation.rollout import SPENT
 from trm_lab.evaluation.samples import Samples, SavedOutputs
 from trm_lab.evaluation.scored_cells import answer_cells
+from trm_lab.evaluation.search import available_selections
+from trm_lab.evaluation.search_scores import SearchTally
 from trm_lab.evaluation.step_scores import StepScores, StepTally
 from trm_lab.evaluation.task_scores import TaskTally
 from trm_lab.evaluation.voting import DEFAULT_RANKING
 from trm_lab.puzzles.kinds import scorer_of
 from trm_lab.puzzles.loading import EvaluationData
 from trm_lab.puzzles.scorer import Scorer
-from trm_lab.runs.answers import Answers
+from trm_lab.runs.answers import Answers, question_digests
 from trm_lab.runs.evaluation_folder import COPY, EvaluationResults
 
 
@@ -76,14 +78,16 @@ class Scoring:
         self._examples: list[dict[str, NDArray[Any]]] = []
         self._tasks = {each.name: TaskTally(each.dataset, each.about, self._scorers[each.name]) for each in data.sets}
         self._arc = ArcTally(data, rules.ranked_by, rules.confidence_kind, rules.details) if rules.arc else None
-        self._calls: list[int] = []
+        self._calls = CallTally()
+        abouts = [puzzles.about for puzzles in data.sets]
+        self._search = SearchTally(available_selections(rules.confidence_kind, abouts))
         self._puzzle = {"seq_len": data.metadata.seq_len, "vocab_size": data.metadata.vocab_size}
         self._datasets = data.described
         self._part = {} if data.part is None else {"part": asdict(data.part)}
 
     def add(self, answers: Answers) -> None:
         """Add a part of the answers."""
-        self._calls = answers.network_calls
+        self._calls.add(answers)
         cells = answer_cells(self._kinds[answers.set_name], answers.labels)
         self._steps.add(answers.predictions, answers.labels, cells)
         self._baselines.add(answers, cells, self._scorers[answers.set_name])
@@ -97,9 +101,11 @@ class Scoring:
             self._add_details(answers, cells, solved)
 
     def _add_details(self, answers: Answers, cells: NDArray[np.bool_], solved: NDArray[np.bool_] | None) -> None:
-        if self._halting is None:
-            self._halting = HaltingTally(answers.network_calls, self.rules.confidence_kind)
-        self._halting.add(answers.predictions, answers.labels, answers.q_halt_logits, answers.confidence, cells)
+        if SPENT not in answers.probes:
+            if self._halting is None:
+                self._halting = HaltingTally(answers.network_calls, self.rules.confidence_kind)
+            self._halting.add(answers.predictions, answers.labels, answers.q_halt_logits, answers.confidence, cells)
+        self._search.add(answers)
         self._guided.add(answers, cells)
         if "margin" in answers.probes:
             self._margins.add(answers.probes["margin"])
@@ -109,13 +115,14 @@ class Scoring:
     def result(self) -> EvaluationResults:
         """The scores of everything that was added."""
         steps, baselines = self._steps.result(), dict(self._baselines.scores())
+        calls = self._calls.means()
         scores = {
             "examples": steps.examples,
             **self._part,
-            "network_calls_per_answer": self._calls[-1],
+            "network_calls_per_answer": calls[-1],
             "datasets": self._datasets,
             "puzzle": self._puzzle,
-            "per_step": _per_step(steps) | {"network_calls": self._calls},
+            "per_step": _per_step(steps) | {"network_calls": calls},
             "lm_loss": self._loss.mean(),
             "copy": dict(baselines.pop(COPY)),
             "baselines": baselines,
@@ -124,8 +131,8 @@ class Scoring:
             ],
         }
         voting = self._arc.put_into(scores) if self._arc is not None else None
-        if self._halting is not None:
-            scores |= self._details(steps, self._halting)
+        if self.rules.details:
+            scores |= self._details(steps)
         return EvaluationResults(
             scores,
             voting,
@@ -133,14 +140,16 @@ class Scoring:
             self._saved.stacked(),
             _joined(self._examples),
             self._margins.by_position(),
+            self._search.columns(),
         )
 
-    def _details(self, steps: StepScores, halting: HaltingTally) -> dict[str, Any]:
+    def _details(self, steps: StepScores) -> dict[str, Any]:
         over_time = ("first_right", "stayed_right", "fixed_late", "broken_late")
-        details: dict[str, Any] = {
-            "over_steps": {name: getattr(steps, name) for name in over_time},
-            "halting": self._halting_curves(halting),
-        }
+        details: dict[str, Any] = {"over_steps": {name: getattr(steps, name) for name in over_time}}
+        if self._halting is not None:
+            details["halting"] = self._halting_curves(self._halting)
+        if self._search:
+            details["search"] = self._search.scores(self._calls.means()[0])
         if guided := self._guided.scores():
             details["guidance"] = guided
         if margins := self._margins.scores():
@@ -206,6 +215,26 @@ class Evaluator:
         return Baselines(self.data)
 
 
+class CallTally:
+    """Network calls of an answer, summed up to each step: the same for all examples, or means where some stop."""
+
+    def __init__(self) -> None:
+        self._examples, self._spent = 0, np.zeros(0)
+        self._calls: list[int] = []
+
+    def add(self, answers: Answers) -> None:
+        """Add a part of the answers."""
+        self._calls = answers.network_calls
+        if SPENT in answers.probes:
+            spent = np.minimum(np.array(self._calls), answers.probes[SPENT][:, None]).sum(0)  # [S]
+            self._spent = self._spent + spent if self._examples else spent
+        self._examples += len(answers)
+
+    def means(self) -> list[int] | list[float]:
+        """`[S]`."""
+        return np.round(self._spent / self._examples, 4).tolist() if len(self._spent) else self._calls
+
+
 class Loss:
     """The mean token loss of examples with a known answer."""
 
@@ -251,14 +280,9 @@ def _examples(answers: Answers, solved: NDArray[np.bool_] | None) -> dict[str, N
     columns = {
         "key": np.char.add(f"{answers.set_name}/", numbers),
         "right": right.all(1)[has_label],
-        "question": np.array([_digest(row) for row in answers.inputs[has_label]], np.uint64),
+        "question": question_digests(answers.inputs[has_label]),
     }
     return columns if solved is None else {**columns, "solved": solved[has_label]}
-
-
-def _digest(question: NDArray[Any]) -> int:
-    """Digest of a question's tokens in 64 bits, the same for every type in which they are stored."""
-    return int.from_bytes(blake2b(question.astype("<i4").tobytes(), digest_size=8).digest(), "little")
 
 
 def _joined(parts: Sequence[dict[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:

@@ -5,7 +5,7 @@ B rows of a global batch, L grid tokens, S supervision steps, E examples.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -16,11 +16,15 @@ from torch import Tensor
 
 from trm.batch import Batch, label_dtype, token_dtype
 from trm.errors import UserError
-from trm.randomness import SeededStepRandom
+from trm.randomness import SeededStepRandom, seed_for
 from trm.supervision import Supervision
 from trm_lab.cluster.ranks import Ranks
-from trm_lab.evaluation.answer_cells import AnswerCells, cells_by_set
+from trm_lab.evaluation.answer_cells import AnswerCells, cells_by_set, every_cell
 from trm_lab.evaluation.rollout import Rollout, StepProbe, roll_out
+from trm_lab.evaluation.search import Search
+from trm_lab.evaluation.trajectory import Questions
+from trm_lab.evaluation.wide_rollout import roll_out_widely
+from trm_lab.puzzles.kinds import answer_check, symmetry_of
 from trm_lab.puzzles.loading import EvaluationBatch, EvaluationData
 from trm_lab.runs.answers import Answers
 
@@ -41,7 +45,7 @@ class Predictor:
     """A model that answers a test split, on every rank.
 
     all_cells: take an answer's confidence over all cells, as earlier versions did, instead of over the answer's own.
-    warm_up_steps: supervision steps of a warm-up.
+    warm_up_steps: supervision steps of a warm-up.  search: several rollouts of each question, or stopping sooner.
     fed_identifiers: `[N]`, the identifier that the model is given in place of each one (`identifier_ablation.py`);
         None: the puzzle's own.
     """
@@ -54,6 +58,7 @@ class Predictor:
     fed_identifiers: NDArray[np.int32] | None = None
     all_cells: bool = False
     warm_up_steps: int = 1
+    search: Search = field(default_factory=Search)
 
     def answers(
         self,
@@ -87,6 +92,8 @@ class Predictor:
     def _roll_out(self, local: EvaluationBatch, most_steps: int | None = None) -> Rollout:
         slots = len(local.batch)
         batch = self._with_fed_identifiers(local.batch).to(self.ranks.device)
+        if not self.search.is_plain:
+            return roll_out_widely(self.supervision, self._questions(local, batch), self.search, most_steps)
         rng = SeededStepRandom(self.seed, 0, slots * self.ranks.world_size, self.ranks.rank * slots, slots)
         cells = None if self.all_cells else self._cells[local.set_name]
         return roll_out(self.supervision, batch, rng, self.probes, cells, most_steps)
@@ -120,6 +127,15 @@ class Predictor:
             network_calls=rollout.network_calls,
             probes={name: of_step(value) for name, value in rollout.probes.items()},
         )
+
+    def _questions(self, local: EvaluationBatch, batch: Batch) -> Questions:
+        """The questions of a batch, `batch` on the device; a question's number is its place in the set's file."""
+        puzzles = next(each for each in self.data.sets if each.name == local.set_name)
+        numbers = np.pad(local.examples, (0, len(batch) - len(local.examples)))
+        seed = seed_for(self.seed, f"search in {local.set_name}")
+        cells = every_cell if self.all_cells else self._cells[local.set_name]
+        symmetry = symmetry_of(puzzles.about, self.data.metadata.vocab_size)
+        return Questions(batch, numbers, seed, cells, answer_check(puzzles.about), symmetry)
 
     @cached_property
     def _cells(self) -> dict[str, AnswerCells]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from trm_lab.evaluation.search import Search
 from trm_lab.evaluation.voting import DEFAULT_RANKING
 from trm_lab.puzzles.selection import Selection
 
@@ -26,6 +27,7 @@ class ScoringRequest:
     guidance: each w that answers are decoded with, besides the plain ones.  margin: keep the advantage margins.
     ranked_by: how votes rank (`trm_lab.evaluation.voting.RANKINGS`).
     confidence: over which cells an answer's is taken, one of CONFIDENCES.
+    search: several rollouts of each question, or stopping sooner.
     batch_size: over all ranks; None: the run's, or as many as fit into memory.
     output: where everything goes; None: beside the checkpoint.  overwrite: put away what is there.
     """
@@ -41,6 +43,7 @@ class ScoringRequest:
     margin: bool = False
     ranked_by: str = DEFAULT_RANKING
     confidence: str = "answer"
+    search: Search = field(default_factory=Search)
     batch_size: int | None = None
     device: str = "auto"
     compile: str = "auto"
@@ -64,5 +67,6 @@ class ScoringRequest:
             "guided" if self.guidance else "",
             "margins" if self.margin else "",
             "" if self.confidence == "answer" else self.confidence,
+            *self.search.suffix,
         ]
         return "".join(f"-{part}" for part in parts if part)

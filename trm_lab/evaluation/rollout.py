@@ -13,6 +13,7 @@ from trm.randomness import StepRandom
 from trm.supervision import Supervision
 from trm_lab.evaluation.answer_cells import AnswerCells, every_cell
 
+SPENT = "network_calls_spent"  # among the probes, where rows stop at different steps: `[B]` float64, of each row
 Confidence = Callable[[Tensor, Tensor], Tensor]  # of logits `[B, L, V]` and the tokens `[B, L]` decoded from them
 
 
@@ -36,7 +37,7 @@ class Rollout:
 
     predictions: `[B, S, L]` of `token_tensor_dtype`, after each step.  loss: `[B]` float64 token loss of the last step.
     q_halt_logits `[B, S]` float32, confidence `[B, S]` float64: after each step.
-    network_calls: `[S]`, summed up to each step.  probes: `[B, S, …]` by name.
+    network_calls: `[S]`, summed up to each step.  probes: `[B, …]` by name, of each step but for `SPENT`.
     """
 
     predictions: Tensor

@@ -78,6 +78,13 @@ class ScoringJob:
         if request.steps is not None:
             self.supervision.take_steps(request.steps)
         self.probes = [GuidanceProbe(request.guidance, request.margin)] if request.guidance or request.margin else []
+        request.search.check(self.supervision, [puzzles.about for puzzles in self.data.sets])
+        if self.probes and not request.search.is_plain:
+            raise UserError(
+                "--guidance or --margin with several rollouts or with stopping",
+                "guidance and margins of a single rollout to its last step",
+                "leave --width, --noise, --start, --symmetries and --stop out, or these",
+            )
         arc = bool(self.data.test_puzzles)
         if not arc:
             _refuse_arc_flags(request)
@@ -135,7 +142,7 @@ class ScoringJob:
             seed=self.checkpoint.seed,
             examples_per_second=store.total / max(store.seconds, 1e-9),
             confidence_kind=self.rules.confidence_kind,
-            cost=self._cost(store),
+            cost=self._cost(store, evaluation.scores["network_calls_per_answer"]),
             evaluated=described(self.request, self.checkpoint),
         )
         write_results(self.place.working, evaluation)
@@ -159,19 +166,24 @@ class ScoringJob:
             fed,
             self.request.confidence == "all-cells",
             warm_up_steps(self.request.compile, self.ranks.device),
+            self.request.search,
         )
 
     def _progress(self, batches: Sequence[Any]) -> Any:
         return track(batches, "answering") if self.ranks.is_first else iter(batches)
 
-    def _cost(self, store: RolloutStore) -> dict[str, Any]:
-        """Cost of an answer. Seconds and joules are of this machine, without warm-up, writing and voting."""
+    def _cost(self, store: RolloutStore, network_calls: float) -> dict[str, Any]:
+        """Cost of an answer; seconds and joules are of this machine, without warm-up, writing and voting.
+
+        network_calls: of an answer, a mean over examples.
+        """
         warm_up = store.warm_up and {"supervision_steps_of_each_launch": store.warm_up.supervision_steps}
         flops = answer_flops(self.checkpoint.arch, self.supervision.model.shape)
         energy = {} if store.joules is None else {"joules": store.joules / store.total}
+        steps = network_calls / self.supervision.model.config.network_calls
         return {
-            "network_calls": store.network_calls[-1],
-            "operations": None if flops is None else flops * self.supervision.max_steps,
+            "network_calls": network_calls,
+            "operations": None if flops is None else flops * (int(steps) if steps == int(steps) else steps),
             "seconds": store.seconds / store.total,
             **energy,
             "warm_up": warm_up,
@@ -234,6 +246,7 @@ def rollout_request(
         "margin": request.margin,
         "seed": checkpoint.seed,
         **own_cells,
+        **({} if request.search.is_plain else {"search": request.search.as_dict()}),
     }
 
 
@@ -256,6 +269,7 @@ def described(request: ScoringRequest, checkpoint: OpenedCheckpoint) -> dict[str
         "supervision_steps": request.steps,
         "identifiers": request.identifiers,
         "confidence": request.confidence,
+        **({} if request.search.is_plain else {"search": request.search.as_dict()}),
     }
 
 

@@ -6,11 +6,16 @@ A dataset names its kind in `About.scorer`. A new kind is one line here. ARC nam
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from trm.errors import UserError
 from trm_lab.puzzles.cube.picture import CubePicture
 from trm_lab.puzzles.cube.scorer import cube_scorer
+from trm_lab.puzzles.cube.token_symmetry import cube_symmetry
 from trm_lab.puzzles.manifest import About
 from trm_lab.puzzles.maze.picture import MazePicture
 from trm_lab.puzzles.maze.scorer import maze_scorer
@@ -18,28 +23,37 @@ from trm_lab.puzzles.picture import Picture
 from trm_lab.puzzles.queens.picture import QueensPicture
 from trm_lab.puzzles.queens.scorer import queens_scorer
 from trm_lab.puzzles.reasoning_gym.scorer import reasoning_gym_scorer
-from trm_lab.puzzles.scorer import Scorer
+from trm_lab.puzzles.scorer import SOLVED, Scorer
 from trm_lab.puzzles.sudoku.picture import SudokuPicture
 from trm_lab.puzzles.sudoku.scorer import sudoku_scorer
+from trm_lab.puzzles.sudoku.symmetries import sudoku_symmetry
+from trm_lab.puzzles.symmetry import DrawSymmetry, Symmetry, square_symmetry
 from trm_lab.puzzles.text.picture import TextPicture
 from trm_lab.puzzles.text.scorer import answer_scorer
 
 
 @dataclass(frozen=True)
 class PuzzleKind:
-    """A kind of puzzle: functions that make its scorer and its picture from a dataset's facts (`About.facts`)."""
+    """A kind of puzzle: functions that make its scorer and its picture from a dataset's facts (`About.facts`).
+
+    checks_answers: the scorer's "solved" does not look at the labels, so that answers can be checked without knowing
+      the right one.
+    symmetry: draws a symmetry of its puzzles; None: it has none.
+    """
 
     scorer: Callable[[Mapping[str, Any]], Scorer]
     picture: Callable[[Mapping[str, Any]], Picture]
+    checks_answers: bool = False
+    symmetry: DrawSymmetry | None = None
 
 
 KINDS: dict[str, PuzzleKind] = {
     "answer": PuzzleKind(answer_scorer, TextPicture),
-    "cube": PuzzleKind(cube_scorer, CubePicture),
-    "maze": PuzzleKind(maze_scorer, MazePicture),
-    "queens": PuzzleKind(queens_scorer, QueensPicture),
+    "cube": PuzzleKind(cube_scorer, CubePicture, True, cube_symmetry),
+    "maze": PuzzleKind(maze_scorer, MazePicture, True, square_symmetry),
+    "queens": PuzzleKind(queens_scorer, QueensPicture, True, square_symmetry),
     "reasoning_gym": PuzzleKind(reasoning_gym_scorer, TextPicture),
-    "sudoku": PuzzleKind(sudoku_scorer, SudokuPicture),
+    "sudoku": PuzzleKind(sudoku_scorer, SudokuPicture, True, sudoku_symmetry),
 }
 
 
@@ -58,6 +72,28 @@ def scorer_of(about: About | None) -> Scorer | None:
             remedy="build the dataset again with this version of the code",
         )
     return KINDS[about.scorer].scorer(about.facts)
+
+
+AnswerCheck = Callable[[NDArray[np.integer], NDArray[np.integer]], NDArray[np.bool_]]
+"""Whether answers `[E, L]` to questions `[E, L]` are right by the rules of their puzzle: `[E]`."""
+
+
+def answer_check(about: About | None) -> AnswerCheck | None:
+    """What tells, without knowing the right answers, which answers are right; None for a kind that cannot tell.
+
+    Raises:
+        UserError: see `scorer_of`.
+    """
+    scorer = scorer_of(about)
+    if about is None or scorer is None or not KINDS[about.scorer].checks_answers:
+        return None
+    return lambda questions, answers: scorer(questions, np.zeros_like(questions, np.int32), answers)[SOLVED]
+
+
+def symmetry_of(about: About | None, vocab_size: int) -> Callable[[np.random.Generator], Symmetry] | None:
+    """Draws a symmetry of a dataset's puzzles; None for a kind that has none."""
+    draw = KINDS[about.scorer].symmetry if about is not None and about.scorer in KINDS else None
+    return None if draw is None or about is None else partial(draw, about.facts, vocab_size)
 
 
 def picture_of(kind: str, facts: Mapping[str, Any]) -> Picture | None:

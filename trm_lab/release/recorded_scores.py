@@ -29,6 +29,7 @@ USUAL: dict[str, tuple[Any, ...]] = {
     "supervision_steps": (None,),
     "identifiers": (None, "correct"),
     "confidence": (None, "answer"),
+    "search": (None,),
 }
 
 

@@ -4,6 +4,7 @@ B rows, S supervision steps, L grid tokens.
 """
 
 from dataclasses import dataclass, field, fields
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -48,3 +49,11 @@ class Answers:
         """All arrays by name, rows first; the probes' among them."""
         own = {f.name: getattr(self, f.name) for f in fields(self)}
         return {name: value for name, value in own.items() if isinstance(value, np.ndarray)} | self.probes
+
+
+def question_digests(questions: NDArray[np.integer[Any]]) -> NDArray[np.uint64]:
+    """`[B]`: 64 bits that tell questions `[B, L]` apart, the same for every type in which tokens are stored."""
+    rows = questions.astype("<i4")
+    return np.array(
+        [int.from_bytes(blake2b(row.tobytes(), digest_size=8).digest(), "little") for row in rows], np.uint64
+    )

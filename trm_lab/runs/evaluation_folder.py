@@ -24,6 +24,7 @@ ARRAYS = {  # file → field of an `EvaluationResults`
     "predictions": "outputs",
     "examples": "examples",
     "profiles": "profiles",
+    "rollouts": "rollouts",
 }
 OUTPUTS_TABLE = "outputs.txt"  # of ARC's test outputs, to read
 OPTIONAL = ("submission.json", "outputs.jsonl", OUTPUTS_TABLE, *(f"{name}.npz" for name in ARRAYS))
@@ -46,6 +47,7 @@ class EvaluationResults:
     (names `[K]`, inputs and labels `[K, L]`, preds `[K, S, L]`).  outputs: the arrays of --save-outputs.
     examples: of a set without votes: key `[E]`, right `[E]` and, with a scorer, solved `[E]`, of the last step.
     profiles: arrays by supervision step and position, of the advantage margin.
+    rollouts: of a search, what is known of each of K rollouts after each step, `[E, S, K]` by name, and question `[E]`.
     """
 
     scores: dict[str, Any]
@@ -54,6 +56,7 @@ class EvaluationResults:
     outputs: dict[str, NDArray[Any]]
     examples: dict[str, NDArray[Any]] = field(default_factory=dict)
     profiles: dict[str, NDArray[Any]] = field(default_factory=dict)
+    rollouts: dict[str, NDArray[Any]] = field(default_factory=dict)
 
 
 def write_evaluation(folder: Path, evaluation: EvaluationResults) -> None:

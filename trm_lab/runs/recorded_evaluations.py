@@ -82,7 +82,8 @@ class Evaluation:
     """The scores of one evaluation; shares lie in [0, 1].
 
     method: as readers call it: TRM, DIS.
-    cell_accuracy, exact_accuracy, network_calls: one entry for each supervision step; calls are cumulative.
+    cell_accuracy, exact_accuracy, network_calls: one entry for each supervision step; calls are cumulative, and means
+      over examples where some stop sooner.
     arc_scores, counts, copy_arc_scores, copy_counts, votes_ranked_by: empty for datasets that are not ARC.
     copy_cell, copy_exact: what handing the question back unchanged would score.
     tasks: one for each dataset, in file order; empty in runs of before there were scorers.
@@ -99,10 +100,10 @@ class Evaluation:
     method: str
     seed: int
     examples: int
-    calls_per_answer: Annotated[int, "network_calls_per_answer"]
+    calls_per_answer: Annotated[int | float, "network_calls_per_answer"]
     cell_accuracy: Annotated[list[float], "per_step.cell_accuracy"]
     exact_accuracy: Annotated[list[float], "per_step.exact_accuracy"]
-    network_calls: Annotated[list[int], "per_step.network_calls"]
+    network_calls: Annotated[list[int | float], "per_step.network_calls"]
     copy_cell: Annotated[float, "copy.cell_accuracy"]
     copy_exact: Annotated[float, "copy.exact_accuracy"]
     examples_per_second: float

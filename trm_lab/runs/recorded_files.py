@@ -122,8 +122,8 @@ def read_as(schema: type[T], record: Any, source: str, **values: Any) -> T:
     """An object of the dataclass `schema`, out of a JSON object; keys without a field are passed over.
 
     The key of a field is its name, or the path in an annotation: `Annotated[list[float], "per_step.cell_accuracy"]`.
-    Types: int, float (also NaN), str (made fit to be printed in a line), bool, X | None, list[X], dict[str, X],
-    dict[float, X], a dataclass, and Any, which is taken as it is. A field with a default may be missing.
+    Types: int, float (also NaN), int | float, str (made fit to be printed in a line), bool, X | None, list[X],
+    dict[str, X], dict[float, X], a dataclass, and Any, which is taken as it is. A field with a default may be missing.
 
     source: names the file in errors.  values: of fields that are not in the record.
 
@@ -164,6 +164,8 @@ def _typed(value: Any, kind: Any, key: str, source: str) -> Any:
         return value
     if NoneType in arguments:
         return None if value is None else _typed(value, arguments[0], key, source)
+    if arguments == (int, float):
+        return value if type(value) is int and abs(value) <= MOST else _typed(value, float, key, source)
     if is_dataclass(kind):
         return read_as(kind, _mapping(value, key, source), source)  # type: ignore[arg-type]
     if get_origin(kind) is dict:

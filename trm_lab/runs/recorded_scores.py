@@ -71,8 +71,8 @@ class AnswerCost:
     joules: the same of energy; None where the device did not report it.
     """
 
-    network_calls: int
-    operations: int
+    network_calls: int | float
+    operations: int | float
     seconds: float
     ranks: int
     device: str
@@ -89,6 +89,7 @@ class Scored:
     supervision_steps: of an answer; None: as trained.  identifiers: what the puzzle embedding was given.
     weights: `auto`, `ema` or `raw`.  confidence: `answer` or `all-cells`, of what ranks votes.
     tasks, first_tasks, augmentations: the chosen part of the test split; None: all of it.
+    search: how answers were searched for, where by several rollouts or by stopping sooner.
     """
 
     folder: Path
@@ -102,6 +103,7 @@ class Scored:
     tasks: Annotated[Any, "evaluated.tasks"] = None
     first_tasks: Annotated[Any, "evaluated.first_tasks"] = None
     augmentations: Annotated[Any, "evaluated.augmentations"] = None
+    search: Annotated[Any, "evaluated.search"] = None
     over_steps: OverSteps | None = None
     halting: Annotated[list[HaltingPoint], "halting.points"] = field(default_factory=list)
     guidance: dict[float, Guided] = field(default_factory=dict)
@@ -116,8 +118,8 @@ class Scored:
 
     @property
     def is_whole(self) -> bool:
-        """Whether it is of the whole test split, with the right identifiers and the run's preferred weights."""
-        choices = (self.tasks, self.first_tasks, self.augmentations, self.evaluation.part)
+        """Whether it is of the whole test split, with the right identifiers, the run's preferred weights, no search."""
+        choices = (self.tasks, self.first_tasks, self.augmentations, self.evaluation.part, self.search)
         is_part = any(choice is not None for choice in choices)
         return not (is_part or self.other_data) and (self.identifiers, self.weights) == ("correct", "auto")
 

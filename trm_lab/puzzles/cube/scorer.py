@@ -23,6 +23,7 @@ _FRAMES = {  # of a face seen in the unfolded net: outwards, to the right, downw
     "L": ((-1, 0, 0), (0, 0, 1), (0, -1, 0)),
     "B": ((0, 0, -1), (-1, 0, 0), (0, -1, 0)),
 }
+FACE_AXES = {face: np.array(frame[0]) for face, frame in _FRAMES.items()}  # outwards
 _QUARTERS = {"": 1, "2": 2, "'": 3}  # clockwise, seen from outside
 
 
@@ -36,15 +37,7 @@ def cube_scorer(facts: Mapping[str, Any]) -> Scorer:
     Raises:
         UserError: facts without moves, or with one that a cube does not have.
     """
-    names = facts.get("moves")
-    all_moves = [face + turn for face in CUBE_FACES for turn in _QUARTERS]
-    usable = isinstance(names, list) and all(isinstance(name, str) and name in all_moves for name in names)
-    if not isinstance(names, list) or not names or not usable or len(set(names)) < len(names):
-        raise UserError(
-            given=f"a dataset of cubes whose moves are {shown(repr(names))}",
-            allowed=f"a list of some of {' '.join(all_moves)}, each once",
-            remedy="build the dataset again",
-        )
+    names = move_names(facts)
     sources = np.array([sticker_sources(name) for name in names])  # [moves, 24]
 
     def score(
@@ -71,6 +64,24 @@ def cube_scorer(facts: Mapping[str, Any]) -> Scorer:
         }
 
     return score
+
+
+def move_names(facts: Mapping[str, Any]) -> list[str]:
+    """The moves of a dataset's cubes, facts["moves"].
+
+    Raises:
+        UserError: there are none, or one that a cube does not have.
+    """
+    names = facts.get("moves")
+    all_moves = [face + turn for face in CUBE_FACES for turn in _QUARTERS]
+    usable = isinstance(names, list) and all(isinstance(name, str) and name in all_moves for name in names)
+    if not isinstance(names, list) or not names or not usable or len(set(names)) < len(names):
+        raise UserError(
+            given=f"a dataset of cubes whose moves are {shown(repr(names))}",
+            allowed=f"a list of some of {' '.join(all_moves)}, each once",
+            remedy="build the dataset again",
+        )
+    return names
 
 
 def sticker_sources(move: str) -> NDArray[np.intp]:

@@ -3,13 +3,19 @@
 Transposition needs square boxes. N side, C = N·N cells, M boards, digits 1..N and 0 for a blank.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import permutations, product
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from trm_lab.puzzles.scorer import whole_number
 from trm_lab.puzzles.sudoku.geometry import Digits, Geometry
+from trm_lab.puzzles.sudoku.scorer import LARGEST_SIZE
+from trm_lab.puzzles.sudoku.tokens import SUDOKU_BLANK
+from trm_lab.puzzles.symmetry import Symmetry
 
 _ROW, _COLUMN, _BOX, _DIGIT, _GIVEN, _BLANK = range(1, 7)  # kinds of what is coloured
 _ROUNDS = 6  # of refinement; ten tell no more puzzles apart
@@ -126,3 +132,12 @@ def _mix(values: NDArray[np.uint64], kind: int = 0) -> NDArray[np.uint64]:
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return mixed ^ (mixed >> np.uint64(31))
+
+
+def sudoku_symmetry(facts: Mapping[str, Any], vocab_size: int, generator: np.random.Generator) -> Symmetry:
+    """A symmetry of sudokus in boxes of `facts["box_rows"]` × `facts["box_columns"]` cells, as tokens see it."""
+    rows, columns = (whole_number(facts, key, 1, LARGEST_SIZE) for key in ("box_rows", "box_columns"))
+    drawn = draw_symmetries(Geometry(rows, columns), 1, generator)
+    names = np.arange(vocab_size)
+    names[SUDOKU_BLANK : SUDOKU_BLANK + len(drawn.digits[0])] = SUDOKU_BLANK + drawn.digits[0]
+    return Symmetry(drawn.cells[0], names)

@@ -1,0 +1,277 @@
+"""How widely an answer is searched for, which of several rollouts is chosen, and when a question is answered.
+
+K rollouts of each question, b questions, L tokens, S supervision steps.
+
+    PTRM (arXiv 2605.19943)   K noisy rollouts, chosen by the halting head      width, noise, select=q_halt
+    EqR (arXiv 2605.21488)    random starts, chosen by convergence              width, start=random, select=convergence
+    arXiv 2601.19085          the first of several rollouts to halt             width, stop=q_halt:0.5
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trm.errors import UserError, shown
+from trm.supervision import Supervision
+from trm_lab.puzzles.kinds import KINDS
+from trm_lab.puzzles.manifest import About
+
+MOST_WIDTH = 255  # rollouts of a question
+MOST_NOISE = 100.0
+STARTS = ("trained", "random")
+SELECTIONS = {
+    "confidence": "mean log-probability of the answer's tokens, the highest",
+    "q_halt": "halting logit, the highest",
+    "convergence": "relative change of z_H in the last step, the least",
+    "vote": "number of rollouts with the same answer",
+    "valid": "right by the rules of the puzzle",
+}  # of equals, the one with the highest confidence
+STOPS = ("q_halt", "confidence", "agreement", "valid")
+ORDERS = ("together", "in-turn")
+
+
+@dataclass(frozen=True)
+class StepAnswers:
+    """Answers of one rollout to b questions after a supervision step, on the CPU.
+
+    predictions: `[b, L]`.  q_halt_logits: `[b]`.  confidence: `[b]`, what ranks votes (`Supervision.confidence`).
+    log_probability: `[b]`, mean over the answer's tokens.  change: `[b]` ‖z_H − z_H before‖ / ‖z_H‖.
+    unchanged: `[b]` steps right before this one with the same prediction.  loss: `[b]` token loss.
+    network_calls: of this step, for each question.
+    right: `[b]` bool by the rules of the puzzle; None for a kind of puzzle that cannot tell.
+    """
+
+    predictions: NDArray[np.integer[Any]]
+    q_halt_logits: NDArray[np.float32]
+    confidence: NDArray[np.float64]
+    log_probability: NDArray[np.float64]
+    change: NDArray[np.float32]
+    unchanged: NDArray[np.int64]
+    loss: NDArray[np.float64]
+    network_calls: int
+    right: NDArray[np.bool_] | None
+
+    def rows(self, rows: NDArray[np.intp]) -> "StepAnswers":
+        """The answers to some of the questions."""
+        arrays: dict[str, Any] = {n: column[rows] for n, column in vars(self).items() if isinstance(column, np.ndarray)}
+        return replace(self, **arrays)
+
+
+@dataclass(frozen=True)
+class StopRule:
+    """When a question needs no further step: a signal and its threshold.
+
+    q_halt: the halting probability is above it.  confidence: the geometric mean of the answer's token probabilities
+    reaches it.  agreement: the prediction equals that of so many steps before.  valid: the answer keeps the rules.
+    """
+
+    signal: str
+    threshold: float | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> "StopRule":
+        """From `q_halt:0.5`, `confidence:0.9`, `agreement:2` or `valid`.
+
+        Raises:
+            UserError: something else.
+        """
+        signal, colon, number = text.partition(":")
+        try:
+            threshold = float(number) if colon else None
+        except ValueError:
+            threshold = math.nan
+        good = {
+            "q_halt": threshold is not None and 0 < threshold < 1,
+            "confidence": threshold is not None and 0 < threshold < 1,
+            "agreement": threshold is not None and threshold >= 1 and threshold.is_integer(),
+            "valid": not colon,
+        }
+        if not good.get(signal, False):
+            raise UserError(
+                f"a rule to stop by, {shown(repr(text))}",
+                "q_halt:P or confidence:P with a probability P between 0 and 1, agreement:K with K from 1, or valid",
+                "write for instance q_halt:0.5, agreement:2 or valid",
+            )
+        return cls(signal, threshold)
+
+    def __str__(self) -> str:
+        return self.signal if self.threshold is None else f"{self.signal}:{self.threshold:g}"
+
+    def holds(self, answers: StepAnswers) -> NDArray[np.bool_]:
+        """`[b]`: for which questions."""
+        threshold = self.threshold or 0.0
+        if self.signal == "q_halt":
+            return answers.q_halt_logits > np.float32(math.log(threshold / (1 - threshold)))
+        if self.signal == "confidence":
+            return answers.log_probability >= math.log(threshold)
+        if self.signal == "agreement":
+            return answers.unchanged >= threshold
+        assert answers.right is not None
+        return answers.right
+
+
+@dataclass(frozen=True)
+class Search:
+    """How an answer is searched for; the defaults are one rollout, as trained, to the last step.
+
+    width: K.
+    noise: σ; before every step but the first, Gaussian noise of σ times each latent's own standard deviation is added
+      to z_H and z_L.
+    start: `trained`, from H_init and L_init, or `random`, from standard normal latents.
+    symmetries: all rollouts but the first see the question through a random symmetry of its kind of puzzle.
+    select: which rollout answers, a key of SELECTIONS.
+    stop: when a question is answered; None: after the last step.
+    order: `together`, one step of every rollout after another, so that the first to stop ends all; or `in-turn`, a
+      whole rollout after another, the next one only for questions that no earlier one has stopped.
+    """
+
+    width: int = 1
+    noise: float = 0.0
+    start: str = "trained"
+    symmetries: bool = False
+    select: str = "confidence"
+    stop: StopRule | None = None
+    order: str = "together"
+
+    def __post_init__(self) -> None:
+        for name, value, allowed in (
+            ("start", self.start, STARTS),
+            ("select", self.select, tuple(SELECTIONS)),
+            ("order", self.order, ORDERS),
+        ):
+            if value not in allowed:
+                raise UserError(f"{name}={shown(value)}", " | ".join(allowed), "choose one of these")
+        if not 1 <= self.width <= MOST_WIDTH or not 0 <= self.noise <= MOST_NOISE:
+            raise UserError(
+                f"a width of {self.width} rollouts with noise {self.noise}",
+                f"1 to {MOST_WIDTH} rollouts, noise from 0 to {MOST_NOISE:g}",
+                "try width 16 and noise 0.3",
+            )
+        if self.width > 1 and not self.differs:
+            raise UserError(
+                f"{self.width} rollouts that would all be the same",
+                "rollouts that differ: by noise (--noise 0.3), by their start (--start random) or by --symmetries",
+                "add one of these, or leave --width out",
+            )
+        if self.width == 1 and (self.select, self.order) != ("confidence", "together"):
+            raise UserError(
+                f"select={self.select}, order={self.order} with a single rollout",
+                "several rollouts to choose from",
+                "add --width 16 --noise 0.3, or leave these out",
+            )
+
+    @property
+    def differs(self) -> bool:
+        """Whether rollouts differ from each other, and from the plain one."""
+        return self.noise > 0 or self.start == "random" or self.symmetries
+
+    @property
+    def is_plain(self) -> bool:
+        """One rollout as trained, to the last step."""
+        return self == Search()
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {**asdict(self), "stop": None if self.stop is None else str(self.stop)}
+
+    @property
+    def suffix(self) -> list[str]:
+        """What differs from the defaults, for the name of a folder."""
+        parts = [
+            f"width{self.width}" if self.width > 1 else "",
+            f"noise{self.noise:g}" if self.noise else "",
+            "random-start" if self.start == "random" else "",
+            "symmetries" if self.symmetries else "",
+            f"by-{self.select}" if self.select != "confidence" else "",
+            f"stop-{str(self.stop).replace(':', '')}" if self.stop is not None else "",
+            self.order if self.order != "together" else "",
+        ]
+        return [part for part in parts if part]
+
+    def check(self, supervision: Supervision[Any], abouts: Sequence[About | None]) -> None:
+        """Check that a method and kinds of puzzles have what the search needs.
+
+        abouts: of each dataset, what it says of itself.
+
+        Raises:
+            UserError: they lack it.
+        """
+        signals = {self.select, self.stop.signal if self.stop is not None else ""}
+        available = available_selections(supervision.confidence_kind, abouts)
+        if "q_halt" in signals - {*available}:
+            raise UserError(
+                "q_halt, the halting head, of a method that does not train one (DIS)",
+                "confidence | convergence | vote | valid to select, confidence:P | agreement:K | valid to stop",
+                "choose one of these, or a checkpoint of TRM",
+            )
+        if "valid" in signals - {*available}:
+            raise UserError(
+                "valid, of a puzzle whose answers cannot be checked without knowing the right one",
+                _kinds_with("checks_answers"),
+                "select by confidence or vote, or stop by confidence:P or agreement:K",
+            )
+        kinds = [KINDS.get(about.scorer) if about is not None else None for about in abouts]
+        if self.symmetries and not all(kind is not None and kind.symmetry is not None for kind in kinds):
+            raise UserError(
+                "symmetries, of a kind of puzzle for which none are written down",
+                _kinds_with("symmetry") + " (ARC's augmentations vote already: --num-aug)",
+                "let rollouts differ by --noise or --start random",
+            )
+
+
+def available_selections(confidence_kind: str, abouts: Sequence[About | None]) -> list[str]:
+    """Keys of SELECTIONS that a method, by the kind of its confidence, and datasets' kinds of puzzles have."""
+    lacking = {"q_halt"} if confidence_kind != "halting_probability" else set()
+    kinds = [KINDS.get(about.scorer) if about is not None else None for about in abouts]
+    if not all(kind is not None and kind.checks_answers for kind in kinds):
+        lacking.add("valid")
+    return [name for name in SELECTIONS if name not in lacking]
+
+
+def _kinds_with(attribute: str) -> str:
+    return ", ".join(name for name, kind in KINDS.items() if getattr(kind, attribute)) + " puzzles"
+
+
+def chosen_rollout(
+    select: str, rollouts: Sequence[StepAnswers], among: NDArray[np.bool_] | None = None
+) -> NDArray[np.intp]:
+    """`[b]`: the number of the rollout that answers each question; of equals the most confident, then the first.
+
+    among: `[K, b]`, the rollouts to choose from; None: all.
+    """
+    confidence = np.stack([answers.log_probability for answers in rollouts])  # [K, b]
+    if len(rollouts) == 1:
+        return np.zeros(confidence.shape[1], np.intp)
+    signal = _SIGNALS[select](rollouts)  # [K, b]
+    signal = signal if among is None else np.where(among, signal, -np.inf)
+    return np.where(signal == signal.max(0), confidence, -np.inf).argmax(0)
+
+
+def equal_rows(predictions: NDArray[np.integer[Any]]) -> NDArray[np.intp]:
+    """For each of K predictions `[K, b, L]` the number of the first one that is equal: `[K, b]`."""
+    whole = np.dtype((np.void, predictions.shape[2] * predictions.itemsize))
+    rows = np.ascontiguousarray(predictions).view(whole)[..., 0]  # [K, b]
+    return (rows[:, None] == rows[None]).argmax(1)
+
+
+def _votes(rollouts: Sequence[StepAnswers]) -> NDArray[np.float64]:
+    first = equal_rows(np.stack([answers.predictions for answers in rollouts]))
+    return (first[:, None] == first[None]).sum(1).astype(np.float64)
+
+
+def _right(answers: StepAnswers) -> NDArray[np.float64]:
+    assert answers.right is not None
+    return answers.right.astype(np.float64)
+
+
+_SIGNALS: dict[str, Callable[[Sequence[StepAnswers]], NDArray[np.float64]]] = {
+    "confidence": lambda rollouts: np.stack([answers.log_probability for answers in rollouts]),
+    "q_halt": lambda rollouts: np.stack([answers.q_halt_logits.astype(np.float64) for answers in rollouts]),
+    "convergence": lambda rollouts: -np.stack([answers.change.astype(np.float64) for answers in rollouts]),
+    "vote": _votes,
+    "valid": lambda rollouts: np.stack([_right(answers) for answers in rollouts]),
+}

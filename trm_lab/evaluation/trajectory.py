@@ -1,0 +1,149 @@
+"""One rollout of some questions, which advances by a supervision step at a time and from which rows may leave.
+
+B questions at first, b that are left, L tokens, S = P + L positions, D hidden.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from trm.batch import Batch, token_dtype
+from trm.losses import TOKEN_LOSSES, mean_log_probability, sequence_loss
+from trm.randomness import SeededStepRandom, counter_normal, numpy_generator, seed_for
+from trm.recursion import Latents
+from trm.supervision import Carry, StepOutput, Supervision
+from trm_lab.evaluation.answer_cells import AnswerCells, every_cell
+from trm_lab.evaluation.search import Search, StepAnswers
+from trm_lab.puzzles.kinds import AnswerCheck
+from trm_lab.puzzles.symmetry import Symmetry
+
+
+@dataclass(frozen=True)
+class Questions:
+    """A batch of questions of one kind of puzzle.
+
+    numbers: `[B]`, a number of each question, from which its random draws are made.  seed: of all of them.
+    cells: over which the confidence of an answer is taken.  check: tells right answers; None where the kind cannot.
+    symmetry: draws one; None where the kind has none.
+    """
+
+    batch: Batch
+    numbers: NDArray[np.int64]
+    seed: int = 0
+    cells: AnswerCells = every_cell
+    check: AnswerCheck | None = None
+    symmetry: Callable[[np.random.Generator], Symmetry] | None = None
+
+    def rows(self, rows: NDArray[np.intp]) -> "Questions":
+        """Some of the questions."""
+        chosen = torch.from_numpy(rows).to(self.batch.inputs.device)
+        return replace(self, batch=self.batch.rows(chosen), numbers=self.numbers[rows])
+
+
+class Trajectory:
+    """A rollout of questions.
+
+    number: of the rollout among those of the same questions, from 0.
+    """
+
+    def __init__(self, supervision: Supervision[Any], questions: Questions, search: Search, number: int) -> None:
+        self.steps = 0
+        self._supervision, self._questions, self._search, self._number = supervision, questions, search, number
+        self._token_loss = TOKEN_LOSSES[supervision.loss_type]
+        batch = questions.batch
+        self._numbers = torch.from_numpy(questions.numbers).to(batch.inputs.device)  # [b]
+        self._inputs = batch.inputs.cpu().numpy()  # [b, L], as they were asked
+        self._symmetries = self._drawn_symmetries()
+        self._batch = batch if self._symmetries is None else self._image(batch, self._symmetries)
+        self._start = self._random_latents() if search.start == "random" else None
+        with supervision.model.starts_from(self._start):
+            self._carry: Carry = supervision.initial_carry(self._batch)
+        self._before: NDArray[np.integer[Any]] | None = None  # predictions of the step before, [b, L]
+        self._unchanged = np.zeros(len(batch), np.int64)
+
+    def advance(self) -> StepAnswers:
+        """Take a supervision step with every question that is left."""
+        carry = self._carry if self.steps == 0 else self._disturbed(self._carry)
+        before, rows = carry.z_H, len(self._batch)
+        with self._supervision.model.starts_from(self._start if self.steps == 0 else None):
+            output = self._supervision.step(carry, self._batch, SeededStepRandom(0, 0, rows, 0, rows))
+        self._carry, self.steps = output.carry, self.steps + 1
+        return self._answers(output, before)
+
+    def keep(self, rows: NDArray[np.intp]) -> None:
+        """Go on with these of the questions that are left only."""
+        on_device = torch.from_numpy(rows).to(self._numbers.device)
+        self._carry, self._batch = self._carry.rows(on_device), self._batch.rows(on_device)
+        self._numbers, self._inputs = self._numbers[on_device], self._inputs[rows]
+        self._unchanged = self._unchanged[rows]
+        self._before = None if self._before is None else self._before[rows]
+        if self._symmetries is not None:
+            self._symmetries = [self._symmetries[row] for row in rows]
+
+    def _answers(self, output: StepOutput[Any], before: Tensor) -> StepAnswers:
+        cells, tokens = self._questions.cells(output.predictions), output.predictions
+        z_H = output.carry.z_H.float()
+        change = (z_H - before.float()).flatten(1).norm(dim=1) / z_H.flatten(1).norm(dim=1).clamp(min=1e-30)
+        seen = tokens.cpu().numpy().astype(token_dtype(output.logits.shape[-1]))
+        predictions = seen if self._symmetries is None else _undone(seen, self._symmetries)
+        same = np.zeros(len(seen), bool) if self._before is None else (seen == self._before).all(1)
+        self._unchanged = np.where(same, self._unchanged + 1, 0)
+        self._before = seen
+        check = self._questions.check
+        return StepAnswers(
+            predictions,
+            output.q_halt_logits.float().cpu().numpy(),
+            self._supervision.confidence(output, cells).double().cpu().numpy(),
+            mean_log_probability(self._token_loss, output.logits, tokens, cells).cpu().numpy(),
+            change.cpu().numpy(),
+            self._unchanged,
+            sequence_loss(self._token_loss, output.logits, self._batch.labels).double().cpu().numpy(),
+            output.network_calls,
+            None if check is None else check(self._inputs, predictions),
+        )
+
+    def _disturbed(self, carry: Carry) -> Carry:
+        """The carry with Gaussian noise, σ times each latent's own standard deviation, on z_H and z_L."""
+        if not self._search.noise:
+            return carry
+        latents = {name: getattr(carry, name) for name in ("z_H", "z_L")}
+        return replace(carry, **{name: self._noisy(name, latent) for name, latent in latents.items()})
+
+    def _noisy(self, name: str, latent: Tensor) -> Tensor:
+        deviation = latent.float().std(dim=(1, 2), keepdim=True)  # [b, 1, 1]
+        noise = self._normal(f"noise of {name}", latent.shape[1:])
+        return (latent.float() + self._search.noise * deviation * noise).to(latent.dtype)
+
+    def _random_latents(self) -> Latents:
+        """Standard normal z_H and z_L: H_init and L_init are drawn so, once for all positions."""
+        model = self._supervision.model
+        shape = model.initial_latents(1).z_H.shape[1:]
+        drawn = [self._normal(f"start of {name}", shape).to(model.config.dtype) for name in ("z_H", "z_L")]
+        return Latents(*drawn)
+
+    def _normal(self, purpose: str, shape: tuple[int, ...]) -> Tensor:
+        return counter_normal(seed_for(self._questions.seed, purpose, self._number, self.steps), self._numbers, shape)
+
+    def _drawn_symmetries(self) -> list[Symmetry] | None:
+        draw = self._questions.symmetry
+        if not self._search.symmetries or self._number == 0 or draw is None:
+            return None
+        seed, numbers = self._questions.seed, self._questions.numbers.tolist()
+        return [draw(numpy_generator(seed, "symmetry of a question", self._number, number)) for number in numbers]
+
+    @staticmethod
+    def _image(batch: Batch, symmetries: list[Symmetry]) -> Batch:
+        """The questions, and the labels of their answers, through their symmetries."""
+        inputs, labels, device = batch.inputs.cpu().numpy(), batch.labels.cpu().numpy(), batch.inputs.device
+        images = np.stack([each.image(row) for each, row in zip(symmetries, inputs, strict=True)])
+        answers = np.stack([each.labels(row) for each, row in zip(symmetries, labels, strict=True)])
+        return replace(batch, inputs=torch.from_numpy(images).to(device), labels=torch.from_numpy(answers).to(device))
+
+
+def _undone(predictions: NDArray[np.integer[Any]], symmetries: list[Symmetry]) -> NDArray[np.integer[Any]]:
+    return np.stack([each.undone(row) for each, row in zip(symmetries, predictions, strict=True)])

@@ -1,0 +1,185 @@
+"""Answers to a batch by several rollouts of each question, of which rows leave as soon as a rule stops them.
+
+B questions, b that are left, K rollouts, L tokens, S supervision steps, M moments: the steps of all rollouts together
+(M = S), or of one rollout after another (M = K·S).
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from trm.batch import IGNORE_LABEL
+from trm.supervision import Supervision
+from trm_lab.evaluation.rollout import SPENT, Rollout
+from trm_lab.evaluation.search import Search, StepAnswers, chosen_rollout, equal_rows
+from trm_lab.evaluation.trajectory import Questions, Trajectory
+
+ROLLOUTS = "rollout_"  # before the names of probes `[B, S, K]` of single rollouts
+
+
+@torch.no_grad()
+def roll_out_widely(
+    supervision: Supervision[Any], questions: Questions, search: Search, most_steps: int | None = None
+) -> Rollout:
+    """Answer every row of `questions` as `search` says; the model is in eval mode.
+
+    The prediction of a moment is that of the rollout which is chosen then; of a question that has stopped, the last
+    one. Where nothing stops, probes tell of each rollout what it can be chosen by, and whether it is right.
+
+    most_steps: of a rollout, to warm up.
+    """
+    steps = min(supervision.max_steps, most_steps or supervision.max_steps)
+    run = _WideRollout(supervision, questions, search, steps)
+    if search.order == "in-turn":
+        run.in_turn()
+    else:
+        run.together()
+    return run.result()
+
+
+class _WideRollout:
+    def __init__(self, supervision: Supervision[Any], questions: Questions, search: Search, steps: int) -> None:
+        self._supervision, self._questions, self._search, self._steps = supervision, questions, search, steps
+        self._moments = steps * (search.width if search.order == "in-turn" else 1)
+        self._count = len(questions.batch)
+        self._labels = questions.batch.labels.cpu().numpy()
+        self._columns: dict[str, NDArray[Any]] = {}  # [B, M, …]
+        self._single: dict[str, NDArray[Any]] = {}  # [B, S, K]
+        self._loss, self._spent = np.zeros(self._count), np.zeros(self._count)  # [B]
+        self._calls = np.zeros(self._moments, np.int64)  # [M], of a question that does not stop
+
+    def together(self) -> None:
+        """A step of every rollout, then the next step."""
+        rollouts = [Trajectory(self._supervision, self._questions, self._search, n) for n in range(self._search.width)]
+        left = _Left(np.arange(self._count), self._supervision)
+        for step in range(self._steps):
+            answers = [rollout.advance().rows(left.places) for rollout in rollouts]
+            calls = sum(each.network_calls for each in answers)
+            self._calls[step] = calls
+            self._record_single(step, range(len(answers)), answers)
+            stopping = self._stopping(answers)  # [K, b]
+            among = stopping | ~stopping.any(0)
+            self._record(left.rows, step, answers, chosen_rollout(self._search.select, answers, among), calls)
+            if not left.leave(np.any(stopping, axis=0), rollouts):
+                return
+
+    def in_turn(self) -> None:
+        """A whole rollout, then the next one for the questions that are left."""
+        rows, before = np.arange(self._count), list[StepAnswers]()
+        for number in range(self._search.width):
+            rollout = Trajectory(self._supervision, self._questions.rows(rows), self._search, number)
+            left = _Left(rows, self._supervision)
+            for step in range(self._steps):
+                moment, answers = number * self._steps + step, rollout.advance().rows(left.places)
+                self._calls[moment] = answers.network_calls
+                stopping = self._stopping([answers])[0]  # [b]
+                candidates = [*before, answers]
+                among = np.ones((len(candidates), len(left.rows)), bool)
+                among[:-1, stopping] = False  # the rollout that stops answers
+                chosen = chosen_rollout(self._search.select, candidates, among)
+                self._record(left.rows, moment, candidates, chosen, answers.network_calls)
+                self._record_single(step, [number], [answers])
+                if not left.leave(stopping, [rollout]):
+                    return
+                stay = np.flatnonzero(~stopping)
+                before, answers = [each.rows(stay) for each in before], answers.rows(stay)
+            rows, before = left.rows, [*before, answers]
+
+    def result(self) -> Rollout:
+        """All that was recorded."""
+        tensors = {name: torch.from_numpy(column) for name, column in self._columns.items()}
+        return Rollout(
+            predictions=tensors["predictions"],
+            loss=torch.from_numpy(self._loss),
+            q_halt_logits=tensors["q_halt_logits"],
+            confidence=tensors["confidence"],
+            network_calls=np.where(self._calls > 0, self._calls, self._calls[0]).cumsum().tolist(),
+            probes={name: torch.from_numpy(column) for name, column in self._probes().items()},
+        )
+
+    def _stopping(self, answers: Sequence[StepAnswers]) -> NDArray[np.bool_]:
+        """`[K, b]`: which rollouts stop their question."""
+        rule = self._search.stop
+        never = np.zeros(len(answers[0].loss), bool)
+        return np.stack([never if rule is None else rule.holds(each) for each in answers])
+
+    def _record(
+        self,
+        rows: NDArray[np.intp],
+        moment: int,
+        candidates: Sequence[StepAnswers],
+        chosen: NDArray[np.intp],
+        calls: int,
+    ) -> None:
+        """Write the chosen answers of some rows from this moment on; later ones write over them."""
+        place = np.arange(len(rows))
+
+        def picked(name: str) -> NDArray[Any]:
+            return np.stack([getattr(each, name) for each in candidates])[chosen, place]
+
+        for name in ("predictions", "q_halt_logits", "confidence"):
+            values = picked(name)
+            if name not in self._columns:
+                self._columns[name] = np.zeros((self._count, self._moments, *values.shape[1:]), values.dtype)
+            self._columns[name][rows, moment:] = values[:, None]
+        self._loss[rows] = picked("loss")
+        self._spent[rows] += calls
+
+    def _record_single(self, step: int, numbers: Sequence[int], rollouts: Sequence[StepAnswers]) -> None:
+        """Write what is known of single rollouts of all questions."""
+        if self._search.stop is not None or self._search.width == 1:
+            return
+        for number, answers in zip(numbers, rollouts, strict=True):
+            whole = ((answers.predictions == self._labels) | (self._labels == IGNORE_LABEL)).all(1)
+            columns = {
+                "predictions": answers.predictions,
+                "right": (whole if answers.right is None else answers.right).astype(np.uint8),
+                "q_halt": answers.q_halt_logits.astype(np.float32),
+                "log_probability": answers.log_probability,
+                "change": answers.change.astype(np.float32),
+                "unchanged": answers.unchanged.astype(np.float32),
+            }
+            for name, values in columns.items():
+                shape = (self._count, self._steps, self._search.width, *values.shape[1:])
+                self._single.setdefault(name, np.zeros(shape, values.dtype))[:, step, number] = values
+
+    def _probes(self) -> dict[str, NDArray[Any]]:
+        """Of single rollouts, with the first one of equal predictions in place of the predictions."""
+        if self._search.stop is not None:
+            return {SPENT: self._spent}
+        single = dict(self._single)
+        if "predictions" in single:
+            predictions = single.pop("predictions").transpose(1, 2, 0, 3)  # [S, K, B, L]
+            single["equal"] = np.stack([equal_rows(step) for step in predictions]).transpose(2, 0, 1).astype(np.uint8)
+        return {ROLLOUTS + name: column for name, column in single.items()}
+
+
+class _Left:
+    """The questions that are left.
+
+    rows: `[b]`, their numbers in the batch.  places: `[b]`, where the trajectories have them.
+    """
+
+    def __init__(self, rows: NDArray[np.intp], supervision: Supervision[Any]) -> None:
+        self.rows, self.places, self._size = rows, np.arange(len(rows)), len(rows)
+        self._is_compiled = supervision.run_forward != supervision.forward
+
+    def leave(self, leaving: NDArray[np.bool_], trajectories: Sequence[Trajectory]) -> bool:
+        """Go on without some questions `[b]`; whether any is left.
+
+        A compiled model is made anew for every number of rows: it goes on with half as many, when so few are left.
+        """
+        self.rows, self.places = self.rows[~leaving], self.places[~leaving]
+        count, size = len(self.rows), self._size
+        while self._is_compiled and size > 1 and count <= size // 2:
+            size //= 2
+        size = size if self._is_compiled else count
+        if count > 0 and size < self._size:
+            others = np.setdiff1d(np.arange(self._size), self.places)[: size - count]
+            for trajectory in trajectories:
+                trajectory.keep(np.concatenate((self.places, others)))
+            self.places, self._size = np.arange(count), size
+        return count > 0
