@@ -46,8 +46,9 @@ _MODEL = {"--checkpoint", "--config", "--weights", "--data-path", "--steps", "--
 _MODEL |= {"--device", "--output-dir", "--overwrite"}
 EFFECTIVE = {  # the flags that have an effect on each job
     "score": _MODEL
-    | {"--tasks", "--first-tasks", "--examples", "--identifiers", "--guidance", "--margin", "--rank-by", "--confidence"}
-    | {"--compile", "--save-outputs", "--width", "--noise", "--start", "--symmetries", "--select", "--stop", "--order"},
+    | {"--tasks", "--first-tasks", "--examples", "--by", "--identifiers", "--guidance", "--margin", "--rank-by"}
+    | {"--confidence", "--compile", "--save-outputs"}
+    | {"--width", "--noise", "--start", "--symmetries", "--select", "--stop", "--order"},
     "task": _MODEL | {"--task", "--embedding", "--seed", *ADAPTATION_FLAGS},
     "compare": {"--compare", "--common"},
     "pool": {"--pool", "--data-path", "--rank-by", "--output-dir", "--overwrite"},
@@ -73,6 +74,7 @@ def command_line() -> CommandLine:
     add("--tasks", nargs="+", default=[], help="names of the tasks to evaluate (default: all)")
     add("--first-tasks", type=COUNT, help="only so many tasks, in the dataset's order")
     add("--examples", type=COUNT, help="only a random sample of at most so many, the one that eval_examples takes")
+    add("--by", choices=("category",), help="also print the scores of each category, such as the number of givens")
     add("--identifiers", choices=IDENTIFIER_CHOICES, default="correct", help="ablation of the puzzle embedding")
     add(
         "--guidance",
@@ -190,6 +192,7 @@ def _scoring_request(target: str, flags: argparse.Namespace) -> ScoringRequest:
         compile=flags.compile,
         output=flags.output_dir,
         overwrite=flags.overwrite,
+        by_category=flags.by is not None,
         save_outputs=flags.save_outputs,
     )
 

@@ -11,6 +11,7 @@ if not __package__:  # run by its path: our modules are found from the folder ab
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from analysis import style
+from analysis.category_bars import category_bars
 from analysis.choosing import can_be_drawn
 from analysis.learning_curves import learning_curves
 from analysis.outputs import check_figures_folder
@@ -28,8 +29,10 @@ def summary(run: Run) -> str:
 
 
 def write_figures(run: Run, folder: Path) -> list[Path]:
-    """Draw the learning curves and, where predictions were stored that can be drawn, the strips; return the paths."""
+    """Draw the learning curves and, where there are any, the scores by category and the strips; return the paths."""
     written = style.save(learning_curves(run), folder / "learning_curves")
+    if (bars := category_bars(run.evaluation, run.name)) is not None:
+        written += style.save(bars, folder / "by_category")
     if run.samples is None:
         return written
     if run.evaluation.is_arc or can_be_drawn(run):

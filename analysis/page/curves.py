@@ -10,6 +10,7 @@ from html import escape
 from matplotlib.figure import Figure
 
 from analysis import style
+from analysis.category_bars import category_bars
 from analysis.comparing.curves import steps_figure
 from analysis.comparing.probe_figures import guidance_figure, halting_figure, margin_figure
 from analysis.comparing.scored_runs import Probed
@@ -29,7 +30,7 @@ def step_figures(run: Run, evaluation: Evaluation, scored: Scored | None) -> lis
     """What supervision steps do in one evaluation, and what evaluate.py measured beside it."""
     alone = replace(run, evaluation=evaluation, evaluations=[evaluation], scored=[])
     (method,), _ = group([alone])
-    figures: list[Figure | None] = [steps_figure([method], "Accuracy by the network calls spent")]
+    figures = [steps_figure([method], "Accuracy by the network calls spent"), category_bars(evaluation, "By category")]
     if scored is not None:
         probes: list[Probed] = [(method, [scored])]
         if scored.margin is not None:

@@ -76,7 +76,10 @@ class Scoring:
         self._margins, self._guided = MarginTally(), GuidedTally()
         self._samples, self._saved = Samples(data.identifiers), SavedOutputs(rules.save_outputs)
         self._examples: list[dict[str, NDArray[Any]]] = []
-        self._tasks = {each.name: TaskTally(each.dataset, each.about, self._scorers[each.name]) for each in data.sets}
+        self._tasks = {
+            each.name: TaskTally(each.dataset, each.about, self._scorers[each.name], data.categories(each.name))
+            for each in data.sets
+        }
         self._arc = ArcTally(data, rules.ranked_by, rules.confidence_kind, rules.details) if rules.arc else None
         self._calls = CallTally()
         abouts = [puzzles.about for puzzles in data.sets]
@@ -94,7 +97,7 @@ class Scoring:
         self._loss.add(answers)
         self._samples.add(answers)
         self._saved.add(answers)
-        solved = self._tasks[answers.set_name].add(answers)
+        solved = self._tasks[answers.set_name].add(answers, cells)
         if self._arc is not None:
             self._arc.add(answers)
         if self.rules.details:

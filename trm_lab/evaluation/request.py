@@ -30,6 +30,7 @@ class ScoringRequest:
     search: several rollouts of each question, or stopping sooner.
     batch_size: over all ranks; None: the run's, or as many as fit into memory.
     output: where everything goes; None: beside the checkpoint.  overwrite: put away what is there.
+    by_category: also print the scores of each category of examples.
     """
 
     target: str
@@ -49,6 +50,7 @@ class ScoringRequest:
     compile: str = "auto"
     output: Path | None = None
     overwrite: bool = False
+    by_category: bool = False
     save_outputs: Sequence[str] = ()
 
     @property

@@ -18,6 +18,7 @@ from trm_lab.cluster.ranks import Ranks, join
 from trm_lab.commands.progress import track
 from trm_lab.evaluation.arc_questions import check_test_inputs
 from trm_lab.evaluation.batch_size import chosen_batch_size
+from trm_lab.evaluation.category_table import categories_table
 from trm_lab.evaluation.details_table import details_table
 from trm_lab.evaluation.evaluator import Rules, Scoring
 from trm_lab.evaluation.identifier_ablation import identifiers_to_feed
@@ -59,6 +60,8 @@ def score(request: ScoringRequest) -> None:
             job.place.finish()
             print(scores_table(evaluation.scores))
             print(details_table(evaluation.scores))
+            if request.by_category:
+                print(categories_table(evaluation.scores))
             print(f"written to {job.place.folder}")
     finally:
         ranks.close()
@@ -77,6 +80,8 @@ class ScoringJob:
             print(remark, flush=True)
         if request.steps is not None:
             self.supervision.take_steps(request.steps)
+        if request.by_category:
+            check_categories(self.data)
         self.probes = [GuidanceProbe(request.guidance, request.margin)] if request.guidance or request.margin else []
         request.search.check(self.supervision, [puzzles.about for puzzles in self.data.sets])
         if self.probes and not request.search.is_plain:
@@ -190,6 +195,18 @@ class ScoringJob:
             "ranks": self.ranks.world_size,
             "device": str(self.ranks.device.type),
         }
+
+
+def check_categories(data: EvaluationData) -> None:
+    """UserError unless a dataset tells the categories of its examples."""
+    if all(each.categories is None for each in data.sets):
+        raise UserError(
+            f"--by category, but {', '.join(map(str, data.paths))} does not say what its examples' categories are",
+            "a dataset whose builder knows a family, size or distance of its examples (data/README.md), built since it"
+            " keeps them",
+            "build it again with the same command and --overwrite: examples and fingerprint stay the same; or leave"
+            " --by out",
+        )
 
 
 def _refuse_arc_flags(request: ScoringRequest) -> None:

@@ -1,41 +1,59 @@
-"""What a dataset's own scorer says of the answers, summed over examples. B rows, S supervision steps, L tokens."""
+"""What a dataset's own scorer says of the answers, in all and by category. B rows, S supervision steps, L tokens."""
 
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trm_lab.puzzles.manifest import About
+from trm_lab.evaluation.step_scores import RightCells
+from trm_lab.puzzles.manifest import About, CategoryNames
 from trm_lab.puzzles.scorer import SOLVED, Scorer
 from trm_lab.runs.answers import Answers
+from trm_lab.runs.recorded_evaluations import CategoryScores
 
 
 class TaskTally:
     """Counts of verdicts on the answers to one dataset, on the first rank.
 
     dataset: its folder; its name stands for a dataset that says nothing of itself.  scorer: None for none.
+    categories: their names, and the number of each example's in the order of the answers; None for none.
     """
 
-    def __init__(self, dataset: Path, about: About | None, scorer: Scorer | None) -> None:
+    def __init__(
+        self,
+        dataset: Path,
+        about: About | None,
+        scorer: Scorer | None,
+        categories: tuple[CategoryNames, NDArray[np.integer]] | None = None,
+    ) -> None:
         self.about = about or About(dataset.name, version=0, protocol="unknown")
         self._scorer = scorer
         self._examples = 0
         self._verdicts: Counter[str] = Counter()
         self._solved: NDArray[np.int64] = np.zeros(0, np.int64)  # [S]
+        self._categories = None if categories is None else CategoryTally(*categories)
 
-    def add(self, answers: Answers) -> NDArray[np.bool_] | None:
-        """Judge a part of the answers; which are solved after the last step `[B]`, or None without a scorer."""
+    def add(self, answers: Answers, cells: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
+        """Judge a part of the answers; which are solved after the last step `[B]`, or None without a scorer.
+
+        cells: `[B, L]`, those that count.
+        """
         self._examples += len(answers)
-        if self._scorer is None:
-            return None
+        solved = None if self._scorer is None else self._judge(answers, self._scorer)
+        if self._categories is not None:
+            self._categories.add(answers, cells, solved)
+        return solved
+
+    def _judge(self, answers: Answers, scorer: Scorer) -> NDArray[np.bool_]:
         steps = answers.predictions.shape[1]
         if not len(self._solved):
             self._solved = np.zeros(steps, np.int64)
         labels = answers.labels.astype(np.int32)
         for step in range(steps):
-            verdicts = self._scorer(answers.inputs, labels, answers.predictions[:, step])
+            verdicts = scorer(answers.inputs, labels, answers.predictions[:, step])
             self._solved[step] += int(verdicts[SOLVED].sum())
         self._verdicts.update({name: int(rows.sum()) for name, rows in verdicts.items()})  # of the last step
         return np.asarray(verdicts[SOLVED], dtype=bool)
@@ -52,4 +70,40 @@ class TaskTally:
             "examples": self._examples,
             "verdicts": dict(self._verdicts),
             "solved_per_step": self._solved.tolist(),
+            **({} if self._categories is None else {"categories": asdict(self._categories.result())}),
         }
+
+
+class CategoryTally:
+    """Scores of answers by category, after the last supervision step. E examples, C categories.
+
+    numbers: the category of each example, in the order of the answers.
+    """
+
+    def __init__(self, names: CategoryNames, numbers: NDArray[np.integer]) -> None:
+        self._names, self._numbers, self._seen = names, numbers, 0
+        self._rows: list[tuple[NDArray[Any], ...]] = []  # of each part: category, exact, share of cells, solved
+
+    def add(self, answers: Answers, cells: NDArray[np.bool_], solved: NDArray[np.bool_] | None) -> None:
+        """Add the next part of the answers; cells, solved: as in `TaskTally.add`."""
+        categories = self._numbers[self._seen : self._seen + len(answers)]
+        self._seen += len(answers)
+        last = RightCells.of(answers.predictions[:, -1:], answers.labels, cells)
+        share = last.right[:, 0] / np.maximum(last.cells, 1)
+        verdicts = () if solved is None else (solved[last.labelled],)
+        self._rows.append((categories[last.labelled], last.whole[:, 0], share, *verdicts))
+
+    def result(self) -> CategoryScores:
+        """The scores of all categories of which there was an example with a label."""
+        categories, *columns = (np.concatenate(column) for column in zip(*self._rows, strict=True))  # [E]
+        examples = np.bincount(categories, minlength=len(self._names.names))  # [C]
+        there = np.flatnonzero(examples)
+        exact, cells, *solved = (np.bincount(categories, column, len(examples))[there] for column in columns)
+        return CategoryScores(
+            by=self._names.by,
+            names=[self._names.names[number] for number in there],
+            examples=examples[there].tolist(),
+            exact=exact.astype(int).tolist(),
+            cell_accuracy=(cells / examples[there]).tolist(),
+            solved=solved[0].astype(int).tolist() if solved else [],
+        )

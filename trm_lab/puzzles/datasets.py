@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trm.errors import UserError
+from trm_lab.puzzles.categories import read_numbers
 from trm_lab.puzzles.layout import (
     AUGMENTATIONS_FILE,
     BLANK,
@@ -20,7 +21,15 @@ from trm_lab.puzzles.layout import (
     read_identifiers,
     read_test_puzzles,
 )
-from trm_lab.puzzles.manifest import MANIFEST_FILE, About, changed, check_files, fingerprint
+from trm_lab.puzzles.manifest import (
+    CATEGORIES_END,
+    MANIFEST_FILE,
+    About,
+    CategoryNames,
+    changed,
+    check_files,
+    fingerprint,
+)
 from trm_lab.puzzles.splits import PuzzleArrays, PuzzleSplit, open_split
 
 _LOOKED_THROUGH = 256 << 20  # bytes of a token array of a dataset with a manifest
@@ -31,13 +40,25 @@ AGREE = ("seq_len", "vocab_size", "pad_id", "ignore_label_id", "blank_identifier
 class PuzzleSet:
     """One set of one dataset. The second dataset's sets have 1 after their names, and so on, as published.
 
-    about: what the dataset says of itself; None without a manifest.
+    about: what the dataset says of itself; None without a manifest.  categories_file: of the set, if it has one.
     """
 
     name: str
     dataset: Path
     examples: PuzzleExamples
     about: About | None = None
+    categories_file: Path | None = None
+
+    @cached_property
+    def categories(self) -> tuple[CategoryNames, NDArray[np.integer]] | None:
+        """Names of the categories of puzzles, and the number `[P]` of each puzzle's; None without categories.
+
+        Raises:
+            UserError: a broken file.
+        """
+        if self.categories_file is None:
+            return None
+        return read_numbers(self.dataset, self.categories_file, len(self.examples.puzzle_identifiers))
 
     def owners(self, examples: NDArray[np.int64]) -> NDArray[np.int64]:
         """The puzzles `[b]` that examples `[b]` belong to."""
@@ -78,7 +99,13 @@ class PuzzleData:
             check_identifiers(self.paths)
         self.metadata = _together([split.metadata for split in self._splits])
         self.sets = [
-            PuzzleSet(f"{name}{number or ''}", opened.dataset, opened.sets[name], about)
+            PuzzleSet(
+                f"{name}{number or ''}",
+                opened.dataset,
+                opened.sets[name],
+                about,
+                opened.folder / f"{name}{CATEGORIES_END}",
+            )
             for name in self.metadata.sets
             for number, (opened, about) in enumerate(zip(self._splits, self._abouts, strict=True))
         ]

@@ -19,6 +19,7 @@ from trm.batch import IGNORE_LABEL, Batch
 from trm.errors import UserError
 from trm_lab.puzzles.datasets import PuzzleData, PuzzleSet
 from trm_lab.puzzles.layout import PuzzleExamples, PuzzleMetadata, TestPuzzles
+from trm_lab.puzzles.manifest import CategoryNames
 from trm_lab.puzzles.sampling import GroupSampler
 from trm_lab.puzzles.selection import EVERYTHING, Part, Selection, sample_groups, task_name
 
@@ -186,6 +187,15 @@ class EvaluationData(PuzzleData):
         """How much of the split is chosen; None for all of it."""
         of = sum(puzzles.examples.count for puzzles in self.sets)
         return Part(self.total_examples, of, self.selection.sampled) if self.total_examples < of else None
+
+    def categories(self, set_name: str) -> tuple[CategoryNames, NDArray[np.integer]] | None:
+        """Names of a set's categories, and the number of each chosen example's, in order; None without categories."""
+        puzzles, chosen = next(
+            (puzzles, chosen)
+            for puzzles, chosen in zip(self.sets, self._chosen, strict=True)
+            if puzzles.name == set_name
+        )
+        return puzzles.categories and (puzzles.categories[0], puzzles.categories[1][puzzles.owners(chosen)])
 
     @property
     def scored_puzzles(self) -> TestPuzzles:

@@ -18,6 +18,7 @@ from trm_lab.files.whole_files import write_whole
 
 MANIFEST_FILE = "manifest.json"
 UNFINISHED_FILE = "unfinished"  # in a folder that a builder is writing
+CATEGORIES_END = "__categories.npy"  # of a set's file of categories
 _WHOLE = 256 << 20  # bytes; larger files are digested by sample
 _BLOCK, _BLOCKS = 1 << 20, 64
 _LARGEST = 16 << 20  # bytes of a manifest
@@ -42,14 +43,28 @@ class About:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-def write_manifest(dataset: Path, about: About, command: BuildCommand | None = None) -> None:
-    """Write the manifest of a folder whose other files are complete; command: that built it, if any."""
+@dataclass(frozen=True)
+class CategoryNames:
+    """What the categories of examples are, such as "givens", and the name of each number (`categories.py`)."""
+
+    by: str
+    names: list[str]
+
+
+def write_manifest(
+    dataset: Path, about: About, command: BuildCommand | None = None, categories: CategoryNames | None = None
+) -> None:
+    """Write the manifest of a folder whose other files are complete.
+
+    command: that built it, if any.  categories: of its examples, if they are told apart.
+    """
     files = {
         file.relative_to(dataset).as_posix(): {"size": file.stat().st_size, "sha256": digest(file)}
         for file in sorted(dataset.rglob("*"))
         if file.is_file() and file.name != UNFINISHED_FILE
     }
     content = {"about": asdict(about), "files": files} | ({"command": asdict(command)} if command else {})
+    content |= {"categories": asdict(categories)} if categories else {}
     write_whole(dataset / MANIFEST_FILE, json.dumps(checksums.sealed(content), indent=1) + "\n")
 
 
@@ -71,6 +86,16 @@ def read_command(dataset: Path | str) -> BuildCommand | None:
     """
     content = _read(Path(dataset)) or {}
     return BuildCommand(**content["command"]) if "command" in content else None
+
+
+def read_category_names(dataset: Path | str) -> CategoryNames | None:
+    """Read what the categories of a dataset's examples are; None where it has no manifest, or one that names none.
+
+    Raises:
+        UserError: a broken manifest.
+    """
+    content = _read(Path(dataset)) or {}
+    return CategoryNames(**content["categories"]) if "categories" in content else None
 
 
 def check_files(dataset: Path | str) -> About | None:
@@ -101,14 +126,16 @@ def check_files(dataset: Path | str) -> About | None:
 def fingerprint(dataset: Path | str) -> str:
     """A hexadecimal digest that tells two datasets apart, wherever they lie.
 
-    With a manifest, a digest of it, without the command that built it. Without one, sha256 over the JSON and array
+    With a manifest, a digest of it, without the command that built it and without categories, which change no example.
+    Without one, sha256 over the JSON and array
     files, of token arrays of more than 2 MiB their size and first and last MiB: a change in the middle of such an
     array alone is not seen.
     """
     root = Path(dataset)
     content = _read(root)
     if content is not None:
-        return _checksum({key: value for key, value in content.items() if key != "command"})
+        files = {name: entry for name, entry in content["files"].items() if not name.endswith(CATEGORIES_END)}
+        return _checksum({"about": content["about"], "files": files})
     whole = hashlib.sha256()
     for file in sorted(p for p in root.glob("**/*") if p.suffix in (".json", ".npy") and p.is_file()):
         size = file.stat().st_size
@@ -155,6 +182,7 @@ def _read(root: Path) -> Mapping[str, Any] | None:
         content = load_json(file, _LARGEST)
         problem = _problem(About(**content["about"]), content["files"])
         problem = problem or BuildCommand(**content.get("command", NO_COMMAND)).problem()
+        problem = problem or _problem_of_names(CategoryNames(**content.get("categories", {"by": "", "names": []})))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise changed(file, f"not a manifest ({shown(error)})") from error
     if problem:
@@ -180,6 +208,14 @@ def _problem(about: About, files: Mapping[str, Any]) -> str | None:
         if type(entry["size"]) is not int or not isinstance(entry["sha256"], str):
             return f"{name} of size {shown(repr(entry['size']))}"
     return None
+
+
+def _problem_of_names(categories: CategoryNames) -> str | None:
+    """The name of a category that no builder of ours writes."""
+    for text in (categories.by, *categories.names):
+        if not isinstance(text, str) or not text.isprintable() or len(text) > _LONGEST_TEXT:
+            return f"a category {shown(repr(text))}"
+    return None if isinstance(categories.names, list) else "categories without a list of names"
 
 
 def _inside(name: str) -> bool:

@@ -21,6 +21,7 @@ from trm.errors import UserError
 from trm.randomness import numpy_generator
 from trm_lab.commands.build_command import BuildCommand
 from trm_lab.files import folders
+from trm_lab.puzzles.categories import Categories, write_numbers
 from trm_lab.puzzles.layout import (
     AUGMENTATIONS_FILE,
     BLANK,
@@ -29,11 +30,12 @@ from trm_lab.puzzles.layout import (
     TEST_PUZZLES_FILE,
     PuzzleMetadata,
 )
-from trm_lab.puzzles.manifest import MANIFEST_FILE, UNFINISHED_FILE, About, write_manifest
+from trm_lab.puzzles.manifest import MANIFEST_FILE, UNFINISHED_FILE, About, CategoryNames, write_manifest
 
 _ROWS_AT_ONCE = 1 << 16
 _ROOT_FILES = (IDENTIFIERS_FILE, TEST_PUZZLES_FILE, AUGMENTATIONS_FILE, MANIFEST_FILE, UNFINISHED_FILE)
-_ARRAYS = "inputs|labels|puzzle_identifiers|puzzle_indices|group_indices|cells|shapes|pair_indices|first_identifiers"
+_ARRAYS = "inputs|labels|puzzle_identifiers|puzzle_indices|group_indices|categories"
+_ARRAYS += "|cells|shapes|pair_indices|first_identifiers"  # of compact ARC sets
 _IN_A_SPLIT = rf"{re.escape(METADATA_FILE)}|all__({_ARRAYS})\.npy"
 _NAMES = rf"{'|'.join(map(re.escape, _ROOT_FILES))}|(train|test)/({_IN_A_SPLIT})?"
 
@@ -68,6 +70,7 @@ def build_plain_dataset(
     splits: Mapping[str, Examples],
     vocab_size: int,
     allow_overlap: bool = False,
+    categories: Categories | None = None,
 ) -> None:
     """Write a dataset where a builder's flags say (`output_dir`, `overwrite`, `command`), and print what was written.
 
@@ -81,6 +84,7 @@ def build_plain_dataset(
         overwrite=flags.overwrite,
         allow_overlap=allow_overlap,
         command=flags.command,
+        categories=categories,
     )
     print(summary(flags.output_dir, written))
 
@@ -95,6 +99,7 @@ def write_plain_dataset(
     overwrite: bool = False,
     allow_overlap: bool = False,
     command: BuildCommand | None = None,
+    categories: Categories | None = None,
 ) -> dict[str, PuzzleMetadata]:
     """Write "train" and "test", all or nothing; return `dataset.json` of each.
 
@@ -102,6 +107,7 @@ def write_plain_dataset(
         ignore_label_id: label token that is not scored.
         command: that built it, for the manifest.
         allow_overlap: a published protocol has test questions in its training set.
+        categories: of all examples, if they are told apart.
 
     Raises:
         UserError: `output` is in use, a split is empty, or a question stands in both splits.
@@ -119,9 +125,16 @@ def write_plain_dataset(
             allowed="splits without a common question",
             remedy="take the repeated records out of one of the sources",
         )
-    with new_dataset(output, about, overwrite, command) as folder:
+    names = None if categories is None else categories.names
+    with new_dataset(output, about, overwrite, command, names) as folder:
         write_identifiers(folder, [BLANK])
-        return {name: _write_split(folder / name, split, vocab_size, ignore_label_id) for name, split in splits.items()}
+        written = {
+            name: _write_split(folder / name, split, vocab_size, ignore_label_id) for name, split in splits.items()
+        }
+        for name, numbers in categories.numbers.items() if categories is not None else ():
+            assert len(numbers) == len(splits[name].inputs)
+            write_numbers(folder / name, numbers)
+    return written
 
 
 def _write_split(folder: Path, split: Examples, vocab_size: int, ignore_label_id: int | None) -> PuzzleMetadata:
@@ -162,9 +175,15 @@ def summary(output: Path, splits: Mapping[str, PuzzleMetadata]) -> str:
 
 @contextmanager
 def new_dataset(
-    output: Path | str, about: About, overwrite: bool = False, command: BuildCommand | None = None
+    output: Path | str,
+    about: About,
+    overwrite: bool = False,
+    command: BuildCommand | None = None,
+    categories: CategoryNames | None = None,
 ) -> Iterator[Path]:
     """A folder to write a dataset into, as `folders.new_folder` makes it; the manifest is added at the end.
+
+    command, categories: as for `write_manifest`.
 
     Raises:
         UserError: `output` is in use; see `check_output`.
@@ -172,7 +191,7 @@ def new_dataset(
     with folders.new_folder(output, DATASET, overwrite) as partial:
         (partial / UNFINISHED_FILE).touch()
         yield partial
-        write_manifest(partial, about, command)
+        write_manifest(partial, about, command, categories)
         (partial / UNFINISHED_FILE).unlink()
 
 

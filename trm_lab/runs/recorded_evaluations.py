@@ -28,6 +28,27 @@ class Baseline:
 
 
 @dataclass(frozen=True)
+class CategoryScores:
+    """Scores of each category of examples after the last supervision step, one entry for each name.
+
+    by: what the categories are.  exact, solved: numbers of examples; solved is empty without a scorer.
+    cell_accuracy: mean over examples of the share of cells that are right.
+    """
+
+    by: str
+    names: list[str]
+    examples: list[int]
+    exact: list[int]
+    cell_accuracy: list[float]
+    solved: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        lengths = {len(entries) for entries in (self.names, self.examples, self.exact, self.cell_accuracy)}
+        if len(lengths | ({len(self.solved)} if self.solved else set())) > 1 or 0 in self.examples:
+            raise unreadable("scores by category of other numbers of categories, or of one without examples")
+
+
+@dataclass(frozen=True)
 class TaskScores:
     """Verdicts of a dataset's own scorer on the answers to its examples.
 
@@ -35,6 +56,7 @@ class TaskScores:
     examples: judged.  verdicts: how many answers of the last step got each.  solved_per_step: `[S]` counts.
     baselines: verdicts on answers that need no learning, by their names; empty in older runs.
     fingerprint: of the dataset's bytes; "" in older evaluations.
+    categories: scores by category, where the dataset tells examples apart.
     """
 
     dataset: str
@@ -47,6 +69,7 @@ class TaskScores:
     solved_per_step: list[int]
     baselines: dict[str, dict[str, int]] = field(default_factory=dict)
     fingerprint: str = ""
+    categories: CategoryScores | None = None
 
     @property
     def title(self) -> str:

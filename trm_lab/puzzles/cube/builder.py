@@ -11,6 +11,7 @@ import numpy as np
 
 from trm.errors import UserError
 from trm_lab.commands.command_line import CommandLine, integer, local_path
+from trm_lab.puzzles.categories import by_value
 from trm_lab.puzzles.cube.splits import Draw, draw_states
 from trm_lab.puzzles.cube.states import METRICS, STATE_COUNT, Cube, States, cube_in, facelets
 from trm_lab.puzzles.cube.symmetry import symmetry_classes
@@ -88,7 +89,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         },
     )
     splits = {name: encode(cube, drawn) for name, drawn in states.items()}
-    build_plain_dataset(flags, about, splits, vocab_size=CUBE_FIRST_MOVE + len(metric.moves))
+    categories = by_value(
+        f"{flags.metric} turns from solved", {name: cube.distances[drawn] for name, drawn in states.items()}
+    )
+    vocab_size = CUBE_FIRST_MOVE + len(metric.moves)
+    build_plain_dataset(flags, about, splits, vocab_size=vocab_size, categories=categories)
     for name, counts in about.facts["distances"].items():
         print(f"  {name}: states by distance {counts}")
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from trm.errors import UserError
 from trm.randomness import numpy_generator
 from trm_lab.commands.command_line import COUNT, CommandLine, integer, local_path, name
+from trm_lab.puzzles.categories import by_range
 from trm_lab.puzzles.manifest import About
 from trm_lab.puzzles.maze.files import Mazes, read_mazes
 from trm_lab.puzzles.maze.generation import HARD_LENGTH, HARD_SIDE, MazeKind, generate_mazes, hard_length
@@ -82,7 +83,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         facts={"side": side, "seed": flags.seed, "aug": flags.aug, **facts, **_path_facts(mazes)},
     )
     splits = {"train": _examples(train, flags.aug), "test": _examples(test, False)}
-    build_plain_dataset(flags, about, splits, vocab_size=len(MAZE_CHARACTERS))
+    steps = {name: np.repeat(some.lengths(), len(splits[name].inputs) // len(some)) for name, some in mazes.items()}
+    categories = by_range("steps from start to goal", steps)
+    build_plain_dataset(flags, about, splits, vocab_size=len(MAZE_CHARACTERS), categories=categories)
     several = about.facts["mazes_with_several_shortest_paths"]["test"]
     print(f"  {several} of {len(test)} test mazes have several shortest paths")
     if not flags.generate:

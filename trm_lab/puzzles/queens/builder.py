@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from trm.errors import UserError
 from trm.randomness import numpy_generator
 from trm_lab.commands.command_line import COUNT, CommandLine, integer, local_path
+from trm_lab.puzzles.categories import by_value
 from trm_lab.puzzles.manifest import About
 from trm_lab.puzzles.queens.boards import (
     backtracking_weights,
@@ -92,7 +93,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     check_output(flags.output_dir, flags.overwrite)
     splits, facts = _published(flags.seed) if published else _clean(_filled(flags))
     about = About(name, version=1, protocol=flags.protocol, scorer="queens", facts=facts)
-    build_plain_dataset(flags, about, splits, vocab_size=VOCAB_SIZE, allow_overlap=published)
+    categories = by_value("queens given", {name: given_queens(split.inputs) for name, split in splits.items()})
+    build_plain_dataset(flags, about, splits, vocab_size=VOCAB_SIZE, allow_overlap=published, categories=categories)
     print(f"  best possible expected exact match on the test split: {facts['best_exact_match']:.3f}")
     if published:
         print(f"  test pairs that stand in training: {facts['test_pairs_in_training']} of {len(splits['test'].inputs)}")

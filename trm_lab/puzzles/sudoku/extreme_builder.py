@@ -20,6 +20,7 @@ from trm_lab.puzzles.manifest import About, digest
 from trm_lab.puzzles.published_csv import bad_record, place, published_files
 from trm_lab.puzzles.sudoku.files import GEOMETRY, Records, check_unique, read_records
 from trm_lab.puzzles.sudoku.geometry import Digits
+from trm_lab.puzzles.sudoku.nxn_builder import by_givens
 from trm_lab.puzzles.sudoku.symmetries import draw_symmetries
 from trm_lab.puzzles.sudoku.tokens import SUDOKU_BLANK
 from trm_lab.puzzles.writer import Examples, build_plain_dataset, check_output, shared_questions
@@ -112,7 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     checked = {split: len(part) for split, part in to_solve.items()}
     about = _about(flags, repo, files.values(), len(shared), checked)
     # an overlap was refused or counted above
-    build_plain_dataset(flags, about, splits, vocab_size=VOCAB_SIZE, allow_overlap=True)
+    build_plain_dataset(flags, about, splits, vocab_size=VOCAB_SIZE, allow_overlap=True, categories=by_givens(splits))
     print(
         f"  solved, each with one solution: {checked['train']:,} of {len(train):,} training questions, "
         f"{checked['test']:,} of {len(test):,} test questions"

@@ -6,7 +6,7 @@ Run it with `python -m data.build_sudoku_nxn_dataset --help`.
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from trm.errors import UserError
 from trm.randomness import numpy_generator
 from trm_lab.commands.command_line import AUGMENTATIONS, COUNT, CommandLine, integer, local_path
 from trm_lab.commands.progress import track
+from trm_lab.puzzles.categories import Categories, by_value
 from trm_lab.puzzles.manifest import About
 from trm_lab.puzzles.sudoku.geometry import FEWEST_GIVENS, GEOMETRIES, Digits, Geometry
 from trm_lab.puzzles.sudoku.grids import count_grids
@@ -104,8 +105,13 @@ def build(flags: argparse.Namespace, size: int) -> None:
         "puzzles_pairwise_inequivalent": True,
     }
     about = About(name, version=1, protocol="clean", scorer="sudoku", facts=facts)
-    build_plain_dataset(flags, about, splits, vocab_size=size + 2)
+    build_plain_dataset(flags, about, splits, vocab_size=size + 2, categories=by_givens(splits))
     print(f"  mean givens: {facts['mean_givens']['train']} in train, {facts['mean_givens']['test']} in test")
+
+
+def by_givens(splits: Mapping[str, Examples]) -> Categories:
+    """The examples by their number of givens."""
+    return by_value("givens", {name: (split.inputs > SUDOKU_BLANK).sum(1) for name, split in splits.items()})
 
 
 def _by_size(numbers: dict[int, int]) -> str:

@@ -70,15 +70,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     flags = command_line().parse(arguments)
     _check(flags)
     check_output(flags.output_dir, flags.overwrite)
-    about, splits, tokens, sizes = _from_files(flags) if flags.input else _from_templates(flags)
-    written = write_question_set(flags.output_dir, about, splits, tokens, sizes, flags.overwrite, flags.command)
+    about, splits, tokens, sizes, category_of = _from_files(flags) if flags.input else _from_templates(flags)
+    written = write_question_set(
+        flags.output_dir, about, splits, tokens, sizes, flags.overwrite, flags.command, "category", category_of
+    )
     print(summary(flags.output_dir, written))
     for split, reasons in about.facts.get("left_out", {}).items():
         counts = ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in reasons.items())
         print(f"  left out of {split}: {counts}")
 
 
-def _from_templates(flags: argparse.Namespace) -> tuple[About, Splits, TextTokens, Sizes]:
+def _from_templates(flags: argparse.Namespace) -> tuple[About, Splits, TextTokens, Sizes, dict[str, str]]:
     categories = choose(CATEGORIES, flags.categories, "--categories")
     sizes = Sizes(
         flags.train_size or 10_000,
@@ -86,20 +88,22 @@ def _from_templates(flags: argparse.Namespace) -> tuple[About, Splits, TextToken
         flags.max_question_length or QUESTION_LENGTH,
         flags.max_answer_length or ANSWER_LENGTH,
     )
-    splits, facts = draw_question_set("categories", categories, sizes, flags.seed)
+    splits, facts, category_of = draw_question_set("categories", categories, sizes, flags.seed)
     about = About("math", 1, "clean", SCORER, {"seed": flags.seed, **facts})
-    return about, splits, TextTokens(PRINTABLE), sizes
+    return about, splits, TextTokens(PRINTABLE), sizes, category_of
 
 
-def _from_files(flags: argparse.Namespace) -> tuple[About, Splits, TextTokens, Sizes]:
+def _from_files(flags: argparse.Namespace) -> tuple[About, Splits, TextTokens, Sizes, dict[str, str]]:
     limits = Sizes(
         0, 0, flags.max_question_length or FILE_QUESTION_LENGTH, flags.max_answer_length or FILE_ANSWER_LENGTH
     )
-    about, splits = read_splits(flags.input, flags.test_input, flags.train_size, flags.test_size, limits, flags.seed)
+    about, splits, category_of = read_splits(
+        flags.input, flags.test_input, flags.train_size, flags.test_size, limits, flags.seed
+    )
     questions, answers = zip(*splits["train"], *splits["test"], strict=True)
     tokens = TextTokens.for_texts([PRINTABLE, *questions, *answers])
     longest = Sizes(0, 0, max(map(len, questions)), max(map(len, answers)))
-    return about, splits, tokens, longest
+    return about, splits, tokens, longest, category_of
 
 
 def _check(flags: argparse.Namespace) -> None:

@@ -24,6 +24,7 @@ from trm_lab.puzzles.text.question_sets import PRINTABLE, SCORER, Sizes, Splits,
 from trm_lab.puzzles.text.questions import Problem
 from trm_lab.puzzles.text.tokens import BROKEN, MOST_CHARACTERS
 
+LONGEST_CATEGORY = 60  # characters of a record's `type`; a longer one names no category
 _RAREST = 5  # characters named where there are too many
 _FORMS = {"gsm8k": ("question", "answer"), "math": ("problem", "solution")}
 _ALLOWED = (
@@ -40,12 +41,14 @@ class Record:
 
     form: "gsm8k" or "math".
     where: its file and line or record, for errors.
+    category: MATH's `type`, such as Algebra; "" for none.
     """
 
     question: str
     answer: str
     form: str
     where: str
+    category: str = ""
 
     @property
     def problem(self) -> Problem:
@@ -60,8 +63,9 @@ def read_splits(
     test_size: int | None,
     limits: Sizes,
     seed: int,
-) -> tuple[About, Splits]:
-    """Read the files and split them; the facts say how many records were left out, and why.
+) -> tuple[About, Splits, dict[str, str]]:
+    """Read the files and split them; the facts say how many records were left out, and why; the third is the category
+    of each question, empty unless every record that is used has one.
 
     Args:
         test_paths: None: `test_size` questions of the training files, drawn by the seed.
@@ -97,7 +101,9 @@ def read_splits(
     _check_characters(record for record in records if record.problem in used)
     facts = {"seed": seed, "sources": sources, "left_out": left_out, "most_common_answer_share": answer_share([test])}
     forms = sorted({record.form for record in records})
-    return About(f"{'-'.join(forms)}-files", 1, "file", SCORER, facts), {"train": train, "test": test}
+    about = About(f"{'-'.join(forms)}-files", 1, "file", SCORER, facts)
+    category_of = {record.question: record.category for record in records if record.problem in used}
+    return about, {"train": train, "test": test}, category_of if all(category_of.values()) else {}
 
 
 def _read(paths: Sequence[Path], split: str) -> tuple[list[Record], dict[str, Any]]:
@@ -243,7 +249,7 @@ def _record(where: str, value: Any) -> Record:
             raise _refused(where, f"its {key} is {'empty' if isinstance(value[key], str) else 'not text'}")
     question, solution = (value[key] for key in _FORMS[form])
     try:
-        record = Record(question.strip(), final_answer(form, solution), form, where)
+        record = Record(question.strip(), final_answer(form, solution), form, where, _category(value.get("type")))
     except ValueError as error:
         raise _refused(where, str(error)) from error
     if BROKEN in record.question + record.answer:
@@ -253,6 +259,12 @@ def _record(where: str, value: Any) -> Record:
             "correct or remove that record, or save the file from its source as UTF-8 again",
         )
     return record
+
+
+def _category(value: Any) -> str:
+    """The text of a record's `type`; "" where it names no category."""
+    named = isinstance(value, str) and value.isprintable() and len(value) <= LONGEST_CATEGORY
+    return value if named else ""
 
 
 def _refused(where: str, reason: str, remedy: str = "correct or remove that record") -> UserError:

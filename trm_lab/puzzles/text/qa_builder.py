@@ -87,8 +87,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         flags.max_question_length or level.question_length,
         flags.max_answer_length or level.answer_length,
     )
-    splits, facts = draw_question_set("families", families, sizes, flags.seed)
+    splits, facts, family_of = draw_question_set("families", families, sizes, flags.seed)
     about = About(f"qa-{level.name}", 1, "clean", SCORER, {"level": level.name, "seed": flags.seed, **facts})
     tokens = TextTokens(PRINTABLE)
-    written = write_question_set(flags.output_dir, about, splits, tokens, sizes, flags.overwrite, flags.command)
+    written = write_question_set(
+        flags.output_dir, about, splits, tokens, sizes, flags.overwrite, flags.command, "family", family_of
+    )
     print(summary(flags.output_dir, written))

@@ -14,6 +14,7 @@ from trm.errors import UserError
 from trm.randomness import numpy_generator
 from trm_lab.commands.build_command import BuildCommand
 from trm_lab.commands.progress import track
+from trm_lab.puzzles.categories import by_name
 from trm_lab.puzzles.layout import PuzzleMetadata
 from trm_lab.puzzles.manifest import About
 from trm_lab.puzzles.text.questions import Family, Problem
@@ -60,8 +61,10 @@ def choose(families: Sequence[Family], names: Sequence[str] | None, flag: str) -
     return [by_name[name] for name in names]
 
 
-def draw_question_set(kind: str, families: Sequence[Family], sizes: Sizes, seed: int) -> tuple[Splits, dict[str, Any]]:
-    """Both splits, the families taking turns, and the facts of the families.
+def draw_question_set(
+    kind: str, families: Sequence[Family], sizes: Sizes, seed: int
+) -> tuple[Splits, dict[str, Any], dict[str, str]]:
+    """Both splits, the families taking turns; the facts of the families; and the family of each question.
 
     kind: what the families are called in the facts.
 
@@ -85,7 +88,12 @@ def draw_question_set(kind: str, families: Sequence[Family], sizes: Sizes, seed:
         },
         "most_common_answer_share": answer_share([splits["test"] for splits in splits_by_family.values()]),
     }
-    return {split: [problem for problem in problems if problem] for split, problems in turns.items()}, facts
+    family_of = {
+        question: name
+        for name, splits in splits_by_family.items()
+        for question, _ in chain.from_iterable(splits.values())
+    }
+    return {split: [problem for problem in problems if problem] for split, problems in turns.items()}, facts, family_of
 
 
 def draw_splits(families: Sequence[Family], sizes: Sizes, seed: int) -> dict[str, Splits]:
@@ -112,18 +120,23 @@ def draw_splits(families: Sequence[Family], sizes: Sizes, seed: int) -> dict[str
 
 def write_question_set(
     output: Path, about: About, splits: Mapping[str, Sequence[Problem]], tokens: TextTokens, sizes: Sizes,
-    overwrite: bool, command: BuildCommand | None = None,
+    overwrite: bool, command: BuildCommand | None = None, by: str = "", category_of: Mapping[str, str] | None = None,
 ) -> dict[str, PuzzleMetadata]:  # fmt: skip
-    """Write questions and masked answers; `about.facts` is filled up with what the scorer needs."""
+    """Write questions and masked answers; `about.facts` is filled up with what the scorer needs.
+
+    category_of: the category of each question, if they are told apart.  by: what these are.
+    """
     lengths = (sizes.question_length, sizes.answer_length)
     about.facts.update(tokens.facts(*lengths))
     examples = {}
     for split in ("train", "test"):
         questions, answers = zip(*splits[split], strict=True)
         examples[split] = Examples(*tokens.encode_pairs(questions, answers, *lengths))
+    names = {split: [category_of[question] for question, _ in splits[split]] for split in splits if category_of}
     return write_plain_dataset(
-        output, about, examples, vocab_size=tokens.vocab_size, overwrite=overwrite, command=command
-    )
+        output, about, examples, vocab_size=tokens.vocab_size, overwrite=overwrite, command=command,
+        categories=by_name(by, names) if names else None,
+    )  # fmt: skip
 
 
 def answer_share(groups: Sequence[Sequence[Problem]]) -> float:

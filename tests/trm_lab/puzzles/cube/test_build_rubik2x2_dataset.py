@@ -27,6 +27,7 @@ from trm_lab.puzzles.cube.states import (
 from trm_lab.puzzles.cube.symmetry import symmetry_classes
 from trm_lab.puzzles.cube.tokens import CUBE_END, CUBE_FIRST_COLOUR, CUBE_FIRST_MOVE, CUBE_MASK
 from trm_lab.puzzles.layout import PuzzleMetadata
+from trm_lab.puzzles.manifest import read_category_names
 
 
 @pytest.fixture(scope="module", params=["half", "quarter"])
@@ -145,6 +146,10 @@ def test_examples_are_states_without_repeats_and_labels_solve_them_optimally(tmp
         assert PuzzleMetadata.read(dataset / name).vocab_size == CUBE_FIRST_MOVE + len(cube.metric.moves)
         assert (inputs[:, 24:] == CUBE_MASK).all()
         assert (labels[:, :24] == 0).all()
+        moves = (labels >= CUBE_FIRST_MOVE).sum(1)
+        names = read_category_names(dataset)
+        assert names is not None
+        assert [names.names[n] for n in np.load(dataset / name / "all__categories.npy")] == [str(n) for n in moves]
         wanted = np.where(labels == 0, IGNORE_LABEL, labels.astype(np.int64))
         verdicts = cube_scorer(facts)(inputs, wanted, labels)
         assert all(verdict.all() for verdict in verdicts.values()), verdicts

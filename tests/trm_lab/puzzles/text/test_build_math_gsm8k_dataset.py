@@ -11,6 +11,7 @@ from tests.trm_lab.puzzles.builders import arrays, build
 from tests.trm_lab.puzzles.text.reading_sets import read
 from trm.errors import UserError
 from trm_lab.puzzles.kinds import scorer_of
+from trm_lab.puzzles.manifest import read_category_names
 from trm_lab.puzzles.text.math_files import final_answer
 from trm_lab.puzzles.text.question_sets import PRINTABLE
 
@@ -189,3 +190,19 @@ def test_what_cannot_be_built_is_refused(tmp_path: Path) -> None:
         with pytest.raises(UserError, match=message):
             build(build_math_gsm8k_dataset, tmp_path / "d", *given)
         assert not (tmp_path / "d").exists()
+
+
+def test_files_of_math_are_told_apart_by_type_and_those_without_are_not(tmp_path: Path) -> None:
+    algebra, geometry = math("A?"), math("B?") | {"type": "Geometry"}
+    train, test = write_lines(tmp_path / "a.jsonl", algebra, geometry), write_lines(tmp_path / "b.jsonl", math("C?"))
+    out = build(build_math_gsm8k_dataset, tmp_path / "d", "--input", train, "--test-input", test)
+    names = read_category_names(out)
+    assert names is not None
+    assert (names.by, [names.names[n] for n in np.load(out / "train/all__categories.npy")]) == (
+        "category",
+        ["Algebra", "Geometry"],
+    )
+    untyped = write_lines(tmp_path / "c.jsonl", gsm("D?"))
+    out = build(build_math_gsm8k_dataset, tmp_path / "e", "--input", train, "--test-input", untyped)
+    assert read_category_names(out) is None
+    assert not (out / "train/all__categories.npy").exists()
