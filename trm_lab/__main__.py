@@ -54,9 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     if not words or words[0] in HELP:
-        print(_overview())
+        run_command(lambda: print(_overview()))
     elif words[0] in GROUPS and (len(words) == 1 or words[1] in HELP):
-        print(_listing(words[0]))
+        run_command(lambda: print(_listing(words[0])))
     else:
         run_command(lambda: _prepare(words))
         runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

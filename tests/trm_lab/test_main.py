@@ -109,6 +109,7 @@ def test_help_and_errors_name_the_command_as_it_was_typed(capsys: pytest.Capture
     assert "\n  trm-lab build nqueens --output-dir data/nqueens-8\n" in text
     assert "python -m" not in text
     assert "see trm-lab build nqueens --help" in said(capsys, "build", "nqueens", "--size", "x")
+    assert "to do:   trm-lab evaluate <run>\n" in said(capsys, "evaluate", "--margin")
 
 
 def test_a_dataset_s_manifest_names_its_builder_however_it_was_started(tmp_path: Path) -> None:
