@@ -1,5 +1,6 @@
 # make demo               a virtual environment with the project in it (trm-lab --help), then DIS on real ARC tasks (6 minutes on 2 cores)
 # make demo METHOD=trm    the same with TRM;  make compare lays the two side by side
+# make play               a page in the browser to play with the trained weights of pretrained/
 # make test               the same environment, then lint, types and tests;  make test-long: the checks of minutes;
 # make chaos              100 disturbed runs
 
@@ -12,7 +13,7 @@ INSTALLED := $(VENV)/.installed
 ENTRY_dis := train_arc_tiny_corrupt.py experiment=arc_mini
 ENTRY_trm := pretrain.py experiment=arc_mini_trm
 
-.PHONY: demo compare test test-long chaos lint clean
+.PHONY: demo compare play test test-long chaos lint clean
 
 $(INSTALLED): requirements.txt pyproject.toml setup.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -28,6 +29,9 @@ demo: $(INSTALLED)
 
 compare: $(INSTALLED)
 	$(BIN)/python -m analysis.compare runs/arc_mini_dis runs/arc_mini_trm --figures-dir runs/figures
+
+play: $(INSTALLED)
+	$(BIN)/python -m analysis.play
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

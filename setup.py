@@ -20,5 +20,6 @@ setup(
         f"{CHECKOUT}.configs": ["*.yaml", "*/*.yaml"],
         f"{CHECKOUT}.analysis": ["*.yaml"],
         f"{CHECKOUT}.analysis.page": ["*.html", "*.css", "*.js"],
+        f"{CHECKOUT}.analysis.play": ["*.html", "*.css", "*.js"],
     },
 )

@@ -83,6 +83,7 @@ FOLDERS: dict[str, Write] = {
 }
 FILES: dict[str, tuple[Write, str]] = {
     "page": (main("analysis.page.__main__", "--output", runs=["drawn"]), ".html"),
+    "play": (main("analysis.play.__main__", "--output", runs=["run"]), ".html"),
     "thinking": (main("analysis.thinking", "--output", runs=["drawn"]), ".gif"),
     "gallery": (main("analysis.puzzle_gallery", "--output", runs=["nowhere"]), ".png"),
     "solve": (lambda output, _: check_submission(output, {}, overwrite=True), ".json"),

@@ -16,8 +16,8 @@ from matplotlib.figure import Figure
 from analysis.page import __main__ as command
 from analysis.page import examples
 from analysis.page.curves import step_figures, training_figures
-from analysis.page.document import json_in_script
 from analysis.page.examples import browser_data
+from analysis.self_contained import json_in_script
 from tests.analysis.html_reader import Reader
 from tests.analysis.recorded import DIS, DIS_SAMPLES, SCORED, TRM, scores
 from tests.analysis.synthetic_run import write_run

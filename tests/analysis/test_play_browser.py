@@ -1,0 +1,180 @@
+"""The page to play with in a real browser: its network computes as PyTorch does, its rules judge as the scorers do."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from analysis.page.puzzle_data import drawing
+from analysis.play.__main__ import page
+from dis_trm.supervision import DISConfig
+from tests.analysis.headless import NAMES, Tab, browser_tab, find_browser
+from tests.analysis.small_models import MAZE, MLP, QUEENS, SUDOKU, small_dis, small_trm, steps_of, written
+from trm.losses import TOKEN_LOSSES
+from trm.supervision import Supervision
+from trm_lab.puzzles.kinds import KINDS
+from trm_lab.puzzles.maze.generation import MazeKind, generate_mazes
+from trm_lab.puzzles.queens.boards import boards, solutions
+from trm_lab.puzzles.sudoku.geometry import GEOMETRIES
+from trm_lab.puzzles.sudoku.grids import sample_grids
+from trm_lab.runs.opened_checkpoint import open_checkpoint
+
+PROGRAM = find_browser()
+pytestmark = pytest.mark.skipif(PROGRAM is None, reason=f"no browser is installed: none of {', '.join(NAMES)}")
+
+PAPER = DISConfig(halt_max_steps=3, feed="question", step_index="continuous", loss_type="softmax_cross_entropy")
+MODELS: dict[str, Supervision[Any]] = {
+    "DIS, MLP, fed its prediction": small_dis(SUDOKU, **MLP),
+    "TRM, attention, puzzle embedding": small_trm(SUDOKU),
+    "DIS of the paper, learned positions": small_dis(QUEENS, PAPER, pos_encodings="learned"),
+    "TRM, MLP, two layers": small_trm(QUEENS, **MLP, L_layers=2, H_cycles=1, L_cycles=1),
+    "DIS, attention": small_dis(MAZE, puzzle_emb_ndim=0),
+}
+ANSWERED = "PLAY.networks.every(network => network.answers.length === network.steps)"
+VERDICTS = "[...document.querySelectorAll('.panel .verdict')].map(words => words.textContent)"
+READOUTS = "[...document.querySelectorAll('.panel .readout')].map(words => words.textContent)"
+
+
+@pytest.fixture(scope="module")
+def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
+    """The page with all models, opened in a browser."""
+    folder = tmp_path_factory.mktemp("play")
+    checkpoints = [open_checkpoint(written(folder / str(at), each)) for at, each in enumerate(MODELS.values())]
+    (folder / "play.html").write_text(page(checkpoints))
+    with browser_tab(PROGRAM, folder / "profile") as tab:
+        tab.open(folder / "play.html")
+        yield tab
+
+
+@pytest.fixture(autouse=True)
+def reloaded(tab: Tab) -> None:
+    tab.call("Page.reload")
+    tab.wait_for(f"document.readyState === 'complete' && typeof PLAY === 'object' && {ANSWERED}")
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_page_s_network_computes_every_step_as_pytorch_does(tab: Tab, name: str) -> None:
+    supervision, place = MODELS[name], list(MODELS).index(name)
+    shape, generator = supervision.model.shape, torch.Generator().manual_seed(place)
+    question = torch.randint(1, shape.vocab_size, (shape.seq_len,), generator=generator, dtype=torch.int32)
+    steps = tab.value(
+        "(() => { const network = new Network(SETS.flatMap(set => set.models)[" + str(place) + "]), steps = [];"
+        f"let state = network.start(Uint8Array.from({question.tolist()}));"
+        "while (state.step < network.steps) { state = network.step(state);"
+        "steps.push([[...state.logits], [...state.predictions], [...state.confidence], state.halt]); }"
+        "return steps; })()"
+    )
+    expected = steps_of(supervision, question)
+    assert len(steps) == len(expected) == supervision.max_steps
+    for (logits, predictions, confidence, halt), output in zip(steps, expected, strict=True):
+        torch.testing.assert_close(torch.tensor(logits), output.logits.flatten(), rtol=0, atol=1e-4)
+        assert halt == pytest.approx(output.q_halt_logits.item(), abs=1e-4)
+        assert predictions == output.predictions[0].tolist()
+        losses = TOKEN_LOSSES[supervision.loss_type](output.logits, output.predictions)  # -log p of each cell
+        np.testing.assert_allclose(confidence, losses[0].neg().exp(), atol=1e-4)
+
+
+def solved(kind: str) -> tuple[dict[str, int], NDArray[np.uint8], NDArray[np.uint8]]:
+    """Facts, questions and right answers of a kind, `[E, L]` each."""
+    generator = np.random.default_rng(0)
+    if kind == "sudoku":
+        geometry = GEOMETRIES[4]
+        answers = sample_grids(geometry, 4, generator) + 1
+        questions = np.where(generator.random(answers.shape) < 0.5, answers, 1)
+        return {"size": 4, "box_rows": 2, "box_columns": 2}, questions, answers
+    if kind == "queens":
+        answers = boards(solutions(6))
+        return {"side": 6}, np.where(generator.random(answers.shape) < 0.5, answers, 1), answers
+    mazes = generate_mazes(MazeKind(7, 6, 3), 6, seed=0)  # with rings: a longer way is not solved
+    questions, answers = (cells.reshape(6, -1) for cells in mazes)
+    return {"side": 7}, questions, answers
+
+
+@pytest.mark.parametrize("kind", ["sudoku", "queens", "maze"])
+def test_the_page_judges_answers_as_the_scorer_does(tab: Tab, kind: str) -> None:
+    facts, questions, answers = solved(kind)
+    tokens = int(answers.max()) + 1
+    changed = [answers]
+    for cell in range(answers.shape[1]):  # every cell of every answer in turn is another token
+        other = answers.copy()
+        other[:, cell] = (other[:, cell] + 1 + cell % (tokens - 1)) % tokens
+        changed.append(other)
+    given, candidates = np.concatenate([questions] * len(changed)), np.concatenate(changed)
+    labels = np.concatenate([answers] * len(changed)).astype(np.int32)
+    verdicts = KINDS[kind].scorer(facts)(given, labels, candidates)["solved"]
+    cases = json.dumps([given.tolist(), candidates.tolist()])
+    rules = f"new RULES.{kind}({json.dumps(drawing(KINDS[kind].picture(facts)))})"
+    judged = tab.value(
+        f"(([given, answers]) => given.map((question, at) => {rules}.judge(question, answers[at]).solved))({cases})"
+    )
+    assert judged == verdicts.tolist()
+    assert verdicts[: len(answers)].all()
+
+
+def test_a_click_a_key_and_a_text_set_the_question_and_every_method_answers_it(tab: Tab) -> None:
+    first = "[...QUESTIONS['sudoku 36'][0]].map(sign => sign === '.' ? 1 : Number(sign) + 1)"
+    assert tab.value("[...PLAY.question]") == tab.value(first)
+    tab.value("[...document.querySelectorAll('button')].find(each => each.textContent === 'Clear').click()")
+    assert tab.value("PLAY.question.every(token => token === 1)")
+    tab.value("document.querySelector('.brushes [data-token=\"4\"]').click()")
+    left, top, side = tab.value(
+        "(box => [box.left, box.top, box.width])(PLAY.board.firstChild.getBoundingClientRect())"
+    )
+    x, y = left + 0.92 * side, top + 0.42 * side
+    for kind in ("mousePressed", "mouseReleased"):
+        tab.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+    assert tab.value("PLAY.question.indexOf(4)") == 2 * 6 + 5
+    tab.value("PLAY.board.focus()")
+    tab.press("ArrowLeft")
+    tab.value("PLAY.board.dispatchEvent(new KeyboardEvent('keydown', {key: '3'}))")
+    assert tab.value("[...PLAY.question.subarray(16, 18)]") == [4, 4]
+    assert tab.value("PLAY.objection.textContent").startswith("Your digits break the rules already")
+    too_short, strange = "The text has 2 cells, and this puzzle has 36.", "“x” is no sign of this puzzle"
+    for text, words in (("12", too_short), ("1x", strange)):
+        tab.value(f"PLAY.text.value = '{text}'; PLAY.readText()")
+        assert words in tab.value("PLAY.objection.textContent")
+    tab.value("PLAY.text.value = '1.....\\n'.repeat(6); PLAY.readText()")
+    assert tab.value("[...PLAY.question.subarray(0, 8)]") == [2, 1, 1, 1, 1, 1, 2, 1]
+    tab.wait_for(ANSWERED)
+    question = torch.tensor(tab.value("[...PLAY.question]"), dtype=torch.int32)
+    for place, supervision in enumerate(list(MODELS.values())[:2]):
+        last = steps_of(supervision, question)[-1].predictions[0].tolist()
+        assert tab.value(f"[...PLAY.networks[{place}].answers.at(-1).predictions]") == last
+
+
+def test_slider_and_buttons_go_through_the_steps_and_the_calls_are_counted(tab: Tab) -> None:
+    press = "[...document.querySelectorAll('.controls button')].find(each => each.textContent === '{}').click()"
+    assert tab.value(VERDICTS) == ["The question; press Play or Step."] * 2
+    tab.value(press.format("Step"))
+    assert tab.value(READOUTS)[0] == "step 1 of 3 · 8 of 24 network calls"
+    assert all(words.startswith("Not solved: ") for words in tab.value(VERDICTS))
+    tab.value("(s => { s.value = 4; s.dispatchEvent(new Event('input', {bubbles: true})) })(PLAY.slider)")
+    first, second = tab.value(READOUTS)
+    assert first == "step 3 of 3 · 24 of 24 network calls · finished"
+    assert second.startswith("step 4 of 4 · 32 of 32 network calls · would halt here: ")
+    wrong = tab.value("PLAY.rules.judge([...PLAY.question], [...PLAY.networks[0].answers.at(-1).predictions]).wrong")
+    circles = "document.querySelectorAll('.panel')[0].querySelectorAll('circle').length"
+    assert tab.value(circles) == sum(wrong.values()) > 0
+    tab.value("PLAY.marking.box.click(); PLAY.shading.box.click()")
+    assert tab.value("document.querySelectorAll('.panel circle, .panel .unsure').length") == 0
+    tab.value(press.format("Play"))
+    tab.wait_for("PLAY.step === 1")
+    tab.value(press.format("Pause"))
+    tab.value(press.format("Back"))
+    assert tab.value("PLAY.step") == 0
+
+
+def test_every_kind_fits_a_narrow_window_and_nothing_is_asked_for(tab: Tab) -> None:
+    for at in range(3):
+        tab.value(f"PLAY.tabs[{at}].click(); PLAY.show(2)")
+        tab.wait_for(ANSWERED)
+        for width in (390, 1280):
+            tab.call("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
+            assert tab.value("document.documentElement.scrollWidth <= innerWidth")
+        assert tab.value("document.querySelectorAll('.panel svg').length") == tab.value("PLAY.networks.length")
+    assert tab.complaints == []
+    assert {each for each in tab.requests if not each.startswith("data:")} == {tab.value("location.href")}
