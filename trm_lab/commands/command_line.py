@@ -277,12 +277,9 @@ def run_command(
         _complain(file_refusal(OSError(lost.errno, lost.strerror, "standard output")), EXIT_SYSTEM_REFUSED)
 
 
-def _as_typed(error: UserError) -> UserError:
-    return UserError(error.given, as_typed(error.allowed), as_typed(error.remedy))
-
-
 def _complain(error: UserError, code: int) -> NoReturn:
     rank = os.environ.get("RANK", "0")
-    words = f"error: {_as_typed(error)}" if rank == "0" else f"error on rank {rank}: {error.given}"
+    typed = UserError(error.given, error.allowed, as_typed(error.remedy))
+    words = f"error: {typed}" if rank == "0" else f"error on rank {rank}: {error.given}"
     print(words, file=sys.stderr, flush=True)
     sys.exit(code)

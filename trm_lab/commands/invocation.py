@@ -3,7 +3,7 @@
 import re
 
 _AS_TYPED = (  # a script's command, and the same in words of `trm-lab`
-    (r"python -m data\.build_(\w+)_dataset", r"trm-lab build \1"),
+    (r"python -m data\.build_([\w<>]+)_dataset", r"trm-lab build \1"),
     (r"python -m analysis\.(\w+)", r"trm-lab analyse \1"),
     (r"python (evaluate|export)\.py", r"trm-lab \1"),
     (r"python pretrain\.py", "trm-lab train"),
