@@ -170,15 +170,23 @@ class Play {
     const tokens = answer ? answer.predictions : this.question, judged = this.rules.judge([...this.question], [...tokens]);
     const marks = answer && this.marking.box.checked ? { wrong: cell => judged.wrong[cell] } : {};
     const board = this.drawing(tokens, `answer of ${network.method} after step ${step}`, marks);
-    if (answer && this.shading.box.checked) board.append(...this.shades(answer.confidence));
+    if (answer && this.shading.box.checked) for (const shade of this.shades(answer.confidence)) board.insertBefore(shade, board.querySelector("text, circle"));
     picture.replaceChildren(board);
     verdict.className = `verdict ${!answer ? "" : judged.solved ? "yes" : "no"}`;
-    verdict.textContent = !answer ? "The question; press Play or Step." : judged.solved ? "Solved." : `Not solved: ${judged.words}.`;
+    verdict.textContent = !answer ? "The question; press Play or Step." : judged.solved ? this.sinceWhen(network, step) : `Not solved: ${judged.words}.`;
     if (answer && network.halts) readout.textContent += ` · would halt here: ${percent(1 / (1 + Math.exp(-answer.halt)))}`;
     if (this.step > network.steps) readout.textContent += " · finished";
   }
 
-  /** Squares over the cells, the darker the less probable the token. */
+  /** "Solved", and since which step, after how many network calls. */
+  sinceWhen(network, step) {
+    const isSolved = answer => this.rules.judge([...this.question], [...answer.predictions]).solved;
+    let first = step;
+    while (first > 1 && isSolved(network.answers[first - 2])) first--;
+    return `Solved after ${plural(first, "step")}, ${first * network.calls} network calls.`;
+  }
+
+  /** Squares behind the signs, the darker the less probable the token. */
   shades(confidence) {
     const side = this.rules.side, nodes = [];
     confidence.forEach((share, cell) => {
