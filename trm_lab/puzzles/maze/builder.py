@@ -34,14 +34,9 @@ mazes made here, without any download:
   python -m data.build_maze_dataset --generate --output-dir data/maze-30x30-generated
   python -m data.build_maze_dataset --generate --size 11 --train-size 5000 --loops 3"""
 # flag: its value where it is not given; these shape generated mazes, and PUBLISHED_FLAGS the published ones only
-GENERATED_FLAGS: dict[str, int | None] = {
-    "size": HARD_SIDE,
-    "train_size": 1000,
-    "test_size": 1000,
-    "min_length": None,
-    "loops": 0,
-}
+GENERATED_FLAGS: dict[str, int | None] = {"size": HARD_SIDE, "train_size": 1000, "min_length": None, "loops": 0}
 PUBLISHED_FLAGS: dict[str, str | None] = {"source": None, "source_repo": DEFAULT_REPO, "subsample_size": None}
+GENERATED_TEST_SIZE = 1000
 
 
 def command_line() -> CommandLine:
@@ -59,7 +54,11 @@ def command_line() -> CommandLine:
     parser.add_argument("--generate", action="store_true", help="make mazes that have one shortest path")
     parser.add_argument("--size", type=integer(3, LARGEST), help=f"side of generated mazes ({HARD_SIDE})")
     parser.add_argument("--train-size", type=COUNT, help="generated training mazes (1000)")
-    parser.add_argument("--test-size", type=COUNT, help="generated test mazes (1000)")
+    parser.add_argument(
+        "--test-size",
+        type=COUNT,
+        help="test mazes, generated (1000) or kept of the published ones, drawn at random (all)",
+    )
     parser.add_argument(
         "--min-length", type=COUNT, help=f"fewest steps from S to G ({HARD_LENGTH} at {HARD_SIDE}, size^1.25)"
     )
@@ -101,7 +100,7 @@ def _filled(flags: argparse.Namespace) -> argparse.Namespace:
         raise UserError(
             given=f"{' '.join(misplaced)} {'with' if flags.generate else 'without'} --generate",
             allowed="--source, --source-repo and --subsample-size for published mazes; --size, --train-size, "
-            "--test-size, --min-length and --loops with --generate",
+            "--min-length and --loops with --generate",
             remedy="drop these flags, or " + ("drop --generate" if flags.generate else "add --generate"),
         )
     if flags.source is not None and flags.source_repo is not None:
@@ -120,9 +119,10 @@ def _filled(flags: argparse.Namespace) -> argparse.Namespace:
 
 
 def _generated(flags: argparse.Namespace) -> tuple[dict[str, Mazes], dict[str, Any]]:
+    test_size = flags.test_size or GENERATED_TEST_SIZE
     length = hard_length(flags.size) if flags.min_length is None else flags.min_length
     kind = MazeKind(flags.size, length, flags.loops)
-    questions, answers = generate_mazes(kind, flags.train_size + flags.test_size, flags.seed)
+    questions, answers = generate_mazes(kind, flags.train_size + test_size, flags.seed)
     mazes = Mazes(questions, answers, [1] * len(questions))
     places = range(len(mazes))
     splits = {"train": mazes.chosen(places[: flags.train_size]), "test": mazes.chosen(places[flags.train_size :])}
@@ -131,16 +131,20 @@ def _generated(flags: argparse.Namespace) -> tuple[dict[str, Mazes], dict[str, A
 
 def _published(flags: argparse.Namespace) -> tuple[dict[str, Mazes], dict[str, Any]]:
     mazes = read_mazes(published_files(flags.source, flags.source_repo))
-    total, size = len(mazes["train"]), flags.subsample_size
-    if size is not None:
-        if size > total:
+    for split, flag, size in (
+        ("train", "--subsample-size", flags.subsample_size),
+        ("test", "--test-size", flags.test_size),
+    ):
+        total = len(mazes[split])
+        if size is not None and size > total:
             raise UserError(
-                given=f"--subsample-size {size}, of {total} training mazes",
+                given=f"{flag} {size}, of {total} {split} mazes",
                 allowed=f"up to {total}",
                 remedy="choose fewer, or drop the flag to keep all",
             )
-        generator = numpy_generator(flags.seed, "maze subsample")
-        mazes["train"] = mazes["train"].chosen(generator.choice(total, size, replace=False).tolist())
+        if size is not None:
+            generator = numpy_generator(flags.seed, "maze subsample" if split == "train" else "maze test sample")
+            mazes[split] = mazes[split].chosen(generator.choice(total, size, replace=False).tolist())
     images_in_training = mazes["test"].images_among(mazes["train"])
     if images_in_training and flags.aug:
         test, train = images_in_training[0]
@@ -150,7 +154,9 @@ def _published(flags: argparse.Namespace) -> tuple[dict[str, Mazes], dict[str, A
             f"{len(images_in_training):,} of {len(mazes['test']):,} test mazes are such images",
             "with --aug, test mazes that are no images of training mazes",
         )
-    return mazes, {"subsample_size": size, "test_mazes_in_training_up_to_symmetry": len(images_in_training)}
+    facts = {} if flags.test_size is None else {"test_size": flags.test_size}
+    facts |= {"subsample_size": flags.subsample_size, "test_mazes_in_training_up_to_symmetry": len(images_in_training)}
+    return mazes, facts
 
 
 def _path_facts(mazes: Mapping[str, Mazes]) -> dict[str, Any]:

@@ -9,13 +9,14 @@ import ast
 import itertools
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from trm.errors import UserError
 from trm_lab.commands.command_line import COUNT, CommandLine, integer, local_path
 from trm_lab.commands.progress import track
+from trm_lab.puzzles.categories import Categories, by_range
 from trm_lab.puzzles.manifest import About
 from trm_lab.puzzles.reasoning_gym.process import CHUNK, Answer, Entry, ReasoningGym, place
 from trm_lab.puzzles.text.tokens import TextTokens
@@ -38,7 +39,7 @@ EXAMPLE = """\
 class Split:
     """Questions and answers of one split.
 
-    places: the library's seed and index of each.
+    places: the library's seed and index of each.  levels: what makes each difficult, as far as the library says.
     scanned: entries looked at, from the split's first on.
     left_out: how many of these, by reason.
     """
@@ -46,6 +47,7 @@ class Split:
     questions: list[str] = field(default_factory=list)
     answers: list[str] = field(default_factory=list)
     places: list[tuple[int, int]] = field(default_factory=list)
+    levels: list[Mapping[str, int]] = field(default_factory=list)
     scanned: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
 
@@ -118,6 +120,7 @@ def _draw(gym: ReasoningGym, flags: argparse.Namespace, name: str, size: int, us
         used_questions.add(entry.question)
         split.questions.append(entry.question)
         split.answers.append(entry.answer)
+        split.levels.append(entry.levels)
         split.places.append(place(flags.seed, name, split.scanned - 1))
     return split
 
@@ -223,7 +226,20 @@ def _write(flags: argparse.Namespace, gym: ReasoningGym, splits: dict[str, Split
         vocab_size=tokens.vocab_size,
         overwrite=flags.overwrite,
         command=flags.command,
+        categories=_by_level({name: split.levels for name, split in splits.items()}),
     )
+
+
+def _by_level(levels: Mapping[str, Sequence[Mapping[str, int]]]) -> Categories | None:
+    """Tell questions apart by the first level that all have and in which they differ; None where there is none."""
+    every = [of_question for of_split in levels.values() for of_question in of_split]
+    for name in every[0]:
+        values = [of_question.get(name) for of_question in every]
+        if None not in values and len(set(values)) > 1:
+            return by_range(
+                name, {split: [of_question[name] for of_question in of_split] for split, of_split in levels.items()}
+            )
+    return None
 
 
 def _option(text: str) -> tuple[str, Any]:

@@ -26,11 +26,15 @@ _ENVIRONMENT = {"PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THR
 
 
 class Entry(NamedTuple):
-    """A question; its reference answer, None where the task has none; whether the task's verifier takes that."""
+    """A question; its reference answer, None where the task has none; whether the task's verifier takes that.
+
+    levels: what makes the question difficult, by name, such as the number of terms.
+    """
 
     question: str
     answer: str | None
     verified: bool
+    levels: Mapping[str, int] = {}
 
 
 class Answer(NamedTuple):

@@ -75,7 +75,7 @@ class Task:
         return self._entries[seed, index]
 
     def make(self, seed: int, index: int, check: bool) -> list[Any] | None:
-        """Question, reference answer (or None) and whether the verifier takes it; None if the library fails."""
+        """Question, reference answer or None, whether the verifier takes it, and levels; None if the library fails."""
         try:
             entry = self.entry(seed, index)
         except FAILURES:
@@ -84,7 +84,7 @@ class Task:
         if reference is not None and not isinstance(reference, str):
             reference = json.dumps(reference)
         verified = check and reference is not None and self.score(seed, index, reference) == 1.0
-        return [entry["question"], reference, verified]
+        return [entry["question"], reference, verified, levels_of(entry["metadata"])]
 
     def score(self, seed: int, index: int, answer: str) -> float:
         """The verifier's score; 0 where it fails."""
@@ -95,6 +95,13 @@ class Task:
             return float(self.dataset(seed).score_answer(answer, entry))
         except FAILURES:
             return 0.0
+
+
+def levels_of(metadata: dict[str, Any]) -> dict[str, int]:
+    """What makes an entry difficult, such as its number of terms, by the names for which the task has a range."""
+    difficulty = metadata.get("difficulty")
+    names = difficulty if isinstance(difficulty, dict) else {}
+    return {name: metadata[name] for name in names if type(metadata.get(name)) is int}
 
 
 def open_task(task: str, options: dict[str, Any], size: int) -> tuple[Task | None, dict[str, Any]]:

@@ -50,6 +50,7 @@ def command_line() -> CommandLine:
     parser.add_argument("--source-repo", type=name, help=f"a dataset of the Hugging Face hub ({DEFAULT_REPO})")
     parser.add_argument("--source", type=local_path, help="a folder with train.csv and test.csv; no network")
     parser.add_argument("--subsample-size", type=COUNT, help="training questions kept, at random (all)")
+    parser.add_argument("--test-size", type=COUNT, help="test questions kept, at random (all)")
     parser.add_argument(
         "--min-difficulty", type=integer(0, 10**6), help="keep records of this rating or more, in both splits (all)"
     )
@@ -97,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     files = published_files(flags.source, repo)
     records = {
         "train": _selected(files["train"], flags.min_difficulty, flags.subsample_size, flags.seed),
-        "test": _selected(files["test"], flags.min_difficulty, None, flags.seed),
+        "test": _selected(files["test"], flags.min_difficulty, flags.test_size, flags.seed, "--test-size"),
     }
     to_solve = {split: _sample(part, split, flags) for split, part in records.items()}
     for split, part in to_solve.items():
@@ -152,15 +153,18 @@ def _about(flags: argparse.Namespace, repo: str, files: Iterable[Path], shared: 
         "unique_checked": checked,
         "shared_questions": shared,
     }
+    facts |= {} if flags.test_size is None else {"test_size": flags.test_size}
     return About("sudoku-extreme", version=1, protocol="published", scorer="sudoku", facts=facts)
 
 
-def _selected(file: Path, min_difficulty: int | None, sample: int | None, seed: int) -> Records:
+def _selected(
+    file: Path, min_difficulty: int | None, sample: int | None, seed: int, flag: str = "--subsample-size"
+) -> Records:
     """The file's records of enough difficulty, or a uniform sample of them, in memory for the sample alone.
 
-    Each record gets a random number; the sample has the least ones.
+    Each record gets a random number; the sample has the least ones. flag: that says how large it is.
     """
-    generator = numpy_generator(seed, "sudoku sample")
+    generator = numpy_generator(seed, "sudoku sample" if flag == "--subsample-size" else "sudoku test sample")
     parts: list[Records] = []
     numbers = np.empty(0)
     count = 0
@@ -173,7 +177,7 @@ def _selected(file: Path, min_difficulty: int | None, sample: int | None, seed: 
             least = np.argsort(numbers, kind="stable")[:sample]
             parts, numbers = [Records.joined(parts).take(least)], numbers[least]
     if count < (sample or 1):
-        fewer = ["--subsample-size"] if sample is not None and count else []
+        fewer = [flag] if sample is not None and count else []
         easier = ["--min-difficulty"] if min_difficulty is not None else []
         raise UserError(
             given=f"{file} has {count:,} records" + (f" of rating {min_difficulty} or more" if easier else ""),

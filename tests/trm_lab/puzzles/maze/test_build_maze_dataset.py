@@ -191,6 +191,18 @@ def test_subsample_size_keeps_some_training_mazes_and_every_test_maze(
         build(builder, tmp_path / "more", "--source", source, "--subsample-size", 13)
 
 
+def test_test_size_keeps_some_of_the_published_test_mazes(tmp_path: Path, source: Path) -> None:
+    whole = build(builder, tmp_path / "whole", "--source", source)
+    part = build(builder, tmp_path / "part", "--source", source, "--test-size", 3)
+    rows, every = ({row.tobytes() for row in arrays(dataset, "test")[0]} for dataset in (part, whole))
+    assert len(rows) == 3
+    assert rows < every
+    np.testing.assert_array_equal(arrays(part, "train")[0], arrays(whole, "train")[0])
+    assert (about(part).facts["test_size"], "test_size" in about(whole).facts) == (3, False)
+    with pytest.raises(UserError, match="--test-size 5, of 4 test mazes"):
+        build(builder, tmp_path / "more", "--source", source, "--test-size", 5)
+
+
 def test_images_of_training_mazes_among_the_test_mazes_are_counted_and_with_aug_refused(
     tmp_path: Path, mazes: tuple[Tokens, Tokens], capsys: pytest.CaptureFixture[str]
 ) -> None:

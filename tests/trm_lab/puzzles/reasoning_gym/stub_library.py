@@ -47,6 +47,12 @@ class Sums:
         return 1.0 if float(found) == float(entry["answer"]) else 0.01
 
 
+class Graded(Sums):
+    def __getitem__(self, index):
+        levels = {"side": 9, "largest": index % 3 + 1, "shape": "round", "difficulty": {"side": 9, "largest": (1, 3)}}
+        return super().__getitem__(index) | {"metadata": levels}
+
+
 class Unordered(Sums):
     def question(self, _):
         return " + ".join({str(random.randint(0, 9)) for _ in range(9)})
@@ -93,7 +99,7 @@ class Board(Sums):
 
 
 CLASSES = {
-    "sums": Sums, "unordered": Unordered, "fickle": Fickle, "graph_color": Colours,
+    "sums": Sums, "graded": Graded, "unordered": Unordered, "fickle": Fickle, "graph_color": Colours,
     "speechless": Speechless, "faulty": Faulty, "fatal": Fatal, "lenient": Lenient, "n_queens": Board,
 }
 DATASETS = {name: (cls, Config) for name, cls in CLASSES.items()}

@@ -12,6 +12,7 @@ from tests.trm_lab.puzzles.builders import arrays, build, check_same_bytes_twice
 from tests.trm_lab.puzzles.text.reading_sets import read
 from trm.errors import UserError
 from trm_lab.puzzles.kinds import scorer_of
+from trm_lab.puzzles.manifest import read_category_names
 from trm_lab.puzzles.reasoning_gym import builder
 from trm_lab.puzzles.reasoning_gym.process import CHUNK, place
 from trm_lab.puzzles.text.tokens import PAD
@@ -53,6 +54,19 @@ def test_questions_differ_within_and_between_splits_and_answers_are_kept(tmp_pat
 
 
 @pytest.mark.usefixtures("stub")
+def test_questions_are_told_apart_by_the_first_level_in_which_they_differ_where_the_library_says_it(
+    tmp_path: Path,
+) -> None:
+    built(tmp_path, "graded")
+    names = read_category_names(tmp_path / "d")
+    assert names is not None
+    assert (names.by, names.names) == ("largest", ["1", "2", "3"])
+    assert np.bincount(np.load(tmp_path / "d/train/all__categories.npy")).min() > 5
+    built(tmp_path, "sums", "--overwrite")
+    assert read_category_names(tmp_path / "d") is None
+
+
+@pytest.mark.usefixtures("stub")
 def test_same_flags_same_bytes_though_the_library_walks_through_sets_and_draws_from_the_global_generator(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -81,7 +95,7 @@ def test_entries_without_a_verified_answer_and_a_verifier_that_takes_nonsense_ar
 @pytest.mark.usefixtures("stub")
 def test_what_cannot_be_built_is_refused(tmp_path: Path) -> None:
     for flags, message in (
-        (("--task", "sum"), r"no task 'sum'\n.*one of its 9 tasks, such as sums\n.*did you mean sums"),
+        (("--task", "sum"), r"no task 'sum'\n.*one of its 10 tasks, such as sums\n.*did you mean sums"),
         (("--task", "sums", "--option", "smallest=1"), r"no option 'smallest'\n  allowed: largest"),
         (("--task", "sums", "--option", "seed=1"), "no option 'seed'"),
         (("--task", "sums", "--option", "largest=0"), "AssertionError: largest must be at least 1"),

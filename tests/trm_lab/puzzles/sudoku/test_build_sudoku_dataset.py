@@ -106,6 +106,23 @@ def test_a_sample_is_drawn_without_repetition_and_uniformly(source: Path, tmp_pa
     flags = ("--source", source, "--subsample-size", 3)
     dataset = build(build_sudoku_dataset, tmp_path / "set", *flags)
     assert [len(questions(dataset, split)) for split in ("train", "test")] == [3, 6]  # all test questions
+    assert "test_size" not in about(dataset).facts
+
+
+def test_test_size_keeps_some_test_questions_by_the_seed_and_the_same_training_questions(
+    source: Path, tmp_path: Path
+) -> None:
+    flags = ("--source", source, "--subsample-size", 3)
+    whole = build(build_sudoku_dataset, tmp_path / "whole", *flags)
+    part, again, other = (
+        build(build_sudoku_dataset, tmp_path / name, *flags, "--test-size", 2, *more)
+        for name, more in (("part", ()), ("again", ()), ("other", ("--seed", 1)))
+    )
+    assert questions(part, "train") == questions(whole, "train")
+    assert len(questions(part, "test")) == 2
+    assert set(questions(part, "test")) < set(questions(whole, "test"))
+    assert questions(again, "test") == questions(part, "test") != questions(other, "test")
+    assert about(part).facts["test_size"] == 2
 
 
 def test_blocks_of_a_long_file_are_read_as_one(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -236,6 +253,7 @@ def test_of_many_questions_a_sample_drawn_by_the_seed_is_solved(
 def test_flags_that_cannot_be_met_are_refused(source: Path, tmp_path: Path) -> None:
     for flags, message in (
         (("--subsample-size", 11), "has 10 records\n  allowed: at least 11\n  to do:   lower --subsample-size"),
+        (("--test-size", 7), "has 6 records\n  allowed: at least 7\n  to do:   lower --test-size"),
         (("--min-difficulty", 5, "--subsample-size", 6), "has 5 records of rating 5 or more"),
         (("--min-difficulty", 10, "--subsample-size", 2), "to do:   lower --min-difficulty"),
         (("--check-unique", "--no-check-unique"), "not allowed with argument --check-unique"),
