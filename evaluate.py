@@ -1,8 +1,9 @@
-"""Score a checkpoint on a test split, answer one ARC task, or compare and pool evaluations that are there.
+"""Score a checkpoint on a test split, answer one puzzle, or compare and pool evaluations that are there.
 
 python evaluate.py runs/arc_mini_dis
 python evaluate.py hf://owner/repository/step_155718 --data-path data/arc1concept-aug-1000 --steps 32
 python evaluate.py runs/arc_mini_dis --task task.json --adapt 100
+python evaluate.py runs/sudoku_dis --puzzle sudoku.txt
 python evaluate.py --compare runs/arc_mini_dis/scored/step_5694 runs/arc_mini_trm/scored/step_5694
 python evaluate.py --pool runs/arc_mini_dis/scored/step_5694 runs/arc_mini_dis/scored/step_5000
 """
@@ -36,8 +37,8 @@ from trm_lab.evaluation.score import score
 from trm_lab.evaluation.search import MOST_NOISE, MOST_WIDTH, ORDERS, SELECTIONS, STARTS, Search, StopRule
 from trm_lab.evaluation.voting import DEFAULT_RANKING, RANKINGS
 from trm_lab.inference.adaptation_flags import ADAPTATION_FLAGS, add_adaptation_flags, check_adaptation
-from trm_lab.inference.one_task import AUGMENTATIONS as USUAL_AUGMENTATIONS
-from trm_lab.inference.one_task import TaskRequest, run_task
+from trm_lab.inference.one_puzzle import run_puzzle, run_task
+from trm_lab.inference.one_task import TaskRequest
 from trm_lab.inference.task_puzzles import EMBEDDINGS
 from trm_lab.puzzles.selection import Selection
 from trm_lab.runs.weights import WEIGHT_KINDS
@@ -50,6 +51,7 @@ EFFECTIVE = {  # the flags that have an effect on each job
     | {"--confidence", "--compile", "--save-outputs"}
     | {"--width", "--noise", "--start", "--symmetries", "--select", "--stop", "--order"},
     "task": _MODEL | {"--task", "--embedding", "--seed", *ADAPTATION_FLAGS},
+    "puzzle": _MODEL | {"--puzzle", "--embedding", "--seed", *ADAPTATION_FLAGS},
     "compare": {"--compare", "--common"},
     "pool": {"--pool", "--data-path", "--rank-by", "--output-dir", "--overwrite"},
 }
@@ -130,9 +132,14 @@ def _add_other_jobs(line: CommandLine) -> None:
     """Flags of the jobs other than scoring a split."""
     add = line.add_argument
     add("--task", type=path_or_address, metavar="FILE[:NAME]", help="answer this ARC task (JSON) and draw it")
-    add("--embedding", choices=EMBEDDINGS, default="auto", help="with --task: the puzzle embedding to use")
-    add_adaptation_flags(line, "with --task: ")
-    add("--seed", type=SEED, default=0, help="with --task: of its augmentations and the adaptation")
+    add(
+        "--puzzle",
+        metavar="TEXT|FILE",
+        help="answer this puzzle of the checkpoint's kind (.txt, .json, .npy) and draw it",
+    )
+    add("--embedding", choices=EMBEDDINGS, default="auto", help="with an ARC task: the puzzle embedding to use")
+    add_adaptation_flags(line, "with an ARC task: ")
+    add("--seed", type=SEED, default=0, help="with --puzzle or --task: of whatever is drawn")
     add("--compare", nargs=2, type=local_path, metavar="FOLDER", help="test the difference of two evaluations")
     add("--common", action="store_true", help="with --compare: on the tasks that both have")
     add(
@@ -151,13 +158,13 @@ def job(flags: argparse.Namespace) -> Callable[[], None]:
         UserError: two jobs at once, or none.
     """
     target = flags.checkpoint or flags.target
-    other_jobs = [name for name in ("task", "compare", "pool") if getattr(flags, name)]
+    other_jobs = [name for name in ("task", "puzzle", "compare", "pool") if getattr(flags, name)]
     clash = len(other_jobs) > 1 or (flags.checkpoint and flags.target)
     if clash or (target is None) != (other_jobs in (["compare"], ["pool"])):
         jobs = " ".join(f"--{name}" for name in other_jobs)
         raise UserError(
             f"target {flags.target}, --checkpoint {flags.checkpoint} {jobs}".rstrip(),
-            "one target, with or without --task; or --compare or --pool without a target",
+            "one target, with or without --task or --puzzle; or --compare or --pool without a target",
             "python evaluate.py <run>",
         )
     kind = other_jobs[0] if other_jobs else "score"
@@ -169,7 +176,9 @@ def job(flags: argparse.Namespace) -> Callable[[], None]:
     if flags.pool:
         return lambda: pool(flags.pool, flags.data_path, flags.rank_by, flags.output_dir, flags.overwrite)
     if flags.task:
-        return lambda: run_task(_task_request(target, flags))
+        return lambda: run_task(_task_request(target, flags.task, flags))
+    if flags.puzzle:
+        return lambda: run_puzzle(_task_request(target, flags.puzzle, flags))
     return lambda: score(_scoring_request(target, flags))
 
 
@@ -202,15 +211,15 @@ def search_of(flags: argparse.Namespace) -> Search:
     return Search(flags.width, flags.noise, flags.start, flags.symmetries, flags.select, flags.stop, flags.order)
 
 
-def _task_request(target: str, flags: argparse.Namespace) -> TaskRequest:
+def _task_request(target: str, task: str, flags: argparse.Namespace) -> TaskRequest:
     return TaskRequest(
         target=target,
-        task=flags.task,
+        task=task,
         config=flags.config,
         weights=flags.weights,
         data_paths=flags.data_path,
         embedding=flags.embedding,
-        augmentations=USUAL_AUGMENTATIONS if flags.num_aug is None else flags.num_aug,
+        augmentations=flags.num_aug,
         adapt=flags.adapt,
         adapt_weights=flags.adapt_weights,
         adapt_lr=flags.adapt_lr,

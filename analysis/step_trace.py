@@ -62,7 +62,7 @@ def trace_steps(supervision: Supervision[Any], example: Batch, seed: int = 0) ->
     model = supervision.model
     was_training = model.training
     model.eval()
-    rng = SeededStepRandom(seed, 0, 1, 0, 1)
+    rng = SeededStepRandom(seed, 0, 1)
     carry, steps = supervision.initial_carry(example), []
     reference = model.answer_logits(model.initial_latents(1).z_H)
     fed = example.inputs

@@ -47,7 +47,7 @@ class ReferenceStep:
         number, size = self.steps_done + 1, self.config.global_batch_size
         carry = self.carry if self.carry is not None else self.supervision.initial_carry(batch)
         first, slots = self.ranks.local_slots(size)
-        draws = SeededStepRandom(self.config.seed, number, size, first, slots)
+        draws = SeededStepRandom(self.config.seed, number, slots, first=first, global_slots=size)
         output = self.supervision.step(carry, batch, draws)
         (output.loss / size).backward()
         for parameter in self.parameters:

@@ -48,4 +48,4 @@ def batch(slots: int = 4, seed: int = 0) -> Batch:
 
 
 def draws(step: int = 1, slots: int = 4) -> SeededStepRandom:
-    return SeededStepRandom(0, step, slots, 0, slots)
+    return SeededStepRandom(0, step, slots)

@@ -53,6 +53,7 @@ ALLOWED = {  # who may import of ours nothing but; the longest matching name dec
     "dis_trm": ("dis_trm", "trm"),
     **{f"trm_lab.{room}": ("trm", *(f"trm_lab.{one}" for one in (room, *rooms))) for room, rooms in KNOWN.items()},
     "trm_lab.methods": ("trm", "dis_trm"),
+    "trm_lab": ("trm_lab.inference", "trm_lab.training"),  # its own names, which it imports when they are used
     "data": ("data", "trm_lab.puzzles", "trm_lab.commands"),
     "analysis": ("analysis", "trm", "dis_trm", "trm_lab"),
     "benchmarks": ("benchmarks", "trm", "trm_lab"),

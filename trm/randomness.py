@@ -6,7 +6,7 @@ neither on the number of ranks nor on having been interrupted.
 
 import hashlib
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -73,15 +73,20 @@ class StepRandom(Protocol):
 
 @dataclass(frozen=True)
 class SeededStepRandom:
-    """Draws for the global batch of one step, cut to the slots [first, first + slots)."""
+    """Draws for the slots of a batch at one step: `SeededStepRandom(seed, step, slots)`.
+
+    Where the slots are a part of a larger batch, such as a rank's: first: the number of the first of them in it.
+    global_slots: of the whole batch; None: it ends with these.
+    """
 
     seed: int
     step: int
-    global_slots: int
-    first: int
     slots: int
+    first: int = field(default=0, kw_only=True)
+    global_slots: int | None = field(default=None, kw_only=True)
 
     def uniform(self, purpose: str, *shape: int) -> Tensor:
         generator = torch_generator(self.seed, purpose, self.step)
-        rows = torch.rand(self.global_slots, *shape, generator=generator)
+        whole = self.first + self.slots if self.global_slots is None else self.global_slots
+        rows = torch.rand(whole, *shape, generator=generator)
         return rows[self.first : self.first + self.slots]

@@ -71,7 +71,7 @@ def _count(architecture: Architecture, shape: PuzzleShape, training: bool) -> in
     batch = Batch(tokens, torch.full_like(tokens, IGNORE_LABEL), blank)
     carry = supervision.initial_carry(batch)
     with torch.set_grad_enabled(training), FlopCounter() as counter:
-        output = supervision.step(carry, batch, SeededStepRandom(0, 0, 1, 0, 1))
+        output = supervision.step(carry, batch, SeededStepRandom(0, 0, 1))
         if training:
             output.loss.backward()
     return counter.total

@@ -49,6 +49,6 @@ def steps_of(supervision: Supervision[Any], question: torch.Tensor) -> list[Step
     batch = Batch(question[None], torch.full_like(question[None], IGNORE_LABEL), torch.zeros(1, dtype=torch.int32))
     carry, outputs = supervision.initial_carry(batch), []
     for step in range(supervision.max_steps):
-        outputs.append(supervision.step(carry, batch, SeededStepRandom(0, step, 1, 0, 1)))
+        outputs.append(supervision.step(carry, batch, SeededStepRandom(0, step, 1)))
         carry = outputs[-1].carry
     return outputs

@@ -45,7 +45,7 @@ def test_the_answers_are_those_of_a_rollout(supervision: DISSupervision, example
     steps = trace_steps(supervision, example)
     assert supervision.model.training  # as it was
     supervision.model.eval()
-    rolled = roll_out(supervision, example, SeededStepRandom(0, 0, 1, 0, 1))
+    rolled = roll_out(supervision, example, SeededStepRandom(0, 0, 1))
     np.testing.assert_array_equal([step.after for step in steps], rolled.predictions[0].numpy())
     for earlier, later in pairwise(steps):
         np.testing.assert_array_equal(later.before, earlier.after)

@@ -25,7 +25,7 @@ def example(seed: int) -> tuple[Tensor, Tensor]:
 def path(kernel: str, schedule: str, pad_cells: str, seed: int) -> tuple[Tensor, Tensor, Tensor]:
     inputs, labels = example(seed)
     corruption = Corruption(kernel, schedule, pad_cells, STEPS, VOCABULARY, mask_token=0)
-    return inputs, labels, corruption.path(inputs, labels, SeededStepRandom(seed, 1, SLOTS, 0, SLOTS))
+    return inputs, labels, corruption.path(inputs, labels, SeededStepRandom(seed, 1, SLOTS))
 
 
 @pytest.mark.parametrize("pad_cells", ["release", "ignore"])

@@ -41,12 +41,12 @@ def test_exploration_makes_its_share_of_slots_run_on() -> None:
     supervision.model.train()
     many = batch(1000)
     carry = supervision.initial_carry(many)
-    rng = SeededStepRandom(0, 1, 1000, 0, 1000)
+    rng = SeededStepRandom(0, 1, 1000)
     halted = supervision.step(carry, many, rng).carry.halted.float().mean().item()
     assert 0.45 < halted < 0.55  # u ≥ 2, so an exploring slot never halts at step 1
 
 
 def test_a_step_depends_only_on_seed_step_and_slot_not_on_the_number_of_ranks() -> None:
-    whole = SeededStepRandom(7, 3, 8, 0, 8).uniform("halt exploration")
-    halves = [SeededStepRandom(7, 3, 8, first, 4).uniform("halt exploration") for first in (0, 4)]
+    whole = SeededStepRandom(7, 3, 8).uniform("halt exploration")
+    halves = [SeededStepRandom(7, 3, 4, first=first, global_slots=8).uniform("halt exploration") for first in (0, 4)]
     assert torch.equal(whole, torch.cat(halves))

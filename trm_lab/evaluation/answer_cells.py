@@ -4,8 +4,9 @@ B rows, L grid tokens, C canvas side.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -65,11 +66,16 @@ def cells_by_set(data: PuzzleData) -> dict[str, AnswerCells]:
 
 
 def _answer_cells(about: About | None, data: PuzzleData) -> AnswerCells:
-    if about is not None and about.scorer == "cube":
-        return CellsToEnd(STICKERS, CUBE_END)
-    if about is not None and isinstance(about.facts.get("question_length"), int):
-        return CellsToEnd(about.facts["question_length"], END)
     canvas = math.isqrt(data.metadata.seq_len)
     if data.test_puzzles and (about is None or not about.scorer) and canvas**2 == data.metadata.seq_len:
         return GridCells(canvas)
+    return every_cell if about is None else cells_of(about.scorer, about.facts)
+
+
+def cells_of(kind: str, facts: Mapping[str, Any]) -> AnswerCells:
+    """The cells that an answer to questions of a kind but ARC consists of; facts: of their dataset."""
+    if kind == "cube":
+        return CellsToEnd(STICKERS, CUBE_END)
+    if isinstance(facts.get("question_length"), int):
+        return CellsToEnd(facts["question_length"], END)
     return every_cell

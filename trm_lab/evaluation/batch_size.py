@@ -73,5 +73,5 @@ def _peak(supervision: Supervision[Any], rows: int, device: torch.device) -> flo
     tokens = torch.zeros(rows, supervision.model.shape.seq_len, dtype=torch.int32, device=device)
     batch = Batch(tokens, torch.full_like(tokens, IGNORE_LABEL), tokens[:, 0].contiguous())
     torch.cuda.reset_peak_memory_stats(device)
-    roll_out(supervision, batch, SeededStepRandom(0, 0, rows, 0, rows))
+    roll_out(supervision, batch, SeededStepRandom(0, 0, rows))
     return torch.cuda.max_memory_allocated(device)

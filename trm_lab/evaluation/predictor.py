@@ -94,7 +94,8 @@ class Predictor:
         batch = self._with_fed_identifiers(local.batch).to(self.ranks.device)
         if not self.search.is_plain:
             return roll_out_widely(self.supervision, self._questions(local, batch), self.search, most_steps)
-        rng = SeededStepRandom(self.seed, 0, slots * self.ranks.world_size, self.ranks.rank * slots, slots)
+        first, of_all = self.ranks.rank * slots, slots * self.ranks.world_size
+        rng = SeededStepRandom(self.seed, 0, slots, first=first, global_slots=of_all)
         cells = None if self.all_cells else self._cells[local.set_name]
         return roll_out(self.supervision, batch, rng, self.probes, cells, most_steps)
 

@@ -71,7 +71,7 @@ class Trajectory:
         carry = self._carry if self.steps == 0 else self._disturbed(self._carry)
         before, rows = carry.z_H, len(self._batch)
         with self._supervision.model.starts_from(self._start if self.steps == 0 else None):
-            output = self._supervision.step(carry, self._batch, SeededStepRandom(0, 0, rows, 0, rows))
+            output = self._supervision.step(carry, self._batch, SeededStepRandom(0, 0, rows))
         self._carry, self.steps = output.carry, self.steps + 1
         return self._answers(output, before)
 

@@ -8,15 +8,17 @@ K puzzles of a task, B slots, E examples, L tokens, S supervision steps, T test 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
+from trm.batch import Batch
 from trm.randomness import SeededStepRandom
 from trm.supervision import Supervision
-from trm_lab.evaluation.answer_cells import GridCells
-from trm_lab.evaluation.arc_questions import Questions
+from trm_lab.evaluation import arc_questions
+from trm_lab.evaluation.answer_cells import AnswerCells
 from trm_lab.evaluation.predictor import check_finite
 from trm_lab.evaluation.rollout import roll_out
 from trm_lab.evaluation.voting import ArcVoting
@@ -136,11 +138,32 @@ def answer_task(
     return TaskAnswer(puzzles, outputs, supervision.confidence_kind, predictions.network_calls)
 
 
+class Questions(Protocol):
+    """Examples that are answered in batches: `TaskExamples`, or questions of another kind than ARC.
+
+    cells: of which an answer consists.
+    """
+
+    @property
+    def cells(self) -> AnswerCells: ...
+
+    def __len__(self) -> int: ...
+
+    def batch(self, examples: NDArray[np.int64]) -> Batch:
+        """Examples `[B]` side by side."""
+        ...
+
+    def rows(self, examples: NDArray[np.int64]) -> Tensor | None:
+        """The embeddings `[B, E]` that the batch's identifiers mean; None: the model's own."""
+        ...
+
+
 def predict(
     supervision: Supervision[Any],
-    examples: TaskExamples,
+    examples: Questions,
     batch_size: int,
     *,
+    seed: int = 0,
     chosen: NDArray[np.int64] | None = None,
     over: Over = iter,
     warm_up: WarmUp = nullcontext,
@@ -150,6 +173,7 @@ def predict(
     All batches have equally many slots, as a compiled model wants; those left over hold the last example again.
 
     Args:
+        seed: of what a rollout draws.
         chosen: numbers of the examples; None: all.
         over: wraps the starts of the batches.
         warm_up: surrounds a supervision step of the first batch before it is answered, for a stopwatch.
@@ -164,13 +188,12 @@ def predict(
             real = chosen[start : start + size]
             slots = np.pad(real, (0, size - len(real)), mode="edge")
             batch = examples.batch(slots).to(device)
-            draws = SeededStepRandom(0, 0, size, 0, size)
-            cells = GridCells(examples.canvas)
+            draws = SeededStepRandom(seed, 0, size)
             with lent_rows(model, examples.rows(slots)):
                 if start == 0 and warm_up is not nullcontext:
                     with warm_up():
-                        roll_out(supervision, batch, draws, (), cells, 1).predictions.cpu()  # waits for it
-                rollout = roll_out(supervision, batch, draws, (), cells)
+                        roll_out(supervision, batch, draws, (), examples.cells, 1).predictions.cpu()  # waits for it
+                rollout = roll_out(supervision, batch, draws, (), examples.cells)
             tensors = (
                 batch.inputs, batch.labels, rollout.predictions, rollout.loss, rollout.confidence[:, -1]
             )  # fmt: skip
@@ -189,7 +212,7 @@ def task_voting(puzzles: Sequence[TaskPuzzles], tasks: Sequence[Task], canvas: i
     """
     pairs = {task.name: {"test": [_published(input=p.input, output=p.output) for p in task.test]} for task in tasks}
     names = [BLANK, *(name for of_task in puzzles for name in of_task.names)]
-    return ArcVoting(Questions(names, pairs, canvas), confidence_kind=confidence_kind)
+    return ArcVoting(arc_questions.Questions(names, pairs, canvas), confidence_kind=confidence_kind)
 
 
 def _published(**grids: Grid | None) -> dict[str, Rows]:

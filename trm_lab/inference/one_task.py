@@ -1,32 +1,24 @@
-"""Answer one ARC task and draw it: `evaluate.py <checkpoint> --task file.json`."""
+"""Answer one ARC task, adapted to it if that is requested: `--task file.json` of evaluate.py, and the Python API."""
 
-import os
-import shutil
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from trm.errors import UserError
 from trm.supervision import Supervision
 from trm_lab.cluster.energy import EnergyMeter
-from trm_lab.cluster.ranks import Ranks, join
+from trm_lab.cluster.ranks import Ranks
 from trm_lab.commands.progress import track
-from trm_lab.commands.tables import table
 from trm_lab.evaluation.batch_size import CPU_BATCH, WITH_GRADIENT, chosen_batch_size, fitting_batch_size
 from trm_lab.evaluation.stopwatch import Stopwatch
 from trm_lab.inference.answering import TaskAnswer, answer_task
-from trm_lab.inference.arc_checkpoint import arc_supervision, canvas_of, trained_puzzles
-from trm_lab.inference.grid_drawing import colour_depth, drawing
+from trm_lab.inference.arc_checkpoint import arc_supervision, trained_puzzles
 from trm_lab.inference.task_puzzles import puzzles_of
-from trm_lab.inference.task_results import answer_folder, answer_record, check_results_folder, remarks, write_answer
+from trm_lab.inference.task_results import answer_record
 from trm_lab.inference.test_time_training import adapt, settings_of_run
 from trm_lab.puzzles.arc.sources import Task
-from trm_lab.puzzles.arc.task_file import read_task
-from trm_lab.runs.arc_outputs import outputs_table
-from trm_lab.runs.opened_checkpoint import OpenedCheckpoint, open_checkpoint
+from trm_lab.runs.opened_checkpoint import OpenedCheckpoint
 from trm_lab.runs.weights import PUZZLE_ROWS
 
 AUGMENTATIONS = 32
@@ -38,7 +30,7 @@ class TaskRequest:
     """A task for one checkpoint.
 
     target, config, weights: see `ScoringRequest`.
-    task: `file.json`, or `file.json:name` for one of several in it.
+    task: `file.json`, or `file.json:name` for one of several in it; of other kinds than ARC the puzzle, or its file.
     data_paths: the dataset that the checkpoint was trained on, which tells whether the task was in it; empty: the
       configuration's, if it is there.
     embedding: see `puzzles_of`.  augmentations: at most so many besides the task itself; None: AUGMENTATIONS.
@@ -69,35 +61,6 @@ class TaskRequest:
     output: Path | None = None
     overwrite: bool = False
     seed: int = 0
-
-
-def run_task(request: TaskRequest) -> None:
-    """Answer the task, print the drawing and a table, and write the files.
-
-    Raises:
-        UserError: no checkpoint or task, one that does not fit the other, or more than one process.
-    """
-    if request.output is not None:
-        check_results_folder(request.output)
-    ranks = join(request.device)
-    try:
-        if ranks.world_size > 1:
-            raise UserError(
-                f"--task in {ranks.world_size} processes", "a single process", "start it with python, without torchrun"
-            )
-        checkpoint = open_checkpoint(request.target, request.config, request.weights)
-        canvas = canvas_of(checkpoint, request.data_paths or checkpoint.data_paths)
-        task = read_task(request.task, canvas)
-        usual = checkpoint.results_folder("").parent
-        folder = answer_folder(request.output, usual, task.name, request.overwrite)
-        answer, record = answer_request(request, task, canvas, checkpoint, ranks)
-    finally:
-        ranks.close()
-    write_answer(folder, answer, record, request.overwrite)
-    width = shutil.get_terminal_size().columns
-    print(drawing(answer, width, colour_depth(sys.stdout, os.environ)), end="\n\n")
-    print(table(outputs_table([output.record for output in answer.outputs])))
-    print("\n".join([*remarks(record), f"written to {folder}"]))
 
 
 def answer_request(

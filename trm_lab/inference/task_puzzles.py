@@ -21,6 +21,7 @@ from trm.errors import UserError
 from trm.model import TinyRecursiveModel
 from trm.puzzle_embedding import PuzzleEmbedding
 from trm.randomness import numpy_generator
+from trm_lab.evaluation.answer_cells import GridCells
 from trm_lab.puzzles.arc.augmentation import IDENTITY, SEPARATOR, Table, names, parse_name
 from trm_lab.puzzles.arc.compact_set import AugmentedGroups
 from trm_lab.puzzles.arc.grids import PAD
@@ -137,6 +138,11 @@ class TaskExamples:
         self.set = groups.augmented(table, canvas, translations, seed=0)
         rows = [of_task.rows for of_task in puzzles if of_task.rows is not None]
         self.rows_of_puzzles = torch.cat(rows) if rows else None
+
+    @property
+    def cells(self) -> GridCells:
+        """The cells of which an answer consists."""
+        return GridCells(self.canvas)
 
     def __len__(self) -> int:
         return self.set.count

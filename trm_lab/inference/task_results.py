@@ -1,4 +1,4 @@
-"""An answered task in a folder of its own, and in words.
+"""An answered task in a folder of its own, and in words; what a folder of results may hold.
 
 answer.json      what was asked, what was answered, and how sure the votes are
 submission.json  {name: [{"attempt_1": grid, "attempt_2": grid}, …]}
@@ -136,9 +136,22 @@ ANSWER_NAMES = "|".join(map(re.escape, (ANSWER_FILE, SUBMISSION_FILE, PICTURE_FI
 ANSWER = Kind("an answered task", ANSWER_NAMES, _is_answer)
 
 
+def _is_answered_puzzle(folder: Path) -> bool:
+    try:
+        keys = load_json(folder / ANSWER_FILE, LARGEST_ANSWER).keys()
+    except (OSError, ValueError, AttributeError):
+        return False
+    return {"question", "answer", "steps"} <= keys and carries(folder / PICTURE_FILE, mark("answer"))
+
+
+ANSWERED_PUZZLE = Kind("an answered puzzle", "|".join(map(re.escape, (ANSWER_FILE, PICTURE_FILE))), _is_answered_puzzle)
+
+
 def _holds_results(folder: Path) -> bool:
     inner = [path for path in folder.iterdir() if path.is_dir()]
-    return all(any(foreign(path, kind) is None for kind in (ANSWER, EVALUATION, POOLED)) for path in inner)
+    return all(
+        any(foreign(path, kind) is None for kind in (ANSWER, ANSWERED_PUZZLE, EVALUATION, POOLED)) for path in inner
+    )
 
 
 RESULTS = Kind("results of evaluate.py", rf"[^/]+/({ANSWER_NAMES}|{EVALUATION_NAMES}|{POOLED.names})?", _holds_results)

@@ -200,7 +200,7 @@ def _fitted_rows(
     fitted: list[Tensor] = []
     updates = [(part, step) for part in parts for step in range(settings.steps)]
     for part, step in track(updates, "fitting the puzzle embedding"):
-        draws = SeededStepRandom(settings.seed, step, count, int(part[0]), len(part))
+        draws = SeededStepRandom(settings.seed, step, len(part), first=int(part[0]), global_slots=count)
         shifts = draws.uniform("places of demonstrations", 2).double().numpy()
         row_of = torch.arange(len(part), dtype=torch.int32) // of_each  # [B]
         batch = replace(demonstrations.batch(part, shifts), puzzle_identifiers=row_of).to(device)

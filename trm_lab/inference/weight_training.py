@@ -136,7 +136,7 @@ class WeightTraining:
         frozen = self.steps_done <= settings.frozen_steps
         batch = self._next_batch()
         carry = self._carry if self._carry is not None else self.supervision.initial_carry(batch)
-        draws = SeededStepRandom(settings.seed, self.steps_done, len(batch), 0, len(batch))
+        draws = SeededStepRandom(settings.seed, self.steps_done, len(batch))
         with self._learning(weights=not frozen) as embedding:
             output = self.supervision.step(carry, batch, draws)
             if output.loss.requires_grad:  # else nothing learns: frozen weights, and no puzzle embedding

@@ -1,4 +1,4 @@
-"""Every kind of puzzle but ARC: how its answers are judged and how its examples are drawn.
+"""Every kind of puzzle but ARC: how its questions are written, its answers judged and its examples drawn.
 
 A dataset names its kind in `About.scorer`. A new kind is one line here. ARC names none: its answers are voted on
 (`trm_lab.evaluation`), its pictures are in `arc/picture.py`.
@@ -13,29 +13,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trm.errors import UserError
+from trm_lab.puzzles.cube.notation import CubeNotation
 from trm_lab.puzzles.cube.picture import CubePicture
 from trm_lab.puzzles.cube.scorer import cube_scorer
 from trm_lab.puzzles.cube.token_symmetry import cube_symmetry
 from trm_lab.puzzles.manifest import About
+from trm_lab.puzzles.maze.notation import MazeNotation
 from trm_lab.puzzles.maze.picture import MazePicture
 from trm_lab.puzzles.maze.scorer import maze_scorer
+from trm_lab.puzzles.notation import Notation
 from trm_lab.puzzles.picture import Picture
+from trm_lab.puzzles.queens.notation import QueensNotation
 from trm_lab.puzzles.queens.picture import QueensPicture
 from trm_lab.puzzles.queens.scorer import queens_scorer
 from trm_lab.puzzles.reasoning_gym.scorer import reasoning_gym_scorer
 from trm_lab.puzzles.scorer import SOLVED, Scorer
+from trm_lab.puzzles.sudoku.notation import SudokuNotation
 from trm_lab.puzzles.sudoku.picture import SudokuPicture
 from trm_lab.puzzles.sudoku.scorer import sudoku_scorer
 from trm_lab.puzzles.sudoku.symmetries import sudoku_symmetry
 from trm_lab.puzzles.symmetry import DrawSymmetry, Symmetry, square_symmetry
+from trm_lab.puzzles.text.notation import TextNotation
 from trm_lab.puzzles.text.picture import TextPicture
 from trm_lab.puzzles.text.scorer import answer_scorer
 
 
 @dataclass(frozen=True)
 class PuzzleKind:
-    """A kind of puzzle: functions that make its scorer and its picture from a dataset's facts (`About.facts`).
+    """A kind of puzzle: what makes its scorer, its picture and its notation from a dataset's facts (`About.facts`).
 
+    notation: also takes L, the tokens of an example.
     checks_answers: the scorer's "solved" does not look at the labels, so that answers can be checked without knowing
       the right one.
     symmetry: draws a symmetry of its puzzles; None: it has none.
@@ -43,17 +50,18 @@ class PuzzleKind:
 
     scorer: Callable[[Mapping[str, Any]], Scorer]
     picture: Callable[[Mapping[str, Any]], Picture]
+    notation: Callable[[Mapping[str, Any], int], Notation]
     checks_answers: bool = False
     symmetry: DrawSymmetry | None = None
 
 
 KINDS: dict[str, PuzzleKind] = {
-    "answer": PuzzleKind(answer_scorer, TextPicture),
-    "cube": PuzzleKind(cube_scorer, CubePicture, True, cube_symmetry),
-    "maze": PuzzleKind(maze_scorer, MazePicture, True, square_symmetry),
-    "queens": PuzzleKind(queens_scorer, QueensPicture, True, square_symmetry),
-    "reasoning_gym": PuzzleKind(reasoning_gym_scorer, TextPicture),
-    "sudoku": PuzzleKind(sudoku_scorer, SudokuPicture, True, sudoku_symmetry),
+    "answer": PuzzleKind(answer_scorer, TextPicture, TextNotation),
+    "cube": PuzzleKind(cube_scorer, CubePicture, CubeNotation, True, cube_symmetry),
+    "maze": PuzzleKind(maze_scorer, MazePicture, MazeNotation, True, square_symmetry),
+    "queens": PuzzleKind(queens_scorer, QueensPicture, QueensNotation, True, square_symmetry),
+    "reasoning_gym": PuzzleKind(reasoning_gym_scorer, TextPicture, TextNotation),
+    "sudoku": PuzzleKind(sudoku_scorer, SudokuPicture, SudokuNotation, True, sudoku_symmetry),
 }
 
 

@@ -192,7 +192,7 @@ def compare(graph: Path, supervision: Supervision[Any], source: str) -> Agreemen
         values = {"z_H_in": latents.z_H, "z_L_in": latents.z_L, "tokens": fed, "step": torch.full((_PROBED,), step)}
         values |= {} if vectors is None else {"puzzle": vectors}
         outputs = session.run(None, {name: _array(values[name]) for name in names})
-        rng = SeededStepRandom(0, step, _PROBED, 0, _PROBED)
+        rng = SeededStepRandom(0, step, _PROBED)
         output = supervision.step(carry, questions, rng)
         carry, latents = output.carry, Latents(output.carry.z_H, output.carry.z_L)
         expected = (latents.z_H, latents.z_L, output.logits, output.q_halt_logits)

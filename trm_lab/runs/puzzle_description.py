@@ -4,7 +4,7 @@ A run's checkpoint keeps it in state.json, an export as JSON text in its configu
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,7 @@ class PuzzleDescription:
     @classmethod
     def of(cls, data: PuzzleData) -> "PuzzleDescription":
         """The puzzles of opened datasets; of several, the first one's name and facts, and the kind that all have."""
-        kinds = {each.about and each.about.scorer for each in data.sets}
+        kinds = {"" if each.about is None else each.about.scorer for each in data.sets}
         return _of(data.metadata, data.sets[0].about, data.paths[0], kinds)
 
     @classmethod
@@ -75,7 +75,7 @@ class PuzzleDescription:
                 f"no dataset at {folder}", "the folder of a dataset that a builder wrote", "check the path, or build it"
             )
         about = read_about(folder)
-        return _of(PuzzleMetadata.read(split), about, Path(folder), {about and about.scorer})
+        return _of(PuzzleMetadata.read(split), about, Path(folder))
 
     @classmethod
     def read(cls, content: Any) -> "PuzzleDescription":
@@ -97,6 +97,11 @@ class PuzzleDescription:
         """Whether these are ARC's tasks on a canvas."""
         return not self.kind and self.vocab_size == ARC_VOCABULARY
 
+    @property
+    def about(self) -> About:
+        """The part of it that a dataset says of itself."""
+        return About(self.name, 0, "", self.kind, self.facts)
+
     def as_dict(self) -> dict[str, Any]:
         """The description as JSON values."""
         return asdict(self)
@@ -106,7 +111,7 @@ class PuzzleDescription:
         return json.dumps(self.as_dict(), allow_nan=False).replace("${", "\\u0024{")
 
 
-def _of(metadata: PuzzleMetadata, about: About | None, folder: Path, kinds: set[str | None]) -> PuzzleDescription:
+def _of(metadata: PuzzleMetadata, about: About | None, folder: Path, kinds: Collection[str] = ()) -> PuzzleDescription:
     shape = metadata.seq_len, metadata.vocab_size
     name = folder.resolve().name[:LONGEST_TEXT] if about is None else about.name
     if about is None or len(kinds) > 1:
@@ -123,9 +128,3 @@ PUBLISHED = (
     PuzzleDescription("maze-30x30", "maze", 900, 6, {"side": 30}),
     PuzzleDescription("nqueens-8", "queens", 64, 3, {"side": 8}),
 )  # the shapes of the published datasets, each of another vocabulary
-
-
-def published_puzzles(weights: Mapping[str, Any]) -> PuzzleDescription | None:
-    """The published dataset with as many different tokens as the weights embed; None where there is none."""
-    table = weights.get("embed_tokens.embedding_weight")
-    return next((each for each in PUBLISHED if table is not None and len(table) == each.vocab_size), None)

@@ -1,7 +1,7 @@
 """From a composed configuration to a finished run: builds every part, checks first, trains, reports."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -50,13 +50,15 @@ from trm_lab.training.trainer import Trainer
 HOUR, DAY = 3600.0, 86400.0  # seconds
 
 
-def train(composed: DictConfig) -> None:
+def train(composed: DictConfig, keys: Collection[str] | None = None) -> None:
     """Run what Hydra composed; every rank calls it.
+
+    keys: that the user gave; None: those of this process's command line.
 
     Raises:
         UserError: before any long work starts, for all that can be known then.
     """
-    config = train_config(composed, keys_given())
+    config = train_config(composed, keys_given() if keys is None else keys)
     if config.run_name and in_a_sweep():
         config.run_name += f"-{fingerprint(config)}"
     arch = architecture(config.arch)

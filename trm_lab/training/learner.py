@@ -187,7 +187,8 @@ class Learner:
 
     def _backward(self, carry: Carry, batch: Batch, number: int, first: int) -> StepOutput[Any]:
         """Add the gradients of some slots, of which the first is global slot `first`; their loss is float64."""
-        draws = SeededStepRandom(self.config.seed, number, self.config.global_batch_size, first, len(batch))
+        of_all = self.config.global_batch_size
+        draws = SeededStepRandom(self.config.seed, number, len(batch), first=first, global_slots=of_all)
         output = self.supervision.step(carry, batch, draws)
         (output.loss / self.config.global_batch_size).backward()
         return replace(output, loss=output.loss.detach().double())

@@ -14,7 +14,8 @@ from trm.errors import UserError
 from trm_lab.cluster.ranks import Ranks
 from trm_lab.evaluation.request import ScoringRequest
 from trm_lab.evaluation.score import score
-from trm_lab.inference.one_task import TaskRequest, run_task
+from trm_lab.inference.one_puzzle import run_task
+from trm_lab.inference.one_task import TaskRequest
 from trm_lab.release.exporting import ExportRequest, export
 from trm_lab.runs import checkpoints
 from trm_lab.runs.checkpoint_forms import find_checkpoint

@@ -109,7 +109,7 @@ def test_a_known_task_is_answered_as_in_an_evaluation_of_its_dataset(tmp_path: P
     supervision.model.eval()
     voting = ArcVoting(Questions(data.identifiers, data.test_puzzles, 5))
     for one in data:
-        rollout = roll_out(supervision, one.batch, SeededStepRandom(0, 0, 1000, 0, 1000))
+        rollout = roll_out(supervision, one.batch, SeededStepRandom(0, 0, 1000))
         who, asked = (tensor.numpy().astype(np.uint8) for tensor in (one.batch.puzzle_identifiers, one.batch.inputs))
         voting.add(who, asked, rollout.predictions[:, -1].numpy(), rollout.confidence[:, -1].numpy())
     assert {answer.task.name: answer.submission() for answer in made} == voting.result().submission

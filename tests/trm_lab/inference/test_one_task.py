@@ -11,8 +11,9 @@ from tests.exportable import random_dis, write_run
 from tests.models import act
 from trm.errors import UserError
 from trm_lab.cluster.ranks import Ranks
-from trm_lab.inference import one_task
-from trm_lab.inference.one_task import TaskRequest, run_task
+from trm_lab.inference import one_puzzle
+from trm_lab.inference.one_puzzle import run_task
+from trm_lab.inference.one_task import TaskRequest
 from trm_lab.inference.task_results import file_name
 from trm_lab.puzzles.arc.augmentation import SEPARATOR
 
@@ -106,7 +107,7 @@ def test_a_grid_beyond_the_canvas_and_several_processes_are_refused(
     file.write_text(json.dumps({"test": [{"input": [[0] * 5]}]}))
     with pytest.raises(UserError, match="1x5 cells"):
         asked(run, file)
-    monkeypatch.setattr(one_task, "join", lambda device: Ranks(0, 2))
+    monkeypatch.setattr(one_puzzle, "join", lambda device: Ranks(0, 2))
     with pytest.raises(UserError, match="2 processes"):
         asked(run, file)
 

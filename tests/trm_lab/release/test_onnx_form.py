@@ -62,7 +62,7 @@ def test_the_card_s_example_answers_as_the_method_does(
     if model.puzzle_emb is not None:  # as the card's example, which takes every puzzle for an unknown one
         model.puzzle_emb.weights.copy_(model.puzzle_emb.weights.mean(0, keepdim=True).expand(9, -1))
     questions = batch(5)
-    rollout = roll_out(supervision, questions, SeededStepRandom(0, 0, 5, 0, 5))
+    rollout = roll_out(supervision, questions, SeededStepRandom(0, 0, 5))
     answers = answers_of_the_card(folder, questions.inputs.numpy(), monkeypatch)
     assert np.array_equal(answers, rollout.predictions[:, -1])
     about = json.loads((folder / "step.json").read_text())

@@ -13,7 +13,7 @@ from trm.errors import UserError
 from trm_lab.puzzles.datasets import PuzzleData
 from trm_lab.release.exporting import ExportRequest, export
 from trm_lab.runs.opened_checkpoint import open_checkpoint
-from trm_lab.runs.puzzle_description import LONGEST, PUBLISHED, PuzzleDescription, published_puzzles
+from trm_lab.runs.puzzle_description import LONGEST, PuzzleDescription
 
 QUEENS = PuzzleDescription("nqueens-4", "queens", 16, 3, {"side": 4, "odd": "${oc.env:HOME} /etc/x \ud800"})
 
@@ -70,9 +70,3 @@ def test_a_stranger_s_description_is_an_error_that_names_the_file(tmp_path: Path
     with pytest.raises(UserError, match=r"config\.yaml: puzzle: ") as caught:
         open_checkpoint(tmp_path / "out")
     assert caught.value.given.isprintable()
-
-
-def test_the_published_shapes_are_told_apart_by_their_vocabulary() -> None:
-    assert published_puzzles({}) is None
-    for puzzle in PUBLISHED:
-        assert published_puzzles({"embed_tokens.embedding_weight": [0] * puzzle.vocab_size}) == puzzle

@@ -38,7 +38,7 @@ def sudoku_scorer(facts: Mapping[str, Any]) -> Scorer:
             allowed="boxes of as many cells as a row has",
             remedy="build the dataset again",
         )
-    units = _units(size, rows, columns)
+    all_units = units(size, rows, columns)
     every_digit = np.arange(size) + SUDOKU_BLANK + 1
 
     def score(
@@ -46,7 +46,7 @@ def sudoku_scorer(facts: Mapping[str, Any]) -> Scorer:
     ) -> dict[str, NDArray[np.bool_]]:
         answers = np.where(labels == IGNORE_LABEL, inputs, predictions)
         valid = np.ones(len(answers), bool)
-        for cells in units:  # one unit at a time: [E, N]
+        for cells in all_units:  # one unit at a time: [E, N]
             valid &= (np.sort(answers[:, cells], axis=1) == every_digit).all(1)
         consistent = ((answers == inputs) | (inputs == SUDOKU_BLANK)).all(1)
         return {"valid": valid, "consistent": consistent, SOLVED: valid & consistent}
@@ -54,7 +54,7 @@ def sudoku_scorer(facts: Mapping[str, Any]) -> Scorer:
     return score
 
 
-def _units(size: int, box_rows: int, box_columns: int) -> list[NDArray[np.intp]]:
+def units(size: int, box_rows: int, box_columns: int) -> list[NDArray[np.intp]]:
     """The cells of every row, column and box, `[N]` each."""
     row, column = np.divmod(np.arange(size * size), size)
     box = row // box_rows * box_rows + column // box_columns  # box_rows boxes lie side by side

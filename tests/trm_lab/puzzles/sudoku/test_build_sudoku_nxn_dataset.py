@@ -170,7 +170,7 @@ def test_a_model_learns_from_a_built_dataset_and_its_scorer_judges_the_answers(t
         batch = data.next_batch()
         assert batch is not None
         carry = carry if carry is not None else supervision.initial_carry(batch)
-        output = supervision.step(carry, batch, SeededStepRandom(0, step, rows, 0, rows))
+        output = supervision.step(carry, batch, SeededStepRandom(0, step, rows))
         (output.loss / rows).backward()
         optimizer.step()
         optimizer.zero_grad()

@@ -1,0 +1,163 @@
+"""The Python API: every checkpoint answers puzzles of its kind, as an evaluation would, without its dataset."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+import trm_lab
+from tests.runs import environment
+from tests.trm_lab.inference.described_runs import PUZZLES, QUESTIONS, write_run
+from trm.errors import UserError
+from trm_lab.cluster.ranks import Ranks
+from trm_lab.evaluation.predictor import Predictor
+from trm_lab.inference.solver import Solver
+from trm_lab.puzzles.loading import EvaluationData
+from trm_lab.puzzles.manifest import About
+from trm_lab.puzzles.writer import Examples, write_plain_dataset
+from trm_lab.release.exporting import ExportRequest, export
+
+GRID = [[1, 2, 3], [0, 4, 0]]
+TASK = {"train": [{"input": GRID, "output": [[1]]}], "test": [{"input": [[7, 8]]}, {"input": GRID}]}
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("runs")
+    return {kind: write_run(folder / kind, puzzle) for kind, puzzle in PUZZLES.items()}
+
+
+@pytest.fixture(scope="module")
+def solvers(runs: dict[str, Path]) -> dict[str, Solver]:
+    return {kind: trm_lab.load(run, device="cpu") for kind, run in runs.items()}
+
+
+@pytest.mark.parametrize("kind", QUESTIONS)
+def test_every_kind_is_answered_drawn_and_saved(kind: str, solvers: dict[str, Solver], tmp_path: Path) -> None:
+    answer = solvers[kind].solve(QUESTIONS[kind])
+    assert len(answer.steps) == 3
+    assert answer.network_calls == 9
+    assert 0 < answer.confidence < 1
+    assert answer.valid is (None if kind == "answer" else False)
+    natural = {"cube": list, "answer": str}.get(kind, np.ndarray)
+    assert isinstance(answer.grid, natural)
+    assert f"{len(answer.steps)} supervision steps, 9 network calls" in str(answer)
+    answer.save(tmp_path / "answer.png")
+    assert imread(tmp_path / "answer.png").shape[0] > 100
+    assert json.loads(json.dumps(answer.record()))["kind"] == kind
+
+
+def test_an_answer_is_the_one_that_an_evaluation_gives(solvers: dict[str, Solver], tmp_path: Path) -> None:
+    solver, generator = solvers["queens"], np.random.Generator(np.random.Philox(0))
+    questions = generator.integers(1, 3, (5, 16), dtype=np.uint8)
+    examples = Examples(questions, questions)
+    about = About("q4", 1, "test", "queens", {"side": 4})
+    write_plain_dataset(tmp_path / "q", about, {"train": examples, "test": examples}, vocab_size=3, allow_overlap=True)
+    data = EvaluationData([tmp_path / "q"], global_batch_size=2)
+    parts = [*Predictor(solver.supervision, data, Ranks()).answers()]
+    answers = solver.solve_many([question.reshape(4, 4) - 1 for question in questions], batch_size=2)
+    expected = np.concatenate([part.predictions for part in parts])
+    assert [answer.grid.tolist() for answer in answers] == [
+        (p == 2).reshape(4, 4).astype(int).tolist() for p in expected[:, -1]
+    ]
+    logarithms = np.concatenate([part.confidence for part in parts])[:, -1]
+    assert np.allclose([answer.confidence for answer in answers], np.exp(logarithms))
+
+
+def test_an_arc_task_is_answered_from_a_dictionary_and_a_file(solvers: dict[str, Solver], tmp_path: Path) -> None:
+    (tmp_path / "tasks.json").write_text(json.dumps({"a": TASK, "b": TASK}))
+    solver = solvers["arc"]
+    answer = solver.solve(TASK, augmentations=2, attempts=1)
+    assert [len(attempts) for attempts in answer.grid] == [1, 1]
+    assert [len(grids) for grids in answer.steps] == [2, 2, 2]
+    assert answer.network_calls == 9 * 3 * 2
+    assert answer.valid is None
+    assert 0 < answer.confidence <= 1
+    assert "test input 1" in str(answer)
+    answer.save(tmp_path / "task.png")
+    again = solver.solve(f"{tmp_path}/tasks.json:a", augmentations=0, adapt=1)
+    assert again.record()["adaptation"]["steps"] == 1
+    with pytest.raises(UserError, match="attempts=3"):
+        solver.solve(TASK, attempts=3)
+    with pytest.raises(UserError, match="1x5"):
+        solver.solve({"test": [{"input": [[0] * 5]}]})
+
+
+def test_every_form_of_a_checkpoint_gives_the_same_answer(runs: dict[str, Path], tmp_path: Path) -> None:
+    run = runs["maze"]
+    forms = [run, run / "checkpoints/step_7"]
+    for form in ("hub", "published"):
+        export(ExportRequest(str(run), form, tmp_path / form))
+        forms.append(tmp_path / form)
+    answers = [trm_lab.load(form, device="cpu").solve(QUESTIONS["maze"]) for form in forms]
+    for answer in answers:
+        assert answer.grid.tolist() == answers[0].grid.tolist()
+        assert answer.confidence == answers[0].confidence
+
+
+def test_an_older_checkpoint_is_described_by_its_dataset_or_by_its_published_shape(tmp_path: Path) -> None:
+    old = write_run(tmp_path / "old", PUZZLES["queens"], described=False)
+    assert trm_lab.load(old, device="cpu").puzzle.name == "nqueens-8"  # as published: nothing else is known
+    question = np.ones((4, 16), np.uint8)
+    examples = Examples(question, question)
+    about = About("q4", 1, "test", "queens", {"side": 4})
+    write_plain_dataset(tmp_path / "q", about, {"train": examples, "test": examples}, vocab_size=3, allow_overlap=True)
+    assert trm_lab.load(old, data=tmp_path / "q", device="cpu").solve(QUESTIONS["queens"]).grid.shape == (4, 4)
+    (tmp_path / "q").rename(tmp_path / "old/nowhere")
+    assert trm_lab.load(old, device="cpu").puzzle.name == "q4"
+    unknown = write_run(tmp_path / "unknown", PUZZLES["cube"], described=False)
+    with pytest.raises(UserError, match="does not say which puzzles") as caught:
+        trm_lab.load(unknown)
+    assert "--data-path" in caught.value.remedy
+    with pytest.raises(UserError, match="no dataset at"):
+        trm_lab.load(unknown, data=tmp_path / "none")
+
+
+def test_an_answer_takes_other_steps_and_the_next_one_the_trained_ones(solvers: dict[str, Solver]) -> None:
+    solver = solvers["sudoku"]
+    assert len(solver.solve(QUESTIONS["sudoku"], steps=5).steps) == 5
+    assert len(solver.solve(QUESTIONS["sudoku"]).steps) == 3
+
+
+def test_puzzles_are_read_from_files(solvers: dict[str, Solver], tmp_path: Path) -> None:
+    solver, text = solvers["sudoku"], QUESTIONS["sudoku"]
+    grid = [[int(sign) for sign in row] for row in text.replace(".", "0").splitlines()]
+    (tmp_path / "s.txt").write_text(text)
+    (tmp_path / "s.json").write_text(json.dumps(grid))
+    np.save(tmp_path / "s.npy", np.array(grid))
+    files: list[Any] = [tmp_path / "s.txt", str(tmp_path / "s.json"), tmp_path / "s.npy"]
+    questions = [solver.read(file).tolist() for file in files]
+    assert questions == [solver.read(text).tolist()] * 3
+    for name, content in (("no.txt", None), ("x.json", b"{"), ("x.npy", b"\x80\x04"), ("y.txt", b"\xff")):
+        if content is not None:
+            (tmp_path / name).write_bytes(content)
+        with pytest.raises(UserError, match=name):
+            solver.solve(tmp_path / name)
+
+
+def test_a_setting_of_arc_s_is_refused_for_other_puzzles(solvers: dict[str, Solver]) -> None:
+    for settings in ({"adapt": 3}, {"attempts": 1}, {"augmentations": 4}, {"adapt_weights": "all"}):
+        with pytest.raises(UserError, match="of the kind sudoku"):
+            solvers["sudoku"].solve(QUESTIONS["sudoku"], **settings)
+
+
+def test_a_picture_replaces_none_but_ours(solvers: dict[str, Solver], tmp_path: Path) -> None:
+    answer, file = solvers["queens"].solve(QUESTIONS["queens"]), tmp_path / "answer.png"
+    file.write_bytes(b"holiday")
+    with pytest.raises(UserError, match="no answer that we wrote"):
+        answer.save(file)
+    assert file.read_bytes() == b"holiday"
+    for name in ("other.png", "other.png", "other.pdf"):
+        answer.save(tmp_path / name)
+    with pytest.raises(UserError, match=r"answer\.svg"):
+        answer.save(tmp_path / "answer.svg")
+
+
+def test_importing_the_package_imports_no_torch() -> None:
+    code = "import sys, trm_lab; sys.exit('torch' in sys.modules or 'load' not in dir(trm_lab))"
+    assert subprocess.run([sys.executable, "-c", code], env=environment()).returncode == 0
