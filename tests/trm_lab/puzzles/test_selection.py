@@ -59,8 +59,8 @@ def test_the_first_tasks_are_the_first_of_the_file_also_together_with_other_choi
     assert {task_name(name) for name in puzzles(dataset, third)} == {order[2]}
 
 
-def test_ranks_share_out_the_chosen_examples_from_any_start(dataset: Path) -> None:
-    chosen = Selection(augmentations=1)
+@pytest.mark.parametrize("chosen", [Selection(augmentations=1), Selection(sampled=18)])
+def test_ranks_share_out_the_chosen_examples_from_any_start(dataset: Path, chosen: Selection) -> None:
     together = EvaluationData([dataset], global_batch_size=4, selection=chosen)
     whole = np.concatenate([load().examples for load in together.batches_from(3)])
     parts = [

@@ -8,6 +8,8 @@ import pytest
 
 from tests.runs import records, train_here
 from trm.errors import UserError
+from trm_lab.evaluation.request import ScoringRequest
+from trm_lab.evaluation.score import score
 from trm_lab.puzzles.loading import EvaluationData
 from trm_lab.puzzles.selection import Selection
 from trm_lab.runs.evaluation_folder import SCORES_FILE
@@ -36,6 +38,15 @@ def test_every_evaluation_but_the_last_is_of_a_sample_and_says_so(sampled: Path)
         assert record["scores"]["examples"] == record["scores"]["part"]["examples"] <= 19
         assert record["scores"]["part"]["of"] == last["scores"]["examples"]
     assert "part" not in last["scores"]
+
+
+def test_evaluate_py_looks_at_the_same_sample(sampled: Path, tmp_path: Path) -> None:
+    before = records(sampled, "evaluation")[0]
+    checkpoint = sampled / "checkpoints" / f"step_{before['step']}"
+    score(ScoringRequest(str(checkpoint), output=tmp_path / "a", device="cpu", selection=Selection(sampled=19)))
+    scores = json.loads((tmp_path / "a/scores.json").read_text())
+    for key in ("part", "per_step", "copy", "counts"):
+        assert scores[key] == before["scores"][key]
 
 
 def test_the_best_is_chosen_among_samples_and_named_so(sampled: Path) -> None:
