@@ -50,10 +50,12 @@ def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
         yield tab
 
 
-@pytest.fixture(autouse=True)
-def reloaded(tab: Tab) -> None:
+@pytest.fixture
+def fresh(tab: Tab) -> Tab:
+    """The page as it is when it is opened."""
     tab.call("Page.reload")
     tab.wait_for(f"document.readyState === 'complete' && typeof PLAY === 'object' && {ANSWERED}")
+    return tab
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -115,66 +117,66 @@ def test_the_page_judges_answers_as_the_scorer_does(tab: Tab, kind: str) -> None
     assert verdicts[: len(answers)].all()
 
 
-def test_a_click_a_key_and_a_text_set_the_question_and_every_method_answers_it(tab: Tab) -> None:
+def test_a_click_a_key_and_a_text_set_the_question_and_every_method_answers_it(fresh: Tab) -> None:
     first = "[...QUESTIONS['sudoku 36'][0]].map(sign => sign === '.' ? 1 : Number(sign) + 1)"
-    assert tab.value("[...PLAY.question]") == tab.value(first)
-    tab.value("[...document.querySelectorAll('button')].find(each => each.textContent === 'Clear').click()")
-    assert tab.value("PLAY.question.every(token => token === 1)")
-    tab.value("document.querySelector('.brushes [data-token=\"4\"]').click()")
-    left, top, side = tab.value(
+    assert fresh.value("[...PLAY.question]") == fresh.value(first)
+    fresh.value("[...document.querySelectorAll('button')].find(each => each.textContent === 'Clear').click()")
+    assert fresh.value("PLAY.question.every(token => token === 1)")
+    fresh.value("document.querySelector('.brushes [data-token=\"4\"]').click()")
+    left, top, side = fresh.value(
         "(box => [box.left, box.top, box.width])(PLAY.board.firstChild.getBoundingClientRect())"
     )
     x, y = left + 0.92 * side, top + 0.42 * side
     for kind in ("mousePressed", "mouseReleased"):
-        tab.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
-    assert tab.value("PLAY.question.indexOf(4)") == 2 * 6 + 5
-    tab.value("PLAY.board.focus()")
-    tab.press("ArrowLeft")
-    tab.value("PLAY.board.dispatchEvent(new KeyboardEvent('keydown', {key: '3'}))")
-    assert tab.value("[...PLAY.question.subarray(16, 18)]") == [4, 4]
-    assert tab.value("PLAY.objection.textContent").startswith("Your digits break the rules already")
+        fresh.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+    assert fresh.value("PLAY.question.indexOf(4)") == 2 * 6 + 5
+    fresh.value("PLAY.board.focus()")
+    fresh.press("ArrowLeft")
+    fresh.value("PLAY.board.dispatchEvent(new KeyboardEvent('keydown', {key: '3'}))")
+    assert fresh.value("[...PLAY.question.subarray(16, 18)]") == [4, 4]
+    assert fresh.value("PLAY.objection.textContent").startswith("Your digits break the rules already")
     too_short, strange = "The text has 2 cells, and this puzzle has 36.", "“x” is no sign of this puzzle"
     for text, words in (("12", too_short), ("1x", strange)):
-        tab.value(f"PLAY.text.value = '{text}'; PLAY.readText()")
-        assert words in tab.value("PLAY.objection.textContent")
-    tab.value("PLAY.text.value = '1.....\\n'.repeat(6); PLAY.readText()")
-    assert tab.value("[...PLAY.question.subarray(0, 8)]") == [2, 1, 1, 1, 1, 1, 2, 1]
-    tab.wait_for(ANSWERED)
-    question = torch.tensor(tab.value("[...PLAY.question]"), dtype=torch.int32)
+        fresh.value(f"PLAY.text.value = '{text}'; PLAY.readText()")
+        assert words in fresh.value("PLAY.objection.textContent")
+    fresh.value("PLAY.text.value = '1.....\\n'.repeat(6); PLAY.readText()")
+    assert fresh.value("[...PLAY.question.subarray(0, 8)]") == [2, 1, 1, 1, 1, 1, 2, 1]
+    fresh.wait_for(ANSWERED)
+    question = torch.tensor(fresh.value("[...PLAY.question]"), dtype=torch.int32)
     for place, supervision in enumerate(list(MODELS.values())[:2]):
         last = steps_of(supervision, question)[-1].predictions[0].tolist()
-        assert tab.value(f"[...PLAY.networks[{place}].answers.at(-1).predictions]") == last
+        assert fresh.value(f"[...PLAY.networks[{place}].answers.at(-1).predictions]") == last
 
 
-def test_slider_and_buttons_go_through_the_steps_and_the_calls_are_counted(tab: Tab) -> None:
+def test_slider_and_buttons_go_through_the_steps_and_the_calls_are_counted(fresh: Tab) -> None:
     press = "[...document.querySelectorAll('.controls button')].find(each => each.textContent === '{}').click()"
-    assert tab.value(VERDICTS) == ["The question; press Play or Step."] * 2
-    tab.value(press.format("Step"))
-    assert tab.value(READOUTS)[0] == "step 1 of 3 · 8 of 24 network calls"
-    assert all(words.startswith("Not solved: ") for words in tab.value(VERDICTS))
-    tab.value("(s => { s.value = 4; s.dispatchEvent(new Event('input', {bubbles: true})) })(PLAY.slider)")
-    first, second = tab.value(READOUTS)
+    assert fresh.value(VERDICTS) == ["The question; press Play or Step."] * 2
+    fresh.value(press.format("Step"))
+    assert fresh.value(READOUTS)[0] == "step 1 of 3 · 8 of 24 network calls"
+    assert all(words.startswith("Not solved: ") for words in fresh.value(VERDICTS))
+    fresh.value("(s => { s.value = 4; s.dispatchEvent(new Event('input', {bubbles: true})) })(PLAY.slider)")
+    first, second = fresh.value(READOUTS)
     assert first == "step 3 of 3 · 24 of 24 network calls · finished"
     assert second.startswith("step 4 of 4 · 32 of 32 network calls · would halt here: ")
-    wrong = tab.value("PLAY.rules.judge([...PLAY.question], [...PLAY.networks[0].answers.at(-1).predictions]).wrong")
+    wrong = fresh.value("PLAY.rules.judge([...PLAY.question], [...PLAY.networks[0].answers.at(-1).predictions]).wrong")
     circles = "document.querySelectorAll('.panel')[0].querySelectorAll('circle').length"
-    assert tab.value(circles) == sum(wrong.values()) > 0
-    tab.value("PLAY.marking.box.click(); PLAY.shading.box.click()")
-    assert tab.value("document.querySelectorAll('.panel circle, .panel .unsure').length") == 0
-    tab.value(press.format("Play"))
-    tab.wait_for("PLAY.step === 1")
-    tab.value(press.format("Pause"))
-    tab.value(press.format("Back"))
-    assert tab.value("PLAY.step") == 0
+    assert fresh.value(circles) == sum(wrong.values()) > 0
+    fresh.value("PLAY.marking.box.click(); PLAY.shading.box.click()")
+    assert fresh.value("document.querySelectorAll('.panel circle, .panel .unsure').length") == 0
+    fresh.value(press.format("Play"))
+    fresh.wait_for("PLAY.step === 1")
+    fresh.value(press.format("Pause"))
+    fresh.value(press.format("Back"))
+    assert fresh.value("PLAY.step") == 0
 
 
-def test_every_kind_fits_a_narrow_window_and_nothing_is_asked_for(tab: Tab) -> None:
+def test_every_kind_fits_a_narrow_window_and_nothing_is_asked_for(fresh: Tab) -> None:
     for at in range(3):
-        tab.value(f"PLAY.tabs[{at}].click(); PLAY.show(2)")
-        tab.wait_for(ANSWERED)
+        fresh.value(f"PLAY.tabs[{at}].click(); PLAY.show(2)")
+        fresh.wait_for(ANSWERED)
         for width in (390, 1280):
-            tab.call("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
-            assert tab.value("document.documentElement.scrollWidth <= innerWidth")
-        assert tab.value("document.querySelectorAll('.panel svg').length") == tab.value("PLAY.networks.length")
-    assert tab.complaints == []
-    assert {each for each in tab.requests if not each.startswith("data:")} == {tab.value("location.href")}
+            fresh.call("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
+            assert fresh.value("document.documentElement.scrollWidth <= innerWidth")
+        assert fresh.value("document.querySelectorAll('.panel svg').length") == fresh.value("PLAY.networks.length")
+    assert fresh.complaints == []
+    assert {each for each in fresh.requests if not each.startswith("data:")} == {fresh.value("location.href")}
