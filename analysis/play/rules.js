@@ -31,7 +31,7 @@ class Sudoku {
   constructor(drawing) {
     const side = this.side = drawing.side, [rows, columns] = drawing.boxes, row = cell => Math.floor(cell / side);
     this.blank = 1;
-    this.signs = new Map([...Array(side).keys()].map(digit => [String(digit + 1), digit + 2]).concat([[".", 1], ["0", 1]]));
+    this.signs = new Map([...Array(side).keys()].map(digit => [String(digit + 1), digit + 2]).concat([[".", 1], ["0", 1], ["_", 1]]));
     this.brushes = [...Array(side).keys()].map(digit => [digit + 2, String(digit + 1)]).concat([[1, "blank"]]);
     this.lines = [row, cell => cell % side, cell => Math.floor(row(cell) / rows) * side + Math.floor(cell % side / columns)].flatMap(of => linesBy(side * side, of));
   }
@@ -57,7 +57,7 @@ class Queens {
   constructor(drawing) {
     const side = this.side = drawing.side, row = cell => Math.floor(cell / side), column = cell => cell % side;
     this.blank = 1;
-    this.signs = new Map([["Q", 2], ["q", 2], [".", 1], ["0", 1], ["1", 2]]);
+    this.signs = new Map([["Q", 2], ["q", 2], ["1", 2], [".", 1], ["0", 1], ["_", 1]]);
     this.brushes = [[2, "queen"], [1, "empty"]];
     this.lines = [row, column, cell => row(cell) + column(cell), cell => row(cell) - column(cell)].flatMap(of => linesBy(side * side, of));
   }
@@ -86,7 +86,7 @@ class Maze {
   constructor(drawing) {
     this.side = drawing.side;
     this.blank = FREE;
-    this.signs = new Map([["#", WALL], [" ", FREE], [".", FREE], ["o", FREE], ["S", START], ["s", START], ["G", GOAL], ["g", GOAL]]);
+    this.signs = new Map([["#", WALL], [" ", FREE], [".", FREE], ["_", FREE], ["o", FREE], ["S", START], ["s", START], ["G", GOAL], ["g", GOAL]]);
     this.brushes = [[WALL, "wall"], [FREE, "free"], [START, "S"], [GOAL, "G"]];
     this.alone = [START, GOAL];
   }
