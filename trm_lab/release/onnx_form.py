@@ -160,7 +160,7 @@ def _write_graph(file: Path, supervision: Supervision[Any], inputs: Mapping[str,
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the exporter's age: the newer one needs two packages more, and a minute
         torch.onnx.export(
-            Step(supervision),
+            Step(supervision).eval(),  # the mode that the exporter puts the model back into
             tuple(inputs.values()),
             str(file),
             dynamo=False,

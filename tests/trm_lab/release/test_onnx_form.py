@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from dis_trm.supervision import DISConfig
 from tests.exportable import random_dis, write_run
@@ -26,10 +27,20 @@ needs_onnx = pytest.mark.skipif(
     not all(map(importlib.util.find_spec, ("onnx", "onnxruntime"))), reason="onnx or onnxruntime is not installed"
 )
 EARLIER = DISConfig(halt_max_steps=3, step_index="continuous", feed="question")
+
+
+def halting() -> ACTSupervision:
+    """Every slot would halt at once, were it training."""
+    supervision = act(mlp_t=True, pos_encodings="none", puzzle_emb_ndim=0)
+    with torch.no_grad():
+        supervision.model.q_head.bias.fill_(5.0)
+    return supervision
+
+
 VARIANTS: dict[str, tuple[str, Supervision[Any]]] = {
     "DIS, attention": ("dis", random_dis()),
     "DIS of the paper, learned positions": ("dis", dis(EARLIER, pos_encodings="learned")),
-    "TRM, MLP, no puzzle embedding": ("act", act(mlp_t=True, pos_encodings="none", puzzle_emb_ndim=0)),
+    "TRM, MLP, no puzzle embedding": ("act", halting()),
 }
 
 
