@@ -45,13 +45,14 @@ from trm_lab.runs.weights import WEIGHT_KINDS
 
 _MODEL = {"--checkpoint", "--config", "--weights", "--data-path", "--steps", "--num-aug", "--batch-size"}
 _MODEL |= {"--device", "--output-dir", "--overwrite"}
+_SEARCH = {"--width", "--noise", "--start", "--symmetries", "--select", "--stop", "--order"}
 EFFECTIVE = {  # the flags that have an effect on each job
     "score": _MODEL
     | {"--tasks", "--first-tasks", "--examples", "--by", "--identifiers", "--guidance", "--margin", "--rank-by"}
     | {"--confidence", "--compile", "--save-outputs"}
-    | {"--width", "--noise", "--start", "--symmetries", "--select", "--stop", "--order"},
-    "task": _MODEL | {"--task", "--embedding", "--seed", *ADAPTATION_FLAGS},
-    "puzzle": _MODEL | {"--puzzle", "--embedding", "--seed", *ADAPTATION_FLAGS},
+    | _SEARCH,
+    "task": _MODEL | _SEARCH | {"--task", "--embedding", "--seed", *ADAPTATION_FLAGS},
+    "puzzle": _MODEL | _SEARCH | {"--puzzle", "--embedding", "--seed", *ADAPTATION_FLAGS},
     "compare": {"--compare", "--common"},
     "pool": {"--pool", "--data-path", "--rank-by", "--output-dir", "--overwrite"},
 }
@@ -225,6 +226,7 @@ def _task_request(target: str, task: str, flags: argparse.Namespace) -> TaskRequ
         adapt_lr=flags.adapt_lr,
         adapt_freeze=flags.adapt_freeze,
         steps=flags.steps,
+        search=search_of(flags),
         batch_size=flags.batch_size,
         device=flags.device,
         output=flags.output_dir,

@@ -42,7 +42,7 @@ WIDTH = 100  # columns of a drawing that is not shown in a terminal
 class Answer(ABC):
     """An answer to one puzzle.
 
-    circumstances: checkpoint, step, method, weights, supervision_steps, seed, device, seconds.
+    circumstances: checkpoint, step, method, weights, supervision_steps, search, seed, device, seconds.
     """
 
     circumstances: Mapping[str, Any]
@@ -173,7 +173,9 @@ class PuzzleAnswer(Answer):
     def lines(self) -> list[str]:
         """How good the answer is and what it took, in words."""
         verdict = {True: "valid", False: "not valid", None: "no rule tells whether it is right"}[self.valid]
-        calls = f"{len(self.tokens)} supervision steps, {self.calls} network calls"
+        steps, search = self.circumstances["supervision_steps"], self.circumstances["search"]
+        rollouts = "" if search["width"] == 1 else f"{search['width']} rollouts of "
+        calls = f"{rollouts}{steps} supervision steps, {self.calls} network calls"
         return [f"{verdict}; {calls}; {self.confidence_kind} {self.confidence:.3f}", *self.remarks]
 
     def record(self) -> dict[str, Any]:
@@ -237,7 +239,7 @@ class ArcAnswer(Answer):
     @property
     def network_calls(self) -> int:
         """See `Answer`."""
-        return self.answer.network_calls * len(self.answer.puzzles) * len(self.answer.outputs)
+        return round(self.answer.network_calls * len(self.answer.puzzles) * len(self.answer.outputs))
 
     @property
     def submission(self) -> list[dict[str, Any]]:

@@ -11,25 +11,33 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from trm.batch import Batch
-from trm.randomness import SeededStepRandom
+from trm.randomness import SeededStepRandom, seed_for
 from trm.supervision import Supervision
 from trm_lab.evaluation import arc_questions
 from trm_lab.evaluation.answer_cells import AnswerCells
 from trm_lab.evaluation.predictor import check_finite
-from trm_lab.evaluation.rollout import roll_out
+from trm_lab.evaluation.rollout import SPENT, Rollout, roll_out
+from trm_lab.evaluation.search import Search
+from trm_lab.evaluation.trajectory import Questions
 from trm_lab.evaluation.voting import ArcVoting
+from trm_lab.evaluation.wide_rollout import roll_out_widely
 from trm_lab.inference.task_puzzles import TaskExamples, TaskPuzzles, lent_rows, without_answers
 from trm_lab.puzzles.arc.augmentation import grids_shown
 from trm_lab.puzzles.arc.compact_set import CORNER
 from trm_lab.puzzles.arc.grids import Grid, crop_all
 from trm_lab.puzzles.arc.sources import Task
+from trm_lab.puzzles.kinds import answer_check, symmetry_of
 from trm_lab.puzzles.layout import BLANK
+from trm_lab.puzzles.manifest import About
 from trm_lab.runs.arc_outputs import OutputRecord
 
+PLAIN = Search()
+PURPOSE = "search in all"  # of the draws, as in an evaluation of a set of the usual name
 Rows = list[list[int]]
 WarmUp = Callable[[], AbstractContextManager[None]]
 Over = Callable[[Sequence[int]], Iterable[int]]  # wraps the starts of batches, for a progress bar
@@ -61,13 +69,13 @@ class TaskAnswer:
     """The answers to a task.
 
     confidence_kind: what ranks equally many votes, a key of `trm.supervision.CONFIDENCE_KINDS`.
-    network_calls: of one prediction.
+    network_calls: of one prediction, in the mean.
     """
 
     puzzles: TaskPuzzles
     outputs: tuple[OutputAnswer, ...]
     confidence_kind: str
-    network_calls: int
+    network_calls: float
 
     @property
     def task(self) -> Task:
@@ -86,7 +94,7 @@ class Predictions(NamedTuple):
     """What a model predicts for E examples, on the CPU.
 
     inputs: `[E, L]` uint8.  labels: `[E, L]` int32.  tokens: `[E, S, L]` uint8, after each supervision step.
-    loss, confidence: `[E]` float64, of the last step.  network_calls: of one prediction.
+    loss, confidence: `[E]` float64, of the last step.  spent: `[E]`, network calls, over all rollouts.
     """
 
     inputs: NDArray[np.uint8]
@@ -94,7 +102,13 @@ class Predictions(NamedTuple):
     tokens: NDArray[np.uint8]
     loss: NDArray[np.float64]
     confidence: NDArray[np.float64]
-    network_calls: int
+    spent: NDArray[np.float64]
+
+    @property
+    def network_calls(self) -> float:
+        """Of one prediction, in the mean; an int where all take equally many."""
+        mean = float(self.spent.mean())
+        return int(mean) if mean.is_integer() else mean
 
     @property
     def last(self) -> NDArray[np.uint8]:
@@ -108,6 +122,8 @@ def answer_task(
     *,
     canvas: int,
     batch_size: int,
+    search: Search = PLAIN,
+    seed: int = 0,
     over: Over = iter,
     warm_up: WarmUp = nullcontext,
 ) -> TaskAnswer:
@@ -116,11 +132,11 @@ def answer_task(
     Args:
         supervision: the model, on the device that is to answer.
         canvas: side of the checkpoint's canvas.
-        over, warm_up: see `predict`.
+        search, seed, over, warm_up: see `predict`.
     """
     task, tests = puzzles.task, len(puzzles.task.test)
     examples = TaskExamples([puzzles], [without_answers(task).test], canvas, CORNER)
-    predictions = predict(supervision, examples, batch_size, over=over, warm_up=warm_up)
+    predictions = predict(supervision, examples, batch_size, search=search, seed=seed, over=over, warm_up=warm_up)
     check_finite(predictions.confidence, f"task {task.name}")
     voting = task_voting([puzzles], [task], canvas, supervision.confidence_kind)
     identifiers = 1 + np.arange(len(puzzles)).repeat(tests)
@@ -138,14 +154,18 @@ def answer_task(
     return TaskAnswer(puzzles, outputs, supervision.confidence_kind, predictions.network_calls)
 
 
-class Questions(Protocol):
+class ExampleRows(Protocol):
     """Examples that are answered in batches: `TaskExamples`, or questions of another kind than ARC.
 
     cells: of which an answer consists.
+    about: what a dataset of such puzzles says of itself; None for ARC.
     """
 
     @property
     def cells(self) -> AnswerCells: ...
+
+    @property
+    def about(self) -> About | None: ...
 
     def __len__(self) -> int: ...
 
@@ -160,9 +180,10 @@ class Questions(Protocol):
 
 def predict(
     supervision: Supervision[Any],
-    examples: Questions,
+    examples: ExampleRows,
     batch_size: int,
     *,
+    search: Search = PLAIN,
     seed: int = 0,
     chosen: NDArray[np.int64] | None = None,
     over: Over = iter,
@@ -173,7 +194,8 @@ def predict(
     All batches have equally many slots, as a compiled model wants; those left over hold the last example again.
 
     Args:
-        seed: of what a rollout draws.
+        search: how widely each answer is searched for.
+        seed: of what the rollouts draw.
         chosen: numbers of the examples; None: all.
         over: wraps the starts of the batches.
         warm_up: surrounds a supervision step of the first batch before it is answered, for a stopwatch.
@@ -181,6 +203,8 @@ def predict(
     chosen = np.arange(len(examples)) if chosen is None else chosen
     size = min(batch_size, len(chosen))
     model, device = supervision.model, supervision.model.H_init.device
+    check = None if search.is_plain else answer_check(examples.about)
+    symmetry = symmetry_of(examples.about, model.shape.vocab_size)
     was_training, parts = model.training, []
     model.eval()
     try:
@@ -188,21 +212,30 @@ def predict(
             real = chosen[start : start + size]
             slots = np.pad(real, (0, size - len(real)), mode="edge")
             batch = examples.batch(slots).to(device)
-            draws = SeededStepRandom(seed, 0, size)
+            asked = Questions(batch, slots, seed_for(seed, PURPOSE), examples.cells, check, symmetry)
             with lent_rows(model, examples.rows(slots)):
                 if start == 0 and warm_up is not nullcontext:
                     with warm_up():
-                        roll_out(supervision, batch, draws, (), examples.cells, 1).predictions.cpu()  # waits for it
-                rollout = roll_out(supervision, batch, draws, (), examples.cells)
-            tensors = (
-                batch.inputs, batch.labels, rollout.predictions, rollout.loss, rollout.confidence[:, -1]
-            )  # fmt: skip
+                        _roll_out(supervision, asked, search, seed, 1).predictions.cpu()  # waits for it
+                rollout = _roll_out(supervision, asked, search, seed)
+            calls = torch.full((size,), float(rollout.network_calls[-1]), dtype=torch.float64)
+            spent, confidence = rollout.probes.get(SPENT, calls), rollout.confidence[:, -1]
+            tensors = batch.inputs, batch.labels, rollout.predictions, rollout.loss, confidence, spent
             parts.append([tensor[: len(real)].cpu().numpy() for tensor in tensors])
     finally:
         model.train(was_training)
-    inputs, labels, tokens, loss, confidence = map(np.concatenate, zip(*parts, strict=True))
-    calls = rollout.network_calls[-1]
-    return Predictions(inputs.astype(np.uint8), labels, tokens, loss, confidence, calls)
+    inputs, *columns = map(np.concatenate, zip(*parts, strict=True))
+    return Predictions(inputs.astype(np.uint8), *columns)
+
+
+def _roll_out(
+    supervision: Supervision[Any], asked: Questions, search: Search, seed: int, most_steps: int | None = None
+) -> Rollout:
+    """Roll a batch out; here alone it is answered outside of evaluations of a test split."""
+    if not search.is_plain:
+        return roll_out_widely(supervision, asked, search, most_steps)
+    draws = SeededStepRandom(seed, 0, len(asked.batch))
+    return roll_out(supervision, asked.batch, draws, (), asked.cells, most_steps)
 
 
 def task_voting(puzzles: Sequence[TaskPuzzles], tasks: Sequence[Task], canvas: int, confidence_kind: str) -> ArcVoting:

@@ -17,6 +17,7 @@ from trm_lab.inference.answer import PuzzleAnswer
 from trm_lab.inference.arc_checkpoint import canvas_of
 from trm_lab.inference.grid_drawing import colour_depth
 from trm_lab.inference.one_task import TaskRequest
+from trm_lab.inference.solve_settings import check_arc_alone
 from trm_lab.inference.solver import ARC, Solver, described_puzzles
 from trm_lab.inference.task_results import (
     ANSWER_FILE,
@@ -88,18 +89,12 @@ def _answer_task(solver: Solver, request: TaskRequest) -> None:
 
 
 def _answer_puzzle(solver: Solver, request: TaskRequest) -> None:
-    settings = {"adapt": request.adapt, "augmentations": request.augmentations, "embedding": request.embedding}
-    flags = {"adapt": "--adapt", "augmentations": "--num-aug", "embedding": "--embedding"}
-    for name, value in settings.items():
-        if value != TaskRequest.__dataclass_fields__[name].default:
-            raise UserError(
-                f"{flags[name]} for puzzles of the kind {solver.puzzle.kind}", "for tasks of ARC alone", "leave it out"
-            )
+    check_arc_alone(request, solver.puzzle.kind)
     question = solver.read(request.task)
     folder = (request.output or solver.checkpoint.results_folder("").parent) / f"puzzle_{_digest(question.tobytes())}"
     check_no_links_in_run(folder)
     check_output(folder, ANSWERED_PUZZLE, request.overwrite)
-    [answer] = solver.answers(question[None], request.steps, request.seed, request.batch_size)
+    [answer] = solver.answers(question[None], request)
     _write(folder, answer, request.overwrite)
     print(f"{answer}\nwritten to {folder}")
 

@@ -11,8 +11,9 @@ from trm_lab.cluster.energy import EnergyMeter
 from trm_lab.cluster.ranks import Ranks
 from trm_lab.commands.progress import track
 from trm_lab.evaluation.batch_size import CPU_BATCH, WITH_GRADIENT, chosen_batch_size, fitting_batch_size
+from trm_lab.evaluation.search import Search
 from trm_lab.evaluation.stopwatch import Stopwatch
-from trm_lab.inference.answering import TaskAnswer, answer_task
+from trm_lab.inference.answering import PLAIN, TaskAnswer, answer_task
 from trm_lab.inference.arc_checkpoint import arc_supervision, trained_puzzles
 from trm_lab.inference.task_puzzles import puzzles_of
 from trm_lab.inference.task_results import answer_record
@@ -39,6 +40,7 @@ class TaskRequest:
     adapt_lr: of the embeddings, or of all weights if they learn; None: the run's.
     adapt_freeze: share of the updates in which only the embeddings learn, if all weights do; None: as published.
     steps: supervision steps of an answer; None: as many as trained.
+    search: how widely each prediction is searched for.
     batch_size: None: what fits.  output: None: beside the checkpoint's other results.
     overwrite: replace an earlier answer.
     seed: of augmentations and adaptation.
@@ -56,6 +58,7 @@ class TaskRequest:
     adapt_lr: float | None = None
     adapt_freeze: float | None = None
     steps: int | None = None
+    search: Search = PLAIN
     batch_size: int | None = None
     device: str = "auto"
     output: Path | None = None
@@ -91,11 +94,14 @@ def answer_request(
         supervision, puzzles, adaptation_seconds = adapted.supervision, adapted.puzzles, watch.seconds()
     if request.steps is not None:
         supervision.take_steps(request.steps)
+    request.search.check(supervision, [None])
     answer = answer_task(
         supervision,
         puzzles,
         canvas=canvas,
         batch_size=answer_batch,
+        search=request.search,
+        seed=request.seed,
         over=partial(track, doing="answering"),
         warm_up=watch.warming_up,
     )
@@ -106,6 +112,7 @@ def answer_request(
         "weights": checkpoint.weight_kind,
         "canvas": canvas,
         "supervision_steps": supervision.max_steps,
+        "search": request.search.as_dict(),
         "seed": request.seed,
         "device": ranks.device.type,
         "seconds": watch.seconds(),

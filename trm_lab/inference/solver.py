@@ -4,11 +4,11 @@ L tokens of an example, E questions, S supervision steps.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import torch
@@ -27,17 +27,18 @@ from trm_lab.inference.answering import predict
 from trm_lab.inference.arc_checkpoint import canvas_of, one_puzzle_metadata, seq_len
 from trm_lab.inference.one_task import TaskRequest, answer_request
 from trm_lab.inference.puzzle_input import content_of
+from trm_lab.inference.solve_settings import SolveSettings, check_arc_alone, request_of
 from trm_lab.puzzles.arc.sources import Task
 from trm_lab.puzzles.arc.task_file import parse_task, read_task
 from trm_lab.puzzles.kinds import KINDS, answer_check
+from trm_lab.puzzles.manifest import About
 from trm_lab.puzzles.notation import Notation
 from trm_lab.puzzles.picture import Tokens
 from trm_lab.runs.opened_checkpoint import OpenedCheckpoint, open_checkpoint
 from trm_lab.runs.puzzle_description import PUBLISHED, PuzzleDescription
 
 ARC = PUBLISHED[0]
-# settings that mean something to ARC alone, as they are where they are not given
-ARC_SETTINGS = {"attempts": 2, "adapt": 0, "adapt_weights": "embedding", "augmentations": None}
+MOST_ATTEMPTS = 2
 
 
 def load(
@@ -62,8 +63,8 @@ def load(
     Example:
         >>> import trm_lab
         >>> solver = trm_lab.load("runs/queens")
-        >>> solver.solve("....\\nQ...\\n....\\n....").grid.shape
-        (4, 4)
+        >>> solver.solve("..Q.. ..... ..... ..... .....").grid.shape
+        (5, 5)
     """
     checkpoint = open_checkpoint(target, None if config is None else Path(config), weights)
     return Solver(checkpoint, described_puzzles(checkpoint, data), Ranks(device=choose_device(device)))
@@ -143,94 +144,43 @@ class Solver:
         """How its puzzles are written; not for ARC."""
         return KINDS[self.puzzle.kind].notation(self.puzzle.facts, self.puzzle.seq_len)
 
-    def solve(
-        self,
-        puzzle: object,
-        *,
-        steps: int | None = None,
-        attempts: int = 2,
-        adapt: int = 0,
-        adapt_weights: str = "embedding",
-        augmentations: int | None = None,
-        seed: int = 0,
-        batch_size: int | None = None,
-    ) -> Answer:
+    def solve(self, puzzle: object, **settings: Unpack[SolveSettings]) -> Answer:
         """Answer one puzzle.
 
         Args:
             puzzle: a text, nested lists, an array, a file of one of these (.txt, .json, .npy), or an ARC task: its
                 dictionary, or its file (`task.json`, `tasks.json:name`).
-            steps: supervision steps; None: as many as trained.
-            attempts: of ARC, 1 or 2 grids for each test input.
-            adapt: of ARC, updates on the task's demonstrations before it is answered; the checkpoint stays as it is.
-            adapt_weights: what learns in them: `embedding`, the task's own, or `all` weights with it.
-            augmentations: of ARC, at most so many besides the task itself; None: 32.
-            seed: of whatever is drawn.
-            batch_size: predictions at a time; None: what fits.
+            settings: see `SolveSettings`.
 
         Raises:
-            UserError: a puzzle of another shape or with other symbols, or a setting without effect.
+            UserError: a puzzle of another shape or with other symbols, or a setting that is none or has no effect.
 
         Example:
             >>> import trm_lab
-            >>> answer = trm_lab.load("runs/queens").solve([[0, 0, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]])
+            >>> solver = trm_lab.load("runs/queens")
+            >>> answer = solver.solve([3, 0, 0, 0, 0], steps=4, width=2, noise=0.3, select="valid", seed=1)
             >>> answer.network_calls, len(answer.steps), answer.valid in (True, False)
-            (12, 4, True)
+            (24, 4, True)
         """
-        [answer] = self.solve_many(
-            [puzzle],
-            steps=steps,
-            attempts=attempts,
-            adapt=adapt,
-            adapt_weights=adapt_weights,
-            augmentations=augmentations,
-            seed=seed,
-            batch_size=batch_size,
-        )
+        [answer] = self.solve_many([puzzle], **settings)
         return answer
 
-    def solve_many(
-        self,
-        puzzles: Sequence[object],
-        *,
-        steps: int | None = None,
-        attempts: int = 2,
-        adapt: int = 0,
-        adapt_weights: str = "embedding",
-        augmentations: int | None = None,
-        seed: int = 0,
-        batch_size: int | None = None,
-    ) -> list[Answer]:
+    def solve_many(self, puzzles: Sequence[object], **settings: Unpack[SolveSettings]) -> list[Answer]:
         """Answer several puzzles, many at a time (ARC tasks one after the other); arguments as for `solve`."""
+        request, attempts = request_of(self.checkpoint.source, settings), settings.get("attempts")
         if self.puzzle.is_arc:
-            request = TaskRequest(
-                self.checkpoint.source,
-                "",
-                augmentations=augmentations,
-                adapt=adapt,
-                adapt_weights=adapt_weights,
-                steps=steps,
-                batch_size=batch_size,
-                seed=seed,
+            return [self.answer_task(request, self.task(puzzle), attempts or MOST_ATTEMPTS) for puzzle in puzzles]
+        if attempts is not None:
+            raise UserError(
+                f"attempts={attempts} for puzzles of the kind {self.puzzle.kind}",
+                "for tasks of ARC alone",
+                "leave attempts out",
             )
-            return [self.answer_task(request, self.task(puzzle), attempts) for puzzle in puzzles]
-        self._check_usual(attempts=attempts, adapt=adapt, adapt_weights=adapt_weights, augmentations=augmentations)
-        questions = np.stack([self.read(puzzle) for puzzle in puzzles])
-        return list(self.answers(questions, steps, seed, batch_size))
+        return list(self.answers(np.stack([self.read(puzzle) for puzzle in puzzles]), request))
 
     def read(self, puzzle: object) -> Tokens:
         """The tokens `[L]` of a question; not for ARC. Errors as for `solve`."""
         return self.notation.read(content_of(puzzle))
-
-    def _check_usual(self, **settings: object) -> None:
-        """UserError where a setting of ARC's is chosen for another kind."""
-        for name, value in settings.items():
-            if value != ARC_SETTINGS[name]:
-                raise UserError(
-                    f"{name}={value} for puzzles of the kind {self.puzzle.kind}",
-                    "for tasks of ARC alone",
-                    f"leave {name} out",
-                )
 
     def task(self, puzzle: object) -> Task:
         """The ARC task that a dictionary, a file or a `Task` holds.
@@ -245,34 +195,32 @@ class Solver:
             return read_task(str(puzzle), canvas)
         return parse_task("task", puzzle, "the task", canvas)
 
-    def answer_task(self, request: TaskRequest, task: Task, attempts: int = 2) -> ArcAnswer:
+    def answer_task(self, request: TaskRequest, task: Task, attempts: int = MOST_ATTEMPTS) -> ArcAnswer:
         """Answer an ARC task; request: its settings, of which target, task and device are not read."""
-        if attempts not in (1, 2):
-            raise UserError(f"attempts={attempts}", "1 or 2, as ARC allows", "leave attempts out")
+        if not 1 <= attempts <= MOST_ATTEMPTS:
+            raise UserError(f"attempts={attempts}", f"1 to {MOST_ATTEMPTS}, as ARC allows", "leave attempts out")
         canvas = canvas_of(self.checkpoint, request.data_paths or self.checkpoint.data_paths)
         answer, record = answer_request(request, task, canvas, self.checkpoint, self._ranks)
         return ArcAnswer(record, answer, record, attempts)
 
-    def answers(
-        self, questions: NDArray[np.integer[Any]], steps: int | None, seed: int, batch_size: int | None
-    ) -> list[PuzzleAnswer]:
-        """Answers to questions `[E, L]` of another kind than ARC: here alone they are rolled out.
-
-        steps, seed, batch_size: as for `solve`.
-        """
+    def answers(self, questions: NDArray[np.integer[Any]], request: TaskRequest) -> list[PuzzleAnswer]:
+        """Answers to questions `[E, L]` of another kind than ARC; of the request only the settings are read."""
+        check_arc_alone(request, self.puzzle.kind)
         start, supervision = time.perf_counter(), self.supervision
+        request.search.check(supervision, [self.puzzle.about])
         trained = supervision.max_steps
         most = CPU_BATCH if self._ranks.device.type == "cpu" else len(questions)
-        size = chosen_batch_size(supervision, batch_size, most, self._ranks)
+        size = chosen_batch_size(supervision, request.batch_size, most, self._ranks)
+        rows = QuestionRows(questions, cells_of(self.puzzle.kind, self.puzzle.facts), self.puzzle.about)
         try:
-            supervision.take_steps(trained if steps is None else steps)
-            rows = QuestionRows(questions, cells_of(self.puzzle.kind, self.puzzle.facts))
-            predictions = predict(supervision, rows, size, seed=seed)
+            supervision.take_steps(trained if request.steps is None else request.steps)
+            circumstances = self._circumstances(request)
+            predictions = predict(supervision, rows, size, search=request.search, seed=request.seed)
         finally:
             supervision.take_steps(trained)
         check_finite(predictions.confidence, self.checkpoint.source)
         valid = self._verdicts(questions, predictions.last)
-        circumstances = self._circumstances(predictions.tokens.shape[1], seed, time.perf_counter() - start)
+        circumstances |= {"seconds": time.perf_counter() - start}
         kind = KINDS[self.puzzle.kind]
         picture = kind.picture(self.puzzle.facts)
         return [
@@ -283,7 +231,7 @@ class Solver:
                 float(predictions.confidence[row]),
                 supervision.confidence_kind,
                 None if valid is None else bool(valid[row]),
-                predictions.network_calls,
+                round(predictions.spent[row]),
                 tuple(self.notation.remarks(question)),
                 self.puzzle.kind,
                 self.notation,
@@ -299,17 +247,17 @@ class Solver:
         check = answer_check(self.puzzle.about)
         return None if check is None else check(questions, answers)
 
-    def _circumstances(self, steps: int, seed: int, seconds: float) -> Mapping[str, Any]:
+    def _circumstances(self, request: TaskRequest) -> dict[str, Any]:
         return {
             "checkpoint": self.checkpoint.source,
             "step": self.checkpoint.step,
             "method": self.checkpoint.arch.supervision,
             "weights": self.checkpoint.weight_kind,
             "puzzle": self.puzzle.name,
-            "supervision_steps": steps,
-            "seed": seed,
+            "supervision_steps": self.supervision.max_steps,
+            "search": request.search.as_dict(),
+            "seed": request.seed,
             "device": self._ranks.device.type,
-            "seconds": seconds,
         }
 
 
@@ -317,11 +265,12 @@ class Solver:
 class QuestionRows:
     """Questions `[E, L]` without answers, in batches.
 
-    cells: of which an answer consists.
+    cells: of which an answer consists.  about: what their dataset says of itself.
     """
 
     questions: NDArray[np.integer[Any]]
     cells: AnswerCells
+    about: About
 
     def __len__(self) -> int:
         return len(self.questions)

@@ -139,6 +139,8 @@ class TaskExamples:
         rows = [of_task.rows for of_task in puzzles if of_task.rows is not None]
         self.rows_of_puzzles = torch.cat(rows) if rows else None
 
+    about = None  # ARC names no kind
+
     @property
     def cells(self) -> GridCells:
         """The cells of which an answer consists."""

@@ -92,8 +92,10 @@ def answer_check(about: About | None) -> AnswerCheck | None:
     Raises:
         UserError: see `scorer_of`.
     """
+    if about is not None and about.scorer in KINDS and not KINDS[about.scorer].checks_answers:
+        return None  # without its scorer, which may need a library
     scorer = scorer_of(about)
-    if about is None or scorer is None or not KINDS[about.scorer].checks_answers:
+    if scorer is None:
         return None
     return lambda questions, answers: scorer(questions, np.zeros_like(questions, np.int32), answers)[SOLVED]
 

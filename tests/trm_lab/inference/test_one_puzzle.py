@@ -52,6 +52,6 @@ def test_an_arc_checkpoint_takes_its_task_and_others_no_flag_of_arc_s(run: Path,
     (tmp_path / "abc.json").write_text(json.dumps({"test": [{"input": [[1, 2]]}]}))
     asked(arc, str(tmp_path / "abc.json"), augmentations=1)
     assert json.loads((arc / "scored/task_abc/answer.json").read_text())["task"] == "abc"
-    for flag, changes in (("--adapt", {"adapt": 3}), ("--num-aug", {"augmentations": 3})):
-        with pytest.raises(UserError, match=f"{flag} for puzzles of the kind sudoku"):
-            asked(run, QUESTIONS["sudoku"], **changes)
+    for name in ("adapt", "augmentations"):
+        with pytest.raises(UserError, match=f"{name}=3 for puzzles of the kind sudoku"):
+            asked(run, QUESTIONS["sudoku"], **{name: 3})

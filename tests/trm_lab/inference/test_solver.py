@@ -16,6 +16,7 @@ from tests.trm_lab.inference.described_runs import PUZZLES, QUESTIONS, write_run
 from trm.errors import UserError
 from trm_lab.cluster.ranks import Ranks
 from trm_lab.evaluation.predictor import Predictor
+from trm_lab.evaluation.search import Search, StopRule
 from trm_lab.inference.solver import Solver
 from trm_lab.puzzles.loading import EvaluationData
 from trm_lab.puzzles.manifest import About
@@ -52,21 +53,40 @@ def test_every_kind_is_answered_drawn_and_saved(kind: str, solvers: dict[str, So
     assert json.loads(json.dumps(answer.record()))["kind"] == kind
 
 
-def test_an_answer_is_the_one_that_an_evaluation_gives(solvers: dict[str, Solver], tmp_path: Path) -> None:
+SEARCHES: list[dict[str, Any]] = [
+    {},
+    {"width": 3, "noise": 0.5, "select": "convergence"},
+    {"width": 2, "symmetries": True, "stop": "agreement:1"},
+    {"width": 2, "start": "random", "select": "valid", "order": "in-turn"},
+]
+
+
+@pytest.mark.parametrize("search", SEARCHES)
+def test_an_answer_is_the_one_that_an_evaluation_gives(
+    search: dict[str, Any], solvers: dict[str, Solver], tmp_path: Path
+) -> None:
     solver, generator = solvers["queens"], np.random.Generator(np.random.Philox(0))
     questions = generator.integers(1, 3, (5, 16), dtype=np.uint8)
     examples = Examples(questions, questions)
     about = About("q4", 1, "test", "queens", {"side": 4})
     write_plain_dataset(tmp_path / "q", about, {"train": examples, "test": examples}, vocab_size=3, allow_overlap=True)
     data = EvaluationData([tmp_path / "q"], global_batch_size=2)
-    parts = [*Predictor(solver.supervision, data, Ranks()).answers()]
-    answers = solver.solve_many([question.reshape(4, 4) - 1 for question in questions], batch_size=2)
+    stop = StopRule.parse(search["stop"]) if "stop" in search else None
+    predictor = Predictor(solver.supervision, data, Ranks(), seed=5, search=Search(**search | {"stop": stop}))
+    parts = [*predictor.answers()]
+    answers = solver.solve_many([question.reshape(4, 4) - 1 for question in questions], batch_size=2, seed=5, **search)
     expected = np.concatenate([part.predictions for part in parts])
     assert [answer.grid.tolist() for answer in answers] == [
         (p == 2).reshape(4, 4).astype(int).tolist() for p in expected[:, -1]
     ]
     logarithms = np.concatenate([part.confidence for part in parts])[:, -1]
     assert np.allclose([answer.confidence for answer in answers], np.exp(logarithms))
+    calls = [answer.network_calls for answer in answers]
+    if stop is None:
+        assert calls == [9 * search.get("width", 1)] * 5
+    else:
+        assert calls == np.concatenate([part.probes["network_calls_spent"] for part in parts]).tolist()
+        assert max(calls) <= 18
 
 
 def test_an_arc_task_is_answered_from_a_dictionary_and_a_file(solvers: dict[str, Solver], tmp_path: Path) -> None:
@@ -80,6 +100,8 @@ def test_an_arc_task_is_answered_from_a_dictionary_and_a_file(solvers: dict[str,
     assert 0 < answer.confidence <= 1
     assert "test input 1" in str(answer)
     answer.save(tmp_path / "task.png")
+    wide = solver.solve(TASK, augmentations=0, width=3, noise=0.2, select="vote")
+    assert (wide.network_calls, wide.record()["search"]["width"]) == (9 * 3 * 2, 3)
     again = solver.solve(f"{tmp_path}/tasks.json:a", augmentations=0, adapt=1)
     assert again.record()["adaptation"]["steps"] == 1
     with pytest.raises(UserError, match="attempts=3"):
@@ -144,6 +166,8 @@ def test_a_setting_of_arc_s_is_refused_for_other_puzzles(solvers: dict[str, Solv
     for settings in ({"adapt": 3}, {"attempts": 1}, {"augmentations": 4}, {"adapt_weights": "all"}):
         with pytest.raises(UserError, match="of the kind sudoku"):
             solvers["sudoku"].solve(QUESTIONS["sudoku"], **settings)
+    with pytest.raises(UserError, match="did you mean steps"):
+        solvers["sudoku"].solve(QUESTIONS["sudoku"], step=3)  # type: ignore[call-arg]
 
 
 def test_a_picture_replaces_none_but_ours(solvers: dict[str, Solver], tmp_path: Path) -> None:

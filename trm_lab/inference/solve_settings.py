@@ -1,0 +1,79 @@
+"""The settings of `Solver.solve`, by name."""
+
+import difflib
+from collections.abc import Mapping
+from typing import TypedDict
+
+from trm.errors import UserError
+from trm_lab.evaluation.search import Search, StopRule
+from trm_lab.inference.one_task import TaskRequest
+
+
+class SolveSettings(TypedDict, total=False):
+    """How a puzzle is answered; each may be left out.
+
+    steps: supervision steps; None, as many as trained.
+    width, noise, start, symmetries, select, stop, order: how widely it is searched for, see
+      `trm_lab.evaluation.search.Search`; stop as text, such as "agreement:2".
+    seed: of whatever is drawn (0).
+    batch_size: predictions at a time; None, what fits.
+
+    Of ARC alone: attempts: 1 or 2 grids for each test input (2).
+    adapt: updates on the task's demonstrations before it is answered (0); the checkpoint stays as it is.
+    adapt_weights: what learns in them, `embedding`, the task's own, or `all` weights with it.
+    adapt_lr: None, the run's.
+    augmentations: at most so many besides the task itself; None, 32.
+    embedding: `auto`, `own`, `mean` or `blank`, see `trm_lab.inference.task_puzzles.puzzles_of`.
+    """
+
+    steps: int | None
+    width: int
+    noise: float
+    start: str
+    symmetries: bool
+    select: str
+    stop: str | None
+    order: str
+    seed: int
+    batch_size: int | None
+    attempts: int
+    adapt: int
+    adapt_weights: str
+    adapt_lr: float | None
+    augmentations: int | None
+    embedding: str
+
+
+SEARCH = ("width", "noise", "start", "symmetries", "select", "order")
+ARC_ALONE = ("adapt", "adapt_weights", "adapt_lr", "augmentations", "embedding")
+
+
+def request_of(target: str, settings: Mapping[str, object]) -> TaskRequest:
+    """A request with these settings, all but `attempts`.
+
+    Raises:
+        UserError: there is no such setting, or its value is out of range.
+    """
+    names = SolveSettings.__annotations__
+    for name in settings.keys() - names:
+        near = difflib.get_close_matches(name, names, n=1)
+        raise UserError(
+            f"solve(…, {name}=…)", ", ".join(names), f"did you mean {near[0]}?" if near else "choose one of these"
+        )
+    values = {name: value for name, value in settings.items() if name not in (*SEARCH, "stop", "attempts")}
+    search = {name: settings[name] for name in SEARCH if name in settings}
+    stop = settings.get("stop")
+    rule = None if stop is None else StopRule.parse(str(stop))
+    return TaskRequest(target, "", search=Search(stop=rule, **search), **values)  # type: ignore[arg-type]
+
+
+def check_arc_alone(request: TaskRequest, kind: str) -> None:
+    """UserError where a setting that means something to ARC alone is chosen for another kind of puzzle."""
+    usual = TaskRequest("", "")
+    for name in ARC_ALONE:
+        if getattr(request, name) != getattr(usual, name):
+            raise UserError(
+                f"{name}={getattr(request, name)} for puzzles of the kind {kind}",
+                "for tasks of ARC alone",
+                f"leave {name} out",
+            )
