@@ -206,7 +206,7 @@ def _method(runs: list[Run], remarks: list[str]) -> Method:
     step, name = _common_steps(near)[-1], method_name(near[0])
     others = [(one, len(one.evaluations) - len(evaluated(one))) for one in near]
     remarks += [
-        f"left out: {count} evaluations of {shown(run.path)}, of another part of the test split than its latest"
+        f"not compared: {count} evaluations of {shown(run.path)}, of another part of the test split than its latest"
         for run, count in others
         if run.evaluations and count
     ]

@@ -51,8 +51,28 @@ def learning_figure(methods: Sequence[Method], metric: Metric, heading: str, wid
             axes.set_xlabel("updates")
             axes.xaxis.set_major_formatter(EngFormatter(sep=""))
             axes.set_xlim(left=0)
-        panels.finish(fig, heading, LEARNING_CAPTION, all_axes[1])
+        panels.finish(fig, heading, (*LEARNING_CAPTION, *_sampled_caption(methods)), all_axes[1])
     return fig
+
+
+def sampled_evaluations(method: Method) -> list[list[Evaluation]]:
+    """The evaluations of every run of a method on a part of the test split, at the steps that all evaluated so.
+
+    `[steps][n]`, up to the method's step; empty where the runs looked at different parts.
+    """
+    by_run = [
+        {one.step: one for one in run.evaluations if one.part != run.evaluation.part and one.step <= method.step}
+        for run in method.runs
+    ]
+    shared = sorted(set.intersection(*map(set, by_run)))
+    rows = [[of_run[step] for of_run in by_run] for step in shared]
+    return rows if len({one.part for row in rows for one in row}) == 1 else []
+
+
+def _sampled_caption(methods: Sequence[Method]) -> list[str]:
+    parts = [rows[0][0].part for method in methods if (rows := sampled_evaluations(method))]
+    titles = dict.fromkeys("all" if part is None else part.title for part in parts)
+    return [f"Dotted: means over seeds on a part of the test split ({'; '.join(titles)})."] if titles else []
 
 
 def training_losses(method: Method) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -67,6 +87,9 @@ def _draw_evaluations(axes: Axes, method: Method, value: Callable[[Evaluation], 
     steps = method.common_steps
     by_step = [[value(one) for one in method.evaluations_at(step)] for step in steps]
     panels.draw_seeds(axes, method, steps, np.array(by_step).T.tolist(), shift)
+    if sampled := sampled_evaluations(method):
+        means = [np.mean([value(one) for one in row]) for row in sampled]
+        axes.plot([row[0].step for row in sampled], means, color=method.colour, linestyle=":", linewidth=1.1)
 
 
 def steps_figure(methods: Sequence[Method], heading: str, width: float = panels.PAGE) -> Figure:

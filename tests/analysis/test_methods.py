@@ -5,8 +5,10 @@ from pathlib import Path
 
 from hydra import compose, initialize_config_dir
 
+from analysis.comparing.curves import learning_figure
 from analysis.learning_curves import learning_curves
 from analysis.methods import BESIDE_THE_POINT, LOOKS, Method, differing, group, method_name
+from analysis.metrics import EXACT
 from dis_trm.supervision import PAPER, RELEASED, SWITCHES
 from tests.analysis.synthetic_run import stopped, write_run
 from trm_lab.configuration.architecture import RETIRED
@@ -133,8 +135,11 @@ def test_samples_of_the_test_split_are_a_curve_of_their_own_and_never_compared_w
     (method,), remarks = group(runs)
     assert method.common_steps == [400]
     assert remarks == [
-        f"left out: 3 evaluations of {tmp_path / 'sampled'}, of another part of the test split than its latest"
+        f"not compared: 3 evaluations of {tmp_path / 'sampled'}, of another part of the test split than its latest"
     ]
+    compared = learning_figure(group(runs[:1])[0], EXACT, "").axes[1].get_lines()
+    (dotted,) = [line for line in compared if line.get_linestyle() == ":"]
+    assert list(dotted.get_xdata()) == [100, 200, 300]
     cells = learning_curves(runs[0]).axes[2]
     drawn = {str(line.get_label()): list(line.get_xdata()) for line in cells.get_lines()}
     assert (drawn["after step 6"], drawn["all test examples"]) == ([100, 200, 300], [400])
