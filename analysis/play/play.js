@@ -229,12 +229,13 @@ class Play {
       const inside = place => Math.min(side - 1, Math.max(0, place));
       this.cursor = inside(row + move[0]) * side + inside(column + move[1]);
       this.drawQuestion();
-      this.spoken.textContent = `row ${Math.floor(this.cursor / side) + 1}, column ${this.cursor % side + 1}`;
     } else if (event.key === "Delete" || event.key === "Backspace") this.write(this.cursor, this.rules.blank);
     else if (event.key === " " || event.key === "Enter") this.write(this.cursor, this.painted);
     else if (this.rules.signs.has(event.key)) this.write(this.cursor, this.rules.signs.get(event.key));
     else return;
     event.preventDefault();
+    const [, name] = this.rules.brushes.find(([token]) => token === this.question[this.cursor]);
+    this.spoken.textContent = `row ${Math.floor(this.cursor / side) + 1}, column ${this.cursor % side + 1}: ${name}`;
   }
 
   /** Set one cell; of S and G there is one each. */

@@ -134,6 +134,7 @@ def test_a_click_a_key_and_a_text_set_the_question_and_every_method_answers_it(f
     fresh.press("ArrowLeft")
     fresh.value("PLAY.board.dispatchEvent(new KeyboardEvent('keydown', {key: '3'}))")
     assert fresh.value("[...PLAY.question.subarray(16, 18)]") == [4, 4]
+    assert fresh.value("PLAY.spoken.textContent") == "row 3, column 5: 3"
     assert fresh.value("PLAY.objection.textContent").startswith("Your digits break the rules already")
     too_short, strange = "The text has 2 cells, and this puzzle has 36.", "“x” is no sign of this puzzle"
     for text, words in (("12", too_short), ("1x", strange)):
