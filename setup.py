@@ -7,7 +7,7 @@ from setuptools import find_packages, setup
 
 SCRIPTS = ("train_arc_tiny_corrupt", "pretrain", "evaluate", "export")
 CHECKOUT = "trm_lab.checkout"
-folders = [*find_packages(include=("analysis*", "data")), "configs"]
+folders = [*find_packages(include=("analysis*", "data")), "configs", "pretrained"]
 
 setup(
     packages=[
@@ -21,5 +21,6 @@ setup(
         f"{CHECKOUT}.analysis": ["*.yaml"],
         f"{CHECKOUT}.analysis.page": ["*.html", "*.css", "*.js"],
         f"{CHECKOUT}.analysis.play": ["*.html", "*.css", "*.js"],
+        f"{CHECKOUT}.pretrained": ["*/*"],
     },
 )

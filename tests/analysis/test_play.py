@@ -76,3 +76,12 @@ def test_what_cannot_be_played_with_is_refused(tmp_path: Path) -> None:
         with pytest.raises(UserError, match=message):
             command.main([*words, "--output", str(tmp_path / "play.html")])
     assert not (tmp_path / "play.html").exists()
+
+
+@pytest.mark.parametrize("folder", sorted(command.SHIPPED.glob("*/")), ids=lambda folder: folder.name)
+def test_the_weights_that_ship_are_small_and_say_where_they_come_from(folder: Path) -> None:
+    assert sum(file.stat().st_size for file in folder.iterdir()) <= 1_000_000
+    assert "commit of the code: `" in (folder / "README.md").read_text()
+    (each,) = puzzle_sets([open_checkpoint(folder)])
+    assert folder.name.startswith(each["kind"])
+    assert folder.name.endswith(each["models"][0]["method"].lower())

@@ -13,8 +13,17 @@ from trm_lab.commands.project_root import IS_CHECKOUT, PROJECT_ROOT
 
 # 1980, where dates in archives begin: the same sources, the same bytes
 NO_DATE = {"SOURCE_DATE_EPOCH": "315532800"}
-FOLDERS = ("trm", "dis_trm", "trm_lab", "analysis", "configs")  # `data` holds datasets too
-SUFFIXES = (".py", ".yaml", ".html", ".css", ".js")  # of what the code imports and opens
+FOLDERS = ("trm", "dis_trm", "trm_lab", "analysis", "configs", "pretrained")  # `data` holds datasets too
+SUFFIXES = (
+    ".py",
+    ".yaml",
+    ".html",
+    ".css",
+    ".js",
+    ".safetensors",
+    ".json",
+    ".md",
+)  # of what the code imports and opens
 _BUILD = "-m pip wheel . --no-deps --no-build-isolation --no-index --disable-pip-version-check --quiet --wheel-dir"
 
 

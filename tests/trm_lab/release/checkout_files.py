@@ -5,6 +5,7 @@ import subprocess
 from tests.runs import REPOSITORY
 
 LIBRARIES, ROOMS = ("trm/", "dis_trm/", "trm_lab/"), ("data/", "analysis/", "configs/")
+WEIGHTS = "pretrained/"  # one folder for each model
 RECORDED = "analysis/recorded/"  # runs that documents show and no code opens
 BESIDE = ("setup.py", "dataset.py")  # what builds it, and what a checkout alone says of published names
 SUFFIXES = (".py", ".yaml", ".html", ".css", ".js")
@@ -17,4 +18,5 @@ def packed_files() -> set[str]:
     ours = [name for name in listed if name.endswith(SUFFIXES) and not name.startswith((RECORDED, *BESIDE))]
     libraries = {name for name in ours if name.startswith(LIBRARIES)}
     rest = {name for name in ours if name.startswith(ROOMS) or "/" not in name}
+    rest |= {name for name in listed if name.startswith(WEIGHTS) and name.count("/") == 2}
     return libraries | {f"trm_lab/checkout/{name}" for name in rest}
