@@ -104,7 +104,10 @@ def _with_puzzle_flag(words: Sequence[str]) -> list[str]:
     """`CHECKPOINT PUZZLE` as evaluate.py takes it."""
     if len(words) > 1 and not any(word.startswith("--") for word in words[:2]):
         return [words[0], f"--puzzle={words[1]}", *words[2:]]
-    if any(word in HELP or word.startswith(("--puzzle", "--task")) for word in words):
+    if any(word in HELP for word in words):
+        print(f"{SOLVE}: with any of these flags that concern one puzzle\n")
+        return list(words)
+    if any(word.startswith(("--puzzle", "--task")) for word in words):
         return list(words)
     raise UserError(f"trm-lab solve {shown(' '.join(words))}: no puzzle", SOLVE, "name a checkpoint, then a puzzle")
 

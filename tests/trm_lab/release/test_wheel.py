@@ -44,6 +44,7 @@ USES = [
     ["build", "nqueens", *SMALL_SET.split()],
     ["train", "arch=dis", "evaluators=[]", *NARROW, *RUN, "arch.halt_max_steps=2", "max_steps=2"],
     ["evaluate", "runs/small", "--device", "cpu"],
+    ["solve", "runs/small", "Q" + 24 * ".", "--device", "cpu"],
     ["export", "runs/small", "--to", "hub", "--output-dir", "exported"],
     ["analyse", "summary", "runs/small"],
     ["analyse", "page", "runs/small"],
