@@ -99,6 +99,16 @@ def test_what_is_there_is_replaced_only_if_it_is_such_an_export_and_by_the_same_
         export(ExportRequest(str(run), form, tmp_path / "README.md", overwrite=True))
 
 
+@pytest.mark.usefixtures("no_wheel")
+def test_a_package_whose_wheel_has_the_project_s_older_name_is_still_one_of_ours(run: Path, tmp_path: Path) -> None:
+    request = ExportRequest(str(run), "kaggle", tmp_path / "out", overwrite=True)
+    export(request)
+    (wheel,) = (tmp_path / "out").glob("*.whl")
+    wheel.rename(wheel.with_name(wheel.name.replace("trm_lab", "dis_trm")))
+    export(request)
+    assert list((tmp_path / "out").glob("*.whl")) == [wheel]
+
+
 @contextmanager
 def full_after(size: int) -> Iterator[None]:
     """`with full_after(size):` a file takes no more bytes than that, as on a full disk."""
