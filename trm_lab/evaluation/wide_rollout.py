@@ -130,7 +130,7 @@ class _WideRollout:
 
     def _record_single(self, step: int, numbers: Sequence[int], rollouts: Sequence[StepAnswers]) -> None:
         """Write what is known of single rollouts of all questions."""
-        if self._search.stop is not None or self._search.width == 1:
+        if self._search.stop is not None or not self._search.differs:
             return
         for number, answers in zip(numbers, rollouts, strict=True):
             whole = ((answers.predictions == self._labels) | (self._labels == IGNORE_LABEL)).all(1)

@@ -35,6 +35,17 @@ class HaltingPoint:
 
 
 @dataclass(frozen=True)
+class SearchPoint:
+    """Right answers of the first `width` rollouts after a step, of which `select` chooses; oracle: of any of them."""
+
+    select: str
+    width: int
+    step: int
+    network_calls: float
+    right: float
+
+
+@dataclass(frozen=True)
 class OverSteps:
     """When answers become right; see `trm_lab.evaluation.step_scores.StepScores`.
 
@@ -89,7 +100,8 @@ class Scored:
     supervision_steps: of an answer; None: as trained.  identifiers: what the puzzle embedding was given.
     weights: `auto`, `ema` or `raw`.  confidence: `answer` or `all-cells`, of what ranks votes.
     tasks, first_tasks, augmentations: the chosen part of the test split; None: all of it.
-    search: how answers were searched for, where by several rollouts or by stopping sooner.
+    search: how answers were searched for, where by several rollouts or by stopping sooner; search_points: what fewer
+      rollouts, fewer steps and other choices among them give.
     """
 
     folder: Path
@@ -110,6 +122,7 @@ class Scored:
     margin: Margin | None = None
     cost: AnswerCost | None = None
     arc_per_step: dict[str, list[float]] = field(default_factory=dict)
+    search_points: Annotated[list[SearchPoint], "search.points"] = field(default_factory=list)
 
     @property
     def name(self) -> str:

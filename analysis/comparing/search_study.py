@@ -1,0 +1,201 @@
+"""Evaluations by several rollouts, read from runs: right answers against network calls, and settings chosen elsewhere.
+
+E examples, S supervision steps, K rollouts.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.methods import Method
+from trm_lab.evaluation.search import SELECTIONS, StopRule
+from trm_lab.evaluation.search_scores import ORACLE, RolloutTable, widths
+from trm_lab.files.untrusted_arrays import load_arrays
+from trm_lab.runs.recorded_files import LARGEST_ARRAY, unreadable
+from trm_lab.runs.recorded_run import Run
+from trm_lab.runs.recorded_scores import Scored
+
+ROLLOUTS_FILE = "rollouts.npz"
+LARGEST_ROLLOUTS = 256 << 20  # bytes
+COLUMNS = {"right": "u", "equal": "u", "q_halt": "f", "log_probability": "f", "change": "f", "unchanged": "f"}
+PLAIN = "no noise"
+
+
+@dataclass(frozen=True)
+class Searched:
+    """An evaluation by a search that stopped nothing.
+
+    source: how its rollouts differ, in words.  calls: network calls of one step of one rollout.
+    questions: `[E]` digests.
+    """
+
+    scored: Scored
+    table: RolloutTable
+    questions: NDArray[np.uint64]
+    source: str
+    calls: int
+
+    @property
+    def selections(self) -> list[str]:
+        """The choices that its method and kind of puzzle have."""
+        names = {point.select for point in self.scored.search_points}
+        return [name for name in SELECTIONS if name in names]
+
+
+def searched(run: Run, other_data: bool) -> dict[str, Searched]:
+    """A run's evaluations by a search, by how their rollouts differ; of its test split, or of other data.
+
+    Raises:
+        UserError: a damaged file.
+    """
+    by_source: dict[str, Searched] = {}
+    for scored in run.scored:
+        if scored.search and scored.other_data == other_data and (scored.folder / ROLLOUTS_FILE).is_file():
+            read = _read(scored)
+            known = by_source.get(read.source)
+            if known is None or known.table.right[0].size < read.table.right[0].size:
+                by_source[read.source] = read
+    return by_source
+
+
+def _read(scored: Scored) -> Searched:
+    file = scored.folder / ROLLOUTS_FILE
+    try:
+        columns = load_arrays(file, {**COLUMNS, "question": "u"}, LARGEST_ROLLOUTS, LARGEST_ARRAY)
+    except ValueError as error:
+        raise unreadable(f"{file}: {error}") from None
+    shapes = {columns[name].shape for name in COLUMNS if name in columns}
+    if columns.keys() != {*COLUMNS, "question"} or len(shapes) != 1 or len(*shapes) != 3:
+        raise unreadable(f"{file} has arrays that do not belong together")
+    table = RolloutTable.of(columns)
+    calls = scored.evaluation.calls_per_answer / (table.width * table.right.shape[1])
+    return Searched(scored, table, columns["question"], source_in_words(scored.search), int(calls))
+
+
+def source_in_words(search: Mapping[str, Any]) -> str:
+    """How rollouts differ: `noise 0.3`, `random start`, `symmetries`, or several of them."""
+    noise = search.get("noise")
+    parts = [
+        f"noise {noise:g}" if isinstance(noise, int | float) and noise else "",
+        "random start" if search.get("start") == "random" else "",
+        "symmetries" if search.get("symmetries") is True else "",
+    ]
+    return ", ".join(filter(None, parts)) or PLAIN
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A way to answer: K rollouts of S steps that differ by `source`, of which `select` chooses; its network calls."""
+
+    source: str
+    select: str
+    width: int
+    steps: int
+    calls: int
+
+    def __str__(self) -> str:
+        rollouts = f"{self.width} × {self.steps} steps"
+        return rollouts + (f", {self.source}" if self.source != PLAIN else "") + self._by
+
+    @property
+    def _by(self) -> str:
+        return f", by {self.select}" if self.width > 1 else ""
+
+
+Shares = dict[Setting, list[float]]  # right answers of each seed
+
+
+@dataclass(frozen=True)
+class MethodStudy:
+    """A method's right answers under every setting, over its runs.
+
+    held_out: on the questions by which settings are chosen; {} where there are none.  test: on the test split.
+    plain: `[seeds][S]` right after each step of a single rollout without noise, and `plain_calls` `[S]`.
+    """
+
+    method: Method
+    held_out: Shares
+    test: Shares
+    plain: list[list[float]]
+    plain_calls: list[float]
+    evaluations: list[dict[str, Searched]]
+
+    def best(self, budget: int, selections: Sequence[str]) -> Setting | None:
+        """The setting with at most so many network calls that has most right on held-out questions; of equals the
+        cheapest. None without held-out questions."""
+        fitting = [
+            setting
+            for setting in self.held_out
+            if setting.calls <= budget and setting in self.test and (setting.width == 1 or setting.select in selections)
+        ]
+        return max(fitting, key=lambda s: (round(float(np.mean(self.held_out[s])), 9), -s.calls), default=None)
+
+    @cached_property
+    def sources(self) -> list[str]:
+        """How rollouts differ in evaluations of the test split that every run has."""
+        shared = [set(of_run) for of_run in self.evaluations]
+        return sorted(set.intersection(*shared)) if shared else []
+
+    def stopped(self, source: str, rule: StopRule, order: str) -> list[tuple[float, float]]:
+        """For each seed the share right and the mean network calls, if a rule stopped the rollouts."""
+        results = []
+        for of_run in self.evaluations:
+            right, steps = of_run[source].table.stopped(rule, "confidence", order)
+            results.append((float(right.mean()), float(steps.mean()) * of_run[source].calls))
+        return results
+
+
+def study(method: Method) -> MethodStudy:
+    """Read a method's evaluations by a search.
+
+    Raises:
+        UserError: a damaged file.
+    """
+    test = [searched(run, other_data=False) for run in method.runs]
+    held_out = [searched(run, other_data=True) for run in method.runs]
+    plain = [_plain(run, other_data=False) for run in method.runs]
+    has_plain = all(each is not None for each in plain)
+    known = [set(np.concatenate([each.questions for each in of_run.values()])) if of_run else set() for of_run in test]
+    return MethodStudy(
+        method,
+        _over_seeds([_shares(of_run, seen) for of_run, seen in zip(held_out, known, strict=True)]),
+        _over_seeds([_shares(of_run, set()) for of_run in test]),
+        [_right_by_step(each) for each in plain if each is not None] if has_plain else [],
+        [float(calls) for calls in plain[0].evaluation.network_calls] if has_plain and plain[0] is not None else [],
+        test,
+    )
+
+
+def _shares(evaluations: Mapping[str, Searched], left_out: set[Any]) -> dict[Setting, float]:
+    """Right answers under every setting; without the questions of these digests."""
+    shares: dict[Setting, float] = {}
+    for source, each in evaluations.items():
+        table = each.table.questions(np.array([digest not in left_out for digest in each.questions]))
+        for width in widths(table.width):
+            part = table.first(width)
+            for select in (*each.selections, ORACLE) if width > 1 else each.selections[:1]:
+                for step, share in enumerate(part.right_by(select).mean(0).tolist(), start=1):
+                    shares[Setting(source, select, width, step, each.calls * width * step)] = share
+    return shares
+
+
+def _over_seeds(of_runs: Sequence[dict[Setting, float]]) -> Shares:
+    """The settings that every run has."""
+    shared = set.intersection(*(set(shares) for shares in of_runs)) if of_runs else set()
+    return {setting: [shares[setting] for shares in of_runs] for setting in of_runs[0] if setting in shared}
+
+
+def _plain(run: Run, other_data: bool) -> Scored | None:
+    """The evaluation of a single rollout without noise that has most steps."""
+    chosen = [each for each in run.scored if each.is_whole and not each.search and each.other_data == other_data]
+    return max(chosen, key=lambda each: len(each.evaluation.network_calls), default=None)
+
+
+def _right_by_step(scored: Scored) -> list[float]:
+    """Solved where the dataset has a scorer of its own, else exact matches."""
+    tasks = scored.evaluation.scored_tasks
+    return tasks[0].solved_shares if len(tasks) == 1 else scored.evaluation.exact_accuracy

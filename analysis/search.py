@@ -1,0 +1,178 @@
+"""Right answers against network calls when several rollouts are taken: tables and a figure of many runs.
+
+Lays several noisy rollouts beside plain depth and beside the oracle (any rollout right), for each method over its
+seeds. For each budget of network calls a setting is chosen on held-out questions (an evaluation of other data than the
+test split), never on the test split. Needs evaluations by `python evaluate.py RUN --width 16 --noise 0.3 --steps 24`
+and, to choose, the same with `--data-path HELD-OUT`.
+"""
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+if not __package__:  # run by its path: our modules are found from the folder above, not from this one
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from analysis import style
+from analysis.comparing import panels
+from analysis.comparing.comparability import check_same_datasets
+from analysis.comparing.search_study import ORACLE, MethodStudy, Setting, study
+from analysis.methods import group
+from analysis.outputs import TABLE, check_figures_folder, marked, write_marked
+from analysis.tables import Table, percent, share_over_seeds
+from trm.errors import UserError
+from trm_lab.commands.command_line import COUNT, CommandLine, local_path, run_command
+from trm_lab.evaluation.search import StopRule
+from trm_lab.intervals import over_seeds
+from trm_lab.runs.many_runs import figures_of, read_runs
+
+EXAMPLE = "  python -m analysis.search runs/queens_dis-* runs/queens_trm-* --budget 18 72 144 336"
+BUDGETS = (18, 72, 144, 336)
+WITHOUT_RULES = ("confidence", "q_halt", "convergence", "vote")
+NOTHING = "–"
+
+
+def tables(studies: Sequence[MethodStudy], budgets: Sequence[int]) -> list[Table]:
+    """Right answers within each budget, and rollouts in turn until one is right by the rules of the puzzle."""
+    rows = [row for each in studies for budget in budgets for row in _budget_rows(each, budget)]
+    header = ("method", "at most", "chosen on held-out questions", "test [95 % t over seeds]", "seed by seed", "oracle")
+    notes = (
+        "A setting is chosen by its mean over the seeds on held-out questions and then read off the test split. "
+        "Plain: a single rollout without noise, its last step within the budget. Oracle: any of the rollouts is right.",
+    )
+    within = Table("Right answers within a budget of network calls", header, rows, notes)
+    stops = [row for each in studies for row in _stop_rows(each)]
+    header = ("method", "rollouts", "test [95 % t over seeds]", "seed by seed", "mean network calls", "at most")
+    return [within, Table("Rollouts in turn, until an answer keeps the rules of the puzzle", header, stops)]
+
+
+def _budget_rows(each: MethodStudy, budget: int) -> Iterator[Sequence[str]]:
+    place = np.searchsorted(each.plain_calls, budget, side="right") - 1
+    if each.plain and place >= 0:
+        shares = [seed[place] for seed in each.plain]
+        yield (each.method.name, f"{budget:,}", f"plain, {place + 1} steps", *_summary(shares), NOTHING)
+    for name, selections in (("without the rules", WITHOUT_RULES), ("by the rules", ("valid",))):
+        chosen = each.best(budget, selections)
+        if chosen is not None:
+            best = Setting(chosen.source, ORACLE, chosen.width, chosen.steps, chosen.calls)
+            oracle = percent(float(np.mean(each.test[best]))) if best in each.test else NOTHING
+            words = str(chosen) if name == "without the rules" else f"{chosen} (which keep the rules)"
+            yield (each.method.name, f"{budget:,}", words, *_summary(each.test[chosen]), oracle)
+
+
+def _stop_rows(each: MethodStudy) -> Iterator[Sequence[str]]:
+    for source in each.sources:
+        evaluations = [of_run[source] for of_run in each.evaluations]
+        if all("valid" in one.selections for one in evaluations):
+            results = each.stopped(source, StopRule("valid"), "in-turn")
+            steps, width = evaluations[0].table.right.shape[1:]
+            calls = over_seeds([calls for _, calls in results]).mean
+            shares = _summary([share for share, _ in results])
+            most = evaluations[0].calls * width * steps
+            yield (each.method.name, f"{width} × {steps} steps, {source}", *shares, f"{calls:.1f}", f"{most:,}")
+
+
+def _summary(shares: Sequence[float]) -> tuple[str, str]:
+    summary = over_seeds(shares)
+    return share_over_seeds(summary), ", ".join(percent(share) for share in shares)
+
+
+@panels.applied()
+def figure(studies: Sequence[MethodStudy], heading: str, width: float = panels.PAGE) -> Figure:
+    """A panel for each method: right answers against network calls, by plain depth, by more rollouts, by the oracle."""
+    fig, all_axes = panels.sheet([each.method.label for each in studies], min(2, len(studies)), 2.6, width)
+    for axes, each in zip(all_axes, studies, strict=True):
+        _draw(axes, each)
+    sources = sorted({_shown_source(each) for each in studies if each.sources})
+    caption = (
+        f"Rollouts: {'; '.join(sources)}; the longest line of each number of rollouts ends at the most steps. "
+        "Means over seeds; band: range over seeds of plain depth. Star: rollouts in turn until one keeps the rules.",
+    )
+    panels.finish(fig, heading, caption, all_axes[0])
+    return fig
+
+
+def _shown_source(each: MethodStudy) -> str:
+    """The source of the setting chosen for the largest budget, else the first there is."""
+    chosen = each.best(10**9, (*WITHOUT_RULES, "valid"))
+    return chosen.source if chosen is not None and chosen.source in each.sources else each.sources[0]
+
+
+def _draw(axes: Axes, each: MethodStudy) -> None:
+    if each.plain:
+        values = np.array(each.plain)
+        axes.plot(each.plain_calls, values.mean(0), color=style.BLACK, label="plain depth", linewidth=1.8)
+        axes.fill_between(each.plain_calls, values.min(0), values.max(0), color=style.BLACK, alpha=0.12, linewidth=0)
+    source = _shown_source(each)
+    selections = {s.select for s in each.test if s.source == source}
+    select = "valid" if "valid" in selections else "confidence"
+    all_widths = sorted({s.width for s in each.test if s.source == source})
+    for width, colour in zip(all_widths, style.in_order(len(all_widths)), strict=True):
+        chosen = select if width > 1 else next(s.select for s in each.test if s.source == source and s.width == 1)
+        points = sorted((s.calls, np.mean(v)) for s, v in each.test.items() if _is(s, source, chosen, width))
+        axes.plot(
+            *zip(*points, strict=True),
+            color=colour,
+            label=f"{width} rollouts, by {select}" if width > 1 else "1 rollout",
+        )
+    points = sorted((s.calls, np.mean(v)) for s, v in each.test.items() if _is(s, source, ORACLE, all_widths[-1]))
+    if points:
+        axes.plot(*zip(*points, strict=True), **style.BASELINE, label=f"oracle of {all_widths[-1]}")
+    if select == "valid":
+        stopped = np.mean(each.stopped(source, StopRule("valid"), "in-turn"), axis=0)
+        axes.plot(
+            [stopped[1]], [stopped[0]], "*", color=style.VERMILION, markersize=9, label="in turn, until one is valid"
+        )
+    panels.logarithmic(axes, lambda value: f"{value:g}")
+    axes.set_xlabel("network calls of an answer")
+    axes.set_ylabel("right answers")
+    style.shares_as_percent(axes)
+
+
+def _is(setting: Setting, source: str, select: str, width: int) -> bool:
+    return (setting.source, setting.select, setting.width) == (source, select, width)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line.
+
+    Raises:
+        UserError: no run can be read, they were tested on other questions, or none has an evaluation by a search.
+    """
+    parser = CommandLine("python -m analysis.search", __doc__, EXAMPLE)
+    parser.add_argument("runs", type=local_path, nargs="+", metavar="run", help="runs, folders of runs, or patterns")
+    parser.add_argument("--budget", type=COUNT, nargs="+", default=list(BUDGETS), help="network calls of an answer")
+    parser.add_argument("--figures-dir", type=local_path, help="where all goes (default: figures/ beside the runs)")
+    options = parser.parse(arguments)
+    read = read_runs(options.runs)
+    folder = options.figures_dir or figures_of(options.runs, [run.path for run in read.runs])
+    check_figures_folder(folder)
+    check_same_datasets(read.runs)
+    methods, remarks = group(read.runs)
+    studies = [each for each in map(study, methods) if each.sources]
+    if not studies:
+        raise UserError(
+            "no run with an evaluation by several rollouts",
+            "runs that evaluate.py searched with, all seeds of a method alike",
+            f"python evaluate.py {read.runs[0].in_command} --width 16 --noise 0.3",
+        )
+    without = [f"{method.name}: no search that all its runs have" for method in methods if method not in _of(studies)]
+    lines = ["# Search", *(table.markdown() for table in tables(studies, options.budget))]
+    left_out = "\n".join(f"- {remark}" for remark in [*read.remarks(), *remarks, *without])
+    text = marked("\n\n".join([*lines, *([left_out] if left_out else [])]) + "\n", ".md", TABLE)
+    write_marked(folder / "search.md", text, TABLE, "--figures-dir")
+    print(text)
+    drawn = figure(studies, "Right answers against network calls, with more rollouts")
+    print("\n".join(map(str, [folder / "search.md", *style.save(drawn, folder / "search")])))
+
+
+def _of(studies: Sequence[MethodStudy]) -> list[object]:
+    return [each.method for each in studies]
+
+
+if __name__ == "__main__":
+    run_command(main, interrupted="interrupted")
