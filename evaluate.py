@@ -34,7 +34,7 @@ from trm_lab.evaluation.identifier_ablation import IDENTIFIER_CHOICES
 from trm_lab.evaluation.pooling import pool
 from trm_lab.evaluation.request import CONFIDENCES, ScoringRequest
 from trm_lab.evaluation.score import score
-from trm_lab.evaluation.search import MOST_NOISE, MOST_WIDTH, ORDERS, SELECTIONS, STARTS, Search, StopRule
+from trm_lab.evaluation.search_flags import SEARCH_FLAGS, add_search_flags, search_of
 from trm_lab.evaluation.voting import DEFAULT_RANKING, RANKINGS
 from trm_lab.inference.adaptation_flags import ADAPTATION_FLAGS, add_adaptation_flags, check_adaptation
 from trm_lab.inference.one_puzzle import run_puzzle, run_task
@@ -45,14 +45,13 @@ from trm_lab.runs.weights import WEIGHT_KINDS
 
 _MODEL = {"--checkpoint", "--config", "--weights", "--data-path", "--steps", "--num-aug", "--batch-size"}
 _MODEL |= {"--device", "--output-dir", "--overwrite"}
-_SEARCH = {"--width", "--noise", "--start", "--symmetries", "--select", "--stop", "--order"}
 EFFECTIVE = {  # the flags that have an effect on each job
     "score": _MODEL
     | {"--tasks", "--first-tasks", "--examples", "--by", "--identifiers", "--guidance", "--margin", "--rank-by"}
     | {"--confidence", "--compile", "--save-outputs"}
-    | _SEARCH,
-    "task": _MODEL | _SEARCH | {"--task", "--embedding", "--seed", *ADAPTATION_FLAGS},
-    "puzzle": _MODEL | _SEARCH | {"--puzzle", "--embedding", "--seed", *ADAPTATION_FLAGS},
+    | SEARCH_FLAGS,
+    "task": _MODEL | SEARCH_FLAGS | {"--task", "--embedding", "--seed", *ADAPTATION_FLAGS},
+    "puzzle": _MODEL | SEARCH_FLAGS | {"--puzzle", "--embedding", "--seed", *ADAPTATION_FLAGS},
     "compare": {"--compare", "--common"},
     "pool": {"--pool", "--data-path", "--rank-by", "--output-dir", "--overwrite"},
 }
@@ -96,7 +95,7 @@ def command_line() -> CommandLine:
         help="whose confidence ranks votes without a halting probability: the answer's, over its cells; or, as before, "
         "the plain answer's, over all cells",
     )
-    _add_search(line)
+    add_search_flags(line)
     add("--batch-size", type=integer(1, 2**24), help="examples at a time over all ranks (default: what fits)")
     add("--device", choices=DEVICE_CHOICES, default="auto")
     add("--compile", choices=COMPILE_CHOICES, default="auto")
@@ -105,28 +104,6 @@ def command_line() -> CommandLine:
     add("--save-outputs", nargs="+", choices=SAVED_OUTPUTS, default=[], help="keep these arrays as .npz, too")
     _add_other_jobs(line)
     return line
-
-
-def _add_search(line: CommandLine) -> None:
-    """Flags of a search by several rollouts, and of stopping sooner."""
-    add, usual = line.add_argument, Search()
-    add("--width", type=integer(1, MOST_WIDTH), default=usual.width, help="rollouts of each question (1)")
-    add(
-        "--noise",
-        type=number(0, MOST_NOISE),
-        default=usual.noise,
-        help="of the latents before each step but the first, in units of their standard deviations (0)",
-    )
-    add("--start", choices=STARTS, default=usual.start, help="initial latents: as trained, or drawn (trained)")
-    add("--symmetries", action="store_true", help="rollouts but the first see the puzzle turned, mirrored, renamed")
-    add("--select", choices=tuple(SELECTIONS), default=usual.select, help="which rollout answers (confidence)")
-    add("--stop", type=StopRule.parse, metavar="RULE", help="q_halt:P | confidence:P | agreement:K | valid")
-    add(
-        "--order",
-        choices=ORDERS,
-        default=usual.order,
-        help="all rollouts step by step, or one after another (together)",
-    )
 
 
 def _add_other_jobs(line: CommandLine) -> None:
@@ -205,11 +182,6 @@ def _scoring_request(target: str, flags: argparse.Namespace) -> ScoringRequest:
         by_category=flags.by is not None,
         save_outputs=flags.save_outputs,
     )
-
-
-def search_of(flags: argparse.Namespace) -> Search:
-    """How answers are searched for."""
-    return Search(flags.width, flags.noise, flags.start, flags.symmetries, flags.select, flags.stop, flags.order)
 
 
 def _task_request(target: str, task: str, flags: argparse.Namespace) -> TaskRequest:

@@ -11,6 +11,7 @@ from trm.errors import UserError, report, shown
 from trm_lab.cluster.ranks import DEVICE_CHOICES, Ranks, choose_device
 from trm_lab.commands.command_line import AUGMENTATIONS, SEED, CommandLine, integer, local_path, number, run_command
 from trm_lab.commands.tables import duration
+from trm_lab.evaluation.search_flags import add_stop_flag
 from trm_lab.files.folders import check_output
 from trm_lab.files.untrusted import load_json
 from trm_lab.files.whole_files import check_parent, check_plain, is_there, write_whole
@@ -69,6 +70,7 @@ def command_line() -> CommandLine:
         metavar="FOLDER",
         help="with --adapt-weights all: where the adapted weights go, for evaluate.py and export.py",
     )
+    add_stop_flag(line)
     add("--batch-size", type=integer(1, 2**24), help="examples at a time (default: what fits)")
     add("--overwrite", action="store_true", help="replace a submission, or adapted weights, that are there")
     add("--device", choices=DEVICE_CHOICES, default="auto")
@@ -117,6 +119,7 @@ def solve_settings(flags: argparse.Namespace) -> SolveSettings:
         adapt_weights=flags.adapt_weights,
         adapt_lr=flags.adapt_lr,
         adapt_freeze=flags.adapt_freeze,
+        stop=flags.stop,
         batch_size=flags.batch_size,
         seed=flags.seed,
     )

@@ -15,6 +15,7 @@ from trm.errors import UserError, report
 from trm.supervision import Supervision
 from trm_lab.cluster.ranks import Ranks
 from trm_lab.evaluation.batch_size import CPU_BATCH, WITH_GRADIENT, chosen_batch_size, fitting_batch_size
+from trm_lab.evaluation.search import Search, StopRule
 from trm_lab.inference.answering import Rows, answer_task, predict, task_voting
 from trm_lab.inference.arc_checkpoint import arc_supervision, canvas_of
 from trm_lab.inference.task_puzzles import TaskExamples, TaskPuzzles, puzzles_of, without_answers
@@ -50,6 +51,7 @@ class SolveSettings:
         puzzle embedding has nothing to fit); `all` trains all weights and all tasks' rows together, in as many updates
         as there is time for, and answers again: the votes of both models count alike.
     adapt_lr, adapt_freeze: see `trm_lab.inference.one_task.TaskRequest`.
+    stop: when a prediction needs no further step; the time that it saves goes into more augmentations.
     batch_size: examples at a time; None: what fits.  seed: of the augmentations.
     """
 
@@ -60,6 +62,7 @@ class SolveSettings:
     adapt_weights: str = "embedding"
     adapt_lr: float | None = None
     adapt_freeze: float | None = None
+    stop: StopRule | None = None
     batch_size: int | None = None
     seed: int = 0
 
@@ -169,7 +172,8 @@ def _solver(
     supervision.model.to(ranks.device)
     most = CPU_BATCH if ranks.device.type == "cpu" else opened.batch_size
     size = chosen_batch_size(supervision, settings.batch_size, most, ranks)
-    return Solver(supervision, puzzles, canvas, size, budget) if budget.allows_first() else None
+    solver = Solver(supervision, puzzles, canvas, size, budget, Search(stop=settings.stop))
+    return solver if budget.allows_first() else None
 
 
 def without_answer(challenges: Mapping[str, Any]) -> Submission:
@@ -216,7 +220,10 @@ class Solver:
         canvas: int,
         batch_size: int,
         budget: TimeBudget,
+        search: Search,
     ) -> None:
+        search.check(supervision, [None])
+        self._search = search
         self.batch_size, self.predictions = batch_size, 0
         self.supervision, self._canvas, self._budget = supervision, canvas, budget
         self._puzzles = puzzles
@@ -252,7 +259,7 @@ class Solver:
             if not size:
                 return False
             chosen = np.arange(done, done + size)
-            predictions = predict(self.supervision, examples, size, chosen=chosen)
+            predictions = predict(self.supervision, examples, size, search=self._search, chosen=chosen)
             voters = identifiers[examples.puzzles(chosen)]
             self._voting.add(voters, predictions.inputs, predictions.last, predictions.confidence)
             self.predictions += size

@@ -10,7 +10,8 @@ import pytest
 from tests.exportable import random_dis, write_run
 from tests.trm_lab.inference.test_solving import CHALLENGES, FALLBACK, check_form
 from trm_lab.inference import solve_command
-from trm_lab.inference.one_task import TaskRequest, run_task
+from trm_lab.inference.one_puzzle import run_task
+from trm_lab.inference.one_task import TaskRequest
 from trm_lab.inference.solve_command import run
 from trm_lab.release.kaggle import SCRIPT
 from trm_lab.runs.opened_checkpoint import OpenedCheckpoint, open_checkpoint

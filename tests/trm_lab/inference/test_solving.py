@@ -5,12 +5,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from tests.exportable import random_dis, write_run
 from trm.batch import Batch
 from trm.errors import UserError
 from trm_lab.cluster.ranks import Ranks
-from trm_lab.evaluation.rollout import Rollout, roll_out
+from trm_lab.evaluation.rollout import SPENT, Rollout, roll_out
+from trm_lab.evaluation.search import StopRule
 from trm_lab.inference import answering, solving
 from trm_lab.inference.solving import Solved, SolveSettings, solve, without_answer
 from trm_lab.inference.test_time_training import Adapted, adapt
@@ -138,6 +140,27 @@ def test_nothing_starts_that_the_measured_pace_cannot_finish(
     assert solved.answered == 3 or solved.predictions < 5  # no task has a second vote before all have one
     fallback = [name for name, outputs in solved.submission.items() if outputs == [FALLBACK] * len(outputs)]
     assert len(fallback) >= 3 - solved.answered
+
+
+def test_time_that_stopping_saves_goes_into_more_augmentations(
+    checkpoint: OpenedCheckpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = [0.0]
+
+    def timed(*words: Any) -> Rollout:
+        rollout = roll(*words)
+        spent = rollout.probes.get(SPENT, torch.full((len(rollout.loss),), rollout.network_calls[-1]))
+        seconds[0] += float(spent.sum())
+        return rollout
+
+    roll = answering._roll_out
+    monkeypatch.setattr(answering, "_roll_out", timed)
+    predictions = {}
+    for rule in ("confidence:0.999", "confidence:1e-9"):
+        seconds[0] = 0.0
+        few: dict[str, Any] = {"minutes": 120 / 60, "augmentations": 11, "stop": StopRule.parse(rule)}
+        predictions[rule] = answers(checkpoint, CHALLENGES, lambda: seconds[0], **few)[0].predictions
+    assert predictions["confidence:1e-9"] > 1.5 * predictions["confidence:0.999"] > 0
 
 
 def test_the_first_example_starts_only_while_half_of_the_time_is_left(
