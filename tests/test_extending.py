@@ -113,5 +113,15 @@ def test_a_metric_of_one_s_own_arrives_in_the_records(dataset: Path, tmp_path: P
     assert record["denominators"]["certainty"] == {"per": "slot", "count": 6 * 16}
 
 
+def test_a_loop_of_one_s_own_learns(
+    dataset: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(dataset.parents[1])
+    exec(SECTIONS["A loop of one's own"].replace("epochs_per_iteration=60", "epochs_per_iteration=4"), {})
+    shares = [float(share) for share in re.findall(r"([\d.]+)% of the cells", capsys.readouterr().out)]
+    assert len(shares) == 2
+    assert shares[-1] > 20  # of 9 digits, by chance 11
+
+
 def test_every_section_of_the_page_has_its_test() -> None:
-    assert len(SECTIONS) == 6
+    assert len(SECTIONS) == 7

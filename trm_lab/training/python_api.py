@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +20,22 @@ from trm_lab.training.overrides import CONFIGS, normalise
 CONFIG_OF_ARCH = {"dis": "train_arc_tiny_corrupt", "trm": "cfg_pretrain"}  # each with that arch
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TrainedRun:
-    """A run that was trained to its end; path: its directory, which `trm_lab.load` takes."""
+    """A run that was trained to its end.
 
-    path: Path
+    recorded: everything that it wrote by then: configuration, provenance, training curves, evaluations.
+    """
 
-    @cached_property
-    def recorded(self) -> Run:
-        """Everything that the run recorded: configuration, provenance, training curves, evaluations."""
-        return read_run(self.path)
+    recorded: Run
+
+    def __repr__(self) -> str:
+        return f"TrainedRun({str(self.path)!r}, step {self.step})"
+
+    @property
+    def path(self) -> Path:
+        """Its directory, which `trm_lab.load` takes."""
+        return self.recorded.path
 
     @property
     def step(self) -> int:
@@ -81,10 +86,14 @@ def train(
 
     Example:
         >>> import trm_lab
-        >>> small = {"arch.hidden_size": 32, "arch.num_heads": 2, "arch.L_layers": 1, "checkpoint_path": "runs/mine"}
-        >>> run = trm_lab.train("dis", data="data/queens", max_steps=4, overrides=small)
+        >>> small = {"arch.hidden_size": 32, "arch.num_heads": 2, "arch.L_layers": 1, "global_batch_size": 8}
+        >>> settings = small | {"checkpoint_path": "runs/mine"}
+        >>> run = trm_lab.train("dis", data="data/queens", max_steps=2, overrides=settings)  # doctest: +ELLIPSIS
+        evaluators=[arc]: no ARC tasks to vote on; scored by what the dataset itself brings
+        ...
+        run directory: runs/mine
         >>> run.step, 0 <= run.scores["solved"] <= 1, trm_lab.load(run.path).puzzle.kind
-        (4, True, 'queens')
+        (2, True, 'queens')
     """
     keys: dict[str, Any] = {} if arch in CONFIG_OF_ARCH else {"arch": arch}
     if experiment is not None:
@@ -96,7 +105,7 @@ def train(
     keys |= overrides or {}
     composed = composition(CONFIG_OF_ARCH.get(arch, CONFIG_OF_ARCH["trm"]), keys)
     launch.train(composed, set(keys))
-    return TrainedRun(RunDirectory.of(train_config(composed, set(keys))).path)
+    return TrainedRun(read_run(RunDirectory.of(train_config(composed, set(keys))).path))
 
 
 def composition(config: str, keys: Mapping[str, Any]) -> DictConfig:
