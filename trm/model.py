@@ -44,6 +44,8 @@ class TRMConfig:
     L_layers: blocks of the reasoning module.
     puzzle_emb_ndim: values of a puzzle's embedding; 0 switches it off.
     puzzle_emb_len: P; 0 means ceil(puzzle_emb_ndim / hidden_size).
+    latent_noise: in training, Gaussian noise on z_H and z_L before each supervision step, in units of each latent's own
+      standard deviation; not in the papers: for networks that are to be searched with noise.
     """
 
     hidden_size: int = ranged(512, 2, 65_536)
@@ -57,6 +59,7 @@ class TRMConfig:
     puzzle_emb_ndim: int = ranged(512, 0, 2**20)
     puzzle_emb_len: int = ranged(16, 0, 4096)
     forward_dtype: str = "bfloat16"
+    latent_noise: float = ranged(0.0, 0.0, 100.0)
 
     def __post_init__(self) -> None:
         check_ranges(self, "arch.")

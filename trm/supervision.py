@@ -15,7 +15,7 @@ from torch import Tensor
 from trm.batch import IGNORE_LABEL, Batch
 from trm.metrics import FINISHED, STANDING, Metric
 from trm.model import TinyRecursiveModel
-from trm.randomness import StepRandom
+from trm.randomness import StepRandom, counter_normal, seed_for
 from trm.recursion import Latents
 
 
@@ -143,6 +143,20 @@ def start_slots(model: TinyRecursiveModel, carry: C, batch: Batch) -> C:
         labels=choose(free, batch.labels, carry.labels),
         puzzle_identifiers=choose(free, batch.puzzle_identifiers, carry.puzzle_identifiers),
     )
+
+
+def disturbed(carry: C, noise: float, key: int, rows: Tensor) -> C:
+    """The carry with Gaussian noise on z_H and z_L, `noise` times each latent's own standard deviation.
+
+    key, rows: `[B]`, of the draws; see `trm.randomness.counter_normal`.
+    """
+    z_H, z_L = (_noisy(getattr(carry, name), noise, seed_for(key, name), rows) for name in ("z_H", "z_L"))
+    return replace(carry, z_H=z_H, z_L=z_L)
+
+
+def _noisy(latent: Tensor, noise: float, key: int, rows: Tensor) -> Tensor:
+    deviation = latent.float().std(dim=(1, 2), keepdim=True)  # [B, 1, 1]
+    return (latent.float() + noise * deviation * counter_normal(key, rows, latent.shape[1:])).to(latent.dtype)
 
 
 def choose(slots: Tensor, yes: Tensor, no: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from trm.batch import Batch, token_dtype
 from trm.losses import TOKEN_LOSSES, mean_log_probability, sequence_loss
 from trm.randomness import SeededStepRandom, counter_normal, numpy_generator, seed_for
 from trm.recursion import Latents
-from trm.supervision import Carry, StepOutput, Supervision
+from trm.supervision import Carry, StepOutput, Supervision, disturbed
 from trm_lab.evaluation.answer_cells import AnswerCells, every_cell
 from trm_lab.evaluation.search import Search, StepAnswers
 from trm_lab.puzzles.kinds import AnswerCheck
@@ -108,16 +108,8 @@ class Trajectory:
         )
 
     def _disturbed(self, carry: Carry) -> Carry:
-        """The carry with Gaussian noise, σ times each latent's own standard deviation, on z_H and z_L."""
-        if not self._search.noise:
-            return carry
-        latents = {name: getattr(carry, name) for name in ("z_H", "z_L")}
-        return replace(carry, **{name: self._noisy(name, latent) for name, latent in latents.items()})
-
-    def _noisy(self, name: str, latent: Tensor) -> Tensor:
-        deviation = latent.float().std(dim=(1, 2), keepdim=True)  # [b, 1, 1]
-        noise = self._normal(f"noise of {name}", latent.shape[1:])
-        return (latent.float() + self._search.noise * deviation * noise).to(latent.dtype)
+        noise = self._search.noise
+        return disturbed(carry, noise, self._key("noise"), self._numbers) if noise else carry
 
     def _random_latents(self) -> Latents:
         """Standard normal z_H and z_L: H_init and L_init are drawn so, once for all positions."""
@@ -127,7 +119,10 @@ class Trajectory:
         return Latents(*drawn)
 
     def _normal(self, purpose: str, shape: tuple[int, ...]) -> Tensor:
-        return counter_normal(seed_for(self._questions.seed, purpose, self._number, self.steps), self._numbers, shape)
+        return counter_normal(self._key(purpose), self._numbers, shape)
+
+    def _key(self, purpose: str) -> int:
+        return seed_for(self._questions.seed, purpose, self._number, self.steps)
 
     def _drawn_symmetries(self) -> list[Symmetry] | None:
         draw = self._questions.symmetry

@@ -17,8 +17,8 @@ from trm.errors import UserError
 from trm.metrics import UPDATE, Metric, per_update
 from trm.optim import EMA, AdamAtan2, learning_rate, make_optimizer
 from trm.puzzle_embedding import SignSGD
-from trm.randomness import SeededStepRandom
-from trm.supervision import Carry, StepOutput, Supervision, choose
+from trm.randomness import SeededStepRandom, seed_for
+from trm.supervision import Carry, StepOutput, Supervision, choose, disturbed
 from trm_lab.cluster.ranks import Ranks
 from trm_lab.configuration.train_config import TrainConfig
 from trm_lab.training.flat_parameters import FlatParameters
@@ -189,6 +189,10 @@ class Learner:
         """Add the gradients of some slots, of which the first is global slot `first`; their loss is float64."""
         of_all = self.config.global_batch_size
         draws = SeededStepRandom(self.config.seed, number, len(batch), first=first, global_slots=of_all)
+        if self.model.config.latent_noise:
+            slots = torch.arange(first, first + len(batch), device=self.ranks.device)
+            key = seed_for(self.config.seed, "latent noise", number)
+            carry = disturbed(carry, self.model.config.latent_noise, key, slots)
         output = self.supervision.step(carry, batch, draws)
         (output.loss / self.config.global_batch_size).backward()
         return replace(output, loss=output.loss.detach().double())

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tests.models import act, batch, dis, draws
 from tests.trm_lab.inference.checkpoints_of import write_run
 from trm.errors import UserError
-from trm.supervision import Supervision
+from trm.supervision import Supervision, disturbed
 from trm_lab.evaluation.answer_cells import every_cell
 from trm_lab.evaluation.evaluator import CallTally
 from trm_lab.evaluation.halting import HaltingTally
@@ -149,14 +149,13 @@ def test_the_rollout_with_the_best_signal_answers_and_of_equals_the_most_confide
 
 
 def test_noise_is_measured_in_each_latents_own_deviation(supervision: Supervision[Any], questions: Questions) -> None:
-    """Latents a hundred times as large get a hundred times the noise: the relative change of z_H stays."""
-    from trm_lab.evaluation.trajectory import Trajectory
-
-    trajectory = Trajectory(supervision, questions, WIDE, 1)
-    latent = torch.randn(COUNT, 18, 16, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    noise, larger = (trajectory._noisy("z_H", scale * latent) - scale * latent for scale in (1, 100))
-    assert torch.allclose(larger, 100 * noise, rtol=1e-3, atol=1e-3)
-    assert noise.std().item() == pytest.approx(0.7 * latent.std().item(), rel=0.05)
+    z = torch.randn(COUNT, 18, 16, generator=torch.Generator().manual_seed(0))
+    carry = replace(supervision.initial_carry(questions.batch), z_H=z, z_L=100 * z)
+    noisy = disturbed(carry, 0.7, 3, torch.arange(COUNT))
+    noise_H, noise_L = noisy.z_H - z, (noisy.z_L - 100 * z) / 100
+    for noise in (noise_H, noise_L):
+        assert torch.allclose(noise.std((1, 2)), 0.7 * z.std((1, 2)), rtol=0.15)
+    assert abs(torch.corrcoef(torch.stack((noise_H.flatten(), noise_L.flatten())))[0, 1]) < 0.1
 
 
 def test_hidden_answers_count_for_nothing_and_means_are_over_all_questions(questions: Questions) -> None:

@@ -114,3 +114,14 @@ def test_a_checkpoint_does_not_tell_whether_the_table_was_shared_out(
     assert went_on["losses"] == pytest.approx(alone["losses"], abs=1e-6)
     table = alone["state"]["model:puzzle_emb.weights"]
     torch.testing.assert_close(went_on["state"]["table"], table, atol=1e-6, rtol=1e-5)
+
+
+def test_noise_on_the_latents_is_the_same_in_parts_and_an_option() -> None:
+    losses = {}
+    for noise, parts in ((0.3, 1), (0.3, 4), (0.0, 1)):
+        settings: Any = {"data_paths": ["unused"], "global_batch_size": SLOTS, "gradient_accumulation_steps": parts}
+        one = Learner(TrainConfig(**settings), models.dis(latent_noise=noise), Ranks(), total_steps=1000)
+        losses[noise, parts] = train(one)
+    assert losses[0.3, 1] == pytest.approx(losses[0.3, 4], rel=1e-5)
+    assert losses[0.3, 1][0] == losses[0.0, 1][0], "the first step starts from H_init and L_init"
+    assert losses[0.3, 1][1] != losses[0.0, 1][1]

@@ -1,0 +1,86 @@
+"""Right answers against network calls with more rollouts: what is chosen, where, and what it is read off."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from analysis import search
+from analysis.comparing.search_study import study
+from analysis.methods import group
+from tests.analysis.synthetic_run import write_run, write_scored
+from trm.errors import UserError
+from trm_lab.runs.recorded_run import read_run
+
+STEPS, WIDTH, COUNT = 6, 4, 40
+
+
+def write_search(run: Path, noise: float, share: float, held_out: bool = False, first_question: int = 0) -> None:
+    """An evaluation by four rollouts, of which each is right at the last step on a share of the questions."""
+    folder = write_scored(run, f"step_400-noise{noise}{'-held-out' * held_out}")
+    scores = json.loads((folder / "scores.json").read_text())
+    scores["network_calls_per_answer"] *= WIDTH
+    scores["evaluated"]["search"] = {"width": WIDTH, "noise": noise, "start": "trained", "symmetries": False}
+    if held_out:
+        scores["evaluated"]["data_paths"] = ["data/held-out"]
+        scores["datasets"][0] |= {"path": "data/held-out", "fingerprint": "1" * 64}
+    point = {"width": WIDTH, "step": STEPS, "network_calls": 72, "right": share}
+    scores["search"] = {"points": [{"select": name, **point} for name in ("confidence", "vote", "valid", "oracle")]}
+    (folder / "scores.json").write_text(json.dumps(scores))
+    shape, questions = (COUNT, STEPS, WIDTH), np.arange(COUNT)
+    right = np.zeros(shape, np.uint8)
+    for rollout in range(WIDTH):  # each rollout solves other questions
+        right[(questions + 3 * rollout) % COUNT < share * COUNT, -1, rollout] = 1
+    numbers = dict.fromkeys(("q_halt", "log_probability", "change", "unchanged"), np.zeros(shape, np.float32))
+    equal = np.broadcast_to(np.arange(WIDTH, dtype=np.uint8), shape)
+    digests = questions.astype("u8") + first_question
+    np.savez(folder / "rollouts.npz", right=right, equal=equal, question=digests, **numbers)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("runs")
+    for seed in range(2):
+        run = write_run(root / f"dis-{seed}", seed=seed, arc=False, training_steps=400, puzzles=["queens"])
+        write_scored(run, "step_400-steps6", steps=6)
+        for noise, on_test, on_held_out in ((0.3, 0.5, 0.7), (0.5, 0.6, 0.4)):
+            write_search(run, noise, on_test)
+            write_search(run, noise, on_held_out, held_out=True, first_question=1000)
+    return root
+
+
+def test_a_setting_is_chosen_on_held_out_questions_and_read_off_the_test_split(
+    runs: Path, tmp_path: Path, unrendered: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    search.main([str(runs), "--figures-dir", str(tmp_path / "out"), "--budget", "18", "72"])
+    text = capsys.readouterr().out
+    assert "4 × 6 steps, noise 0.3, by valid (which keep the rules) | 72.5 %" in text, "3 more rollouts: 9 questions"
+    assert "noise 0.5, by" not in text, "better on the test split alone"
+    assert "1 × 6 steps, noise 0.3 | 50.0 %" in text, "within 18 calls"
+    assert "plain, 6 steps" in text
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"search.md", "search.png", "search.pdf"}
+
+
+def test_rollouts_in_turn_cost_what_is_spent_until_one_keeps_the_rules(runs: Path) -> None:
+    [method], _ = group([read_run(path) for path in sorted(runs.iterdir())])
+    [row] = [row for row in search.tables([study(method)], [72])[1].rows if "noise 0.3" in row[1]]
+    # 20 questions stop in the first rollout, 3 in each of the next ones; 11 go to the end
+    mean = (20 * 6 + 3 * 12 + 3 * 18 + 3 * 24 + 11 * 24) / 40 * 3
+    assert row[4] == f"{mean:.1f}"
+
+
+def test_held_out_questions_of_the_test_split_do_not_choose(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "dis", arc=False, training_steps=400, puzzles=["queens"])
+    write_search(run, 0.3, 0.5)
+    write_search(run, 0.3, 0.5, held_out=True, first_question=COUNT // 2)
+    [method], _ = group([read_run(run)])
+    held_out = study(method).held_out
+    single = next(shares for setting, shares in held_out.items() if (setting.width, setting.steps) == (1, STEPS))
+    assert single == [0.0], "the half of the questions that is new is the half that is never right"
+
+
+def test_runs_without_a_search_are_told_how_to_make_one(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "dis", arc=False, training_steps=400, puzzles=["queens"])
+    with pytest.raises(UserError, match="no run with an evaluation by several rollouts"):
+        search.main([str(run)])
