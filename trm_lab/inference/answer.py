@@ -96,6 +96,10 @@ class Answer(ABC):
     def __str__(self) -> str:
         return self.drawn(depth=colour_depth(sys.stdout, os.environ))
 
+    def _repr_png_(self) -> bytes:
+        """The picture that a notebook shows."""
+        return self.picture_bytes(".png")
+
     def save(self, file: str | Path) -> None:
         """Draw the answer into a .png or .pdf file.
 

@@ -22,6 +22,7 @@ class SolveSettings(TypedDict, total=False):
     adapt: updates on the task's demonstrations before it is answered (0); the checkpoint stays as it is.
     adapt_weights: what learns in them, `embedding`, the task's own, or `all` weights with it.
     adapt_lr: None, the run's.
+    adapt_freeze: share of the updates, the first, in which only the embedding learns, if all weights do; None, usual.
     augmentations: at most so many besides the task itself; None, 32.
     embedding: `auto`, `own`, `mean` or `blank`, see `trm_lab.inference.task_puzzles.puzzles_of`.
     """
@@ -40,19 +41,21 @@ class SolveSettings(TypedDict, total=False):
     adapt: int
     adapt_weights: str
     adapt_lr: float | None
+    adapt_freeze: float | None
     augmentations: int | None
     embedding: str
 
 
 SEARCH = ("width", "noise", "start", "symmetries", "select", "order")
-ARC_ALONE = ("adapt", "adapt_weights", "adapt_lr", "augmentations", "embedding")
+OF_ADAPTATION = ("adapt_weights", "adapt_lr", "adapt_freeze")
+ARC_ALONE = ("adapt", *OF_ADAPTATION, "augmentations", "embedding")
 
 
 def request_of(target: str, settings: Mapping[str, object]) -> TaskRequest:
     """A request with these settings, all but `attempts`.
 
     Raises:
-        UserError: there is no such setting, or its value is out of range.
+        UserError: there is no such setting, its value is out of range, or it has no effect.
     """
     names = SolveSettings.__annotations__
     for name in settings.keys() - names:
@@ -60,6 +63,11 @@ def request_of(target: str, settings: Mapping[str, object]) -> TaskRequest:
         raise UserError(
             f"solve(…, {name}=…)", ", ".join(names), f"did you mean {near[0]}?" if near else "choose one of these"
         )
+    for name in OF_ADAPTATION:
+        if name in settings and not settings.get("adapt"):
+            raise UserError(
+                f"{name}={settings[name]} without adapt", "adapt from 1", f"add adapt=…, or leave {name} out"
+            )
     values = {name: value for name, value in settings.items() if name not in (*SEARCH, "stop", "attempts")}
     search = {name: settings[name] for name in SEARCH if name in settings}
     stop = settings.get("stop")

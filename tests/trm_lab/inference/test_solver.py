@@ -22,6 +22,7 @@ from trm_lab.puzzles.loading import EvaluationData
 from trm_lab.puzzles.manifest import About
 from trm_lab.puzzles.writer import Examples, write_plain_dataset
 from trm_lab.release.exporting import ExportRequest, export
+from trm_lab.runs import checkpoint_forms
 
 GRID = [[1, 2, 3], [0, 4, 0]]
 TASK = {"train": [{"input": GRID, "output": [[1]]}], "test": [{"input": [[7, 8]]}, {"input": GRID}]}
@@ -110,9 +111,12 @@ def test_an_arc_task_is_answered_from_a_dictionary_and_a_file(solvers: dict[str,
         solver.solve({"test": [{"input": [[0] * 5]}]})
 
 
-def test_every_form_of_a_checkpoint_gives_the_same_answer(runs: dict[str, Path], tmp_path: Path) -> None:
+def test_every_form_of_a_checkpoint_gives_the_same_answer(
+    runs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = runs["maze"]
-    forms = [run, run / "checkpoints/step_7"]
+    monkeypatch.setattr(checkpoint_forms, "located", lambda address: tmp_path / "hub")  # tests/trm_lab/runs/test_hub.py
+    forms: list[Any] = [run, run / "checkpoints/step_7", "hf://owner/maze"]
     for form in ("hub", "published"):
         export(ExportRequest(str(run), form, tmp_path / form))
         forms.append(tmp_path / form)
@@ -163,9 +167,11 @@ def test_puzzles_are_read_from_files(solvers: dict[str, Solver], tmp_path: Path)
 
 
 def test_a_setting_of_arc_s_is_refused_for_other_puzzles(solvers: dict[str, Solver]) -> None:
-    for settings in ({"adapt": 3}, {"attempts": 1}, {"augmentations": 4}, {"adapt_weights": "all"}):
+    for settings in ({"adapt": 3}, {"attempts": 1}, {"augmentations": 4}, {"embedding": "mean"}):
         with pytest.raises(UserError, match="of the kind sudoku"):
             solvers["sudoku"].solve(QUESTIONS["sudoku"], **settings)
+    with pytest.raises(UserError, match="adapt_weights=all without adapt"):
+        solvers["arc"].solve(TASK, adapt_weights="all")
     with pytest.raises(UserError, match="did you mean steps"):
         solvers["sudoku"].solve(QUESTIONS["sudoku"], step=3)  # type: ignore[call-arg]
 
@@ -178,6 +184,7 @@ def test_a_picture_replaces_none_but_ours(solvers: dict[str, Solver], tmp_path: 
     assert file.read_bytes() == b"holiday"
     for name in ("other.png", "other.png", "other.pdf"):
         answer.save(tmp_path / name)
+    assert (tmp_path / "other.png").read_bytes() == answer._repr_png_()
     with pytest.raises(UserError, match=r"answer\.svg"):
         answer.save(tmp_path / "answer.svg")
 

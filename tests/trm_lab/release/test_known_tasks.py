@@ -44,7 +44,7 @@ def test_an_export_answers_a_task_that_was_trained_on_as_the_run_does(run: Path,
     expected = answered(run, tmp_path)
     assert expected[1] == "own"
     assert answered(run, tmp_path, embedding="mean") != expected
-    for form in FORMS:
+    for form in FORMS.keys() - {"onnx"}:  # a graph is no checkpoint
         export(ExportRequest(str(run), form, tmp_path / form))
         target = tmp_path / form / (f"step_{STEP}" if form == "published" else "")
         assert answered(target, tmp_path) == expected
