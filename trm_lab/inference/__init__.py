@@ -1,4 +1,4 @@
-"""Loading a checkpoint, solving puzzles with it, adapting it to one task, and answering a competition in time.
+"""The Python API: loading a checkpoint, solving puzzles, adapting to one task, and answering a competition in time.
 
 Here lives what answers with trained weights and writes those answers; scoring a test split is `trm_lab.evaluation`.
 """

@@ -36,6 +36,7 @@ from trm_lab.puzzles.notation import Notation
 from trm_lab.puzzles.picture import Tokens
 from trm_lab.runs.opened_checkpoint import OpenedCheckpoint, open_checkpoint
 from trm_lab.runs.puzzle_description import PUBLISHED, PuzzleDescription
+from trm_lab.runs.weights import WEIGHT_KINDS
 
 ARC = PUBLISHED[0]
 MOST_ATTEMPTS = 2
@@ -66,6 +67,8 @@ def load(
         >>> solver.solve("..Q.. ..... ..... ..... .....").grid.shape
         (5, 5)
     """
+    if weights not in WEIGHT_KINDS:
+        raise UserError(f"weights={weights!r}", " | ".join(WEIGHT_KINDS), "choose one of these")
     checkpoint = open_checkpoint(target, None if config is None else Path(config), weights)
     return Solver(checkpoint, described_puzzles(checkpoint, data), Ranks(device=choose_device(device)))
 
@@ -88,6 +91,11 @@ def described_puzzles(checkpoint: OpenedCheckpoint, data: str | Path | None = No
     for puzzle in PUBLISHED:
         same_length = puzzle.is_arc or known_length in (None, puzzle.seq_len)
         if table is not None and len(table) == puzzle.vocab_size and same_length:
+            print(
+                f"{checkpoint.source} does not say which puzzles it was trained on: those of {puzzle.name}, which have "
+                f"{len(table)} different tokens as well, are assumed",
+                flush=True,
+            )
             return puzzle
     raise UserError(
         f"{checkpoint.source} does not say which puzzles it was trained on, and its dataset is not at hand",

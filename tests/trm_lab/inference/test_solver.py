@@ -126,9 +126,12 @@ def test_every_form_of_a_checkpoint_gives_the_same_answer(
         assert answer.confidence == answers[0].confidence
 
 
-def test_an_older_checkpoint_is_described_by_its_dataset_or_by_its_published_shape(tmp_path: Path) -> None:
+def test_an_older_checkpoint_is_described_by_its_dataset_or_by_its_published_shape(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     old = write_run(tmp_path / "old", PUZZLES["queens"], described=False)
     assert trm_lab.load(old, device="cpu").puzzle.name == "nqueens-8"  # as published: nothing else is known
+    assert "those of nqueens-8, which have 3 different tokens as well, are assumed" in capsys.readouterr().out
     question = np.ones((4, 16), np.uint8)
     examples = Examples(question, question)
     about = About("q4", 1, "test", "queens", {"side": 4})
@@ -140,6 +143,8 @@ def test_an_older_checkpoint_is_described_by_its_dataset_or_by_its_published_sha
     with pytest.raises(UserError, match="does not say which puzzles") as caught:
         trm_lab.load(unknown)
     assert "--data-path" in caught.value.remedy
+    with pytest.raises(UserError, match="weights='averaged'"):
+        trm_lab.load(old, weights="averaged")
     with pytest.raises(UserError, match="no dataset at"):
         trm_lab.load(unknown, data=tmp_path / "none")
 
