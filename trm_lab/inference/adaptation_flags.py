@@ -13,7 +13,7 @@ ADAPTATION_FLAGS = ("--adapt", "--adapt-weights", "--adapt-lr", "--adapt-freeze"
 def add_adaptation_flags(line: CommandLine, job: str = "") -> None:
     """Add them; job: what the help of --adapt begins with, such as "with --task: "."""
     add = line.add_argument
-    add("--adapt", type=integer(0, 10**6), default=0, help=f"{job}first adapt to the demonstrations in so many steps")
+    add("--adapt", type=integer(0, 10**6), default=0, help=f"{job}adapt to the demonstrations in so many steps (0)")
     add(
         "--adapt-weights",
         choices=ADAPTED_WEIGHTS,

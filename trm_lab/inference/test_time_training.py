@@ -78,8 +78,10 @@ def settings_of_run(
     changes: other settings of `AdaptationSettings` or `WeightSettings`; None stands for the run's.
 
     Raises:
-        UserError: settings out of range.
+        UserError: settings out of range, or no such weights.
     """
+    if weights not in ADAPTED_WEIGHTS:
+        raise UserError(f"adapting the weights {weights!r}", " | ".join(ADAPTED_WEIGHTS), "choose one of these")
     settings = WeightSettings if weights == "all" else AdaptationSettings
     return settings.of_run(config, steps, **changes)
 

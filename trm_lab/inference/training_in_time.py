@@ -37,16 +37,16 @@ def train_in_time(
 ) -> WeightTraining | None:
     """A training after `settings.steps` updates, or as many as there is time for, which it prints; None: for none.
 
-    Two updates of copies tell first how long one takes, since the share with frozen weights is one of all updates.
+    Two updates of a copy tell first how long one takes, since the share with frozen weights is one of all updates.
 
     Raises:
         UserError: see `WeightTraining`; or a loss that is not finite.
     """
+    trial = WeightTraining(supervision, puzzles, replace(settings, steps=2, freeze=0), canvas)
     for _ in range(2):  # the first one warms up
         if not pace.updates(1):
             return None
         pace.budget.begin_updates(1)
-        trial = WeightTraining(supervision, puzzles, replace(settings, steps=1, freeze=0), canvas)
         trial.step()
         trial.check()
     steps = pace.updates(settings.steps)

@@ -142,5 +142,7 @@ def test_what_cannot_be_trained_is_told() -> None:
         WeightTraining(act(), [replace(puzzles(), task=replace(task(), train=()))], WeightSettings(3), CANVAS)
     with pytest.raises(UserError, match="in 0 steps"):
         WeightSettings(0)
+    with pytest.raises(UserError, match="weights 'al'"):
+        settings_of_run({}, 3, "al")
     with pytest.raises(UserError, match="not finite"):
         adapted(act(), 6, lr=1e38, optimizer="adamw")
