@@ -16,6 +16,7 @@ from trm.supervision import Supervision
 from trm_lab.cluster.ranks import Ranks
 from trm_lab.evaluation.batch_size import CPU_BATCH, WITH_GRADIENT, chosen_batch_size, fitting_batch_size
 from trm_lab.evaluation.search import Search, StopRule
+from trm_lab.evaluation.voting import ArcVoting
 from trm_lab.inference.answering import Rows, answer_task, predict, task_voting
 from trm_lab.inference.arc_checkpoint import arc_supervision, canvas_of
 from trm_lab.inference.task_puzzles import TaskExamples, TaskPuzzles, puzzles_of, without_answers
@@ -49,7 +50,8 @@ class SolveSettings:
     adapt: updates that adapt to the demonstrations; 0: none.
     adapt_weights: `embedding` fits each task's own rows, for as many tasks as there is time (an architecture without a
         puzzle embedding has nothing to fit); `all` trains all weights and all tasks' rows together, in as many updates
-        as there is time for, and answers again: the votes of both models count alike.
+        as there is time for, and answers again. Then the adapted model's votes alone answer a task, as published; those
+        of both models one that the checkpoint was trained on, which the original answers well.
     adapt_lr, adapt_freeze: see `trm_lab.inference.one_task.TaskRequest`.
     stop: when a prediction needs no further step; the time that it saves goes into more augmentations.
     batch_size: examples at a time; None: what fits.  seed: of the augmentations.
@@ -228,8 +230,9 @@ class Solver:
         self.supervision, self._canvas, self._budget = supervision, canvas, budget
         self._puzzles = puzzles
         self._first = np.cumsum([1, *map(len, puzzles)])  # each task's first identifier
-        tasks = [without_answers(of_task.task) for of_task in puzzles]
-        self._voting = task_voting(puzzles, tasks, canvas, supervision.confidence_kind)
+        self._trained_on = {of_task.task.name for of_task in puzzles if of_task.embedding == "own"}
+        self._voting = self._new_voting()
+        self._adapted_voting: ArcVoting | None = None  # of the votes after `learn` alone
 
     def rounds(self) -> Iterator[Submission]:
         """The answers after each round, of the tasks that have any vote; stops when the time is up."""
@@ -239,10 +242,24 @@ class Solver:
             in_time = self._round(start, end)
             self._budget.begin_finish()
             if self.predictions > before:
-                result = self._voting.result()
-                voted = {output.task for output in result.outputs if output.votes}
-                yield {task: answers for task, answers in result.submission.items() if task in voted}
+                yield self._answers()
             start = end
+
+    def _new_voting(self) -> ArcVoting:
+        tasks = [without_answers(of_task.task) for of_task in self._puzzles]
+        return task_voting(self._puzzles, tasks, self._canvas, self.supervision.confidence_kind)
+
+    def _answers(self) -> Submission:
+        """Of the tasks that have any vote; see `SolveSettings.adapt_weights` for whose votes count."""
+        result = self._voting.result()
+        voted = {output.task for output in result.outputs if output.votes}
+        answers = {task: of_task for task, of_task in result.submission.items() if task in voted}
+        if self._adapted_voting is not None:
+            adapted = self._adapted_voting.result()
+            for output in adapted.outputs:
+                if output.votes and output.task not in self._trained_on:
+                    answers[output.task][output.test_index] = adapted.submission[output.task][output.test_index]
+        return answers
 
     def _round(self, start: int, end: int) -> bool:
         """Answer all tasks under their augmentations [start, end); whether there was time for it."""
@@ -261,7 +278,8 @@ class Solver:
             chosen = np.arange(done, done + size)
             predictions = predict(self.supervision, examples, size, search=self._search, chosen=chosen)
             voters = identifiers[examples.puzzles(chosen)]
-            self._voting.add(voters, predictions.inputs, predictions.last, predictions.confidence)
+            for voting in filter(None, (self._voting, self._adapted_voting)):
+                voting.add(voters, predictions.inputs, predictions.last, predictions.confidence)
             self.predictions += size
             done += size
         return True
@@ -284,8 +302,8 @@ class Solver:
     def learn(self, settings: WeightSettings, keep: Keep | None = None) -> tuple[int, int]:
         """Adapt all weights to all tasks together, in as many updates as there is time for; returns tasks and updates.
 
-        From then on `rounds` answers with them, and their votes are added to those that there are. Without time, or
-        where a loss is not finite, nothing changes, which is reported.
+        From then on `rounds` answers with them. Without time, or where a loss is not finite, nothing changes, which is
+        reported.
 
         keep: see `solve`.
         """
@@ -301,6 +319,7 @@ class Solver:
             report("no time is left to adapt all weights", consequence)
             return 0, 0
         self.supervision, self._puzzles = training.supervision, puzzles
+        self._adapted_voting = self._new_voting()
         if keep is not None:
             keep(training, puzzles)
         return training.tasks, training.steps_done

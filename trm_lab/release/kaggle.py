@@ -97,7 +97,7 @@ takes 690 minutes, answers every task under 129 views, and then fits the embeddi
 demonstrations as long as the time lasts. A task that the model was trained on is answered with its own embedding.
 
 With `--adapt 12500 --adapt-weights all` all weights learn from the demonstrations of all tasks together instead, in as
-many of these updates as the time allows; then all tasks are answered again, and the votes of both models are pooled.
+many of these updates as the time allows; then all tasks are answered again, with the adapted weights.
 `--save-adapted FOLDER` keeps the adapted weights.
 
 The submission is complete and valid from the first second on, and nothing is begun that would not end in time: whatever

@@ -1,6 +1,8 @@
 """Answering a file of tasks: complete and valid whenever it ends, whatever the batches; test outputs are not seen."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,9 @@ from trm_lab.cluster.ranks import Ranks
 from trm_lab.evaluation.rollout import SPENT, Rollout, roll_out
 from trm_lab.evaluation.search import StopRule
 from trm_lab.inference import answering, solving
+from trm_lab.inference.answering import TaskAnswer, answer_task
 from trm_lab.inference.solving import Solved, SolveSettings, solve, without_answer
+from trm_lab.inference.task_puzzles import TaskPuzzles
 from trm_lab.inference.test_time_training import Adapted, adapt
 from trm_lab.inference.time_budget import TimeBudget
 from trm_lab.inference.weight_training import WeightTraining
@@ -201,7 +205,7 @@ def test_no_adaptation_starts_that_could_not_end_and_the_answers_without_it_stay
 ALL: dict[str, Any] = {"adapt": 8, "adapt_weights": "all"}
 
 
-def test_all_weights_learn_together_and_the_votes_of_both_models_are_pooled(checkpoint: OpenedCheckpoint) -> None:
+def test_all_weights_learn_together_and_all_tasks_are_answered_again(checkpoint: OpenedCheckpoint) -> None:
     before = {name: tensor.clone() for name, tensor in checkpoint.weights.items()}
     plain, _ = answers(checkpoint, CHALLENGES)
     solved, saved = answers(checkpoint, CHALLENGES, **ALL)
@@ -213,6 +217,26 @@ def test_all_weights_learn_together_and_the_votes_of_both_models_are_pooled(chec
         check_form(submission, CHALLENGES)
     assert all(tensor.equal(before[name]) for name, tensor in checkpoint.weights.items())
     assert answers(checkpoint, CHALLENGES, **ALL)[0] == solved
+
+
+def test_both_models_vote_on_a_task_that_was_trained_on_and_the_adapted_one_alone_on_another(tmp_path: Path) -> None:
+    names = ["<blank>", "first", *(f"other_{number}" for number in range(7))]
+    opened = open_checkpoint(write_run(tmp_path / "run", random_dis(), row_names=names))
+    adapted: dict[str, TaskAnswer] = {}
+
+    def keep(training: WeightTraining, puzzles: Sequence[TaskPuzzles]) -> None:
+        for of_task in puzzles:
+            answer = answer_task(training.supervision, of_task, canvas=4, batch_size=4)
+            adapted[of_task.task.name] = answer
+
+    settings = SolveSettings(augmentations=5, batch_size=4, **ALL)
+    plain = solve(CHALLENGES, opened, replace(settings, adapt=0), Ranks(), lambda _: None, lambda: 0.0).submission
+    both = solve(CHALLENGES, opened, settings, Ranks(), lambda _: None, lambda: 0.0, keep=keep).submission
+    for name in ("second", "third"):
+        assert both[name] == adapted[name].submission() != plain[name]
+    votes = [plain["first"][0]["attempt_1"], adapted["first"].submission()[0]["attempt_1"]]
+    assert adapted["first"].puzzles.embedding == "fitted"
+    assert sorted(both["first"][0].values()) == sorted(votes)  # one vote of each model, as it has no augmentations
 
 
 @pytest.mark.parametrize("seconds", [70.0, 200.0, 500.0])
