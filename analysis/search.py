@@ -69,7 +69,7 @@ def _stop_rows(each: MethodStudy) -> Iterator[Sequence[str]]:
         evaluations = [of_run[source] for of_run in each.evaluations]
         if all("valid" in one.selections for one in evaluations):
             results = each.stopped(source, StopRule("valid"), "in-turn")
-            steps, width = evaluations[0].table.right.shape[1:]
+            steps, width = evaluations[0].table.steps, evaluations[0].table.width
             calls = over_seeds([calls for _, calls in results]).mean
             shares = _summary([share for share, _ in results])
             most = evaluations[0].calls * width * steps

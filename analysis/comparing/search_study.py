@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from analysis.methods import Method
 from trm_lab.evaluation.search import SELECTIONS, StopRule
-from trm_lab.evaluation.search_scores import ORACLE, RolloutTable, widths
+from trm_lab.evaluation.search_scores import ORACLE, SIGNALS, RolloutTable, widths
 from trm_lab.files.untrusted_arrays import load_arrays
 from trm_lab.runs.recorded_files import LARGEST_ARRAY, unreadable
 from trm_lab.runs.recorded_run import Run
@@ -21,7 +21,7 @@ from trm_lab.runs.recorded_scores import Scored
 
 ROLLOUTS_FILE = "rollouts.npz"
 LARGEST_ROLLOUTS = 256 << 20  # bytes
-COLUMNS = {"right": "u", "equal": "u", "q_halt": "f", "log_probability": "f", "change": "f", "unchanged": "f"}
+COLUMNS = {name: "u" if name in ("right", "equal") else "f" for name in SIGNALS}
 PLAIN = "no noise"
 
 
@@ -57,9 +57,13 @@ def searched(run: Run, other_data: bool) -> dict[str, Searched]:
         if scored.search and scored.other_data == other_data and (scored.folder / ROLLOUTS_FILE).is_file():
             read = _read(scored)
             known = by_source.get(read.source)
-            if known is None or known.table.right[0].size < read.table.right[0].size:
+            if known is None or _size(known) < _size(read):
                 by_source[read.source] = read
     return by_source
+
+
+def _size(each: Searched) -> int:
+    return each.table.width * each.table.steps
 
 
 def _read(scored: Scored) -> Searched:
@@ -71,8 +75,8 @@ def _read(scored: Scored) -> Searched:
     shapes = {columns[name].shape for name in COLUMNS if name in columns}
     if columns.keys() != {*COLUMNS, "question"} or len(shapes) != 1 or len(*shapes) != 3:
         raise unreadable(f"{file} has arrays that do not belong together")
-    table = RolloutTable.of(columns)
-    calls = scored.evaluation.calls_per_answer / (table.width * table.right.shape[1])
+    table = RolloutTable.read(columns)
+    calls = scored.evaluation.calls_per_answer / (table.width * table.steps)
     return Searched(scored, table, columns["question"], source_in_words(scored.search), int(calls))
 
 

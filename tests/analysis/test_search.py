@@ -32,7 +32,7 @@ def write_search(run: Path, noise: float, share: float, held_out: bool = False, 
     right = np.zeros(shape, np.uint8)
     for rollout in range(WIDTH):  # each rollout solves other questions
         right[(questions + 3 * rollout) % COUNT < share * COUNT, -1, rollout] = 1
-    numbers = dict.fromkeys(("q_halt", "log_probability", "change", "unchanged"), np.zeros(shape, np.float32))
+    numbers = dict.fromkeys(("q_halt_logits", "log_probability", "change", "unchanged"), np.zeros(shape, np.float32))
     equal = np.broadcast_to(np.arange(WIDTH, dtype=np.uint8), shape)
     digests = questions.astype("u8") + first_question
     np.savez(folder / "rollouts.npz", right=right, equal=equal, question=digests, **numbers)

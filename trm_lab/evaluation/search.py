@@ -8,7 +8,7 @@ K rollouts of each question, b questions, L tokens, S supervision steps.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -101,17 +101,64 @@ class StopRule:
     def __str__(self) -> str:
         return self.signal if self.threshold is None else f"{self.signal}:{self.threshold:g}"
 
-    def holds(self, answers: StepAnswers) -> NDArray[np.bool_]:
-        """`[b]`: for which questions."""
+    def holds(self, signals: "RolloutSignals") -> NDArray[np.bool_]:
+        """Where it holds, in the signals' shape."""
         threshold = self.threshold or 0.0
         if self.signal == "q_halt":
-            return answers.q_halt_logits > np.float32(math.log(threshold / (1 - threshold)))
+            return signals.q_halt_logits > np.float32(math.log(threshold / (1 - threshold)))
         if self.signal == "confidence":
-            return answers.log_probability >= math.log(threshold)
+            return signals.log_probability >= math.log(threshold)
         if self.signal == "agreement":
-            return answers.unchanged >= threshold
-        assert answers.right is not None
-        return answers.right
+            return signals.unchanged >= threshold
+        assert signals.right is not None
+        return signals.right
+
+
+@dataclass(frozen=True)
+class RolloutSignals:
+    """What K rollouts are chosen by and stop at, each `[K, …]`; for the names see `StepAnswers`.
+
+    right: None for a kind of puzzle that cannot tell.  equal: the first rollout with the same prediction; None where
+    nobody votes.
+    """
+
+    q_halt_logits: NDArray[np.floating[Any]]
+    log_probability: NDArray[np.floating[Any]]
+    change: NDArray[np.floating[Any]]
+    unchanged: NDArray[Any]
+    right: NDArray[np.bool_] | None
+    equal: NDArray[np.integer[Any]] | None
+
+    @classmethod
+    def of(cls, rollouts: Sequence[StepAnswers], votes: bool) -> "RolloutSignals":
+        """Signals `[K, b]` of the rollouts' answers; votes: whether equal answers are to be counted."""
+        right = [answers.right for answers in rollouts if answers.right is not None]
+        return cls(
+            q_halt_logits=np.stack([answers.q_halt_logits for answers in rollouts]),
+            log_probability=np.stack([answers.log_probability for answers in rollouts]),
+            change=np.stack([answers.change for answers in rollouts]),
+            unchanged=np.stack([answers.unchanged for answers in rollouts]),
+            right=np.stack(right) if right else None,
+            equal=equal_rows(np.stack([answers.predictions for answers in rollouts])) if votes else None,
+        )
+
+    def chosen(self, select: str, among: NDArray[np.bool_] | None = None) -> NDArray[np.intp]:
+        """`[…]`: the number of the rollout that answers; of equals the most confident, then the first.
+
+        among: `[K, …]`, the rollouts to choose from; None: all.
+        """
+        signal = self._signal(select)
+        signal = signal if among is None else np.where(among, signal, -np.inf)
+        return np.where(signal == signal.max(0), self.log_probability, -np.inf).argmax(0)
+
+    def _signal(self, select: str) -> NDArray[Any]:
+        if select == "vote":
+            assert self.equal is not None
+            return (self.equal[:, None] == self.equal[None]).sum(1)
+        if select == "valid":
+            assert self.right is not None
+            return self.right.astype(np.int8)
+        return {"confidence": self.log_probability, "q_halt": self.q_halt_logits, "convergence": -self.change}[select]
 
 
 @dataclass(frozen=True)
@@ -236,42 +283,8 @@ def _kinds_with(attribute: str) -> str:
     return ", ".join(name for name, kind in KINDS.items() if getattr(kind, attribute)) + " puzzles"
 
 
-def chosen_rollout(
-    select: str, rollouts: Sequence[StepAnswers], among: NDArray[np.bool_] | None = None
-) -> NDArray[np.intp]:
-    """`[b]`: the number of the rollout that answers each question; of equals the most confident, then the first.
-
-    among: `[K, b]`, the rollouts to choose from; None: all.
-    """
-    confidence = np.stack([answers.log_probability for answers in rollouts])  # [K, b]
-    if len(rollouts) == 1:
-        return np.zeros(confidence.shape[1], np.intp)
-    signal = _SIGNALS[select](rollouts)  # [K, b]
-    signal = signal if among is None else np.where(among, signal, -np.inf)
-    return np.where(signal == signal.max(0), confidence, -np.inf).argmax(0)
-
-
 def equal_rows(predictions: NDArray[np.integer[Any]]) -> NDArray[np.intp]:
     """For each of K predictions `[K, b, L]` the number of the first one that is equal: `[K, b]`."""
     whole = np.dtype((np.void, predictions.shape[2] * predictions.itemsize))
     rows = np.ascontiguousarray(predictions).view(whole)[..., 0]  # [K, b]
     return (rows[:, None] == rows[None]).argmax(1)
-
-
-def _votes(rollouts: Sequence[StepAnswers]) -> NDArray[np.float64]:
-    first = equal_rows(np.stack([answers.predictions for answers in rollouts]))
-    return (first[:, None] == first[None]).sum(1).astype(np.float64)
-
-
-def _right(answers: StepAnswers) -> NDArray[np.float64]:
-    assert answers.right is not None
-    return answers.right.astype(np.float64)
-
-
-_SIGNALS: dict[str, Callable[[Sequence[StepAnswers]], NDArray[np.float64]]] = {
-    "confidence": lambda rollouts: np.stack([answers.log_probability for answers in rollouts]),
-    "q_halt": lambda rollouts: np.stack([answers.q_halt_logits.astype(np.float64) for answers in rollouts]),
-    "convergence": lambda rollouts: -np.stack([answers.change.astype(np.float64) for answers in rollouts]),
-    "vote": _votes,
-    "valid": lambda rollouts: np.stack([_right(answers) for answers in rollouts]),
-}

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from trm.batch import IGNORE_LABEL
 from trm.supervision import Supervision
 from trm_lab.evaluation.rollout import SPENT, Rollout
-from trm_lab.evaluation.search import Search, StepAnswers, chosen_rollout, equal_rows
+from trm_lab.evaluation.search import RolloutSignals, Search, StepAnswers, equal_rows
 from trm_lab.evaluation.trajectory import Questions, Trajectory
 
 ROLLOUTS = "rollout_"  # before the names of probes `[B, S, K]` of single rollouts
@@ -60,9 +60,10 @@ class _WideRollout:
             calls = sum(each.network_calls for each in answers)
             self._calls[step] = calls
             self._record_single(step, range(len(answers)), answers)
-            stopping = self._stopping(answers)  # [K, b]
-            among = stopping | ~stopping.any(0)
-            self._record(left.rows, step, answers, chosen_rollout(self._search.select, answers, among), calls)
+            signals = self._signals(answers)
+            stopping = self._stopping(signals)  # [K, b]
+            chosen = signals.chosen(self._search.select, among=stopping | ~stopping.any(0))
+            self._record(left.rows, step, answers, chosen, calls)
             if not left.leave(np.any(stopping, axis=0), rollouts):
                 return
 
@@ -75,11 +76,12 @@ class _WideRollout:
             for step in range(self._steps):
                 moment, answers = number * self._steps + step, rollout.advance().rows(left.places)
                 self._calls[moment] = answers.network_calls
-                stopping = self._stopping([answers])[0]  # [b]
                 candidates = [*before, answers]
-                among = np.ones((len(candidates), len(left.rows)), bool)
+                signals = self._signals(candidates)
+                stopping = self._stopping(signals)[-1]  # [b]
+                among = np.ones(signals.change.shape, bool)
                 among[:-1, stopping] = False  # the rollout that stops answers
-                chosen = chosen_rollout(self._search.select, candidates, among)
+                chosen = signals.chosen(self._search.select, among)
                 self._record(left.rows, moment, candidates, chosen, answers.network_calls)
                 self._record_single(step, [number], [answers])
                 if not left.leave(stopping, [rollout]):
@@ -100,11 +102,13 @@ class _WideRollout:
             probes={name: torch.from_numpy(column) for name, column in self._probes().items()},
         )
 
-    def _stopping(self, answers: Sequence[StepAnswers]) -> NDArray[np.bool_]:
+    def _signals(self, rollouts: Sequence[StepAnswers]) -> RolloutSignals:
+        return RolloutSignals.of(rollouts, votes=self._search.select == "vote")
+
+    def _stopping(self, signals: RolloutSignals) -> NDArray[np.bool_]:
         """`[K, b]`: which rollouts stop their question."""
         rule = self._search.stop
-        never = np.zeros(len(answers[0].loss), bool)
-        return np.stack([never if rule is None else rule.holds(each) for each in answers])
+        return np.zeros(signals.change.shape, bool) if rule is None else rule.holds(signals)
 
     def _record(
         self,
@@ -137,7 +141,7 @@ class _WideRollout:
             columns = {
                 "predictions": answers.predictions,
                 "right": (whole if answers.right is None else answers.right).astype(np.uint8),
-                "q_halt": answers.q_halt_logits.astype(np.float32),
+                "q_halt_logits": answers.q_halt_logits,
                 "log_probability": answers.log_probability,
                 "change": answers.change.astype(np.float32),
                 "unchanged": answers.unchanged.astype(np.float32),

@@ -20,7 +20,7 @@ from trm_lab.evaluation.halting import HaltingTally
 from trm_lab.evaluation.request import ScoringRequest
 from trm_lab.evaluation.rollout import SPENT, Rollout, roll_out
 from trm_lab.evaluation.score import score
-from trm_lab.evaluation.search import ORDERS, Search, StepAnswers, StopRule, chosen_rollout
+from trm_lab.evaluation.search import ORDERS, RolloutSignals, Search, StepAnswers, StopRule
 from trm_lab.evaluation.search_scores import RolloutTable
 from trm_lab.evaluation.trajectory import Questions
 from trm_lab.evaluation.wide_rollout import ROLLOUTS, roll_out_widely
@@ -56,7 +56,7 @@ def questions() -> Questions:
 
 
 def table(rollout: Rollout) -> RolloutTable:
-    return RolloutTable.of({n.removeprefix(ROLLOUTS): t.numpy() for n, t in rollout.probes.items()})
+    return RolloutTable.read({n.removeprefix(ROLLOUTS): t.numpy() for n, t in rollout.probes.items()})
 
 
 WIDE = Search(width=4, noise=0.7)
@@ -145,7 +145,7 @@ def test_the_rollout_with_the_best_signal_answers_and_of_equals_the_most_confide
         step_answers(predictions=[[3, 3]], q_halt_logits=[0.0], log_probability=[-1.5], change=[0.9], right=[True]),
     ]
     best = {"q_halt": 0, "convergence": 1, "confidence": 2, "vote": 2, "valid": 3}
-    assert {select: int(chosen_rollout(select, rollouts)[0]) for select in best} == best
+    assert {select: int(RolloutSignals.of(rollouts, votes=True).chosen(select)[0]) for select in best} == best
 
 
 def test_noise_is_measured_in_each_latents_own_deviation(supervision: Supervision[Any], questions: Questions) -> None:
