@@ -30,10 +30,11 @@ python export.py {address} --to published --output-dir <folder>
 or, in Python,
 
 ```python
-from trm_lab.runs.opened_checkpoint import open_checkpoint
+import trm_lab
 
-checkpoint = open_checkpoint("{address}")
-checkpoint.weights, checkpoint.arch
+solver = trm_lab.load("{address}")
+print(solver.solve(puzzle))  # a text, nested lists, an array or a file; an ARC task as a dictionary or a file
+solver.model, solver.checkpoint.arch  # the network, and its settings
 ```"""
 NO_SCORES = (
     "Not recorded: no evaluation of this checkpoint was at hand. `python evaluate.py` makes one, and `python export.py "
