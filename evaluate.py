@@ -136,7 +136,7 @@ def job(flags: argparse.Namespace) -> Callable[[], None]:
         UserError: two jobs at once, or none.
     """
     target = flags.checkpoint or flags.target
-    other_jobs = [name for name in ("task", "puzzle", "compare", "pool") if getattr(flags, name)]
+    other_jobs = [name for name in ("task", "puzzle", "compare", "pool") if getattr(flags, name) is not None]
     clash = len(other_jobs) > 1 or (flags.checkpoint and flags.target)
     if clash or (target is None) != (other_jobs in (["compare"], ["pool"])):
         jobs = " ".join(f"--{name}" for name in other_jobs)
@@ -155,7 +155,7 @@ def job(flags: argparse.Namespace) -> Callable[[], None]:
         return lambda: pool(flags.pool, flags.data_path, flags.rank_by, flags.output_dir, flags.overwrite)
     if flags.task:
         return lambda: run_task(_task_request(target, flags.task, flags))
-    if flags.puzzle:
+    if flags.puzzle is not None:
         return lambda: run_puzzle(_task_request(target, flags.puzzle, flags))
     return lambda: score(_scoring_request(target, flags))
 

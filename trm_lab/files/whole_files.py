@@ -109,7 +109,7 @@ def check_output_file(file: Path, kind: str, flag: str = "--output") -> None:
     if not carries(file, mark(kind)):
         raise UserError(
             f"{shown(file)} is there, and no {kind} that we wrote",
-            f"a new file, or a {kind} of ours, which is written anew",
+            "a new file, or one that we wrote, which is written anew",
             f"move it away, or choose another {flag}",
         )
 

@@ -4,9 +4,14 @@ import difflib
 from collections.abc import Mapping
 from typing import TypedDict
 
-from trm.errors import UserError
-from trm_lab.evaluation.search import Search, StopRule
+import numpy as np
+
+from trm.errors import UserError, shown
+from trm.ranges import LARGEST_SEED, MOST_STEPS, Range
+from trm_lab.evaluation.search import MOST_NOISE, MOST_WIDTH, Search, StopRule
 from trm_lab.inference.one_task import TaskRequest
+from trm_lab.inference.task_puzzles import EMBEDDINGS
+from trm_lab.inference.test_time_training import ADAPTED_WEIGHTS
 
 
 class SolveSettings(TypedDict, total=False):
@@ -49,6 +54,21 @@ class SolveSettings(TypedDict, total=False):
 SEARCH = ("width", "noise", "start", "symmetries", "select", "order")
 OF_ADAPTATION = ("adapt_weights", "adapt_lr", "adapt_freeze")
 ARC_ALONE = ("adapt", *OF_ADAPTATION, "augmentations", "embedding")
+MOST_ATTEMPTS = 2
+RANGES = {  # those of the flags
+    "steps": Range(1, MOST_STEPS, whole=True),
+    "width": Range(1, MOST_WIDTH, whole=True),
+    "noise": Range(0, MOST_NOISE, whole=False),
+    "seed": Range(0, LARGEST_SEED, whole=True),
+    "batch_size": Range(1, 2**24, whole=True),
+    "attempts": Range(1, MOST_ATTEMPTS, whole=True),
+    "adapt": Range(0, 10**6, whole=True),
+    "adapt_lr": Range(0, 1, whole=False),
+    "adapt_freeze": Range(0, 1, whole=False),
+    "augmentations": Range(0, 10**6, whole=True),
+}
+OPTIONAL = ("steps", "batch_size", "attempts", "adapt_lr", "adapt_freeze", "augmentations")  # None: the usual number
+CHOICES = {"symmetries": (True, False), "adapt_weights": ADAPTED_WEIGHTS, "embedding": EMBEDDINGS}
 
 
 def request_of(target: str, settings: Mapping[str, object]) -> TaskRequest:
@@ -63,16 +83,33 @@ def request_of(target: str, settings: Mapping[str, object]) -> TaskRequest:
         raise UserError(
             f"solve(…, {name}=…)", ", ".join(names), f"did you mean {near[0]}?" if near else "choose one of these"
         )
+    settings = {name: value.item() if isinstance(value, np.generic) else value for name, value in settings.items()}
+    _check_values(settings)
     for name in OF_ADAPTATION:
         if name in settings and not settings.get("adapt"):
             raise UserError(
                 f"{name}={settings[name]} without adapt", "adapt from 1", f"add adapt=…, or leave {name} out"
             )
+    if settings.get("adapt_freeze") is not None and settings.get("adapt_weights") != "all":
+        raise UserError(
+            f"adapt_freeze={settings['adapt_freeze']} where only embeddings learn",
+            'adapt_freeze with adapt_weights="all"',
+            "add that, or leave adapt_freeze out",
+        )
     values = {name: value for name, value in settings.items() if name not in (*SEARCH, "stop", "attempts")}
     search = {name: settings[name] for name in SEARCH if name in settings}
     stop = settings.get("stop")
     rule = None if stop is None else StopRule.parse(str(stop))
     return TaskRequest(target, "", search=Search(stop=rule, **search), **values)  # type: ignore[arg-type]
+
+
+def _check_values(settings: Mapping[str, object]) -> None:
+    for name, value in settings.items():
+        if name in RANGES and value not in RANGES[name] and not (value is None and name in OPTIONAL):
+            raise UserError(f"{name}={shown(repr(value))}", str(RANGES[name]), f"correct {name}, or leave it out")
+        if name in CHOICES and not any(type(value) is type(choice) and value == choice for choice in CHOICES[name]):
+            allowed = " | ".join(map(str, CHOICES[name]))
+            raise UserError(f"{name}={shown(repr(value))}", allowed, "choose one of these")
 
 
 def check_arc_alone(request: TaskRequest, kind: str) -> None:

@@ -4,7 +4,7 @@ L tokens of an example, E questions, S supervision steps.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -27,7 +27,7 @@ from trm_lab.inference.answering import predict
 from trm_lab.inference.arc_checkpoint import canvas_of, one_puzzle_metadata, seq_len
 from trm_lab.inference.one_task import TaskRequest, answer_request
 from trm_lab.inference.puzzle_input import content_of
-from trm_lab.inference.solve_settings import SolveSettings, check_arc_alone, request_of
+from trm_lab.inference.solve_settings import MOST_ATTEMPTS, SolveSettings, check_arc_alone, request_of
 from trm_lab.puzzles.arc.sources import Task
 from trm_lab.puzzles.arc.task_file import parse_task, read_task
 from trm_lab.puzzles.kinds import KINDS, answer_check
@@ -39,7 +39,6 @@ from trm_lab.runs.puzzle_description import PUBLISHED, PuzzleDescription
 from trm_lab.runs.weights import WEIGHT_KINDS
 
 ARC = PUBLISHED[0]
-MOST_ATTEMPTS = 2
 
 
 def load(
@@ -175,6 +174,12 @@ class Solver:
 
     def solve_many(self, puzzles: Sequence[object], **settings: Unpack[SolveSettings]) -> list[Answer]:
         """Answer several puzzles, many at a time (ARC tasks one after the other); arguments as for `solve`."""
+        if isinstance(puzzles, str | bytes | Path | Mapping):
+            raise UserError(
+                f"solve_many of a single {type(puzzles).__name__}",
+                "several puzzles",
+                "put it into a list, or use solve",
+            )
         request, attempts = request_of(self.checkpoint.source, settings), settings.get("attempts")
         if self.puzzle.is_arc:
             return [self.answer_task(request, self.task(puzzle), attempts or MOST_ATTEMPTS) for puzzle in puzzles]
@@ -184,11 +189,19 @@ class Solver:
                 "for tasks of ARC alone",
                 "leave attempts out",
             )
-        return list(self.answers(np.stack([self.read(puzzle) for puzzle in puzzles]), request))
+        questions = [self.read(puzzle) for puzzle in puzzles]
+        return list(self.answers(np.stack(questions), request)) if questions else []
 
     def read(self, puzzle: object) -> Tokens:
         """The tokens `[L]` of a question; not for ARC. Errors as for `solve`."""
-        return self.notation.read(content_of(puzzle))
+        tokens = self.notation.read(content_of(puzzle))
+        if tokens.max() >= self.puzzle.vocab_size:
+            raise UserError(
+                f"a puzzle with token {tokens.max()} for a model of {self.puzzle.vocab_size} different tokens",
+                "a checkpoint whose description of its puzzles fits its weights",
+                "name the dataset that it was trained on: data=… from Python, --data-path from the shell",
+            )
+        return tokens
 
     def task(self, puzzle: object) -> Task:
         """The ARC task that a dictionary, a file or a `Task` holds.

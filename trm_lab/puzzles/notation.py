@@ -51,16 +51,23 @@ def inked(text: str, style: str, colours: bool) -> str:
 
 
 def nested(puzzle: Any, largest: int) -> list[Any] | None:
-    """Lists (or anything with `tolist`, such as arrays and tensors) as lists; None for what is none of these.
+    """Lists, or anything with `tolist`, such as arrays and tensors, also inside lists, as lists; None for others.
 
     largest: elements that an array may have.
     """
-    if isinstance(puzzle, list | tuple):
-        return list(puzzle)
-    if hasattr(puzzle, "tolist") and math.prod(np.shape(puzzle)) <= largest:
-        content = puzzle.tolist()
-        return content if isinstance(content, list) else None
-    return None
+    content = _listed(puzzle, largest, levels=3)
+    return content if isinstance(content, list) else None
+
+
+def _listed(value: Any, largest: int, levels: int) -> Any:
+    if isinstance(value, list | tuple) and levels > 0:
+        return [_listed(each, largest, levels - 1) for each in value]
+    if not hasattr(value, "tolist") or math.prod(np.shape(value)) > largest:
+        return value
+    try:
+        return value.tolist()
+    except RuntimeError:  # a tensor without values of its own, such as a sparse one
+        return value
 
 
 class BoardNotation(ABC):

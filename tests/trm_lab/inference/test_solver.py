@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from matplotlib.image import imread
 
+import evaluate
 import trm_lab
 from tests.runs import environment
 from tests.trm_lab.inference.described_runs import PUZZLES, QUESTIONS, write_run
@@ -17,12 +19,14 @@ from trm.errors import UserError
 from trm_lab.cluster.ranks import Ranks
 from trm_lab.evaluation.predictor import Predictor
 from trm_lab.evaluation.search import Search, StopRule
+from trm_lab.inference.solve_settings import RANGES
 from trm_lab.inference.solver import Solver
 from trm_lab.puzzles.loading import EvaluationData
 from trm_lab.puzzles.manifest import About
 from trm_lab.puzzles.writer import Examples, write_plain_dataset
 from trm_lab.release.exporting import ExportRequest, export
 from trm_lab.runs import checkpoint_forms
+from trm_lab.runs.puzzle_description import PuzzleDescription
 
 GRID = [[1, 2, 3], [0, 4, 0]]
 TASK = {"train": [{"input": GRID, "output": [[1]]}], "test": [{"input": [[7, 8]]}, {"input": GRID}]}
@@ -179,6 +183,70 @@ def test_a_setting_of_arc_s_is_refused_for_other_puzzles(solvers: dict[str, Solv
         solvers["arc"].solve(TASK, adapt_weights="all")
     with pytest.raises(UserError, match="did you mean steps"):
         solvers["sudoku"].solve(QUESTIONS["sudoku"], step=3)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"width": 2.5, "noise": 0.3},
+        {"noise": "0.3"},
+        {"noise": float("nan")},
+        {"seed": -1},
+        {"batch_size": 0},
+        {"symmetries": "no", "width": 2},
+        {"steps": None, "batch_size": True},
+        {"width": None},
+    ],
+)
+def test_a_setting_of_another_type_or_out_of_range_is_refused_by_name(
+    settings: dict[str, Any], solvers: dict[str, Solver]
+) -> None:
+    with pytest.raises(UserError, match="|".join(f"^{name}=" for name in settings)):
+        solvers["sudoku"].solve(QUESTIONS["sudoku"], **settings)
+
+
+def test_a_setting_of_arc_s_out_of_range_is_refused(solvers: dict[str, Solver]) -> None:
+    for settings in ({"augmentations": -1}, {"adapt": 1.5}, {"adapt": 10**13}, {"attempts": 0}, {"embedding": None}):
+        with pytest.raises(UserError, match=f"{next(iter(settings))}="):
+            solvers["arc"].solve(TASK, **settings)
+    with pytest.raises(UserError, match=r"adapt_freeze=0\.5 where only embeddings learn"):
+        solvers["arc"].solve(TASK, adapt=1, adapt_freeze=0.5)
+
+
+def test_settings_have_the_ranges_of_the_flags() -> None:
+    names = {"augmentations": "num_aug"}
+    flags = {action.dest: action.type for action in evaluate.command_line()._actions}
+    compared = {name: flags[names.get(name, name)].range for name in RANGES if name != "attempts"}
+    assert compared == {name: RANGES[name] for name in compared}
+
+
+def test_numbers_and_rows_of_arrays_inside_lists_are_read(solvers: dict[str, Solver]) -> None:
+    solver, board = solvers["queens"], np.eye(4, dtype=np.int64)
+    question = solver.read(board.tolist()).tolist()
+    for puzzle in (list(board), [list(row) for row in board], [*torch.from_numpy(board)], np.arange(1, 5)):
+        assert solver.read(puzzle).tolist() == question
+    assert solver.solve_many(board[None], steps=np.int64(2), seed=np.int64(1))[0].record()["seed"] == 1
+    with pytest.raises(UserError, match="a board of shape"):
+        solver.solve(torch.from_numpy(board).to_sparse())
+
+
+def test_several_puzzles_are_no_text_and_may_be_none(solvers: dict[str, Solver]) -> None:
+    assert solvers["sudoku"].solve_many([]) == []
+    with pytest.raises(UserError, match="solve_many of a single str"):
+        solvers["sudoku"].solve_many(QUESTIONS["sudoku"])
+    with pytest.raises(UserError, match="an empty question"):
+        solvers["answer"].solve("\n")
+
+
+def test_an_empty_puzzle_from_the_shell_is_an_empty_puzzle(runs: dict[str, Path]) -> None:
+    with pytest.raises(UserError, match="a sudoku: 0 rows"):
+        evaluate.job(evaluate.command_line().parse([str(runs["sudoku"]), "--puzzle", "", "--device", "cpu"]))()
+
+
+def test_symbols_that_a_described_model_does_not_have_are_refused(tmp_path: Path) -> None:
+    described = PuzzleDescription("q4", "maze", 16, 3, {"side": 4})  # a maze has the tokens 1 to 5
+    with pytest.raises(UserError, match="token 4 for a model of 3 different tokens"):
+        trm_lab.load(write_run(tmp_path / "run", described), device="cpu").solve(QUESTIONS["maze"])
 
 
 def test_a_picture_replaces_none_but_ours(solvers: dict[str, Solver], tmp_path: Path) -> None:

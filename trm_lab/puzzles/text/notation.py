@@ -36,6 +36,8 @@ class TextNotation:
         if not isinstance(puzzle, str):
             raise UserError(f"a question as {type(puzzle).__name__}", "its text", "write the question out")
         question = puzzle.rstrip("\n")
+        if not question.strip():
+            raise UserError("an empty question", "its text", "write the question out")
         if len(question) > self.question_length:
             raise UserError(
                 f"a question of {len(question)} characters: {shown(question, 60)}",
