@@ -117,7 +117,7 @@ def test_a_loop_of_one_s_own_learns(
     dataset: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(dataset.parents[1])
-    exec(SECTIONS["A loop of one's own"].replace("epochs_per_iteration=60", "epochs_per_iteration=4"), {})
+    exec(SECTIONS["A training loop of your own"].replace("epochs_per_iteration=60", "epochs_per_iteration=4"), {})
     shares = [float(share) for share in re.findall(r"([\d.]+)% of the cells", capsys.readouterr().out)]
     assert len(shares) == 2
     assert shares[-1] > 20  # of 9 digits, by chance 11
