@@ -204,10 +204,10 @@ class Search:
                 "rollouts that differ: by noise (--noise 0.3), by their start (--start random) or by --symmetries",
                 "add one of these, or leave --width out",
             )
-        if self.width == 1 and (self.select, self.order) != ("confidence", "together"):
+        if self.width == 1 and (self.select, self.order, self.symmetries) != ("confidence", "together", False):
             raise UserError(
-                f"select={self.select}, order={self.order} with a single rollout",
-                "several rollouts to choose from",
+                f"select={self.select}, order={self.order}, symmetries={self.symmetries} with a single rollout",
+                "several rollouts to choose from, of which all but the first see a symmetry",
                 "add --width 16 --noise 0.3, or leave these out",
             )
 

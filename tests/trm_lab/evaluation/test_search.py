@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch.distributed.run
 from numpy.typing import NDArray
 
 from tests.models import act, batch, dis, draws
@@ -179,6 +180,7 @@ class _Answers:
         ({"width": 4}, "would all be the same"),
         ({"width": 0}, "a width of 0"),
         ({"select": "vote"}, "with a single rollout"),
+        ({"symmetries": True}, "with a single rollout"),
         ({"start": "zero"}, "start=zero"),
     ],
 )
@@ -193,9 +195,15 @@ def test_a_rule_to_stop_by_that_is_none_is_refused(text: str) -> None:
         StopRule.parse(text)
 
 
+def test_torchrun_leaves_start_to_us_behind_two_dashes() -> None:
+    words = ["evaluate.py", "run", "--start", "random"]
+    launched = torch.distributed.run.get_args_parser().parse_args(["--nproc_per_node=2", "--", *words])
+    assert [launched.training_script, *launched.training_script_args] == words
+
+
 def test_what_a_method_or_a_puzzle_lacks_is_refused_before_anything_is_answered() -> None:
     text, queens = About("questions", 1, "clean", "answer"), About("queens", 1, "clean", "queens", {"side": 8})
-    Search(stop=StopRule("valid"), symmetries=True).check(dis(), [queens])
+    Search(2, stop=StopRule("valid"), symmetries=True).check(dis(), [queens])
     for search, supervision, about, problem in (
         (Search(stop=StopRule.parse("q_halt:0.5")), dis(), queens, "does not train one"),
         (Search(2, 0.1, select="valid"), act(), text, "cannot be checked"),
