@@ -69,7 +69,7 @@ def _stop_rows(each: MethodStudy) -> Iterator[Sequence[str]]:
         evaluations = [of_run[source] for of_run in each.evaluations]
         if all("valid" in one.selections for one in evaluations):
             results = each.stopped(source, StopRule("valid"), "in-turn")
-            steps, width = evaluations[0].table.steps, evaluations[0].table.width
+            width, steps = each.shared_size(source)
             calls = over_seeds([calls for _, calls in results]).mean
             shares = _summary([share for share, _ in results])
             most = evaluations[0].calls * width * steps
@@ -161,6 +161,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"python evaluate.py {read.runs[0].in_command} --width 16 --noise 0.3",
         )
     without = [f"{method.name}: no search that all its runs have" for method in methods if method not in _of(studies)]
+    without += [
+        f"{each.method.name}: no setting is chosen, for want of the same search on held-out questions"
+        for each in studies
+        if not each.held_out
+    ]
     lines = ["# Search", *(table.markdown() for table in tables(studies, options.budget))]
     left_out = "\n".join(f"- {remark}" for remark in [*read.remarks(), *remarks, *without])
     text = marked("\n\n".join([*lines, *([left_out] if left_out else [])]) + "\n", ".md", TABLE)

@@ -15,6 +15,7 @@ from analysis.methods import Method
 from trm_lab.evaluation.search import SELECTIONS, StopRule
 from trm_lab.evaluation.search_scores import ORACLE, SIGNALS, RolloutTable, widths
 from trm_lab.files.untrusted_arrays import load_arrays
+from trm_lab.runs.evaluation_folder import SCORES_FILE
 from trm_lab.runs.recorded_files import LARGEST_ARRAY, unreadable
 from trm_lab.runs.recorded_run import Run
 from trm_lab.runs.recorded_scores import Scored
@@ -47,23 +48,30 @@ class Searched:
 
 
 def searched(run: Run, other_data: bool) -> dict[str, Searched]:
-    """A run's evaluations by a search, by how their rollouts differ; of its test split, or of other data.
+    """A run's evaluations by a search, by how their rollouts differ; of its whole test split, or of other data.
+
+    Of several, that of the newest checkpoint with the most rollouts and steps.
 
     Raises:
         UserError: a damaged file.
     """
     by_source: dict[str, Searched] = {}
     for scored in run.scored:
-        if scored.search and scored.other_data == other_data and (scored.folder / ROLLOUTS_FILE).is_file():
+        is_meant = scored.is_of_usual_model and (scored.other_data if other_data else _is_of_test_split(scored))
+        if scored.search and is_meant and (scored.folder / ROLLOUTS_FILE).is_file():
             read = _read(scored)
             known = by_source.get(read.source)
-            if known is None or _size(known) < _size(read):
+            if known is None or _rank(known) < _rank(read):
                 by_source[read.source] = read
     return by_source
 
 
-def _size(each: Searched) -> int:
-    return each.table.width * each.table.steps
+def _is_of_test_split(scored: Scored) -> bool:
+    return scored.is_of_all_questions and not scored.other_data
+
+
+def _rank(each: Searched) -> tuple[int, int]:
+    return each.scored.evaluation.step, each.table.width * each.table.steps
 
 
 def _read(scored: Scored) -> Searched:
@@ -73,8 +81,11 @@ def _read(scored: Scored) -> Searched:
     except ValueError as error:
         raise unreadable(f"{file}: {error}") from None
     shapes = {columns[name].shape for name in COLUMNS if name in columns}
-    if columns.keys() != {*COLUMNS, "question"} or len(shapes) != 1 or len(*shapes) != 3:
+    fit = columns.keys() == {*COLUMNS, "question"} and len(shapes) == 1 and len(*shapes) == 3
+    if not fit or 0 in columns["right"].shape or columns["question"].shape != columns["right"].shape[:1]:
         raise unreadable(f"{file} has arrays that do not belong together")
+    if not isinstance(scored.search, dict) or not scored.search_points:
+        raise unreadable(f"{scored.folder / SCORES_FILE} does not say how its rollouts were chosen")
     table = RolloutTable.read(columns)
     calls = scored.evaluation.calls_per_answer / (table.width * table.steps)
     return Searched(scored, table, columns["question"], source_in_words(scored.search), int(calls))
@@ -144,11 +155,17 @@ class MethodStudy:
         shared = [set(of_run) for of_run in self.evaluations]
         return sorted(set.intersection(*shared)) if shared else []
 
+    def shared_size(self, source: str) -> tuple[int, int]:
+        """The most rollouts and steps that every run has."""
+        tables = [of_run[source].table for of_run in self.evaluations]
+        return min(table.width for table in tables), min(table.steps for table in tables)
+
     def stopped(self, source: str, rule: StopRule, order: str) -> list[tuple[float, float]]:
-        """For each seed the share right and the mean network calls, if a rule stopped the rollouts."""
+        """For each seed the share right and the mean network calls, if a rule stopped the rollouts that all have."""
         results = []
         for of_run in self.evaluations:
-            right, steps = of_run[source].table.stopped(rule, "confidence", order)
+            table = of_run[source].table.first(*self.shared_size(source))
+            right, steps = table.stopped(rule, "confidence", order)
             results.append((float(right.mean()), float(steps.mean()) * of_run[source].calls))
         return results
 
@@ -161,15 +178,16 @@ def study(method: Method) -> MethodStudy:
     """
     test = [searched(run, other_data=False) for run in method.runs]
     held_out = [searched(run, other_data=True) for run in method.runs]
-    plain = [_plain(run, other_data=False) for run in method.runs]
-    has_plain = all(each is not None for each in plain)
+    plain = [each for each in map(_plain, method.runs) if each is not None]
+    has_plain = len(plain) == len(method.runs)
+    depth = min((len(each.evaluation.network_calls) for each in plain), default=0)
     known = [set(np.concatenate([each.questions for each in of_run.values()])) if of_run else set() for of_run in test]
     return MethodStudy(
         method,
         _over_seeds([_shares(of_run, seen) for of_run, seen in zip(held_out, known, strict=True)]),
         _over_seeds([_shares(of_run, set()) for of_run in test]),
-        [_right_by_step(each) for each in plain if each is not None] if has_plain else [],
-        [float(calls) for calls in plain[0].evaluation.network_calls] if has_plain and plain[0] is not None else [],
+        [_right_by_step(each)[:depth] for each in plain] if has_plain else [],
+        [float(calls) for calls in plain[0].evaluation.network_calls[:depth]] if has_plain else [],
         test,
     )
 
@@ -179,6 +197,8 @@ def _shares(evaluations: Mapping[str, Searched], left_out: set[Any]) -> dict[Set
     shares: dict[Setting, float] = {}
     for source, each in evaluations.items():
         table = each.table.questions(np.array([digest not in left_out for digest in each.questions]))
+        if not table.right.size:
+            continue
         for width in widths(table.width):
             part = table.first(width)
             for select in (*each.selections, ORACLE) if width > 1 else each.selections[:1]:
@@ -193,10 +213,10 @@ def _over_seeds(of_runs: Sequence[dict[Setting, float]]) -> Shares:
     return {setting: [shares[setting] for shares in of_runs] for setting in of_runs[0] if setting in shared}
 
 
-def _plain(run: Run, other_data: bool) -> Scored | None:
-    """The evaluation of a single rollout without noise that has most steps."""
-    chosen = [each for each in run.scored if each.is_whole and not each.search and each.other_data == other_data]
-    return max(chosen, key=lambda each: len(each.evaluation.network_calls), default=None)
+def _plain(run: Run) -> Scored | None:
+    """The newest checkpoint's evaluation of a single rollout without noise that has most steps."""
+    chosen = [each for each in run.scored if each.is_whole]
+    return max(chosen, key=lambda each: (each.evaluation.step, len(each.evaluation.network_calls)), default=None)
 
 
 def _right_by_step(scored: Scored) -> list[float]:

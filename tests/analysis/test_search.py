@@ -80,6 +80,60 @@ def test_held_out_questions_of_the_test_split_do_not_choose(tmp_path: Path) -> N
     assert single == [0.0], "the half of the questions that is new is the half that is never right"
 
 
+def test_a_search_on_a_part_of_the_test_split_is_not_taken_for_all_of_it(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "dis", arc=False, training_steps=400, puzzles=["queens"])
+    write_search(run, 0.3, 0.5)
+    for key, value in (("first_tasks", 3), ("weights", "raw")):
+        file = run / "scored/step_400-noise0.3/scores.json"
+        scores = json.loads(file.read_text())
+        file.write_text(json.dumps(scores | {"evaluated": scores["evaluated"] | {key: value}}))
+        with pytest.raises(UserError, match="no run with an evaluation by several rollouts"):
+            search.main([str(run)])
+        file.write_text(json.dumps(scores))
+
+
+def test_seeds_are_compared_by_the_rollouts_and_steps_that_all_have(
+    tmp_path: Path, unrendered: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for seed in range(2):
+        run = write_run(tmp_path / f"dis-{seed}", seed=seed, arc=False, training_steps=400, puzzles=["queens"])
+        write_scored(run, "step_400-deep", steps=6 + 6 * seed)
+        write_search(run, 0.3, 0.5)
+    with np.load(run / "scored/step_400-noise0.3/rollouts.npz") as arrays:
+        less = {name: array if name == "question" else array[:, :3, :2] for name, array in arrays.items()}
+    np.savez(run / "scored/step_400-noise0.3/rollouts.npz", **less)
+    file = run / "scored/step_400-noise0.3/scores.json"
+    scores = json.loads(file.read_text())
+    file.write_text(json.dumps(scores | {"network_calls_per_answer": 18}))
+    search.main([str(tmp_path), "--figures-dir", str(tmp_path / "out")])
+    text = capsys.readouterr().out
+    assert "| 2 × 3 steps, noise 0.3 |" in text
+    assert text.split("2 × 3 steps")[1].splitlines()[0].endswith("| 18 |"), "at most"
+    assert "plain, 6 steps" in text
+
+
+def test_no_setting_is_chosen_where_all_held_out_questions_are_of_the_test_split(
+    tmp_path: Path, unrendered: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = write_run(tmp_path / "dis", arc=False, training_steps=400, puzzles=["queens"])
+    write_search(run, 0.3, 0.5)
+    write_search(run, 0.3, 0.5, held_out=True)
+    search.main([str(run), "--figures-dir", str(tmp_path / "out")])
+    text = capsys.readouterr().out
+    assert "nan" not in text
+    assert "no setting is chosen, for want of the same search on held-out questions" in text
+
+
+def test_rollouts_of_other_questions_than_they_name_are_damaged(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "dis", arc=False, training_steps=400, puzzles=["queens"])
+    write_search(run, 0.3, 0.5)
+    file = run / "scored/step_400-noise0.3/rollouts.npz"
+    with np.load(file) as arrays:
+        np.savez(file, **{**arrays, "question": np.zeros(3, "u8")})
+    with pytest.raises(UserError, match="arrays that do not belong together"):
+        search.main([str(run)])
+
+
 def test_runs_without_a_search_are_told_how_to_make_one(tmp_path: Path) -> None:
     run = write_run(tmp_path / "dis", arc=False, training_steps=400, puzzles=["queens"])
     with pytest.raises(UserError, match="no run with an evaluation by several rollouts"):

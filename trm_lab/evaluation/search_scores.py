@@ -47,9 +47,9 @@ class RolloutTable(RolloutSignals):
         """S."""
         return self.right.shape[2]
 
-    def first(self, width: int) -> "RolloutTable":
-        """The first so many rollouts."""
-        return RolloutTable(**{name: column[:width] for name, column in vars(self).items()})
+    def first(self, width: int, steps: int | None = None) -> "RolloutTable":
+        """The first so many rollouts, and of each the first so many steps; None: all of them."""
+        return RolloutTable(**{name: column[:width, :, :steps] for name, column in vars(self).items()})
 
     def questions(self, rows: NDArray[Any]) -> "RolloutTable":
         """Some of the examples."""

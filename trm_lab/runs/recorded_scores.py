@@ -130,11 +130,21 @@ class Scored:
         return shown(self.folder.name)
 
     @property
+    def is_of_usual_model(self) -> bool:
+        """Whether it is with the right identifiers and the run's preferred weights."""
+        return (self.identifiers, self.weights) == ("correct", "auto")
+
+    @property
+    def is_of_all_questions(self) -> bool:
+        """Whether no part of its data was left out."""
+        return all(
+            choice is None for choice in (self.tasks, self.first_tasks, self.augmentations, self.evaluation.part)
+        )
+
+    @property
     def is_whole(self) -> bool:
         """Whether it is of the whole test split, with the right identifiers, the run's preferred weights, no search."""
-        choices = (self.tasks, self.first_tasks, self.augmentations, self.evaluation.part, self.search)
-        is_part = any(choice is not None for choice in choices)
-        return not (is_part or self.other_data) and (self.identifiers, self.weights) == ("correct", "auto")
+        return (self.is_of_all_questions and self.is_of_usual_model and self.search is None) and not self.other_data
 
     @property
     def is_plain(self) -> bool:
