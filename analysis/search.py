@@ -67,7 +67,7 @@ def _budget_rows(each: MethodStudy, budget: int) -> Iterator[Sequence[str]]:
 def _stop_rows(each: MethodStudy) -> Iterator[Sequence[str]]:
     for source in each.sources:
         evaluations = [of_run[source] for of_run in each.evaluations]
-        if all("valid" in one.selections for one in evaluations):
+        if all("valid" in evaluation.selections for evaluation in evaluations):
             results = each.stopped(source, StopRule("valid"), "in-turn")
             width, steps = each.shared_size(source)
             calls = over_seeds([calls for _, calls in results]).mean

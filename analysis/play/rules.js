@@ -9,8 +9,8 @@ const verdict = (wrong, words) => ({ wrong, words, solved: words === "" });
 /** Cells that some other cell of the same line has the same value as; lines: lists of cells; 0 is no value. */
 function repeated(values, lines) {
   const wrong = new Uint8Array(values.length);
-  for (const line of lines) for (const one of line) for (const other of line) {
-    if (one !== other && values[one] && values[one] === values[other]) wrong[one] = 1;
+  for (const line of lines) for (const cell of line) for (const other of line) {
+    if (cell !== other && values[cell] && values[cell] === values[other]) wrong[cell] = 1;
   }
   return wrong;
 }
@@ -25,7 +25,8 @@ function linesBy(cells, lineOf) {
   return [...lines.values()];
 }
 
-const counted = wrong => wrong.reduce((total, mark) => total + mark, 0);
+/** Number of marked cells. */
+const countMarks = marks => marks.reduce((total, mark) => total + mark, 0);
 
 class Sudoku {
   constructor(drawing) {
@@ -41,7 +42,7 @@ class Sudoku {
   judge(question, answer) {
     const digits = answer.map(token => token > 1 && token <= this.side + 1 ? token : 0), wrong = repeated(digits, this.lines);
     question.forEach((token, cell) => { if (token > 1 && token !== answer[cell]) wrong[cell] = 1; });
-    const empty = digits.filter(digit => !digit).length, bad = counted(wrong), words = [];
+    const empty = digits.filter(digit => !digit).length, bad = countMarks(wrong), words = [];
     if (bad) words.push(`${plural(bad, "cell")} ${bad === 1 ? "breaks" : "break"} the rules`);
     if (empty) words.push(`${plural(empty, "cell")} without a digit`);
     return verdict(wrong, words.join(", "));
@@ -49,7 +50,7 @@ class Sudoku {
 
   /** What is wrong with the question itself, "" if nothing is. */
   objection(question) {
-    return counted(repeated(question.map(token => token > 1 ? token : 0), this.lines)) ? "Your digits break the rules already: no answer can be right." : "";
+    return countMarks(repeated(question.map(token => token > 1 ? token : 0), this.lines)) ? "Your digits break the rules already: no answer can be right." : "";
   }
 }
 
@@ -65,18 +66,18 @@ class Queens {
   read(text) { return [...text.replace(/\s/g, "")]; }
 
   judge(question, answer) {
-    const queens = answer.map(token => token === 2 ? 1 : 0), wrong = repeated(queens, this.lines), count = counted(queens), words = [];
-    const attacking = counted(wrong), moved = question.filter((token, cell) => token === 2 && !queens[cell]).length;
+    const queens = answer.map(token => token === 2 ? 1 : 0), wrong = repeated(queens, this.lines), count = countMarks(queens), words = [];
+    const attacking = countMarks(wrong), moved = question.filter((token, cell) => token === 2 && !queens[cell]).length;
     answer.forEach((token, cell) => { if (token !== 1 && token !== 2 || question[cell] === 2 && !queens[cell]) wrong[cell] = 1; });
     if (count !== this.side) words.push(`${plural(count, "queen")} instead of ${this.side}`);
     if (attacking) words.push(`${attacking} attack each other`);
     if (moved) words.push(`${plural(moved, "given queen")} missing`);
-    if (!words.length && counted(wrong)) words.push(`${plural(counted(wrong), "cell")} neither queen nor empty`);
+    if (!words.length && countMarks(wrong)) words.push(`${plural(countMarks(wrong), "cell")} neither queen nor empty`);
     return verdict(wrong, words.join(", "));
   }
 
   objection(question) {
-    return counted(repeated(question.map(token => token === 2 ? 1 : 0), this.lines)) ? "Your queens attack each other already: no answer can be right." : "";
+    return countMarks(repeated(question.map(token => token === 2 ? 1 : 0), this.lines)) ? "Your queens attack each other already: no answer can be right." : "";
   }
 }
 
@@ -116,7 +117,7 @@ class Maze {
   judge(question, answer) {
     const isEnd = cell => question[cell] === START || question[cell] === GOAL, onPath = cell => answer[cell] === PATH || isEnd(cell);
     const wrong = answer.map((token, cell) => token === question[cell] || (token === PATH && question[cell] === FREE) ? 0 : 1);
-    const changed = counted(wrong), cells = [...answer.keys()].filter(onPath), words = [];
+    const changed = countMarks(wrong), cells = [...answer.keys()].filter(onPath), words = [];
     const loose = cells.filter(cell => this.neighbours(cell).filter(onPath).length !== (isEnd(cell) ? 1 : 2));
     const along = this.distance(question, onPath), fewest = this.distance(question, cell => question[cell] !== WALL);
     for (const cell of loose) if (!isEnd(cell)) wrong[cell] = 1;

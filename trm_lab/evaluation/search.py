@@ -74,23 +74,23 @@ class StopRule:
 
     @classmethod
     def parse(cls, text: str) -> "StopRule":
-        """From `q_halt:0.5`, `confidence:0.9`, `agreement:2` or `valid`.
+        """Read a rule: `q_halt:0.5`, `confidence:0.9`, `agreement:2` or `valid`.
 
         Raises:
-            UserError: something else.
+            UserError: there is no such rule, or its threshold is out of range.
         """
         signal, colon, number = text.partition(":")
         try:
             threshold = float(number) if colon else None
         except ValueError:
             threshold = math.nan
-        good = {
+        is_rule = {
             "q_halt": threshold is not None and 0 < threshold < 1,
             "confidence": threshold is not None and 0 < threshold < 1,
             "agreement": threshold is not None and threshold >= 1 and threshold.is_integer(),
             "valid": not colon,
         }
-        if not good.get(signal, False):
+        if not is_rule.get(signal, False):
             raise UserError(
                 f"a rule to stop by, {shown(repr(text))}",
                 "q_halt:P or confidence:P with a probability P between 0 and 1, agreement:K with K from 1, or valid",
@@ -102,12 +102,12 @@ class StopRule:
         return self.signal if self.threshold is None else f"{self.signal}:{self.threshold:g}"
 
     def holds(self, signals: "RolloutSignals") -> NDArray[np.bool_]:
-        """Where it holds, in the signals' shape."""
+        """Whether the rule holds, a bool array of the signals' shape `[K, …]`."""
         threshold = self.threshold or 0.0
         if self.signal == "q_halt":
-            return signals.q_halt_logits > np.float32(math.log(threshold / (1 - threshold)))
+            return signals.q_halt_logits > np.float32(math.log(threshold / (1 - threshold)))  # σ(q) > threshold
         if self.signal == "confidence":
-            return signals.log_probability >= math.log(threshold)
+            return signals.log_probability >= math.log(threshold)  # a mean of logs: of the geometric mean
         if self.signal == "agreement":
             return signals.unchanged >= threshold
         assert signals.right is not None
@@ -116,10 +116,10 @@ class StopRule:
 
 @dataclass(frozen=True)
 class RolloutSignals:
-    """What K rollouts are chosen by and stop at, each `[K, …]`; for the names see `StepAnswers`.
+    """The signals by which K rollouts are selected and stopped, each `[K, …]`; for the names see `StepAnswers`.
 
-    right: None for a kind of puzzle that cannot tell.  equal: the first rollout with the same prediction; None where
-    nobody votes.
+    right: None for a kind of puzzle that cannot tell.  equal: the number of the first rollout with the same
+    prediction; None where votes are not needed.
     """
 
     q_halt_logits: NDArray[np.floating[Any]]
@@ -142,8 +142,8 @@ class RolloutSignals:
             equal=equal_rows(np.stack([answers.predictions for answers in rollouts])) if votes else None,
         )
 
-    def chosen(self, select: str, among: NDArray[np.bool_] | None = None) -> NDArray[np.intp]:
-        """`[…]`: the number of the rollout that answers; of equals the most confident, then the first.
+    def choice(self, select: str, among: NDArray[np.bool_] | None = None) -> NDArray[np.intp]:
+        """The number `[…]` of the rollout that answers; of equals the most confident, then the first.
 
         among: `[K, …]`, the rollouts to choose from; None: all.
         """
@@ -152,9 +152,10 @@ class RolloutSignals:
         return np.where(signal == signal.max(0), self.log_probability, -np.inf).argmax(0)
 
     def _signal(self, select: str) -> NDArray[Any]:
+        """The score `[K, …]` whose maximum is selected."""
         if select == "vote":
             assert self.equal is not None
-            return (self.equal[:, None] == self.equal[None]).sum(1)
+            return (self.equal[:, None] == self.equal[None]).sum(1)  # [K, K, …] → votes for each rollout's answer
         if select == "valid":
             assert self.right is not None
             return self.right.astype(np.int8)
@@ -218,16 +219,16 @@ class Search:
 
     @property
     def is_plain(self) -> bool:
-        """One rollout as trained, to the last step."""
+        """Whether it is one rollout as trained, to the last step."""
         return self == Search()
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """The settings as JSON values."""
         return {**asdict(self), "stop": None if self.stop is None else str(self.stop)}
 
     @property
     def suffix(self) -> list[str]:
-        """What differs from the defaults, for the name of a folder."""
+        """The settings that differ from the defaults, as parts of a folder's name."""
         parts = [
             f"width{self.width}" if self.width > 1 else "",
             f"noise{self.noise:g}" if self.noise else "",
@@ -242,10 +243,10 @@ class Search:
     def check(self, supervision: Supervision[Any], abouts: Sequence[About | None]) -> None:
         """Check that a method and kinds of puzzles have what the search needs.
 
-        abouts: of each dataset, what it says of itself.
+        abouts: what each dataset says of itself.
 
         Raises:
-            UserError: they lack it.
+            UserError: a halting head, a check of answers, or symmetries are needed and missing.
         """
         signals = {self.select, self.stop.signal if self.stop is not None else ""}
         available = available_selections(supervision.confidence_kind, abouts)
@@ -271,7 +272,7 @@ class Search:
 
 
 def available_selections(confidence_kind: str, abouts: Sequence[About | None]) -> list[str]:
-    """Keys of SELECTIONS that a method, by the kind of its confidence, and datasets' kinds of puzzles have."""
+    """Keys of SELECTIONS that a method (by the kind of its confidence) and the datasets' kinds of puzzles allow."""
     lacking = {"q_halt"} if confidence_kind != "halting_probability" else set()
     kinds = [KINDS.get(about.scorer) if about is not None else None for about in abouts]
     if not all(kind is not None and kind.checks_answers for kind in kinds):
@@ -285,6 +286,6 @@ def _kinds_with(attribute: str) -> str:
 
 def equal_rows(predictions: NDArray[np.integer[Any]]) -> NDArray[np.intp]:
     """For each of K predictions `[K, b, L]` the number of the first one that is equal: `[K, b]`."""
-    whole = np.dtype((np.void, predictions.shape[2] * predictions.itemsize))
-    rows = np.ascontiguousarray(predictions).view(whole)[..., 0]  # [K, b]
+    row_bytes = np.dtype((np.void, predictions.shape[2] * predictions.itemsize))  # a row compares as one value
+    rows = np.ascontiguousarray(predictions).view(row_bytes)[..., 0]  # [K, b]
     return (rows[:, None] == rows[None]).argmax(1)

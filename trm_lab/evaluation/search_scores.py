@@ -15,9 +15,7 @@ from trm_lab.evaluation.search import RolloutSignals, StopRule
 from trm_lab.evaluation.wide_rollout import ROLLOUTS
 from trm_lab.runs.answers import Answers, question_digests
 
-ORACLE = "oracle"
-
-
+ORACLE = "oracle"  # any rollout right
 SIGNALS = ("q_halt_logits", "log_probability", "change", "unchanged", "right", "equal")
 
 
@@ -59,10 +57,13 @@ class RolloutTable(RolloutSignals):
         """`[E, S]`: whether the chosen answer is right; `oracle`: whether any rollout's is."""
         if select == ORACLE:
             return np.any(self.right, axis=0)
-        return np.take_along_axis(self.right, self.chosen(select)[None], 0)[0]
+        return np.take_along_axis(self.right, self.choice(select)[None], 0)[0]
 
     def stopped(self, rule: StopRule, select: str, order: str) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
-        """Which examples are right, and supervision steps that each took over all rollouts, if a rule stopped them."""
+        """Which examples `[E]` are right, and the supervision steps `[E]` of all rollouts, if a rule had stopped them.
+
+        Equals an evaluation with `--stop rule --order order` (tested); of unstopped examples the last answer counts.
+        """
         holds = rule.holds(self)
         width, examples, steps = holds.shape
         rows, last = np.arange(examples), self.right_by(select)[:, -1]
@@ -71,7 +72,7 @@ class RolloutTable(RolloutSignals):
             stops, moment = in_turn.any(1), in_turn.argmax(1)
             return np.where(stops, right[rows, moment], last), np.where(stops, moment + 1, width * steps)
         stops, moment = holds.any((0, 2)), holds.any(0).argmax(1)  # [E]
-        chosen = self.chosen(select, among=holds | ~holds.any(0))[rows, moment]
+        chosen = self.choice(select, among=holds | ~holds.any(0))[rows, moment]
         return np.where(stops, self.right[chosen, rows, moment], last), np.where(stops, moment + 1, steps) * width
 
 
@@ -81,7 +82,7 @@ def widths(most: int) -> list[int]:
 
 
 class SearchTally:
-    """Gathers what probes tell of single rollouts, of the examples with a label.
+    """Collects the probes of single rollouts, for the examples with a label.
 
     selections: the keys of `SELECTIONS` that the method and the kind of puzzle have.
     """
@@ -112,9 +113,15 @@ class SearchTally:
         calls: network calls of one step of all K rollouts.
         """
         table = RolloutTable.read(self.columns())
-        each = calls / table.width
+        calls_of_one = calls / table.width
         points = [
-            {"select": select, "width": width, "step": step, "network_calls": each * width * step, "right": share}
+            {
+                "select": select,
+                "width": width,
+                "step": step,
+                "network_calls": calls_of_one * width * step,
+                "right": share,
+            }
             for width in widths(table.width)
             for select in ((*self._selections, ORACLE) if width > 1 else self._selections[:1])
             for step, share in enumerate(table.first(width).right_by(select).mean(0).tolist(), start=1)

@@ -27,9 +27,10 @@ from trm_lab.puzzles.symmetry import Symmetry
 class Questions:
     """A batch of questions of one kind of puzzle.
 
-    numbers: `[B]`, a number of each question, from which its random draws are made.  seed: of all of them.
-    cells: over which the confidence of an answer is taken.  check: tells right answers; None where the kind cannot.
-    symmetry: draws one; None where the kind has none.
+    numbers: `[B]`, a number for each question; its random draws depend on it and not on its row.  seed: of all draws.
+    cells: over which the confidence of an answer is taken.
+    check: tells which answers keep the rules; None for a kind of puzzle that cannot tell.
+    symmetry: draws a symmetry of the kind of puzzle; None for a kind that has none.
     """
 
     batch: Batch
@@ -46,9 +47,9 @@ class Questions:
 
 
 class Trajectory:
-    """A rollout of questions.
+    """One rollout of a batch of questions, which `advance` takes a supervision step further.
 
-    number: of the rollout among those of the same questions, from 0.
+    number: of the rollout among those of the same questions, from 0; its random draws depend on it.
     """
 
     def __init__(self, supervision: Supervision[Any], questions: Questions, search: Search, number: int) -> None:
@@ -63,7 +64,7 @@ class Trajectory:
         self._start = self._random_latents() if search.start == "random" else None
         with supervision.model.starts_from(self._start):
             self._carry: Carry = supervision.initial_carry(self._batch)
-        self._before: NDArray[np.integer[Any]] | None = None  # predictions of the step before, [b, L]
+        self._previous: NDArray[np.integer[Any]] | None = None  # [b, L], predictions of the step before
         self._unchanged = np.zeros(len(batch), np.int64)
 
     def advance(self) -> StepAnswers:
@@ -81,7 +82,7 @@ class Trajectory:
         self._carry, self._batch = self._carry.rows(on_device), self._batch.rows(on_device)
         self._numbers, self._inputs = self._numbers[on_device], self._inputs[rows]
         self._unchanged = self._unchanged[rows]
-        self._before = None if self._before is None else self._before[rows]
+        self._previous = None if self._previous is None else self._previous[rows]
         if self._symmetries is not None:
             self._symmetries = [self._symmetries[row] for row in rows]
 
@@ -89,11 +90,13 @@ class Trajectory:
         cells, tokens = self._questions.cells(output.predictions), output.predictions
         z_H = output.carry.z_H.float()
         change = (z_H - before.float()).flatten(1).norm(dim=1) / z_H.flatten(1).norm(dim=1).clamp(min=1e-30)
-        seen = tokens.cpu().numpy().astype(token_dtype(output.logits.shape[-1]))
-        predictions = seen if self._symmetries is None else _undone(seen, self._symmetries)
-        same = np.zeros(len(seen), bool) if self._before is None else (seen == self._before).all(1)
+        output_tokens = tokens.cpu().numpy().astype(token_dtype(output.logits.shape[-1]))
+        predictions = output_tokens if self._symmetries is None else _mapped_back(output_tokens, self._symmetries)
+        same = np.zeros(len(output_tokens), bool)
+        if self._previous is not None:
+            same = (output_tokens == self._previous).all(1)
         self._unchanged = np.where(same, self._unchanged + 1, 0)
-        self._before = seen
+        self._previous = output_tokens
         check = self._questions.check
         return StepAnswers(
             predictions,
@@ -140,5 +143,5 @@ class Trajectory:
         return replace(batch, inputs=torch.from_numpy(images).to(device), labels=torch.from_numpy(answers).to(device))
 
 
-def _undone(predictions: NDArray[np.integer[Any]], symmetries: list[Symmetry]) -> NDArray[np.integer[Any]]:
-    return np.stack([each.undone(row) for each, row in zip(symmetries, predictions, strict=True)])
+def _mapped_back(predictions: NDArray[np.integer[Any]], symmetries: list[Symmetry]) -> NDArray[np.integer[Any]]:
+    return np.stack([each.inverse_image(row) for each, row in zip(symmetries, predictions, strict=True)])

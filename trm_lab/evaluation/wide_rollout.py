@@ -26,10 +26,10 @@ def roll_out_widely(
 ) -> Rollout:
     """Answer every row of `questions` as `search` says; the model is in eval mode.
 
-    The prediction of a moment is that of the rollout which is chosen then; of a question that has stopped, the last
-    one. Where nothing stops, probes tell of each rollout what it can be chosen by, and whether it is right.
+    The prediction of a moment is that of the rollout selected then; after a question has stopped, it stays as it is.
+    Without a stopping rule, probes hold the signals of each rollout and whether it is right.
 
-    most_steps: of a rollout, to warm up.
+    most_steps: at most so many steps of each rollout, for a warm-up; None: all.
     """
     steps = min(supervision.max_steps, most_steps or supervision.max_steps)
     run = _WideRollout(supervision, questions, search, steps)
@@ -52,43 +52,46 @@ class _WideRollout:
         self._calls = np.zeros(self._moments, np.int64)  # [M], of a question that does not stop
 
     def together(self) -> None:
-        """A step of every rollout, then the next step."""
+        """Advance all rollouts by one step at a time."""
         rollouts = [Trajectory(self._supervision, self._questions, self._search, n) for n in range(self._search.width)]
-        left = _Left(np.arange(self._count), self._supervision)
+        open_questions = _OpenQuestions(np.arange(self._count), self._supervision)
         for step in range(self._steps):
-            answers = [rollout.advance().rows(left.places) for rollout in rollouts]
+            answers = [rollout.advance().rows(open_questions.places) for rollout in rollouts]
             calls = sum(each.network_calls for each in answers)
             self._calls[step] = calls
             self._record_single(step, range(len(answers)), answers)
             signals = self._signals(answers)
             stopping = self._stopping(signals)  # [K, b]
-            chosen = signals.chosen(self._search.select, among=stopping | ~stopping.any(0))
-            self._record(left.rows, step, answers, chosen, calls)
-            if not left.leave(np.any(stopping, axis=0), rollouts):
+            chosen = signals.choice(self._search.select, among=stopping | ~stopping.any(0))
+            self._record(open_questions.rows, step, answers, chosen, calls)
+            if not open_questions.leave(np.any(stopping, axis=0), rollouts):
                 return
 
     def in_turn(self) -> None:
-        """A whole rollout, then the next one for the questions that are left."""
+        """Take one whole rollout after another, each with the questions that have not stopped.
+
+        The question may also be answered by an earlier rollout, whose last answers are in `before`.
+        """
         rows, before = np.arange(self._count), list[StepAnswers]()
         for number in range(self._search.width):
             rollout = Trajectory(self._supervision, self._questions.rows(rows), self._search, number)
-            left = _Left(rows, self._supervision)
+            open_questions = _OpenQuestions(rows, self._supervision)
             for step in range(self._steps):
-                moment, answers = number * self._steps + step, rollout.advance().rows(left.places)
+                moment, answers = number * self._steps + step, rollout.advance().rows(open_questions.places)
                 self._calls[moment] = answers.network_calls
                 candidates = [*before, answers]
                 signals = self._signals(candidates)
                 stopping = self._stopping(signals)[-1]  # [b]
                 among = np.ones(signals.change.shape, bool)
-                among[:-1, stopping] = False  # the rollout that stops answers
-                chosen = signals.chosen(self._search.select, among)
-                self._record(left.rows, moment, candidates, chosen, answers.network_calls)
+                among[:-1, stopping] = False  # where this rollout stops, it answers
+                chosen = signals.choice(self._search.select, among)
+                self._record(open_questions.rows, moment, candidates, chosen, answers.network_calls)
                 self._record_single(step, [number], [answers])
-                if not left.leave(stopping, [rollout]):
+                if not open_questions.leave(stopping, [rollout]):
                     return
                 stay = np.flatnonzero(~stopping)
                 before, answers = [each.rows(stay) for each in before], answers.rows(stay)
-            rows, before = left.rows, [*before, answers]
+            rows, before = open_questions.rows, [*before, answers]
 
     def result(self) -> Rollout:
         """All that was recorded."""
@@ -118,29 +121,32 @@ class _WideRollout:
         chosen: NDArray[np.intp],
         calls: int,
     ) -> None:
-        """Write the chosen answers of some rows from this moment on; later ones write over them."""
+        """Write the selected answers of some rows into this moment and all later ones, which later calls overwrite.
+
+        So the columns of a question that leaves keep its last answer.  chosen: `[b]`, numbers among the candidates.
+        """
         place = np.arange(len(rows))
 
-        def picked(name: str) -> NDArray[Any]:
+        def pick(name: str) -> NDArray[Any]:
             return np.stack([getattr(each, name) for each in candidates])[chosen, place]
 
         for name in ("predictions", "q_halt_logits", "confidence"):
-            values = picked(name)
+            values = pick(name)
             if name not in self._columns:
                 self._columns[name] = np.zeros((self._count, self._moments, *values.shape[1:]), values.dtype)
             self._columns[name][rows, moment:] = values[:, None]
-        self._loss[rows] = picked("loss")
+        self._loss[rows] = pick("loss")
         self._spent[rows] += calls
 
     def _record_single(self, step: int, numbers: Sequence[int], rollouts: Sequence[StepAnswers]) -> None:
-        """Write what is known of single rollouts of all questions."""
+        """Write the signals of single rollouts, while all questions are there; not with a stopping rule."""
         if self._search.stop is not None or not self._search.differs:
             return
         for number, answers in zip(numbers, rollouts, strict=True):
-            whole = ((answers.predictions == self._labels) | (self._labels == IGNORE_LABEL)).all(1)
+            exact = ((answers.predictions == self._labels) | (self._labels == IGNORE_LABEL)).all(1)
             columns = {
                 "predictions": answers.predictions,
-                "right": (whole if answers.right is None else answers.right).astype(np.uint8),
+                "right": (exact if answers.right is None else answers.right).astype(np.uint8),
                 "q_halt_logits": answers.q_halt_logits,
                 "log_probability": answers.log_probability,
                 "change": answers.change.astype(np.float32),
@@ -151,7 +157,7 @@ class _WideRollout:
                 self._single.setdefault(name, np.zeros(shape, values.dtype))[:, step, number] = values
 
     def _probes(self) -> dict[str, NDArray[Any]]:
-        """Of single rollouts, with the first one of equal predictions in place of the predictions."""
+        """Of single rollouts, `[B, S, K]`; `equal`, the first rollout with the same answer, replaces predictions."""
         if self._search.stop is not None:
             return {SPENT: self._spent}
         single = dict(self._single)
@@ -161,10 +167,11 @@ class _WideRollout:
         return {ROLLOUTS + name: column for name, column in single.items()}
 
 
-class _Left:
-    """The questions that are left.
+class _OpenQuestions:
+    """The questions that have not stopped.
 
-    rows: `[b]`, their numbers in the batch.  places: `[b]`, where the trajectories have them.
+    rows: `[b]`, their rows in the batch of all B questions.  places: `[b]`, their rows in the trajectories, which may
+    hold some more rows (see `leave`).
     """
 
     def __init__(self, rows: NDArray[np.intp], supervision: Supervision[Any]) -> None:
@@ -172,9 +179,10 @@ class _Left:
         self._is_compiled = supervision.run_forward != supervision.forward
 
     def leave(self, leaving: NDArray[np.bool_], trajectories: Sequence[Trajectory]) -> bool:
-        """Go on without some questions `[b]`; whether any is left.
+        """Remove some questions, a mask `[b]`; returns whether any are left.
 
-        A compiled model is made anew for every number of rows: it goes on with half as many, when so few are left.
+        A compiled model is compiled again for every number of rows. So its batch shrinks by halves only, and holds rows
+        of stopped questions, whose answers nobody reads, to fill it.
         """
         self.rows, self.places = self.rows[~leaving], self.places[~leaving]
         count, size = len(self.rows), self._size
@@ -182,7 +190,7 @@ class _Left:
             size //= 2
         size = size if self._is_compiled else count
         if count > 0 and size < self._size:
-            others = np.setdiff1d(np.arange(self._size), self.places)[: size - count]
+            others = np.setdiff1d(np.arange(self._size), self.places)[: size - count]  # rows to fill the batch
             for trajectory in trajectories:
                 trajectory.keep(np.concatenate((self.places, others)))
             self.places, self._size = np.arange(count), size

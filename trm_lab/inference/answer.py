@@ -1,4 +1,4 @@
-"""What a solver answers: grids or texts, after each supervision step, with how sure it is and whether it is valid.
+"""The answers of a solver: grids or texts after each supervision step, their confidence and validity.
 
 L tokens of an example, S supervision steps, T test inputs of an ARC task.
 """
@@ -42,7 +42,8 @@ WIDTH = 100  # columns of a drawing that is not shown in a terminal
 class Answer(ABC):
     """An answer to one puzzle.
 
-    circumstances: checkpoint, step, method, weights, supervision_steps, search, seed, device, seconds.
+    circumstances: how it was made, under the keys checkpoint, step, method, weights, supervision_steps, search, seed,
+      device, seconds.
     """
 
     circumstances: Mapping[str, Any]
@@ -78,7 +79,7 @@ class Answer(ABC):
         """Passes of the reasoning module that the answer took, over all of its rollouts."""
 
     @abstractmethod
-    def drawn(self, width: int = WIDTH, depth: str = "none") -> str:
+    def as_text(self, width: int = WIDTH, depth: str = "none") -> str:
         """The answer as text; depth: see `trm_lab.inference.grid_drawing.colour_depth`."""
 
     @abstractmethod
@@ -94,7 +95,7 @@ class Answer(ABC):
         return f"{type(self).__name__}({summary})"
 
     def __str__(self) -> str:
-        return self.drawn(depth=colour_depth(sys.stdout, os.environ))
+        return self.as_text(depth=colour_depth(sys.stdout, os.environ))
 
     def _repr_png_(self) -> bytes:
         """The picture that a notebook shows."""
@@ -170,7 +171,7 @@ class PuzzleAnswer(Answer):
         """See `Answer`."""
         return self.calls
 
-    def drawn(self, width: int = WIDTH, depth: str = "none") -> str:
+    def as_text(self, width: int = WIDTH, depth: str = "none") -> str:
         """See `Answer`."""
         return "\n".join([self.notation.text(self.question, self.tokens[-1], depth != "none"), "", *self.lines()])
 
@@ -250,7 +251,7 @@ class ArcAnswer(Answer):
         """The task's part of a submission."""
         return self.answer.submission()
 
-    def drawn(self, width: int = WIDTH, depth: str = "none") -> str:
+    def as_text(self, width: int = WIDTH, depth: str = "none") -> str:
         """See `Answer`."""
         return drawing(self.answer, width, depth)
 

@@ -157,7 +157,7 @@ def answer_task(
 class ExampleRows(Protocol):
     """Examples that are answered in batches: `TaskExamples`, or questions of another kind than ARC.
 
-    cells: of which an answer consists.
+    cells: those that belong to an answer, for its confidence.
     about: what a dataset of such puzzles says of itself; None for ARC.
     """
 
@@ -212,12 +212,12 @@ def predict(
             real = chosen[start : start + size]
             slots = np.pad(real, (0, size - len(real)), mode="edge")
             batch = examples.batch(slots).to(device)
-            asked = Questions(batch, slots, seed_for(seed, PURPOSE), examples.cells, check, symmetry)
+            questions = Questions(batch, slots, seed_for(seed, PURPOSE), examples.cells, check, symmetry)
             with lent_rows(model, examples.rows(slots)):
                 if start == 0 and warm_up is not nullcontext:
                     with warm_up():
-                        _roll_out(supervision, asked, search, seed, 1).predictions.cpu()  # waits for it
-                rollout = _roll_out(supervision, asked, search, seed)
+                        _roll_out(supervision, questions, search, seed, 1).predictions.cpu()  # waits for it
+                rollout = _roll_out(supervision, questions, search, seed)
             calls = torch.full((size,), float(rollout.network_calls[-1]), dtype=torch.float64)
             spent, confidence = rollout.probes.get(SPENT, calls), rollout.confidence[:, -1]
             tensors = batch.inputs, batch.labels, rollout.predictions, rollout.loss, confidence, spent
@@ -229,13 +229,13 @@ def predict(
 
 
 def _roll_out(
-    supervision: Supervision[Any], asked: Questions, search: Search, seed: int, most_steps: int | None = None
+    supervision: Supervision[Any], questions: Questions, search: Search, seed: int, most_steps: int | None = None
 ) -> Rollout:
-    """Roll a batch out; here alone it is answered outside of evaluations of a test split."""
+    """Roll a batch out; every answer that is not part of an evaluation of a test split comes from here."""
     if not search.is_plain:
-        return roll_out_widely(supervision, asked, search, most_steps)
-    draws = SeededStepRandom(seed, 0, len(asked.batch))
-    return roll_out(supervision, asked.batch, draws, (), asked.cells, most_steps)
+        return roll_out_widely(supervision, questions, search, most_steps)
+    draws = SeededStepRandom(seed, 0, len(questions.batch))
+    return roll_out(supervision, questions.batch, draws, (), questions.cells, most_steps)
 
 
 def task_voting(puzzles: Sequence[TaskPuzzles], tasks: Sequence[Task], canvas: int, confidence_kind: str) -> ArcVoting:

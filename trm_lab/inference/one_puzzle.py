@@ -83,7 +83,7 @@ def _answer_task(solver: Solver, request: TaskRequest) -> None:
     folder = answer_folder(request.output, usual, task.name, request.overwrite)
     answer = solver.answer_task(request, task)
     write_answer(folder, answer.answer, answer.content, request.overwrite)
-    print(answer.drawn(shutil.get_terminal_size().columns, colour_depth(sys.stdout, os.environ)), end="\n\n")
+    print(answer.as_text(shutil.get_terminal_size().columns, colour_depth(sys.stdout, os.environ)), end="\n\n")
     print(table(outputs_table([output.record for output in answer.answer.outputs])))
     print("\n".join([*remarks(answer.content), f"written to {folder}"]))
 

@@ -86,9 +86,9 @@ def described_puzzles(checkpoint: OpenedCheckpoint, data: str | Path | None = No
         if Path(path).is_dir():
             return _recognised(PuzzleDescription.of_dataset(path), f"dataset {path}")
     table = checkpoint.weights.get("embed_tokens.embedding_weight")
-    known_length = seq_len(checkpoint)
+    length = seq_len(checkpoint)
     for puzzle in PUBLISHED:
-        same_length = puzzle.is_arc or known_length in (None, puzzle.seq_len)
+        same_length = puzzle.is_arc or length in (None, puzzle.seq_len)
         if table is not None and len(table) == puzzle.vocab_size and same_length:
             print(
                 f"{checkpoint.source} does not say which puzzles it was trained on: those of {puzzle.name}, which have "
@@ -148,7 +148,7 @@ class Solver:
 
     @cached_property
     def notation(self) -> Notation:
-        """How its puzzles are written; not for ARC."""
+        """The notation of its puzzles; not for ARC."""
         return KINDS[self.puzzle.kind].notation(self.puzzle.facts, self.puzzle.seq_len)
 
     def solve(self, puzzle: object, **settings: Unpack[SolveSettings]) -> Answer:
@@ -160,7 +160,7 @@ class Solver:
             settings: see `SolveSettings`.
 
         Raises:
-            UserError: a puzzle of another shape or with other symbols, or a setting that is none or has no effect.
+            UserError: a puzzle of another shape or with other symbols; an unknown setting, or one without effect.
 
         Example:
             >>> import trm_lab
@@ -207,7 +207,7 @@ class Solver:
         """The ARC task that a dictionary, a file or a `Task` holds.
 
         Raises:
-            UserError: none, or one that does not fit the checkpoint's canvas.
+            UserError: it is no task, or does not fit the checkpoint's canvas.
         """
         if isinstance(puzzle, Task):
             return puzzle
@@ -217,7 +217,7 @@ class Solver:
         return parse_task("task", puzzle, "the task", canvas)
 
     def answer_task(self, request: TaskRequest, task: Task, attempts: int = MOST_ATTEMPTS) -> ArcAnswer:
-        """Answer an ARC task; request: its settings, of which target, task and device are not read."""
+        """Answer an ARC task with the settings of `request`, whose target, task and device are not read."""
         if not 1 <= attempts <= MOST_ATTEMPTS:
             raise UserError(f"attempts={attempts}", f"1 to {MOST_ATTEMPTS}, as ARC allows", "leave attempts out")
         canvas = canvas_of(self.checkpoint, request.data_paths or self.checkpoint.data_paths)
@@ -225,7 +225,7 @@ class Solver:
         return ArcAnswer(record, answer, record, attempts)
 
     def answers(self, questions: NDArray[np.integer[Any]], request: TaskRequest) -> list[PuzzleAnswer]:
-        """Answers to questions `[E, L]` of another kind than ARC; of the request only the settings are read."""
+        """Answer questions `[E, L]` of another kind than ARC; of the request only the settings are read."""
         check_arc_alone(request, self.puzzle.kind)
         start, supervision = time.perf_counter(), self.supervision
         request.search.check(supervision, [self.puzzle.about])
@@ -286,7 +286,7 @@ class Solver:
 class QuestionRows:
     """Questions `[E, L]` without answers, in batches.
 
-    cells: of which an answer consists.  about: what their dataset says of itself.
+    cells: those that belong to an answer, for its confidence.  about: what their dataset says of itself.
     """
 
     questions: NDArray[np.integer[Any]]
@@ -302,4 +302,4 @@ class QuestionRows:
         return Batch(inputs, torch.full_like(inputs, IGNORE_LABEL), torch.zeros(len(inputs), dtype=torch.int32))
 
     def rows(self, examples: NDArray[np.int64]) -> None:
-        """No embedding of their own: they have the model's."""
+        """None: the questions have no puzzle embedding of their own, and the model's is used."""

@@ -100,14 +100,16 @@ class WeightTraining:
     def __init__(
         self, supervision: Supervision[Any], puzzles: Sequence[TaskPuzzles], settings: WeightSettings, canvas: int
     ) -> None:
-        learnt = [of_task for of_task in puzzles if of_task.task.train]
-        if not learnt:
+        with_demonstrations = [of_task for of_task in puzzles if of_task.task.train]
+        if not with_demonstrations:
             raise UserError(
                 "no demonstrations to adapt to",
                 'at least one pair in the "train" of a task',
                 "leave --adapt out, or give the tasks' demonstrations",
             )
-        self._examples = TaskExamples(learnt, [of_task.task.train for of_task in learnt], canvas, FRESH)
+        self._examples = TaskExamples(
+            with_demonstrations, [of_task.task.train for of_task in with_demonstrations], canvas, FRESH
+        )
         self.batch_size = min(settings.batch_size, len(self._examples))
         updates = settings.steps * self.batch_size  # an epoch has one example at least
         self._sampler = GroupSampler(self._examples.set, self.batch_size, settings.seed, updates, "demonstrations")
@@ -151,7 +153,7 @@ class WeightTraining:
         self._carry = output.carry
 
     def check(self) -> None:
-        """Wait for the device.
+        """Check that all losses so far were finite; waits for the device.
 
         Raises:
             UserError: a loss so far was not finite.
@@ -186,7 +188,7 @@ class WeightTraining:
         ]
 
     def _next_batch(self) -> Batch:
-        """The rows for the slots that have finished; where all go together, none are made in between."""
+        """Examples for the slots that have finished; where all slots finish together, the batch stays until then."""
         supervision = self.supervision
         if self._batch is None or not supervision.fixed_steps or (self.steps_done - 1) % supervision.max_steps == 0:
             draw = self._sampler.next_batch()
@@ -198,7 +200,10 @@ class WeightTraining:
 
     @contextmanager
     def _learning(self, weights: bool) -> Iterator[PuzzleEmbedding | None]:
-        """`with self._learning(weights):` the rows take gradients, and the weights do or do not."""
+        """Within this context the rows take gradients, and the weights only if `weights`.
+
+        Yields: the rows as a puzzle embedding, in the place of the model's own; None for a model without one.
+        """
         model = self.supervision.model
         own, width = model.puzzle_emb, 0 if self._table is None else self._table.shape[1]
         for weight in self._weights:

@@ -21,7 +21,7 @@ MOST_RANGES = 10
 
 @dataclass(frozen=True)
 class Categories:
-    """The names of categories, and for each split the number `[P]` of every puzzle's."""
+    """The names of categories, and for each split the number `[P]` of each puzzle's category."""
 
     names: CategoryNames
     numbers: Mapping[str, NDArray[np.integer]]
@@ -38,9 +38,12 @@ def by_value(by: str, values: Mapping[str, ArrayLike]) -> Categories:
 
 
 def by_range(by: str, values: Mapping[str, ArrayLike]) -> Categories:
-    """At most ten ranges of values, all as wide: 1, 2, 5, 10, 20 … values; arguments as for `by_value`."""
-    every = np.concatenate([np.asarray(of_split) for of_split in values.values()])
-    least, most = int(every.min()), int(every.max())
+    """A category for each of at most ten equally wide ranges of values; arguments as for `by_value`.
+
+    The width is the smallest of 1, 2, 5, 10, 20, … that needs no more than ten.
+    """
+    all_values = np.concatenate([np.asarray(of_split) for of_split in values.values()])
+    least, most = int(all_values.min()), int(all_values.max())
     width = next(
         width
         for power in range(20)

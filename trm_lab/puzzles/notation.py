@@ -18,7 +18,7 @@ from trm_lab.puzzles.picture import Tokens
 Value = NDArray[Any] | str | list[str]
 BLANKS = ".0_"  # characters of a blank cell
 QUESTION, ANSWER, OTHER, STRONG = "1", "1;38;5;33", "38;5;244", "1;38;5;160"  # bold; bold blue; grey; bold red
-BROKEN = "?"  # what a token reads as that the kind does not have
+BROKEN = "?"  # stands for a token that the kind of puzzle does not have
 
 
 class Notation(Protocol):
@@ -45,12 +45,12 @@ class Notation(Protocol):
         ...
 
 
-def inked(text: str, style: str, colours: bool) -> str:
-    """A text in one of the styles above, where the terminal has colours."""
+def ink(text: str, style: str, colours: bool) -> str:
+    """Put a text in one of the styles above, where the terminal has colours."""
     return f"\x1b[{style}m{text}\x1b[0m" if colours and style else text
 
 
-def nested(puzzle: Any, largest: int) -> list[Any] | None:
+def as_lists(puzzle: Any, largest: int) -> list[Any] | None:
     """Lists, or anything with `tolist`, such as arrays and tensors, also inside lists, as lists; None for others.
 
     largest: elements that an array may have.
@@ -128,7 +128,7 @@ class BoardNotation(ABC):
     def _rows(self, puzzle: object) -> list[list[Any]]:
         if isinstance(puzzle, str):
             return self.text_rows(puzzle)
-        rows = nested(puzzle, 2 * self.side**2)
+        rows = as_lists(puzzle, 2 * self.side**2)
         if rows is None:
             what = f"of shape {np.shape(puzzle)}" if hasattr(puzzle, "shape") else f"as {type(puzzle).__name__}"
             raise UserError(f"a {self.noun} {what}", self.form, "write it in one of these forms")

@@ -19,7 +19,7 @@ LARGEST_SIDE = 255
 
 @dataclass(frozen=True)
 class Symmetry:
-    """Tokens change their places and their names.
+    """A permutation of the places of tokens, and one of their names.
 
     places: `[n]`, n ≤ L, the token of the old example that comes to each of the first n places; the others stay.
     names: `[V]`, the new token for each old one.
@@ -30,19 +30,19 @@ class Symmetry:
 
     def image(self, tokens: NDArray[np.integer]) -> NDArray[np.integer]:
         """The image of tokens `[…, L]`."""
-        return self._moved(self.names[tokens], self.places).astype(tokens.dtype)
+        return self._permute(self.names[tokens], self.places).astype(tokens.dtype)
 
-    def undone(self, tokens: NDArray[np.integer]) -> NDArray[np.integer]:
-        """Tokens `[…, L]` of the image as the first puzzle has them."""
-        return self._moved(np.argsort(self.names)[tokens], np.argsort(self.places)).astype(tokens.dtype)
+    def inverse_image(self, tokens: NDArray[np.integer]) -> NDArray[np.integer]:
+        """The tokens `[…, L]` whose image is `tokens`."""
+        return self._permute(np.argsort(self.names)[tokens], np.argsort(self.places)).astype(tokens.dtype)
 
     def labels(self, labels: NDArray[np.integer]) -> NDArray[np.integer]:
-        """The image of labels `[…, L]`, of which IGNORE_LABEL stays as it is."""
+        """The image of labels `[…, L]`; IGNORE_LABEL changes its place, not its name."""
         ignored = labels == IGNORE_LABEL
-        return np.where(self._moved(ignored, self.places), IGNORE_LABEL, self.image(np.where(ignored, 0, labels)))
+        return np.where(self._permute(ignored, self.places), IGNORE_LABEL, self.image(np.where(ignored, 0, labels)))
 
     @staticmethod
-    def _moved(tokens: NDArray[Any], places: NDArray[np.intp]) -> NDArray[Any]:
+    def _permute(tokens: NDArray[Any], places: NDArray[np.intp]) -> NDArray[Any]:
         return np.concatenate((tokens[..., places], tokens[..., len(places) :]), axis=-1)
 
 

@@ -66,7 +66,7 @@ class PuzzleDescription:
         """The puzzles of a dataset's folder, whose arrays are not opened.
 
         Raises:
-            UserError: there is none, or a broken one.
+            UserError: there is no dataset, or a broken one.
         """
         splits = [Path(folder) / split for split in ("test", "train")]
         split = next((each for each in splits if (each / METADATA_FILE).is_file()), splits[0])
@@ -82,14 +82,14 @@ class PuzzleDescription:
         """A description from what `as_dict` or `encoded` gave.
 
         Raises:
-            ValueError: it is none.
+            ValueError: the content is no description.
         """
         keys = parse_json(content[: LONGEST + 1]) if isinstance(content, str) else content
         if not isinstance(keys, dict):
             raise ValueError(f"{shown(repr(content))} where a description of the puzzles is expected")
         try:
             return cls(**keys)
-        except TypeError as error:  # a key that is missing, or that is none
+        except TypeError as error:  # a missing or an unknown key
             raise ValueError(shown(str(error))) from error
 
     @property
@@ -99,7 +99,7 @@ class PuzzleDescription:
 
     @property
     def about(self) -> About:
-        """The part of it that a dataset says of itself."""
+        """The description as what a dataset says of itself (`About`)."""
         return About(self.name, 0, "", self.kind, self.facts)
 
     def as_dict(self) -> dict[str, Any]:

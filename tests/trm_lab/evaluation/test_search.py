@@ -146,7 +146,7 @@ def test_the_rollout_with_the_best_signal_answers_and_of_equals_the_most_confide
         step_answers(predictions=[[3, 3]], q_halt_logits=[0.0], log_probability=[-1.5], change=[0.9], right=[True]),
     ]
     best = {"q_halt": 0, "convergence": 1, "confidence": 2, "vote": 2, "valid": 3}
-    assert {select: int(RolloutSignals.of(rollouts, votes=True).chosen(select)[0]) for select in best} == best
+    assert {select: int(RolloutSignals.of(rollouts, votes=True).choice(select)[0]) for select in best} == best
 
 
 def test_noise_is_measured_in_each_latents_own_deviation(supervision: Supervision[Any], questions: Questions) -> None:

@@ -41,7 +41,7 @@ def test_the_image_of_a_right_answer_is_right(
         symmetry = draw(generator)
         images.add(symmetry.image(questions).tobytes())
         assert is_right(symmetry.image(questions), symmetry.image(answers)).all()
-        assert (symmetry.undone(symmetry.image(answers)) == answers).all()
+        assert (symmetry.inverse_image(symmetry.image(answers)) == answers).all()
         labels = np.where(questions == answers, IGNORE_LABEL, answers.astype(np.int32))
         assert (np.sort(symmetry.labels(labels) == IGNORE_LABEL) == np.sort(labels == IGNORE_LABEL)).all()
     assert len(images) > 3

@@ -8,7 +8,7 @@ import numpy as np
 from trm.errors import UserError, shown
 from trm_lab.puzzles.cube.scorer import STICKERS, cube_scorer
 from trm_lab.puzzles.cube.tokens import CUBE_END, CUBE_FACES, CUBE_FIRST_COLOUR, CUBE_FIRST_MOVE, CUBE_MASK
-from trm_lab.puzzles.notation import ANSWER, BROKEN, OTHER, QUESTION, inked, nested
+from trm_lab.puzzles.notation import ANSWER, BROKEN, OTHER, QUESTION, as_lists, ink
 from trm_lab.puzzles.picture import Tokens
 
 FORM = (
@@ -41,7 +41,7 @@ class CubeNotation:
         if isinstance(puzzle, str):
             cells: list[Any] | None = list("".join(puzzle.split()))
         else:
-            cells = nested(puzzle, STICKERS)
+            cells = as_lists(puzzle, STICKERS)
             if cells is not None:
                 faces = [list(face) if isinstance(face, list | tuple | str) else [face] for face in cells]
                 cells = [cell for face in faces for cell in (list(face) if isinstance(face, list) else [face])]
@@ -78,9 +78,9 @@ class CubeNotation:
         for faces in _NET:
             for row in (0, 1):
                 cells = [_facelets(face, row, stickers) for face in faces[1:]]
-                lines.append(inked(" ".join(cells).rstrip(), QUESTION, colours))
+                lines.append(ink(" ".join(cells).rstrip(), QUESTION, colours))
         moves = " ".join(self.value(answer))
-        return "\n".join([*lines, "", inked(moves, ANSWER, colours) if moves else inked("no move", OTHER, colours)])
+        return "\n".join([*lines, "", ink(moves, ANSWER, colours) if moves else ink("no move", OTHER, colours)])
 
 
 def _facelets(face: str, row: int, stickers: list[int]) -> str:

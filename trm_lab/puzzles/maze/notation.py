@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from trm_lab.puzzles.maze.scorer import LARGEST_SIDE
 from trm_lab.puzzles.maze.tokens import MAZE_CHARACTERS, MAZE_FREE, MAZE_GOAL, MAZE_PATH, MAZE_START, MAZE_WALL
-from trm_lab.puzzles.notation import ANSWER, BROKEN, OTHER, QUESTION, STRONG, BoardNotation, inked
+from trm_lab.puzzles.notation import ANSWER, BROKEN, OTHER, QUESTION, STRONG, BoardNotation, ink
 from trm_lab.puzzles.picture import Tokens
 from trm_lab.puzzles.scorer import whole_number
 
@@ -50,9 +50,9 @@ class MazeNotation(BoardNotation):
         return "\n".join("".join(_sign(*pair, colours) for pair in zip(*row, strict=True)) for row in rows)
 
 
-def _sign(asked: int, sign: str, colours: bool) -> str:
-    if sign == MAZE_CHARACTERS[MAZE_PATH] and asked in (MAZE_FREE, MAZE_PATH):
-        return inked(sign, ANSWER, colours)
-    if sign != MAZE_CHARACTERS[asked]:
-        return inked(sign, STRONG, colours)
-    return inked(sign, OTHER if asked == MAZE_WALL else QUESTION, colours)
+def _sign(question_token: int, sign: str, colours: bool) -> str:
+    if sign == MAZE_CHARACTERS[MAZE_PATH] and question_token in (MAZE_FREE, MAZE_PATH):
+        return ink(sign, ANSWER, colours)
+    if sign != MAZE_CHARACTERS[question_token]:
+        return ink(sign, STRONG, colours)
+    return ink(sign, OTHER if question_token == MAZE_WALL else QUESTION, colours)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trm.errors import UserError
-from trm_lab.puzzles.notation import ANSWER, BLANKS, BROKEN, OTHER, QUESTION, STRONG, BoardNotation, inked
+from trm_lab.puzzles.notation import ANSWER, BLANKS, BROKEN, OTHER, QUESTION, STRONG, BoardNotation, ink
 from trm_lab.puzzles.picture import Tokens
 from trm_lab.puzzles.queens.scorer import LARGEST_SIDE
 from trm_lab.puzzles.queens.tokens import QUEENS_EMPTY, QUEENS_QUEEN
@@ -77,8 +77,8 @@ class QueensNotation(BoardNotation):
         return "\n".join(" ".join(_sign(*pair, colours) for pair in zip(*row, strict=True)) for row in rows)
 
 
-def _sign(asked: int, token: int, colours: bool) -> str:
+def _sign(question_token: int, token: int, colours: bool) -> str:
     if token == QUEENS_QUEEN:
-        return inked(QUEEN, QUESTION if asked == token else ANSWER, colours)
-    lost = asked == QUEENS_QUEEN
-    return inked(EMPTY if token == QUEENS_EMPTY else BROKEN, STRONG if lost else OTHER, colours)
+        return ink(QUEEN, QUESTION if question_token == token else ANSWER, colours)
+    lost = question_token == QUEENS_QUEEN
+    return ink(EMPTY if token == QUEENS_EMPTY else BROKEN, STRONG if lost else OTHER, colours)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trm_lab.puzzles.notation import ANSWER, BLANKS, BROKEN, OTHER, QUESTION, STRONG, BoardNotation, inked
+from trm_lab.puzzles.notation import ANSWER, BLANKS, BROKEN, OTHER, QUESTION, STRONG, BoardNotation, ink
 from trm_lab.puzzles.picture import Tokens
 from trm_lab.puzzles.scorer import whole_number
 from trm_lab.puzzles.sudoku.scorer import LARGEST_SIZE, units
@@ -60,23 +60,24 @@ class SudokuNotation(BoardNotation):
         wide = len(str(self.side))
         bar = "┼".join("─" * ((wide + 1) * self.box_columns + 1) for _ in range(self.box_rows))[1:-1]
         lines = []
-        for number, (asked, row) in enumerate(zip(self.cells(question), self.cells(answer), strict=True)):
+        for number, pair_of_rows in enumerate(zip(self.cells(question), self.cells(answer), strict=True)):
             if number and number % self.box_rows == 0:
-                lines.append(inked(bar, OTHER, colours))
-            cells = [self._sign(*pair, wide, colours) for pair in zip(asked.tolist(), row.tolist(), strict=True)]
+                lines.append(ink(bar, OTHER, colours))
+            pairs = zip(*(row.tolist() for row in pair_of_rows), strict=True)  # token of the question, of the answer
+            cells = [self._sign(*pair, wide, colours) for pair in pairs]
             starts = range(0, self.side, self.box_columns)
             boxes = [" ".join(cells[start : start + self.box_columns]) for start in starts]
-            lines.append(inked(" │ ", OTHER, colours).join(boxes))
+            lines.append(ink(" │ ", OTHER, colours).join(boxes))
         return "\n".join(lines)
 
     def _digits(self, tokens: NDArray[Any]) -> NDArray[Any]:
         digits = np.asarray(tokens).astype(np.int64) - SUDOKU_BLANK
         return np.where((digits > 0) & (digits <= self.side), digits, 0)
 
-    def _sign(self, asked: int, token: int, wide: int, colours: bool) -> str:
+    def _sign(self, question_token: int, token: int, wide: int, colours: bool) -> str:
         digit = token - SUDOKU_BLANK
         sign = BLANK if digit == 0 else str(digit) if 0 < digit <= self.side else BROKEN
-        style = QUESTION if asked == token else STRONG
-        if asked == SUDOKU_BLANK:
+        style = QUESTION if question_token == token else STRONG
+        if question_token == SUDOKU_BLANK:
             style = ANSWER if digit else OTHER
-        return inked(sign.rjust(wide), style, colours)
+        return ink(sign.rjust(wide), style, colours)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from trm.errors import UserError, shown
-from trm_lab.puzzles.notation import ANSWER, inked
+from trm_lab.puzzles.notation import ANSWER, ink
 from trm_lab.puzzles.picture import Tokens
 from trm_lab.puzzles.scorer import whole_number
 from trm_lab.puzzles.text.scorer import LONGEST_QUESTION
@@ -66,4 +66,4 @@ class TextNotation:
         asked = self.tokens.decode(np.asarray(question)[: self.question_length])
         lines = "\n".join(shown(line, len(line) + 1) for line in asked.splitlines())
         text = self.value(answer)
-        return f"{lines}\n→ {inked(shown(text, len(text) + 1), ANSWER, colours)}"
+        return f"{lines}\n→ {ink(shown(text, len(text) + 1), ANSWER, colours)}"
