@@ -6,13 +6,14 @@
 from pathlib import Path
 from typing import Any
 
-from trm_lab.inference.arc_checkpoint import SEQ_LEN
+from trm_lab.inference.arc_checkpoint import SEQ_LEN, TOKENS
 from trm_lab.puzzles.layout import IDENTIFIERS_FILE
 from trm_lab.release.card import model_card, without_paths
 from trm_lab.release.recorded import Recorded
 from trm_lab.runs.exported_form import STEP, WEIGHT_KIND, write_export
 from trm_lab.runs.opened_checkpoint import OpenedCheckpoint
 from trm_lab.runs.puzzle_description import KEY as PUZZLE
+from trm_lab.runs.puzzle_description import PuzzleDescription
 from trm_lab.runs.weights import EXPORTED_CONFIG, EXPORTED_WEIGHTS
 
 CARD = "README.md"
@@ -39,8 +40,18 @@ def exported_config(opened: OpenedCheckpoint, record: Recorded) -> dict[str, Any
 
 
 def puzzle_key(opened: OpenedCheckpoint) -> dict[str, str]:
-    """What an export's configuration says of the puzzles; {} where the checkpoint does not say it."""
-    return {} if opened.puzzle is None else {PUZZLE: opened.puzzle.encoded()}
+    """What an export says of the puzzles: as the checkpoint does, or else its dataset, if that is at hand."""
+    puzzle = opened.puzzle or _of_dataset(opened)
+    return {} if puzzle is None else {PUZZLE: puzzle.encoded()}
+
+
+def _of_dataset(opened: OpenedCheckpoint) -> PuzzleDescription | None:
+    """The puzzles of the first dataset that is at hand, if it has as many different tokens as the checkpoint."""
+    for path in opened.data_paths:
+        if Path(path).is_dir():
+            puzzle = PuzzleDescription.of_dataset(path)
+            return puzzle if puzzle.vocab_size == len(opened.weights[TOKENS]) else None
+    return None
 
 
 def _without_paths(value: Any) -> Any:

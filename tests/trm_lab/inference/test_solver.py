@@ -143,6 +143,9 @@ def test_an_older_checkpoint_is_described_by_its_dataset_or_by_its_published_sha
     assert trm_lab.load(old, data=tmp_path / "q", device="cpu").solve(QUESTIONS["queens"]).grid.shape == (4, 4)
     (tmp_path / "q").rename(tmp_path / "old/nowhere")
     assert trm_lab.load(old, device="cpu").puzzle.name == "q4"
+    export(ExportRequest(str(old), "hub", tmp_path / "exported"))
+    (tmp_path / "old/nowhere").rename(tmp_path / "away")
+    assert trm_lab.load(tmp_path / "exported", device="cpu").puzzle.name == "q4"
     unknown = write_run(tmp_path / "unknown", PUZZLES["cube"], described=False)
     with pytest.raises(UserError, match="does not say which puzzles") as caught:
         trm_lab.load(unknown)
