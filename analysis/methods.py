@@ -9,6 +9,7 @@ from zlib import crc32
 from analysis import style
 from trm.errors import shown
 from trm_lab.commands.tables import percent
+from trm_lab.configuration.architecture import without_later_defaults
 from trm_lab.methods import METHODS
 from trm_lab.runs.questions import TEST
 from trm_lab.runs.recorded_evaluations import Evaluation
@@ -111,7 +112,10 @@ def settings(run: Run) -> dict[str, Any]:
     last, marks = run.evaluation, fingerprints_of_test(run)
     named = f", {', '.join('@' + short_mark(one) for one in marks)}" if last.datasets else ""
     test = f"{last.examples:,} examples (copying: {percent(last.copy_cell)} of the cells){named}"
-    config = {key: value for key, value in flat(run.config).items() if key.split(".")[0] not in BESIDE_THE_POINT}
+    decisive = {key: value for key, value in run.config.items() if key not in BESIDE_THE_POINT}
+    if isinstance(arch := decisive.get("arch"), dict):
+        decisive["arch"] = without_later_defaults(arch)
+    config = flat(decisive)
     return config | {"data": data_of(run), "test": test}
 
 

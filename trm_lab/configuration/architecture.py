@@ -11,6 +11,7 @@ from trm.supervision import Supervision
 from trm_lab.configuration.typed_values import typed
 from trm_lab.methods import METHODS, Method, method
 
+LATER_KEYS = {"latent_noise": TRMConfig.latent_noise}  # that earlier versions lack, with their defaults
 RETIRED = {"keep_checkpoints": "keep_last"}  # what an earlier version called by another name
 
 
@@ -33,13 +34,19 @@ class Architecture:
         return self.method.supervision.step_rows(self.settings)
 
     def as_dict(self) -> dict[str, Any]:
-        """Flat, as in configs/arch/."""
-        return {"supervision": self.supervision, **asdict(self.network), **asdict(self.settings)}
+        """Flat, as in configs/arch/; without a later key at its default, so that a run of before is the same run."""
+        keys = {"supervision": self.supervision, **asdict(self.network), **asdict(self.settings)}
+        return without_later_defaults(keys)
 
     def build(self, shape: PuzzleShape, seed: int = 0) -> Supervision[Any]:
         """The model for data of this shape, with initial weights by `seed`, behind its supervision."""
         model = self.method.model(self.network, shape, self.step_rows, seed)
         return self.method.supervision(model, self.settings)
+
+
+def without_later_defaults(arch: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys of `arch` but for those that earlier versions lack, where they have their default."""
+    return {key: value for key, value in arch.items() if key not in LATER_KEYS or value != LATER_KEYS[key]}
 
 
 def architecture(arch: Mapping[str, Any]) -> Architecture:
@@ -67,7 +74,7 @@ def architecture(arch: Mapping[str, Any]) -> Architecture:
 
 def arch_defaults(name: str) -> dict[str, Any]:
     """Every key of `arch` with its default, for a method."""
-    return Architecture(name, TRMConfig(), method(name).config_class()).as_dict()
+    return {"supervision": name, **asdict(TRMConfig()), **asdict(method(name).config_class())}
 
 
 def arch_classes() -> Iterator[type[Any]]:
