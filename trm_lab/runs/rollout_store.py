@@ -251,7 +251,13 @@ def _checksum(arrays: Iterable[NDArray[Any]]) -> int:
 
 def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     keys = [key for key in sorted({*before, *now}) if before.get(key) != now.get(key)]
-    parts = [f"{key}: {shown(before.get(key), 60)} → {shown(now.get(key), 60)}" for key in keys[:4]]
+    parts = []
+    for key in keys[:4]:
+        old, new = before.get(key), now.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            parts.append(f"{key} ({_differences(old, new)})")
+        else:
+            parts.append(f"{key}: {shown(old, 60)} → {shown(new, 60)}")
     return "; ".join(parts) or "other examples"
 
 

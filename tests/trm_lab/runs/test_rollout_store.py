@@ -125,6 +125,13 @@ def test_from_a_flipped_bit_or_a_cut_on_everything_is_made_again(tmp_path: Path)
     assert RolloutStore.resume(tmp_path, REQUEST, SETS).done == 0
 
 
+def test_what_differs_inside_of_a_request_is_named(tmp_path: Path) -> None:
+    search = {"width": 8, "noise": 0.3, "start": "trained", "symmetries": False, "select": "confidence"}
+    RolloutStore(tmp_path, {**REQUEST, "search": search}, SETS).write(PARTS[0], 0.5)
+    with pytest.raises(UserError, match=r"search \(select: confidence → vote\)"):
+        RolloutStore.resume(tmp_path, {**REQUEST, "search": {**search, "select": "vote"}}, SETS)
+
+
 def test_rollouts_of_another_request_are_left_alone(tmp_path: Path) -> None:
     filled(tmp_path)
     before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
