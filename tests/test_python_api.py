@@ -85,6 +85,17 @@ def test_what_a_command_would_refuse_is_refused_alike() -> None:
             trm_lab.train("dis", data="data/queens", overrides=overrides)
     with pytest.raises(UserError, match="diss"):
         trm_lab.train("diss", data="data/queens")
+    with pytest.raises(UserError, match="overrides of type list"):
+        trm_lab.train("dis", data="data/queens", overrides=["lr=1"])  # type: ignore[arg-type]
+    with pytest.raises(UserError, match=r"data_paths=\[5\]"):
+        trm_lab.train("dis", data=5)  # type: ignore[arg-type]
+
+
+def test_one_method_does_not_train_the_experiment_of_another() -> None:
+    with pytest.raises(UserError, match="whose method is TRM"):
+        trm_lab.train("dis", experiment="nqueens_trm", data="none")
+    with pytest.raises(UserError, match="no dataset at none"):
+        trm_lab.train("trm", experiment="nqueens_trm", data="none", overrides={"build_missing_data": False})
 
 
 @pytest.mark.parametrize(

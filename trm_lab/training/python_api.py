@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 
 from trm.errors import UserError, shown
 from trm_lab.configuration.train_config import train_config
+from trm_lab.methods import METHODS
 from trm_lab.runs.recorded_run import Run, read_run
 from trm_lab.runs.run_directory import RunDirectory
 from trm_lab.training import launch
@@ -77,7 +78,7 @@ def train(
             method's name, with TRM's.
         data: the dataset's folder, or several; None: as the experiment says.
         max_steps: updates at most; None: as the configuration says.
-        experiment: a file of `configs/experiment`; `dis` and `trm` then say which command it is for.
+        experiment: a file of `configs/experiment`; its method must be that of `dis` or `trm`.
         overrides: any keys of the configuration, such as {"arch.hidden_size": 64, "checkpoint_path": "runs/mine"}.
 
     Raises:
@@ -99,11 +100,24 @@ def train(
     if experiment is not None:
         keys["experiment"] = experiment
     if data is not None:
-        keys["data_paths"] = [data] if isinstance(data, str | Path) else list(data)
+        keys["data_paths"] = list(data) if isinstance(data, list | tuple) else [data]
     if max_steps is not None:
         keys["max_steps"] = max_steps
+    if not isinstance(overrides, Mapping | None):
+        raise UserError(
+            f"overrides of type {type(overrides).__name__}", "a dictionary of keys and values", 'write {"lr": 1e-3}'
+        )
     keys |= overrides or {}
-    composed = composition(CONFIG_OF_ARCH.get(arch, CONFIG_OF_ARCH["trm"]), keys)
+    config = CONFIG_OF_ARCH.get(arch, CONFIG_OF_ARCH["trm"])
+    composed = composition(config, keys)
+    if experiment is not None and "arch" not in keys:
+        method, of_command = composed.arch.supervision, composition(config, {}).arch.supervision
+        if method != of_command:
+            raise UserError(
+                f"train({arch!r}, experiment={experiment!r}), whose method is {METHODS[method].title}",
+                f"an experiment of {METHODS[of_command].title}",
+                "name the other method, or another experiment",
+            )
     launch.train(composed, set(keys))
     return TrainedRun(read_run(RunDirectory.of(train_config(composed, set(keys))).path))
 
