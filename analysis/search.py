@@ -84,7 +84,9 @@ def _summary(shares: Sequence[float]) -> tuple[str, str]:
 @panels.applied()
 def figure(studies: Sequence[MethodStudy], heading: str, width: float = panels.PAGE) -> Figure:
     """A panel for each method: right answers against network calls, by plain depth, by more rollouts, by the oracle."""
-    fig, all_axes = panels.sheet([each.method.label for each in studies], min(2, len(studies)), 2.6, width)
+    fig, all_axes = panels.sheet(
+        [f"{each.method.label}, {_shown_source(each)}" for each in studies], min(2, len(studies)), 2.6, width
+    )
     for axes, each in zip(all_axes, studies, strict=True):
         _draw(axes, each)
     sources = sorted({_shown_source(each) for each in studies if each.sources})
