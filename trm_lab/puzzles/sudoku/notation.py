@@ -60,11 +60,10 @@ class SudokuNotation(BoardNotation):
         wide = len(str(self.side))
         bar = "┼".join("─" * ((wide + 1) * self.box_columns + 1) for _ in range(self.box_rows))[1:-1]
         lines = []
-        for number, pair_of_rows in enumerate(zip(self.cells(question), self.cells(answer), strict=True)):
+        for number, (givens, row) in enumerate(zip(self.cells(question), self.cells(answer), strict=True)):
             if number and number % self.box_rows == 0:
                 lines.append(ink(bar, OTHER, colours))
-            pairs = zip(*(row.tolist() for row in pair_of_rows), strict=True)  # token of the question, of the answer
-            cells = [self._sign(*pair, wide, colours) for pair in pairs]
+            cells = [self._sign(*pair, wide, colours) for pair in zip(givens.tolist(), row.tolist(), strict=True)]
             starts = range(0, self.side, self.box_columns)
             boxes = [" ".join(cells[start : start + self.box_columns]) for start in starts]
             lines.append(ink(" │ ", OTHER, colours).join(boxes))
