@@ -180,7 +180,8 @@ class PuzzleAnswer(Answer):
         verdict = {True: "valid", False: "not valid", None: "no rule tells whether it is right"}[self.valid]
         steps, search = self.circumstances["supervision_steps"], self.circumstances["search"]
         rollouts = "" if search["width"] == 1 else f"{search['width']} rollouts of "
-        calls = f"{rollouts}{steps} supervision steps, {self.calls} network calls"
+        most = "" if search["stop"] is None else "at most "
+        calls = f"{most}{rollouts}{steps} supervision steps, {self.calls} network calls"
         return [f"{verdict}; {calls}; {self.confidence_kind} {self.confidence:.3f}", *self.remarks]
 
     def record(self) -> dict[str, Any]:

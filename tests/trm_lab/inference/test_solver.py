@@ -162,6 +162,12 @@ def test_an_answer_takes_other_steps_and_the_next_one_the_trained_ones(solvers: 
     assert len(solver.solve(QUESTIONS["sudoku"]).steps) == 3
 
 
+def test_steps_of_a_stopped_answer_are_said_to_be_the_most(solvers: dict[str, Solver]) -> None:
+    stopped = str(solvers["sudoku"].solve(QUESTIONS["sudoku"], width=2, noise=0.3, stop="agreement:1"))
+    assert "; at most 2 rollouts of 3 supervision steps, " in stopped
+    assert "at most" not in str(solvers["sudoku"].solve(QUESTIONS["sudoku"]))
+
+
 def test_puzzles_are_read_from_files(solvers: dict[str, Solver], tmp_path: Path) -> None:
     solver, text = solvers["sudoku"], QUESTIONS["sudoku"]
     grid = [[int(sign) for sign in row] for row in text.replace(".", "0").splitlines()]
