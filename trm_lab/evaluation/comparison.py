@@ -141,7 +141,7 @@ def _check_questions(first: ScoredItems, second: ScoredItems) -> None:
         raise UserError(
             f"{first.title} and {second.title} have different questions in {_named(different)}",
             "two evaluations that asked the same questions in the same rows",
-            "evaluate both on the same data, with the same --tasks and --first-tasks",
+            "evaluate both on the same data, with the same --tasks, --first-tasks and --examples",
         )
 
 
