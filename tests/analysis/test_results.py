@@ -11,7 +11,7 @@ import pytest
 import yaml
 from scipy import stats
 
-from analysis import efficiency
+from analysis import efficiency, search
 from analysis.comparing.ablation import ablation
 from analysis.comparing.comparability import by_dataset
 from tests.runs import REPOSITORY
@@ -90,3 +90,20 @@ def test_every_figure_that_is_shown_is_there_and_no_record_names_a_machine_s_fol
     for file in (REPOSITORY / "analysis/recorded").rglob("*"):
         if file.suffix in (".json", ".jsonl", ".yaml", ".md", ".tex"):
             assert not re.search(r"/(tmp|home|work|root)/", file.read_text()), file
+
+
+@pytest.mark.parametrize("command", re.findall(r"^python -m analysis\.search (.+)$", RESULTS, re.MULTILINE))
+def test_the_search_s_tables_are_those_that_the_commands_make(
+    command: str, tmp_path: Path, unrendered: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(REPOSITORY)
+    runs, _, kept = shlex.split(command)
+    search.main([runs, "--figures-dir", str(tmp_path)])
+    made = (tmp_path / "search.md").read_text()
+    assert made == (Path(kept) / "search.md").read_text()
+    in_short = RESULTS[RESULTS.index("| solved, mean over 3 seeds") :].split("\n\n")[0]
+    column = 3 if "queens" in runs else 1
+    for row in in_short.splitlines()[2:-1]:
+        for cell in row.split("|")[column + 1 : column + 3]:
+            share, interval = cell.strip().split(" % ")
+            assert f"{share} % {interval} %, n=3" in made, cell

@@ -105,7 +105,8 @@ class SearchTally:
     def columns(self) -> dict[str, NDArray[Any]]:
         """The columns of rollouts.npz; {} without a search."""
         names = self._parts[0] if self._parts else {}
-        return {name: np.concatenate([part[name] for part in self._parts]) for name in names}
+        columns = {name: np.concatenate([part[name] for part in self._parts]) for name in names}
+        return {n: column.astype(np.float32) if column.dtype == np.float64 else column for n, column in columns.items()}
 
     def scores(self, calls: float) -> dict[str, Any]:
         """For scores.json: the share that is right, by selection, width and step.
