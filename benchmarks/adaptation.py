@@ -23,7 +23,15 @@ if not __package__:  # run by its path: our modules are found from the folder ab
 from trm.errors import UserError
 from trm.supervision import Supervision
 from trm_lab.cluster.ranks import choose_device
-from trm_lab.commands.command_line import AUGMENTATIONS, COUNT, CommandLine, local_path, path_or_address, run_command
+from trm_lab.commands.command_line import (
+    AUGMENTATIONS,
+    COUNT,
+    SEED,
+    CommandLine,
+    local_path,
+    path_or_address,
+    run_command,
+)
 from trm_lab.commands.progress import track
 from trm_lab.commands.tables import percent, table
 from trm_lab.files.untrusted import load_json
@@ -86,7 +94,7 @@ def command_line() -> CommandLine:
     )
     add("--embedding", type=COUNT, nargs="*", default=[100], help="steps of fitting each task's embeddings (100)")
     add("--all", type=COUNT, nargs="*", default=[100, 1000], help="steps of training all weights (100 1000)")
-    add("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of augmentations and adaptation (0 1 2)")
+    add("--seeds", type=SEED, nargs="+", default=[0, 1, 2], help="of augmentations and adaptation (0 1 2)")
     add("--num-aug", type=AUGMENTATIONS, default=8, help="augmentations of each task besides itself (8)")
     add("--device", default="cpu", choices=("cpu", "cuda"), help="where (cpu)")
     return line

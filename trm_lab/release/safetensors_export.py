@@ -6,6 +6,7 @@
 from pathlib import Path
 from typing import Any
 
+from trm.errors import UserError
 from trm_lab.inference.arc_checkpoint import SEQ_LEN, TOKENS
 from trm_lab.puzzles.layout import IDENTIFIERS_FILE
 from trm_lab.release.card import model_card, without_paths
@@ -46,11 +47,14 @@ def puzzle_key(opened: OpenedCheckpoint) -> dict[str, str]:
 
 
 def _of_dataset(opened: OpenedCheckpoint) -> PuzzleDescription | None:
-    """The puzzles of the first dataset that is at hand, if it has as many different tokens as the checkpoint."""
+    """The puzzles of the first dataset that is at hand and has as many different tokens as the checkpoint."""
     for path in opened.data_paths:
-        if Path(path).is_dir():
+        try:
             puzzle = PuzzleDescription.of_dataset(path)
-            return puzzle if puzzle.vocab_size == len(opened.weights[TOKENS]) else None
+        except UserError:  # none is there, or a broken one: the export says nothing of it
+            continue
+        if puzzle.vocab_size == len(opened.weights[TOKENS]):
+            return puzzle
     return None
 
 

@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 
 from tests.runs import CONFIG_NAMES, REPOSITORY, composition
 from trm.errors import UserError
-from trm_lab.configuration.architecture import architecture
+from trm_lab.configuration.architecture import arch_defaults, architecture
 from trm_lab.configuration.train_config import TrainConfig, train_config
 from trm_lab.runs.run_directory import RunDirectory
 
@@ -235,4 +235,4 @@ def test_the_printed_configuration_is_whole_and_flags_may_stand_after_overrides(
     config: Any = OmegaConf.to_container(OmegaConf.create(printed))
     assert (config["lr"], config["arch"]["L_layers"]) == (2e-4, 1)
     assert config.keys() == {key.name for key in fields(TrainConfig)}
-    assert config["arch"].keys() == architecture(composed("cfg_pretrain").arch).as_dict().keys()
+    assert config["arch"].keys() == arch_defaults("act").keys()

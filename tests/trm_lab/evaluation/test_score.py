@@ -195,7 +195,7 @@ def test_a_sample_says_of_how_many_it_is_and_is_another_request(dis_run: Path, t
     assert some["counts"]["outputs"] == some["examples"] / 2
     assert f"(a part of the test split: {some['examples']} of 96 examples, drawn at random)" in scores_table(some)
     assert ScoringRequest("run", selection=selection).suffix == "-aug1-sample9"
-    with pytest.raises(UserError, match="selection: "):
+    with pytest.raises(UserError, match="selection \\("):
         scored(dis_run, tmp_path / "some", selection=Selection(augmentations=1))
 
 
