@@ -79,6 +79,7 @@ def test_it_holds_every_file_that_the_code_opens_and_nothing_else(built: Path) -
     assert inside == packed_files()
 
 
+@pytest.mark.long
 def test_each_of_its_commands_runs(installed: Path, tmp_path: Path) -> None:
     names = [name for name in commands.commands() if not name.startswith("train")]
     said = use(installed, tmp_path, [[*name.split(), "--help"] for name in [*names, "train", "train dis"]])
