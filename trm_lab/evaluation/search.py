@@ -218,6 +218,11 @@ class Search:
         return self.noise > 0 or self.start == "random" or self.symmetries
 
     @property
+    def at_once(self) -> int:
+        """Rollouts that advance in one step."""
+        return 1 if self.order == "in-turn" else self.width
+
+    @property
     def is_plain(self) -> bool:
         """Whether it is one rollout as trained, to the last step."""
         return self == Search()

@@ -70,7 +70,8 @@ class _WideRollout:
     def in_turn(self) -> None:
         """Take one whole rollout after another, each with the questions that have not stopped.
 
-        The question may also be answered by an earlier rollout, whose last answers are in `before`.
+        Until a rollout has ended or stops, an earlier one answers, of those whose last answers are in `before`: DIS hands
+        the question back at first, and is sure of it.
         """
         rows, before = np.arange(self._count), list[StepAnswers]()
         for number in range(self._search.width):
@@ -83,7 +84,8 @@ class _WideRollout:
                 signals = self._signals(candidates)
                 stopping = self._stopping(signals)[-1]  # [b]
                 among = np.ones(signals.change.shape, bool)
-                among[:-1, stopping] = False  # where this rollout stops, it answers
+                among[-1] = not before or step + 1 == self._steps
+                among[:, stopping] = [[False]] * len(before) + [[True]]  # where this rollout stops, it answers
                 chosen = signals.choice(self._search.select, among)
                 self._record(open_questions.rows, moment, candidates, chosen, answers.network_calls)
                 self._record_single(step, [number], [answers])

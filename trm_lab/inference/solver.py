@@ -240,6 +240,7 @@ class Solver:
         finally:
             supervision.take_steps(trained)
         check_finite(predictions.confidence, self.checkpoint.source)
+        calls_of_step = self.model.config.network_calls * request.search.at_once
         valid = self._verdicts(questions, predictions.last)
         circumstances |= {"seconds": time.perf_counter() - start}
         kind = KINDS[self.puzzle.kind]
@@ -248,7 +249,7 @@ class Solver:
             PuzzleAnswer(
                 circumstances,
                 question,
-                predictions.tokens[row],
+                predictions.tokens[row, : round(predictions.spent[row] / calls_of_step)],
                 float(predictions.confidence[row]),
                 supervision.confidence_kind,
                 None if valid is None else bool(valid[row]),

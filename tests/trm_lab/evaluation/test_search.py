@@ -90,6 +90,9 @@ def test_rollouts_one_after_another_end_in_the_same_answers_as_together(
         )
         assert torch.equal(together.predictions[:, -1], in_turn.predictions[:, -1])
         assert together.network_calls[-1] == in_turn.network_calls[-1]
+        steps = supervision.max_steps
+        under_way = in_turn.predictions[:, steps : 2 * steps - 1]
+        assert (under_way == in_turn.predictions[:, steps - 1 : steps]).all(), "a finished rollout answers until then"
         for name, probe in together.probes.items():
             assert torch.equal(probe, in_turn.probes[name]), name
 

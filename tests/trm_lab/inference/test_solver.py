@@ -162,6 +162,15 @@ def test_an_answer_takes_other_steps_and_the_next_one_the_trained_ones(solvers: 
     assert len(solver.solve(QUESTIONS["sudoku"]).steps) == 3
 
 
+def test_a_stopped_answer_shows_the_steps_that_it_took(solvers: dict[str, Solver]) -> None:
+    solver, question = solvers["queens"], QUESTIONS["queens"]
+    sooner = solver.solve(question, width=2, noise=0.3, order="in-turn", stop="confidence:1e-9")
+    assert (sooner.network_calls, len(sooner.steps)) == (3, 1)
+    assert sooner.grid.tolist() == solver.solve(question).steps[0].tolist()
+    whole = solver.solve(question, width=2, noise=0.3, stop="confidence:0.999999")
+    assert (whole.network_calls, len(whole.steps)) == (18, 3)
+
+
 def test_steps_of_a_stopped_answer_are_said_to_be_the_most(solvers: dict[str, Solver]) -> None:
     stopped = str(solvers["sudoku"].solve(QUESTIONS["sudoku"], width=2, noise=0.3, stop="agreement:1"))
     assert "; at most 2 rollouts of 3 supervision steps, " in stopped
