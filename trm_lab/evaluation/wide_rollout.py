@@ -70,8 +70,8 @@ class _WideRollout:
     def in_turn(self) -> None:
         """Take one whole rollout after another, each with the questions that have not stopped.
 
-        Until a rollout has ended or stops, an earlier one answers, of those whose last answers are in `before`: DIS hands
-        the question back at first, and is sure of it.
+        Until a rollout has ended or stops, an earlier one answers, of those whose last answers are in `before`: DIS
+        hands the question back at first, and is sure of it.
         """
         rows, before = np.arange(self._count), list[StepAnswers]()
         for number in range(self._search.width):

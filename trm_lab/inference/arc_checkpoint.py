@@ -18,11 +18,10 @@ from trm_lab.puzzles.arc.compact_set import LARGEST_CANVAS
 from trm_lab.puzzles.arc.grids import CANVAS, PAD, VOCAB_SIZE
 from trm_lab.puzzles.layout import IDENTIFIERS_FILE, METADATA_FILE, PuzzleMetadata, read_identifiers
 from trm_lab.runs.opened_checkpoint import OpenedCheckpoint
-from trm_lab.runs.weights import PUZZLE_ROWS
+from trm_lab.runs.weights import PUZZLE_ROWS, TOKEN_ROWS
 
 SEQ_LEN = "seq_len"  # in the configuration of an export
 SLOTS = "carry.safetensors"  # of a run's checkpoint
-TOKENS = "embed_tokens.embedding_weight"
 WITH_A_ROW_FOR_EACH_POSITION = ("embed_pos.embedding_weight", "L_level.layers.0.mlp_t.down_proj.weight")
 
 
@@ -32,7 +31,7 @@ def canvas_of(opened: OpenedCheckpoint, datasets: Sequence[str] = ()) -> int:
     Raises:
         UserError: its tokens are not those of ARC canvases.
     """
-    vocabulary = len(opened.weights[TOKENS]) if TOKENS in opened.weights else 0
+    vocabulary = len(opened.weights[TOKEN_ROWS]) if TOKEN_ROWS in opened.weights else 0
     tokens = seq_len(opened) or _dataset_tokens(datasets) or CANVAS**2
     canvas = math.isqrt(max(tokens, 0))
     if vocabulary != VOCAB_SIZE or canvas**2 != tokens or not 1 <= canvas <= LARGEST_CANVAS:

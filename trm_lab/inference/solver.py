@@ -36,7 +36,7 @@ from trm_lab.puzzles.notation import Notation
 from trm_lab.puzzles.picture import Tokens
 from trm_lab.runs.opened_checkpoint import OpenedCheckpoint, open_checkpoint
 from trm_lab.runs.puzzle_description import PUBLISHED, PuzzleDescription
-from trm_lab.runs.weights import WEIGHT_KINDS
+from trm_lab.runs.weights import TOKEN_ROWS, WEIGHT_KINDS
 
 ARC = PUBLISHED[0]
 
@@ -85,7 +85,7 @@ def described_puzzles(checkpoint: OpenedCheckpoint, data: str | Path | None = No
     for path in checkpoint.data_paths:
         if Path(path).is_dir():
             return _recognised(PuzzleDescription.of_dataset(path), f"dataset {path}")
-    table = checkpoint.weights.get("embed_tokens.embedding_weight")
+    table = checkpoint.weights.get(TOKEN_ROWS)
     length = seq_len(checkpoint)
     for puzzle in PUBLISHED:
         same_length = puzzle.is_arc or length in (None, puzzle.seq_len)

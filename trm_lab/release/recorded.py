@@ -49,7 +49,8 @@ def recorded(opened: OpenedCheckpoint, evaluation: Path | None = None) -> Record
         UserError: `evaluation` is none, is damaged, or is of another step or other weights; or the configuration tells
             of examples of an impossible length.
     """
-    run, kind, tokens = run_of(opened.path), weight_kind(opened), seq_len(opened)
+    run, kind, puzzle = run_of(opened.path), weight_kind(opened), opened.described_puzzle
+    tokens = seq_len(opened) or (None if puzzle is None else puzzle.seq_len)
     if tokens is not None and not 0 < tokens <= LONGEST:
         raise UserError(
             f"{SEQ_LEN}={tokens} in the configuration of {opened.source}",

@@ -6,15 +6,13 @@
 from pathlib import Path
 from typing import Any
 
-from trm.errors import UserError
-from trm_lab.inference.arc_checkpoint import SEQ_LEN, TOKENS
+from trm_lab.inference.arc_checkpoint import SEQ_LEN
 from trm_lab.puzzles.layout import IDENTIFIERS_FILE
 from trm_lab.release.card import model_card, without_paths
 from trm_lab.release.recorded import Recorded
 from trm_lab.runs.exported_form import STEP, WEIGHT_KIND, write_export
 from trm_lab.runs.opened_checkpoint import OpenedCheckpoint
 from trm_lab.runs.puzzle_description import KEY as PUZZLE
-from trm_lab.runs.puzzle_description import PuzzleDescription
 from trm_lab.runs.weights import EXPORTED_CONFIG, EXPORTED_WEIGHTS
 
 CARD = "README.md"
@@ -42,20 +40,8 @@ def exported_config(opened: OpenedCheckpoint, record: Recorded) -> dict[str, Any
 
 def puzzle_key(opened: OpenedCheckpoint) -> dict[str, str]:
     """What an export says of the puzzles: as the checkpoint does, or else its dataset, if that is at hand."""
-    puzzle = opened.puzzle or _of_dataset(opened)
+    puzzle = opened.described_puzzle
     return {} if puzzle is None else {PUZZLE: puzzle.encoded()}
-
-
-def _of_dataset(opened: OpenedCheckpoint) -> PuzzleDescription | None:
-    """The puzzles of the first dataset that is at hand and has as many different tokens as the checkpoint."""
-    for path in opened.data_paths:
-        try:
-            puzzle = PuzzleDescription.of_dataset(path)
-        except UserError:  # none is there, or a broken one: the export says nothing of it
-            continue
-        if puzzle.vocab_size == len(opened.weights[TOKENS]):
-            return puzzle
-    return None
 
 
 def _without_paths(value: Any) -> Any:

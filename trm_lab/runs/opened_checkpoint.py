@@ -25,7 +25,7 @@ from trm_lab.runs.checkpoint_forms import CheckpointForm, RunCheckpoint, find_ch
 from trm_lab.runs.hub import SCHEME, is_remote
 from trm_lab.runs.puzzle_description import PuzzleDescription
 from trm_lab.runs.run_directory import changes
-from trm_lab.runs.weights import PUZZLE_ROWS, check_size, load_into, published_arch
+from trm_lab.runs.weights import PUZZLE_ROWS, TOKEN_ROWS, check_size, load_into, published_arch
 
 # of the keys that are read from a configuration: types, numbers that must be in range, paths
 TYPES: dict[str, type] = {
@@ -93,6 +93,18 @@ class OpenedCheckpoint:
     def row_names(self) -> list[str] | None:
         """The puzzles that the rows of its puzzle embedding belong to; None where the checkpoint does not say."""
         return self.form.row_names()
+
+    @cached_property
+    def described_puzzle(self) -> PuzzleDescription | None:
+        """Its puzzles by itself, or by the first of its datasets at hand with as many different tokens; else None."""
+        for path in [] if self.puzzle is not None else self.data_paths:
+            try:
+                puzzle = PuzzleDescription.of_dataset(path)
+            except UserError:  # there is none, or a broken one
+                continue
+            if puzzle.vocab_size == len(self.weights[TOKEN_ROWS]):
+                return puzzle
+        return self.puzzle
 
     def changed_data(self, described: Sequence[Mapping[str, Any]]) -> list[str]:
         """Remarks on datasets that are not what the run was tested on in training; [] where it does not say.

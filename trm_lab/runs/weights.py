@@ -17,6 +17,7 @@ from trm_lab.runs import hub
 from trm_lab.runs.identifier_names import fill_by_name
 
 PUZZLE_ROWS = "puzzle_emb.weights"
+TOKEN_ROWS = "embed_tokens.embedding_weight"
 STEP_TABLE = "timestep_embed.embedding_weight"
 PUBLISHED_CONFIG = hub.CONFIG
 EXPORTED_WEIGHTS, EXPORTED_CONFIG = hub.EXPORT
