@@ -89,10 +89,9 @@ def figure(studies: Sequence[MethodStudy], heading: str, width: float = panels.P
     )
     for axes, each in zip(all_axes, studies, strict=True):
         _draw(axes, each)
-    sources = sorted({_shown_source(each) for each in studies if each.sources})
     caption = (
-        f"Rollouts: {'; '.join(sources)}; the longest line of each number of rollouts ends at the most steps. "
-        "Means over seeds; band: range over seeds of plain depth. Star: rollouts in turn until one keeps the rules.",
+        "Means over seeds; each line goes to the most steps. Band: range over seeds of plain depth. "
+        "Star: rollouts in turn until one keeps the rules.",
     )
     panels.finish(fig, heading, caption, all_axes[0])
     return fig
@@ -155,14 +154,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     check_figures_folder(folder)
     check_same_datasets(read.runs)
     methods, remarks = group(read.runs)
-    studies = [each for each in map(study, methods) if each.sources]
+    every_study = [study(method) for method in methods]
+    studies = [each for each in every_study if each.sources]
     if not studies:
         raise UserError(
             "no run with an evaluation by several rollouts",
             "runs that evaluate.py searched with, all seeds of a method alike",
             f"python evaluate.py {read.runs[0].in_command} --width 16 --noise 0.3",
         )
-    without = [f"{method.name}: no search that all its runs have" for method in methods if method not in _of(studies)]
+    without = [f"{each.method.name}: no search that all its runs have" for each in every_study if not each.sources]
     without += [
         f"{each.method.name}: no setting is chosen, for want of the same search on held-out questions"
         for each in studies
@@ -175,10 +175,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(text)
     drawn = figure(studies, "Right answers against network calls, with more rollouts")
     print("\n".join(map(str, [folder / "search.md", *style.save(drawn, folder / "search")])))
-
-
-def _of(studies: Sequence[MethodStudy]) -> list[object]:
-    return [each.method for each in studies]
 
 
 if __name__ == "__main__":

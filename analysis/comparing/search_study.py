@@ -23,7 +23,6 @@ from trm_lab.runs.recorded_scores import Scored
 ROLLOUTS_FILE = "rollouts.npz"
 LARGEST_ROLLOUTS = 256 << 20  # bytes
 COLUMNS = {name: "u" if name in ("right", "equal") else "f" for name in SIGNALS}
-PLAIN = "no noise"
 
 
 @dataclass(frozen=True)
@@ -60,9 +59,7 @@ def searched(run: Run, other_data: bool) -> dict[str, Searched]:
         is_meant = scored.is_of_usual_model and (scored.other_data if other_data else _is_of_test_split(scored))
         if scored.search and is_meant and (scored.folder / ROLLOUTS_FILE).is_file():
             read = _read(scored)
-            known = by_source.get(read.source)
-            if known is None or _rank(known) < _rank(read):
-                by_source[read.source] = read
+            by_source[read.source] = max(by_source.get(read.source, read), read, key=_rank)
     return by_source
 
 
@@ -99,7 +96,7 @@ def source_in_words(search: Mapping[str, Any]) -> str:
         "random start" if search.get("start") == "random" else "",
         "symmetries" if search.get("symmetries") is True else "",
     ]
-    return ", ".join(filter(None, parts)) or PLAIN
+    return ", ".join(filter(None, parts))
 
 
 @dataclass(frozen=True)
@@ -113,12 +110,8 @@ class Setting:
     calls: int
 
     def __str__(self) -> str:
-        rollouts = f"{self.width} × {self.steps} steps"
-        return rollouts + (f", {self.source}" if self.source != PLAIN else "") + self._by
-
-    @property
-    def _by(self) -> str:
-        return f", by {self.select}" if self.width > 1 else ""
+        choice = f", by {self.select}" if self.width > 1 else ""
+        return f"{self.width} × {self.steps} steps, {self.source}{choice}"
 
 
 Shares = dict[Setting, list[float]]  # right answers of each seed
@@ -181,10 +174,10 @@ def study(method: Method) -> MethodStudy:
     plain = [each for each in map(_plain, method.runs) if each is not None]
     has_plain = len(plain) == len(method.runs)
     depth = min((len(each.evaluation.network_calls) for each in plain), default=0)
-    known = [set(np.concatenate([each.questions for each in of_run.values()])) if of_run else set() for of_run in test]
+    digests = [{digest for each in of_run.values() for digest in each.questions} for of_run in test]
     return MethodStudy(
         method,
-        _over_seeds([_shares(of_run, seen) for of_run, seen in zip(held_out, known, strict=True)]),
+        _over_seeds([_shares(of_run, tested) for of_run, tested in zip(held_out, digests, strict=True)]),
         _over_seeds([_shares(of_run, set()) for of_run in test]),
         [_right_by_step(each)[:depth] for each in plain] if has_plain else [],
         [float(calls) for calls in plain[0].evaluation.network_calls[:depth]] if has_plain else [],

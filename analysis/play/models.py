@@ -6,7 +6,6 @@ P puzzle tokens, L grid tokens, S = P + L positions, D hidden, V vocabulary, N s
 import math
 from base64 import b64encode
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from torch import Tensor
 from analysis.page.puzzle_data import drawing
 from trm.errors import UserError, shown
 from trm.supervision import Supervision
-from trm_lab.inference.arc_checkpoint import one_puzzle_metadata, seq_len
+from trm_lab.inference.arc_checkpoint import one_puzzle_metadata, seq_len, supervision_with_rows
 from trm_lab.puzzles.kinds import picture_of
 from trm_lab.puzzles.sudoku.geometry import GEOMETRIES
 from trm_lab.runs.opened_checkpoint import OpenedCheckpoint
@@ -60,12 +59,13 @@ def puzzle_sets(checkpoints: list[OpenedCheckpoint]) -> list[Json]:
 
 
 def _puzzle(opened: OpenedCheckpoint) -> tuple[str, int, Mapping[str, Any]]:
-    """Kind, L and facts of the puzzles that a model was trained on; of an old checkpoint by its vocabulary and L."""
-    if opened.puzzle is not None and opened.puzzle.kind in PLAYABLE:
-        return opened.puzzle.kind, opened.puzzle.seq_len, opened.puzzle.facts
+    """Kind, L and facts of the puzzles that a model was trained on; else by its vocabulary and L."""
+    puzzle = opened.described_puzzle
+    if puzzle is not None and puzzle.kind in PLAYABLE:
+        return puzzle.kind, puzzle.seq_len, puzzle.facts
     tokens, vocabulary = seq_len(opened) or 0, len(opened.weights["lm_head.weight"])
     side = math.isqrt(tokens)
-    if opened.puzzle is None and side**2 == tokens > 0:
+    if puzzle is None and side**2 == tokens > 0:
         geometry = GEOMETRIES.get(side)
         if geometry is not None and vocabulary == side + 2:
             boxes = {"box_rows": geometry.box_rows, "box_columns": geometry.box_columns}
@@ -126,12 +126,8 @@ def _packed(tensor: Tensor) -> bytes:
 
 def _in_float64(opened: OpenedCheckpoint, tokens: int) -> Supervision[Any]:
     """The method on the CPU; its one puzzle embedding, where there are several, is their mean."""
-    weights = dict(opened.weights)
-    if PUZZLE_ROWS in weights:
-        weights[PUZZLE_ROWS] = weights[PUZZLE_ROWS].mean(0, keepdim=True)
-    arch = replace(opened.arch, network=replace(opened.arch.network, forward_dtype="float64"))
-    metadata = one_puzzle_metadata(len(weights["lm_head.weight"]), tokens)
-    supervision, _ = replace(opened, weights=weights, arch=arch).supervision(metadata)
+    metadata = one_puzzle_metadata(len(opened.weights["lm_head.weight"]), tokens)
+    supervision = supervision_with_rows(opened, metadata, lambda table: table.mean(0, keepdim=True), "float64")
     supervision.model.eval()
     return supervision
 

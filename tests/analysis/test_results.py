@@ -97,13 +97,13 @@ def test_the_search_s_tables_are_those_that_the_commands_make(
     command: str, tmp_path: Path, unrendered: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(REPOSITORY)
-    runs, _, kept = shlex.split(command)
+    runs, _, figures = shlex.split(command)
     search.main([runs, "--figures-dir", str(tmp_path)])
-    made = (tmp_path / "search.md").read_text()
-    assert made == (Path(kept) / "search.md").read_text()
+    tables = (tmp_path / "search.md").read_text()
+    assert tables == (Path(figures) / "search.md").read_text()
     in_short = RESULTS[RESULTS.index("| solved, mean over 3 seeds") :].split("\n\n")[0]
     column = 3 if "queens" in runs else 1
     for row in in_short.splitlines()[2:-1]:
         for cell in row.split("|")[column + 1 : column + 3]:
             share, interval = cell.strip().split(" % ")
-            assert f"{share} % {interval} %, n=3" in made, cell
+            assert f"{share} % {interval} %, n=3" in tables, cell

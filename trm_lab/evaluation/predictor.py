@@ -24,7 +24,6 @@ from trm_lab.evaluation.rollout import Rollout, StepProbe, roll_out
 from trm_lab.evaluation.search import Search
 from trm_lab.evaluation.trajectory import Questions
 from trm_lab.evaluation.wide_rollout import roll_out_widely
-from trm_lab.puzzles.kinds import answer_check, symmetry_of
 from trm_lab.puzzles.loading import EvaluationBatch, EvaluationData
 from trm_lab.runs.answers import Answers
 
@@ -135,8 +134,7 @@ class Predictor:
         numbers = np.pad(local.examples, (0, len(batch) - len(local.examples)))
         seed = seed_for(self.seed, f"search in {local.set_name}")
         cells = every_cell if self.all_cells else self._cells[local.set_name]
-        symmetry = symmetry_of(puzzles.about, self.data.metadata.vocab_size)
-        return Questions(batch, numbers, seed, cells, answer_check(puzzles.about), symmetry)
+        return Questions.of(batch, numbers, seed, cells, puzzles.about, self.data.metadata.vocab_size)
 
     @cached_property
     def _cells(self) -> dict[str, AnswerCells]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from trm.errors import UserError, shown
 from trm.supervision import Supervision
-from trm_lab.puzzles.kinds import KINDS
+from trm_lab.puzzles.kinds import KINDS, PuzzleKind
 from trm_lab.puzzles.manifest import About
 
 MOST_WIDTH = 255  # rollouts of a question
@@ -30,7 +30,6 @@ SELECTIONS = {
     "vote": "number of rollouts with the same answer",
     "valid": "right by the rules of the puzzle",
 }  # of equals, the one with the highest confidence
-STOPS = ("q_halt", "confidence", "agreement", "valid")
 ORDERS = ("together", "in-turn")
 
 
@@ -267,8 +266,7 @@ class Search:
                 _kinds_with("checks_answers"),
                 "select by confidence or vote, or stop by confidence:P or agreement:K",
             )
-        kinds = [KINDS.get(about.scorer) if about is not None else None for about in abouts]
-        if self.symmetries and not all(kind is not None and kind.symmetry is not None for kind in kinds):
+        if self.symmetries and not all(kind is not None and kind.symmetry is not None for kind in _kinds(abouts)):
             raise UserError(
                 "symmetries, of a kind of puzzle for which none are written down",
                 _kinds_with("symmetry") + " (ARC's augmentations vote already: --num-aug)",
@@ -279,10 +277,13 @@ class Search:
 def available_selections(confidence_kind: str, abouts: Sequence[About | None]) -> list[str]:
     """Keys of SELECTIONS that a method (by the kind of its confidence) and the datasets' kinds of puzzles allow."""
     lacking = {"q_halt"} if confidence_kind != "halting_probability" else set()
-    kinds = [KINDS.get(about.scorer) if about is not None else None for about in abouts]
-    if not all(kind is not None and kind.checks_answers for kind in kinds):
+    if not all(kind is not None and kind.checks_answers for kind in _kinds(abouts)):
         lacking.add("valid")
     return [name for name in SELECTIONS if name not in lacking]
+
+
+def _kinds(abouts: Sequence[About | None]) -> list[PuzzleKind | None]:
+    return [KINDS.get(about.scorer) if about is not None else None for about in abouts]
 
 
 def _kinds_with(attribute: str) -> str:

@@ -19,7 +19,8 @@ from trm.recursion import Latents
 from trm.supervision import Carry, StepOutput, Supervision, disturbed
 from trm_lab.evaluation.answer_cells import AnswerCells, every_cell
 from trm_lab.evaluation.search import Search, StepAnswers
-from trm_lab.puzzles.kinds import AnswerCheck
+from trm_lab.puzzles.kinds import AnswerCheck, answer_check, symmetry_of
+from trm_lab.puzzles.manifest import About
 from trm_lab.puzzles.symmetry import Symmetry
 
 
@@ -39,6 +40,19 @@ class Questions:
     cells: AnswerCells = every_cell
     check: AnswerCheck | None = None
     symmetry: Callable[[np.random.Generator], Symmetry] | None = None
+
+    @classmethod
+    def of(
+        cls,
+        batch: Batch,
+        numbers: NDArray[np.int64],
+        seed: int,
+        cells: AnswerCells,
+        about: About | None,
+        vocab_size: int,
+    ) -> "Questions":
+        """Questions of a dataset; about: what it says of itself.  vocab_size: its different tokens."""
+        return cls(batch, numbers, seed, cells, answer_check(about), symmetry_of(about, vocab_size))
 
     def rows(self, rows: NDArray[np.intp]) -> "Questions":
         """Some of the questions."""
@@ -98,11 +112,14 @@ class Trajectory:
         self._unchanged = np.where(same, self._unchanged + 1, 0)
         self._previous = output_tokens
         check = self._questions.check
+        log_probability = confidence = self._supervision.confidence(output, cells).double()
+        if self._supervision.confidence_kind != "answer_log_probability":
+            log_probability = mean_log_probability(self._token_loss, output.logits, tokens, cells)
         return StepAnswers(
             predictions,
             output.q_halt_logits.float().cpu().numpy(),
-            self._supervision.confidence(output, cells).double().cpu().numpy(),
-            mean_log_probability(self._token_loss, output.logits, tokens, cells).cpu().numpy(),
+            confidence.cpu().numpy(),
+            log_probability.cpu().numpy(),
             change.cpu().numpy(),
             self._unchanged,
             sequence_loss(self._token_loss, output.logits, self._batch.labels).double().cpu().numpy(),

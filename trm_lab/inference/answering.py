@@ -31,7 +31,6 @@ from trm_lab.puzzles.arc.augmentation import grids_shown
 from trm_lab.puzzles.arc.compact_set import CORNER
 from trm_lab.puzzles.arc.grids import Grid, crop_all
 from trm_lab.puzzles.arc.sources import Task
-from trm_lab.puzzles.kinds import answer_check, symmetry_of
 from trm_lab.puzzles.layout import BLANK
 from trm_lab.puzzles.manifest import About
 from trm_lab.runs.arc_outputs import OutputRecord
@@ -203,8 +202,6 @@ def predict(
     chosen = np.arange(len(examples)) if chosen is None else chosen
     size = min(batch_size, len(chosen))
     model, device = supervision.model, supervision.model.H_init.device
-    check = None if search.is_plain else answer_check(examples.about)
-    symmetry = symmetry_of(examples.about, model.shape.vocab_size)
     was_training, parts = model.training, []
     model.eval()
     try:
@@ -212,12 +209,11 @@ def predict(
             real = chosen[start : start + size]
             slots = np.pad(real, (0, size - len(real)), mode="edge")
             batch = examples.batch(slots).to(device)
-            questions = Questions(batch, slots, seed_for(seed, PURPOSE), examples.cells, check, symmetry)
             with lent_rows(model, examples.rows(slots)):
                 if start == 0 and warm_up is not nullcontext:
                     with warm_up():
-                        _roll_out(supervision, questions, search, seed, 1).predictions.cpu()  # waits for it
-                rollout = _roll_out(supervision, questions, search, seed)
+                        _roll_out(supervision, examples, batch, slots, search, seed, 1).predictions.cpu()  # waits
+                rollout = _roll_out(supervision, examples, batch, slots, search, seed)
             calls = torch.full((size,), float(rollout.network_calls[-1]), dtype=torch.float64)
             spent, confidence = rollout.probes.get(SPENT, calls), rollout.confidence[:, -1]
             tensors = batch.inputs, batch.labels, rollout.predictions, rollout.loss, confidence, spent
@@ -229,13 +225,23 @@ def predict(
 
 
 def _roll_out(
-    supervision: Supervision[Any], questions: Questions, search: Search, seed: int, most_steps: int | None = None
+    supervision: Supervision[Any],
+    examples: ExampleRows,
+    batch: Batch,
+    numbers: NDArray[np.int64],
+    search: Search,
+    seed: int,
+    most_steps: int | None = None,
 ) -> Rollout:
-    """Roll a batch out; every answer that is not part of an evaluation of a test split comes from here."""
-    if not search.is_plain:
-        return roll_out_widely(supervision, questions, search, most_steps)
-    draws = SeededStepRandom(seed, 0, len(questions.batch))
-    return roll_out(supervision, questions.batch, draws, (), questions.cells, most_steps)
+    """Roll out the examples of these numbers, `batch` on the device; every answer outside of evaluations is from here.
+
+    most_steps: of a rollout, to warm up.
+    """
+    if search.is_plain:
+        return roll_out(supervision, batch, SeededStepRandom(seed, 0, len(batch)), (), examples.cells, most_steps)
+    purpose, vocab_size = seed_for(seed, PURPOSE), supervision.model.shape.vocab_size
+    questions = Questions.of(batch, numbers, purpose, examples.cells, examples.about, vocab_size)
+    return roll_out_widely(supervision, questions, search, most_steps)
 
 
 def task_voting(puzzles: Sequence[TaskPuzzles], tasks: Sequence[Task], canvas: int, confidence_kind: str) -> ArcVoting:

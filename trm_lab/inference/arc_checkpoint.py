@@ -4,12 +4,13 @@ N rows of its table of puzzle embeddings, P puzzle tokens, L = C·C tokens of a 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
+from torch import Tensor
 
 from trm.errors import UserError
 from trm.supervision import Supervision
@@ -113,11 +114,27 @@ def arc_supervision(opened: OpenedCheckpoint, canvas: int) -> Supervision[Any]:
     Raises:
         UserError: see `OpenedCheckpoint.supervision`.
     """
-    weights = dict(opened.weights)
+    return supervision_with_rows(opened, one_puzzle_metadata(VOCAB_SIZE, canvas**2, PAD), lambda table: table[:1])
+
+
+def supervision_with_rows(
+    opened: OpenedCheckpoint, metadata: PuzzleMetadata, rows: Callable[[Tensor], Tensor], dtype: str | None = None
+) -> Supervision[Any]:
+    """The model and its supervision on the CPU, with other rows in place of its puzzle table, where it has one.
+
+    metadata: of the puzzles, whose number of identifiers is not read.  rows: makes them `[R, E]` of the table `[N, E]`.
+    dtype: of activations, a key of `trm.model.FORWARD_DTYPES`; None: the run's.
+
+    Raises:
+        UserError: see `OpenedCheckpoint.supervision`.
+    """
+    weights, arch = dict(opened.weights), opened.arch
     if PUZZLE_ROWS in weights:
-        weights[PUZZLE_ROWS] = weights[PUZZLE_ROWS][:1]
-    metadata = one_puzzle_metadata(VOCAB_SIZE, canvas**2, PAD)
-    supervision, _ = replace(opened, weights=weights).supervision(metadata)
+        weights[PUZZLE_ROWS] = rows(weights[PUZZLE_ROWS])
+    if dtype is not None:
+        arch = replace(arch, network=replace(arch.network, forward_dtype=dtype))
+    changed = replace(opened, weights=weights, arch=arch)
+    supervision, _ = changed.supervision(replace(metadata, num_puzzle_identifiers=changed.puzzle_identifiers))
     return supervision
 
 

@@ -5,7 +5,7 @@ L tokens of an example, E questions, S supervision steps.
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Unpack
@@ -24,7 +24,7 @@ from trm_lab.evaluation.batch_size import CPU_BATCH, chosen_batch_size
 from trm_lab.evaluation.predictor import check_finite
 from trm_lab.inference.answer import Answer, ArcAnswer, PuzzleAnswer
 from trm_lab.inference.answering import predict
-from trm_lab.inference.arc_checkpoint import canvas_of, one_puzzle_metadata, seq_len
+from trm_lab.inference.arc_checkpoint import canvas_of, one_puzzle_metadata, seq_len, supervision_with_rows
 from trm_lab.inference.one_task import TaskRequest, answer_request
 from trm_lab.inference.puzzle_input import content_of
 from trm_lab.inference.solve_settings import MOST_ATTEMPTS, SolveSettings, check_arc_alone, request_of
@@ -141,8 +141,7 @@ class Solver:
         """The method with the network, as loaded."""
         tokens = canvas_of(self.checkpoint) ** 2 if self.puzzle.is_arc else self.puzzle.seq_len
         metadata = one_puzzle_metadata(self.puzzle.vocab_size, tokens)
-        rows = self.checkpoint.puzzle_identifiers
-        supervision, _ = self.checkpoint.supervision(replace(metadata, num_puzzle_identifiers=rows))
+        supervision = supervision_with_rows(self.checkpoint, metadata, lambda table: table)
         supervision.model.to(self._ranks.device).eval()
         return supervision
 

@@ -8,7 +8,7 @@ import importlib.util
 import json
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from trm.model import TRMConfig
 from trm.randomness import SeededStepRandom, torch_generator
 from trm.recursion import Latents
 from trm.supervision import Supervision
-from trm_lab.inference.arc_checkpoint import one_puzzle_metadata
+from trm_lab.inference.arc_checkpoint import one_puzzle_metadata, supervision_with_rows
 from trm_lab.puzzles.layout import IDENTIFIERS_FILE
 from trm_lab.release.card import KINDS
 from trm_lab.release.recorded import Recorded
@@ -123,13 +123,8 @@ def write_onnx(folder: Path, opened: OpenedCheckpoint, record: Recorded) -> None
 
 def _in_float32(opened: OpenedCheckpoint, tokens: int) -> Supervision[Any]:
     """The method on the CPU in float32, with at most a few rows of its puzzle table."""
-    weights = dict(opened.weights)
-    if PUZZLE_ROWS in weights:
-        weights[PUZZLE_ROWS] = weights[PUZZLE_ROWS][:_PROBED]
-    network = replace(opened.arch.network, forward_dtype="float32")
-    of_few = replace(opened, weights=weights, arch=replace(opened.arch, network=network))
-    metadata = one_puzzle_metadata(len(weights["lm_head.weight"]), tokens)
-    supervision, _ = of_few.supervision(replace(metadata, num_puzzle_identifiers=of_few.puzzle_identifiers))
+    metadata = one_puzzle_metadata(len(opened.weights["lm_head.weight"]), tokens)
+    supervision = supervision_with_rows(opened, metadata, lambda table: table[:_PROBED], "float32")
     supervision.model.eval()
     return supervision
 
@@ -232,7 +227,7 @@ def _about(
     """What a program must know to run the graph, and what it is of."""
     model = supervision.model
     network: TRMConfig = model.config
-    puzzle = {} if opened.puzzle is None else opened.puzzle.as_dict()
+    puzzle = {} if opened.described_puzzle is None else opened.described_puzzle.as_dict()
     return {
         "made_by": EXPORT_MARK,
         "method": opened.arch.supervision,

@@ -44,11 +44,11 @@ def turned(generator: np.random.Generator) -> Symmetry:
 @pytest.fixture(params=["act", "dis"])
 def supervision(request: pytest.FixtureRequest) -> Supervision[Any]:
     """In float64, so that the size of a batch does not change a prediction."""
-    made: Any = {"act": act, "dis": dis}[request.param](forward_dtype="float64")
-    made.model.double().eval()
-    torch.nn.init.normal_(made.model.q_head.weight, generator=torch.Generator().manual_seed(0))
-    made.model.q_head.bias.data.zero_()
-    return made
+    method: Any = {"act": act, "dis": dis}[request.param](forward_dtype="float64")
+    method.model.double().eval()
+    torch.nn.init.normal_(method.model.q_head.weight, generator=torch.Generator().manual_seed(0))
+    method.model.q_head.bias.data.zero_()
+    return method
 
 
 @pytest.fixture
@@ -65,10 +65,10 @@ WIDE = Search(width=4, noise=0.7)
 
 def test_a_search_with_the_defaults_is_the_plain_rollout(supervision: Supervision[Any], questions: Questions) -> None:
     plain = roll_out(supervision, questions.batch, draws(0, COUNT))
-    found = roll_out_widely(supervision, questions, Search())
+    searched = roll_out_widely(supervision, questions, Search())
     for name in ("predictions", "loss", "q_halt_logits", "confidence"):
-        assert torch.equal(getattr(found, name), getattr(plain, name)), name
-    assert found.network_calls == plain.network_calls
+        assert torch.equal(getattr(searched, name), getattr(plain, name)), name
+    assert searched.network_calls == plain.network_calls
 
 
 @pytest.mark.parametrize("search", [WIDE, Search(4, start="random"), Search(4, symmetries=True)], ids=str)

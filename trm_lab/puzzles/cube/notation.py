@@ -44,7 +44,7 @@ class CubeNotation:
             cells = as_lists(puzzle, STICKERS)
             if cells is not None:
                 faces = [list(face) if isinstance(face, list | tuple | str) else [face] for face in cells]
-                cells = [cell for face in faces for cell in (list(face) if isinstance(face, list) else [face])]
+                cells = [cell for face in faces for cell in face]
         if cells is None or len(cells) != STICKERS:
             count = f"as {type(puzzle).__name__}" if cells is None else f"of {len(cells)} facelets"
             raise UserError(f"a cube {count}", FORM, "add or take out what is wrong")

@@ -63,7 +63,7 @@ class TextNotation:
 
     def text(self, question: Tokens, answer: Tokens, colours: bool) -> str:
         """See `Notation`; a control character is written as its escape."""
-        asked = self.tokens.decode(np.asarray(question)[: self.question_length])
-        lines = "\n".join(shown(line, len(line) + 1) for line in asked.splitlines())
+        question_text = self.tokens.decode(np.asarray(question)[: self.question_length])
+        lines = "\n".join(shown(line, len(line) + 1) for line in question_text.splitlines())
         text = self.value(answer)
         return f"{lines}\n→ {ink(shown(text, len(text) + 1), ANSWER, colours)}"
