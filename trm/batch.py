@@ -1,6 +1,7 @@
 """A batch of examples, as every room passes it on. B slots, L grid tokens."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -32,27 +33,33 @@ class Batch:
     inputs: `[B, L]` question tokens.
     labels: `[B, L]` answer tokens, `IGNORE_LABEL` where not scored.
     puzzle_identifiers: `[B]` row of the puzzle embedding; the blank identifier in padding rows.
+
+    Of a dataset that has them, and only where a source of step targets reads them:
+    reveal_order: `[B, L]` the round, from 1, in which a solver finds the cell; 0 where it says nothing of the cell.
+    stored_steps: `[B, M, L]` M less and less wrong answers, the last of which is the answer.
     """
 
     inputs: Tensor
     labels: Tensor
     puzzle_identifiers: Tensor
+    reveal_order: Tensor | None = None
+    stored_steps: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.puzzle_identifiers)
 
     def rows(self, part: slice | Tensor) -> "Batch":
         """Some of the examples: of a slice as views, of row numbers as copies."""
-        return Batch(self.inputs[part], self.labels[part], self.puzzle_identifiers[part])
+        return self._each(lambda tensor: tensor[part])
 
     def pinned(self) -> "Batch":
         """The same batch in memory from which a GPU copies while the processor goes on."""
-        return Batch(self.inputs.pin_memory(), self.labels.pin_memory(), self.puzzle_identifiers.pin_memory())
+        return self._each(lambda tensor: tensor.pin_memory())
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch on `device`."""
-        return Batch(
-            self.inputs.to(device, non_blocking=True),
-            self.labels.to(device, non_blocking=True),
-            self.puzzle_identifiers.to(device, non_blocking=True),
-        )
+        return self._each(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "Batch":
+        held: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        return Batch(**{name: None if tensor is None else change(tensor) for name, tensor in held.items()})
