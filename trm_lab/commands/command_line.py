@@ -83,14 +83,22 @@ class CommandLine(argparse.ArgumentParser):
         self.add_argument("--seed", type=SEED, default=seed, help=f"of every random draw ({seed})")
         self.add_argument("--overwrite", action="store_true", help="replace an existing dataset")
 
+    def add_steps_flag(self) -> None:
+        """The flag of builders that know a solver, with which they store steps beside the training split."""
+        self.add_argument(
+            "--steps",
+            type=integer(1, 255),
+            help="also store so many steps from each training question to its answer, in the solver's order (none)",
+        )
+
     def _contents(self) -> dict[str, Any]:
-        """The defaults, by flag, of what decides a dataset's content: not where it or its sources lie."""
+        """The defaults, by flag, of what decides a dataset's questions and answers: not where it or its sources lie."""
         defaults = {}
         for action in self._actions:
             usual, is_switch = self.get_default(action.dest), action.nargs == 0
             is_place = action.type in (local_path, path_or_address)
             says_nothing = is_switch and action.const == usual
-            if action.dest not in ("help", "overwrite") and not is_place and not says_nothing:
+            if action.dest not in ("help", "overwrite", "steps") and not is_place and not says_nothing:
                 name = max(action.option_strings, key=len, default=action.dest)
                 defaults[name.lstrip("-").replace("-", "_")] = False if is_switch else usual
         return defaults

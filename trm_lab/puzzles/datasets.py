@@ -40,14 +40,15 @@ AGREE = ("seq_len", "vocab_size", "pad_id", "ignore_label_id", "blank_identifier
 class PuzzleSet:
     """One set of one dataset. The second dataset's sets have 1 after their names, and so on, as published.
 
-    about: what the dataset says of itself; None without a manifest.  categories_file: of the set, if it has one.
+    about: what the dataset says of itself; None without a manifest.
+    prefix: what the names of the set's files begin with, `<dataset>/<split>/<set>`.
     """
 
     name: str
     dataset: Path
     examples: PuzzleExamples
-    about: About | None = None
-    categories_file: Path | None = None
+    about: About | None
+    prefix: Path
 
     @cached_property
     def categories(self) -> tuple[CategoryNames, NDArray[np.integer]] | None:
@@ -56,9 +57,11 @@ class PuzzleSet:
         Raises:
             UserError: a broken file.
         """
-        if self.categories_file is None:
-            return None
-        return read_numbers(self.dataset, self.categories_file, len(self.examples.puzzle_identifiers))
+        return read_numbers(self.dataset, self.file(CATEGORIES_END), len(self.examples.puzzle_identifiers))
+
+    def file(self, end: str) -> Path:
+        """The set's file whose name ends so, whether it exists or not."""
+        return self.prefix.with_name(self.prefix.name + end)
 
     def owners(self, examples: NDArray[np.int64]) -> NDArray[np.int64]:
         """The puzzles `[b]` that examples `[b]` belong to."""
@@ -99,13 +102,7 @@ class PuzzleData:
             check_identifiers(self.paths)
         self.metadata = _together([split.metadata for split in self._splits])
         self.sets = [
-            PuzzleSet(
-                f"{name}{number or ''}",
-                opened.dataset,
-                opened.sets[name],
-                about,
-                opened.folder / f"{name}{CATEGORIES_END}",
-            )
+            PuzzleSet(f"{name}{number or ''}", opened.dataset, opened.sets[name], about, opened.folder / name)
             for name in self.metadata.sets
             for number, (opened, about) in enumerate(zip(self._splits, self._abouts, strict=True))
         ]

@@ -1,9 +1,10 @@
 """Every kind of puzzle but ARC: how its questions are written, its answers judged and its examples drawn.
 
 A dataset names its kind in `About.scorer`. A new kind is one line here. ARC names none: its answers are voted on
-(`trm_lab.evaluation`), its pictures are in `arc/picture.py`.
+(`trm_lab.evaluation`), its pictures are in `arc/picture.py`, its order of cells in `arc/reveal_order.py`.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -13,10 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trm.errors import UserError
+from trm_lab.puzzles.arc.grids import VOCAB_SIZE as ARC_VOCAB_SIZE
+from trm_lab.puzzles.arc.reveal_order import arc_reveal_order
 from trm_lab.puzzles.cube.notation import CubeNotation
 from trm_lab.puzzles.cube.picture import CubePicture
 from trm_lab.puzzles.cube.scorer import cube_scorer
 from trm_lab.puzzles.cube.token_symmetry import cube_symmetry
+from trm_lab.puzzles.layout import PuzzleMetadata
 from trm_lab.puzzles.manifest import About
 from trm_lab.puzzles.maze.notation import MazeNotation
 from trm_lab.puzzles.maze.picture import MazePicture
@@ -37,6 +41,9 @@ from trm_lab.puzzles.text.notation import TextNotation
 from trm_lab.puzzles.text.picture import TextPicture
 from trm_lab.puzzles.text.scorer import answer_scorer
 
+RevealOrder = Callable[[NDArray[np.integer], NDArray[np.integer]], NDArray[np.uint8]]
+"""Rounds `[b, L]` from inputs and labels `[b, L]`; labels below 0 are not scored."""
+
 
 @dataclass(frozen=True)
 class PuzzleKind:
@@ -46,6 +53,8 @@ class PuzzleKind:
     checks_answers: the scorer's "solved" does not look at the labels, so that answers can be checked without knowing
       the right one.
     symmetry: draws a symmetry of its puzzles; None: it has none.
+    reveal_order: makes what computes a solver's order (`solver_order.py`) from questions and answers alone, where a
+      dataset has no file of it; None: no solver is known.
     """
 
     scorer: Callable[[Mapping[str, Any]], Scorer]
@@ -53,6 +62,7 @@ class PuzzleKind:
     notation: Callable[[Mapping[str, Any], int], Notation]
     checks_answers: bool = False
     symmetry: DrawSymmetry | None = None
+    reveal_order: Callable[[Mapping[str, Any]], RevealOrder] | None = None
 
 
 KINDS: dict[str, PuzzleKind] = {
@@ -104,6 +114,18 @@ def symmetry_of(about: About | None, vocab_size: int) -> Callable[[np.random.Gen
     """Draws a symmetry of a dataset's puzzles; None for a kind that has none."""
     draw = KINDS[about.scorer].symmetry if about is not None and about.scorer in KINDS else None
     return None if draw is None or about is None else partial(draw, about.facts, vocab_size)
+
+
+def reveal_order_of(about: About | None, metadata: PuzzleMetadata) -> RevealOrder | None:
+    """What computes a solver's order of a dataset's puzzles from question and answer; None for a kind that cannot.
+
+    A dataset that names no kind and has the tokens of ARC canvases is one of ARC.
+    """
+    if about is not None and about.scorer:
+        make = KINDS[about.scorer].reveal_order if about.scorer in KINDS else None
+        return None if make is None else make(about.facts)
+    square = math.isqrt(metadata.seq_len) ** 2 == metadata.seq_len
+    return arc_reveal_order if square and metadata.vocab_size == ARC_VOCAB_SIZE else None
 
 
 def picture_of(kind: str, facts: Mapping[str, Any]) -> Picture | None:

@@ -4,19 +4,22 @@ B global batch, b = B / world_size rows of this rank, L grid tokens.
 Ranks take consecutive slices of the global batch: rank r has rows [r·b, (r+1)·b).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import TypedDict
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from trm.batch import IGNORE_LABEL, Batch
 from trm.errors import UserError
+from trm_lab.puzzles.batch_extras import Extra, open_extras
 from trm_lab.puzzles.datasets import PuzzleData, PuzzleSet
 from trm_lab.puzzles.layout import PuzzleExamples, PuzzleMetadata, TestPuzzles
 from trm_lab.puzzles.manifest import CategoryNames
@@ -83,6 +86,15 @@ class TrainingData(PuzzleData):
             for puzzles in self.sets
         ]
         self._iteration = self._set = 0
+        self._extras: list[dict[str, Extra]] = [{} for _ in self.sets]
+
+    def read_extras(self, names: Sequence[str]) -> None:
+        """Give the batches from now on these optional parts: "reveal_order", "stored_steps" (see `Batch`).
+
+        Raises:
+            UserError: a dataset does not have one, or has a broken one.
+        """
+        self._extras = open_extras(names, self.sets, self.metadata)
 
     def start_iteration(self, iteration: int) -> None:
         """Go to the beginning of an iteration."""
@@ -101,7 +113,8 @@ class TrainingData(PuzzleData):
                 places = np.arange(len(self._rows)) if free is None else np.flatnonzero(free)
                 own, examples = draw.rows(self._rows[places]), self.sets[self._set].examples
                 size = len(self._rows)
-                return _batch(examples, own.examples, own.puzzles, self.metadata, size, places, own.shifts)
+                extras = self._extras[self._set]
+                return _batch(examples, own.examples, own.puzzles, self.metadata, size, places, own.shifts, extras)
             self._set += 1
         return None
 
@@ -287,6 +300,7 @@ def _batch(
     size: int,
     places: NDArray[np.int64] | None = None,
     shifts: NDArray[np.float64] | None = None,
+    extras: Mapping[str, Extra] = MappingProxyType({}),
 ) -> Batch:
     """A batch of `size` rows with the examples of these numbers at `places` (None: the first rows), else padding."""
     tokens, answers = examples.tokens(numbers, puzzles, shifts)
@@ -294,9 +308,15 @@ def _batch(
         answers = answers.astype(np.int32)
         answers[answers == metadata.ignore_label_id] = IGNORE_LABEL
     rows = slice(len(numbers)) if places is None else places
-    inputs = np.full((size, metadata.seq_len), metadata.pad_id, np.int32)
-    labels = np.full((size, metadata.seq_len), IGNORE_LABEL, np.int32)  # [b, L]
-    identifiers = np.full(size, metadata.blank_identifier_id, np.int32)
-    inputs[rows], labels[rows] = tokens, answers
-    identifiers[rows] = examples.puzzle_identifiers[puzzles]
-    return Batch(*map(torch.from_numpy, (inputs, labels, identifiers)))
+
+    def placed(values: NDArray[np.integer], padding: int) -> Tensor:
+        padded = np.full((size, *values.shape[1:]), padding, np.int32)
+        padded[rows] = values
+        return torch.from_numpy(padded)
+
+    return Batch(
+        placed(tokens, metadata.pad_id),
+        placed(answers, IGNORE_LABEL),  # [b, L]
+        placed(examples.puzzle_identifiers[puzzles], metadata.blank_identifier_id),
+        **{name: placed(extra.rows(numbers, tokens, answers), extra.padding) for name, extra in extras.items()},
+    )

@@ -19,6 +19,7 @@ from trm_lab.files.whole_files import write_whole
 MANIFEST_FILE = "manifest.json"
 UNFINISHED_FILE = "unfinished"  # in a folder that a builder is writing
 CATEGORIES_END = "__categories.npy"  # of a set's file of categories
+REVEAL_ORDER_END, STEPS_END = "__reveal_order.npy", "__steps.npy"  # of a set's files of the way to its answers
 _WHOLE = 256 << 20  # bytes; larger files are digested by sample
 _BLOCK, _BLOCKS = 1 << 20, 64
 _LARGEST = 16 << 20  # bytes of a manifest
@@ -117,27 +118,37 @@ def check_files(dataset: Path | str) -> About | None:
             raise changed(file, f"{size:,} bytes instead of {promised['size']:,}")
         if digest(file) != promised["sha256"]:
             raise changed(file, "its content is not what was built")
-    for file in root.rglob("*.npy"):
-        if file.relative_to(root).as_posix() not in content["files"]:
+    for file in unlisted_arrays(root):
+        if not file.name.endswith((REVEAL_ORDER_END, STEPS_END)):  # which may be put there by hand
             raise changed(file, "it was not there when this dataset was built")
     return About(**content["about"])
+
+
+def unlisted_arrays(dataset: Path) -> list[Path]:
+    """The array files in a dataset's folder that its manifest does not list; [] for a dataset without a manifest."""
+    content = _read(dataset)
+    files = [] if content is None else sorted(dataset.rglob("*.npy"))
+    return [file for file in files if content and file.relative_to(dataset).as_posix() not in content["files"]]
 
 
 def fingerprint(dataset: Path | str) -> str:
     """A hexadecimal digest that tells two datasets apart, wherever they lie.
 
-    With a manifest, a digest of it, without the command that built it and without categories, which change no example.
-    Without one, sha256 over the JSON and array
+    With a manifest, a digest of it, without the command that built it. Without one, sha256 over the JSON and array
     files, of token arrays of more than 2 MiB their size and first and last MiB: a change in the middle of such an
-    array alone is not seen.
+    array alone is not seen. Categories, the order in which a solver finds the cells and stored steps change no
+    example, and are left out.
     """
     root = Path(dataset)
     content = _read(root)
     if content is not None:
-        files = {name: entry for name, entry in content["files"].items() if not name.endswith(CATEGORIES_END)}
+        beside = (CATEGORIES_END, REVEAL_ORDER_END, STEPS_END)
+        files = {name: entry for name, entry in content["files"].items() if not name.endswith(beside)}
         return _checksum({"about": content["about"], "files": files})
     whole = hashlib.sha256()
     for file in sorted(p for p in root.glob("**/*") if p.suffix in (".json", ".npy") and p.is_file()):
+        if file.name.endswith((REVEAL_ORDER_END, STEPS_END)):
+            continue
         size = file.stat().st_size
         whole.update(f"{file.relative_to(root).as_posix()} {size}\n".encode())
         with file.open("rb") as stream:

@@ -17,7 +17,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from trm.errors import UserError
+from trm.errors import UserError, shown
 from trm.randomness import numpy_generator
 from trm_lab.commands.build_command import BuildCommand
 from trm_lab.files import folders
@@ -30,21 +30,37 @@ from trm_lab.puzzles.layout import (
     TEST_PUZZLES_FILE,
     PuzzleMetadata,
 )
-from trm_lab.puzzles.manifest import MANIFEST_FILE, UNFINISHED_FILE, About, CategoryNames, write_manifest
+from trm_lab.puzzles.manifest import (
+    MANIFEST_FILE,
+    UNFINISHED_FILE,
+    About,
+    CategoryNames,
+    unlisted_arrays,
+    write_manifest,
+)
+from trm_lab.puzzles.solver_order import write_solver_order
 
 _ROWS_AT_ONCE = 1 << 16
 _ROOT_FILES = (IDENTIFIERS_FILE, TEST_PUZZLES_FILE, AUGMENTATIONS_FILE, MANIFEST_FILE, UNFINISHED_FILE)
-_ARRAYS = "inputs|labels|puzzle_identifiers|puzzle_indices|group_indices|categories"
+_ARRAYS = "inputs|labels|puzzle_identifiers|puzzle_indices|group_indices|categories|reveal_order|steps"
 _ARRAYS += "|cells|shapes|pair_indices|first_identifiers"  # of compact ARC sets
 _IN_A_SPLIT = rf"{re.escape(METADATA_FILE)}|all__({_ARRAYS})\.npy"
 _NAMES = rf"{'|'.join(map(re.escape, _ROOT_FILES))}|(train|test)/({_IN_A_SPLIT})?"
 
 
 def _is_dataset(folder: Path) -> bool:
-    """Whether a builder of ours wrote it: the published ones write no manifest."""
+    """Whether a builder of ours wrote all of it: the published ones write no manifest."""
     splits = [path for path in folder.iterdir() if path.is_dir()]
     whole = bool(splits) and all((split / METADATA_FILE).is_file() for split in splits)
-    return whole and (folder / MANIFEST_FILE).is_file()
+    return whole and (folder / MANIFEST_FILE).is_file() and not _put_there_by_hand(folder)
+
+
+def _put_there_by_hand(dataset: Path) -> list[Path]:
+    """The arrays that a dataset's manifest does not list; [] where it cannot be read, so that it can be built anew."""
+    try:
+        return unlisted_arrays(dataset)
+    except UserError:
+        return []
 
 
 DATASET = folders.Kind("a dataset of our builders", _NAMES, _is_dataset)
@@ -57,11 +73,13 @@ class Examples:
     inputs, labels: uint8 `[E, L]`.
     group_sizes: `[G]` consecutive examples in each group (a question with its augmentations); their sum is E.
       None: every example is a group of its own.
+    reveal_order: uint8 `[E, L]`, see `solver_order.py`; None where no solver is known.
     """
 
     inputs: NDArray[np.uint8]
     labels: NDArray[np.uint8]
     group_sizes: NDArray[np.integer] | None = None
+    reveal_order: NDArray[np.uint8] | None = None
 
 
 def build_plain_dataset(
@@ -72,7 +90,9 @@ def build_plain_dataset(
     allow_overlap: bool = False,
     categories: Categories | None = None,
 ) -> None:
-    """Write a dataset where a builder's flags say (`output_dir`, `overwrite`, `command`), and print what was written.
+    """Write a dataset where a builder's flags say, and print what was written.
+
+    flags: with `output_dir`, `overwrite` and `command`, and `steps` of a builder that knows a solver.
 
     Arguments and errors as for `write_plain_dataset`.
     """
@@ -85,6 +105,7 @@ def build_plain_dataset(
         allow_overlap=allow_overlap,
         command=flags.command,
         categories=categories,
+        steps=getattr(flags, "steps", None),
     )
     print(summary(flags.output_dir, written))
 
@@ -100,6 +121,7 @@ def write_plain_dataset(
     allow_overlap: bool = False,
     command: BuildCommand | None = None,
     categories: Categories | None = None,
+    steps: int | None = None,
 ) -> dict[str, PuzzleMetadata]:
     """Write "train" and "test", all or nothing; return `dataset.json` of each.
 
@@ -108,6 +130,7 @@ def write_plain_dataset(
         command: that built it, for the manifest.
         allow_overlap: a published protocol has test questions in its training set.
         categories: of all examples, if they are told apart.
+        steps: M, stored steps of splits with a reveal order; None: none are written.
 
     Raises:
         UserError: `output` is in use, a split is empty, or a question stands in both splits.
@@ -134,6 +157,9 @@ def write_plain_dataset(
         for name, numbers in categories.numbers.items() if categories is not None else ():
             assert len(numbers) == len(splits[name].inputs)
             write_numbers(folder / name, numbers)
+        for name, split in splits.items():
+            if split.reveal_order is not None:
+                write_solver_order(folder / name, split.inputs, split.labels, split.reveal_order, steps)
     return written
 
 
@@ -196,7 +222,17 @@ def new_dataset(
 
 
 def check_output(output: Path, overwrite: bool) -> None:
-    """Check that a dataset may be written at `output`, before anything is computed; see `folders.check_output`."""
+    """Check that a dataset may be written at `output`, before anything is computed; see `folders.check_output`.
+
+    Raises:
+        UserError: also for a dataset beside which an order or steps were put by hand, which would be lost.
+    """
+    for file in _put_there_by_hand(output)[:1] if overwrite else ():
+        raise UserError(
+            given=f"{shown(file)} was put into the dataset after it was built, and would be lost",
+            allowed="a dataset that holds nothing but what its builder wrote",
+            remedy="move the file elsewhere first, or choose another --output-dir",
+        )
     folders.check_output(output, DATASET, overwrite)
 
 

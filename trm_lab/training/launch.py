@@ -161,6 +161,7 @@ def make_trainer(
         print(f"evaluated in training: {sample.part.title}; the last evaluation is of all of them{best}", flush=True)
     check_fits(config, arch, data.metadata, ranks)
     supervision = arch.build(shape_of(data.metadata), config.seed)
+    data.read_extras(getattr(supervision, "batch_extras", ()))
     run = RunDirectory.of(config)
     if config.load_checkpoint and not checkpoints.steps(run.checkpoints):
         load_checkpoint(supervision.model, config.load_checkpoint, ranks, data.identifiers)

@@ -120,7 +120,7 @@ def test_broken_categories_are_named(sudoku: Path, tmp_path: Path) -> None:
     for numbers in (np.zeros(3, np.uint8), np.full(20, 200, np.uint8)):
         np.save(file, numbers)
         with pytest.raises(UserError, match=r"of 20 puzzles and \d categories"):
-            _ = replace(chosen, categories_file=file).categories
+            _ = replace(chosen, prefix=tmp_path / "all").categories
     manifest = json.loads((sudoku / MANIFEST_FILE).read_text())
     del manifest["sha256"]
     for names in (CategoryNames("by\n", []), CategoryNames("by", ["x" * 201]), CategoryNames("by", "abc")):  # type: ignore[arg-type]
