@@ -18,22 +18,26 @@ from trm_lab.puzzles.arc.grids import VOCAB_SIZE as ARC_VOCAB_SIZE
 from trm_lab.puzzles.arc.reveal_order import arc_reveal_order
 from trm_lab.puzzles.cube.notation import CubeNotation
 from trm_lab.puzzles.cube.picture import CubePicture
+from trm_lab.puzzles.cube.reveal_order import cube_reveal_order
 from trm_lab.puzzles.cube.scorer import cube_scorer
 from trm_lab.puzzles.cube.token_symmetry import cube_symmetry
 from trm_lab.puzzles.layout import PuzzleMetadata
 from trm_lab.puzzles.manifest import About
 from trm_lab.puzzles.maze.notation import MazeNotation
 from trm_lab.puzzles.maze.picture import MazePicture
+from trm_lab.puzzles.maze.reveal_order import maze_reveal_order
 from trm_lab.puzzles.maze.scorer import maze_scorer
 from trm_lab.puzzles.notation import Notation
 from trm_lab.puzzles.picture import Picture
 from trm_lab.puzzles.queens.notation import QueensNotation
 from trm_lab.puzzles.queens.picture import QueensPicture
+from trm_lab.puzzles.queens.reveal_order import queens_reveal_order
 from trm_lab.puzzles.queens.scorer import queens_scorer
 from trm_lab.puzzles.reasoning_gym.scorer import reasoning_gym_scorer
 from trm_lab.puzzles.scorer import SOLVED, Scorer
 from trm_lab.puzzles.sudoku.notation import SudokuNotation
 from trm_lab.puzzles.sudoku.picture import SudokuPicture
+from trm_lab.puzzles.sudoku.reveal_order import sudoku_reveal_order
 from trm_lab.puzzles.sudoku.scorer import sudoku_scorer
 from trm_lab.puzzles.sudoku.symmetries import sudoku_symmetry
 from trm_lab.puzzles.symmetry import DrawSymmetry, Symmetry, square_symmetry
@@ -41,7 +45,8 @@ from trm_lab.puzzles.text.notation import TextNotation
 from trm_lab.puzzles.text.picture import TextPicture
 from trm_lab.puzzles.text.scorer import answer_scorer
 
-RevealOrder = Callable[[NDArray[np.integer], NDArray[np.integer]], NDArray[np.uint8]]
+Tokens = NDArray[np.integer]
+RevealOrder = Callable[[Tokens, Tokens], NDArray[np.uint8]]
 """Rounds `[b, L]` from inputs and labels `[b, L]`; labels below 0 are not scored."""
 
 
@@ -53,8 +58,8 @@ class PuzzleKind:
     checks_answers: the scorer's "solved" does not look at the labels, so that answers can be checked without knowing
       the right one.
     symmetry: draws a symmetry of its puzzles; None: it has none.
-    reveal_order: makes what computes a solver's order (`solver_order.py`) from questions and answers alone, where a
-      dataset has no file of it; None: no solver is known.
+    reveal_order: computes a solver's order (`solver_order.py`) from facts, questions and answers; None: no solver is
+      known.
     """
 
     scorer: Callable[[Mapping[str, Any]], Scorer]
@@ -62,16 +67,16 @@ class PuzzleKind:
     notation: Callable[[Mapping[str, Any], int], Notation]
     checks_answers: bool = False
     symmetry: DrawSymmetry | None = None
-    reveal_order: Callable[[Mapping[str, Any]], RevealOrder] | None = None
+    reveal_order: Callable[[Mapping[str, Any], Tokens, Tokens], NDArray[np.uint8]] | None = None
 
 
 KINDS: dict[str, PuzzleKind] = {
     "answer": PuzzleKind(answer_scorer, TextPicture, TextNotation),
-    "cube": PuzzleKind(cube_scorer, CubePicture, CubeNotation, True, cube_symmetry),
-    "maze": PuzzleKind(maze_scorer, MazePicture, MazeNotation, True, square_symmetry),
-    "queens": PuzzleKind(queens_scorer, QueensPicture, QueensNotation, True, square_symmetry),
+    "cube": PuzzleKind(cube_scorer, CubePicture, CubeNotation, True, cube_symmetry, cube_reveal_order),
+    "maze": PuzzleKind(maze_scorer, MazePicture, MazeNotation, True, square_symmetry, maze_reveal_order),
+    "queens": PuzzleKind(queens_scorer, QueensPicture, QueensNotation, True, square_symmetry, queens_reveal_order),
     "reasoning_gym": PuzzleKind(reasoning_gym_scorer, TextPicture, TextNotation),
-    "sudoku": PuzzleKind(sudoku_scorer, SudokuPicture, SudokuNotation, True, sudoku_symmetry),
+    "sudoku": PuzzleKind(sudoku_scorer, SudokuPicture, SudokuNotation, True, sudoku_symmetry, sudoku_reveal_order),
 }
 
 
@@ -122,8 +127,8 @@ def reveal_order_of(about: About | None, metadata: PuzzleMetadata) -> RevealOrde
     A dataset that names no kind and has the tokens of ARC canvases is one of ARC.
     """
     if about is not None and about.scorer:
-        make = KINDS[about.scorer].reveal_order if about.scorer in KINDS else None
-        return None if make is None else make(about.facts)
+        compute = KINDS[about.scorer].reveal_order if about.scorer in KINDS else None
+        return None if compute is None else partial(compute, about.facts)
     square = math.isqrt(metadata.seq_len) ** 2 == metadata.seq_len
     return arc_reveal_order if square and metadata.vocab_size == ARC_VOCAB_SIZE else None
 

@@ -5,6 +5,7 @@ God's number; its label is the moves, then END to the last slot, and nothing on 
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from trm.errors import UserError
 from trm_lab.commands.command_line import CommandLine, integer, local_path
 from trm_lab.puzzles.categories import by_value
+from trm_lab.puzzles.cube.reveal_order import cube_reveal_order
 from trm_lab.puzzles.cube.splits import Draw, draw_states
 from trm_lab.puzzles.cube.states import METRICS, STATE_COUNT, Cube, States, cube_in, facelets
 from trm_lab.puzzles.cube.symmetry import symmetry_classes
@@ -50,6 +52,7 @@ def command_line() -> CommandLine:
         help="as many of each distance where there are so many (uniform, the default), or every state as likely "
         "(natural: nine in ten are 8 to 10 half turns away)",
     )
+    parser.add_steps_flag()
     parser.add_builder_flags(seed=0)
     return parser
 
@@ -89,6 +92,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         },
     )
     splits = {name: encode(cube, drawn) for name, drawn in states.items()}
+    train = splits["train"]
+    splits["train"] = replace(train, reveal_order=cube_reveal_order(about.facts, train.inputs, train.labels))
     categories = by_value(
         f"{flags.metric} turns from solved", {name: cube.distances[drawn] for name, drawn in states.items()}
     )

@@ -20,6 +20,7 @@ from trm_lab.puzzles.categories import by_range
 from trm_lab.puzzles.manifest import About
 from trm_lab.puzzles.maze.files import Mazes, read_mazes
 from trm_lab.puzzles.maze.generation import HARD_LENGTH, HARD_SIDE, MazeKind, generate_mazes, hard_length
+from trm_lab.puzzles.maze.reveal_order import path_rounds
 from trm_lab.puzzles.maze.tokens import MAZE_CHARACTERS
 from trm_lab.puzzles.published_csv import bad_record, published_files
 from trm_lab.puzzles.square_symmetries import images
@@ -63,6 +64,7 @@ def command_line() -> CommandLine:
         "--min-length", type=COUNT, help=f"fewest steps from S to G ({HARD_LENGTH} at {HARD_SIDE}, size^1.25)"
     )
     parser.add_argument("--loops", type=integer(0, LARGEST**2), help="openings that close a loop, in each maze (0)")
+    parser.add_steps_flag()
     parser.add_builder_flags(seed=42)
     return parser
 
@@ -81,7 +83,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         scorer="maze",
         facts={"side": side, "seed": flags.seed, "aug": flags.aug, **facts, **_path_facts(mazes)},
     )
-    splits = {"train": _examples(train, flags.aug), "test": _examples(test, False)}
+    splits = {
+        "train": _training_examples(train, flags.aug),
+        "test": Examples(_rows(test.questions), _rows(test.answers)),
+    }
     steps = {name: np.repeat(some.lengths(), len(splits[name].inputs) // len(some)) for name, some in mazes.items()}
     categories = by_range("steps from start to goal", steps)
     build_plain_dataset(flags, about, splits, vocab_size=len(MAZE_CHARACTERS), categories=categories)
@@ -172,12 +177,12 @@ def _path_facts(mazes: Mapping[str, Mazes]) -> dict[str, Any]:
     }
 
 
-def _examples(mazes: Mazes, aug: bool) -> Examples:
-    if not aug:
-        return Examples(_rows(mazes.questions), _rows(mazes.answers))
-    turned = images(mazes.questions)  # [E, 8, n, n]
-    sizes = np.full(len(mazes), turned.shape[1])
-    return Examples(_rows(turned), _rows(images(mazes.answers)), sizes)
+def _training_examples(mazes: Mazes, aug: bool) -> Examples:
+    squares = [mazes.questions, mazes.answers, path_rounds(mazes.questions, mazes.answers)]
+    if aug:
+        squares = [images(each) for each in squares]  # [E, 8, n, n]
+    inputs, labels, order = map(_rows, squares)
+    return Examples(inputs, labels, np.full(len(mazes), len(inputs) // len(mazes)), order)
 
 
 def _rows(squares: NDArray[np.uint8]) -> NDArray[np.uint8]:

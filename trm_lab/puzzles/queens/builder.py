@@ -77,6 +77,7 @@ def command_line() -> CommandLine:
     parser.add_argument(
         "--num-aug", type=integer(0, 7), help="turns and mirror images of a training question beside it (7: all)"
     )
+    parser.add_steps_flag()
     parser.add_builder_flags(seed=42)
     return parser
 

@@ -27,7 +27,7 @@ def queens_scorer(facts: Mapping[str, Any]) -> Scorer:
         UserError: no side, or a larger one than is scored.
     """
     side = whole_number(facts, "side", 1, LARGEST_SIDE)
-    lines = _lines(side)
+    lines = lines_of_squares(side)
 
     def score(
         inputs: NDArray[np.integer], labels: NDArray[np.integer], predictions: NDArray[np.integer]
@@ -42,8 +42,8 @@ def queens_scorer(facts: Mapping[str, Any]) -> Scorer:
     return score
 
 
-def _lines(side: int) -> NDArray[np.float32]:
-    """1 where a cell lies on a row, column or diagonal, `[L, 2n + 2(2n - 1)]`."""
+def lines_of_squares(side: int) -> NDArray[np.float32]:
+    """1 where a square lies on a row, column or diagonal, `[L, 2n + 2(2n - 1)]`."""
     row, column = np.divmod(np.arange(side * side), side)
     numbers = (row, column, row + column, row - column + side - 1)
     return np.hstack([np.eye(which.max() + 1, dtype=np.float32)[which] for which in numbers])

@@ -3,6 +3,7 @@
 S solutions, E examples, n side; tokens `[E, n·n]`.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,7 @@ from trm.errors import UserError
 from trm.randomness import numpy_generator, seed_for
 from trm_lab.commands.progress import track
 from trm_lab.puzzles.queens.boards import boards, completions
+from trm_lab.puzzles.queens.reveal_order import placing_rounds
 from trm_lab.puzzles.queens.tokens import QUEENS_QUEEN
 from trm_lab.puzzles.square_symmetries import canonical, images
 from trm_lab.puzzles.writer import Examples
@@ -44,14 +46,15 @@ def published_splits(columns: NDArray[np.int8], weights: NDArray[np.float64], se
     given = generator.integers(0, PUBLISHED_SIDE, total)
     questions, labels = boards(drawn, _some(total, PUBLISHED_SIDE, given, generator)), boards(drawn)
     train = slice(PUBLISHED_TRAIN)
+    order = placing_rounds(PUBLISHED_SIDE, questions[train], labels[train])
     groups = [
         np.concatenate([_squares(tokens)[:, None], images(_squares(tokens))], axis=1)  # [800, 9, n, n]
-        for tokens in (questions[train], labels[train])
+        for tokens in (questions[train], labels[train], order)
     ]
-    grouped, answers = (group.reshape(-1, questions.shape[1]) for group in groups)
+    grouped, answers, orders = (group.reshape(-1, questions.shape[1]) for group in groups)
     sizes = np.full(PUBLISHED_TRAIN, groups[0].shape[1])
     return {
-        "train": Examples(grouped, answers, sizes),
+        "train": Examples(grouped, answers, sizes, orders),
         "test": Examples(questions[PUBLISHED_TRAIN:], labels[PUBLISHED_TRAIN:]),
     }
 
@@ -64,8 +67,9 @@ def with_images(questions: NDArray[np.uint8], labels: NDArray[np.uint8], num_aug
     for image in range(1, new_images.shape[1]):
         new_images[:, image] = ~(pairs[:, :image] == pairs[:, image, None]).all(2).any(1)
     new_images &= new_images.cumsum(1) <= 1 + num_aug
-    inputs, labels = np.split(pairs[new_images], 2, axis=1)
-    return Examples(inputs, labels, new_images.sum(1))
+    inputs, answers = np.split(pairs[new_images], 2, axis=1)
+    order = images(_squares(placing_rounds(math.isqrt(labels.shape[1]), questions, labels)))  # [E, 8, n, n]
+    return Examples(inputs, answers, new_images.sum(1), order[new_images].reshape(answers.shape))
 
 
 @dataclass(frozen=True)

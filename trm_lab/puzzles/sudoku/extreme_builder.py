@@ -21,6 +21,7 @@ from trm_lab.puzzles.published_csv import bad_record, place, published_files
 from trm_lab.puzzles.sudoku.files import GEOMETRY, Records, check_unique, read_records
 from trm_lab.puzzles.sudoku.geometry import Digits
 from trm_lab.puzzles.sudoku.nxn_builder import by_givens
+from trm_lab.puzzles.sudoku.reveal_order import deduction_rounds
 from trm_lab.puzzles.sudoku.symmetries import draw_symmetries
 from trm_lab.puzzles.sudoku.tokens import SUDOKU_BLANK
 from trm_lab.puzzles.writer import Examples, build_plain_dataset, check_output, shared_questions
@@ -80,6 +81,7 @@ def command_line() -> CommandLine:
         default="sample",
         help="solve none of them",
     )
+    parser.add_steps_flag()
     parser.add_builder_flags(seed=42)
     return parser
 
@@ -198,10 +200,11 @@ def _sample(records: Records, split: str, flags: argparse.Namespace) -> Records:
 
 def _with_images(train: Records, num_aug: int, seed: int) -> Examples:
     """Each question, its `num_aug` images after it, as a group."""
+    base_order = deduction_rounds(GEOMETRY, train.questions, train.answers)
     generator = numpy_generator(seed, "sudoku images")
     shape = (len(train), 1 + num_aug, GEOMETRY.cells)
-    inputs, labels = np.empty(shape, np.uint8), np.empty(shape, np.uint8)
-    inputs[:, 0], labels[:, 0] = train.questions, train.answers
+    inputs, labels, order = (np.empty(shape, np.uint8) for _ in range(3))
+    inputs[:, 0], labels[:, 0], order[:, 0] = train.questions, train.answers, base_order
     questions = max(1, _TOGETHER // (1 + num_aug))
     starts = range(0, len(train), questions) if num_aug else range(0)
     for start in track(starts, "drawing images"):
@@ -210,9 +213,11 @@ def _with_images(train: Records, num_aug: int, seed: int) -> Examples:
         images = draw_symmetries(GEOMETRY, len(repeated), generator)
         for tokens, boards in ((inputs, train.questions), (labels, train.answers)):
             tokens[part, 1:] = images.apply(boards[repeated]).reshape(-1, num_aug, GEOMETRY.cells)
+        order[part, 1:] = images.move(base_order[repeated]).reshape(-1, num_aug, GEOMETRY.cells)
 
     def tokens_of(digits: Digits) -> Digits:
         digits += SUDOKU_BLANK
         return digits.reshape(-1, GEOMETRY.cells)
 
-    return Examples(tokens_of(inputs), tokens_of(labels), np.full(len(train), 1 + num_aug))
+    sizes = np.full(len(train), 1 + num_aug)
+    return Examples(tokens_of(inputs), tokens_of(labels), sizes, order.reshape(-1, GEOMETRY.cells))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trm.errors import UserError
 from trm.randomness import numpy_generator
@@ -21,6 +22,7 @@ from trm_lab.puzzles.manifest import About
 from trm_lab.puzzles.sudoku.geometry import FEWEST_GIVENS, GEOMETRIES, Digits, Geometry
 from trm_lab.puzzles.sudoku.grids import count_grids
 from trm_lab.puzzles.sudoku.puzzles import PuzzleRequest, draw_puzzles, take_unseen
+from trm_lab.puzzles.sudoku.reveal_order import deduction_rounds
 from trm_lab.puzzles.sudoku.symmetries import draw_symmetries
 from trm_lab.puzzles.sudoku.tokens import SUDOKU_BLANK
 from trm_lab.puzzles.writer import Examples, build_plain_dataset, check_output
@@ -67,6 +69,7 @@ def add_flags(parser: CommandLine) -> CommandLine:
         default=0,
         help="most symmetric images of a training puzzle beside it, all different (0)",
     )
+    parser.add_steps_flag()
     parser.add_builder_flags(seed=42)
     return parser
 
@@ -140,24 +143,25 @@ def _givens(flags: argparse.Namespace, size: int) -> tuple[int, int]:
 
 def _with_images(geometry: Geometry, questions: Digits, answers: Digits, num_aug: int, seed: int) -> Examples:
     """Each puzzle, then up to `num_aug` images of it, as a group; images of a group differ."""
+    orders = deduction_rounds(geometry, questions, answers)
     if not num_aug:
-        return _examples(questions, answers)
+        return _examples(questions, answers, reveal_order=orders)
     generator = numpy_generator(seed, "sudoku images")
     groups = [
-        _group(geometry, questions[index], answers[index], num_aug, generator)
+        _group(geometry, questions[index], answers[index], orders[index], num_aug, generator)
         for index in track(range(len(questions)), "drawing images")
     ]
-    sizes = np.array([len(inputs) for inputs, _ in groups])
-    examples = _examples(*(np.concatenate(boards) for boards in zip(*groups, strict=True)))
-    return Examples(examples.inputs, examples.labels, sizes)
+    sizes = np.array([len(inputs) for inputs, _, _ in groups])
+    images, solved, moved = (np.concatenate(boards) for boards in zip(*groups, strict=True))
+    return _examples(images, solved, sizes, moved)
 
 
 def _group(
-    geometry: Geometry, question: Digits, answer: Digits, num_aug: int, generator: np.random.Generator
-) -> tuple[Digits, Digits]:
-    """Questions and answers `[up to 1 + num_aug, C]`; fewer where 5 rounds of draws found no more."""
+    geometry: Geometry, question: Digits, answer: Digits, order: Digits, num_aug: int, generator: np.random.Generator
+) -> tuple[Digits, Digits, Digits]:
+    """Questions, answers, orders `[up to 1 + num_aug, C]`; fewer where 5 rounds of draws found no more."""
     seen = {question.tobytes()}
-    questions, answers = [question[None]], [answer[None]]
+    questions, answers, orders = [question[None]], [answer[None]], [order[None]]
     for _ in range(_ROUNDS):
         missing = 1 + num_aug - len(seen)
         if not missing:
@@ -167,8 +171,12 @@ def _group(
         new = take_unseen((image.tobytes() for image in images), seen, missing)
         questions.append(images[new])
         answers.append(symmetries.apply(np.repeat(answer[None], missing, axis=0))[new])
-    return np.concatenate(questions), np.concatenate(answers)
+        orders.append(symmetries.move(np.repeat(order[None], missing, axis=0))[new])
+    return np.concatenate(questions), np.concatenate(answers), np.concatenate(orders)
 
 
-def _examples(questions: Digits, answers: Digits) -> Examples:
-    return Examples(questions + np.uint8(SUDOKU_BLANK), answers + np.uint8(SUDOKU_BLANK))
+def _examples(
+    questions: Digits, answers: Digits, group_sizes: NDArray[np.int64] | None = None, reveal_order: Digits | None = None
+) -> Examples:
+    blank = np.uint8(SUDOKU_BLANK)
+    return Examples(questions + blank, answers + blank, group_sizes, reveal_order)

@@ -95,9 +95,9 @@ def _propagate(geometry: Geometry, nodes: Candidates) -> NDArray[np.bool_]:
 
 def _pass(geometry: Geometry, nodes: Candidates) -> NDArray[np.bool_]:
     """One round of naked, then hidden singles in place; False where a cell or a digit has no place left."""
-    _strike_fixed_digits(geometry, nodes)
+    strike_fixed_digits(geometry, nodes)
     alive = (nodes != _NONE).all(0)
-    for cells in _units(geometry, nodes):
+    for cells in units(geometry, nodes):
         once, twice = cells[0].copy(), np.zeros_like(cells[0])
         for cell in cells[1:]:
             twice |= once & cell
@@ -110,7 +110,7 @@ def _pass(geometry: Geometry, nodes: Candidates) -> NDArray[np.bool_]:
     return alive
 
 
-def _strike_fixed_digits(geometry: Geometry, nodes: Candidates) -> None:
+def strike_fixed_digits(geometry: Geometry, nodes: Candidates) -> None:
     """A digit fixed in a cell is no candidate elsewhere in its row, column and box."""
     size, rows, columns = geometry.size, geometry.box_rows, geometry.box_columns
     fixed = np.where(nodes & (nodes - _ONE), _NONE, nodes)
@@ -121,7 +121,7 @@ def _strike_fixed_digits(geometry: Geometry, nodes: Candidates) -> None:
     nodes &= ~seen.reshape(nodes.shape) | fixed
 
 
-def _units(geometry: Geometry, nodes: Candidates) -> Iterator[list[NDArray[np.uint16]]]:
+def units(geometry: Geometry, nodes: Candidates) -> Iterator[list[NDArray[np.uint16]]]:
     """For rows, columns, boxes in turn: N views; view k holds the k-th cell of every unit."""
     size, rows, columns = geometry.size, geometry.box_rows, geometry.box_columns
     lines = nodes.reshape(size, size, -1)

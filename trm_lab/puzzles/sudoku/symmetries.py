@@ -35,8 +35,11 @@ class Symmetries:
     def apply(self, boards: Digits) -> Digits:
         """The boards `[M, C]` seen through their symmetries."""
         board = np.arange(len(boards))[:, None]
-        moved = boards.ravel().take(self.cells + board * boards.shape[1])
-        return self.digits.ravel().take(moved + board * self.digits.shape[1])
+        return self.digits.ravel().take(self.move(boards) + board * self.digits.shape[1])
+
+    def move(self, boards: Digits) -> Digits:
+        """The cells' values `[M, C]` at their new places, digits not relabelled."""
+        return boards.ravel().take(self.cells + np.arange(len(boards))[:, None] * boards.shape[1])
 
 
 def draw_symmetries(geometry: Geometry, count: int, generator: np.random.Generator) -> Symmetries:
