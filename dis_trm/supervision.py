@@ -4,29 +4,34 @@ B slots, L grid tokens, D hidden, V vocabulary, N supervision steps. DIS, arXiv 
 published code. Where the two part, a switch of `DISConfig` says which is meant (docs/method.md, "DIS supervision").
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from dis_trm.targets import SCHEDULES, Corruption, Targets
+from dis_trm.reveal import DIRECTIONS, KERNELS, ORDERS, PUBLISHED, ROUNDS, SCHEDULES
+from dis_trm.source import Prediction, TargetSettings
+from dis_trm.targets import TARGETS, check_targets, missing_extra
 from trm.act import check_loss_type, check_supervision_steps, cycles_in_words, steps_in_words
-from trm.batch import Batch
+from trm.batch import IGNORE_LABEL, Batch
 from trm.errors import UserError, shown
 from trm.losses import TOKEN_LOSSES, mean_log_probability, sequence_loss
 from trm.metrics import per_slot
 from trm.model import TinyRecursiveModel
 from trm.randomness import StepRandom
-from trm.ranges import MOST_STEPS, check_ranges, ranged
+from trm.ranges import check_ranges
 from trm.recursion import Latents
 from trm.supervision import Advanced, Carry, Correctness, StepOutput, empty_slots, start_slots, step_metrics
 
-SWITCHES = {
+SWITCHES: dict[str, Collection[str]] = {
+    "targets": TARGETS,
     "feed": ("prediction", "question"),
-    "target_kernel": ("reveal", "mask", "replace"),
-    "target_schedule": tuple(SCHEDULES),
+    "target_kernel": KERNELS,
+    "target_order": (PUBLISHED, *ORDERS),
+    "target_direction": DIRECTIONS,
+    "target_schedule": (*SCHEDULES, ROUNDS),
     "pad_cells": ("release", "ignore"),
     "step_weights": ("uniform", "linear"),
     "step_index": ("integer", "continuous", "none"),
@@ -35,24 +40,17 @@ SWITCHES = {
 
 
 @dataclass(frozen=True)
-class DISConfig:
-    """DIS's supervision; the defaults are the released code.
+class DISConfig(TargetSettings):
+    """DIS's supervision; the defaults are the released code. Its targets: see `dis_trm.source.TargetSettings`.
 
-    halt_max_steps: N, the exact number of supervision steps.
     feed: tokens embedded after step 1: the previous `prediction` (release) or always the `question` (paper).
-    target_kernel, target_schedule, pad_cells, mask_token: see `dis_trm.targets.Corruption`.
     step_weights: `uniform` (release), or `linear`: w_s = 2s / (N+1), whose mean is 1 (paper §5.3).
     step_index: `integer` (a learned row for each step), `continuous` (s/N times one learned vector), `none`.
     loss_terms: `single`, CE(ℓ_c, y†_s), or `dual`, CE(ℓ_u, y†_{s−1}) + CE(ℓ_c, y†_s) (paper Eq. 9), where
       ℓ_u and ℓ_c are the head's logits before and after the step.
     """
 
-    halt_max_steps: int = ranged(6, 1, MOST_STEPS)
     feed: str = "prediction"
-    target_kernel: str = "reveal"
-    target_schedule: str = "linear"
-    pad_cells: str = "release"
-    mask_token: int = ranged(0, 0, 65_535)
     step_weights: str = "uniform"
     step_index: str = "integer"
     loss_terms: str = "single"
@@ -66,6 +64,7 @@ class DISConfig:
                 raise UserError(
                     f"arch.{key}={getattr(self, key)}", " | ".join(allowed), f"set arch.{key} to one of these"
                 )
+        check_targets(self)
 
 
 PUBLISHED_CYCLES = (1, 2)  # T and n of every published DIS model
@@ -88,28 +87,37 @@ def dis_name(arch: Mapping[str, Any]) -> str:
     return name + steps_in_words(arch, DISConfig.halt_max_steps)
 
 
+LATEST = ("latest_tokens", "latest_log_probabilities", "latest_target")  # in a plan, of the step before; `[B, L]` each
+
+
 @dataclass(frozen=True)
 class DISCarry(Carry):
-    """The slots, with fed `[B, L]`, the tokens to embed next, and path `[B, N+1, L]`, the targets; int32.
+    """The slots, with fed `[B, L]` int32, the tokens to embed next.
 
+    plan: what the source of targets remembers of the slots' examples, `[B, …]` each by name; where it reads
+      predictions, also those of the step before and what that step was trained towards (`LATEST`). Empty before
+      examples start, and where their targets cannot be made.
     steps_done: supervision steps of every slot so far, which all slots share; a Python int, so that reading it never
       waits for a GPU.
     """
 
     fed: Tensor
-    path: Tensor
+    plan: dict[str, Tensor]
     steps_done: int
 
+    def tensors(self) -> dict[str, Tensor]:
+        """See `Carry`; the plan's under their own names."""
+        return super().tensors() | self.plan
+
     def with_tensors(self, tensors: Mapping[str, Tensor]) -> "DISCarry":
+        """See `Carry`; a name that is no field's is the plan's."""
+        own: dict[str, Any] = {name: tensors[name] for name in super().tensors()}
+        return replace(self, **own, plan={name: tensor for name, tensor in tensors.items() if name not in own})
+
+    def restored(self, tensors: Mapping[str, Tensor]) -> "DISCarry":
         """See `Carry`; `steps_done` is read from the new `steps`."""
         steps = tensors["steps"]
-        steps_done = self.steps_done if len(steps) == 0 else int(steps[0])
-        return replace(self, **tensors, steps_done=steps_done)
-
-    def rows(self, part: slice | Tensor) -> "DISCarry":
-        """See `Carry`."""
-        parts: dict[str, Any] = {name: tensor[part] for name, tensor in self.tensors().items()}
-        return replace(self, **parts)
+        return replace(self.with_tensors(tensors), steps_done=self.steps_done if len(steps) == 0 else int(steps[0]))
 
 
 class DISSupervision:
@@ -130,20 +138,9 @@ class DISSupervision:
         self.model, self.config = model, config
         self.max_steps, self.loss_type = config.halt_max_steps, config.loss_type
         self.run_forward: Callable[..., Advanced] = self.forward
-        self.targets = self.make_targets()
+        self.targets = TARGETS[config.targets](config, model.shape.vocab_size)
+        self.batch_extras = self.targets.batch_extras  # optional parts of a batch that training needs
         self.token_loss = TOKEN_LOSSES[config.loss_type]
-
-    def make_targets(self) -> Targets:
-        """Φ: where the targets of the steps come from; a subclass may return another source."""
-        config = self.config
-        return Corruption(
-            config.target_kernel,
-            config.target_schedule,
-            config.pad_cells,
-            config.halt_max_steps,
-            self.model.shape.vocab_size,
-            config.mask_token,
-        )
 
     @staticmethod
     def step_rows(config: DISConfig) -> int:
@@ -153,20 +150,20 @@ class DISSupervision:
     def initial_carry(self, batch: Batch) -> DISCarry:
         """Slots shaped like `batch`, every one marked halted."""
         slots = empty_slots(self.model, batch)
-        path = slots["labels"][:, None].expand(-1, self.config.halt_max_steps + 1, -1)
         slots["steps"] = torch.full_like(slots["steps"], self.max_steps)
-        return DISCarry(**slots, fed=slots["inputs"], path=path, steps_done=self.max_steps)
+        return DISCarry(**slots, fed=slots["inputs"], plan={}, steps_done=self.max_steps)
 
     def step(self, carry: DISCarry, batch: Batch, rng: StepRandom) -> StepOutput[DISCarry]:
         """One supervision step; see `trm.supervision.Supervision`."""
         if carry.steps_done >= self.max_steps:
             carry = self._start(carry, batch, rng)
         steps = carry.steps + 1
+        before, target = self._frames(carry, rng)
         advanced = self.run_forward(
             Latents(carry.z_H, carry.z_L),
             carry.fed,
             carry.labels,
-            carry.path[:, self._frames(carry.steps_done)],
+            torch.stack((before, target), 1),
             self.model.puzzle_vectors(carry.puzzle_identifiers),
             steps,
         )
@@ -177,6 +174,7 @@ class DISSupervision:
             steps=steps,
             halted=advanced.halted,
             fed=advanced.predictions if self.config.feed == "prediction" else carry.inputs,
+            plan=self._next_plan(carry, advanced, target),
             steps_done=carry.steps_done + 1,
         )
         return advanced.output(after, self.model.config.network_calls)
@@ -224,16 +222,51 @@ class DISSupervision:
         check_supervision_steps(steps)
         self.max_steps = steps
 
-    def _frames(self, steps_done: int) -> slice:
-        """The frames s−1 and s of the path for step s = steps_done + 1."""
-        first = min(steps_done, self.config.halt_max_steps - 1)
-        return slice(first, first + 2)
-
     def _start(self, carry: DISCarry, batch: Batch, rng: StepRandom) -> DISCarry:
-        """Fill the slots, which all are free: question fed, and a new path of targets."""
+        """Fill the slots, which all are free: question fed, and a new plan of targets.
+
+        Raises:
+            UserError: in training, the batch lacks a part that the source of targets reads.
+        """
         carry = start_slots(self.model, carry, batch)
-        path = self.targets.path(carry.inputs, carry.labels, rng)
-        return replace(carry, fed=carry.inputs, path=path, steps_done=0)
+        carry = replace(carry, fed=carry.inputs, plan={}, steps_done=0)
+        missing = [name for name in self.batch_extras if getattr(batch, name) is None]
+        if missing and self.model.training:
+            raise missing_extra(self.config, missing[0])
+        if missing:
+            return carry
+        plan = self.targets.start(batch, rng)
+        if self.targets.reads_predictions:
+            confidence = torch.zeros_like(carry.fed, dtype=torch.float32)
+            plan = {**plan, **dict(zip(LATEST, (carry.fed, confidence, carry.fed), strict=True))}
+            plan["latest_target"] = self._target(0, replace(carry, plan=plan), rng)
+        return replace(carry, plan=plan)
+
+    def _frames(self, carry: DISCarry, rng: StepRandom) -> tuple[Tensor, Tensor]:
+        """What the step before was trained towards (at first: frame 0), and what this one is; `[B, L]` each."""
+        step = min(carry.steps_done + 1, self.config.halt_max_steps)
+        before = carry.plan.get("latest_target")  # the prediction that it was made from is gone
+        if before is None:
+            before = self._target(step - 1, carry, rng)
+        return before, self._target(step, carry, rng)
+
+    def _target(self, step: int, carry: DISCarry, rng: StepRandom) -> Tensor:
+        """Frame `step` `[B, L]`; y* where an evaluation's batch lacks what its source reads."""
+        plan, labels, latest = carry.plan, carry.labels, None
+        if self.batch_extras and not plan:
+            return labels
+        if self.targets.reads_predictions:
+            latest = Prediction(plan["latest_tokens"], plan["latest_log_probabilities"])
+        target = self.targets.target(step, plan, labels, latest, rng)
+        ignored = self.config.pad_cells == "ignore"
+        return torch.where(labels == IGNORE_LABEL, IGNORE_LABEL, target) if ignored else target
+
+    def _next_plan(self, carry: DISCarry, advanced: Advanced, target: Tensor) -> dict[str, Tensor]:
+        """The plan after a step, which was trained towards `target` `[B, L]`."""
+        if not (carry.plan and self.targets.reads_predictions):
+            return carry.plan
+        log_probabilities = -self.token_loss(advanced.logits, advanced.predictions).float()
+        return carry.plan | dict(zip(LATEST, (advanced.predictions, log_probabilities, target), strict=True))
 
     def _step_embedding(self, steps: Tensor) -> Tensor | None:
         """`[B, D]` for step numbers `[B]`, or None without a step index."""

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from hydra import compose, initialize_config_dir
 
 from analysis.methods import method_name
-from dis_trm.targets import Targets
+from dis_trm.targets import TARGETS
 from tests.runs import NARROW, REPOSITORY
 from trm.model import PuzzleShape
 from trm_lab.configuration.train_config import register_defaults
@@ -35,10 +34,12 @@ SECTIONS = dict(
 @pytest.fixture(autouse=True)
 def own_registry() -> Iterator[None]:
     """What a block registers is gone after its test."""
-    before = dict(METHODS)
+    registries: tuple[dict[str, Any], ...] = (METHODS, TARGETS)
+    before = [dict(registry) for registry in registries]
     yield
-    METHODS.clear()
-    METHODS.update(before)
+    for registry, entries in zip(registries, before, strict=True):
+        registry.clear()
+        registry.update(entries)
 
 
 @pytest.fixture(scope="module")
@@ -59,10 +60,10 @@ def define(section: str) -> tuple[str, dict[str, Any]]:
     return registered, names
 
 
-def trained(name: str, dataset: Path, folder: Path) -> list[dict[str, Any]]:
+def trained(name: str, dataset: Path, folder: Path, *more: str) -> list[dict[str, Any]]:
     """The training records of a short run, from the words of a command line."""
     register_defaults()  # for a line in methods.py this happens at import
-    words = [f"arch={name}", f"data_paths=[{dataset}]", f"checkpoint_path={folder}", *NARROW]
+    words = [f"arch={name}", f"data_paths=[{dataset}]", f"checkpoint_path={folder}", *NARROW, *more]
     words += ["epochs=40", "eval_interval=40", "max_steps=12", "log_interval=6", "global_batch_size=16"]
     with initialize_config_dir(str(REPOSITORY / "configs"), version_base="1.3"):
         train(compose("cfg_pretrain", normalise(words)))
@@ -70,13 +71,15 @@ def trained(name: str, dataset: Path, folder: Path) -> list[dict[str, Any]]:
     return [record for record in records if record["kind"] == "train"]
 
 
-def test_targets_from_left_to_right_train(dataset: Path, tmp_path: Path) -> None:
-    name, defined = define("A new source of targets")
-    source: Targets = defined["LeftToRight"](2)
-    question, answer = torch.tensor([[1, 2, 3, 4]]), torch.tensor([[5, 2, 6, 7]])
-    frames = source.path(question, answer, None)  # type: ignore[arg-type]
-    assert frames.tolist() == [[[1, 2, 3, 4], [5, 2, 3, 4], [5, 2, 6, 7]]]
-    assert trained(name, dataset, tmp_path / "run")[-1]["metrics"]["lm_loss"] > 0
+def test_a_target_source_of_one_s_own_passes_its_test_and_trains(dataset: Path, tmp_path: Path) -> None:
+    text = (REPOSITORY / "docs/extending.md").read_text().split("## A target source of your own")[1].split("\n## ")[0]
+    defined: dict[str, Any] = {"__name__": "own_file"}
+    exec("".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL)), defined)
+    defined["test_frames_near_the_answer"]()
+    record = trained("dis", dataset, tmp_path / "run", "arch.targets=row_by_row")[-1]
+    assert record["metrics"]["lm_loss"] > 0
+    assert open_checkpoint(tmp_path / "run").arch.settings.targets == "row_by_row"
+    assert method_name(read_run(tmp_path / "run")).startswith("DIS, targets=row_by_row")
 
 
 def test_a_higher_threshold_lets_slots_run_longer(dataset: Path, tmp_path: Path) -> None:

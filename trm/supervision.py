@@ -40,8 +40,12 @@ class Carry:
         return {f.name: value for f in fields(self) if isinstance(value := getattr(self, f.name), Tensor)}
 
     def with_tensors(self, tensors: Mapping[str, Tensor]) -> Self:
-        """The same kind of carry holding `tensors` (as `tensors()` gave them)."""
+        """The carry of the same step that holds other `tensors`, such as those of parts of the slots joined."""
         return replace(self, **tensors)
+
+    def restored(self, tensors: Mapping[str, Tensor]) -> Self:
+        """The carry, of any step, that holds `tensors`, which a checkpoint has as `tensors()` gave them."""
+        return self.with_tensors(tensors)
 
     def rows(self, part: slice | Tensor) -> Self:
         """The carry of some of the slots: of a slice as views, of row numbers as copies."""

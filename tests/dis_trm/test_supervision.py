@@ -55,7 +55,7 @@ def test_the_dual_loss_adds_the_loss_of_the_answer_before_the_step() -> None:
     single_out = single.step(single.initial_carry(batch()), batch(), draws())
     start = supervision.model.initial_latents(4).z_H
     before = supervision.model.answer_logits(start)
-    extra = sequence_loss(stablemax_cross_entropy, before, dual_out.carry.path[:, 0]).sum()
+    extra = sequence_loss(stablemax_cross_entropy, before, dual_out.carry.plan["path"][:, 0]).sum()
     torch.testing.assert_close(dual_out.loss, single_out.loss + extra)
 
 

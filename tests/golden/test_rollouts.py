@@ -73,7 +73,7 @@ def test_training_rollout_agrees_in_float64(case: Case) -> None:
             if f"{here}/{name}" in case.recorded:
                 assert relative_error(getattr(output.carry, name), case[f"{here}/{name}"]) < 1e-6
         if f"{here}/path" in case.recorded:
-            assert torch.equal(output.carry.path, case[f"{here}/path"])
+            assert torch.equal(output.carry.plan["path"], case[f"{here}/path"])
 
 
 @pytest.mark.parametrize("name", [name for name in rollouts() if Case(name).is_dis])

@@ -11,7 +11,9 @@ from trm.supervision import Supervision
 from trm_lab.configuration.typed_values import typed
 from trm_lab.methods import METHODS, Method, method
 
-LATER_KEYS = {"latent_noise": TRMConfig.latent_noise}  # that earlier versions lack, with their defaults
+_DEFAULTS = {**asdict(TRMConfig()), **asdict(METHODS["dis"].config_class())}
+_LATER = ("latent_noise", "targets", "target_order", "target_direction")
+LATER_KEYS = {key: _DEFAULTS[key] for key in _LATER}  # that earlier versions lack, with their defaults
 RETIRED = {"keep_checkpoints": "keep_last"}  # what an earlier version called by another name
 
 

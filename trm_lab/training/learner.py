@@ -172,18 +172,16 @@ class Learner:
         first, slots = self.ranks.local_slots(self.config.global_batch_size)
         if parts == 1:
             return self._backward(carry, batch, number, first)
-        whole: dict[str, Any] = {name: tensor.clone() for name, tensor in carry.tensors().items()}
-        carry = replace(carry, **whole)
-        loss, metrics = torch.zeros((), device=self.ranks.device), dict[str, Metric]()
+        loss, metrics, ends = torch.zeros((), device=self.ranks.device), dict[str, Metric](), list[dict[str, Tensor]]()
         for start in range(0, slots, slots // parts):
             part = slice(start, start + slots // parts)
             output = self._backward(carry.rows(part), batch.rows(part), number, first + start)
             loss = loss + output.loss
             for name, metric in output.metrics.items():
                 metrics[name] = metrics[name] + metric if name in metrics else metric
-            for name, tensor in output.carry.tensors().items():
-                whole[name][part].copy_(tensor)
-        return replace(output, carry=replace(output.carry, **whole), loss=loss, metrics=metrics)
+            ends.append(output.carry.tensors())
+        whole = {name: torch.cat([end[name] for end in ends]) for name in ends[0]}
+        return replace(output, carry=output.carry.with_tensors(whole), loss=loss, metrics=metrics)
 
     def _backward(self, carry: Carry, batch: Batch, number: int, first: int) -> StepOutput[Any]:
         """Add the gradients of some slots, of which the first is global slot `first`; their loss is float64."""
@@ -288,7 +286,7 @@ class Learner:
         first, slots = self.ranks.local_slots(self.config.global_batch_size)
         mine = {name: t[first : first + slots].to(self.ranks.device) for name, t in tensors.items()}
         rows = Batch(mine["inputs"], mine["labels"], mine["puzzle_identifiers"])
-        self.carry = self.supervision.initial_carry(rows).with_tensors(mine)
+        self.carry = self.supervision.initial_carry(rows).restored(mine)
 
 
 def _finite(tensor: Tensor) -> bool:
