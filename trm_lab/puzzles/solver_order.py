@@ -22,7 +22,9 @@ _TOKENS_AT_ONCE = 8 << 20  # of stored steps, written together
 
 def squeezed(rounds: NDArray[np.integer]) -> NDArray[np.uint8]:
     """Rounds `[E, L]` in a byte: R > 255 rounds of an example become 1..255 by ⌈r · 255 / R⌉, 0 stays 0."""
-    last = np.maximum(rounds.max(axis=1, keepdims=True), MOST_ROUNDS).astype(np.int64)
+    last = rounds.max(axis=1, keepdims=True, initial=MOST_ROUNDS).astype(np.int64)
+    if (last == MOST_ROUNDS).all():
+        return rounds.astype(np.uint8)
     return (-(-rounds.astype(np.int64) * MOST_ROUNDS // last)).astype(np.uint8)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_cdt
 
 from tests.security.attempts import little_room, npy
 from tests.trm_lab.puzzles.arc.small_arc import build as build_arc
@@ -236,6 +237,17 @@ def test_cells_of_arc_are_ordered_by_distance_from_what_the_question_shows() -> 
     inputs[0, 0] = 9  # now nothing is shown
     order = arc_reveal_order(inputs.reshape(1, 16), labels.reshape(1, 16)).reshape(4, 4)
     assert order.tolist() == [[1, 1, 1, 1], [1, 1, 1, 1], [1, 1, 1, 0], [0, 0, 0, 0]]
+
+
+def test_distances_of_arc_are_those_of_a_distance_transform() -> None:
+    draw = np.random.default_rng(0)
+    inputs, labels = draw.integers(0, 12, (2, 20, 900))
+    labels = np.where(draw.random(labels.shape) < 0.02, inputs, labels)
+    order = arc_reveal_order(inputs, labels)
+    for question, answer, rounds in zip(inputs, labels, order, strict=True):
+        away = (question != answer) | (answer < 2)
+        distances = distance_transform_cdt(away.reshape(30, 30), "taxicab").ravel()
+        np.testing.assert_array_equal(rounds, np.where((answer > 0) & (question != answer), distances, 0))
 
 
 def test_arc_needs_no_file_and_has_no_stored_steps(tmp_path: Path) -> None:

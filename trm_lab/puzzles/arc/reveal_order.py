@@ -24,12 +24,11 @@ def arc_reveal_order(inputs: NDArray[np.integer], labels: NDArray[np.integer]) -
     differing = (labels > 0) & (inputs != labels)
     shown = (labels >= FIRST_COLOUR) & (inputs == labels)
     far = np.int16(2 * side)  # more than any distance on the canvas
-    distance = np.where(shown, np.int16(0), far).reshape(-1, side, side)
-    steps = np.arange(side, dtype=np.int16)
-    for place, axis in ((steps[:, None], 1), (steps, 2)):  # min over k of |i − k| + distance(k), along each axis
-        before = np.minimum.accumulate(distance - place, axis) + place
-        after = np.flip(np.minimum.accumulate(np.flip(distance + place, axis), axis), axis) - place
-        distance = np.minimum(before, after)
-    rounds = distance.reshape(labels.shape)
-    rounds = np.where(shown.any(axis=1, keepdims=True), rounds, 1)
-    return squeezed(np.where(differing, rounds, 0))
+    distance = np.where(shown.T, np.int16(0), far).reshape(side, side, -1)  # examples last: operations run along them
+    for lines in (distance, distance.swapaxes(0, 1)):  # views; a line is at most one step further than its neighbours
+        for line in range(1, side):
+            np.minimum(lines[line], lines[line - 1] + 1, out=lines[line])
+        for line in range(side - 2, -1, -1):
+            np.minimum(lines[line], lines[line + 1] + 1, out=lines[line])
+    rounds = np.where(shown.any(axis=1), distance.reshape(labels.shape[::-1]), np.int16(1)).T
+    return squeezed(np.where(differing, rounds, np.int16(0)))

@@ -5,6 +5,7 @@ digit d; arrays are `[C, M]`, so that every operation runs along the puzzles.
 """
 
 from collections.abc import Iterator
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ Candidates = NDArray[np.uint16]  # [C, M]
 _NODES = 4096  # worked on together: 0.7 MB of candidates for 9×9
 _NONE = np.uint16(0)
 _ONE = np.uint16(1)
+T = TypeVar("T", bound=np.generic)
 
 
 def all_digits(geometry: Geometry) -> np.uint16:
@@ -121,8 +123,8 @@ def strike_fixed_digits(geometry: Geometry, nodes: Candidates) -> None:
     nodes &= ~seen.reshape(nodes.shape) | fixed
 
 
-def units(geometry: Geometry, nodes: Candidates) -> Iterator[list[NDArray[np.uint16]]]:
-    """For rows, columns, boxes in turn: N views; view k holds the k-th cell of every unit."""
+def units(geometry: Geometry, nodes: NDArray[T]) -> Iterator[list[NDArray[T]]]:
+    """Of values `[C, M]`, for rows, columns, boxes in turn: N views; view k holds the k-th cell of every unit."""
     size, rows, columns = geometry.size, geometry.box_rows, geometry.box_columns
     lines = nodes.reshape(size, size, -1)
     boxes = nodes.reshape(columns, rows, rows, columns, -1)
