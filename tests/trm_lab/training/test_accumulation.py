@@ -1,11 +1,13 @@
 """A batch in parts is the batch: the same losses, updates and slots, on one rank and on two."""
 
+from functools import partial
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
+from dis_trm.supervision import DISConfig
 from tests import models
 from tests.several_ranks import on_ranks
 from trm_lab.cluster.ranks import Ranks
@@ -13,7 +15,8 @@ from trm_lab.configuration.train_config import TrainConfig
 from trm_lab.training.learner import Learner
 
 SLOTS, STEPS = 8, 7
-SUPERVISIONS = {"dis": models.dis, "trm": models.act}
+ON_POLICY = DISConfig(halt_max_steps=3, targets="on_policy", pad_cells="ignore")
+SUPERVISIONS = {"dis": models.dis, "trm": models.act, "dis on_policy": partial(models.dis, ON_POLICY)}
 Result = dict[str, Any]
 
 
