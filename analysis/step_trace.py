@@ -1,6 +1,6 @@
 """What happens inside supervision steps on one example: fed tokens, targets, answers before and after, network calls.
 
-L grid tokens, P puzzle tokens, D hidden, S supervision steps, T cycles of n latent updates and one of the answer.
+L grid tokens, P puzzle tokens, D hidden, S supervision steps.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ from dis_trm.guidance import advantage_margin
 from trm.batch import Batch
 from trm.model import TinyRecursiveModel
 from trm.randomness import SeededStepRandom
-from trm.recursion import Latents
+from trm.recursion import Latents, make_call
 from trm.supervision import Supervision
 from trm_lab.puzzles.picture import Example, Picture
 
@@ -47,7 +47,7 @@ class TracedStep:
 class TracedCall:
     """One pass of the reasoning module.
 
-    updated: `z_L` or `z_H`.  answer: `[L]` what the head reads from z_H afterwards.
+    updated: name of a latent, such as `z_L`.  answer: `[L]` what the head reads from the latents afterwards.
     change: ‖new − old‖ / ‖old‖ of what was updated.
     """
 
@@ -64,7 +64,7 @@ def trace_steps(supervision: Supervision[Any], example: Batch, seed: int = 0) ->
     model.eval()
     rng = SeededStepRandom(seed, 0, 1)
     carry, steps = supervision.initial_carry(example), []
-    reference = model.answer_logits(model.initial_latents(1).z_H)
+    reference = model.answer_logits(model.initial_latents(1))
     fed = example.inputs
     for number in range(1, supervision.max_steps + 1):
         output = supervision.step(carry, example, rng)
@@ -81,17 +81,13 @@ def trace_steps(supervision: Supervision[Any], example: Batch, seed: int = 0) ->
 
 @torch.no_grad()
 def trace_calls(model: TinyRecursiveModel, latents: Latents, x: Tensor) -> Iterator[TracedCall]:
-    """The T·(n+1) network calls of one supervision step of one example, as `TinyRecursiveModel.recurse` makes them.
+    """The network calls of one supervision step of one example, as `TinyRecursiveModel.recurse` makes them.
 
     x: `[1, P+L, D]`, the embedded question.
     """
-    z_H, z_L, config = latents.z_H, latents.z_L, model.config
-    for _ in range(config.H_cycles):
-        for _ in range(config.L_cycles):
-            old, z_L = z_L, model.L_level(z_L, z_H + x, model.rotary)
-            yield TracedCall("z_L", _read(model, z_H), _change(old, z_L))
-        old, z_H = z_H, model.L_level(z_H, z_L, model.rotary)
-        yield TracedCall("z_H", _read(model, z_H), _change(old, z_H))
+    for call in model.config.calls:
+        before, latents = latents, make_call(call, model.blocks, latents, x)
+        yield TracedCall(call.updates, _read(model, latents), _change(before[call.updates], latents[call.updates]))
 
 
 def steps_figure(picture: Picture, example: Example, steps: Sequence[TracedStep], heading: str) -> Figure:
@@ -129,8 +125,8 @@ def _first(tokens: Tensor) -> NDArray[np.int64]:
     return tokens[0].long().numpy()
 
 
-def _read(model: TinyRecursiveModel, z_H: Tensor) -> NDArray[np.int64]:
-    return _first(model.answer_logits(z_H).argmax(-1))
+def _read(model: TinyRecursiveModel, latents: Latents) -> NDArray[np.int64]:
+    return _first(model.answer_logits(latents).argmax(-1))
 
 
 def _change(old: Tensor, new: Tensor) -> float:

@@ -38,17 +38,17 @@ def step_bytes(arch: Architecture, shape: PuzzleShape, batch: int) -> int:
     """Bytes that must move at least in a step of `batch` examples."""
     network, settings = arch.network, arch.settings
     width, length = network.hidden_size, network.puzzle_tokens + shape.seq_len
-    one_pass = sum(product.moved(batch) for product in products(network, shape))
+    one_pass = sum(product.moved(batch) for product in products(network, shape))  # of a block
     if not network.mlp_t:
-        one_pass += 4 * batch * length * width * network.L_layers  # q, k, v and the mixture
+        one_pass += 4 * batch * length * width  # q, k, v and the mixture
     head, halting = (Product(length, width, shape.vocab_size), Product(1, width, 2))
-    learning = network.L_cycles + 1  # passes of the last cycle, with gradient
-    moved = one_pass * (network.network_calls - learning + WITH_GRADIENT * learning)
+    passes, learning = network.block_passes
+    moved = one_pass * (passes - learning + WITH_GRADIENT * learning)
     moved += WITH_GRADIENT * head.moved(batch)
     if isinstance(settings, ACTConfig):
         moved += WITH_GRADIENT * halting.moved(batch)
         if not settings.no_ACT_continue:  # the bootstrapped target
-            moved += one_pass * network.network_calls + halting.moved(batch)
+            moved += one_pass * passes + halting.moved(batch)
     else:
         moved += halting.moved(batch)
         if getattr(settings, "loss_terms", "single") == "dual":
@@ -57,14 +57,14 @@ def step_bytes(arch: Architecture, shape: PuzzleShape, batch: int) -> int:
 
 
 def products(network: TRMConfig, shape: PuzzleShape) -> Iterator[Product]:
-    """The products with weights of one pass, layer after layer."""
+    """The products with weights of one pass of a block."""
     width, length = network.hidden_size, network.puzzle_tokens + shape.seq_len
-    for _ in range(network.L_layers):
-        if network.mlp_t:
-            yield from _swiglu(width, length, network.expansion)  # one row for each channel
-        else:
-            yield from (Product(length, width, 3 * width), Product(length, width, width))
-        yield from _swiglu(length, width, network.expansion)
+    if network.mlp_t:
+        yield from _swiglu(width, length, network.expansion)  # one row for each channel
+    else:
+        mixed = width // network.num_heads * network.num_heads
+        yield from (Product(length, width, 3 * mixed), Product(length, mixed, width))
+    yield from _swiglu(length, width, network.expansion)
 
 
 def _swiglu(rows: int, width: int, expansion: float) -> tuple[Product, Product]:

@@ -5,7 +5,7 @@ published code. Where the two part, a switch of `DISConfig` says which is meant 
 """
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import torch
@@ -22,7 +22,7 @@ from trm.metrics import per_slot
 from trm.model import TinyRecursiveModel
 from trm.randomness import StepRandom
 from trm.ranges import check_ranges
-from trm.recursion import Latents
+from trm.recursion import Latents, detached
 from trm.supervision import Advanced, Carry, Correctness, StepOutput, empty_slots, start_slots, step_metrics
 
 SWITCHES: dict[str, Collection[str]] = {
@@ -82,7 +82,7 @@ def dis_name(arch: Mapping[str, Any]) -> str:
     else:
         changed = {key: value for key, value in switches.items() if value != RELEASED[key]}
         name = "DIS, " + ", ".join(f"{key}={shown(value, 60)}" for key, value in changed.items())
-    if (arch["H_cycles"], arch["L_cycles"]) != PUBLISHED_CYCLES:
+    if (arch["H_cycles"], arch["L_cycles"]) != PUBLISHED_CYCLES or arch["recursion"] != "trm":
         name += f", {cycles_in_words(arch)}"
     return name + steps_in_words(arch, DISConfig.halt_max_steps)
 
@@ -105,14 +105,12 @@ class DISCarry(Carry):
     plan: dict[str, Tensor]
     steps_done: int
 
-    def tensors(self) -> dict[str, Tensor]:
-        """See `Carry`; the plan's under their own names."""
-        return super().tensors() | self.plan
-
     def with_tensors(self, tensors: Mapping[str, Tensor]) -> "DISCarry":
-        """See `Carry`; a name that is no field's is the plan's."""
-        own: dict[str, Any] = {name: tensors[name] for name in super().tensors()}
-        return replace(self, **own, plan={name: tensor for name, tensor in tensors.items() if name not in own})
+        """See `Carry`; a name that is no field's and no latent's is the plan's."""
+        own = {*self.latents, *(field.name for field in fields(self))}
+        plan = {name: tensor for name, tensor in tensors.items() if name not in own}
+        carried = {name: tensor for name, tensor in tensors.items() if name in own}
+        return replace(super().with_tensors(carried), plan=plan)
 
     def restored(self, tensors: Mapping[str, Tensor]) -> "DISCarry":
         """See `Carry`; `steps_done` is read from the new `steps`."""
@@ -160,7 +158,7 @@ class DISSupervision:
         steps = carry.steps + 1
         before, target = self._frames(carry, rng)
         advanced = self.run_forward(
-            Latents(carry.z_H, carry.z_L),
+            carry.latents,
             carry.fed,
             carry.labels,
             torch.stack((before, target), 1),
@@ -169,8 +167,7 @@ class DISSupervision:
         )
         after = replace(
             carry,
-            z_H=advanced.latents.z_H,
-            z_L=advanced.latents.z_L,
+            latents=advanced.latents,
             steps=steps,
             halted=advanced.halted,
             fed=advanced.predictions if self.config.feed == "prediction" else carry.inputs,
@@ -199,10 +196,10 @@ class DISSupervision:
         model = self.model
         x = self.embed(fed, puzzle_vectors, steps)  # [B, P+L, D]
         after = model.recurse(latents, x)
-        logits = model.answer_logits(after.z_H)  # [B, L, V]
+        logits = model.answer_logits(after)  # [B, L, V]
         losses = sequence_loss(self.token_loss, logits, frames[:, 1])  # [B]
         if self.config.loss_terms == "dual":
-            before = model.answer_logits(latents.z_H)
+            before = model.answer_logits(latents)
             losses = losses + sequence_loss(self.token_loss, before, frames[:, 0])
         predictions = logits.argmax(-1).int()
         halted = steps >= self.max_steps
@@ -210,8 +207,8 @@ class DISSupervision:
         metrics["lm_loss"] = per_slot(losses.detach().sum(), steps)
         loss = (losses * self._step_weight(steps)).sum()
         with torch.no_grad():
-            q_halt = model.halting_logits(after.z_H)[:, 0]
-        return Advanced(after.detached(), halted, loss, logits.detach(), predictions, q_halt, metrics)
+            q_halt = model.halting_logits(after)[:, 0]
+        return Advanced(detached(after), halted, loss, logits.detach(), predictions, q_halt, metrics)
 
     def confidence(self, output: StepOutput[DISCarry], cells: Tensor) -> Tensor:
         """Mean log-probability of the predicted tokens at the marked cells; DIS has no halting probability."""

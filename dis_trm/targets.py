@@ -68,7 +68,7 @@ class Corruption(PathTargets):
 class Stored(PathTargets):
     """Frames that the dataset carries, such as a solver's or a teacher's: step s has frame ⌈s·M/N⌉ of 1..M."""
 
-    batch_extras = ("stored_steps",)
+    batch_extras: tuple[str, ...] = ("stored_steps",)
 
     def path(self, batch: Batch, rng: StepRandom) -> Tensor:
         """See `PathTargets`; frame 0 is the question."""

@@ -19,7 +19,7 @@ from trm.metrics import FINISHED, Metric, per_slot
 from trm.model import TinyRecursiveModel
 from trm.randomness import StepRandom
 from trm.ranges import MOST_STEPS, Range, check_ranges, ranged
-from trm.recursion import Latents
+from trm.recursion import Latents, detached
 from trm.supervision import Advanced, Carry, Correctness, StepOutput, empty_slots, start_slots, step_metrics
 
 
@@ -29,13 +29,19 @@ class ACTConfig:
 
     halt_max_steps: N_sup, the cap in training and the exact number in evaluation.
     halt_exploration_prob: share of slots that must run at least u ~ U{2..halt_max_steps} steps.
-    no_ACT_continue: leave out the q_continue loss (a second forward pass), as the release does.
+    no_ACT_continue: leave out the q_continue loss (a second forward pass), as TRM's release does and HRM does not;
+      where it is learned a slot halts at q_halt > q_continue, else at q_halt > 0.
+    halts_above_continue: halt at q_halt > q_continue though that is not learned, as the published
+      transformers_baseline does.
+    act_enabled: halt before halt_max_steps in training.
     """
 
     halt_max_steps: int = ranged(16, 1, MOST_STEPS)
     halt_exploration_prob: float = ranged(0.1, 0.0, 1.0, noun="a probability")
     no_ACT_continue: bool = True
     loss_type: str = "stablemax_cross_entropy"
+    halts_above_continue: bool = False
+    act_enabled: bool = True
 
     def __post_init__(self) -> None:
         check_ranges(self, "arch.")
@@ -56,8 +62,10 @@ def check_loss_type(loss_type: str) -> None:
 
 
 def cycles_in_words(arch: Mapping[str, Any]) -> str:
-    """`T=3 n=6` for the keys H_cycles and L_cycles."""
-    return f"T={shown(arch['H_cycles'], 9)} n={shown(arch['L_cycles'], 9)}"
+    """`T=3 n=6` for the keys H_cycles and L_cycles, or `recursion=hrm T=2 n=2` where it is not TRM's."""
+    recursion = arch["recursion"]
+    name = "" if recursion == "trm" else f"recursion={shown(recursion, 20)} "
+    return f"{name}T={shown(arch['H_cycles'], 9)} n={shown(arch['L_cycles'], 9)}"
 
 
 def steps_in_words(arch: Mapping[str, Any], published: int) -> str:
@@ -67,8 +75,11 @@ def steps_in_words(arch: Mapping[str, Any], published: int) -> str:
 
 
 def trm_name(arch: Mapping[str, Any]) -> str:
-    """What papers call TRM with these keys of a configuration's `arch`, such as `TRM T=3 n=6`."""
-    return f"TRM {cycles_in_words(arch)}{steps_in_words(arch, ACTConfig.halt_max_steps)}"
+    """What papers call TRM with these keys of a configuration's `arch`, such as `TRM T=3 n=6`; or HRM."""
+    name = "TRM"
+    if arch["recursion"] == "hrm" and not arch["no_ACT_continue"]:
+        name, arch = "HRM", {**arch, "recursion": "trm"}
+    return f"{name} {cycles_in_words(arch)}{steps_in_words(arch, ACTConfig.halt_max_steps)}"
 
 
 class ACTCarry(Carry):
@@ -101,15 +112,14 @@ class ACTSupervision:
         carry = start_slots(self.model, carry, batch)
         steps = carry.steps + 1
         advanced = self.run_forward(
-            Latents(carry.z_H, carry.z_L),
+            carry.latents,
             carry.inputs,
             carry.labels,
             self.model.puzzle_vectors(carry.puzzle_identifiers),
             steps,
             self._least_steps(rng).to(steps.device, non_blocking=True),
         )
-        latents = advanced.latents
-        after = replace(carry, z_H=latents.z_H, z_L=latents.z_L, steps=steps, halted=advanced.halted)
+        after = replace(carry, latents=advanced.latents, steps=steps, halted=advanced.halted)
         calls = self.model.config.network_calls
         return advanced.output(after, 2 * calls if self._learns_to_continue else calls)
 
@@ -133,8 +143,8 @@ class ACTSupervision:
         model = self.model
         x = self.embed(inputs, puzzle_vectors, steps)  # [B, P+L, D]
         latents = model.recurse(latents, x)
-        logits = model.answer_logits(latents.z_H)  # [B, L, V]
-        q_halt, q_continue = model.halting_logits(latents.z_H).unbind(-1)  # [B] each
+        logits = model.answer_logits(latents)  # [B, L, V]
+        q_halt, q_continue = model.halting_logits(latents).unbind(-1)  # [B] each
         predictions = logits.argmax(-1).int()
         correct = Correctness.of(predictions, labels)
         lm_loss = sequence_loss(TOKEN_LOSSES[self.config.loss_type], logits, labels).sum()
@@ -146,7 +156,7 @@ class ACTSupervision:
         finished = halted & correct.scored
         right_halts = (finished & ((q_halt.detach() >= 0) == correct.whole)).sum()
         metrics["q_halt_accuracy"] = Metric(right_halts, finished.sum(), FINISHED)
-        loss, after = lm_loss + 0.5 * q_halt_loss, latents.detached()  # ½·BCE(q_halt, [the answer is right])
+        loss, after = lm_loss + 0.5 * q_halt_loss, detached(latents)  # ½·BCE(q_halt, [the answer is right])
         if self._learns_to_continue:
             q_continue_loss = _bce_sum(q_continue, self._continue_target(after, x, steps))
             metrics["q_continue_loss"] = per_slot(q_continue_loss.detach(), steps)
@@ -164,7 +174,7 @@ class ACTSupervision:
 
     @property
     def _learns_to_continue(self) -> bool:
-        return not self.config.no_ACT_continue and self.model.training
+        return not self.config.no_ACT_continue and self.model.training and self.max_steps > 1
 
     def halted(self, q_halt: Tensor, q_continue: Tensor, steps: Tensor, least_steps: Tensor) -> Tensor:
         """The halting rule, `[B]` bool: the slots that take new data next; all arguments `[B]`.
@@ -172,10 +182,11 @@ class ACTSupervision:
         A slot halts at N_sup steps. While training it also halts where q_halt > 0 (or > q_continue where that is
         learned), but not before `least_steps`. In evaluation every slot takes N_sup steps.
         """
-        last = steps >= self.max_steps
-        if not self.model.training or self.max_steps == 1:
+        last, config = steps >= self.max_steps, self.config
+        if not self.model.training or self.max_steps == 1 or not config.act_enabled:
             return last
-        better = q_halt > (0 if self.config.no_ACT_continue else q_continue)
+        above_zero = config.no_ACT_continue and not config.halts_above_continue
+        better = q_halt > (0 if above_zero else q_continue)
         return last | (better & (steps >= least_steps))
 
     def _least_steps(self, rng: StepRandom) -> Tensor:
@@ -188,7 +199,7 @@ class ACTSupervision:
     def _continue_target(self, after: Latents, x: Tensor, steps: Tensor) -> Tensor:
         """Bootstrapped value of going on: what the next step would think of halting, `[B]` in 0..1."""
         following = self.model.recurse(after, x)
-        q_halt, q_continue = self.model.halting_logits(following.z_H).unbind(-1)
+        q_halt, q_continue = self.model.halting_logits(following).unbind(-1)
         best = torch.where(steps >= self.max_steps, q_halt, torch.maximum(q_halt, q_continue))
         return best.sigmoid()
 

@@ -94,13 +94,17 @@ def rotate(x: Tensor, positions: RotaryPositions) -> Tensor:
 
 
 class Attention(nn.Module):
-    """Full bidirectional attention; one fused projection, no bias, no mask (PAD is attended like any token)."""
+    """Full bidirectional attention; one fused projection, no bias, no mask (PAD is attended like any token).
+
+    A head is ⌊width / heads⌋ wide.
+    """
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.qkv_proj = CastLinear(width, 3 * width)
-        self.o_proj = CastLinear(width, width)
+        mixed = width // heads * heads
+        self.qkv_proj = CastLinear(width, 3 * mixed)
+        self.o_proj = CastLinear(mixed, width)
 
     def forward(self, x: Tensor, positions: RotaryPositions | None) -> Tensor:
         qkv = self.qkv_proj(x).unflatten(-1, (3, self.heads, -1))  # [B, S, 3, A, K]

@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +27,7 @@ from trm.layers import (
 from trm.puzzle_embedding import PuzzleEmbedding
 from trm.randomness import torch_generator
 from trm.ranges import check_ranges, ranged
-from trm.recursion import Latents, cycle, recurse
+from trm.recursion import RECURSIONS, Blocks, Call, Latents, make_calls
 
 FORWARD_DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32, "float64": torch.float64}
 POSITIONS = ("rope", "learned", "none")
@@ -39,12 +40,14 @@ Q_HEAD_BIAS = -5.0  # halting starts out improbable
 class TRMConfig:
     """The network's shape. Defaults are the published ARC model's.
 
+    recursion: which latents there are and how a supervision step updates them, a key of `trm.recursion.RECURSIONS`.
     H_cycles: T, cycles in one supervision step; the first T−1 run without gradient.
-    L_cycles: n, latent updates in one cycle.
+    L_cycles: n, latent updates in one cycle; a recursion without any (`none`) does not read it.
     L_layers: blocks of the reasoning module.
+    H_layers: blocks of the second module, where the recursion has an `H_level`; 0: as many as L_layers.
     puzzle_emb_ndim: values of a puzzle's embedding; 0 switches it off.
     puzzle_emb_len: P; 0 means ceil(puzzle_emb_ndim / hidden_size).
-    latent_noise: in training, Gaussian noise on z_H and z_L before each supervision step, in units of each latent's own
+    latent_noise: in training, Gaussian noise on the latents before each supervision step, in units of each latent's own
       standard deviation; not in the papers: for networks that are to be searched with noise.
     """
 
@@ -60,17 +63,16 @@ class TRMConfig:
     puzzle_emb_len: int = ranged(16, 0, 4096)
     forward_dtype: str = "bfloat16"
     latent_noise: float = ranged(0.0, 0.0, 100.0)
+    recursion: str = "trm"
+    H_layers: int = ranged(0, 0, 1024)
 
     def __post_init__(self) -> None:
         check_ranges(self, "arch.")
         _one_of("arch.pos_encodings", self.pos_encodings, POSITIONS)
         _one_of("arch.forward_dtype", self.forward_dtype, tuple(FORWARD_DTYPES))
-        if self.hidden_size % self.num_heads or (self.hidden_size // self.num_heads) % 2:
-            raise UserError(
-                f"arch.hidden_size={self.hidden_size} over arch.num_heads={self.num_heads}",
-                "a hidden size that is an even multiple of the number of heads (rotary halves)",
-                "change one of the two",
-            )
+        _one_of("arch.recursion", self.recursion, tuple(RECURSIONS))
+        _check_recursion(self)
+        _check_heads(self)
         if self.puzzle_emb_ndim > self.puzzle_tokens * self.hidden_size:
             raise UserError(
                 f"arch.puzzle_emb_ndim={self.puzzle_emb_ndim} in {self.puzzle_tokens} puzzle tokens",
@@ -91,9 +93,64 @@ class TRMConfig:
         return FORWARD_DTYPES[self.forward_dtype]
 
     @property
+    def calls(self) -> list[Call]:
+        """The network calls of one supervision step."""
+        return RECURSIONS[self.recursion].calls(self.H_cycles, self.L_cycles)
+
+    @property
     def network_calls(self) -> int:
-        """Passes of the reasoning module in one supervision step: T·(n+1)."""
-        return self.H_cycles * (self.L_cycles + 1)
+        """Passes of a reasoning module in one supervision step; TRM's recursion: T·(n+1)."""
+        return len(self.calls)
+
+    @property
+    def gradient_calls(self) -> int:
+        """How many of the network calls carry gradient; TRM's recursion: n+1."""
+        return RECURSIONS[self.recursion].gradient_calls(self.L_cycles)
+
+    @property
+    def modules(self) -> dict[str, int]:
+        """The reasoning modules that the recursion calls, and the blocks of each."""
+        blocks = {"L_level": self.L_layers, "H_level": self.H_layers or self.L_layers}
+        return {name: blocks[name] for name in sorted({call.module for call in self.calls})}
+
+    @property
+    def block_passes(self) -> tuple[int, int]:
+        """Passes of a block in one supervision step: all of them, and those with gradient."""
+        passes = [self.modules[call.module] for call in self.calls]
+        return sum(passes), sum(passes[len(passes) - self.gradient_calls :])
+
+
+def _check_recursion(config: TRMConfig) -> None:
+    """UserError for settings that the recursion cannot run with."""
+    name = f"arch.recursion={config.recursion}"
+    if config.recursion == "six_z" and config.L_cycles > 6:
+        raise UserError(f"arch.L_cycles={config.L_cycles} with {name}", "1 to 6, one for each latent", "lower it")
+    if config.H_layers and "H_level" not in config.modules:
+        with_two = " | ".join(key for key in RECURSIONS if key in ("hrm", "none"))
+        raise UserError(
+            f"arch.H_layers={config.H_layers} with {name}, which has no second module",
+            f"0, or a recursion with an H_level: {with_two}",
+            "set arch.L_layers, or leave arch.H_layers out",
+        )
+    if config.recursion == "none" and (config.mlp_t or config.pos_encodings == "none"):
+        raise UserError(
+            f"arch.mlp_t={config.mlp_t} arch.pos_encodings={config.pos_encodings} with {name}",
+            "attention with rope or learned positions, as the published baseline has",
+            "set arch.mlp_t=False arch.pos_encodings=rope",
+        )
+
+
+def _check_heads(config: TRMConfig) -> None:
+    """UserError for heads that have no width, or none that rotary positions could turn."""
+    width, heads = config.hidden_size, config.num_heads
+    even_share = width % heads == 0 or config.recursion == "none"  # the published baseline has 12 heads of 42 for 512
+    rotary_needs = config.recursion != "none" or config.pos_encodings == "rope"
+    if not even_share or heads > width or (rotary_needs and (width // heads) % 2):
+        raise UserError(
+            f"arch.hidden_size={width} over arch.num_heads={heads}",
+            "a hidden size that is an even multiple of the number of heads (rotary halves)",
+            "change one of the two",
+        )
 
 
 def _one_of(key: str, value: str, allowed: tuple[str, ...]) -> None:
@@ -133,21 +190,20 @@ class Block(nn.Module):
 
 
 class ReasoningModule(nn.Module):
-    """One set of weights for both updates: update(h, injection) = blocks(h + injection)."""
+    """Blocks one after the other."""
 
-    def __init__(self, config: TRMConfig, length: int, block: type[nn.Module] = Block) -> None:
+    def __init__(self, config: TRMConfig, length: int, layers: int, block: type[nn.Module] = Block) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(block(config, length) for _ in range(config.L_layers))
+        self.layers = nn.ModuleList(block(config, length) for _ in range(layers))
 
-    def forward(self, h: Tensor, injection: Tensor, positions: RotaryPositions | None) -> Tensor:
-        h = h + injection
+    def forward(self, h: Tensor, positions: RotaryPositions | None) -> Tensor:
         for layer in self.layers:
             h = layer(h, positions)
         return h
 
 
 class TinyRecursiveModel(nn.Module):
-    """One tiny network applied to its own answer.
+    """One tiny network applied to its own answer, by the recursion that its configuration names.
 
     Args:
         config: the network's shape.
@@ -159,12 +215,11 @@ class TinyRecursiveModel(nn.Module):
     """
 
     block: type[nn.Module] = Block
-    H_init: Tensor
-    L_init: Tensor
 
     def __init__(self, config: TRMConfig, shape: PuzzleShape, step_rows: int = 0, seed: int = 0) -> None:
         super().__init__()
         self.config, self.shape = config, shape
+        self.recursion = RECURSIONS[config.recursion]
         self._start: Latents | None = None
         width, length = config.hidden_size, config.puzzle_tokens + shape.seq_len
         self.embed_tokens = CastEmbedding(shape.vocab_size, width, config.dtype)
@@ -182,10 +237,11 @@ class TinyRecursiveModel(nn.Module):
             if config.pos_encodings == "rope"
             else None
         )
-        self.L_level = ReasoningModule(config, length, self.block)
-        self.register_buffer("H_init", torch.empty(width))
-        self.register_buffer("L_init", torch.empty(width))
-        if not self.H_init.is_meta:  # on the meta device there are shapes only
+        for name, layers in config.modules.items():
+            self.add_module(name, ReasoningModule(config, length, layers, self.block))
+        for name in self.recursion.starts.values():
+            self.register_buffer(name, torch.empty(width))
+        if not self.lm_head.weight.is_meta:  # on the meta device there are shapes only
             self._initialise(torch_generator(seed, "weights"))
 
     @torch.no_grad()
@@ -193,23 +249,28 @@ class TinyRecursiveModel(nn.Module):
         for module in self.modules():
             if isinstance(module, CastLinear | CastEmbedding):
                 module.initialise(generator)
-        for start in (self.H_init, self.L_init):
-            truncated_normal_(start, 1.0, generator)
+        for name in self.recursion.starts.values():
+            truncated_normal_(self.get_buffer(name), 1.0, generator)
         self.q_head.weight.zero_()
         assert self.q_head.bias is not None
         self.q_head.bias.fill_(Q_HEAD_BIAS)
 
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.lm_head.weight.device
+
     def initial_latents(self, slots: int) -> Latents:
-        """z_H and z_L at H_init and L_init, for `slots` examples; within `starts_from`, the latents named there."""
+        """Each latent at its fixed vector, for `slots` examples; within `starts_from`, the latents named there."""
         if self._start is not None:
             return self._start
         size = (slots, self.config.puzzle_tokens + self.shape.seq_len, self.config.hidden_size)
-        dtype = self.config.dtype
-        return Latents(self.H_init.to(dtype).expand(size), self.L_init.to(dtype).expand(size))
+        starts = self.recursion.starts.items()
+        return {latent: self.get_buffer(name).to(self.config.dtype).expand(size) for latent, name in starts}
 
     @contextmanager
     def starts_from(self, latents: Latents | None) -> Iterator[None]:
-        """`with model.starts_from(latents):` examples start from these, one row each; None: from H_init and L_init."""
+        """`with model.starts_from(latents):` examples start from these, one row each; None: from the fixed vectors."""
         self._start = latents
         try:
             yield
@@ -238,22 +299,20 @@ class TinyRecursiveModel(nn.Module):
         padding = self.config.puzzle_tokens * self.config.hidden_size - vectors.shape[-1]
         return nn.functional.pad(vectors, (0, padding)).unflatten(-1, (-1, self.config.hidden_size))  # [B, P, D]
 
-    def update(self, h: Tensor, injection: Tensor) -> Tensor:
-        """One network call: the reasoning module on h + injection, `[B, P+L, D]` each."""
-        return self.L_level(h, injection, self.rotary)
+    @property
+    def blocks(self) -> dict[str, Blocks]:
+        """What a network call applies, by the name of its module."""
+        return {name: partial(self.get_submodule(name), positions=self.rotary) for name in self.config.modules}
 
     def recurse(self, latents: Latents, x: Tensor) -> Latents:
-        """The T cycles of one supervision step, on the embedded question x `[B, P+L, D]`."""
-        return recurse(self.update, latents, x, self.config.H_cycles, self.config.L_cycles)
+        """The network calls of one supervision step, on the embedded question x `[B, P+L, D]`."""
+        return make_calls(self.config.calls, self.config.gradient_calls, self.blocks, latents, x)
 
-    def cycle(self, z_H: Tensor, z_L: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-        """One cycle: n latent updates and one of the answer."""
-        return cycle(self.update, z_H, z_L, x, self.config.L_cycles)
-
-    def answer_logits(self, z_H: Tensor) -> Tensor:
+    def answer_logits(self, latents: Latents) -> Tensor:
         """Token logits `[B, L, V]` of the current answer, in the forward dtype."""
-        return self.lm_head(z_H)[:, self.config.puzzle_tokens :]
+        return self.lm_head(latents[self.recursion.answer])[:, self.config.puzzle_tokens :]
 
-    def halting_logits(self, z_H: Tensor) -> Tensor:
+    def halting_logits(self, latents: Latents) -> Tensor:
         """(halt, continue) logits `[B, 2]` in float32 or wider, read at position 0."""
-        return self.q_head(z_H[:, 0]).to(at_least_float32(z_H.dtype))
+        answer = latents[self.recursion.answer]
+        return self.q_head(answer[:, 0]).to(at_least_float32(answer.dtype))

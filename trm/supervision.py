@@ -2,7 +2,7 @@
 
 B slots, P puzzle tokens, L grid tokens, D hidden, V vocabulary, N supervision steps of an example.
 A batch is a set of slots. A slot that has halted takes the next batch's row at its position and starts
-from H_init / L_init with step 0; a running slot keeps its own data.
+from the fixed latents with step 0; a running slot keeps its own data.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,14 +21,13 @@ from trm.recursion import Latents
 
 @dataclass(frozen=True)
 class Carry:
-    """The slots' state between supervision steps; every tensor has the slots first, and is a field.
+    """The slots' state between supervision steps; every tensor is a field, or in a field's dict, with the slots first.
 
-    z_H, z_L: `[B, P+L, D]` detached, forward dtype.  steps: `[B]` int32, steps done on the current example.
+    latents: `[B, P+L, D]` each, detached, forward dtype.  steps: `[B]` int32, steps done on the current example.
     halted: `[B]` bool, the slot takes new data next.  inputs, labels `[B, L]`, puzzle_identifiers `[B]`: int32.
     """
 
-    z_H: Tensor
-    z_L: Tensor
+    latents: Latents
     steps: Tensor
     halted: Tensor
     inputs: Tensor
@@ -37,11 +36,16 @@ class Carry:
 
     def tensors(self) -> dict[str, Tensor]:
         """Every tensor by name, for a checkpoint."""
-        return {f.name: value for f in fields(self) if isinstance(value := getattr(self, f.name), Tensor)}
+        held = {field.name: getattr(self, field.name) for field in fields(self)}
+        tensors: dict[str, Tensor] = {}
+        for name, value in held.items():
+            tensors |= value if isinstance(value, dict) else {name: value} if isinstance(value, Tensor) else {}
+        return tensors
 
     def with_tensors(self, tensors: Mapping[str, Tensor]) -> Self:
         """The carry of the same step that holds other `tensors`, such as those of parts of the slots joined."""
-        return replace(self, **tensors)
+        latents = {name: tensors[name] for name in self.latents}
+        return replace(self, latents=latents, **{k: v for k, v in tensors.items() if k not in latents})
 
     def restored(self, tensors: Mapping[str, Tensor]) -> Self:
         """The carry, of any step, that holds `tensors`, which a checkpoint has as `tensors()` gave them."""
@@ -122,11 +126,9 @@ class Supervision(Protocol[C]):
 
 def empty_slots(model: TinyRecursiveModel, batch: Batch) -> dict[str, Any]:
     """The fields of a `Carry` in which every slot is free."""
-    latents = model.initial_latents(len(batch))
     device = batch.inputs.device
     return {
-        "z_H": latents.z_H,
-        "z_L": latents.z_L,
+        "latents": model.initial_latents(len(batch)),
         "steps": torch.zeros(len(batch), dtype=torch.int32, device=device),
         "halted": torch.ones(len(batch), dtype=torch.bool, device=device),
         "inputs": torch.zeros_like(batch.inputs),
@@ -140,8 +142,7 @@ def start_slots(model: TinyRecursiveModel, carry: C, batch: Batch) -> C:
     fresh, free = model.initial_latents(len(batch)), carry.halted
     return replace(
         carry,
-        z_H=choose(free, fresh.z_H, carry.z_H),
-        z_L=choose(free, fresh.z_L, carry.z_L),
+        latents={name: choose(free, fresh[name], latent) for name, latent in carry.latents.items()},
         steps=torch.where(free, 0, carry.steps),
         inputs=choose(free, batch.inputs, carry.inputs),
         labels=choose(free, batch.labels, carry.labels),
@@ -150,12 +151,12 @@ def start_slots(model: TinyRecursiveModel, carry: C, batch: Batch) -> C:
 
 
 def disturbed(carry: C, noise: float, key: int, rows: Tensor) -> C:
-    """The carry with Gaussian noise on z_H and z_L, `noise` times each latent's own standard deviation.
+    """The carry with Gaussian noise on its latents, `noise` times each one's own standard deviation.
 
     key, rows: `[B]`, of the draws; see `trm.randomness.counter_normal`.
     """
-    z_H, z_L = (_noisy(getattr(carry, name), noise, seed_for(key, name), rows) for name in ("z_H", "z_L"))
-    return replace(carry, z_H=z_H, z_L=z_L)
+    latents = {name: _noisy(latent, noise, seed_for(key, name), rows) for name, latent in carry.latents.items()}
+    return replace(carry, latents=latents)
 
 
 def _noisy(latent: Tensor, noise: float, key: int, rows: Tensor) -> Tensor:

@@ -62,7 +62,7 @@ def _without_memory(architecture: Architecture, shape: PuzzleShape) -> Supervisi
 
 
 def _count(architecture: Architecture, shape: PuzzleShape, training: bool) -> int | None:
-    if architecture.network.network_calls * architecture.network.L_layers > MOST_CALLS:
+    if architecture.network.block_passes[0] > MOST_CALLS:
         return None
     supervision = _without_memory(architecture, shape)
     supervision.model.train(training)

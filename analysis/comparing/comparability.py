@@ -8,7 +8,7 @@ from trm.errors import UserError
 from trm_lab.methods import METHODS
 from trm_lab.runs.recorded_run import Run
 
-OF_A_METHOD = {"arch.supervision", "arch.H_cycles", "arch.L_cycles"} | {
+OF_A_METHOD = {f"arch.{key}" for key in ("supervision", "recursion", "H_cycles", "L_cycles", "H_layers")} | {
     f"arch.{key.name}" for method in METHODS.values() for key in fields(method.config_class)
 }
 """Settings that make a method; another difference is one between experiments."""

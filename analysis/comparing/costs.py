@@ -64,9 +64,9 @@ class AnswerCosts:
 
 def training_cost(run: Run, updates: int) -> TrainingCost:
     """What the first `updates` updates took."""
-    training, arch, batch = run.training, run.config.get("arch"), run.config.get("global_batch_size")
-    learning = arch.get("L_cycles", 0) + 1 if isinstance(arch, Mapping) else 0
+    training, batch = run.training, run.config.get("global_batch_size")
     network, shape = architecture(run), puzzle_shape(run)
+    learning = 0 if network is None else network.network.gradient_calls
     operations, seconds = None, seconds_per_update(training)
     if network is not None and shape is not None and isinstance(batch, int):
         each = step_flops(network, shape)

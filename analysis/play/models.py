@@ -92,7 +92,7 @@ def model_data(opened: OpenedCheckpoint, tokens: int) -> Json:
             tensors[name.removeprefix("L_level.layers.").removesuffix(".weight")] = tensor
     if model.rotary is not None and not network.mlp_t:
         tensors |= {"cos": model.rotary.cos, "sin": model.rotary.sin}
-    tensors |= {"H_init": model.H_init, "L_init": model.L_init}
+    tensors |= {name: model.get_buffer(name) for name in model.recursion.starts.values()}
     tensors |= {"lm_head": model.lm_head.weight, "q_halt": model.q_head.weight[:1]}
     assert model.q_head.bias is not None
     return {

@@ -69,8 +69,8 @@ def test_the_margin_is_that_of_the_logits_before_and_after(example: Batch) -> No
     model = supervision.model.eval()
     with torch.no_grad():
         start = model.initial_latents(1)
-        after = model.answer_logits(model.recurse(start, model.embed(example.inputs, None)).z_H)
-        margin = advantage_margin(model.answer_logits(start.z_H), after, example.labels)
+        after = model.answer_logits(model.recurse(start, model.embed(example.inputs, None)))
+        margin = advantage_margin(model.answer_logits(start), after, example.labels)
     np.testing.assert_allclose(first.margin, margin[0].numpy())
 
 
@@ -81,7 +81,7 @@ def test_the_calls_of_a_step_are_those_of_the_recursion(example: Batch) -> None:
     assert [call.updated for call in calls] == ["z_L", "z_L", "z_L", "z_H"] * 2
     assert len(calls) == NETWORK.network_calls
     with torch.no_grad():
-        answer = model.answer_logits(model.recurse(start, x).z_H).argmax(-1)
+        answer = model.answer_logits(model.recurse(start, x)).argmax(-1)
     np.testing.assert_array_equal(calls[-1].answer, answer[0].numpy())
     assert all(call.change > 0 for call in calls)
 

@@ -57,7 +57,7 @@ def test_the_dual_loss_adds_the_loss_of_the_answer_before_the_step() -> None:
     carry = supervision.initial_carry(batch())
     dual_out = supervision.step(carry, batch(), draws())
     single_out = single.step(single.initial_carry(batch()), batch(), draws())
-    start = supervision.model.initial_latents(4).z_H
+    start = supervision.model.initial_latents(4)
     before = supervision.model.answer_logits(start)
     extra = sequence_loss(stablemax_cross_entropy, before, dual_out.carry.plan["path"][:, 0]).sum()
     torch.testing.assert_close(dual_out.loss, single_out.loss + extra)

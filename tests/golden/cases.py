@@ -18,6 +18,7 @@ from trm.metrics import Metric
 from trm.model import PuzzleShape, TinyRecursiveModel, TRMConfig
 
 PREFIX = "model.inner."
+RECURSIONS = {"trm_singlez": "single_z", "trm_hier6": "six_z", "hrm": "hrm", "transformers_baseline": "none"}  # by mode
 
 
 @cache
@@ -54,14 +55,30 @@ class Case:
     @property
     def tolerance(self) -> float:
         """Relative, of logits and losses in float64."""
-        return 1e-7 if self.settings["mlp_t"] else 1e-9
+        return 1e-7 if self.settings.get("mlp_t") else 1e-9
+
+    @property
+    def recursion(self) -> str:
+        return RECURSIONS.get(self.settings["mode"], "trm")
+
+    @property
+    def float32_tolerance(self) -> float:
+        """Relative, of a first step in float32."""
+        of_recursion = {"hrm": 2e-5, "none": 2e-5, "single_z": 5e-5, "six_z": 1e-4}
+        return of_recursion.get(self.recursion, 2e-5 if self.settings.get("mlp_t") else 1e-5)
 
     def supervision(self, forward_dtype: str = "float64") -> ACTSupervision | DISSupervision:
         """The recorded architecture with the recorded initial weights, in `forward_dtype` throughout."""
         s = self.settings
         keys = ("hidden_size", "num_heads", "expansion", "L_layers", "H_cycles", "L_cycles", "pos_encodings")
         keys += ("mlp_t", "puzzle_emb_ndim", "puzzle_emb_len")
-        network = TRMConfig(**{k: s[k] for k in keys}, forward_dtype=forward_dtype)
+        recursion = self.recursion
+        network = TRMConfig(
+            **{"puzzle_emb_len": 0, **{key: s[key] for key in keys if key in s}},
+            recursion=recursion,
+            H_layers=s["H_layers"] if recursion in ("hrm", "none") else 0,
+            forward_dtype=forward_dtype,
+        )
         shape = PuzzleShape(s["seq_len"], s["vocab_size"], s["num_puzzle_identifiers"])
         made: ACTSupervision | DISSupervision
         if self.is_dis:
@@ -71,7 +88,8 @@ class Case:
             act = ACTConfig(
                 halt_max_steps=s["halt_max_steps"],
                 halt_exploration_prob=s["halt_exploration_prob"],
-                no_ACT_continue=s["no_ACT_continue"],
+                no_ACT_continue=s.get("no_ACT_continue", recursion != "hrm"),
+                halts_above_continue=recursion == "none",
                 loss_type=s["loss_type"],
             )
             made = ACTSupervision(TinyRecursiveModel(network, shape), act)

@@ -14,6 +14,12 @@ from trm_lab.puzzles.layout import PuzzleMetadata
 from trm_lab.runs.opened_checkpoint import OpenedCheckpoint, open_checkpoint
 
 COMPILED = "_orig_mod."
+CLASS = "@TinyRecursiveReasoningModel_ACTV1"
+NAMES = {
+    **{mode: f"recursive_reasoning.{mode}{CLASS}" for mode in ("trm_singlez", "trm_hier6")},
+    "hrm": "recursive_reasoning.hrm@HierarchicalReasoningModel_ACTV1",
+    "transformers_baseline": "recursive_reasoning.transformers_baseline@Model_ACTV2",
+}
 ARCH = (
     *("H_cycles", "L_cycles", "H_layers", "L_layers", "hidden_size", "expansion", "num_heads", "pos_encodings"),
     *("puzzle_emb_ndim", "puzzle_emb_len", "forward_dtype", "mlp_t"),
@@ -25,8 +31,8 @@ def published(folder: Path, case: Case, prefix: str) -> Path:
     """`step_<n>` and all_config.yaml, as the published code leaves them."""
     weights = case.under(f"final/{PREFIX}")
     torch.save({prefix + name: value for name, value in weights.items()}, folder / f"step_{case.settings['steps']}")
-    arch = {key: case.settings[key] for key in ARCH}
-    arch |= {"name": "recursive_reasoning.trm@TinyRecursiveReasoningModel_ACTV1"}
+    arch = {key: case.settings[key] for key in ARCH if key in case.settings}
+    arch |= {"name": NAMES.get(case.settings["mode"], f"recursive_reasoning.trm{CLASS}")}
     arch |= {"loss": {"name": "losses@ACTLossHead", "loss_type": case.settings["loss_type"]}}
     config: dict[str, Any] = {"arch": arch, "global_batch_size": 6, "data_paths": ["data/golden"]}
     config |= {"evaluators": [{"name": "arc@ARC"}], "lr": case.settings["lr"], "seed": 0}

@@ -7,7 +7,8 @@ import torch
 
 from tests.golden.cases import PREFIX, Case, RecordedRandom, metric_total, relative_error, rollouts
 from trm.puzzle_embedding import SignSGD
-from trm.supervision import StepOutput
+from trm.recursion import RECURSIONS
+from trm.supervision import StepOutput, Supervision
 from trm_lab.cluster.ranks import Ranks
 
 METRICS = (
@@ -27,9 +28,9 @@ def case(request: pytest.FixtureRequest) -> Case:
     return Case(request.param)
 
 
-def train(case: Case) -> Iterator[tuple[int, StepOutput]]:
+def train(case: Case, supervision: Supervision | None = None) -> Iterator[tuple[int, StepOutput]]:
     """Replay the recorded training; yields after backward and before the update of each step."""
-    supervision, s = case.supervision(), case.settings
+    supervision, s = supervision or case.supervision(), case.settings
     model = supervision.model
     model.train()
     optimizer = torch.optim.AdamW(
@@ -49,15 +50,16 @@ def train(case: Case) -> Iterator[tuple[int, StepOutput]]:
         optimizer.step()
         optimizer.zero_grad()
     model.eval()
-    case.trained = supervision  # type: ignore[attr-defined]
 
 
-def test_there_are_recorded_rollouts_of_both_methods() -> None:
+def test_there_are_recorded_rollouts_of_both_methods_and_every_recursion() -> None:
     assert {Case(name).is_dis for name in rollouts()} == {True, False}
+    assert {Case(name).recursion for name in rollouts()} == RECURSIONS.keys()
 
 
 def test_training_rollout_agrees_in_float64(case: Case) -> None:
-    for t, output in train(case):
+    supervision = case.supervision()
+    for t, output in train(case, supervision):
         here = f"step{t}"
         assert relative_error(output.logits, case[f"{here}/logits"]) < case.tolerance
         assert relative_error(output.q_halt_logits, case[f"{here}/q_halt_logits"]) < case.tolerance
@@ -69,9 +71,11 @@ def test_training_rollout_agrees_in_float64(case: Case) -> None:
             if f"{here}/metric/{name}" in case.recorded:
                 expected = case[f"{here}/metric/{name}"].item()
                 assert metric_total(output.metrics, name) == pytest.approx(expected, rel=1e-6, abs=1e-6), name
-        for name in ("z_H", "z_L"):
-            if f"{here}/{name}" in case.recorded:
-                assert relative_error(getattr(output.carry, name), case[f"{here}/{name}"]) < 1e-6
+        for name in (key.removeprefix(f"{here}/") for key in case.recorded if key.startswith(f"{here}/z_")):
+            assert relative_error(output.carry.latents[name], case[f"{here}/{name}"]) < 1e-6
+        if f"{here}/q_continue_logits" in case.recorded:
+            q_continue = supervision.model.halting_logits(output.carry.latents)[:, 1]
+            assert relative_error(q_continue, case[f"{here}/q_continue_logits"]) < case.tolerance
         if f"{here}/path" in case.recorded:
             assert torch.equal(output.carry.plan["path"], case[f"{here}/path"])
 
@@ -92,7 +96,7 @@ def test_first_gradients_agree(case: Case) -> None:
 
 
 def test_first_step_agrees_in_float32(case: Case) -> None:
-    check_first_gradients(case, "float32", 2e-5 if case.settings["mlp_t"] else 1e-5)
+    check_first_gradients(case, "float32", case.float32_tolerance)
 
 
 def check_first_gradients(case: Case, dtype: str, tolerance: float) -> None:
@@ -117,9 +121,9 @@ def check_first_gradients(case: Case, dtype: str, tolerance: float) -> None:
 
 
 def test_weights_after_all_updates_and_evaluation_agree(case: Case) -> None:
-    for _ in train(case):
+    supervision = case.supervision()
+    for _ in train(case, supervision):
         pass
-    supervision = case.trained  # type: ignore[attr-defined]
     for name, expected in case.under(f"final/{PREFIX}").items():
         assert relative_error(supervision.model.state_dict()[name], expected) < 1e-6, name
     batch = case.batch("eval/batch")

@@ -52,8 +52,7 @@ def test_the_q_continue_loss_costs_and_counts_a_second_pass() -> None:
 def test_no_gradient_crosses_supervision_steps(supervision: Any) -> None:
     supervision.model.train()
     output = supervision.step(supervision.initial_carry(batch()), batch(), draws())
-    assert not output.carry.z_H.requires_grad
-    assert not output.carry.z_L.requires_grad
+    assert not any(latent.requires_grad for latent in output.carry.latents.values())
     output.loss.backward()
     following = supervision.step(output.carry, batch(seed=1), draws(2))
     following.loss.backward()  # would fail if the first step's graph were needed
@@ -133,7 +132,7 @@ def test_bfloat16_keeps_weights_in_float32_and_activations_in_bfloat16() -> None
     supervision = ACTSupervision(TinyRecursiveModel(network(forward_dtype="bfloat16"), SHAPE), ACTConfig())
     output = supervision.step(supervision.initial_carry(batch()), batch(), draws())
     assert output.logits.dtype == torch.bfloat16
-    assert output.carry.z_H.dtype == torch.bfloat16
+    assert output.carry.latents["z_H"].dtype == torch.bfloat16
     assert output.q_halt_logits.dtype == torch.float32
     assert all(p.dtype == torch.float32 for p in supervision.model.parameters())
     output.loss.backward()

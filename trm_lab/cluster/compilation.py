@@ -15,15 +15,14 @@ import torch
 
 from trm.errors import UserError
 from trm.model import TRMConfig
-from trm.recursion import Latents
 from trm.supervision import Advanced, Supervision
 
 COMPILE_CHOICES = ("auto", "off", "max")
 
 # On one core of a server's CPU, float32, the DIS demo (D=96, 3 calls) went from 1,065 to 1,645 examples a second after
 # 20 s of compiling, the 8 queens (D=64) from 392 to 506; TRM with 7 calls that have a gradient compiled in about 40 s.
-SECONDS_SAVED = 4e-8  # for each activation (token × width × layer) of a network call with gradient
-SECONDS_TO_START, SECONDS_PER_LAYER = (10.0, 4.0)  # of compiling; the second for each layer of each network call
+SECONDS_SAVED = 4e-8  # for each activation (token × width) of a block with gradient
+SECONDS_TO_START, SECONDS_PER_LAYER = (10.0, 4.0)  # of compiling; the second for each block of each network call
 WORTH = 2.0  # the gain must be so many times the cost, since both are estimates
 
 
@@ -63,9 +62,9 @@ def gain_and_cost(network: TRMConfig, tokens: int, examples: int) -> tuple[float
 
     tokens: of the grid.  examples: updates times batch.
     """
-    activations = (network.puzzle_tokens + tokens) * network.hidden_size * network.L_layers
-    gain = SECONDS_SAVED * examples * activations * (network.L_cycles + 1)
-    return gain, SECONDS_TO_START + SECONDS_PER_LAYER * network.network_calls * network.L_layers
+    passes, with_gradient = network.block_passes
+    activations = (network.puzzle_tokens + tokens) * network.hidden_size * with_gradient
+    return SECONDS_SAVED * examples * activations, SECONDS_TO_START + SECONDS_PER_LAYER * passes
 
 
 def has_cpp_compiler() -> bool:
@@ -101,7 +100,7 @@ def _graphed(forward: Callable[..., Advanced]) -> Callable[..., Advanced]:
         torch.compiler.cudagraph_mark_step_begin()
         result = forward(*inputs)
         return Advanced(
-            Latents(result.latents.z_H.clone(), result.latents.z_L.clone()),
+            {name: latent.clone() for name, latent in result.latents.items()},
             result.halted.clone(),
             result.loss,  # its backward pass comes before the next call
             result.logits.clone(),

@@ -10,6 +10,7 @@ import torch
 
 from trm.errors import UserError
 from trm.model import PuzzleShape, TRMConfig
+from trm.recursion import RECURSIONS
 
 VALUE = 4  # bytes of a float32 weight, moment or gradient, and of an int32 token
 GIB = 2**30
@@ -40,8 +41,8 @@ def needed_bytes(network: TRMConfig, shape: PuzzleShape, weights: int, load: Loa
     copies = 1 + 3 * load.trains + load.averages  # gradient and two moments
     table = VALUE * int(load.puzzle_share * shape.num_puzzle_identifiers * network.puzzle_emb_ndim)
     latent = (network.puzzle_tokens + shape.seq_len) * network.hidden_size * network.dtype.itemsize
-    saved = (network.L_cycles + 1) * network.L_layers * latent if load.trains else 0
-    slot = 2 * latent + VALUE * shape.seq_len * (2 + load.frames)
+    saved = network.block_passes[1] * latent if load.trains else 0
+    slot = len(RECURSIONS[network.recursion].starts) * latent + VALUE * shape.seq_len * (2 + load.frames)
     return VALUE * copies * weights + table + load.slots * slot + load.slots // load.parts * saved
 
 

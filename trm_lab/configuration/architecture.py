@@ -5,15 +5,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from trm.act import ACTConfig
 from trm.errors import UserError, shown
 from trm.model import PuzzleShape, TRMConfig
 from trm.supervision import Supervision
 from trm_lab.configuration.typed_values import typed
 from trm_lab.methods import METHODS, Method, method
 
-_DEFAULTS = {**asdict(TRMConfig()), **asdict(METHODS["dis"].config_class())}
-_LATER = ("latent_noise", "targets", "target_order", "target_direction")
-LATER_KEYS = {key: _DEFAULTS[key] for key in _LATER}  # that earlier versions lack, with their defaults
+_DEFAULTS = {**asdict(TRMConfig()), **asdict(ACTConfig()), **asdict(METHODS["dis"].config_class())}
+_OF_NETWORK = ("latent_noise", "recursion", "H_layers")
+_OF_METHODS = ("halts_above_continue", "act_enabled", "targets", "target_order", "target_direction")
+LATER_KEYS = {key: _DEFAULTS[key] for key in (*_OF_NETWORK, *_OF_METHODS)}  # that earlier versions lack
 RETIRED = {"keep_checkpoints": "keep_last"}  # what an earlier version called by another name
 
 

@@ -14,6 +14,7 @@ from omegaconf import DictConfig
 from trm.errors import UserError, shown
 from trm.optim import OPTIMIZERS
 from trm.ranges import LARGEST_COUNT, LARGEST_SEED, check_ranges, ranged
+from trm.recursion import RECURSIONS
 from trm_lab.cluster.compilation import COMPILE_CHOICES
 from trm_lab.cluster.ranks import DEVICE_CHOICES
 from trm_lab.commands.command_line import expanded
@@ -192,13 +193,16 @@ def register_defaults() -> None:
     """Let Hydra compose from the dataclasses: files of configs/ only say in what they differ.
 
     `train_config` holds the run's keys, `arch/<method>_defaults` the network's and the method's; `arch=<method>` is the
-    same for a method without a file of its own in configs/arch. What composes calls this first; what only reads a
+    same for a method without a file of its own in configs/arch; `recursion=<name>` sets `arch.recursion`.
+    What composes calls this first; what only reads a
     configuration never needs Hydra, such as an offline package.
     """
     from hydra.core.config_store import ConfigStore  # here: an offline package answers without Hydra
 
     store = ConfigStore.instance()
     store.store(name="train_config", node=run_defaults())
+    for name in RECURSIONS:
+        store.store(group="recursion", name=name, node={"recursion": name}, package="arch")
     for name in METHODS:
         node = {**arch_defaults(name), "puzzle_emb_ndim": "${.hidden_size}"}  # follows the width unless it is set
         store.store(group="arch", name=f"{name}_defaults", node=node)

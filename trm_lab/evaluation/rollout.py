@@ -20,7 +20,7 @@ Confidence = Callable[[Tensor, Tensor], Tensor]  # of logits `[B, L, V]` and the
 class StepProbe(Protocol):
     """What else to learn of a step than its answer, from the head's logits before and after it.
 
-    reference: `[B, L, V]` of the answer that the step starts from (before the first step: of H_init).
+    reference: `[B, L, V]` of the answer that the step starts from (before the first step: of the initial latents).
     conditional: `[B, L, V]` of the answer that it makes.  labels: `[B, L]`.
     confidence: gives `[B]`, the confidence of other answers than the model's own; None where it is not wanted.
     Gives tensors `[B, …]` by name, the same names at every step.
@@ -69,7 +69,7 @@ def roll_out(
 
     confidence_of_others = None if answer_cells is None else confidence_of
     model, carry = supervision.model, supervision.initial_carry(batch)
-    reference = model.answer_logits(carry.z_H) if probes else None
+    reference = model.answer_logits(carry.latents) if probes else None
     predictions, q_halt, confidence, calls, probed = [], [], [], [], []
     for _ in range(min(supervision.max_steps, most_steps or supervision.max_steps)):  # in evaluation all take all
         output = supervision.step(carry, batch, rng)

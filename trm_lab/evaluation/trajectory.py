@@ -70,6 +70,7 @@ class Trajectory:
         self.steps = 0
         self._supervision, self._questions, self._search, self._number = supervision, questions, search, number
         self._token_loss = TOKEN_LOSSES[supervision.loss_type]
+        self._answer = supervision.model.recursion.answer
         batch = questions.batch
         self._numbers = torch.from_numpy(questions.numbers).to(batch.inputs.device)  # [b]
         self._inputs = batch.inputs.cpu().numpy()  # [b, L], as they were asked
@@ -84,7 +85,7 @@ class Trajectory:
     def advance(self) -> StepAnswers:
         """Take a supervision step with every question that is left."""
         carry = self._carry if self.steps == 0 else self._disturbed(self._carry)
-        before, rows = carry.z_H, len(self._batch)
+        before, rows = carry.latents[self._answer], len(self._batch)
         with self._supervision.model.starts_from(self._start if self.steps == 0 else None):
             output = self._supervision.step(carry, self._batch, SeededStepRandom(0, 0, rows))
         self._carry, self.steps = output.carry, self.steps + 1
@@ -102,8 +103,8 @@ class Trajectory:
 
     def _answers(self, output: StepOutput[Any], before: Tensor) -> StepAnswers:
         cells, tokens = self._questions.cells(output.predictions), output.predictions
-        z_H = output.carry.z_H.float()
-        change = (z_H - before.float()).flatten(1).norm(dim=1) / z_H.flatten(1).norm(dim=1).clamp(min=1e-30)
+        after = output.carry.latents[self._answer].float()
+        change = (after - before.float()).flatten(1).norm(dim=1) / after.flatten(1).norm(dim=1).clamp(min=1e-30)
         output_tokens = tokens.cpu().numpy().astype(token_dtype(output.logits.shape[-1]))
         predictions = output_tokens if self._symmetries is None else _mapped_back(output_tokens, self._symmetries)
         same = np.zeros(len(output_tokens), bool)
@@ -132,11 +133,11 @@ class Trajectory:
         return disturbed(carry, noise, self._key("noise"), self._numbers) if noise else carry
 
     def _random_latents(self) -> Latents:
-        """Standard normal z_H and z_L: H_init and L_init are drawn so, once for all positions."""
-        model = self._supervision.model
-        shape = model.initial_latents(1).z_H.shape[1:]
-        drawn = [self._normal(f"start of {name}", shape).to(model.config.dtype) for name in ("z_H", "z_L")]
-        return Latents(*drawn)
+        """Standard normal latents: the fixed ones are drawn so, once for all positions."""
+        model, batch = self._supervision.model, self._questions.batch
+        shape = (model.config.puzzle_tokens + batch.inputs.shape[1], model.config.hidden_size)
+        names = model.recursion.starts
+        return {name: self._normal(f"start of {name}", shape).to(model.config.dtype) for name in names}
 
     def _normal(self, purpose: str, shape: tuple[int, ...]) -> Tensor:
         return counter_normal(self._key(purpose), self._numbers, shape)

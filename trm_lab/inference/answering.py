@@ -201,7 +201,7 @@ def predict(
     """
     chosen = np.arange(len(examples)) if chosen is None else chosen
     size = min(batch_size, len(chosen))
-    model, device = supervision.model, supervision.model.H_init.device
+    model, device = supervision.model, supervision.model.device
     was_training, parts = model.training, []
     model.eval()
     try:

@@ -194,7 +194,7 @@ def _fitted_rows(
     supervision: Supervision[Any], puzzles: TaskPuzzles, settings: AdaptationSettings, canvas: int
 ) -> Tensor:
     """Rows `[K, E]` after the last update, fitted some puzzles at a time."""
-    model, device = supervision.model, supervision.model.H_init.device
+    model, device = supervision.model, supervision.model.device
     demonstrations = TaskExamples([puzzles], [puzzles.task.train], canvas, FRESH)
     of_each, count = len(puzzles.task.train), len(demonstrations)
     together = of_each * max(1, settings.batch_size // of_each)  # slots

@@ -116,7 +116,7 @@ class WeightTraining:
         self._puzzles, self.settings = puzzles, settings
         self.supervision = deepcopy(supervision)
         model = self.supervision.model.train()
-        self._device = model.H_init.device
+        self._device = model.device
         self._weights = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self._optimizer = self._make_optimizer()
         self._averages = [EMA(weight, 0) for weight in self._weights] if settings.ema_rate is not None else []

@@ -143,8 +143,12 @@ def _facts(opened: OpenedCheckpoint, record: Recorded) -> Iterator[str]:
     yield f"parameters: {inside:,} in the network, and {table}"
     yield f"network: width {network.hidden_size}, layers: {network.L_layers}, {mixing}, {network.forward_dtype}"
     if steps is not None:
-        calls = f"{steps} · {network.H_cycles} · ({network.L_cycles} + 1) = {steps * network.network_calls}"
-        yield f"network calls of an answer: supervision steps · cycles · (latent updates + 1) = {calls}"
+        calls, words = network.network_calls, "supervision steps · calls of each"
+        parts = f"{steps} · {calls}"
+        if calls == network.H_cycles * (network.L_cycles + 1):
+            words = "supervision steps · cycles · (latent updates + 1)"
+            parts = f"{steps} · {network.H_cycles} · ({network.L_cycles} + 1)"
+        yield f"network calls of an answer: {words} = {parts} = {steps * calls}"
     yield f"tokens of an example: {record.seq_len or MISSING}, of a vocabulary of {len(weights['lm_head.weight'])}"
 
 

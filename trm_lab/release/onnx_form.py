@@ -33,12 +33,11 @@ from trm_lab.runs.weights import PUZZLE_ROWS
 
 GRAPH, ABOUT, START, CARD = "step.onnx", "step.json", "start.npz", "README.md"
 FILES = (GRAPH, ABOUT, START, IDENTIFIERS_FILE, CARD)
-OUTPUTS = ("z_H", "z_L", "logits", "q_halt")
+HEADS = ("logits", "q_halt")
 OPSET = 17  # read by onnxruntime 1.12 and newer
 TOLERANCE = 1e-3  # of a difference from PyTorch, relative to the largest number of that output
 _PROBED, _STEPS = 3, 6  # examples and steps of the comparison at most
 _PACKAGES = ("onnx", "onnxruntime")
-_INPUT_NAMES = {name: f"{name}_in" for name in ("z_H", "z_L")}  # a graph has no two values of one name
 
 
 @dataclass(frozen=True)
@@ -68,14 +67,18 @@ class Step(nn.Module):
         super().__init__()
         self.supervision, self.model = supervision, supervision.model
 
-    def forward(self, z_H: Tensor, z_L: Tensor, tokens: Tensor, step: Tensor, *puzzle: Tensor) -> tuple[Tensor, ...]:
-        """z_H, z_L `[B, P+L, D]`, logits `[B, L, V]`, q_halt `[B]`.
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """The latents `[B, P+L, D]`, logits `[B, L, V]`, q_halt `[B]`.
 
-        tokens: `[B, L]`, step: `[B]`, both int32; puzzle: `[B, E]` where the architecture has an embedding.
+        inputs: the latents, then tokens `[B, L]` and step `[B]`, both int32, then the puzzle embedding `[B, E]` where
+          the architecture has one.
         """
+        names = list(self.model.recursion.starts)
+        tokens, step, *puzzle = inputs[len(names) :]
         x = self.supervision.embed(tokens, puzzle[0] if puzzle else None, step)
-        after = self.model.recurse(Latents(z_H, z_L), x)
-        return after.z_H, after.z_L, self.model.answer_logits(after.z_H), self.model.halting_logits(after.z_H)[:, 0]
+        after = self.model.recurse(dict(zip(names, inputs, strict=False)), x)
+        latents = (after[name] for name in names)
+        return *latents, self.model.answer_logits(after), self.model.halting_logits(after)[:, 0]
 
 
 def check_packages() -> None:
@@ -112,7 +115,7 @@ def write_onnx(folder: Path, opened: OpenedCheckpoint, record: Recorded) -> None
     print(f"compared with PyTorch: {agreement}")
     about = _about(opened, record, supervision, names)
     (folder / ABOUT).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
-    start = {name: opened.weights[name].float().numpy() for name in ("H_init", "L_init")}
+    start = {name: opened.weights[name].float().numpy() for name in supervision.model.recursion.starts.values()}
     if PUZZLE_ROWS in opened.weights:
         rows = opened.weights[PUZZLE_ROWS].float()
         start |= {"puzzle_vectors": rows.numpy(), "puzzle_mean": rows.mean(0).numpy()}
@@ -143,15 +146,21 @@ def _example_inputs(supervision: Supervision[Any], batch: int = 2) -> dict[str, 
     questions = _questions(supervision).rows(slice(batch))
     latents = supervision.model.initial_latents(batch)
     vectors = supervision.model.puzzle_vectors(questions.puzzle_identifiers)
-    first = {"z_H": latents.z_H, "z_L": latents.z_L, "tokens": questions.inputs}
-    return {**first, "step": torch.ones(batch, dtype=torch.int32)} | ({} if vectors is None else {"puzzle": vectors})
+    step = torch.ones(batch, dtype=torch.int32)
+    first = {**_input_names(latents), "tokens": questions.inputs, "step": step}
+    return first | ({} if vectors is None else {"puzzle": vectors})
+
+
+def _input_names(latents: Latents) -> dict[str, Tensor]:
+    """The latents by the names of the graph's inputs: a graph has no two values of one name."""
+    return {f"{name}_in": latent for name, latent in latents.items()}
 
 
 def _write_graph(file: Path, supervision: Supervision[Any], inputs: Mapping[str, Tensor]) -> list[str]:
     """Write the graph; returns the names of the inputs that it reads."""
     import onnx
 
-    names = [_INPUT_NAMES.get(name, name) for name in inputs]
+    names, outputs = list(inputs), _outputs(supervision)
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the exporter's age: the newer one needs two packages more, and a minute
         torch.onnx.export(
@@ -161,10 +170,15 @@ def _write_graph(file: Path, supervision: Supervision[Any], inputs: Mapping[str,
             dynamo=False,
             opset_version=OPSET,
             input_names=names,
-            output_names=list(OUTPUTS),
-            dynamic_axes={name: {0: "batch"} for name in (*names, *OUTPUTS)},
+            output_names=outputs,
+            dynamic_axes={name: {0: "batch"} for name in (*names, *outputs)},
         )
     return [value.name for value in onnx.load(str(file)).graph.input]
+
+
+def _outputs(supervision: Supervision[Any]) -> list[str]:
+    """Names of the graph's outputs, in order."""
+    return [*supervision.model.recursion.starts, *HEADS]
 
 
 @torch.no_grad()
@@ -184,18 +198,18 @@ def compare(graph: Path, supervision: Supervision[Any], source: str) -> Agreemen
     latents = supervision.model.initial_latents(len(questions))
     difference, largest, same, steps = 0.0, 0.0, 0, min(supervision.max_steps, _STEPS)
     for step in range(1, steps + 1):
-        values = {"z_H_in": latents.z_H, "z_L_in": latents.z_L, "tokens": fed, "step": torch.full((_PROBED,), step)}
+        values = {**_input_names(latents), "tokens": fed, "step": torch.full((_PROBED,), step)}
         values |= {} if vectors is None else {"puzzle": vectors}
         outputs = session.run(None, {name: _array(values[name]) for name in names})
         rng = SeededStepRandom(0, step, _PROBED)
         output = supervision.step(carry, questions, rng)
-        carry, latents = output.carry, Latents(output.carry.z_H, output.carry.z_L)
-        expected = (latents.z_H, latents.z_L, output.logits, output.q_halt_logits)
-        for name, ours, theirs in zip(OUTPUTS, outputs, map(_array, expected), strict=True):
+        carry, latents = output.carry, output.carry.latents
+        expected = (*latents.values(), output.logits, output.q_halt_logits)
+        for name, ours, theirs in zip(_outputs(supervision), outputs, map(_array, expected), strict=True):
             _check_near(name, ours, theirs, step, source)
-        difference = max(difference, float(np.abs(outputs[2] - _array(output.logits)).max()))
+        difference = max(difference, float(np.abs(outputs[-2] - _array(output.logits)).max()))
         largest = max(largest, float(output.logits.abs().max()))
-        same += int((outputs[2].argmax(-1) == _array(output.predictions)).sum())
+        same += int((outputs[-2].argmax(-1) == _array(output.predictions)).sum())
         fed = output.predictions if _feed(supervision) == "prediction" else questions.inputs
     return Agreement(steps, difference, largest, same, steps * questions.inputs.numel())
 
@@ -239,7 +253,8 @@ def _about(
         "kind": puzzle.get("kind"),
         "facts": puzzle.get("facts"),
         "inputs": inputs,
-        "outputs": list(OUTPUTS),
+        "outputs": _outputs(supervision),
+        "latents": dict(model.recursion.starts),
         "steps": supervision.max_steps,
         "network_calls_per_step": network.network_calls,
         "feed": _feed(supervision),
@@ -265,13 +280,15 @@ session = onnxruntime.InferenceSession("step.onnx")
 
 questions = np.ones((2, about["tokens"]), np.int32)  # [B, L]: put the tokens of your questions here
 batch, tokens = len(questions), questions
-z_H, z_L = (np.tile(start[name], (batch, about["positions"], 1)) for name in ("H_init", "L_init"))
+latents = {name: np.tile(start[vector], (batch, about["positions"], 1)) for name, vector in about["latents"].items()}
 values = {}
 if about["puzzle_embedding"]:  # of a puzzle that was not trained on; else the rows of start["puzzle_vectors"]
     values["puzzle"] = np.tile(start["puzzle_mean"], (batch, 1))
 for step in range(1, about["steps"] + 1):
-    values |= {"z_H_in": z_H, "z_L_in": z_L, "tokens": tokens, "step": np.full(batch, step, np.int32)}
-    z_H, z_L, logits, q_halt = session.run(None, {name: values[name] for name in about["inputs"]})
+    values |= {f"{name}_in": latent for name, latent in latents.items()}
+    values |= {"tokens": tokens, "step": np.full(batch, step, np.int32)}
+    *after, logits, q_halt = session.run(None, {name: values[name] for name in about["inputs"]})
+    latents = dict(zip(latents, after))
     answers = logits.argmax(-1).astype(np.int32)  # [B, L]
     tokens = answers if about["feed"] == "prediction" else questions
 print(answers)
@@ -282,6 +299,7 @@ def _card(opened: OpenedCheckpoint, record: Recorded, about: Mapping[str, Any], 
     trained_in = opened.arch.network.forward_dtype
     dtype = "float32" if trained_in == "float32" else f"float32; it was trained, and is scored, in {trained_in}"
     kind = KINDS.get(record.weight_kind or "", "not recorded")
+    latents, vectors = ", ".join(about["latents"]), ", ".join(about["latents"].values())
     fed = "its own answer of the step before" if about["feed"] == "prediction" else "the question again"
     return f"""\
 # {about["title"]}: one supervision step as an ONNX graph
@@ -289,10 +307,11 @@ def _card(opened: OpenedCheckpoint, record: Recorded, about: Mapping[str, Any], 
 - `{GRAPH}`: the step, opset {OPSET}, {dtype};
   weights of step {opened.step}, {kind}
 - `{ABOUT}`: shapes, numbers, and what is recorded of the puzzles that it was trained on
-- `{START}`: the latents that every answer starts from, H_init and L_init `[D]`, and the puzzle embeddings, if any
-- inputs: z_H_in, z_L_in `[B, P+L, D]` = `[B, {about["positions"]}, {about["hidden_size"]}]`, tokens `[B, L]` =
-  `[B, {about["tokens"]}]` int32; where the method has them step `[B]` int32, counted from 1, and puzzle `[B, E]`
-- outputs: z_H, z_L, logits `[B, L, V]` = `[B, {about["tokens"]}, {about["vocabulary"]}]`, q_halt `[B]` (a logit)
+- `{START}`: the vectors `[D]` that every answer's latents start from, {vectors}, and the puzzle embeddings, if any
+- inputs: {latents}, with `_in` after each name, `[B, P+L, D]` = `[B, {about["positions"]}, {about["hidden_size"]}]`,
+  tokens `[B, L]` = `[B, {about["tokens"]}]` int32; where the method has them
+  step `[B]` int32, counted from 1, and puzzle `[B, E]`
+- outputs: {latents}, logits `[B, L, V]` = `[B, {about["tokens"]}, {about["vocabulary"]}]`, q_halt `[B]` (a logit)
 - an answer takes {about["steps"]} such steps of {about["network_calls_per_step"]} network calls; after the first step
   the network is fed {fed}
 - compared with PyTorch when it was written:

@@ -7,9 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from trm.errors import UserError, shown
 from trm_lab.runs.exported_form import write_config, write_names
 from trm_lab.runs.published_pickle import PREFIX
-from trm_lab.runs.weights import PUBLISHED_CONFIG
+from trm_lab.runs.weights import PUBLISHED_CONFIG, PUBLISHED_NAMES
 
 
 def export_published(
@@ -29,7 +30,14 @@ def export_published(
     _save(file, {PREFIX + name: weights[name].clone() for name in sorted(weights)})  # read in any order
     arch = dict(config["arch"])  # `supervision` stays: theirs ignore it
     loss_type = arch.pop("loss_type")
-    arch |= {"name": "recursive_reasoning.trm@TinyRecursiveReasoningModel_ACTV1", "H_layers": 0}
+    recursion = arch.setdefault("recursion", "trm")
+    if recursion not in PUBLISHED_NAMES:
+        raise UserError(
+            f"the published form with arch.recursion={shown(recursion)}, which the published code does not have",
+            " | ".join(PUBLISHED_NAMES),
+            "python export.py … --to hub, which writes any of them",
+        )
+    arch = {"H_layers": 0, **arch, "name": PUBLISHED_NAMES[recursion]}
     arch["loss"] = {"name": "losses@ACTLossHead", "loss_type": loss_type}
     evaluators = [{"name": "arc@ARC"} for _ in config.get("evaluators") or []]
     published = {**config, "arch": arch, "evaluators": evaluators, "step": step}  # theirs ignore the last

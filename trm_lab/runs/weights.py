@@ -24,8 +24,16 @@ EXPORTED_WEIGHTS, EXPORTED_CONFIG = hub.EXPORT
 WEIGHT_KINDS = ("auto", "ema", "raw")  # auto: averaged where the run kept an average
 LARGEST_EXPANSION = 64  # where the configuration is not our own
 MOST_SHOWN = 10  # faults of a checkpoint, or files, in one error
-UNREAD = ("name", "loss", "H_layers")  # keys that the published code never reads, or that have another name here
+UNREAD = ("name", "loss", "act_inference")  # keys that have another name here, or no meaning in one rollout
 RENAMED = {"N_supervision": "halt_max_steps"}  # in the configurations of the released DIS
+PUBLISHED_NAMES = {
+    "trm": "recursive_reasoning.trm@TinyRecursiveReasoningModel_ACTV1",
+    "single_z": "recursive_reasoning.trm_singlez@TinyRecursiveReasoningModel_ACTV1",
+    "six_z": "recursive_reasoning.trm_hier6@TinyRecursiveReasoningModel_ACTV1",
+    "hrm": "recursive_reasoning.hrm@HierarchicalReasoningModel_ACTV1",
+    "none": "recursive_reasoning.transformers_baseline@Model_ACTV2",
+}
+"""`arch.name` of the published code for each recursion that it has."""
 
 
 def load_into(
@@ -115,14 +123,15 @@ def check_size(network: TRMConfig, weights: Mapping[str, Tensor], source: str) -
     Raises:
         UserError: another width or depth than the weights have, or an expansion out of all proportion.
     """
-    width = weights["H_init"].shape[-1] if "H_init" in weights and weights["H_init"].dim() else 0
-    layers = len({name.split(".")[2] for name in weights if name.startswith("L_level.layers.")})
-    rows = weights.get(PUZZLE_ROWS)
+    tokens, rows = weights.get(TOKEN_ROWS), weights.get(PUZZLE_ROWS)
+    width = tokens.shape[1] if tokens is not None and tokens.dim() == 2 else 0
     puzzle_width = rows.shape[1] if rows is not None and rows.dim() == 2 else 0
-    configured = (network.hidden_size, network.L_layers, network.puzzle_emb_ndim)
+    blocks = {tuple(name.split(".")[:3:2]) for name in weights if ".layers." in name}
+    layers = {module: sum(block[0] == module for block in blocks) for module in sorted({block[0] for block in blocks})}
+    configured = (network.hidden_size, network.modules, network.puzzle_emb_ndim)
     if configured != (width, layers, puzzle_width):
         raise UserError(
-            f"{source} is of another architecture: the configuration has hidden_size, L_layers and puzzle_emb_ndim "
+            f"{source} is of another architecture: the configuration has hidden_size, layers and puzzle_emb_ndim "
             f"{configured}, the weights {(width, layers, puzzle_width)}",
             "the configuration of the run that the weights come from",
             "set arch=… and its keys as there (its config.yaml or all_config.yaml)",
@@ -139,6 +148,7 @@ def published_arch(arch: Mapping[str, Any], weights: Mapping[str, Tensor]) -> di
     """Our `arch` keys for the `arch` of a published all_config.yaml, or of an export of ours."""
     supervision = arch.get("supervision") or ("dis" if STEP_TABLE in weights else "act")
     ours = {RENAMED.get(k, k): v for k, v in arch.items() if k not in UNREAD}
+    ours |= _published_recursion(arch)
     loss = arch.get("loss")
     loss_type = loss.get("loss_type") if isinstance(loss, Mapping) else None
     ours["loss_type"] = loss_type or "stablemax_cross_entropy"
@@ -147,3 +157,15 @@ def published_arch(arch: Mapping[str, Any], weights: Mapping[str, Tensor]) -> di
         foreign -= {key.name for key in fields(METHODS[supervision].config_class)}
         ours = {key: value for key, value in ours.items() if key not in foreign}
     return {**ours, "supervision": supervision}
+
+
+def _published_recursion(arch: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys by which a recursion of the published code differs here; `arch` of an export of ours has them all."""
+    if "recursion" in arch:
+        return {}
+    recursion = {name: key for key, name in PUBLISHED_NAMES.items()}.get(str(arch.get("name")), "trm")
+    if recursion == "hrm":
+        return {"recursion": recursion, "puzzle_emb_len": 0, "no_ACT_continue": False}
+    if recursion == "none":  # never reads H_cycles
+        return {"recursion": recursion, "puzzle_emb_len": 0, "H_cycles": 1, "halts_above_continue": True}
+    return {"recursion": recursion, "H_layers": 0}

@@ -172,15 +172,17 @@ class Learner:
         first, slots = self.ranks.local_slots(self.config.global_batch_size)
         if parts == 1:
             return self._backward(carry, batch, number, first)
-        loss, metrics, ends = torch.zeros((), device=self.ranks.device), dict[str, Metric](), list[dict[str, Tensor]]()
+        loss, metrics, whole = torch.zeros((), device=self.ranks.device), dict[str, Metric](), dict[str, Tensor]()
         for start in range(0, slots, slots // parts):
             part = slice(start, start + slots // parts)
             output = self._backward(carry.rows(part), batch.rows(part), number, first + start)
             loss = loss + output.loss
             for name, metric in output.metrics.items():
                 metrics[name] = metrics[name] + metric if name in metrics else metric
-            ends.append(output.carry.tensors())
-        whole = {name: torch.cat([end[name] for end in ends]) for name in ends[0]}
+            for name, tensor in output.carry.tensors().items():
+                if name not in whole:  # a method's targets may be there only once an example has started
+                    whole[name] = tensor.new_empty(slots, *tensor.shape[1:])
+                whole[name][part] = tensor
         return replace(output, carry=output.carry.with_tensors(whole), loss=loss, metrics=metrics)
 
     def _backward(self, carry: Carry, batch: Batch, number: int, first: int) -> StepOutput[Any]:
@@ -238,9 +240,10 @@ class Learner:
         return f"{what}, on rank {self.ranks.rank} {where}{before},"
 
     def _repaired(self, carry: Carry) -> Carry:
-        """Slots whose latents are not finite start again from z_H, z_L at their initial values."""
+        """Slots whose latents are not finite start again from the initial ones."""
         fresh, fine = self.model.initial_latents(len(carry.steps)), finite_rows(carry)
-        return replace(carry, z_H=choose(fine, carry.z_H, fresh.z_H), z_L=choose(fine, carry.z_L, fresh.z_L))
+        latents = {name: choose(fine, latent, fresh[name]) for name, latent in carry.latents.items()}
+        return replace(carry, latents=latents)
 
     def _update(self, number: int) -> dict[str, Metric]:
         """Change the weights; the squared norm of the puzzle rows' gradient, whose parts lie on the ranks."""

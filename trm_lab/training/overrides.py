@@ -3,7 +3,7 @@
 import os
 import re
 import sys
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from hydra.core.override_parser.types import Override
 from omegaconf import OmegaConf
 
 from trm.errors import UserError, shown
+from trm.recursion import RECURSIONS
 from trm_lab.commands.command_line import run_command
 from trm_lab.commands.project_root import PROJECT_ROOT
 from trm_lab.configuration.architecture import arch_classes, check_key
@@ -32,7 +33,8 @@ from trm_lab.training.sweep import check_launcher
 
 register_defaults()
 CONFIGS = PROJECT_ROOT / "configs"
-GROUPS = ("arch", "experiment")
+GROUPS = ("arch", "recursion", "experiment")
+_REGISTERED: dict[str, Mapping[str, Any]] = {"arch": METHODS, "recursion": RECURSIONS}  # choices without a file
 QUIET = (  # a run has its own directory and records; of a sweep Hydra leaves runs/multirun.yaml
     "hydra.run.dir=.",
     "hydra.sweep.dir=runs",
@@ -130,9 +132,9 @@ def _normalise_one(argument: str, keys: set[str], folders: Collection[Path]) -> 
     if key == "hydra/launcher":
         check_launcher(value)
     if key in GROUPS:
-        names = files_in([folder / key for folder in folders]) | (METHODS.keys() if key == "arch" else set())
+        names = files_in([folder / key for folder in folders]) | _REGISTERED.get(key, {}).keys()
         for choice in value.split(","):  # several in a sweep
-            if (key, choice) != ("experiment", "null"):
+            if (key, choice) not in (("experiment", "null"), ("recursion", "null")):
                 check_name(f"{key}=", choice, names)
         return f"{key}={value}"
     if not key.startswith(("hydra.", "hydra/")):

@@ -71,7 +71,8 @@ class StepResult:
 
 def finite_rows(carry: Carry) -> Tensor:
     """`[b]` bool: slots whose latents are finite."""
-    return (carry.z_H.isfinite() & carry.z_L.isfinite()).flatten(1).all(1)
+    finite = [latent.isfinite().flatten(1).all(1) for latent in carry.latents.values()]
+    return torch.stack(finite).all(0)
 
 
 def non_finite(what: str) -> NonFiniteError:

@@ -154,9 +154,9 @@ def test_the_rollout_with_the_best_signal_answers_and_of_equals_the_most_confide
 
 def test_noise_is_measured_in_each_latents_own_deviation(supervision: Supervision[Any], questions: Questions) -> None:
     z = torch.randn(COUNT, 18, 16, generator=torch.Generator().manual_seed(0))
-    carry = replace(supervision.initial_carry(questions.batch), z_H=z, z_L=100 * z)
+    carry = replace(supervision.initial_carry(questions.batch), latents={"z_H": z, "z_L": 100 * z})
     noisy = disturbed(carry, 0.7, 3, torch.arange(COUNT))
-    noise_H, noise_L = noisy.z_H - z, (noisy.z_L - 100 * z) / 100
+    noise_H, noise_L = noisy.latents["z_H"] - z, (noisy.latents["z_L"] - 100 * z) / 100
     for noise in (noise_H, noise_L):
         assert torch.allclose(noise.std((1, 2)), 0.7 * z.std((1, 2)), rtol=0.15)
     assert abs(torch.corrcoef(torch.stack((noise_H.flatten(), noise_L.flatten())))[0, 1]) < 0.1

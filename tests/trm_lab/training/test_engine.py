@@ -99,7 +99,7 @@ def test_a_step_that_is_not_finite_is_left_out_and_counted(make) -> None:  # typ
     trained.step(batch(8))
     assert trained.carry is not None
     assert trained.flat is not None
-    trained.carry.z_H[3] = float("nan")
+    trained.carry.latents["z_H"][3] = float("nan")
     weights = trained.flat.vector.detach().clone()
     assert trained.model.puzzle_emb is not None
     table = trained.model.puzzle_emb.weights.clone()
@@ -130,7 +130,7 @@ def test_a_step_that_is_not_finite_names_step_rank_puzzles_and_the_last_record()
     trained = learner(dis())
     trained.step(batch(8))
     assert trained.carry is not None
-    trained.carry.z_H[3] = float("nan")
+    trained.carry.latents["z_H"][3] = float("nan")
     trained.last_record = {"step": 1, "loss": 2.5, "metrics": {"lm_loss": 2.5}, "lr": 0.1}
     puzzle = trained.carry.puzzle_identifiers[3].item()
     with pytest.raises(NonFiniteError) as told:
