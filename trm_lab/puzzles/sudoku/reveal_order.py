@@ -52,10 +52,11 @@ def deduction_rounds(geometry: Geometry, questions: Digits, answers: Digits) -> 
 
 
 def _rounds(geometry: Geometry, questions: Digits, answers: Digits) -> Digits:
-    rounds = np.zeros(questions.T.shape, np.int16)
-    bits = np.append(np.uint16(0), np.uint16(1) << np.arange(geometry.size, dtype=np.uint16))[answers.T]  # [C, M]
-    missing = (questions.T == 0) & (bits != 0)
-    active = np.arange(len(questions))
+    questions, answers = (np.ascontiguousarray(boards.T) for boards in (questions, answers))  # [C, M]
+    rounds = np.zeros(questions.shape, np.int16)
+    bits = np.append(np.uint16(0), np.uint16(1) << np.arange(geometry.size, dtype=np.uint16))[answers]
+    missing = (questions == 0) & (bits != 0)
+    active = np.arange(questions.shape[1])
     for number in count(1):
         left = missing.any(0)
         if not left.all():
