@@ -7,7 +7,7 @@ is the alternative.
 K puzzles of a task, N rows of a checkpoint's table, E their width, B slots, L tokens of a canvas of side C.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -26,6 +26,7 @@ from trm_lab.puzzles.arc.augmentation import IDENTITY, SEPARATOR, Table, names, 
 from trm_lab.puzzles.arc.compact_set import AugmentedGroups
 from trm_lab.puzzles.arc.grids import PAD
 from trm_lab.puzzles.arc.puzzles import distinct_augmentations
+from trm_lab.puzzles.arc.reveal_order import arc_reveal_order
 from trm_lab.puzzles.arc.sources import Pair, Task
 
 EMBEDDINGS = ("auto", "own", "mean", "blank")
@@ -153,16 +154,22 @@ class TaskExamples:
         """The puzzles `[B]` that examples `[B]` belong to, counted over all tasks."""
         return np.searchsorted(self.set.puzzle_indices, examples, side="right") - 1
 
-    def batch(self, examples: NDArray[np.int64], shifts: NDArray[np.float64] | None = None) -> Batch:
+    def batch(
+        self, examples: NDArray[np.int64], shifts: NDArray[np.float64] | None = None, extras: Collection[str] = ()
+    ) -> Batch:
         """Examples `[B]` side by side; the identifier of a slot is its number in the batch, see `rows`.
 
         shifts: `[B, 2]` in [0, 1), of fresh translations.
+        extras: optional parts of a batch that training reads, of which ARC has "reveal_order".
         """
         inputs, labels = self.set.tokens(examples, self.puzzles(examples), shifts)
         answers = torch.from_numpy(labels.astype(np.int32))
         answers[answers == PAD] = IGNORE_LABEL
         slots = torch.arange(len(examples), dtype=torch.int32)
-        return Batch(torch.from_numpy(inputs.astype(np.int32)), answers, slots)
+        batch = Batch(torch.from_numpy(inputs.astype(np.int32)), answers, slots)
+        if "reveal_order" not in extras:
+            return batch
+        return replace(batch, reveal_order=torch.from_numpy(arc_reveal_order(inputs, answers.numpy())).int())
 
     def rows(self, examples: NDArray[np.int64]) -> Tensor | None:
         """The embedding `[B, E]` of each example's puzzle."""

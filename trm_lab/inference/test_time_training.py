@@ -205,7 +205,8 @@ def _fitted_rows(
         draws = SeededStepRandom(settings.seed, step, len(part), first=int(part[0]), global_slots=count)
         shifts = draws.uniform("places of demonstrations", 2).double().numpy()
         row_of = torch.arange(len(part), dtype=torch.int32) // of_each  # [B]
-        batch = replace(demonstrations.batch(part, shifts), puzzle_identifiers=row_of).to(device)
+        extras = getattr(supervision, "batch_extras", ())
+        batch = replace(demonstrations.batch(part, shifts, extras), puzzle_identifiers=row_of).to(device)
         if step == 0:
             rows = demonstrations.rows(part[::of_each])
             assert rows is not None

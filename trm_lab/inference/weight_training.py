@@ -194,7 +194,9 @@ class WeightTraining:
             draw = self._sampler.next_batch()
             assert draw is not None  # the iteration is as long as the training
             identifiers = torch.from_numpy(draw.puzzles).int()
-            batch = replace(self._examples.batch(draw.examples, draw.shifts), puzzle_identifiers=identifiers)
+            extras = getattr(supervision, "batch_extras", ())
+            batch = self._examples.batch(draw.examples, draw.shifts, extras)
+            batch = replace(batch, puzzle_identifiers=identifiers)
             self._batch = batch.to(self._device)
         return self._batch
 

@@ -24,6 +24,16 @@ class Scorer(Protocol):
         ...
 
 
+def check_cells(cells: int, tokens: NDArray[np.integer]) -> None:
+    """UserError unless examples `[E, L]` have as many tokens as the dataset's facts say that a puzzle has cells."""
+    if tokens.shape[1] != cells:
+        raise UserError(
+            given=f"a dataset whose facts say {cells} cells, and whose examples have {tokens.shape[1]} tokens",
+            allowed="a token for each cell",
+            remedy="build the dataset again",
+        )
+
+
 def whole_number(facts: Mapping[str, Any], key: str, least: int, most: int) -> int:
     """A whole number of a dataset's facts; bounded, since a stranger's dataset may say anything.
 

@@ -9,12 +9,13 @@ import pytest
 import torch
 from torch import Tensor
 
+from dis_trm.supervision import DISConfig
 from tests.models import act, dis
 from tests.trm_lab.inference.small_tasks import CANVAS, task
 from trm.errors import UserError
 from trm.supervision import Supervision
 from trm_lab.inference.task_puzzles import TaskPuzzles, puzzles_of
-from trm_lab.inference.test_time_training import Adapted, adapt, settings_of_run
+from trm_lab.inference.test_time_training import AdaptationSettings, Adapted, adapt, settings_of_run
 from trm_lab.inference.weight_training import WeightSettings, WeightTraining
 from trm_lab.puzzles.arc.sources import Pair
 
@@ -58,6 +59,14 @@ def test_the_demonstrations_are_answered_better_and_the_model_itself_stays_bit_f
     assert all(parameter.grad is None for parameter in made.model.parameters())
     assert "lm_head.weight" in changed(before, result.supervision)
     assert (result.start, result.puzzles.embedding) == ("mean", "fitted")
+
+
+def test_targets_in_a_solver_s_order_are_computed_for_the_demonstrations() -> None:
+    made = dis(DISConfig(halt_max_steps=3, target_order="solver", target_schedule="rounds"))
+    result = adapted(made, 24)
+    assert result.after.loss < result.before.loss - 0.2
+    rows_only = adapt(made, puzzles(), AdaptationSettings(20, lr=0.05), canvas=CANVAS)
+    assert rows_only.after.loss < rows_only.before.loss
 
 
 def test_only_the_rows_learn_in_the_frozen_share_of_the_steps() -> None:

@@ -244,6 +244,7 @@ def test_distances_of_arc_are_those_of_a_distance_transform() -> None:
     inputs, labels = draw.integers(0, 12, (2, 20, 900))
     labels = np.where(draw.random(labels.shape) < 0.02, inputs, labels)
     order = arc_reveal_order(inputs, labels)
+    assert arc_reveal_order(inputs[:0], labels[:0]).shape == (0, 900)
     for question, answer, rounds in zip(inputs, labels, order, strict=True):
         away = (question != answer) | (answer < 2)
         distances = distance_transform_cdt(away.reshape(30, 30), "taxicab").ravel()

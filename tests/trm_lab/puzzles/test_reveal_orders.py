@@ -12,6 +12,7 @@ from tests.trm_lab.puzzles.builders import about, arrays, build
 from tests.trm_lab.puzzles.sudoku.sudoku_reference import BOXES
 from tests.trm_lab.puzzles.sudoku.test_build_sudoku_dataset import record, write
 from trm.batch import Batch
+from trm.errors import UserError
 from trm_lab.puzzles.cube import builder as cube_builder
 from trm_lab.puzzles.cube.reveal_order import cube_reveal_order
 from trm_lab.puzzles.cube.tokens import CUBE_END, CUBE_FIRST_MOVE
@@ -141,6 +142,22 @@ def test_a_board_seen_in_a_mirror_has_the_mirrored_order() -> None:
 def test_moves_of_a_cube_come_one_by_one_and_then_their_end() -> None:
     labels = np.array([[0, 0, CUBE_FIRST_MOVE + 1, CUBE_FIRST_MOVE, CUBE_END, CUBE_END], [0, 0] + [CUBE_END] * 4])
     assert cube_reveal_order({}, labels, labels).tolist() == [[0, 0, 1, 2, 3, 3], [0, 0, 1, 1, 1, 1]]
+
+
+@pytest.mark.parametrize("kind", ["sudoku", "maze", "queens", "cube"])
+def test_facts_and_answers_that_fit_nothing_give_an_error_or_an_order_and_no_endless_search(kind: str) -> None:
+    facts = {"side": 4, "size": 4, "box_rows": 2, "box_columns": 2}
+    compute = KINDS[kind].reveal_order
+    assert compute is not None
+    draw = np.random.default_rng(0)
+    for _ in range(20):
+        inputs, labels = draw.integers(-100, 12, (2, 5, 16))
+        assert compute(facts, inputs, labels).shape == (5, 16)
+    assert compute(facts, inputs[:0], labels[:0]).shape == (0, 16)
+    for wrong in ({}, {**facts, "side": 5, "box_rows": 3}, {"side": 10**9, "box_rows": 17, "box_columns": -1}):
+        if kind != "cube":
+            with pytest.raises(UserError, match="a dataset whose facts say"):
+                compute(wrong, inputs, labels)
 
 
 SIZES = ("--train-size", 12, "--test-size", 6)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from trm_lab.puzzles.maze.scorer import LARGEST_SIDE
 from trm_lab.puzzles.maze.tokens import MAZE_PATH, MAZE_START
-from trm_lab.puzzles.scorer import whole_number
+from trm_lab.puzzles.scorer import check_cells, whole_number
 from trm_lab.puzzles.solver_order import squeezed
 
 
@@ -19,9 +19,10 @@ def maze_reveal_order(
     """Rounds `[E, L]` of mazes of `facts["side"]` rows in tokens `[E, L]`; see `path_rounds`.
 
     Raises:
-        UserError: the facts name no side.
+        UserError: the facts name no side, or another one than the examples have.
     """
     side = whole_number(facts, "side", 1, LARGEST_SIDE)
+    check_cells(side**2, labels)
     squares = (tokens.reshape(-1, side, side) for tokens in (inputs, labels))
     return path_rounds(*squares).reshape(labels.shape)
 
@@ -33,7 +34,7 @@ def path_rounds(questions: NDArray[np.integer], answers: NDArray[np.integer]) ->
     """
     mazes, side, _ = questions.shape
     start, path = (
-        np.pad(cells, ((0, 0), (1, 1), (1, 1))).reshape(mazes, -1)  # a ring around each maze
+        np.pad(cells, ((0, 0), (1, 1), (1, 1))).reshape(mazes, (side + 2) ** 2)  # with a ring
         for cells in (questions == MAZE_START, answers == MAZE_PATH)
     )
     rounds = np.zeros(path.shape, np.int32)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from trm_lab.puzzles.queens.scorer import LARGEST_SIDE, lines_of_squares
 from trm_lab.puzzles.queens.tokens import QUEENS_QUEEN
-from trm_lab.puzzles.scorer import whole_number
+from trm_lab.puzzles.scorer import check_cells, whole_number
 
 
 def queens_reveal_order(
@@ -17,9 +17,11 @@ def queens_reveal_order(
     """Rounds `[E, L]` of boards of `facts["side"]` rows; see `placing_rounds`.
 
     Raises:
-        UserError: the facts name no side.
+        UserError: the facts name no side, or another one than the examples have.
     """
-    return placing_rounds(whole_number(facts, "side", 1, LARGEST_SIDE), inputs, labels)
+    side = whole_number(facts, "side", 1, LARGEST_SIDE)
+    check_cells(side**2, labels)
+    return placing_rounds(side, inputs, labels)
 
 
 def placing_rounds(side: int, inputs: NDArray[np.integer], labels: NDArray[np.integer]) -> NDArray[np.uint8]:

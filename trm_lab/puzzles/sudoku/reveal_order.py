@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trm_lab.puzzles.scorer import whole_number
+from trm_lab.puzzles.scorer import check_cells, whole_number
 from trm_lab.puzzles.solver_order import squeezed
 from trm_lab.puzzles.sudoku.geometry import Digits, Geometry
 from trm_lab.puzzles.sudoku.solver import Candidates, all_digits, strike_fixed_digits, units
@@ -28,10 +28,11 @@ def sudoku_reveal_order(
     """Rounds `[b, L]` of sudokus in tokens `[b, L]`, in boxes of `facts["box_rows"]` × `facts["box_columns"]` cells.
 
     Raises:
-        UserError: the facts name no boxes, or larger ones than 16 cells.
+        UserError: the facts name no boxes, larger ones than 16 cells, or other puzzles than the examples are.
     """
     rows = whole_number(facts, "box_rows", 1, _LARGEST_SIZE)
     geometry = Geometry(rows, whole_number(facts, "box_columns", 1, _LARGEST_SIZE // rows))
+    check_cells(geometry.cells, labels)
     questions, answers = (
         np.where((tokens > SUDOKU_BLANK) & (tokens <= SUDOKU_BLANK + geometry.size), tokens - SUDOKU_BLANK, 0)
         for tokens in (inputs, labels)
