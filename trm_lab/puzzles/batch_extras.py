@@ -141,8 +141,8 @@ def _refused(file: Path, problem: str) -> UserError:
 def _no_order(puzzles: PuzzleSet, file: Path) -> UserError:
     return UserError(
         given=f"{puzzles.dataset} has no solver's order: there is no {file.parent.name}/{file.name}",
-        allowed="sudokus, mazes, queens and 2×2×2 cubes whose manifest names their kind, and ARC, whose order is computed "
-        "where there is no file of it; or a file made by hand (docs/formats.md)",
+        allowed="sudokus, mazes, queens and 2×2×2 cubes whose manifest names their kind, and ARC, whose order is "
+        "computed where there is no file of it; or a file made by hand (docs/formats.md)",
         remedy="take an order that needs no solver, such as arch.target_order=reading, or make the file",
     )
 
