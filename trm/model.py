@@ -111,28 +111,31 @@ class TRMConfig:
     def modules(self) -> dict[str, int]:
         """The reasoning modules that the recursion calls, and the blocks of each."""
         blocks = {"L_level": self.L_layers, "H_level": self.H_layers or self.L_layers}
-        return {name: blocks[name] for name in sorted({call.module for call in self.calls})}
+        calls = RECURSIONS[self.recursion].cycle(self.L_cycles)
+        return {name: blocks[name] for name in sorted({call.module for call in calls})}
 
     @property
     def block_passes(self) -> tuple[int, int]:
         """Passes of a block in one supervision step: all of them, and those with gradient."""
-        passes = [self.modules[call.module] for call in self.calls]
+        blocks = self.modules
+        passes = [blocks[call.module] for call in self.calls]
         return sum(passes), sum(passes[len(passes) - self.gradient_calls :])
 
 
 def _check_recursion(config: TRMConfig) -> None:
     """UserError for settings that the recursion cannot run with."""
-    name = f"arch.recursion={config.recursion}"
-    if config.recursion == "six_z" and config.L_cycles > 6:
-        raise UserError(f"arch.L_cycles={config.L_cycles} with {name}", "1 to 6, one for each latent", "lower it")
+    name, rule = f"arch.recursion={config.recursion}", RECURSIONS[config.recursion]
+    if rule.most_updates is not None and config.L_cycles > rule.most_updates:
+        given, allowed = f"arch.L_cycles={config.L_cycles} with {name}", f"1 to {rule.most_updates}"
+        raise UserError(given, allowed, "lower arch.L_cycles, or choose another recursion")
     if config.H_layers and "H_level" not in config.modules:
-        with_two = " | ".join(key for key in RECURSIONS if key in ("hrm", "none"))
+        with_H_level = [key for key, other in RECURSIONS.items() if any(c.module == "H_level" for c in other.cycle(1))]
         raise UserError(
-            f"arch.H_layers={config.H_layers} with {name}, which has no second module",
-            f"0, or a recursion with an H_level: {with_two}",
+            f"arch.H_layers={config.H_layers} with {name}, which has no H_level",
+            f"0, or one of these recursions: {' | '.join(with_H_level)}",
             "set arch.L_layers, or leave arch.H_layers out",
         )
-    if config.recursion == "none" and (config.mlp_t or config.pos_encodings == "none"):
+    if rule.plain and (config.mlp_t or config.pos_encodings == "none"):
         raise UserError(
             f"arch.mlp_t={config.mlp_t} arch.pos_encodings={config.pos_encodings} with {name}",
             "attention with rope or learned positions, as the published baseline has",
@@ -142,10 +145,10 @@ def _check_recursion(config: TRMConfig) -> None:
 
 def _check_heads(config: TRMConfig) -> None:
     """UserError for heads that have no width, or none that rotary positions could turn."""
-    width, heads = config.hidden_size, config.num_heads
-    even_share = width % heads == 0 or config.recursion == "none"  # the published baseline has 12 heads of 42 for 512
-    rotary_needs = config.recursion != "none" or config.pos_encodings == "rope"
-    if not even_share or heads > width or (rotary_needs and (width // heads) % 2):
+    width, heads, plain = config.hidden_size, config.num_heads, RECURSIONS[config.recursion].plain
+    fills = width % heads == 0 or (plain and heads <= width)  # the published baseline has 12 heads of 42 for 512
+    even = (width // heads) % 2 == 0 or (plain and config.pos_encodings != "rope")
+    if not (fills and even):
         raise UserError(
             f"arch.hidden_size={width} over arch.num_heads={heads}",
             "a hidden size that is an even multiple of the number of heads (rotary halves)",

@@ -44,10 +44,14 @@ class Recursion(ABC):
     """The network calls of one supervision step.
 
     starts: for each latent the name of the fixed vector that it starts from.  answer: the latent that the heads read.
+    most_updates: the largest n.  plain: a transformer as published: attention that knows positions, with heads of
+    ⌊D / heads⌋, which need not fill D.
     """
 
     starts: Mapping[str, str] = {"z_H": "H_init", "z_L": "L_init"}
     answer = "z_H"
+    most_updates: int | None = None
+    plain = False
 
     @abstractmethod
     def cycle(self, n: int) -> list[Call]:
@@ -86,6 +90,7 @@ class SixLatents(Recursion):
 
     latents = tuple(f"z_L{j}" for j in range(1, 7))
     starts: Mapping[str, str] = {"z_H": "H_init", **{name: f"{name[2:]}_init" for name in latents}}
+    most_updates = 6
 
     def cycle(self, n: int) -> list[Call]:
         """z_Lj ← f(Σ z_L1..6 + z_H + x̃) for j = 1..n, n ≤ 6; then z_H ← f(z_H + Σ z_L1..6)."""
@@ -110,6 +115,7 @@ class PlainTransformer(Recursion):
     """The published `transformers_baseline`: one pass, added to the answer that is carried; n means nothing here."""
 
     starts: Mapping[str, str] = {"z_H": "H_init"}
+    plain = True
 
     def cycle(self, n: int) -> list[Call]:
         """z_H ← f(z_H + x̃), once."""
