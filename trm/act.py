@@ -62,10 +62,17 @@ def check_loss_type(loss_type: str) -> None:
 
 
 def cycles_in_words(arch: Mapping[str, Any]) -> str:
-    """`T=3 n=6` for the keys H_cycles and L_cycles, or `recursion=hrm T=2 n=2` where it is not TRM's."""
-    recursion = arch["recursion"]
-    name = "" if recursion == "trm" else f"recursion={shown(recursion, 20)} "
-    return f"{name}T={shown(arch['H_cycles'], 9)} n={shown(arch['L_cycles'], 9)}"
+    """`T=3 n=6` for the keys H_cycles and L_cycles, or `recursion=hrm T=2 n=2` where it is not TRM's.
+
+    A plain transformer has no n; its T is said where it is not 1: `recursion=none`.
+    """
+    recursion, cycles = arch["recursion"], f"T={shown(arch['H_cycles'], 9)}"
+    words = [] if recursion == "trm" else [f"recursion={shown(recursion, 20)}"]
+    if recursion != "none":
+        words += [cycles, f"n={shown(arch['L_cycles'], 9)}"]
+    elif arch["H_cycles"] != 1:
+        words += [cycles]
+    return " ".join(words)
 
 
 def steps_in_words(arch: Mapping[str, Any], published: int) -> str:
@@ -75,11 +82,13 @@ def steps_in_words(arch: Mapping[str, Any], published: int) -> str:
 
 
 def trm_name(arch: Mapping[str, Any]) -> str:
-    """What papers call TRM with these keys of a configuration's `arch`, such as `TRM T=3 n=6`; or HRM."""
-    name = "TRM"
+    """What papers call the model with these keys of `arch`, such as `TRM T=3 n=6` or `HRM T=2 n=2`."""
+    name, words = "TRM", cycles_in_words(arch)
     if arch["recursion"] == "hrm" and not arch["no_ACT_continue"]:
-        name, arch = "HRM", {**arch, "recursion": "trm"}
-    return f"{name} {cycles_in_words(arch)}{steps_in_words(arch, ACTConfig.halt_max_steps)}"
+        name, words = "HRM", words.removeprefix("recursion=hrm ")
+    if arch["recursion"] == "none":
+        name, words = "plain transformer", words.removeprefix("recursion=none")
+    return f"{name} {words.strip()}".strip() + steps_in_words(arch, ACTConfig.halt_max_steps)
 
 
 class ACTCarry(Carry):

@@ -12,6 +12,7 @@ from analysis.comparing.costs import device_of
 from analysis.methods import evaluated
 from analysis.metrics import EXACT, Metric, arc_metric
 from trm.errors import shown
+from trm_lab.configuration.architecture import LATER_KEYS
 from trm_lab.runs.recorded_evaluations import Evaluation
 from trm_lab.runs.recorded_run import Run
 
@@ -157,6 +158,7 @@ def _other_setting(run: Run, key: str, claimed: Any) -> str | None:
         value = value.get(part) if isinstance(value, Mapping) else None
     allowed = claimed if isinstance(claimed, list) else [claimed]
     name = key.removeprefix("arch.")
+    value = LATER_KEYS.get(name) if value is None else value
     return None if value in allowed else f"{name}={shown(value, 30)}, not {' or '.join(map(str, allowed))}"
 
 

@@ -6,6 +6,7 @@ P puzzle tokens, L grid tokens, S = P + L positions, D hidden, V vocabulary, N s
 import math
 from base64 import b64encode
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -88,8 +89,8 @@ def model_data(opened: OpenedCheckpoint, tokens: int) -> Json:
     model, network = supervision.model, opened.arch.network
     tensors = _embeddings(supervision)
     for name, tensor in model.state_dict().items():
-        if name.startswith("L_level.layers."):
-            tensors[name.removeprefix("L_level.layers.").removesuffix(".weight")] = tensor
+        if ".layers." in name:
+            tensors[name.removesuffix(".weight")] = tensor
     if model.rotary is not None and not network.mlp_t:
         tensors |= {"cos": model.rotary.cos, "sin": model.rotary.sin}
     tensors |= {name: model.get_buffer(name) for name in model.recursion.starts.values()}
@@ -101,13 +102,14 @@ def model_data(opened: OpenedCheckpoint, tokens: int) -> Json:
         "halts": opened.arch.method.supervision.fixed_steps is False,
         "steps": supervision.max_steps,
         "calls": network.network_calls,
-        "cycles": network.H_cycles,
-        "updates": network.L_cycles,
+        "recursion": [asdict(call) for call in network.calls],
+        "starts": dict(model.recursion.starts),
+        "answer": model.recursion.answer,
         "feed": getattr(opened.arch.settings, "feed", "question"),
         "loss": supervision.loss_type,
         "hidden": network.hidden_size,
         "heads": network.num_heads,
-        "layers": network.L_layers,
+        "layers": network.modules,
         "mlp_t": network.mlp_t,
         "puzzle_tokens": network.puzzle_tokens,
         "tokens": tokens,

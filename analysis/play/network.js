@@ -67,29 +67,30 @@ class Network {
     this.positions = this.puzzle_tokens + this.tokens;
   }
 
-  /** What an answer starts from: z_H and z_L at H_init and L_init, and the question as what is fed. */
+  /** What an answer starts from: each latent at its vector, and the question as what is fed. */
   start(question) {
     const everywhere = name => {
       const out = new Float32Array(this.positions * this.hidden);
       for (let from = 0; from < out.length; from += this.hidden) out.set(this.tensors[name].values, from);
       return out;
     };
-    return { step: 0, question, fed: question, zH: everywhere("H_init"), zL: everywhere("L_init") };
+    const latents = Object.fromEntries(Object.entries(this.starts).map(([latent, name]) => [latent, everywhere(name)]));
+    return { step: 0, question, fed: question, latents };
   }
 
-  /** One supervision step: T cycles of n + 1 network calls, then the heads. */
+  /** One supervision step: the network calls that the recursion lists, then the heads. */
   step(state) {
-    const step = state.step + 1, x = this.embed(state.fed, step);
-    let { zH, zL } = state;
-    for (let cycle = 0; cycle < this.cycles; cycle++) {
-      const injection = sum(zH, x);
-      for (let update = 0; update < this.updates; update++) zL = this.call(zL, injection);
-      zH = this.call(zH, zL);
+    const step = state.step + 1, x = this.embed(state.fed, step), latents = { ...state.latents };
+    const total = names => names.map(name => name === "x" ? x : latents[name]).reduce(sum);
+    for (const { updates, state: own, injection, module } of this.recursion) {
+      const h = total(own);
+      latents[updates] = this.call(injection.length ? sum(h, total(injection)) : h, module);
     }
-    const logits = linear(zH.subarray(this.puzzle_tokens * this.hidden), this.tokens, this.tensors.lm_head);
+    const answer = latents[this.answer];
+    const logits = linear(answer.subarray(this.puzzle_tokens * this.hidden), this.tokens, this.tensors.lm_head);
     const { predictions, confidence } = this.decode(logits);
-    const halt = linear(zH.subarray(0, this.hidden), 1, this.tensors.q_halt)[0] + this.q_halt_bias;
-    return { step, question: state.question, fed: this.feed === "prediction" ? predictions : state.question, zH, zL, logits, predictions, confidence, halt };
+    const halt = linear(answer.subarray(0, this.hidden), 1, this.tensors.q_halt)[0] + this.q_halt_bias;
+    return { step, question: state.question, fed: this.feed === "prediction" ? predictions : state.question, latents, logits, predictions, confidence, halt };
   }
 
   /** x̃ [S, D]: of the tokens, of the places (puzzle tokens and positions) and of the step; scaled already. */
@@ -104,11 +105,10 @@ class Network {
     return x;
   }
 
-  /** One network call: the blocks on h + injection. */
-  call(h, injection) {
-    h = sum(h, injection);
-    for (let layer = 0; layer < this.layers; layer++) {
-      const at = name => this.tensors[`${layer}.${name}`];
+  /** One network call: the module's blocks, one after the other. */
+  call(h, module) {
+    for (let layer = 0; layer < this.layers[module]; layer++) {
+      const at = name => this.tensors[`${module}.layers.${layer}.${name}`];
       if (this.mlp_t) {
         const channels = transposed(h, this.positions, this.hidden);
         const mixed = this.swiglu(channels, this.hidden, at("mlp_t.gate_up_proj"), at("mlp_t.down_proj"));
@@ -131,9 +131,9 @@ class Network {
     return linear(gated, rows, down);
   }
 
-  /** Softmax attention of A heads; queries and keys are turned by their positions where there are rotary tables. */
+  /** Softmax attention of A heads, D = A·K here; queries and keys are turned by their positions where there are rotary tables. */
   attention(x, qkvProjection, outProjection) {
-    const [S, D, K] = [this.positions, this.hidden, this.hidden / this.heads], qkv = linear(x, S, qkvProjection);
+    const S = this.positions, D = outProjection.shape[1], K = D / this.heads, qkv = linear(x, S, qkvProjection);
     if (this.tensors.cos) for (let row = 0; row < S; row++) for (let head = 0; head < 2 * this.heads; head++) this.turn(qkv, row * 3 * D + head * K, row * K, K);
     const mixed = new Float32Array(S * D), scores = new Float64Array(S);
     for (let head = 0; head < this.heads; head++) for (let row = 0; row < S; row++) {

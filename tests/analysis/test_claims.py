@@ -83,7 +83,7 @@ def test_a_run_with_the_claim_s_data_settings_and_length_stands_beside_it(tmp_pa
     assert nearest(read_claims(), run) == f"beside {ATTENTION}"
     assert mismatch(claim("TRM MLP, 5 M"), run) == "mlp_t=False, not True"
     assert mismatch(claim(ATTENTION, title="Maze-Hard"), run) == "not on Maze-Hard"
-    assert mismatch(claim("HRM, 27 M"), run) == "H_layers=None, not 4"
+    assert mismatch(claim("HRM, 27 M"), run) == "recursion=trm, not hrm"
     assert mismatch(claim("TRM attention", "8 H200"), run) == "global_batch_size=768, not 18432"
 
 
@@ -260,3 +260,15 @@ def test_a_verdict_agrees_with_the_interval_and_the_p_that_are_printed_beside_it
         else:
             assert low - 0.501 * 10.0**-decimals <= told <= high + 0.501 * 10.0**-decimals
             assert float(p) >= 0.05
+
+
+def test_a_claim_is_of_one_recursion_and_a_run_of_an_earlier_version_is_of_trm(tmp_path: Path) -> None:
+    trm, hrm = claim(ATTENTION), claim("HRM, 27 M")
+    published = {"H_layers": 4, "L_layers": 4, "H_cycles": 2, "L_cycles": 2, "no_ACT_continue": False}
+    heavier = sudoku(tmp_path, recursion="hrm", **published)
+    earlier = sudoku(tmp_path)
+    del earlier.config["arch"]["recursion"]
+    assert mismatch(trm, earlier) is None
+    assert mismatch(hrm, heavier) is None
+    assert mismatch(trm, sudoku(tmp_path, recursion="single_z")) == "recursion=single_z, not trm"
+    assert mismatch(hrm, sudoku(tmp_path, **published)) == "recursion=trm, not hrm"

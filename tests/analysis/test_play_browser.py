@@ -32,6 +32,10 @@ MODELS: dict[str, Supervision[Any]] = {
     "TRM, attention, puzzle embedding": small_trm(SUDOKU),
     "DIS of the paper, learned positions": small_dis(QUEENS, PAPER, pos_encodings="learned"),
     "TRM, MLP, two layers": small_trm(QUEENS, **MLP, L_layers=2, H_cycles=1, L_cycles=1),
+    "TRM, single latent": small_trm(QUEENS, recursion="single_z"),
+    "DIS, six latents": small_dis(QUEENS, recursion="six_z"),
+    "HRM": small_trm(QUEENS, recursion="hrm", H_layers=2, H_cycles=1, L_cycles=2),
+    "plain transformer": small_trm(QUEENS, recursion="none", num_heads=7, H_layers=2),  # 7 heads of 2 for 16
     "DIS, attention": small_dis(MAZE, puzzle_emb_ndim=0),
 }
 ANSWERED = "PLAY.networks.every(network => network.answers.length === network.steps)"

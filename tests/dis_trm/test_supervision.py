@@ -191,7 +191,7 @@ def test_the_dual_loss_has_the_target_that_the_step_before_was_trained_towards()
     single = dis(DISConfig(**keys))
     first = single.step(single.initial_carry(batch()), batch(), draws(1)).carry
     expected = single.step(first, batch(), draws(2)).loss
-    before = single.model.answer_logits(first.z_H)
+    before = single.model.answer_logits(first.latents)
     expected = expected + sequence_loss(stablemax_cross_entropy, before, first.plan["latest_target"]).sum()
     torch.testing.assert_close(dual.step(first, batch(), draws(2)).loss, expected)
 

@@ -13,6 +13,7 @@ from trm.errors import UserError
 from trm.model import TinyRecursiveModel, TRMConfig
 from trm.recursion import RECURSIONS
 from trm.supervision import Supervision
+from trm_lab.methods import METHODS
 
 CALLS = {"trm": 8, "single_z": 8, "six_z": 8, "hrm": 8, "none": 2}  # of T=2 n=3
 WITH_GRADIENT = {  # the last calls, by module
@@ -164,3 +165,23 @@ def test_heads_of_the_plain_transformer_need_not_fill_the_width() -> None:
     attention = model.get_submodule("H_level.layers.0.self_attn")
     assert attention.get_parameter("qkv_proj.weight").shape == (3 * 18, 20)
     assert attention.get_parameter("o_proj.weight").shape == (20, 18)
+
+
+@pytest.mark.parametrize(
+    ("method", "arch", "name"),
+    [
+        ("act", {"H_cycles": 3, "L_cycles": 6}, "TRM T=3 n=6"),
+        ("act", {"recursion": "single_z", "L_cycles": 6}, "TRM recursion=single_z T=3 n=6"),
+        ("act", {"recursion": "hrm", "H_cycles": 2, "L_cycles": 2, "no_ACT_continue": False}, "HRM T=2 n=2"),
+        ("act", {"recursion": "hrm", "H_cycles": 2, "L_cycles": 2}, "TRM recursion=hrm T=2 n=2"),
+        ("act", {"recursion": "none", "H_cycles": 1}, "plain transformer"),
+        ("act", {"recursion": "none", "H_cycles": 2, "halt_max_steps": 4}, "plain transformer T=2, N_sup=4"),
+        ("dis", {"H_cycles": 1, "L_cycles": 2}, "DIS (released code)"),
+        ("dis", {"H_cycles": 1, "L_cycles": 2, "recursion": "hrm"}, "DIS (released code), recursion=hrm T=1 n=2"),
+        ("dis", {"H_cycles": 1, "recursion": "none"}, "DIS (released code), recursion=none"),
+    ],
+)
+def test_a_figure_names_the_recursion_where_it_is_not_the_method_s_own(
+    method: str, arch: dict[str, Any], name: str
+) -> None:
+    assert METHODS[method].name(arch) == name
