@@ -66,11 +66,11 @@ def trace_steps(supervision: Supervision[Any], example: Batch, seed: int = 0) ->
     carry, steps = supervision.initial_carry(example), []
     reference = model.answer_logits(model.initial_latents(1))
     fed = example.inputs
-    for number in range(1, supervision.max_steps + 1):
+    for _ in range(supervision.max_steps):
         output = supervision.step(carry, example, rng)
         carry = output.carry
-        path = getattr(carry, "path", None)  # DIS has a target for each step; TRM's is always the answer
-        target = carry.labels if path is None else path[:, min(number, path.shape[1] - 1)]
+        towards = getattr(supervision, "trained_towards", None)  # DIS has a target for each step; TRM's is the answer
+        target = carry.labels if towards is None else towards(carry, rng)
         margin = advantage_margin(reference, output.logits, example.labels)
         before, after = _first(reference.argmax(-1)), _first(output.logits.argmax(-1))
         steps.append(TracedStep(_first(fed), before, after, _first(target), margin[0].double().numpy()))

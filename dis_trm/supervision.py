@@ -258,6 +258,11 @@ class DISSupervision:
         ignored = self.config.pad_cells == "ignore"
         return torch.where(labels == IGNORE_LABEL, IGNORE_LABEL, target) if ignored else target
 
+    def trained_towards(self, carry: DISCarry, rng: StepRandom) -> Tensor:
+        """Target `[B, L]` of the step that left `carry`, with the draws of that step."""
+        latest = carry.plan.get("latest_target")
+        return self._target(min(carry.steps_done, self.config.halt_max_steps), carry, rng) if latest is None else latest
+
     def _next_plan(self, carry: DISCarry, advanced: Advanced, target: Tensor) -> dict[str, Tensor]:
         """The plan after a step, which was trained towards `target` `[B, L]`."""
         if not (carry.plan and self.targets.reads_predictions):

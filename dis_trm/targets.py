@@ -124,7 +124,7 @@ def check_targets(settings: TargetSettings) -> None:
     """UserError for a setting that nothing would read, or that needs another beside it."""
     source, order = f"arch.targets={settings.targets}", f"arch.target_order={settings.target_order}"
     reads = getattr(TARGETS[settings.targets], "reads", ())
-    for key in set(CORRUPTION_KEYS) - set(reads):
+    for key in (key for key in CORRUPTION_KEYS if key not in reads):
         default = getattr(TargetSettings, key)
         if getattr(settings, key) != default:
             raise UserError(
