@@ -13,6 +13,7 @@ from analysis.methods import method_name
 from dis_trm.targets import TARGETS
 from tests.runs import NARROW, REPOSITORY
 from trm.model import PuzzleShape
+from trm.recursion import RECURSIONS
 from trm_lab.configuration.train_config import register_defaults
 from trm_lab.evaluation.request import ScoringRequest
 from trm_lab.evaluation.score import score
@@ -34,7 +35,7 @@ SECTIONS = dict(
 @pytest.fixture(autouse=True)
 def own_registry() -> Iterator[None]:
     """What a block registers is gone after its test."""
-    registries: tuple[dict[str, Any], ...] = (METHODS, TARGETS)
+    registries: tuple[dict[str, Any], ...] = (METHODS, TARGETS, RECURSIONS)
     before = [dict(registry) for registry in registries]
     yield
     for registry, entries in zip(registries, before, strict=True):
@@ -82,6 +83,18 @@ def test_a_target_source_of_one_s_own_passes_its_test_and_trains(dataset: Path, 
     assert method_name(read_run(tmp_path / "run")).startswith("DIS, targets=row_by_row")
 
 
+def test_a_recursion_of_one_s_own_passes_its_test_trains_and_is_exported(dataset: Path, tmp_path: Path) -> None:
+    text = (REPOSITORY / "docs/extending.md").read_text().split("## A recursion of your own")[1].split("\n## ")[0]
+    defined: dict[str, Any] = {"__name__": "own_file"}
+    exec("".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL)), defined)
+    defined["test_the_answer_s_update_reads_the_question"]()
+    record = trained("dis", dataset, tmp_path / "run", "recursion=question_in_answer")[-1]
+    assert record["step"] == 12
+    export(ExportRequest(str(tmp_path / "run"), "hub", tmp_path / "export"))
+    assert open_checkpoint(tmp_path / "export").arch.network.recursion == "question_in_answer"
+    assert method_name(read_run(tmp_path / "run")).endswith("recursion=question_in_answer T=1 n=2")
+
+
 def test_a_higher_threshold_lets_slots_run_longer(dataset: Path, tmp_path: Path) -> None:
     name, _ = define("A new halting rule")
     assert trained(name, dataset, tmp_path / "run")[-1]["step"] == 12
@@ -127,4 +140,4 @@ def test_a_loop_of_one_s_own_learns(
 
 
 def test_every_section_of_the_page_has_its_test() -> None:
-    assert len(SECTIONS) == 7
+    assert len(SECTIONS) == 8

@@ -41,6 +41,10 @@ VARIANTS: dict[str, tuple[str, Supervision[Any]]] = {
     "DIS, attention": ("dis", random_dis()),
     "DIS of the paper, learned positions": ("dis", dis(EARLIER, pos_encodings="learned")),
     "TRM, MLP, no puzzle embedding": ("act", halting()),
+    "TRM, single latent": ("act", act(recursion="single_z", H_cycles=1, L_cycles=1)),
+    "six latents, attention": ("dis", dis(recursion="six_z", H_cycles=1, L_cycles=2)),
+    "HRM": ("act", act(recursion="hrm", H_cycles=1, L_cycles=1)),
+    "plain transformer": ("act", act(recursion="none", H_cycles=1, num_heads=7)),  # 7 heads of 2 for 16
 }
 
 
