@@ -86,6 +86,7 @@ FILES: dict[str, tuple[Write, str]] = {
     "play": (main("analysis.play.__main__", "--output", runs=["run"]), ".html"),
     "thinking": (main("analysis.thinking", "--output", runs=["drawn"]), ".gif"),
     "gallery": (main("analysis.puzzle_gallery", "--output", runs=["nowhere"]), ".png"),
+    "targets": (main("analysis.targets", "--output", runs=["nowhere"]), ".png"),
     "solve": (lambda output, _: check_submission(output, {}, overwrite=True), ".json"),
 }
 
@@ -138,7 +139,7 @@ def test_what_the_command_did_not_write_is_never_touched(
         places = ["work", other_kind, "link", *["theirs"] * (command == "export_published")]
     else:
         write, suffix = FILES[command]
-        places = [name if command == "gallery" else name + suffix for name in ("work/mine", "link")]
+        places = [name if command in ("gallery", "targets") else name + suffix for name in ("work/mine", "link")]
     for place in places:
         with pytest.raises(UserError) as caught:
             write(runs / place, runs)
