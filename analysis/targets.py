@@ -6,8 +6,9 @@ B examples, L tokens, N supervision steps.
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -114,10 +115,10 @@ def predictions_of(run: str, data: TrainingData, batch: Batch, steps: int) -> li
 
 
 def teach(
-    name: str, keys: Mapping[str, str], batch: Batch, vocab_size: int, predictions: Sequence[Prediction], seed: int
+    name: str, keys: Mapping[str, Any], batch: Batch, vocab_size: int, predictions: Sequence[Prediction], seed: int
 ) -> Teaching:
     """The targets that a source gives for each step, one for each of the predictions before it."""
-    settings = DISConfig(halt_max_steps=len(predictions), **keys)
+    settings = replace(DISConfig(), halt_max_steps=len(predictions), **keys)
     source = TARGETS[settings.targets](settings, vocab_size)
     plan = source.start(batch, SeededStepRandom(seed, 0, len(batch)))
     targets = [
@@ -133,9 +134,9 @@ def teach(
     return Teaching(name, torch.stack(targets).long().numpy())
 
 
-def missing(keys: Mapping[str, str], batch: Batch, absent: Mapping[str, str], has_run: bool) -> str | None:
+def missing(keys: Mapping[str, Any], batch: Batch, absent: Mapping[str, str], has_run: bool) -> str | None:
     """Why a source cannot be shown; None where it can."""
-    settings = DISConfig(**keys)
+    settings = replace(DISConfig(), **keys)
     source = TARGETS[settings.targets](settings, 2)
     lacking = [absent[name] for name in source.batch_extras if getattr(batch, name) is None]
     if source.reads_predictions and not has_run:
