@@ -32,8 +32,8 @@ ROWS = ("fed", "before", "after", "target")  # of it, above the margins
 class TracedStep:
     """One supervision step of one example, `[L]` each.
 
-    fed: tokens that were embedded.  before, after: what the head reads from z_H, argmax.  target: what the step is
-    trained towards.  margin: the advantage margin at w = 1, nan where not scored.
+    fed: tokens that were embedded.  before, after: what the head reads from the latents, argmax.  target: what the step
+    is trained towards.  margin: the advantage margin at w = 1, nan where not scored.
     """
 
     fed: NDArray[np.int64]
@@ -101,8 +101,8 @@ def steps_figure(picture: Picture, example: Example, steps: Sequence[TracedStep]
             rows=[*[Space(picture.height(example))] * len(ROWS), Space(picture.colours_height(example))],
             heading=heading,
             caption=[
-                "Fed: the tokens embedded at this step. Before, after: what the head reads from z_H. Target: what the "
-                "step is trained towards. White dots: not as in the solution.",
+                "Fed: the tokens embedded at this step. Before, after: what the head reads from the latents. Target: "
+                "what the step is trained towards. White dots: not as in the solution.",
                 "Margin: how much the step favoured the solution's token over the others, its mean below.",
             ],
             scale=True,

@@ -1,5 +1,6 @@
 """Inside a step: what is noted is what the model and the supervision do, and the figure shows it."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -14,6 +15,7 @@ from trm.act import ACTConfig, ACTSupervision
 from trm.batch import Batch
 from trm.model import PuzzleShape, TinyRecursiveModel, TRMConfig
 from trm.randomness import SeededStepRandom
+from trm.recursion import RECURSIONS
 from trm_lab.evaluation.rollout import roll_out
 from trm_lab.puzzles.sudoku.picture import SudokuPicture
 
@@ -95,3 +97,14 @@ def test_the_figure_has_a_column_for_each_step_and_a_row_for_what_is_noted(examp
     written = [text.get_text() for text in panels[3, -1].texts]
     assert written == [str(token - 1) for token in PUZZLE.labels]
     assert panels[4, 0].get_xlabel() == f"{steps[0].margin.mean():+.2f}".replace("-", "−")
+
+
+@pytest.mark.parametrize("recursion", RECURSIONS)
+def test_the_calls_of_every_recursion_are_traced_to_the_answer_of_the_step(recursion: str, example: Batch) -> None:
+    model = TinyRecursiveModel(replace(NETWORK, recursion=recursion), SHAPE)
+    x, start = model.embed(example.inputs, None), model.initial_latents(1)
+    calls = list(trace_calls(model, start, x))
+    assert [call.updated for call in calls] == [call.updates for call in model.config.calls]
+    with torch.no_grad():
+        answer = model.answer_logits(model.recurse(start, x)).argmax(-1)
+    np.testing.assert_array_equal(calls[-1].answer, answer[0].numpy())

@@ -38,8 +38,8 @@ class StepAnswers:
     """Answers of one rollout to b questions after a supervision step, on the CPU.
 
     predictions: `[b, L]`.  q_halt_logits: `[b]`.  confidence: `[b]`, what ranks votes (`Supervision.confidence`).
-    log_probability: `[b]`, mean over the answer's tokens.  change: `[b]` ‖z_H − z_H before‖ / ‖z_H‖, or of whatever
-      latent the heads read.
+    log_probability: `[b]`, mean over the answer's tokens.  change: `[b]` ‖z − z before‖ / ‖z‖ of the latent z
+      that the heads read.
     unchanged: `[b]` steps right before this one with the same prediction.  loss: `[b]` token loss.
     network_calls: of this step, for each question.
     right: `[b]` bool by the rules of the puzzle; None for a kind of puzzle that cannot tell.
@@ -168,8 +168,8 @@ class Search:
 
     width: K.
     noise: σ; before every step but the first, Gaussian noise of σ times each latent's own standard deviation is added
-      to z_H and z_L.
-    start: `trained`, from the fixed vectors (H_init, L_init), or `random`, from standard normal latents.
+      that is carried.
+    start: `trained`, from the fixed vectors (`H_init`, `L_init`, …), or `random`, from standard normal latents.
     symmetries: all rollouts but the first see the question through a random symmetry of its kind of puzzle.
     select: which rollout answers, a key of SELECTIONS.
     stop: when a question is answered; None: after the last step.

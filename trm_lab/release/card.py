@@ -136,12 +136,15 @@ def _facts(opened: OpenedCheckpoint, record: Recorded) -> Iterator[str]:
         size = f"{len(rows):,} puzzles × {rows.shape[1]}"
         table = f"an embedding of {size}, {named} (other puzzles start at its mean row)"
     mixing = "MLP over positions" if network.mlp_t else "attention"
+    layers = " and ".join(str(blocks) for blocks in network.modules.values())
+    if len(network.modules) > 1:
+        layers += f" (in {', '.join(network.modules)})"
     steps = getattr(opened.arch.settings, "halt_max_steps", None)
     yield f"checkpoint: step {opened.step or MISSING}, " + (
         f"weights {kind}" if kind else f"kind of weights (EMA or raw) {MISSING}"
     )
     yield f"parameters: {inside:,} in the network, and {table}"
-    yield f"network: width {network.hidden_size}, layers: {network.L_layers}, {mixing}, {network.forward_dtype}"
+    yield f"network: width {network.hidden_size}, layers: {layers}, {mixing}, {network.forward_dtype}"
     if steps is not None:
         calls, words = network.network_calls, "supervision steps · calls of each"
         parts = f"{steps} · {calls}"

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from omegaconf import OmegaConf
@@ -20,10 +21,16 @@ from trm.recursion import RECURSIONS, TRMRecursion
 from trm.supervision import Supervision
 from trm_lab.configuration.architecture import Architecture, architecture
 from trm_lab.configuration.train_config import train_config
+from trm_lab.evaluation.answer_cells import every_cell
 from trm_lab.evaluation.rollout import roll_out
+from trm_lab.evaluation.search import Search
+from trm_lab.evaluation.trajectory import Questions
+from trm_lab.evaluation.wide_rollout import roll_out_widely
 from trm_lab.flops import FlopCounter, answer_flops, step_flops, trained_weights
 from trm_lab.puzzles.layout import PuzzleMetadata
+from trm_lab.release.card import model_card
 from trm_lab.release.exporting import ExportRequest, export
+from trm_lab.release.recorded import recorded
 from trm_lab.runs.opened_checkpoint import OpenedCheckpoint, open_checkpoint
 from trm_lab.runs.weights import PUBLISHED_NAMES
 
@@ -208,3 +215,20 @@ def test_operations_and_weights_of_every_module_are_counted(method: str, recursi
 def test_a_command_names_a_recursion_for_any_method(recursion: str) -> None:
     arch = train_config(composition("pretrain.py", "arch=dis", f"recursion={recursion}", "data_paths=[a]")).arch
     assert architecture(arch).network.recursion == recursion
+
+
+@pytest.mark.parametrize("recursion", RECURSIONS)
+def test_every_recursion_is_searched_from_random_starts(recursion: str) -> None:
+    supervision = built("dis", recursion)
+    supervision.model.eval()
+    questions = Questions(models.batch(3), np.arange(3), 5, every_cell, None, None)
+    rollout = roll_out_widely(supervision, questions, Search(width=3, start="random", noise=0.5))
+    assert rollout.network_calls == [3 * step * supervision.model.config.network_calls for step in (1, 2, 3)]
+    assert bool((rollout.probes["rollout_equal"].max(2).values > 0).any())  # rollouts differ
+
+
+def test_a_model_card_says_the_layers_of_every_module(tmp_path: Path) -> None:
+    supervision = models.act(recursion="hrm", H_layers=2)
+    opened = open_checkpoint(write_run(tmp_path / "run", supervision, "act"))
+    text = model_card(opened, recorded(opened, None), "me/small", "mit")
+    assert "layers: 2 and 1 (in H_level, L_level)" in text
