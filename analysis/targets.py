@@ -31,7 +31,9 @@ from trm.randomness import SeededStepRandom
 from trm_lab.commands.command_line import COUNT, SEED, CommandLine, integer, local_path, run_command
 from trm_lab.commands.tables import table
 from trm_lab.files.whole_files import check_output_file
+from trm_lab.puzzles.arc.picture import ArcPicture
 from trm_lab.puzzles.kinds import picture_of
+from trm_lab.puzzles.layout import read_test_puzzles
 from trm_lab.puzzles.loading import TrainingData
 from trm_lab.puzzles.manifest import read_about
 from trm_lab.puzzles.picture import Example, Picture
@@ -170,11 +172,13 @@ def targets_figure(picture: Picture, example: Example, row: int, taught: Sequenc
 
 def _picture(dataset: Path, tokens: int) -> Picture:
     about = read_about(dataset)
+    if read_test_puzzles(dataset):
+        return ArcPicture()
     picture = None if about is None else picture_of(about.scorer, about.facts)
     if picture is None or not picture.fits(tokens):
         raise UserError(
             f"{dataset} does not say of which kind its puzzles are, so they cannot be drawn",
-            "a dataset of one of this version's builders",
+            "ARC, or a dataset of one of this version's builders",
             "build it again, or look at the numbers alone: --no-figure",
         )
     return picture

