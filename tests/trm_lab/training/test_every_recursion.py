@@ -16,6 +16,7 @@ from tests.runs import composition
 from tests.trm_lab.training.learners import learner
 from trm.act import ACTConfig
 from trm.errors import UserError
+from trm.model import PuzzleShape
 from trm.randomness import SeededStepRandom
 from trm.recursion import RECURSIONS, TRMRecursion
 from trm.supervision import Supervision
@@ -232,3 +233,11 @@ def test_a_model_card_says_the_layers_of_every_module(tmp_path: Path) -> None:
     opened = open_checkpoint(write_run(tmp_path / "run", supervision, "act"))
     text = model_card(opened, recorded(opened, None), "me/small", "mit")
     assert "layers: 2 and 1 (in H_level, L_level)" in text
+
+
+@pytest.mark.parametrize(
+    ("preset", "weights"), [("trm", 6_828_034), ("hrm", 27_275_266), ("transformers_baseline", 27_144_194)]
+)
+def test_a_published_architecture_has_as_many_weights_as_published(preset: str, weights: int) -> None:
+    arch = architecture(train_config(composition("pretrain.py", f"arch={preset}", "data_paths=[a]")).arch)
+    assert trained_weights(arch, PuzzleShape(81, 11, 1)) == weights
