@@ -97,6 +97,9 @@ def check_key(key: str, allowed: Iterable[str]) -> None:
     allowed = set(allowed)
     if key in RETIRED:
         raise UserError(f"key {key!r}", f"its new name, {RETIRED[key]!r}", f"say {RETIRED[key]}=…")
+    if key == "arch.act_inference":  # of the published baseline
+        allowed_steps, instead = "an evaluation takes halt_max_steps steps", "python evaluate.py RUN --stop q_halt:0.5"
+        raise UserError(f"key {key!r}", allowed_steps, f"leave it out; to stop sooner: {instead}")
     if key in allowed or key.startswith("data_build."):
         return
     leaf = {k.rsplit(".", 1)[-1]: k for k in allowed}  # compared without a prefix that both have, such as arch.

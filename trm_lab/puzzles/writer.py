@@ -56,11 +56,12 @@ def _is_dataset(folder: Path) -> bool:
 
 
 def _put_there_by_hand(dataset: Path) -> list[Path]:
-    """The arrays that a dataset's manifest does not list; [] where it cannot be read, so that it can be built anew."""
+    """Arrays of a dataset's names that its manifest does not list; [] where it cannot be read and may be built anew."""
     try:
-        return unlisted_arrays(dataset)
+        unlisted = unlisted_arrays(dataset)
     except UserError:
         return []
+    return [file for file in unlisted if re.fullmatch(_NAMES, file.relative_to(dataset).as_posix())]
 
 
 DATASET = folders.Kind("a dataset of our builders", _NAMES, _is_dataset)
