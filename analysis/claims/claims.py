@@ -148,7 +148,9 @@ def same_data(data: ClaimedData, run: Run) -> bool:
 
 def other_model(claim: Claim, run: Run) -> str | None:
     """The first setting in which a run is not what the claim is of; None where it has them all."""
-    reasons = (_other_setting(run, key, value) for key, value in claim.settings.items())
+    departures = {f"arch.{key}": default for key, default in LATER_KEYS.items()}  # no published run has another value
+    settings = departures | claim.settings
+    reasons = (_other_setting(run, key, value) for key, value in settings.items())
     return next((reason for reason in reasons if reason is not None), None)
 
 
