@@ -4,6 +4,7 @@ B slots, L grid tokens, N supervision steps. Step s of 1..N is trained towards f
 starts, frame N is y*.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -72,7 +73,7 @@ class Targets(Protocol):
         ...
 
 
-class PathTargets:
+class PathTargets(ABC):
     """A source whose frames are all there when an example starts; a subclass has `path`."""
 
     monotone = True
@@ -82,9 +83,9 @@ class PathTargets:
     def __init__(self, settings: TargetSettings, vocab_size: int) -> None:
         self.settings, self.steps, self.vocab_size = settings, settings.halt_max_steps, vocab_size
 
+    @abstractmethod
     def path(self, batch: Batch, rng: StepRandom) -> Tensor:
         """Frames 0..N `[B, N+1, L]` int32; frame N is y*."""
-        raise NotImplementedError
 
     def start(self, batch: Batch, rng: StepRandom) -> dict[str, Tensor]:
         """See `Targets`."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from trm.batch import IGNORE_LABEL
 from trm.errors import UserError
 from trm_lab.puzzles.datasets import PuzzleSet
-from trm_lab.puzzles.kinds import reveal_order_of
+from trm_lab.puzzles.kinds import KINDS, reveal_order_of
 from trm_lab.puzzles.layout import PuzzleMetadata, load_array
 from trm_lab.puzzles.manifest import REVEAL_ORDER_END, STEPS_END
 from trm_lab.puzzles.solver_order import MOST_STEPS
@@ -22,7 +22,6 @@ from trm_lab.puzzles.splits import PuzzleArrays
 
 Rows = NDArray[np.integer]
 _TOKENS_AT_ONCE = 8 << 20  # of stored steps, checked together
-_SOLVED_KINDS = ("sudoku", "maze", "queens", "cube")  # whose builders know a solver
 
 
 @dataclass(frozen=True)
@@ -148,7 +147,8 @@ def _no_order(puzzles: PuzzleSet, file: Path) -> UserError:
 
 
 def _no_steps(puzzles: PuzzleSet, file: Path) -> UserError:
-    solved = puzzles.about is not None and puzzles.about.scorer in _SOLVED_KINDS
+    kind = None if puzzles.about is None else KINDS.get(puzzles.about.scorer)
+    solved = kind is not None and kind.reveal_order is not None  # its builder has --steps
     build = "build it again with --steps 8 --overwrite beside the flags that it was built with" if solved else ""
     return UserError(
         given=f"{puzzles.dataset} has no stored steps: there is no {file.parent.name}/{file.name}",

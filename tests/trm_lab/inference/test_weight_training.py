@@ -62,10 +62,10 @@ def test_the_demonstrations_are_answered_better_and_the_model_itself_stays_bit_f
 
 
 def test_targets_in_a_solver_s_order_are_computed_for_the_demonstrations() -> None:
-    made = dis(DISConfig(halt_max_steps=3, target_order="solver", target_schedule="rounds"))
-    result = adapted(made, 24)
+    supervision = dis(DISConfig(halt_max_steps=3, target_order="solver", target_schedule="rounds"))
+    result = adapted(supervision, 24)
     assert result.after.loss < result.before.loss - 0.2
-    rows_only = adapt(made, puzzles(), AdaptationSettings(20, lr=0.05), canvas=CANVAS)
+    rows_only = adapt(supervision, puzzles(), AdaptationSettings(20, lr=0.05), canvas=CANVAS)
     assert rows_only.after.loss < rows_only.before.loss
 
 

@@ -118,9 +118,9 @@ def test_a_resumed_run_gets_the_same_extras(dataset: Path) -> None:
     data, resumed = training(dataset), training(dataset)
     data.next_batch()
     resumed.restore(json.loads(json.dumps(data.state())))
-    rest = list(data.batches())
-    assert rest
-    assert all(same(*pair) for pair in zip(rest, resumed.batches(), strict=True))
+    following = list(data.batches())
+    assert following
+    assert all(same(*pair) for pair in zip(following, resumed.batches(), strict=True))
 
 
 def test_files_made_by_hand_change_neither_fingerprint_nor_opening(texts: Path, dataset: Path) -> None:
