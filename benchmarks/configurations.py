@@ -9,12 +9,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import torch
-from hydra import compose, initialize_config_dir
 
+from benchmarks.published_settings import published_settings
 from trm.batch import Batch
 from trm.errors import UserError
 from trm.model import FORWARD_DTYPES, PuzzleShape
@@ -22,10 +21,8 @@ from trm.randomness import torch_generator
 from trm.supervision import Supervision
 from trm_lab.cluster.compilation import COMPILE_CHOICES
 from trm_lab.configuration.architecture import Architecture, architecture
-from trm_lab.configuration.train_config import TrainConfig, register_defaults, train_config
+from trm_lab.configuration.train_config import TrainConfig, train_config
 
-register_defaults()
-CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 ENTRIES = {"dis": "train_arc_tiny_corrupt", "trm": "cfg_pretrain"}
 TASKS = {  # tokens, vocabulary, puzzle identifiers
     "arc": PuzzleShape(900, 12, 10_000),
@@ -78,8 +75,7 @@ class Configuration:
         overrides = NETWORKS[self.method, self.size].split()
         overrides += [f"arch.forward_dtype={self.dtype}", f"compile={self.compile}"]
         overrides += [f"global_batch_size={self.batch}"]
-        with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-            config = train_config(compose(ENTRIES[self.method], overrides))
+        config = train_config(published_settings(ENTRIES[self.method], overrides))
         return config, architecture(config.arch)
 
     def supervision(

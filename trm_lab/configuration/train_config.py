@@ -9,8 +9,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any
 
-from omegaconf import DictConfig
-
 from trm.errors import UserError, shown
 from trm.optim import OPTIMIZERS
 from trm.ranges import LARGEST_COUNT, LARGEST_SEED, check_ranges, ranged
@@ -215,7 +213,7 @@ def known_keys() -> set[str]:
     return {key.name for key in fields(TrainConfig)} | arch_keys()
 
 
-def train_config(config: DictConfig | Mapping[str, Any], keys_given: Collection[str] | None = None) -> TrainConfig:
+def train_config(config: Mapping[Any, Any], keys_given: Collection[str] | None = None) -> TrainConfig:
     """The checked configuration that Hydra composed; UserError for an unknown key or an unusable value.
 
     keys_given: those that the user gave, None for all. An eval_interval that is not among them and does not divide

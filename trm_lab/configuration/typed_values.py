@@ -4,9 +4,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import Field, fields
 from typing import Any, TypeVar, get_args, get_origin
 
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-
 from trm.errors import UserError, shown
 
 SWITCH_WORDS = {"yes": True, "on": True, "true": True, "no": False, "off": False, "false": False}
@@ -22,14 +19,17 @@ NAMES = {
 T = TypeVar("T")
 
 
-def plain_values(config: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
+def plain_values(config: Mapping[Any, Any]) -> dict[str, Any]:
     """Keys and values, with what Hydra's interpolations stand for.
 
     Raises:
         UserError: an interpolation that stands for nothing.
     """
-    if not isinstance(config, DictConfig):
+    if isinstance(config, dict):
         return {str(key): value for key, value in config.items()}
+    from omegaconf import OmegaConf  # here: a machine without Hydra can read settings that nobody composed
+    from omegaconf.errors import OmegaConfBaseException
+
     try:
         return {str(key): value for key, value in dict(OmegaConf.to_container(config, resolve=True)).items()}  # type: ignore[arg-type]
     except OmegaConfBaseException as error:
