@@ -19,8 +19,8 @@ Dashes = str | tuple[int, tuple[float, ...]]
 
 BESIDE_THE_POINT = frozenset(
     (
-        "seed", "max_steps", "device", "wandb", "tensorboard", "project_name", "checkpoint_path", "run_name",
-        "checkpoint_interval", "checkpoint_every_minutes", "checkpoint_every_eval", "keep_last",
+        "seed", "max_steps", "max_minutes", "device", "wandb", "tensorboard", "project_name", "checkpoint_path",
+        "run_name", "checkpoint_interval", "checkpoint_every_minutes", "checkpoint_every_eval", "keep_last",
         "keep_every", "keep_best", "keep_checkpoints", "compile", "gradient_accumulation_steps", "eval_examples",
         "eval_num_aug", "shard_puzzle_emb", "on_nonfinite", "hang_timeout", "build_missing_data", "data_build",
         "report", "log_interval", "eval_save_outputs", "data_paths", "data_paths_test", "evaluators",

@@ -34,6 +34,7 @@ SAVED_OUTPUTS = ("inputs", "labels", "puzzle_identifiers", "preds", "q_halt_logi
 FREE_KEYS = frozenset(
     [
         "max_steps",
+        "max_minutes",
         "device",
         "wandb",
         "tensorboard",
@@ -67,7 +68,8 @@ class TrainConfig:
 
     Data: data_paths, data_paths_test (empty: the test split of data_paths), global_batch_size (over all ranks).
     Length: epochs; eval_interval in epochs (null: one evaluation, at the end); min_eval_interval, the first
-      evaluation interval that is evaluated; max_steps caps the updates (null: no cap).
+      evaluation interval that is evaluated; max_steps caps the updates, max_minutes the time of
+      training, over all starts of the run and without evaluations (null: no cap).
     Updates: optimizer, lr, lr_min_ratio, lr_warmup_steps (in steps), beta1, beta2, weight_decay,
       puzzle_emb_lr, puzzle_emb_weight_decay, ema, ema_rate, freeze_weights (train the puzzle embedding only).
     Evaluation: evaluators (`arc` or none), eval_save_outputs (arrays to keep of each evaluation). Every evaluation but
@@ -95,6 +97,7 @@ class TrainConfig:
     eval_interval: int | None = ranged(None, 1, LARGEST_COUNT)
     min_eval_interval: int = ranged(0, 0, LARGEST_COUNT)
     max_steps: int | None = ranged(None, 1, LARGEST_COUNT)
+    max_minutes: float | None = ranged(None, 0.0, MINUTES_OF_A_YEAR, above=True)
     optimizer: str = "adam_atan2"
     lr: float = ranged(1e-4, 0.0, 1.0)
     lr_min_ratio: float = ranged(1.0, 0.0, 1.0)

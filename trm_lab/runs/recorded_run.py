@@ -165,10 +165,21 @@ def _read_records(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
         if not {"kind", "step"} <= record.keys():
             raise unreadable(f"line {place} of {path} is no record with kind and step")
     remarks = [f"the last line of {path.name} is not whole yet and was left out"] if unfinished else []
+    last: dict[str, Any] = next((one for one in reversed(records) if one["kind"] == "evaluation"), {})
+    if "ended_by" in last:
+        remarks.append(
+            f"the updates after step {shown(last['step'])}: {_limit(last['ended_by'])} ended the training there"
+        )
     other = sorted({shown(record["kind"], 30) for record in records if record["kind"] not in KINDS})
     if other:
         remarks.append(f"{path.name} has records of other kinds, which were left out: {', '.join(other[:9])}")
     return records, remarks
+
+
+def _limit(ended_by: object) -> str:
+    """`max_minutes=10` for {"max_minutes": 10.0, …}."""
+    minutes = ended_by.get("max_minutes") if isinstance(ended_by, dict) else None
+    return f"max_minutes={minutes:g}" if isinstance(minutes, int | float) else "a limit"
 
 
 def _evaluations(records: Sequence[Mapping[str, Any]], source: str) -> list[Evaluation]:

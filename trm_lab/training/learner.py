@@ -69,10 +69,10 @@ class Learner:
         """Whether a step's numbers are read before its update; on a GPU that would make the device wait."""
         return self.ranks.device.type != "cuda" or self.config.on_nonfinite == "skip"
 
-    def step(self, batch: Batch, stop: bool = False, save: bool = False) -> StepResult:
+    def step(self, batch: Batch, stop: bool = False, save: bool = False, end: bool = False) -> StepResult:
         """Forward, loss, backward, reduction over the ranks, update.
 
-        stop, save: this rank's wishes, made known to all with the step's loss.
+        stop, save, end: this rank's wishes, made known to all with the step's loss.
 
         Raises:
             NonFiniteError: before the update, if `checks_first`; else `check` tells when the numbers are there.
@@ -81,7 +81,7 @@ class Learner:
         output = self._accumulate(batch, number)
         wrong = self._wrong(output.loss)  # before the sum, which changes the gradient meanwhile
         reduction = self.ranks.start_sum_(self.flat.gradient) if self.flat is not None else None
-        wishes = torch.tensor([stop, save], dtype=torch.float64).to(wrong.device, non_blocking=True)
+        wishes = torch.tensor([stop, save, end], dtype=torch.float64).to(wrong.device, non_blocking=True)
         sums = self.ranks.sum_(torch.cat((torch.stack((output.loss, wrong)), wishes)))
         metrics = dict(output.metrics)
         output = replace(output, loss=sums[0], metrics=metrics)

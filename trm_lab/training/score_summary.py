@@ -8,6 +8,7 @@ from trm_lab.configuration.train_config import ARC_SCORES
 from trm_lab.evaluation.baselines import best_baseline
 from trm_lab.evaluation.scores_table import part_in_words
 from trm_lab.runs.evaluation_folder import EvaluationResults, write_evaluation
+from trm_lab.runs.retention import mark_best, read_best
 
 
 def metric_value(scores: dict[str, Any], metric: str) -> float:
@@ -19,6 +20,15 @@ def metric_value(scores: dict[str, Any], metric: str) -> float:
     else:
         value = next(iter(scores["per_step"][metric][-1:]), None)
     return float("nan") if value is None else float(value)
+
+
+def mark_if_best(checkpoints: Path, metric: str, scores: dict[str, Any], step: int, sampled: bool) -> None:
+    """Remember the best step by `keep_best`, among evaluations of the same part of the test split.
+
+    sampled: every evaluation but the last is of a part; the last one's checkpoint stays as the newest.
+    """
+    if not sampled or "part" in scores or read_best(checkpoints) is None:
+        mark_best(checkpoints, metric + part_in_words(scores), metric_value(scores, metric), step)
 
 
 def headline(scores: dict[str, Any]) -> str:

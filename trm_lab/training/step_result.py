@@ -37,10 +37,11 @@ class Arriving:
 
 @dataclass(frozen=True)
 class StepResult:
-    """One update. Reading `loss`, `finite`, `stop` or `save` waits for the device.
+    """One update. Reading `loss`, `finite`, `stop`, `save` or `end` waits for the device.
 
     output: of this rank's slots, but for the loss (float64), which is the sum over the global batch.
-    sums: over all ranks: loss, ranks with a number that is not finite, ranks that ask to stop, ranks that ask to save.
+    sums: over all ranks: loss, ranks with a number that is not finite, ranks that ask to stop, to save, to
+        end training.
     """
 
     number: int
@@ -67,6 +68,11 @@ class StepResult:
     def save(self) -> bool:
         """Whether a rank asked to save."""
         return self.sums.read()[3] > 0
+
+    @property
+    def end(self) -> bool:
+        """Whether a rank found that training has taken its time."""
+        return self.sums.read()[4] > 0
 
 
 def finite_rows(carry: Carry) -> Tensor:

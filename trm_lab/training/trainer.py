@@ -17,7 +17,6 @@ from trm_lab.cluster.watchdog import Watchdog
 from trm_lab.commands.progress import Progress
 from trm_lab.configuration.train_config import TrainConfig
 from trm_lab.evaluation.evaluator import Evaluator
-from trm_lab.evaluation.scores_table import part_in_words
 from trm_lab.puzzles.loading import DataPosition, TrainingData
 from trm_lab.runs import checkpoints
 from trm_lab.runs.checkpoint_writer import CheckpointWriter
@@ -26,16 +25,18 @@ from trm_lab.runs.identifier_names import encoded
 from trm_lab.runs.puzzle_description import KEY as PUZZLE
 from trm_lab.runs.puzzle_description import PuzzleDescription
 from trm_lab.runs.records import SCHEMA, FileRecords, whole_records
-from trm_lab.runs.retention import Retention, mark_best, read_best
+from trm_lab.runs.retention import Retention
 from trm_lab.runs.run_directory import RunDirectory
 from trm_lab.runs.training_state import TrainingState, snapshot
 from trm_lab.training.learner import AveragedWeights, Learner
 from trm_lab.training.metric_window import Window
 from trm_lab.training.mirrors import Mirror, follow_run
 from trm_lab.training.prefetch import Feed
-from trm_lab.training.score_summary import headline, metric_value, write_or_report
+from trm_lab.training.score_summary import headline, mark_if_best, write_or_report
 from trm_lab.training.step_result import StepResult
 from trm_lab.training.sweep import side_by_side
+from trm_lab.training.training_time import KEY as TRAINING_SECONDS
+from trm_lab.training.training_time import TrainingTime
 from trm_lab.training.weight_consistency import check_same_weights
 
 COMPILE_SECONDS = 3600.0  # that the first steps may take where they are compiled
@@ -69,6 +70,7 @@ class Trainer:
         self.run_directory, self.ranks, self.stop, self.watchdog = run, ranks, stop, watchdog
         self.compiling = compiling
         self.last_step = min(learner.total_steps, config.max_steps or learner.total_steps)
+        self.time = TrainingTime(config.max_minutes, decides=ranks.is_first)
         self.window = Window()
         self.meter = EnergyMeter(ranks.device)
         self.unread: deque[StepResult | Window] = deque()
@@ -99,8 +101,8 @@ class Trainer:
 
     @property
     def finished(self) -> bool:
-        """Whether all updates are done, or all of the data is seen."""
-        return self.step >= self.last_step or self.iteration >= self.config.iterations
+        """Whether all updates are done, all of the data is seen, or the time is up."""
+        return self.time.up or self.step >= self.last_step or self.iteration >= self.config.iterations
 
     def run(self, mirrors: list[Mirror]) -> dict[str, Any]:
         """Train to the end, from the newest checkpoint if there is one; the last evaluation's scores.
@@ -136,7 +138,7 @@ class Trainer:
             self.end_iteration()
             return
         stop = self.stop.requested is not None
-        result = self.learner.step(batch.to(self.ranks.device), stop, self.save_due)
+        result = self.learner.step(batch.to(self.ranks.device), stop, self.save_due, self.time.due)
         self.steps_here += 1
         self.record(result)
         self.read_numbers(in_arrears=not self.learner.checks_first)
@@ -224,28 +226,26 @@ class Trainer:
 
         With a sampler only the last evaluation is of the whole split.
         """
+        with self.time.paused():
+            self._evaluate()
+        self.window.started = time.monotonic()  # an evaluation's time and energy are no part of training's
+        self.meter.spent()
+
+    def _evaluate(self) -> None:
         folder = self.run_directory.evaluation(self.step)
         evaluator = self.evaluator if self.finished else self.sampler or self.evaluator
         scores = self.ranks.first_decides(lambda: read_scores(folder))
         if scores is None or ("part" in scores and evaluator is self.evaluator):
             scores = self.score(evaluator)
         self.scores, self.evaluated_at = scores, self.step
-        if self.ranks.is_first:
-            self.mark_best()
-        self.write({"kind": "evaluation", "step": self.step, "scores": self.scores})
+        if self.ranks.is_first and self.config.keep_best is not None:
+            sampled = self.sampler is not None
+            mark_if_best(self.run_directory.checkpoints, self.config.keep_best, self.scores, self.step, sampled)
+        self.write({"kind": "evaluation", "step": self.step, "scores": self.scores, **self.time.end()})
         self.progress.say(f"step {self.step}: {headline(self.scores)}")
-        self.window.started = time.monotonic()  # an evaluation's time and energy are no part of training's
-        self.meter.spent()
-
-    def mark_best(self) -> None:
-        """Remember the best step by `keep_best`, among evaluations of the same part of the test split."""
-        metric, root = self.config.keep_best, self.run_directory.checkpoints
-        if metric is None:
-            return
-        name = metric + part_in_words(self.scores)
-        if self.sampler is not None and "part" not in self.scores and read_best(root) is not None:
-            return  # the last evaluation, of other examples than those before it; its checkpoint stays as the newest
-        mark_best(root, name, metric_value(self.scores, metric), self.step)
+        if self.time.up:
+            limit = f"max_minutes={self.config.max_minutes:g}"
+            self.progress.say(f"{limit}: training ended at step {self.step} of {self.last_step}; a larger one goes on")
 
     def score(self, evaluator: Evaluator) -> dict[str, Any]:
         """Run an evaluation and write it."""
@@ -303,6 +303,7 @@ class Trainer:
             self.learner.check(entry)
             self.stop_wanted |= entry.stop
             self.save_wanted |= entry.save
+            self.time.up |= entry.end
 
     def write(self, record: dict[str, Any]) -> None:
         """Append a record to metrics.jsonl, which the mirrors follow."""
@@ -332,6 +333,7 @@ class Trainer:
                 "records_bytes": self.records.end(),
                 "records_sha256": self.records.digest(),
                 "skipped": self.learner.skipped,
+                TRAINING_SECONDS: self.time.seconds,
                 "compiled_on_cpu": self.compiled_on_cpu,
                 "config": asdict(self.config),
                 "datasets": self.datasets,
@@ -367,6 +369,7 @@ class Trainer:
                 print("compile=auto: training is compiled; its first step waits for the compiler", flush=True)
             self.learner.supervision.run_forward = CompiledTraining(self.learner.supervision.forward)
         self.ranks.first_decides(lambda: self.open_records(newest, content))
+        self.time.resume({} if content is None else content.state)
 
     def open_records(self, newest: Path | None, content: TrainingState | None) -> None:
         """Go on behind the checkpoint's records, or begin; on the first rank."""
