@@ -3,17 +3,21 @@
 off   plain torch, operation by operation.
 auto  torch.compile on a GPU. On a CPU it compiles the steps of a training run that is long enough to gain more than
       compiling costs (`gain_and_cost`). Answers are computed as by `off`, so that `evaluate.py` repeats a run's scores.
+      Where compiling fails (no C compiler, a GPU too old for Triton), it says so in a line and goes on as `off`.
 max   on a GPU with tuned kernels and CUDA graphs, so that the host's part of a step nearly vanishes; on a CPU
-      torch.compile.
+      torch.compile. Where its first step cannot be compiled, a UserError ends the command: it was asked for by name.
 """
 
+import os
 import shutil
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
+import torch._functorch.config as functorch_config
+from torch._dynamo.exc import TorchDynamoException
 
-from trm.errors import UserError
+from trm.errors import UserError, shown
 from trm.model import TRMConfig
 from trm.supervision import Advanced, Supervision
 
@@ -37,24 +41,41 @@ def _compiles(mode: str, device: torch.device) -> bool:
 
 
 def compile_forward(supervision: Supervision[Any], mode: str, device: torch.device) -> None:
-    """Compile the supervision's `forward` as `mode` asks for `device`; of training see `compile_training`.
+    """Compile the supervision's `forward` as `mode` asks for `device`; of a CPU's training see `Compiled.training`.
 
     Raises:
-        UserError: `max` on a CPU without a C++ compiler.
+        UserError: `max` where nothing can be compiled.
     """
     if not _compiles(mode, device):
         return
-    if device.type != "cuda" and not has_cpp_compiler():
-        raise UserError(
-            "compile=max on a CPU, but there is no C++ compiler (g++, clang++)",
-            "compile=auto or compile=off, which need none",
-            "install g++, or drop compile=max",
-        )
-    if device.type == "cuda" and mode == "max":
+    if obstacle := _obstacle(supervision.model.config.forward_dtype, device):
+        _give_up(mode, obstacle)
+    elif device.type == "cuda" and mode == "max":
         tuned = torch.compile(supervision.forward, dynamic=False, mode="max-autotune")
-        supervision.run_forward = _graphed(tuned)
+        supervision.run_forward = Compiled(supervision.forward, _graphed(tuned), mode)
     else:
-        supervision.run_forward = torch.compile(supervision.forward, dynamic=False)
+        supervision.run_forward = Compiled(supervision.forward, torch.compile(supervision.forward, dynamic=False), mode)
+
+
+def _obstacle(dtype: str, device: torch.device) -> str | None:
+    """Why nothing can be compiled for `device`, where that is known before it is tried."""
+    if device.type == "cuda":
+        (major, minor), least = torch.cuda.get_device_capability(device), 8 if dtype == "bfloat16" else 7
+        least_text = f"{dtype} is compiled for {least}.0 and newer"  # by Inductor
+        return f"a GPU of compute capability {major}.{minor}; {least_text}" if major < least else None
+    compilers = (os.environ.get("CXX", "g++"), "clang++", "c++")
+    return None if any(map(shutil.which, compilers)) else "no C++ compiler (g++, clang++)"
+
+
+def _give_up(mode: str, reason: str) -> None:
+    """Say why nothing is compiled; under `max` as a UserError."""
+    if mode == "max":
+        raise UserError(
+            f"compile=max, but compiling failed: {reason}",
+            "compile=auto, which then goes on uncompiled; compile=off, which needs no compiler",
+            "install what is missing (usually gcc and g++), or drop compile=max",
+        )
+    print(f"compile={mode}: compiling failed ({reason}): it goes on uncompiled", flush=True)
 
 
 def gain_and_cost(network: TRMConfig, tokens: int, examples: int) -> tuple[float, float]:
@@ -67,30 +88,52 @@ def gain_and_cost(network: TRMConfig, tokens: int, examples: int) -> tuple[float
     return SECONDS_SAVED * examples * activations, SECONDS_TO_START + SECONDS_PER_LAYER * passes
 
 
-def has_cpp_compiler() -> bool:
-    """Whether torch.compile would find a compiler for this processor."""
-    return any(shutil.which(name) for name in ("g++", "clang++", "c++"))
+R = TypeVar("R")
 
 
-class CompiledTraining:
-    """A supervision's `forward`, compiled where it has a gradient.
+class Compiled(Generic[R]):
+    """A compiled function, and in its place the function itself once compiling has failed.
 
-    works: false once compiling has failed, which is said in a line; from then on nothing is compiled.
+    A call compiles all its kernels, those of its backward pass too, before the first of them runs. So a call that fails
+    has changed nothing, if `function` is one graph, and `function` makes it again.
+
+    works: false once compiling has failed.
+
+    Args:
+        function: as written.
+        compiled: the same, by torch.compile.
+        mode: a choice of `compile`; `max` raises UserError if nothing was compiled yet.
+        training_only: `compiled` is called only where gradients are recorded.
     """
 
-    def __init__(self, forward: Callable[..., Advanced]) -> None:
-        self._forward, self.works = forward, True
-        self._compiled = torch.compile(forward, dynamic=False)
+    def __init__(
+        self, function: Callable[..., R], compiled: Callable[..., R], mode: str, training_only: bool = False
+    ) -> None:
+        functorch_config.force_non_lazy_backward_lowering = True  # else loss.backward() compiles, and may fail
+        self._function, self._compiled, self._mode = function, compiled, mode
+        self.training_only, self.works = training_only, True
 
-    def __call__(self, *inputs: Any) -> Advanced:
-        if self.works and torch.is_grad_enabled():
+    @classmethod
+    def training(cls, function: Callable[..., R]) -> "Compiled[R]":
+        """What `compile=auto` makes of `function` on a CPU."""
+        return cls(function, torch.compile(function, dynamic=False), "auto", training_only=True)
+
+    def __call__(self, *inputs: Any) -> R:
+        if self.works and (torch.is_grad_enabled() or not self.training_only):
             try:
-                return self._compiled(*inputs)
-            except torch._dynamo.exc.TorchDynamoException as error:
+                result = self._compiled(*inputs)
+                self._mode = "auto"  # a run that has begun is not ended by what is compiled later
+                return result
+            except TorchDynamoException as error:
                 self.works = False
-                reason = type(getattr(error, "inner_exception", None) or error).__name__
-                print(f"compile=auto: compiling failed ({reason}): the run goes on uncompiled", flush=True)
-        return self._forward(*inputs)
+                _give_up(self._mode, _reason(error))
+        return self._function(*inputs)
+
+
+def _reason(error: TorchDynamoException) -> str:
+    """Type and first line of what went wrong below torch.compile."""
+    cause = getattr(error, "inner_exception", None) or error
+    return shown(f"{type(cause).__name__}: {cause}".strip().splitlines()[0])
 
 
 def _graphed(forward: Callable[..., Advanced]) -> Callable[..., Advanced]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from trm_lab.cluster.compilation import CompiledTraining, warm_up_steps
+from trm_lab.cluster.compilation import Compiled, warm_up_steps
 from trm_lab.cluster.energy import EnergyMeter
 from trm_lab.cluster.ranks import Ranks
 from trm_lab.cluster.stop_request import Requeue, StopRequest
@@ -165,7 +165,7 @@ class Trainer:
     def compiled_on_cpu(self) -> bool:
         """Whether the steps that train run compiled by `compile=auto` on a CPU."""
         forward = self.learner.supervision.run_forward
-        return isinstance(forward, CompiledTraining) and forward.works
+        return isinstance(forward, Compiled) and forward.training_only and forward.works
 
     @property
     def save_due(self) -> bool:
@@ -367,7 +367,7 @@ class Trainer:
         if self.compiling:
             if self.ranks.is_first:
                 print("compile=auto: training is compiled; its first step waits for the compiler", flush=True)
-            self.learner.supervision.run_forward = CompiledTraining(self.learner.supervision.forward)
+            self.learner.supervision.run_forward = Compiled.training(self.learner.supervision.forward)
         self.ranks.first_decides(lambda: self.open_records(newest, content))
         self.time.resume({} if content is None else content.state)
 
