@@ -14,8 +14,6 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 import torch
-import torch._functorch.config as functorch_config
-from torch._dynamo.exc import TorchDynamoException
 
 from trm.errors import UserError, shown
 from trm.model import TRMConfig
@@ -67,9 +65,9 @@ def _obstacle(dtype: str, device: torch.device) -> str | None:
     return None if any(map(shutil.which, compilers)) else "no C++ compiler (g++, clang++)"
 
 
-def _give_up(mode: str, reason: str) -> None:
-    """Say why nothing is compiled; under `max` as a UserError."""
-    if mode == "max":
+def _give_up(mode: str, reason: str, begun: bool = False) -> None:
+    """Say why nothing is compiled from now on; under `max` as a UserError, unless the run has begun."""
+    if mode == "max" and not begun:
         raise UserError(
             f"compile=max, but compiling failed: {reason}",
             "compile=auto, which then goes on uncompiled; compile=off, which needs no compiler",
@@ -102,16 +100,16 @@ class Compiled(Generic[R]):
     Args:
         function: as written.
         compiled: the same, by torch.compile.
-        mode: a choice of `compile`; `max` raises UserError if nothing was compiled yet.
+        mode: a choice of `compile`; under `max` the first call raises UserError.
         training_only: `compiled` is called only where gradients are recorded.
     """
 
     def __init__(
         self, function: Callable[..., R], compiled: Callable[..., R], mode: str, training_only: bool = False
     ) -> None:
-        functorch_config.force_non_lazy_backward_lowering = True  # else loss.backward() compiles, and may fail
+        torch._functorch.config.force_non_lazy_backward_lowering = True  # else loss.backward() compiles, and may fail
         self._function, self._compiled, self._mode = function, compiled, mode
-        self.training_only, self.works = training_only, True
+        self.training_only, self.works, self._begun = training_only, True, False
 
     @classmethod
     def training(cls, function: Callable[..., R]) -> "Compiled[R]":
@@ -122,15 +120,15 @@ class Compiled(Generic[R]):
         if self.works and (torch.is_grad_enabled() or not self.training_only):
             try:
                 result = self._compiled(*inputs)
-                self._mode = "auto"  # a run that has begun is not ended by what is compiled later
+                self._begun = True
                 return result
-            except TorchDynamoException as error:
+            except torch._dynamo.exc.TorchDynamoException as error:  # named here: importing it takes a second
                 self.works = False
-                _give_up(self._mode, _reason(error))
+                _give_up(self._mode, _reason(error), self._begun)
         return self._function(*inputs)
 
 
-def _reason(error: TorchDynamoException) -> str:
+def _reason(error: Exception) -> str:
     """Type and first line of what went wrong below torch.compile."""
     cause = getattr(error, "inner_exception", None) or error
     return shown(f"{type(cause).__name__}: {cause}".strip().splitlines()[0])

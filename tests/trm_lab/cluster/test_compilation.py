@@ -163,9 +163,12 @@ def test_max_is_refused_where_its_first_call_cannot_be_compiled() -> None:
         forward(torch.ones(9, requires_grad=True))
 
 
-def test_a_run_of_max_that_has_begun_goes_on_without_what_cannot_be_compiled() -> None:
+def test_a_run_of_max_that_has_begun_goes_on_without_what_cannot_be_compiled(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     forward, numbers = Compiled(torch.sin, broken(torch.sin, "inference"), "max"), torch.ones(9, requires_grad=True)
     assert torch.equal(forward(numbers), numbers.sin())
     with torch.no_grad():
         assert torch.equal(forward(numbers), numbers.sin())
     assert not forward.works
+    assert "compile=max: compiling failed (OSError" in capsys.readouterr().out
