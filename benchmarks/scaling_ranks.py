@@ -148,11 +148,8 @@ def measure(rank: int, trial: Trial, folder: str) -> None:
     if trial.ranks > 1:
         store = f"file://{folder}/store"
         dist.init_process_group("gloo", store, rank=rank, world_size=trial.ranks)
-    ranks = Ranks(rank, trial.ranks)
-    try:
+    with Ranks(rank, trial.ranks) as ranks:
         counted = _measured(trial, ranks)
-    finally:
-        ranks.close()
     (Path(folder) / f"rank_{rank}.json").write_text(json.dumps(asdict(counted)), encoding="utf-8")
 
 

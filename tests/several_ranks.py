@@ -26,6 +26,5 @@ def on_ranks(world_size: int, work: Work, folder: Path) -> list[Any]:
 def _rank(rank: int, world_size: int, work: Work, folder: Path) -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo", f"file://{folder / 'store'}", rank=rank, world_size=world_size)
-    ranks = Ranks(rank, world_size)
-    torch.save(work(ranks), folder / f"rank_{rank}.pt")
-    ranks.close()
+    with Ranks(rank, world_size) as ranks:
+        torch.save(work(ranks), folder / f"rank_{rank}.pt")

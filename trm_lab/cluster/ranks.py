@@ -2,9 +2,11 @@
 
 import os
 import platform
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from types import TracebackType
 from typing import Any, Protocol
 
 import torch
@@ -21,6 +23,7 @@ from trm_lab.cluster.host_memory import keep_freed_memory
 from trm_lab.cluster.rendezvous import name_of_this_start
 
 DEVICE_CHOICES = ("auto", "cpu", "cuda")
+LEAVE_SECONDS = 5.0  # that a rank which fails waits for the others
 
 
 class Work(Protocol):
@@ -40,7 +43,10 @@ class Done:
 
 @dataclass(frozen=True)
 class Ranks:
-    """This process among all; with one process every method is the identity."""
+    """This process among all; with one process every method is the identity.
+
+    `with join() as ranks:` leaves the process group at the end; where the rank fails, without waiting long for others.
+    """
 
     rank: int = 0
     world_size: int = 1
@@ -157,10 +163,23 @@ class Ranks:
         if self.world_size > 1:
             dist.barrier()
 
-    def close(self) -> None:
-        """Leave the process group."""
+    def close(self, within: float | None = None) -> None:
+        """Leave the process group, which waits for messages under way, on NCCL for all ranks to leave.
+
+        within: seconds after which it is left to a thread; None: it takes as long as it takes.
+        """
         if self.world_size > 1 and dist.is_initialized():
-            dist.destroy_process_group()
+            leaving = threading.Thread(target=dist.destroy_process_group, daemon=True)
+            leaving.start()
+            leaving.join(within)
+
+    def __enter__(self) -> "Ranks":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close(None if error is None else LEAVE_SECONDS)
 
 
 def choose_device(choice: str, local_rank: int = 0) -> torch.device:

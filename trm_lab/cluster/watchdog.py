@@ -10,11 +10,13 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any
 
 from trm_lab.cluster.ranks import Ranks
 from trm_lab.cluster.rendezvous import SharedStore
 
+HOUR, DAY = 3600.0, 86400.0  # seconds
 EXIT_HUNG = 70  # EX_SOFTWARE of sysexits.h
 REPORT_SECONDS = 30.0  # a report that cannot be written in this time is given up
 CLOSE_SECONDS = 5.0
@@ -146,6 +148,11 @@ class Watchdog:
             else:
                 self._answered = time.monotonic()
             self._closed.wait(self._timeout / 4)
+
+
+def patience(hang_timeout: float | None) -> timedelta:
+    """How long a rank waits for the others: longer than the watchdog, which can say who is behind."""
+    return timedelta(days=1) if hang_timeout is None else timedelta(seconds=2 * hang_timeout + 600)
 
 
 def lag(post: Mapping[str, Any], heard: float, now: float, beats: int, patience: float) -> str:

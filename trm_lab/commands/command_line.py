@@ -6,6 +6,7 @@ import difflib
 import os
 import re
 import sys
+import traceback
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -270,14 +271,17 @@ def run_command(
         _complain(error, EXIT_USER_ERROR)
     except SystemExit as end:  # --help
         if end.code:
-            raise
+            _leave(end.code)
     except KeyboardInterrupt:
         print(interrupted, file=sys.stderr, flush=True)
-        sys.exit(EXIT_INTERRUPTED)
+        _leave(EXIT_INTERRUPTED)
     except Exception as error:
         refused = refusal(error)
         if refused is None:
             print(OUR_FAULT, file=sys.stderr, flush=True)
+            if _is_one_of_several():
+                traceback.print_exc()
+                _leave(1)
             raise
         _complain(refused, EXIT_SYSTEM_REFUSED)
     sys.stdout.flush()
@@ -290,4 +294,17 @@ def _complain(error: UserError, code: int) -> NoReturn:
     typed = UserError(error.given, error.allowed, as_typed(error.remedy))
     words = f"error: {typed}" if rank == "0" else f"error on rank {rank}: {error.given}"
     print(words, file=sys.stderr, flush=True)
+    _leave(code)
+
+
+def _is_one_of_several() -> bool:
+    """Whether other ranks run the same command."""
+    return os.environ.get("WORLD_SIZE", "1") != "1"
+
+
+def _leave(code: int | str) -> NoReturn:
+    """End the process; one of several ranks at once, since an interpreter that ends waits for messages under way."""
+    if _is_one_of_several():
+        sys.stdout.flush()
+        os._exit(code if isinstance(code, int) else 1)
     sys.exit(code)

@@ -1,7 +1,7 @@
 """Score a checkpoint: answer a test split into files, then score the files. An interrupted evaluation goes on."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -15,7 +15,9 @@ from trm.supervision import Supervision
 from trm_lab.cluster.compilation import compile_forward, warm_up_steps
 from trm_lab.cluster.energy import EnergyMeter
 from trm_lab.cluster.ranks import Ranks, join
+from trm_lab.cluster.watchdog import DAY, HOUR, Watchdog, patience
 from trm_lab.commands.progress import track
+from trm_lab.configuration.train_config import TrainConfig
 from trm_lab.evaluation.arc_questions import check_test_inputs
 from trm_lab.evaluation.batch_size import chosen_batch_size
 from trm_lab.evaluation.category_table import categories_table
@@ -37,6 +39,8 @@ from trm_lab.runs.opened_checkpoint import OpenedCheckpoint, open_checkpoint
 from trm_lab.runs.rollout_store import RolloutStore
 from trm_lab.runs.run_lock import only_run
 
+HANG_SECONDS = TrainConfig.hang_timeout  # of several ranks: alone, nobody is waited for
+
 
 def score(request: ScoringRequest) -> None:
     """Evaluate, write everything, and print the table; every rank calls it.
@@ -46,15 +50,19 @@ def score(request: ScoringRequest) -> None:
             holds another evaluation.
     """
     checkpoint = open_checkpoint(request.target, request.config, request.weights)
-    ranks = join(request.device)
-    try:
+    with (
+        join(request.device, patience(HANG_SECONDS)) as ranks,
+        Watchdog.over(ranks, HANG_SECONDS if ranks.world_size > 1 else None) as watchdog,
+    ):
+        watchdog.beat("opening the data and the model", within=HOUR)
         folder = request.output or checkpoint.results_folder(request.suffix)
         ranks.first_decides(lambda: check_evaluation_folder(folder))
-        job = ScoringJob(request, checkpoint, ranks)
+        job = ScoringJob(request, checkpoint, ranks, watchdog)
         ranks.first_decides(job.place.check)
         with only_run(job.place.working, ranks):
             ranks.first_decides(job.place.take_up)
             job.answer()
+            watchdog.beat("scoring the answers", within=DAY)
             evaluation = job.score() if ranks.is_first else None
         if evaluation is not None:
             job.place.finish()
@@ -63,15 +71,13 @@ def score(request: ScoringRequest) -> None:
             if request.by_category:
                 print(categories_table(evaluation.scores))
             print(f"written to {job.place.folder}")
-    finally:
-        ranks.close()
 
 
 class ScoringJob:
     """One evaluation: answers a split into files, then scores them."""
 
-    def __init__(self, request: ScoringRequest, checkpoint: OpenedCheckpoint, ranks: Ranks) -> None:
-        self.request, self.checkpoint, self.ranks = request, checkpoint, ranks
+    def __init__(self, request: ScoringRequest, checkpoint: OpenedCheckpoint, ranks: Ranks, watchdog: Watchdog) -> None:
+        self.request, self.checkpoint, self.ranks, self.watchdog = request, checkpoint, ranks, watchdog
         self.data = open_data(request, checkpoint, ranks)
         self.supervision, remarks = checkpoint.supervision(self.data.metadata, self.data.identifiers)
         if not request.data_paths:
@@ -174,8 +180,11 @@ class ScoringJob:
             self.request.search,
         )
 
-    def _progress(self, batches: Sequence[Any]) -> Any:
-        return track(batches, "answering") if self.ranks.is_first else iter(batches)
+    def _progress(self, batches: Sequence[Any]) -> Iterator[Any]:
+        for number, batch in enumerate(track(batches, "answering") if self.ranks.is_first else batches):
+            compiling = HOUR if number == 0 and self.request.compile != "off" else None
+            self.watchdog.beat(f"batch {number} of the evaluation", compiling)
+            yield batch
 
     def _cost(self, store: RolloutStore, network_calls: float) -> dict[str, Any]:
         """Cost of an answer; seconds and joules are of this machine, without warm-up, writing and voting.

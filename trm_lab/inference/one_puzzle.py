@@ -65,15 +65,12 @@ def run_task(request: TaskRequest) -> None:
 def _single_process(request: TaskRequest, flag: str) -> Iterator[Ranks]:
     if request.output is not None:
         check_results_folder(request.output)
-    ranks = join(request.device)
-    try:
+    with join(request.device) as ranks:
         if ranks.world_size > 1:
             raise UserError(
                 f"{flag} in {ranks.world_size} processes", "a single process", "start it with python, without torchrun"
             )
         yield ranks
-    finally:
-        ranks.close()
 
 
 def _answer_task(solver: Solver, request: TaskRequest) -> None:

@@ -4,7 +4,6 @@ import os
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from trm_lab.cluster.compilation import WORTH, compile_forward, gain_and_cost
 from trm_lab.cluster.memory_needs import Load, check_memory
 from trm_lab.cluster.ranks import Ranks, emulates_bfloat16, join
 from trm_lab.cluster.stop_request import StopRequest
-from trm_lab.cluster.watchdog import Watchdog
+from trm_lab.cluster.watchdog import DAY, HOUR, Watchdog, patience
 from trm_lab.configuration.architecture import Architecture, architecture
 from trm_lab.configuration.train_config import ARC_SCORES, BEST_METRICS, TrainConfig, fingerprint, train_config
 from trm_lab.evaluation.evaluator import Evaluator
@@ -47,8 +46,6 @@ from trm_lab.training.missing_data import (
 from trm_lab.training.sweep import gpu_of_worker, in_a_sweep, keys_given
 from trm_lab.training.trainer import Trainer
 
-HOUR, DAY = 3600.0, 86400.0  # seconds
-
 
 def train(composed: DictConfig, keys: Collection[str] | None = None) -> None:
     """Run what Hydra composed; every rank calls it.
@@ -68,19 +65,15 @@ def train(composed: DictConfig, keys: Collection[str] | None = None) -> None:
             f"evaluated every {config.eval_interval} epochs",
             flush=True,
         )
-    ranks = join(config.device, patience(config.hang_timeout), gpu_of_worker(torch.cuda.device_count()))
-    try:
-        with StopRequest() as stop, Watchdog.over(ranks, config.hang_timeout) as watchdog:
-            watchdog.beat("starting what shows the records elsewhere", within=HOUR)
-            with mirrored(config, ranks) as mirrors:
-                _train(config, arch, ranks, stop, watchdog, mirrors)
-    finally:
-        ranks.close()
-
-
-def patience(hang_timeout: float | None) -> timedelta:
-    """How long a rank waits for the others: longer than the watchdog, which can say who is behind."""
-    return timedelta(days=1) if hang_timeout is None else timedelta(seconds=2 * hang_timeout + 600)
+    seconds, gpu = config.hang_timeout, gpu_of_worker(torch.cuda.device_count())
+    with (
+        join(config.device, patience(seconds), gpu) as ranks,
+        StopRequest() as stop,
+        Watchdog.over(ranks, seconds) as watchdog,
+    ):
+        watchdog.beat("starting what shows the records elsewhere", within=HOUR)
+        with mirrored(config, ranks) as mirrors:
+            _train(config, arch, ranks, stop, watchdog, mirrors)
 
 
 @contextmanager
