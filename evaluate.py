@@ -14,6 +14,7 @@ from collections.abc import Callable
 import trm_lab.commands.interrupts  # noqa: F401 (first: the imports below take seconds)
 from trm.errors import UserError
 from trm.ranges import MOST_STEPS
+from trm_lab.cluster.attention import ATTENTION_CHOICES
 from trm_lab.cluster.compilation import COMPILE_CHOICES
 from trm_lab.cluster.ranks import DEVICE_CHOICES
 from trm_lab.commands.command_line import (
@@ -44,7 +45,7 @@ from trm_lab.puzzles.selection import Selection
 from trm_lab.runs.weights import WEIGHT_KINDS
 
 _MODEL = {"--checkpoint", "--config", "--weights", "--data-path", "--steps", "--num-aug", "--batch-size"}
-_MODEL |= {"--device", "--output-dir", "--overwrite"}
+_MODEL |= {"--device", "--attention", "--output-dir", "--overwrite"}
 EFFECTIVE = {  # the flags that have an effect on each job
     "score": _MODEL
     | {"--tasks", "--first-tasks", "--examples", "--by", "--identifiers", "--guidance", "--margin", "--rank-by"}
@@ -99,6 +100,7 @@ def command_line() -> CommandLine:
     add("--batch-size", type=integer(1, 2**24), help="examples at a time over all ranks (default: what fits)")
     add("--device", choices=DEVICE_CHOICES, default="auto")
     add("--compile", choices=COMPILE_CHOICES, default="auto")
+    add("--attention", choices=ATTENTION_CHOICES, default="auto", help="its backend on a GPU (auto)")
     add("--output-dir", type=local_path, help="where the results go (default: beside the checkpoint)")
     add("--overwrite", action="store_true", help="put away the results that are there")
     add("--save-outputs", nargs="+", choices=SAVED_OUTPUTS, default=[], help="keep these arrays as .npz, too")
@@ -177,6 +179,7 @@ def _scoring_request(target: str, flags: argparse.Namespace) -> ScoringRequest:
         batch_size=flags.batch_size,
         device=flags.device,
         compile=flags.compile,
+        attention=flags.attention,
         output=flags.output_dir,
         overwrite=flags.overwrite,
         by_category=flags.by is not None,
@@ -201,6 +204,7 @@ def _task_request(target: str, task: str, flags: argparse.Namespace) -> TaskRequ
         search=search_of(flags),
         batch_size=flags.batch_size,
         device=flags.device,
+        attention=flags.attention,
         output=flags.output_dir,
         overwrite=flags.overwrite,
         seed=flags.seed,

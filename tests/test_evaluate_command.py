@@ -47,7 +47,7 @@ def test_every_flag_of_scoring_reaches_the_request(monkeypatch: pytest.MonkeyPat
     words = (
         "run --config c.yaml --weights raw --data_path d e --steps 32 --num-aug 8 --tasks t u --first-tasks 3 "
         "--examples 5 --identifiers blank --guidance -1 0.5 --margin --rank-by count --batch-size 4 --device cpu "
-        "--compile off --output-dir o --overwrite --save-outputs preds"
+        "--compile off --attention math --output-dir o --overwrite --save-outputs preds"
     )
     evaluate.job(evaluate.command_line().parse(words.split()))()
     (request,) = taken
@@ -57,8 +57,8 @@ def test_every_flag_of_scoring_reaches_the_request(monkeypatch: pytest.MonkeyPat
     assert request.guidance == [-1, 0.5]
     said = (request.config, request.weights, request.steps, request.identifiers, request.margin)
     assert said == (Path("c.yaml"), "raw", 32, "blank", True)
-    rest = (request.ranked_by, request.batch_size, request.device, request.compile, request.output)
-    assert rest == ("count", 4, "cpu", "off", Path("o"))
+    rest = (request.ranked_by, request.batch_size, request.device, request.compile, request.attention, request.output)
+    assert rest == ("count", 4, "cpu", "off", "math", Path("o"))
     assert request.overwrite
     assert request.save_outputs == ["preds"]
 

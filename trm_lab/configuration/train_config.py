@@ -13,6 +13,7 @@ from trm.errors import UserError, shown
 from trm.optim import OPTIMIZERS
 from trm.ranges import LARGEST_COUNT, LARGEST_SEED, check_ranges, ranged
 from trm.recursion import RECURSIONS
+from trm_lab.cluster.attention import ATTENTION_CHOICES
 from trm_lab.cluster.compilation import COMPILE_CHOICES
 from trm_lab.cluster.ranks import DEVICE_CHOICES
 from trm_lab.commands.command_line import expanded
@@ -49,6 +50,7 @@ FREE_KEYS = frozenset(
         "eval_examples",
         "eval_num_aug",
         "compile",
+        "attention",
         "gradient_accumulation_steps",
         "shard_puzzle_emb",
         "on_nonfinite",
@@ -80,9 +82,10 @@ class TrainConfig:
       no), checkpoint_every_eval (keep the checkpoint of every evaluation); of the others keep_last of the newest stay,
       those at multiples of keep_every steps (null: none), and the one that is best by keep_best (one of BEST_METRICS
       or, with the arc evaluator, of ARC_SCORES; null: none).
-    Engine: compile (see cluster/compilation.py), gradient_accumulation_steps (parts of a rank's slots, to
-      save memory), shard_puzzle_emb (each rank keeps a share of the puzzle table), on_nonfinite (`stop`, or `skip` and
-      count), hang_timeout (seconds without a step after which a rank reports its stack and ends; null: never).
+    Engine: compile (see cluster/compilation.py), attention (its backend on a GPU, see cluster/attention.py),
+      gradient_accumulation_steps (parts of a rank's slots, to save memory), shard_puzzle_emb (each rank keeps a
+      share of the puzzle table), on_nonfinite (`stop`, or `skip` and count), hang_timeout (seconds without a step after
+      which a rank reports its stack and ends; null: never).
     Where and how: seed, device, log_interval (steps), wandb, tensorboard (event files in the
       run directory), project_name, data_build (dataset → the command that
       builds it), build_missing_data (run that command), report (draw the figures at the end).
@@ -124,6 +127,7 @@ class TrainConfig:
     keep_every: int | None = ranged(None, 1, LARGEST_COUNT)
     keep_best: str | None = None
     compile: str = "auto"
+    attention: str = "auto"
     gradient_accumulation_steps: int = ranged(1, 1, 2**24)
     shard_puzzle_emb: bool = False
     on_nonfinite: str = "stop"
@@ -154,6 +158,7 @@ class TrainConfig:
         check_choice("wandb", self.wandb, WANDB_MODES)
         check_choice("optimizer", self.optimizer, OPTIMIZERS)
         check_choice("compile", self.compile, COMPILE_CHOICES)
+        check_choice("attention", self.attention, ATTENTION_CHOICES)
         check_choice("on_nonfinite", self.on_nonfinite, ON_NONFINITE)
         for name in self.eval_save_outputs:
             check_choice("eval_save_outputs", name, SAVED_OUTPUTS)

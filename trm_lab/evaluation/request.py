@@ -48,6 +48,7 @@ class ScoringRequest:
     batch_size: int | None = None
     device: str = "auto"
     compile: str = "auto"
+    attention: str = "auto"
     output: Path | None = None
     overwrite: bool = False
     by_category: bool = False

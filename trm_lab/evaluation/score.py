@@ -12,6 +12,7 @@ from torch import Tensor
 from trm.batch import token_dtype
 from trm.errors import UserError
 from trm.supervision import Supervision
+from trm_lab.cluster.attention import choose_attention
 from trm_lab.cluster.compilation import compile_forward, warm_up_steps
 from trm_lab.cluster.energy import EnergyMeter
 from trm_lab.cluster.ranks import Ranks, join
@@ -125,6 +126,7 @@ class ScoringJob:
             self.supervision, self.request.batch_size, self.checkpoint.batch_size, self.ranks
         )
         self.data.set_batch_size(batch_size)
+        choose_attention(self.request.attention, self.checkpoint.arch.network, self.ranks.device)
         compile_forward(self.supervision, self.request.compile, self.ranks.device)
         watch, predictor = Stopwatch(self.ranks, EnergyMeter(self.ranks.device)), self._predictor()
         for answers in predictor.answers(done, self._progress, watch.warming_up):

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from trm.errors import UserError
+from trm_lab.cluster.attention import choose_attention
 from trm_lab.cluster.ranks import Ranks, join
 from trm_lab.commands.tables import table
 from trm_lab.files.folders import check_output, new_folder
@@ -31,7 +32,7 @@ from trm_lab.inference.task_results import (
 from trm_lab.puzzles.arc.task_file import read_task
 from trm_lab.runs.arc_outputs import outputs_table
 from trm_lab.runs.evaluation_place import check_no_links_in_run
-from trm_lab.runs.opened_checkpoint import open_checkpoint
+from trm_lab.runs.opened_checkpoint import OpenedCheckpoint, open_checkpoint
 
 
 def run_puzzle(request: TaskRequest) -> None:
@@ -43,7 +44,7 @@ def run_puzzle(request: TaskRequest) -> None:
         UserError: no checkpoint or puzzle, one that does not fit the other, or more than one process.
     """
     with _single_process(request, "--puzzle") as ranks:
-        checkpoint = open_checkpoint(request.target, request.config, request.weights)
+        checkpoint = _opened(request, ranks)
         solver = Solver(checkpoint, described_puzzles(checkpoint, *request.data_paths[:1]), ranks)
         if solver.puzzle.is_arc:
             _answer_task(solver, request)
@@ -58,7 +59,7 @@ def run_task(request: TaskRequest) -> None:
         UserError: no checkpoint or task, one that does not fit the other, or more than one process.
     """
     with _single_process(request, "--task") as ranks:
-        _answer_task(Solver(open_checkpoint(request.target, request.config, request.weights), ARC, ranks), request)
+        _answer_task(Solver(_opened(request, ranks), ARC, ranks), request)
 
 
 @contextmanager
@@ -71,6 +72,12 @@ def _single_process(request: TaskRequest, flag: str) -> Iterator[Ranks]:
                 f"{flag} in {ranks.world_size} processes", "a single process", "start it with python, without torchrun"
             )
         yield ranks
+
+
+def _opened(request: TaskRequest, ranks: Ranks) -> OpenedCheckpoint:
+    checkpoint = open_checkpoint(request.target, request.config, request.weights)
+    choose_attention(request.attention, checkpoint.arch.network, ranks.device)
+    return checkpoint
 
 
 def _answer_task(solver: Solver, request: TaskRequest) -> None:

@@ -61,6 +61,7 @@ class TaskRequest:
     search: Search = PLAIN
     batch_size: int | None = None
     device: str = "auto"
+    attention: str = "auto"
     output: Path | None = None
     overwrite: bool = False
     seed: int = 0

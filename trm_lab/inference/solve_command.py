@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from trm.errors import UserError, report, shown
+from trm_lab.cluster.attention import ATTENTION_CHOICES, choose_attention
 from trm_lab.cluster.ranks import DEVICE_CHOICES, Ranks, choose_device
 from trm_lab.commands.command_line import AUGMENTATIONS, SEED, CommandLine, integer, local_path, number, run_command
 from trm_lab.commands.tables import duration
@@ -74,6 +75,7 @@ def command_line() -> CommandLine:
     add("--batch-size", type=integer(1, 2**24), help="examples at a time (default: what fits)")
     add("--overwrite", action="store_true", help="replace a submission, or adapted weights, that are there")
     add("--device", choices=DEVICE_CHOICES, default="auto")
+    add("--attention", choices=ATTENTION_CHOICES, default="auto", help="its backend on a GPU (auto)")
     add("--seed", type=SEED, default=0, help="of the augmentations (0)")
     return line
 
@@ -92,6 +94,7 @@ def _run(package: Path, arguments: Sequence[str] | None, started: float) -> None
     save(fallback)  # valid from now on, and replaced by others that are
     ranks = Ranks(device=choose_device(flags.device))
     opened = open_checkpoint(package)
+    choose_attention(flags.attention, opened.arch.network, ranks.device)
 
     def keep(training: WeightTraining, puzzles: Sequence[TaskPuzzles]) -> None:
         if flags.save_adapted is None:

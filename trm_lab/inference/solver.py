@@ -18,6 +18,7 @@ from trm.batch import IGNORE_LABEL, Batch
 from trm.errors import UserError
 from trm.model import TinyRecursiveModel
 from trm.supervision import Supervision
+from trm_lab.cluster.attention import choose_attention
 from trm_lab.cluster.ranks import Ranks, choose_device
 from trm_lab.evaluation.answer_cells import AnswerCells, cells_of
 from trm_lab.evaluation.batch_size import CPU_BATCH, chosen_batch_size
@@ -48,6 +49,7 @@ def load(
     config: str | Path | None = None,
     weights: str = "auto",
     device: str = "auto",
+    attention: str = "auto",
 ) -> "Solver":
     """Load a run (its newest checkpoint), one of its checkpoints, an export, a published file, or `hf://owner/name/…`.
 
@@ -56,6 +58,7 @@ def load(
         config: config.yaml or all_config.yaml; None: the one that belongs to the checkpoint.
         weights: `auto` (averaged where the run kept an average), `ema` or `raw`.
         device: `auto`, `cpu` or `cuda`.
+        attention: its backend on a GPU, see `trm_lab.cluster.attention`.
 
     Raises:
         UserError: no checkpoint, damaged files, or puzzles that nothing at hand describes.
@@ -69,7 +72,9 @@ def load(
     if weights not in WEIGHT_KINDS:
         raise UserError(f"weights={weights!r}", " | ".join(WEIGHT_KINDS), "choose one of these")
     checkpoint = open_checkpoint(target, None if config is None else Path(config), weights)
-    return Solver(checkpoint, described_puzzles(checkpoint, data), Ranks(device=choose_device(device)))
+    ranks = Ranks(device=choose_device(device))
+    choose_attention(attention, checkpoint.arch.network, ranks.device)
+    return Solver(checkpoint, described_puzzles(checkpoint, data), ranks)
 
 
 def described_puzzles(checkpoint: OpenedCheckpoint, data: str | Path | None = None) -> PuzzleDescription:

@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 
 from trm.errors import UserError, report
 from trm.model import PuzzleShape, TinyRecursiveModel
+from trm_lab.cluster.attention import choose_attention
 from trm_lab.cluster.compilation import WORTH, compile_forward, gain_and_cost
 from trm_lab.cluster.memory_needs import Load, check_memory
 from trm_lab.cluster.ranks import Ranks, emulates_bfloat16, join
@@ -161,6 +162,7 @@ def make_trainer(
     if config.shard_puzzle_emb and supervision.model.puzzle_emb is not None:
         supervision.model.puzzle_emb.shard(ranks)
     supervision.model.to(ranks.device)
+    choose_attention(config.attention, arch.network, ranks.device)
     compile_forward(supervision, config.compile, ranks.device)
     examples = config.epochs * data.total_groups * data.mean_puzzle_examples
     learner = Learner(config, supervision, ranks, int(examples / config.global_batch_size))
