@@ -95,7 +95,7 @@ DATA = {
     "maze": "data/maze-30x30-hard-1k",
     "arc1": "data/arc1concept-aug-1000",
     "arc2": "data/arc2concept-aug-1000",
-    "nqueens": "data/nqueens-8",
+    "nqueens": "data/nqueens-8x8-1k-aug-8",
 }
 
 

@@ -67,6 +67,10 @@ def _step_rows(scores: Mapping[str, Any]) -> Iterator[Row]:
 def _remarks(scores: Mapping[str, Any], baselines: Mapping[str, Any]) -> Iterator[str]:
     if "votes_ranked_by" in scores:
         yield f"votes ranked by {scores['votes_ranked_by']}"
+    for task in scores.get("tasks", []):
+        if "best_exact_match" in task["facts"]:
+            best = percent(task["facts"]["best_exact_match"])
+            yield f"{task['dataset']}: exact match {best} at best, as only one of several right answers is asked for"
     if "unknown" in baselines:
         yield f"the training set's most common answer and tokens are not known: {baselines['unknown']}"
     elif baselines.get("training_examples", 0) < baselines.get("of", 0):

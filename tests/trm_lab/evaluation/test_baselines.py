@@ -132,6 +132,13 @@ def test_the_table_shows_every_baseline_and_says_why_some_are_missing(tmp_path: 
     assert "no split 'train'" in text
 
 
+def test_the_table_has_the_ceiling_of_exact_match_where_a_question_may_have_several_answers(tmp_path: Path) -> None:
+    scores = evaluate(write_texts(tmp_path / "texts"))
+    assert "at best" not in scores_table(scores)
+    scores["tasks"][0]["facts"]["best_exact_match"] = 0.716
+    assert "exact match 71.6 % at best" in scores_table(scores)
+
+
 def test_a_second_evaluation_has_the_same_baselines_and_does_not_read_them_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
