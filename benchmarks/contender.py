@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from typing import Any
 
@@ -33,6 +33,7 @@ TOTAL_STEPS = 10**6  # of the learning rate's schedule
 WARM_UP = {"cpu": 1, "cuda": 4}  # steps: compile, make moments and slots; on a GPU record graphs
 MEASURED_FOR_MEMORY = 2  # steps after these
 TURN_SECONDS = 0.3  # that one turn lasts at least, if steps are shorter
+MOST_STEPS = 600  # of a turn
 
 _step: Callable[[], None]  # of a contender's own process
 
@@ -140,45 +141,64 @@ def resident() -> int:
 
 def make_step(configuration: Configuration, side: str, device: torch.device) -> Callable[[], None]:
     """One supervision step with its update, from a batch in the host's memory."""
-    config, arch = configuration.composed()
-    supervision, ranks = configuration.supervision(arch, device), Ranks(device=device)
     batch = configuration.random_batch()
     if side == "reference":
+        config, arch = configuration.composed()
         compiled = config.compile == "max" or (config.compile == "auto" and device.type == "cuda")
-        reference = ReferenceStep(config, supervision, ranks, TOTAL_STEPS, compiled)
+        supervision = configuration.supervision(arch, device)
+        reference = ReferenceStep(config, supervision, Ranks(device=device), TOTAL_STEPS, compiled)
         return lambda: _reference_step(reference, batch, device)
-    compile_forward(supervision, config.compile, device)
-    learner = Learner(config, supervision, ranks, TOTAL_STEPS)
+    learner = make_learner(configuration, Ranks(device=device))
     if device.type == "cuda":
         batch = batch.pinned()
     unread: list[StepResult] = []
     window = Window()
-    return lambda: _our_step(learner, batch, device, unread, window)
+    return lambda: our_step(learner, batch, device, unread, window)
+
+
+def make_learner(configuration: Configuration, ranks: Ranks, **changes: Any) -> Learner:
+    """Our side, untrained and compiled as the configuration says.
+
+    changes: keys of the run in place of the published ones.
+    """
+    config, arch = configuration.composed()
+    config = replace(config, **changes)
+    supervision = configuration.supervision(arch, ranks.device)
+    compile_forward(supervision, config.compile, ranks.device)
+    return Learner(config, supervision, ranks, TOTAL_STEPS)
 
 
 def _reference_step(reference: ReferenceStep, batch: Batch, device: torch.device) -> None:
     reference.step(batch.to(device))
 
 
-def _our_step(learner: Learner, batch: Batch, device: torch.device, unread: list[StepResult], window: Window) -> None:
-    """As the trainer: metrics are summed on the device, the numbers of a step read when the next one is under way."""
+def our_step(learner: Learner, batch: Batch, device: torch.device, unread: list[StepResult], window: Window) -> None:
+    """As the trainer: metrics are summed on the device, the numbers of a step read when the next one is under way.
+
+    Unlike the trainer this goes on where a number is not finite: whether they are right is not its question.
+    """
     unread.append(learner.step(batch.to(device)))
     window.add(unread[-1].output)
     if len(unread) > 1:
-        learner.check(unread.pop(0))
+        unread.pop(0).sums.read()
 
 
-def timed(step: Callable[[], None], steps: int, device: torch.device) -> float:
-    """Seconds a step, to the end of what the steps started."""
-    started = time.perf_counter()
-    for _ in range(steps):
-        step()
+def timed(step: Callable[[], object], steps: int, device: torch.device) -> float:
+    """Seconds a step, to the end of what the steps started; on a GPU by its own clock."""
     if device.type == "cuda":
-        torch.cuda.synchronize(device)
+        return limits.cuda_seconds(lambda: repeat(step, steps)) / steps
+    started = time.perf_counter()
+    repeat(step, steps)
     return (time.perf_counter() - started) / steps
+
+
+def repeat(step: Callable[[], object], times: int) -> None:
+    """Step so many times."""
+    for _ in range(times):
+        step()
 
 
 def steps_of_turn(seconds: float, supervision_steps: int) -> int:
     """Steps that fill a turn; if more than one, whole examples, whose first step alone makes targets."""
-    steps = math.ceil(TURN_SECONDS / max(seconds, 1e-6))
+    steps = min(math.ceil(TURN_SECONDS / max(seconds, 1e-6)), MOST_STEPS)
     return 1 if steps == 1 else -(-steps // supervision_steps) * supervision_steps

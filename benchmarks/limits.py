@@ -53,8 +53,9 @@ def matrix_rate(rows: int, inner: int, columns: int, dtype: torch.dtype, device:
 
 def copy_rate(device: torch.device) -> float:
     """Bytes a second, read and written ones together, of a copy that no cache holds."""
-    source = torch.zeros(COPIED_BYTES[device.type] // 4, device=device)
-    target = torch.empty_like(source).copy_(source)
+    generator = torch.Generator(device).manual_seed(0)  # zeros could be read from one page, or travel compressed
+    source = torch.rand(COPIED_BYTES[device.type] // 4, generator=generator, device=device)
+    target = torch.empty_like(source)
     return 2 * COPIED_BYTES[device.type] / best_seconds(lambda: target.copy_(source), device)
 
 
@@ -68,7 +69,7 @@ def _for_seconds(work: Callable[[], object], device: torch.device, seconds: floa
     taken: list[float] = []
     started = time.perf_counter()
     while len(taken) < least or time.perf_counter() - started < seconds:
-        taken.append(_cuda_seconds(work) if device.type == "cuda" else _seconds(work))
+        taken.append(cuda_seconds(work) if device.type == "cuda" else _seconds(work))
     return taken
 
 
@@ -78,8 +79,8 @@ def _seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def _cuda_seconds(work: Callable[[], object]) -> float:
-    """By the device's own clock."""
+def cuda_seconds(work: Callable[[], object]) -> float:
+    """Seconds from the start of what `work` queues on the GPU to its end, by the GPU's own clock."""
     before, after = (torch.cuda.Event(enable_timing=True) for _ in range(2))
     before.record()
     work()

@@ -64,7 +64,8 @@ def _cpuinfo(key: str) -> str | None:
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes. peak: of the process on a CPU, of torch's allocator on a GPU; baseline: before a model was made."""
+    """Bytes. peak: of the process on a CPU, on a GPU what torch reserves, the pools of CUDA graphs included; baseline:
+    before a model was made."""
 
     peak: int
     baseline: int
@@ -78,6 +79,7 @@ class Memory:
 def start_peak(device: torch.device) -> None:
     """From here on count the peak anew; on a system without Linux's switch for it, from the process's start."""
     if device.type == "cuda":
+        torch.cuda.empty_cache()  # what tuning kernels took is no part of a step
         torch.cuda.reset_peak_memory_stats(device)
         return
     switch = Path("/proc/self/clear_refs")
@@ -88,7 +90,7 @@ def start_peak(device: torch.device) -> None:
 def peak(device: torch.device) -> int:
     """Bytes since `start_peak`."""
     if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
+        return torch.cuda.max_memory_reserved(device)
     status = Path("/proc/self/status")
     if status.exists():
         line = next(line for line in status.read_text(encoding="utf-8").splitlines() if line.startswith("VmHWM:"))

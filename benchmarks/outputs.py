@@ -17,14 +17,14 @@ from trm_lab.files.whole_files import carries, check_output_file, mark, write_ou
 KIND = "benchmark"
 REPORTS = Kind(
     "reports of benchmarks",
-    r"(train_step|evaluate|voting|roofline)\.(json|txt|png|pdf)(\.partial)?",
+    r"(train_step|evaluate|voting|roofline|gpu_check)\.(json|txt|md|png|pdf)(\.partial)?",
     lambda folder: all(_is_ours(file) for file in folder.iterdir() if file.suffix != ".partial"),
 )
 
 
 def _is_ours(file: Path) -> bool:
-    """Whether it carries the mark; a text, which is the table as it was printed, is its JSON file's."""
-    return carries(file.with_suffix(".json") if file.suffix == ".txt" else file, mark(KIND))
+    """Whether it carries the mark; a text or page, which shows the same figures, is its JSON file's."""
+    return carries(file.with_suffix(".json") if file.suffix in (".txt", ".md") else file, mark(KIND))
 
 
 def check_output_folder(folder: Path | None) -> None:
@@ -41,13 +41,13 @@ def check_output_folder(folder: Path | None) -> None:
         raise refusal(folder, REPORTS, name)
 
 
-def write_report(folder: Path, name: str, report: Mapping[str, Any], text: str) -> None:
-    """Write `<name>.json` and `<name>.txt`; errors as for `check_output_folder`."""
+def write_report(folder: Path, name: str, report: Mapping[str, Any], text: str, suffix: str = "txt") -> None:
+    """Write `<name>.json` and `<name>.<suffix>`; errors as for `check_output_folder`."""
     check_output_folder(folder)
     folder.mkdir(parents=True, exist_ok=True)
     marked = {**report, "written_by": mark(KIND)}
     write_output(folder / f"{name}.json", json.dumps(marked, indent=1) + "\n", KIND, REPORTS.flag)
-    write_whole(folder / f"{name}.txt", f"{text}\n")
+    write_whole(folder / f"{name}.{suffix}", f"{text}\n")
 
 
 def save_figure(figure: Figure, path_without_suffix: Path) -> list[Path]:

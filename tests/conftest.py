@@ -1,6 +1,5 @@
-"""Where the golden numbers are (tests/fixtures/golden, or the folder that GOLDEN_DIR names), and figures unrendered."""
+"""How the suite runs on a shared machine; figures unrendered; a small run."""
 
-import os
 from pathlib import Path
 
 import hypothesis
@@ -16,8 +15,6 @@ from trm_lab.runs.recorded_run import Run, read_run
 hypothesis.settings.register_profile("shared machine", deadline=None, derandomize=True)  # no clock, no luck
 hypothesis.settings.load_profile("shared machine")
 torch.set_num_threads(1)  # the suite runs one process a core
-
-GOLDEN_DIR = Path(os.environ.get("GOLDEN_DIR") or Path(__file__).parent / "fixtures" / "golden")
 
 
 @pytest.fixture

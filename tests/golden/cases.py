@@ -1,6 +1,10 @@
-"""The recorded cases of GOLDEN_DIR, replayed with our model: any file that holds a `config` is a rollout."""
+"""The recorded cases of GOLDEN_DIR, replayed with our model: any file that holds a `config` is a rollout.
+
+GOLDEN_DIR is tests/fixtures/golden, or the folder that the environment's variable of this name holds.
+"""
 
 import json
+import os
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -11,12 +15,12 @@ import torch
 from torch import Tensor
 
 from dis_trm.supervision import DISConfig, DISSupervision
-from tests.conftest import GOLDEN_DIR
 from trm.act import ACTConfig, ACTSupervision
 from trm.batch import Batch
 from trm.metrics import Metric
 from trm.model import PuzzleShape, TinyRecursiveModel, TRMConfig
 
+GOLDEN_DIR = Path(os.environ.get("GOLDEN_DIR") or Path(__file__).parents[1] / "fixtures" / "golden")
 PREFIX = "model.inner."
 RECURSIONS = {"trm_singlez": "single_z", "trm_hier6": "six_z", "hrm": "hrm", "transformers_baseline": "none"}  # by mode
 
@@ -70,8 +74,8 @@ class Case:
     def supervision(self, forward_dtype: str = "float64") -> ACTSupervision | DISSupervision:
         """The recorded architecture with the recorded initial weights, in `forward_dtype` throughout."""
         s = self.settings
-        keys = ("hidden_size", "num_heads", "expansion", "L_layers", "H_cycles", "L_cycles", "pos_encodings")
-        keys += ("mlp_t", "puzzle_emb_ndim", "puzzle_emb_len")
+        keys = ["hidden_size", "num_heads", "expansion", "L_layers", "H_cycles", "L_cycles", "pos_encodings"]
+        keys += ["mlp_t", "puzzle_emb_ndim", "puzzle_emb_len"]
         recursion = self.recursion
         network = TRMConfig(
             **{"puzzle_emb_len": 0, **{key: s[key] for key in keys if key in s}},
@@ -114,7 +118,7 @@ class RecordedRandom:
 
 def relative_error(ours: Tensor, theirs: Tensor) -> float:
     """Largest difference relative to the largest recorded value."""
-    ours, theirs = ours.detach().double(), theirs.double()
+    ours, theirs = ours.detach().double().cpu(), theirs.double()
     return float((ours - theirs).abs().max() / theirs.abs().max().clamp(min=1e-30))
 
 

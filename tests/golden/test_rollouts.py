@@ -1,15 +1,11 @@
 """Forward, losses, gradients, halting, targets, updates and evaluation equal the published implementations'."""
 
-from collections.abc import Iterator
-
 import pytest
 import torch
 
-from tests.golden.cases import PREFIX, Case, RecordedRandom, metric_total, relative_error, rollouts
-from trm.puzzle_embedding import SignSGD
+from tests.golden.cases import PREFIX, Case, metric_total, relative_error, rollouts
+from tests.golden.replay import evaluate, first_step_errors, train
 from trm.recursion import RECURSIONS
-from trm.supervision import StepOutput, Supervision
-from trm_lab.cluster.ranks import Ranks
 
 METRICS = (
     "count",
@@ -26,30 +22,6 @@ METRICS = (
 @pytest.fixture(params=rollouts())
 def case(request: pytest.FixtureRequest) -> Case:
     return Case(request.param)
-
-
-def train(case: Case, supervision: Supervision | None = None) -> Iterator[tuple[int, StepOutput]]:
-    """Replay the recorded training; yields after backward and before the update of each step."""
-    supervision, s = supervision or case.supervision(), case.settings
-    model = supervision.model
-    model.train()
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=s["lr"], betas=tuple(s["betas"]), weight_decay=s["weight_decay"]
-    )
-    assert model.puzzle_emb is not None
-    sign_sgd = SignSGD(model.puzzle_emb, s["puzzle_emb_weight_decay"], Ranks())
-    carry = supervision.initial_carry(case.batch("step0/batch"))
-    for t in range(s["steps"]):
-        key = f"step{t}/path_scores"
-        scores = case[key] if key in case.recorded else None
-        output = supervision.step(carry, case.batch(f"step{t}/batch"), RecordedRandom(scores, len(carry.steps)))
-        carry = output.carry
-        (output.loss / s["grad_divisor"]).backward()
-        yield t, output
-        sign_sgd.step(s["puzzle_emb_lr"])
-        optimizer.step()
-        optimizer.zero_grad()
-    model.eval()
 
 
 def test_there_are_recorded_rollouts_of_both_methods_and_every_recursion() -> None:
@@ -84,7 +56,7 @@ def test_training_rollout_agrees_in_float64(case: Case) -> None:
 def test_tokens_fed_agree(name: str) -> None:
     case = Case(name)
     fed = case["step0/input"]
-    for t, output in train(case):
+    for t, output in train(case, case.supervision()):
         assert torch.equal(fed.long(), case[f"step{t}/input"].long())
         if t + 1 < case.settings["steps"]:
             offered = case[f"step{t + 1}/batch/inputs"]
@@ -92,32 +64,12 @@ def test_tokens_fed_agree(name: str) -> None:
 
 
 def test_first_gradients_agree(case: Case) -> None:
-    check_first_gradients(case, "float64", 1e-6)
+    assert {name: error for name, error in first_step_errors(case, "float64").items() if not error < 1e-6} == {}
 
 
 def test_first_step_agrees_in_float32(case: Case) -> None:
-    check_first_gradients(case, "float32", case.float32_tolerance)
-
-
-def check_first_gradients(case: Case, dtype: str, tolerance: float) -> None:
-    supervision = case.supervision(dtype)
-    model = supervision.model.train()
-    carry = supervision.initial_carry(case.batch("step0/batch"))
-    scores = case["step0/path_scores"] if case.is_dis else None
-    output = supervision.step(carry, case.batch("step0/batch"), RecordedRandom(scores, len(carry.steps)))
-    assert relative_error(output.logits, case["step0/logits"]) < tolerance
-    assert relative_error(output.loss, case["step0/loss_sum"]) < tolerance
-    (output.loss / case.settings["grad_divisor"]).backward()
-    expected = case.under(f"grad0/{PREFIX}")
-    gradients = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
-    assert gradients.keys() == expected.keys()
-    for name, gradient in gradients.items():
-        assert relative_error(gradient, expected[name]) < tolerance, name
-    assert model.puzzle_emb is not None
-    (lookup,) = model.puzzle_emb.lookups
-    rows = lookup.rows.grad
-    assert rows is not None
-    assert relative_error(rows, case["grad0/puzzle_emb_rows"]) < tolerance
+    errors = first_step_errors(case, "float32")
+    assert {name: error for name, error in errors.items() if not error < case.float32_tolerance} == {}
 
 
 def test_weights_after_all_updates_and_evaluation_agree(case: Case) -> None:
@@ -126,17 +78,10 @@ def test_weights_after_all_updates_and_evaluation_agree(case: Case) -> None:
         pass
     for name, expected in case.under(f"final/{PREFIX}").items():
         assert relative_error(supervision.model.state_dict()[name], expected) < 1e-6, name
-    batch = case.batch("eval/batch")
-    carry = supervision.initial_carry(batch)
-    output: StepOutput | None = None
-    for k in range(case.settings["eval_steps"]):
-        with torch.no_grad():
-            output = supervision.step(carry, batch, RecordedRandom(None, len(carry.steps)))
-        carry = output.carry
+    for k, output in evaluate(case, supervision):
         assert relative_error(output.logits, case[f"eval/step{k}/logits"]) < case.tolerance
         assert relative_error(output.q_halt_logits, case[f"eval/step{k}/q_halt_logits"]) < case.tolerance
         assert torch.equal(output.predictions.long(), case[f"eval/step{k}/preds"].long())
-    assert output is not None
     assert bool(output.carry.halted.all())
     for name in METRICS:
         if f"eval/metric/{name}" in case.recorded:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.conftest import GOLDEN_DIR
+from tests.golden.cases import GOLDEN_DIR
 from tests.trm_lab.evaluation.small_votes import (
     CANVAS,
     NAMES,

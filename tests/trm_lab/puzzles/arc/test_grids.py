@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from tests.conftest import GOLDEN_DIR
+from tests.golden.cases import GOLDEN_DIR
 from trm.errors import UserError
 from trm_lab.puzzles.arc.augmentation import IDENTITY_ROW, Augmentation, names, parse_name
 from trm_lab.puzzles.arc.canvas import Grids, lay

@@ -1,0 +1,167 @@
+"""Everything that only a GPU can show, in one short lease: right numbers, waits, speed, memory, attention, kernels.
+
+`python -m benchmarks.gpu_check --help` and benchmarks/README.md.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+if not __package__:  # run by its path: our modules are found from the folder above, not from this one
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from benchmarks import machine
+from benchmarks.gpu_page import page
+from benchmarks.gpu_parts.part import read_rows
+from benchmarks.outputs import check_output_folder, write_report
+from trm.errors import UserError
+from trm_lab.commands.command_line import CommandLine, local_path, number, run_command
+
+PROGRAM = "benchmarks.gpu_check"
+ABOUT = """\
+Check and measure the project on this machine's GPU, part after part, in under eight minutes: gpu_check.json and the
+page gpu_check.md hold what is known so far at any instant."""
+EXAMPLE = """\
+  python -m benchmarks.gpu_check --output-dir runs/gpu_check
+  python -m benchmarks.gpu_check --output-dir runs/gpu_check --parts 5,7"""
+ALL_SECONDS = 470.0  # for all parts together
+GRACE_SECONDS = 5.0  # between asking a part to end and ending it
+TAIL = 2000  # characters of what a part printed that are kept
+
+
+@dataclass(frozen=True)
+class Part:
+    """module: of benchmarks/gpu_parts; seconds: after which it is ended; gpus: that it needs."""
+
+    module: str
+    title: str
+    seconds: float
+    gpus: int = 1
+
+
+PARTS = {
+    1: Part("surroundings", "versions, GPU, torch's choice of attention, limits", 40),
+    2: Part("golden", "recorded numbers of the published implementations", 60),
+    3: Part("agreement", "bfloat16 in every compile mode beside float32; waits", 120),
+    4: Part("restoring", "restored runs and repeated runs", 60),
+    5: Part("speed", "training steps: time, memory, share of the limit", 170),
+    6: Part("attention", "the attention backends", 30),
+    7: Part("kernels", "the heaviest kernels, and the idle share", 40),
+    8: Part("two_ranks", "two ranks as one; a rank that fails", 120, gpus=2),
+}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the parts; write both files after each."""
+    flags = command_line().parse(arguments)
+    numbers = requested(flags.parts)
+    if flags.list:
+        print("\n".join(f"{n}  {PARTS[n].title} (at most {PARTS[n].seconds:.0f} s)" for n in numbers))
+        return
+    if flags.output_dir is None:
+        raise UserError("no --output-dir", "a folder for the two files", "add --output-dir runs/gpu_check")
+    check_output_folder(flags.output_dir)
+    if not torch.cuda.is_available():
+        raise UserError(
+            f"no GPU: torch {torch.__version__} sees no CUDA device",
+            "a machine with an NVIDIA GPU and a torch that was built for it",
+            "run this there; benchmarks/README.md says how to bring the project along",
+        )
+    report: dict[str, Any] = {
+        "kind": "gpu_check",
+        "date": machine.now(),
+        "command": machine.command(PROGRAM, arguments),
+        "machine": machine.described(torch.device("cuda", 0)),
+        "parts": [],
+    }
+    ends_at = time.monotonic() + flags.patience * ALL_SECONDS
+    for place in numbers:
+        part = PARTS[place]
+        print(f"{place}  {part.title} …", flush=True)
+        allowed = min(flags.patience * part.seconds, ends_at - time.monotonic())
+        report["parts"].append({"number": place, "title": part.title, **outcome(part, allowed)})
+        write_report(flags.output_dir, "gpu_check", report, page(report), "md")
+    print(f"written to {flags.output_dir / 'gpu_check.md'} and .json")
+
+
+def command_line() -> CommandLine:
+    """The flags."""
+    line = CommandLine(f"python -m {PROGRAM}", ABOUT, EXAMPLE)
+    add = line.add_argument
+    add("--output-dir", type=local_path, help="where gpu_check.json and gpu_check.md go")
+    add("--parts", default=",".join(map(str, PARTS)), metavar="1,3", help="these, in this order (all)")
+    add("--list", action="store_true", help="say what the parts are, and end")
+    add("--patience", type=number(0.01, 1000.0), default=1.0, help="times the usual limits, on a slow machine (1)")
+    return line
+
+
+def requested(parts: str) -> list[int]:
+    """The parts' numbers; UserError for one that there is not."""
+    wrong = [word for word in parts.split(",") if word.strip() not in {str(number) for number in PARTS}]
+    if wrong:
+        allowed = ", ".join(f"{number} ({part.module})" for number, part in PARTS.items())
+        raise UserError(f"--parts {parts}: {wrong[0]!r} is no part", allowed, "give numbers with commas: --parts 1,3")
+    return list(dict.fromkeys(int(word) for word in parts.split(",")))
+
+
+def outcome(part: Part, seconds: float) -> dict[str, Any]:
+    """What a part measured within so many seconds: `rows`, the `seconds` it took, and why it did not get further."""
+    if torch.cuda.device_count() < part.gpus:
+        return {"rows": [], "seconds": 0.0, "problem": f"skipped: it needs {part.gpus} GPUs, here is one"}
+    if seconds <= 0:
+        return {"rows": [], "seconds": 0.0, "problem": "skipped: the time for all parts was over"}
+    with tempfile.TemporaryDirectory() as folder:
+        rows, said = Path(folder) / "rows.json", Path(folder) / "said"
+        started = time.monotonic()
+        words = [sys.executable, "-m", "benchmarks.gpu_parts.part", part.module, str(rows)]
+        problem = ended(words, said, seconds)
+        report = {"rows": read_rows(rows), "seconds": time.monotonic() - started, "problem": problem}
+        if problem is not None:
+            report["said"] = said.read_text(encoding="utf-8", errors="replace")[-TAIL:]
+            print(f"{problem}\n{report['said']}", file=sys.stderr, flush=True)
+        return report
+
+
+def ended(words: Sequence[str], said: Path, seconds: float) -> str | None:
+    """Run a command to its end or its limit, what it prints into `said`; why it did not get through."""
+    root = str(Path(__file__).resolve().parents[1])
+    paths = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+    with said.open("wb") as output:
+        process = subprocess.Popen(
+            words,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": paths},
+            start_new_session=True,
+        )
+    try:
+        code = process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return f"ended at its limit of {seconds:.0f} s; what it had measured stands"
+    finally:
+        end(process)
+    return None if code == 0 else f"failed with code {code}; what it had measured stands"
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a command and all that it started: asked first, since torchrun's workers are in sessions of their own."""
+    for kind in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, kind)
+            process.wait(GRACE_SECONDS)
+        except (ProcessLookupError, subprocess.TimeoutExpired):
+            continue
+
+
+if __name__ == "__main__":
+    run_command(main, interrupted="interrupted; what was measured is written")

@@ -1,0 +1,127 @@
+"""Part 3: bfloat16 in every compile mode against float32, and a step, an evaluation and a step without a wait."""
+
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+
+from benchmarks.configurations import Configuration, named
+from benchmarks.contender import make_learner
+from benchmarks.gpu_parts.part import Row, forget, verdict
+from trm.batch import Batch
+from trm.randomness import SeededStepRandom
+from trm_lab.cluster.ranks import Ranks
+from trm_lab.evaluation.rollout import roll_out
+from trm_lab.training.learner import Learner
+from trm_lab.training.step_result import StepResult
+
+NAMES = "dis-compact-nqueens-b1024 trm-compact-nqueens-b1024"
+MODES = ("off", "auto", "max")
+STEPS = 20
+ALLOWED = 0.02  # of a loss, relative: bfloat16 has 8 bits
+ROUND = 6  # steps of training before and after the evaluation
+
+
+def measure(device: torch.device, names: str = NAMES, modes: tuple[str, ...] = MODES) -> Iterator[Row]:
+    """Each method in float32, then in bfloat16 in every mode."""
+    for name in names.split():
+        (exact,) = named(f"{name}-float32-off", device.type, "float32")
+        with forget():
+            expected = losses(make_learner(exact, Ranks(device=device)), exact.random_batch().to(device), STEPS)
+        for mode in modes:
+            (ours,) = named(f"{name}-bfloat16-{mode}", device.type, "bfloat16")
+            with forget():
+                yield from compared(ours, expected, device)
+
+
+def losses(learner: Learner, batch: Batch, steps: int) -> list[float]:
+    """The loss of one example at each of the next steps, all fed with the same batch."""
+    results = [learner.step(batch) for _ in range(steps)]
+    return [result.loss for result in results]
+
+
+def farthest(ours: list[float], expected: list[float]) -> float:
+    """The largest relative difference; nan if any is nan."""
+    differences = [abs(a - b) / max(abs(b), 1e-30) for a, b in zip(ours, expected, strict=True)]
+    return float(torch.tensor(differences, dtype=torch.float64).max())  # Python's max loses nan
+
+
+def compared(configuration: Configuration, expected: list[float], device: torch.device) -> Iterator[Row]:
+    """The losses beside those of float32; then the rounds without waits."""
+    learner = make_learner(configuration, Ranks(device=device))
+    batch = configuration.random_batch()
+    ours = losses(learner, batch.to(device), STEPS)
+    difference = farthest(ours, expected)
+    yield {
+        "table": f"{STEPS} steps in bfloat16 beside float32, uncompiled (a loss may differ by {ALLOWED:.0%})",
+        "configuration": configuration.name,
+        "first loss": ours[0],
+        "last loss": ours[-1],
+        "last in float32": expected[-1],
+        "largest difference": difference,
+        "": verdict(difference, ALLOWED),
+    }
+    if device.type == "cuda":
+        yield from waits(configuration, learner, batch.pinned(), device)
+
+
+def waits(configuration: Configuration, learner: Learner, batch: Batch, device: torch.device) -> Iterator[Row]:
+    """Training, an evaluation and training again, where the host may wait for nothing but an earlier step's numbers."""
+    unread: list[StepResult] = []
+    rounds: dict[str, Callable[[], object]] = {
+        "training": lambda: train(learner, batch, device, unread),
+        "evaluation": lambda: evaluate(learner, batch, device),
+        "training after it": lambda: train(learner, batch, device, unread),
+    }
+    for work in rounds.values():  # compiles, which waits
+        work()
+    for name, work in rounds.items():
+        yield {
+            "table": "Waits of the host, the numbers of the step before and the answers apart",
+            "configuration": configuration.name,
+            "in": name,
+            "waits": first_wait(work) or "none",
+        }
+
+
+def train(learner: Learner, batch: Batch, device: torch.device, unread: list[StepResult]) -> None:
+    """`ROUND` steps; each is read when the next is queued."""
+    for _ in range(ROUND):
+        unread.append(learner.step(batch.to(device)))
+        if len(unread) > 1:
+            with waiting_is("default"):  # the one wait that a step has
+                unread.pop(0).sums.read()
+
+
+def evaluate(learner: Learner, batch: Batch, device: torch.device) -> None:
+    """One batch from scratch, as an evaluation answers it; fetching the answers is its one wait."""
+    learner.model.eval()
+    try:
+        rollout = roll_out(learner.supervision, batch.to(device), SeededStepRandom(0, 0, len(batch)))
+    finally:
+        learner.model.train()
+    with waiting_is("default"):
+        rollout.predictions.cpu()
+
+
+def first_wait(work: Callable[[], object]) -> str | None:
+    """What torch says of the first wait, with the line of ours that waited."""
+    try:
+        with waiting_is("error"):
+            work()
+    except RuntimeError as error:
+        lines = [frame for frame in traceback.extract_tb(error.__traceback__) if "site-packages" not in frame.filename]
+        return f"{str(error).splitlines()[0]} ({lines[-1].name}, line {lines[-1].lineno})"
+    return None
+
+
+@contextmanager
+def waiting_is(mode: str) -> Iterator[None]:
+    """Within, torch takes a wait as `mode` says: default, warn or error."""
+    before = torch.cuda.get_sync_debug_mode()
+    torch.cuda.set_sync_debug_mode(mode)
+    try:
+        yield
+    finally:
+        torch.cuda.set_sync_debug_mode(before)

@@ -1,0 +1,94 @@
+"""Part 6: each backend of scaled_dot_product_attention, forward and backward, at the shapes of the published models."""
+
+from collections.abc import Iterator
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from benchmarks.gpu_parts.part import Row
+from benchmarks.limits import best_seconds
+
+BACKENDS = {
+    "cudnn": SDPBackend.CUDNN_ATTENTION,
+    "flash": SDPBackend.FLASH_ATTENTION,
+    "efficient": SDPBackend.EFFICIENT_ATTENTION,
+    "math": SDPBackend.MATH,
+}
+HEADS, WIDTHS = 8, (32, 64)  # compact and medium
+EXAMPLES = {916: 64, 80: 1024}  # by positions, 16 of which are the puzzle's
+WITH_BACKWARD = 3.5  # times the forward pass's operations: five products backward for two forward
+ALLOWED = 0.02  # of the output, ‖ours − float32's‖ / ‖float32's‖
+
+
+def measure(device: torch.device, examples: dict[int, int] = EXAMPLES) -> Iterator[Row]:
+    """Backend after backend at each shape, then which is the fastest."""
+    for width in WIDTHS:
+        for positions, batch in examples.items():
+            qkv = drawn(batch, positions, width, device)
+            rows = [attempt(name, qkv, device) for name in BACKENDS]
+            table = f"Attention, bfloat16, {HEADS} heads of width {width}, {positions} positions, {batch} examples"
+            yield from ({"table": table, **row} for row in rows)
+            yield {"table": "The fastest", **fastest(rows), "head width": width, "positions": positions}
+
+
+def drawn(batch: int, positions: int, width: int, device: torch.device) -> Tensor:
+    """`[B, S, 3, A, K]` normal bfloat16, as a linear layer leaves q, k and v."""
+    generator = torch.Generator(device).manual_seed(0)
+    return torch.randn(
+        (batch, positions, 3, HEADS, width), dtype=torch.bfloat16, device=device, generator=generator
+    ).requires_grad_()
+
+
+def attend(qkv: Tensor) -> Tensor:
+    """`[B, A, S, K]`."""
+    q, k, v = (part.transpose(1, 2) for part in qkv.unbind(2))
+    return F.scaled_dot_product_attention(q, k, v)
+
+
+def attempt(name: str, qkv: Tensor, device: torch.device) -> Row:
+    """A backend's seconds, and its error; or why it does not take these shapes."""
+    try:
+        with sdpa_kernel(BACKENDS[name]):
+            return timed(name, qkv, device)
+    except (RuntimeError, torch.OutOfMemoryError) as error:  # no kernel for this card or these shapes
+        return {"backend": name, "forward, ms": None, "problem": str(error).splitlines()[0]}
+
+
+def timed(name: str, qkv: Tensor, device: torch.device) -> Row:
+    """Forward alone and with backward."""
+    batch, positions, _, heads, width = qkv.shape
+    mixed = attend(qkv)
+    direction = torch.randn_like(mixed)
+    operations = 4 * batch * heads * positions**2 * width
+    with torch.no_grad():
+        forward = best_seconds(lambda: attend(qkv), device)
+    both = best_seconds(lambda: torch.autograd.grad(attend(qkv), qkv, direction), device)
+    return {
+        "backend": name,
+        "forward, ms": 1000 * forward,
+        "TFLOP/s": operations / forward / 1e12,
+        "with backward, ms": 1000 * both,
+        "TFLOP/s, both": WITH_BACKWARD * operations / both / 1e12,
+        "error": error_of(mixed, qkv),
+    }
+
+
+def error_of(mixed: Tensor, qkv: Tensor) -> float:
+    """Of the first four examples, relative to the same in float32."""
+    few = slice(0, 4)
+    with sdpa_kernel(SDPBackend.MATH), torch.no_grad():
+        exact = attend(qkv[few].float())
+    return float((mixed[few].detach().float() - exact).norm() / exact.norm())
+
+
+def fastest(rows: list[Row]) -> Row:
+    """The backend that is right and takes the least time with its backward pass, as the run key would name it."""
+    right = [row for row in rows if row["forward, ms"] is not None and row["error"] <= ALLOWED]
+    if not right:
+        return {"set": "none is right", "ms": None, "times the next": None}
+    first, *others = sorted(right, key=lambda row: float(row["with backward, ms"]))
+    best = first["with backward, ms"]
+    gain = others[0]["with backward, ms"] / best if others else None
+    return {"set": f"attention={first['backend']}", "ms": best, "times the next": gain}

@@ -1,0 +1,60 @@
+"""One part in this process: `python -m benchmarks.gpu_parts.part <module> <file>`.
+
+Each row is written when it is measured, so that a part that is ended at its limit leaves what it has.
+"""
+
+import gc
+import importlib
+import json
+import math
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from trm_lab.files.whole_files import write_whole
+
+Row = dict[str, Any]
+
+
+def run(module: str, file: Path, device: torch.device) -> None:
+    """Measure a part; `file` holds the rows so far as JSON at any instant."""
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    rows: list[Row] = []
+    for row in importlib.import_module(f"benchmarks.gpu_parts.{module}").measure(device):
+        rows.append({key: _storable(value) for key, value in row.items()})
+        write_whole(file, json.dumps(rows))
+
+
+def read_rows(file: Path) -> list[Row]:
+    """What a part has written; nothing yet is no row."""
+    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
+
+
+def _storable(value: Any) -> Any:
+    """JSON has no infinity and no nan."""
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def verdict(difference: float, allowed: float) -> str:
+    """What a difference that should be at most `allowed` means; nan differs."""
+    return "agrees" if difference <= allowed else "differs"
+
+
+@contextmanager
+def forget() -> Iterator[None]:
+    """As a context: free what was compiled and held on the device within."""
+    try:
+        yield
+    finally:
+        gc.collect()
+        torch._dynamo.reset()
+        torch.cuda.empty_cache()
+
+
+if __name__ == "__main__":
+    run(sys.argv[1], Path(sys.argv[2]), torch.device("cuda", 0))
