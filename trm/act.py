@@ -199,10 +199,9 @@ class ACTSupervision:
         return last | (better & (steps >= least_steps))
 
     def _least_steps(self, rng: StepRandom) -> Tensor:
-        """Exploration: u ~ U{2..N} in some slots, 0 in the others; `[B]`."""
+        """Exploration: u ~ U{2..N} in some slots, 0 in the others; `[B]` float32, where the draw is: in pinned memory."""
         explores = rng.uniform("halt exploration") < self.config.halt_exploration_prob
-        least = 2 + (rng.uniform("least steps") * (self.max_steps - 1)).int()
-        return torch.where(explores, least, 0)
+        return rng.uniform("least steps").mul_(self.max_steps - 1).floor_().add_(2).mul_(explores)
 
     @torch.no_grad()
     def _continue_target(self, after: Latents, x: Tensor, steps: Tensor) -> Tensor:

@@ -88,5 +88,6 @@ class SeededStepRandom:
     def uniform(self, purpose: str, *shape: int) -> Tensor:
         generator = torch_generator(self.seed, purpose, self.step)
         whole = self.first + self.slots if self.global_slots is None else self.global_slots
-        rows = torch.rand(whole, *shape, generator=generator)
+        pinned = torch.cuda.is_initialized()  # a GPU copies from pinned memory by itself; the host need not wait
+        rows = torch.rand(whole, *shape, generator=generator, pin_memory=pinned)
         return rows[self.first : self.first + self.slots]
