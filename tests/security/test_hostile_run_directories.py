@@ -156,13 +156,13 @@ def pack(file: Path, arrays: dict[str, bytes], packing: int = zipfile.ZIP_DEFLAT
 
 ARRAYS = {
     npy("(1000000000000, 16)", "'|u1'", b""): "declares more or less",
-    npy("(-1, 16)", "'|u1'", b""): "declares more or less",
+    npy("(-1, 16)", "'|u1'", b""): "header of neither numbers nor texts",
     npy("(1,)", "'<U1000000000'", b""): r".",
-    npy("(1, 16)", "'|O'", b""): "an array of object",
+    npy("(1, 16)", "'|O'", b""): "header of neither numbers nor texts",
     npy("(1,), " + "(" * 4000 + ")" * 4000, "'<U1'", b""): r".",
     npy("(1,)", "'<U1'", (0x110000).to_bytes(4, "little")): "characters that there are not",
     npy("(1,)", "'>U1'", b"\x00\x11\x00\x00"): "characters that there are not",
-    b"\x93NUMPY\x02\x00\xff\xff\xff\xff{": "another format",
+    b"\x93NUMPY\x02\x00\xff\xff\xff\xff{": "format version",
     as_npy(np.zeros((1, 100 << 20), np.uint8)): "bytes, more than",
     as_npy(np.ones((1, 16))): "an array of float64",
     b"text": r".",
@@ -199,7 +199,7 @@ def test_samples_are_tokens_that_belong_together_and_pickles_in_them_are_not_run
         "tokens that no vocabulary": ("inputs", np.full((1, 16), 1 << 16)),
         "no vocabulary holds": ("preds", np.full((1, 2, 16), -1)),
         "an array of float64": ("labels", np.ones((1, 16))),
-        "an array of object": ("names", np.array([Traitor(harm)], dtype=object)),
+        "neither numbers nor texts": ("names", np.array([Traitor(harm)], dtype=object)),
     }
     for problem, (name, array) in attempts.items():
         pack(file, {**usable, name: as_npy(array)})

@@ -50,7 +50,7 @@ def read_config(file: Path) -> dict[str, Any]:
             "the config.yaml or all_config.yaml of a run",
             "check the path, and whether you may read it",
         ) from error
-    except (ValueError, RecursionError, yaml.YAMLError, OmegaConfBaseException) as error:
+    except (ValueError, OverflowError, RecursionError, yaml.YAMLError, OmegaConfBaseException) as error:
         message = " ".join(str(error).split()) or type(error).__name__  # YAML's have several lines
         raise _unusable(file, shown(message)) from error
     if not isinstance(content, dict):

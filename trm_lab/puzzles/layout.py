@@ -11,7 +11,6 @@ import json
 import re
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from tokenize import TokenError
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -205,7 +204,7 @@ def load_array(file: Path, dimensions: int) -> NDArray[np.integer]:
         array = map_array(file)
     except FileNotFoundError as error:
         raise changed(file, "missing") from error
-    except (ValueError, EOFError, TokenError) as error:  # a cut-off or foreign file, a header that is no Python
+    except ValueError as error:
         raise changed(file, f"no whole .npy array of integers ({error})") from error
     if array.ndim != dimensions:
         raise changed(file, f"{array.ndim}-dimensional {array.dtype} instead of {dimensions}-dimensional integers")

@@ -45,6 +45,7 @@ _UNREADABLE = (
     TypeError,
     LookupError,
     AttributeError,
+    AssertionError,
     OverflowError,
     struct.error,
 )

@@ -134,5 +134,5 @@ def test_a_missing_array_is_named_and_a_pickle_among_the_arrays_is_not_run(tmp_p
     refused(write_examples(tmp_path, key=KEYS), "it has no array right")
     traitors = np.array([Traitor(tmp_path / "harm")] * 3, dtype=object)
     np.savez(tmp_path / "examples.npz", key=KEYS, right=traitors, allow_pickle=True)
-    refused(tmp_path, "an array of object")
+    refused(tmp_path, "neither numbers nor texts")
     assert not (tmp_path / "harm").exists()
