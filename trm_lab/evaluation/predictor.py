@@ -1,11 +1,13 @@
-"""Answers to a test split in file order, gathered on the first rank.
+"""Answers to a test split in file order: each rank's own, or all of them gathered on every rank.
+
+A batch's answers come to the host while the device answers the next batch, where that is queued before they are read.
 
 B rows of a global batch, L grid tokens, S supervision steps, E examples.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
@@ -18,6 +20,7 @@ from trm.batch import Batch, label_dtype, token_dtype
 from trm.errors import UserError
 from trm.randomness import SeededStepRandom, seed_for
 from trm.supervision import Supervision
+from trm_lab.cluster.arriving import ArrivingRows
 from trm_lab.cluster.ranks import Ranks
 from trm_lab.evaluation.answer_cells import AnswerCells, cells_by_set, every_cell
 from trm_lab.evaluation.rollout import Rollout, StepProbe, roll_out
@@ -37,6 +40,52 @@ def check_finite(numbers: NDArray[np.float64], source: str) -> None:
             "weights and a forward_dtype with which the network's numbers stay finite",
             "use another checkpoint; or arch.forward_dtype: float32 in its configuration, if that is bfloat16",
         )
+
+
+@dataclass(frozen=True)
+class QueuedAnswers:
+    """Answers to some rows of a batch that a device may still be working on.
+
+    set_name: that the rows are of.  first, count: place of the first row among all examples, and rows.
+    end: the place behind the batch's last row, over all ranks.
+    questions: of at least these rows, on the host.  rows: what else `Answers` has, under way.
+    """
+
+    set_name: str
+    first: int
+    count: int
+    end: int
+    questions: Mapping[str, Tensor]
+    rows: ArrivingRows
+    network_calls: list[int]
+    vocab_size: int
+
+    def read(self) -> Answers:
+        """The answers, when the device has made them; work that was queued since does not delay them."""
+        questions = {name: tensor[: self.count].numpy() for name, tensor in self.questions.items()}
+        arrays = questions | self.rows.read(self.count)
+        identifiers, labels = arrays.pop("puzzle_identifiers"), arrays.pop("labels")
+        tokens = token_dtype(self.vocab_size)
+        stored = {name: a if a.dtype.kind == "f" else a.astype(tokens) for name, a in arrays.items()}
+        own = {field.name: stored.pop(field.name) for field in fields(Answers) if field.name in stored}
+        return Answers(
+            set_name=self.set_name,
+            first=self.first,
+            labels=labels.astype(label_dtype(self.vocab_size)),
+            puzzle_identifiers=identifiers,
+            network_calls=self.network_calls,
+            **own,
+            probes=stored,
+        )
+
+
+def each_behind_the_next(batches: Iterator[QueuedAnswers]) -> Iterator[QueuedAnswers]:
+    """Each batch once the next one is queued, so that a GPU has work while it is read and scored."""
+    batch = next(batches, None)
+    while batch is not None:
+        following = next(batches, None)
+        yield batch
+        batch = following
 
 
 @dataclass(frozen=True)
@@ -67,8 +116,22 @@ class Predictor:
     ) -> Iterator[Answers]:
         """Answers from example number `start` on, in file order, without padding rows; every rank gets all of them.
 
+        over, warm_up: see `queued`.
+        """
+        return (batch.read() for batch in self.queued(start, over, warm_up, gathered=True))
+
+    def queued(
+        self,
+        start: int = 0,
+        over: Callable[[Any], Any] = iter,
+        warm_up: Callable[[], AbstractContextManager] | None = None,
+        gathered: bool = False,
+    ) -> Iterator[QueuedAnswers]:
+        """This rank's answers from example number `start` on, of each batch before it is done on a GPU.
+
         over: wraps the batches, for a progress bar.  warm_up: surrounds a few supervision steps of the first batch
         before it is answered, whose outcome is dropped, so that the answers that follow can be timed.
+        gathered: every rank gets the answers of all.
         """
         model = self.supervision.model
         was_training = model.training
@@ -77,56 +140,44 @@ class Predictor:
             for number, load in enumerate(over(self.data.batches_from(start))):
                 if number == 0 and warm_up is not None:
                     with warm_up():
-                        self._warm_up(load())
-                answers = self._answer(load(), start)
-                start += len(answers)
-                yield answers
+                        self._queue(load(), gathered, self.warm_up_steps).read()
+                yield self._queue(load(), gathered)
         finally:
             model.train(was_training)
 
-    def _warm_up(self, local: EvaluationBatch) -> None:
-        rollout = self._roll_out(local, self.warm_up_steps)
-        self.ranks.gather_rows(rollout.predictions).cpu()  # waits for the device
+    def _queue(self, local: EvaluationBatch, gathered: bool, most_steps: int | None = None) -> QueuedAnswers:
+        batch, ranks, slots = local.batch, self.ranks, len(local.batch)
+        rollout = self._roll_out(local, most_steps)
+        questions = {name: getattr(batch, name) for name in ("inputs", "labels", "puzzle_identifiers")}
+        columns = {name: getattr(rollout, name) for name in ("predictions", "q_halt_logits", "confidence", "loss")}
+        columns |= rollout.probes
+        if gathered and ranks.world_size > 1:
+            columns, first, count = questions | columns, local.first, local.count
+        else:
+            first, count = local.first + ranks.rank * slots, len(local.examples)
+        return QueuedAnswers(
+            local.set_name,
+            first,
+            count,
+            local.first + local.count,
+            questions,
+            ArrivingRows(
+                {name: tensor.to(ranks.device) for name, tensor in columns.items()}, ranks if gathered else None
+            ),
+            rollout.network_calls,
+            self.data.metadata.vocab_size,
+        )
 
-    def _roll_out(self, local: EvaluationBatch, most_steps: int | None = None) -> Rollout:
-        slots = len(local.batch)
-        batch = self._with_fed_identifiers(local.batch).to(self.ranks.device)
+    def _roll_out(self, local: EvaluationBatch, most_steps: int | None) -> Rollout:
+        slots, device = len(local.batch), self.ranks.device
+        batch = self._with_fed_identifiers(local.batch)
+        batch = (batch.pinned() if device.type == "cuda" else batch).to(device)
         if not self.search.is_plain:
             return roll_out_widely(self.supervision, self._questions(local, batch), self.search, most_steps)
         first, of_all = self.ranks.rank * slots, slots * self.ranks.world_size
         rng = SeededStepRandom(self.seed, 0, slots, first=first, global_slots=of_all)
         cells = None if self.all_cells else self._cells[local.set_name]
         return roll_out(self.supervision, batch, rng, self.probes, cells, most_steps)
-
-    def _answer(self, local: EvaluationBatch, first: int) -> Answers:
-        batch, device = local.batch, self.ranks.device
-        rollout = self._roll_out(local)
-        is_example = (torch.arange(len(batch), device=device) < len(local.examples)).to(torch.uint8)
-        examples = self.ranks.gather_rows(is_example).nonzero()[:, 0]  # without padding rows
-
-        def gathered(tensor: Tensor) -> NDArray[Any]:
-            return self.ranks.gather_rows(tensor.to(device)).index_select(0, examples).cpu().numpy()
-
-        vocab_size = self.data.metadata.vocab_size
-        tokens = token_dtype(vocab_size)
-
-        def of_step(value: Tensor) -> NDArray[Any]:
-            array = gathered(value)
-            return array if value.is_floating_point() else array.astype(tokens)
-
-        return Answers(
-            set_name=local.set_name,
-            first=first,
-            inputs=gathered(batch.inputs).astype(tokens),
-            labels=gathered(batch.labels).astype(label_dtype(vocab_size)),
-            puzzle_identifiers=gathered(batch.puzzle_identifiers),
-            predictions=of_step(rollout.predictions),
-            q_halt_logits=gathered(rollout.q_halt_logits),
-            confidence=gathered(rollout.confidence),
-            loss=gathered(rollout.loss),
-            network_calls=rollout.network_calls,
-            probes={name: of_step(value) for name, value in rollout.probes.items()},
-        )
 
     def _questions(self, local: EvaluationBatch, batch: Batch) -> Questions:
         """The questions of a batch, `batch` on the device; a question's number is its place in the set's file."""

@@ -44,11 +44,14 @@ class EvaluationBatch:
     batch: `[b, ...]`; padding rows hold pad_id, IGNORE_LABEL and the blank identifier.
     examples: `[real]` positions in the set's file; empty where a rank has nothing left.
     set_name: the set they are from.
+    first, count: place of the batch's first row among all chosen examples, and its real rows, over all ranks.
     """
 
     batch: Batch
     examples: NDArray[np.int64]
     set_name: str
+    first: int
+    count: int
 
 
 class TrainingData(PuzzleData):
@@ -222,6 +225,11 @@ class EvaluationData(PuzzleData):
         }
         return {task: pairs for task, pairs in self.test_puzzles.items() if task in chosen_tasks}
 
+    def chosen_identifiers(self) -> Iterator[int]:
+        """The puzzle identifier of each chosen example, in order over all sets."""
+        for puzzles, chosen in zip(self.sets, self._chosen, strict=True):
+            yield from puzzles.examples.puzzle_identifiers[puzzles.owners(chosen)].tolist()
+
     def unvouched(self) -> Iterator[tuple[NDArray[np.integer], NDArray[np.integer]]]:
         """Identifiers `[B]` and inputs `[B, L]` of chosen examples of datasets without a manifest, some at a time."""
         for puzzles, chosen in zip(self.sets, self._chosen, strict=True):
@@ -240,12 +248,12 @@ class EvaluationData(PuzzleData):
     def batches_from(self, example: int) -> list[Callable[[], EvaluationBatch]]:
         """A function that loads it for each batch from the chosen example number `example` on, over all sets."""
         batches: list[Callable[[], EvaluationBatch]] = []
+        before = 0  # examples of earlier sets
         for puzzles, chosen in zip(self.sets, self._chosen, strict=True):
-            first = min(example, len(chosen))
-            example -= first
-            for start in range(first, len(chosen), self._global):
-                own = chosen[start : start + self._global][self._rank * self._local :][: self._local]
-                batches.append(partial(self._load, puzzles, own))
+            for start in range(max(0, example - before), len(chosen), self._global):
+                rows = chosen[start : start + self._global]
+                batches.append(partial(self._load, puzzles, rows, before + start))
+            before += len(chosen)
         return batches
 
     def _select(self, selection: Selection) -> None:
@@ -266,9 +274,10 @@ class EvaluationData(PuzzleData):
                 if identifier != self.metadata.blank_identifier_id:
                     yield self.identifiers[identifier]
 
-    def _load(self, puzzles: PuzzleSet, numbers: NDArray[np.int64]) -> EvaluationBatch:
-        batch = _batch(puzzles.examples, numbers, puzzles.owners(numbers), self.metadata, self._local)
-        return EvaluationBatch(batch, numbers, puzzles.name)
+    def _load(self, puzzles: PuzzleSet, rows: NDArray[np.int64], first: int) -> EvaluationBatch:
+        own = rows[self._rank * self._local :][: self._local]
+        batch = _batch(puzzles.examples, own, puzzles.owners(own), self.metadata, self._local)
+        return EvaluationBatch(batch, own, puzzles.name, first, len(rows))
 
 
 def rows_per_rank(global_batch_size: int, world_size: int) -> int:

@@ -19,10 +19,11 @@ from trm.optim import EMA, AdamAtan2, learning_rate, make_optimizer
 from trm.puzzle_embedding import SignSGD
 from trm.randomness import SeededStepRandom, seed_for
 from trm.supervision import Carry, StepOutput, Supervision, choose, disturbed
+from trm_lab.cluster.arriving import Arriving
 from trm_lab.cluster.ranks import Ranks
 from trm_lab.configuration.train_config import TrainConfig
 from trm_lab.training.flat_parameters import FlatParameters
-from trm_lab.training.step_result import Arriving, StepResult, finite_rows, non_finite
+from trm_lab.training.step_result import StepResult, finite_rows, non_finite
 
 PUZZLE_TABLE = "puzzle_emb.weights"
 

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from trm.metrics import Metric
 from trm.supervision import StepOutput
+from trm_lab.cluster.arriving import Arriving
 from trm_lab.cluster.energy import EnergyMeter
 from trm_lab.cluster.ranks import Ranks
-from trm_lab.training.step_result import Arriving
 
 STEP_ACCURACY = "step_accuracy"  # has its own place in a record
 

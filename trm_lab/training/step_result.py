@@ -8,31 +8,11 @@ from torch import Tensor
 
 from trm.errors import UserError
 from trm.supervision import Carry, StepOutput
+from trm_lab.cluster.arriving import Arriving
 
 
 class NonFiniteError(UserError):
     """A loss, gradient or weight is nan or infinite; nothing is saved with it."""
-
-
-class Arriving:
-    """A copy of a small tensor `[k]` under way to the host; the device's own may change meanwhile."""
-
-    def __init__(self, numbers: Tensor) -> None:
-        numbers = numbers.detach()
-        self._arrived: torch.cuda.Event | None = None
-        if numbers.device.type != "cuda":
-            self._host = numbers.clone()
-            return
-        self._host = torch.empty_like(numbers, device="cpu", pin_memory=True)
-        self._host.copy_(numbers, non_blocking=True)
-        self._arrived = torch.cuda.Event()
-        self._arrived.record()
-
-    def read(self) -> list[float]:
-        """The numbers; waits for what was queued before them, and for nothing after."""
-        if self._arrived is not None:
-            self._arrived.synchronize()
-        return self._host.tolist()
 
 
 @dataclass(frozen=True)

@@ -118,17 +118,19 @@ def test_the_page_packs_tokens_that_are_no_bytes_into_two_of_them() -> None:
     assert packed_tokens(np.array([1, 300]), wide=True) == "AQAsAQ=="
 
 
-def test_predictions_travel_between_ranks_in_a_dtype_that_every_backend_sends(tmp_path: Path) -> None:
+def test_a_batch_s_answers_travel_between_ranks_as_one_message_of_a_dtype_that_every_backend_sends(
+    tmp_path: Path,
+) -> None:
     dataset = write_dataset(tmp_path / "data", 300)
     data = EvaluationData([dataset], global_batch_size=EXAMPLES)
     run = write_run(tmp_path / "run", dataset, "act")
     supervision, _ = open_checkpoint(str(run)).supervision(data.metadata)
-    sent: set[torch.dtype] = set()
+    sent: list[torch.dtype] = []
 
     class Watched(Ranks):
         def gather_rows(self, tensor: torch.Tensor) -> torch.Tensor:
-            sent.add(tensor.dtype)
+            sent.append(tensor.dtype)
             return super().gather_rows(tensor)
 
     list(Predictor(supervision, data, Watched()).answers())
-    assert not sent & {torch.uint16, torch.int16}
+    assert sent == [torch.uint8] * len(data)
