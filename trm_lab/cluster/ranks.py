@@ -3,7 +3,7 @@
 import os
 import platform
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from types import TracebackType
@@ -54,7 +54,7 @@ class Ranks:
 
     @property
     def is_first(self) -> bool:
-        """True on the one rank that prints, writes and scores."""
+        """True on the one rank that prints and writes, and that has all scores."""
         return self.rank == 0
 
     def local_slots(self, global_slots: int) -> tuple[int, int]:
@@ -109,6 +109,19 @@ class Ranks:
             if self.is_first:
                 parts.append(share.cpu())
         return torch.cat(parts) if self.is_first else rows.new_zeros(0, *rows.shape[1:], device="cpu")
+
+    def collected(self, thing: Any) -> Iterator[Any]:
+        """On the first rank the `thing` (picklable) of each other rank, one in memory at a time; nothing on the others.
+
+        Every rank iterates over it to the end, which is when it sends its own.
+        """
+        if not self.is_first:
+            dist.send_object_list([thing], dst=0)
+            return
+        for rank in range(1, self.world_size):
+            box: list[Any] = [None]
+            dist.recv_object_list(box, src=rank)
+            yield box.pop()
 
     def equal(self, value: Tensor) -> bool:
         """Whether every rank has the same integers `value` `[k]`."""

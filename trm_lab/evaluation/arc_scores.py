@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from trm.supervision import CONFIDENCE_KINDS
+from trm_lab.cluster.ranks import Ranks
 from trm_lab.evaluation.arc_questions import questions_of
 from trm_lab.evaluation.guided_scores import guided, guided_confidence
 from trm_lab.evaluation.voting import RANKINGS, ArcVoting
@@ -20,19 +21,22 @@ class ArcTally:
     """Lets the answers vote, and copying the input beside them.
 
     each_step: also after every supervision step, and the answers of every guidance scale after the last.
+    shared: this rank gets its share of the votes, and without `each_step`, see `gather`.
     """
 
-    def __init__(self, data: EvaluationData, ranked_by: str, confidence_kind: str, each_step: bool = False) -> None:
-        self._questions = questions_of(data)
+    def __init__(
+        self, data: EvaluationData, ranked_by: str, confidence_kind: str, each_step: bool = False, shared: bool = False
+    ) -> None:
+        self._questions, self._shared = questions_of(data), shared
         self._ranked_by, self._confidence_kind = ranked_by, confidence_kind
         self._each_step = each_step
-        self._steps: list[ArcVoting] = []  # after each step, or after the last alone
+        self._steps = [] if each_step else [self._voting(confidence_kind)]  # after each step, or the last alone
         self._copies = self._voting(confidence_kind)
         self._guided: dict[str, ArcVoting] = {}
         self._guided_kinds: dict[str, str] = {}  # of the confidences that rank guided votes
 
     def _voting(self, confidence_kind: str) -> ArcVoting:
-        return ArcVoting(self._questions, self._ranked_by, confidence_kind)
+        return ArcVoting(self._questions, self._ranked_by, confidence_kind, self._shared)
 
     def add(self, answers: Answers) -> None:
         """Count a part of the answers."""
@@ -53,6 +57,11 @@ class ArcTally:
                 self._guided[w] = self._voting(self._guided_kinds[w])
             last_confidence = (answers.confidence if own is None else own)[:, -1]
             self._guided[w].count(recognition, guided_predictions[:, -1], last_confidence)
+
+    def gather(self, ranks: Ranks) -> None:
+        """Bring the votes of all ranks together on the first; every rank calls it."""
+        for voting in (*self._steps, self._copies):
+            voting.gather(ranks)
 
     def put_into(self, scores: dict[str, Any]) -> VotingResult:
         """Put what the votes say into scores.json's content; the last step's whole result."""

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trm.errors import UserError
+from trm_lab.evaluation.counts import Counts
 from trm_lab.evaluation.step_scores import StepTally
 from trm_lab.evaluation.training_answers import TrainingAnswers
 from trm_lab.puzzles.datasets import PuzzleSet
@@ -42,8 +43,15 @@ class Baselines:
         """Forget what was added, unless the scores were taken."""
         if self._taken is not None:
             return
-        self._tallies: dict[str, StepTally] = {}
+        self._tallies = {name: StepTally() for name in BASELINES}
         self._verdicts: dict[str, dict[str, Counter[str]]] = {one.name: {} for one in self._sets}
+
+    @property
+    def counts(self) -> Counts:
+        """What was added since `begin`; nothing where the scores were taken."""
+        if self._taken is not None:
+            return {}
+        return {"verdicts": self._verdicts} | {name: tally.counts for name, tally in self._tallies.items()}
 
     def add(self, answers: Answers, cells: NDArray[np.bool_], scorer: Scorer | None) -> None:
         """Add a part of the questions and labels; cells: `[B, L]`, those that count."""
@@ -51,7 +59,7 @@ class Baselines:
             return
         for name, tokens in self._predictions(answers).items():
             predictions = np.broadcast_to(tokens, answers.inputs.shape)
-            self._tallies.setdefault(name, StepTally()).add(predictions[:, None], answers.labels, cells)
+            self._tallies[name].add(predictions[:, None], answers.labels, cells)
             if scorer is not None:
                 verdicts = scorer(answers.inputs, answers.labels.astype(np.int32), predictions)
                 counts = self._verdicts[answers.set_name].setdefault(name, Counter())
@@ -63,7 +71,7 @@ class Baselines:
         "unknown": why those of the training set are missing.
         """
         if self._taken is None:
-            results = {name: tally.result() for name, tally in self._tallies.items()}
+            results = {name: tally.result() for name, tally in self._tallies.items() if tally.counts}
             self._taken = {
                 name: {"cell_accuracy": result.cell_accuracy[0], "exact_accuracy": result.exact_accuracy[0]}
                 for name, result in results.items()

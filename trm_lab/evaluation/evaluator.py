@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from itertools import accumulate, chain, islice
 from typing import Any
 
 import numpy as np
@@ -21,9 +22,10 @@ from trm_lab.cluster.ranks import Ranks
 from trm_lab.evaluation.arc_questions import check_test_inputs
 from trm_lab.evaluation.arc_scores import ArcTally
 from trm_lab.evaluation.baselines import Baselines
+from trm_lab.evaluation.counts import Counts, merge
 from trm_lab.evaluation.guided_scores import GuidedTally, MarginTally
 from trm_lab.evaluation.halting import HaltingTally
-from trm_lab.evaluation.predictor import Predictor
+from trm_lab.evaluation.predictor import Predictor, each_behind_the_next
 from trm_lab.evaluation.rollout import SPENT
 from trm_lab.evaluation.samples import Samples, SavedOutputs
 from trm_lab.evaluation.scored_cells import answer_cells
@@ -47,6 +49,7 @@ class Rules:
     arc: let augmentations vote, and score tasks.  ranked_by: how votes rank (`voting.RANKINGS`).
     details: also votes after every step, halting curves and single examples.
     save_outputs: arrays of every example to keep (see SAVED_OUTPUTS in trm_lab/configuration/train_config.py).
+    shared: each rank scores its own answers, without details.
     """
 
     confidence_kind: str
@@ -54,10 +57,11 @@ class Rules:
     ranked_by: str = DEFAULT_RANKING
     details: bool = False
     save_outputs: Sequence[str] = ()
+    shared: bool = False
 
 
 class Scoring:
-    """Scores answers, which are added part by part in file order.
+    """Scores answers, which are added part by part: on one rank, or each rank's own, to be gathered at the end.
 
     Raises:
         UserError: a dataset's scorer is not there, or votes are wanted where there is nothing to vote on.
@@ -69,18 +73,17 @@ class Scoring:
         self._baselines.begin()
         self._kinds = {each.name: each.about.scorer if each.about is not None else "" for each in data.sets}
         self._scorers: dict[str, Scorer | None] = {one.name: scorer_of(one.about) for one in data.sets}
-        if rules.arc:
-            _check_arc(data)
         self._steps, self._loss = StepTally(), Loss()
         self._halting: HaltingTally | None = None
         self._margins, self._guided = MarginTally(), GuidedTally()
-        self._samples, self._saved = Samples(data.identifiers), SavedOutputs(rules.save_outputs)
+        self._samples = Samples(data.identifiers, data.chosen_identifiers())
+        self._saved = SavedOutputs(rules.save_outputs)
         self._examples: list[dict[str, NDArray[Any]]] = []
         self._tasks = {
-            each.name: TaskTally(each.dataset, each.about, self._scorers[each.name], data.categories(each.name))
-            for each in data.sets
+            each.name: TaskTally(each.dataset, each.about, self._scorers[each.name], data.categories(each.name), first)
+            for each, first in zip(data.sets, accumulate(data.set_sizes.values(), initial=0), strict=False)
         }
-        self._arc = ArcTally(data, rules.ranked_by, rules.confidence_kind, rules.details) if rules.arc else None
+        self._arc = _arc_tally(data, rules)
         self._calls = CallTally()
         abouts = [puzzles.about for puzzles in data.sets]
         self._search = SearchTally(available_selections(rules.confidence_kind, abouts))
@@ -89,7 +92,7 @@ class Scoring:
         self._part = {} if data.part is None else {"part": asdict(data.part)}
 
     def add(self, answers: Answers) -> None:
-        """Add a part of the answers."""
+        """Add a part of the answers; without details in any order, else in file order."""
         self._calls.add(answers)
         cells = answer_cells(self._kinds[answers.set_name], answers.labels)
         self._steps.add(answers.predictions, answers.labels, cells)
@@ -102,6 +105,18 @@ class Scoring:
             self._arc.add(answers)
         if self.rules.details:
             self._add_details(answers, cells, solved)
+
+    def gather(self, ranks: Ranks) -> None:
+        """Bring together on the first rank what each has of shared answers; every rank calls it."""
+        if not self.rules.shared:
+            return
+        names = ("_calls", "_steps", "_loss", "_samples", "_saved", "_baselines")
+        counts = {name: getattr(self, name).counts for name in names}
+        counts["_tasks"] = {name: tally.counts for name, tally in self._tasks.items()}
+        for others in ranks.collected(counts):
+            merge(counts, others)
+        if self._arc is not None:
+            self._arc.gather(ranks)
 
     def _add_details(self, answers: Answers, cells: NDArray[np.bool_], solved: NDArray[np.bool_] | None) -> None:
         if SPENT not in answers.probes:
@@ -188,19 +203,23 @@ class Evaluator:
             check_test_inputs(self.data)
 
     def run(self, over: Callable[[Any], Any] = iter) -> EvaluationResults:
-        """Evaluate the whole split; every rank takes part and gets the scores, the first one also all the rest.
+        """Evaluate the whole split; every rank scores its own answers and gets the scores, the first one also the rest.
+
+        A GPU answers a batch while the one before is scored.
 
         over: wraps the batches, for a progress bar.  The first one is a warm-up, and left out of `examples_per_second`
         where it is not the only one.
         """
         started, warm, done = time.monotonic(), 0, 0
         scoring = self._scoring()
-        for answers in Predictor(self.supervision, self.data, self.ranks, self.seed).answers(over=over):
-            if self.ranks.is_first:
-                scoring.add(answers)
-            if done == 0 and len(answers) < self.data.total_examples:  # the first of several batches: the warm-up
-                started, warm = time.monotonic(), len(answers)
-            done += len(answers)
+        batches = Predictor(self.supervision, self.data, self.ranks, self.seed).queued(over=over)
+        for batch in chain(islice(batches, 1), each_behind_the_next(batches)):
+            if batch.count:
+                scoring.add(batch.read())
+            if done == 0 and batch.end < self.data.total_examples:  # the first of several batches: the warm-up
+                started, warm = time.monotonic(), batch.end
+            done = batch.end
+        scoring.gather(self.ranks)
         evaluation = scoring.result() if self.ranks.is_first else EvaluationResults({}, None, {}, {})
         speed = (done - warm) / (time.monotonic() - started)
         evaluation.scores.update(seed=self.seed, examples_per_second=speed)
@@ -209,7 +228,8 @@ class Evaluator:
         return replace(evaluation, scores=self.ranks.broadcast_object(evaluation.scores))
 
     def _scoring(self) -> Scoring:
-        rules = Rules(self.supervision.confidence_kind, self.arc, save_outputs=self.save_outputs)
+        shared = self.ranks.world_size > 1
+        rules = Rules(self.supervision.confidence_kind, self.arc, save_outputs=self.save_outputs, shared=shared)
         return Scoring(self.data, rules, self._baselines)
 
     @cached_property
@@ -222,7 +242,7 @@ class CallTally:
     """Network calls of an answer, summed up to each step: the same for all examples, or means where some stop."""
 
     def __init__(self) -> None:
-        self._examples, self._spent = 0, np.zeros(0)
+        self.counts: Counts = {}
         self._calls: list[int] = []
 
     def add(self, answers: Answers) -> None:
@@ -230,37 +250,37 @@ class CallTally:
         self._calls = answers.network_calls
         if SPENT in answers.probes:
             spent = np.minimum(np.array(self._calls), answers.probes[SPENT][:, None]).sum(0)  # [S]
-            self._spent = self._spent + spent if self._examples else spent
-        self._examples += len(answers)
+            merge(self.counts, {"spent": spent, "examples": len(answers)})
 
     def means(self) -> list[int] | list[float]:
         """`[S]`."""
-        return np.round(self._spent / self._examples, 4).tolist() if len(self._spent) else self._calls
+        if not self.counts:
+            return self._calls
+        return np.round(self.counts["spent"] / self.counts["examples"], 4).tolist()
 
 
 class Loss:
-    """The mean token loss of examples with a known answer."""
+    """The mean token loss of examples with a known answer; neither order nor parts of the examples change it."""
 
     def __init__(self) -> None:
-        self._parts: list[float] = []
-        self._examples = 0
+        self.counts: dict[str, list[NDArray[np.float64]]] = {"losses": []}
 
     def add(self, answers: Answers) -> None:
         """Add a part of the answers."""
-        has_label = answers.scored.any(1)
-        self._parts.append(math.fsum(answers.loss[has_label]))
-        self._examples += int(has_label.sum())
+        self.counts["losses"].append(answers.loss[answers.scored.any(1)])
 
     def mean(self) -> float | None:
         """The mean; None, with an error message, where it is not finite, which JSON cannot hold."""
-        mean = math.fsum(self._parts) / max(self._examples, 1) if np.isfinite(self._parts).all() else math.nan
-        if math.isfinite(mean):
-            return mean
+        losses = np.concatenate(self.counts["losses"])
+        if np.isfinite(losses).all():
+            return math.fsum(losses) / max(len(losses), 1)
         print("error: the loss of this evaluation is not finite: an answer's logits are not", file=sys.stderr)
         return None
 
 
-def _check_arc(data: EvaluationData) -> None:
+def _arc_tally(data: EvaluationData, rules: Rules) -> ArcTally | None:
+    if not rules.arc:
+        return None
     canvas = math.isqrt(data.metadata.seq_len)
     if not data.test_puzzles or canvas**2 != data.metadata.seq_len:
         raise UserError(
@@ -268,6 +288,7 @@ def _check_arc(data: EvaluationData) -> None:
             "the arc evaluator on ARC datasets only",
             'set evaluators="[]", or build the dataset again with data.build_arc_dataset',
         )
+    return ArcTally(data, rules.ranked_by, rules.confidence_kind, rules.details, rules.shared)
 
 
 def _per_step(steps: StepScores) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trm.batch import IGNORE_LABEL
+from trm_lab.evaluation.counts import Counts, merge
 
 Ints = NDArray[np.int64]
 
@@ -98,17 +99,8 @@ class StepTally:
     """Adds up predictions part by part, for `StepScores`."""
 
     def __init__(self) -> None:
-        self._shape: tuple[int, int] | None = None  # S, L
-
-    def _start(self, steps: int, tokens: int) -> None:
-        self._shape = steps, tokens
-        self._examples = np.zeros(tokens + 1, np.int64)  # by K, as the next two
-        self._right = np.zeros((tokens + 1, steps), np.int64)
-        self._changed = np.zeros((tokens + 1, steps - 1), np.int64)
-        self._whole = np.zeros(steps, np.int64)
-        self._first = np.zeros(steps + 1, np.int64)
-        self._stayed = np.zeros(steps + 1, np.int64)
-        self._fixed_late = self._broken_late = 0
+        self.counts: Counts = {}
+        self._shape: tuple[int, ...] | None = None  # S, L
 
     def add(
         self, preds: NDArray[np.integer[Any]], labels: NDArray[np.integer[Any]], cells: NDArray[np.bool_] | None = None
@@ -122,25 +114,12 @@ class StepTally:
         """
         if preds.ndim != 3 or not preds.shape[1] or labels.shape != (len(preds), preds.shape[2]):
             raise ValueError(f"predictions {preds.shape} and labels {labels.shape}: want [E, S, L] and [E, L]")
-        if self._shape is None:
-            self._start(*preds.shape[1:])
-        if preds.shape[1:] != self._shape:
+        if self._shape not in (None, preds.shape[1:]):
             raise ValueError(f"predictions of (S, L) = {preds.shape[1:]} after {self._shape}")
+        self._shape = preds.shape[1:]
         right_cells = RightCells.of(preds, labels, cells)
         changed = _changed_cells(preds, labels != IGNORE_LABEL if cells is None else cells)
-        self._add(right_cells, changed[right_cells.labelled])
-
-    def _add(self, right_cells: RightCells, changed: Ints) -> None:
-        whole = right_cells.whole
-        first, stays = first_right(whole), stays_right(whole)
-        np.add.at(self._examples, right_cells.cells, 1)
-        np.add.at(self._right, right_cells.cells, right_cells.right)
-        np.add.at(self._changed, right_cells.cells, changed)
-        self._whole += whole.sum(0)
-        self._first += np.bincount(first, minlength=len(self._first))
-        self._stayed += np.bincount(first[stays], minlength=len(self._stayed))
-        self._fixed_late += int((~whole[:, 0] & whole[:, -1]).sum())
-        self._broken_late += int((whole.any(1) & ~whole[:, -1]).sum())
+        merge(self.counts, _counts(right_cells, changed[right_cells.labelled], preds.shape[2]))
 
     def result(self) -> StepScores:
         """The scores of all that was added; may be called again after more. Means over no example are 0.
@@ -148,22 +127,45 @@ class StepTally:
         Raises:
             ValueError: nothing was added.
         """
-        if self._shape is None:
+        if not self.counts:
             raise ValueError("no predictions were added: there are no steps to score")
-        examples = int(self._examples.sum())
+        counts = self.counts
+        examples = int(counts["examples"].sum())
         over = max(examples, 1)
-        cells = self._examples @ np.arange(len(self._examples))  # all that are scored
+        cells = counts["examples"] @ np.arange(len(counts["examples"]))  # all that are scored
         return StepScores(
             examples=examples,
-            cell_accuracy=(shares_mean(self._right) / over).tolist(),
-            exact_accuracy=(self._whole / over).tolist(),
-            hamming=((cells - self._right.sum(0)) / over).tolist(),
-            changed=(shares_mean(self._changed) / over).tolist(),
-            first_right=self._first.tolist(),
-            stayed_right=self._stayed.tolist(),
-            fixed_late=self._fixed_late,
-            broken_late=self._broken_late,
+            cell_accuracy=(shares_mean(counts["right"]) / over).tolist(),
+            exact_accuracy=(counts["whole"] / over).tolist(),
+            hamming=((cells - counts["right"].sum(0)) / over).tolist(),
+            changed=(shares_mean(counts["changed"]) / over).tolist(),
+            first_right=counts["first_right"].tolist(),
+            stayed_right=counts["stayed_right"].tolist(),
+            fixed_late=counts["fixed_late"],
+            broken_late=counts["broken_late"],
         )
+
+
+def _counts(right_cells: RightCells, changed: Ints, tokens: int) -> Counts:
+    """What `StepScores` is made of; by K `[L+1, …]` where cells are counted.  changed: `[E, S−1]`."""
+    whole, cells = right_cells.whole, right_cells.cells
+    first, stays, steps = first_right(whole), stays_right(whole), whole.shape[1]
+
+    def by_cells(rows: Ints) -> Ints:
+        sums = np.zeros((tokens + 1, *rows.shape[1:]), np.int64)
+        np.add.at(sums, cells, rows)
+        return sums
+
+    return {
+        "examples": np.bincount(cells, minlength=tokens + 1),
+        "right": by_cells(right_cells.right),
+        "changed": by_cells(changed),
+        "whole": whole.sum(0),
+        "first_right": np.bincount(first, minlength=steps + 1),
+        "stayed_right": np.bincount(first[stays], minlength=steps + 1),
+        "fixed_late": int((~whole[:, 0] & whole[:, -1]).sum()),
+        "broken_late": int((whole.any(1) & ~whole[:, -1]).sum()),
+    }
 
 
 def _changed_cells(preds: NDArray[np.integer[Any]], cells: NDArray[np.bool_]) -> Ints:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trm_lab.evaluation.counts import Counts, in_order
 from trm_lab.evaluation.step_scores import RightCells
 from trm_lab.puzzles.manifest import About, CategoryNames
 from trm_lab.puzzles.scorer import SOLVED, Scorer
@@ -19,7 +20,8 @@ class TaskTally:
     """Counts of verdicts on the answers to one dataset, on the first rank.
 
     dataset: its folder; its name stands for a dataset that says nothing of itself.  scorer: None for none.
-    categories: their names, and the number of each example's in the order of the answers; None for none.
+    categories: their names, and the number of each example's in file order; None for none.
+    first: place of the set's first example among all.
     """
 
     def __init__(
@@ -28,34 +30,32 @@ class TaskTally:
         about: About | None,
         scorer: Scorer | None,
         categories: tuple[CategoryNames, NDArray[np.integer]] | None = None,
+        first: int = 0,
     ) -> None:
         self.about = about or About(dataset.name, version=0, protocol="unknown")
         self._scorer = scorer
-        self._examples = 0
-        self._verdicts: Counter[str] = Counter()
-        self._solved: NDArray[np.int64] = np.zeros(0, np.int64)  # [S]
-        self._categories = None if categories is None else CategoryTally(*categories)
+        self._categories = None if categories is None else CategoryTally(*categories, first)
+        self.counts: Counts = {"examples": 0, "verdicts": Counter(), "solved": Counter()}
+        if self._categories is not None:
+            self.counts["categories"] = self._categories.counts
 
     def add(self, answers: Answers, cells: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
         """Judge a part of the answers; which are solved after the last step `[B]`, or None without a scorer.
 
         cells: `[B, L]`, those that count.
         """
-        self._examples += len(answers)
+        self.counts["examples"] += len(answers)
         solved = None if self._scorer is None else self._judge(answers, self._scorer)
         if self._categories is not None:
             self._categories.add(answers, cells, solved)
         return solved
 
     def _judge(self, answers: Answers, scorer: Scorer) -> NDArray[np.bool_]:
-        steps = answers.predictions.shape[1]
-        if not len(self._solved):
-            self._solved = np.zeros(steps, np.int64)
         labels = answers.labels.astype(np.int32)
-        for step in range(steps):
+        for step in range(answers.predictions.shape[1]):
             verdicts = scorer(answers.inputs, labels, answers.predictions[:, step])
-            self._solved[step] += int(verdicts[SOLVED].sum())
-        self._verdicts.update({name: int(rows.sum()) for name, rows in verdicts.items()})  # of the last step
+            self.counts["solved"][step] += int(verdicts[SOLVED].sum())
+        self.counts["verdicts"].update({name: int(rows.sum()) for name, rows in verdicts.items()})  # of the last step
         return np.asarray(verdicts[SOLVED], dtype=bool)
 
     def result(self) -> dict[str, Any]:
@@ -67,9 +67,9 @@ class TaskTally:
             "protocol": about.protocol,
             "facts": about.facts,
             "scorer": about.scorer,
-            "examples": self._examples,
-            "verdicts": dict(self._verdicts),
-            "solved_per_step": self._solved.tolist(),
+            "examples": self.counts["examples"],
+            "verdicts": dict(self.counts["verdicts"]),
+            "solved_per_step": list(self.counts["solved"].values()),
             **({} if self._categories is None else {"categories": asdict(self._categories.result())}),
         }
 
@@ -77,25 +77,27 @@ class TaskTally:
 class CategoryTally:
     """Scores of answers by category, after the last supervision step. E examples, C categories.
 
-    numbers: the category of each example, in the order of the answers.
+    numbers: the category of each example, in file order.  first: place of the first of them among all examples.
     """
 
-    def __init__(self, names: CategoryNames, numbers: NDArray[np.integer]) -> None:
-        self._names, self._numbers, self._seen = names, numbers, 0
-        self._rows: list[tuple[NDArray[Any], ...]] = []  # of each part: category, exact, share of cells, solved
+    def __init__(self, names: CategoryNames, numbers: NDArray[np.integer], first: int = 0) -> None:
+        self._names, self._numbers, self._first = names, numbers, first
+        # of each part its place, and of its rows: category, exact, share of cells, solved
+        self.counts: dict[str, list[tuple[int, tuple[NDArray[Any], ...]]]] = {"parts": []}
 
     def add(self, answers: Answers, cells: NDArray[np.bool_], solved: NDArray[np.bool_] | None) -> None:
-        """Add the next part of the answers; cells, solved: as in `TaskTally.add`."""
-        categories = self._numbers[self._seen : self._seen + len(answers)]
-        self._seen += len(answers)
+        """Add a part of the answers; cells, solved: as in `TaskTally.add`."""
+        categories = self._numbers[answers.first - self._first :][: len(answers)]
         last = RightCells.of(answers.predictions[:, -1:], answers.labels, cells)
         share = last.right[:, 0] / np.maximum(last.cells, 1)
         verdicts = () if solved is None else (solved[last.labelled],)
-        self._rows.append((categories[last.labelled], last.whole[:, 0], share, *verdicts))
+        rows = (categories[last.labelled], last.whole[:, 0], share, *verdicts)
+        self.counts["parts"].append((answers.first, rows))
 
     def result(self) -> CategoryScores:
         """The scores of all categories of which there was an example with a label."""
-        categories, *columns = (np.concatenate(column) for column in zip(*self._rows, strict=True))  # [E]
+        parts = in_order(self.counts["parts"])
+        categories, *columns = (np.concatenate(column) for column in zip(*parts, strict=True))  # [E]
         examples = np.bincount(categories, minlength=len(self._names.names))  # [C]
         there = np.flatnonzero(examples)
         exact, cells, *solved = (np.bincount(categories, column, len(examples))[there] for column in columns)

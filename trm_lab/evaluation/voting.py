@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trm.errors import UserError
+from trm_lab.cluster.ranks import Ranks
 from trm_lab.evaluation.arc_questions import Output, Questions, Recognition
 from trm_lab.puzzles.arc.augmentation import grids_shown
 from trm_lab.puzzles.arc.grids import Grid, as_bytes
@@ -60,20 +61,26 @@ class ArcVoting:
 
     Memory: about 300 bytes for each different candidate, and the grids of those that are best so far. The others are
     not needed: a candidate can become one of the best only by a further vote, which shows its grid again. (With
-    ranked_by="mean_confidence" a vote can also lower a candidate, so that all grids are kept.)
+    ranked_by="mean_confidence" a vote can also lower a candidate, and votes of other ranks are not seen before they
+    are gathered, so that all grids are kept.)
 
     Args:
         questions: the test inputs, which several votings can share.
         ranked_by: one of RANKINGS.
         confidence_kind: "halting_probability" or "token_log_probability" (see `trm.supervision`). It matters to
             ranked_by="confidence_sum" alone, which adds up probabilities: confidence_of_best is then their mean.
+        shared: other ranks get votes as well, see `gather`.
 
     Raises:
         UserError: there is no such ranking or kind of confidence.
     """
 
     def __init__(
-        self, questions: Questions, ranked_by: str = DEFAULT_RANKING, confidence_kind: str = "halting_probability"
+        self,
+        questions: Questions,
+        ranked_by: str = DEFAULT_RANKING,
+        confidence_kind: str = "halting_probability",
+        shared: bool = False,
     ) -> None:
         for what, choice, choices in (
             ("ranked_by", ranked_by, RANKINGS),
@@ -83,6 +90,7 @@ class ArcVoting:
                 raise UserError(f"{what}={choice!r}", ", ".join(choices), f"choose one of these for {what}")
         self.questions = questions
         self._ranked_by, self._kind = ranked_by, confidence_kind
+        self._keeps_all = shared or ranked_by == _VOTES_CAN_LOWER
         self._tallies: list[dict[bytes, _Tally]] = [{} for _ in range(questions.count)]  # by the grid's digest
         self._grids: list[dict[bytes, Grid]] = [{} for _ in range(questions.count)]  # that may be submitted
 
@@ -149,7 +157,7 @@ class ArcVoting:
     ) -> None:
         """Keep the grids that may be submitted, of those kept so far and those that were just voted for."""
         earlier = self._grids[question]
-        if self._ranked_by == _VOTES_CAN_LOWER:
+        if self._keeps_all:
             best = [*rows.keys() | earlier.keys()]
         else:
             best = nlargest(ATTEMPTS, rows.keys() | earlier.keys(), key=self._ranking_key(question))
@@ -173,6 +181,26 @@ class ArcVoting:
             return (*ranking_key(votes, _confidence(units)), digest)
 
         return key
+
+    def gather(self, ranks: Ranks) -> None:
+        """Bring the votes of all ranks together on the first, and the grids of the best; every rank calls it."""
+        for shares in ranks.collected(self._tallies):
+            for tallies, share in zip(self._tallies, shares, strict=True):
+                for digest, (votes, units) in share.items():
+                    tally = tallies.setdefault(digest, [0, 0])
+                    tally[0] += votes
+                    tally[1] += units
+        best = ranks.first_decides(lambda: [self._best(question) for question in range(self.questions.count)])
+        shown = [
+            {digest: grids[digest] for digest in digests if digest in grids}
+            for grids, digests in zip(self._grids, best, strict=True)
+        ]
+        for shares in ranks.collected(shown):
+            for grids, share in zip(self._grids, shares, strict=True):
+                grids |= share
+
+    def _best(self, question: int) -> list[bytes]:
+        return nlargest(ATTEMPTS, self._tallies[question], key=self._ranking_key(question))
 
     def result(self) -> VotingResult:
         """Rank the candidates of every test input and score them; may be called again after further votes."""

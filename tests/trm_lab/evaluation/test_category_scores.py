@@ -20,11 +20,11 @@ from trm_lab.runs.answers import Answers
 from trm_lab.runs.recorded_evaluations import Evaluation
 
 
-def answers(labels: list[list[int]], predictions: list[list[int]]) -> Answers:
+def answers(labels: list[list[int]], predictions: list[list[int]], first: int) -> Answers:
     rows = len(labels)
     return Answers(
         set_name="all",
-        first=0,
+        first=first,
         inputs=np.zeros((rows, 2), np.uint8),
         labels=np.array(labels, np.int16),
         puzzle_identifiers=np.zeros(rows, np.int32),
@@ -44,7 +44,7 @@ def test_each_example_counts_in_its_category_whatever_the_parts() -> None:
     for cuts in ([0, 5], [0, 2, 3, 5]):
         tally = CategoryTally(names, np.array([0, 2, 0, 2, 2]))
         for start, end in pairwise(cuts):
-            part = answers(labels[start:end], predictions[start:end])
+            part = answers(labels[start:end], predictions[start:end], start)
             tally.add(part, part.scored, solved[start:end])
         result = tally.result()
         assert (result.by, result.names) == ("givens", ["17", "19"]), "no example with a label has 18"

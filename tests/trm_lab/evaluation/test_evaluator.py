@@ -99,7 +99,7 @@ def answered(identifiers: list[int], labels: Any, preds: Any, first: int = 0, in
 
 
 def test_of_a_task_s_test_inputs_the_first_that_ends_right_is_the_sample() -> None:
-    samples = Samples(["<blank>", "a", "a|||t1|||0123456789", "a|||t2|||0123456789", "b"])
+    samples = Samples(["<blank>", "a", "a|||t1|||0123456789", "a|||t2|||0123456789", "b"], [1, 2, 3, 4])
     labels = np.array([[5, -100], [5, -100], [6, -100], [7, -100]])
     preds = np.array([[4, 0], [5, 9], [6, 0], [0, 0]], np.uint8)
     samples.add(answered([1, 2, 3, 4], labels, preds))
@@ -107,8 +107,8 @@ def test_of_a_task_s_test_inputs_the_first_that_ends_right_is_the_sample() -> No
 
 
 def test_puzzles_without_an_identity_are_samples_of_their_own_the_first_ones_in_file_order() -> None:
-    samples = Samples(["<blank>"])
     count = SAMPLES + 6
+    samples = Samples(["<blank>"], [0] * count)
     labels = np.arange(count)[:, None] % 5 + 1
     preds = np.where(np.arange(count)[:, None] % 2, labels, 0).astype(np.uint8)
     for part in (slice(0, 40), slice(40, count)):
