@@ -14,8 +14,14 @@ What torchrun does with them (2.13, measured; infra/ relies on it):
 import os
 import signal
 import threading
+from collections import deque
 from types import FrameType
 from typing import Any
+
+import torch
+
+from trm_lab.cluster.arriving import Arriving
+from trm_lab.cluster.ranks import Ranks
 
 EXIT_REQUEUE = 75  # EX_TEMPFAIL of sysexits.h: the same command again goes on
 STOPPING = (signal.SIGTERM, signal.SIGUSR1)
@@ -37,9 +43,19 @@ class StopRequest:
 
     def __init__(self) -> None:
         self.requested: str | None = None
+        self._of_all: deque[Arriving] = deque()  # ranks with a request, at calls of `of_any`
         self._before: dict[signal.Signals, Any] = {}
         if threading.current_thread() is threading.main_thread():
             self._before = {number: signal.signal(number, self._note) for number in STOPPING}
+
+    def of_any(self, ranks: Ranks) -> bool:
+        """Whether any rank has a request; every rank calls it.
+
+        On a GPU: whether one had it at the call before, which is known without waiting for what was queued since.
+        """
+        own = torch.tensor([float(self.requested is not None)], device=ranks.device)
+        self._of_all.append(Arriving(ranks.sum_(own)))
+        return len(self._of_all) > (own.device.type == "cuda") and self._of_all.popleft().read()[0] > 0
 
     def close(self) -> None:
         """Give the signals back to whoever handled them before."""

@@ -7,9 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from trm_lab.cluster.arriving import Arriving
 from trm_lab.cluster.compilation import Compiled, warm_up_steps
 from trm_lab.cluster.energy import EnergyMeter
 from trm_lab.cluster.ranks import Ranks
@@ -260,18 +257,12 @@ class Trainer:
         return evaluation.scores
 
     def watched(self, batches: Any) -> Iterator[Any]:
-        """An evaluation's batches; between two of them all ranks leave if one was told to.
-
-        On a GPU they do so a batch later: what they told each other arrives while the batch before is answered.
-        """
-        wishes: deque[Arriving] = deque()
+        """An evaluation's batches; between two of them all ranks leave if one was told to."""
         for number, batch in enumerate(batches):
             first = number == 0 and self.config.compile != "off"  # compiled anew, without gradients
             what = f"batch {number} of the evaluation at step {self.step}"
             self.watchdog.beat(what, COMPILE_SECONDS if first else None)
-            stop = torch.tensor([float(self.stop.requested is not None)], device=self.ranks.device)
-            wishes.append(Arriving(self.ranks.sum_(stop)))
-            if len(wishes) > (stop.device.type == "cuda") and wishes.popleft().read()[0] > 0:
+            if self.stop.of_any(self.ranks):
                 self.leave()  # a checkpoint of this step was saved before the evaluation
             yield batch
 

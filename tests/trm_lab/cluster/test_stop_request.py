@@ -5,10 +5,14 @@ import signal
 import subprocess
 import sys
 import threading
+from functools import partial
+from pathlib import Path
 
 import pytest
 
 from tests.runs import REPOSITORY, environment
+from tests.several_ranks import on_ranks
+from trm_lab.cluster.ranks import Ranks
 from trm_lab.cluster.stop_request import EXIT_REQUEUE, Requeue, StopRequest
 
 
@@ -45,6 +49,17 @@ def test_an_interrupt_from_the_keyboard_stays_one() -> None:
         os.kill(os.getpid(), signal.SIGINT)
     signal.signal(signal.SIGINT, before)
     assert stop.requested is None
+
+
+def request_on(rank: int, ranks: Ranks) -> bool:
+    with StopRequest() as stop:
+        stop.requested = "SIGTERM" if ranks.rank == rank else None
+        return stop.of_any(ranks)
+
+
+def test_a_request_to_one_rank_is_known_to_all(tmp_path: Path) -> None:
+    assert on_ranks(2, partial(request_on, 1), tmp_path / "asked") == [True, True]
+    assert on_ranks(2, partial(request_on, 9), tmp_path / "unasked") == [False, False]
 
 
 def test_in_another_thread_nothing_is_installed() -> None:
