@@ -2,7 +2,7 @@
 # make demo METHOD=trm    the same with TRM;  make compare lays the two side by side
 # make play               a page in the browser to play with the trained weights of pretrained/
 # make test               the same environment, then lint, types and tests;  make test-long: the checks of minutes;
-# make chaos              100 disturbed runs
+# make chaos              100 disturbed runs;  make gpu: check and measure on this machine's GPU (under 8 minutes)
 
 PYTHON ?= python3
 METHOD ?= dis
@@ -13,7 +13,7 @@ INSTALLED := $(VENV)/.installed
 ENTRY_dis := train_arc_tiny_corrupt.py experiment=arc_mini
 ENTRY_trm := pretrain.py experiment=arc_mini_trm
 
-.PHONY: demo compare play test test-long chaos lint clean
+.PHONY: demo compare play test test-long chaos gpu lint clean
 
 $(INSTALLED): requirements.txt pyproject.toml setup.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -46,6 +46,10 @@ test-long: $(INSTALLED)
 
 chaos: $(INSTALLED)
 	CHAOS_ROUNDS=$${CHAOS_ROUNDS:-100} $(BIN)/python -m tests.chaos
+
+# with the Python that has torch for the GPU: nothing is installed
+gpu:
+	$(PYTHON) -m benchmarks.gpu_check --output-dir $(or $(OUT),runs/gpu_check)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

@@ -13,7 +13,7 @@ def page(report: Mapping[str, Any]) -> str:
     on = report["machine"]
     parts = report["parts"]
     lines = [
-        f"## One GPU: {on.get('gpu', on['device'])}, {report['date'][:10]}",
+        f"## One GPU: {on['gpu']}, {report['date'][:10]}",
         f"`{report['command']}`, {report['date']}, {sum(part['seconds'] for part in parts):.0f} s; "
         f"torch {on['torch']}, CUDA {on.get('cuda', '–')}, Python {on['python']}, {on['processor']}.",
         summary(parts),

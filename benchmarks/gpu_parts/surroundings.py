@@ -4,9 +4,9 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from importlib.metadata import version
 
 import torch
-import triton
 from torch.nn.attention import SDPBackend
 
 from benchmarks import limits, machine
@@ -41,10 +41,11 @@ def measure(device: torch.device) -> Iterator[Row]:
 def about(device: torch.device) -> dict[str, str | int | float]:
     """What a reader of any figure must know of the machine."""
     known = {key: value for key, value in machine.described(device).items() if value is not None}
-    known |= {"triton": triton.__version__, "cores": os.cpu_count() or 0}
+    known["cores"] = os.cpu_count() or 0
     if device.type == "cuda":
         card = torch.cuda.get_device_properties(device)
         known |= {
+            "triton": version("triton"),
             "GPUs": torch.cuda.device_count(),
             "driver": driver(),
             "capability": f"{card.major}.{card.minor}",

