@@ -7,11 +7,12 @@ neither on the number of ranks nor on having been interrupted.
 import hashlib
 import math
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-import torch
-from torch import Tensor
+
+if TYPE_CHECKING:  # a builder of datasets draws without torch, which takes seconds to import
+    from torch import Generator, Tensor
 
 
 def seed_for(seed: int, purpose: str, *counters: int) -> int:
@@ -25,8 +26,10 @@ def numpy_generator(seed: int, purpose: str, *counters: int) -> np.random.Genera
     return np.random.Generator(np.random.Philox(seed_for(seed, purpose, *counters)))
 
 
-def torch_generator(seed: int, purpose: str, *counters: int) -> torch.Generator:
+def torch_generator(seed: int, purpose: str, *counters: int) -> "Generator":
     """A torch generator on the CPU for (seed, purpose, counters)."""
+    import torch
+
     return torch.Generator().manual_seed(seed_for(seed, purpose, *counters))
 
 
@@ -34,7 +37,7 @@ _INT32 = 2**32
 _MULTIPLIERS = (0x85EBCA6B, 0xC2B2AE35)  # of MurmurHash3's finaliser, which spreads every bit over all 32
 
 
-def counter_normal(key: int, rows: Tensor, shape: tuple[int, ...]) -> Tensor:
+def counter_normal(key: int, rows: "Tensor", shape: tuple[int, ...]) -> "Tensor":
     """Standard normal numbers that depend on (key, row number, place) alone, float32 `[b, *shape]` on the rows' device.
 
     So a row has the same numbers in any batch, on any rank and device: they are made by hashing counters (Salmon et
@@ -42,6 +45,8 @@ def counter_normal(key: int, rows: Tensor, shape: tuple[int, ...]) -> Tensor:
 
     key: as `seed_for` gives it.  rows: `[b]` integers.
     """
+    import torch
+
     places = torch.arange(math.prod(shape), dtype=torch.int32, device=rows.device)  # [N]
     first, second = (
         _hashed(places + _hashed(rows.to(torch.int32) + _signed(half))[:, None]) for half in (key, key >> 32)
@@ -51,7 +56,7 @@ def counter_normal(key: int, rows: Tensor, shape: tuple[int, ...]) -> Tensor:
     return ((-2 * uniform.clamp(max=1).log()).sqrt() * angle.cos()).view(len(rows), *shape)
 
 
-def _hashed(x: Tensor) -> Tensor:
+def _hashed(x: "Tensor") -> "Tensor":
     """A one-to-one map of int32 that looks random; products wrap around."""
     for multiplier, shift in zip(_MULTIPLIERS, (16, 13), strict=True):
         x = (x ^ (x >> shift & (1 << (32 - shift)) - 1)) * _signed(multiplier)
@@ -66,7 +71,7 @@ def _signed(number: int) -> int:
 class StepRandom(Protocol):
     """What a supervision may ask for: uniform numbers in [0, 1), one row for each local slot."""
 
-    def uniform(self, purpose: str, *shape: int) -> Tensor:
+    def uniform(self, purpose: str, *shape: int) -> "Tensor":
         """Return float32 `[B, *shape]` on the CPU, B being the local slots."""
         ...
 
@@ -85,7 +90,9 @@ class SeededStepRandom:
     first: int = field(default=0, kw_only=True)
     global_slots: int | None = field(default=None, kw_only=True)
 
-    def uniform(self, purpose: str, *shape: int) -> Tensor:
+    def uniform(self, purpose: str, *shape: int) -> "Tensor":
+        import torch
+
         generator = torch_generator(self.seed, purpose, self.step)
         whole = self.first + self.slots if self.global_slots is None else self.global_slots
         pinned = torch.cuda.is_initialized()  # a GPU copies from pinned memory by itself; the host need not wait

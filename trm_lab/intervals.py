@@ -11,14 +11,8 @@ from itertools import product
 from math import ceil, floor, sqrt
 
 import numpy as np
+import scipy  # whose parts come with their first use; here `special`, as `stats` takes a second or more
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import (  # what scipy.stats calls; scipy.stats itself takes a second or more to import
-    bdtr,
-    betaincinv,
-    ndtri,
-    stdtr,
-    stdtrit,
-)
 
 _FEWEST_BOOTSTRAPPED = 8  # tasks; of fewer the bootstrap does not keep its level
 _MOST_SEPARATE = 1024  # tasks; of more, equal scores are drawn together
@@ -69,7 +63,7 @@ def wilson_interval(right: float, of: int, level: float = 0.95) -> tuple[float, 
     """
     if not 0 <= right <= of or of == 0:
         raise ValueError(f"{right} right of {of}: a share needs 0 <= right <= of and of >= 1")
-    z = float(ndtri(0.5 + level / 2))
+    z = float(scipy.special.ndtri(0.5 + level / 2))
     share = right / of
     centre = (share + z**2 / (2 * of)) / (1 + z**2 / of)
     half_width = z / (1 + z**2 / of) * sqrt(share * (1 - share) / of + z**2 / (4 * of**2))
@@ -94,8 +88,8 @@ def exact_interval(right: float, of: int, level: float = 0.95) -> tuple[float, f
         raise ValueError(f"{right} right of {of}: a share needs 0 <= right <= of and of >= 1")
     fewest, most = whole_numbers_around(right)
     tail = (1 - level) / 2
-    low = 0.0 if fewest == 0 else float(betaincinv(fewest, of - fewest + 1, tail))
-    high = 1.0 if most == of else float(betaincinv(most + 1, of - most, 1 - tail))
+    low = 0.0 if fewest == 0 else float(scipy.special.betaincinv(fewest, of - fewest + 1, tail))
+    high = 1.0 if most == of else float(scipy.special.betaincinv(most + 1, of - most, 1 - tail))
     return low, high
 
 
@@ -142,7 +136,7 @@ def over_seeds(values: Sequence[float], level: float = 0.95) -> SeedSummary:
     if np.ptp(scores) <= NOISE * np.abs(scores).max():
         return SeedSummary(mean, 0.0, None, None, n)
     sd = float(scores.std(ddof=1))
-    half_width = float(stdtrit(n - 1, 0.5 + level / 2)) * sd / sqrt(n)
+    half_width = float(scipy.special.stdtrit(n - 1, 0.5 + level / 2)) * sd / sqrt(n)
     return SeedSummary(mean, sd, mean - half_width, mean + half_width, n)
 
 
@@ -185,7 +179,7 @@ def sign_test(a_only: int, b_only: int) -> float:
     """
     if min(a_only, b_only) < 0:
         raise ValueError(f"{a_only} and {b_only} tasks: counts are not negative")
-    return min(1.0, 2 * float(bdtr(min(a_only, b_only), a_only + b_only, 0.5)))
+    return min(1.0, 2 * float(scipy.special.bdtr(min(a_only, b_only), a_only + b_only, 0.5)))
 
 
 def _resampled_means(values: NDArray[np.float64], rng: np.random.Generator, resamples: int) -> NDArray[np.float64]:
@@ -220,7 +214,7 @@ def _p_values(tasks: int, resamples: int) -> NDArray[np.float64]:
     share = np.minimum(0.5, (1 + np.arange(resamples // 2 + 1)) / (1 + resamples))
     if tasks < _FEWEST_BOOTSTRAPPED:
         return 2 * share
-    return 2 * stdtr(tasks - 1, sqrt((tasks - 1) / tasks) * ndtri(share))
+    return 2 * scipy.special.stdtr(tasks - 1, sqrt((tasks - 1) / tasks) * scipy.special.ndtri(share))
 
 
 def _bounds(means: NDArray[np.float64], values: NDArray[np.float64], level: float) -> tuple[float, float] | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
-from scipy.stats import binom, norm
+import scipy
 
 from analysis.comparing.significance import one_sided, welch
 from trm_lab.intervals import exact_interval, over_seeds, whole_numbers_around, wilson_interval
@@ -89,8 +89,8 @@ def _one_run(share: float, examples: int, lowest: float, highest: float, error: 
     if min(examples * p * (1 - p) for p in (lowest, highest)) < FEWEST:
         tails = _exact_tails(right, examples, lowest, highest, error)
         return _verdict(share, exact_interval(right, examples), 1, tails, "exact binomial test")
-    below = norm.cdf((share - lowest) / sqrt(lowest * (1 - lowest) / examples + error**2))
-    above = norm.cdf((highest - share) / sqrt(highest * (1 - highest) / examples + error**2))
+    below = scipy.stats.norm.cdf((share - lowest) / sqrt(lowest * (1 - lowest) / examples + error**2))
+    above = scipy.stats.norm.cdf((highest - share) / sqrt(highest * (1 - highest) / examples + error**2))
     return _verdict(share, wilson_interval(right, examples), 1, (float(below), float(above)), "z-test")
 
 
@@ -100,9 +100,9 @@ def _exact_tails(right: float, examples: int, lowest: float, highest: float, err
     A claim with an error stands for all shares that may be behind it, and for itself: the larger p counts.
     """
     fewest, most = whole_numbers_around(right)
-    spread = error * norm.ppf((np.arange(_PARTS) + 0.5) / _PARTS)
-    below = [binom.cdf(most, examples, p).mean() for p in (lowest, np.clip(lowest + spread, 0, 1))]
-    above = [binom.sf(fewest - 1, examples, p).mean() for p in (highest, np.clip(highest + spread, 0, 1))]
+    spread = error * scipy.stats.norm.ppf((np.arange(_PARTS) + 0.5) / _PARTS)
+    below = [scipy.stats.binom.cdf(most, examples, p).mean() for p in (lowest, np.clip(lowest + spread, 0, 1))]
+    above = [scipy.stats.binom.sf(fewest - 1, examples, p).mean() for p in (highest, np.clip(highest + spread, 0, 1))]
     return float(max(below)), float(max(above))
 
 

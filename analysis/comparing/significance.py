@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from trm_lab.intervals import NOISE
 
@@ -33,7 +33,7 @@ class MeanDifference:
 
     def tail_below(self, truth: float) -> float:
         """Probability of so low a mean if the true difference were `truth`."""
-        return float(stats.t.cdf((self.mean - truth) / self.error, self.freedom))
+        return float(scipy.stats.t.cdf((self.mean - truth) / self.error, self.freedom))
 
 
 def welch(first: Sequence[float], second: Sequence[float], cautious: bool = False) -> MeanDifference:
@@ -89,8 +89,8 @@ def one_sided(values: Sequence[float], claim: float, claim_error: float = 0.0) -
         return None
     distance, freedom, both = float(a.mean() - claim), len(a) - 1, variance + claim_error**2
     tails = [
-        float(stats.t.cdf(distance / sqrt(variance), freedom)),
-        float(stats.t.cdf(distance / sqrt(both), freedom * (both / variance) ** 2)),
+        float(scipy.stats.t.cdf(distance / sqrt(variance), freedom)),
+        float(scipy.stats.t.cdf(distance / sqrt(both), freedom * (both / variance) ** 2)),
     ]
     return max(tails), 1 - min(tails)
 
@@ -112,8 +112,8 @@ def _student(mean: float, error: float, freedom: float, noise: float) -> MeanDif
     mean = 0.0 if abs(mean) <= noise else mean
     if error == 0:  # equal runs have no difference; of others without spread, or of one run, nothing can be said
         return MeanDifference(mean, p_two_sided=1.0 if mean == 0 and freedom > 0 else None)
-    half_width = float(stats.t.ppf(0.975, freedom)) * error
-    p = 2 * float(stats.t.sf(abs(mean) / error, freedom))
+    half_width = float(scipy.stats.t.ppf(0.975, freedom)) * error
+    p = 2 * float(scipy.stats.t.sf(abs(mean) / error, freedom))
     return MeanDifference(mean, mean - half_width, mean + half_width, p, error, freedom)
 
 

@@ -20,9 +20,8 @@ from functools import cache
 from itertools import combinations, permutations
 
 import numpy as np
+import scipy  # whose parts come with their first use
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from trm_lab.puzzles.sudoku.geometry import Digits
 from trm_lab.puzzles.sudoku.symmetries import draw_relabellings, line_permutations
@@ -215,5 +214,5 @@ def _classes() -> Integers:
         moved = tables.number[tables.blocks[:, digits] @ _POWERS]
         generators.append(moved[q] * _PARTITIONS + moved[r])
     edges = (np.tile(np.arange(len(q)), len(generators)), np.concatenate(generators))
-    graph = coo_matrix((np.ones(len(edges[0]), np.int8), edges), shape=(len(q), len(q)))
-    return connected_components(graph, directed=False)[1]
+    graph = scipy.sparse.coo_matrix((np.ones(len(edges[0]), np.int8), edges), shape=(len(q), len(q)))
+    return scipy.sparse.csgraph.connected_components(graph, directed=False)[1]
