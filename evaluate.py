@@ -10,13 +10,23 @@ python evaluate.py --pool runs/arc_mini_dis/scored/step_5694 runs/arc_mini_dis/s
 
 import argparse
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-import trm_lab.commands.interrupts  # noqa: F401 (first: the imports below take seconds)
+import trm_lab.commands.interrupts  # noqa: F401 (first: what is imported later takes seconds)
 from trm.errors import UserError
 from trm.ranges import MOST_STEPS
-from trm_lab.cluster.attention import ATTENTION_CHOICES
-from trm_lab.cluster.compilation import COMPILE_CHOICES
-from trm_lab.cluster.ranks import DEVICE_CHOICES
+from trm_lab.commands.choices import (
+    ATTENTION_CHOICES,
+    COMPILE_CHOICES,
+    CONFIDENCES,
+    DEFAULT_RANKING,
+    DEVICE_CHOICES,
+    EMBEDDINGS,
+    IDENTIFIER_CHOICES,
+    RANKINGS,
+    SAVED_OUTPUTS,
+    WEIGHT_KINDS,
+)
 from trm_lab.commands.command_line import (
     AUGMENTATIONS,
     COUNT,
@@ -29,20 +39,12 @@ from trm_lab.commands.command_line import (
     refuse_without_effect,
     run_command,
 )
-from trm_lab.configuration.train_config import SAVED_OUTPUTS
-from trm_lab.evaluation.comparison import compare_folders
-from trm_lab.evaluation.identifier_ablation import IDENTIFIER_CHOICES
-from trm_lab.evaluation.pooling import pool
-from trm_lab.evaluation.request import CONFIDENCES, ScoringRequest
-from trm_lab.evaluation.score import score
 from trm_lab.evaluation.search_flags import SEARCH_FLAGS, add_search_flags, search_of
-from trm_lab.evaluation.voting import DEFAULT_RANKING, RANKINGS
 from trm_lab.inference.adaptation_flags import ADAPTATION_FLAGS, add_adaptation_flags, check_adaptation
-from trm_lab.inference.one_puzzle import run_puzzle, run_task
-from trm_lab.inference.one_task import TaskRequest
-from trm_lab.inference.task_puzzles import EMBEDDINGS
-from trm_lab.puzzles.selection import Selection
-from trm_lab.runs.weights import WEIGHT_KINDS
+
+if TYPE_CHECKING:  # a job imports what computes: here that would make every --help wait for torch
+    from trm_lab.evaluation.request import ScoringRequest
+    from trm_lab.inference.one_task import TaskRequest
 
 _MODEL = {"--checkpoint", "--config", "--weights", "--data-path", "--steps", "--num-aug", "--batch-size"}
 _MODEL |= {"--device", "--attention", "--output-dir", "--overwrite"}
@@ -150,19 +152,47 @@ def job(flags: argparse.Namespace) -> Callable[[], None]:
     kind = other_jobs[0] if other_jobs else "score"
     refuse_without_effect(flags, EFFECTIVE[kind], f"with --{kind}" if other_jobs else "when a split is scored")
     check_adaptation(flags)
-    if flags.compare:
-        first, second = flags.compare
-        return lambda: compare_folders(first, second, flags.common)
-    if flags.pool:
-        return lambda: pool(flags.pool, flags.data_path, flags.rank_by, flags.output_dir, flags.overwrite)
-    if flags.task:
-        return lambda: run_task(_task_request(target, flags.task, flags))
-    if flags.puzzle is not None:
-        return lambda: run_puzzle(_task_request(target, flags.puzzle, flags))
-    return lambda: score(_scoring_request(target, flags))
+    return lambda: _JOBS[kind](target, flags)
 
 
-def _scoring_request(target: str, flags: argparse.Namespace) -> ScoringRequest:
+def _score(target: str, flags: argparse.Namespace) -> None:
+    from trm_lab.evaluation.score import score
+
+    score(_scoring_request(target, flags))
+
+
+def _task(target: str, flags: argparse.Namespace) -> None:
+    from trm_lab.inference.one_puzzle import run_task
+
+    run_task(_task_request(target, flags.task, flags))
+
+
+def _puzzle(target: str, flags: argparse.Namespace) -> None:
+    from trm_lab.inference.one_puzzle import run_puzzle
+
+    run_puzzle(_task_request(target, flags.puzzle, flags))
+
+
+def _compare(target: str, flags: argparse.Namespace) -> None:
+    from trm_lab.evaluation.comparison import compare_folders
+
+    first, second = flags.compare
+    compare_folders(first, second, flags.common)
+
+
+def _pool(target: str, flags: argparse.Namespace) -> None:
+    from trm_lab.evaluation.pooling import pool
+
+    pool(flags.pool, flags.data_path, flags.rank_by, flags.output_dir, flags.overwrite)
+
+
+_JOBS = {"score": _score, "task": _task, "puzzle": _puzzle, "compare": _compare, "pool": _pool}
+
+
+def _scoring_request(target: str, flags: argparse.Namespace) -> "ScoringRequest":
+    from trm_lab.evaluation.request import ScoringRequest
+    from trm_lab.puzzles.selection import Selection
+
     return ScoringRequest(
         target=target,
         config=flags.config,
@@ -187,7 +217,9 @@ def _scoring_request(target: str, flags: argparse.Namespace) -> ScoringRequest:
     )
 
 
-def _task_request(target: str, task: str, flags: argparse.Namespace) -> TaskRequest:
+def _task_request(target: str, task: str, flags: argparse.Namespace) -> "TaskRequest":
+    from trm_lab.inference.one_task import TaskRequest
+
     return TaskRequest(
         target=target,
         task=task,

@@ -5,20 +5,23 @@ python export.py runs/arc_mini_dis --to hub --output-dir exports/arc_mini_dis
 """
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import trm_lab.commands.interrupts  # noqa: F401 (first: the imports below take seconds)
+import trm_lab.commands.interrupts  # noqa: F401 (first: what is imported later takes seconds)
+from trm_lab.commands.choices import EXPORT_FORMS, WEIGHT_KINDS
 from trm_lab.commands.command_line import CommandLine, local_path, path_or_address, run_command
-from trm_lab.release.exporting import FORMS, ExportRequest, export
-from trm_lab.runs.weights import WEIGHT_KINDS
+
+if TYPE_CHECKING:
+    from trm_lab.release.exporting import ExportRequest
 
 
-def parse(arguments: Sequence[str] | None = None) -> ExportRequest:
+def parse(arguments: Sequence[str] | None = None) -> "ExportRequest":
     """The request on a command line, or on this process's own."""
     line = CommandLine("export.py", __doc__)
     line.add_argument(
         "target", type=path_or_address, help="a run, a checkpoint directory, a published file, an export, or hf://…"
     )
-    line.add_argument("--to", required=True, choices=FORMS, help="the form")
+    line.add_argument("--to", required=True, choices=EXPORT_FORMS, help="the form")
     line.add_argument("--output-dir", required=True, type=local_path, help="the folder to make")
     line.add_argument(
         "--config", type=local_path, help="config.yaml or all_config.yaml (default: the checkpoint's own)"
@@ -34,6 +37,8 @@ def parse(arguments: Sequence[str] | None = None) -> ExportRequest:
     line.add_argument("--private", action="store_true", help="make the repository a private one")
     line.add_argument("--overwrite", action="store_true", help="replace an export of the same form")
     flags = line.parse(arguments)
+    from trm_lab.release.exporting import ExportRequest  # not before the flags are read: torch takes seconds
+
     return ExportRequest(
         target=flags.target,
         form=flags.to,
@@ -48,5 +53,13 @@ def parse(arguments: Sequence[str] | None = None) -> ExportRequest:
     )
 
 
+def main() -> None:
+    """Run this process's command line."""
+    request = parse()
+    from trm_lab.release.exporting import export
+
+    export(request)
+
+
 if __name__ == "__main__":
-    run_command(lambda: export(parse()), interrupted="interrupted; nothing was written")
+    run_command(main, interrupted="interrupted; nothing was written")

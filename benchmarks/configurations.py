@@ -19,7 +19,7 @@ from trm.errors import UserError
 from trm.model import FORWARD_DTYPES, PuzzleShape
 from trm.randomness import torch_generator
 from trm.supervision import Supervision
-from trm_lab.cluster.compilation import COMPILE_CHOICES
+from trm_lab.commands.choices import COMPILE_CHOICES
 from trm_lab.configuration.architecture import Architecture, architecture
 from trm_lab.configuration.train_config import TrainConfig, train_config
 

@@ -29,8 +29,9 @@ from benchmarks.train_step import spread
 from trm.batch import Batch
 from trm.errors import UserError
 from trm.model import FORWARD_DTYPES, PuzzleShape
-from trm_lab.cluster.compilation import COMPILE_CHOICES, compile_forward
-from trm_lab.cluster.ranks import DEVICE_CHOICES, Ranks, choose_device
+from trm_lab.cluster.compilation import compile_forward
+from trm_lab.cluster.ranks import Ranks, choose_device
+from trm_lab.commands.choices import COMPILE_CHOICES, DEVICE_CHOICES
 from trm_lab.commands.command_line import AUGMENTATIONS, COUNT, CommandLine, integer, local_path, run_command
 from trm_lab.commands.progress import track
 from trm_lab.evaluation import predictor

@@ -22,8 +22,8 @@ from benchmarks.outputs import check_output_folder, write_report
 from benchmarks.roofline import step_bytes
 from trm.errors import UserError
 from trm.model import FORWARD_DTYPES
-from trm_lab.cluster.compilation import COMPILE_CHOICES
-from trm_lab.cluster.ranks import DEVICE_CHOICES, choose_device
+from trm_lab.cluster.ranks import choose_device
+from trm_lab.commands.choices import COMPILE_CHOICES, DEVICE_CHOICES
 from trm_lab.commands.command_line import CommandLine, integer, local_path, run_command
 from trm_lab.commands.progress import track
 from trm_lab.flops import step_flops, trained_weights

@@ -43,7 +43,7 @@ def test_a_wrong_flag_or_value_names_what_is_allowed(words: str, message: str) -
 
 def test_every_flag_of_scoring_reaches_the_request(monkeypatch: pytest.MonkeyPatch) -> None:
     taken = []
-    monkeypatch.setattr(evaluate, "score", lambda request, *_: taken.append(request))
+    monkeypatch.setattr("trm_lab.evaluation.score.score", lambda request, *_: taken.append(request))
     words = (
         "run --config c.yaml --weights raw --data_path d e --steps 32 --num-aug 8 --tasks t u --first-tasks 3 "
         "--examples 5 --identifiers blank --guidance -1 0.5 --margin --rank-by count --batch-size 4 --device cpu "
@@ -92,7 +92,7 @@ def test_every_flag_is_heeded_by_some_job() -> None:
 
 def test_a_learning_rate_of_0_is_0(monkeypatch: pytest.MonkeyPatch) -> None:
     taken = []
-    monkeypatch.setattr(evaluate, "run_task", lambda request, *_: taken.append(request.adapt_lr))
+    monkeypatch.setattr("trm_lab.inference.one_puzzle.run_task", lambda request, *_: taken.append(request.adapt_lr))
     evaluate.job(evaluate.command_line().parse(["a", "--task", "t.json", "--adapt", "2", "--adapt-lr", "0"]))()
     assert taken == [0.0]
     assert AdaptationSettings.of_run({"puzzle_emb_lr": 0.1}, 2, lr=taken[0]).lr == 0

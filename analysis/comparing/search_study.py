@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.methods import Method
-from trm_lab.evaluation.search import SELECTIONS, StopRule
+from trm_lab.commands.choices import SELECTIONS
+from trm_lab.evaluation.search import StopRule
 from trm_lab.evaluation.search_scores import ORACLE, SIGNALS, RolloutTable, widths
 from trm_lab.files.untrusted_arrays import load_arrays
 from trm_lab.runs.evaluation_folder import SCORES_FILE

@@ -19,6 +19,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from trm.errors import UserError
 from trm.model import TRMConfig
+from trm_lab.commands.choices import ATTENTION_CHOICES
 
 ALLOW: dict[str, Callable[[bool], None]] = {
     "cudnn": cuda.enable_cudnn_sdp,
@@ -33,7 +34,6 @@ SUITS: dict[str, Callable[[SDPAParams], bool]] = {
     "math": lambda _: True,
 }
 EVERY = [SDPBackend.CUDNN_ATTENTION, SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
-ATTENTION_CHOICES = ("auto", *ALLOW)
 ALLOWED_AT_START = {
     "cudnn": cuda.cudnn_sdp_enabled(),
     "flash": cuda.flash_sdp_enabled(),

@@ -19,8 +19,6 @@ from trm.errors import UserError, shown
 from trm.model import TRMConfig
 from trm.supervision import Advanced, Supervision
 
-COMPILE_CHOICES = ("auto", "off", "max")
-
 # On one core of a server's CPU, float32, the DIS demo (D=96, 3 calls) went from 1,065 to 1,645 examples a second after
 # 20 s of compiling, the 8 queens (D=64) from 392 to 506; TRM with 7 calls that have a gradient compiled in about 40 s.
 SECONDS_SAVED = 4e-8  # for each activation (token × width) of a block with gradient

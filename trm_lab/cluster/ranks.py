@@ -21,8 +21,8 @@ from torch import Tensor
 from trm.errors import UserError
 from trm_lab.cluster.host_memory import keep_freed_memory
 from trm_lab.cluster.rendezvous import name_of_this_start
+from trm_lab.commands.choices import DEVICE_CHOICES
 
-DEVICE_CHOICES = ("auto", "cpu", "cuda")
 LEAVE_SECONDS = 5.0  # that a rank which fails waits for the others
 
 

@@ -13,9 +13,7 @@ from trm.errors import UserError, shown
 from trm.optim import OPTIMIZERS
 from trm.ranges import LARGEST_COUNT, LARGEST_SEED, check_ranges, ranged
 from trm.recursion import RECURSIONS
-from trm_lab.cluster.attention import ATTENTION_CHOICES
-from trm_lab.cluster.compilation import COMPILE_CHOICES
-from trm_lab.cluster.ranks import DEVICE_CHOICES
+from trm_lab.commands.choices import ATTENTION_CHOICES, COMPILE_CHOICES, DEVICE_CHOICES, SAVED_OUTPUTS
 from trm_lab.commands.command_line import expanded
 from trm_lab.commands.project_root import PROJECT_ROOT
 from trm_lab.configuration.architecture import arch_defaults, arch_keys, architecture, check_key
@@ -29,7 +27,6 @@ PASS_KS = (1, 2, 5, 10, 100, 1000)
 ARC_SCORES = (*(f"ARC/pass@{k}" for k in PASS_KS), "ARC/prize_score")
 BEST_METRICS = ("exact_accuracy", "cell_accuracy", "lm_loss")  # after the last supervision step
 MINUTES_OF_A_YEAR = 525_600.0
-SAVED_OUTPUTS = ("inputs", "labels", "puzzle_identifiers", "preds", "q_halt_logits", "confidence")
 
 # keys that may differ between two launches of one run: they say how long, where or how loudly, not what
 FREE_KEYS = frozenset(

@@ -9,9 +9,10 @@ import numpy as np
 
 from trm.supervision import CONFIDENCE_KINDS
 from trm_lab.cluster.ranks import Ranks
+from trm_lab.commands.choices import RANKINGS
 from trm_lab.evaluation.arc_questions import questions_of
 from trm_lab.evaluation.guided_scores import guided, guided_confidence
-from trm_lab.evaluation.voting import RANKINGS, ArcVoting
+from trm_lab.evaluation.voting import ArcVoting
 from trm_lab.puzzles.loading import EvaluationData
 from trm_lab.runs.answers import Answers
 from trm_lab.runs.arc_outputs import VotingResult

@@ -19,6 +19,7 @@ from trm.batch import IGNORE_LABEL
 from trm.errors import UserError
 from trm.supervision import Supervision
 from trm_lab.cluster.ranks import Ranks
+from trm_lab.commands.choices import DEFAULT_RANKING
 from trm_lab.evaluation.arc_questions import check_test_inputs
 from trm_lab.evaluation.arc_scores import ArcTally
 from trm_lab.evaluation.baselines import Baselines
@@ -33,7 +34,6 @@ from trm_lab.evaluation.search import available_selections
 from trm_lab.evaluation.search_scores import SearchTally
 from trm_lab.evaluation.step_scores import StepScores, StepTally
 from trm_lab.evaluation.task_scores import TaskTally
-from trm_lab.evaluation.voting import DEFAULT_RANKING
 from trm_lab.puzzles.kinds import scorer_of
 from trm_lab.puzzles.loading import EvaluationData
 from trm_lab.puzzles.scorer import Scorer

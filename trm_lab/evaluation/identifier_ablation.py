@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 from trm.errors import UserError
 from trm.randomness import numpy_generator
+from trm_lab.commands.choices import IDENTIFIER_CHOICES
 from trm_lab.puzzles.datasets import PuzzleSet
-
-IDENTIFIER_CHOICES = ("correct", "blank", "shuffled")
 
 
 def identifiers_to_feed(

@@ -4,14 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from trm_lab.commands.choices import DEFAULT_RANKING
 from trm_lab.evaluation.search import Search
-from trm_lab.evaluation.voting import DEFAULT_RANKING
 from trm_lab.puzzles.selection import Selection
-
-CONFIDENCES = {
-    "answer": "of the answer that is voted for, over its own cells",
-    "all-cells": "of the plain answer also where a guided one is voted for, over all cells, padding too",
-}  # of methods without a halting probability
 
 
 @dataclass(frozen=True)

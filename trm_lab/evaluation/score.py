@@ -17,6 +17,7 @@ from trm_lab.cluster.compilation import compile_forward, warm_up_steps
 from trm_lab.cluster.energy import EnergyMeter
 from trm_lab.cluster.ranks import Ranks, join
 from trm_lab.cluster.watchdog import DAY, HOUR, Watchdog, patience
+from trm_lab.commands.choices import DEFAULT_RANKING
 from trm_lab.commands.progress import track
 from trm_lab.configuration.train_config import TrainConfig
 from trm_lab.evaluation.arc_questions import check_test_inputs
@@ -29,7 +30,6 @@ from trm_lab.evaluation.predictor import Predictor, check_finite
 from trm_lab.evaluation.request import ScoringRequest
 from trm_lab.evaluation.scores_table import scores_table
 from trm_lab.evaluation.stopwatch import Stopwatch
-from trm_lab.evaluation.voting import DEFAULT_RANKING
 from trm_lab.flops import answer_flops
 from trm_lab.methods import GuidanceProbe
 from trm_lab.puzzles.loading import EvaluationData

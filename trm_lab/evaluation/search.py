@@ -17,20 +17,9 @@ from numpy.typing import NDArray
 
 from trm.errors import UserError, shown
 from trm.supervision import Supervision
+from trm_lab.commands.choices import MOST_NOISE, MOST_WIDTH, ROLLOUT_ORDERS, SELECTIONS, STARTS
 from trm_lab.puzzles.kinds import KINDS, PuzzleKind
 from trm_lab.puzzles.manifest import About
-
-MOST_WIDTH = 255  # rollouts of a question
-MOST_NOISE = 100.0
-STARTS = ("trained", "random")
-SELECTIONS = {
-    "confidence": "mean log-probability of the answer's tokens, the highest",
-    "q_halt": "halting logit, the highest",
-    "convergence": "relative change of the answer's latent in the last step, the least",
-    "vote": "number of rollouts with the same answer",
-    "valid": "right by the rules of the puzzle",
-}  # of equals, the one with the highest confidence
-ORDERS = ("together", "in-turn")
 
 
 @dataclass(frozen=True)
@@ -189,7 +178,7 @@ class Search:
         for name, value, allowed in (
             ("start", self.start, STARTS),
             ("select", self.select, tuple(SELECTIONS)),
-            ("order", self.order, ORDERS),
+            ("order", self.order, ROLLOUT_ORDERS),
         ):
             if value not in allowed:
                 raise UserError(f"{name}={shown(value)}", " | ".join(allowed), "choose one of these")

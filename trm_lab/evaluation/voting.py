@@ -24,19 +24,11 @@ from numpy.typing import NDArray
 
 from trm.errors import UserError
 from trm_lab.cluster.ranks import Ranks
+from trm_lab.commands.choices import DEFAULT_RANKING, RANKINGS
 from trm_lab.evaluation.arc_questions import Output, Questions, Recognition
 from trm_lab.puzzles.arc.augmentation import grids_shown
 from trm_lab.puzzles.arc.grids import Grid, as_bytes
 from trm_lab.runs.arc_outputs import ATTEMPTS, OutputRecord, Submission, VotingResult, attempts
-
-RANKINGS = {
-    "count_confidence": "most votes first, then the highest mean confidence",
-    "count": "most votes first",
-    "confidence_sum": "the highest sum of confidences first (of log-probabilities: of their probabilities), "
-    "then most votes",
-    "mean_confidence": "the highest mean confidence first, then most votes",
-}
-DEFAULT_RANKING = "count_confidence"
 
 _RANKING_KEYS: dict[str, Callable[[int, float], tuple[float, float]]] = {  # of votes and summed confidence
     "count_confidence": lambda votes, total: (votes, total / votes),

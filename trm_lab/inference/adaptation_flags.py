@@ -3,9 +3,8 @@
 import argparse
 
 from trm.errors import UserError
+from trm_lab.commands.choices import ADAPTED_WEIGHTS, FREEZE
 from trm_lab.commands.command_line import CommandLine, integer, number
-from trm_lab.inference.test_time_training import ADAPTED_WEIGHTS
-from trm_lab.inference.weight_training import FREEZE
 
 ADAPTATION_FLAGS = ("--adapt", "--adapt-weights", "--adapt-lr", "--adapt-freeze")
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from trm.errors import UserError, report, shown
-from trm_lab.cluster.attention import ATTENTION_CHOICES, choose_attention
-from trm_lab.cluster.ranks import DEVICE_CHOICES, Ranks, choose_device
+from trm_lab.cluster.attention import choose_attention
+from trm_lab.cluster.ranks import Ranks, choose_device
+from trm_lab.commands.choices import ATTENTION_CHOICES, DEVICE_CHOICES
 from trm_lab.commands.command_line import AUGMENTATIONS, SEED, CommandLine, integer, local_path, number, run_command
 from trm_lab.commands.tables import duration
 from trm_lab.evaluation.search_flags import add_stop_flag

@@ -8,10 +8,9 @@ import numpy as np
 
 from trm.errors import UserError, shown
 from trm.ranges import LARGEST_SEED, MOST_STEPS, Range
-from trm_lab.evaluation.search import MOST_NOISE, MOST_WIDTH, Search, StopRule
+from trm_lab.commands.choices import ADAPTED_WEIGHTS, EMBEDDINGS, MOST_NOISE, MOST_WIDTH
+from trm_lab.evaluation.search import Search, StopRule
 from trm_lab.inference.one_task import TaskRequest
-from trm_lab.inference.task_puzzles import EMBEDDINGS
-from trm_lab.inference.test_time_training import ADAPTED_WEIGHTS
 
 
 class SolveSettings(TypedDict, total=False):

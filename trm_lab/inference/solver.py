@@ -20,6 +20,7 @@ from trm.model import TinyRecursiveModel
 from trm.supervision import Supervision
 from trm_lab.cluster.attention import choose_attention
 from trm_lab.cluster.ranks import Ranks, choose_device
+from trm_lab.commands.choices import WEIGHT_KINDS
 from trm_lab.evaluation.answer_cells import AnswerCells, cells_of
 from trm_lab.evaluation.batch_size import CPU_BATCH, chosen_batch_size
 from trm_lab.evaluation.predictor import check_finite
@@ -37,7 +38,7 @@ from trm_lab.puzzles.notation import Notation
 from trm_lab.puzzles.picture import Tokens
 from trm_lab.runs.opened_checkpoint import OpenedCheckpoint, open_checkpoint
 from trm_lab.runs.puzzle_description import PUBLISHED, PuzzleDescription
-from trm_lab.runs.weights import TOKEN_ROWS, WEIGHT_KINDS
+from trm_lab.runs.weights import TOKEN_ROWS
 
 ARC = PUBLISHED[0]
 

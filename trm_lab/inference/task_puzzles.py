@@ -21,6 +21,7 @@ from trm.errors import UserError
 from trm.model import TinyRecursiveModel
 from trm.puzzle_embedding import PuzzleEmbedding
 from trm.randomness import numpy_generator
+from trm_lab.commands.choices import EMBEDDINGS
 from trm_lab.evaluation.answer_cells import GridCells
 from trm_lab.puzzles.arc.augmentation import IDENTITY, SEPARATOR, Table, names, parse_name
 from trm_lab.puzzles.arc.compact_set import AugmentedGroups
@@ -29,7 +30,6 @@ from trm_lab.puzzles.arc.puzzles import distinct_augmentations
 from trm_lab.puzzles.arc.reveal_order import arc_reveal_order
 from trm_lab.puzzles.arc.sources import Pair, Task
 
-EMBEDDINGS = ("auto", "own", "mean", "blank")
 BLANK_ROW = 0
 
 

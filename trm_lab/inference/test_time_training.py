@@ -25,13 +25,12 @@ from trm.puzzle_embedding import SignSGD
 from trm.randomness import SeededStepRandom
 from trm.supervision import Supervision
 from trm_lab.cluster.ranks import Ranks
+from trm_lab.commands.choices import ADAPTED_WEIGHTS
 from trm_lab.commands.progress import track
 from trm_lab.inference.answering import predict
 from trm_lab.inference.task_puzzles import TaskExamples, TaskPuzzles, lent_rows
 from trm_lab.inference.weight_training import WeightSettings, WeightTraining
 from trm_lab.puzzles.arc.compact_set import CORNER, FRESH
-
-ADAPTED_WEIGHTS = ("embedding", "all")
 
 
 @dataclass(frozen=True)

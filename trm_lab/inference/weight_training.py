@@ -28,12 +28,12 @@ from trm.puzzle_embedding import PuzzleEmbedding, SignSGD
 from trm.randomness import SeededStepRandom
 from trm.supervision import Carry, Supervision
 from trm_lab.cluster.ranks import Ranks
+from trm_lab.commands.choices import FREEZE
 from trm_lab.configuration.train_config import TrainConfig
 from trm_lab.inference.task_puzzles import TaskExamples, TaskPuzzles
 from trm_lab.puzzles.arc.compact_set import FRESH
 from trm_lab.puzzles.sampling import GroupSampler
 
-FREEZE = 0.25  # of the updates; arXiv 2511.02886, section 2.4
 FROM_RUN = ("optimizer", "lr", "weight_decay", "beta1", "beta2", "puzzle_emb_lr", "puzzle_emb_weight_decay")
 
 

@@ -21,7 +21,6 @@ TOKEN_ROWS = "embed_tokens.embedding_weight"
 STEP_TABLE = "timestep_embed.embedding_weight"
 PUBLISHED_CONFIG = hub.CONFIG
 EXPORTED_WEIGHTS, EXPORTED_CONFIG = hub.EXPORT
-WEIGHT_KINDS = ("auto", "ema", "raw")  # auto: averaged where the run kept an average
 LARGEST_EXPANSION = 64  # where the configuration is not our own
 MOST_SHOWN = 10  # faults of a checkpoint, or files, in one error
 UNREAD = ("name", "loss", "act_inference")  # keys that have another name here, or no meaning in one rollout

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from tests.trm_lab.evaluation.small_votes import QUESTION, A, task
 from trm.errors import UserError
+from trm_lab.commands.choices import RANKINGS
 from trm_lab.evaluation.arc_questions import Questions
 from trm_lab.evaluation.grid_digests import EMPTY, GridDigests
-from trm_lab.evaluation.voting import RANKINGS, ArcVoting
+from trm_lab.evaluation.voting import ArcVoting
 from trm_lab.puzzles.arc.augmentation import Augmentation, draw, grids_shown, names, parse_name, parse_names
 from trm_lab.puzzles.arc.grids import FIRST_COLOUR, TRANSFORMS, Grid, encode_pair
 

@@ -15,13 +15,14 @@ from tests.models import act, batch, dis, draws
 from tests.trm_lab.inference.checkpoints_of import write_run
 from trm.errors import UserError
 from trm.supervision import Supervision, disturbed
+from trm_lab.commands.choices import ROLLOUT_ORDERS
 from trm_lab.evaluation.answer_cells import every_cell
 from trm_lab.evaluation.evaluator import CallTally
 from trm_lab.evaluation.halting import HaltingTally
 from trm_lab.evaluation.request import ScoringRequest
 from trm_lab.evaluation.rollout import SPENT, Rollout, roll_out
 from trm_lab.evaluation.score import score
-from trm_lab.evaluation.search import ORDERS, RolloutSignals, Search, StepAnswers, StopRule
+from trm_lab.evaluation.search import RolloutSignals, Search, StepAnswers, StopRule
 from trm_lab.evaluation.search_scores import RolloutTable
 from trm_lab.evaluation.trajectory import Questions
 from trm_lab.evaluation.wide_rollout import ROLLOUTS, roll_out_widely
@@ -86,7 +87,8 @@ def test_rollouts_one_after_another_end_in_the_same_answers_as_together(
 ) -> None:
     for select in ("confidence", "convergence", "vote", "valid"):
         together, in_turn = (
-            roll_out_widely(supervision, questions, replace(WIDE, select=select, order=order)) for order in ORDERS
+            roll_out_widely(supervision, questions, replace(WIDE, select=select, order=order))
+            for order in ROLLOUT_ORDERS
         )
         assert torch.equal(together.predictions[:, -1], in_turn.predictions[:, -1])
         assert together.network_calls[-1] == in_turn.network_calls[-1]
@@ -98,7 +100,7 @@ def test_rollouts_one_after_another_end_in_the_same_answers_as_together(
 
 
 @pytest.mark.parametrize("rule", ["agreement:1", "confidence", "valid", "q_halt:0.9"])
-@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("order", ROLLOUT_ORDERS)
 def test_stopping_gives_the_answers_and_spends_the_calls_that_the_curves_say(
     supervision: Supervision[Any], questions: Questions, rule: str, order: str
 ) -> None:

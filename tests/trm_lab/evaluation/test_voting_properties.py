@@ -23,8 +23,9 @@ from tests.trm_lab.evaluation.small_votes import (
     task,
     vote,
 )
+from trm_lab.commands.choices import RANKINGS
 from trm_lab.evaluation.arc_questions import Questions
-from trm_lab.evaluation.voting import RANKINGS, ArcVoting
+from trm_lab.evaluation.voting import ArcVoting
 from trm_lab.runs.arc_outputs import VotingResult
 
 TESTS = {"x": task((QUESTION, A), (OTHER_QUESTION, C), (QUESTION, B)), "y": task((QUESTION, None))}

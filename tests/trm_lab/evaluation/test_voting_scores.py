@@ -8,9 +8,9 @@ import pytest
 
 from tests.trm_lab.evaluation.small_votes import OTHER_QUESTION, QUESTION, A, B, C, Vote, task, vote
 from trm.errors import UserError
+from trm_lab.commands.choices import DEFAULT_RANKING, RANKINGS
 from trm_lab.commands.tables import table
 from trm_lab.configuration.train_config import ARC_SCORES
-from trm_lab.evaluation.voting import DEFAULT_RANKING, RANKINGS
 from trm_lab.runs.arc_outputs import FALLBACK_GRID, OutputRecord, outputs_table, read_outputs
 
 D = [[7, 7]]

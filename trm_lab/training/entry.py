@@ -1,0 +1,58 @@
+"""What a training entry does with its command line: explain itself, without torch, or let Hydra compose and start."""
+
+import ast
+import sys
+from collections.abc import Callable
+from importlib.util import find_spec
+from inspect import cleandoc
+from pathlib import Path
+
+from trm_lab.commands.command_line import CommandLine, run_command
+from trm_lab.commands.project_root import PROJECT_ROOT
+
+HELP = {"--help", "-h"}
+KEYS = {  # what is said before the keys of a dataclass; the dataclass
+    "Keys of a run": "trm_lab.configuration.train_config.TrainConfig",
+    "Keys of its network, as arch.KEY=VALUE": "trm.model.TRMConfig",
+    "Further ones of TRM": "trm.act.ACTConfig",
+    "Further ones of DIS": "dis_trm.supervision.DISConfig",
+    "Where its targets come from": "dis_trm.source.TargetSettings",
+}
+
+
+def run_entry(main: Callable[[], None], program: str, description: str | None) -> None:
+    """Run an entry of Hydra's on this process's command line.
+
+    program, description: of the entry, for its help.
+    """
+    if HELP & set(sys.argv[1:]):
+        run_command(lambda: print(help_text(program, description)))
+        return
+    from trm_lab.training.overrides import run_hydra
+
+    run_hydra(main)
+
+
+def help_text(program: str, description: str | None) -> str:
+    """What `--help` prints: the files to choose from, and what every key means."""
+    line = CommandLine(program, description)
+    line.add_argument("KEY=VALUE", nargs="*", help="see below; --cfg job: print them all, and start nothing")
+    line.add_argument("-m", "--multirun", action="store_true", help="a run for each of several values, KEY=A,B")
+    line.add_argument("--hydra-help", action="store_true", help="further flags, which are Hydra's")
+    choices = [f"{group}=NAME: {' | '.join(_files(group))}" for group in ("arch", "experiment")]
+    keys = [f"{title}:\n{_docstring(*name.rsplit('.', 1))}" for title, name in KEYS.items()]
+    return "\n\n".join([line.format_help(), *choices, *keys])
+
+
+def _files(group: str) -> list[str]:
+    return sorted(file.stem for file in (PROJECT_ROOT / "configs" / group).glob("*.yaml"))
+
+
+def _docstring(module: str, name: str) -> str:
+    """A class's docstring, out of its file, as its module imports torch."""
+    spec = find_spec(module)
+    assert spec is not None
+    assert spec.origin is not None
+    tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+    (found,) = (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name)
+    return "  " + cleandoc(ast.get_docstring(found) or "").replace("\n", "\n  ")
