@@ -1,10 +1,10 @@
-"""The benchmarks' figures: a roofline of training steps, and where the seconds of an evaluation go.
+"""The benchmarks' figures: a roofline of training steps, what they should take, and where an evaluation's time goes.
 
 The look is that of the runs' figures (Okabe-Ito colours, light grid, PNG and PDF), kept apart because benchmarks know
 the methods and not the analysis.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from benchmarks.outputs import save_figure
@@ -28,6 +29,14 @@ PART_COLOURS = {
     "reading": "#56B4E9",
 }
 REST = "#BBBBBB"
+STEP_PARTS = {  # of a modelled step
+    "attention": ("attention", "#0072B2"),
+    "products": ("products with weights", "#E69F00"),
+    "between": ("between products", "#009E73"),
+    "update": ("update", "#000000"),
+    "launches": ("launches", "#CC79A7"),
+}
+LEVELS = {"floor": "floor", "good": "expected, at best", "poor": "expected, at worst"}
 LOOK: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 9.5,
@@ -174,3 +183,41 @@ def shares(report: Mapping[str, Any]) -> Figure:
         axes.set_title("Where an evaluation's time goes")
         figure.legend(loc="outside lower center", ncols=len(results[0]["shares"]))
     return figure
+
+
+def step_model(estimates: Sequence[Mapping[str, Any]]) -> Figure:
+    """Milliseconds of a modelled step by part: a panel for each configuration, three bars for each card.
+
+    estimates: `Estimate.as_dict` of each.
+    """
+    names = list(dict.fromkeys(one["configuration"] for one in estimates))
+    with matplotlib.rc_context(LOOK):
+        figure = Figure(figsize=(9.6, 0.9 + 0.3 * 3 * len(estimates) / 2), layout="constrained")
+        panels = figure.subplots(-(-len(names) // 2), min(2, len(names)), squeeze=False).ravel()
+        for axes, name in zip(panels, names, strict=False):
+            _parts_by_card(axes, name, [one for one in estimates if one["configuration"] == name])
+        for axes in panels[len(names) :]:
+            axes.set_axis_off()
+        keys = [Rectangle((0, 0), 1, 1, color=colour, label=title) for part, (title, colour) in STEP_PARTS.items()]
+        figure.legend(handles=keys, loc="outside lower center", ncols=len(keys))
+        figure.suptitle("Modelled from counts and datasheets; no GPU has run these steps", fontsize=9, color="#555555")
+    return figure
+
+
+def _parts_by_card(axes: Axes, name: str, estimates: Sequence[Mapping[str, Any]]) -> None:
+    labels = [f"{one['card']}, {title}" for one in estimates for title in LEVELS.values()]
+    bars = [one[level] for one in estimates for level in LEVELS]
+    places = [row + 0.6 * (row // len(LEVELS)) for row in range(len(bars))]  # a gap between cards
+    starts = np.zeros(len(bars))
+    for part, (_, colour) in STEP_PARTS.items():
+        widths = 1000 * np.array([bar[part] for bar in bars])
+        axes.barh(places, widths, left=starts, color=colour, height=0.8)
+        starts += widths
+    for place, end in zip(places, starts, strict=True):
+        axes.annotate(f"{end:.0f}", (end, place), xytext=(3, 0), textcoords="offset points", va="center", fontsize=7)
+    axes.set_yticks(places, labels, fontsize=7)
+    axes.set_xlim(0, 1.08 * max(starts))
+    axes.invert_yaxis()
+    axes.grid(True, axis="x", color="#E3E3E3", linewidth=0.7)
+    axes.set_xlabel("milliseconds a step")
+    axes.set_title(name)

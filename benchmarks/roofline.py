@@ -18,7 +18,8 @@ from trm_lab.configuration.architecture import Architecture
 from trm_lab.flops import trained_weights
 
 UPDATE_WORDS = 7  # of float32 for each weight
-WITH_GRADIENT = 3  # forward, and backward for both operands
+BACKWARD = 2  # products backward for each one forward, one for each operand
+WITH_GRADIENT = 1 + BACKWARD
 
 
 @dataclass(frozen=True)
@@ -36,24 +37,35 @@ class Product:
 
 def step_bytes(arch: Architecture, shape: PuzzleShape, batch: int) -> int:
     """Bytes that must move at least in a step of `batch` examples."""
+    network = arch.network
+    width, length = network.hidden_size, network.puzzle_tokens + shape.seq_len
+    moved = sum(times * product.moved(batch) for product, times in step_products(arch, shape))
+    if not network.mlp_t:
+        forward, learning = block_passes(arch)
+        moved += (forward + BACKWARD * learning) * 4 * batch * length * width  # q, k, v and the mixture
+    return network.dtype.itemsize * moved + 4 * UPDATE_WORDS * trained_weights(arch, shape)
+
+
+def step_products(arch: Architecture, shape: PuzzleShape) -> Iterator[tuple[Product, int]]:
+    """The products with weights of one example's step, forward and backward ones, and how often each is computed."""
     network, settings = arch.network, arch.settings
     width, length = network.hidden_size, network.puzzle_tokens + shape.seq_len
-    one_pass = sum(product.moved(batch) for product in products(network, shape))  # of a block
-    if not network.mlp_t:
-        one_pass += 4 * batch * length * width  # q, k, v and the mixture
     head, halting = (Product(length, width, shape.vocab_size), Product(1, width, 2))
-    passes, learning = network.block_passes
-    moved = one_pass * (passes - learning + WITH_GRADIENT * learning)
-    moved += WITH_GRADIENT * head.moved(batch)
+    forward, learning = block_passes(arch)
+    yield from ((product, forward + BACKWARD * learning) for product in products(network, shape))
     if isinstance(settings, ACTConfig):
-        moved += WITH_GRADIENT * halting.moved(batch)
-        if not settings.no_ACT_continue:  # the bootstrapped target
-            moved += one_pass * passes + halting.moved(batch)
-    else:
-        moved += halting.moved(batch)
-        if getattr(settings, "loss_terms", "single") == "dual":
-            moved += 2 * head.moved(batch)  # the answer before the step is read and trained, too
-    return network.dtype.itemsize * moved + 4 * UPDATE_WORDS * trained_weights(arch, shape)
+        yield from ((head, WITH_GRADIENT), (halting, WITH_GRADIENT + (not settings.no_ACT_continue)))
+    else:  # of two answers, the one before the step is read and trained, too
+        yield from ((head, WITH_GRADIENT + 2 * (getattr(settings, "loss_terms", "single") == "dual")), (halting, 1))
+
+
+def block_passes(arch: Architecture) -> tuple[int, int]:
+    """Passes of a block in a step: all that are computed forward, and those that are computed backward, too."""
+    passes, learning = arch.network.block_passes
+    bootstrapped = (
+        isinstance(arch.settings, ACTConfig) and not arch.settings.no_ACT_continue
+    )  # the target of q_continue
+    return passes * (1 + bootstrapped), learning
 
 
 def products(network: TRMConfig, shape: PuzzleShape) -> Iterator[Product]:

@@ -1,0 +1,203 @@
+"""Memory of the published recipes' training on a GPU, the cards that they fit on, and the bytes between products.
+
+Numbers of the device play no part in it: a GPU that computes nothing gives the same figures as a real one, but for the
+memory that CUDA itself takes (`CONTEXT`) and what tuning leaves behind. `python -m benchmarks.footprint --help`.
+"""
+
+import logging
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import torch
+
+if not __package__:  # run by its path: our modules are found from the folder above, not from this one
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from benchmarks.configurations import TASKS, Configuration
+from benchmarks.contender import attempt, make_step, timed
+from benchmarks.results_table import pipes
+from trm.errors import UserError
+from trm.model import PuzzleShape
+from trm_lab.cluster.ranks import choose_device
+from trm_lab.commands.command_line import CommandLine, run_command
+from trm_lab.commands.progress import track
+from trm_lab.configuration.architecture import Architecture, architecture
+from trm_lab.configuration.train_config import TrainConfig, train_config
+from trm_lab.training.python_api import composition
+
+GIB = 2**30
+CONTEXT = 0.7 * GIB  # of CUDA, cuBLAS and the kernels themselves: assumed, not measured
+CARDS = {16: 15.6, 24: 23.6, 40: 39.4, 48: 47.4, 80: 79.1, 141: 139.8}  # GB by name → GiB in all
+ROUND = 6  # steps: DIS makes its targets in one of so many
+SHAPES = {  # tokens, vocabulary, puzzles
+    "arc1": PuzzleShape(900, 12, 876_406),
+    "sudoku": PuzzleShape(81, 11, 1),
+    "maze": PuzzleShape(900, 6, 1),
+    "nqueens": TASKS["nqueens"],
+}
+ABOUT = """\
+Measure the memory of training steps of the published recipes, for the slots that a GPU holds, and count the bytes that
+compiled kernels move between the products."""
+EXAMPLE = """\
+  python -m benchmarks.footprint                        every recipe, compile=auto and off: an hour on a slow host
+  python -m benchmarks.footprint arc1_dis --compile auto"""
+
+
+@dataclass(frozen=True)
+class Recipe(Configuration):
+    """The settings of an experiment with some changes, for `batch` slots on one GPU that go through in `parts`."""
+
+    keys: tuple[tuple[str, Any], ...] = ()
+    parts: int = 1
+
+    @property
+    def name(self) -> str:
+        """The experiment and what was changed of it."""
+        return " ".join([self.task, *(f"{key}={value}" for key, value in self.keys)])
+
+    @property
+    def shape(self) -> PuzzleShape:
+        """Of the experiment's dataset, whose name begins like the experiment's."""
+        return SHAPES[self.task.partition("_")[0]]
+
+    def composed(self) -> tuple[TrainConfig, Architecture]:
+        """The experiment's settings."""
+        engine = {"compile": self.compile, "global_batch_size": self.batch, "gradient_accumulation_steps": self.parts}
+        entry = {"dis": "train_arc_tiny_corrupt", "trm": "cfg_pretrain"}[self.method]
+        config = train_config(composition(entry, {"experiment": self.task, **dict(self.keys), **engine}))
+        return config, architecture(config.arch)
+
+
+MEDIUM = (("arch.hidden_size", 512), ("arch.L_layers", 2))
+RECIPES = (  # slots: of one GPU, by the recipe's command and by what else its file names
+    Recipe("dis", "", "arc1_dis", 512, "bfloat16", "auto"),
+    Recipe("dis", "", "arc1_dis", 128, "bfloat16", "auto"),
+    Recipe("dis", "", "arc1_dis", 128, "bfloat16", "auto", MEDIUM),
+    Recipe("trm", "", "arc1_trm_attention", 192, "bfloat16", "auto"),
+    Recipe("trm", "", "arc1_trm_attention", 576, "bfloat16", "auto"),
+    Recipe("trm", "", "arc1_trm_compact", 192, "bfloat16", "auto"),
+    Recipe("trm", "", "sudoku_trm_attention", 768, "bfloat16", "auto"),
+    Recipe("trm", "", "sudoku_trm_mlp", 768, "bfloat16", "auto"),
+    Recipe("trm", "", "maze_trm_attention", 192, "bfloat16", "auto"),
+    Recipe("trm", "", "maze_trm_mlp", 192, "bfloat16", "auto"),
+    Recipe("dis", "", "nqueens_dis", 768, "bfloat16", "auto"),
+    Recipe("trm", "", "nqueens_trm", 768, "bfloat16", "auto"),
+)
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """Bytes of training steps.
+
+    allocated, reserved: at the most, by torch's allocator; reserved is what `nvidia-smi` sees, less `CONTEXT`.
+    between_steps: allocated between two steps: weights, moments, puzzle table, slots.
+    moved: by Inductor's kernels in a step, products and attention apart; 0 with compile=off.
+    """
+
+    allocated: int
+    reserved: int
+    between_steps: int
+    moved: int
+
+    def in_parts(self, parts: int) -> float:
+        """Bytes to reserve where the slots go through in so many parts: only what a step adds is divided."""
+        held = self.between_steps
+        return (held + (self.allocated - held) / parts) * self.reserved / self.allocated
+
+
+def footprint(recipe: Recipe, device: torch.device) -> Footprint:
+    """Of this process, which made nothing before; a round of steps after one to warm up."""
+    torch.cuda.set_device(device)
+    nodes = counted_nodes()
+    step = make_step(recipe, "ours", device)
+    timed(step, ROUND, device)
+    held = torch.cuda.memory_allocated(device)
+    torch.cuda.reset_peak_memory_stats(device)
+    timed(step, ROUND, device)
+    moved = sum(4 * words for node, words in nodes if "Extern" not in type(node).__name__)
+    return Footprint(torch.cuda.max_memory_allocated(device), torch.cuda.max_memory_reserved(device), held, moved)
+
+
+def counted_nodes() -> list[tuple[Any, int]]:
+    """Inductor's kernels from now on, each with the float32 words that it reads and writes, as Inductor counts them."""
+    from torch._inductor import compile_fx, metrics
+
+    torch.compiler.config.force_disable_caches = True  # what comes from the cache is not counted
+    compile_fx.inductor_metrics_log.setLevel(logging.INFO)  # counts at this level only
+    compile_fx.inductor_metrics_log.propagate = False
+    compile_fx.inductor_metrics_log.addHandler(logging.NullHandler())
+    return metrics.nodes_num_elem
+
+
+def measured(recipe: Recipe, device: torch.device) -> Footprint | str:
+    """In a process of its own; or why there is none."""
+    with ProcessPoolExecutor(1, get_context("spawn")) as worker:
+        answer, problem = worker.submit(attempt, footprint, recipe, device).result()
+    return problem or answer
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Print the table as Markdown, row by row."""
+    line = CommandLine("python -m benchmarks.footprint", ABOUT, EXAMPLE)
+    line.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help="of configs/experiment (all of `RECIPES`)")
+    line.add_argument("--compile", nargs="+", choices=("auto", "off", "max"), default=["auto", "off"])
+    flags = line.parse(arguments)
+    chosen = [one for one in RECIPES if not flags.experiments or one.task in flags.experiments]
+    if not chosen:
+        names = dict.fromkeys(one.task for one in RECIPES)
+        raise UserError(" ".join(flags.experiments), " | ".join(names), "name one of these, or none for all")
+    device = choose_device("cuda")
+    recipes = [replace(one, compile=mode) for one in chosen for mode in flags.compile]
+    print(pipes([HEADING]))
+    for recipe in track(recipes, "recipes"):
+        print(pipes([HEADING, row(recipe, measured(recipe, device))]).splitlines()[-1], flush=True)
+
+
+HEADING = (
+    "recipe",
+    "slots",
+    "compile",
+    "allocated",
+    "reserved",
+    "fits on",
+    "parts on 24 GB",
+    "parts on 80 GB",
+    "GB moved",
+)
+
+
+def row(recipe: Recipe, footprint: Footprint | str) -> Sequence[str]:
+    """A row under `HEADING`; GiB."""
+    start = (recipe.name, str(recipe.batch), recipe.compile)
+    if isinstance(footprint, str):
+        return (*start, footprint, *[""] * (len(HEADING) - len(start) - 1))
+    return (
+        *start,
+        f"{footprint.allocated / GIB:.1f}",
+        f"{footprint.reserved / GIB:.1f}",
+        next((f"{name} GB" for name in CARDS if fits(footprint.reserved, name)), "none of these"),
+        *(
+            str(next((k for k in divisors(recipe.batch) if fits(footprint.in_parts(k), card)), "–"))
+            for card in (24, 80)
+        ),
+        f"{footprint.moved / 1e9:.1f}" if footprint.moved else "",
+    )
+
+
+def fits(reserved: float, card: int) -> bool:
+    """Whether so many bytes and CUDA's own fit on a card of so many GB."""
+    return reserved + CONTEXT <= CARDS[card] * GIB
+
+
+def divisors(slots: int) -> Iterator[int]:
+    """Numbers of equal parts, ascending."""
+    return (parts for parts in range(1, slots + 1) if slots % parts == 0)
+
+
+if __name__ == "__main__":
+    run_command(main, interrupted="interrupted")
