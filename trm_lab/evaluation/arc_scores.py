@@ -22,32 +22,33 @@ class ArcTally:
     """Lets the answers vote, and copying the input beside them.
 
     each_step: also after every supervision step, and the answers of every guidance scale after the last.
-    shared: this rank gets its share of the votes, and without `each_step`, see `gather`.
+    shared: other ranks get votes as well, see `gather`.
     """
 
     def __init__(
         self, data: EvaluationData, ranked_by: str, confidence_kind: str, each_step: bool = False, shared: bool = False
     ) -> None:
-        self._questions, self._shared = questions_of(data), shared
+        self._questions = questions_of(data)
         self._ranked_by, self._confidence_kind = ranked_by, confidence_kind
         self._each_step = each_step
-        self._steps = [] if each_step else [self._voting(confidence_kind)]  # after each step, or the last alone
+        self._earlier: list[ArcVoting] = []  # with `each_step`: after each step but the last
+        self._last = ArcVoting(self._questions, ranked_by, confidence_kind, shared=shared)
         self._copies = self._voting(confidence_kind)
         self._guided: dict[str, ArcVoting] = {}
         self._guided_kinds: dict[str, str] = {}  # of the confidences that rank guided votes
 
     def _voting(self, confidence_kind: str) -> ArcVoting:
-        return ArcVoting(self._questions, self._ranked_by, confidence_kind, self._shared)
+        return ArcVoting(self._questions, self._ranked_by, confidence_kind, submits=False)
 
     def add(self, answers: Answers) -> None:
         """Count a part of the answers."""
         recognition = self._questions.recognise(answers.puzzle_identifiers, answers.inputs)
-        first = 0 if self._each_step else answers.predictions.shape[1] - 1
-        predictions, confidence = answers.predictions[:, first:], answers.confidence[:, first:]
-        if not self._steps:
-            self._steps = [self._voting(self._confidence_kind) for _ in range(predictions.shape[1])]
-        for step, voting in enumerate(self._steps):
+        predictions, confidence = answers.predictions, answers.confidence
+        if self._each_step and not self._earlier:
+            self._earlier = [self._voting(self._confidence_kind) for _ in range(predictions.shape[1] - 1)]
+        for step, voting in enumerate(self._earlier):
             voting.count(recognition, predictions[:, step], confidence[:, step])
+        self._last.count(recognition, predictions[:, -1], confidence[:, -1])
         self._copies.count(recognition, answers.inputs, np.zeros(len(answers)))
         for w, guided_predictions in guided(answers.probes).items() if self._each_step else ():
             # Each guided answer with its own confidence; with the plain answer's where no other was stored
@@ -60,15 +61,17 @@ class ArcTally:
             self._guided[w].count(recognition, guided_predictions[:, -1], last_confidence)
 
     def gather(self, ranks: Ranks) -> None:
-        """Bring the votes of all ranks together on the first; every rank calls it."""
-        for voting in (*self._steps, self._copies):
+        """Bring the votes of all ranks together on the first, which has had some; every rank calls it."""
+        steps, self._guided_kinds = ranks.broadcast_object((len(self._earlier), self._guided_kinds))
+        self._earlier += [self._voting(self._confidence_kind) for _ in range(steps - len(self._earlier))]
+        self._guided = {w: self._guided.get(w) or self._voting(kind) for w, kind in self._guided_kinds.items()}
+        for voting in (*self._earlier, self._last, self._copies, *self._guided.values()):
             voting.gather(ranks)
 
     def put_into(self, scores: dict[str, Any]) -> VotingResult:
         """Put what the votes say into scores.json's content; the last step's whole result."""
-        step_scores = [voting.result().scores for voting in self._steps[:-1]]  # one submission in memory at a time
-        last, copied = self._steps[-1].result(), self._copies.result()
-        step_scores.append(last.scores)
+        last, copied = self._last.result(), self._copies.result()
+        step_scores = [*(voting.result().scores for voting in self._earlier), last.scores]
         ranking = ranking_in_words(self._ranked_by, self._confidence_kind)
         scores |= {"scores": last.scores, "counts": last.counts, "votes_ranked_by": ranking}
         scores["copy"] |= {"scores": copied.scores, "counts": copied.counts}

@@ -61,6 +61,7 @@ class ArcVoting:
         ranked_by: one of RANKINGS.
         confidence_kind: "halting_probability" or "token_log_probability" (see `trm.supervision`). It matters to
             ranked_by="confidence_sum" alone, which adds up probabilities: confidence_of_best is then their mean.
+        submits: False where the scores alone are wanted: no grid is kept, and the result has no submission.
         shared: other ranks get votes as well, see `gather`.
 
     Raises:
@@ -72,6 +73,7 @@ class ArcVoting:
         questions: Questions,
         ranked_by: str = DEFAULT_RANKING,
         confidence_kind: str = "halting_probability",
+        submits: bool = True,
         shared: bool = False,
     ) -> None:
         for what, choice, choices in (
@@ -82,7 +84,7 @@ class ArcVoting:
                 raise UserError(f"{what}={choice!r}", ", ".join(choices), f"choose one of these for {what}")
         self.questions = questions
         self._ranked_by, self._kind = ranked_by, confidence_kind
-        self._keeps_all = shared or ranked_by == _VOTES_CAN_LOWER
+        self._submits, self._keeps_all = submits, shared or ranked_by == _VOTES_CAN_LOWER
         self._tallies: list[dict[bytes, _Tally]] = [{} for _ in range(questions.count)]  # by the grid's digest
         self._grids: list[dict[bytes, Grid]] = [{} for _ in range(questions.count)]  # that may be submitted
 
@@ -128,8 +130,8 @@ class ArcVoting:
             else:
                 tally[0] += 1
                 tally[1] += weight
-        for question, rows in voted.items():
-            self._keep_grids(question, rows, tokens, recognition)
+        if self._submits:
+            self._keep_grids(voted, tokens, recognition)
 
     def _weights(self, confidence: NDArray[np.float64]) -> NDArray[np.float64]:
         """What each vote adds to its candidate's sum; NaN is no probability, and adds none."""
@@ -145,24 +147,22 @@ class ArcVoting:
         return weights
 
     def _keep_grids(
-        self, question: int, rows: dict[bytes, int], tokens: NDArray[np.uint8], recognition: Recognition
+        self, voted: dict[int, dict[bytes, int]], tokens: NDArray[np.uint8], recognition: Recognition
     ) -> None:
-        """Keep the grids that may be submitted, of those kept so far and those that were just voted for."""
-        earlier = self._grids[question]
-        if self._keeps_all:
+        """Keep the grids that may be submitted, of those kept so far and those just voted for: the rows by digest."""
+        new: list[tuple[int, bytes, int]] = []
+        for question, rows in voted.items():
+            earlier = self._grids[question]
             best = [*rows.keys() | earlier.keys()]
-        else:
-            best = nlargest(ATTEMPTS, rows.keys() | earlier.keys(), key=self._ranking_key(question))
-        new = [digest for digest in best if digest not in earlier]
-        of_new = [rows[digest] for digest in new]
-        canvas = self.questions.digests.canvas
-        grids = (
-            grids_shown(tokens[of_new], recognition.transforms[of_new], recognition.colours[of_new], canvas)
-            if new
-            else []
-        )
-        candidates = earlier | dict(zip(new, grids, strict=True))
-        self._grids[question] = {digest: candidates[digest] for digest in best}
+            if not self._keeps_all:
+                best = nlargest(ATTEMPTS, best, key=self._ranking_key(question))
+                self._grids[question] = {digest: earlier[digest] for digest in best if digest in earlier}
+            new += [(question, digest, rows[digest]) for digest in best if digest not in earlier]
+        of_new = [row for _, _, row in new]
+        augmentations = recognition.transforms[of_new], recognition.colours[of_new]
+        grids = grids_shown(tokens[of_new], *augmentations, self.questions.digests.canvas) if new else []
+        for (question, digest, _), grid in zip(new, grids, strict=True):
+            self._grids[question][digest] = grid
 
     def _ranking_key(self, question: int) -> Callable[[bytes], tuple[float, float, bytes]]:
         """The sorting key of a question's candidates: the ranking's two numbers, then the digest."""
@@ -182,6 +182,8 @@ class ArcVoting:
                     tally = tallies.setdefault(digest, [0, 0])
                     tally[0] += votes
                     tally[1] += units
+        if not self._submits:
+            return
         best = ranks.first_decides(lambda: [self._best(question) for question in range(self.questions.count)])
         shown = [
             {digest: grids[digest] for digest in digests if digest in grids}
@@ -197,13 +199,14 @@ class ArcVoting:
     def result(self) -> VotingResult:
         """Rank the candidates of every test input and score them; may be called again after further votes."""
         records: list[OutputRecord] = []
-        submission: Submission = {task: [] for task in self.questions.tasks}
+        submission: Submission = {task: [] for task in self.questions.tasks} if self._submits else {}
         for output in self.questions.outputs:
             tallies = self._tallies[output.question]
             ranked = sorted(tallies, key=self._ranking_key(output.question), reverse=True)
             records.append(_record(output, tallies, ranked))
-            grids = self._grids[output.question]
-            submission[output.task].append(attempts([grids[digest].tolist() for digest in ranked[:ATTEMPTS]]))
+            if self._submits:
+                grids = self._grids[output.question]
+                submission[output.task].append(attempts([grids[digest].tolist() for digest in ranked[:ATTEMPTS]]))
         return VotingResult.of(records, submission)
 
 
