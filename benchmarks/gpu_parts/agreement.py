@@ -3,6 +3,7 @@
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 
@@ -112,7 +113,8 @@ def first_wait(work: Callable[[], object]) -> str | None:
             work()
     except RuntimeError as error:
         lines = [frame for frame in traceback.extract_tb(error.__traceback__) if "site-packages" not in frame.filename]
-        return f"{str(error).splitlines()[0]} ({lines[-1].name}, line {lines[-1].lineno})"
+        place = f"{Path(lines[-1].filename).name}:{lines[-1].lineno} {lines[-1].name}"
+        return f"{str(error).splitlines()[0]} ({place})"
     return None
 
 

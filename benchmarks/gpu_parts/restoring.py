@@ -12,7 +12,6 @@ from benchmarks.configurations import Configuration, named
 from benchmarks.contender import make_learner, timed
 from benchmarks.gpu_parts.agreement import farthest, losses
 from benchmarks.gpu_parts.part import Row, forget
-from trm.batch import Batch
 from trm.errors import UserError
 from trm_lab.cluster.ranks import Ranks
 from trm_lab.configuration.train_config import TrainConfig
@@ -21,8 +20,11 @@ from trm_lab.runs.training_state import TrainingState, snapshot
 from trm_lab.training.learner import Learner
 
 NAME = "dis-compact-nqueens-b1024-bfloat16-auto"
-BEFORE, AFTER = 8, 10  # steps before and after the checkpoint: it is made in the middle of an example
-RUN = 30  # steps of each of the two runs
+RUN = 32  # steps of each of two runs, which end in the middle of an example
+AHEAD, AFTER = (
+    6,
+    10,
+)  # steps that the second run is ahead when it goes back to the first one's checkpoint; and from there
 
 
 def measure(device: torch.device, name: str = NAME) -> Iterator[Row]:
@@ -34,26 +36,28 @@ def measure(device: torch.device, name: str = NAME) -> Iterator[Row]:
     for changes in settings:
         told = "deterministic=True" if changes else "as published"
         with forget():
-            yield {"table": "Restored from a checkpoint", "settings": told, **restored(configuration, device, changes)}
-        with forget():
-            yield {"table": "Two runs of one seed", "settings": told, **two_runs(configuration, device, changes)}
+            for table, row in rows(configuration, device, changes):
+                yield {"table": table, "settings": told, **row}
 
 
-def restored(configuration: Configuration, device: torch.device, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The losses after a checkpoint, of the run that made it and of one that began with it."""
+def rows(configuration: Configuration, device: torch.device, changes: Mapping[str, Any]) -> Iterator[tuple[str, Row]]:
+    """Two runs that were told the same; then the second goes on from the first one's checkpoint."""
     batch = configuration.random_batch().to(device)
-    first = make_learner(configuration, Ranks(device=device), **changes)
-    losses(first, batch, BEFORE)
-    with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder) / f"step_{BEFORE}"
-        try:
+    first, second = (make_learner(configuration, Ranks(device=device), **changes) for _ in range(2))
+    both = [losses(learner, batch, RUN) for learner in (first, second)]
+    yield "Two runs of one seed", {**differences(*both), **weight_differences(first, second)}
+    losses(second, batch, AHEAD)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            place = Path(folder) / f"step_{RUN}"
             save(first, place)
-        except UserError as error:
-            return {"losses": AFTER, "equal": 0, "largest relative difference": f"differs: {error.given}"}
-        ours = losses(first, batch, AFTER)
-        again = make_learner(configuration, Ranks(device=device), **changes)
-        again.restore(BEFORE, checkpoints.load(place).parts())
-    return differences(losses(again, batch, AFTER), ours)
+            second.restore(RUN, checkpoints.load(place).parts())
+    except UserError as error:
+        yield "Restored from a checkpoint", {"losses": 0, "equal": 0, "": f"differs: {error.given}"}
+        return
+    both = [losses(learner, batch, AFTER) for learner in (first, second)]
+    seconds = timed(lambda: first.step(batch), RUN, device)
+    yield "Restored from a checkpoint", {**differences(*both), "ms a step": 1000 * seconds}
 
 
 def save(learner: Learner, place: Path) -> None:
@@ -62,30 +66,15 @@ def save(learner: Learner, place: Path) -> None:
     checkpoints.save(place, snapshot(TrainingState(**learner.tensors(), state=state)), keep=False)
 
 
-def two_runs(configuration: Configuration, device: torch.device, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Losses and weights of two runs that were told the same; and what a step takes."""
-    batch = configuration.random_batch().to(device)
-    (ours, weights, seconds), (others, other_weights, _) = (run(configuration, device, changes, batch) for _ in "ab")
-    return {
-        **differences(ours, others),
-        "weights that differ": int((weights != other_weights).sum()),
-        "largest difference of a weight": float((weights - other_weights).abs().max()),
-        "ms a step": 1000 * seconds,
-    }
+def weight_differences(first: Learner, second: Learner) -> Row:
+    """How many of the trained weights differ, and by how much at most."""
+    assert first.flat is not None
+    assert second.flat is not None
+    apart = (first.flat.vector.detach() - second.flat.vector.detach()).abs()
+    return {"weights that differ": int(apart.count_nonzero()), "largest difference of a weight": float(apart.max())}
 
 
-def run(
-    configuration: Configuration, device: torch.device, changes: Mapping[str, Any], batch: Batch
-) -> tuple[list[float], torch.Tensor, float]:
-    """The losses and the weights after `RUN` steps, and seconds of one of as many more."""
-    learner = make_learner(configuration, Ranks(device=device), **changes)
-    seen = losses(learner, batch, RUN)
-    assert learner.flat is not None
-    weights = learner.flat.vector.detach().clone()
-    return seen, weights, timed(lambda: learner.step(batch), RUN, device)
-
-
-def differences(ours: list[float], others: list[float]) -> dict[str, Any]:
+def differences(ours: list[float], others: list[float]) -> Row:
     """How many are equal to the last bit, and the largest relative difference."""
     equal = sum(a == b for a, b in zip(ours, others, strict=True))
     return {"losses": len(ours), "equal": equal, "largest relative difference": farthest(ours, others)}

@@ -118,7 +118,7 @@ def test_bfloat16_on_this_processor_agrees_with_float32(monkeypatch: pytest.Monk
 
 
 def test_a_run_that_is_restored_goes_on_to_the_last_bit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(restoring, "RUN", 2)
+    monkeypatch.setattr(restoring, "RUN", 4)
     rows = list(restoring.measure(CPU, "dis-tiny-tiny-float32-off"))
     assert {row["table"] for row in rows} == {"Restored from a checkpoint", "Two runs of one seed"}
     assert all(row["equal"] == row["losses"] for row in rows)
