@@ -22,6 +22,7 @@ from benchmarks.reference_step import ReferenceStep
 from benchmarks.roofline import products
 from trm.batch import Batch
 from trm.errors import UserError
+from trm_lab.cluster.attention import choose_attention
 from trm_lab.cluster.compilation import compile_forward
 from trm_lab.cluster.ranks import Ranks
 from trm_lab.training.learner import Learner
@@ -163,6 +164,7 @@ def make_learner(configuration: Configuration, ranks: Ranks, **changes: Any) -> 
     """
     config, arch = configuration.composed()
     config = replace(config, **changes)
+    choose_attention(config.attention, arch.network, ranks.device)
     supervision = configuration.supervision(arch, ranks.device)
     compile_forward(supervision, config.compile, ranks.device)
     return Learner(config, supervision, ranks, TOTAL_STEPS)

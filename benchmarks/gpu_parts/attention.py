@@ -9,13 +9,9 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from benchmarks.gpu_parts.part import Row
 from benchmarks.limits import best_seconds
+from trm_lab.cluster.attention import EVERY, SUITS
 
-BACKENDS = {
-    "cudnn": SDPBackend.CUDNN_ATTENTION,
-    "flash": SDPBackend.FLASH_ATTENTION,
-    "efficient": SDPBackend.EFFICIENT_ATTENTION,
-    "math": SDPBackend.MATH,
-}
+BACKENDS = dict(zip(SUITS, EVERY, strict=True))
 HEADS, WIDTHS = 8, (32, 64)  # compact and medium
 EXAMPLES = {916: 64, 80: 1024}  # by positions, 16 of which are the puzzle's
 WITH_BACKWARD = 3.5  # times the forward pass's operations: five products backward for two forward
@@ -34,6 +30,8 @@ def measure(device: torch.device, examples: dict[int, int] = EXAMPLES) -> Iterat
             yield from ({"table": table, **row} for row in rows)
             winners.append({"head width": width, "positions": positions, **fastest(rows)})
     yield from ({"table": "The fastest whose numbers are right", **winner} for winner in winners)
+    for width in WIDTHS:
+        yield {"note": advice(width, {winner["set"] for winner in winners if winner["head width"] == width}, device)}
 
 
 def drawn(batch: int, positions: int, width: int, device: torch.device) -> Tensor:
@@ -98,8 +96,20 @@ def fastest(rows: list[Row]) -> Row:
     """The backend that is right and takes the least time with its backward pass, as the run key would name it."""
     right = [row for row in rows if row["forward, ms"] is not None and row["error"] <= ALLOWED]
     if not right:
-        return {"set": "none is right", "ms": None, "times the next": None}
+        return {"set": "attention=auto", "ms": None, "times the next": None}
     first, *others = sorted(right, key=lambda row: float(row["with backward, ms"]))
     best = first["with backward, ms"]
     gain = others[0]["with backward, ms"] / best if others else None
     return {"set": f"attention={first['backend']}", "ms": best, "times the next": gain}
+
+
+def advice(width: int, named: set[str], device: torch.device) -> str:
+    """What follows for `MEASURED` of trm_lab/cluster/attention.py, if one backend is the fastest at every length."""
+    if len(named) > 1 or "attention=auto" in named:
+        return f"Heads {width} wide: no backend is the fastest at every length; set `attention` for the run at hand."
+    capability = torch.cuda.get_device_capability(device) if device.type == "cuda" else None
+    (setting,) = named
+    entry = f'Condition({capability}, {width}, "bfloat16"): "{setting.removeprefix("attention=")}"'
+    return (
+        f"Heads {width} wide: `{setting}` at every length; for `MEASURED` in trm_lab/cluster/attention.py: `{entry}`."
+    )
