@@ -39,7 +39,7 @@ SENDING = {  # collective → which of its arguments is the tensor that this ran
     "all_reduce": 0,
     "all_gather": 1,
     "all_to_all_single": 1,
-    "send": 0,
+    "gather": 0,
 }
 
 
@@ -81,7 +81,7 @@ class Traffic:
         self._patches = ExitStack()
 
     def __enter__(self) -> "Traffic":
-        for name in (*SENDING, "recv"):
+        for name in SENDING:
             self._patches.enter_context(patch.object(dist, name, self._counting(name, getattr(dist, name))))
         return self
 
@@ -90,8 +90,7 @@ class Traffic:
 
     def _counting(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         def call(*arguments: Any, **named: Any) -> Any:
-            if name in SENDING:
-                self.payload[name] += arguments[SENDING[name]].nbytes
+            self.payload[name] += arguments[SENDING[name]].nbytes
             work = self.timed(function, *arguments, **named)
             return Waiting(work, self) if named.get("async_op") else work
 
@@ -221,7 +220,8 @@ def _checkpoint(learner: Learner, ranks: Ranks) -> tuple[float, float, float, in
     collected = time.perf_counter()
     if not ranks.is_first:
         return collected - started, 0.0, 0.0, 0
-    private = snapshot(TrainingState(**parts, state={"step": learner.steps_done}))
+    collected = ("carry",) if ranks.world_size > 1 else ()
+    private = snapshot(TrainingState(**parts, state={"step": learner.steps_done}), collected)
     copied = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder, CheckpointWriter(Retention(1, None, False)) as writer:
         writer.submit(Path(folder) / "step_1", private, keep=False)

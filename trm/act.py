@@ -199,7 +199,7 @@ class ACTSupervision:
         return last | (better & (steps >= least_steps))
 
     def _least_steps(self, rng: StepRandom) -> Tensor:
-        """Exploration: u ~ U{2..N} in some slots, 0 in the others; `[B]` float32, where the draw is: in pinned memory."""
+        """Exploration: u ~ U{2..N} in some slots, 0 in the others; `[B]` float32, in the draw's memory."""
         explores = rng.uniform("halt exploration") < self.config.halt_exploration_prob
         return rng.uniform("least steps").mul_(self.max_steps - 1).floor_().add_(2).mul_(explores)
 

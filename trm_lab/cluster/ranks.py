@@ -19,7 +19,7 @@ import torch.distributed.nn.functional
 from torch import Tensor
 
 from trm.errors import UserError
-from trm_lab.cluster.host_memory import keep_freed_memory
+from trm_lab.cluster.host_memory import keep_freed_memory, memory_for_copy
 from trm_lab.cluster.rendezvous import name_of_this_start
 from trm_lab.commands.choices import DEVICE_CHOICES
 
@@ -95,20 +95,21 @@ class Ranks:
     def collect_rows(self, rows: Tensor) -> Tensor:
         """Every rank's `[n, …]` one after another on the first rank, on the CPU; empty on the others.
 
-        One rank's rows at a time are in flight, so that the device never holds more than two shares.
+        ⌈n/W⌉ rows of each of the W ranks at a time are in flight: the first device holds little more than two shares.
         """
         if self.world_size == 1:
-            return rows.cpu()
-        own, parts = rows.contiguous(), []
-        for rank in range(self.world_size):
-            share = own if rank == self.rank else torch.empty_like(own)
-            if self.is_first and rank:
-                dist.recv(share, src=rank)
-            elif self.rank == rank and rank:
-                dist.send(own, dst=0)
-            if self.is_first:
-                parts.append(share.cpu())
-        return torch.cat(parts) if self.is_first else rows.new_zeros(0, *rows.shape[1:], device="cpu")
+            return rows
+        own, places = rows.contiguous(), rows.new_zeros(0, *rows.shape, device="cpu")
+        if self.is_first:
+            places = memory_for_copy((self.world_size, *rows.shape), rows.dtype, self.device)
+        done = 0
+        for part in own.chunk(self.world_size):
+            arriving = [torch.empty_like(part) for _ in range(self.world_size)] if self.is_first else None
+            dist.gather(part, arriving)
+            for place, arrived in zip(places, arriving or [], strict=True):
+                place[done : done + len(part)].copy_(arrived)
+            done += len(part)
+        return places.flatten(0, 1)
 
     def collected(self, thing: Any) -> Iterator[Any]:
         """On the first rank the `thing` (picklable) of each other rank, one in memory at a time; nothing on the others.

@@ -1,12 +1,14 @@
 """Everything that may influence the next step, and a private copy of it that a thread may write at leisure."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from trm_lab.cluster.host_memory import memory_for_copy
 
 PARTS = ("model", "ema", "optimizer", "carry")
 
@@ -35,11 +37,13 @@ class TrainingState:
         return sum(t.nbytes for tensors in self.parts().values() for t in tensors.values())
 
 
-def snapshot(content: TrainingState) -> TrainingState:
+def snapshot(content: TrainingState, private_parts: Collection[str] = ()) -> TrainingState:
     """A copy in private CPU memory, complete when this returns; later steps cannot reach it.
 
     A tensor that stands under several names is copied once. From a GPU the copies are queued into pinned memory,
-    which torch keeps for the next snapshot, and waited for together.
+    which torch keeps for the next snapshot, and waited for together; see `memory_for_copy`.
+
+    private_parts: those that nobody else holds, which are taken as they are.
     """
     copies: dict[object, Tensor] = {}
     devices: set[torch.device] = set()
@@ -51,7 +55,9 @@ def snapshot(content: TrainingState) -> TrainingState:
             devices.add(tensor.device)
         return copies[key]
 
-    parts = {p: {n: private(t) for n, t in tensors.items()} for p, tensors in content.parts().items()}
+    parts = content.parts()
+    for part in parts.keys() - set(private_parts):
+        parts[part] = {name: private(tensor) for name, tensor in parts[part].items()}
     for device in devices:
         if device.type == "cuda":
             torch.cuda.synchronize(device)
@@ -61,5 +67,4 @@ def snapshot(content: TrainingState) -> TrainingState:
 def _copied(tensor: Tensor) -> Tensor:
     if tensor.device.type != "cuda":
         return tensor.to("cpu", copy=True, memory_format=torch.contiguous_format)
-    pinned = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
-    return pinned.copy_(tensor, non_blocking=True)
+    return memory_for_copy(tensor.shape, tensor.dtype, tensor.device).copy_(tensor, non_blocking=True)

@@ -126,7 +126,7 @@ class Learner:
     def tensors(self) -> dict[str, dict[str, Tensor]]:
         """Everything that may influence the next step but the step number; the carry holds all ranks' slots.
 
-        Every rank takes part; of a shared-out puzzle table only the first one gets the whole.
+        Every rank takes part; of several only the first one gets the slots, and the whole of a shared-out puzzle table.
 
         Raises:
             NonFiniteError: one of them is not finite, so that no checkpoint ever holds such a number.
@@ -144,7 +144,7 @@ class Learner:
             raise non_finite(f"{wrong[0] if wrong else 'a number'} after step {self.steps_done}")
         if self.model.puzzle_emb is not None:
             model[PUZZLE_TABLE] = self.model.puzzle_emb.whole()
-        parts["carry"] = {name: self.ranks.gather_rows(tensor) for name, tensor in carry.items()}
+        parts["carry"] = {name: self.ranks.collect_rows(tensor) for name, tensor in carry.items()}
         return parts
 
     def restore(self, steps_done: int, parts: Mapping[str, Mapping[str, Tensor]]) -> None:

@@ -338,7 +338,8 @@ class Trainer:
             }
             content = TrainingState(**parts, state=position)
             folder = self.run_directory.checkpoints / f"step_{self.step}"
-            self.writer.submit(folder, snapshot(content), protected)
+            collected = ("carry",) if self.ranks.world_size > 1 else ()
+            self.writer.submit(folder, snapshot(content, collected), protected)
         self.saved, self.saved_at = state, time.monotonic()
 
     def resume(self) -> None:
