@@ -3,8 +3,11 @@
 # make play               a page in the browser to play with the trained weights of pretrained/
 # make test               the same environment, then lint, types and tests;  make test-long: the checks of minutes;
 # make chaos              100 disturbed runs;  make gpu: check and measure on this machine's GPU (under 8 minutes)
+# make test-matrix        the tests' core on Python 3.11 to 3.13 with the oldest and the newest PyTorch (tests/matrix.py);
+#                         TORCH_ARGS="--index-url …" for an index with PyTorch's builds for CPUs
 
 PYTHON ?= python3
+export TORCH_ARGS PAIRS
 METHOD ?= dis
 VENV := .venv
 BIN := $(VENV)/bin
@@ -13,7 +16,7 @@ INSTALLED := $(VENV)/.installed
 ENTRY_dis := train_arc_tiny_corrupt.py experiment=arc_mini
 ENTRY_trm := pretrain.py experiment=arc_mini_trm
 
-.PHONY: demo compare play test test-long chaos gpu lint clean
+.PHONY: demo compare play test test-long test-matrix chaos gpu lint clean
 
 $(INSTALLED): requirements.txt pyproject.toml setup.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -44,6 +47,9 @@ test: lint
 test-long: $(INSTALLED)
 	$(BIN)/python -m pytest -q -m long
 
+test-matrix:
+	$(PYTHON) -m tests.matrix
+
 chaos: $(INSTALLED)
 	CHAOS_ROUNDS=$${CHAOS_ROUNDS:-100} $(BIN)/python -m tests.chaos
 
@@ -52,4 +58,4 @@ gpu:
 	$(PYTHON) -m benchmarks.gpu_check --output-dir $(or $(OUT),runs/gpu_check)
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .matrix .mypy_cache .ruff_cache .pytest_cache
