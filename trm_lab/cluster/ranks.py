@@ -95,7 +95,7 @@ class Ranks:
     def collect_rows(self, rows: Tensor) -> Tensor:
         """Every rank's `[n, …]` one after another on the first rank, on the CPU; empty on the others.
 
-        ⌈n/W⌉ rows of each of the W ranks at a time are in flight: the first device holds little more than two shares.
+        ⌈n/W⌉ rows of each of the W ranks are in flight at a time: the first device holds little more than two shares.
         """
         if self.world_size == 1:
             return rows
@@ -104,12 +104,16 @@ class Ranks:
             places = memory_for_copy((self.world_size, *rows.shape), rows.dtype, self.device)
         done = 0
         for part in own.chunk(self.world_size):
-            arriving = [torch.empty_like(part) for _ in range(self.world_size)] if self.is_first else None
-            dist.gather(part, arriving)
-            for place, arrived in zip(places, arriving or [], strict=True):
-                place[done : done + len(part)].copy_(arrived)
+            self._collect(part, places[:, done : done + len(part)])
             done += len(part)
         return places.flatten(0, 1)
+
+    def _collect(self, rows: Tensor, places: Tensor) -> None:
+        """Copy every rank's rows `[m, …]` to its place of `[W, m, …]`, which is on the first rank."""
+        arriving = [torch.empty_like(rows) for _ in range(self.world_size)] if self.is_first else None
+        dist.gather(rows, arriving)
+        for place, arrived in zip(places, arriving or [], strict=True):
+            place.copy_(arrived)
 
     def collected(self, thing: Any) -> Iterator[Any]:
         """On the first rank the `thing` (picklable) of each other rank, one in memory at a time; nothing on the others.
