@@ -64,10 +64,10 @@ def compared(configuration: Configuration, expected: list[float], device: torch.
         "": verdict(difference, ALLOWED),
     }
     if device.type == "cuda":
-        yield from waits(configuration, learner, batch.pinned(), device)
+        yield waits(configuration, learner, batch.pinned(), device)
 
 
-def waits(configuration: Configuration, learner: Learner, batch: Batch, device: torch.device) -> Iterator[Row]:
+def waits(configuration: Configuration, learner: Learner, batch: Batch, device: torch.device) -> Row:
     """Training, an evaluation and training again, where the host may wait for nothing but an earlier step's numbers."""
     unread: list[StepResult] = []
     rounds: dict[str, Callable[[], object]] = {
@@ -77,13 +77,11 @@ def waits(configuration: Configuration, learner: Learner, batch: Batch, device: 
     }
     for work in rounds.values():  # compiles, which waits
         work()
-    for name, work in rounds.items():
-        yield {
-            "table": "Waits of the host, the numbers of the step before and the answers apart",
-            "configuration": configuration.name,
-            "in": name,
-            "waits": first_wait(work) or "none",
-        }
+    return {
+        "table": "Waits of the host, the numbers of the step before and the answers apart",
+        "configuration": configuration.name,
+        **{name: first_wait(work) or "none" for name, work in rounds.items()},
+    }
 
 
 def train(learner: Learner, batch: Batch, device: torch.device, unread: list[StepResult]) -> None:

@@ -11,8 +11,9 @@ import pytest
 import torch
 
 from benchmarks import gpu_check
+from benchmarks.contender import Contender
 from benchmarks.gpu_page import page
-from benchmarks.gpu_parts import agreement, attention, golden, kernels, part, restoring, two_ranks
+from benchmarks.gpu_parts import agreement, attention, golden, kernels, part, restoring, speed, two_ranks
 from benchmarks.gpu_parts.part import Row, read_rows, verdict
 from tests.runs import REPOSITORY
 from trm.errors import UserError
@@ -121,7 +122,17 @@ def test_a_run_that_is_restored_goes_on_to_the_last_bit(monkeypatch: pytest.Monk
     monkeypatch.setattr(restoring, "RUN", 4)
     rows = list(restoring.measure(CPU, "dis-tiny-tiny-float32-off"))
     assert {row["table"] for row in rows} == {"Restored from a checkpoint", "Two runs of one seed"}
-    assert all(row["equal"] == row["losses"] for row in rows)
+    assert all(row["equal"] == row["losses"] and row[""] == "agrees" for row in rows)
+
+
+def test_a_run_that_cannot_be_saved_is_said_to_differ(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(learner: object, place: Path) -> None:
+        raise UserError("a weight is not finite", "finite numbers", "find out why")
+
+    monkeypatch.setattr(restoring, "RUN", 1)
+    monkeypatch.setattr(restoring, "save", refuses)
+    row = list(restoring.measure(CPU, "dis-tiny-tiny-float32-off"))[-1]
+    assert (row["problem"], row[""]) == ("a weight is not finite", "differs")
 
 
 def test_attention_is_measured_and_what_has_no_kernel_here_says_so() -> None:
@@ -153,6 +164,21 @@ def test_time_in_which_kernels_overlap_is_counted_once() -> None:
     assert (gpu["ms a step"], gpu["idle share"]) == (5.0, pytest.approx(0.2))
     (note,) = kernels.rows("a model", [])
     assert "CUPTI" in note["note"]
+
+
+def test_what_cannot_be_measured_here_is_left_out_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    def does_not_fit(self: Contender) -> None:
+        raise UserError("it is too large", "a smaller one", "leave it out")
+
+    monkeypatch.setattr(Contender, "ready", does_not_fit)
+    assert list(speed.measure(CPU, ("dis-tiny-tiny-float32-off",))) == [{"note": "left out: it is too large"}]
+
+
+@pytest.mark.long
+def test_steps_are_timed_beside_the_straightforward_ones() -> None:
+    (row,) = speed.measure(CPU, ("dis-tiny-tiny-float32-off",))
+    assert row["examples/s"] == pytest.approx(4 / (row["ms"] / 1000))
+    assert row["straightforward / ours"] > 0
 
 
 @pytest.mark.long
