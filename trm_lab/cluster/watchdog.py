@@ -10,7 +10,9 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import timedelta
+from types import TracebackType
 from typing import Any
 
 from trm_lab.cluster.ranks import Ranks
@@ -18,6 +20,9 @@ from trm_lab.cluster.rendezvous import SharedStore
 
 HOUR, DAY = 3600.0, 86400.0  # seconds
 EXIT_HUNG = 70  # EX_SOFTWARE of sysexits.h
+EXIT_OTHER_FAILED = 74  # as `command_line.EXIT_SYSTEM_REFUSED`: the same command may fare better
+LOOK_SECONDS = 5.0  # between two looks whether another rank failed
+FAREWELL_SECONDS = 30.0  # that a rank has to leave by itself after another one failed, as torchrun gives it
 REPORT_SECONDS = 30.0  # a report that cannot be written in this time is given up
 CLOSE_SECONDS = 5.0
 STDERR = 2
@@ -44,6 +49,8 @@ class Watchdog:
         self._what, self._beats, self._at, self._allowed = "starting", 0, time.monotonic(), self._timeout
         self._peers: dict[int, tuple[dict[str, Any], float]] = {}  # rank → its last post, and when it came
         self._answered = time.monotonic()  # when the store did
+        self._failure = ""  # of this rank
+        self._other_failed: float | None = None  # since when that is known of another
         self._closed = threading.Event()
         self._threads: list[threading.Thread] = []
         if timeout_seconds is not None:
@@ -84,7 +91,11 @@ class Watchdog:
     def __enter__(self) -> "Watchdog":
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None and not isinstance(error, SystemExit):
+            self._failure = f"{type(error).__name__}: {error}"[:500]
         self.close()
 
     def _watch(self) -> None:
@@ -129,25 +140,38 @@ class Watchdog:
         return lines or ["no other rank is behind: all wait, or a message between them is lost"]
 
     def _exchange(self, store: SharedStore) -> None:
-        """Post our progress and read the others', four times in each timeout, for as long as the store answers."""
-        number = 0
+        """Until the end: post our progress and read the others', four times in each timeout, and see who failed."""
+        number, due = 1, time.monotonic()
         while not self._closed.is_set():
-            number += 1
-            age = time.monotonic() - self._at
-            post = {"number": number, "what": self._what, "beats": self._beats, "age": age}
-            try:
-                store.set(_key(self._rank), json.dumps(post))
-                for rank in range(self._world_size):
-                    if rank != self._rank and store.check([_key(rank)]):
-                        theirs = json.loads(store.get(_key(rank)))
-                        before = self._peers.get(rank)
-                        if before is None or before[0]["number"] != theirs["number"]:
-                            self._peers[rank] = theirs, time.monotonic()
-            except (OSError, RuntimeError, ValueError):  # torch's DistError is a RuntimeError; the store may be gone
-                number -= 1
-            else:
+            with suppress(OSError, RuntimeError, ValueError):  # torch's DistError is a RuntimeError; it may be gone
+                if time.monotonic() >= due:
+                    self._post(store, number)
+                    number, due = number + 1, time.monotonic() + self._timeout / 4
+                if store.check([_key("failed")]):
+                    self._leave_after(store.get(_key("failed")).decode())
                 self._answered = time.monotonic()
-            self._closed.wait(self._timeout / 4)
+            self._closed.wait(min(self._timeout / 4, LOOK_SECONDS))
+        if self._failure:
+            with suppress(OSError, RuntimeError, ValueError):
+                store.set(_key("failed"), f"rank {self._rank} failed: {self._failure}")
+
+    def _post(self, store: SharedStore, number: int) -> None:
+        age = time.monotonic() - self._at
+        post = {"number": number, "what": self._what, "beats": self._beats, "age": age}
+        store.set(_key(self._rank), json.dumps(post))
+        for rank in range(self._world_size):
+            if rank != self._rank and store.check([_key(rank)]):
+                theirs = json.loads(store.get(_key(rank)))
+                before = self._peers.get(rank)
+                if before is None or before[0]["number"] != theirs["number"]:
+                    self._peers[rank] = theirs, time.monotonic()
+
+    def _leave_after(self, failure: str) -> None:
+        """End the process that still runs some time after another rank's failure: it waits for that rank in vain."""
+        self._other_failed = self._other_failed or time.monotonic()
+        if time.monotonic() - self._other_failed > FAREWELL_SECONDS:
+            _say(f"error: {failure}\n  rank {self._rank} waited for it in: {self._what}; ends\n")
+            os._exit(EXIT_OTHER_FAILED)
 
 
 def patience(hang_timeout: float | None) -> timedelta:
@@ -168,13 +192,13 @@ def lag(post: Mapping[str, Any], heard: float, now: float, beats: int, patience:
     return ""
 
 
-def _key(rank: int) -> str:
-    """The store's key of a rank, for this job and this start.
+def _key(name: int | str) -> str:
+    """The store's key of a rank's progress, or of a failure, for this job and this start.
 
     The store of an elastic job may serve others, and outlives a restart of its workers.
     """
     job, start = (os.environ.get(f"TORCHELASTIC_{name}", "0") for name in ("RUN_ID", "RESTART_COUNT"))
-    return f"heartbeat/{job}/{start}/{rank}"
+    return f"heartbeat/{job}/{start}/{name}"
 
 
 def _say(text: str) -> None:

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 import pytest
 
 from tests.runs import REPOSITORY, environment
-from trm_lab.cluster.watchdog import EXIT_HUNG, Watchdog, lag
+from trm_lab.cluster.watchdog import EXIT_HUNG, EXIT_OTHER_FAILED, Watchdog, lag
+from trm_lab.commands.command_line import EXIT_SYSTEM_REFUSED
 
 
 def run(program: str, **variables: str) -> subprocess.Popen[str]:
@@ -146,13 +147,32 @@ with Watchdog.over(ranks, 3.0) as watchdog:
 """
 
 
+ONE_FAILS = """
+import os, time
+import torch
+import torch.distributed as dist
+from trm_lab.cluster import watchdog
+from trm_lab.cluster.ranks import Ranks
+watchdog.LOOK_SECONDS, watchdog.FAREWELL_SECONDS = 0.1, 0.5
+rank = int(os.environ["RANK"])
+store = dist.TCPStore("127.0.0.1", int(os.environ["PORT"]), 2, rank == 0, wait_for_workers=False)
+print(store.port, flush=True)
+dist.init_process_group("gloo", store=store, rank=rank, world_size=2)
+with Ranks(rank, 2) as ranks, watchdog.Watchdog.over(ranks, 1000.0) as watching:
+    watching.beat("step 7")
+    if rank == 1:
+        raise KeyError("no luck")
+    time.sleep(1000)
+"""
+
+
 @contextmanager
-def two_ranks() -> Iterator[list[subprocess.Popen[str]]]:
+def two_ranks(program: str = TWO) -> Iterator[list[subprocess.Popen[str]]]:
     """Two ranks that have met at a port which the system gave the first one."""
-    first = run(TWO, RANK="0", PORT="0")
+    first = run(program, RANK="0", PORT="0")
     assert first.stdout is not None
     port = first.stdout.readline().strip()
-    second = run(TWO, RANK="1", PORT=port)
+    second = run(program, RANK="1", PORT=port)
     assert second.stdout is not None
     assert second.stdout.readline().strip() == port
     try:
@@ -179,6 +199,14 @@ def test_of_two_ranks_the_one_that_waits_names_the_one_that_was_stopped(stopped:
         assert f"behind: rank {stopped} has" in errors
         assert "all_reduce" in errors  # where the one that waits stands
         assert ("the store has not answered" in errors) == (stopped == 0)
+
+
+def test_a_rank_that_waits_on_after_another_one_failed_says_so_and_ends() -> None:
+    with two_ranks(ONE_FAILS) as (waiting, _):
+        _, errors = waiting.communicate(timeout=120)
+        assert waiting.returncode == EXIT_OTHER_FAILED == EXIT_SYSTEM_REFUSED
+        assert "error: rank 1 failed: KeyError: 'no luck'" in errors
+        assert "waited for it in: step 7" in errors
 
 
 def test_who_is_behind_is_judged_by_beats_and_silence() -> None:
