@@ -16,7 +16,7 @@ if not __package__:  # run by its path: our modules are found from the folder ab
 
 from benchmarks import machine, results_table
 from benchmarks.configurations import Configuration, chosen
-from benchmarks.contender import Contender, Ready
+from benchmarks.contender import Contender
 from benchmarks.limits import Limits
 from benchmarks.outputs import check_output_folder, write_report
 from benchmarks.roofline import step_bytes
@@ -113,13 +113,6 @@ def measure(configuration: Configuration, device: torch.device, repeats: int, th
             limits = [ours.limits()]
             turns = [(ours.turn(ready.steps), reference.turn(other.steps)) for _ in range(repeats)]
             limits.append(ours.limits())
-    return described(configuration, ready, other, turns, limits)
-
-
-def described(
-    configuration: Configuration, ready: Ready, other: Ready, turns: list[tuple[float, float]], limits: list[Limits]
-) -> dict[str, Any]:
-    """The figures of turns: seconds a step of ours and of the reference, which were made ready as the two say."""
     _, arch = configuration.composed()
     flops = step_flops(arch, configuration.shape)  # of an example
     assert flops is not None

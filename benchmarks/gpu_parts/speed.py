@@ -1,6 +1,7 @@
 """Part 5: the published models' steps by the GPU's clock, beside the straightforward compiled step and the limit."""
 
-from collections.abc import Iterator
+import statistics
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
@@ -8,12 +9,14 @@ from typing import Any
 import torch
 
 from benchmarks.configurations import Configuration, named
-from benchmarks.contender import SIDES, Contender, Ready, steps_of_turn
+from benchmarks.contender import SIDES, Contender, steps_of_turn
 from benchmarks.gpu_parts.part import Row
-from benchmarks.train_step import described
+from benchmarks.train_step import side
 from trm.errors import UserError
+from trm_lab.flops import step_flops
 
 TURNS = 5
+TABLE = f"Training steps (medians of {TURNS} turns); reference: the straightforward compiled step; GiB: what torch reserves"
 PROBED = 6  # steps that tell how many fill a turn
 # What stands in one line compiles at the same time; nothing else runs while turns are timed.
 STAGES = (
@@ -22,67 +25,89 @@ STAGES = (
     "dis-compact-nqueens-b1024-bfloat16-max",
 )
 
-Pair = tuple[Contender, Contender]  # ours and the reference
-
 
 def measure(device: torch.device, stages: tuple[str, ...] = STAGES) -> Iterator[Row]:
     """Stage after stage: compile all of it, then time one configuration after the other."""
     for names in stages:
-        configurations = named(names, device.type, "bfloat16")
         with ExitStack() as stack:
             pairs = {
-                one: [stack.enter_context(Contender(one, side, device, None)) for side in SIDES]
-                for one in configurations
+                one: [stack.enter_context(Contender(one, name, device, None)) for name in SIDES]
+                for one in named(names, device.type, "bfloat16")
             }
-            ready = prepared(pairs)
-            for one, (ours, reference) in pairs.items():
-                problems = [answer for answer in ready[one] if isinstance(answer, UserError)]
-                if problems:
-                    yield {"note": f"left out: {problems[0].given}"}
-                else:
-                    yield from rows(timed(one, (ours, reference), ready[one]))
+            for one, ready in prepared(pairs).items():
+                yield from rows(one, pairs[one], ready)
 
 
 def prepared(pairs: dict[Configuration, list[Contender]]) -> dict[Configuration, list[Any]]:
     """What each contender says once it has warmed up, or why it cannot be measured; they warm up at the same time."""
     with ThreadPoolExecutor(sum(len(pair) for pair in pairs.values())) as pool:
-        under_way = {one: [pool.submit(attempt, contender) for contender in pair] for one, pair in pairs.items()}
+        under_way = {one: [pool.submit(attempt, each.ready) for each in pair] for one, pair in pairs.items()}
     return {one: [job.result() for job in jobs] for one, jobs in under_way.items()}
 
 
-def attempt(contender: Contender) -> Ready | UserError:
-    """Ready, or why not."""
+def attempt(work: Callable[..., Any], *arguments: Any) -> Any:
+    """What `work` gives, or the error that kept it from it."""
     try:
-        return contender.ready()
-    except UserError as error:
+        return work(*arguments)
+    except (UserError, RuntimeError) as error:  # the second: CUDA's
         return error
 
 
-def timed(configuration: Configuration, pair: Pair, ready: list[Ready]) -> dict[str, Any]:
-    """The figures as `benchmarks.train_step` has them."""
+def rows(configuration: Configuration, pair: list[Contender], answers: list[Any]) -> Iterator[Row]:
+    """The figures of ours, and of the reference where it is ready as well; and why a side is not."""
+    ready = {}
+    for name, contender, answer in zip(SIDES, pair, answers, strict=True):
+        if isinstance(answer, Exception):
+            yield left_out(f"{configuration.name}, {name}", answer)
+        else:
+            ready[name] = (contender, answer.memory.peak)
+    if "ours" not in ready:
+        return
+    figures = attempt(timed, configuration, [contender for contender, _ in ready.values()])
+    if isinstance(figures, Exception):
+        yield left_out(configuration.name, figures)
+        return
+    memory = {f"{name}, GiB": peak / 2**30 for name, (_, peak) in ready.items()}
+    yield {"table": TABLE, "configuration": configuration.name, **figures, **memory}
+
+
+def left_out(name: str, error: Exception) -> Row:
+    """The remark that says why."""
+    return {"note": f"left out: {name}: {error.given if isinstance(error, UserError) else str(error).splitlines()[0]}"}
+
+
+def timed(configuration: Configuration, contenders: list[Contender]) -> Row:
+    """Turns of ours and, if it is there, of the reference one after the other, between two looks at the limits."""
     _, arch = configuration.composed()
-    whole = arch.settings.halt_max_steps
-    steps = [steps_of_turn(contender.turn(PROBED), whole) for contender in pair]
-    ours, reference = pair
-    limits = [ours.limits()]
-    turns = [(ours.turn(steps[0]), reference.turn(steps[1])) for _ in range(TURNS)]
-    limits.append(ours.limits())
-    return described(configuration, ready[0], ready[1], turns, limits)
+    steps = [steps_of_turn(each.turn(PROBED), arch.settings.halt_max_steps) for each in contenders]
+    limits = [contenders[0].limits()]
+    turns = [[each.turn(number) for each, number in zip(contenders, steps, strict=True)] for _ in range(TURNS)]
+    limits.append(contenders[0].limits())
+    flops = step_flops(arch, configuration.shape)  # of an example
+    assert flops is not None
+    best = max(one.best for one in limits)
+    ours, *other = [
+        side(list(each), configuration.batch, flops * configuration.batch, best) for each in zip(*turns, strict=True)
+    ]
+    return {**own_columns(ours), **(compared_columns(other[0], turns) if other else {})}
 
 
-def rows(figures: dict[str, Any]) -> Iterator[Row]:
-    """Speed and memory of ours and of the reference."""
-    ours, other, ratio = figures["ours"], figures["reference"], figures["ratio"]
-    yield {
-        "table": f"Training steps (medians of {TURNS} turns, lowest to highest in parentheses)",
-        "configuration": figures["name"],
-        "ms": 1000 * ours["seconds"]["median"],
-        "(ms)": f"({1000 * ours['seconds']['low']:.2f}–{1000 * ours['seconds']['high']:.2f})",
+def own_columns(ours: dict[str, Any]) -> Row:
+    """Time and speed."""
+    seconds = ours["seconds"]
+    return {
+        "ms": 1000 * seconds["median"],
+        "from – to": f"{1000 * seconds['low']:.2f} – {1000 * seconds['high']:.2f}",
         "examples/s": ours["examples_per_second"],
         "of the limit": ours["share_of_limit"],
-        "straightforward, ms": 1000 * other["seconds"]["median"],
-        "straightforward / ours": ratio["median"],
-        "(ratio)": f"({ratio['low']:.2f}–{ratio['high']:.2f})",
-        "reserved, GiB": ours["memory"]["peak"] / 2**30,
-        "straightforward, GiB": other["memory"]["peak"] / 2**30,
+    }
+
+
+def compared_columns(other: dict[str, Any], turns: list[list[float]]) -> Row:
+    """The straightforward step beside it; ratios turn by turn."""
+    ratios = [reference / ours for ours, reference in turns]
+    return {
+        "reference, ms": 1000 * other["seconds"]["median"],
+        "reference / ours": statistics.median(ratios),
+        "from – to (ratio)": f"{min(ratios):.2f} – {max(ratios):.2f}",
     }
