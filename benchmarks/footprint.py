@@ -19,16 +19,18 @@ if not __package__:  # run by its path: our modules are found from the folder ab
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from benchmarks.configurations import TASKS, Configuration
-from benchmarks.contender import attempt, make_step, timed
+from benchmarks.contender import attempt, make_learner, our_step, timed
 from benchmarks.results_table import pipes
 from trm.errors import UserError
 from trm.model import PuzzleShape
-from trm_lab.cluster.ranks import choose_device
+from trm_lab.cluster.ranks import Ranks, choose_device
 from trm_lab.commands.command_line import CommandLine, run_command
 from trm_lab.commands.progress import track
 from trm_lab.configuration.architecture import Architecture, architecture
 from trm_lab.configuration.train_config import TrainConfig, train_config
+from trm_lab.training.metric_window import Window
 from trm_lab.training.python_api import composition
+from trm_lab.training.step_result import StepResult
 
 GIB = 2**30
 CONTEXT = 0.7 * GIB  # of CUDA, cuBLAS and the kernels themselves: assumed, not measured
@@ -96,17 +98,19 @@ class Footprint:
 
     allocated, reserved: at the most, by torch's allocator; reserved is what `nvidia-smi` sees, less `CONTEXT`.
     between_steps: allocated between two steps: weights, moments, puzzle table, slots.
+    carried: of these what the slots keep; a step makes it anew before the old one goes.
     moved: by Inductor's kernels in a step, products and attention apart; 0 with compile=off.
     """
 
     allocated: int
     reserved: int
     between_steps: int
+    carried: int
     moved: int
 
     def in_parts(self, parts: int) -> float:
-        """Bytes to reserve where the slots go through in so many parts: only what a step adds is divided."""
-        held = self.between_steps
+        """Bytes to reserve where the slots go through in so many parts: what a step adds and frees is divided."""
+        held = self.between_steps + self.carried
         return (held + (self.allocated - held) / parts) * self.reserved / self.allocated
 
 
@@ -114,13 +118,22 @@ def footprint(recipe: Recipe, device: torch.device) -> Footprint:
     """Of this process, which made nothing before; a round of steps after one to warm up."""
     torch.cuda.set_device(device)
     nodes = counted_nodes()
-    step = make_step(recipe, "ours", device)
+    learner, window, unread = make_learner(recipe, Ranks(device=device)), Window(), list[StepResult]()
+    batch = recipe.random_batch().pinned()
+
+    def step() -> None:
+        our_step(learner, batch, device, unread, window)
+
     timed(step, ROUND, device)
     held = torch.cuda.memory_allocated(device)
+    assert learner.carry is not None
+    carried = sum(tensor.nbytes for tensor in learner.carry.tensors().values())
     torch.cuda.reset_peak_memory_stats(device)
     timed(step, ROUND, device)
     moved = sum(4 * words for node, words in nodes if "Extern" not in type(node).__name__)
-    return Footprint(torch.cuda.max_memory_allocated(device), torch.cuda.max_memory_reserved(device), held, moved)
+    return Footprint(
+        torch.cuda.max_memory_allocated(device), torch.cuda.max_memory_reserved(device), held, carried, moved
+    )
 
 
 def counted_nodes() -> list[tuple[Any, int]]:

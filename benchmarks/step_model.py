@@ -50,8 +50,13 @@ class Counted:
     launches: float
 
 
-COUNTED = {"dis-compact-arc": Counted(40.92e9 / 512, 233)}
-CONFIGURATIONS = "dis-compact-arc-b512"
+COUNTED = {
+    "dis-compact-arc": Counted(40.92e9 / 512, 233),
+    "dis-medium-arc": Counted(38.85e9 / 128, 317),
+    "trm-compact-arc": Counted(14.99e9 / 192, 250),
+    "trm-medium-arc": Counted(171.37e9 / 192, 611),
+}
+CONFIGURATIONS = "dis-compact-arc-b512 dis-medium-arc-b128 trm-compact-arc-b192 trm-medium-arc-b192"
 
 
 @dataclass(frozen=True)

@@ -21,16 +21,16 @@ def test_a_recipe_is_its_experiment_with_the_slots_of_one_gpu(recipe: Recipe) ->
 
 
 def test_only_what_a_step_adds_is_divided_by_the_parts() -> None:
-    whole = Footprint(allocated=20 * GIB, reserved=22 * GIB, between_steps=4 * GIB, moved=0)
+    whole = Footprint(allocated=20 * GIB, reserved=22 * GIB, between_steps=3 * GIB, carried=GIB, moved=0)
     assert whole.in_parts(1) == 22 * GIB
     assert whole.in_parts(4) == pytest.approx((4 + 16 / 4) * 1.1 * GIB)
 
 
 def test_a_row_names_the_smallest_card_and_the_fewest_parts() -> None:
-    cells = dict(zip(HEADING, row(RECIPES[0], Footprint(90 * GIB, 95 * GIB, GIB, 40 * 10**9)), strict=True))
+    cells = dict(zip(HEADING, row(RECIPES[0], Footprint(90 * GIB, 95 * GIB, GIB, 0, 40 * 10**9)), strict=True))
     assert (cells["fits on"], cells["parts on 80 GB"], cells["parts on 24 GB"]) == ("141 GB", "2", "8")
     assert cells["GB moved"] == "40.0"
-    small = dict(zip(HEADING, row(RECIPES[0], Footprint(9 * GIB, 10 * GIB, GIB, 0)), strict=True))
+    small = dict(zip(HEADING, row(RECIPES[0], Footprint(9 * GIB, 10 * GIB, GIB, 0, 0)), strict=True))
     assert (small["fits on"], small["parts on 24 GB"], small["GB moved"]) == ("16 GB", "1", "")
 
 

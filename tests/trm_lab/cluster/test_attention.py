@@ -19,7 +19,7 @@ KERNELS = {
     "cudnn": "_scaled_dot_product_cudnn_attention",
     "flash": "_scaled_dot_product_flash_attention",
     "efficient": "_scaled_dot_product_efficient_attention",
-    "math": "_softmax",
+    "math": "bmm",
 }
 
 
@@ -32,7 +32,7 @@ def torchs_own_choice() -> Iterator[None]:
 @pytest.fixture
 def measured(monkeypatch: pytest.MonkeyPatch) -> None:
     """A GPU of capability 9.0 on which flash was measured as the fastest for heads 8 wide in float32."""
-    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device=None: (9, 0))
     monkeypatch.setitem(attention.MEASURED, Condition((9, 0), 8, "float32"), "flash")
 
 
@@ -104,16 +104,19 @@ def test_the_choice_decides_nothing_that_a_run_is_known_by() -> None:
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("choice", ALLOW)
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_on_a_gpu_each_backend_that_suits_is_the_one_that_computes(dtype: str) -> None:
-    half = network(forward_dtype=dtype)
-    suiting = suiting_backends(half, GPU)
-    assert ("flash" in suiting) == (dtype == "bfloat16")
-    for choice in suiting:
-        choose_attention(choice, half, GPU)
-        with Dispatched() as dispatched:
-            F.scaled_dot_product_attention(*torch.ones(3, 1, 2, 64, 8, device=GPU, dtype=half.dtype).unbind())
-        assert KERNELS[choice] in dispatched.names
+def test_on_a_gpu_a_backend_computes_where_it_suits_and_is_refused_elsewhere(choice: str, dtype: str) -> None:
+    asked = network(forward_dtype=dtype)
+    if choice not in suiting_backends(asked, GPU):
+        assert (choice, dtype) in (("flash", "float32"), ("cudnn", "float32"))
+        with pytest.raises(UserError, match=f"attention={choice} for heads 8 wide in {dtype}"):
+            choose_attention(choice, asked, GPU)
+        return
+    choose_attention(choice, asked, GPU)
+    with Dispatched() as dispatched:
+        F.scaled_dot_product_attention(*torch.ones(3, 1, 2, 64, 8, device=GPU, dtype=asked.dtype).unbind())
+    assert KERNELS[choice] in dispatched.names
 
 
 class Dispatched(TorchDispatchMode):
