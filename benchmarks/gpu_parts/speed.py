@@ -16,7 +16,7 @@ from trm.errors import UserError
 from trm_lab.flops import step_flops
 
 TURNS = 5
-TABLE = f"Training steps (medians of {TURNS} turns); reference: the straightforward compiled step; GiB: what torch reserves"
+TABLE = f"Training steps (medians of {TURNS} turns; reference: the straightforward compiled step; GiB: reserved)"
 PROBED = 6  # steps that tell how many fill a turn
 # What stands in one line compiles at the same time; nothing else runs while turns are timed.
 STAGES = (
