@@ -9,8 +9,6 @@ from zlib import crc32
 from analysis import style
 from trm.errors import shown
 from trm_lab.commands.tables import percent
-from trm_lab.configuration.architecture import without_later_defaults
-from trm_lab.methods import METHODS
 from trm_lab.runs.questions import TEST
 from trm_lab.runs.recorded_evaluations import Evaluation
 from trm_lab.runs.recorded_run import Run, fingerprints
@@ -109,6 +107,8 @@ def group(runs: Sequence[Run]) -> tuple[list[Method], list[str]]:
 
 def settings(run: Run) -> dict[str, Any]:
     """The configuration with dotted keys, without what is beside the point, and what it was trained and tested on."""
+    from trm_lab.configuration.architecture import without_later_defaults  # here: with it comes torch
+
     last, marks = run.evaluation, fingerprints_of_test(run)
     named = f", {', '.join('@' + short_mark(one) for one in marks)}" if last.datasets else ""
     test = f"{last.examples:,} examples (copying: {percent(last.copy_cell)} of the cells){named}"
@@ -169,6 +169,8 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def method_name(run: Run) -> str:
     """What papers call a run's method, from its architecture."""
+    from trm_lab.methods import METHODS  # here: with the methods comes torch
+
     arch = run.config.get("arch")
     arch = arch if isinstance(arch, Mapping) else {}
     method = METHODS.get(str(arch.get("supervision")))

@@ -12,7 +12,6 @@ from analysis.comparing.costs import device_of
 from analysis.methods import evaluated
 from analysis.metrics import EXACT, Metric, arc_metric
 from trm.errors import shown
-from trm_lab.configuration.architecture import LATER_KEYS
 from trm_lab.runs.recorded_evaluations import Evaluation
 from trm_lab.runs.recorded_run import Run
 
@@ -148,6 +147,8 @@ def same_data(data: ClaimedData, run: Run) -> bool:
 
 def other_model(claim: Claim, run: Run) -> str | None:
     """The first setting in which a run is not what the claim is of; None where it has them all."""
+    from trm_lab.configuration.architecture import LATER_KEYS  # here: with it comes torch
+
     departures = {f"arch.{key}": default for key, default in LATER_KEYS.items()}  # no published run has another value
     settings = departures | claim.settings
     reasons = (_other_setting(run, key, value) for key, value in settings.items())
@@ -155,6 +156,8 @@ def other_model(claim: Claim, run: Run) -> str | None:
 
 
 def _other_setting(run: Run, key: str, claimed: Any) -> str | None:
+    from trm_lab.configuration.architecture import LATER_KEYS
+
     value: Any = run.config
     for part in key.split("."):
         value = value.get(part) if isinstance(value, Mapping) else None

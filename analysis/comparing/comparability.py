@@ -5,13 +5,15 @@ from dataclasses import fields, replace
 
 from analysis.methods import Method, differing, fingerprints_of_test, short_mark
 from trm.errors import UserError
-from trm_lab.methods import METHODS
 from trm_lab.runs.recorded_run import Run
 
-OF_A_METHOD = {f"arch.{key}" for key in ("supervision", "recursion", "H_cycles", "L_cycles", "H_layers")} | {
-    f"arch.{key.name}" for method in METHODS.values() for key in fields(method.config_class)
-}
-"""Settings that make a method; another difference is one between experiments."""
+
+def _of_a_method() -> set[str]:
+    """Settings that make a method; another difference is one between experiments."""
+    from trm_lab.methods import METHODS  # here: with the methods comes torch
+
+    own = {key.name for method in METHODS.values() for key in fields(method.config_class)}
+    return {f"arch.{key}" for key in ("supervision", "recursion", "H_cycles", "L_cycles", "H_layers", *own)}
 
 
 def by_dataset(runs: Sequence[Run]) -> dict[str, list[Run]]:
@@ -121,7 +123,8 @@ def unlike(first: Method, second: Method) -> str:
 
 def other_settings(methods: Sequence[Method]) -> str:
     """Whether the methods differ in themselves alone, in words."""
-    more = [key.removeprefix("arch.") for key in differing(methods) if key not in OF_A_METHOD]
+    own = _of_a_method()
+    more = [key.removeprefix("arch.") for key in differing(methods) if key not in own]
     if not more:
         return "All other settings are the same."
     return (

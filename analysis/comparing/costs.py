@@ -6,17 +6,13 @@ R training records, L grid tokens, V vocabulary.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.comparing.scored_runs import plain_scored
 from trm.errors import UserError, shown
-from trm.model import PuzzleShape
-from trm_lab.configuration.architecture import Architecture
-from trm_lab.configuration.architecture import architecture as architecture_of
-from trm_lab.flops import answer_flops, step_flops
-from trm_lab.methods import METHODS
 from trm_lab.puzzles.arc.colours import TOKEN_COLOURS
 from trm_lab.puzzles.maze.tokens import MAZE_CHARACTERS
 from trm_lab.puzzles.queens.tokens import QUEENS_QUEEN
@@ -24,6 +20,10 @@ from trm_lab.puzzles.sudoku.tokens import SUDOKU_BLANK
 from trm_lab.runs.recorded_evaluations import Evaluation
 from trm_lab.runs.recorded_run import Run
 from trm_lab.runs.recorded_training import Training
+
+if TYPE_CHECKING:  # with the networks comes torch, for which no figure waits before its runs are read
+    from trm.model import PuzzleShape
+    from trm_lab.configuration.architecture import Architecture
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,8 @@ class AnswerCosts:
 def training_cost(run: Run, updates: int) -> TrainingCost:
     """What the first `updates` updates took."""
     training, batch = run.training, run.config.get("global_batch_size")
+    from trm_lab.flops import step_flops
+
     network, shape = architecture(run), puzzle_shape(run)
     learning = 0 if network is None else network.network.gradient_calls
     operations, seconds = None, seconds_per_update(training)
@@ -120,13 +122,18 @@ def answer_costs(run: Run, evaluation: Evaluation) -> AnswerCosts:
 
 def operations_after_steps(run: Run, evaluation: Evaluation) -> list[int] | None:
     """`[S]`, of an answer that stops after each supervision step; None where they are not known."""
+    from trm_lab.flops import answer_flops
+
     arch, shape = architecture(run), puzzle_shape(run)
     each = None if arch is None or shape is None else answer_flops(arch, shape)
     return None if each is None else [each * step for step in range(1, len(evaluation.network_calls) + 1)]
 
 
-def architecture(run: Run) -> Architecture | None:
+def architecture(run: Run) -> "Architecture | None":
     """The method with its settings and the network's; None where config.yaml does not tell them."""
+    from trm_lab.configuration.architecture import architecture as architecture_of
+    from trm_lab.methods import METHODS
+
     arch = run.config.get("arch")
     if not isinstance(arch, Mapping) or arch.get("supervision") not in METHODS:
         return None
@@ -136,8 +143,10 @@ def architecture(run: Run) -> Architecture | None:
         return None
 
 
-def puzzle_shape(run: Run) -> PuzzleShape | None:
+def puzzle_shape(run: Run) -> "PuzzleShape | None":
     """L and V of the run's data; of records without them as they follow from the scorer or ARC, or else None."""
+    from trm.model import PuzzleShape
+
     length, tokens = run.evaluation.seq_len or 0, run.evaluation.vocab_size or 0
     if length > 0 and tokens > 0:
         return PuzzleShape(length, tokens, 1)

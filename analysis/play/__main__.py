@@ -8,16 +8,18 @@ import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
 from string import Template
+from typing import TYPE_CHECKING
 
 if not __package__:  # run by its path: our modules are found from the folder above analysis/
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 from analysis.outputs import PAGE, check_file, write_marked
-from analysis.play.models import model_folders, puzzle_sets
 from analysis.self_contained import asset, json_in_script, policy
 from trm_lab.commands.command_line import CommandLine, local_path, run_command
 from trm_lab.commands.project_root import PROJECT_ROOT
-from trm_lab.runs.opened_checkpoint import OpenedCheckpoint, open_checkpoint
+
+if TYPE_CHECKING:
+    from trm_lab.runs.opened_checkpoint import OpenedCheckpoint
 
 SHIPPED = PROJECT_ROOT / "pretrained"
 PROGRAM = ("network.js", "rules.js", "questions.js", "play.js")  # in this order, behind the drawing of boards
@@ -26,12 +28,14 @@ EXAMPLE = """\
   python -m analysis.play runs/sudoku_dis runs/sudoku_trm --output sudoku.html"""
 
 
-def page(checkpoints: list[OpenedCheckpoint]) -> str:
+def page(checkpoints: "list[OpenedCheckpoint]") -> str:
     """The HTML of a page with these models in it.
 
     Raises:
         UserError: a model of puzzles that the page has no rules for.
     """
+    from analysis.play.models import puzzle_sets
+
     css = asset("analysis.page", "page.css") + asset("analysis.play", "play.css")
     program = asset("analysis.page", "boards.js") + asset("analysis.play", *PROGRAM)
     data = json_in_script(puzzle_sets(checkpoints))
@@ -51,6 +55,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--output", type=local_path, default=Path("play.html"), help="the file (play.html)")
     options = parser.parse(arguments)
+    from analysis.play.models import model_folders  # not for --help: torch takes seconds
+    from trm_lab.runs.opened_checkpoint import open_checkpoint
+
     folders = [each for folder in options.models or [SHIPPED] for each in model_folders(folder)]
     for folder in folders:
         check_file(options.output, PAGE, folder)

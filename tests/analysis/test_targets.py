@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis import targets
+from analysis import targets, teaching
 from dis_trm.targets import TARGETS, Corruption
 from trm.errors import UserError
 from trm_lab.puzzles.arc import builder as build_arc_dataset
@@ -32,7 +32,7 @@ def test_each_source_that_needs_no_model_gets_a_row_of_numbers_and_of_pictures(
     lines = capsys.readouterr().out.splitlines()
     cells = [re.split(" {2,}", line) for line in lines if line.endswith(" 0.0")]
     numbers = {name: steps for name, *steps in cells}
-    assert numbers.keys() == targets.BY_KEYS.keys() - {"prediction", "on_policy"}
+    assert numbers.keys() == teaching.BY_KEYS.keys() - {"prediction", "on_policy"}
     assert all(float(first) > float(second) > 0 for first, second, _ in numbers.values())
     left_out = [line for line in lines if line.startswith("left out")]
     assert [line.split(": ")[1] for line in left_out] == ["prediction", "on_policy"]
@@ -41,7 +41,7 @@ def test_each_source_that_needs_no_model_gets_a_row_of_numbers_and_of_pictures(
 
 
 def test_a_row_shows_the_question_and_then_the_target_of_each_step(queens: Path) -> None:
-    batch, taught = targets.taught_by({"reading": targets.BY_KEYS["reading"]}, queens, None, 2, 0)
+    batch, taught = teaching.taught_by({"reading": teaching.BY_KEYS["reading"]}, queens, None, 2, 0)
     labels = batch.labels.long().numpy()
     assert taught[0].targets.shape == (2, *labels.shape)
     np.testing.assert_array_equal(taught[0].targets[-1], labels)

@@ -9,6 +9,7 @@ COMPILE_CHOICES = ("auto", "off", "max")  # see trm_lab/cluster/compilation.py
 ATTENTION_CHOICES = ("auto", "cudnn", "flash", "efficient", "math")  # see trm_lab/cluster/attention.py
 WEIGHT_KINDS = ("auto", "ema", "raw")  # auto: averaged where the run kept an average
 SAVED_OUTPUTS = ("inputs", "labels", "puzzle_identifiers", "preds", "q_halt_logits", "confidence")
+PASS_KS = (1, 2, 5, 10, 100, 1000)  # of ARC/pass@k, which keep_best may name
 EXPORT_FORMS = ("hub", "published", "kaggle", "onnx")
 IDENTIFIER_CHOICES = ("correct", "blank", "shuffled")  # the puzzle identifiers that the model is given
 EMBEDDINGS = ("auto", "own", "mean", "blank")  # of a task, when it is answered

@@ -13,7 +13,7 @@ from trm.errors import UserError, shown
 from trm.optim import OPTIMIZERS
 from trm.ranges import LARGEST_COUNT, LARGEST_SEED, check_ranges, ranged
 from trm.recursion import RECURSIONS
-from trm_lab.commands.choices import ATTENTION_CHOICES, COMPILE_CHOICES, DEVICE_CHOICES, SAVED_OUTPUTS
+from trm_lab.commands.choices import ATTENTION_CHOICES, COMPILE_CHOICES, DEVICE_CHOICES, PASS_KS, SAVED_OUTPUTS
 from trm_lab.commands.command_line import expanded
 from trm_lab.commands.project_root import PROJECT_ROOT
 from trm_lab.configuration.architecture import arch_defaults, arch_keys, architecture, check_key
@@ -23,7 +23,6 @@ from trm_lab.methods import METHODS
 WANDB_MODES = ("auto", "disabled", "offline", "online")
 EVALUATORS = ("arc",)
 ON_NONFINITE = ("stop", "skip")
-PASS_KS = (1, 2, 5, 10, 100, 1000)
 ARC_SCORES = (*(f"ARC/pass@{k}" for k in PASS_KS), "ARC/prize_score")
 BEST_METRICS = ("exact_accuracy", "cell_accuracy", "lm_loss")  # after the last supervision step
 MINUTES_OF_A_YEAR = 525_600.0

@@ -10,16 +10,20 @@ K rollouts of each question, b questions, L tokens, S supervision steps.
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trm.errors import UserError, shown
-from trm.supervision import Supervision
 from trm_lab.commands.choices import MOST_NOISE, MOST_WIDTH, ROLLOUT_ORDERS, SELECTIONS, STARTS
 from trm_lab.puzzles.kinds import KINDS, PuzzleKind
 from trm_lab.puzzles.manifest import About
+
+if TYPE_CHECKING:
+    from trm.supervision import Supervision
+
+ROLLOUTS = "rollout_"  # before the names of probes `[B, S, K]` of single rollouts
 
 
 @dataclass(frozen=True)
@@ -234,7 +238,7 @@ class Search:
         ]
         return [part for part in parts if part]
 
-    def check(self, supervision: Supervision[Any], abouts: Sequence[About | None]) -> None:
+    def check(self, supervision: "Supervision[Any]", abouts: Sequence[About | None]) -> None:
         """Check that a method and kinds of puzzles have what the search needs.
 
         abouts: what each dataset says of itself.

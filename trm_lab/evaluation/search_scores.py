@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trm_lab.evaluation.search import RolloutSignals, StopRule
-from trm_lab.evaluation.wide_rollout import ROLLOUTS
+from trm_lab.evaluation.search import ROLLOUTS, RolloutSignals, StopRule
 from trm_lab.runs.answers import Answers, question_digests
 
 ORACLE = "oracle"  # any rollout right

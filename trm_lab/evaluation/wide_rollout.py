@@ -14,10 +14,8 @@ from numpy.typing import NDArray
 from trm.batch import IGNORE_LABEL
 from trm.supervision import Supervision
 from trm_lab.evaluation.rollout import SPENT, Rollout
-from trm_lab.evaluation.search import RolloutSignals, Search, StepAnswers, equal_rows
+from trm_lab.evaluation.search import ROLLOUTS, RolloutSignals, Search, StepAnswers, equal_rows
 from trm_lab.evaluation.trajectory import Questions, Trajectory
-
-ROLLOUTS = "rollout_"  # before the names of probes `[B, S, K]` of single rollouts
 
 
 @torch.no_grad()

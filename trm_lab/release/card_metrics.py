@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from trm.errors import shown
 from trm.randomness import numpy_generator
+from trm_lab.commands.choices import PASS_KS
 from trm_lab.commands.tables import NOT_ESTIMABLE, percent, percent_range
-from trm_lab.configuration.train_config import PASS_KS
 from trm_lab.intervals import bootstrap_interval, wilson_interval
 from trm_lab.release.recorded_scores import RecordedScores
 from trm_lab.runs.arc_outputs import task_shares

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from trm_lab.commands.choices import PASS_KS
 from trm_lab.commands.tables import percent
-from trm_lab.configuration.train_config import PASS_KS
 from trm_lab.runs.recorded_files import read_as, read_lines, unreadable
 
 ATTEMPTS = 2  # of a submission, and of the ARC Prize score

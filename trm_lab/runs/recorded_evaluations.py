@@ -6,7 +6,6 @@ from typing import Annotated, Any, TypeVar
 import numpy as np
 
 from trm.errors import UserError
-from trm_lab.methods import METHODS
 from trm_lab.puzzles.kinds import KINDS, scorer_of
 from trm_lab.puzzles.manifest import About
 from trm_lab.puzzles.selection import Part
@@ -188,6 +187,8 @@ class Evaluation:
         Raises:
             UserError: a key is missing, or no example had a known answer, so that there is no score.
         """
+        from trm_lab.methods import METHODS  # here: with the methods comes torch
+
         read = read_as(cls, record, source)
         lengths = {len(read.cell_accuracy), len(read.exact_accuracy), len(read.network_calls)}
         lengths |= {len(read.hamming)} if read.hamming else set()

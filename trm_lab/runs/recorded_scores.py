@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from trm.errors import UserError, shown
-from trm.supervision import CONFIDENCE_KINDS
 from trm_lab.files.folders import is_temporary
 from trm_lab.runs.evaluation_folder import SCORES_FILE
 from trm_lab.runs.evaluation_place import SCORED, UNFINISHED
@@ -178,6 +177,8 @@ def read_scored(run: Path, test_data: Mapping[str, str | None]) -> tuple[list[Sc
 
 
 def _scored(folder: Path, test_data: Mapping[str, str | None]) -> Scored:
+    from trm.supervision import CONFIDENCE_KINDS  # here: with it comes torch
+
     file = folder / SCORES_FILE
     record = read_object(file)
     evaluation = Evaluation.from_record(record, str(file))

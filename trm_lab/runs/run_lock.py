@@ -14,13 +14,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
 from trm.errors import UserError, report, shown
-from trm_lab.cluster.ranks import Ranks
 from trm_lab.files.untrusted import load_json
 from trm_lab.files.whole_files import check_plain, write_whole
+
+if TYPE_CHECKING:  # with it comes torch, which a reader of runs need not wait for
+    from trm_lab.cluster.ranks import Ranks
 
 LOCK, SYSTEM_LOCK = "lock.json", ".lock"  # who holds the lock; the file that the system locks
 LOCK_NAMES = r"lock\.json(\.partial)?|\.lock|\.lock\.json\.\w+\.stale"  # the last: a kill left it in older runs
@@ -91,7 +94,7 @@ class RunLock:
 
 
 @contextmanager
-def only_run(folder: Path, ranks: Ranks) -> Iterator[None]:
+def only_run(folder: Path, ranks: "Ranks") -> Iterator[None]:
     """Hold a run's directory, through the first rank; every rank calls it.
 
     Raises:

@@ -22,10 +22,10 @@ from trm_lab.evaluation.halting import HaltingTally
 from trm_lab.evaluation.request import ScoringRequest
 from trm_lab.evaluation.rollout import SPENT, Rollout, roll_out
 from trm_lab.evaluation.score import score
-from trm_lab.evaluation.search import RolloutSignals, Search, StepAnswers, StopRule
+from trm_lab.evaluation.search import ROLLOUTS, RolloutSignals, Search, StepAnswers, StopRule
 from trm_lab.evaluation.search_scores import RolloutTable
 from trm_lab.evaluation.trajectory import Questions
-from trm_lab.evaluation.wide_rollout import ROLLOUTS, roll_out_widely
+from trm_lab.evaluation.wide_rollout import roll_out_widely
 from trm_lab.puzzles.manifest import About
 from trm_lab.puzzles.symmetry import Symmetry
 from trm_lab.runs.recorded_scores import read_scored
