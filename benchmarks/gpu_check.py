@@ -70,19 +70,7 @@ def main(arguments: list[str] | None = None) -> None:
     if flags.output_dir is None:
         raise UserError("no --output-dir", "a folder for the two files", "add --output-dir runs/gpu_check")
     check_output_folder(flags.output_dir)
-    if not torch.cuda.is_available():
-        raise UserError(
-            f"no GPU: torch {torch.__version__} sees no CUDA device",
-            "a machine with an NVIDIA GPU and a torch that was built for it",
-            "run this there; benchmarks/README.md says how to bring the project along",
-        )
-    report: dict[str, Any] = {
-        "kind": "gpu_check",
-        "date": machine.now(),
-        "command": machine.command(PROGRAM, arguments),
-        "machine": machine.described(torch.device("cuda", 0)),
-        "parts": [],
-    }
+    report = begun(machine.command(PROGRAM, arguments))
     ends_at = time.monotonic() + flags.patience * ALL_SECONDS
     for place in numbers:
         part = PARTS[place]
@@ -91,6 +79,18 @@ def main(arguments: list[str] | None = None) -> None:
         report["parts"].append({"number": place, "title": part.title, **outcome(part, allowed)})
         write_report(flags.output_dir, "gpu_check", report, page(report), "md")
     print(f"written to {flags.output_dir / 'gpu_check.md'} and .json")
+
+
+def begun(command: str) -> dict[str, Any]:
+    """The report without any part; UserError where there is no GPU."""
+    if not torch.cuda.is_available():
+        raise UserError(
+            f"no GPU: torch {torch.__version__} sees no CUDA device",
+            "a machine with an NVIDIA GPU and a torch that was built for it",
+            "run this there; benchmarks/README.md says how to bring the project along",
+        )
+    on = machine.described(torch.device("cuda", 0))
+    return {"kind": "gpu_check", "date": machine.now(), "command": command, "machine": on, "parts": []}
 
 
 def command_line() -> CommandLine:

@@ -11,6 +11,7 @@ import torch
 from benchmarks.configurations import Configuration, named
 from benchmarks.contender import SIDES, Contender, steps_of_turn
 from benchmarks.gpu_parts.part import Row
+from benchmarks.step_model import beside
 from benchmarks.train_step import side
 from trm.errors import UserError
 from trm_lab.flops import step_flops
@@ -54,21 +55,24 @@ def attempt(work: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def rows(configuration: Configuration, pair: list[Contender], answers: list[Any]) -> Iterator[Row]:
-    """The figures of ours, and of the reference where it is ready as well; and why a side is not."""
+    """Figures of ours, and of the reference where it is ready as well; what was expected; why a side is not there."""
     ready = {}
     for name, contender, answer in zip(SIDES, pair, answers, strict=True):
         if isinstance(answer, Exception):
             yield left_out(f"{configuration.name}, {name}", answer)
         else:
-            ready[name] = (contender, answer.memory.peak)
+            ready[name] = (contender, answer)
     if "ours" not in ready:
         return
     figures = attempt(timed, configuration, [contender for contender, _ in ready.values()])
     if isinstance(figures, Exception):
         yield left_out(configuration.name, figures)
         return
-    memory = {f"{name}, GiB": peak / 2**30 for name, (_, peak) in ready.items()}
+    memory = {f"{name}, GiB": answer.memory.peak / 2**30 for name, (_, answer) in ready.items()}
     yield {"table": TABLE, "configuration": configuration.name, **figures, **memory}
+    expected = beside(configuration, ready["ours"][1].about.get("gpu", "a CPU"), figures["ms"] / 1000)
+    if expected is not None:
+        yield {"note": f"{configuration.name}: {expected} (`benchmarks.step_model`)"}
 
 
 def left_out(name: str, error: Exception) -> Row:
