@@ -66,11 +66,22 @@ class CastEmbedding(nn.Module):
         truncated_normal_(self.embedding_weight, self.embedding_weight.shape[1] ** -0.5, generator)
 
     def forward(self, index: Tensor) -> Tensor:
-        return F.embedding(index, self.embedding_weight.to(self.dtype))
+        table = self.embedding_weight.to(self.dtype)
+        if index.is_cuda and len(table) <= ONE_HOT_ROWS:
+            return one_hot_product(index, table)
+        return F.embedding(index, table)
+
+
+ONE_HOT_ROWS = 64
+
+
+def one_hot_product(index: Tensor, table: Tensor) -> Tensor:
+    """The rows of a small table by a product: a GPU adds up the gradient of a lookup in any order, this one in one."""
+    return (index[..., None] == torch.arange(len(table), device=index.device)).to(table.dtype) @ table
 
 
 class RotaryPositions(nn.Module):
-    """Tables cos, sin `[S, K]` for rotary positions; halves are rotated, not neighbours."""
+    """Tables cos and (−sin, sin) `[S, K]` for rotary positions; halves are rotated, not neighbours."""
 
     cos: Tensor
     sin: Tensor
@@ -79,18 +90,19 @@ class RotaryPositions(nn.Module):
         super().__init__()
         wide = at_least_float32(dtype)
         frequency = base ** (-torch.arange(0, head_dim, 2, dtype=wide) / head_dim)  # [K/2]
-        angle = torch.outer(torch.arange(length, dtype=wide), frequency).repeat(1, 2)  # [S, K]
-        self.register_buffer("cos", angle.cos(), persistent=False)
-        self.register_buffer("sin", angle.sin(), persistent=False)
+        angle = torch.outer(torch.arange(length, dtype=wide), frequency)  # [S, K/2]
+        self.register_buffer("cos", angle.cos().repeat(1, 2), persistent=False)
+        self.register_buffer("sin", torch.cat((-angle.sin(), angle.sin()), dim=1), persistent=False)
 
 
 def rotate(x: Tensor, positions: RotaryPositions) -> Tensor:
-    """Turn each pair (x_k, x_{k+K/2}) of `[B, S, …, K]` by its position's angle, in the tables' dtype."""
-    between = [1] * (x.ndim - 3)  # axes between S and K
-    cos, sin = (table.view(len(table), *between, -1) for table in (positions.cos, positions.sin))
-    wide = x.to(cos.dtype)
-    first, second = wide.chunk(2, dim=-1)
-    return (wide * cos + torch.cat((-second, first), dim=-1) * sin).to(x.dtype)
+    """Turn each pair (x_k, x_{k+K/2}) of `[B, S, A, K]` by its position's angle, in the tables' dtype.
+
+    Written with `roll` since a compiler fuses that, forward and backward, where it would store parts of a `cat`.
+    """
+    wide = x.to(positions.cos.dtype)
+    other = wide.roll(x.shape[-1] // 2, dims=-1)  # x_{k±K/2}
+    return (wide * positions.cos[:, None] + other * positions.sin[:, None]).to(x.dtype)
 
 
 class Attention(nn.Module):
@@ -107,11 +119,9 @@ class Attention(nn.Module):
         self.o_proj = CastLinear(mixed, width)
 
     def forward(self, x: Tensor, positions: RotaryPositions | None) -> Tensor:
-        qkv = self.qkv_proj(x).unflatten(-1, (3, self.heads, -1))  # [B, S, 3, A, K]
-        q_and_k, v = qkv[:, :, :2], qkv[:, :, 2]
+        q, k, v = self.qkv_proj(x).unflatten(-1, (3, self.heads, -1)).unbind(2)  # [B, S, A, K] each
         if positions is not None:
-            q_and_k = rotate(q_and_k, positions)
-        q, k = q_and_k.unbind(2)  # [B, S, A, K] each
+            q, k = rotate(q, positions), rotate(k, positions)
         q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)  # [B, A, S, K]
         mixed = F.scaled_dot_product_attention(q, k, v).transpose(1, 2)  # [B, S, A, K]
         return self.o_proj(mixed.flatten(-2))

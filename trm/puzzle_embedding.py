@@ -176,7 +176,7 @@ class SignSGD:
         the sums without it."""
         weights = self.embedding.weights
         counted = torch.cat((gradients, gradients.new_ones(len(rows), 1)), 1)  # [b, E + 1]
-        sums = self.ranks.sum_(counted.new_zeros(len(weights), counted.shape[1]).index_add_(0, rows, counted))
+        sums = self.ranks.sum_(_add_to_rows(counted.new_zeros(len(weights), counted.shape[1]), rows, counted))
         updated = self._updated(weights, sums[:, :-1], lr)
         weights.copy_(torch.where(sums[:, -1:] > 0, updated, weights))
         return sums[:, :-1]
@@ -205,7 +205,9 @@ def _summed_by_row(identifiers: Tensor, gradients: Tensor) -> Tensor:
     starts[1:] = ordered[1:] != ordered[:-1]
     place = torch.empty_like(order)
     place[order] = starts.cumsum(0) - 1  # [B] which row each slot belongs to
-    sums = torch.zeros_like(gradients)
-    if gradients.device.type == "cuda":  # index_add_ adds in any order there: the ranks' tables would part
-        return sums.index_put_((place,), gradients, accumulate=True)[place]
-    return sums.index_add_(0, place, gradients)[place]
+    return _add_to_rows(torch.zeros_like(gradients), place, gradients)[place]
+
+
+def _add_to_rows(sums: Tensor, rows: Tensor, summands: Tensor) -> Tensor:
+    """sums[rows] += summands, in place and in the order of the summands; index_add_ adds in any order on a GPU."""
+    return sums.index_put_((rows,), summands, accumulate=True) if sums.is_cuda else sums.index_add_(0, rows, summands)

@@ -214,13 +214,13 @@ def step_metrics(correct: Correctness, steps: Tensor, halted: Tensor, max_steps:
     step_accuracy `[N]`: cell accuracy of all slots, by the supervision step at which they stand.
     """
     done = halted & correct.scored
-    by_step = torch.zeros(2, max_steps, dtype=torch.float32, device=steps.device)
+    at_step = steps == torch.arange(1, max_steps + 1, device=steps.device)[:, None]  # [N, B]
     values = torch.stack((correct.scored.float(), correct.share * correct.scored))  # [2, B]
-    by_step.index_add_(1, steps.long() - 1, values)
+    standing, right = (values[:, None] * at_step).sum(-1)  # [N] each
     sums = {
         "accuracy": (correct.share * done).sum(),
         "exact_accuracy": (correct.whole & done).sum(),
         "steps": (steps * done).sum(),
     }
     finished = {name: Metric(total, done.sum(), FINISHED) for name, total in sums.items()}
-    return {**finished, "step_accuracy": Metric(by_step[1], by_step[0], STANDING)}
+    return {**finished, "step_accuracy": Metric(right, standing, STANDING)}

@@ -160,8 +160,8 @@ class Network {
     const cos = this.tensors.cos.values, sin = this.tensors.sin.values;
     for (let k = 0; k < K / 2; k++) {
       const [first, second] = [x[at + k], x[at + k + K / 2]];
-      x[at + k] = first * cos[table + k] - second * sin[table + k];
-      x[at + k + K / 2] = second * cos[table + k] + first * sin[table + k];
+      x[at + k] = first * cos[table + k] + second * sin[table + k]; // sin: (−sin, sin)
+      x[at + k + K / 2] = second * cos[table + k] + first * sin[table + k + K / 2];
     }
   }
 
