@@ -10,6 +10,7 @@ from torch.optim import Optimizer
 from trm.errors import UserError
 
 OPTIMIZERS = ("adam_atan2", "adamw")
+Rate = float | Tensor  # a number; in a CUDA graph, which would repeat it, a 0-dim tensor on the weights' device
 
 
 class AdamAtan2(Optimizer):
@@ -36,45 +37,57 @@ class AdamAtan2(Optimizer):
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.grad is not None:
-                    self._update(parameter, group)
+                    self.move(parameter, group, *self.count(parameter, group))
 
-    def _update(self, p: Tensor, group: dict) -> None:
+    def count(self, p: Tensor, group: dict) -> tuple[float, ...]:
+        """Count an update of `p`: 1 − lr·decay, √(1 − β2ᵗ) and lr / (1 − β1ᵗ), as `move` takes them."""
         state = self.state[p]
         if not state:
             state["step"] = torch.zeros((), dtype=torch.float32)
             state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(p), torch.zeros_like(p)
         state["step"] += 1
+        (beta1, beta2), t = group["betas"], state["step"].item()
+        return 1 - group["lr"] * group["weight_decay"], math.sqrt(1 - beta2**t), group["lr"] / (1 - beta1**t)
+
+    @torch.no_grad()
+    def move(self, p: Tensor, group: dict, decay: Rate, root: Rate, size: Rate) -> None:
+        """Update `p` by its gradient."""
         beta1, beta2 = group["betas"]
-        t, m, v = state["step"].item(), state["exp_avg"], state["exp_avg_sq"]
+        assert p.grad is not None
+        m, v = self.state[p]["exp_avg"], self.state[p]["exp_avg_sq"]
         m.lerp_(p.grad, 1 - beta1)
         v.mul_(beta2).addcmul_(p.grad, p.grad, value=1 - beta2)
-        p.mul_(1 - group["lr"] * group["weight_decay"])
-        p.add_(torch.atan2(m, v.sqrt() / math.sqrt(1 - beta2**t)), alpha=-group["lr"] / (1 - beta1**t))
+        p.mul_(decay)
+        turn = torch.atan2(m, v.sqrt() / root)
+        if isinstance(size, Tensor):
+            p.sub_(size * turn)
+        else:
+            p.add_(turn, alpha=-size)
+
+
+class AdamW(torch.optim.AdamW):
+    """torch's, fused; split like `AdamAtan2`."""
+
+    def count(self, p: Tensor, group: dict) -> tuple[float, ...]:
+        """The learning rate; torch counts the updates itself."""
+        return (group["lr"],)
+
+    def move(self, p: Tensor, group: dict, lr: Rate) -> None:
+        """Update `p`, the only parameter, by its gradient."""
+        group["lr"] = lr.float() if isinstance(lr, Tensor) else lr
+        self.step()
 
 
 def make_optimizer(
     name: str, parameters: Iterable[Tensor], betas: tuple[float, float], weight_decay: float, device: torch.device
-) -> Optimizer:
-    """`adam_atan2` or `adamw`; the learning rate is set before each step.
-
-    The pip package `adam-atan2` is a CUDA extension that only builds where nvcc is; where it imports and the
-    weights are on CUDA, it does the same update.
-    """
+) -> AdamAtan2 | AdamW:
+    """`adam_atan2` or `adamw`; the learning rate is set before each step."""
     if name not in OPTIMIZERS:
         raise UserError(f"optimizer={name}", " | ".join(OPTIMIZERS), "choose one of these")
-    if name == "adamw":
-        return torch.optim.AdamW(parameters, lr=0.0, betas=betas, weight_decay=weight_decay, fused=True)
-    optimizer_class = _extension() if device.type == "cuda" else AdamAtan2
-    return optimizer_class(parameters, lr=0.0, betas=betas, weight_decay=weight_decay)
-
-
-def _extension() -> Callable[..., Optimizer]:
-    """The CUDA extension's class, or ours where it is not installed or was not built."""
-    try:
-        from adam_atan2 import AdamATan2
-    except ImportError:
-        return AdamAtan2
-    return AdamATan2
+    if name == "adam_atan2":
+        return AdamAtan2(parameters, lr=0.0, betas=betas, weight_decay=weight_decay)
+    on_gpu = device.type == "cuda"  # "capturable": its count of steps lies there
+    return AdamW(parameters, lr=0.0, betas=betas, weight_decay=weight_decay, fused=True, capturable=on_gpu)
 
 
 def learning_rate(base: float, step: int, warmup_steps: int, total_steps: int, min_ratio: float) -> float:

@@ -12,6 +12,8 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from trm.optim import Rate
+
 
 class Ranks(Protocol):
     """The processes that train together, as far as the table and its update must know them."""
@@ -78,7 +80,7 @@ class PuzzleEmbedding(nn.Module):
         route = None if self.owners is None else self._route(identifiers, self.owners)
         rows = self.weights[identifiers] if route is None else self._fetched(route)
         if torch.is_grad_enabled() and self.training:
-            rows.requires_grad_().grad = torch.zeros_like(rows)  # its own memory, not a CUDA graph's
+            rows.requires_grad_()
             self.lookups.append(Lookup(identifiers, rows, route))
         return rows.to(self.dtype)
 
@@ -137,30 +139,41 @@ class SignSGD:
     weight_decay: float
     ranks: Ranks
 
-    @torch.no_grad()
     def step(self, lr: float) -> Tensor:
         """Update from the rows that the forward passes since the last step handed out, and drop them.
 
         Returns this rank's part of the gradient's squared norm, a float64 scalar: the ranks' parts add up to it.
         """
+        return self.update(*self.take(), *self.rates(lr))
+
+    def rates(self, lr: float) -> tuple[float, float]:
+        """1 − lr·decay, and lr."""
+        return 1 - lr * self.weight_decay, lr
+
+    @torch.no_grad()
+    def take(self) -> tuple[Tensor, Tensor]:
+        """Rows `[r]` of the table, or of this rank's share, and what is to be added to their gradients `[r, E]`."""
         lookups = self.embedding.lookups
         gradients = [lookup.rows.grad for lookup in lookups if lookup.rows.grad is not None]
         if not lookups or len(gradients) < len(lookups):
             raise RuntimeError("SignSGD.step needs a backward pass through the puzzle embedding before it")
-        weights = self.embedding.weights
         if self.embedding.owners is not None:
-            rows, summands = self._sent_to_owners(gradients)  # [r], [r, E]
+            taken = self._sent_to_owners(gradients)
         else:
-            rows = torch.cat([lookup.identifiers for lookup in lookups]).long()  # [b]
-            if 2 * len(weights) < len(rows) * self.ranks.world_size:
-                sums = self._step_whole_table(rows, torch.cat(gradients), lr)
-                lookups.clear()
-                return self._of_first(sums.double().square().sum())
-            summands = self.ranks.gather_rows(torch.cat(gradients))  # [B, E]
-            rows = self.ranks.gather_rows(rows.int()).long()  # [B]
-        sums = _summed_by_row(rows, summands)
-        weights[rows] = self._updated(weights[rows], sums, lr)  # slots of one row write the same numbers
+            taken = torch.cat([lookup.identifiers for lookup in lookups]), torch.cat(gradients)
         lookups.clear()
+        return taken
+
+    @torch.no_grad()
+    def update(self, rows: Tensor, summands: Tensor, decay: Rate, lr: Rate) -> Tensor:
+        """Update by what `take` and `rates` give; what `step` returns."""
+        weights = self.embedding.weights
+        if self.embedding.owners is None:
+            if 2 * len(weights) < len(rows) * self.ranks.world_size:
+                return self._of_first(self._step_whole_table(rows, summands, decay, lr).double().square().sum())
+            rows, summands = self.ranks.gather_rows(rows), self.ranks.gather_rows(summands)  # [B], [B, E]
+        sums = _summed_by_row(rows, summands)
+        weights[rows] = weights[rows] * decay - lr * sums.sign()  # slots of one row write the same numbers
         square = (summands.double() * sums.double()).sum()  # Σ over the slots of a row of g·Σg is |Σg|²
         return square if self.embedding.owners is not None else self._of_first(square)
 
@@ -168,16 +181,13 @@ class SignSGD:
         """What every rank knows alike counts once."""
         return square if self.ranks.is_first else torch.zeros_like(square)
 
-    def _updated(self, rows: Tensor, gradients: Tensor, lr: float) -> Tensor:
-        return rows * (1 - lr * self.weight_decay) - lr * gradients.sign()
-
-    def _step_whole_table(self, rows: Tensor, gradients: Tensor, lr: float) -> Tensor:
+    def _step_whole_table(self, rows: Tensor, gradients: Tensor, decay: Rate, lr: Rate) -> Tensor:
         """The update by sums `[N, E + 1]` over all rows, of which the last column counts the slots that used the row;
         the sums without it."""
         weights = self.embedding.weights
         counted = torch.cat((gradients, gradients.new_ones(len(rows), 1)), 1)  # [b, E + 1]
         sums = self.ranks.sum_(_add_to_rows(counted.new_zeros(len(weights), counted.shape[1]), rows, counted))
-        updated = self._updated(weights, sums[:, :-1], lr)
+        updated = weights * decay - lr * sums[:, :-1].sign()
         weights.copy_(torch.where(sums[:, -1:] > 0, updated, weights))
         return sums[:, :-1]
 

@@ -3,7 +3,7 @@
 import os
 import platform
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from types import TracebackType
@@ -61,6 +61,11 @@ class Ranks:
         """(first, count) of this rank's consecutive slice of `global_slots`, which must divide evenly."""
         count = global_slots // self.world_size
         return self.rank * count, count
+
+    def on_device(self, numbers: Sequence[float]) -> Tensor:
+        """The numbers `[k]` as float64 on the device; from pinned memory, so that nothing waits for a GPU."""
+        pinned = self.device.type == "cuda"
+        return torch.tensor(numbers, dtype=torch.float64, pin_memory=pinned).to(self.device, non_blocking=True)
 
     def sum_(self, tensor: Tensor) -> Tensor:
         """Sum over the ranks, in place."""

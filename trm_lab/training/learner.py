@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -10,19 +11,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.optim import AdamW
 
 from trm.batch import Batch
 from trm.errors import UserError
 from trm.metrics import UPDATE, Metric, per_update
-from trm.optim import EMA, AdamAtan2, learning_rate, make_optimizer
+from trm.optim import EMA, Rate, learning_rate, make_optimizer
 from trm.puzzle_embedding import SignSGD
 from trm.randomness import SeededStepRandom, seed_for
-from trm.supervision import Carry, StepOutput, Supervision, choose, disturbed
+from trm.supervision import Advanced, Carry, StepOutput, Supervision, choose, disturbed
 from trm_lab.cluster.arriving import Arriving
+from trm_lab.cluster.cuda_graphs import Recorded
 from trm_lab.cluster.ranks import Ranks
 from trm_lab.configuration.train_config import TrainConfig
 from trm_lab.training.flat_parameters import FlatParameters
+from trm_lab.training.packed_metrics import PackedMetrics
 from trm_lab.training.step_result import StepResult, finite_rows, non_finite
 
 PUZZLE_TABLE = "puzzle_emb.weights"
@@ -30,6 +32,9 @@ PUZZLE_TABLE = "puzzle_emb.weights"
 
 class Learner:
     """Weights, optimizers, moving average and slots; `step` is the whole of training.
+
+    On a GPU, where anything is compiled, a step is two CUDA graphs: forward and backward, and the update; only between
+    them do ranks exchange messages.
 
     Args:
         config: of the run.
@@ -64,6 +69,17 @@ class Learner:
         self.carry: Carry | None = None
         self.steps_done = self.skipped = 0
         self.last_record: Mapping[str, Any] = {}  # of the run, for an error to show
+        self._record_anew()
+
+    def _record_anew(self) -> None:
+        """Make CUDA graphs of the tensors that are there now."""
+        self._gradients: Recorded | None = None
+        self._updates: Recorded | None = None
+        if self.ranks.device.type != "cuda" or self.config.compile == "off":
+            return
+        self._gradients = Recorded(self._make_gradients, self.flat.gradient if self.flat is not None else None)
+        if self.ranks.world_size == 1:
+            self._updates = Recorded(self._change_weights)
 
     @property
     def checks_first(self) -> bool:
@@ -80,20 +96,19 @@ class Learner:
         """
         number = self.steps_done + 1
         output = self._accumulate(batch, number)
-        wrong = self._wrong(output.loss)  # before the sum, which changes the gradient meanwhile
+        size = self._gradient_size()  # before the sum, which changes the gradient meanwhile
         reduction = self.ranks.start_sum_(self.flat.gradient) if self.flat is not None else None
-        wishes = torch.tensor([stop, save, end], dtype=torch.float64).to(wrong.device, non_blocking=True)
-        sums = self.ranks.sum_(torch.cat((torch.stack((output.loss, wrong)), wishes)))
-        metrics = dict(output.metrics)
-        output = replace(output, loss=sums[0], metrics=metrics)
+        wishes = self.ranks.on_device([stop, save, end])
+        sums = self.ranks.sum_(torch.cat((output.loss.view(1), size.view(1), wishes)))
+        output = replace(output, loss=sums[0])
         result = StepResult(number, output, Arriving(sums), self.config.global_batch_size)
         if reduction is not None:
             reduction.wait()
-        metrics |= self._norms()
         if self.checks_first and not result.finite:
             self._refuse(result)
         else:
-            metrics |= self._update(number)
+            metrics = PackedMetrics.of(output.metrics) | self._update(number)
+            result = replace(result, output=replace(output, metrics=metrics))
             self.carry = output.carry
         self.steps_done = number
         return result
@@ -161,6 +176,7 @@ class Learner:
             self._restore_moments(parts["optimizer"])
         if parts["carry"]:
             self._restore_carry(parts["carry"])
+        self._record_anew()
 
     def _accumulate(self, batch: Batch, number: int) -> StepOutput[Any]:
         """Gradients of the whole batch, part after part; what the parts give together."""
@@ -173,13 +189,13 @@ class Learner:
         first, slots = self.ranks.local_slots(self.config.global_batch_size)
         if parts == 1:
             return self._backward(carry, batch, number, first)
-        loss, metrics, whole = torch.zeros((), device=self.ranks.device), dict[str, Metric](), dict[str, Tensor]()
+        loss, metrics, whole = torch.zeros((), device=self.ranks.device), PackedMetrics(), dict[str, Tensor]()
         for start in range(0, slots, slots // parts):
             part = slice(start, start + slots // parts)
             output = self._backward(carry.rows(part), batch.rows(part), number, first + start)
             loss = loss + output.loss
-            for name, metric in output.metrics.items():
-                metrics[name] = metrics[name] + metric if name in metrics else metric
+            own = PackedMetrics.of(output.metrics)
+            metrics = metrics + own if metrics else own
             for name, tensor in output.carry.tensors().items():
                 if name not in whole:  # a method's targets may be there only once an example has started
                     whole[name] = tensor.new_empty(slots, *tensor.shape[1:])
@@ -194,13 +210,46 @@ class Learner:
             slots = torch.arange(first, first + len(batch), device=self.ranks.device)
             key = seed_for(self.config.seed, "latent noise", number)
             carry = disturbed(carry, self.model.config.latent_noise, key, slots)
-        output = self.supervision.step(carry, batch, draws)
-        (output.loss / self.config.global_batch_size).backward()
+        with self._gradients_recorded():
+            output = self.supervision.step(carry, batch, draws)
+        if output.loss.requires_grad:
+            (output.loss / of_all).backward()
         return replace(output, loss=output.loss.detach().double())
+
+    @contextmanager
+    def _gradients_recorded(self) -> Iterator[None]:
+        """Let the supervision's `run_forward` make the gradients as well, from a CUDA graph, if there is one."""
+        supervision, self._forward = self.supervision, self.supervision.run_forward
+        if self._gradients is not None:
+            supervision.run_forward = self._replay_gradients
+        try:
+            yield
+        finally:
+            supervision.run_forward = self._forward
+
+    def _replay_gradients(self, *inputs: Any) -> Advanced:
+        """As `run_forward`, but the loss has no gradient any more: it is where it belongs."""
+        assert self._gradients is not None
+        learning = [one for one in inputs if isinstance(one, Tensor) and one.requires_grad]  # the puzzles' vectors
+        cut = [
+            one.detach().requires_grad_() if isinstance(one, Tensor) and one.requires_grad else one for one in inputs
+        ]
+        advanced, gradients = self._gradients(*cut)
+        if learning:
+            torch.autograd.backward(learning, gradients)
+        return advanced
+
+    def _make_gradients(self, *inputs: Any) -> tuple[Advanced, list[Tensor | None]]:
+        """Forward and backward; what forward gives, and the gradients of those inputs that have one."""
+        advanced = self._forward(*inputs)
+        (advanced.loss / self.config.global_batch_size).backward()
+        gradients = [one.grad for one in inputs if isinstance(one, Tensor) and one.requires_grad]
+        loss, metrics = advanced.loss.detach().double(), PackedMetrics.of(advanced.metrics)
+        return replace(advanced, loss=loss, metrics=metrics), gradients
 
     def _norms(self) -> dict[str, Metric]:
         """Euclidean norms of the network's trained weights and of their gradient over the global batch, which all
-        ranks have alike, as they are before the update; of the puzzle embedding see `_update`."""
+        ranks have alike, as they are before the update; of the puzzle embedding see `_change_weights`."""
         if self.flat is None:
             return {}
         vectors = {"gradient_norm": self.flat.gradient, "parameter_norm": self.flat.vector.detach()}
@@ -209,15 +258,14 @@ class Learner:
             for name, vector in vectors.items()
         }
 
-    def _wrong(self, loss: Tensor) -> Tensor:
-        """1 if the loss or a gradient of this rank is not finite, else 0; a float64 scalar on the device."""
-        finite = loss.isfinite()
+    def _gradient_size(self) -> Tensor:
+        """Euclidean norm of this rank's gradients, which is finite where all of them are; a float64 scalar there."""
+        lookups = self.model.puzzle_emb.lookups if self.model.puzzle_emb is not None else []
+        gradients = [lookup.rows.grad for lookup in lookups if lookup.rows.grad is not None]
         if self.flat is not None:
-            finite = finite & self.flat.gradient.isfinite().all()
-        for lookup in self.model.puzzle_emb.lookups if self.model.puzzle_emb is not None else []:
-            if lookup.rows.grad is not None:
-                finite = finite & lookup.rows.grad.isfinite().all()
-        return (~finite).double()
+            gradients.append(self.flat.gradient)
+        norms = [torch.linalg.vector_norm(gradient, dtype=torch.float64) for gradient in gradients]
+        return sum(norms[1:], start=norms[0])
 
     def _refuse(self, result: StepResult) -> None:
         """No update from this step: stop, or go on from repaired slots."""
@@ -246,20 +294,39 @@ class Learner:
         latents = {name: choose(fine, latent, fresh[name]) for name, latent in carry.latents.items()}
         return replace(carry, latents=latents)
 
-    def _update(self, number: int) -> dict[str, Metric]:
-        """Change the weights; the squared norm of the puzzle rows' gradient, whose parts lie on the ranks."""
-        metrics = {}
+    def _update(self, number: int) -> PackedMetrics:
+        """Change the weights; norms of weights and gradients."""
+        rates: list[float] = []
+        rows = summands = None
         if self.sign_sgd is not None:
-            square = self.sign_sgd.step(self.lr(self.config.puzzle_emb_lr, number))
-            counted = torch.full_like(square, self.ranks.is_first)
-            metrics["puzzle_emb_gradient_norm_squared"] = Metric(square, counted, UPDATE)
+            rates += self.sign_sgd.rates(self.lr(self.config.puzzle_emb_lr, number))
+            rows, summands = self.sign_sgd.take()
         if self.optimizer is not None and self.flat is not None:
-            for group in self.optimizer.param_groups:
-                group["lr"] = self.lr(self.config.lr, number)
-            self.optimizer.step()
+            (group,) = self.optimizer.param_groups
+            group["lr"] = self.lr(self.config.lr, number)
+            rates += self.optimizer.count(self.flat.vector, group)
+        if self._updates is not None:
+            return self._updates(self.ranks.on_device(rates), rows, summands)
+        return self._change_weights(rates, rows, summands)
+
+    def _change_weights(
+        self, rates: list[float] | Tensor, rows: Tensor | None, summands: Tensor | None
+    ) -> PackedMetrics:
+        """Update the puzzle embedding, the weights and their average.
+
+        rates: two of the puzzle embedding, those of the optimizer.  rows, summands: see `SignSGD.take`.
+        """
+        metrics, remaining = self._norms(), list[Rate](rates)
+        if self.sign_sgd is not None and rows is not None and summands is not None:
+            square = self.sign_sgd.update(rows, summands, *remaining[:2])
+            remaining = remaining[2:]
+            counted = torch.full_like(square, self.ranks.is_first)
+            metrics["puzzle_emb_gradient_norm_squared"] = Metric(square, counted, UPDATE)  # its parts lie on the ranks
+        if self.optimizer is not None and self.flat is not None:
+            self.optimizer.move(self.flat.vector, self.optimizer.param_groups[0], *remaining)
         if self.ema is not None and self.flat is not None:
             self.ema.update(self.flat.vector)
-        return metrics
+        return PackedMetrics.of(metrics)
 
     def _moments(self) -> Iterator[tuple[str, Tensor]]:
         """The optimizer's tensors as `<parameter>/<moment>`."""
@@ -282,9 +349,6 @@ class Learner:
             state[moment] = of_moment[first] if of_moment[first].ndim == 0 else self.flat.join(of_moment)
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": {0: state}, "param_groups": groups})
-        if not isinstance(self.optimizer, AdamAtan2 | AdamW):  # the extension counts steps on the device
-            for parameter_state in self.optimizer.state.values():
-                parameter_state["step"] = parameter_state["step"].to(self.ranks.device)
 
     def _restore_carry(self, tensors: Mapping[str, Tensor]) -> None:
         first, slots = self.ranks.local_slots(self.config.global_batch_size)

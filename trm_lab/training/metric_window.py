@@ -14,6 +14,7 @@ from trm.supervision import StepOutput
 from trm_lab.cluster.arriving import Arriving
 from trm_lab.cluster.energy import EnergyMeter
 from trm_lab.cluster.ranks import Ranks
+from trm_lab.training.packed_metrics import Layout, Pack, PackedMetrics
 
 STEP_ACCURACY = "step_accuracy"  # has its own place in a record
 
@@ -21,7 +22,7 @@ STEP_ACCURACY = "step_accuracy"  # has its own place in a record
 class Window:
     """Sums over the steps since the last record; closed at every checkpoint, so never part of a training state.
 
-    sums: of each metric, on the device, in float64.  loss: Σ over the steps of the global batch's loss.
+    loss: Σ over the steps of the global batch's loss.
     warm_up_steps, warm_up_seconds: the first steps of a process, which say nothing of its speed.
     """
 
@@ -30,7 +31,7 @@ class Window:
         self.warm_up_seconds = 0.0
         self.started = time.monotonic()
         self.loss: Tensor | None = None
-        self.sums: dict[str, Metric] = {}
+        self._sums: dict[Layout, Tensor] = {}  # packs that are laid out alike, added up on the device
 
     def warm_up(self) -> None:
         """All steps so far were of the warm-up, which is left out of `examples_per_second`."""
@@ -49,11 +50,22 @@ class Window:
         Raises:
             ValueError: a count does not fit its total, or a metric is of another shape than before.
         """
-        for name, metric in metrics.items():
-            metric = Metric(metric.total.detach().double(), metric.count.detach().double(), metric.per)
-            before = self.sums.get(name)
-            _check(name, metric, before)
-            self.sums[name] = metric if before is None else before + metric
+        for pack in PackedMetrics.of(metrics).packs:
+            before = self._sums.get(pack.layout)
+            if before is not None:
+                before += pack.vector
+                continue
+            _check(pack.layout, self.sums)
+            self._sums[pack.layout] = pack.vector.clone()  # a CUDA graph's own is overwritten by the next step
+
+    @property
+    def sums(self) -> dict[str, Metric]:
+        """Of each metric, on the device, in float64."""
+        sums: dict[str, Metric] = {}
+        for layout, vector in self._sums.items():
+            for name, metric in Pack(layout, vector).metrics().items():
+                sums[name] = sums[name] + metric if name in sums else metric
+        return sums
 
     def close(self, ranks: Ranks, header: Mapping[str, Any], global_batch_size: int, meter: EnergyMeter) -> None:
         """Start the sums over all ranks, which `record` reads; every rank must call it, after at least one step."""
@@ -95,13 +107,13 @@ class Window:
         return sorted(self.sums.items())
 
 
-def _check(name: str, metric: Metric, before: Metric | None) -> None:
-    total, count = tuple(metric.total.shape), tuple(metric.count.shape)
-    ends = zip(reversed(count), reversed(total), strict=False)
-    if len(count) > len(total) or any(size not in (1, most) for size, most in ends):
-        raise ValueError(f"metric {name}: a count {count} of a total {total}")
-    if before is not None and (before.total.shape, before.count.shape) != (total, count):
-        raise ValueError(f"metric {name} is of shape {total} after {tuple(before.total.shape)}")
+def _check(layout: Layout, sums: Mapping[str, Metric]) -> None:
+    for name, total, count, _ in layout:
+        ends = zip(reversed(count), reversed(total), strict=False)
+        if len(count) > len(total) or any(size not in (1, most) for size, most in ends):
+            raise ValueError(f"metric {name}: a count {tuple(count)} of a total {tuple(total)}")
+        if name in sums and (sums[name].total.shape, sums[name].count.shape) != (total, count):
+            raise ValueError(f"metric {name} is of shape {tuple(total)} after {tuple(sums[name].total.shape)}")
 
 
 def _mean(total: NDArray[np.float64], count: NDArray[np.float64]) -> Any:

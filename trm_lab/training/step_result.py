@@ -1,5 +1,6 @@
 """What an update tells: the supervision's output, and sums over the ranks that may still be on their way from a GPU."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,8 +21,7 @@ class StepResult:
     """One update. Reading `loss`, `finite`, `stop`, `save` or `end` waits for the device.
 
     output: of this rank's slots, but for the loss (float64), which is the sum over the global batch.
-    sums: over all ranks: loss, ranks with a number that is not finite, ranks that ask to stop, to save, to
-        end training.
+    sums: over all ranks: loss, sizes of their gradients, ranks that ask to stop, to save, to end training.
     """
 
     number: int
@@ -37,7 +37,7 @@ class StepResult:
     @property
     def finite(self) -> bool:
         """Whether loss and gradients of all ranks were finite."""
-        return self.sums.read()[1] == 0
+        return all(map(math.isfinite, self.sums.read()[:2]))
 
     @property
     def stop(self) -> bool:

@@ -1,0 +1,99 @@
+"""A function of tensors as a CUDA graph: the host launches it as one, however many kernels it has."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+WARM_UP = 3  # calls before the recording: the first compiles, all let libraries choose kernels and take memory
+TOLERANCE = 0.02  # of a gradient's norm; bfloat16 attention adds up in any order
+
+
+class Recorded:
+    """`function`, called as it is at first, then recorded and from there on replayed.
+
+    The function takes tensors, also in dicts, or None; makes no choice by their values; and changes nothing but tensors
+    that stay where they are. What a replay gives lies in memory that the next one overwrites.
+
+    adds_to: a tensor to which the function adds. The first replay is compared with a plain call by what each adds.
+      Where they differ, and where recording fails, that is said in a line, and the function is called as it is.
+    """
+
+    def __init__(self, function: Callable[..., Any], adds_to: Tensor | None = None) -> None:
+        self.function, self.works, self._adds_to = function, True, adds_to
+        self._calls, self._stream = 0, torch.cuda.Stream()
+        self._graph: torch.cuda.CUDAGraph | None = None
+        self._inputs: tuple[Any, ...] = ()
+        self._result: Any = None
+
+    def __call__(self, *inputs: Any) -> Any:
+        """What the function gives."""
+        self._calls += 1
+        if not self.works:
+            return self.function(*inputs)
+        if self._calls <= WARM_UP:
+            return self._aside(inputs)
+        if self._graph is None:
+            return self._record(inputs)
+        return self._replay(inputs)
+
+    def _aside(self, inputs: tuple[Any, ...]) -> Any:
+        """Call the function on the stream of the recording, so that libraries are set up for it."""
+        self._stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(self._stream):
+            result = self.function(*inputs)
+        torch.cuda.current_stream().wait_stream(self._stream)
+        return result
+
+    def _record(self, inputs: tuple[Any, ...]) -> Any:
+        graph, self._inputs = torch.cuda.CUDAGraph(), _copied(inputs)
+        try:
+            with torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local"):
+                self._result = self.function(*self._inputs)
+        except RuntimeError as error:
+            return self._give_up(inputs, f"recording failed ({str(error).splitlines()[0]})")
+        self._graph = graph
+        if self._adds_to is None:
+            return self._replay(inputs)
+        before = self._adds_to.clone()
+        self._replay(inputs)
+        replayed = self._adds_to - before
+        self._adds_to.copy_(before)
+        result = self._aside(inputs)
+        if not agree(replayed, self._adds_to - before):
+            self.works, self._graph, self._result = False, None, None
+            print("CUDA graphs: a replayed step differs from a plain one: the run goes on without them", flush=True)
+        return result
+
+    def _give_up(self, inputs: tuple[Any, ...], why: str) -> Any:
+        self.works, self._inputs, self._result = False, (), None
+        print(f"CUDA graphs: {why}: the run goes on without them", flush=True)
+        return self.function(*inputs)
+
+    def _replay(self, inputs: tuple[Any, ...]) -> Any:
+        assert self._graph is not None
+        for own, new in zip(_tensors(self._inputs), _tensors(inputs), strict=True):
+            own.copy_(new, non_blocking=True)
+        self._graph.replay()
+        return self._result
+
+
+def agree(replayed: Tensor, plain: Tensor) -> bool:
+    """Whether two gradients are the same but for rounding; waits for the device."""
+    return bool((replayed - plain).norm() <= TOLERANCE * plain.norm())
+
+
+def _tensors(thing: Any) -> list[Tensor]:
+    if isinstance(thing, Tensor):
+        return [thing.detach()]
+    parts = thing.values() if isinstance(thing, dict) else thing if isinstance(thing, tuple) else ()
+    return [tensor for part in parts for tensor in _tensors(part)]
+
+
+def _copied(thing: Any) -> Any:
+    if isinstance(thing, Tensor):
+        return thing.detach().clone().requires_grad_(thing.requires_grad)
+    if isinstance(thing, dict):
+        return {name: _copied(part) for name, part in thing.items()}
+    return tuple(_copied(part) for part in thing) if isinstance(thing, tuple) else thing

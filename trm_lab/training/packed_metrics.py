@@ -1,0 +1,62 @@
+"""A step's metrics side by side in few vectors, so that adding all of them up is one operation for each vector."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from trm.metrics import Metric
+
+Layout = tuple[tuple[str, torch.Size, torch.Size, str], ...]
+"""Of a vector: the metrics' names, shapes of their totals and of their counts, and what they count."""
+
+
+@dataclass(frozen=True)
+class Pack:
+    """Totals and counts of some metrics one after the other, `[m]` float64."""
+
+    layout: Layout
+    vector: Tensor
+
+    @classmethod
+    def of(cls, metrics: Mapping[str, Metric]) -> Self:
+        """The metrics' numbers, copied."""
+        layout = tuple((name, one.total.shape, one.count.shape, one.per) for name, one in metrics.items())
+        parts = [part.detach().double().reshape(-1) for one in metrics.values() for part in (one.total, one.count)]
+        return cls(layout, torch.cat(parts))
+
+    def __add__(self, other: "Pack") -> "Pack":
+        """Of both shares; the layouts must be the same."""
+        assert self.layout == other.layout
+        return Pack(self.layout, self.vector + other.vector)
+
+    def metrics(self) -> dict[str, Metric]:
+        """The metrics, as views of the vector."""
+        sizes = [shape.numel() for _, *shapes, _ in self.layout for shape in shapes]
+        parts = iter(self.vector.split(sizes))
+        return {name: Metric(next(parts).view(t), next(parts).view(c), per) for name, t, c, per in self.layout}
+
+
+class PackedMetrics(dict[str, Metric]):
+    """Metrics by name, in packs; `|` and `+` are of the packs."""
+
+    def __init__(self, *packs: Pack) -> None:
+        super().__init__({name: metric for pack in packs for name, metric in pack.metrics().items()})
+        self.packs = packs
+
+    @classmethod
+    def of(cls, metrics: Mapping[str, Metric]) -> "PackedMetrics":
+        """The metrics in one pack, unless they are packed."""
+        if isinstance(metrics, PackedMetrics):
+            return metrics
+        return cls(Pack.of(metrics)) if metrics else cls()
+
+    def __or__(self, other: Mapping[str, Metric]) -> "PackedMetrics":  # type: ignore[override]
+        """Both ones' metrics, whose names differ."""
+        return PackedMetrics(*self.packs, *PackedMetrics.of(other).packs)
+
+    def __add__(self, other: "PackedMetrics") -> "PackedMetrics":
+        """The metrics over both shares, which have the same ones."""
+        return PackedMetrics(*(one + two for one, two in zip(self.packs, other.packs, strict=True)))
