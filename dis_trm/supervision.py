@@ -156,15 +156,10 @@ class DISSupervision:
         if carry.steps_done >= self.max_steps:
             carry = self._start(carry, batch, rng)
         steps = carry.steps + 1
-        before, target = self._frames(carry, rng)
-        advanced = self.run_forward(
-            carry.latents,
-            carry.fed,
-            carry.labels,
-            torch.stack((before, target), 1),
-            self.model.puzzle_vectors(carry.puzzle_identifiers),
-            steps,
-        )
+        target = self._target(min(carry.steps_done + 1, self.config.halt_max_steps), carry, rng)
+        before = self.trained_towards(carry, rng) if self.config.loss_terms == "dual" else None
+        vectors = self.model.puzzle_vectors(carry.puzzle_identifiers)
+        advanced = self.run_forward(carry.latents, carry.fed, carry.labels, target, before, vectors, steps)
         after = replace(
             carry,
             latents=advanced.latents,
@@ -185,22 +180,23 @@ class DISSupervision:
         latents: Latents,
         fed: Tensor,
         labels: Tensor,
-        frames: Tensor,
+        target: Tensor,
+        target_before: Tensor | None,
         puzzle_vectors: Tensor | None,
         steps: Tensor,
     ) -> Advanced:
         """Recurse once and compare with the step's target.
 
-        frames: `[B, 2, L]` targets of the step before and of this one.  steps: `[B]`, counting this one.
+        target, target_before: `[B, L]`, of this step and of the one before; the latter for `dual` only.
+        steps: `[B]`, counting this one.
         """
         model = self.model
         x = self.embed(fed, puzzle_vectors, steps)  # [B, P+L, D]
         after = model.recurse(latents, x)
         logits = model.answer_logits(after)  # [B, L, V]
-        losses = sequence_loss(self.token_loss, logits, frames[:, 1])  # [B]
-        if self.config.loss_terms == "dual":
-            before = model.answer_logits(latents)
-            losses = losses + sequence_loss(self.token_loss, before, frames[:, 0])
+        losses = sequence_loss(self.token_loss, logits, target)  # [B]
+        if target_before is not None:
+            losses = losses + sequence_loss(self.token_loss, model.answer_logits(latents), target_before)
         predictions = logits.argmax(-1).int()
         halted = steps >= self.max_steps
         metrics = step_metrics(Correctness.of(predictions, labels), steps, halted, self.max_steps)
@@ -238,14 +234,6 @@ class DISSupervision:
             plan = {**plan, **dict(zip(LATEST, (carry.fed, confidence, carry.fed), strict=True))}
             plan["latest_target"] = self._target(0, replace(carry, plan=plan), rng)
         return replace(carry, plan=plan)
-
-    def _frames(self, carry: DISCarry, rng: StepRandom) -> tuple[Tensor, Tensor]:
-        """What the step before was trained towards (at first: frame 0), and what this one is; `[B, L]` each."""
-        step = min(carry.steps_done + 1, self.config.halt_max_steps)
-        before = carry.plan.get("latest_target")  # the prediction that it was made from is gone
-        if before is None:
-            before = self._target(step - 1, carry, rng)
-        return before, self._target(step, carry, rng)
 
     def _target(self, step: int, carry: DISCarry, rng: StepRandom) -> Tensor:
         """Frame `step` `[B, L]`; y* where an evaluation's batch lacks what its source reads."""

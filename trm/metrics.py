@@ -33,10 +33,6 @@ class Metric:
         """The metric over both shares."""
         return Metric(self.total + other.total, self.count + other.count, self.per)
 
-    def clone(self) -> "Metric":
-        """A copy in memory of its own."""
-        return Metric(self.total.clone(), self.count.clone(), self.per)
-
 
 def per_slot(total: Tensor, slots: Tensor) -> Metric:
     """A mean over all slots; `slots` `[b, …]` is any tensor with one row for each."""

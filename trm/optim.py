@@ -59,10 +59,7 @@ class AdamAtan2(Optimizer):
         v.mul_(beta2).addcmul_(p.grad, p.grad, value=1 - beta2)
         p.mul_(decay)
         turn = torch.atan2(m, v.sqrt() / root)
-        if isinstance(size, Tensor):
-            p.sub_(size * turn)
-        else:
-            p.add_(turn, alpha=-size)
+        p.sub_(size * turn) if isinstance(size, Tensor) else p.add_(turn, alpha=-size)
 
 
 class AdamW(torch.optim.AdamW):

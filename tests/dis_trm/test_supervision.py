@@ -235,7 +235,7 @@ def test_pad_cells_holds_for_every_source() -> None:
         for name in ("stored", "on_policy", "prediction"):
             supervision = dis(DISConfig(halt_max_steps=3, pad_cells=pad_cells, **SOURCES[name]))
             carry = supervision._start(supervision.initial_carry(unscored), unscored, draws())
-            _, target = supervision._frames(carry, draws())
+            target = supervision._target(1, carry, draws())
             trained = target[:, 8:] != IGNORE_LABEL
             assert bool(trained.any()) == (pad_cells == "release"), (name, pad_cells)
             assert bool((target[:, :8] != IGNORE_LABEL).all())

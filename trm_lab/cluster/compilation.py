@@ -1,11 +1,13 @@
 """Compiling a supervision's `forward`: the same numbers, but for rounding, in fewer and larger kernels.
 
 off   plain torch, operation by operation.
-auto  torch.compile on a GPU. On a CPU it compiles the steps of a training run that is long enough to gain more than
-      compiling costs (`gain_and_cost`). Answers are computed as by `off`, so that `evaluate.py` repeats a run's scores.
-      Where compiling fails (no C compiler, a GPU too old for Triton), it says so in a line and goes on as `off`.
-max   on a GPU with tuned kernels and CUDA graphs, so that the host's part of a step nearly vanishes; on a CPU
-      torch.compile. Where its first step cannot be compiled, a UserError ends the command: it was asked for by name.
+auto  torch.compile on a GPU, where a training step is also replayed as two CUDA graphs (cuda_graphs.py), so that
+      the host's part nearly vanishes. On a CPU it compiles the steps of a training run that is long enough to
+      gain more than compiling costs (`gain_and_cost`). Answers are computed as by `off`, so that `evaluate.py` repeats
+      a run's scores. Where compiling fails (no C compiler, a GPU too old for Triton), it says so in a line and goes on
+      as `off`.
+max   on a GPU as auto, with tuned kernels, which take minutes to choose; on a CPU torch.compile. Where its first step
+      cannot be compiled, a UserError ends the command: it was asked for by name.
 """
 
 import os
@@ -17,7 +19,8 @@ import torch
 
 from trm.errors import UserError, shown
 from trm.model import TRMConfig
-from trm.supervision import Advanced, Supervision
+from trm.supervision import Supervision
+from trm_lab.cluster.cuda_graphs import WARM_UP
 
 # On one core of a server's CPU, float32, the DIS demo (D=96, 3 calls) went from 1,065 to 1,645 examples a second after
 # 20 s of compiling, the 8 queens (D=64) from 392 to 506; TRM with 7 calls that have a gradient compiled in about 40 s.
@@ -28,8 +31,8 @@ WORTH = 2.0  # the gain must be so many times the cost, since both are estimates
 
 def warm_up_steps(mode: str, device: torch.device) -> int:
     """Supervision steps of a process that say nothing of its speed: the first one, which chooses kernels and takes
-    memory; where `mode` compiles also those that warm a CUDA graph up and record it."""
-    return 3 if _compiles(mode, device) else 1
+    memory; where `mode` compiles also those up to the recording of a CUDA graph."""
+    return WARM_UP + 1 if _compiles(mode, device) else 1
 
 
 def _compiles(mode: str, device: torch.device) -> bool:
@@ -47,8 +50,8 @@ def compile_forward(supervision: Supervision[Any], mode: str, device: torch.devi
     if obstacle := _obstacle(supervision.model.config.forward_dtype, device):
         _give_up(mode, obstacle)
     elif device.type == "cuda" and mode == "max":
-        tuned = torch.compile(supervision.forward, dynamic=False, mode="max-autotune")
-        supervision.run_forward = Compiled(supervision.forward, _graphed(tuned), mode)
+        tuned = torch.compile(supervision.forward, dynamic=False, mode="max-autotune-no-cudagraphs")
+        supervision.run_forward = Compiled(supervision.forward, tuned, mode)
     else:
         supervision.run_forward = Compiled(supervision.forward, torch.compile(supervision.forward, dynamic=False), mode)
 
@@ -130,22 +133,3 @@ def _reason(error: Exception) -> str:
     """Type and first line of what went wrong below torch.compile."""
     cause = getattr(error, "inner_exception", None) or error
     return shown(f"{type(cause).__name__}: {cause}".strip().splitlines()[0])
-
-
-def _graphed(forward: Callable[..., Advanced]) -> Callable[..., Advanced]:
-    """Results of a CUDA graph live in its own memory, which the next call overwrites: hand out copies."""
-
-    def copied(*inputs: Any) -> Advanced:
-        torch.compiler.cudagraph_mark_step_begin()
-        result = forward(*inputs)
-        return Advanced(
-            {name: latent.clone() for name, latent in result.latents.items()},
-            result.halted.clone(),
-            result.loss,  # its backward pass comes before the next call
-            result.logits.clone(),
-            result.predictions.clone(),
-            result.q_halt_logits.clone(),
-            {name: value.clone() for name, value in result.metrics.items()},
-        )
-
-    return copied

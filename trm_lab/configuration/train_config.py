@@ -47,6 +47,7 @@ FREE_KEYS = frozenset(
         "eval_num_aug",
         "compile",
         "attention",
+        "deterministic",
         "gradient_accumulation_steps",
         "shard_puzzle_emb",
         "on_nonfinite",
@@ -79,6 +80,7 @@ class TrainConfig:
       those at multiples of keep_every steps (null: none), and the one that is best by keep_best (one of BEST_METRICS
       or, with the arc evaluator, of ARC_SCORES; null: none).
     Engine: compile (see cluster/compilation.py), attention (its backend on a GPU, see cluster/attention.py),
+      deterministic (the same bits from the same command on a GPU, see cluster/determinism.py),
       gradient_accumulation_steps (parts of a rank's slots, to save memory), shard_puzzle_emb (each rank keeps a
       share of the puzzle table), on_nonfinite (`stop`, or `skip` and count), hang_timeout (seconds without a step after
       which a rank reports its stack and ends; null: never).
@@ -124,6 +126,7 @@ class TrainConfig:
     keep_best: str | None = None
     compile: str = "auto"
     attention: str = "auto"
+    deterministic: bool = False
     gradient_accumulation_steps: int = ranged(1, 1, 2**24)
     shard_puzzle_emb: bool = False
     on_nonfinite: str = "stop"

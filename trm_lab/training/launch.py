@@ -14,6 +14,7 @@ from trm.errors import UserError, report
 from trm.model import PuzzleShape, TinyRecursiveModel
 from trm_lab.cluster.attention import choose_attention
 from trm_lab.cluster.compilation import WORTH, compile_forward, gain_and_cost
+from trm_lab.cluster.determinism import make_deterministic
 from trm_lab.cluster.memory_needs import Load, check_memory
 from trm_lab.cluster.ranks import Ranks, emulates_bfloat16, join
 from trm_lab.cluster.stop_request import StopRequest
@@ -163,6 +164,8 @@ def make_trainer(
         supervision.model.puzzle_emb.shard(ranks)
     supervision.model.to(ranks.device)
     choose_attention(config.attention, arch.network, ranks.device)
+    if config.deterministic:
+        make_deterministic(ranks.device)
     compile_forward(supervision, config.compile, ranks.device)
     examples = config.epochs * data.total_groups * data.mean_puzzle_examples
     learner = Learner(config, supervision, ranks, int(examples / config.global_batch_size))

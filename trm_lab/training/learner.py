@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -18,12 +18,13 @@ from trm.metrics import UPDATE, Metric, per_update
 from trm.optim import EMA, Rate, learning_rate, make_optimizer
 from trm.puzzle_embedding import SignSGD
 from trm.randomness import SeededStepRandom, seed_for
-from trm.supervision import Advanced, Carry, StepOutput, Supervision, choose, disturbed
+from trm.supervision import Carry, StepOutput, Supervision, choose, disturbed
 from trm_lab.cluster.arriving import Arriving
 from trm_lab.cluster.cuda_graphs import Recorded
 from trm_lab.cluster.ranks import Ranks
 from trm_lab.configuration.train_config import TrainConfig
 from trm_lab.training.flat_parameters import FlatParameters
+from trm_lab.training.gradient_graph import GradientGraph
 from trm_lab.training.packed_metrics import PackedMetrics
 from trm_lab.training.step_result import StepResult, finite_rows, non_finite
 
@@ -73,11 +74,12 @@ class Learner:
 
     def _record_anew(self) -> None:
         """Make CUDA graphs of the tensors that are there now."""
-        self._gradients: Recorded | None = None
+        self._gradients: GradientGraph | None = None
         self._updates: Recorded | None = None
         if self.ranks.device.type != "cuda" or self.config.compile == "off":
             return
-        self._gradients = Recorded(self._make_gradients, self.flat.gradient if self.flat is not None else None)
+        gradient = self.flat.gradient if self.flat is not None else None
+        self._gradients = GradientGraph(self.supervision, self.config.global_batch_size, gradient)
         if self.ranks.world_size == 1:
             self._updates = Recorded(self._change_weights)
 
@@ -96,10 +98,10 @@ class Learner:
         """
         number = self.steps_done + 1
         output = self._accumulate(batch, number)
-        size = self._gradient_size()  # before the sum, which changes the gradient meanwhile
+        sizes = self._gradient_sizes()  # before the sum, which changes the gradient meanwhile
         reduction = self.ranks.start_sum_(self.flat.gradient) if self.flat is not None else None
         wishes = self.ranks.on_device([stop, save, end])
-        sums = self.ranks.sum_(torch.cat((output.loss.view(1), size.view(1), wishes)))
+        sums = self.ranks.sum_(torch.cat((output.loss.view(1), *sizes, wishes)))
         output = replace(output, loss=sums[0])
         result = StepResult(number, output, Arriving(sums), self.config.global_batch_size)
         if reduction is not None:
@@ -195,7 +197,7 @@ class Learner:
             output = self._backward(carry.rows(part), batch.rows(part), number, first + start)
             loss = loss + output.loss
             own = PackedMetrics.of(output.metrics)
-            metrics = metrics + own if metrics else own
+            metrics = metrics + own if metrics else own.clone()  # a CUDA graph's own is overwritten by the next part
             for name, tensor in output.carry.tensors().items():
                 if name not in whole:  # a method's targets may be there only once an example has started
                     whole[name] = tensor.new_empty(slots, *tensor.shape[1:])
@@ -210,42 +212,11 @@ class Learner:
             slots = torch.arange(first, first + len(batch), device=self.ranks.device)
             key = seed_for(self.config.seed, "latent noise", number)
             carry = disturbed(carry, self.model.config.latent_noise, key, slots)
-        with self._gradients_recorded():
+        with self._gradients.in_place() if self._gradients is not None else nullcontext():
             output = self.supervision.step(carry, batch, draws)
         if output.loss.requires_grad:
             (output.loss / of_all).backward()
         return replace(output, loss=output.loss.detach().double())
-
-    @contextmanager
-    def _gradients_recorded(self) -> Iterator[None]:
-        """Let the supervision's `run_forward` make the gradients as well, from a CUDA graph, if there is one."""
-        supervision, self._forward = self.supervision, self.supervision.run_forward
-        if self._gradients is not None:
-            supervision.run_forward = self._replay_gradients
-        try:
-            yield
-        finally:
-            supervision.run_forward = self._forward
-
-    def _replay_gradients(self, *inputs: Any) -> Advanced:
-        """As `run_forward`, but the loss has no gradient any more: it is where it belongs."""
-        assert self._gradients is not None
-        learning = [one for one in inputs if isinstance(one, Tensor) and one.requires_grad]  # the puzzles' vectors
-        cut = [
-            one.detach().requires_grad_() if isinstance(one, Tensor) and one.requires_grad else one for one in inputs
-        ]
-        advanced, gradients = self._gradients(*cut)
-        if learning:
-            torch.autograd.backward(learning, gradients)
-        return advanced
-
-    def _make_gradients(self, *inputs: Any) -> tuple[Advanced, list[Tensor | None]]:
-        """Forward and backward; what forward gives, and the gradients of those inputs that have one."""
-        advanced = self._forward(*inputs)
-        (advanced.loss / self.config.global_batch_size).backward()
-        gradients = [one.grad for one in inputs if isinstance(one, Tensor) and one.requires_grad]
-        loss, metrics = advanced.loss.detach().double(), PackedMetrics.of(advanced.metrics)
-        return replace(advanced, loss=loss, metrics=metrics), gradients
 
     def _norms(self) -> dict[str, Metric]:
         """Euclidean norms of the network's trained weights and of their gradient over the global batch, which all
@@ -258,14 +229,13 @@ class Learner:
             for name, vector in vectors.items()
         }
 
-    def _gradient_size(self) -> Tensor:
-        """Euclidean norm of this rank's gradients, which is finite where all of them are; a float64 scalar there."""
+    def _gradient_sizes(self) -> list[Tensor]:
+        """Euclidean norms of this rank's gradients, each finite where all of a gradient is; `[1]` float64 there."""
         lookups = self.model.puzzle_emb.lookups if self.model.puzzle_emb is not None else []
         gradients = [lookup.rows.grad for lookup in lookups if lookup.rows.grad is not None]
         if self.flat is not None:
             gradients.append(self.flat.gradient)
-        norms = [torch.linalg.vector_norm(gradient, dtype=torch.float64) for gradient in gradients]
-        return sum(norms[1:], start=norms[0])
+        return [torch.linalg.vector_norm(gradient, dtype=torch.float64).view(1) for gradient in gradients]
 
     def _refuse(self, result: StepResult) -> None:
         """No update from this step: stop, or go on from repaired slots."""

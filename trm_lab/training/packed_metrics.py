@@ -57,6 +57,10 @@ class PackedMetrics(dict[str, Metric]):
         """Both ones' metrics, whose names differ."""
         return PackedMetrics(*self.packs, *PackedMetrics.of(other).packs)
 
+    def clone(self) -> "PackedMetrics":
+        """A copy in memory of its own."""
+        return PackedMetrics(*(Pack(pack.layout, pack.vector.clone()) for pack in self.packs))
+
     def __add__(self, other: "PackedMetrics") -> "PackedMetrics":
         """The metrics over both shares, which have the same ones."""
         return PackedMetrics(*(one + two for one, two in zip(self.packs, other.packs, strict=True)))

@@ -37,22 +37,22 @@ class StepResult:
     @property
     def finite(self) -> bool:
         """Whether loss and gradients of all ranks were finite."""
-        return all(map(math.isfinite, self.sums.read()[:2]))
+        return all(map(math.isfinite, self.sums.read()[:-3]))
 
     @property
     def stop(self) -> bool:
         """Whether a rank asked to stop."""
-        return self.sums.read()[2] > 0
+        return self.sums.read()[-3] > 0
 
     @property
     def save(self) -> bool:
         """Whether a rank asked to save."""
-        return self.sums.read()[3] > 0
+        return self.sums.read()[-2] > 0
 
     @property
     def end(self) -> bool:
         """Whether a rank found that training has taken its time."""
-        return self.sums.read()[4] > 0
+        return self.sums.read()[-1] > 0
 
 
 def finite_rows(carry: Carry) -> Tensor:

@@ -56,8 +56,8 @@ def test_a_record_of_nothing_but_warm_up_tells_no_speed(clock: list[float]) -> N
 
 def test_a_compiled_step_warms_up_until_its_graph_is_recorded() -> None:
     cpu, cuda = torch.device("cpu"), torch.device("cuda")
-    assert [warm_up_steps(mode, cpu) for mode in ("off", "auto", "max")] == [1, 1, 3]
-    assert [warm_up_steps(mode, cuda) for mode in ("off", "auto", "max")] == [1, 3, 3]
+    assert [warm_up_steps(mode, cpu) for mode in ("off", "auto", "max")] == [1, 1, 4]
+    assert [warm_up_steps(mode, cuda) for mode in ("off", "auto", "max")] == [1, 4, 4]
 
 
 def test_the_time_left_is_reckoned_without_the_warm_up(
