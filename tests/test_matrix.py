@@ -49,5 +49,6 @@ def test_a_pair_that_there_is_not_is_refused(monkeypatch: pytest.MonkeyPatch) ->
         matrix.main()
 
 
-def test_every_part_of_the_core_exists() -> None:
-    assert all((matrix.REPOSITORY / "tests" / part).exists() for part in matrix.CORE)
+def test_every_part_of_the_core_and_what_it_leaves_out_exists() -> None:
+    left_out = [f"trm_lab/{part}" for part in matrix.LEFT_OUT]
+    assert [part for part in (*matrix.CORE, *left_out) if not (matrix.REPOSITORY / "tests" / part).exists()] == []

@@ -164,6 +164,7 @@ def test_values_of_a_split_out_of_range_are_refused(dataset: Path) -> None:
         (text('{"a": ' * 100 + "1" + "}" * 100), "in each other"),
         (text('{"a": 1' + "0" * 10_000 + "}"), "not JSON|not a manifest"),
         (text('{"a": NaN' + " " * 999 + "}"), "no JSON number"),
+        (text('{"a": 1e999}'), "beyond every float64"),
         (lambda file: os.truncate(file, 1 << 40), "bytes, more than the"),
         (pipe, "no regular file|missing|no split"),
         (link_to("/dev/zero"), "no regular file|missing|no split"),

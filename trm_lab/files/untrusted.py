@@ -4,6 +4,7 @@ Links are followed, since the caches of download tools are made of them; nothing
 """
 
 import json
+import math
 import os
 import stat
 from collections.abc import Iterator
@@ -61,14 +62,14 @@ def load_json(file: Path, largest: int, finite: bool = True) -> Any:
 def parse_json(text: str, finite: bool = True) -> Any:
     """The content of a JSON text.
 
-    finite: refuse NaN and Infinity, which are not JSON but which Python reads.
+    finite: refuse NaN and Infinity, which are not JSON but which Python reads, and numbers that become infinite.
 
     Raises:
         ValueError: not JSON, nested too deeply, or a key twice in one object.
     """
-    constant = _refuse_constant if finite else None
+    hooks: dict[str, Any] = {"parse_constant": _refuse_constant, "parse_float": _finite} if finite else {}
     try:
-        content = json.loads(text, parse_constant=constant, object_pairs_hook=_object)
+        content = json.loads(text, object_pairs_hook=_object, **hooks)
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
     level = [content]
@@ -99,6 +100,13 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
             raise ValueError(f"the key {shown(repr(key), 60)} twice in one object")
         content[key] = value
     return content
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"{shown(text, 60)}, which is beyond every float64")
+    return number
 
 
 def _refuse_constant(name: str) -> Any:
