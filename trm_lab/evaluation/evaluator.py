@@ -23,7 +23,7 @@ from trm_lab.commands.choices import DEFAULT_RANKING
 from trm_lab.evaluation.arc_questions import check_test_inputs
 from trm_lab.evaluation.arc_scores import ArcTally
 from trm_lab.evaluation.baselines import Baselines
-from trm_lab.evaluation.counts import Counts, merge
+from trm_lab.evaluation.counts import Counts, in_order, merge
 from trm_lab.evaluation.guided_scores import GuidedTally, MarginTally
 from trm_lab.evaluation.halting import HaltingTally
 from trm_lab.evaluation.predictor import Predictor, each_behind_the_next
@@ -49,7 +49,7 @@ class Rules:
     arc: let augmentations vote, and score tasks.  ranked_by: how votes rank (`voting.RANKINGS`).
     details: also votes after every step, halting curves and single examples.
     save_outputs: arrays of every example to keep (see SAVED_OUTPUTS in trm_lab/configuration/train_config.py).
-    shared: each rank scores its own answers, without details.
+    shared: each rank scores some of the answers, and the first one some of every kind there is.
     """
 
     confidence_kind: str
@@ -78,7 +78,7 @@ class Scoring:
         self._margins, self._guided = MarginTally(), GuidedTally()
         self._samples = Samples(data.identifiers, data.chosen_identifiers())
         self._saved = SavedOutputs(rules.save_outputs)
-        self._examples: list[dict[str, NDArray[Any]]] = []
+        self._examples: dict[str, list[tuple[int, dict[str, NDArray[Any]]]]] = {"parts": []}  # with their first places
         self._tasks = {
             each.name: TaskTally(each.dataset, each.about, self._scorers[each.name], data.categories(each.name), first)
             for each, first in zip(data.sets, accumulate(data.set_sizes.values(), initial=0), strict=False)
@@ -92,7 +92,7 @@ class Scoring:
         self._part = {} if data.part is None else {"part": asdict(data.part)}
 
     def add(self, answers: Answers) -> None:
-        """Add a part of the answers; without details in any order, else in file order."""
+        """Add a part of the answers, in any order."""
         self._calls.add(answers)
         cells = answer_cells(self._kinds[answers.set_name], answers.labels)
         self._steps.add(answers.predictions, answers.labels, cells)
@@ -110,9 +110,20 @@ class Scoring:
         """Bring together on the first rank what each has of shared answers; every rank calls it."""
         if not self.rules.shared:
             return
-        names = ("_calls", "_steps", "_loss", "_samples", "_saved", "_baselines")
-        counts = {name: getattr(self, name).counts for name in names}
-        counts["_tasks"] = {name: tally.counts for name, tally in self._tasks.items()}
+        counts: Counts = {
+            "calls": self._calls.counts,
+            "steps": self._steps.counts,
+            "loss": self._loss.counts,
+            "samples": self._samples.counts,
+            "saved": self._saved.counts,
+            "baselines": self._baselines.counts,
+            "tasks": {name: tally.counts for name, tally in self._tasks.items()},
+            "halting": {} if self._halting is None else self._halting.counts,
+            "search": self._search.counts,
+            "guided": self._guided.counts,
+            "margins": self._margins.counts,
+            "examples": self._examples,
+        }
         for others in ranks.collected(counts):
             merge(counts, others)
         if self._arc is not None:
@@ -126,9 +137,9 @@ class Scoring:
         self._search.add(answers)
         self._guided.add(answers, cells)
         if "margin" in answers.probes:
-            self._margins.add(answers.probes["margin"])
+            self._margins.add(answers.first, answers.probes["margin"])
         if self._arc is None:
-            self._examples.append(_examples(answers, solved))
+            self._examples["parts"].append((answers.first, _examples(answers, solved)))
 
     def result(self) -> EvaluationResults:
         """The scores of everything that was added."""
@@ -156,7 +167,7 @@ class Scoring:
             voting,
             self._samples.stacked(),
             self._saved.stacked(),
-            _joined(self._examples),
+            _joined(in_order(self._examples["parts"])),
             self._margins.by_position(),
             self._search.columns(),
         )

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trm_lab.evaluation.counts import Counts, in_order, merge
 from trm_lab.evaluation.step_scores import StepTally
 from trm_lab.runs.answers import Answers
 
@@ -20,40 +21,38 @@ class MarginTally:
     """Advantage margins by supervision step and position; nan where no token is scored."""
 
     def __init__(self) -> None:
-        self._sum: NDArray[np.float64] | None = None  # [S, L]
-        self._positive: NDArray[np.int64]
-        self._scored: NDArray[np.int64]
+        self.counts: Counts = {}  # `[S, L]` each; the sums apart by part, since their order decides the last bits
 
-    def add(self, margins: NDArray[np.floating[Any]]) -> None:
-        """Add margins `[B, S, L]`."""
-        if self._sum is None:
-            self._sum = np.zeros(margins.shape[1:])
-            self._positive = np.zeros(margins.shape[1:], np.int64)
-            self._scored = np.zeros(margins.shape[1:], np.int64)
+    def add(self, first: int, margins: NDArray[np.floating[Any]]) -> None:
+        """Add margins `[B, S, L]`; first: place of the first row among all examples."""
         is_scored = ~np.isnan(margins)
-        self._sum += np.where(is_scored, margins, 0).sum(0, dtype=np.float64)
-        self._positive += (margins > 0).sum(0)
-        self._scored += is_scored.sum(0)
+        sums = np.where(is_scored, margins, 0).sum(0, dtype=np.float64)
+        merge(self.counts, {"sums": [(first, sums)], "positive": (margins > 0).sum(0), "scored": is_scored.sum(0)})
 
     def scores(self) -> dict[str, Any]:
         """Mean margin and share of positive ones over all scored tokens, at each step; for scores.json."""
-        if self._sum is None:
+        if not self.counts:
             return {}
-        tokens = self._scored.sum(1)
+        tokens = self.counts["scored"].sum(1)
         over = np.maximum(tokens, 1)
         return {
             "tokens": int(tokens[0]),
-            "mean": (self._sum.sum(1) / over).tolist(),
-            "share_positive": (self._positive.sum(1) / over).tolist(),
+            "mean": (self._sum().sum(1) / over).tolist(),
+            "share_positive": (self.counts["positive"].sum(1) / over).tolist(),
         }
 
     def by_position(self) -> dict[str, NDArray[Any]]:
         """margin_mean, margin_share_positive `[S, L]` (nan where nothing is scored) and margin_tokens `[L]`."""
-        if self._sum is None:
+        if not self.counts:
             return {}
+        scored = self.counts["scored"]
         with np.errstate(invalid="ignore"):
-            means, shares = self._sum / self._scored, self._positive / self._scored
-        return {"margin_mean": means, "margin_share_positive": shares, "margin_tokens": self._scored[0]}
+            means, shares = self._sum() / scored, self.counts["positive"] / scored
+        return {"margin_mean": means, "margin_share_positive": shares, "margin_tokens": scored[0]}
+
+    def _sum(self) -> NDArray[np.float64]:
+        """`[S, L]`."""
+        return sum(in_order(self.counts["sums"]), np.zeros(self.counts["scored"].shape))
 
 
 class GuidedTally:
@@ -61,6 +60,11 @@ class GuidedTally:
 
     def __init__(self) -> None:
         self._tallies: dict[str, StepTally] = {}
+
+    @property
+    def counts(self) -> Counts:
+        """Of each w."""
+        return {w: tally.counts for w, tally in self._tallies.items()}
 
     def add(self, answers: Answers, cells: NDArray[np.bool_]) -> None:
         """Add a part of the answers; cells: `[B, L]`, those that count."""

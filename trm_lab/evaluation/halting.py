@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from trm_lab.evaluation.counts import Counts, merge
 from trm_lab.evaluation.step_scores import Ints, RightCells, shares_mean
 from trm_lab.runs.recorded_scores import HaltingPoint
 
@@ -130,10 +131,9 @@ class HaltingTally:
             raise ValueError(f"{len(network_calls)} steps, confidence {confidence_kind!r}: want 1 or more, {kinds}")
         self._calls = np.asarray(network_calls, np.int64)
         self._policies = _policies(len(network_calls), CONFIDENCE_GRIDS[confidence_kind])
-        self._examples = 0
-        self._whole = np.zeros(len(self._policies), np.int64)
-        self._stops = np.zeros((len(self._policies), len(network_calls) + 1), np.int64)  # at each step
-        self._cells: Ints | None = None  # `[policies, L+1]`: tokens right, by tokens scored
+        whole = np.zeros(len(self._policies), np.int64)
+        stopped = np.zeros((len(self._policies), len(network_calls) + 1), np.int64)  # at each step
+        self.counts: Counts = {"examples": 0, "whole": whole, "stopped": stopped}
 
     def add(
         self,
@@ -162,27 +162,27 @@ class HaltingTally:
         self._add(stored, right_cells.cells, tokens)
 
     def _add(self, stored: _Rollouts, scored: Ints, tokens: int) -> None:
-        if self._cells is None:
-            self._cells = np.zeros((len(self._policies), tokens + 1), np.int64)
         rows = np.arange(len(scored))
-        self._examples += len(scored)
+        whole, stopped = (np.zeros_like(self.counts[name]) for name in ("whole", "stopped"))
+        cells = np.zeros((len(whole), tokens + 1), np.int64)  # that are right, by cells that are scored
         for place, (policy, setting) in enumerate(self._policies):
             stops = _STOPS[policy](stored, setting)  # [E]
-            self._whole[place] += stored.whole[rows, stops - 1].sum()
-            self._stops[place] += np.bincount(stops, minlength=self._stops.shape[1])
-            np.add.at(self._cells[place], scored, stored.right[rows, stops - 1])
+            whole[place] = stored.whole[rows, stops - 1].sum()
+            stopped[place] = np.bincount(stops, minlength=stopped.shape[1])
+            np.add.at(cells[place], scored, stored.right[rows, stops - 1])
+        merge(self.counts, {"examples": len(scored), "whole": whole, "stopped": stopped, "cells": cells})
 
     def result(self) -> HaltingCurves:
         """The curves of all that was added; may be called again after more. Means over no example are 0."""
-        over = max(self._examples, 1)
-        cells = np.zeros((len(self._policies), 1), np.int64) if self._cells is None else self._cells
-        shares = shares_mean(cells.T) / over
-        calls = self._stops[:, 1:] @ self._calls / over
-        steps = self._stops[:, 1:] @ np.arange(1, len(self._calls) + 1) / over
-        exact = self._whole / over
+        counts = self.counts
+        over = max(counts["examples"], 1)
+        shares = shares_mean(counts.get("cells", np.zeros((len(self._policies), 1))).T) / over
+        calls = counts["stopped"][:, 1:] @ self._calls / over
+        steps = counts["stopped"][:, 1:] @ np.arange(1, len(self._calls) + 1) / over
+        exact = counts["whole"] / over
         columns = zip(*(column.tolist() for column in (exact, shares, calls, steps)), strict=True)
         points = [HaltingPoint(*policy, *values) for policy, values in zip(self._policies, columns, strict=True)]
-        return HaltingCurves(self._examples, points)
+        return HaltingCurves(counts["examples"], points)
 
 
 def _policies(steps: int, confidence_grid: Sequence[float]) -> list[tuple[str, float | None]]:

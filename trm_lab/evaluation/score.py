@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -64,7 +64,7 @@ def score(request: ScoringRequest) -> None:
             ranks.first_decides(job.place.take_up)
             job.answer()
             watchdog.beat("scoring the answers", within=DAY)
-            evaluation = job.score() if ranks.is_first else None
+            evaluation = job.score()
         if evaluation is not None:
             job.place.finish()
             print(scores_table(evaluation.scores))
@@ -139,13 +139,22 @@ class ScoringJob:
                 store.write(answers, seconds, joules)
             watch.restart()  # writing is no part of answering
 
-    def score(self) -> EvaluationResults:
-        """Score what `answer` left in the store, and write it beside; on the first rank."""
-        store = self.store
-        assert store is not None
-        scoring = Scoring(self.data, self.rules)
-        for answers in store.answers():
-            scoring.add(answers)
+    def score(self) -> EvaluationResults | None:
+        """Score what `answer` left in the store; on the first rank, write it beside. Every rank takes part.
+
+        A rank on a machine that does not see the store leaves its share, and that of all, to the first.
+        """
+        ranks = self.ranks
+        ranks.barrier()  # the first one has written the last batch
+        store = self.store or self._seen_store()
+        shared = ranks.equal(torch.tensor([store.done], device=ranks.device)) and ranks.world_size > 1
+        scoring = Scoring(self.data, replace(self.rules, shared=shared))
+        if shared or ranks.is_first:
+            for answers in store.answers(rank=ranks.rank, ranks=ranks.world_size if shared else 1):
+                scoring.add(answers)
+        scoring.gather(ranks)
+        if not ranks.is_first:
+            return None
         evaluation = scoring.result()
         method = self.checkpoint.arch.supervision
         evaluation.scores.update(
@@ -160,6 +169,14 @@ class ScoringJob:
         )
         write_results(self.place.working, evaluation)
         return evaluation
+
+    def _seen_store(self) -> RolloutStore:
+        """The first rank's store; an empty one where this machine does not have it, or has another in its place."""
+        place = self.place.working, self.rollout_request, self.data.set_sizes
+        try:
+            return RolloutStore.matching(*place)
+        except (UserError, OSError):
+            return RolloutStore(*place)
 
     def _predictor(self) -> Predictor:
         metadata = self.data.metadata

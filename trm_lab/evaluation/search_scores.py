@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trm_lab.evaluation.counts import in_order
 from trm_lab.evaluation.search import ROLLOUTS, RolloutSignals, StopRule
 from trm_lab.runs.answers import Answers, question_digests
 
@@ -88,10 +89,10 @@ class SearchTally:
 
     def __init__(self, selections: Sequence[str]) -> None:
         self._selections = selections
-        self._parts: list[dict[str, NDArray[Any]]] = []
+        self.counts: dict[str, list[tuple[int, dict[str, NDArray[Any]]]]] = {"parts": []}  # with their first places
 
     def __bool__(self) -> bool:
-        return bool(self._parts)
+        return bool(self.counts["parts"])
 
     def add(self, answers: Answers) -> None:
         """Add a part of the answers."""
@@ -99,12 +100,13 @@ class SearchTally:
         if probes:
             rows = answers.scored.any(1)
             columns = {name: array[rows] for name, array in probes.items()}
-            self._parts.append({**columns, "question": question_digests(answers.inputs[rows])})
+            columns["question"] = question_digests(answers.inputs[rows])
+            self.counts["parts"].append((answers.first, columns))
 
     def columns(self) -> dict[str, NDArray[Any]]:
         """The columns of rollouts.npz; {} without a search."""
-        names = self._parts[0] if self._parts else {}
-        columns = {name: np.concatenate([part[name] for part in self._parts]) for name in names}
+        parts = in_order(self.counts["parts"])
+        columns = {name: np.concatenate([part[name] for part in parts]) for name in (parts[0] if parts else {})}
         return {n: column.astype(np.float32) if column.dtype == np.float64 else column for n, column in columns.items()}
 
     def scores(self, calls: float) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import astuple, dataclass, field, fields
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -165,18 +166,22 @@ class RolloutStore:
             most_steps = max(self.warm_up.supervision_steps, supervision_steps)
             self.warm_up = WarmUp(self.warm_up.launches + 1, most_steps, self.warm_up.seconds + seconds)
 
-    def answers(self, rows: int = ROWS) -> Iterator[Answers]:
+    def answers(self, rows: int = ROWS, rank: int = 0, ranks: int = 1) -> Iterator[Answers]:
         """Everything written, in file order, at most `rows` at a time and of one set.
+
+        rank: which of so many `ranks` reads; they take one portion each in turn, whose bounds are the same for all.
 
         Raises:
             UserError: predictions.safetensors is cut off or not what predictions.json says.
         """
         if not self.batches:
             return
-        columns, first = self._columns(), 0
+        columns, first, starts = self._columns(), 0, count()
         for name, size in self.sets.items():
             end = min(first + size, self.done)
             for start in range(first, end, rows):
+                if next(starts) % ranks != rank:
+                    continue
                 arrays = {n: np.array(column[start : min(start + rows, end)]) for n, column in columns.items()}
                 probes = {n.removeprefix(PROBES): arrays.pop(n) for n in list(arrays) if n.startswith(PROBES)}
                 yield Answers(name, start, **arrays, network_calls=self.network_calls, probes=probes)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from dis_trm.supervision import DISConfig, DISSupervision
 from tests.models import network
 from tests.several_ranks import on_ranks
+from tests.trm_lab.inference.checkpoints_of import write_run
 from trm.errors import UserError
 from trm.model import PuzzleShape, TinyRecursiveModel
 from trm_lab.cluster.arriving import ArrivingRows
@@ -22,11 +23,15 @@ from trm_lab.evaluation import predictor
 from trm_lab.evaluation.arc_questions import Questions
 from trm_lab.evaluation.evaluator import Evaluator, Rules, Scoring
 from trm_lab.evaluation.predictor import Predictor
+from trm_lab.evaluation.request import ScoringRequest
+from trm_lab.evaluation.score import ScoringJob, score
+from trm_lab.evaluation.search import Search
 from trm_lab.evaluation.voting import ArcVoting
 from trm_lab.puzzles.arc.grids import encode_pair
 from trm_lab.puzzles.loading import EvaluationData
 from trm_lab.puzzles.sudoku import builder_4x4
 from trm_lab.runs.evaluation_folder import EvaluationResults, write_results
+from trm_lab.runs.rollout_store import RolloutStore
 
 KEPT = ("preds", "labels", "confidence")
 BATCH = 12  # of 2 and of 3 ranks; the last one is not full
@@ -82,7 +87,13 @@ def test_ranks_that_share_an_evaluation_write_what_one_writes(
 
 
 def files(folder: Path) -> dict[str, Any]:
-    return {file.name: arrays(file) if file.suffix == ".npz" else file.read_text() for file in folder.iterdir()}
+    """What an evaluation wrote, without its cost and what depends on it."""
+    results = [file for file in folder.iterdir() if file.suffix in (".npz", ".txt", ".jsonl")]
+    texts = {file.name: arrays(file) if file.suffix == ".npz" else file.read_text() for file in results}
+    submission = [file.read_text() for file in folder.glob("submission.json")]
+    scores = json.loads((folder / "scores.json").read_text())
+    timeless = {name: value for name, value in scores.items() if name not in ("cost", "examples_per_second")}
+    return texts | {"scores.json": json.dumps(timeless)} | ({"submission.json": submission} if submission else {})
 
 
 def arrays(file: Path) -> dict[str, Any]:
@@ -106,6 +117,52 @@ def test_the_order_of_a_scoring_s_parts_changes_no_score(boards: list[Path]) -> 
     assert json.dumps(forwards.scores, sort_keys=True) == json.dumps(backwards.scores, sort_keys=True)
     for name, array in (forwards.samples | forwards.outputs).items():
         np.testing.assert_array_equal((backwards.samples | backwards.outputs)[name], array, name)
+
+
+SMALL_PORTIONS = (7, 0, 1)  # defaults of `RolloutStore.answers`: rows read at a time, and who reads
+REQUESTS: dict[str, dict[str, Any]] = {
+    "guided votes": {"guidance": [0.5], "margin": True, "save_outputs": ["preds"]},
+    "own scorer": {"save_outputs": ["preds"], "by_category": True},
+    "rollouts": {"search": Search(width=3, noise=0.5)},
+}
+
+
+def score_stored(run: Path, folder: Path, options: dict[str, Any], seen: bool, ranks: Ranks) -> int:
+    """evaluate.py's work, and how many examples this rank scored.
+
+    seen: the answers in the folder are there on every rank's machine.
+    """
+    add, scored = Scoring.add, []
+
+    def counted(self: Scoring, answers: Any) -> None:
+        scored.append(len(answers))
+        add(self, answers)
+
+    names = {"RANK": ranks.rank, "WORLD_SIZE": ranks.world_size, "LOCAL_RANK": ranks.rank}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in names.items():
+            patch.setenv(name, str(value))
+        patch.setattr(RolloutStore.answers, "__defaults__", SMALL_PORTIONS)
+        patch.setattr(Scoring, "add", counted)
+        if not seen:
+            patch.setattr(ScoringJob, "_seen_store", lambda job: RolloutStore(folder, {}, {}))
+        score(ScoringRequest(str(run), output=folder, device="cpu", batch_size=BATCH, **options))
+    return sum(scored)
+
+
+@pytest.mark.parametrize(("what", "seen"), [*((what, True) for what in REQUESTS), ("own scorer", False)])
+def test_ranks_that_share_stored_answers_write_what_one_writes(
+    what: str, seen: bool, dataset: Path, boards: list[Path], tmp_path: Path
+) -> None:
+    run = write_run(tmp_path / "run", dataset if what == "guided votes" else boards[0], "dis")
+    works = [partial(score_stored, run, tmp_path / size, REQUESTS[what], seen) for size in "13"]
+    total, shares = works[0](Ranks()), on_ranks(3, works[1], tmp_path / "ranks")
+    assert sum(shares) == total
+    assert (min(shares) > 0) == seen
+    one, shared = (files(tmp_path / str(size)) for size in (1, 3))
+    assert {"scores.json", "rollout_samples.npz"} < set(one)
+    assert ("rollouts.npz" in one, "profiles.npz" in one) == (what == "rollouts", what == "guided votes")
+    assert one == shared
 
 
 GRIDS = [np.full((1, 1), colour, np.uint8) for colour in range(6)]
