@@ -1,14 +1,14 @@
 """Part 7: the heaviest kernels of a step, and for how much of it the GPU stands idle."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
-from benchmarks.configurations import named
-from benchmarks.contender import make_step
+from benchmarks.configurations import Configuration, named
+from benchmarks.contender import make_step, repeat
 from benchmarks.gpu_parts.part import Row, forget
 
 NAMES = "dis-compact-arc-b512-bfloat16-auto dis-compact-nqueens-b1024-bfloat16-auto"
@@ -23,18 +23,17 @@ def measure(device: torch.device, names: str = NAMES) -> Iterator[Row]:
     """One configuration after the other."""
     for configuration in named(names, device.type, "bfloat16"):
         with forget():
-            step = make_step(configuration, "ours", device)
-            for _ in range(WARM_UP):
-                step()
-            yield from rows(configuration.name, kernels(step, device))
+            seen = kernels(configuration, device)
+        yield from rows(configuration.name, seen)
 
 
-def kernels(step: Callable[[], None], device: torch.device) -> list[Interval]:
+def kernels(configuration: Configuration, device: torch.device) -> list[Interval]:
     """What the GPU did in `STEPS` steps: kernels, copies and fills."""
+    step = make_step(configuration, "ours", device)
+    repeat(step, WARM_UP)
     torch.cuda.synchronize(device)
     with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as seen:
-        for _ in range(STEPS):
-            step()
+        repeat(step, STEPS)
         torch.cuda.synchronize(device)
     events = [e for e in seen.events() or [] if e.device_type == DeviceType.CUDA and not e.is_user_annotation]
     return [(event.name, event.time_range.start, event.time_range.end) for event in events]
