@@ -24,6 +24,7 @@ from trm.batch import Batch
 from trm.errors import UserError
 from trm_lab.cluster.attention import choose_attention
 from trm_lab.cluster.compilation import compile_forward
+from trm_lab.cluster.determinism import make_deterministic
 from trm_lab.cluster.ranks import Ranks
 from trm_lab.training.learner import Learner
 from trm_lab.training.metric_window import Window
@@ -165,6 +166,8 @@ def make_learner(configuration: Configuration, ranks: Ranks, **changes: Any) -> 
     config, arch = configuration.composed()
     config = replace(config, **changes)
     choose_attention(config.attention, arch.network, ranks.device)
+    if config.deterministic:  # from here on, for the whole process
+        make_deterministic(ranks.device)
     supervision = configuration.supervision(arch, ranks.device)
     compile_forward(supervision, config.compile, ranks.device)
     return Learner(config, supervision, ranks, TOTAL_STEPS)

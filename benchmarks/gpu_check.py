@@ -71,6 +71,7 @@ def main(arguments: list[str] | None = None) -> None:
         raise UserError("no --output-dir", "a folder for the two files", "add --output-dir runs/gpu_check")
     check_output_folder(flags.output_dir)
     report = begun(machine.command(PROGRAM, arguments))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a lease that ends takes the part along
     ends_at = time.monotonic() + flags.patience * ALL_SECONDS
     for place in numbers:
         part = PARTS[place]

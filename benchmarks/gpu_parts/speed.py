@@ -77,7 +77,8 @@ def rows(configuration: Configuration, pair: list[Contender], answers: list[Any]
 
 def left_out(name: str, error: Exception) -> Row:
     """The remark that says why."""
-    return {"note": f"left out: {name}: {error.given if isinstance(error, UserError) else str(error).splitlines()[0]}"}
+    reason = error.given if isinstance(error, UserError) else f"{name}: {str(error).splitlines()[0]}"
+    return {"note": f"left out: {reason}"}
 
 
 def timed(configuration: Configuration, contenders: list[Contender]) -> Row:
