@@ -14,7 +14,8 @@ class Recorded:
     """`function`, called as it is at first, then recorded and from there on replayed.
 
     The function takes tensors, also in dicts, or None; makes no choice by their values; and changes nothing but tensors
-    that stay where they are. What a replay gives lies in memory that the next one overwrites.
+    that stay where they are. It is called with copies of its inputs, which stay where they are as well, so that nothing
+    is compiled anew for the recording. What a replay gives lies in memory that the next one overwrites.
 
     adds_to: a tensor to which the function adds. The first replay is compared with a plain call by what each adds.
       Where they differ, and where recording fails, that is said in a line, and the function is called as it is.
@@ -32,49 +33,48 @@ class Recorded:
         self._calls += 1
         if not self.works:
             return self.function(*inputs)
+        if self._calls == 1:
+            self._inputs = _copied(inputs)
+        for own, new in zip(_tensors(self._inputs), _tensors(inputs), strict=True):
+            own.copy_(new, non_blocking=True)
         if self._calls <= WARM_UP:
-            return self._aside(inputs)
-        if self._graph is None:
-            return self._record(inputs)
-        return self._replay(inputs)
+            return self._plain()
+        return self._record() if self._graph is None else self._replay()
 
-    def _aside(self, inputs: tuple[Any, ...]) -> Any:
+    def _plain(self) -> Any:
         """Call the function on the stream of the recording, so that libraries are set up for it."""
         self._stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(self._stream):
-            result = self.function(*inputs)
+            result = self.function(*self._inputs)
         torch.cuda.current_stream().wait_stream(self._stream)
         return result
 
-    def _record(self, inputs: tuple[Any, ...]) -> Any:
-        graph, self._inputs = torch.cuda.CUDAGraph(), _copied(inputs)
+    def _record(self) -> Any:
+        graph = torch.cuda.CUDAGraph()
         try:
             with torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local"):
                 self._result = self.function(*self._inputs)
         except RuntimeError as error:
-            return self._give_up(inputs, f"recording failed ({str(error).splitlines()[0]})")
+            self._give_up(f"recording failed ({str(error).splitlines()[0]})")
+            return self._plain()
         self._graph = graph
         if self._adds_to is None:
-            return self._replay(inputs)
+            return self._replay()
         before = self._adds_to.clone()
-        self._replay(inputs)
+        self._replay()
         replayed = self._adds_to - before
         self._adds_to.copy_(before)
-        result = self._aside(inputs)
+        result = self._plain()
         if not agree(replayed, self._adds_to - before):
-            self.works, self._graph, self._result = False, None, None
-            print("CUDA graphs: a replayed step differs from a plain one: the run goes on without them", flush=True)
+            self._give_up("a replayed step differs from a plain one")
         return result
 
-    def _give_up(self, inputs: tuple[Any, ...], why: str) -> Any:
-        self.works, self._inputs, self._result = False, (), None
+    def _give_up(self, why: str) -> None:
+        self.works, self._graph, self._result = False, None, None
         print(f"CUDA graphs: {why}: the run goes on without them", flush=True)
-        return self.function(*inputs)
 
-    def _replay(self, inputs: tuple[Any, ...]) -> Any:
+    def _replay(self) -> Any:
         assert self._graph is not None
-        for own, new in zip(_tensors(self._inputs), _tensors(inputs), strict=True):
-            own.copy_(new, non_blocking=True)
         self._graph.replay()
         return self._result
 

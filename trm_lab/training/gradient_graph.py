@@ -41,14 +41,16 @@ class GradientGraph:
         cut = [one.detach().requires_grad_() if learns else one for one, learns in zip(inputs, learning, strict=True)]
         advanced, gradients = self._recorded(*cut)
         if any(learning):
-            torch.autograd.backward([one for one in inputs if _learns(one)], gradients)
+            torch.autograd.backward([*filter(_learns, inputs)], gradients)
         return advanced
 
     def _make(self, *inputs: Any) -> tuple[Advanced, list[Tensor | None]]:
+        for one in filter(_learns, inputs):
+            one.grad = None
         advanced = self._forward(*inputs)
         (advanced.loss / self._global_batch_size).backward()
         loss, metrics = advanced.loss.detach().double(), PackedMetrics.of(advanced.metrics)
-        return replace(advanced, loss=loss, metrics=metrics), [one.grad for one in inputs if _learns(one)]
+        return replace(advanced, loss=loss, metrics=metrics), [one.grad for one in filter(_learns, inputs)]
 
 
 def _learns(thing: Any) -> bool:

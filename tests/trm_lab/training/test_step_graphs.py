@@ -32,16 +32,13 @@ class Imitated(Recorded):
 
     def __call__(self, *inputs: Any) -> Any:
         self.calls += 1
-        if self.calls <= WARM_UP:
-            return self.function(*inputs)
-        if self.result is None:
+        if self.calls == 1:
             self.inputs = cuda_graphs._copied(inputs)
         for own, new in zip(cuda_graphs._tensors(self.inputs), cuda_graphs._tensors(inputs), strict=True):
             own.copy_(new)
-        for one in self.inputs:
-            if isinstance(one, Tensor):
-                one.grad = None
         result = self.function(*self.inputs)
+        if self.calls <= WARM_UP:
+            return result
         if self.result is None:
             self.result = result
         for own, new in zip(tensors(self.result), tensors(result), strict=True):
