@@ -26,6 +26,7 @@ from trm_lab.cluster.cuda_graphs import WARM_UP
 # 20 s of compiling, the 8 queens (D=64) from 392 to 506; TRM with 7 calls that have a gradient compiled in about 40 s.
 SECONDS_SAVED = 4e-8  # for each activation (token × width) of a block with gradient
 SECONDS_TO_START, SECONDS_PER_LAYER = (10.0, 4.0)  # of compiling; the second for each block of each network call
+LEAST_SHARE_SAVED = 0.2  # of a step's time: steps were 1.25 to 1.54 times as fast
 WORTH = 2.0  # the gain must be so many times the cost, since both are estimates
 
 

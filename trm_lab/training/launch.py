@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 from trm.errors import UserError, report
 from trm.model import PuzzleShape, TinyRecursiveModel
 from trm_lab.cluster.attention import choose_attention
-from trm_lab.cluster.compilation import WORTH, compile_forward, gain_and_cost
+from trm_lab.cluster.compilation import LEAST_SHARE_SAVED, WORTH, compile_forward, gain_and_cost
 from trm_lab.cluster.determinism import make_deterministic
 from trm_lab.cluster.memory_needs import Load, check_memory
 from trm_lab.cluster.ranks import Ranks, emulates_bfloat16, join
@@ -178,13 +178,15 @@ def make_trainer(
 def pays_to_compile(config: TrainConfig, arch: Architecture, tokens: int, total_steps: int, ranks: Ranks) -> bool:
     """Whether `compile=auto` compiles a new run's training on a CPU.
 
-    total_steps: updates of the schedule, which max_steps may cut.
+    total_steps: updates of the schedule, which max_steps and max_minutes may cut.
     """
     if config.compile != "auto" or ranks.device.type != "cpu":
         return False
     updates = min(total_steps, config.max_steps or total_steps)
     examples = updates * config.global_batch_size // ranks.world_size
     gain, cost = gain_and_cost(arch.network, tokens, examples)
+    if config.max_minutes is not None:
+        gain = min(gain, LEAST_SHARE_SAVED * 60 * config.max_minutes)
     return gain >= WORTH * cost
 
 

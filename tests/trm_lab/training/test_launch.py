@@ -10,7 +10,7 @@ from trm.errors import UserError
 from trm_lab.cluster.ranks import Ranks
 from trm_lab.configuration.architecture import architecture
 from trm_lab.puzzles.layout import PuzzleMetadata
-from trm_lab.training.launch import check_fits, votes_on
+from trm_lab.training.launch import check_fits, pays_to_compile, votes_on
 
 
 def data(scorers: list[str | None], identifiers: int, tasks: Any = ()) -> Any:
@@ -34,3 +34,11 @@ def test_what_cannot_fit_into_memory_is_refused_before_it_is_allocated(word: str
     metadata = PuzzleMetadata(0, None, 0, 12, 900, 1000, 10, 1.0, 10, ("all",))
     with pytest.raises(UserError, match="GiB"):
         check_fits(config, architecture(config.arch), metadata, Ranks())
+
+
+@pytest.mark.parametrize(
+    ("word", "pays"), [("max_steps=null", True), ("max_minutes=60", True), ("max_minutes=1", False)]
+)
+def test_a_run_of_a_minute_is_not_compiled_however_long_its_schedule(word: str, pays: bool) -> None:
+    config = composed("cfg_pretrain", "experiment=efficiency_nqueens", "arch=dis", "device=cpu", word)
+    assert pays_to_compile(config, architecture(config.arch), 64, 10**6, Ranks()) is pays
