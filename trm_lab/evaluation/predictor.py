@@ -48,7 +48,7 @@ class QueuedAnswers:
 
     set_name: that the rows are of.  first, count: place of the first row among all examples, and rows.
     end: the place behind the batch's last row, over all ranks.
-    questions: of at least these rows, on the host.  rows: what else `Answers` has, under way.
+    questions: of this rank, on the host.  rows: what else `Answers` has under way, gathered questions among it.
     """
 
     set_name: str
@@ -146,38 +146,35 @@ class Predictor:
             model.train(was_training)
 
     def _queue(self, local: EvaluationBatch, gathered: bool, most_steps: int | None = None) -> QueuedAnswers:
-        batch, ranks, slots = local.batch, self.ranks, len(local.batch)
-        rollout = self._roll_out(local, most_steps)
-        questions = {name: getattr(batch, name) for name in ("inputs", "labels", "puzzle_identifiers")}
+        own, ranks, slots = local.batch, self.ranks, len(local.batch)
+        fed = self._fed(own)
+        rollout = self._roll_out(local, fed, most_steps)
         columns = {name: getattr(rollout, name) for name in ("predictions", "q_halt_logits", "confidence", "loss")}
         columns |= rollout.probes
+        first, count = local.first + ranks.rank * slots, len(local.examples)
         if gathered and ranks.world_size > 1:
-            columns, first, count = questions | columns, local.first, local.count
-        else:
-            first, count = local.first + ranks.rank * slots, len(local.examples)
+            columns |= {"inputs": fed.inputs, "labels": fed.labels, "puzzle_identifiers": own.puzzle_identifiers}
+            first, count = local.first, local.count
+        on_device = {name: column.to(ranks.device) for name, column in columns.items()}
         return QueuedAnswers(
             local.set_name,
             first,
             count,
             local.first + local.count,
-            questions,
-            ArrivingRows(
-                {name: tensor.to(ranks.device) for name, tensor in columns.items()}, ranks if gathered else None
-            ),
+            {"inputs": own.inputs, "labels": own.labels, "puzzle_identifiers": own.puzzle_identifiers},
+            ArrivingRows(on_device, ranks if gathered else None),
             rollout.network_calls,
             self.data.metadata.vocab_size,
         )
 
-    def _roll_out(self, local: EvaluationBatch, most_steps: int | None) -> Rollout:
-        slots, device = len(local.batch), self.ranks.device
-        batch = self._with_fed_identifiers(local.batch)
-        batch = (batch.pinned() if device.type == "cuda" else batch).to(device)
+    def _roll_out(self, local: EvaluationBatch, fed: Batch, most_steps: int | None) -> Rollout:
         if not self.search.is_plain:
-            return roll_out_widely(self.supervision, self._questions(local, batch), self.search, most_steps)
+            return roll_out_widely(self.supervision, self._questions(local, fed), self.search, most_steps)
+        slots = len(fed)
         first, of_all = self.ranks.rank * slots, slots * self.ranks.world_size
         rng = SeededStepRandom(self.seed, 0, slots, first=first, global_slots=of_all)
         cells = None if self.all_cells else self._cells[local.set_name]
-        return roll_out(self.supervision, batch, rng, self.probes, cells, most_steps)
+        return roll_out(self.supervision, fed, rng, self.probes, cells, most_steps)
 
     def _questions(self, local: EvaluationBatch, batch: Batch) -> Questions:
         """The questions of a batch, `batch` on the device; a question's number is its place in the set's file."""
@@ -191,8 +188,10 @@ class Predictor:
     def _cells(self) -> dict[str, AnswerCells]:
         return cells_by_set(self.data)
 
-    def _with_fed_identifiers(self, batch: Batch) -> Batch:
-        if self.fed_identifiers is None:
-            return batch
-        fed = torch.from_numpy(self.fed_identifiers)[batch.puzzle_identifiers.long()]
-        return Batch(batch.inputs, batch.labels, fed)
+    def _fed(self, batch: Batch) -> Batch:
+        """What the model is given, on the device."""
+        if self.fed_identifiers is not None:
+            fed = torch.from_numpy(self.fed_identifiers)[batch.puzzle_identifiers.long()]
+            batch = Batch(batch.inputs, batch.labels, fed)
+        device = self.ranks.device
+        return (batch.pinned() if device.type == "cuda" else batch).to(device)

@@ -22,13 +22,12 @@ from trm_lab.commands.progress import track
 from trm_lab.configuration.train_config import TrainConfig
 from trm_lab.evaluation.arc_questions import check_test_inputs
 from trm_lab.evaluation.batch_size import chosen_batch_size
-from trm_lab.evaluation.category_table import categories_table
 from trm_lab.evaluation.details_table import details_table
 from trm_lab.evaluation.evaluator import Rules, Scoring
 from trm_lab.evaluation.identifier_ablation import identifiers_to_feed
 from trm_lab.evaluation.predictor import Predictor, check_finite
 from trm_lab.evaluation.request import ScoringRequest
-from trm_lab.evaluation.scores_table import scores_table
+from trm_lab.evaluation.scores_table import categories_table, scores_table
 from trm_lab.evaluation.stopwatch import Stopwatch
 from trm_lab.flops import answer_flops
 from trm_lab.methods import GuidanceProbe

@@ -1,4 +1,4 @@
-"""An evaluation as text: its scores beside those of answers that need no learning, then each supervision step."""
+"""An evaluation as text: its scores beside those of answers that need no learning, then each step, or each category."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -23,9 +23,32 @@ def scores_table(scores: Mapping[str, Any]) -> str:
     return "\n".join(parts)
 
 
+def categories_table(scores: Mapping[str, Any]) -> str:
+    """Each dataset's scores by category, each share with its 95 % interval; scores: the content of scores.json."""
+    return "\n".join(_category_table(task) for task in scores["tasks"] if "categories" in task)
+
+
 def part_in_words(scores: Mapping[str, Any]) -> str:
     """What part of the test split an evaluation is of; "" for all of it."""
     return f" (a part of the test split: {Part(**scores['part']).title})" if "part" in scores else ""
+
+
+def _category_table(task: Mapping[str, Any]) -> str:
+    categories = task["categories"]
+    solved = categories["solved"]
+    header = (categories["by"], "examples", *(["solved"] if solved else []), "exact match", "cell accuracy")
+    rows = [
+        (
+            name,
+            f"{examples:,}",
+            *([counted(solved[place], examples)] if solved else []),
+            counted(categories["exact"][place], examples),
+            percent(categories["cell_accuracy"][place]),
+        )
+        for place, (name, examples) in enumerate(zip(categories["names"], categories["examples"], strict=True))
+    ]
+    note = "shares with Wilson's 95 % intervals, each of its category by itself"
+    return f"{task['dataset']} by {categories['by']} ({note})\n{table([header, *rows], '  ')}"
 
 
 def _score_rows(scores: Mapping[str, Any], baselines: Mapping[str, Any]) -> Iterator[Row]:

@@ -10,9 +10,9 @@ import pytest
 
 from tests.runs import train_here
 from trm.errors import UserError
-from trm_lab.evaluation.category_table import categories_table
 from trm_lab.evaluation.request import ScoringRequest
 from trm_lab.evaluation.score import score
+from trm_lab.evaluation.scores_table import categories_table
 from trm_lab.evaluation.task_scores import CategoryTally
 from trm_lab.puzzles.manifest import MANIFEST_FILE, CategoryNames, read_about, write_manifest
 from trm_lab.puzzles.sudoku import builder_4x4
