@@ -50,24 +50,30 @@ class Recorded:
         return result
 
     def _record(self) -> Any:
+        """Record, and call: as it is where something is added, before the recording takes as much memory again."""
+        if self._adds_to is None:
+            return self._replay() if self._captured() else self._plain()
+        before, result = self._adds_to.clone(), self._plain()
+        after = self._adds_to.clone()
+        if self._captured():  # which hands back what the plain call needed
+            self._adds_to.copy_(before)
+            self._replay()
+            if not agree(self._adds_to - before, after - before):
+                self._give_up("a replayed step differs from a plain one")
+            self._adds_to.copy_(after)
+        return result
+
+    def _captured(self) -> bool:
+        """Whether the function could be recorded."""
         graph = torch.cuda.CUDAGraph()
         try:
             with torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local"):
                 self._result = self.function(*self._inputs)
         except RuntimeError as error:
             self._give_up(f"recording failed ({str(error).splitlines()[0]})")
-            return self._plain()
+            return False
         self._graph = graph
-        if self._adds_to is None:
-            return self._replay()
-        before = self._adds_to.clone()
-        self._replay()
-        replayed = self._adds_to - before
-        self._adds_to.copy_(before)
-        result = self._plain()
-        if not agree(replayed, self._adds_to - before):
-            self._give_up("a replayed step differs from a plain one")
-        return result
+        return True
 
     def _give_up(self, why: str) -> None:
         self.works, self._graph, self._result = False, None, None
