@@ -46,7 +46,7 @@ class Rules:
     """How answers are scored.
 
     confidence_kind: kind of their confidence, a key of `trm.supervision.CONFIDENCE_KINDS`.
-    arc: let augmentations vote, and score tasks.  ranked_by: how votes rank (`voting.RANKINGS`).
+    arc: let augmentations vote, and score tasks.  ranked_by: how votes rank (`choices.RANKINGS`).
     details: also votes after every step, halting curves and single examples.
     save_outputs: arrays of every example to keep (see SAVED_OUTPUTS in trm_lab/configuration/train_config.py).
     shared: each rank scores some of the answers, and the first one some of every kind there is.

@@ -15,12 +15,12 @@ class ScoringRequest:
 
     target: a run, a checkpoint directory, an exported folder, a published file, or one of these on the hub.
     config: config.yaml or all_config.yaml; None: the one that belongs to `target`.
-    weights: `auto`, `ema` or `raw` (`trm_lab.runs.weights.WEIGHT_KINDS`).
+    weights: `auto`, `ema` or `raw` (`trm_lab.commands.choices.WEIGHT_KINDS`).
     data_paths: test data; empty: the configuration's.  selection: which part of it.
     steps: supervision steps of an answer; None: as many as trained.
     identifiers: the puzzle identifiers that the model is given (`IDENTIFIER_CHOICES`).
     guidance: each w that answers are decoded with, besides the plain ones.  margin: keep the advantage margins.
-    ranked_by: how votes rank (`trm_lab.evaluation.voting.RANKINGS`).
+    ranked_by: how votes rank (`trm_lab.commands.choices.RANKINGS`).
     confidence: over which cells an answer's is taken, one of CONFIDENCES.
     search: several rollouts of each question, or stopping sooner.
     batch_size: over all ranks; None: the run's, or as many as fit into memory.
