@@ -40,4 +40,5 @@ def counted(name: str) -> dict[str, Any]:
     words = [str(RUN), str(FOLDER), str(REPOSITORY), str(script), name]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    assert "goes on" not in done.stdout, "compiling or recording failed, and the step went on without"
     return json.loads(done.stdout.splitlines()[-1])
