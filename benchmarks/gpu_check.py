@@ -35,6 +35,7 @@ EXAMPLE = """\
   python -m benchmarks.gpu_check --output-dir runs/gpu_check --parts 5,7"""
 ALL_SECONDS = 470.0  # for all parts together
 GRACE_SECONDS = 5.0  # between asking a part to end and ending it
+SKIPPED: dict[str, Any] = {"rows": [], "seconds": 0.0, "remarks": []}
 TAIL = 2000  # characters of what a part printed that are kept
 
 
@@ -115,21 +116,32 @@ def requested(parts: str) -> list[int]:
 
 
 def outcome(part: Part, seconds: float) -> dict[str, Any]:
-    """What a part measured within so many seconds: `rows`, the `seconds` it took, and why it did not get further."""
+    """What a part measured within so many seconds.
+
+    `rows`; the `seconds` it took; `problem`: why it did not get further; `remarks`: where it went on with less than it
+    was told, such as uncompiled.
+    """
     if torch.cuda.device_count() < part.gpus:
-        return {"rows": [], "seconds": 0.0, "problem": f"skipped: it needs {part.gpus} GPUs, here is one"}
+        return {**SKIPPED, "problem": f"skipped: it needs {part.gpus} GPUs, here is one"}
     if seconds <= 0:
-        return {"rows": [], "seconds": 0.0, "problem": "skipped: the time for all parts was over"}
+        return {**SKIPPED, "problem": "skipped: the time for all parts was over"}
     with tempfile.TemporaryDirectory() as folder:
         rows, said = Path(folder) / "rows.json", Path(folder) / "said"
         started = time.monotonic()
         words = [sys.executable, "-m", "benchmarks.gpu_parts.part", part.module, str(rows)]
         problem = ended(words, said, seconds)
+        text = said.read_text(encoding="utf-8", errors="replace")
         report = {"rows": read_rows(rows), "seconds": time.monotonic() - started, "problem": problem}
+        report["remarks"] = remarks(text)
         if problem is not None:
-            report["said"] = said.read_text(encoding="utf-8", errors="replace")[-TAIL:]
+            report["said"] = text[-TAIL:]
             print(f"{problem}\n{report['said']}", file=sys.stderr, flush=True)
         return report
+
+
+def remarks(said: str) -> list[str]:
+    """Lines of a part's output that say that compiling or recording failed."""
+    return list(dict.fromkeys(line for line in said.splitlines() if "goes on" in line))
 
 
 def ended(words: Sequence[str], said: Path, seconds: float) -> str | None:

@@ -34,6 +34,7 @@ def section(part: Mapping[str, Any]) -> Iterator[str]:
     yield f"### {part['number']}. {part['title'][0].upper()}{part['title'][1:]}"
     if part["problem"]:
         yield f"{part['problem'][0].upper()}{part['problem'][1:]}."
+    yield from (f"It said: {line}" for line in part["remarks"])
     tables: dict[str, list[Row]] = {}
     for row in part["rows"]:
         if "table" in row:

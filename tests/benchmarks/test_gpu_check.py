@@ -3,7 +3,7 @@
 import json
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -21,9 +21,9 @@ from trm.errors import UserError
 CPU = torch.device("cpu")
 
 
-def report(rows: list[Row], problem: str | None = None) -> dict[str, object]:
+def report(rows: list[Row], problem: str | None = None, remarks: Sequence[str] = ()) -> dict[str, object]:
     on = {"gpu": "A card", "torch": "2.11", "cuda": "13.0", "python": "3.12", "processor": "a chip"}
-    parts = [{"number": 3, "title": "some part", "rows": rows, "seconds": 2.0, "problem": problem}]
+    parts = [{"number": 3, "title": "some part", "rows": rows, "seconds": 2.0, "problem": problem, "remarks": remarks}]
     return {"machine": on, "date": "2026-11-30T10:00:00", "command": "python -m x", "parts": parts}
 
 
@@ -102,6 +102,13 @@ def test_the_page_and_its_json_are_written_again_over_their_own(tmp_path: Path) 
         gpu_check.write_report(tmp_path, "gpu_check", content, page(content), "md")
     assert json.loads((tmp_path / "gpu_check.json").read_text())["parts"][0]["rows"] != []
     assert "| a |" in (tmp_path / "gpu_check.md").read_text()
+
+
+def test_the_page_tells_where_a_part_went_on_uncompiled() -> None:
+    lost = "compile=auto: no C compiler: it goes on uncompiled"
+    remarks = gpu_check.remarks(f"a line\n{lost}\n{lost}\nanother")
+    assert remarks == [lost]
+    assert f"It said: {lost}" in page(report([], remarks=remarks)).splitlines()
 
 
 def test_what_is_not_a_number_never_agrees() -> None:
