@@ -74,7 +74,7 @@ class ReferenceStep:
         """Sign-SGD over the distinct identifiers of the step."""
         (lookup,) = table.lookups
         assert lookup.rows.grad is not None
-        gradients = self.ranks.gather_rows(lookup.rows.grad)  # [B, E]
+        gradients = self.ranks.gather_rows(lookup.rows.grad.to(table.weights.dtype))  # [B, E]
         identifiers, place = self.ranks.gather_rows(lookup.identifiers).unique(return_inverse=True)
         summed = gradients.new_zeros(len(identifiers), gradients.shape[1]).index_add_(0, place, gradients)
         rows = table.weights[identifiers]

@@ -46,9 +46,9 @@ class Route:
 
 @dataclass(frozen=True)
 class Lookup:
-    """Rows `[b, E]` that a forward pass read, a leaf whose gradient goes back to the table; identifiers `[b]`.
+    """Rows `[b, E]` that a forward pass read, in its dtype: a leaf whose gradient goes back to the table.
 
-    route: how they came from their owners; None where the table is here.
+    identifiers: `[b]`.  route: how they came from their owners; None where the table is here.
     """
 
     identifiers: Tensor
@@ -79,10 +79,10 @@ class PuzzleEmbedding(nn.Module):
         """Rows `[b, E]` of `identifiers` `[b]`, in the forward dtype."""
         route = None if self.owners is None else self._route(identifiers, self.owners)
         rows = self.weights[identifiers] if route is None else self._fetched(route)
+        rows = rows.to(self.dtype)
         if torch.is_grad_enabled() and self.training:
-            rows.requires_grad_()
-            self.lookups.append(Lookup(identifiers, rows, route))
-        return rows.to(self.dtype)
+            self.lookups.append(Lookup(identifiers, rows.requires_grad_(), route))
+        return rows
 
     def shard(self, ranks: Ranks) -> None:
         """Keep rows [rank·n, (rank+1)·n) of the table, n = ⌈N / W⌉; the last ranks' shares may be shorter or empty."""
@@ -158,11 +158,11 @@ class SignSGD:
         if not lookups or len(gradients) < len(lookups):
             raise RuntimeError("SignSGD.step needs a backward pass through the puzzle embedding before it")
         if self.embedding.owners is not None:
-            taken = self._sent_to_owners(gradients)
+            rows, summands = self._sent_to_owners(gradients)
         else:
-            taken = torch.cat([lookup.identifiers for lookup in lookups]), torch.cat(gradients)
+            rows, summands = torch.cat([lookup.identifiers for lookup in lookups]), torch.cat(gradients)
         lookups.clear()
-        return taken
+        return rows, summands.to(self.embedding.weights.dtype)
 
     @torch.no_grad()
     def update(self, rows: Tensor, summands: Tensor, decay: Rate, lr: Rate) -> Tensor:

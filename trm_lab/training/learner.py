@@ -24,7 +24,7 @@ from trm_lab.cluster.cuda_graphs import Recorded
 from trm_lab.cluster.ranks import Ranks
 from trm_lab.configuration.train_config import TrainConfig
 from trm_lab.training.flat_parameters import FlatParameters
-from trm_lab.training.gradient_graph import GradientGraph
+from trm_lab.training.gradient_graph import GradientGraph, norms
 from trm_lab.training.packed_metrics import PackedMetrics
 from trm_lab.training.step_result import StepResult, finite_rows, non_finite
 
@@ -101,7 +101,7 @@ class Learner:
         sizes = self._gradient_sizes()  # before the sum, which changes the gradient meanwhile
         reduction = self.ranks.start_sum_(self.flat.gradient) if self.flat is not None else None
         wishes = self.ranks.on_device([stop, save, end])
-        sums = self.ranks.sum_(torch.cat((output.loss.view(1), *sizes, wishes)))
+        sums = self.ranks.sum_(torch.cat((output.loss.view(1), sizes, wishes)))
         output = replace(output, loss=sums[0])
         result = StepResult(number, output, Arriving(sums), self.config.global_batch_size)
         if reduction is not None:
@@ -186,6 +186,8 @@ class Learner:
             self.flat.gradient.zero_()
         if self.model.puzzle_emb is not None:
             self.model.puzzle_emb.lookups.clear()
+        if self._gradients is not None:
+            self._gradients.sizes = None
         carry = self.carry if self.carry is not None else self.supervision.initial_carry(batch)
         parts = self.config.gradient_accumulation_steps
         first, slots = self.ranks.local_slots(self.config.global_batch_size)
@@ -229,13 +231,13 @@ class Learner:
             for name, vector in vectors.items()
         }
 
-    def _gradient_sizes(self) -> list[Tensor]:
-        """Euclidean norms of this rank's gradients, each finite where all of a gradient is; `[1]` float64 there."""
+    def _gradient_sizes(self) -> Tensor:
+        """`norms` of this rank's gradients."""
+        if self._gradients is not None and self._gradients.sizes is not None:
+            return self._gradients.sizes
         lookups = self.model.puzzle_emb.lookups if self.model.puzzle_emb is not None else []
         gradients = [lookup.rows.grad for lookup in lookups if lookup.rows.grad is not None]
-        if self.flat is not None:
-            gradients.append(self.flat.gradient)
-        return [torch.linalg.vector_norm(gradient, dtype=torch.float64).view(1) for gradient in gradients]
+        return norms(gradients if self.flat is None else [*gradients, self.flat.gradient])
 
     def _refuse(self, result: StepResult) -> None:
         """No update from this step: stop, or go on from repaired slots."""
