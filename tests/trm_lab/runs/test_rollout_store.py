@@ -69,6 +69,16 @@ def test_what_was_written_is_read_in_any_portions_and_never_across_sets(tmp_path
     np.testing.assert_array_equal(by_safetensors["probes.margin"], EXPECTED["margin"])
 
 
+@pytest.mark.parametrize("ranks", [1, 2, 3, 9])
+def test_ranks_read_every_portion_between_them_and_the_portions_are_one_rank_s(ranks: int, tmp_path: Path) -> None:
+    store = filled(tmp_path)
+    alone = [(answers.first, len(answers)) for answers in store.answers(2)]
+    shares = [[(answers.first, len(answers)) for answers in store.answers(2, rank, ranks)] for rank in range(ranks)]
+    assert sorted(place for share in shares for place in share) == alone
+    assert shares[0][0] == alone[0], "the first rank has some of what there is"
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
+
+
 def test_energy_adds_up_and_is_unknown_once_a_batch_does_not_tell(tmp_path: Path) -> None:
     """Or in a store of before energy and warm-up were recorded."""
     store = RolloutStore(tmp_path, REQUEST, SETS)
