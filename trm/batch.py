@@ -1,5 +1,7 @@
 """A batch of examples, as every room passes it on. B slots, L grid tokens."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
@@ -23,7 +25,7 @@ def label_dtype(vocab_size: int) -> np.dtype[Any]:
     return np.dtype(np.int16 if vocab_size <= 1 << 15 else np.int32)
 
 
-def token_tensor_dtype(vocab_size: int) -> "torch.dtype":
+def token_tensor_dtype(vocab_size: int) -> torch.dtype:
     """What tokens are held as before they are stored: uint8 up to 256, else int32, since no backend sends uint16."""
     import torch
 
@@ -43,28 +45,28 @@ class Batch:
     stored_steps: `[B, M, L]` M less and less wrong answers, the last of which is the answer.
     """
 
-    inputs: "Tensor"
-    labels: "Tensor"
-    puzzle_identifiers: "Tensor"
-    reveal_order: "Tensor | None" = None
-    stored_steps: "Tensor | None" = None
+    inputs: Tensor
+    labels: Tensor
+    puzzle_identifiers: Tensor
+    reveal_order: Tensor | None = None
+    stored_steps: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.puzzle_identifiers)
 
-    def rows(self, part: "slice | Tensor") -> "Batch":
+    def rows(self, part: slice | Tensor) -> Batch:
         """Some of the examples: of a slice as views, of row numbers as copies."""
         return self._each(lambda tensor: tensor[part])
 
-    def pinned(self) -> "Batch":
+    def pinned(self) -> Batch:
         """The same batch in memory from which a GPU copies while the processor goes on."""
         return self._each(lambda tensor: tensor.pin_memory())
 
-    def to(self, device: "torch.device") -> "Batch":
+    def to(self, device: torch.device) -> Batch:
         """The same batch on `device`."""
         return self._each(lambda tensor: tensor.to(device, non_blocking=True))
 
-    def _each(self, change: "Callable[[Tensor], Tensor]") -> "Batch":
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
         tensors = {field.name: getattr(self, field.name) for field in fields(self)}
         changed: dict[str, Any] = {name: None if old is None else change(old) for name, old in tensors.items()}
         return Batch(**changed)

@@ -4,6 +4,8 @@ A draw is made for the *global* batch and then cut to this rank's slots, so that
 neither on the number of ranks nor on having been interrupted.
 """
 
+from __future__ import annotations
+
 import hashlib
 import math
 from dataclasses import dataclass, field
@@ -26,7 +28,7 @@ def numpy_generator(seed: int, purpose: str, *counters: int) -> np.random.Genera
     return np.random.Generator(np.random.Philox(seed_for(seed, purpose, *counters)))
 
 
-def torch_generator(seed: int, purpose: str, *counters: int) -> "Generator":
+def torch_generator(seed: int, purpose: str, *counters: int) -> Generator:
     """A torch generator on the CPU for (seed, purpose, counters)."""
     import torch
 
@@ -37,7 +39,7 @@ _INT32 = 2**32
 _MULTIPLIERS = (0x85EBCA6B, 0xC2B2AE35)  # of MurmurHash3's finaliser, which spreads every bit over all 32
 
 
-def counter_normal(key: int, rows: "Tensor", shape: tuple[int, ...]) -> "Tensor":
+def counter_normal(key: int, rows: Tensor, shape: tuple[int, ...]) -> Tensor:
     """Standard normal numbers that depend on (key, row number, place) alone, float32 `[b, *shape]` on the rows' device.
 
     So a row has the same numbers in any batch, on any rank and device: they are made by hashing counters (Salmon et
@@ -56,7 +58,7 @@ def counter_normal(key: int, rows: "Tensor", shape: tuple[int, ...]) -> "Tensor"
     return ((-2 * uniform.clamp(max=1).log()).sqrt() * angle.cos()).view(len(rows), *shape)
 
 
-def _hashed(x: "Tensor") -> "Tensor":
+def _hashed(x: Tensor) -> Tensor:
     """A one-to-one map of int32 that looks random; products wrap around."""
     for multiplier, shift in zip(_MULTIPLIERS, (16, 13), strict=True):
         x = (x ^ (x >> shift & (1 << (32 - shift)) - 1)) * _signed(multiplier)
@@ -71,7 +73,7 @@ def _signed(number: int) -> int:
 class StepRandom(Protocol):
     """What a supervision may ask for: uniform numbers in [0, 1), one row for each local slot."""
 
-    def uniform(self, purpose: str, *shape: int) -> "Tensor":
+    def uniform(self, purpose: str, *shape: int) -> Tensor:
         """Return float32 `[B, *shape]` on the CPU, B being the local slots."""
         ...
 
@@ -90,7 +92,7 @@ class SeededStepRandom:
     first: int = field(default=0, kw_only=True)
     global_slots: int | None = field(default=None, kw_only=True)
 
-    def uniform(self, purpose: str, *shape: int) -> "Tensor":
+    def uniform(self, purpose: str, *shape: int) -> Tensor:
         import torch
 
         generator = torch_generator(self.seed, purpose, self.step)
