@@ -23,6 +23,7 @@ from benchmarks.contender import attempt, make_learner, our_step, timed
 from benchmarks.results_table import pipes
 from trm.errors import UserError
 from trm.model import PuzzleShape
+from trm_lab.cluster.cuda_graphs import WARM_UP
 from trm_lab.cluster.ranks import Ranks, choose_device
 from trm_lab.commands.command_line import CommandLine, run_command
 from trm_lab.commands.progress import track
@@ -35,7 +36,6 @@ from trm_lab.training.step_result import StepResult
 GIB = 2**30
 CONTEXT = 0.7 * GIB  # of CUDA, cuBLAS and the kernels themselves: assumed, not measured
 CARDS = {16: 15.6, 24: 23.6, 40: 39.4, 48: 47.4, 80: 79.1, 141: 139.8}  # GB by name → GiB in all
-ROUND = 6  # steps: DIS makes its targets in one of so many
 SHAPES = {  # tokens, vocabulary, puzzles
     "arc1": PuzzleShape(900, 12, 876_406),
     "sudoku": PuzzleShape(81, 11, 1),
@@ -115,7 +115,7 @@ class Footprint:
 
 
 def footprint(recipe: Recipe, device: torch.device) -> Footprint:
-    """Of this process, which made nothing before; a round of steps after one to warm up."""
+    """Of this process, which made nothing before; the last step is recorded as a graph, and no later one takes more."""
     torch.cuda.set_device(device)
     nodes = counted_nodes()
     learner, window, unread = make_learner(recipe, Ranks(device=device)), Window(), list[StepResult]()
@@ -124,12 +124,10 @@ def footprint(recipe: Recipe, device: torch.device) -> Footprint:
     def step() -> None:
         our_step(learner, batch, device, unread, window)
 
-    timed(step, ROUND, device)
+    timed(step, WARM_UP + 1, device)
     held = torch.cuda.memory_allocated(device)
     assert learner.carry is not None
     carried = sum(tensor.nbytes for tensor in learner.carry.tensors().values())
-    torch.cuda.reset_peak_memory_stats(device)
-    timed(step, ROUND, device)
     moved = sum(4 * words for node, words in nodes if "Extern" not in type(node).__name__)
     return Footprint(
         torch.cuda.max_memory_allocated(device), torch.cuda.max_memory_reserved(device), held, carried, moved
