@@ -8,6 +8,7 @@ PAIRS: only some of them, such as "3.12-2.11.0 3.13-2.13.0".
 """
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -94,15 +95,16 @@ def environment(pair: str, log: Path) -> Path:
 
 
 def passes(pair: str) -> bool:
-    """Whether the core passes on the pair; prints pytest's last line."""
+    """Whether the core passes on the pair; prints pytest's summary."""
     log, start = FOLDER / f"{pair}.log", time.monotonic()
     log.write_text("", encoding="utf-8")
     tests = [*(f"tests/{part}" for part in CORE), *(f"--ignore=tests/trm_lab/{part}" for part in LEFT_OUT)]
     python = environment(pair, log)
     status = run([python, "-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider", *tests], log)
-    last_line = log.read_text(encoding="utf-8").rstrip().rpartition("\n")[2]
+    lines = log.read_text(encoding="utf-8").splitlines()
+    summary = next((line for line in reversed(lines) if re.search(r"\d (passed|failed|error)", line)), "no summary")
     result = "passed" if status == 0 else "FAILED"
-    print(f"{pair}: {result}: {last_line} ({time.monotonic() - start:.0f} s); {log}", flush=True)
+    print(f"{pair}: {result}: {summary} ({time.monotonic() - start:.0f} s); {log}", flush=True)
     return status == 0
 
 
