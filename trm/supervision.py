@@ -74,7 +74,7 @@ class StepOutput(Generic[C]):
     logits: Tensor
     predictions: Tensor
     q_halt_logits: Tensor
-    metrics: dict[str, Metric]
+    metrics: Mapping[str, Metric]
     network_calls: int
 
 

@@ -1,7 +1,8 @@
 """A step's metrics side by side in few vectors, so that adding all of them up is one operation for each vector."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import torch
@@ -39,12 +40,25 @@ class Pack:
         return {name: Metric(next(parts).view(t), next(parts).view(c), per) for name, t, c, per in self.layout}
 
 
-class PackedMetrics(dict[str, Metric]):
+class PackedMetrics(Mapping[str, Metric]):
     """Metrics by name, in packs; `|` and `+` are of the packs."""
 
     def __init__(self, *packs: Pack) -> None:
-        super().__init__({name: metric for pack in packs for name, metric in pack.metrics().items()})
         self.packs = packs
+
+    @cached_property
+    def _metrics(self) -> dict[str, Metric]:
+        """Made when they are looked at, which a step does not."""
+        return {name: metric for pack in self.packs for name, metric in pack.metrics().items()}
+
+    def __getitem__(self, name: str) -> Metric:
+        return self._metrics[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for pack in self.packs for name, *_ in pack.layout)
+
+    def __len__(self) -> int:
+        return sum(len(pack.layout) for pack in self.packs)
 
     @classmethod
     def of(cls, metrics: Mapping[str, Metric]) -> "PackedMetrics":
@@ -53,7 +67,7 @@ class PackedMetrics(dict[str, Metric]):
             return metrics
         return cls(Pack.of(metrics)) if metrics else cls()
 
-    def __or__(self, other: Mapping[str, Metric]) -> "PackedMetrics":  # type: ignore[override]
+    def __or__(self, other: Mapping[str, Metric]) -> "PackedMetrics":
         """Both ones' metrics, whose names differ."""
         return PackedMetrics(*self.packs, *PackedMetrics.of(other).packs)
 

@@ -18,6 +18,7 @@ from trm_lab.training import gradient_graph
 from trm_lab.training.gradient_graph import GradientGraph
 from trm_lab.training.learner import Learner
 from trm_lab.training.metric_window import Window
+from trm_lab.training.packed_metrics import PackedMetrics
 
 ON_POLICY = DISConfig(halt_max_steps=3, targets="on_policy", pad_cells="ignore")
 SUPERVISIONS = {"dis": models.dis, "trm": models.act, "dis on_policy": partial(models.dis, ON_POLICY)}
@@ -49,6 +50,8 @@ class Imitated(Recorded):
 def tensors(thing: Any) -> Iterator[Tensor]:
     if isinstance(thing, Tensor):
         yield thing.detach()
+    elif isinstance(thing, PackedMetrics):
+        yield from (pack.vector for pack in thing.packs)
     elif is_dataclass(thing):
         yield from (t for field in fields(thing) for t in tensors(getattr(thing, field.name)))
     elif isinstance(thing, dict):
