@@ -182,7 +182,7 @@ class Advanced:
     logits: Tensor
     predictions: Tensor
     q_halt_logits: Tensor
-    metrics: dict[str, Metric]
+    metrics: Mapping[str, Metric]
 
     def output(self, carry: C, network_calls: int) -> StepOutput[C]:
         """The step's output, with the carry that goes on."""
