@@ -64,7 +64,11 @@ def rows(configuration: Configuration, pair: list[Contender], answers: list[Any]
             ready[name] = (contender, answer)
     if "ours" not in ready:
         return
-    figures = attempt(timed, configuration, [contender for contender, _ in ready.values()])
+    contenders = [contender for contender, _ in ready.values()]
+    figures = attempt(timed, configuration, contenders)
+    if isinstance(figures, Exception) and len(contenders) > 1:
+        yield left_out(f"{configuration.name}, reference", figures)
+        figures = attempt(timed, configuration, contenders[:1])
     if isinstance(figures, Exception):
         yield left_out(configuration.name, figures)
         return
