@@ -18,7 +18,11 @@ from tests.runs import REPOSITORY
 RUN, FOLDER = (os.environ.get(name) for name in ("NULLGPU_RUN", "NULLGPU_DIR"))
 COUNTS = ("waits", "launches", "graph launches", "copied, kB", "allocated, MiB")
 RECORDED = {  # a step, in the order of COUNTS
-    "dis-compact-nqueens-b64-bfloat16-off": (1.0, 531.0, 0.0, 32_000.0, 1000.0)
+    "dis-compact-nqueens-b64-bfloat16-off": (1.0, 513.5, 0.0, 31587.24, 267.44),
+    "trm-compact-nqueens-b64-bfloat16-off": (1.0, 553.0, 0.0, 31557.45, 267.72),
+    "dis-compact-nqueens-b64-bfloat16-auto": (1.0, 16.5, 2.0, 5503.46, 61.71),
+    "dis-compact-nqueens-b64-bfloat16-max": (1.0, 16.5, 2.0, 5503.46, 61.71),
+    "trm-compact-nqueens-b64-bfloat16-auto": (1.0, 19.0, 2.0, 5473.96, 61.46),
 }
 EAGER = [name for name in RECORDED if name.endswith("-off")]
 COMPILED = [pytest.param(name, marks=pytest.mark.long) for name in RECORDED if name not in EAGER]  # takes minutes
