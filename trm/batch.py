@@ -1,4 +1,4 @@
-"""A batch of examples, as every room passes it on. B slots, L grid tokens."""
+"""A batch of examples, as every package passes it on. B slots, L grid tokens."""
 
 from __future__ import annotations
 

@@ -72,16 +72,16 @@ class CastEmbedding(nn.Module):
         return F.embedding(index, table)
 
 
-ONE_HOT_ROWS = 64
+ONE_HOT_ROWS = 64  # of the largest table that is read by `one_hot_product`
 
 
 def one_hot_product(index: Tensor, table: Tensor) -> Tensor:
-    """The rows of a small table by a product: a GPU adds up the gradient of a lookup in any order, this one in one."""
+    """Rows of a small table, by a product: a GPU adds up its gradient in a fixed order, a lookup's in any order."""
     return (index[..., None] == torch.arange(len(table), device=index.device)).to(table.dtype) @ table
 
 
 class RotaryPositions(nn.Module):
-    """Tables cos and (−sin, sin) `[S, K]` for rotary positions; halves are rotated, not neighbours."""
+    """Tables cos and (−sin, sin) `[S, K]` for rotary positions; k is paired with k + K/2, not with k + 1."""
 
     cos: Tensor
     sin: Tensor
@@ -98,7 +98,7 @@ class RotaryPositions(nn.Module):
 def rotate(x: Tensor, positions: RotaryPositions) -> Tensor:
     """Turn each pair (x_k, x_{k+K/2}) of `[B, S, A, K]` by its position's angle, in the tables' dtype.
 
-    Written with `roll` since a compiler fuses that, forward and backward, where it would store parts of a `cat`.
+    `roll` and not `cat`: a compiler fuses it, forward and backward, and would store the parts of a `cat`.
     """
     wide = x.to(positions.cos.dtype)
     other = wide.roll(x.shape[-1] // 2, dims=-1)  # x_{k±K/2}

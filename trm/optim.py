@@ -10,7 +10,7 @@ from torch.optim import Optimizer
 from trm.errors import UserError
 
 OPTIMIZERS = ("adam_atan2", "adamw")
-Rate = float | Tensor  # a number; in a CUDA graph, which would repeat it, a 0-dim tensor on the weights' device
+Rate = float | Tensor  # for a CUDA graph, in which a number never changes, a 0-dim tensor on the weights' device
 
 
 class AdamAtan2(Optimizer):
@@ -40,7 +40,7 @@ class AdamAtan2(Optimizer):
                     self.move(parameter, group, *self.count(parameter, group))
 
     def count(self, p: Tensor, group: dict) -> tuple[float, ...]:
-        """Count an update of `p`: 1 − lr·decay, √(1 − β2ᵗ) and lr / (1 − β1ᵗ), as `move` takes them."""
+        """Count one more update t of `p`; returns what `move` takes: 1 − lr·decay, √(1 − β2ᵗ), lr / (1 − β1ᵗ)."""
         state = self.state[p]
         if not state:
             state["step"] = torch.zeros((), dtype=torch.float32)
@@ -51,7 +51,7 @@ class AdamAtan2(Optimizer):
 
     @torch.no_grad()
     def move(self, p: Tensor, group: dict, decay: Rate, root: Rate, size: Rate) -> None:
-        """Update `p` by its gradient."""
+        """Update `p` by its gradient; the rates are those of `count`."""
         beta1, beta2 = group["betas"]
         assert p.grad is not None
         m, v = self.state[p]["exp_avg"], self.state[p]["exp_avg_sq"]
@@ -63,7 +63,7 @@ class AdamAtan2(Optimizer):
 
 
 class AdamW(torch.optim.AdamW):
-    """torch's, fused; split like `AdamAtan2`."""
+    """torch's fused AdamW, with `count` and `move` as `AdamAtan2` has them."""
 
     def count(self, p: Tensor, group: dict) -> tuple[float, ...]:
         """The learning rate; torch counts the updates itself."""
@@ -83,7 +83,7 @@ def make_optimizer(
         raise UserError(f"optimizer={name}", " | ".join(OPTIMIZERS), "choose one of these")
     if name == "adam_atan2":
         return AdamAtan2(parameters, lr=0.0, betas=betas, weight_decay=weight_decay)
-    on_gpu = device.type == "cuda"  # "capturable": its count of steps lies there
+    on_gpu = device.type == "cuda"  # where torch then counts the updates, as a CUDA graph needs (`capturable`)
     return AdamW(parameters, lr=0.0, betas=betas, weight_decay=weight_decay, fused=True, capturable=on_gpu)
 
 

@@ -132,7 +132,7 @@ class SignSGD:
     does not depend on how the batch lies on the ranks. They are summed where the row is: on its owner, or on every
     rank; and in slot order, so that it is the same sum. Only a table of fewer rows than half the slots is summed on
     each rank first, as that is then less to send.
-    Unless the table is shared out, all shapes are fixed, and nothing waits for the device.
+    Unless the table is shared out, all shapes are fixed, and the host never waits for the device.
     """
 
     embedding: PuzzleEmbedding
@@ -166,7 +166,7 @@ class SignSGD:
 
     @torch.no_grad()
     def update(self, rows: Tensor, summands: Tensor, decay: Rate, lr: Rate) -> Tensor:
-        """Update by what `take` and `rates` give; what `step` returns."""
+        """Update by the results of `take` and `rates`; returns what `step` returns."""
         weights = self.embedding.weights
         if self.embedding.owners is None:
             if 2 * len(weights) < len(rows) * self.ranks.world_size:
@@ -178,7 +178,7 @@ class SignSGD:
         return square if self.embedding.owners is not None else self._of_first(square)
 
     def _of_first(self, square: Tensor) -> Tensor:
-        """What every rank knows alike counts once."""
+        """`square`, which all ranks have alike, on the first rank and 0 on the others: their sum counts it once."""
         return square if self.ranks.is_first else torch.zeros_like(square)
 
     def _step_whole_table(self, rows: Tensor, gradients: Tensor, decay: Rate, lr: Rate) -> Tensor:

@@ -38,7 +38,7 @@ class Arriving:
 class ArrivingRows:
     """Tensors `[B, …]` under way to the host, their rows' bytes side by side: one message and one copy for all.
 
-    ranks: that gather their rows, which every one of them gets in rank order; None: this one keeps to its own.
+    ranks: every rank gets the rows of all of them, in rank order; None: each has its own rows only.
     """
 
     def __init__(self, columns: Mapping[str, Tensor], ranks: Ranks | None = None) -> None:

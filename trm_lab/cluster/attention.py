@@ -3,7 +3,7 @@
 auto       the fastest in `MEASURED` for this GPU, head width and dtype, or else torch's own choice.
 cudnn      cuDNN's fused attention.
 flash      FlashAttention 2.
-efficient  memory-efficient attention, which knows float32 as well.
+efficient  memory-efficient attention, for float32 as well.
 math       two matrix products and a softmax, with the S × S scores in memory; any head width and dtype.
 
 The choice holds for the whole process, compiled functions and backward passes included.

@@ -1,13 +1,12 @@
 """Compiling a supervision's `forward`: the same numbers, but for rounding, in fewer and larger kernels.
 
 off   plain torch, operation by operation.
-auto  torch.compile on a GPU, where a training step is also replayed as two CUDA graphs (cuda_graphs.py), so that
-      the host's part nearly vanishes. On a CPU it compiles the steps of a training run that is long enough to
-      gain more than compiling costs (`gain_and_cost`). Answers are computed as by `off`, so that `evaluate.py` repeats
-      a run's scores. Where compiling fails (no C compiler, a GPU too old for Triton), it says so in a line and goes on
-      as `off`.
-max   on a GPU as auto, with tuned kernels, which take minutes to choose; on a CPU torch.compile. Where its first step
-      cannot be compiled, a UserError ends the command: it was asked for by name.
+auto  on a GPU torch.compile; training steps are also replayed as CUDA graphs (see `Learner`), which leaves the host
+      little to do. On a CPU torch.compile for the steps of a training run that is long enough to gain more than
+      compiling costs (`gain_and_cost`); answers are computed there as by `off`, so that `evaluate.py` repeats a run's
+      scores. Where compiling fails (no C compiler, a GPU too old for Triton), it prints why and goes on uncompiled.
+max   on a GPU as auto, with kernels chosen by timing them, which takes minutes; on a CPU torch.compile. Where the first
+      step cannot be compiled, a UserError ends the command.
 """
 
 import os
@@ -32,7 +31,7 @@ WORTH = 2.0  # the gain must be so many times the cost, since both are estimates
 
 def warm_up_steps(mode: str, device: torch.device) -> int:
     """Supervision steps of a process that say nothing of its speed: the first one, which chooses kernels and takes
-    memory; where `mode` compiles also those up to the recording of a CUDA graph."""
+    memory; where `mode` compiles, all up to the one in which a CUDA graph is recorded."""
     return WARM_UP + 1 if _compiles(mode, device) else 1
 
 
@@ -41,7 +40,7 @@ def _compiles(mode: str, device: torch.device) -> bool:
 
 
 def compile_forward(supervision: Supervision[Any], mode: str, device: torch.device) -> None:
-    """Compile the supervision's `forward` as `mode` asks for `device`; of a CPU's training see `Compiled.training`.
+    """Compile the supervision's `forward` as `mode` asks for `device`; for training on a CPU see `Compiled.training`.
 
     Raises:
         UserError: `max` where nothing can be compiled.
@@ -58,7 +57,7 @@ def compile_forward(supervision: Supervision[Any], mode: str, device: torch.devi
 
 
 def _obstacle(dtype: str, device: torch.device) -> str | None:
-    """Why nothing can be compiled for `device`, where that is known before it is tried."""
+    """Why nothing can be compiled for `device`, as far as that is known before compiling; else None."""
     if device.type == "cuda":
         (major, minor), least = torch.cuda.get_device_capability(device), 8 if dtype == "bfloat16" else 7
         least_text = f"{dtype} is compiled for {least}.0 and newer"  # by Inductor
@@ -68,7 +67,7 @@ def _obstacle(dtype: str, device: torch.device) -> str | None:
 
 
 def _give_up(mode: str, reason: str, begun: bool = False) -> None:
-    """Say why nothing is compiled from now on; under `max` as a UserError, unless the run has begun."""
+    """Print why nothing is compiled from now on; under `max` raise it as a UserError, unless steps were made before."""
     if mode == "max" and not begun:
         raise UserError(
             f"compile=max, but compiling failed: {reason}",
@@ -92,10 +91,10 @@ R = TypeVar("R")
 
 
 class Compiled(Generic[R]):
-    """A compiled function, and in its place the function itself once compiling has failed.
+    """Calls a compiled function, and the uncompiled one once compiling has failed.
 
-    A call compiles all its kernels, those of its backward pass too, before the first of them runs. So a call that fails
-    has changed nothing, if `function` is one graph, and `function` makes it again.
+    All kernels of a call, those of its backward pass too, are compiled before the first of them runs. So if `function`
+    is one graph, a call that fails to compile has changed nothing, and `function` is called instead.
 
     works: false once compiling has failed.
 

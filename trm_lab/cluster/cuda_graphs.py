@@ -1,4 +1,4 @@
-"""A function of tensors as a CUDA graph: the host launches it as one, however many kernels it has."""
+"""A function of tensors as a CUDA graph: the host launches all of its kernels at once."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,14 +11,14 @@ TOLERANCE = 0.02  # of a gradient's norm; bfloat16 attention adds up in any orde
 
 
 class Recorded:
-    """`function`, called as it is at first, then recorded and from there on replayed.
+    """Calls `function` directly `WARM_UP` times, then records it as a CUDA graph, and replays that from then on.
 
-    The function takes tensors, also in dicts, or None; makes no choice by their values; and changes nothing but tensors
-    that stay where they are. It is called with copies of its inputs, which stay where they are as well, so that nothing
-    is compiled anew for the recording. What a replay gives lies in memory that the next one overwrites.
+    The function takes tensors, dicts of tensors, or None; it must not branch on their values, and may change only
+    tensors that keep their addresses. It gets copies of its inputs, at fixed addresses from the first call on, so that
+    nothing is compiled again for the recording. A replay overwrites the result of the replay before.
 
-    adds_to: a tensor to which the function adds. The first replay is compared with a plain call by what each adds.
-      Where they differ, and where recording fails, that is said in a line, and the function is called as it is.
+    adds_to: a tensor to which the function adds. The first replay and a direct call must add the same.
+      If they do not, or if recording fails, a line says so, and the function is called directly from then on.
     """
 
     def __init__(self, function: Callable[..., Any], adds_to: Tensor | None = None) -> None:
@@ -29,7 +29,7 @@ class Recorded:
         self._result: Any = None
 
     def __call__(self, *inputs: Any) -> Any:
-        """What the function gives."""
+        """The function's result."""
         self._calls += 1
         if not self.works:
             return self.function(*inputs)
@@ -42,7 +42,7 @@ class Recorded:
         return self._record() if self._graph is None else self._replay()
 
     def _plain(self) -> Any:
-        """Call the function on the stream of the recording, so that libraries are set up for it."""
+        """Call the function directly, on the recording's stream, for which libraries are then set up."""
         self._stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(self._stream):
             result = self.function(*self._inputs)
@@ -50,21 +50,21 @@ class Recorded:
         return result
 
     def _record(self) -> Any:
-        """Record, and call: as it is where something is added, before the recording takes as much memory again."""
+        """Record the function and call it; with `adds_to` directly, and before the recording takes as much memory."""
         if self._adds_to is None:
             return self._replay() if self._captured() else self._plain()
         before, result = self._adds_to.clone(), self._plain()
         after = self._adds_to.clone()
-        if self._captured():  # which hands back what the plain call needed
+        if self._captured():  # torch frees the memory of the direct call before it records
             self._adds_to.copy_(before)
             self._replay()
             if not agree(self._adds_to - before, after - before):
-                self._give_up("a replayed step differs from a plain one")
+                self._give_up("a replayed step differs from a direct one")
             self._adds_to.copy_(after)
         return result
 
     def _captured(self) -> bool:
-        """Whether the function could be recorded."""
+        """Record the function; whether that worked."""
         graph = torch.cuda.CUDAGraph()
         try:
             with torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local"):

@@ -6,10 +6,10 @@ import torch
 
 
 def make_deterministic(device: torch.device) -> None:
-    """Let every operation on a GPU add up in one order; before the first of them runs. A CPU always does.
+    """Make every operation on a GPU add up in a fixed order, as a CPU does; to be called before the first operation.
 
-    Otherwise the backward pass of attention alone adds up in any order (atomic additions), and of large embedding
-    tables (`trm.layers.ONE_HOT_ROWS`) the gradient.
+    Without it two gradients are added up in any order (atomic additions): that of attention, and that of embedding
+    tables of more than `trm.layers.ONE_HOT_ROWS` rows.
     """
     if device.type == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else cuBLAS refuses

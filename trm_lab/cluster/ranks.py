@@ -23,7 +23,7 @@ from trm_lab.cluster.host_memory import keep_freed_memory, memory_for_copy
 from trm_lab.cluster.rendezvous import name_of_this_start
 from trm_lab.commands.choices import DEVICE_CHOICES
 
-LEAVE_SECONDS = 5.0  # that a rank which fails waits for the others
+LEAVE_SECONDS = 5.0  # that a failed rank waits to leave the process group
 
 
 class Work(Protocol):
@@ -45,7 +45,7 @@ class Done:
 class Ranks:
     """This process among all; with one process every method is the identity.
 
-    `with join() as ranks:` leaves the process group at the end; where the rank fails, without waiting long for others.
+    `with join() as ranks:` leaves the process group at the end; a rank that fails waits `LEAVE_SECONDS` at most.
     """
 
     rank: int = 0
@@ -187,9 +187,9 @@ class Ranks:
             dist.barrier()
 
     def close(self, within: float | None = None) -> None:
-        """Leave the process group, which waits for messages under way, on NCCL for all ranks to leave.
+        """Leave the process group; this waits for messages under way, and on NCCL for all ranks to leave.
 
-        within: seconds after which it is left to a thread; None: it takes as long as it takes.
+        within: seconds to wait, after which a thread waits in the background; None: no limit.
         """
         if self.world_size > 1 and dist.is_initialized():
             leaving = threading.Thread(target=dist.destroy_process_group, daemon=True)
@@ -235,7 +235,7 @@ def emulates_bfloat16(device: torch.device) -> bool:
     return bool(features) and not (features.get("avx512_bf16") or features.get("amx_bf16"))
 
 
-def join(device_wanted: str = "auto", timeout: timedelta | None = None, local_rank: int | None = None) -> Ranks:
+def join(device_choice: str = "auto", timeout: timedelta | None = None, local_rank: int | None = None) -> Ranks:
     """Join the process group that torchrun's environment describes; a plain `python` run is one rank.
 
     nccl carries CUDA tensors, gloo carries the CPU's.  timeout: how long a rank waits for the others (None: torch's).
@@ -244,7 +244,7 @@ def join(device_wanted: str = "auto", timeout: timedelta | None = None, local_ra
     world_size = int(os.environ.get("WORLD_SIZE", "1"))
     rank = int(os.environ.get("RANK", "0"))
     local = int(os.environ.get("LOCAL_RANK", "0")) if local_rank is None else local_rank
-    device = choose_device(device_wanted, local)
+    device = choose_device(device_choice, local)
     if device.type == "cuda":
         torch.cuda.set_device(device)
     else:

@@ -51,7 +51,7 @@ class StopRequest:
     def of_any(self, ranks: Ranks) -> bool:
         """Whether any rank has a request; every rank calls it.
 
-        On a GPU: whether one had it at the call before, which is known without waiting for what was queued since.
+        On a GPU the answer is that of the call before, so that the host need not wait for the work queued since.
         """
         own = torch.tensor([float(self.requested is not None)], device=ranks.device)
         self._of_all.append(Arriving(ranks.sum_(own)))

@@ -20,9 +20,9 @@ from trm_lab.cluster.rendezvous import SharedStore
 
 HOUR, DAY = 3600.0, 86400.0  # seconds
 EXIT_HUNG = 70  # EX_SOFTWARE of sysexits.h
-EXIT_OTHER_FAILED = 74  # as `command_line.EXIT_SYSTEM_REFUSED`: the same command may fare better
-LOOK_SECONDS = 5.0  # between two looks whether another rank failed
-FAREWELL_SECONDS = 30.0  # that a rank has to leave by itself after another one failed, as torchrun gives it
+EXIT_OTHER_FAILED = 74  # as `command_line.EXIT_SYSTEM_REFUSED`: another attempt may succeed
+LOOK_SECONDS = 5.0  # between two checks whether another rank has failed
+FAREWELL_SECONDS = 30.0  # that a rank has to end by itself after another one failed; torchrun gives as many
 REPORT_SECONDS = 30.0  # a report that cannot be written in this time is given up
 CLOSE_SECONDS = 5.0
 STDERR = 2
@@ -50,7 +50,7 @@ class Watchdog:
         self._peers: dict[int, tuple[dict[str, Any], float]] = {}  # rank → its last post, and when it came
         self._answered = time.monotonic()  # when the store did
         self._failure = ""  # of this rank
-        self._other_failed: float | None = None  # since when that is known of another
+        self._other_failed: float | None = None  # when another rank's failure was first seen
         self._closed = threading.Event()
         self._threads: list[threading.Thread] = []
         if timeout_seconds is not None:
@@ -167,10 +167,11 @@ class Watchdog:
                     self._peers[rank] = theirs, time.monotonic()
 
     def _leave_after(self, failure: str) -> None:
-        """End the process that still runs some time after another rank's failure: it waits for that rank in vain."""
+        """End this process if it still runs `FAREWELL_SECONDS` after another rank's failure: it waits for that rank."""
         self._other_failed = self._other_failed or time.monotonic()
         if time.monotonic() - self._other_failed > FAREWELL_SECONDS:
-            _say(f"error: {failure}\n  rank {self._rank} waited for it in: {self._what}; ends\n")
+            ends = f"ends with exit code {EXIT_OTHER_FAILED}"
+            _say(f"error: {failure}\n  rank {self._rank}, which waited for it in: {self._what}, {ends}\n")
             os._exit(EXIT_OTHER_FAILED)
 
 

@@ -1,4 +1,4 @@
-"""What a training entry does with its command line: explain itself, without torch, or let Hydra compose and start."""
+"""A training entry's command line: prints the help without importing torch, or lets Hydra compose and start the run."""
 
 import ast
 import sys
@@ -11,12 +11,12 @@ from trm_lab.commands.command_line import CommandLine, run_command
 from trm_lab.commands.project_root import PROJECT_ROOT
 
 HELP = {"--help", "-h"}
-KEYS = {  # what is said before the keys of a dataclass; the dataclass
+KEYS = {  # heading in the help → dataclass whose docstring explains the keys
     "Keys of a run": "trm_lab.configuration.train_config.TrainConfig",
-    "Keys of its network, as arch.KEY=VALUE": "trm.model.TRMConfig",
-    "Further ones of TRM": "trm.act.ACTConfig",
-    "Further ones of DIS": "dis_trm.supervision.DISConfig",
-    "Where its targets come from": "dis_trm.source.TargetSettings",
+    "Keys of the network (arch.KEY=VALUE)": "trm.model.TRMConfig",
+    "More arch keys of TRM": "trm.act.ACTConfig",
+    "More arch keys of DIS": "dis_trm.supervision.DISConfig",
+    "Arch keys of DIS's targets": "dis_trm.source.TargetSettings",
 }
 
 
@@ -34,7 +34,7 @@ def run_entry(main: Callable[[], None], program: str, description: str | None) -
 
 
 def help_text(program: str, description: str | None) -> str:
-    """What `--help` prints: the files to choose from, and what every key means."""
+    """What `--help` prints: the configuration files to choose from, and the meaning of every key."""
     line = CommandLine(program, description)
     line.add_argument("KEY=VALUE", nargs="*", help="see below; --cfg job: print them all, and start nothing")
     line.add_argument("-m", "--multirun", action="store_true", help="a run for each of several values, KEY=A,B")
@@ -49,10 +49,10 @@ def _files(group: str) -> list[str]:
 
 
 def _docstring(module: str, name: str) -> str:
-    """A class's docstring, out of its file, as its module imports torch."""
+    """A class's docstring, read from its file: importing the module would import torch."""
     spec = find_spec(module)
     assert spec is not None
     assert spec.origin is not None
     tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
-    (found,) = (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name)
-    return "  " + cleandoc(ast.get_docstring(found) or "").replace("\n", "\n  ")
+    (definition,) = (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name)
+    return "  " + cleandoc(ast.get_docstring(definition) or "").replace("\n", "\n  ")

@@ -14,13 +14,13 @@ from trm_lab.training.packed_metrics import PackedMetrics
 
 
 class GradientGraph:
-    """Stands in for a supervision's `run_forward` while it learns, and makes the gradients as well.
+    """Replaces a supervision's `run_forward` in training, and computes the gradients as well.
 
-    sizes: `norms` of the gradients, added up over the calls of a step; `[k]`.
+    sizes: `norms` of the gradients, summed over the calls of a step; `[k]`.
 
     Args:
-        global_batch_size: by which the loss is divided.
-        gradient: of the weights, to which is added; None: they do not learn.
+        global_batch_size: the loss is divided by it.
+        gradient: of the weights, to which each call adds; None: the weights are frozen.
     """
 
     def __init__(self, supervision: Supervision[Any], global_batch_size: int, gradient: Tensor | None) -> None:
@@ -30,8 +30,8 @@ class GradientGraph:
         self._recorded = Recorded(self._make, gradient)
 
     @contextmanager
-    def in_place(self) -> Iterator[None]:
-        """Within, a step of the supervision calls this."""
+    def installed(self) -> Iterator[None]:
+        """A context in which the supervision's steps call this object."""
         self._forward, self._supervision.run_forward = self._supervision.run_forward, self
         try:
             yield
@@ -39,23 +39,23 @@ class GradientGraph:
             self._supervision.run_forward = self._forward
 
     def __call__(self, *inputs: Any) -> Advanced:
-        """What `run_forward` gives, but that the loss has no gradient any more: it is where it belongs."""
-        cut = [one.detach().requires_grad_() if _learns(one) else one for one in inputs]
-        advanced, gradients, sizes = self._recorded(*cut)
+        """The result of `run_forward`; its loss is detached, since the backward pass is done, beyond the inputs too."""
+        leaves = [each.detach().requires_grad_() if _learns(each) else each for each in inputs]
+        advanced, gradients, sizes = self._recorded(*leaves)
         self.sizes = sizes.clone() if self.sizes is None else self.sizes + sizes
-        for one, gradient in zip(filter(_learns, inputs), gradients, strict=True):
-            if one.is_leaf:  # the puzzles' vectors; a pass of autograd would wake its thread
-                one.grad = gradient.clone()
+        for tensor, gradient in zip(filter(_learns, inputs), gradients, strict=True):
+            if tensor.is_leaf:  # the puzzles' vectors; autograd would start its own thread for them
+                tensor.grad = gradient.clone()
             else:
-                torch.autograd.backward(one, gradient, retain_graph=True)
+                torch.autograd.backward(tensor, gradient, retain_graph=True)
         return advanced
 
     def _make(self, *inputs: Any) -> tuple[Advanced, list[Tensor], Tensor]:
-        for one in filter(_learns, inputs):
-            one.grad = None
+        for tensor in filter(_learns, inputs):
+            tensor.grad = None
         advanced = self._forward(*inputs)
         (advanced.loss / self._global_batch_size).backward()
-        gradients = [one.grad for one in filter(_learns, inputs)]
+        gradients = [tensor.grad for tensor in filter(_learns, inputs)]
         sizes = norms(gradients if self._gradient is None else [*gradients, self._gradient])
         loss, metrics = advanced.loss.detach().double(), PackedMetrics.of(advanced.metrics)
         return replace(advanced, loss=loss, metrics=metrics), gradients, sizes
@@ -66,5 +66,5 @@ def norms(gradients: Sequence[Tensor]) -> Tensor:
     return torch.stack([torch.linalg.vector_norm(gradient, dtype=torch.float64) for gradient in gradients])
 
 
-def _learns(thing: Any) -> bool:
-    return isinstance(thing, Tensor) and thing.requires_grad
+def _learns(each: Any) -> bool:
+    return isinstance(each, Tensor) and each.requires_grad

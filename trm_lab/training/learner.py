@@ -34,8 +34,8 @@ PUZZLE_TABLE = "puzzle_emb.weights"
 class Learner:
     """Weights, optimizers, moving average and slots; `step` is the whole of training.
 
-    On a GPU, where anything is compiled, a step is two CUDA graphs: forward and backward, and the update; only between
-    them do ranks exchange messages.
+    On a GPU, unless compile=off, forward and backward are one CUDA graph and, on a single rank, the update is another:
+    several ranks exchange messages in the update, too.
 
     Args:
         config: of the run.
@@ -73,7 +73,7 @@ class Learner:
         self._record_anew()
 
     def _record_anew(self) -> None:
-        """Make CUDA graphs of the tensors that are there now."""
+        """Drop the CUDA graphs; new ones are recorded for the tensors as they are now."""
         self._gradients: GradientGraph | None = None
         self._updates: Recorded | None = None
         if self.ranks.device.type != "cuda" or self.config.compile == "off":
@@ -91,7 +91,7 @@ class Learner:
     def step(self, batch: Batch, stop: bool = False, save: bool = False, end: bool = False) -> StepResult:
         """Forward, loss, backward, reduction over the ranks, update.
 
-        stop, save, end: this rank's wishes, made known to all with the step's loss.
+        stop, save, end: what this rank asks for; all ranks learn it with the step's loss.
 
         Raises:
             NonFiniteError: before the update, if `checks_first`; else `check` tells when the numbers are there.
@@ -100,8 +100,8 @@ class Learner:
         output = self._accumulate(batch, number)
         sizes = self._gradient_sizes()  # before the sum, which changes the gradient meanwhile
         reduction = self.ranks.start_sum_(self.flat.gradient) if self.flat is not None else None
-        wishes = self.ranks.on_device([stop, save, end])
-        sums = self.ranks.sum_(torch.cat((output.loss.view(1), sizes, wishes)))
+        requests = self.ranks.on_device([stop, save, end])
+        sums = self.ranks.sum_(torch.cat((output.loss.view(1), sizes, requests)))
         output = replace(output, loss=sums[0])
         result = StepResult(number, output, Arriving(sums), self.config.global_batch_size)
         if reduction is not None:
@@ -199,7 +199,7 @@ class Learner:
             output = self._backward(carry.rows(part), batch.rows(part), number, first + start)
             loss = loss + output.loss
             own = PackedMetrics.of(output.metrics)
-            metrics = metrics + own if metrics else own.clone()  # a CUDA graph's own is overwritten by the next part
+            metrics = metrics + own if metrics else own.clone()  # the next part overwrites a CUDA graph's result
             for name, tensor in output.carry.tensors().items():
                 if name not in whole:  # a method's targets may be there only once an example has started
                     whole[name] = tensor.new_empty(slots, *tensor.shape[1:])
@@ -214,7 +214,7 @@ class Learner:
             slots = torch.arange(first, first + len(batch), device=self.ranks.device)
             key = seed_for(self.config.seed, "latent noise", number)
             carry = disturbed(carry, self.model.config.latent_noise, key, slots)
-        with self._gradients.in_place() if self._gradients is not None else nullcontext():
+        with self._gradients.installed() if self._gradients is not None else nullcontext():
             output = self.supervision.step(carry, batch, draws)
         if output.loss.requires_grad:
             (output.loss / of_all).backward()

@@ -31,7 +31,7 @@ class Window:
         self.warm_up_seconds = 0.0
         self.started = time.monotonic()
         self.loss: Tensor | None = None
-        self._sums: dict[Layout, Tensor] = {}  # packs that are laid out alike, added up on the device
+        self._sums: dict[Layout, Tensor] = {}  # on the device; packs of one layout are added up
 
     def warm_up(self) -> None:
         """All steps so far were of the warm-up, which is left out of `examples_per_second`."""
@@ -56,7 +56,7 @@ class Window:
                 before += pack.vector
                 continue
             _check(pack.layout, self.sums)
-            self._sums[pack.layout] = pack.vector.clone()  # a CUDA graph's own is overwritten by the next step
+            self._sums[pack.layout] = pack.vector.clone()  # the next step overwrites a CUDA graph's result
 
     @property
     def sums(self) -> dict[str, Metric]:

@@ -1,4 +1,4 @@
-"""A step's metrics side by side in few vectors, so that adding all of them up is one operation for each vector."""
+"""A step's metrics side by side in few vectors: adding up a step's metrics is one operation for each vector."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from torch import Tensor
 from trm.metrics import Metric
 
 Layout = tuple[tuple[str, torch.Size, torch.Size, str], ...]
-"""Of a vector: the metrics' names, shapes of their totals and of their counts, and what they count."""
+"""What a vector holds, for each metric: its name, the shapes of its total and count, and what it is a mean over."""
 
 
 @dataclass(frozen=True)
@@ -23,13 +23,13 @@ class Pack:
 
     @classmethod
     def of(cls, metrics: Mapping[str, Metric]) -> Self:
-        """The metrics' numbers, copied."""
+        """A pack with a copy of the metrics' numbers."""
         layout = tuple((name, one.total.shape, one.count.shape, one.per) for name, one in metrics.items())
         parts = [part.detach().double().reshape(-1) for one in metrics.values() for part in (one.total, one.count)]
         return cls(layout, torch.cat(parts))
 
     def __add__(self, other: "Pack") -> "Pack":
-        """Of both shares; the layouts must be the same."""
+        """The sum of two packs of the same layout."""
         assert self.layout == other.layout
         return Pack(self.layout, self.vector + other.vector)
 
@@ -41,14 +41,14 @@ class Pack:
 
 
 class PackedMetrics(Mapping[str, Metric]):
-    """Metrics by name, in packs; `|` and `+` are of the packs."""
+    """Metrics by name, stored in packs, whose vectors `+` adds."""
 
     def __init__(self, *packs: Pack) -> None:
         self.packs = packs
 
     @cached_property
     def _metrics(self) -> dict[str, Metric]:
-        """Made when they are looked at, which a step does not."""
+        """Views of the vectors; made when a metric is first read, which no training step does."""
         return {name: metric for pack in self.packs for name, metric in pack.metrics().items()}
 
     def __getitem__(self, name: str) -> Metric:
@@ -62,13 +62,13 @@ class PackedMetrics(Mapping[str, Metric]):
 
     @classmethod
     def of(cls, metrics: Mapping[str, Metric]) -> "PackedMetrics":
-        """The metrics in one pack, unless they are packed."""
+        """The metrics in one pack; packed ones as they are."""
         if isinstance(metrics, PackedMetrics):
             return metrics
         return cls(Pack.of(metrics)) if metrics else cls()
 
     def __or__(self, other: Mapping[str, Metric]) -> "PackedMetrics":
-        """Both ones' metrics, whose names differ."""
+        """The metrics of both; no name may be in both."""
         return PackedMetrics(*self.packs, *PackedMetrics.of(other).packs)
 
     def clone(self) -> "PackedMetrics":
@@ -76,5 +76,5 @@ class PackedMetrics(Mapping[str, Metric]):
         return PackedMetrics(*(Pack(pack.layout, pack.vector.clone()) for pack in self.packs))
 
     def __add__(self, other: "PackedMetrics") -> "PackedMetrics":
-        """The metrics over both shares, which have the same ones."""
+        """The metrics over the slots of both, which have the same names in the same packs."""
         return PackedMetrics(*(one + two for one, two in zip(self.packs, other.packs, strict=True)))

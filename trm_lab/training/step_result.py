@@ -21,7 +21,7 @@ class StepResult:
     """One update. Reading `loss`, `finite`, `stop`, `save` or `end` waits for the device.
 
     output: of this rank's slots, but for the loss (float64), which is the sum over the global batch.
-    sums: over all ranks: loss, sizes of their gradients, ranks that ask to stop, to save, to end training.
+    sums: over all ranks: loss, sizes of their gradients, numbers of ranks that ask to stop, to save, to end training.
     """
 
     number: int
@@ -51,7 +51,7 @@ class StepResult:
 
     @property
     def end(self) -> bool:
-        """Whether a rank found that training has taken its time."""
+        """Whether `max_minutes` are over, by the first rank's clock."""
         return self.sums.read()[-1] > 0
 
 

@@ -139,7 +139,7 @@ class Trainer:
         result = self.learner.step(batch.to(self.ranks.device), stop, self.save_due, self.time.due)
         self.steps_here += 1
         self.record(result)
-        self.read_numbers(in_arrears=not self.learner.checks_first)
+        self.read_numbers(leave_newest=not self.learner.checks_first)
         self.save_or_leave()
 
     def record(self, result: StepResult) -> None:
@@ -243,7 +243,8 @@ class Trainer:
         self.progress.say(f"step {self.step}: {headline(self.scores)}")
         if self.time.up:
             limit = f"max_minutes={self.config.max_minutes:g}"
-            self.progress.say(f"{limit}: training ended at step {self.step} of {self.last_step}; a larger one goes on")
+            ended = f"training ended at step {self.step} of {self.last_step}"
+            self.progress.say(f"{limit}: {ended}; the same command with a larger max_minutes continues it")
 
     def score(self, evaluator: Evaluator) -> dict[str, Any]:
         """Run an evaluation and write it."""
@@ -279,17 +280,17 @@ class Trainer:
         self.unread.append(self.window)
         self.window = Window()
 
-    def read_numbers(self, in_arrears: bool = False) -> None:
+    def read_numbers(self, leave_newest: bool = False) -> None:
         """Look at the steps' numbers and write the records that are due.
 
-        in_arrears: leave the newest step's (and the record behind it) for next time, so that the device has work
-          while the host waits for the one before.
+        leave_newest: read the newest step's (and the record behind it) next time, so that the device has work while
+          the host waits for the step before.
 
         Raises:
             NonFiniteError: a step's numbers are not finite; the records so far are written.
         """
         steps = sum(isinstance(entry, StepResult) for entry in self.unread)
-        while self.unread and not (in_arrears and steps <= 1):
+        while self.unread and not (leave_newest and steps <= 1):
             entry = self.unread.popleft()
             if isinstance(entry, Window):
                 record = self.learner.last_record = entry.record()

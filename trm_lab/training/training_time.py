@@ -1,4 +1,4 @@
-"""How long a run has trained, over all of its starts, and whether it ends for that (`max_minutes`)."""
+"""How long a run has trained, over all of its launches, and whether `max_minutes` ends it."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -9,26 +9,26 @@ KEY = "training_seconds"  # of a checkpoint's state
 
 
 class TrainingTime:
-    """Seconds from the first step on, with compiling and saving, without evaluations and what comes before the loop.
+    """Seconds of the training loop, compiling and saving included, evaluations and what comes before the loop not.
 
-    up: whether the run ends for its time. Every rank learns it from the same step's sums, as the first one's clock
-    decides, or from the checkpoint that it resumes.
+    up: whether the time is up, so that the run ends. The first rank's clock decides; every rank learns it from the sums
+    of the same step, or from the checkpoint that it resumes.
     """
 
     def __init__(self, max_minutes: float | None, decides: bool) -> None:
-        """decides: whether this rank's clock counts."""
+        """decides: whether this is the rank whose clock decides."""
         self.max_minutes, self.up = max_minutes, False
         self._decides, self._before = decides, 0.0
         self._since: float | None = None  # of the clock; None while no time passes
 
     @property
     def seconds(self) -> float:
-        """Of training so far."""
+        """Seconds of training so far."""
         return self._before + (0.0 if self._since is None else monotonic() - self._since)
 
     @property
     def due(self) -> bool:
-        """Whether the time is over by this rank's clock; False on the ranks whose clock does not count."""
+        """Whether the time is up by this rank's clock; False on ranks whose clock does not decide."""
         return self._decides and self._left() <= 0
 
     def resume(self, state: Mapping[str, Any]) -> None:
@@ -38,13 +38,13 @@ class TrainingTime:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Meanwhile no time passes."""
+        """A context whose time does not count."""
         self._before, self._since = self.seconds, None
         yield
         self._since = monotonic()
 
     def end(self) -> dict[str, Any]:
-        """What the last evaluation's record says of a run that ended for its time; {} for another."""
+        """What the last evaluation's record says of a run that `max_minutes` ended; {} for others."""
         return {"ended_by": {"max_minutes": self.max_minutes, KEY: self.seconds}} if self.up else {}
 
     def _left(self) -> float:
