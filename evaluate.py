@@ -42,7 +42,7 @@ from trm_lab.commands.command_line import (
 from trm_lab.evaluation.search_flags import SEARCH_FLAGS, add_search_flags, search_of
 from trm_lab.inference.adaptation_flags import ADAPTATION_FLAGS, add_adaptation_flags, check_adaptation
 
-if TYPE_CHECKING:  # a job imports what computes: here that would make every --help wait for torch
+if TYPE_CHECKING:  # a job imports these itself: imported here, every --help would wait for torch
     from trm_lab.evaluation.request import ScoringRequest
     from trm_lab.inference.one_task import TaskRequest
 

@@ -22,7 +22,7 @@ class ArcTally:
     """Lets the answers vote, and copying the input beside them.
 
     each_step: also after every supervision step, and the answers of every guidance scale after the last.
-    shared: other ranks get votes as well, see `gather`.
+    shared: each rank gets a share of the votes; see `gather`.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class ArcTally:
             self._guided[w].count(recognition, guided_predictions[:, -1], last_confidence)
 
     def gather(self, ranks: Ranks) -> None:
-        """Bring the votes of all ranks together on the first, which has had some; every rank calls it."""
+        """Add up the votes of all ranks on the first one, which must have some; every rank calls it."""
         steps, self._guided_kinds = ranks.broadcast_object((len(self._earlier), self._guided_kinds))
         self._earlier += [self._voting(self._confidence_kind) for _ in range(steps - len(self._earlier))]
         self._guided = {w: self._guided.get(w) or self._voting(kind) for w, kind in self._guided_kinds.items()}

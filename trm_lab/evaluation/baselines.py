@@ -48,7 +48,7 @@ class Baselines:
 
     @property
     def counts(self) -> Counts:
-        """What was added since `begin`; nothing where the scores were taken."""
+        """What was counted since `begin`; {} once the scores were taken."""
         if self._taken is not None:
             return {}
         return {"verdicts": self._verdicts} | {name: tally.counts for name, tally in self._tallies.items()}

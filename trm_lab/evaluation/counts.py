@@ -1,4 +1,4 @@
-"""What a tally has counted, so that the counts of several ranks become one's."""
+"""What tallies have counted, in a form in which the counts of several ranks can be added up."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,5 +17,5 @@ def merge(counts: Counts, others: Mapping[Any, Any]) -> None:
 
 
 def in_order(parts: Sequence[tuple[int, Any]]) -> list[Any]:
-    """What was counted of parts of the answers, each with the place of its first row, in file order."""
+    """The contents of parts, each with the place of its first row among all examples, sorted by that place."""
     return [part for _, part in sorted(parts, key=lambda part: part[0])]

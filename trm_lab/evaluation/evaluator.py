@@ -26,7 +26,7 @@ from trm_lab.evaluation.baselines import Baselines
 from trm_lab.evaluation.counts import Counts, in_order, merge
 from trm_lab.evaluation.guided_scores import GuidedTally, MarginTally
 from trm_lab.evaluation.halting import HaltingTally
-from trm_lab.evaluation.predictor import Predictor, each_behind_the_next
+from trm_lab.evaluation.predictor import Predictor, after_queueing_next
 from trm_lab.evaluation.rollout import SPENT
 from trm_lab.evaluation.samples import Samples, SavedOutputs
 from trm_lab.evaluation.scored_cells import answer_cells
@@ -49,7 +49,7 @@ class Rules:
     arc: let augmentations vote, and score tasks.  ranked_by: how votes rank (`choices.RANKINGS`).
     details: also votes after every step, halting curves and single examples.
     save_outputs: arrays of every example to keep (see SAVED_OUTPUTS in trm_lab/configuration/train_config.py).
-    shared: each rank scores some of the answers, and the first one some of every kind there is.
+    shared: each rank scores a share of the answers, to be gathered; the first rank's share has every kind of them.
     """
 
     confidence_kind: str
@@ -61,10 +61,10 @@ class Rules:
 
 
 class Scoring:
-    """Scores answers, which are added part by part: on one rank, or each rank's own, to be gathered at the end.
+    """Scores answers, which are added part by part; if each rank adds a share, they are gathered at the end.
 
     Raises:
-        UserError: a dataset's scorer is not there, or votes are wanted where there is nothing to vote on.
+        UserError: a dataset's scorer is not there, or votes are asked for and the data has nothing to vote on.
     """
 
     def __init__(self, data: EvaluationData, rules: Rules, baselines: Baselines | None = None) -> None:
@@ -78,7 +78,7 @@ class Scoring:
         self._margins, self._guided = MarginTally(), GuidedTally()
         self._samples = Samples(data.identifiers, data.chosen_identifiers())
         self._saved = SavedOutputs(rules.save_outputs)
-        self._examples: dict[str, list[tuple[int, dict[str, NDArray[Any]]]]] = {"parts": []}  # with their first places
+        self._examples: dict[str, list[tuple[int, dict[str, NDArray[Any]]]]] = {"parts": []}  # see `in_order`
         self._tasks = {
             each.name: TaskTally(each.dataset, each.about, self._scorers[each.name], data.categories(each.name), first)
             for each, first in zip(data.sets, accumulate(data.set_sizes.values(), initial=0), strict=False)
@@ -107,7 +107,7 @@ class Scoring:
             self._add_details(answers, cells, solved)
 
     def gather(self, ranks: Ranks) -> None:
-        """Bring together on the first rank what each has of shared answers; every rank calls it."""
+        """Add up the shares of all ranks on the first one; every rank calls it."""
         if not self.rules.shared:
             return
         counts: Counts = {
@@ -214,17 +214,17 @@ class Evaluator:
             check_test_inputs(self.data)
 
     def run(self, over: Callable[[Any], Any] = iter) -> EvaluationResults:
-        """Evaluate the whole split; every rank scores its own answers and gets the scores, the first one also the rest.
+        """Evaluate the whole split; each rank scores its own answers and gets the scores, the first all results.
 
-        A GPU answers a batch while the one before is scored.
+        A GPU answers a batch while the host scores the batch before.
 
-        over: wraps the batches, for a progress bar.  The first one is a warm-up, and left out of `examples_per_second`
-        where it is not the only one.
+        over: wraps the batches, for a progress bar.  If there are several, the first one is a warm-up, which
+        `examples_per_second` leaves out.
         """
         started, warm, done = time.monotonic(), 0, 0
         scoring = self._scoring()
         batches = Predictor(self.supervision, self.data, self.ranks, self.seed).queued(over=over)
-        for batch in chain(islice(batches, 1), each_behind_the_next(batches)):
+        for batch in chain(islice(batches, 1), after_queueing_next(batches)):
             if batch.count:
                 scoring.add(batch.read())
             if done == 0 and batch.end < self.data.total_examples:  # the first of several batches: the warm-up
@@ -264,7 +264,7 @@ class CallTally:
             merge(self.counts, {"spent": spent, "examples": len(answers)})
 
     def means(self) -> list[int] | list[float]:
-        """`[S]`."""
+        """Mean network calls of an answer up to each step, `[S]`."""
         if not self.counts:
             return self._calls
         return np.round(self.counts["spent"] / self.counts["examples"], 4).tolist()

@@ -21,7 +21,7 @@ class MarginTally:
     """Advantage margins by supervision step and position; nan where no token is scored."""
 
     def __init__(self) -> None:
-        self.counts: Counts = {}  # `[S, L]` each; the sums apart by part, since their order decides the last bits
+        self.counts: Counts = {}  # `[S, L]` each; a sum for each part, since their order decides the last bits
 
     def add(self, first: int, margins: NDArray[np.floating[Any]]) -> None:
         """Add margins `[B, S, L]`; first: place of the first row among all examples."""
@@ -51,7 +51,7 @@ class MarginTally:
         return {"margin_mean": means, "margin_share_positive": shares, "margin_tokens": scored[0]}
 
     def _sum(self) -> NDArray[np.float64]:
-        """`[S, L]`."""
+        """Sums of the margins, `[S, L]`."""
         return sum(in_order(self.counts["sums"]), np.zeros(self.counts["scored"].shape))
 
 
@@ -63,7 +63,7 @@ class GuidedTally:
 
     @property
     def counts(self) -> Counts:
-        """Of each w."""
+        """Counts by w."""
         return {w: tally.counts for w, tally in self._tallies.items()}
 
     def add(self, answers: Answers, cells: NDArray[np.bool_]) -> None:

@@ -1,6 +1,6 @@
 """Answers to a test split in file order: each rank's own, or all of them gathered on every rank.
 
-A batch's answers come to the host while the device answers the next batch, where that is queued before they are read.
+If the next batch is queued before a batch is read, the device answers it while the answers come to the host.
 
 B rows of a global batch, L grid tokens, S supervision steps, E examples.
 """
@@ -46,9 +46,10 @@ def check_finite(numbers: NDArray[np.float64], source: str) -> None:
 class QueuedAnswers:
     """Answers to some rows of a batch that a device may still be working on.
 
-    set_name: that the rows are of.  first, count: place of the first row among all examples, and rows.
-    end: the place behind the batch's last row, over all ranks.
-    questions: of this rank, on the host.  rows: what else `Answers` has under way, gathered questions among it.
+    set_name: the rows' set.  first: the first row's place among all examples.  count: number of rows.
+    end: place after the batch's last row over all ranks.
+    questions: this rank's, on the host.  rows: the other columns of `Answers`, under way to the host, with the questions
+      of all ranks if they are gathered.
     """
 
     set_name: str
@@ -61,7 +62,7 @@ class QueuedAnswers:
     vocab_size: int
 
     def read(self) -> Answers:
-        """The answers, when the device has made them; work that was queued since does not delay them."""
+        """The answers; waits for the device to make them, not for work that was queued later."""
         questions = {name: tensor[: self.count].numpy() for name, tensor in self.questions.items()}
         arrays = questions | self.rows.read(self.count)
         identifiers, labels = arrays.pop("puzzle_identifiers"), arrays.pop("labels")
@@ -79,8 +80,8 @@ class QueuedAnswers:
         )
 
 
-def each_behind_the_next(batches: Iterator[QueuedAnswers]) -> Iterator[QueuedAnswers]:
-    """Each batch once the next one is queued, so that a GPU has work while it is read and scored."""
+def after_queueing_next(batches: Iterator[QueuedAnswers]) -> Iterator[QueuedAnswers]:
+    """Yield each batch once the next one is queued, so that a GPU has work while the batch is read and scored."""
     batch = next(batches, None)
     while batch is not None:
         following = next(batches, None)
@@ -127,11 +128,11 @@ class Predictor:
         warm_up: Callable[[], AbstractContextManager] | None = None,
         gathered: bool = False,
     ) -> Iterator[QueuedAnswers]:
-        """This rank's answers from example number `start` on, of each batch before it is done on a GPU.
+        """This rank's answers from example number `start` on; a batch is yielded while a GPU still works on it.
 
         over: wraps the batches, for a progress bar.  warm_up: surrounds a few supervision steps of the first batch
         before it is answered, whose outcome is dropped, so that the answers that follow can be timed.
-        gathered: every rank gets the answers of all.
+        gathered: every rank gets the answers of all ranks.
         """
         model = self.supervision.model
         was_training = model.training

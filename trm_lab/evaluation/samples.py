@@ -70,7 +70,7 @@ class SavedOutputs:
     """Arrays of every example, by their published names: inputs, labels, preds, q_halt_logits and so on."""
 
     def __init__(self, names: Sequence[str]) -> None:
-        self.counts: dict[str, list[tuple[int, NDArray[Any]]]] = {name: [] for name in names}  # with their first places
+        self.counts: dict[str, list[tuple[int, NDArray[Any]]]] = {name: [] for name in names}  # see `in_order`
 
     def add(self, answers: Answers) -> None:
         """Keep a part's; of what each step gives, the last step's."""

@@ -39,7 +39,7 @@ from trm_lab.runs.opened_checkpoint import OpenedCheckpoint, open_checkpoint
 from trm_lab.runs.rollout_store import RolloutStore
 from trm_lab.runs.run_lock import only_run
 
-HANG_SECONDS = TrainConfig.hang_timeout  # of several ranks: alone, nobody is waited for
+HANG_SECONDS = TrainConfig.hang_timeout  # with several ranks; a single one waits for nobody
 
 
 def score(request: ScoringRequest) -> None:
@@ -139,12 +139,12 @@ class ScoringJob:
             watch.restart()  # writing is no part of answering
 
     def score(self) -> EvaluationResults | None:
-        """Score what `answer` left in the store; on the first rank, write it beside. Every rank takes part.
+        """Score the stored answers; the first rank writes the scores beside them. Every rank calls it.
 
-        A rank on a machine that does not see the store leaves its share, and that of all, to the first.
+        If a rank cannot read the store (it is on another machine's disk), the first rank scores all answers.
         """
         ranks = self.ranks
-        ranks.barrier()  # the first one has written the last batch
+        ranks.barrier()  # until the first rank has written the last batch
         store = self.store or self._seen_store()
         shared = ranks.equal(torch.tensor([store.done], device=ranks.device)) and ranks.world_size > 1
         scoring = Scoring(self.data, replace(self.rules, shared=shared))
@@ -170,7 +170,7 @@ class ScoringJob:
         return evaluation
 
     def _seen_store(self) -> RolloutStore:
-        """The first rank's store; an empty one where this machine does not have it, or has another in its place."""
+        """The first rank's store, read from disk; an empty one where this machine has none, or another one, there."""
         place = self.place.working, self.rollout_request, self.data.set_sizes
         try:
             return RolloutStore.matching(*place)

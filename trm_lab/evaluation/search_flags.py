@@ -13,7 +13,7 @@ SEARCH_FLAGS = {"--width", "--noise", "--start", "--symmetries", "--select", "--
 
 
 def add_search_flags(line: CommandLine) -> None:
-    """Add them to a command line; their defaults are those of `Search`."""
+    """Add the search flags to a command line; their defaults are those of `Search`."""
     add = line.add_argument
     add("--width", type=integer(1, MOST_WIDTH), default=1, help="rollouts of each question (1)")
     add(

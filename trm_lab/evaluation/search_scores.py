@@ -89,7 +89,7 @@ class SearchTally:
 
     def __init__(self, selections: Sequence[str]) -> None:
         self._selections = selections
-        self.counts: dict[str, list[tuple[int, dict[str, NDArray[Any]]]]] = {"parts": []}  # with their first places
+        self.counts: dict[str, list[tuple[int, dict[str, NDArray[Any]]]]] = {"parts": []}  # see `in_order`
 
     def __bool__(self) -> bool:
         return bool(self.counts["parts"])

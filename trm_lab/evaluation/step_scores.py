@@ -147,7 +147,7 @@ class StepTally:
 
 
 def _counts(right_cells: RightCells, changed: Ints, tokens: int) -> Counts:
-    """What `StepScores` is made of; by K `[L+1, …]` where cells are counted.  changed: `[E, S−1]`."""
+    """The counts from which `StepScores` follow; counts of cells by K, `[L+1, …]`.  changed: `[E, S−1]`."""
     whole, cells = right_cells.whole, right_cells.cells
     first, stays, steps = first_right(whole), stays_right(whole), whole.shape[1]
 

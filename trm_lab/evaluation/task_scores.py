@@ -82,7 +82,7 @@ class CategoryTally:
 
     def __init__(self, names: CategoryNames, numbers: NDArray[np.integer], first: int = 0) -> None:
         self._names, self._numbers, self._first = names, numbers, first
-        # of each part its place, and of its rows: category, exact, share of cells, solved
+        # see `in_order`; of each row: category, whether it is exact, share of right cells, whether it is solved
         self.counts: dict[str, list[tuple[int, tuple[NDArray[Any], ...]]]] = {"parts": []}
 
     def add(self, answers: Answers, cells: NDArray[np.bool_], solved: NDArray[np.bool_] | None) -> None:

@@ -61,8 +61,8 @@ class ArcVoting:
         ranked_by: one of RANKINGS.
         confidence_kind: "halting_probability" or "token_log_probability" (see `trm.supervision`). It matters to
             ranked_by="confidence_sum" alone, which adds up probabilities: confidence_of_best is then their mean.
-        submits: False where the scores alone are wanted: no grid is kept, and the result has no submission.
-        shared: other ranks get votes as well, see `gather`.
+        submits: False if only scores are needed: no grid is kept, and the result has no submission.
+        shared: each rank gets a share of the votes; see `gather`.
 
     Raises:
         UserError: there is no such ranking or kind of confidence.
@@ -149,7 +149,7 @@ class ArcVoting:
     def _keep_grids(
         self, voted: dict[int, dict[bytes, int]], tokens: NDArray[np.uint8], recognition: Recognition
     ) -> None:
-        """Keep the grids that may be submitted, of those kept so far and those just voted for: the rows by digest."""
+        """Keep the grids that may be submitted, of those kept so far and those in `voted` (by digest, a row of each)."""
         new: list[tuple[int, bytes, int]] = []
         for question, rows in voted.items():
             earlier = self._grids[question]
@@ -175,7 +175,7 @@ class ArcVoting:
         return key
 
     def gather(self, ranks: Ranks) -> None:
-        """Bring the votes of all ranks together on the first, and the grids of the best; every rank calls it."""
+        """Add up the votes of all ranks on the first one, and fetch the best grids there; every rank calls it."""
         for shares in ranks.collected(self._tallies):
             for tallies, share in zip(self._tallies, shares, strict=True):
                 for digest, (votes, units) in share.items():
