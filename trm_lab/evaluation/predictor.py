@@ -1,6 +1,6 @@
 """Answers to a test split in file order: each rank's own, or all of them gathered on every rank.
 
-If the next batch is queued before a batch is read, the device answers it while the answers come to the host.
+If the next batch is queued before a batch is read, the device answers it while answers come to the host.
 
 B rows of a global batch, L grid tokens, S supervision steps, E examples.
 """
@@ -48,8 +48,8 @@ class QueuedAnswers:
 
     set_name: the rows' set.  first: the first row's place among all examples.  count: number of rows.
     end: place after the batch's last row over all ranks.
-    questions: this rank's, on the host.  rows: the other columns of `Answers`, under way to the host, with the questions
-      of all ranks if they are gathered.
+    questions: this rank's, on the host.  rows: the other columns of `Answers`, under way to the host; where all ranks'
+      answers are gathered, with their questions.
     """
 
     set_name: str

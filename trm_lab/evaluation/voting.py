@@ -149,7 +149,7 @@ class ArcVoting:
     def _keep_grids(
         self, voted: dict[int, dict[bytes, int]], tokens: NDArray[np.uint8], recognition: Recognition
     ) -> None:
-        """Keep the grids that may be submitted, of those kept so far and those in `voted` (by digest, a row of each)."""
+        """Keep the grids that may be submitted, of those kept so far and those in `voted` (by digest, one row each)."""
         new: list[tuple[int, bytes, int]] = []
         for question, rows in voted.items():
             earlier = self._grids[question]
