@@ -4,6 +4,7 @@ Several benchmarks may share a folder. Among other things nothing is written, an
 """
 
 import json
+import re
 from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
@@ -17,7 +18,7 @@ from trm_lab.files.whole_files import carries, check_output_file, mark, write_ou
 KIND = "benchmark"
 REPORTS = Kind(
     "reports of benchmarks",
-    r"(train_step|evaluate|voting|roofline|gpu_check)\.(json|txt|md|png|pdf)(\.partial)?",
+    r"(train_step|evaluate|voting|roofline|gpu_check|step_model)\.(json|txt|md|png|pdf)(\.partial)?",
     lambda folder: all(_is_ours(file) for file in folder.iterdir() if file.suffix != ".partial"),
 )
 
@@ -43,6 +44,7 @@ def check_output_folder(folder: Path | None) -> None:
 
 def write_report(folder: Path, name: str, report: Mapping[str, Any], text: str, suffix: str = "txt") -> None:
     """Write `<name>.json` and `<name>.<suffix>`; errors as for `check_output_folder`."""
+    assert re.fullmatch(REPORTS.names, f"{name}.json"), f"{name} is missing in REPORTS: the next run would refuse it"
     check_output_folder(folder)
     folder.mkdir(parents=True, exist_ok=True)
     marked = {**report, "written_by": mark(KIND)}

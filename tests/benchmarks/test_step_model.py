@@ -8,6 +8,7 @@ import pytest
 from benchmarks import step_model
 from benchmarks.cards import CARDS, card_of
 from benchmarks.configurations import Configuration, named
+from benchmarks.outputs import write_report
 from benchmarks.roofline import block_passes, step_products
 from benchmarks.step_model import COUNTED, beside, estimate
 from trm.errors import UserError
@@ -97,3 +98,14 @@ def test_the_command_prints_a_row_for_each_card_and_writes_all_parts(
     (first, _) = json.loads((tmp_path / "step_model.json").read_text())["estimates"]
     assert sum(first["floor"][part] for part in first["floor"] if part != "total") == first["floor"]["total"]
     assert {path.name for path in tmp_path.iterdir()} == {f"step_model.{end}" for end in ("json", "txt", "png", "pdf")}
+
+
+def test_the_command_replaces_its_own_files(tmp_path: Path) -> None:
+    for card in ("H200", "A100"):
+        step_model.main(["dis-compact-arc-b512", "--cards", card, "--output-dir", str(tmp_path)])
+    assert [one["card"] for one in json.loads((tmp_path / "step_model.json").read_text())["estimates"]] == ["A100"]
+
+
+def test_a_report_that_later_runs_would_not_recognise_is_not_written(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="unlisted"):
+        write_report(tmp_path, "unlisted", {}, "")
