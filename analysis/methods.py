@@ -19,9 +19,10 @@ BESIDE_THE_POINT = frozenset(
     (
         "seed", "max_steps", "max_minutes", "device", "wandb", "tensorboard", "project_name", "checkpoint_path",
         "run_name", "checkpoint_interval", "checkpoint_every_minutes", "checkpoint_every_eval", "keep_last",
-        "keep_every", "keep_best", "keep_checkpoints", "compile", "attention", "gradient_accumulation_steps",
-        "eval_examples", "eval_num_aug", "shard_puzzle_emb", "on_nonfinite", "hang_timeout", "build_missing_data",
-        "data_build", "report", "log_interval", "eval_save_outputs", "data_paths", "data_paths_test", "evaluators",
+        "keep_every", "keep_best", "keep_checkpoints", "compile", "attention", "deterministic",
+        "gradient_accumulation_steps", "eval_examples", "eval_num_aug", "shard_puzzle_emb", "on_nonfinite",
+        "hang_timeout", "build_missing_data", "data_build", "report", "log_interval", "eval_save_outputs",
+        "data_paths", "data_paths_test", "evaluators",
     )
 )  # fmt: skip
 """Keys that say how long, where or how loudly a run goes; its data is told apart by what it holds (`data_of`)."""

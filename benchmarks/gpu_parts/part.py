@@ -15,6 +15,9 @@ from typing import Any
 
 import torch
 
+if not __package__:  # run by its path: our modules are found from the folder above, not from this one
+    sys.path[0] = str(Path(__file__).resolve().parents[2])
+
 from trm_lab.files.whole_files import write_whole
 
 Row = dict[str, Any]

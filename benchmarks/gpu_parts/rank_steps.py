@@ -7,6 +7,9 @@ import json
 import sys
 from pathlib import Path
 
+if not __package__:  # run by its path: our modules are found from the folder above, not from this one
+    sys.path[0] = str(Path(__file__).resolve().parents[2])
+
 from benchmarks.configurations import named
 from benchmarks.contender import make_learner
 from trm.errors import UserError

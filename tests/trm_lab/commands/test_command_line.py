@@ -76,13 +76,15 @@ def test_an_interrupt_says_what_became_of_the_work(capsys: pytest.CaptureFixture
         assert file.read_text().endswith('if __name__ == "__main__":\n    run_builder(main)\n'), file
 
 
-@pytest.mark.parametrize("entry", ["evaluate.py", "pretrain.py"])
+@pytest.mark.parametrize("entry", ["evaluate.py a_run", "pretrain.py"])
 def test_an_interrupt_while_libraries_load_is_no_traceback(entry: str, tmp_path: Path) -> None:
     (tmp_path / "torch.py").write_text("raise KeyboardInterrupt")
-    words = [sys.executable, str(REPOSITORY / entry)]
+    script, *arguments = entry.split()
+    words = [sys.executable, str(REPOSITORY / script), *arguments]
     paths = {"PYTHONPATH": f"{tmp_path}{os.pathsep}{REPOSITORY}"}
     done = subprocess.run(words, env={**environment(), **paths}, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (130, "interrupted\n")
+    assert done.returncode == 130
+    assert re.fullmatch("interrupted(; .*)?\n", done.stderr)
 
 
 def test_the_help_of_an_optimised_python_is_that_of_any_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
