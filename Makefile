@@ -55,7 +55,9 @@ chaos: $(INSTALLED)
 
 # with the Python that has torch for the GPU: nothing is installed
 gpu:
-	$(PYTHON) -m benchmarks.gpu_check --output-dir $(or $(OUT),runs/gpu_check)
+	@$(PYTHON) -c 'import importlib.util, sys; sys.exit(not importlib.util.find_spec("torch"))' || \
+	  { echo "error: $(PYTHON) has no torch; allowed: a Python with a torch built for this GPU; to do: make gpu PYTHON=…"; exit 2; }
+	$(PYTHON) -m benchmarks.gpu_check --output-dir "$(or $(OUT),runs/gpu_check)"
 
 clean:
 	rm -rf $(VENV) .matrix .mypy_cache .ruff_cache .pytest_cache

@@ -7,6 +7,7 @@ TORCH_ARGS: more arguments for the pip that fetches PyTorch, such as an index th
 PAIRS: only some of them, such as "3.12-2.11.0 3.13-2.13.0".
 """
 
+import argparse
 import os
 import re
 import shlex
@@ -108,11 +109,13 @@ def passes(pair: str) -> bool:
     return status == 0
 
 
-def main() -> int:
-    """Try the pairs, one after the other."""
+def main(arguments: Sequence[str] = ()) -> int:
+    """Try the pairs, one after the other; there are no arguments but `--help`."""
+    layout = argparse.RawDescriptionHelpFormatter
+    argparse.ArgumentParser("python -m tests.matrix", description=__doc__, formatter_class=layout).parse_args(arguments)
+    pairs, results = chosen_pairs(), []
     FOLDER.mkdir(exist_ok=True)
-    results = []
-    for pair in chosen_pairs():
+    for pair in pairs:
         try:
             results.append(passes(pair))
         except NotTriedError as reason:
@@ -121,4 +124,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -1,5 +1,8 @@
 """`make test-matrix` fails where a pair failed, and says what it could not try."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -47,6 +50,13 @@ def test_a_pair_that_there_is_not_is_refused(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("PAIRS", "3.12-2.11.0 2.7-0.1")
     with pytest.raises(SystemExit, match=r"PAIRS has 2\.7-0\.1"):
         matrix.main()
+
+
+@pytest.mark.parametrize(("argument", "status"), [("--help", 0), ("3.12-2.11.0", 2)])
+def test_explaining_itself_or_refusing_an_argument_makes_no_environment(argument: str, status: int) -> None:
+    words = [sys.executable, "-m", "tests.matrix", argument]
+    done = subprocess.run(words, cwd=matrix.REPOSITORY, env={**os.environ, "PAIRS": "none"}, capture_output=True)
+    assert (done.returncode, done.stdout.startswith(b"usage: ")) == (status, status == 0)
 
 
 def test_every_part_of_the_core_and_what_it_leaves_out_exists() -> None:

@@ -99,8 +99,13 @@ class Trainer:
 
     @property
     def finished(self) -> bool:
-        """Whether all updates are done, all of the data is seen, or the time is up."""
-        return self.time.up or self.step >= self.last_step or self.iteration >= self.config.iterations
+        """Whether nothing is left to train, or the time is up."""
+        return self.complete or self.time.up
+
+    @property
+    def complete(self) -> bool:
+        """Whether all updates are done, or all of the data is seen, whatever time is left."""
+        return self.step >= self.last_step or self.iteration >= self.config.iterations
 
     def run(self, mirrors: list[Mirror]) -> dict[str, Any]:
         """Train to the end, from the newest checkpoint if there is one; the last evaluation's scores.
@@ -239,12 +244,11 @@ class Trainer:
         if self.ranks.is_first and self.config.keep_best is not None:
             sampled = self.sampler is not None
             mark_if_best(self.run_directory.checkpoints, self.config.keep_best, self.scores, self.step, sampled)
-        self.write({"kind": "evaluation", "step": self.step, "scores": self.scores, **self.time.end()})
+        end = {} if self.complete else self.time.end()
+        self.write({"kind": "evaluation", "step": self.step, "scores": self.scores, **end})
         self.progress.say(f"step {self.step}: {headline(self.scores)}")
-        if self.time.up:
-            limit = f"max_minutes={self.config.max_minutes:g}"
-            ended = f"training ended at step {self.step} of {self.last_step}"
-            self.progress.say(f"{limit}: {ended}; the same command with a larger max_minutes continues it")
+        if end:
+            self.progress.say(self.time.notice(self.step, self.last_step))
 
     def score(self, evaluator: Evaluator) -> dict[str, Any]:
         """Run an evaluation and write it."""
@@ -272,8 +276,7 @@ class Trainer:
         if self.window.steps == 0:
             return
         epoch = self.step * self.config.epochs / max(1, self.learner.total_steps)
-        lr = self.learner.lr(self.config.lr, self.step)
-        header = {"kind": "train", "step": self.step, "epoch": epoch, "lr": lr}
+        header = {"kind": "train", "step": self.step, "epoch": epoch, "lr": self.learner.lr(self.config.lr, self.step)}
         if self.learner.skipped:
             header["skipped"] = self.learner.skipped
         self.window.close(self.ranks, header, self.config.global_batch_size, self.meter)
@@ -337,10 +340,9 @@ class Trainer:
                 "datasets": self.datasets,
                 PUZZLE: self.puzzle,
             }
-            content = TrainingState(**parts, state=position)
             folder = self.run_directory.checkpoints / f"step_{self.step}"
             collected = ("carry",) if self.ranks.world_size > 1 else ()
-            self.writer.submit(folder, snapshot(content, collected), protected)
+            self.writer.submit(folder, snapshot(TrainingState(**parts, state=position), collected), protected)
         self.saved, self.saved_at = state, time.monotonic()
 
     def resume(self) -> None:

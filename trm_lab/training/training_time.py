@@ -44,8 +44,13 @@ class TrainingTime:
         self._since = monotonic()
 
     def end(self) -> dict[str, Any]:
-        """What the last evaluation's record says of a run that `max_minutes` ended; {} for others."""
+        """What the last evaluation's record says of a run whose time is up before it is complete; {} until then."""
         return {"ended_by": {"max_minutes": self.max_minutes, KEY: self.seconds}} if self.up else {}
+
+    def notice(self, step: int, last_step: int) -> str:
+        """What a user is told of it."""
+        ended = f"max_minutes={self.max_minutes:g}: training ended at step {step} of {last_step}"
+        return f"{ended}; the same command with a larger max_minutes continues it"
 
     def _left(self) -> float:
         return float("inf") if self.max_minutes is None else 60 * self.max_minutes - self.seconds

@@ -85,6 +85,16 @@ def test_a_run_that_ended_otherwise_says_nothing_of_time(clock: list[float], dat
     assert read_run(tmp_path).remarks == []
 
 
+@pytest.mark.parametrize("minutes", ["2", "1"], ids=["both limits in one step", "a shorter time once all is done"])
+def test_a_run_that_did_all_of_its_updates_says_nothing_of_time(
+    minutes: str, clock: list[float], dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(dataset, tmp_path, "arch=dis", "max_minutes=2", "max_steps=3")
+    run(dataset, tmp_path, "arch=dis", f"max_minutes={minutes}", "max_steps=3")
+    assert ends(tmp_path) == []
+    assert "max_minutes" not in capsys.readouterr().out
+
+
 def test_a_reader_is_told_that_the_time_was_up(clock: list[float], dataset: Path, tmp_path: Path) -> None:
     run(dataset, tmp_path, "arch=dis", "max_minutes=2")
     assert read_run(tmp_path).remarks == ["the updates after step 3: max_minutes=2 ended the training there"]
