@@ -1,4 +1,4 @@
-"""Rates of GPUs by their makers' datasheets, and which shares of them are reached or expected.
+"""Rates of GPUs from datasheets, and the shares of these rates that the model of a step assumes.
 
 Nothing in this file was measured by this project. Dense bfloat16 with float32 sums, no sparsity; SXM modules where
 there are several forms. Sources: NVIDIA's datasheets of the A100 80GB, the H100 and the H200, and the Ada whitepaper
@@ -15,12 +15,11 @@ Range = tuple[float, float]  # best, worst
 class Card:
     """A GPU.
 
-    memory: GiB that a process can use, about.  products: FLOP/s.  bandwidth: bytes/s.  exponentials: per second.
+    products: FLOP/s.  bandwidth: bytes/s.  exponentials: per second.
     attention: head width → FLOP/s that PyTorch's backends are expected to reach, forward and backward together.
     """
 
     name: str
-    memory: float
     products: float
     bandwidth: float
     exponentials: float
@@ -34,20 +33,17 @@ HOPPER = {32: (300e12, 200e12), 64: (420e12, 290e12)}
 CARDS = {
     card.name: card
     for card in (
-        Card("H200", 139, 989e12, 4.8e12, 3.9e12, HOPPER),
-        Card("H100", 79, 989e12, 3.35e12, 3.9e12, HOPPER),
-        Card("A100", 79, 312e12, 2.04e12, 2.4e12, {32: (120e12, 80e12), 64: (180e12, 120e12)}),
-        Card("RTX 4090", 23.5, 165e12, 1.01e12, 5.2e12, {32: (100e12, 70e12), 64: (125e12, 90e12)}),
+        Card("H200", 989e12, 4.8e12, 3.9e12, HOPPER),
+        Card("H100", 989e12, 3.35e12, 3.9e12, HOPPER),
+        Card("A100", 312e12, 2.04e12, 2.4e12, {32: (120e12, 80e12), 64: (180e12, 120e12)}),
+        Card("RTX 4090", 165e12, 1.01e12, 5.2e12, {32: (100e12, 70e12), 64: (125e12, 90e12)}),
     )
 }
 
 
 @dataclass(frozen=True)
 class Shares:
-    """Which part of a card's rates work is given, and the seconds of a launch that nothing hides.
-
-    products, bandwidth, exponentials: shares of the datasheet's rates.
-    """
+    """Assumed shares of a card's datasheet rates (the first three), and seconds that a kernel launch adds."""
 
     products: float
     bandwidth: float
@@ -55,7 +51,7 @@ class Shares:
     launch: float
 
 
-# On an H200 a square product of 8192 was seen at 788 TFLOP/s, a copy of gigabytes at 4.3 TB/s: taken as the best.
+# On an H200 a square product of 8192 was seen at 788 TFLOP/s, and a copy of gigabytes at 4.3 TB/s.
 REACHABLE = Shares(products=0.80, bandwidth=0.90, exponentials=0.90, launch=0.0)
 # cuBLAS on long thin operands (inner width 256 to 1536), and Inductor's kernels with reductions.
 GOOD, POOR = Shares(0.70, 0.80, 0.90, 3e-6), Shares(0.55, 0.70, 0.90, 5e-6)

@@ -1,7 +1,7 @@
-"""One side of a measurement in a process of its own, which steps on demand.
+"""One side of a measurement, in its own process, which makes steps when asked to.
 
-Ours and the reference stand side by side in two such processes, so that each has its own memory and that their turns
-can alternate: what slows the machine for a while then slows both.
+Ours and the reference are two such processes, so that each has its own memory and their turns can alternate: what slows
+the machine for a while then slows both.
 """
 
 import gc
@@ -32,7 +32,7 @@ from trm_lab.training.step_result import StepResult
 
 SIDES = ("ours", "reference")
 TOTAL_STEPS = 10**6  # of the learning rate's schedule
-WARM_UP = {"cpu": 1, "cuda": 4}  # steps: compile, make moments and slots; on a GPU record graphs
+WARM_UP = {"cpu": 1, "cuda": 4}  # steps: they compile, make moments and slots, and on a GPU record CUDA graphs
 MEASURED_FOR_MEMORY = 2  # steps after these
 TURN_SECONDS = 0.3  # that one turn lasts at least, if steps are shorter
 MOST_STEPS = 600  # of a turn
@@ -42,7 +42,7 @@ _step: Callable[[], None]  # of a contender's own process
 
 @dataclass(frozen=True)
 class Ready:
-    """A contender has warmed up.  steps: of a turn; memory: of the last warm-up steps; about: the machine."""
+    """What a warmed-up contender reports.  steps: of a turn; memory: of steps after the warm-up; about: the machine."""
 
     steps: int
     memory: machine.Memory
@@ -50,7 +50,7 @@ class Ready:
 
 
 class Contender:
-    """`with Contender(configuration, "ours", ...) as contender:` one process that steps on demand.
+    """`with Contender(configuration, "ours", ...) as contender:` a process that makes steps when asked to.
 
     All methods raise UserError where the configuration cannot be measured here (it does not fit into the memory, or
     cannot be compiled).
@@ -75,7 +75,7 @@ class Contender:
         return self._ask(turn, steps)
 
     def limits(self) -> limits.Limits:
-        """The machine's, at this moment."""
+        """The machine's limits at this moment."""
         return self._ask(measure_limits)
 
     def _ask(self, work: Callable[..., Any], *arguments: Any) -> Any:
@@ -83,7 +83,7 @@ class Contender:
             job = self._worker.submit(attempt, work, self._configuration, self._device, *arguments)
             answer, problem = job.result()
         except BrokenProcessPool:
-            answer, problem = None, "its process ended; what it said stands above"
+            answer, problem = None, "its process ended; its own messages are above"
         if problem is not None:
             raise UserError(
                 f"{self._configuration.name}, {self._side}: {problem}",
@@ -142,7 +142,7 @@ def resident() -> int:
 
 
 def make_step(configuration: Configuration, side: str, device: torch.device) -> Callable[[], None]:
-    """One supervision step with its update, from a batch in the host's memory."""
+    """A function that makes one supervision step with its update, from a batch in the host's memory."""
     batch = configuration.random_batch()
     if side == "reference":
         config, arch = configuration.composed()
@@ -159,14 +159,14 @@ def make_step(configuration: Configuration, side: str, device: torch.device) -> 
 
 
 def make_learner(configuration: Configuration, ranks: Ranks, **changes: Any) -> Learner:
-    """Our side, untrained and compiled as the configuration says.
+    """A learner of ours, untrained, compiled as the configuration says.
 
     changes: keys of the run in place of the published ones.
     """
     config, arch = configuration.composed()
     config = replace(config, **changes)
     choose_attention(config.attention, arch.network, ranks.device)
-    if config.deterministic:  # from here on, for the whole process
+    if config.deterministic:  # stays on for the rest of the process
         make_deterministic(ranks.device)
     supervision = configuration.supervision(arch, ranks.device)
     compile_forward(supervision, config.compile, ranks.device)
@@ -178,9 +178,9 @@ def _reference_step(reference: ReferenceStep, batch: Batch, device: torch.device
 
 
 def our_step(learner: Learner, batch: Batch, device: torch.device, unread: list[StepResult], window: Window) -> None:
-    """As the trainer: metrics are summed on the device, the numbers of a step read when the next one is under way.
+    """A step as the trainer makes it: metrics are summed on the device, a step's numbers read after the next is queued.
 
-    Unlike the trainer this goes on where a number is not finite: whether they are right is not its question.
+    Unlike the trainer it goes on when a number is not finite, since only time and memory are measured.
     """
     unread.append(learner.step(batch.to(device)))
     window.add(unread[-1].output)

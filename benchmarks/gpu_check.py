@@ -1,4 +1,4 @@
-"""Everything that only a GPU can show, in one short lease: right numbers, waits, speed, memory, attention, kernels.
+"""Checks and measurements that need a GPU, in one short run: numbers, waits, speed, memory, attention, kernels.
 
 `python -m benchmarks.gpu_check --help` and benchmarks/README.md.
 """
@@ -28,20 +28,20 @@ from trm_lab.commands.command_line import CommandLine, local_path, number, run_c
 
 PROGRAM = "benchmarks.gpu_check"
 ABOUT = """\
-Check and measure the project on this machine's GPU, part after part, in under eight minutes: gpu_check.json and the
-page gpu_check.md hold what is known so far at any instant."""
+Check and measure the project on this machine's GPU, part after part, in under eight minutes. After each part
+gpu_check.json and the page gpu_check.md hold all results so far."""
 EXAMPLE = """\
   python -m benchmarks.gpu_check --output-dir runs/gpu_check
   python -m benchmarks.gpu_check --output-dir runs/gpu_check --parts 5,7"""
 ALL_SECONDS = 470.0  # for all parts together
-GRACE_SECONDS = 5.0  # between asking a part to end and ending it
+GRACE_SECONDS = 5.0  # between SIGTERM and SIGKILL to a part
 SKIPPED: dict[str, Any] = {"rows": [], "seconds": 0.0, "remarks": []}
 TAIL = 2000  # characters of what a part printed that are kept
 
 
 @dataclass(frozen=True)
 class Part:
-    """module: of benchmarks/gpu_parts; seconds: after which it is ended; gpus: that it needs."""
+    """A part.  module: in benchmarks/gpu_parts.  seconds: its time limit.  gpus: how many it needs."""
 
     module: str
     title: str
@@ -62,7 +62,7 @@ PARTS = {
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the parts; write both files after each."""
+    """Run the parts; write both files after each one."""
     flags = command_line().parse(arguments)
     numbers = requested(flags.parts)
     if flags.list:
@@ -71,8 +71,8 @@ def main(arguments: list[str] | None = None) -> None:
     if flags.output_dir is None:
         raise UserError("no --output-dir", "a folder for the two files", "add --output-dir runs/gpu_check")
     check_output_folder(flags.output_dir)
-    report = begun(machine.command(PROGRAM, arguments))
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a lease that ends takes the part along
+    report = empty_report(machine.command(PROGRAM, arguments))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # when the machine is taken away, end the part, too
     ends_at = time.monotonic() + flags.patience * ALL_SECONDS
     for place in numbers:
         part = PARTS[place]
@@ -83,8 +83,8 @@ def main(arguments: list[str] | None = None) -> None:
     print(f"written to {flags.output_dir / 'gpu_check.md'} and .json")
 
 
-def begun(command: str) -> dict[str, Any]:
-    """The report without any part; UserError where there is no GPU."""
+def empty_report(command: str) -> dict[str, Any]:
+    """The report before the first part; UserError without a GPU."""
     if not torch.cuda.is_available():
         raise UserError(
             f"no GPU: torch {torch.__version__} sees no CUDA device",
@@ -101,13 +101,13 @@ def command_line() -> CommandLine:
     add = line.add_argument
     add("--output-dir", type=local_path, help="where gpu_check.json and gpu_check.md go")
     add("--parts", default=",".join(map(str, PARTS)), metavar="1,3", help="these, in this order (all)")
-    add("--list", action="store_true", help="say what the parts are, and end")
-    add("--patience", type=number(0.01, 1000.0), default=1.0, help="times the usual limits, on a slow machine (1)")
+    add("--list", action="store_true", help="print the parts and their limits, and end")
+    add("--patience", type=number(0.01, 1000.0), default=1.0, help="multiplies all time limits, on a slow machine (1)")
     return line
 
 
 def requested(parts: str) -> list[int]:
-    """The parts' numbers; UserError for one that there is not."""
+    """The numbers of the requested parts; UserError for an unknown one."""
     wrong = [word for word in parts.split(",") if word.strip() not in {str(number) for number in PARTS}]
     if wrong:
         allowed = ", ".join(f"{number} ({part.module})" for number, part in PARTS.items())
@@ -116,21 +116,24 @@ def requested(parts: str) -> list[int]:
 
 
 def outcome(part: Part, seconds: float) -> dict[str, Any]:
-    """What a part measured within so many seconds.
+    """Run a part for at most so many seconds; what it measured.
 
-    `rows`; the `seconds` it took; `problem`: why it did not get further; `remarks`: where it went on with less than it
-    was told, such as uncompiled.
+    Its `rows`; the `seconds` it took; `problem`: why it did not finish, or None; `remarks`: the lines in which it says
+    that it goes on without something, such as uncompiled; `said`: the end of its output, if there is a problem.
     """
     if torch.cuda.device_count() < part.gpus:
-        return {**SKIPPED, "problem": f"skipped: it needs {part.gpus} GPUs, here is one"}
+        return {
+            **SKIPPED,
+            "problem": f"skipped: it needs {part.gpus} GPUs, this machine has {torch.cuda.device_count()}",
+        }
     if seconds <= 0:
-        return {**SKIPPED, "problem": "skipped: the time for all parts was over"}
+        return {**SKIPPED, "problem": "skipped: no time is left for it"}
     with tempfile.TemporaryDirectory() as folder:
-        rows, said = Path(folder) / "rows.json", Path(folder) / "said"
+        rows, log = Path(folder) / "rows.json", Path(folder) / "log"
         started = time.monotonic()
         words = [sys.executable, "-m", "benchmarks.gpu_parts.part", part.module, str(rows)]
-        problem = ended(words, said, seconds)
-        text = said.read_text(encoding="utf-8", errors="replace")
+        problem = run_limited(words, log, seconds)
+        text = log.read_text(encoding="utf-8", errors="replace")
         report = {"rows": read_rows(rows), "seconds": time.monotonic() - started, "problem": problem}
         report["remarks"] = remarks(text)
         if problem is not None:
@@ -139,16 +142,16 @@ def outcome(part: Part, seconds: float) -> dict[str, Any]:
         return report
 
 
-def remarks(said: str) -> list[str]:
+def remarks(output: str) -> list[str]:
     """Lines of a part's output that say that compiling or recording failed."""
-    return list(dict.fromkeys(line for line in said.splitlines() if "goes on" in line))
+    return list(dict.fromkeys(line for line in output.splitlines() if "goes on" in line))
 
 
-def ended(words: Sequence[str], said: Path, seconds: float) -> str | None:
-    """Run a command to its end or its limit, what it prints into `said`; why it did not get through."""
+def run_limited(words: Sequence[str], log: Path, seconds: float) -> str | None:
+    """Run a command with a time limit, its output into `log`; why it did not finish, or None."""
     root = str(Path(__file__).resolve().parents[1])
     paths = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
-    with said.open("wb") as output:
+    with log.open("wb") as output:
         process = subprocess.Popen(
             words,
             stdout=output,
@@ -160,14 +163,14 @@ def ended(words: Sequence[str], said: Path, seconds: float) -> str | None:
     try:
         code = process.wait(seconds)
     except subprocess.TimeoutExpired:
-        return f"ended at its limit of {seconds:.0f} s; what it had measured stands"
+        return f"stopped at its limit of {seconds:.0f} s; what it had measured is kept"
     finally:
         end(process)
-    return None if code == 0 else f"failed with code {code}; what it had measured stands"
+    return None if code == 0 else f"failed with exit code {code}; what it had measured is kept"
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """End a command and all that it started: asked first, since torchrun's workers are in sessions of their own."""
+    """End a command and all that it started: SIGTERM first, which torchrun passes on to its workers' own sessions."""
     for kind in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(process.pid, kind)

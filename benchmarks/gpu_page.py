@@ -9,7 +9,7 @@ Row = Mapping[str, Any]
 
 
 def page(report: Mapping[str, Any]) -> str:
-    """What was measured so far, part after part, under where and how."""
+    """The page: machine and command, a summary, and a section for each part so far."""
     on = report["machine"]
     parts = report["parts"]
     lines = [
@@ -22,7 +22,7 @@ def page(report: Mapping[str, Any]) -> str:
 
 
 def summary(parts: Sequence[Mapping[str, Any]]) -> str:
-    """What differs, in one line; and what was left out."""
+    """The numbers of comparisons that agree and differ, and the parts with a problem, in a line."""
     verdicts = [row.get("") for part in parts for row in part["rows"]]
     differing = verdicts.count("differs")
     line = f"{verdicts.count('agrees')} comparisons agree, {differing} differ{'s' if differing == 1 else ''}."
@@ -46,13 +46,13 @@ def section(part: Mapping[str, Any]) -> Iterator[str]:
 
 
 def cells(rows: Sequence[Row]) -> list[list[str]]:
-    """The head, which has every column of any row, and a line for each row."""
+    """A heading with the columns of all rows, and a line for each row."""
     columns = list(dict.fromkeys(key for row in rows for key in row if key != "table"))
     return [columns, *([shown(row.get(column)) for column in columns] for row in rows)]
 
 
 def shown(value: Any) -> str:
-    """A number to four digits; a text without what would break the table."""
+    """A cell: a number to four digits, or a text without the signs that would break the table."""
     if value is None:
         return "–"
     if isinstance(value, float):

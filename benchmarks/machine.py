@@ -77,9 +77,9 @@ class Memory:
 
 
 def start_peak(device: torch.device) -> None:
-    """From here on count the peak anew; on a system without Linux's switch for it, from the process's start."""
+    """Start counting the peak from here; without Linux's switch for it the peak is since the process's start."""
     if device.type == "cuda":
-        torch.cuda.empty_cache()  # what tuning kernels took is no part of a step
+        torch.cuda.empty_cache()  # memory that only the tuning of kernels took
         torch.cuda.reset_peak_memory_stats(device)
         return
     switch = Path("/proc/self/clear_refs")

@@ -55,16 +55,15 @@ def step_products(arch: Architecture, shape: PuzzleShape) -> Iterator[tuple[Prod
     yield from ((product, forward + BACKWARD * learning) for product in products(network, shape))
     if isinstance(settings, ACTConfig):
         yield from ((head, WITH_GRADIENT), (halting, WITH_GRADIENT + (not settings.no_ACT_continue)))
-    else:  # of two answers, the one before the step is read and trained, too
+    else:  # `dual` also reads and trains the answer before the step
         yield from ((head, WITH_GRADIENT + 2 * (getattr(settings, "loss_terms", "single") == "dual")), (halting, 1))
 
 
 def block_passes(arch: Architecture) -> tuple[int, int]:
-    """Passes of a block in a step: all that are computed forward, and those that are computed backward, too."""
+    """Passes of a block in a step: how many are computed forward, and how many of these backward, too."""
     passes, learning = arch.network.block_passes
-    bootstrapped = (
-        isinstance(arch.settings, ACTConfig) and not arch.settings.no_ACT_continue
-    )  # the target of q_continue
+    # the target of q_continue takes passes of its own
+    bootstrapped = isinstance(arch.settings, ACTConfig) and not arch.settings.no_ACT_continue
     return passes * (1 + bootstrapped), learning
 
 

@@ -1,20 +1,21 @@
-"""Floor and expectation of a training step's time on a GPU, from counts and datasheets; nothing of it is measured.
+"""Lower bound and expected range of a training step's time on a GPU, from counts and datasheets; nothing is measured.
 
-Counted: operations and operands (roofline.py), the bytes that Inductor's kernels move between the products, and kernel
-launches (`COUNTED`). Assumed: everything in cards.py. The parts follow one after another on the device:
+Counted: operations and operands (roofline.py), the bytes that Inductor's kernels move between the products, and the
+kernels of a step (`COUNTED`). Assumed: everything in cards.py, and that these parts run one after another:
 
-attention  the scores' products, 2 forward and 5 backward (which computes the scores again), and an exponential for each
-           score, twice: floor, the slower of both at the rates that a card can reach; expectation, by `Card.attention`.
-products   each at the slower of its operations and its operands.
+attention  2 products forward and 5 backward (which computes the scores again), and an exponential for each score in
+           either pass. Floor: the slower of both at the rates that a card can reach; expected: `Card.attention`.
+products   each as long as the slower of its operations and its operands.
 between    what Inductor fuses: norms, rotation, gates, loss.
 update     reading and writing what the optimizer changes (`UPDATE_WORDS`).
-launches   with the next one's start not hidden: expectation only.
+launches   `Shares.launch` for each kernel; 0 in the floor. An upper bound: the model takes every kernel as launched by
+           the host, while a step is replayed as two CUDA graphs, in which kernels follow each other faster.
 
 Left out: copies to the device, the host where it is slower than the device (64 tokens), waiting for other ranks.
 """
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +28,13 @@ from benchmarks.configurations import Configuration, named
 from benchmarks.outputs import check_output_folder, write_report
 from benchmarks.roofline import UPDATE_WORDS, block_passes, step_products
 from trm.errors import UserError
+from trm_lab.cluster.attention import head_width
 from trm_lab.commands.command_line import CommandLine, local_path, run_command
 from trm_lab.commands.tables import table
 from trm_lab.flops import trained_weights
 
 PROGRAM = "benchmarks.step_model"
-ABOUT = "Print how long training steps should take on GPUs: floor and expectation, by part. Nothing is measured."
+ABOUT = "Print how long training steps should take on GPUs, by part: lower bound and expected range. Measures nothing."
 EXAMPLE = """\
   python -m benchmarks.step_model
   python -m benchmarks.step_model dis-compact-arc-b512 --cards H200 --output-dir runs/step_model"""
@@ -40,10 +42,10 @@ EXAMPLE = """\
 
 @dataclass(frozen=True)
 class Counted:
-    """Counts of compiled steps (`compile=auto`, bfloat16) on a GPU that computes nothing (torch 2.11, sm_90).
+    """Counts of a compiled step (`compile=auto`, bfloat16), with torch 2.11 for sm_90 on a GPU that computes nothing.
 
-    between: bytes for each example that Inductor's kernels read and write, products and attention apart
-    (`benchmarks.footprint`).  launches: kernels of a step.
+    between: bytes for each example that Inductor's kernels read and write between the products and attention
+    (`benchmarks.footprint`).  launches: kernels of a step, however they are launched.
     """
 
     between: float
@@ -72,12 +74,12 @@ class Parts:
     @property
     def total(self) -> float:
         """Seconds of the step."""
-        return self.attention + self.products + self.between + self.update + self.launches
+        return sum(vars(self).values())
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Of one configuration on one card: no step is shorter than `floor`; expected is from `good` to `poor`."""
+    """Times of one configuration on one card: no step is shorter than `floor`; `good` to `poor` is expected."""
 
     configuration: Configuration
     card: Card
@@ -87,11 +89,11 @@ class Estimate:
 
     @property
     def examples_per_second(self) -> tuple[float, float]:
-        """Lowest and highest that is expected."""
+        """The lowest and the highest expected rate."""
         return self.configuration.batch / self.poor.total, self.configuration.batch / self.good.total
 
     def as_dict(self) -> dict[str, Any]:
-        """For a report; seconds."""
+        """The estimate for a report, in seconds."""
         parts = {name: {**vars(getattr(self, name)), "total": getattr(self, name).total} for name in LEVELS}
         return {"configuration": self.configuration.name, "card": self.card.name, **parts}
 
@@ -105,7 +107,7 @@ def estimate(configuration: Configuration, card: Card) -> Estimate:
     Raises:
         UserError: nothing was counted for the configuration.
     """
-    rate = card.attention.get(_head_width(configuration), card.attention[32])
+    rate = card.attention.get(head_width(configuration.composed()[1].network), card.attention[32])
     return Estimate(
         configuration,
         card,
@@ -164,11 +166,6 @@ def _attention(configuration: Configuration, card: Card, shares: Shares, rate: f
     return max(operations / (card.products * shares.products), exponentials / (card.exponentials * shares.exponentials))
 
 
-def _head_width(configuration: Configuration) -> int:
-    network = configuration.composed()[1].network
-    return network.hidden_size // network.num_heads
-
-
 def _name(configuration: Configuration) -> str:
     return f"{configuration.method}-{configuration.size}-{configuration.task}"
 
@@ -206,7 +203,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def rows(estimates: list[Estimate]) -> list[tuple[str, ...]]:
     """A heading, and a row for each estimate; milliseconds."""
-    parts = ("attention", "products", "between", "update", "launches")
+    parts = [part.name for part in fields(Parts)]
     body = [
         (
             one.configuration.name,

@@ -1,4 +1,4 @@
-"""Part 3: bfloat16 in every compile mode against float32, and a step, an evaluation and a step without a wait."""
+"""Part 3: bfloat16 in every compile mode against float32; whether the host waits in training and evaluation."""
 
 import traceback
 from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ NAMES = "dis-compact-nqueens-b1024 trm-compact-nqueens-b1024"
 MODES = ("off", "auto", "max")
 STEPS = 20
 ALLOWED = 0.02  # of a loss, relative: bfloat16 has 8 bits
-ROUND = 6  # steps of training before and after the evaluation
+STEPS_OF_ROUND = 6  # of training, before and after the evaluation
 
 
 def measure(device: torch.device, names: str = NAMES, modes: tuple[str, ...] = MODES) -> Iterator[Row]:
@@ -52,7 +52,7 @@ def farthest(ours: list[float], expected: list[float]) -> float:
 
 
 def compared(configuration: Configuration, expected: list[float], device: torch.device) -> Iterator[Row]:
-    """The losses beside those of float32; then the rounds without waits."""
+    """The losses beside those of float32; then the host's waits."""
     learner = make_learner(configuration, Ranks(device=device))
     batch = configuration.random_batch()
     ours = losses(learner, batch.to(device), STEPS)
@@ -71,7 +71,7 @@ def compared(configuration: Configuration, expected: list[float], device: torch.
 
 
 def waits(configuration: Configuration, learner: Learner, batch: Batch, device: torch.device) -> Row:
-    """Training, an evaluation and training again, where the host may wait for nothing but an earlier step's numbers."""
+    """The first unwanted wait in training, in an evaluation and in training after it."""
     unread: list[StepResult] = []
     rounds: dict[str, Callable[[], object]] = {
         "training": lambda: train(learner, batch, device, unread),
@@ -81,15 +81,15 @@ def waits(configuration: Configuration, learner: Learner, batch: Batch, device: 
     for work in rounds.values():  # compiles, which waits
         work()
     return {
-        "table": "Waits of the host, the numbers of the step before and the answers apart",
+        "table": "Waits of the host, except for the previous step's numbers and for the answers",
         "configuration": configuration.name,
         **{name: first_wait(work) or "none" for name, work in rounds.items()},
     }
 
 
 def train(learner: Learner, batch: Batch, device: torch.device, unread: list[StepResult]) -> None:
-    """`ROUND` steps; each is read when the next is queued."""
-    for _ in range(ROUND):
+    """Make `STEPS_OF_ROUND` steps; each one's numbers are read when the next step is queued."""
+    for _ in range(STEPS_OF_ROUND):
         unread.append(learner.step(batch.to(device)))
         if len(unread) > 1:
             with waiting_is("default"):  # the one wait that a step has
@@ -97,7 +97,7 @@ def train(learner: Learner, batch: Batch, device: torch.device, unread: list[Ste
 
 
 def evaluate(learner: Learner, batch: Batch, device: torch.device) -> None:
-    """One batch from scratch, as an evaluation answers it; fetching the answers is its one wait."""
+    """Answer one batch as an evaluation does; fetching the answers is the only wait."""
     learner.model.eval()
     try:
         rollout = roll_out(learner.supervision, batch.to(device), SeededStepRandom(0, 0, len(batch)))
@@ -108,7 +108,7 @@ def evaluate(learner: Learner, batch: Batch, device: torch.device) -> None:
 
 
 def first_wait(work: Callable[[], object]) -> str | None:
-    """What torch says of the first wait, with the line of ours that waited."""
+    """torch's message about the first wait, and our line that waited; None without a wait."""
     try:
         with waiting_is("error"):
             work()
@@ -121,7 +121,7 @@ def first_wait(work: Callable[[], object]) -> str | None:
 
 @contextmanager
 def waiting_is(mode: str) -> Iterator[None]:
-    """Within, torch takes a wait as `mode` says: default, warn or error."""
+    """A context in which torch ignores waits (`default`), or warns or raises an error."""
     before = torch.cuda.get_sync_debug_mode()
     torch.cuda.set_sync_debug_mode(mode)
     try:

@@ -15,8 +15,8 @@ BACKENDS = dict(zip(SUITS, EVERY, strict=True))
 HEADS, WIDTHS = 8, (32, 64)  # compact and medium
 EXAMPLES = {916: 64, 80: 1024}  # by positions, 16 of which are the puzzle's
 WITH_BACKWARD = 3.5  # times the forward pass's operations: five products backward for two forward
-ALLOWED = 0.02  # of output and gradient, ‖ours − float32's‖ / ‖float32's‖
-COMPARED = 4  # examples
+ALLOWED = 0.02  # error of output and of gradient: ‖bfloat16 − float32‖ / ‖float32‖
+COMPARED = 4  # examples that are computed in float32, too
 
 
 def measure(device: torch.device, examples: dict[int, int] = EXAMPLES) -> Iterator[Row]:
@@ -43,13 +43,13 @@ def drawn(batch: int, positions: int, width: int, device: torch.device) -> Tenso
 
 
 def attend(qkv: Tensor) -> Tensor:
-    """`[B, A, S, K]`."""
+    """Attention's output `[B, A, S, K]`."""
     q, k, v = (part.transpose(1, 2) for part in qkv.unbind(2))
     return F.scaled_dot_product_attention(q, k, v)
 
 
 def attempt(name: str, qkv: Tensor, device: torch.device) -> Row:
-    """A backend's seconds, and its error; or why it does not take these shapes."""
+    """A backend's seconds and error; or why it cannot compute these shapes."""
     try:
         with sdpa_kernel(BACKENDS[name]):
             return timed(name, qkv, device)
@@ -60,7 +60,7 @@ def attempt(name: str, qkv: Tensor, device: torch.device) -> Row:
 def timed(name: str, qkv: Tensor, device: torch.device) -> Row:
     """Forward alone and with backward."""
     batch, positions, _, heads, width = qkv.shape
-    direction = qkv.detach()[:, :, 0].transpose(1, 2)  # as random, and as the next layer's backward pass lays it out
+    direction = qkv.detach()[:, :, 0].transpose(1, 2)  # random, in the memory layout of a real gradient
     operations = 4 * batch * heads * positions**2 * width
     with torch.no_grad():
         forward = best_seconds(lambda: attend(qkv), device)
@@ -93,7 +93,7 @@ def output_and_gradient(qkv: Tensor, direction: Tensor) -> tuple[Tensor, Tensor]
 
 
 def fastest(rows: list[Row]) -> Row:
-    """The backend that is right and takes the least time with its backward pass, as the run key would name it."""
+    """The fastest backend, forward and backward, whose numbers are right; `set` is the run key that selects it."""
     right = [row for row in rows if row["forward, ms"] is not None and row["error"] <= ALLOWED]
     if not right:
         return {"set": "attention=auto", "ms": None, "times the next": None}
@@ -104,7 +104,7 @@ def fastest(rows: list[Row]) -> Row:
 
 
 def advice(width: int, named: set[str], device: torch.device) -> str:
-    """What follows for `MEASURED` of trm_lab/cluster/attention.py, if one backend is the fastest at every length."""
+    """The entry of `MEASURED` (trm_lab/cluster/attention.py), if one backend is the fastest at every length."""
     if len(named) > 1 or "attention=auto" in named:
         return f"Heads {width} wide: no backend is the fastest at every length; set `attention` for the run at hand."
     capability = torch.cuda.get_device_capability(device) if device.type == "cuda" else None

@@ -1,4 +1,4 @@
-"""Part 2: the published implementations' recorded numbers on this GPU, in float64 and in float32."""
+"""Part 2: numbers recorded from the published implementations, and ours on this GPU in float64 and float32."""
 
 import math
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ GRADIENTS, WEIGHTS, LOSSES, OPTIMIZER = 1e-6, 1e-6, 1e-5, 1e-12  # relative
 
 
 def measure(device: torch.device) -> Iterator[Row]:
-    """A row for each case and dtype: its largest error, of what, and whether that is allowed."""
+    """A row for each case and dtype: its largest error, where it is, and whether it is allowed."""
     yield row("token losses", "float32", token_loss_errors(device), LOSSES)
     yield row("Adam-atan2", "float64", adam_atan2_errors(device), OPTIMIZER)
     for name in rollouts():

@@ -1,4 +1,4 @@
-"""Part 7: the heaviest kernels of a step, and for how much of it the GPU stands idle."""
+"""Part 7: the kernels that take most of a step, and the share of it in which the GPU is idle."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -12,7 +12,7 @@ from benchmarks.contender import make_step, repeat
 from benchmarks.gpu_parts.part import Row, forget
 
 NAMES = "dis-compact-arc-b512-bfloat16-auto dis-compact-nqueens-b1024-bfloat16-auto"
-WARM_UP, STEPS = 7, 6  # steps; six are an example of DIS
+WARM_UP, STEPS = 7, 6  # steps; DIS makes six of each example
 HEAVIEST = 15
 LONGEST_NAME = 90
 
@@ -28,7 +28,7 @@ def measure(device: torch.device, names: str = NAMES) -> Iterator[Row]:
 
 
 def kernels(configuration: Configuration, device: torch.device) -> list[Interval]:
-    """What the GPU did in `STEPS` steps: kernels, copies and fills."""
+    """The GPU's work in `STEPS` steps: kernels, copies and fills."""
     step = make_step(configuration, "ours", device)
     repeat(step, WARM_UP)
     torch.cuda.synchronize(device)
@@ -48,14 +48,14 @@ def rows(name: str, seen: list[Interval]) -> Iterator[Row]:
     for kernel, start, end in seen:
         calls[kernel] += 1
         spent[kernel] += end - start
-    whole = sum(spent.values())
+    total = sum(spent.values())
     for kernel in sorted(spent, key=lambda kernel: -spent[kernel])[:HEAVIEST]:
         yield {
             "table": f"Heaviest kernels of {name}",
             "kernel": kernel[:LONGEST_NAME],
             "calls a step": calls[kernel] / STEPS,
             "ms a step": spent[kernel] / STEPS / 1000,
-            "share": spent[kernel] / whole,
+            "share": spent[kernel] / total,
         }
     span = max(end for *_, end in seen) - min(start for _, start, _ in seen)
     yield {
@@ -69,7 +69,7 @@ def rows(name: str, seen: list[Interval]) -> Iterator[Row]:
 
 
 def busy(intervals: Iterable[tuple[float, float]]) -> float:
-    """Time in which at least one of the intervals runs."""
+    """Length of the union of the intervals."""
     total, until = 0.0, float("-inf")
     for start, end in sorted(intervals):
         total += max(0.0, end - max(start, until))

@@ -1,4 +1,4 @@
-"""One part in this process: `python -m benchmarks.gpu_parts.part <module> <file>`.
+"""Runs one part in this process: `python -m benchmarks.gpu_parts.part <module> <file>`.
 
 Each row is written when it is measured, so that a part that is ended at its limit leaves what it has.
 """
@@ -24,7 +24,7 @@ Row = dict[str, Any]
 
 
 def run(module: str, file: Path, device: torch.device) -> None:
-    """Measure a part; `file` holds the rows so far as JSON at any instant."""
+    """Measure a part; after each row, `file` holds all rows so far as JSON."""
     if device.type == "cuda":
         torch.cuda.set_device(device)
     rows: list[Row] = []
@@ -34,23 +34,23 @@ def run(module: str, file: Path, device: torch.device) -> None:
 
 
 def read_rows(file: Path) -> list[Row]:
-    """What a part has written; nothing yet is no row."""
+    """The rows that a part has written; [] without a file."""
     return json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
 
 
 def _storable(value: Any) -> Any:
-    """JSON has no infinity and no nan."""
+    """The value; as text if it is not finite, which JSON cannot hold."""
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def verdict(difference: float, allowed: float) -> str:
-    """What a difference that should be at most `allowed` means; nan differs."""
+    """`agrees` if the difference is at most `allowed`, else (and for nan) `differs`."""
     return "agrees" if difference <= allowed else "differs"
 
 
 @contextmanager
 def forget() -> Iterator[None]:
-    """As a context: free what was compiled and held on the device within."""
+    """A context that at its end drops what was compiled, and frees the device's memory."""
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""Ten steps on the ranks that torchrun starts: `… rank_steps <configuration> <file> <device> [--failing]`.
+"""Makes ten steps on the ranks that torchrun starts: `… rank_steps <configuration> <file> <device> [--failing]`.
 
 The first rank writes the losses. `--failing`: the second rank makes the file and fails while the first goes on.
 """
@@ -31,7 +31,11 @@ def main() -> None:
         for step in range(STEPS):
             if failing and step == FAILS_AT and not ranks.is_first:
                 Path(file).touch()
-                raise UserError(f"rank {ranks.rank} fails as it was told", "nothing else", "look whether the job ends")
+                raise UserError(
+                    f"rank {ranks.rank} fails because of --failing",
+                    "steps without --failing",
+                    "check that the job ends",
+                )
             losses.append(learner.step(batch).loss)
         if ranks.is_first and not failing:
             Path(file).write_text(json.dumps(losses), encoding="utf-8")

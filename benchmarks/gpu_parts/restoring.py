@@ -1,4 +1,4 @@
-"""Part 4: a run that is saved and restored goes on as it would have; how far two runs of one seed drift apart."""
+"""Part 4: how far two runs of one seed drift apart, and a restored run from the one that wrote the checkpoint."""
 
 import math
 import tempfile
@@ -23,23 +23,21 @@ NAME = "dis-compact-nqueens-b1024-bfloat16-auto"
 DIFFERENCE = "largest relative difference"
 RUN = 32  # steps of each of two runs, which end in the middle of an example
 ALLOWED = 0.02  # of a loss, relative, where the order of additions is left to the GPU; deterministic runs are equal
-AHEAD, AFTER = (
-    6,
-    10,
-)  # steps that the second run is ahead when it goes back to the first one's checkpoint; and from there
+AHEAD = 6  # steps that the second run has made since when it is restored from the first run's checkpoint
+AFTER = 10  # steps of both runs from there
 
 
 def measure(device: torch.device, name: str = NAME) -> Iterator[Row]:
-    """With the published settings; then with `deterministic=True`, which holds for the process from there on."""
+    """First with the published settings, then with `deterministic=True`, which stays on for the rest of the process."""
     (configuration,) = named(name, device.type, "bfloat16")
-    for told, changes in SETTINGS.items():
+    for title, changes in SETTINGS.items():
         with forget():
             for table, row in rows(configuration, device, changes):
-                yield {"table": table, "settings": told, **row, **judged(row, 0.0 if changes else ALLOWED)}
+                yield {"table": table, "settings": title, **row, **judged(row, 0.0 if changes else ALLOWED)}
 
 
 def rows(configuration: Configuration, device: torch.device, changes: Mapping[str, Any]) -> Iterator[tuple[str, Row]]:
-    """Two runs that were told the same; then the second goes on from the first one's checkpoint."""
+    """Two runs with the same seed and settings; then the second is restored from the first one's checkpoint."""
     batch = configuration.random_batch().to(device)
     first, second = (make_learner(configuration, Ranks(device=device), **changes) for _ in range(2))
     both = [losses(learner, batch, RUN) for learner in (first, second)]
@@ -59,18 +57,18 @@ def rows(configuration: Configuration, device: torch.device, changes: Mapping[st
 
 
 def save(learner: Learner, place: Path) -> None:
-    """A checkpoint of a learner that belongs to no run; UserError for numbers that are not finite."""
+    """Write a checkpoint of a learner without a run; UserError for numbers that are not finite."""
     state = {"step": learner.steps_done, "data": {}, "records_bytes": 0, "config": {}}
     checkpoints.save(place, snapshot(TrainingState(**learner.tensors(), state=state)), keep=False)
 
 
 def judged(row: Row, allowed: float) -> Row:
-    """Whether the losses of both runs are as near as they should be."""
+    """The allowed difference, and whether the losses of both runs are within it."""
     return {"allowed": allowed, "": verdict(row[DIFFERENCE], allowed)}
 
 
 def weight_differences(first: Learner, second: Learner) -> Row:
-    """How many of the trained weights differ, and by how much at most."""
+    """The number of trained weights that differ, and the largest difference."""
     assert first.flat is not None
     assert second.flat is not None
     apart = (first.flat.vector.detach() - second.flat.vector.detach()).abs()
@@ -78,6 +76,6 @@ def weight_differences(first: Learner, second: Learner) -> Row:
 
 
 def differences(ours: list[float], others: list[float]) -> Row:
-    """How many are equal to the last bit, and the largest relative difference."""
+    """The number of losses that are equal to the last bit, and the largest relative difference."""
     equal = sum(a == b for a, b in zip(ours, others, strict=True))
     return {"losses": len(ours), "equal": equal, DIFFERENCE: farthest(ours, others)}

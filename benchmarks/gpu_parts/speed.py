@@ -18,8 +18,8 @@ from trm_lab.flops import step_flops
 
 TURNS = 5
 TABLE = f"Training steps (medians of {TURNS} turns; reference: the straightforward compiled step; GiB: reserved)"
-PROBED = 6  # steps that tell how many fill a turn
-# What stands in one line compiles at the same time; nothing else runs while turns are timed.
+PROBED = 6  # steps whose time decides how many a turn has
+# The configurations of one line compile at the same time; while turns are timed, nothing else runs.
 STAGES = (
     "dis-compact-arc-b512-bfloat16-auto dis-compact-nqueens-b1024-bfloat16-auto",
     "trm-medium-arc-b192-bfloat16-auto",
@@ -40,14 +40,14 @@ def measure(device: torch.device, stages: tuple[str, ...] = STAGES) -> Iterator[
 
 
 def prepared(pairs: dict[Configuration, list[Contender]]) -> dict[Configuration, list[Any]]:
-    """What each contender says once it has warmed up, or why it cannot be measured; they warm up at the same time."""
+    """Each contender's `Ready`, or the error that ended it; all warm up at the same time."""
     with ThreadPoolExecutor(sum(len(pair) for pair in pairs.values())) as pool:
         under_way = {one: [pool.submit(attempt, each.ready) for each in pair] for one, pair in pairs.items()}
     return {one: [job.result() for job in jobs] for one, jobs in under_way.items()}
 
 
 def attempt(work: Callable[..., Any], *arguments: Any) -> Any:
-    """What `work` gives, or the error that kept it from it."""
+    """The result of `work`, or its error."""
     try:
         return work(*arguments)
     except (UserError, RuntimeError) as error:  # the second: CUDA's
@@ -55,7 +55,7 @@ def attempt(work: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def rows(configuration: Configuration, pair: list[Contender], answers: list[Any]) -> Iterator[Row]:
-    """Figures of ours, and of the reference where it is ready as well; what was expected; why a side is not there."""
+    """Figures of ours, and of the reference if it is ready; why a side is missing; the expected time beside ours."""
     ready = {}
     for name, contender, answer in zip(SIDES, pair, answers, strict=True):
         if isinstance(answer, Exception):
@@ -80,13 +80,13 @@ def rows(configuration: Configuration, pair: list[Contender], answers: list[Any]
 
 
 def left_out(name: str, error: Exception) -> Row:
-    """The remark that says why."""
+    """A note that says why `name` was not measured."""
     reason = error.given if isinstance(error, UserError) else f"{name}: {str(error).splitlines()[0]}"
     return {"note": f"left out: {reason}"}
 
 
 def timed(configuration: Configuration, contenders: list[Contender]) -> Row:
-    """Turns of ours and, if it is there, of the reference one after the other, between two looks at the limits."""
+    """Columns from turns of ours and, if it is there, of the reference in alternation; limits before and after."""
     _, arch = configuration.composed()
     steps = [steps_of_turn(each.turn(PROBED), arch.settings.halt_max_steps) for each in contenders]
     limits = [contenders[0].limits()]
@@ -102,7 +102,7 @@ def timed(configuration: Configuration, contenders: list[Contender]) -> Row:
 
 
 def own_columns(ours: dict[str, Any]) -> Row:
-    """Time and speed."""
+    """Columns of our own time and speed."""
     seconds = ours["seconds"]
     return {
         "ms": 1000 * seconds["median"],
@@ -113,7 +113,7 @@ def own_columns(ours: dict[str, Any]) -> Row:
 
 
 def compared_columns(other: dict[str, Any], turns: list[list[float]]) -> Row:
-    """The straightforward step beside it; ratios turn by turn."""
+    """Columns of the reference step, with its ratios to ours turn by turn."""
     ratios = [reference / ours for ours, reference in turns]
     return {
         "reference, ms": 1000 * other["seconds"]["median"],

@@ -1,4 +1,4 @@
-"""Part 1: versions, the GPU, which attention torch chooses, and the rates that nothing here can exceed."""
+"""Part 1: versions, the GPU, the attention backend that torch chooses, and the limits of the GPU's rates."""
 
 import os
 import shutil
@@ -13,13 +13,14 @@ from benchmarks import limits, machine
 from benchmarks.configurations import named
 from benchmarks.gpu_parts.part import Row
 from benchmarks.roofline import products
+from trm_lab.cluster.attention import head_width
 
 SHAPES = ("dis-compact-arc-b512", "dis-medium-arc-b128", "dis-compact-nqueens-b1024")
 DTYPES = ("bfloat16", "float32")
 
 
 def measure(device: torch.device) -> Iterator[Row]:
-    """Versions first, then what depends on the card."""
+    """Yield versions, then the attention that torch chooses, then the limits."""
     yield from ({"table": "Machine", "what": name, "is": is_} for name, is_ in about(device).items())
     for name in SHAPES:
         for dtype in DTYPES:
@@ -39,12 +40,12 @@ def measure(device: torch.device) -> Iterator[Row]:
 
 
 def about(device: torch.device) -> dict[str, str | int | float]:
-    """What a reader of any figure must know of the machine."""
-    known = {key: value for key, value in machine.described(device).items() if value is not None}
-    known["cores"] = os.cpu_count() or 0
+    """The machine, for the readers of all figures."""
+    facts = {key: value for key, value in machine.described(device).items() if value is not None}
+    facts["cores"] = os.cpu_count() or 0
     if device.type == "cuda":
         card = torch.cuda.get_device_properties(device)
-        known |= {
+        facts |= {
             "triton": version("triton"),
             "GPUs": torch.cuda.device_count(),
             "driver": driver(),
@@ -54,15 +55,15 @@ def about(device: torch.device) -> dict[str, str | int | float]:
             "L2, MiB": card.L2_cache_size / 2**20,
             "cuDNN": torch.backends.cudnn.version() or "none",
         }
-    return known
+    return facts
 
 
 def driver() -> str:
-    """The driver's version as nvidia-smi says it."""
+    """The driver's version, from nvidia-smi."""
     if shutil.which("nvidia-smi") is None:
         return "no nvidia-smi here"
-    asked = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
-    return subprocess.run(asked, capture_output=True, encoding="utf-8", check=False).stdout.split("\n")[0]
+    query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    return subprocess.run(query, capture_output=True, encoding="utf-8", check=False).stdout.split("\n")[0]
 
 
 def chosen_attention(name: str, device: torch.device) -> dict[str, str | int]:
@@ -70,7 +71,7 @@ def chosen_attention(name: str, device: torch.device) -> dict[str, str | int]:
     (configuration,) = named(name, device.type, "bfloat16")
     _, arch = configuration.composed()
     network = arch.network
-    width, length = network.hidden_size // network.num_heads, network.puzzle_tokens + configuration.shape.seq_len
+    width, length = head_width(network), network.puzzle_tokens + configuration.shape.seq_len
     size = (1, length, network.num_heads, width)
     q, k, v = (torch.zeros(size, dtype=network.dtype, device=device, requires_grad=True) for _ in range(3))
     choice = torch._fused_sdp_choice(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2))  # [B, A, S, K]

@@ -17,7 +17,7 @@ from benchmarks.gpu_parts.part import Row, verdict
 NAME = "dis-compact-nqueens-b256-float32-off"
 ALLOWED = 1e-3  # of a loss, relative, after ten steps
 PATIENCE = 60.0  # seconds within which the job must have ended
-OUTER = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
+OUTER_JOB = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
 
 
 def measure(device: torch.device, name: str = NAME) -> Iterator[Row]:
@@ -34,10 +34,12 @@ def measure(device: torch.device, name: str = NAME) -> Iterator[Row]:
 
 
 def start(ranks: int, *words: str) -> subprocess.Popen[bytes]:
-    """Steps on so many ranks of this machine."""
-    kept = {key: value for key, value in os.environ.items() if key not in OUTER}
+    """Start `rank_steps` on this many ranks of this machine."""
+    environment = {key: value for key, value in os.environ.items() if key not in OUTER_JOB}
     launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={ranks}"]
-    return subprocess.Popen([sys.executable, *launcher, "-m", "benchmarks.gpu_parts.rank_steps", *words], env=kept)
+    return subprocess.Popen(
+        [sys.executable, *launcher, "-m", "benchmarks.gpu_parts.rank_steps", *words], env=environment
+    )
 
 
 def compared(one: list[float], two: list[float]) -> Row:
@@ -47,7 +49,7 @@ def compared(one: list[float], two: list[float]) -> Row:
 
 
 def ended(name: str, failed: Path, device: str) -> Row:
-    """Seconds from the failure to the end of the job."""
+    """Seconds from a rank's failure to the end of the job, which must end in time and with an error."""
     job = start(2, name, str(failed), device, "--failing")
     while not failed.exists() and job.poll() is None:
         time.sleep(0.1)

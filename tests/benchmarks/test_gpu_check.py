@@ -56,14 +56,17 @@ def test_all_parts_that_one_gpu_can_run_fit_into_eight_minutes() -> None:
 
 
 def test_a_part_that_does_not_end_is_ended_at_its_limit(tmp_path: Path) -> None:
-    problem = gpu_check.ended(["sleep", "1000"], tmp_path / "said", seconds=0.0)
+    problem = gpu_check.run_limited(["sleep", "1000"], tmp_path / "said", seconds=0.0)
     assert problem is not None
     assert "limit" in problem
 
 
 def test_what_a_failing_part_said_is_kept(tmp_path: Path) -> None:
     words = [sys.executable, "-c", "import sys; print('out'); sys.exit('of memory')"]
-    assert gpu_check.ended(words, tmp_path / "said", seconds=100.0) == "failed with code 1; what it had measured stands"
+    assert (
+        gpu_check.run_limited(words, tmp_path / "said", 100.0)
+        == "failed with exit code 1; what it had measured is kept"
+    )
     assert set((tmp_path / "said").read_text().split("\n")) >= {"out", "of memory"}
 
 

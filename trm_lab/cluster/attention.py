@@ -79,7 +79,7 @@ def suiting_backends(network: TRMConfig, device: torch.device) -> list[str]:
     """The backends that torch can use for the network's attention on a GPU, forward and backward; [] elsewhere."""
     if device.type != "cuda" or network.mlp_t:
         return []
-    heads, width = network.num_heads, _head_width(network)
+    heads, width = network.num_heads, head_width(network)
     q = torch.empty(1, heads, 64, width, dtype=network.dtype, device=device, requires_grad=True)  # [B, A, S, K]
     params = SDPAParams(q, q, q, None, 0.0, False, False)  # no mask, no dropout, not causal, as many k as q heads
     with sdpa_kernel(EVERY):  # a backend that is not allowed does not suit
@@ -90,7 +90,7 @@ def _measured(network: TRMConfig, device: torch.device) -> str | None:
     if device.type != "cuda":
         return None
     capability = torch.cuda.get_device_capability(device)
-    return MEASURED.get(Condition(capability, _head_width(network), network.forward_dtype))
+    return MEASURED.get(Condition(capability, head_width(network), network.forward_dtype))
 
 
 def _allow(only: str | None) -> None:
@@ -108,7 +108,8 @@ def _allow(only: str | None) -> None:
         allow(name == only if only else ALLOWED_AT_START[name])
 
 
-def _head_width(network: TRMConfig) -> int:
+def head_width(network: TRMConfig) -> int:
+    """Width K of one attention head."""
     return network.hidden_size // network.num_heads
 
 
@@ -116,4 +117,4 @@ def _described(network: TRMConfig, device: torch.device) -> str:
     if network.mlp_t:
         return "arch.mlp_t=True, which has no attention"
     where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"a {device.type.upper()}"
-    return f"heads {_head_width(network)} wide in {network.forward_dtype} on {where}"
+    return f"heads {head_width(network)} wide in {network.forward_dtype} on {where}"
