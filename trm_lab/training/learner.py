@@ -156,7 +156,9 @@ class Learner:
             "optimizer": dict(self._moments()),
             "carry": dict(carry),
         }
-        wrong = [f"{part} {name}" for part, held in parts.items() for name, t in held.items() if not _finite(t)]
+        held = {f"{part} {name}": tensor for part, tensors in parts.items() for name, tensor in tensors.items()}
+        finite = torch.stack([tensor.isfinite().all().to(self.ranks.device) for tensor in held.values()]).tolist()
+        wrong = [name for name, fine in zip(held, finite, strict=True) if not fine]
         if float(self.ranks.sum_(torch.tensor([float(bool(wrong))], device=self.ranks.device))[0]):
             raise non_finite(f"{wrong[0] if wrong else 'a number'} after step {self.steps_done}")
         if self.model.puzzle_emb is not None:
@@ -327,10 +329,6 @@ class Learner:
         mine = {name: t[first : first + slots].to(self.ranks.device) for name, t in tensors.items()}
         rows = Batch(mine["inputs"], mine["labels"], mine["puzzle_identifiers"])
         self.carry = self.supervision.initial_carry(rows).restored(mine)
-
-
-def _finite(tensor: Tensor) -> bool:
-    return bool(tensor.isfinite().all())
 
 
 def check_parts(config: TrainConfig, ranks: Ranks) -> None:
