@@ -53,7 +53,7 @@ test-matrix:
 chaos: $(INSTALLED)
 	CHAOS_ROUNDS=$${CHAOS_ROUNDS:-100} $(BIN)/python -m tests.chaos
 
-# with the Python that has torch for the GPU: nothing is installed
+# with a Python that has a CUDA build of torch; nothing is installed
 gpu:
 	@$(PYTHON) -c 'import importlib.util, sys; sys.exit(not importlib.util.find_spec("torch"))' || \
 	  { echo "error: $(PYTHON) has no torch; allowed: a Python with a torch built for this GPU; to do: make gpu PYTHON=…"; exit 2; }

@@ -1,4 +1,4 @@
-"""What each source of step targets teaches, step after step, for training examples: targets and distances; a picture.
+"""The targets of each source of step targets for training examples, their distances to the answers, and a picture.
 
 B examples, L tokens, N supervision steps.
 """

@@ -220,8 +220,8 @@ def _checkpoint(learner: Learner, ranks: Ranks) -> tuple[float, float, float, in
     collected = time.perf_counter()
     if not ranks.is_first:
         return collected - started, 0.0, 0.0, 0
-    of_nobody_else = ("carry",) if ranks.world_size > 1 else ()
-    private = snapshot(TrainingState(**parts, state={"step": learner.steps_done}), of_nobody_else)
+    private_parts = ("carry",) if ranks.world_size > 1 else ()
+    private = snapshot(TrainingState(**parts, state={"step": learner.steps_done}), private_parts)
     copied = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder, CheckpointWriter(Retention(1, None, False)) as writer:
         writer.submit(Path(folder) / "step_1", private, keep=False)

@@ -11,7 +11,7 @@ from itertools import product
 from math import ceil, floor, sqrt
 
 import numpy as np
-import scipy  # whose parts come with their first use; here `special`, as `stats` takes a second or more
+import scipy  # loads its parts at their first use; `special` is used here, since `stats` takes a second or more
 from numpy.typing import ArrayLike, NDArray
 
 _FEWEST_BOOTSTRAPPED = 8  # tasks; of fewer the bootstrap does not keep its level

@@ -79,8 +79,8 @@ class TrainConfig:
       no), checkpoint_every_eval (keep the checkpoint of every evaluation); of the others keep_last of the newest stay,
       those at multiples of keep_every steps (null: none), and the one that is best by keep_best (one of BEST_METRICS
       or, with the arc evaluator, of ARC_SCORES; null: none).
-    Engine: compile (see cluster/compilation.py), attention (its backend on a GPU, see cluster/attention.py),
-      deterministic (the same bits from the same command on a GPU, see cluster/determinism.py),
+    Engine: compile (torch.compile, and CUDA graphs on a GPU, see cluster/compilation.py), attention (its backend on a
+      GPU, see cluster/attention.py), deterministic (on a GPU the same command gives the same result to the last bit),
       gradient_accumulation_steps (parts of a rank's slots, to save memory), shard_puzzle_emb (each rank keeps a
       share of the puzzle table), on_nonfinite (`stop`, or `skip` and count), hang_timeout (seconds without a step after
       which a rank reports its stack and ends; null: never).

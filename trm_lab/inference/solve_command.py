@@ -76,7 +76,7 @@ def command_line() -> CommandLine:
     add("--batch-size", type=integer(1, 2**24), help="examples at a time (default: what fits)")
     add("--overwrite", action="store_true", help="replace a submission, or adapted weights, that are there")
     add("--device", choices=DEVICE_CHOICES, default="auto")
-    add("--attention", choices=ATTENTION_CHOICES, default="auto", help="its backend on a GPU (auto)")
+    add("--attention", choices=ATTENTION_CHOICES, default="auto", help="attention backend on a GPU (auto)")
     add("--seed", type=SEED, default=0, help="of the augmentations (0)")
     return line
 

@@ -44,7 +44,7 @@ class EvaluationBatch:
     batch: `[b, ...]`; padding rows hold pad_id, IGNORE_LABEL and the blank identifier.
     examples: `[real]` positions in the set's file; empty where a rank has nothing left.
     set_name: the set they are from.
-    first, count: place of the batch's first row among all chosen examples, and its real rows, over all ranks.
+    first: place of the batch's first row among all chosen examples.  count: rows of all ranks, without padding.
     """
 
     batch: Batch

@@ -169,7 +169,7 @@ class RolloutStore:
     def answers(self, rows: int = ROWS, rank: int = 0, ranks: int = 1) -> Iterator[Answers]:
         """Everything written, in file order, at most `rows` at a time and of one set.
 
-        rank: which of so many `ranks` reads; they take one portion each in turn, whose bounds are the same for all.
+        rank, ranks: read this rank's portions only; the `ranks` ranks cut the same portions and take them in turn.
 
         Raises:
             UserError: predictions.safetensors is cut off or not what predictions.json says.

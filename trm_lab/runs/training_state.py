@@ -43,7 +43,7 @@ def snapshot(content: TrainingState, private_parts: Collection[str] = ()) -> Tra
     A tensor that stands under several names is copied once. From a GPU the copies are queued into pinned memory,
     which torch keeps for the next snapshot, and waited for together; see `memory_for_copy`.
 
-    private_parts: those that nobody else holds, which are taken as they are.
+    private_parts: names of parts that nothing else refers to; these are not copied.
     """
     copies: dict[object, Tensor] = {}
     devices: set[torch.device] = set()

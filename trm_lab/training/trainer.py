@@ -341,8 +341,8 @@ class Trainer:
                 PUZZLE: self.puzzle,
             }
             folder = self.run_directory.checkpoints / f"step_{self.step}"
-            collected = ("carry",) if self.ranks.world_size > 1 else ()
-            self.writer.submit(folder, snapshot(TrainingState(**parts, state=position), collected), protected)
+            private_parts = ("carry",) if self.ranks.world_size > 1 else ()  # just collected
+            self.writer.submit(folder, snapshot(TrainingState(**parts, state=position), private_parts), protected)
         self.saved, self.saved_at = state, time.monotonic()
 
     def resume(self) -> None:

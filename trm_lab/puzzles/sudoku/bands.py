@@ -20,7 +20,7 @@ from functools import cache
 from itertools import combinations, permutations
 
 import numpy as np
-import scipy  # whose parts come with their first use
+import scipy  # loads its parts at their first use
 from numpy.typing import NDArray
 
 from trm_lab.puzzles.sudoku.geometry import Digits
