@@ -42,7 +42,7 @@ class Watchdog:
 
         Args:
             store: where `world_size` ranks post their progress, a connection of its own (`Store.clone` of torch),
-                lest a post waits behind what others wait for; None: only this rank is watched.
+                so that no post waits behind what others wait for; None: only this rank is watched.
         """
         self._timeout = timeout_seconds or 0.0
         self._rank, self._world_size, self._store = rank, world_size, store

@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 
 from trm.errors import UserError, report
 from trm.model import PuzzleShape, TinyRecursiveModel
+from trm.supervision import Supervision
 from trm_lab.cluster.attention import choose_attention
 from trm_lab.cluster.compilation import LEAST_SHARE_SAVED, WORTH, compile_forward, gain_and_cost
 from trm_lab.cluster.determinism import make_deterministic
@@ -141,6 +142,28 @@ def make_trainer(
     check_same_tokens(data.metadata, test.metadata)
     if data.paths != test.paths:
         check_identifiers([*data.paths, *test.paths])
+    votes = checked_votes(config, test, ranks)
+    sample = evaluated_sample(config, test)
+    if ranks.is_first and sample.part is not None:
+        best = f"; keep_best={config.keep_best} looks at these alone" if config.keep_best is not None else ""
+        print(f"evaluated in training: {sample.part.title}; the last evaluation is of all of them{best}", flush=True)
+    check_fits(config, arch, data.metadata, ranks)
+    run = RunDirectory.of(config)
+    supervision = make_supervision(config, arch, data, run, ranks)
+    examples = config.epochs * data.total_groups * data.mean_puzzle_examples
+    learner = Learner(config, supervision, ranks, int(examples / config.global_batch_size))
+    evaluator = Evaluator(supervision, test, ranks, votes, config.seed, config.eval_save_outputs)
+    sampler = replace(evaluator, data=sample) if sample.part is not None else None
+    compiling = pays_to_compile(config, arch, data.metadata.seq_len, learner.total_steps, ranks)
+    return Trainer(config, learner, data, evaluator, run, ranks, stop, watchdog, compiling, sampler)
+
+
+def checked_votes(config: TrainConfig, test: EvaluationData, ranks: Ranks) -> bool:
+    """Whether the evaluations let ARC answers vote; prints it if evaluators=[arc] finds nothing to vote on.
+
+    Raises:
+        UserError: keep_best is a score of votes, and there are none.
+    """
     votes = "arc" in config.evaluators and votes_on(test)
     if ranks.is_first and votes != ("arc" in config.evaluators):
         print("evaluators=[arc]: no ARC tasks to vote on; scored by what the dataset itself brings", flush=True)
@@ -150,14 +173,15 @@ def make_trainer(
             " | ".join(BEST_METRICS),
             "set keep_best to one of these, or to null",
         )
-    sample = evaluated_sample(config, test)
-    if ranks.is_first and sample.part is not None:
-        best = f"; keep_best={config.keep_best} looks at these alone" if config.keep_best is not None else ""
-        print(f"evaluated in training: {sample.part.title}; the last evaluation is of all of them{best}", flush=True)
-    check_fits(config, arch, data.metadata, ranks)
+    return votes
+
+
+def make_supervision(
+    config: TrainConfig, arch: Architecture, data: TrainingData, run: RunDirectory, ranks: Ranks
+) -> Supervision[Any]:
+    """The method with its model on the rank's device, compiled; with loaded weights, unless the run has checkpoints."""
     supervision = arch.build(shape_of(data.metadata), config.seed)
     data.read_extras(getattr(supervision, "batch_extras", ()))
-    run = RunDirectory.of(config)
     if config.load_checkpoint and not checkpoints.steps(run.checkpoints):
         load_checkpoint(supervision.model, config.load_checkpoint, ranks, data.identifiers)
     if config.shard_puzzle_emb and supervision.model.puzzle_emb is not None:
@@ -167,12 +191,7 @@ def make_trainer(
     if config.deterministic:
         make_deterministic(ranks.device)
     compile_forward(supervision, config.compile, ranks.device)
-    examples = config.epochs * data.total_groups * data.mean_puzzle_examples
-    learner = Learner(config, supervision, ranks, int(examples / config.global_batch_size))
-    evaluator = Evaluator(supervision, test, ranks, votes, config.seed, config.eval_save_outputs)
-    sampler = replace(evaluator, data=sample) if sample.part is not None else None
-    compiling = pays_to_compile(config, arch, data.metadata.seq_len, learner.total_steps, ranks)
-    return Trainer(config, learner, data, evaluator, run, ranks, stop, watchdog, compiling, sampler)
+    return supervision
 
 
 def pays_to_compile(config: TrainConfig, arch: Architecture, tokens: int, total_steps: int, ranks: Ranks) -> bool:
