@@ -24,8 +24,7 @@ def page(report: Mapping[str, Any]) -> str:
 def summary(parts: Sequence[Mapping[str, Any]]) -> str:
     """The numbers of comparisons that agree and differ, and the parts with a problem, in a line."""
     verdicts = [row.get("") for part in parts for row in part["rows"]]
-    differing = verdicts.count("differs")
-    line = f"{verdicts.count('agrees')} comparisons agree, {differing} differ{'s' if differing == 1 else ''}."
+    line = f"Comparisons that agree: {verdicts.count('agrees')}; that differ: {verdicts.count('differs')}."
     return " ".join([line, *(f"Part {part['number']}: {part['problem']}." for part in parts if part["problem"])])
 
 

@@ -124,9 +124,9 @@ def beside(configuration: Configuration, gpu: str, seconds: float) -> str | None
         return None
     of = estimate(configuration, card)
     low, high = of.good.total, of.poor.total
-    verdict = "as expected" if low <= seconds <= high else "slower than expected" if seconds > high else "faster"
+    verdict = "as" if low <= seconds <= high else "slower than" if seconds > high else "faster than"
     return (
-        f"{1e3 * seconds:.1f} ms: {verdict} ({1e3 * low:.0f} to {1e3 * high:.0f} ms), "
+        f"{1e3 * seconds:.1f} ms: {verdict} expected ({1e3 * low:.0f} to {1e3 * high:.0f} ms), "
         f"{seconds / of.floor.total:.1f} times the floor of {1e3 * of.floor.total:.0f} ms on {card.name}"
     )
 

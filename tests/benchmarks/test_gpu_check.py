@@ -91,7 +91,7 @@ def test_the_page_has_every_column_of_a_table_and_says_what_differs_and_what_is_
         {"note": "seen by nobody"},
     ]
     text = page(report(rows, "ended at its limit of 9 s"))
-    assert "1 comparisons agree, 1 differs. Part 3: ended at its limit of 9 s." in text
+    assert "Comparisons that agree: 1; that differ: 1. Part 3: ended at its limit of 9 s." in text
     lines = text.splitlines()
     assert "| case | error |  | problem |" in lines
     assert "| a\\|b | 0.25 | agrees | – |" in lines

@@ -57,7 +57,11 @@ def test_twice_the_batch_takes_twice_the_time_but_for_update_and_launches() -> N
 def test_a_measured_time_stands_beside_what_was_expected() -> None:
     one = configuration("dis-compact-arc-b512")
     of = estimate(one, CARDS["H200"])
-    expected = {"faster": 0.9 * of.good.total, "as expected": of.poor.total, "slower than expected": 2 * of.poor.total}
+    expected = {
+        "faster than expected": 0.9 * of.good.total,
+        "as expected": of.poor.total,
+        "slower than expected": 2 * of.poor.total,
+    }
     for verdict, seconds in expected.items():
         line = beside(one, "NVIDIA H200", seconds)
         assert line is not None
