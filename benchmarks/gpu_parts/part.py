@@ -1,6 +1,6 @@
 """Runs one part in this process: `python -m benchmarks.gpu_parts.part <module> <file>`.
 
-Each row is written when it is measured, so that a part that is ended at its limit leaves what it has.
+Each row is written when it is measured, so that a part that is stopped at its limit leaves the rows it has.
 """
 
 import gc

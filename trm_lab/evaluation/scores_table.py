@@ -47,7 +47,7 @@ def _category_table(task: Mapping[str, Any]) -> str:
         )
         for place, (name, examples) in enumerate(zip(categories["names"], categories["examples"], strict=True))
     ]
-    note = "shares with Wilson's 95 % intervals, each of its category by itself"
+    note = "shares with Wilson's 95 % intervals, each category on its own"
     return f"{task['dataset']} by {categories['by']} ({note})\n{table([header, *rows], '  ')}"
 
 
@@ -93,7 +93,7 @@ def _remarks(scores: Mapping[str, Any], baselines: Mapping[str, Any]) -> Iterato
     for task in scores.get("tasks", []):
         if "best_exact_match" in task["facts"]:
             best = percent(task["facts"]["best_exact_match"])
-            yield f"{task['dataset']}: exact match {best} at best, as only one of several right answers is asked for"
+            yield f"{task['dataset']}: exact match {best} at best: of several right answers only the label counts"
     if "unknown" in baselines:
         yield f"the training set's most common answer and tokens are not known: {baselines['unknown']}"
     elif baselines.get("training_examples", 0) < baselines.get("of", 0):

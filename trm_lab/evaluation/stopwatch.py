@@ -31,7 +31,7 @@ class Stopwatch:
 
     def joules(self) -> float | None:
         """Joules that all ranks spent since the last reading; None where no device reports them. All ranks call it."""
-        device = self._ranks.device if self._ranks.world_size > 1 else None  # alone, nothing is asked of the device
+        device = self._ranks.device if self._ranks.world_size > 1 else None  # a single rank sends no message
         readings = torch.tensor([self._meter.spent(), self._meter.known], dtype=torch.float64, device=device)
         spent, meters = self._ranks.sum_(readings).tolist()
         return spent if meters else None
