@@ -31,7 +31,7 @@ from trm_lab.evaluation.scores_table import categories_table, scores_table
 from trm_lab.evaluation.stopwatch import Stopwatch
 from trm_lab.flops import answer_flops
 from trm_lab.methods import GuidanceProbe
-from trm_lab.puzzles.loading import EvaluationData
+from trm_lab.puzzles.loading import EvaluationData, rows_per_rank
 from trm_lab.puzzles.manifest import fingerprint
 from trm_lab.runs.evaluation_folder import EvaluationResults, write_results
 from trm_lab.runs.evaluation_place import EvaluationPlace, check_evaluation_folder
@@ -258,9 +258,11 @@ def open_data(request: ScoringRequest, checkpoint: OpenedCheckpoint, ranks: Rank
         UserError: it is not there, or the ranks cannot share the batch.
     """
     paths = list(request.data_paths) or checkpoint.data_paths_or_error()
+    rows = ranks.world_size if request.batch_size is None else request.batch_size  # chosen when the model is there
+    rows_per_rank(rows, ranks.world_size, "--batch-size ")
     return EvaluationData(
         paths,
-        global_batch_size=request.batch_size or ranks.world_size,  # chosen when the model is there
+        global_batch_size=rows,
         rank=ranks.rank,
         world_size=ranks.world_size,
         build_command=checkpoint.build_command(str(paths[0])),

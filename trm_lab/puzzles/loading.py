@@ -280,8 +280,10 @@ class EvaluationData(PuzzleData):
         return EvaluationBatch(batch, own, puzzles.name, first, len(rows))
 
 
-def rows_per_rank(global_batch_size: int, world_size: int) -> int:
+def rows_per_rank(global_batch_size: int, world_size: int, setting: str = "global_batch_size=") -> int:
     """b, the rows of a global batch that each rank takes.
+
+    setting: what a user gave it by.
 
     Raises:
         UserError: the ranks cannot share the batch equally.
@@ -295,9 +297,9 @@ def rows_per_rank(global_batch_size: int, world_size: int) -> int:
     more = [ranks for ranks in divisors if ranks > world_size][:1]
     ranks = f", or {' or '.join(map(str, fewer + more))} ranks" if divisors else ""
     raise UserError(
-        given=f"global_batch_size={global_batch_size} cannot be split over {world_size} ranks",
+        given=f"{setting}{global_batch_size} cannot be split over {world_size} ranks",
         allowed=f"a positive multiple of the number of ranks, {world_size}",
-        remedy=f"use global_batch_size={' or '.join(map(str, sizes))}{ranks}",
+        remedy=f"use {setting}{' or '.join(map(str, sizes))}{ranks}",
     )
 
 

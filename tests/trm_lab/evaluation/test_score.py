@@ -16,9 +16,10 @@ from tests.runs import REPOSITORY, finish
 from tests.trm_lab.inference.checkpoints_of import write_run
 from trm.errors import UserError
 from trm_lab.cluster.energy import EnergyMeter
+from trm_lab.cluster.ranks import Ranks
 from trm_lab.evaluation.request import ScoringRequest
 from trm_lab.evaluation.rollout import roll_out
-from trm_lab.evaluation.score import score
+from trm_lab.evaluation.score import open_data, score
 from trm_lab.evaluation.scores_table import scores_table
 from trm_lab.files.checksums import sealed
 from trm_lab.inference.answering import answer_task
@@ -69,6 +70,13 @@ def test_batches_change_nothing_and_the_same_command_again_makes_no_answer_anew(
     monkeypatch.setattr("trm_lab.evaluation.score.Predictor.answers", _nobody)
     assert scored(run, tmp_path / "a") == first
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "b"]
+
+
+def test_a_batch_that_ranks_cannot_share_is_named_as_its_flag(run: Path) -> None:
+    request = ScoringRequest(str(run), batch_size=7)
+    with pytest.raises(UserError, match=r"^--batch-size 7 cannot be split over 2 ranks") as error:
+        open_data(request, open_checkpoint(str(run)), Ranks(rank=0, world_size=2))
+    assert error.value.remedy == "use --batch-size 6 or 8, or 1 or 7 ranks"
 
 
 def _nobody(*_: Any) -> Iterator[Any]:
