@@ -1,5 +1,6 @@
 """How far a long loop is: a bar on a terminal, a line now and then elsewhere."""
 
+import math
 import shutil
 import sys
 import time
@@ -50,8 +51,11 @@ class Progress:
         """Leave the steps so far, which were the warm-up, out of the estimate of the time left."""
         self._start, self._first = time.monotonic(), self._done
 
-    def describe(self, record: Mapping[str, Any]) -> None:
-        """Show a training record."""
+    def describe(self, record: Mapping[str, Any], most_seconds: float = math.inf) -> None:
+        """Show a training record.
+
+        most_seconds: after which training ends, whatever steps are left.
+        """
         text = f"loss {record['loss']:.3f}, cell accuracy {_step_shares(record['step_accuracy'])}"
         now = time.monotonic()
         if self._bar is not None:
@@ -61,7 +65,8 @@ class Progress:
             line = f"step {self._done}/{self._total}, {text}"
             if self._done > self._first or self._done >= self._total:
                 steps = max(1, self._done - self._first)
-                line += f", {_clock((now - self._start) / steps * (self._total - self._done))} left"
+                left = (now - self._start) / steps * (self._total - self._done)
+                line += f", {_clock(max(0.0, min(left, most_seconds)))} left"
             print(self._prefix + line, flush=True)
 
     def say(self, text: str) -> None:

@@ -298,7 +298,7 @@ class Trainer:
             if isinstance(entry, Window):
                 record = self.learner.last_record = entry.record()
                 self.write(record)
-                self.progress.describe(record)
+                self.progress.describe(record, self.time.left)
                 continue
             steps -= 1
             self.learner.check(entry)

@@ -27,9 +27,14 @@ class TrainingTime:
         return self._before + (0.0 if self._since is None else monotonic() - self._since)
 
     @property
+    def left(self) -> float:
+        """Seconds until the time is up, by this rank's clock."""
+        return float("inf") if self.max_minutes is None else 60 * self.max_minutes - self.seconds
+
+    @property
     def due(self) -> bool:
         """Whether the time is up by this rank's clock; False on ranks whose clock does not decide."""
-        return self._decides and self._left() <= 0
+        return self._decides and self.left <= 0
 
     def resume(self, state: Mapping[str, Any]) -> None:
         """Go on from a checkpoint's state; from {} begin."""
@@ -51,6 +56,3 @@ class TrainingTime:
         """What a user is told of it."""
         ended = f"max_minutes={self.max_minutes:g}: training ended at step {step} of {last_step}"
         return f"{ended}; the same command with a larger max_minutes continues it"
-
-    def _left(self) -> float:
-        return float("inf") if self.max_minutes is None else 60 * self.max_minutes - self.seconds

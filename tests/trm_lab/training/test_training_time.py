@@ -11,6 +11,7 @@ from tests.models import batch, dis
 from tests.runs import records, tensors
 from tests.trm_lab.training.learners import learner
 from tests.trm_lab.training.test_every_preset import run
+from trm_lab.commands import progress
 from trm_lab.evaluation.evaluator import Evaluator
 from trm_lab.runs.recorded_run import read_run
 from trm_lab.training import training_time
@@ -83,6 +84,19 @@ def test_a_run_that_ended_otherwise_says_nothing_of_time(clock: list[float], dat
     run(dataset, tmp_path, "arch=dis", "max_minutes=60", "max_steps=2")
     assert ends(tmp_path) == []
     assert read_run(tmp_path).remarks == []
+
+
+def test_the_time_left_of_a_run_that_its_minutes_end_is_theirs(
+    clock: list[float],
+    dataset: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(progress, "_LINE_SECONDS", 0.0)
+    run(dataset, tmp_path, "arch=dis", "max_minutes=3", "log_interval=1", "epochs=10000000")
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("step ")]
+    assert next(line for line in lines if line.startswith("step 2/")).endswith(", 1:00 left")
 
 
 @pytest.mark.parametrize("minutes", ["2", "1"], ids=["both limits in one step", "a shorter time once all is done"])
