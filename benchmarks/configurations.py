@@ -140,7 +140,7 @@ def _named(name: str, device: str, usual_dtype: str) -> Configuration:
     if match is None or "-".join(match.groups()[:3]) not in names:
         near = difflib.get_close_matches(name, [*GROUPS, *names], 1, 0.5)
         raise UserError(
-            f"--configurations {name}",
+            f"no configuration is called {name}",
             f"{' | '.join(GROUPS)} | {' | '.join(names)}, each with -b<batch>, -<dtype>, -<compile> or without",
             f"did you mean {near[0]}?" if near else "choose one of these",
         )

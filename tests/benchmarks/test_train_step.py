@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from benchmarks import configurations, figures, limits, machine, results_table, train_step
+from benchmarks import configurations, figures, limits, machine, results_table, step_model, train_step
 from benchmarks.configurations import chosen
 from benchmarks.contender import Contender, steps_of_turn
 from benchmarks.roofline import Product
@@ -112,6 +112,11 @@ def test_every_configuration_of_every_group_can_be_composed(group: str) -> None:
 def test_an_unknown_name_is_told_the_nearest() -> None:
     with pytest.raises(UserError, match="did you mean dis-compact-arc"):
         chosen(["dis-compct-arc"], "cpu", "float32")
+
+
+def test_an_unknown_name_is_refused_without_a_flag_that_its_command_may_not_have() -> None:
+    with pytest.raises(UserError, match=r"^no configuration is called dis-compct-arc\n"):
+        step_model.main(["dis-compct-arc"])
 
 
 def test_bfloat16_is_left_out_with_the_reason_where_the_processor_lacks_it(
