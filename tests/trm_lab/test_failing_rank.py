@@ -114,7 +114,7 @@ from trm_lab.evaluation.predictor import Predictor
 def never_answers(*_):
     time.sleep(1000)
 
-trm_lab.evaluation.score.HANG_SECONDS = 5.0
+trm_lab.evaluation.score.HANG_SECONDS = 15.0
 Predictor._roll_out, sys.argv = never_answers, sys.argv[1:]
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
