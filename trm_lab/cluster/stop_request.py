@@ -18,8 +18,6 @@ from collections import deque
 from types import FrameType
 from typing import Any
 
-import torch
-
 from trm_lab.cluster.arriving import Arriving
 from trm_lab.cluster.ranks import Ranks
 
@@ -53,9 +51,8 @@ class StopRequest:
 
         On a GPU the answer is that of the call before, so that the host need not wait for the work queued since.
         """
-        own = torch.tensor([float(self.requested is not None)], device=ranks.device)
-        self._of_all.append(Arriving(ranks.sum_(own)))
-        return len(self._of_all) > (own.device.type == "cuda") and self._of_all.popleft().read()[0] > 0
+        self._of_all.append(Arriving(ranks.sum_(ranks.on_device([self.requested is not None]))))
+        return len(self._of_all) > (ranks.device.type == "cuda") and self._of_all.popleft().read()[0] > 0
 
     def close(self) -> None:
         """Give the signals back to whoever handled them before."""

@@ -159,7 +159,7 @@ class Learner:
         held = {f"{part} {name}": tensor for part, tensors in parts.items() for name, tensor in tensors.items()}
         finite = torch.stack([tensor.isfinite().all().to(self.ranks.device) for tensor in held.values()]).tolist()
         wrong = [name for name, fine in zip(held, finite, strict=True) if not fine]
-        if float(self.ranks.sum_(torch.tensor([float(bool(wrong))], device=self.ranks.device))[0]):
+        if float(self.ranks.sum_(self.ranks.on_device([bool(wrong)]))[0]):
             raise non_finite(f"{wrong[0] if wrong else 'a number'} after step {self.steps_done}")
         if self.model.puzzle_emb is not None:
             model[PUZZLE_TABLE] = self.model.puzzle_emb.whole()

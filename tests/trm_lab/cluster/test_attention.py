@@ -107,15 +107,15 @@ def test_the_choice_decides_nothing_that_a_run_is_known_by() -> None:
 @pytest.mark.parametrize("choice", ALLOW)
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_on_a_gpu_a_backend_computes_where_it_suits_and_is_refused_elsewhere(choice: str, dtype: str) -> None:
-    asked = network(forward_dtype=dtype)
-    if choice not in suiting_backends(asked, GPU):
+    config = network(forward_dtype=dtype)
+    if choice not in suiting_backends(config, GPU):
         assert (choice, dtype) in (("flash", "float32"), ("cudnn", "float32"))
         with pytest.raises(UserError, match=f"attention={choice} for heads 8 wide in {dtype}"):
-            choose_attention(choice, asked, GPU)
+            choose_attention(choice, config, GPU)
         return
-    choose_attention(choice, asked, GPU)
+    choose_attention(choice, config, GPU)
     with Dispatched() as dispatched:
-        F.scaled_dot_product_attention(*torch.ones(3, 1, 2, 64, 8, device=GPU, dtype=asked.dtype).unbind())
+        F.scaled_dot_product_attention(*torch.ones(3, 1, 2, 64, 8, device=GPU, dtype=config.dtype).unbind())
     assert KERNELS[choice] in dispatched.names
 
 

@@ -24,14 +24,14 @@ MIB = 1 << 20
 def test_a_copy_wastes_at_most_64_mib_or_a_quarter(
     mebibytes: int, device: str, pinned: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[tuple[Any, Any]] = []
+    allocations: list[tuple[Any, Any]] = []
 
     def empty(shape: tuple[int, ...], dtype: torch.dtype, pin_memory: bool) -> None:
-        asked.append((shape, pin_memory))
+        allocations.append((shape, pin_memory))
 
     monkeypatch.setattr(torch, "empty", empty)
     memory_for_copy((mebibytes, MIB // 2), torch.bfloat16, torch.device(device))
-    assert asked == [((mebibytes, MIB // 2), pinned)]
+    assert allocations == [((mebibytes, MIB // 2), pinned)]
 
 
 def test_nothing_is_a_copy_too() -> None:
