@@ -34,7 +34,7 @@ def boards(columns: NDArray[np.int8], staying: NDArray[np.bool_] | None = None) 
     tokens = np.full((*columns.shape, columns.shape[1]), QUEENS_EMPTY, np.uint8)
     which, row = np.nonzero(np.ones(columns.shape, bool) if staying is None else staying)
     tokens[which, row, columns[which, row]] = QUEENS_QUEEN
-    return tokens.reshape(len(columns), -1)
+    return tokens.reshape(len(columns), columns.shape[1] ** 2)
 
 
 def symmetry_classes(columns: NDArray[np.int8]) -> NDArray[np.intp]:

@@ -26,7 +26,14 @@ from trm_lab.puzzles.queens.boards import (
     solutions,
     symmetry_classes,
 )
-from trm_lab.puzzles.queens.splits import PUBLISHED_SIDE, Side, given_queens, published_splits, with_images
+from trm_lab.puzzles.queens.splits import (
+    PUBLISHED_SIDE,
+    PUBLISHED_TEST,
+    Side,
+    given_queens,
+    published_splits,
+    with_images,
+)
 from trm_lab.puzzles.writer import Examples, build_plain_dataset, check_output
 
 VOCAB_SIZE = 3
@@ -36,11 +43,11 @@ PROTOCOLS = ("clean", "published")
 EXAMPLE = """\
   python -m data.build_nqueens_dataset --output-dir data/nqueens-8
   python -m data.build_nqueens_dataset --size 10 --train-size 20000 --test-size 2000
-as published, its test pairs partly in its training set:
+as published, its test pairs partly in its training set; --test-size 2000 adds questions to the 200:
   python -m data.build_nqueens_dataset --protocol published --output-dir data/nqueens-8x8-1k-aug-8
 sizes of the clean protocol: 5 or 7 to 12 queens (all solutions for 4, and all for 6, are images of one, so that none
   is left for testing)"""
-# flag: its value where it is not given; None: see `_filled`. The published protocol fixes them all.
+# flag: its value where it is not given; None: see `_filled`. The published protocol fixes all but the test size.
 DEFAULTS: dict[str, int | None] = {
     "size": 8,
     "train_size": 800,
@@ -92,7 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if flags.output_dir is None:
         flags.output_dir = Path("data") / ("nqueens-8x8-1k-aug-8" if published else name)
     check_output(flags.output_dir, flags.overwrite)
-    splits, facts = _published(flags.seed) if published else _clean(_filled(flags))
+    splits, facts = _published(flags) if published else _clean(_filled(flags))
     about = About(name, version=1, protocol=flags.protocol, scorer="queens", facts=facts)
     categories = by_value("queens given", {name: given_queens(split.inputs) for name, split in splits.items()})
     build_plain_dataset(flags, about, splits, vocab_size=VOCAB_SIZE, allow_overlap=published, categories=categories)
@@ -102,11 +109,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _refuse_shape(flags: argparse.Namespace) -> None:
-    changed = [f"--{flag.replace('_', '-')}" for flag in DEFAULTS if getattr(flags, flag) is not None]
+    fixed = [flag for flag in DEFAULTS if flag != "test_size"]
+    changed = [f"--{flag.replace('_', '-')}" for flag in fixed if getattr(flags, flag) is not None]
     if changed:
         raise UserError(
             given=f"--protocol published with {' '.join(changed)}",
-            allowed="the published shape: 8 queens, 800 x 9 training and 200 test examples, 0 to 7 given queens",
+            allowed="the published shape: 8 queens, 800 x 9 training examples, 0 to 7 given queens, any --test-size",
             remedy="drop these flags, or --protocol published",
         )
 
@@ -134,7 +142,7 @@ def _filled(flags: argparse.Namespace) -> argparse.Namespace:
     return flags
 
 
-def _published(seed: int) -> tuple[dict[str, Examples], dict[str, Any]]:
+def _published(flags: argparse.Namespace) -> tuple[dict[str, Examples], dict[str, Any]]:
     """The release draws a solution by backtracking, which prefers some of the 92: its ceiling is above that of
     uniform draws. A model to which the images of a solution are equally likely, as the images in training make
     them, cannot know which of them is preferred: its best guess is the third ceiling.
@@ -143,12 +151,12 @@ def _published(seed: int) -> tuple[dict[str, Examples], dict[str, Any]]:
     weights = backtracking_weights(columns)
     classes = symmetry_classes(columns)
     alike = (np.bincount(classes, weights) / np.bincount(classes))[classes]
-    splits = published_splits(columns, weights, seed)
+    splits = published_splits(columns, weights, flags.seed, flags.test_size or PUBLISHED_TEST)
     train, test = splits["train"], splits["test"]
     training_pairs = {pair.tobytes() for pair in np.hstack([train.inputs, train.labels])}
     facts = {
         "side": PUBLISHED_SIDE,
-        "seed": seed,
+        "seed": flags.seed,
         "solutions": len(columns),
         **_means("best_exact_match", test.inputs, best_guess(test.inputs, boards(columns), weights)),
         **_expected("expected_best_exact_match", expected_exact_match(columns, weights)),

@@ -28,7 +28,9 @@ def given_queens(questions: NDArray[np.uint8]) -> NDArray[np.int64]:
     return (questions == QUEENS_QUEEN).sum(1)
 
 
-def published_splits(columns: NDArray[np.int8], weights: NDArray[np.float64], seed: int) -> dict[str, Examples]:
+def published_splits(
+    columns: NDArray[np.int8], weights: NDArray[np.float64], seed: int, test_size: int = PUBLISHED_TEST
+) -> dict[str, Examples]:
     """800 training questions in groups of 9, and 200 test questions, from one pool.
 
     For each of the 1000 a solution is drawn, a number of queens 0..7 and which ones stay, the latter two uniformly,
@@ -39,12 +41,12 @@ def published_splits(columns: NDArray[np.int8], weights: NDArray[np.float64], se
     Args:
         columns: `[S, n]` the solutions.
         weights: `[S]` the probability of each; the release's are `backtracking_weights`.
+        test_size: the first 200 test questions are the same whatever it is; further ones are drawn alike.
     """
-    total = PUBLISHED_TRAIN + PUBLISHED_TEST
     generator = numpy_generator(seed, "queens, published")
-    drawn = columns[generator.choice(len(columns), total, p=weights)]
-    given = generator.integers(0, PUBLISHED_SIDE, total)
-    questions, labels = boards(drawn, _some(total, PUBLISHED_SIDE, given, generator)), boards(drawn)
+    counts = PUBLISHED_TRAIN + PUBLISHED_TEST, max(0, test_size - PUBLISHED_TEST)
+    drawn = [_published_draw(columns, weights, count, generator) for count in counts]
+    questions, labels = (np.concatenate(parts)[: PUBLISHED_TRAIN + test_size] for parts in zip(*drawn, strict=True))
     train = slice(PUBLISHED_TRAIN)
     order = placing_rounds(PUBLISHED_SIDE, questions[train], labels[train])
     groups = [
@@ -57,6 +59,15 @@ def published_splits(columns: NDArray[np.int8], weights: NDArray[np.float64], se
         "train": Examples(grouped, answers, sizes, orders),
         "test": Examples(questions[PUBLISHED_TRAIN:], labels[PUBLISHED_TRAIN:]),
     }
+
+
+def _published_draw(
+    columns: NDArray[np.int8], weights: NDArray[np.float64], count: int, generator: np.random.Generator
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Questions with 0 to 7 given queens and their labels, `[count, 64]`."""
+    drawn = columns[generator.choice(len(columns), count, p=weights)]
+    given = generator.integers(0, PUBLISHED_SIDE, count)
+    return boards(drawn, _some(count, PUBLISHED_SIDE, given, generator)), boards(drawn)
 
 
 def with_images(questions: NDArray[np.uint8], labels: NDArray[np.uint8], num_aug: int) -> Examples:

@@ -150,6 +150,15 @@ def test_the_empty_board_is_asked_on_one_side_only(tmp_path: Path) -> None:
     assert sum(empty) == 1
 
 
+def test_more_test_questions_of_the_published_protocol_leave_the_published_ones_as_they_are(tmp_path: Path) -> None:
+    published = build(builder, tmp_path / "p", "--protocol", "published")
+    longer = build(builder, tmp_path / "l", "--protocol", "published", "--test-size", "300")
+    for file in ("all__inputs.npy", "all__labels.npy"):
+        assert (longer / "train" / file).read_bytes() == (published / "train" / file).read_bytes()
+        assert len(np.load(longer / "test" / file)) == 300
+        np.testing.assert_array_equal(np.load(longer / "test" / file)[:200], np.load(published / "test" / file))
+
+
 def test_the_published_protocol_is_800_groups_of_9_and_200_from_one_pool(tmp_path: Path) -> None:
     dataset = build(builder, tmp_path / "p", "--protocol", "published")
     (train, labels, ends), (test, answers, _) = arrays(dataset, "train"), arrays(dataset, "test")
