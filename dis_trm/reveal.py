@@ -19,6 +19,7 @@ ROUNDS = "rounds"  # the schedule that counts a solver's rounds; the others coun
 SCHEDULES: dict[str, Callable[[float], float]] = {
     "linear": lambda t: t,
     "cosine": lambda t: 1 - math.cos(math.pi * t / 2),
+    "immediate": lambda t: float(t > 0),  # y* at every step, as in TRM: what DIS is without targets of its own
 }
 """Share of the cells that are revealed at t = s/N."""
 

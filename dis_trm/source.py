@@ -30,7 +30,8 @@ class TargetSettings:
     target_order: in which order cells are revealed: `published` (`random` for reveal and prediction, `rate` for mask
       and replace); `random`; `rate`, each with its own probability; `reading`; `solver`, of the dataset.
     target_direction: of the orders `reading` and `solver`: `forwards`, `backwards`, `both_ends` inwards.
-    target_schedule: how many cells frame s shows: `linear`, `cosine`; or `rounds` ⌈R·s/N⌉ of a solver's R.
+    target_schedule: how many cells frame s shows: `linear`, `cosine`, `immediate` (all from step 1 on); or `rounds`
+      ⌈R·s/N⌉ of a solver's R.
     pad_cells: cells without a label: `release` trains them towards what the frame shows until they are revealed;
       `ignore` never.
     mask_token: what `mask` shows.

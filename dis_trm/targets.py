@@ -104,7 +104,8 @@ class OnPolicy:
             return latest.tokens if step == 0 else labels
         wrong = (latest.tokens != labels) & (labels != IGNORE_LABEL)
         before, now = (clean_share(self.schedule, s, self.steps) for s in (step - 1, step))
-        count = (wrong.sum(-1, keepdim=True).double() * ((now - before) / (1 - before)) - 1e-9).ceil()  # [B, 1]
+        share = (now - before) / (1 - before) if before < 1 else 1.0
+        count = (wrong.sum(-1, keepdim=True).double() * share - 1e-9).ceil()  # [B, 1]
         ties = rng.uniform("target ties", labels.shape[1]).to(labels.device, non_blocking=True).argsort(dim=-1)
         confidence = latest.log_probabilities.masked_fill(~wrong, -torch.inf).gather(-1, ties)
         order = ties.gather(-1, confidence.argsort(dim=-1, descending=True, stable=True))

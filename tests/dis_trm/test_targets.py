@@ -19,6 +19,7 @@ from trm.randomness import SeededStepRandom
 
 SLOTS, TOKENS, STEPS, VOCABULARY = 64, 50, 6, 12
 FIXED = ("reveal", "mask", "replace")  # kernels whose frames are all there at the start
+GRADUAL = sorted(set(SCHEDULES) - {"immediate"})
 
 
 def example(seed: int) -> Batch:
@@ -74,7 +75,7 @@ def test_targets_that_promise_it_come_closer_to_the_answer_and_reach_it(seed: in
 
 
 @pytest.mark.parametrize("pad_cells", ["release", "ignore"])
-@pytest.mark.parametrize("schedule", sorted(SCHEDULES))
+@pytest.mark.parametrize("schedule", GRADUAL)
 @pytest.mark.parametrize("kernel", FIXED)
 def test_a_path_nears_the_answer_and_ends_at_it(kernel: str, schedule: str, pad_cells: str) -> None:
     distances = torch.zeros(STEPS + 1)
@@ -134,7 +135,15 @@ def test_schedules_rise_from_nothing_to_everything() -> None:
     for schedule in SCHEDULES:
         shares = clean_shares(schedule, STEPS)
         assert (shares[0], shares[-1]) == (0, 1)
-        assert bool((shares.diff() > 0).all())
+        rises = shares.diff()
+        assert bool((rises > 0).all()) if schedule in GRADUAL else rises.tolist() == [1, *[0] * (STEPS - 1)]
+
+
+@pytest.mark.parametrize("kernel", FIXED)
+def test_immediate_targets_are_the_answer_at_every_step(kernel: str) -> None:
+    batch = example(3)
+    frames = path(batch, target_kernel=kernel, target_schedule="immediate", pad_cells="ignore")
+    assert all(torch.equal(frame, batch.labels) for frame in frames[:, 1:].unbind(1))
 
 
 def test_published_is_random_for_reveal_and_each_cell_s_own_rate_for_mask_and_replace() -> None:
@@ -235,6 +244,7 @@ def test_on_policy_breaks_ties_at_random_and_follows_the_schedule() -> None:
     alike = [0.0] * 6
     assert {tuple(mended(4, 1, alike, seed)) for seed in range(40)} == {(0,), (1,), (2,), (3,)}
     cosine = [len(mended(20, step, [0.0] * 22, target_schedule="cosine")) for step in (1, 2, 3, 4)]
+    assert [len(mended(4, step, alike, target_schedule="immediate")) for step in (1, 2, 4)] == [4, 4, 4]
     assert cosine == [2, 5, 10, 20]  # ⌈20·(c_s − c_{s−1}) / (1 − c_{s−1})⌉, c = 0, 0.076, 0.293, 0.617, 1
 
 
