@@ -13,8 +13,6 @@ from trm_lab.runs.questions import TEST
 from trm_lab.runs.recorded_evaluations import Evaluation
 from trm_lab.runs.recorded_run import Run, fingerprints
 
-Dashes = str | tuple[int, tuple[float, ...]]
-
 BESIDE_THE_POINT = frozenset(
     (
         "seed", "max_steps", "max_minutes", "device", "wandb", "tensorboard", "project_name", "checkpoint_path",
@@ -28,14 +26,13 @@ BESIDE_THE_POINT = frozenset(
 """Keys that say how long, where or how loudly a run goes; its data is told apart by what it holds (`data_of`)."""
 
 LOOKS = {
-    "DIS (released code)": (style.BLUE, "o"),
-    "DIS (paper)": (style.SKY, "^"),
-    "TRM T=1 n=2": (style.ORANGE, "D"),
-    "TRM T=3 n=6": (style.VERMILION, "s"),
-}
+    "DIS (released code)": (style.BLUE, "o", 0),
+    "DIS (paper)": (style.SKY, "^", 1),
+    "TRM T=1 n=2": (style.ORANGE, "D", 2),
+    "TRM T=3 n=6": (style.VERMILION, "s", 3),
+}  # colour, marker, place in LINE_DASHES
 OTHER_COLOURS = (style.GREEN, style.PURPLE, style.BLACK, "#8A8A00", "#332288", "#882255")
 OTHER_MARKERS = ("v", "P", "X", "*", "<", "p", ">", "h")
-DASHES: tuple[Dashes, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1)), (0, (5, 1, 1, 1)), (0, (8, 1, 2, 1)))
 LONGEST = 60  # characters of a name with all settings in which methods differ; a longer one names as many as it takes
 LEAST_SHARE = 0.5  # a run that is less far than this share of the furthest of its method is left out
 
@@ -56,7 +53,7 @@ class Method:
     unsaid: str = ""
     colour: str = style.BLACK
     marker: str = "o"
-    dashes: Dashes = "-"
+    dashes: style.Dashes = "-"
 
     @property
     def seeds(self) -> list[int]:
@@ -280,12 +277,13 @@ def _with_looks(methods: Sequence[Method]) -> list[Method]:
     for one in sorted(methods, key=lambda one: one.name):
         name = method_name(one.runs[0])
         number, colours = crc32(name.encode()), len(OTHER_COLOURS)
-        other = OTHER_COLOURS[number % colours], OTHER_MARKERS[number // colours % len(OTHER_MARKERS)]
-        colour, first = LOOKS.get(name, other)
+        other = OTHER_COLOURS[number % colours], OTHER_MARKERS[number // colours % len(OTHER_MARKERS)], number
+        colour, first, dashes = LOOKS.get(name, other)
         markers = used.setdefault(colour, [])
         start = OTHER_MARKERS.index(first) if first in OTHER_MARKERS else 0
         order = (first, *OTHER_MARKERS[start:], *OTHER_MARKERS[:start])
         marker = next((marker for marker in order if marker not in markers), first)
-        looks[one.name] = replace(one, colour=colour, marker=marker, dashes=DASHES[len(markers) % len(DASHES)])
+        line = style.LINE_DASHES[(dashes + len(markers)) % len(style.LINE_DASHES)]
+        looks[one.name] = replace(one, colour=colour, marker=marker, dashes=line)
         markers.append(marker)
     return [looks[one.name] for one in methods]

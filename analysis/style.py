@@ -1,7 +1,8 @@
 """One look for every figure, and ARC's colours.
 
 Figures are built from `matplotlib.figure.Figure`, never through pyplot: they need no display and no backend.
-Lines take the Okabe-Ito colours, which stay apart under the common kinds of colour blindness.
+Lines take the Okabe-Ito colours, which stay apart under the common kinds of colour blindness; dashes and marks tell
+them apart in grey as well.
 """
 
 from contextlib import AbstractContextManager
@@ -20,6 +21,9 @@ from trm_lab.puzzles.drawing import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VER
 
 LINE_COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)
 LINE_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+Dashes = str | tuple[int, tuple[float, ...]]
+LINE_DASHES: tuple[Dashes, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1)), (0, (5, 1, 1, 1)), (0, (8, 1, 2, 1)))
+MARKED = 12  # places of a line up to which each has a mark
 BASELINE: dict[str, Any] = {"color": "#555555", "linestyle": (0, (5, 3)), "linewidth": 1.2}
 
 _RC = matplotlib.RcParams(
@@ -63,6 +67,11 @@ def in_order(count: int) -> list[tuple[float, float, float, float]]:
     """Return `count` colours from light to dark for things that come one after another, such as steps."""
     palette = matplotlib.colormaps["viridis_r"]
     return [palette(position) for position in np.linspace(1.0, 0.15, count)[::-1]]
+
+
+def marks(marker: str, places: int) -> dict[str, Any]:
+    """The look of a line's marks: at each of few places, else spread over its length, so that no line is without."""
+    return {"marker": marker} if places <= MARKED else {"marker": marker, "markevery": 0.1, "markersize": 3.5}
 
 
 def evenly_chosen(count: int, at_most: int) -> list[int]:

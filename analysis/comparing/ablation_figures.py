@@ -18,7 +18,7 @@ from trm_lab.commands.tables import percent
 
 FRONT = "Pareto front"
 FRONT_CAPTION = "Grey steps: Pareto front, the best mean for at most a cost."
-SHORT_CAPTION = ["Mean over seeds; band: their range; bar: 95 % t-interval."]
+SHORT_CAPTION = [f"Mean over seeds; band: their range; bar: 95 % t-interval{panels.ASIDE}."]
 
 
 def training_figure(ablation: Ablation) -> Figure:
@@ -31,7 +31,8 @@ def training_figure(ablation: Ablation) -> Figure:
         for axes in all_axes[::2]:
             axes.set_ylabel(ablation.metric.title)
         caption = [
-            "Lines: mean over seeds at each evaluation; bands: range of the seeds; bars: 95 % t-interval at the end.",
+            "Lines: mean over seeds at each evaluation; bands: range of the seeds; bars: 95 % t-interval at the end"
+            f"{panels.ASIDE}.",
             f"{_counts(ablation.results)} {FRONT_CAPTION} Wall-clock of shared machines is not comparable.",
         ]
         panels.finish(fig, f"{ablation.dataset}: accuracy against the cost of training", caption, all_axes[0])
@@ -64,9 +65,9 @@ def draw_answers(axes: Axes, ablation: Ablation, currency: Currency) -> None:
 
 def _draw(axes: Axes, ablation: Ablation, curves: Sequence[Curves]) -> None:
     points_of_all: list[Point] = []
-    for shift, (result, (costs, shares)) in enumerate(zip(ablation.results, curves, strict=True), start=1):
+    for result, (costs, shares) in zip(ablation.results, curves, strict=True):
         if costs:
-            panels.draw_seeds(axes, result.method, costs, shares, shift)
+            panels.draw_seeds(axes, result.method, costs, shares, interval=True)
             points_of_all += means((costs, shares))
     if points_of_all:
         panels.staircase(axes, front(points_of_all), FRONT)
@@ -103,7 +104,8 @@ def answer_figure(ablation: Ablation) -> Figure:
                 draw_halting(axes, halted)
                 axes.set_ylabel(EXACT.title)
         caption = [
-            "Lines: mean over seeds after each supervision step; bands: range of the seeds; bars: 95 % t-interval.",
+            "Lines: mean over seeds after each supervision step; bands: range of the seeds; bars: 95 % t-interval"
+            f"{panels.ASIDE}.",
             f"{_counts(ablation.results)} {FRONT_CAPTION}",
             *(STOPPING if halted else ()),
         ]

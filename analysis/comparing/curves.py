@@ -22,11 +22,12 @@ from trm_lab.runs.recorded_evaluations import Evaluation, TaskScores
 from trm_lab.runs.recorded_run import Run
 
 LEARNING_CAPTION = (
-    "Lines: mean over seeds; bands: range of the seeds; bars: 95 % t-interval at the end.",
+    f"Lines: mean over seeds; bands: range of the seeds; bars: 95 % t-interval at the end{panels.ASIDE}.",
     "The training loss is smoothed, and of each method's own targets: DIS's steps have others than TRM's.",
 )
 STEPS_CAPTION = (
-    "Lines: mean over seeds after each supervision step; bands: range of the seeds; bars: 95 % t-interval.",
+    "Lines: mean over seeds after each supervision step; bands: range of the seeds; bars: 95 % t-interval"
+    f"{panels.ASIDE}.",
     "Dashed: what handing the question back unchanged would score.",
 )
 
@@ -37,14 +38,14 @@ def learning_figure(methods: Sequence[Method], metric: Metric, heading: str, wid
     titles = ["training loss", f"test: {metric.title}", f"test: {CELL.title}"]
     with panels.applied():
         fig, all_axes = panels.sheet([*titles, *["test: loss of an example"] * losses], 2, width=width)
-        for shift, method in enumerate(methods, start=1):
+        for method in methods:
             steps, smoothed = training_losses(method)
             if len(steps):
                 panels.draw_seeds(all_axes[0], method, steps.tolist(), smoothed.tolist())
-            _draw_evaluations(all_axes[1], method, metric.of, shift)
-            _draw_evaluations(all_axes[2], method, CELL.of, shift)
+            _draw_evaluations(all_axes[1], method, metric.of)
+            _draw_evaluations(all_axes[2], method, CELL.of)
             if losses:
-                _draw_evaluations(all_axes[3], method, lambda one: one.lm_loss or 0.0, None)
+                _draw_evaluations(all_axes[3], method, lambda one: one.lm_loss or 0.0, interval=False)
         for axes in all_axes[1:3]:
             style.shares_as_percent(axes)
         for axes in all_axes:
@@ -83,10 +84,10 @@ def training_losses(method: Method) -> tuple[NDArray[np.int64], NDArray[np.float
     return steps, np.array([running_mean(loss, window_of(len(steps))) for loss in losses])
 
 
-def _draw_evaluations(axes: Axes, method: Method, value: Callable[[Evaluation], float], shift: int | None) -> None:
+def _draw_evaluations(axes: Axes, method: Method, value: Callable[[Evaluation], float], interval: bool = True) -> None:
     steps = method.common_steps
     by_step = [[value(one) for one in method.evaluations_at(step)] for step in steps]
-    panels.draw_seeds(axes, method, steps, np.array(by_step).T.tolist(), shift)
+    panels.draw_seeds(axes, method, steps, np.array(by_step).T.tolist(), interval)
     if sampled := sampled_evaluations(method):
         means = [np.mean([value(one) for one in row]) for row in sampled]
         axes.plot([row[0].step for row in sampled], means, color=method.colour, linestyle=":", linewidth=1.1)
@@ -101,13 +102,13 @@ def steps_figure(methods: Sequence[Method], heading: str, width: float = panels.
     with panels.applied():
         fig, all_axes = panels.sheet([*titles, *["wrong cells (Hamming)"] * wrong_cells], columns=2, width=width)
         shares = all_axes[: len(titles)]
-        for shift, method in enumerate(methods, start=1):
+        for method in methods:
             calls, scores = method.evaluations[0].network_calls, method.evaluations
-            panels.draw_seeds(shares[0], method, calls, [one.cell_accuracy for one in scores], shift)
-            panels.draw_seeds(shares[1], method, calls, [one.exact_accuracy for one in scores], shift)
+            panels.draw_seeds(shares[0], method, calls, [one.cell_accuracy for one in scores], interval=True)
+            panels.draw_seeds(shares[1], method, calls, [one.exact_accuracy for one in scores], interval=True)
             for place, axes in enumerate(shares[2:]):
                 solved = [one.scored_tasks[place].solved_shares for one in scores]
-                panels.draw_seeds(axes, method, calls, solved, shift)
+                panels.draw_seeds(axes, method, calls, solved, interval=True)
             if distances[method.name]:
                 panels.draw_seeds(all_axes[-1], method, calls, distances[method.name])
         _draw_baselines(shares[0], "cell_accuracy", methods)

@@ -12,6 +12,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, NullFormatter
 from matplotlib.transforms import ScaledTranslation
@@ -21,11 +22,13 @@ from analysis.methods import Method
 from trm_lab.intervals import over_seeds
 
 COLUMN, PAGE = 3.3, 6.9
-MARKED = 24  # places up to which each has a mark
+PANEL_POINTS = 175  # width of a panel, about: of half a page, or of a column
 CAPTION_SIZE, LEGEND_SIZE = 6.5, 7  # points
 CAPTION_LETTER, LEGEND_LETTER, HEADING_LETTER = 0.047, 0.056, 0.085  # inches, of a letter of usual width
 LOW = 1.9  # of a panel a column wide
-DODGE = 3.0  # points on the page between error bars of methods that stand at one place
+DODGE = 5.0  # points on the page between the means of methods that end at one place
+ASIDE = ", moved aside with the mean where several end at one place"
+CAP = 2.5  # points, half the width of an error bar's ends
 _SMALL = matplotlib.RcParams(
     {
         "font.size": 8,
@@ -101,44 +104,45 @@ def draw_seeds(
     method: Method,
     places: Sequence[float],
     values: Sequence[Sequence[float]],
-    shift: int | None = None,
+    interval: bool = False,
     label: str | None = None,
 ) -> None:
     """The mean of values `[n, X]` as a line, their range as a band, and at the end the t-interval of the mean.
 
-    shift: how many times `DODGE` the interval is moved aside on the page; None: no interval. One seed has none.
+    interval: whether it is drawn. One seed has none.
     """
     numbers = np.asarray(values, dtype=np.float64)
     name = method.label if label is None else label
-    few = len(places) <= MARKED
     axes.plot(
         places, numbers.mean(0), color=method.colour, linestyle=method.dashes, label=name,
-        marker=method.marker if few else None, markersize=None if len(places) <= MARKED / 3 else 3,
+        **style.marks(method.marker, len(places)),
     )  # fmt: skip
     if len(numbers) > 1:
         axes.fill_between(places, numbers.min(0), numbers.max(0), color=method.colour, alpha=0.15, linewidth=0)
-        if shift is not None:
-            error_bar(axes, method, places[-1], numbers[:, -1].tolist(), shift)
+        if interval:
+            error_bar(axes, method, places[-1], numbers[:, -1].tolist())
 
 
-def error_bar(axes: Axes, method: Method, place: float, values: Sequence[float], shift: int = 0) -> None:
-    """The 95 % t-interval of a mean share over seeds, within [0, 1].
+def error_bar(axes: Axes, method: Method, place: float, values: Sequence[float]) -> None:
+    """The mean share over seeds as the method's mark, and through it its 95 % t-interval within [0, 1].
 
-    It is drawn at `place` in data, and moved aside by points on the page, so that bars side by side can be told apart.
+    Where a mean stands at `place` already, this one is moved aside on the page with its interval; the axis grows by it.
     """
     summary = over_seeds(values)
     if summary.low is None or summary.high is None:
         return
     low, high = max(0.0, summary.low), min(1.0, summary.high)
     below, above = summary.mean - low, high - summary.mean
-    bar = axes.errorbar(
+    bars = [bar for bar in axes.containers if isinstance(bar, ErrorbarContainer)]
+    aside = DODGE * sum(place in list(np.atleast_1d(bar.lines[0].get_xdata())) for bar in bars)
+    axes.errorbar(
         [place], [summary.mean], [[max(below, 0.0)], [max(above, 0.0)]],
-        color=method.colour, capsize=2.5, linewidth=1.1, marker=None, zorder=3,
-        transform=axes.transData + ScaledTranslation(shift * DODGE / 72, 0, axes.figure.dpi_scale_trans),
+        color=method.colour, capsize=CAP, linewidth=1.1, linestyle="none", zorder=3,
+        marker=method.marker, markersize=3.5,
+        transform=axes.transData + ScaledTranslation(aside / 72, 0, axes.figure.dpi_scale_trans),
     )  # fmt: skip
-    for part in bar.get_children():
-        part.set_clip_on(False)  # moved aside, it may stand beyond the axes' end
     axes.update_datalim([(place, low), (place, high)])
+    axes.set_xmargin(max(axes.get_xmargin(), (aside + 2 * CAP) / PANEL_POINTS))
 
 
 def logarithmic(axes: Axes, written: Callable[[float], str] | None = None) -> None:

@@ -20,10 +20,13 @@ from analysis.metrics import CELL, EXACT, Metric
 from trm_lab.runs.recorded_scores import HaltingPoint, Scored
 
 SEEDS = "Lines: mean over the seeds that evaluate.py scored; bands: their range."
-POLICIES = {"q_halt": "-", "agreement": (0, (4, 2)), "confidence": (0, (1, 1.5))}  # line styles
+POLICIES = {"q_halt": ".", "agreement": "x", "confidence": "+"}  # marks
+WITH_THRESHOLD = ("q_halt", "confidence")  # the settings of others are whole numbers: nothing lies between two of them
+FEWEST = 3  # thresholds that make a curve
 STOPPING = (
-    "Stopping early: dashed, answer unchanged; dotted, confidence; solid, halting head;",
-    "marks, all at one step; stars, an oracle that stops at the first right answer.",
+    "Stopping early, means over seeds: dots, by the halting head; x, when the answer is unchanged; +, by confidence;",
+    f"a line joins the thresholds of one rule in their order, where there are {FEWEST} or more. Large marks, all at",
+    "one step; stars, an oracle that stops at the first right answer.",
 )
 Values = list[list[float]]
 Place = tuple[float, float]  # network calls, accuracy
@@ -85,9 +88,9 @@ def scaling_figure(
         return None
     with panels.applied():
         fig, (axes,) = panels.sheet([""], columns=1, height=2.4, width=width)
-        for shift, method in enumerate(scaled, start=1):
+        for method in scaled:
             steps, values = curves[method.name]
-            _draw(axes, method, steps, values, shift)
+            _draw(axes, method, steps, values, interval=True)
             trained = len(method.evaluations[0].network_calls)
             if trained in steps:
                 share = fmean(row[steps.index(trained)] for row in values)
@@ -98,7 +101,7 @@ def scaling_figure(
         axes.set_xlabel("supervision steps of an answer")
         axes.set_ylabel(metric.title)
         style.percent_from_zero(axes)
-        caption = ("Mean over seeds; band: their range; bar: 95 % t-interval.", "Ring: as trained.")
+        caption = (f"Mean over seeds; band: their range; bar: 95 % t-interval{panels.ASIDE}.", "Ring: as trained.")
         panels.finish(fig, heading, caption, axes)
     return fig
 
@@ -144,15 +147,17 @@ def first_right_shares(scored: Scored) -> list[float]:
 
 
 def halting_curve(scored: Sequence[Scored], policy: str) -> list[Place]:
-    """(network calls, exact match) of a policy at each setting that all seeds have, means over the seeds."""
+    """(network calls, exact match) of a policy, means over the seeds: each place once, in the order of the settings.
+
+    Of the settings that all seeds have.
+    """
     by_seed = [_by_setting(one.halting, policy) for one in scored if one.halting]
-    shared = [setting for setting in by_seed[0] if all(setting in one for one in by_seed)] if by_seed else []
-    return sorted(
-        {
-            (fmean(one[at].network_calls for one in by_seed), fmean(one[at].exact_accuracy for one in by_seed))
-            for at in shared
-        }
-    )
+    shared = set.intersection(*map(set, by_seed)) if by_seed else set()
+    places = [
+        (fmean(one[at].network_calls for one in by_seed), fmean(one[at].exact_accuracy for one in by_seed))
+        for at in sorted(shared, key=lambda setting: setting or 0.0)  # the oracles have one setting, None
+    ]
+    return list(dict.fromkeys(places))
 
 
 def _by_setting(points: Sequence[HaltingPoint], policy: str) -> dict[float | None, HaltingPoint]:
@@ -160,16 +165,19 @@ def _by_setting(points: Sequence[HaltingPoint], policy: str) -> dict[float | Non
 
 
 def draw_halting(axes: Axes, probes: Sequence[Probed]) -> None:
-    """Every policy of every method in its own line style, all steps as marks, and the oracle as a star."""
+    """Every policy of every method with its own mark, all steps as the method's marks, and the oracle as a star."""
     for method, scored in probes:
         marks = halting_curve(scored, "fixed"), halting_curve(scored, "oracle")
         if not marks[0]:
             continue
-        look: dict[str, Any] = {"color": method.colour, "linewidth": 0}
+        look: dict[str, Any] = {"color": method.colour, "linestyle": "none"}
         axes.plot(*zip(*marks[0], strict=True), marker=method.marker, markersize=3, **look)
-        for policy, dashes in POLICIES.items():
+        for policy, mark in POLICIES.items():
             if curve := halting_curve(scored, policy):
-                axes.plot(*zip(*curve, strict=True), color=method.colour, linestyle=dashes, linewidth=1.2, marker=".")
+                joined = policy in WITH_THRESHOLD and len(curve) >= FEWEST
+                dashes = method.dashes if joined else "none"
+                rule: dict[str, Any] = {"linestyle": dashes, "linewidth": 0.9, "marker": mark, "markersize": 4.5}
+                axes.plot(*zip(*curve, strict=True), color=method.colour, **rule)
         if marks[1]:
             star: dict[str, Any] = {"marker": "*", "markersize": 9, "markeredgecolor": "white", "markeredgewidth": 0.5}
             axes.plot(*zip(*marks[1], strict=True), zorder=4, **star, **look)
@@ -177,7 +185,7 @@ def draw_halting(axes: Axes, probes: Sequence[Probed]) -> None:
     style.percent_from_zero(axes)
 
 
-def _draw(axes: Axes, method: Method, places: Sequence[float], values: Values, shift: int | None = None) -> None:
+def _draw(axes: Axes, method: Method, places: Sequence[float], values: Values, interval: bool = False) -> None:
     """Draw with `panels.draw_seeds`; the label counts the seeds that were scored."""
     label = f"{method.name} ({counted_seeds(len(values))})"
-    panels.draw_seeds(axes, method, places, values, shift, label=label)
+    panels.draw_seeds(axes, method, places, values, interval, label=label)

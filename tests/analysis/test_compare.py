@@ -3,17 +3,20 @@
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from scipy import stats
 
 from analysis import compare
 from analysis.comparing.comparability import check_same_datasets, differences
 from analysis.comparing.curves import learning_figure, steps_figure, training_losses
 from analysis.comparing.probe_figures import (
+    draw_halting,
     guidance_figure,
     halting_curve,
     halting_figure,
@@ -28,6 +31,7 @@ from analysis.scores import comparison
 from tests.analysis.synthetic_run import write_run, write_scored
 from trm.errors import UserError
 from trm_lab.runs.recorded_run import read_run
+from trm_lab.runs.recorded_scores import HaltingPoint, Scored
 
 pytestmark = pytest.mark.usefixtures("unrendered")
 
@@ -136,6 +140,21 @@ def test_probes_show_what_evaluate_py_found(sweep: Path) -> None:
     assert drawn(halting.axes[0])["DIS (released code) (3 seeds)"] == pytest.approx(first)
     fixed = halting_curve(probes[0][1], "fixed")
     assert [calls for calls, _ in fixed] == [3, 6, 9, 12, 15, 18]
+
+
+def test_a_halting_curve_joins_thresholds_in_their_order_and_single_settings_are_points() -> None:
+    def scored(*points: tuple[str, float, float]) -> Scored:
+        halting = [HaltingPoint(policy, at, 0.5, 0.5, calls, 1.0) for policy, at, calls in points]
+        return cast(Scored, SimpleNamespace(halting=halting))
+
+    three = scored(*(("confidence", -at, calls) for at, calls in ((1.0, 9.0), (3.0, 3.0), (2.0, 12.0))))
+    assert [calls for calls, _ in halting_curve([three], "confidence")] == [3.0, 12.0, 9.0]
+    steps = [("fixed", 1.0, 3.0), ("agreement", 2.0, 6.0), ("agreement", 3.0, 9.0), ("agreement", 4.0, 12.0)]
+    thresholds = [("q_halt", 0.1, 4.0), ("q_halt", 0.9, 5.0), *(("confidence", -at, 9 - at) for at in (1.0, 2.0, 3.0))]
+    axes = Figure().subplots()
+    draw_halting(axes, [(Method("DIS", [], 0, {}, dashes="--"), [scored(*steps, *thresholds)])])
+    joined = {str(line.get_marker()): line.get_linestyle() for line in axes.get_lines()}
+    assert joined == {"o": "None", "x": "None", ".": "None", "+": "--"}
 
 
 def test_many_runs_are_a_table_of_methods_with_tests_between_them(sweep: Path, tmp_path: Path) -> None:

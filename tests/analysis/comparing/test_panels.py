@@ -1,9 +1,13 @@
 """Panels for print: legend, heading and caption lie within the figure, and the legend has every method."""
 
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.container import ErrorbarContainer
 
+from analysis import style
 from analysis.comparing import panels
+from analysis.methods import Method
 
 LONG = "DIS (released code), hidden_size=64, puzzle_emb_ndim=64, data=sudoku-4x4@9f1314ce, epochs=40 (3 seeds)"
 LABELS = [LONG, *(f"DIS, loss_terms=prefix, seeds={number}" for number in range(5)), "Pareto front"]
@@ -41,3 +45,43 @@ def test_a_flat_line_beside_a_steep_one_gets_a_logarithmic_axis_that_says_so() -
             axes.plot([1, 2, 3], [-reach, 0, reach])
             panels.symmetric_logarithmic(axes, "mean")
         assert (axes.get_yscale(), axes.get_ylabel()) == (scale, label)
+
+
+SEEDS = ([0.0, 0.4], [0.1, 0.5], [0.0, 0.9])
+
+
+def ended(count: int, end: float = 10.0, logarithmic: bool = False) -> tuple[Axes, list[ErrorbarContainer]]:
+    """A panel with so many methods, all of which end at one place, and their bars; drawn."""
+    with panels.applied():
+        fig, (axes,) = panels.sheet(["one"], columns=2)
+        for number in range(count):
+            method = Method(f"method {number}", [], 0, {}, marker="s", dashes="-")
+            panels.draw_seeds(axes, method, [1.0, end], SEEDS, interval=True, label=method.name)
+        if logarithmic:
+            panels.logarithmic(axes)
+        FigureCanvasAgg(fig).draw()
+    return axes, [bar for bar in axes.containers if isinstance(bar, ErrorbarContainer)]
+
+
+@pytest.mark.parametrize("logarithmic", [False, True])
+def test_error_bars_go_through_their_means_side_by_side_within_the_axes(logarithmic: bool) -> None:
+    axes, bars = ended(6, logarithmic=logarithmic)
+    place = axes.transData.transform((10.0, 0.6))[0]
+    for number, (mean, _, (vertical,)) in enumerate(bars):
+        assert mean.get_marker() == "s"
+        (segment,) = vertical.get_segments()
+        for part, points in ((mean, mean.get_xydata()), (vertical, segment)):
+            across = part.get_transform().transform(points)[:, 0]
+            assert across == pytest.approx(place + number * panels.DODGE / 72 * axes.figure.dpi)
+            assert across.max() + panels.CAP / 72 * axes.figure.dpi <= axes.bbox.x1
+
+
+@pytest.mark.parametrize("places", [2, style.MARKED, 100])
+def test_a_line_has_its_method_s_dashes_and_marks_however_many_places_it_has(places: int) -> None:
+    with panels.applied():
+        _, (axes,) = panels.sheet(["one"], columns=1)
+        method = Method("DIS", [], 0, {}, marker="s", dashes="--")
+        panels.draw_seeds(axes, method, list(range(places)), [[0.5] * places], label="DIS")
+    (line,) = axes.get_lines()
+    assert (line.get_marker(), line.get_linestyle()) == ("s", "--")
+    assert (line.get_markevery() is None) == (places <= style.MARKED)
