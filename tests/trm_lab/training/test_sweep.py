@@ -55,7 +55,7 @@ def test_the_same_sweep_again_trains_only_what_is_not_done_yet(tmp_path: Path) -
 def test_a_key_given_takes_the_place_of_the_experiment_s_values_for_it() -> None:
     """Hydra would make the product of both: the same run four times."""
     given = ["experiment=efficiency_nqueens", "arch=trm", "++max_steps=2"]
-    assert sweep_once(given) == ["hydra.sweeper.params=null", "++seed=0,1,2", *given]
+    assert sweep_once(given) == ["hydra.sweeper.params=null", "++seed=0,1,2,3,4", *given]
     switches = sweep_once(["experiment=efficiency_nqueens_switches", "++arch.feed=question"])
     assert "arch=dis" in switches  # the inner experiment's value for it, not the outer's four
     assert "++arch.target_kernel=reveal,mask" in switches
