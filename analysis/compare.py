@@ -19,7 +19,7 @@ from analysis import style
 from analysis.comparing import panels
 from analysis.comparing.comparability import at_same_updates, check_same_datasets, differences
 from analysis.comparing.curves import hamming, learning_figure, steps_figure
-from analysis.comparing.pairwise_tests import example_tests, in_full, methods_table, significance_tests, untested
+from analysis.comparing.pairwise_tests import in_full, methods_table, significance_tests, untested
 from analysis.comparing.probe_figures import guidance_figure, halting_figure, margin_figure, scaling_figure
 from analysis.comparing.scored_runs import by_steps, missing, probed
 from analysis.methods import Method, evaluated, group
@@ -30,6 +30,7 @@ from trm.errors import UserError
 from trm_lab.commands.command_line import CommandLine, local_path, run_command
 from trm_lab.runs.many_runs import figures_of, read_runs
 from trm_lab.runs.recorded_run import Run
+from trm_lab.runs.scored_items import has_items
 
 MOST_COLUMNS = 6  # runs that have a column each in the table
 SCALES = "0 0.5 1 1.5 2"
@@ -42,7 +43,7 @@ def report(runs: Sequence[Run], methods: Sequence[Method], metric: Metric) -> st
         parts = [comparison(runs).text(), *differences(runs), *in_full(methods)]
     else:
         parts = [methods_table(methods, metric), *differences(runs, over_seeds=True)]
-    parts += [significance_tests(methods, metric), *example_tests(methods), "\n".join(untested(methods))]
+    parts += [significance_tests(methods, metric), "\n".join(untested(methods))]
     return "\n\n".join(filter(None, parts))
 
 
@@ -79,7 +80,8 @@ def figures(methods: Sequence[Method], metric: Metric, width: float = panels.PAG
 
 def missing_pieces(methods: Sequence[Method]) -> list[str]:
     """What the runs do not hold, and the commands that make it."""
-    lines = missing(methods, "advantage margins", "--margin", lambda one: one.margin is not None)
+    lines = missing(methods, "scores of each question", "", lambda one: has_items(one.folder))
+    lines += missing(methods, "advantage margins", "--margin", lambda one: one.margin is not None)
     lines += missing(methods, "guidance sweep", f"--guidance {SCALES}", lambda one: bool(one.guidance))
     lines += missing(methods, "stopping early", "", lambda one: bool(one.halting))
     for method in methods:

@@ -59,7 +59,7 @@ def _own(runs: Sequence[Run], claims: Sequence[Claim], dataset: str) -> tuple[Pa
     unalike = [*unfinished, *untested(methods), *([other_settings(methods)] if len(methods) > 1 else [])]
     tables = [replace(own, notes=[*own.notes, *in_full(methods), *remarks, *unalike])]
     tests = pair_tests(methods, metric)
-    if any(test.welch.p_two_sided is not None for test in tests):
+    if any(test.difference.p_two_sided is not None for test in tests):
         tables.append(tests_table(tests, metric.title))
     curves, narrow = (
         learning_figure(methods, metric, f"{dataset}: learning", width) for width in (panels.PAGE, panels.COLUMN)

@@ -76,7 +76,7 @@ def judged(shares: Sequence[float], examples: int, claim: float, rounding: float
 
 def judged_difference(first: Sequence[float], second: Sequence[float], claim: float, rounding: float = 0.0) -> Verdict:
     """Hold the difference between two models' mean shares over seeds, first − second, against a claimed one."""
-    difference, n, test = welch(first, second, cautious=True), min(len(first), len(second)), "Welch's t-test"
+    difference, n, test = welch(first, second), min(len(first), len(second)), "Welch's t-test"
     if difference.low is None or difference.high is None:
         return _undecided(difference.mean, n, test)
     tails = difference.tail_below(claim - rounding), 1 - difference.tail_below(claim + rounding)

@@ -12,7 +12,7 @@ from numpy.random import Generator
 from scipy.stats import binom
 
 from analysis.claims.verdicts import judged
-from analysis.comparing.significance import holm, paired, welch
+from analysis.comparing.significance import contrast, holm, welch
 from trm_lab.intervals import over_seeds, paired_bootstrap, sign_test
 
 
@@ -51,18 +51,66 @@ def few_successes_against_a_claim_of_one_run(rng: Generator) -> float:
 
 def welch_of_five_seeds(rng: Generator) -> float:
     first, second = rng.normal(0, 1, (2, 5)).tolist()
-    return welch(first, second, cautious=True).p_two_sided or 0.0
+    return welch(first, second).p_two_sided or 0.0
 
 
 def welch_of_two_seeds_against_ten(rng: Generator) -> float:
     """Far below 5 %; with scipy's degrees of freedom it would be 10 %."""
     first, second = rng.normal(0, 1, 2), rng.normal(0, 0.1, 10)
-    return welch(first.tolist(), second.tolist(), cautious=True).p_two_sided or 0.0
+    return welch(first.tolist(), second.tolist()).p_two_sided or 0.0
 
 
-def paired_by_seed(rng: Generator) -> float:
-    first, second = rng.normal(0, 3, 3) + rng.normal(0, 1, (2, 3))
-    return paired(first.tolist(), second.tolist()).p_two_sided or 0.0
+def equally_good(
+    rng: Generator, seeds: tuple[int, int], spread: tuple[float, float], easy: float = 0.3
+) -> list[np.ndarray]:
+    """Answers `[n, 200]` of two methods: right where a question's ease, a seed's skill and chance add up to above 0.
+
+    Each method also has questions that it alone finds hard. spread: of the skill of each method's seeds.
+    """
+    questions = rng.normal(easy, 1.5, 200)
+    return [
+        (questions + rng.normal(0, 0.7, 200) + rng.normal(0, sd, (n, 1)) + rng.normal(0, 1, (n, 200)) > 0).astype(
+            np.float64
+        )
+        for n, sd in zip(seeds, spread, strict=True)
+    ]
+
+
+def two_levels(rng: Generator, seeds: tuple[int, int], spread: tuple[float, float], easy: float = 0.3) -> float:
+    """The interval leaves out 0 exactly where p < 0.05."""
+    test = contrast(equally_good(rng, seeds, spread, easy), (1, -1))
+    if test.low is not None and test.high is not None and test.p_two_sided is not None:
+        assert (test.p_two_sided < 0.05) == (not test.low <= 0 <= test.high)
+    return 1.0 if test.p_two_sided is None else test.p_two_sided
+
+
+def three_seeds_of_equal_skill(rng: Generator) -> float:
+    """Welch's test over seeds alone, as if other questions were as these, has 7 %, and of five seeds 15 %."""
+    return two_levels(rng, (3, 3), (0, 0))
+
+
+def three_seeds(rng: Generator) -> float:
+    return two_levels(rng, (3, 3), (0.15, 0.15))
+
+
+def five_seeds(rng: Generator) -> float:
+    return two_levels(rng, (5, 5), (0.15, 0.15))
+
+
+def five_seeds_of_one_unsteady_method(rng: Generator) -> float:
+    return two_levels(rng, (5, 5), (0.4, 0))
+
+
+def five_seeds_that_are_nearly_always_right(rng: Generator) -> float:
+    return two_levels(rng, (5, 5), (0.15, 0.15), easy=4)
+
+
+def two_seeds_against_ten(rng: Generator) -> float:
+    return two_levels(rng, (2, 10), (0.4, 0))
+
+
+def one_seed_of_each(rng: Generator) -> float:
+    return two_levels(rng, (1, 1), (0, 0))
 
 
 def holm_over_six_pairs(rng: Generator) -> float:
@@ -106,8 +154,14 @@ def interval_over_seeds(rng: Generator) -> float:
         (few_successes_against_a_claim_of_one_run, 1000, 0, 0.06),
         (welch_of_five_seeds, 2000, 0.04, 0.06),
         (welch_of_two_seeds_against_ten, 2000, 0, 0.06),
-        (paired_by_seed, 2000, 0.04, 0.06),
-        (holm_over_six_pairs, 1000, 0, 0.05),
+        (three_seeds_of_equal_skill, 1000, 0.03, 0.07),
+        (three_seeds, 1000, 0.03, 0.07),
+        (five_seeds, 1000, 0.03, 0.07),
+        (five_seeds_of_one_unsteady_method, 1000, 0.03, 0.07),
+        (five_seeds_that_are_nearly_always_right, 1000, 0.02, 0.06),
+        (two_seeds_against_ten, 300, 0, 0.02),
+        (one_seed_of_each, 1000, 0.03, 0.06),
+        (holm_over_six_pairs, 500, 0, 0.05),
         (bootstrap_of_continuous_scores, 1000, 0.04, 0.06),
         (bootstrap_of_task_shares, 1000, 0, 0.06),
         (interval_over_seeds, 2000, 0.04, 0.06),

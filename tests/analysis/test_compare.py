@@ -15,6 +15,7 @@ from scipy import stats
 from analysis import compare
 from analysis.comparing.comparability import check_same_datasets, differences
 from analysis.comparing.curves import learning_figure, steps_figure, training_losses
+from analysis.comparing.pairwise_tests import pair_tests
 from analysis.comparing.probe_figures import (
     draw_halting,
     guidance_figure,
@@ -24,7 +25,7 @@ from analysis.comparing.probe_figures import (
     scaling_curve,
 )
 from analysis.comparing.scored_runs import probed
-from analysis.comparing.significance import holm
+from analysis.comparing.significance import contrast, holm
 from analysis.methods import Method, group
 from analysis.metrics import EXACT
 from analysis.scores import comparison
@@ -168,37 +169,40 @@ def test_many_runs_are_a_table_of_methods_with_tests_between_them(sweep: Path, t
     assert re.search(rf"DIS \(released code\) +18 +400 +32\.\d % {interval}", text)
     assert "different seeds" not in text
     error = np.hypot(stats.sem(shares), stats.sem(shares[:3]))
-    welch = 2 * stats.t.sf((np.mean(shares[:3]) - np.mean(shares)) / error, 2)  # 3 against 4 seeds
-    assert re.search(rf"DIS \(released code\) − TRM T=3 n=6 +\S+ .* {welch:.3f} +{welch:.3f} +–", text)
+    p = 2 * stats.t.sf((np.mean(shares[:3]) - np.mean(shares)) / error, 2)  # 3 against 4 seeds
+    assert re.search(rf"DIS \(released code\) − TRM T=3 n=6 +\S+ .* {p:.3f} +{p:.3f} +\S+ +seeds\n", text)
+    assert "over seeds: for other seeds on these very questions (python evaluate.py RUN makes" in text
     (line,) = [line for line in compare.missing_pieces(methods) if "advantage margins" in line]
     command = f"python evaluate.py {seventh} --margin"
     assert line == f"advantage margins: missing in 1 of 7 runs; make it with: {command}"
 
 
-def test_single_runs_are_tested_over_their_examples_with_holm_s_adjustment_or_told_how_to(tmp_path: Path) -> None:
-    folders = two_runs(tmp_path, "queens", "queens")
-
-    def text() -> str:
-        runs = [read_run(folder) for folder in folders]
-        return compare.report(runs, group(runs)[0], EXACT)
-
-    command = f"python evaluate.py {folders[0]}; python evaluate.py"
-    assert f"over examples: missing; make it with: {command}" in text()
-    third = tmp_path / "third"
-    folders.append(write_run(third, "dis", 8, 3, arc=False, training_steps=400, puzzles=["queens"]))
-    for run, skill in zip(folders, (1, 1.05, 1.1), strict=True):
-        write_scored(run, skill=skill)
-    tested = text()
-    assert "exact match, 400 tasks" in tested
-    single = [
-        [float(p) for p in re.findall(rf"p {words}: (\S+)$", tested, re.MULTILINE)]
-        for words in (r"of the difference \(paired bootstrap over tasks\)", r"\(exact sign test\)")
+def test_methods_are_tested_on_the_questions_that_both_answered_and_single_runs_are_said_to_be_such(
+    sweep: Path, tmp_path: Path
+) -> None:
+    methods = methods_of(*sorted(sweep.iterdir()))
+    (test,) = pair_tests(methods, EXACT)
+    answers = [
+        np.array([np.load(run.path / "scored/step_400-guided-margins/examples.npz")["right"] for run in one.runs])
+        for one in methods
     ]
-    pattern = r"of 3 pairs, p after Holm's adjustment: paired bootstrap (\S+), sign test (\S+);"
-    adjusted = re.findall(pattern, tested)
-    assert len(adjusted) == 3
-    for before, after in zip(single, zip(*adjusted, strict=True), strict=True):
-        assert [float(p) for p in after] == pytest.approx(holm(before), rel=0.06, abs=0.002)
+    assert (test.over, test.difference) == ("seeds, questions", contrast(answers, (1, -1)))
+    assert test.detectable == test.difference.detectable(0.05)
+    singles = two_runs(tmp_path, "queens", "queens")
+    assert compare.report([read_run(run) for run in singles], methods_of(*singles), EXACT).count("Differences") == 0
+    assert f"make it with: python evaluate.py {singles[0]}" in compare.missing_pieces(methods_of(*singles))[0]
+    singles.append(write_run(tmp_path / "third", "dis", 8, 3, arc=False, training_steps=400, puzzles=["queens"]))
+    for run, skill in zip(singles, (1, 1.05, 1.1), strict=True):
+        write_scored(run, skill=skill)
+    tests = pair_tests(methods_of(*singles), EXACT)
+    assert [one.over for one in tests] == ["questions"] * 3
+    assert [one.p_holm for one in tests] == holm([one.difference.p_two_sided for one in tests])
+    assert [one.detectable for one in tests] == [one.difference.detectable(0.05 / 3) for one in tests]
+    with np.load(singles[2] / "scored/step_400/examples.npz") as kept:
+        columns = dict(kept) | {"question": np.arange(400, dtype=np.uint64)}
+    for run, questions in zip(singles[:2], (columns["question"], columns["question"][::-1]), strict=True):
+        np.savez(run / "scored/step_400/examples.npz", **columns | {"question": questions})
+    assert [one.over for one in pair_tests(methods_of(*singles), EXACT)] == ["questions", "seeds", "questions"]
 
 
 def two_runs(folder: Path, *kinds: str, protocols: tuple[str, str] = ("clean", "clean")) -> list[Path]:

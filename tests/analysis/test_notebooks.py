@@ -16,7 +16,7 @@ FOLDER = REPOSITORY / "analysis" / "notebooks"
 SHOWN = {  # of each notebook: figures at least, and words that its outputs hold
     "compare_methods": (
         6,
-        ["DIS (released code) (2 seeds)", "TRM T=1 n=2 (2 seeds)", "p (Welch)", "over examples", "1 broken late"],
+        ["DIS (released code) (2 seeds)", "TRM T=1 n=2 (2 seeds)", "seen at 80 %", "one seed of each", "1 broken late"],
     ),
     "efficiency": (2, ["network calls", "N·T·(n+1) = 6·1·(2+1) = 18, the tables say 18"]),
     "inside_a_step": (2, ["DISSupervision, update 12", "step 6: wrong cells", "call 3: updates z_H"]),

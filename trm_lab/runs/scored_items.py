@@ -51,8 +51,15 @@ class ScoredItems:
                 raise ValueError(f"{self.title}: {shown(key, _SHOWN_KEY)} scores {score}, not within 0..1")
 
 
-def read_items(folder: Path) -> ScoredItems:
+def has_items(folder: Path) -> bool:
+    """Whether an evaluation's folder has a score of each task or example."""
+    return any((folder / name).is_file() for name in (OUTPUTS_FILE, EXAMPLES_FILE))
+
+
+def read_items(folder: Path, exact: bool = False) -> ScoredItems:
     """The scores of each task (ARC) or example in an evaluation's folder; examples as the dataset's scorer judged them.
+
+    exact: examples by the label alone, whatever their scorer says.
 
     Raises:
         UserError: the folder holds neither outputs.jsonl nor examples.npz, or one that is damaged or not of their form.
@@ -63,7 +70,7 @@ def read_items(folder: Path) -> ScoredItems:
             return ScoredItems(shown(folder), METRICS["task"], _of_tasks(folder / OUTPUTS_FILE))
         if (folder / EXAMPLES_FILE).is_file():
             _check_unchanged(folder / EXAMPLES_FILE)
-            return _of_examples(folder)
+            return _of_examples(folder, exact)
     state = f"holds neither {OUTPUTS_FILE} nor {EXAMPLES_FILE}" if folder.is_dir() else "is no folder"
     raise UserError(
         f"{shown(folder)} {state}",
@@ -79,7 +86,7 @@ def _of_tasks(file: Path) -> dict[str, float]:
     return shares
 
 
-def _of_examples(folder: Path) -> ScoredItems:
+def _of_examples(folder: Path, exact: bool) -> ScoredItems:
     file = folder / EXAMPLES_FILE
     kinds = {"key": "U", "right": "b", "solved": "b", "question": "u"}
     try:
@@ -87,7 +94,7 @@ def _of_examples(folder: Path) -> ScoredItems:
         missing = [name for name in ("key", "right") if name not in arrays]
         if missing:
             raise ValueError(f"it has no array {' and '.join(missing)}")
-        metric = "solved" if "solved" in arrays else "right"
+        metric = "solved" if "solved" in arrays and not exact else "right"
         keys, right, questions = arrays["key"], arrays[metric], arrays.get("question")
         if not (keys.ndim == right.ndim == 1 and 0 < len(keys) == len(right) <= MOST_EXAMPLES):
             raise ValueError(f"keys {keys.shape} and scores {right.shape}: want one each for 1 to {MOST_EXAMPLES:,}")

@@ -48,7 +48,7 @@ def test_runs_on_other_test_data_of_one_name_are_laid_out_apart_and_never_tested
     assert "Not comparable: the runs have different test examples" in text
     assert "fingerprints of the test data" in text
     assert text.count("not comparable, so not tested: DIS (released code)") == 3
-    assert "p (Welch)" not in text
+    assert "p (Holm)" not in text
     assert [unlike(methods[0], other) for other in methods] == ["", "other test data", "other test data"]
 
 
@@ -93,7 +93,7 @@ def test_runs_still_going_are_compared_at_the_updates_that_all_have(unfinished: 
     assert [seed.evaluation.step for result in found.results for seed in result.seeds] == [200] * 4
     assert remark in found.remarks
     (test,) = found.tests
-    assert test.welch.mean == pytest.approx(0.3 * (0.5 + 0.55 - 0.65 - 0.7) / 2)
+    assert test.difference.mean == pytest.approx(0.3 * (0.5 + 0.55 - 0.65 - 0.7) / 2)
     table = report.report(ManyRuns(unfinished, []), read_claims()).parts[1].tables[0]
     assert [row[2:5] for row in table.rows] == [["200", "5", "12 s"], ["200", "5", "12 s"]]
     assert remark in table.notes

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from analysis.claims.verdicts import UNDECIDED, judged
-from analysis.comparing.significance import holm, one_sided, paired, welch
+from analysis.comparing.significance import MeanDifference, contrast, holm, one_sided, welch
 
 SHARE = st.integers(0, 1000).map(lambda thousandths: thousandths / 1000)
-PAIRS = st.lists(st.tuples(SHARE, SHARE), min_size=2, max_size=6)
+PAIRS = st.lists(st.tuples(SHARE, SHARE), min_size=3, max_size=6)
 
 
 @pytest.mark.filterwarnings("ignore:Precision loss")
@@ -21,14 +21,10 @@ PAIRS = st.lists(st.tuples(SHARE, SHARE), min_size=2, max_size=6)
 def test_the_tests_over_seeds_are_scipy_s(pairs: list[tuple[float, float]], claim: float) -> None:
     first, second = map(list, zip(*pairs, strict=True))
     no_spread = len(set(first)) == len(set(second)) == 1
-    no_spread_of_differences = np.ptp(np.subtract(first, second)) < 1e-9
-    for test, undefined, expected in (
-        (welch(first, second), no_spread, stats.ttest_ind(first, second, equal_var=False)),
-        (paired(first, second), no_spread_of_differences, stats.ttest_rel(first, second)),
-    ):
-        if undefined:
-            assert test.p_two_sided == (1.0 if test.mean == 0 else None)
-            continue
+    test, expected = welch(first, second), stats.ttest_ind(first, second, equal_var=False)
+    if no_spread:
+        assert test.p_two_sided == (1.0 if test.mean == 0 else None)
+    else:
         assert test.p_two_sided == pytest.approx(expected.pvalue, rel=1e-6, abs=1e-12)
         interval = expected.confidence_interval(0.95)
         assert (test.low, test.high) == pytest.approx((interval.low, interval.high), rel=1e-6, abs=1e-9)
@@ -52,14 +48,14 @@ def test_two_seeds_or_three_against_more_have_the_degrees_of_freedom_of_the_smal
     few, many = [0.4, 0.5], [0.61, 0.62, 0.63, 0.65, 0.6]
     error = math.sqrt(np.var(few, ddof=1) / 2 + np.var(many, ddof=1) / 5)
     expected = 2 * stats.t.sf(abs(np.mean(few) - np.mean(many)) / error, 1)
-    assert welch(few, many, cautious=True).p_two_sided == pytest.approx(expected)
-    assert welch(few, many).p_two_sided == pytest.approx(stats.ttest_ind(few, many, equal_var=False).pvalue)
-    for seeds, others in ((3, 3), (4, 5), (5, 4)):
-        assert welch(many[:seeds], many[:others], cautious=True) == welch(many[:seeds], many[:others])
+    assert welch(few, many).p_two_sided == pytest.approx(expected)
+    three = many[:3]
+    error = math.sqrt(np.var(three, ddof=1) / 3 + np.var(many, ddof=1) / 5)
+    assert welch(three, many).p_two_sided == pytest.approx(2 * stats.t.cdf((np.mean(three) - np.mean(many)) / error, 2))
 
 
 def test_one_seed_and_runs_without_spread_tell_nothing() -> None:
-    for test in (welch([0.5], [0.7]), paired([0.5], [0.7]), welch([0.5], [0.5])):
+    for test in (welch([0.5], [0.7]), welch([0.5], [0.5]), welch([0.5], [0.6, 0.7])):
         assert (test.low, test.high, test.p_two_sided) == (None, None, None)
     assert welch([0.5], [0.7]).mean == pytest.approx(-0.2)
     assert welch([0.5, 0.5], [0.7, 0.7]).p_two_sided is None
@@ -71,17 +67,73 @@ def test_one_seed_and_runs_without_spread_tell_nothing() -> None:
 @pytest.mark.parametrize("share", [207 / 300, 1 / 3])
 def test_rounding_is_no_spread(share: float) -> None:
     """numpy's variance of such equal values is about 1e-32, by which any difference would be beyond all doubt."""
-    for test in (welch, paired):
-        result = test([share] * 3, [0.7] * 3)
-        assert (result.low, result.high, result.p_two_sided) == (None, None, None)
-        assert result.mean == pytest.approx(share - 0.7)
+    result = welch([share] * 3, [0.7] * 3)
+    assert (result.low, result.high, result.p_two_sided) == (None, None, None)
+    assert result.mean == pytest.approx(share - 0.7)
     assert welch([share] * 3, [share] * 4).p_two_sided == 1.0
-    assert paired([share + 0.007, share], [share, share - 0.007]).p_two_sided is None
     for error in (0, 0.01):
         assert one_sided([share] * 3, 0.98, error) is None
         verdict = judged([share] * 3, 300, 0.98, error=error)
         assert (verdict.word, verdict.level, verdict.p) == (UNDECIDED, None, None)
         assert (verdict.low, verdict.high) == (None, None)
+
+
+ANSWERS = np.array([[1, 1, 0, 1, 0, 1, 1, 0], [1, 0, 0, 1, 1, 1, 1, 0], [1, 1, 0, 1, 0, 0, 0, 1.0]])  # [n, Q]
+OTHERS = np.array([[0, 1, 0, 1, 0, 0, 1, 0], [0, 0, 0, 1, 1, 0, 0, 0], [0, 1, 0, 0, 0, 0, 1, 0.0]])
+
+
+def components(answers: np.ndarray) -> tuple[float, float]:
+    """Variances of the mean over seeds, and of its part that is chance, from sums of squares of a two-way layout."""
+    n, questions = answers.shape
+    centred = answers - answers.mean()
+    of_seeds = questions * (answers.mean(1) - answers.mean()) ** 2
+    of_questions = n * (answers.mean(0) - answers.mean()) ** 2
+    chance = ((centred**2).sum() - of_seeds.sum() - of_questions.sum()) / ((n - 1) * (questions - 1))
+    return of_seeds.sum() / (n - 1) / answers.size, chance / answers.size
+
+
+def test_the_error_of_a_difference_is_that_of_seeds_and_what_questions_add_to_it() -> None:
+    (seeds_a, chance_a), (seeds_b, chance_b) = components(ANSWERS), components(OTHERS)
+    between = np.var(ANSWERS.mean(0) - OTHERS.mean(0), ddof=1) / 8
+    seeds, added = seeds_a + seeds_b, between - chance_a - chance_b
+    assert added > 0
+    test = contrast([ANSWERS, OTHERS], (1, -1))
+    assert test.error == pytest.approx(math.sqrt(seeds + added))
+    freedom = (seeds + added) ** 2 / ((seeds_a**2 + seeds_b**2) / 2 + added**2 / 7)
+    assert test.freedom == pytest.approx(freedom)
+    assert test.p_two_sided == pytest.approx(2 * stats.t.sf(test.mean / test.error, freedom))
+    assert contrast([OTHERS, ANSWERS], (1, -1)).p_two_sided == pytest.approx(test.p_two_sided)
+
+
+def test_a_question_that_is_hard_for_both_is_no_difference() -> None:
+    hard = np.array([0, 0, 1, 0, 1, 0, 0, 1]) / 2
+    shifted, test = contrast([ANSWERS - hard, OTHERS - hard], (1, -1)), contrast([ANSWERS, OTHERS], (1, -1))
+    assert (shifted.mean, shifted.error) == pytest.approx((test.mean, test.error))
+
+
+def test_one_seed_of_each_is_student_s_test_over_questions_and_of_one_alone_there_is_none() -> None:
+    expected = stats.ttest_rel(ANSWERS[0], OTHERS[0])
+    test = contrast([ANSWERS[:1], OTHERS[:1]], (1, -1))
+    assert (test.p_two_sided, test.freedom) == (pytest.approx(expected.pvalue), 7)
+    assert contrast([ANSWERS[:1], OTHERS], (1, -1)).p_two_sided is None
+    assert contrast([ANSWERS[:1], ANSWERS[:1]], (1, -1)).p_two_sided == 1.0
+
+
+def test_equal_scores_of_seeds_that_answered_differently_have_the_spread_of_their_answers() -> None:
+    rolled = np.stack([np.roll(ANSWERS[0], shift) for shift in (0, 1, 2)])
+    _, chance = components(rolled)
+    test = contrast([rolled, np.zeros((3, 8))], (1, -1))
+    between = np.var(rolled.mean(0), ddof=1) / 8
+    assert test.error == pytest.approx(math.sqrt(chance + max(0, between - chance)))
+
+
+def test_what_is_detectable_is_found_in_80_of_100() -> None:
+    for freedom in (2, 7.5, 1000):
+        difference = MeanDifference(0.0, error=0.02, freedom=freedom).detectable(0.01)
+        assert difference is not None
+        critical = stats.t.ppf(0.995, freedom)
+        assert stats.nct.sf(critical, freedom, difference / 0.02) == pytest.approx(0.8, abs=1e-4)
+    assert MeanDifference(0.1).detectable(0.01) is None
 
 
 def test_holm_s_adjustment_worked_out_by_hand() -> None:

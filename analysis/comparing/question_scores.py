@@ -1,0 +1,48 @@
+"""Scores of a method's runs on each test question, from the folders of their evaluations. n seeds, Q questions."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from analysis.comparing.scored_runs import plain_scored
+from analysis.comparing.significance import Scores
+from analysis.methods import Method
+from analysis.metrics import Metric
+from trm_lab.runs.recorded_run import Run
+from trm_lab.runs.scored_items import METRICS, ScoredItems, has_items, read_items
+
+MEANT = {"exact": METRICS["right"], "solved": METRICS["solved"], "ARC/pass@2": METRICS["task"]}
+"""What the scores of each question are called whose mean is a metric."""
+
+
+def items_of(method: Method, metric: Metric) -> list[ScoredItems]:
+    """Scores of each run of a method, at the step at which it is compared; empty where they are not at hand.
+
+    Raises:
+        UserError: a damaged file.
+    """
+    folders = [_folder(run, method.step) for run in method.runs]
+    items = [read_items(one, exact=metric.name == "exact") for one in folders if one is not None]
+    fit = len(items) == len(folders) and all(one.metric == MEANT.get(metric.name) for one in items)
+    return items if fit else []
+
+
+def _folder(run: Run, step: int) -> Path | None:
+    """Of an evaluation by evaluate.py as training does it, else of that in training."""
+    scored = plain_scored(run, step, lambda one: has_items(one.folder))
+    folder = scored.folder if scored else run.path / f"evaluations/step_{step}"
+    return folder if has_items(folder) else None
+
+
+def aligned(items: Sequence[Sequence[ScoredItems]]) -> list[Scores]:
+    """`[n, Q]` of each method, on the questions that all runs answered; empty where a method has none, or Q < 2.
+
+    A number that stands for different questions in two runs makes them runs on other questions.
+    """
+    runs = [one for of_method in items for one in of_method]
+    shared = sorted(set.intersection(*(set(one.scores) for one in runs))) if all(items) else []
+    digests = [[one.questions[key] for key in shared] for one in runs if one.questions is not None]
+    if len(shared) < 2 or any(one != digests[0] for one in digests):
+        return []
+    return [np.array([[one.scores[key] for key in shared] for one in of_method]) for of_method in items]
