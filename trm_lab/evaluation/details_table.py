@@ -20,6 +20,7 @@ def details_table(scores: Mapping[str, Any]) -> str:
 
 def _parts(scores: Mapping[str, Any]) -> Iterator[str]:
     yield _steps(scores)
+    yield _improvement(scores)
     yield _halting(scores)
     yield _search(scores)
     yield _guidance(scores)
@@ -27,7 +28,7 @@ def _parts(scores: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _steps(scores: Mapping[str, Any]) -> str:
-    """Distance to the answer, margins and votes, step by step."""
+    """Distance to the answer and votes, step by step."""
     per_step = scores["per_step"]
     columns = {"wrong cells": [f"{value:.2f}" for value in per_step["hamming"]]}
     columns["cells changed"] = ["", *map(percent, per_step["changed"])]
@@ -37,14 +38,40 @@ def _steps(scores: Mapping[str, Any]) -> str:
     for name in ("ARC/pass@1", "ARC/pass@2"):
         if name in scores.get("arc_per_step", {}):
             columns[name] = list(map(percent, scores["arc_per_step"][name]))
-    if "margin" in scores:
-        columns["advantage margin"] = [f"{value:+.3g}" for value in scores["margin"]["mean"]]
-        columns["margin > 0"] = list(map(percent, scores["margin"]["share_positive"]))
     calls = [str(count) for count in per_step["network_calls"]]
     rows = [("network calls", *columns), *zip(calls, *columns.values(), strict=True)]
     over = scores.get("over_steps")
     late = "" if over is None else f"\n  fixed late: {over['fixed_late']}; broken late: {over['broken_late']}"
     return f"each supervision step, means over examples\n{table(rows, '  ')}{late}"
+
+
+def _improvement(scores: Mapping[str, Any]) -> str:
+    """What each step does to the cross-entropy, and the margin, which bounds that."""
+    if "improvement" not in scores:
+        return ""
+    improvement, margin = scores["improvement"], scores["margin"]
+    answer, target = improvement["answer"], improvement.get("target")
+    columns = [("network calls", [str(count) for count in scores["per_step"]["network_calls"]])]
+    columns += [*_against(answer, "the answer"), *_against(target if target != answer else None, "the step's target")]
+    columns.append(("advantage margin", [f"{value:+.3g}" for value in margin["mean"]]))
+    columns.append(("margin > 0", list(map(percent, margin["share_positive"]))))
+    rows = [[name for name, _ in columns], *zip(*(cells for _, cells in columns), strict=True)]
+    title = "cross-entropy before → after each supervision step, means over examples (softmax, tokens with a label)"
+    remark = "\n  the target of every step is the answer" if target == answer else ""
+    if target is None:
+        remark = f"\n  the steps' own targets are not known here: {improvement['without_target']}"
+    return f"{title}\n{table(rows, '  ')}{remark}"
+
+
+def _against(improved: Mapping[str, Any] | None, towards: str) -> Iterator[tuple[str, list[str]]]:
+    """Columns, each a header and a cell for each step."""
+    if improved is None:
+        return
+    pairs = list(zip(improved["before"], improved["after"], strict=True))
+    yield f"against {towards}", [f"{before:.3g} → {after:.3g}" for before, after in pairs]
+    yield "fell by", [f"{before - after:+.3g}" for before, after in pairs]
+    yield "examples improved", list(map(percent, improved["examples_improved"]))
+    yield "cells improved", list(map(percent, improved["cells_improved"]))
 
 
 def _halting(scores: Mapping[str, Any]) -> str:

@@ -26,6 +26,7 @@ from trm_lab.evaluation.baselines import Baselines
 from trm_lab.evaluation.counts import Counts, in_order, merge
 from trm_lab.evaluation.guided_scores import GuidedTally, MarginTally
 from trm_lab.evaluation.halting import HaltingTally
+from trm_lab.evaluation.improvement import ImprovementTally
 from trm_lab.evaluation.predictor import Predictor, after_queueing_next
 from trm_lab.evaluation.rollout import SPENT
 from trm_lab.evaluation.samples import Samples, SavedOutputs
@@ -75,7 +76,7 @@ class Scoring:
         self._scorers: dict[str, Scorer | None] = {one.name: scorer_of(one.about) for one in data.sets}
         self._steps, self._loss = StepTally(), Loss()
         self._halting: HaltingTally | None = None
-        self._margins, self._guided = MarginTally(), GuidedTally()
+        self._margins, self._guided, self._improvement = MarginTally(), GuidedTally(), ImprovementTally()
         self._samples = Samples(data.identifiers, data.chosen_identifiers())
         self._saved = SavedOutputs(rules.save_outputs)
         self._examples: dict[str, list[tuple[int, dict[str, NDArray[Any]]]]] = {"parts": []}  # see `in_order`
@@ -122,6 +123,7 @@ class Scoring:
             "search": self._search.counts,
             "guided": self._guided.counts,
             "margins": self._margins.counts,
+            "improvement": self._improvement.counts,
             "examples": self._examples,
         }
         for others in ranks.collected(counts):
@@ -136,6 +138,7 @@ class Scoring:
             self._halting.add(answers.predictions, answers.labels, answers.q_halt_logits, answers.confidence, cells)
         self._search.add(answers)
         self._guided.add(answers, cells)
+        self._improvement.add(answers.first, answers.probes)
         if "margin" in answers.probes:
             self._margins.add(answers.first, answers.probes["margin"])
         if self._arc is None:
@@ -183,6 +186,8 @@ class Scoring:
             details["guidance"] = guided
         if margins := self._margins.scores():
             details["margin"] = margins
+        if improvement := self._improvement.scores():
+            details["improvement"] = improvement
         return details
 
     def _halting_curves(self, halting: HaltingTally) -> dict[str, Any]:

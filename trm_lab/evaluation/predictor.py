@@ -18,11 +18,12 @@ from torch import Tensor
 
 from trm.batch import Batch, label_dtype, token_dtype
 from trm.errors import UserError
-from trm.randomness import SeededStepRandom, seed_for
+from trm.randomness import SeededStepRandom, StepRandom, seed_for
 from trm.supervision import Supervision
 from trm_lab.cluster.arriving import ArrivingRows
 from trm_lab.cluster.ranks import Ranks
 from trm_lab.evaluation.answer_cells import AnswerCells, cells_by_set, every_cell
+from trm_lab.evaluation.improvement import ExampleRandom
 from trm_lab.evaluation.rollout import Rollout, StepProbe, roll_out
 from trm_lab.evaluation.search import Search
 from trm_lab.evaluation.trajectory import Questions
@@ -97,6 +98,7 @@ class Predictor:
     warm_up_steps: supervision steps of a warm-up.  search: several rollouts of each question, or stopping sooner.
     fed_identifiers: `[N]`, the identifier that the model is given in place of each one (`identifier_ablation.py`);
         None: the puzzle's own.
+    improvement: probe whether each step lowers the cross-entropy; the draws of its targets are of (seed, example).
     """
 
     supervision: Supervision[Any]
@@ -108,6 +110,7 @@ class Predictor:
     all_cells: bool = False
     warm_up_steps: int = 1
     search: Search = field(default_factory=Search)
+    improvement: bool = False
 
     def answers(
         self,
@@ -171,18 +174,23 @@ class Predictor:
     def _roll_out(self, local: EvaluationBatch, fed: Batch, most_steps: int | None) -> Rollout:
         if not self.search.is_plain:
             return roll_out_widely(self.supervision, self._questions(local, fed), self.search, most_steps)
-        slots = len(fed)
-        first, of_all = self.ranks.rank * slots, slots * self.ranks.world_size
-        rng = SeededStepRandom(self.seed, 0, slots, first=first, global_slots=of_all)
         cells = None if self.all_cells else self._cells[local.set_name]
-        return roll_out(self.supervision, fed, rng, self.probes, cells, most_steps)
+        rng = self._draws(local, len(fed))
+        return roll_out(self.supervision, fed, rng, self.probes, cells, most_steps, self.improvement)
+
+    def _draws(self, local: EvaluationBatch, slots: int) -> StepRandom:
+        if self.improvement:
+            seed = seed_for(self.seed, f"step targets in {local.set_name}")
+            return ExampleRandom(seed, torch.from_numpy(_numbers(local, slots)))
+        first, of_all = self.ranks.rank * slots, slots * self.ranks.world_size
+        return SeededStepRandom(self.seed, 0, slots, first=first, global_slots=of_all)
 
     def _questions(self, local: EvaluationBatch, batch: Batch) -> Questions:
         """The questions of a batch, `batch` on the device; a question's number is its place in the set's file."""
         puzzles = next(each for each in self.data.sets if each.name == local.set_name)
-        numbers = np.pad(local.examples, (0, len(batch) - len(local.examples)))
         seed = seed_for(self.seed, f"search in {local.set_name}")
         cells = every_cell if self.all_cells else self._cells[local.set_name]
+        numbers = _numbers(local, len(batch))
         return Questions.of(batch, numbers, seed, cells, puzzles.about, self.data.metadata.vocab_size)
 
     @cached_property
@@ -196,3 +204,8 @@ class Predictor:
             batch = Batch(batch.inputs, batch.labels, fed)
         device = self.ranks.device
         return (batch.pinned() if device.type == "cuda" else batch).to(device)
+
+
+def _numbers(local: EvaluationBatch, slots: int) -> NDArray[np.int64]:
+    """The places `[slots]` of a batch's rows in their set's file; 0 for padding."""
+    return np.pad(local.examples, (0, slots - len(local.examples)))

@@ -12,6 +12,7 @@ from trm.losses import TOKEN_LOSSES, mean_log_probability, sequence_loss
 from trm.randomness import StepRandom
 from trm.supervision import Supervision
 from trm_lab.evaluation.answer_cells import AnswerCells, every_cell
+from trm_lab.evaluation.improvement import step_improvement, step_target
 
 SPENT = "network_calls_spent"  # among the probes, where rows stop at different steps: `[B]` float64, of each row
 Confidence = Callable[[Tensor, Tensor], Tensor]  # of logits `[B, L, V]` and the tokens `[B, L]` decoded from them
@@ -56,11 +57,13 @@ def roll_out(
     probes: Sequence[StepProbe] = (),
     answer_cells: AnswerCells | None = None,
     most_steps: int | None = None,
+    improvement: bool = False,
 ) -> Rollout:
     """Answer every row of `batch` from scratch, until all slots have finished; the model is in eval mode.
 
     most_steps: stop after so many, to warm up.
     answer_cells: over which the confidence of an answer is taken; None: over all, and of the model's own answers only.
+    improvement: also probe whether each step lowers the cross-entropy (`improvement.py`).
     """
     token_loss = TOKEN_LOSSES[supervision.loss_type]
 
@@ -69,7 +72,7 @@ def roll_out(
 
     confidence_of_others = None if answer_cells is None else confidence_of
     model, carry = supervision.model, supervision.initial_carry(batch)
-    reference = model.answer_logits(carry.latents) if probes else None
+    reference = model.answer_logits(carry.latents) if probes or improvement else None
     predictions, q_halt, confidence, calls, probed = [], [], [], [], []
     for _ in range(min(supervision.max_steps, most_steps or supervision.max_steps)):  # in evaluation all take all
         output = supervision.step(carry, batch, rng)
@@ -80,13 +83,13 @@ def roll_out(
         confidence.append(supervision.confidence(output, cells).double())
         calls.append(output.network_calls)
         if reference is not None:
-            probed.append(
-                {
-                    name: value
-                    for probe in probes
-                    for name, value in probe(reference, output.logits, batch.labels, confidence_of_others).items()
-                }
-            )
+            found: dict[str, Tensor] = {}
+            for probe in probes:
+                found |= probe(reference, output.logits, batch.labels, confidence_of_others)
+            if improvement:
+                target = step_target(supervision, carry, rng)
+                found |= step_improvement(reference, output.logits, batch.labels, target)
+            probed.append(found)
             reference = output.logits
     return Rollout(
         predictions=torch.stack(predictions, 1),  # [B, S, L]

@@ -25,6 +25,7 @@ from trm_lab.evaluation.batch_size import chosen_batch_size
 from trm_lab.evaluation.details_table import details_table
 from trm_lab.evaluation.evaluator import Rules, Scoring
 from trm_lab.evaluation.identifier_ablation import identifiers_to_feed
+from trm_lab.evaluation.improvement import AGAINST, why_without_target
 from trm_lab.evaluation.predictor import Predictor, check_finite
 from trm_lab.evaluation.request import ScoringRequest
 from trm_lab.evaluation.scores_table import categories_table, scores_table
@@ -155,6 +156,9 @@ class ScoringJob:
         if not ranks.is_first:
             return None
         evaluation = scoring.result()
+        improvement = evaluation.scores.get("improvement", {})
+        if AGAINST[0] in improvement and AGAINST[1] not in improvement:
+            improvement["without_target"] = why_without_target(self.supervision)
         method = self.checkpoint.arch.supervision
         evaluation.scores.update(
             step=self.checkpoint.step,
@@ -196,6 +200,7 @@ class ScoringJob:
             self.request.confidence == "all-cells",
             warm_up_steps(self.request.compile, self.ranks.device),
             self.request.search,
+            self.request.margin,
         )
 
     def _progress(self, batches: Sequence[Any]) -> Iterator[Any]:
@@ -290,6 +295,7 @@ def rollout_request(
         "identifiers": request.identifiers,
         "guidance": [float(w) for w in request.guidance],
         "margin": request.margin,
+        **({"improvement": True} if request.margin else {}),  # which earlier stores with margins lack
         "seed": checkpoint.seed,
         **own_cells,
         **({} if request.search.is_plain else {"search": request.search.as_dict()}),
