@@ -19,8 +19,9 @@ from analysis import style
 from analysis.comparing import panels
 from analysis.comparing.comparability import at_same_updates, check_same_datasets, differences
 from analysis.comparing.curves import hamming, learning_figure, steps_figure
+from analysis.comparing.improvement_figure import improvement_figure
 from analysis.comparing.pairwise_tests import in_full, methods_table, significance_tests, untested
-from analysis.comparing.probe_figures import guidance_figure, halting_figure, margin_figure, scaling_figure
+from analysis.comparing.probe_figures import guidance_figure, halting_figure, scaling_figure
 from analysis.comparing.scored_runs import by_steps, missing, probed
 from analysis.methods import Method, evaluated, group
 from analysis.metrics import Metric, metric_for
@@ -69,7 +70,7 @@ def figures(methods: Sequence[Method], metric: Metric, width: float = panels.PAG
     drawn = {
         "compare_learning": learning_figure(methods, metric, f"{where}learning", width),
         "accuracy_against_network_calls": steps_figure(methods, f"{where}after each supervision step", width),
-        "compare_margins": margin_figure(margins, f"{where}does a step improve the answer?", width),
+        "compare_improvement": improvement_figure(margins, f"{where}does a step improve the answer?", width),
         "compare_guidance": guidance_figure(guided, f"{where}guidance", width),
         "compare_scaling": scaling_figure(methods, metric, f"{where}more steps", width),
         "compare_halting": halting_figure(halted, f"{where}when answers are right", width),

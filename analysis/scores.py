@@ -134,6 +134,11 @@ def steps_table(evaluation: Evaluation, scored: Scored | None = None) -> Table:
             over = scored.over_steps
             columns["right for the first time"] = [f"{count:,}" for count in over.first_right[1:]]
             columns["and stays right"] = [f"{count:,}" for count in over.stayed_right[1:]]
+        if scored.improvement is not None:
+            columns["cross-entropy to the answer"] = [f"{after:.3g}" for after in scored.improvement.answer.after]
+            columns["fell by"] = [signed(fell, ".3g") for fell in scored.improvement.answer.fell_by]
+            if scored.improvement.target is not None:
+                columns["towards its target"] = [signed(fell, ".3g") for fell in scored.improvement.target.fell_by]
         if scored.margin is not None:
             columns["advantage margin"] = [signed(mean, ".3g") for mean in scored.margin.mean]
             columns["margin > 0"] = list(map(percent, scored.margin.share_positive))

@@ -1,4 +1,4 @@
-"""What evaluate.py measured of finished runs: advantage margins, a guidance sweep, more or fewer steps, stopping early.
+"""What evaluate.py measured of finished runs: a guidance sweep, more or fewer steps, stopping early.
 
 Each figure shows the methods that it is given, with the evaluations of their seeds; none of them: there is no figure.
 n seeds, S supervision steps.
@@ -30,34 +30,6 @@ STOPPING = (
 )
 Values = list[list[float]]
 Place = tuple[float, float]  # network calls, accuracy
-
-
-def margin_figure(probes: Sequence[Probed], heading: str, width: float = panels.PAGE) -> Figure | None:
-    """The advantage margin of each step, and on how many tokens it is positive."""
-    if not probes:
-        return None
-    with panels.applied():
-        titles = ["advantage margin of a step", "tokens with a positive margin"]
-        fig, (mean, positive) = panels.sheet(titles, columns=2, width=width)
-        for method, scored in probes:
-            margins = [one.margin for one in scored if one.margin is not None]
-            steps = list(range(1, len(margins[0].mean) + 1))
-            _draw(mean, method, steps, [one.mean for one in margins])
-            _draw(positive, method, steps, [one.share_positive for one in margins])
-        panels.symmetric_logarithmic(mean, "mean over tokens")
-        mean.axhline(0, **style.BASELINE)
-        positive.axhline(0.5, **style.BASELINE)
-        style.shares_as_percent(positive)
-        for axes in (mean, positive):
-            axes.set_xlabel("supervision step")
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        caption = (
-            SEEDS,
-            "Margin: how much more the step's change of the logits favours the right token than what it would sample;",
-            "positive: the step improves the answer at that token (its cross-entropy falls with the guidance w).",
-        )
-        panels.finish(fig, heading, caption, mean)
-    return fig
 
 
 def guidance_figure(probes: Sequence[Probed], heading: str, width: float = panels.PAGE) -> Figure | None:

@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from analysis import style
 from analysis.category_bars import category_bars
 from analysis.comparing.curves import steps_figure
-from analysis.comparing.probe_figures import guidance_figure, halting_figure, margin_figure
+from analysis.comparing.improvement_figure import improvement_figure
+from analysis.comparing.probe_figures import guidance_figure, halting_figure
 from analysis.comparing.scored_runs import Probed
 from analysis.learning_curves import learning_curves
 from analysis.methods import group
@@ -34,7 +35,7 @@ def step_figures(run: Run, evaluation: Evaluation, scored: Scored | None) -> lis
     if scored is not None:
         probes: list[Probed] = [(method, [scored])]
         if scored.margin is not None:
-            figures.append(margin_figure(probes, "Advantage margin of each step"))
+            figures.append(improvement_figure(probes, "Does a step improve the answer?"))
         if scored.halting:
             figures.append(halting_figure(probes, "Stopping early, example by example"))
         if len(scored.guidance) > 1:

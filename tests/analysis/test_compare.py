@@ -15,13 +15,13 @@ from scipy import stats
 from analysis import compare
 from analysis.comparing.comparability import check_same_datasets, differences
 from analysis.comparing.curves import learning_figure, steps_figure, training_losses
+from analysis.comparing.improvement_figure import improvement_figure
 from analysis.comparing.pairwise_tests import pair_tests
 from analysis.comparing.probe_figures import (
     draw_halting,
     guidance_figure,
     halting_curve,
     halting_figure,
-    margin_figure,
     scaling_curve,
 )
 from analysis.comparing.scored_runs import probed
@@ -97,7 +97,7 @@ def test_every_figure_is_drawn_over_seeds_and_says_how_many(
     text = capsys.readouterr().out
     stems = {path.stem for path in (tmp_path / "out").iterdir()}
     names = {
-        "accuracy_against_network_calls", "compare_learning", "compare_margins", "compare_guidance",
+        "accuracy_against_network_calls", "compare_learning", "compare_improvement", "compare_guidance",
         "compare_scaling", "compare_halting",
     }  # fmt: skip
     assert stems == names | {f"{name}_column" for name in names}
@@ -125,9 +125,21 @@ def test_probes_show_what_evaluate_py_found(sweep: Path) -> None:
     methods = methods_of(*sorted(sweep.iterdir()))
     scored = [next(one for one in run.scored if one.margin) for run in methods[0].runs]
     probes = probed(methods, lambda one: one.margin is not None)
-    margins = margin_figure(probes, "")
+    improvement = improvement_figure(probes, "")
+    assert improvement is not None
+    after, fell, towards, cells = improvement.axes
+    kept = [one.improvement for one in scored if one.improvement]
+    measured = {
+        after: [[one.answer.before[0], *one.answer.after] for one in kept],
+        fell: [one.answer.fell_by for one in kept],
+        towards: [one.target.fell_by for one in kept if one.target],
+        cells: [one.answer.cells_improved for one in kept],
+    }
+    for axes, values in measured.items():
+        assert drawn(axes)["DIS (released code) (3 seeds)"] == pytest.approx(np.mean(values, axis=0))
     means = [one.margin.mean for one in scored if one.margin]
-    assert drawn(margins.axes[0])["DIS (released code) (3 seeds)"] == pytest.approx(np.mean(means, axis=0))
+    beside = [list(line.get_ydata()) for line in fell.get_lines() if str(line.get_label()).startswith("_")]
+    assert pytest.approx(np.mean(means, axis=0)) in beside
     guided = guidance_figure(probes, "")
     at_two = np.mean([one.guidance[2.0].exact_accuracy[-1] for one in scored])
     assert drawn(guided.axes[0])["DIS (released code) (3 seeds)"][-1] == pytest.approx(at_two)
@@ -156,6 +168,17 @@ def test_a_halting_curve_joins_thresholds_in_their_order_and_single_settings_are
     draw_halting(axes, [(Method("DIS", [], 0, {}, dashes="--"), [scored(*steps, *thresholds)])])
     joined = {str(line.get_marker()): line.get_linestyle() for line in axes.get_lines()}
     assert joined == {"o": "None", "x": "None", ".": "None", "+": "--"}
+
+
+def test_an_evaluation_from_before_improvement_was_measured_shows_its_margins(sweep: Path) -> None:
+    (method, *_) = methods_of(*sorted(sweep.iterdir()))
+    (old,) = [replace(one, improvement=None) for one in method.runs[0].scored if one.margin]
+    figure = improvement_figure([(method, [old])], "")
+    assert figure is not None
+    assert old.margin is not None
+    mean, positive = figure.axes
+    assert drawn(mean)["DIS (released code) (1 seed), margin"] == old.margin.mean
+    assert drawn(positive)["DIS (released code) (1 seed), margin"] == old.margin.share_positive
 
 
 def test_many_runs_are_a_table_of_methods_with_tests_between_them(sweep: Path, tmp_path: Path) -> None:

@@ -75,6 +75,35 @@ class Margin:
 
 
 @dataclass(frozen=True)
+class Improved:
+    """Softmax cross-entropy before and after each step, against one thing, `[S]` each.
+
+    before, after: means over examples.  cells_improved: mean share of an example's cells whose cross-entropy fell.
+    examples_improved: share of examples whose mean over cells fell.
+    """
+
+    examples: int
+    before: list[float]
+    after: list[float]
+    cells_improved: list[float]
+    examples_improved: list[float]
+
+    @property
+    def fell_by(self) -> list[float]:
+        """Before − after, `[S]`; negative where a step makes it worse."""
+        return [before - after for before, after in zip(self.before, self.after, strict=False)]
+
+
+@dataclass(frozen=True)
+class Improvement:
+    """What each step does to the cross-entropy: to the answer, and to its own target (None: `without_target` why)."""
+
+    answer: Improved
+    target: Improved | None = None
+    without_target: str = ""
+
+
+@dataclass(frozen=True)
 class AnswerCost:
     """Cost of one answer. operations: floating-point, counted.  seconds: on `ranks` × `device`, without loading.
 
@@ -95,6 +124,7 @@ class Scored:
 
     other_data: of other data than the run's own test split.
     confidence_kind: a key of `trm.supervision.CONFIDENCE_KINDS`; None where it is not recorded.
+    improvement: None in evaluations with margins that are older than it.
     halting: a point for each policy and setting.  guidance: by scale w.  arc_per_step: ARC scores `[S]` by name.
     supervision_steps: of an answer; None: as trained.  identifiers: what the puzzle embedding was given.
     weights: `auto`, `ema` or `raw`.  confidence: `answer` or `all-cells`, of what ranks votes.
@@ -119,6 +149,7 @@ class Scored:
     halting: Annotated[list[HaltingPoint], "halting.points"] = field(default_factory=list)
     guidance: dict[float, Guided] = field(default_factory=dict)
     margin: Margin | None = None
+    improvement: Improvement | None = None
     cost: AnswerCost | None = None
     arc_per_step: dict[str, list[float]] = field(default_factory=dict)
     search_points: Annotated[list[SearchPoint], "search.points"] = field(default_factory=list)
