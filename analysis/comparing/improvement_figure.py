@@ -15,9 +15,10 @@ from analysis import style
 from analysis.comparing import panels
 from analysis.comparing.scored_runs import Probed
 from analysis.methods import Method, counted_seeds
-from trm_lab.runs.recorded_scores import Improvement, Margin, Scored
+from trm_lab.runs.recorded_scores import Improved, Improvement, Margin, Scored
 
 Series = Sequence[float]  # a number for each step
+TRAINED = "loss before − after"
 DOTTED = (0, (1, 1.5))
 
 
@@ -26,15 +27,21 @@ class Panel:
     """One panel: a measured series of each evaluation, and dotted the margin's that belongs to it.
 
     measured, margin: None where there is nothing to show.  first: the step at which series begin.
-    unit: of the vertical axis; "" for shares.  baseline: a line across.
+    without: the title where only margins are there.  unit: of the vertical axis; "" for shares.
+    baseline: a line across.
     """
 
     title: str
     measured: Callable[[Improvement], Series | None]
     margin: Callable[[Margin], Series | None] = lambda _: None
+    without: str = ""
     first: int = 1
     unit: str = ""
     baseline: float | None = None
+
+
+def _fell_by(improved: Improved | None) -> Series | None:
+    return None if improved is None else improved.fell_by
 
 
 PANELS = (
@@ -45,30 +52,34 @@ PANELS = (
         unit="nats, mean over examples",
     ),
     Panel(
-        "improvement of the answer by a step",
-        lambda one: one.answer.fell_by,
-        lambda margin: margin.mean,
-        unit="cross-entropy before − after",
-        baseline=0,
-    ),
-    Panel(
-        "improvement towards the step's own target",
-        lambda one: None if one.target is None else one.target.fell_by,
-        unit="cross-entropy before − after",
-        baseline=0,
-    ),
-    Panel(
         "cells that a step improves",
         lambda one: one.answer.cells_improved,
         lambda margin: margin.share_positive,
+        without="tokens with a positive margin",
         baseline=0.5,
     ),
+    Panel(
+        "improvement of the answer by a step",
+        lambda one: one.answer.fell_by,
+        lambda margin: margin.mean,
+        without="advantage margin of a step",
+        unit="cross-entropy before − after",
+        baseline=0,
+    ),
+    Panel("the same in the trained loss", lambda one: _fell_by(one.trained_answer), unit=TRAINED, baseline=0),
+    Panel(
+        "improvement towards the step's own target",
+        lambda one: _fell_by(one.target),
+        unit="cross-entropy before − after",
+        baseline=0,
+    ),
+    Panel("towards it in the trained loss", lambda one: _fell_by(one.trained_target), unit=TRAINED, baseline=0),
 )
 CAPTION = (
     "Lines: mean over the seeds that evaluate.py scored; bands: their range. Cross-entropy: softmax, mean over the "
     "tokens of an example that have a label; at 0 that of the initial latents.",
     "Dotted: the advantage margin, a lower bound of the improvement at every token, and the share of tokens where it "
-    "is positive. Below 0 a step makes the answer worse.",
+    "is positive. Grey: a step that makes it worse. TRM's target is the answer at every step.",
 )
 
 
@@ -79,7 +90,8 @@ def improvement_figure(probes: Sequence[Probed], heading: str, width: float = pa
     if not drawn:
         return None
     with panels.applied():
-        fig, all_axes = panels.sheet([panel.title for panel in drawn], columns=2, width=width)
+        titles = [panel.title if _measured(panel, all_scored) else panel.without for panel in drawn]
+        fig, all_axes = panels.sheet(titles, columns=2, width=width)
         for panel, axes in zip(drawn, all_axes, strict=True):
             for method, scored in probes:
                 _draw(axes, panel, method, scored)

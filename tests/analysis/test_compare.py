@@ -127,12 +127,14 @@ def test_probes_show_what_evaluate_py_found(sweep: Path) -> None:
     probes = probed(methods, lambda one: one.margin is not None)
     improvement = improvement_figure(probes, "")
     assert improvement is not None
-    after, fell, towards, cells = improvement.axes
+    after, cells, fell, trained, towards, trained_towards = improvement.axes
     kept = [one.improvement for one in scored if one.improvement]
     measured = {
         after: [[one.answer.before[0], *one.answer.after] for one in kept],
         fell: [one.answer.fell_by for one in kept],
+        trained: [one.trained_answer.fell_by for one in kept if one.trained_answer],
         towards: [one.target.fell_by for one in kept if one.target],
+        trained_towards: [one.trained_target.fell_by for one in kept if one.trained_target],
         cells: [one.answer.cells_improved for one in kept],
     }
     for axes, values in measured.items():
@@ -176,7 +178,7 @@ def test_an_evaluation_from_before_improvement_was_measured_shows_its_margins(sw
     figure = improvement_figure([(method, [old])], "")
     assert figure is not None
     assert old.margin is not None
-    mean, positive = figure.axes
+    positive, mean = figure.axes
     assert drawn(mean)["DIS (released code) (1 seed), margin"] == old.margin.mean
     assert drawn(positive)["DIS (released code) (1 seed), margin"] == old.margin.share_positive
 

@@ -82,7 +82,7 @@ def test_the_curves_are_the_records_and_the_scores_and_each_has_a_name(dis: Read
     np.testing.assert_allclose(drawn(learning, 0), run.training.loss)
     accuracy, margin, _, guidance = step_figures(run, scored.evaluation, scored)
     assert drawn(accuracy, 0) == told["per_step"]["cell_accuracy"]
-    assert drawn(margin, 0) == told["margin"]["mean"]
+    assert drawn(margin, 1) == told["margin"]["mean"]
     assert guidance.axes[0].get_lines()[0].get_xdata().tolist() == [0, 0.5, 1, 1.5]
     pictures = [attributes for tag, attributes in dis.tags if tag == "img"]
     assert len(pictures) == 5

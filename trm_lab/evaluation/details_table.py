@@ -1,6 +1,6 @@
 """The details of an evaluation as text: steps, halting, guidance, cost."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from trm_lab.commands.tables import percent, table
@@ -50,25 +50,41 @@ def _improvement(scores: Mapping[str, Any]) -> str:
     if "improvement" not in scores:
         return ""
     improvement, margin = scores["improvement"], scores["margin"]
-    answer, target = improvement["answer"], improvement.get("target")
-    columns = [("network calls", [str(count) for count in scores["per_step"]["network_calls"]])]
-    columns += [*_against(answer, "the answer"), *_against(target if target != answer else None, "the step's target")]
-    columns.append(("advantage margin", [f"{value:+.3g}" for value in margin["mean"]]))
-    columns.append(("margin > 0", list(map(percent, margin["share_positive"]))))
+    own_targets = improvement.get("target") not in (None, improvement["answer"])
+    calls = ("network calls", [str(count) for count in scores["per_step"]["network_calls"]])
+    of_margin = ("advantage margin", [f"{value:+.3g}" for value in margin["mean"]])
+    positive = ("margin > 0", list(map(percent, margin["share_positive"])))
+    parts = [
+        "does a step improve the answer? means over examples of the softmax cross-entropy, over tokens with a label",
+        _columns([calls, *_changes(improvement["answer"], "to the answer"), of_margin, positive]),
+    ]
+    if own_targets:
+        parts += [
+            "and towards the step's own target",
+            _columns([calls, *_changes(improvement["target"], "to its target")]),
+        ]
+    if "trained_answer" in improvement:
+        trained = [*_changes(improvement["trained_answer"], "to the answer")]
+        trained += _changes(improvement["trained_target"], "to its target") if own_targets else []
+        parts += [f"the same in the loss that is trained, {improvement['trained_loss']}", _columns([calls, *trained])]
+    if "target" not in improvement:
+        parts.append(f"  the steps' own targets are not known here: {improvement['without_target']}")
+    elif not own_targets:
+        parts.append("  the target of every step is the answer")
+    return "\n".join(parts)
+
+
+Column = tuple[str, Sequence[str]]  # header, a cell for each step
+
+
+def _columns(columns: Sequence[Column]) -> str:
     rows = [[name for name, _ in columns], *zip(*(cells for _, cells in columns), strict=True)]
-    title = "cross-entropy before → after each supervision step, means over examples (softmax, tokens with a label)"
-    remark = "\n  the target of every step is the answer" if target == answer else ""
-    if target is None:
-        remark = f"\n  the steps' own targets are not known here: {improvement['without_target']}"
-    return f"{title}\n{table(rows, '  ')}{remark}"
+    return table(rows, "  ")
 
 
-def _against(improved: Mapping[str, Any] | None, towards: str) -> Iterator[tuple[str, list[str]]]:
-    """Columns, each a header and a cell for each step."""
-    if improved is None:
-        return
+def _changes(improved: Mapping[str, Any], towards: str) -> Iterator[Column]:
     pairs = list(zip(improved["before"], improved["after"], strict=True))
-    yield f"against {towards}", [f"{before:.3g} → {after:.3g}" for before, after in pairs]
+    yield towards, [f"{before:.3g} → {after:.3g}" for before, after in pairs]
     yield "fell by", [f"{before - after:+.3g}" for before, after in pairs]
     yield "examples improved", list(map(percent, improved["examples_improved"]))
     yield "cells improved", list(map(percent, improved["cells_improved"]))

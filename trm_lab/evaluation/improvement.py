@@ -1,9 +1,10 @@
 """Does a supervision step improve the answer? Cross-entropies before and after it, against y* and its own target y†_s.
 
 B rows, S supervision steps, L grid tokens, V vocabulary. ℓ_{s−1}, ℓ_s: the head's logits before and after step s (at
-the first step before it: of the initial latents). The cross-entropy CE is softmax's, as of the advantage margin, also
-where training uses stablemax. Its mean is over the tokens that have a label, for targets too, so that all steps, and
-both methods, are measured on the same cells.
+the first step before it: of the initial latents). Cross-entropies are softmax's, which the advantage margin bounds, and
+beside them those of the loss that is trained, if it is another (stablemax): one may rise where the other falls. Means
+are over the tokens that have a label, for targets too, so that all steps, and both methods, are measured on the same
+cells.
 DIS, arXiv 2511.16886 v2, §3.2: CE(ℓ_s, y†_s) < CE(ℓ_{s−1}, y†_s).
 """
 
@@ -17,12 +18,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from trm.batch import IGNORE_LABEL
-from trm.losses import softmax_cross_entropy
+from trm.losses import TokenLoss, softmax_cross_entropy
 from trm.randomness import StepRandom, counter_normal, seed_for
 from trm.supervision import Carry, Supervision
 from trm_lab.evaluation.counts import Counts, in_order, merge
 
-AGAINST = ("answer", "target")  # y*, y†_s
+ANSWER, TARGET = "answer", "target"  # y*, y†_s
+TRAINED = "trained_"  # before these: in the loss that is trained
+AGAINST = (ANSWER, TARGET, TRAINED + ANSWER, TRAINED + TARGET)
 BEFORE, AFTER, CELLS = "ce_before@", "ce_after@", "cells_improved@"  # probes `[B, S]`; one of AGAINST follows
 _LARGEST_BELOW_1 = 1 - 2.0**-24  # of float32
 
@@ -54,7 +57,9 @@ def step_target(supervision: Supervision[Any], carry: Carry, rng: StepRandom) ->
     return trained_towards(carry, rng) if getattr(carry, "plan", True) else None
 
 
-def step_improvement(before: Tensor, after: Tensor, labels: Tensor, target: Tensor | None) -> dict[str, Tensor]:
+def step_improvement(
+    before: Tensor, after: Tensor, labels: Tensor, target: Tensor | None, trained_loss: TokenLoss
+) -> dict[str, Tensor]:
     """The probes of a step, `[B]` float32 each; nan for an example without a label.
 
     before, after: ℓ_{s−1}, ℓ_s `[B, L, V]`.  labels: y* `[B, L]`.  target: y†_s `[B, L]`, or None: without its probes.
@@ -62,14 +67,15 @@ def step_improvement(before: Tensor, after: Tensor, labels: Tensor, target: Tens
     """
     labelled = labels != IGNORE_LABEL
     tokens = labelled.sum(-1)  # [B]; 0 / 0 is nan
+    logits = before.double(), after.double()
+    measures = {"": softmax_cross_entropy, **({} if trained_loss is softmax_cross_entropy else {TRAINED: trained_loss})}
     probes: dict[str, Tensor] = {}
-    for name, towards in zip(AGAINST, (labels, target), strict=True):
-        if towards is None:
-            continue
+    for name, towards in ((ANSWER, labels), *([] if target is None else [(TARGET, target)])):
         scored = torch.where(labelled, towards, IGNORE_LABEL)
-        losses = [softmax_cross_entropy(logits.double(), scored) for logits in (before, after)]  # [B, L]
-        columns = {BEFORE: losses[0], AFTER: losses[1], CELLS: (losses[1] < losses[0]).double()}
-        probes |= {f"{column}{name}": (values.sum(-1) / tokens).float() for column, values in columns.items()}
+        for measure, token_loss in measures.items():
+            first, last = (token_loss(each, scored) for each in logits)  # [B, L]
+            columns = {BEFORE: first, AFTER: last, CELLS: (last < first).double()}
+            probes |= {column + measure + name: (value.sum(-1) / tokens).float() for column, value in columns.items()}
     return probes
 
 

@@ -88,7 +88,7 @@ def roll_out(
                 found |= probe(reference, output.logits, batch.labels, confidence_of_others)
             if improvement:
                 target = step_target(supervision, carry, rng)
-                found |= step_improvement(reference, output.logits, batch.labels, target)
+                found |= step_improvement(reference, output.logits, batch.labels, target, token_loss)
             probed.append(found)
             reference = output.logits
     return Rollout(

@@ -25,7 +25,7 @@ from trm_lab.evaluation.batch_size import chosen_batch_size
 from trm_lab.evaluation.details_table import details_table
 from trm_lab.evaluation.evaluator import Rules, Scoring
 from trm_lab.evaluation.identifier_ablation import identifiers_to_feed
-from trm_lab.evaluation.improvement import AGAINST, why_without_target
+from trm_lab.evaluation.improvement import TARGET, why_without_target
 from trm_lab.evaluation.predictor import Predictor, check_finite
 from trm_lab.evaluation.request import ScoringRequest
 from trm_lab.evaluation.scores_table import categories_table, scores_table
@@ -156,9 +156,10 @@ class ScoringJob:
         if not ranks.is_first:
             return None
         evaluation = scoring.result()
-        improvement = evaluation.scores.get("improvement", {})
-        if AGAINST[0] in improvement and AGAINST[1] not in improvement:
-            improvement["without_target"] = why_without_target(self.supervision)
+        if improvement := evaluation.scores.get("improvement"):
+            improvement["trained_loss"] = self.supervision.loss_type
+            if TARGET not in improvement:
+                improvement["without_target"] = why_without_target(self.supervision)
         method = self.checkpoint.arch.supervision
         evaluation.scores.update(
             step=self.checkpoint.step,

@@ -76,9 +76,9 @@ class Margin:
 
 @dataclass(frozen=True)
 class Improved:
-    """Softmax cross-entropy before and after each step, against one thing, `[S]` each.
+    """One loss against one thing, before and after each step, `[S]` each.
 
-    before, after: means over examples.  cells_improved: mean share of an example's cells whose cross-entropy fell.
+    before, after: means over examples.  cells_improved: mean share of an example's cells whose loss fell.
     examples_improved: share of examples whose mean over cells fell.
     """
 
@@ -96,10 +96,16 @@ class Improved:
 
 @dataclass(frozen=True)
 class Improvement:
-    """What each step does to the cross-entropy: to the answer, and to its own target (None: `without_target` why)."""
+    """What each step does to the softmax cross-entropy: to the answer, and to its own target (None: `without_target`).
+
+    trained_answer, trained_target: the same of `trained_loss`, where that is another loss.
+    """
 
     answer: Improved
     target: Improved | None = None
+    trained_answer: Improved | None = None
+    trained_target: Improved | None = None
+    trained_loss: str = ""
     without_target: str = ""
 
 

@@ -67,12 +67,13 @@ def logits_and_targets(supervision: Any, asked: Batch, rng: StepRandom) -> tuple
     return logits, targets
 
 
-def losses(logits: Tensor, towards: Tensor, labels: Tensor) -> NDArray[np.float64]:
-    """`[B, L]`, nan where nothing is scored: minus the logarithm of the softmax, in numpy."""
+def losses(logits: Tensor, towards: Tensor, labels: Tensor, trained: bool) -> NDArray[np.float64]:
+    """`[B, L]`, nan where nothing is scored: minus the logarithm of the softmax, or of the stablemax, in numpy."""
     wide, tokens = logits.double().numpy(), towards.long().numpy()
     scored = (labels != IGNORE_LABEL).numpy()
-    chosen = np.take_along_axis(wide, np.where(scored, tokens, 0)[..., None], -1)[..., 0]
-    return np.where(scored, np.log(np.exp(wide).sum(-1)) - chosen, np.nan)
+    powers = np.where(wide < 0, 1 / (1 - np.minimum(wide, 0)), wide + 1) if trained else np.exp(wide)
+    chosen = np.take_along_axis(powers, np.where(scored, tokens, 0)[..., None], -1)[..., 0]
+    return np.where(scored, -np.log(chosen / powers.sum(-1)), np.nan)
 
 
 @pytest.mark.parametrize("name", ["TRM", *VARIANTS])
@@ -83,8 +84,9 @@ def test_the_numbers_of_each_step_are_those_of_its_logits_answer_and_target(name
     assert any(not torch.equal(target, asked.labels) for target in targets) == (name != "TRM")
     probes = roll_out(supervision, asked, numbers(), improvement=True).probes
     for step, target in enumerate(targets):
-        for against, towards in zip(AGAINST, (asked.labels, target), strict=True):
-            before, after = (losses(logits[place], towards, asked.labels)[:3] for place in (step, step + 1))
+        for against, towards in zip(AGAINST, (asked.labels, target) * 2, strict=True):
+            both, trained = (logits[step], logits[step + 1]), against.startswith("trained")
+            before, after = (losses(each, towards, asked.labels, trained)[:3] for each in both)
             expected = {"ce_before": before.mean(1, where=~np.isnan(before))}
             expected["ce_after"] = after.mean(1, where=~np.isnan(after))
             expected["cells_improved"] = (after < before).sum(1) / (~np.isnan(before)).sum(1)
@@ -123,11 +125,17 @@ def margin_at_0(before: Tensor, change: Tensor, labels: Tensor) -> Tensor:
     return torch.where(scored, chosen - expected, torch.nan).nanmean(-1)
 
 
+def test_a_run_trained_with_softmax_has_nothing_beside_it() -> None:
+    supervision = dis(DISConfig(halt_max_steps=3, loss_type="softmax_cross_entropy"))
+    probes = roll_out(supervision, questions(), numbers(), improvement=True).probes
+    assert {name.split("@")[1] for name in probes} == {"answer", "target"}
+
+
 def test_targets_that_a_test_split_lacks_have_no_columns() -> None:
     supervision = dis(DISConfig(target_order="solver"))
     supervision.model.eval()
     probes = roll_out(supervision, questions(), numbers(), improvement=True).probes
-    assert {name.split("@")[1] for name in probes} == {"answer"}
+    assert {name.split("@")[1] for name in probes} == {"answer", "trained_answer"}
 
 
 def test_rows_have_the_same_targets_in_any_batch() -> None:
@@ -176,13 +184,14 @@ def test_an_evaluation_with_margins_says_how_each_step_improved_for_any_batch_si
         score(ScoringRequest(str(run), margin=True, batch_size=size, output=tmp_path / str(size), device="cpu"))
         results[size] = json.loads((tmp_path / str(size) / "scores.json").read_text())["improvement"]
     assert results[7] == results[64]
-    answer, target = (results[7][against] for against in AGAINST)
+    answer, target = (results[7][against] for against in AGAINST[:2])
     assert answer["before"][1:] == answer["after"][:-1]
     assert (answer == target) == (method == "act")
     text = capsys.readouterr().out
     assert f"{answer['before'][0]:.3g} → {answer['after'][0]:.3g}" in text
     assert ("the target of every step is the answer" in text) == (method == "act")
-    assert ("against the step's target" in text) == (method == "dis")
+    assert ("towards the step's own target" in text) == (method == "dis")
+    assert "the loss that is trained, stablemax_cross_entropy" in text
 
 
 def test_why_the_targets_of_the_steps_are_not_known_is_said(
