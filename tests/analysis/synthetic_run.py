@@ -194,7 +194,7 @@ def write_scored(
         positive = (0.5 + 0.4 / index).tolist()
         against = {"examples": 1000, "before": (2 / index).tolist(), "after": (2 / (index + 1)).tolist()}
         against |= {"cells_improved": positive, "examples_improved": positive}
-        scores["improvement"] = {name: against for name in ("answer", "target", "trained_answer", "trained_target")}
+        scores["improvement"] = dict.fromkeys(("answer", "target", "trained_answer", "trained_target"), against)
         scores["margin"] = {"tokens": 9000, "mean": (0.5 / index**2).tolist(), "share_positive": positive}
     scores["cost"] = {
         "network_calls": calls * count, "operations": 1_000_000 * calls * count, "seconds": 0.001 * count,

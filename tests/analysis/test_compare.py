@@ -17,13 +17,7 @@ from analysis.comparing.comparability import check_same_datasets, differences
 from analysis.comparing.curves import learning_figure, steps_figure, training_losses
 from analysis.comparing.improvement_figure import improvement_figure
 from analysis.comparing.pairwise_tests import pair_tests
-from analysis.comparing.probe_figures import (
-    draw_halting,
-    guidance_figure,
-    halting_curve,
-    halting_figure,
-    scaling_curve,
-)
+from analysis.comparing.probe_figures import draw_halting, guidance_figure, halting_curve, halting_figure, scaling_curve
 from analysis.comparing.scored_runs import probed
 from analysis.comparing.significance import contrast, holm
 from analysis.methods import Method, group
