@@ -13,11 +13,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 from numpy.typing import NDArray
 
-from analysis import style
-from analysis.metrics import CELL
+from analysis import metrics, style
+from analysis.metrics import CELL, EXACT, arc_metric
 from trm_lab.intervals import wilson_interval
 from trm_lab.puzzles.scorer import SOLVED
-from trm_lab.runs.recorded_evaluations import COPIED, Evaluation
+from trm_lab.runs.recorded_evaluations import Evaluation
 from trm_lab.runs.recorded_run import Run
 
 Shares = dict[int, tuple[int, int]]  # right, of how many, by training step
@@ -115,9 +115,8 @@ def _draw_test_cells(axes: Axes, run: Run) -> None:
     steps = [scores.step for scores in run.evaluations]
     for look, place in enumerate((len(run.evaluation.cell_accuracy) - 1, 0)):
         shares = [scores.cell_accuracy[place] for scores in run.evaluations]
-        axes.plot(steps, shares, label=f"after step {place + 1}", **_look(look))
-    name, share = run.evaluation.best_baseline("cell_accuracy")
-    axes.axhline(share, label=name, **style.BASELINE)
+        axes.plot(steps, shares, label=f"after step {place + 1}", **_look(look, len(steps)))
+    style.draw_baselines(axes, CELL.baselines(run.evaluation).items())
     style.shares_as_percent(axes)
     axes.legend(loc="best")
 
@@ -125,14 +124,12 @@ def _draw_test_cells(axes: Axes, run: Run) -> None:
 def _draw_solved(axes: Axes, run: Run) -> None:
     """Exact match, and what counts as solved with its intervals: ARC's outputs, or the verdicts of a scorer."""
     last, evaluations = run.evaluation, run.evaluations
-    baselines = [last.best_baseline("exact_accuracy")]
     exact = [scores.exact_accuracy[-1] for scores in evaluations]
     name = "augmented inputs" if last.is_arc else "whole examples"
     steps = [scores.step for scores in evaluations]
-    axes.plot(steps, exact, label=name, linestyle=(0, (3, 2)), zorder=4, **_look(0))  # over equal curves
+    axes.plot(steps, exact, label=name, **_look(0, len(steps)))
     curves: dict[str, Shares] = {}
     if last.is_arc:
-        baselines.append((COPIED, last.copy_arc_scores["ARC/pass@1"]))
         for name, key in (("outputs, 1 attempt", "outputs_correct@1"), ("outputs, 2 attempts", "outputs_correct@2")):
             curves[name] = {one.step: (one.counts[key], one.counts["outputs"]) for one in evaluations}
     for task in last.scored_tasks:
@@ -143,29 +140,29 @@ def _draw_solved(axes: Axes, run: Run) -> None:
             for one in scores.scored_tasks
             if one.title == task.title
         }
-        shares = [(name, task.baseline_share(name, SOLVED)) for name in last.baselines]
-        baselines += [(name, share) for name, share in shares if share is not None]
     for look, (name, counts) in enumerate(curves.items(), start=1):
         _draw_shares(axes, counts, name, look)
     kind = "outputs with" if last.is_arc else "with"
     axes.set_title(f"Test: solved ({kind} Wilson 95 % intervals)" if curves else "Test: solved")
     axes.set_ylabel("share solved")
-    name, share = max(baselines, key=lambda one: one[1])  # the best without learning among those the panel shows
-    axes.axhline(share, label=name, **style.BASELINE)
+    counted = arc_metric("ARC/pass@1") if last.is_arc else metrics.SOLVED
+    style.draw_baselines(axes, (counted.baselines(last) or EXACT.baselines(last)).items())
     style.percent_from_zero(axes)
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
 def _draw_shares(axes: Axes, counts: Shares, label: str, look: int) -> None:
     """Draw shares with their intervals."""
-    steps, colour = list(counts), _look(look)["color"]
-    axes.plot(steps, [right / of for right, of in counts.values()], label=label, **_look(look))
+    steps, lines = list(counts), _look(look, len(counts))
+    axes.plot(steps, [right / of for right, of in counts.values()], label=label, **lines)
     bounds = [wilson_interval(right, of) for right, of in counts.values()]
     low, high = zip(*bounds, strict=True) if bounds else ((), ())
-    axes.fill_between(steps, low, high, color=colour, alpha=0.13, linewidth=0)
-    axes.vlines(steps, low, high, colors=colour, alpha=0.5, linewidth=1)  # all there is for one evaluation
+    axes.fill_between(steps, low, high, color=lines["color"], alpha=0.13, linewidth=0)
+    axes.vlines(steps, low, high, colors=lines["color"], alpha=0.5, linewidth=1)  # all there is for one evaluation
 
 
-def _look(place: int) -> dict[str, Any]:
-    colours, markers = style.LINE_COLOURS, style.LINE_MARKERS
-    return {"color": colours[place % len(colours)], "marker": markers[place % len(markers)]}
+def _look(place: int, places: int) -> dict[str, Any]:
+    """Of the curve at this place, over so many evaluations."""
+    colours, markers, dashes = style.LINE_COLOURS, style.LINE_MARKERS, style.LINE_DASHES
+    look = {"color": colours[place % len(colours)], "linestyle": dashes[place % len(dashes)]}
+    return look | style.marks(markers[place % len(markers)], places)

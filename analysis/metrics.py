@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from trm.errors import UserError
-from trm_lab.runs.recorded_evaluations import Evaluation
+from trm_lab.puzzles.scorer import SOLVED as VERDICT
+from trm_lab.runs.recorded_evaluations import COPIED, Evaluation
 
 
 @dataclass(frozen=True)
@@ -17,12 +18,14 @@ class Metric:
     """name: on the command line.  title: in words.
 
     share: of an evaluation, None where it has none.  after_steps: `[S]`, None where only the last step is known.
+    baselines: of answers that need no learning, by name, as far as they are known.
     """
 
     name: str
     title: str
     share: Callable[[Evaluation], float | None]
     after_steps: Callable[[Evaluation], list[float] | None]
+    baselines: Callable[[Evaluation], dict[str, float]]
 
     def of(self, evaluation: Evaluation) -> float:
         """The share of an evaluation that has one."""
@@ -48,19 +51,42 @@ def _last(after_steps: Callable[[Evaluation], list[float] | None]) -> Callable[[
     return share
 
 
-def _metric(name: str, title: str, after_steps: Callable[[Evaluation], list[float] | None]) -> Metric:
-    return Metric(name, title, _last(after_steps), after_steps)
+def _solved_by_baselines(evaluation: Evaluation) -> dict[str, float]:
+    """Of the baselines of which every task knows it."""
+    examples = sum(task.examples for task in evaluation.tasks)
+    counts = {name: [task.baselines.get(name, {}) for task in evaluation.tasks] for name in evaluation.baselines}
+    known = {name: rows for name, rows in counts.items() if rows and all(VERDICT in row for row in rows)}
+    return {name: sum(row[VERDICT] for row in rows) / examples for name, rows in known.items()}
 
 
-CELL = _metric("cell", "cell accuracy", lambda evaluation: evaluation.cell_accuracy)
-EXACT = _metric("exact", "exact match", lambda evaluation: evaluation.exact_accuracy)
-SOLVED = _metric("solved", "solved", _solved)
+def _scores_of_baselines(score: str) -> Callable[[Evaluation], dict[str, float]]:
+    return lambda evaluation: {name: float(getattr(one, score)) for name, one in evaluation.baselines.items()}
+
+
+def _metric(
+    name: str,
+    title: str,
+    after_steps: Callable[[Evaluation], list[float] | None],
+    baselines: Callable[[Evaluation], dict[str, float]],
+) -> Metric:
+    return Metric(name, title, _last(after_steps), after_steps, baselines)
+
+
+CELL = _metric("cell", "cell accuracy", lambda one: one.cell_accuracy, _scores_of_baselines("cell_accuracy"))
+EXACT = _metric("exact", "exact match", lambda one: one.exact_accuracy, _scores_of_baselines("exact_accuracy"))
+SOLVED = _metric("solved", "solved", _solved, _solved_by_baselines)
 
 
 def arc_metric(name: str) -> Metric:
     """One of the ARC scores, such as ARC/pass@2."""
     title = f"{name.removeprefix('ARC/')}, mean over tasks" if "pass@" in name else name
-    return Metric(name, title, lambda evaluation: evaluation.arc_scores.get(name), lambda evaluation: None)
+    return Metric(
+        name,
+        title,
+        lambda evaluation: evaluation.arc_scores.get(name),
+        lambda evaluation: None,
+        lambda evaluation: {COPIED: evaluation.copy_arc_scores[name]} if name in evaluation.copy_arc_scores else {},
+    )
 
 
 def metric_for(evaluations: Sequence[Evaluation], name: str | None = None) -> Metric:

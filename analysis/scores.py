@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from analysis.comparing.costs import device_of, on_gpu
 from analysis.heat import signed
 from analysis.metrics import CELL, EXACT
 from analysis.tables import Table
@@ -151,16 +152,16 @@ def run_facts(run: Run, evaluation: Evaluation, scored: Scored | None = None) ->
     """What ran, in a few lines of (name, value)."""
     facts = [("dataset", task.title_with_fingerprint) for task in evaluation.tasks]
     facts += [("method", evaluation.method), ("seed", str(evaluation.seed)), ("training", _training(run))]
-    speed = f"{evaluation.examples_per_second:,.0f} a second"
+    speed = f", {evaluation.examples_per_second:,.0f} a second" if on_gpu(device_of(run)) else ""
     part = "" if evaluation.part is None else f" ({evaluation.part.title})"
-    facts.append(("evaluation", f"after update {evaluation.step:,}: {evaluation.examples:,} examples{part}, {speed}"))
+    facts.append(("evaluation", f"after update {evaluation.step:,}: {evaluation.examples:,} examples{part}{speed}"))
     calls = f"{evaluation.calls_per_answer:,} network calls, {evaluation.network_calls[0]:,} in a supervision step"
     facts.append(("an answer takes", calls))
     if scored is not None and scored.cost is not None:
         cost = scored.cost
         energy = "" if cost.joules is None else f", {cost.joules:.3g} J"
-        work = f"{cost.operations / 1e9:.3g} GFLOP, {1000 * cost.seconds:.3g} ms on {cost.ranks} × {cost.device}"
-        facts.append(("and", work + energy))
+        time = f", {1000 * cost.seconds:.3g} ms on {cost.ranks} × {cost.device}" if on_gpu(cost.device) else ""
+        facts.append(("and", f"{cost.operations / 1e9:.3g} GFLOP{time}{energy}"))
     if scored is not None and scored.over_steps is not None:
         over = scored.over_steps
         facts.append(("over the steps", f"{over.fixed_late:,} fixed late, {over.broken_late:,} broken late"))
@@ -178,13 +179,13 @@ def comparison(runs: Sequence[Run]) -> Table:
 def _column(run: Run) -> dict[str, str]:
     last = run.evaluation
     seconds = run.training.seconds[run.training.step <= last.step].sum()
+    times = {"training time": duration(seconds), "answers a second": f"{last.examples_per_second:,.0f}"}
     facts = {
         "method": last.method,
         "seed": str(last.seed),
         "training steps": f"{last.step:,}",
-        "training time": duration(seconds),
         "network calls per answer": f"{last.calls_per_answer:,}",
-        "answers a second": f"{last.examples_per_second:,.0f}",
+        **(times if on_gpu(device_of(run)) else {}),
         "test examples": f"{last.examples:,}",
         **({"votes ranked by": last.votes_ranked_by} if last.is_arc else {}),
     }
@@ -202,8 +203,11 @@ def _training(run: Run) -> str:
     training = run.training
     if not len(training.step):
         return "no training record"
-    length = f"{training.step[-1]:,} updates in {duration(float(training.seconds.sum()))}"
+    device = device_of(run)
+    length = f"{training.step[-1]:,} updates in {duration(float(training.seconds.sum()))} on {device}"
     timed = ~np.isnan(training.examples_per_second)
+    if not on_gpu(device):
+        return f"{length} (no measurement: others may have used it as well)"
     if not timed.any():
         return length
     speed = np.average(training.examples_per_second[timed], weights=training.seconds[timed])

@@ -5,6 +5,7 @@ Lines take the Okabe-Ito colours, which stay apart under the common kinds of col
 them apart in grey as well.
 """
 
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from io import BytesIO
 from pathlib import Path
@@ -18,6 +19,7 @@ from matplotlib.ticker import FuncFormatter
 
 from trm_lab.files.whole_files import mark, write_output
 from trm_lab.puzzles.drawing import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION
+from trm_lab.runs.evaluation_folder import BASELINES
 
 LINE_COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)
 LINE_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
@@ -25,6 +27,7 @@ Dashes = str | tuple[int, tuple[float, ...]]
 LINE_DASHES: tuple[Dashes, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1)), (0, (5, 1, 1, 1)), (0, (8, 1, 2, 1)))
 MARKED = 12  # places of a line up to which each has a mark
 BASELINE: dict[str, Any] = {"color": "#555555", "linestyle": (0, (5, 3)), "linewidth": 1.2}
+BASELINE_DASHES: tuple[Dashes, ...] = ((0, (5, 3)), (0, (8, 2, 1, 2)), (0, (2, 3)))  # of BASELINES, in their order
 
 _RC = matplotlib.RcParams(
     {
@@ -67,6 +70,16 @@ def in_order(count: int) -> list[tuple[float, float, float, float]]:
     """Return `count` colours from light to dark for things that come one after another, such as steps."""
     palette = matplotlib.colormaps["viridis_r"]
     return [palette(position) for position in np.linspace(1.0, 0.15, count)[::-1]]
+
+
+def draw_baselines(axes: Axes, shares: Iterable[tuple[str, float]]) -> None:
+    """A line at each share of answers that need no learning, dashed as its name is; of equal shares the first."""
+    names = list(BASELINES.values())
+    drawn: set[float] = set()
+    for name, share in sorted(set(shares), key=lambda one: names.index(one[0])):
+        if share not in drawn:
+            axes.axhline(share, label=name, **{**BASELINE, "linestyle": BASELINE_DASHES[names.index(name)]})
+        drawn.add(share)
 
 
 def marks(marker: str, places: int) -> dict[str, Any]:

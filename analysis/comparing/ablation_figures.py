@@ -25,15 +25,15 @@ def training_figure(ablation: Ablation) -> Figure:
     """Accuracy against what training took until then, a panel for each currency that is known."""
     used = [one for one in TRAINING if any(r.training(one.of) is not None for r in ablation.results)]
     with panels.applied():
-        fig, all_axes = panels.sheet([one.axis for one in used], columns=2)
+        fig, all_axes = panels.sheet([""] * len(used), panels.columns_for(len(used)))
         for axes, currency in zip(all_axes, used, strict=True):
             draw_training(axes, ablation, currency)
-        for axes in all_axes[::2]:
-            axes.set_ylabel(ablation.metric.title)
+            axes.set_xlabel(currency.axis)
+        all_axes[0].set_ylabel(ablation.metric.title)
         caption = [
             "Lines: mean over seeds at each evaluation; bands: range of the seeds; bars: 95 % t-interval at the end"
             f"{panels.ASIDE}.",
-            f"{_counts(ablation.results)} {FRONT_CAPTION} Wall-clock of shared machines is not comparable.",
+            f"{_counts(ablation.results)} {FRONT_CAPTION}",
         ]
         panels.finish(fig, f"{ablation.dataset}: accuracy against the cost of training", caption, all_axes[0])
     return fig
@@ -84,25 +84,20 @@ def answer_figure(ablation: Ablation) -> Figure:
     ]
     operations = any(result.answer(OPERATIONS.of) is not None for result in ablation.results)
     timed = all(result.answer(lambda answer: answer.seconds) is not None for result in ablation.results)
-    titles = [
-        "network calls of an answer",
-        *["FLOP of an answer"] * operations,
-        *["time of an answer (measured, whole)"] * timed,
-        *["stopping early: network calls"] * bool(halted),
-    ]
+    currencies = [CALLS, *[OPERATIONS] * operations]
+    count = len(currencies) + timed + bool(halted)
     with panels.applied():
-        fig, all_axes = panels.sheet(titles, columns=min(2, len(titles)))
-        for axes, title in zip(all_axes, titles, strict=True):
+        fig, all_axes = panels.sheet([""] * count, panels.columns_for(count))
+        for axes, currency in zip(all_axes, currencies, strict=False):
+            draw_answers(axes, ablation, currency)
+            axes.set_xlabel(f"{currency.title} of an answer")
+        if timed:
+            _draw_times(all_axes[len(currencies)], ablation)
+        for axes in all_axes:
             axes.set_ylabel(ablation.metric.title)
-            if title.startswith("network"):
-                draw_answers(axes, ablation, CALLS)
-            elif title.startswith("FLOP"):
-                draw_answers(axes, ablation, OPERATIONS)
-            elif title.startswith("time"):
-                _draw_times(axes, ablation)
-            else:
-                draw_halting(axes, halted)
-                axes.set_ylabel(EXACT.title)
+        if halted:
+            draw_halting(all_axes[-1], halted)
+            all_axes[-1].set(xlabel="mean calls, stopping early", ylabel=EXACT.title)
         caption = [
             "Lines: mean over seeds after each supervision step; bands: range of the seeds; bars: 95 % t-interval"
             f"{panels.ASIDE}.",
@@ -134,6 +129,7 @@ def _draw_times(axes: Axes, ablation: Ablation) -> None:
         panels.error_bar(axes, result.method, fmean(times), shares)
     axes.margins(x=0.15)
     panels.logarithmic(axes, lambda value: f"{value:g} ms")
+    axes.set_xlabel("time of an answer (measured, whole)")
     style.percent_from_zero(axes)
 
 

@@ -91,12 +91,16 @@ def training_table(ablation: Ablation) -> Table:
         ]
         for result in ablation.results
     ]
+    wall_clock = (
+        "Wall-clock: updates × the median time of one on a GPU, mean over seeds."
+        if SECONDS in used
+        else "Wall-clock: not shown, as the runs were on CPUs."
+    )
     energy = "" if ENERGY in used else " Energy: not recorded."
     solved = SOLVED_BY if ablation.metric.name == "solved" else ""
     notes = [
         f"{solved}Network calls: passes of the reasoning module over a batch. FLOP: of dense products, by formula."
-        " Wall-clock: updates × the median time of one, mean over seeds; times of machines that were shared with other"
-        f" work are not comparable.{energy}",
+        f" {wall_clock}{energy}",
         f"{FRONT} no other method of the table has at least this accuracy for at most this cost (means over seeds,"
         " costs to three digits); the figure's Pareto front is over the evaluations before the last as well.",
     ]
@@ -105,9 +109,9 @@ def training_table(ablation: Ablation) -> Table:
 
 
 def _used(ablation: Ablation) -> list[Currency]:
-    """The costs of training that have a column: all, but energy only where a method has it."""
-    energy = any(result.training(ENERGY.of) is not None for result in ablation.results)
-    return [one for one in TRAINING if one is not ENERGY or energy]
+    """The costs of training that have a column: all, but wall-clock and energy only where a method has them."""
+    known = [one for one in TRAINING if any(result.training(one.of) is not None for result in ablation.results)]
+    return [one for one in TRAINING if one not in (SECONDS, ENERGY) or one in known]
 
 
 def _marked(ablation: Ablation, result: Result, currency: Currency, cost: Callable[..., float | None]) -> str:
@@ -125,30 +129,28 @@ def _marked(ablation: Ablation, result: Result, currency: Currency, cost: Callab
 
 def answer_table(ablation: Ablation) -> Table:
     """Accuracy against everything that an answer takes."""
-    measured = all(result.answer(lambda answer: answer.seconds) is not None for result in ablation.results)
-    devices = sorted({seed.answer.device for result in ablation.results for seed in result.seeds})
+    measured = [one for one in (SECONDS, ENERGY) if any(r.answer(one.of) is not None for r in ablation.results)]
+    devices = sorted({seed.answer.device for result in ablation.results for seed in result.seeds} - {""})
     rows = [
         [
             result.method.name,
             share_over_seeds(result.accuracy),
             str(len(result.seeds[0].evaluation.network_calls)),
             *(_marked(ablation, result, one, Result.answer) for one in (CALLS, OPERATIONS)),
-            time(result.answer(lambda answer: answer.seconds if measured else answer.seconds_in_training)),
-            ENERGY.written(result.answer(ENERGY.of)),
+            *(one.written(result.answer(one.of)) for one in measured),
         ]
         for result in ablation.results
     ]
     accuracy = f"{ablation.metric.title} [95 % t]"
-    header = ["method", accuracy, "supervision steps", "network calls", "FLOP", "time", "energy"]
-    how = (
-        f"as evaluate.py measured it on {', '.join(devices)}, without loading and scoring"
-        if measured
-        else "of the evaluation in training, with loading and scoring"
-    )
+    header = ["method", accuracy, "supervision steps", "network calls", "FLOP", *(one.title for one in measured)]
+    how = {
+        SECONDS: f" Wall-clock: as evaluate.py measured it on {', '.join(devices)}, without loading and scoring; it"
+        " depends on the batch.",
+        ENERGY: " Energy: from the device's counter while evaluate.py answered.",
+    }
     notes = [
-        f"Of one answer after its last supervision step. Time: {how}; it depends on the batch and on what else the"
-        " machine did. Energy: from the device's counter while evaluate.py answered; many devices have none. No"
-        " answer's call carries gradient.",
+        "Of one answer after its last supervision step. No answer's call carries gradient."
+        + "".join(how[one] for one in measured),
         f"{FRONT} no other method of the table has at least this accuracy for at most this cost, to three digits; the"
         " figure's Pareto front is over answers that stop before the last supervision step as well.",
     ]

@@ -4,6 +4,7 @@ A network call is one pass of the reasoning module over the batch. Operations ar
 R training records, L grid tokens, V vocabulary.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -25,6 +26,8 @@ if TYPE_CHECKING:  # with the networks comes torch, for which no figure waits be
     from trm.model import PuzzleShape
     from trm_lab.configuration.architecture import Architecture
 
+_CPU = re.compile(r"\b(cpu|unknown|x86\w*|i\d86|arm\w*|aarch64|amd64|intel64|ppc64\w*|riscv\w*|s390x)\b", re.IGNORECASE)
+
 
 @dataclass(frozen=True)
 class TrainingCost:
@@ -32,7 +35,7 @@ class TrainingCost:
 
     network_calls, gradient_calls: passes over the batch, and those of them that carry gradient.
     seconds: updates × the median time of one, so that what lies between updates (evaluations, checkpoints, a machine
-      that was busy for a while) does not count; None without training records.
+      that was busy for a while) does not count; None without training records, and unless all ran `on_gpu`.
     operations, joules: None where they are not known.
     """
 
@@ -49,16 +52,15 @@ class AnswerCosts:
     """Costs of one answer.
 
     operations: by formula, or counted where the formula lacks the dataset's shape; None where neither is there.
-    seconds: as evaluate.py measured it, without loading and scoring.  device: on which.  None where it did not.
+    seconds: as evaluate.py measured it on a GPU, without loading and scoring; None where it did not.
+    device: on which evaluate.py measured; "" where it did not.
     joules: the same of energy; None where the device did not report it, either.
-    seconds_in_training: of the evaluation in training, with loading and scoring.
     """
 
     network_calls: int | float
     operations: int | float | None
     seconds: float | None
     device: str
-    seconds_in_training: float
     joules: float | None = None
 
 
@@ -79,7 +81,7 @@ def training_cost(run: Run, updates: int) -> TrainingCost:
         network_calls=_network_calls(training, updates),
         gradient_calls=learning * updates,
         operations=operations,
-        seconds=None if seconds is None else updates * seconds,
+        seconds=updates * seconds if seconds is not None and on_gpu(device_of(run)) else None,
         joules=float(used.sum()) if len(used) and not np.isnan(used).any() else None,
     )
 
@@ -113,9 +115,8 @@ def answer_costs(run: Run, evaluation: Evaluation) -> AnswerCosts:
     return AnswerCosts(
         network_calls=evaluation.calls_per_answer,
         operations=operations[-1] if operations else counted,
-        seconds=None if cost is None else cost.seconds,
+        seconds=cost.seconds if cost is not None and on_gpu(cost.device) else None,
         device="" if cost is None else f"{cost.ranks} × {cost.device}",
-        seconds_in_training=1 / max(evaluation.examples_per_second, 1e-9),
         joules=None if cost is None else cost.joules,
     )
 
@@ -162,6 +163,14 @@ def puzzle_shape(run: Run) -> "PuzzleShape | None":
     if run.evaluation.is_arc and run.samples is not None:
         return PuzzleShape(run.samples.inputs.shape[1], len(TOKEN_COLOURS), 1)
     return None
+
+
+def on_gpu(device: str) -> bool:
+    """Whether all of it is of GPUs, as `device_of` and scores name them.
+
+    A CPU, named by its kind or by its machine's, is shared with whatever else runs there: its seconds measure nothing.
+    """
+    return not _CPU.search(device)
 
 
 def device_of(run: Run) -> str:

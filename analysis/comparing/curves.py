@@ -21,14 +21,16 @@ from trm_lab.puzzles.scorer import SOLVED
 from trm_lab.runs.recorded_evaluations import Evaluation, TaskScores
 from trm_lab.runs.recorded_run import Run
 
+WITHOUT_LEARNING = "Dashed grey: answers that need no learning, of equal ones the first."
 LEARNING_CAPTION = (
     f"Lines: mean over seeds; bands: range of the seeds; bars: 95 % t-interval at the end{panels.ASIDE}.",
+    WITHOUT_LEARNING,
     "The training loss is smoothed, and of each method's own targets: DIS's steps have others than TRM's.",
 )
 STEPS_CAPTION = (
     "Lines: mean over seeds after each supervision step; bands: range of the seeds; bars: 95 % t-interval"
     f"{panels.ASIDE}.",
-    "Dashed: what handing the question back unchanged would score.",
+    WITHOUT_LEARNING,
 )
 
 
@@ -46,7 +48,8 @@ def learning_figure(methods: Sequence[Method], metric: Metric, heading: str, wid
             _draw_evaluations(all_axes[2], method, CELL.of)
             if losses:
                 _draw_evaluations(all_axes[3], method, lambda one: one.lm_loss or 0.0, interval=False)
-        for axes in all_axes[1:3]:
+        for axes, one in zip(all_axes[1:3], (metric, CELL), strict=True):
+            _draw_baselines(axes, one, methods)
             style.shares_as_percent(axes)
         for axes in all_axes:
             axes.set_xlabel("updates")
@@ -111,8 +114,8 @@ def steps_figure(methods: Sequence[Method], heading: str, width: float = panels.
                 panels.draw_seeds(axes, method, calls, solved, interval=True)
             if distances[method.name]:
                 panels.draw_seeds(all_axes[-1], method, calls, distances[method.name])
-        _draw_baselines(shares[0], "cell_accuracy", methods)
-        _draw_baselines(shares[1], "exact_accuracy", methods)
+        _draw_baselines(shares[0], CELL, methods)
+        _draw_baselines(shares[1], EXACT, methods)
         best = {one.best_exact_match for method in methods for one in method.evaluations}
         for share in sorted(share for share in best if share is not None):
             shares[1].axhline(share, label="best possible exact match", **{**style.BASELINE, "linestyle": ":"})
@@ -146,8 +149,7 @@ def hamming(method: Method) -> list[list[float]]:
     return rows
 
 
-def _draw_baselines(axes: Axes, score: str, methods: Sequence[Method]) -> None:
-    """The best of what needs no learning, of each test data once; each name has one entry in the legend."""
-    best = {one.best_baseline(score) for method in methods for one in method.evaluations}
-    for name, share in sorted(best):
-        axes.axhline(share, label=name, **style.BASELINE)
+def _draw_baselines(axes: Axes, metric: Metric, methods: Sequence[Method]) -> None:
+    """What needs no learning, of each test data once."""
+    evaluations = [one for method in methods for one in method.evaluations]
+    style.draw_baselines(axes, [share for one in evaluations for share in metric.baselines(one).items()])

@@ -51,6 +51,11 @@ def applied() -> Iterator[None]:
         yield
 
 
+def columns_for(count: int) -> int:
+    """In how many columns so many panels leave no room empty, on a page."""
+    return 3 if count == 3 else min(2, count)
+
+
 def sheet(titles: Sequence[str], columns: int, height: float = 2.3, width: float = PAGE) -> tuple[Figure, list[Axes]]:
     """A figure with a panel for each title, in rows; call within `applied`, and `finish` it.
 

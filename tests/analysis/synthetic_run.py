@@ -38,12 +38,14 @@ def write_run(
     arch: Mapping[str, Any] | None = None,
     joules: float | None = None,
     changes: Mapping[str, Any] | None = None,
+    device: str = "NVIDIA H100",
 ) -> Path:
     """Write a run of `training_steps` steps with four evaluations; return `folder`.
 
     puzzles: kinds of `small_puzzles.PUZZLES`, a dataset of each; samples are of the first.
     skill: how many of its cells and whole examples it gets right, times what others do.
     joules: of each training record.  arch, changes: further settings of the network and supervision, and of the run.
+    device: as provenance.json names it.
     """
     evaluations = [
         _scores(supervision, steps, calls_per_step, seed, arc, training_steps * part // 4, skill * part / 4)
@@ -54,7 +56,7 @@ def write_run(
     folder.mkdir(parents=True)
     config = _config(supervision, steps, calls_per_step, seed, arch or {}) | dict(changes or {})
     (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
-    launch = {"command": ["make", "demo"], "device": "cpu", "ranks": 1}
+    launch = {"command": ["make", "demo"], "device": device, "ranks": 1}
     (folder / "provenance.json").write_text(json.dumps({"launches": [launch]}))
     records = _training(steps, calls_per_step, seed, training_steps, joules)
     records += [{"kind": "evaluation", "step": scores["step"], "scores": scores} for scores in evaluations]
@@ -160,10 +162,11 @@ def write_scored(
     part: int | None = None,
     skill: float = 1.0,
     joules: float | None = None,
+    device: str = "cuda",
 ) -> Path:
     """Write what `python evaluate.py RUN [--steps N] [--guidance W …] [--margin]` leaves; return its folder.
 
-    part: the first so many tasks only.  joules: of an answer.
+    part: the first so many tasks only.  joules: of an answer.  device: its kind.
     """
     latest = max(run.glob("evaluations/step_*"), key=lambda folder: int(folder.name.removeprefix("step_")))
     scores = json.loads((latest / "scores.json").read_text())
@@ -198,7 +201,7 @@ def write_scored(
         scores["margin"] = {"tokens": 9000, "mean": (0.5 / index**2).tolist(), "share_positive": positive}
     scores["cost"] = {
         "network_calls": calls * count, "operations": 1_000_000 * calls * count, "seconds": 0.001 * count,
-        "ranks": 1, "device": "cpu", **({} if joules is None else {"joules": joules}),
+        "ranks": 1, "device": device, **({} if joules is None else {"joules": joules}),
     }  # fmt: skip
     data = {"name": "demo", "version": 1, "protocol": "clean", "fingerprint": "0" * 64, "split": "test"}
     scores["datasets"] = [data | {"path": "data/demo"}]

@@ -226,7 +226,7 @@ def test_hours_and_network_calls_are_shown_and_not_tested(tmp_path: Path) -> Non
     calls = replace(claim(ATTENTION), score=CALLS, claimed=336)
     hours = claim("TRM, hours of training on 4 H100", "DIS", "ARC-AGI-1")
     assert (hours.claimed, hours.device) == (72.0, "4 × NVIDIA H100")
-    hours = replace(hours, data=calls.data, device="cpu", epochs=1)
+    hours = replace(hours, data=calls.data, device="NVIDIA H100", epochs=1)
     rows = claims_table(comparisons([calls, hours], [run])).rows
     assert [(row[3], row[5]) for row in rows] == [
         ("336 calls", "network calls are not tested"),

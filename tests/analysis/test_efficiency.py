@@ -15,6 +15,8 @@ from analysis import efficiency
 from analysis.comparing import ablation_figures, ablation_tables
 from analysis.comparing.ablation import Ablation, ablation, front, on_front
 from analysis.comparing.ablation_tables import CALLS, FRONT, GRADIENT_CALLS, OPERATIONS, SECONDS
+from analysis.comparing.costs import on_gpu
+from analysis.summary import summary
 from dis_trm.supervision import DISConfig
 from tests.analysis.synthetic_run import write_run, write_scored
 from trm.act import ACTConfig
@@ -23,6 +25,7 @@ from trm.model import PuzzleShape, TRMConfig
 from trm_lab.configuration.architecture import Architecture
 from trm_lab.flops import answer_flops, step_flops
 from trm_lab.runs.many_runs import read_runs
+from trm_lab.runs.recorded_run import read_run
 
 pytestmark = pytest.mark.usefixtures("unrendered")
 
@@ -179,14 +182,34 @@ def test_what_evaluate_py_measured_is_used_and_a_count_unlike_the_formula_is_nam
     run = write_run(tmp_path / "run", arc=False, training_steps=400, puzzles=["sudoku"], joules=2.0)
     write_scored(run)
     found = ablation(read_runs([run]).runs, "data")
-    assert "as evaluate.py measured it on 1 × cpu" in ablation_tables.answer_table(found).markdown()
+    assert "as evaluate.py measured it on 1 × cuda" in ablation_tables.answer_table(found).markdown()
     remark = "counted 18,000,000 operations in an answer, the formula says"
     assert any(remark in line for line in found.remarks)
-    titles = [axes.get_title("left") for axes in ablation_figures.answer_figure(found).axes]
-    assert titles[2:] == ["time of an answer (measured, whole)", "stopping early: network calls"]
+    labels = [axes.get_xlabel() for axes in ablation_figures.answer_figure(found).axes]
+    assert labels[2:] == ["time of an answer (measured, whole)", "mean calls, stopping early"]
     assert cells(ablation_tables.training_table(found).markdown(), "DIS (released code)")[-1] == "40 J ●"
-    assert "energy of training" not in titles
     assert len(ablation_figures.training_figure(found).axes) == 5
+
+
+def test_seconds_of_cpus_are_neither_in_tables_nor_in_figures(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", arc=False, training_steps=400, puzzles=["sudoku"], device="x86_64")
+    write_scored(run, device="cpu")
+    found = ablation(read_runs([run]).runs, "data")
+    for table in (ablation_tables.training_table, ablation_tables.answer_table, ablation_tables.target_table):
+        assert "wall-clock" not in table(found).header
+    for fig in (ablation_figures.training_figure(found), ablation_figures.answer_figure(found)):
+        assert not [axes for axes in fig.axes if re.search("second|time", axes.get_xlabel())]
+    assert not re.search(r"a second|\d ms", summary(read_run(run)))
+
+
+@pytest.mark.parametrize(
+    ("device", "is_gpu"),
+    [("NVIDIA H100 80GB HBM3", True), ("4 × Tesla T4", True), ("AMD Instinct MI300X", True), ("cuda", True),
+     ("cpu", False), ("x86_64", False), ("2 × AMD64 Family 25 Model 80", False), ("arm", False), ("unknown", False),
+     ("cpu, then NVIDIA H100", False)],
+)  # fmt: skip
+def test_a_gpu_is_told_from_a_cpu_by_its_name(device: str, is_gpu: bool) -> None:
+    assert on_gpu(device) == is_gpu
 
 
 def test_energy_of_an_answer_is_the_mean_over_seeds_where_each_reported_it(tmp_path: Path) -> None:
@@ -206,8 +229,8 @@ def test_flop_of_data_of_unknown_shape_and_metrics_that_runs_lack_are_named_and_
     assert found.results[0].training(OPERATIONS.of) is None
     assert any("FLOP of training are not known" in remark for remark in found.remarks)
     assert cells(ablation_tables.training_table(found).markdown(), "DIS (released code)")[4] == "–"
-    panels = [axes.get_title("left") for axes in ablation_figures.training_figure(found).axes]
-    assert "FLOP of training" not in panels
+    labels = [axes.get_xlabel() for axes in ablation_figures.training_figure(found).axes]
+    assert "FLOP of training" not in labels
     with pytest.raises(UserError, match=r"exact \| cell") as error:
         efficiency.main([str(tmp_path / "run"), "--metric", "ARC/pass@2"])
     assert "ARC/pass@2" in error.value.given

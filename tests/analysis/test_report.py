@@ -48,7 +48,7 @@ def test_runs_are_laid_out_by_dataset_with_their_curves_and_unreadable_ones_are_
         assert "Our runs on small-sudoku (clean)" in text
     assert "no published claim on this data" in markdown
     assert re.search(
-        r"\| DIS \(released code\) \| 50\.0 % \[not estimable\], n=2 \| 400 \| 10 \| 24 s \| cpu \|", markdown
+        r"\| DIS \(released code\) \| 50\.0 % \[not estimable\], n=2 \| 400 \| 10 \| 24 s \| NVIDIA H100 \|", markdown
     )
     assert "can be 50.0 % at best" in markdown
     assert [tag for tag, _ in seen.tags].count("img") == 3

@@ -19,7 +19,7 @@ def test_the_summary_prints_the_scores_beside_copying_and_writes_both_figures(
     for line in (
         r"method +DIS",
         r"seed +0",
-        r"training +12,000 updates in 12 min 00 s, 533 examples a second",
+        r"training +12,000 updates in 12 min 00 s on NVIDIA H100, 533 examples a second",
         r"an answer takes +18 network calls, 3 in a supervision step",
         r"ARC/pass@1 +26\.7 % +\[\d+\.\d, \d+\.\d\] % +0\.0 %",
         r"outputs right, 1 attempt +26\.7 % \(12 of 45\) +\[16\.0, 41\.0\] % +0",

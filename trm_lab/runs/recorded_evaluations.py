@@ -149,12 +149,6 @@ class Evaluation:
         """Copying the input, and the training set's most common answer and tokens where they are known, by name."""
         return {COPIED: Baseline(self.copy_cell, self.copy_exact), **self.training_baselines}
 
-    def best_baseline(self, score: str) -> tuple[str, float]:
-        """The baseline with the highest cell_accuracy or exact_accuracy, the first of equals: its name and share."""
-        shares = {name: float(getattr(one, score)) for name, one in self.baselines.items()}
-        best = max(shares, key=lambda name: shares[name])
-        return best, shares[best]
-
     @property
     def is_arc(self) -> bool:
         return bool(self.arc_scores)
