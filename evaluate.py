@@ -51,7 +51,7 @@ _MODEL |= {"--device", "--attention", "--output-dir", "--overwrite"}
 EFFECTIVE = {  # the flags that have an effect on each job
     "score": _MODEL
     | {"--tasks", "--first-tasks", "--examples", "--by", "--identifiers", "--guidance", "--margin", "--rank-by"}
-    | {"--confidence", "--compile", "--save-outputs"}
+    | {"--choose-on", "--confidence", "--compile", "--save-outputs"}
     | SEARCH_FLAGS,
     "task": _MODEL | SEARCH_FLAGS | {"--task", "--embedding", "--seed", *ADAPTATION_FLAGS},
     "puzzle": _MODEL | SEARCH_FLAGS | {"--puzzle", "--embedding", "--seed", *ADAPTATION_FLAGS},
@@ -99,6 +99,12 @@ def command_line() -> CommandLine:
         "the plain answer's, over all cells",
     )
     add_search_flags(line)
+    add(
+        "--choose-on",
+        type=local_path,
+        metavar="FOLDER",
+        help="choose the settings of stopping early on this evaluation of held-out questions",
+    )
     add("--batch-size", type=integer(1, 2**24), help="examples at a time over all ranks (default: what fits)")
     add("--device", choices=DEVICE_CHOICES, default="auto", help="(auto)")
     add("--compile", choices=COMPILE_CHOICES, default="auto", help="auto: on a GPU only (auto)")
@@ -213,6 +219,7 @@ def _scoring_request(target: str, flags: argparse.Namespace) -> "ScoringRequest"
         output=flags.output_dir,
         overwrite=flags.overwrite,
         by_category=flags.by is not None,
+        choose_on=flags.choose_on,
         save_outputs=flags.save_outputs,
     )
 

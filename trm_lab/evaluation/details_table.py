@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from trm_lab.commands.tables import percent, table
+from trm_lab.evaluation.halting_choice import cheapest
+from trm_lab.runs.recorded_scores import HaltingPoint
 
 POLICIES = {  # what each is called, in the order in which they are shown
     "q_halt": "halting logit above",
@@ -91,24 +93,23 @@ def _changes(improved: Mapping[str, Any], towards: str) -> Iterator[Column]:
 
 
 def _halting(scores: Mapping[str, Any]) -> str:
-    """For each policy the cheapest setting that loses at most a point of exact matches."""
+    """For each rule the cheapest setting that loses at most a point of exact matches."""
     if "halting" not in scores:
         return ""
-    points = scores["halting"]["points"]
-    last = [point for point in points if point["policy"] == "fixed"][-1]
+    points = [HaltingPoint(**point) for point in scores["halting"]["points"]]
+    choice = scores["halting"].get("chosen_on")
+    settings = choice["settings"] if choice else {rule: point.setting for rule, point in cheapest(points).items()}
+    chosen = [point for point in points if point.policy in settings and point.setting == settings[point.policy]]
+    last = [point for point in points if point.policy == "fixed"][-1]
     rows = [("stopping", "exact match", "network calls"), ("after the last step", *_point(last))]
-    for policy, words in POLICIES.items():
-        good = [
-            point
-            for point in points
-            if point["policy"] == policy and point["exact_accuracy"] >= last["exact_accuracy"] - 0.01
-        ]
-        if good:
-            best = min(good, key=lambda point: point["network_calls"])
-            rows.append((f"{words} {best['setting']:g}", *_point(best)))
-    rows.append(("at the first right step (oracle)", *_point(scores["halting"]["best_reachable"])))
+    rows += [(f"{POLICIES[point.policy]} {point.setting:g}", *_point(point)) for point in chosen]
+    rows.append(("at the first right step (oracle)", *_point(HaltingPoint(**scores["halting"]["best_reachable"]))))
+    where = "here: it is chosen on these same questions, so it looks better than it is (--choose-on)"
+    if choice:
+        where = f"on {choice['examples']:,} held-out questions, {choice['folder']}"
+        where += f" ({choice['left_out']:,} more are in the test split as well)" * (choice["left_out"] > 0)
     title = "stopping early: of each rule the cheapest setting that loses at most one point"
-    return f"{title}\n{table(rows, '  ')}"
+    return f"{title} {where}\n{table(rows, '  ')}"
 
 
 def _search(scores: Mapping[str, Any]) -> str:
@@ -130,8 +131,8 @@ def _search(scores: Mapping[str, Any]) -> str:
     )
 
 
-def _point(point: Mapping[str, Any]) -> tuple[str, str]:
-    return percent(point["exact_accuracy"]), f"{point['network_calls']:.1f}"
+def _point(point: HaltingPoint) -> tuple[str, str]:
+    return percent(point.exact_accuracy), f"{point.network_calls:.1f}"
 
 
 def _guidance(scores: Mapping[str, Any]) -> str:

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from trm.batch import IGNORE_LABEL
 from trm.losses import TokenLoss, softmax_cross_entropy
@@ -57,6 +58,17 @@ def step_target(supervision: Supervision[Any], carry: Carry, rng: StepRandom) ->
     return trained_towards(carry, rng) if getattr(carry, "plan", True) else None
 
 
+def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """Softmax cross-entropy `[B, L]` of logits `[B, L, V]`, 0 where ignored, to its last digits however near to 0.
+
+    log(1 + Σ_{a≠y} e^(ℓ_a − ℓ_y)): from a log-sum-exp of all logits, cells that are nearly certain would not change.
+    """
+    scored = labels != IGNORE_LABEL
+    answer = torch.where(scored, labels, 0).long()[..., None]
+    gaps = (logits - logits.gather(-1, answer)).scatter(-1, answer, -torch.inf)
+    return torch.where(scored, functional.softplus(gaps.logsumexp(-1), threshold=40), 0)
+
+
 def step_improvement(
     before: Tensor, after: Tensor, labels: Tensor, target: Tensor | None, trained_loss: TokenLoss
 ) -> dict[str, Tensor]:
@@ -68,7 +80,7 @@ def step_improvement(
     labelled = labels != IGNORE_LABEL
     tokens = labelled.sum(-1)  # [B]; 0 / 0 is nan
     logits = before.double(), after.double()
-    measures = {"": softmax_cross_entropy, **({} if trained_loss is softmax_cross_entropy else {TRAINED: trained_loss})}
+    measures = {"": cross_entropy, **({} if trained_loss is softmax_cross_entropy else {TRAINED: trained_loss})}
     probes: dict[str, Tensor] = {}
     for name, towards in ((ANSWER, labels), *([] if target is None else [(TARGET, target)])):
         scored = torch.where(labelled, towards, IGNORE_LABEL)

@@ -26,6 +26,7 @@ class ScoringRequest:
     batch_size: over all ranks; None: the run's, or as many as fit into memory.
     output: where everything goes; None: beside the checkpoint.  overwrite: put away what is there.
     by_category: also print the scores of each category of examples.
+    choose_on: evaluation of held-out questions, on which the settings of stopping early are chosen.
     """
 
     target: str
@@ -47,6 +48,7 @@ class ScoringRequest:
     output: Path | None = None
     overwrite: bool = False
     by_category: bool = False
+    choose_on: Path | None = None
     save_outputs: Sequence[str] = ()
 
     @property

@@ -24,6 +24,7 @@ from trm_lab.evaluation.arc_questions import check_test_inputs
 from trm_lab.evaluation.batch_size import chosen_batch_size
 from trm_lab.evaluation.details_table import details_table
 from trm_lab.evaluation.evaluator import Rules, Scoring
+from trm_lab.evaluation.halting_choice import choose, held_out_answers
 from trm_lab.evaluation.identifier_ablation import identifiers_to_feed
 from trm_lab.evaluation.improvement import TARGET, why_without_target
 from trm_lab.evaluation.predictor import Predictor, check_finite
@@ -59,6 +60,7 @@ def score(request: ScoringRequest) -> None:
         folder = request.output or checkpoint.results_folder(request.suffix)
         ranks.first_decides(lambda: check_evaluation_folder(folder))
         job = ScoringJob(request, checkpoint, ranks, watchdog)
+        ranks.first_decides(job.open_held_out)
         ranks.first_decides(job.place.check)
         with only_run(job.place.working, ranks):
             ranks.first_decides(job.place.take_up)
@@ -110,6 +112,23 @@ class ScoringJob:
         self.rollout_request = rollout_request(request, checkpoint, self.data, self.supervision)
         self.place = EvaluationPlace(folder, self.rollout_request, self.data.set_sizes, request.overwrite)
         self.store: RolloutStore | None = None  # on the first rank, once its bytes were checked
+        self.held_out: RolloutStore | None = None  # on the first rank, with --choose-on
+
+    def open_held_out(self) -> None:
+        """Open the answers on which settings of stopping early are chosen.
+
+        Raises:
+            UserError: they cannot be used, or this evaluation itself stops early.
+        """
+        request = self.request
+        if request.choose_on is not None and request.search.stop is not None:
+            raise UserError(
+                f"--choose-on {request.choose_on} --stop {request.search.stop}",
+                "one of them: --choose-on chooses a rule, of an evaluation that takes all steps; --stop applies one",
+                "leave one of them out",
+            )
+        if request.choose_on is not None:
+            self.held_out = held_out_answers(request.choose_on, self.rollout_request, self.rules.confidence_kind)
 
     def answer(self) -> None:
         """Make the answers that are not in the store yet; every rank takes part."""
@@ -160,6 +179,9 @@ class ScoringJob:
             improvement["trained_loss"] = self.supervision.loss_type
             if TARGET not in improvement:
                 improvement["without_target"] = why_without_target(self.supervision)
+        if self.held_out is not None:
+            choice = choose(self.held_out, store, self.rules.confidence_kind)
+            evaluation.scores["halting"]["chosen_on"] = asdict(choice)
         method = self.checkpoint.arch.supervision
         evaluation.scores.update(
             step=self.checkpoint.step,

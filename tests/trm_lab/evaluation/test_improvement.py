@@ -15,9 +15,10 @@ from dis_trm.supervision import DISConfig, DISSupervision
 from tests.models import act, batch, dis
 from tests.trm_lab.inference.checkpoints_of import SETTINGS, write_run
 from trm.batch import IGNORE_LABEL, Batch
+from trm.losses import softmax_cross_entropy, stablemax_cross_entropy
 from trm.randomness import StepRandom
 from trm_lab.evaluation.details_table import details_table
-from trm_lab.evaluation.improvement import AGAINST, ExampleRandom, ImprovementTally
+from trm_lab.evaluation.improvement import AGAINST, ExampleRandom, ImprovementTally, cross_entropy, step_improvement
 from trm_lab.evaluation.request import ScoringRequest
 from trm_lab.evaluation.rollout import Rollout, roll_out
 from trm_lab.evaluation.score import score
@@ -117,6 +118,15 @@ def test_the_stored_improvement_lies_between_the_margins_at_1_and_at_0(name: str
     assert not torch.allclose(least, fell, atol=1e-3)  # a bound, not the improvement
 
 
+def test_a_cell_that_is_all_but_certain_improves_where_its_margin_is_positive() -> None:
+    before, after = torch.tensor([[[60.0, 0.0, 0.0]]]), torch.tensor([[[61.0, 0.0, 0.0]]])
+    labels = torch.zeros(1, 1, dtype=torch.int32)
+    assert GuidanceProbe([])(before, after, labels)["margin"] > 0
+    probes = step_improvement(before, after, labels, None, stablemax_cross_entropy)
+    assert probes["cells_improved@answer"] == 1
+    assert probes["ce_after@answer"].item() == pytest.approx(2 * np.exp(-61), rel=1e-6)
+
+
 def margin_at_0(before: Tensor, change: Tensor, labels: Tensor) -> Tensor:
     """Mean over scored tokens of Δℓ[y*] − E_{a∼softmax(ℓ_u)} Δℓ[a]; `[B]`."""
     scored = labels != IGNORE_LABEL
@@ -136,6 +146,12 @@ def test_targets_that_a_test_split_lacks_have_no_columns() -> None:
     supervision.model.eval()
     probes = roll_out(supervision, questions(), numbers(), improvement=True).probes
     assert {name.split("@")[1] for name in probes} == {"answer", "trained_answer"}
+
+
+def test_the_cross_entropy_is_the_usual_one() -> None:
+    logits = 20 * torch.randn(4, 16, 12, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    labels = questions().labels
+    torch.testing.assert_close(cross_entropy(logits, labels), softmax_cross_entropy(logits, labels))
 
 
 def test_rows_have_the_same_targets_in_any_batch() -> None:

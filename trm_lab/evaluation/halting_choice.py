@@ -1,0 +1,103 @@
+"""The setting of each stopping rule: chosen on held-out questions, then read off the test split.
+
+Chosen on the questions that it is reported for, a setting looks better than it is.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trm.errors import UserError, shown
+from trm_lab.evaluation.halting import HaltingTally
+from trm_lab.runs.answers import question_digests
+from trm_lab.runs.recorded_scores import HaltingPoint
+from trm_lab.runs.rollout_store import RolloutStore
+
+RULES = ("q_halt", "agreement", "confidence")  # policies that know nothing of the answer and have a setting to choose
+HALTING = "halting_probability"  # a kind of confidence: of the answer as a whole
+MOST_LOST = 0.01  # of exact match, against taking all steps
+_SAME = ("weights", "arch", "steps", "identifiers", "search", "confidence")  # in a request, where a setting is to fit
+
+
+@dataclass(frozen=True)
+class HaltingChoice:
+    """Settings chosen on held-out questions, by rule.
+
+    folder: of their evaluation.  examples: that were chosen on.  left_out: others, which the test split has as well.
+    """
+
+    folder: str
+    examples: int
+    left_out: int
+    settings: dict[str, float | None]
+
+
+def cheapest(points: Sequence[HaltingPoint]) -> dict[str, HaltingPoint]:
+    """Of each rule the setting with fewest network calls that loses at most `MOST_LOST` against all steps."""
+    last = max((point for point in points if point.policy == "fixed"), key=lambda point: point.network_calls)
+    good = [point for point in points if point.exact_accuracy >= last.exact_accuracy - MOST_LOST]
+    by_rule = {rule: [point for point in good if point.policy == rule] for rule in RULES}
+    return {rule: min(of_rule, key=lambda point: point.network_calls) for rule, of_rule in by_rule.items() if of_rule}
+
+
+def held_out_answers(folder: Path, request: Mapping[str, Any], confidence_kind: str) -> RolloutStore:
+    """The stored answers of an evaluation of held-out questions.
+
+    request: of the test split's answers.
+
+    Raises:
+        UserError: there are none, or not all of them, or they were answered in another way.
+    """
+    try:
+        store = RolloutStore.open(folder)
+    except FileNotFoundError:
+        store = RolloutStore(folder, {}, {})
+    names = [name for name in _SAME if name != "confidence" or confidence_kind != HALTING]
+    differing = [name for name in names if store.request.get(name) != request.get(name)]
+    if not store.is_complete or not store.total or differing:
+        state = f"with other {' and '.join(differing)}" if store.total and differing else "without all of its answers"
+        raise UserError(
+            f"--choose-on {shown(folder)}, an evaluation {state}",
+            "a finished evaluation by evaluate.py of the same checkpoint with the same flags, on held-out questions",
+            "make it: python evaluate.py CHECKPOINT --data-path HELD-OUT, with the same flags",
+        )
+    return store
+
+
+def choose(held_out: RolloutStore, test: RolloutStore, confidence_kind: str) -> HaltingChoice:
+    """Choose each rule's setting on the held-out questions that the test split does not have.
+
+    Raises:
+        UserError: it has them all.
+    """
+    points, left_out = held_out_points(held_out, test, confidence_kind)
+    settings = {rule: point.setting for rule, point in cheapest(points).items()}
+    if confidence_kind != HALTING:  # the halting head is not trained
+        settings.pop("q_halt", None)
+    return HaltingChoice(str(held_out.folder), held_out.total - left_out, left_out, settings)
+
+
+def held_out_points(held_out: RolloutStore, test: RolloutStore, confidence_kind: str) -> tuple[list[HaltingPoint], int]:
+    """Halting points of the held-out questions that the test split does not have, and how many were left out.
+
+    Raises:
+        UserError: it has them all.
+    """
+    known = np.concatenate([question_digests(answers.inputs) for answers in test.answers()])
+    tally, kept = HaltingTally(held_out.network_calls, confidence_kind), 0
+    for answers in held_out.answers():
+        rows = ~np.isin(question_digests(answers.inputs), known)
+        kept += int(rows.sum())
+        columns: list[NDArray[Any]] = [answers.predictions, answers.labels, answers.q_halt_logits, answers.confidence]
+        tally.add(*(column[rows] for column in columns))
+    if kept == 0:
+        raise UserError(
+            f"--choose-on {shown(held_out.folder)}: the test split has all of its {held_out.total:,} questions as well",
+            "questions that are in neither split",
+            "build them with another --seed, or hold out a part of the training questions before training",
+        )
+    return tally.result().points, held_out.total - kept
