@@ -60,7 +60,7 @@ def _own(runs: Sequence[Run], claims: Sequence[Claim], dataset: str) -> tuple[Pa
     tables = [replace(own, notes=[*own.notes, *in_full(methods), *remarks, *unalike])]
     tests = pair_tests(methods, metric)
     if any(test.difference.p_two_sided is not None for test in tests):
-        tables.append(tests_table(tests, metric.title))
+        tables.append(tests_table(tests, f"Differences in {metric.title}"))
     curves, narrow = (
         learning_figure(methods, metric, f"{dataset}: learning", width) for width in (panels.PAGE, panels.COLUMN)
     )

@@ -10,7 +10,7 @@ from statistics import fmean, median
 
 from analysis.comparing.comparability import at_same_updates
 from analysis.comparing.costs import AnswerCosts, TrainingCost, answer_costs, operations_after_steps, training_cost
-from analysis.comparing.pairwise_tests import PairTest, pair_tests
+from analysis.comparing.pairwise_tests import Tested, pair_tests
 from analysis.comparing.scored_runs import missing, plain_scored
 from analysis.methods import Method, evaluated, group
 from analysis.metrics import Metric, metric_for
@@ -75,7 +75,7 @@ class Ablation:
     metric: Metric
     target: float
     results: list[Result]
-    tests: list[PairTest]
+    tests: list[Tested]
     remarks: list[str]
 
     def training_curves(self, result: Result, cost: OfTraining) -> Curves:

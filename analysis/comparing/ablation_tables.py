@@ -57,7 +57,10 @@ TRAINING = (CALLS, GRADIENT_CALLS, OPERATIONS, SECONDS, ENERGY)
 def tables(ablation: Ablation) -> list[Table]:
     """What differs, training, inference, reaching the target, and the tests between methods."""
     always_shown = [compared(ablation), training_table(ablation), answer_table(ablation), target_table(ablation)]
-    return [*always_shown, *([tests_table(ablation.tests, ablation.metric.title)] if ablation.tests else [])]
+    return [
+        *always_shown,
+        *([tests_table(ablation.tests, f"Differences in {ablation.metric.title}")] if ablation.tests else []),
+    ]
 
 
 def compared(ablation: Ablation) -> Table:

@@ -17,6 +17,7 @@ from analysis.metrics import CELL, Metric
 from analysis.tables import Table, share_over_seeds
 from trm_lab.commands.tables import UNKNOWN, p_value, points, points_range, table
 from trm_lab.intervals import over_seeds
+from trm_lab.runs.scored_items import ScoredItems
 
 LEVEL = 0.05
 BOTH, SEEDS, QUESTIONS = "seeds, questions", "seeds", "questions"
@@ -28,33 +29,43 @@ EXPLAINED = {
 
 
 @dataclass(frozen=True)
-class PairTest:
-    """Two methods' accuracies: first − second.
+class Tested:
+    """A difference of a table of them.  name: such as "A − B".  over: what it is tested over, a key of EXPLAINED.
 
-    over: what the test is over, a key of EXPLAINED.  p_holm: adjusted for all pairs of the table.
-    detectable: the true difference that would have been found with the probability POWER.
+    p_holm: adjusted for all tests of the table.  detectable: the true difference that would have been found with the
+    probability POWER.
     """
 
-    first: str
-    second: str
+    name: str
     over: str
     difference: MeanDifference
     p_holm: float | None
     detectable: float | None
 
 
-def pair_tests(methods: Sequence[Method], metric: Metric) -> list[PairTest]:
+def pair_tests(methods: Sequence[Method], metric: Metric) -> list[Tested]:
     """Every two methods that a test can be made between, in their order; see `unlike` and `contrast`."""
-    pairs = [(a, b) for a, b in combinations(methods, 2) if not unlike(a, b)]
-    items = {
-        method.name: items_of(method, metric) for method in {one.name: one for pair in pairs for one in pair}.values()
-    }
-    scores = [aligned([items[one.name] for one in pair]) or [_shares(one, metric) for one in pair] for pair in pairs]
-    found = [contrast(both, (1, -1)) for both in scores]
-    adjusted = holm([one.p_two_sided for one in found])
+    pairs = [pair for pair in combinations(methods, 2) if not unlike(*pair)]
+    items = {method.name: items_of(method, metric) for method in methods}
+    both = [scores_of(pair, metric, [items[method.name] for method in pair]) for pair in pairs]
+    return tested([f"{a.name} − {b.name}" for a, b in pairs], both, [(1, -1)] * len(pairs))
+
+
+def scores_of(methods: Sequence[Method], metric: Metric, items: Sequence[Sequence[ScoredItems]]) -> list[Scores]:
+    """Of each method, on the questions that all answered; where these are not at hand, of each run as a whole `[n, 1]`.
+
+    items: of each method, by run; see `items_of`.
+    """
+    return aligned(items) or [np.array([[metric.of(one)] for one in method.evaluations]) for method in methods]
+
+
+def tested(names: Sequence[str], scores: Sequence[list[Scores]], weights: Sequence[Sequence[float]]) -> list[Tested]:
+    """A test for each name: of these weights of these methods' scores; all are adjusted together."""
+    found = [contrast(*one) for one in zip(scores, weights, strict=True)]
+    adjusted, level = holm([one.p_two_sided for one in found]), adjusted_level(found)
     return [
-        PairTest(a.name, b.name, _over(both), difference, p, difference.detectable(adjusted_level(found)))
-        for (a, b), both, difference, p in zip(pairs, scores, found, adjusted, strict=True)
+        Tested(name, _over(of_methods), difference, p, difference.detectable(level))
+        for name, of_methods, difference, p in zip(names, scores, found, adjusted, strict=True)
     ]
 
 
@@ -63,22 +74,17 @@ def adjusted_level(tests: Iterable[MeanDifference]) -> float:
     return LEVEL / max(1, sum(one.p_two_sided is not None for one in tests))
 
 
-def _shares(method: Method, metric: Metric) -> Scores:
-    """One column: of each run its score as a whole `[n, 1]`."""
-    return np.array([[metric.of(one)] for one in method.evaluations])
-
-
 def _over(scores: Sequence[Scores]) -> str:
     if scores[0].shape[1] == 1:
         return SEEDS
     return QUESTIONS if all(len(one) == 1 for one in scores) else BOTH
 
 
-def tests_table(tests: Sequence[PairTest], metric: str) -> Table:
-    """Which difference between two methods is more than chance."""
+def tests_table(tests: Sequence[Tested], title: str) -> Table:
+    """Which differences are more than chance."""
     rows = [
         [
-            f"{one.first} − {one.second}",
+            one.name,
             points(one.difference.mean),
             UNKNOWN if one.difference.low is None else points_range(one.difference.low, one.difference.high),
             p_value(one.difference.p_two_sided),
@@ -92,19 +98,19 @@ def tests_table(tests: Sequence[PairTest], metric: str) -> Table:
     used = [f"{kind}: {EXPLAINED[kind]}" for kind in EXPLAINED if any(one.over == kind for one in tests)]
     level = adjusted_level(one.difference for one in tests)
     notes = [
-        f"Two-sided t-tests; over {'; '.join(used)}. p (Holm): adjusted for all pairs of the table; p and interval: of"
-        " each pair by itself. – where it cannot be told: one seed of one of the two, or no spread.",
-        f"Seen at {100 * POWER:.0f} %: how many points apart the two must be in truth for p (Holm) below {LEVEL:g} with"
+        f"Two-sided t-tests; over {'; '.join(used)}. p (Holm): adjusted for all rows of the table; p and interval: of"
+        " each row by itself. – where it cannot be told: one seed beside several, or no spread.",
+        f"Seen at {100 * POWER:.0f} %: how large a difference must be in truth for p (Holm) below {LEVEL:g} with"
         f" {100 * POWER:.0f} % probability (at the strictest level, {level:.2g}). That none was found does not say that"
         " there is no smaller one.",
     ]
-    return Table(f"Differences in {metric}", header, rows, notes)
+    return Table(title, header, rows, notes)
 
 
 def significance_tests(methods: Sequence[Method], metric: Metric) -> str:
     """The tests between methods as text; "" where none can be made."""
     tests = pair_tests(methods, metric)
-    differences = tests_table(tests, metric.title)
+    differences = tests_table(tests, f"Differences in {metric.title}")
     told = any(one.difference.p_two_sided is not None for one in tests)
     return f"{differences.title}\n{differences.text()}" if told else ""
 

@@ -1,0 +1,113 @@
+"""Which setting matters: runs of every combination of settings as one factorial design; writes a table and a figure.
+
+Finds the settings that vary, checks that every combination was run, and gives the effect of each, their interactions,
+and the mean of each combination; of several methods also the best combination of each, chosen on held-out questions.
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+if not __package__:  # run by its path: our modules are found from the folder above, not from this one
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from analysis import style
+from analysis.comparing import panels
+from analysis.comparing.comparability import at_same_updates, check_same_datasets
+from analysis.comparing.factorial_design import METHOD, Factorial, best_of_each, factorial, held_out
+from analysis.comparing.factorial_figure import factorial_figure
+from analysis.comparing.pairwise_tests import pair_tests, tests_table
+from analysis.methods import group
+from analysis.metrics import Metric, metric_for
+from analysis.outputs import TABLE, check_figures_folder, write_marked
+from analysis.tables import Table, share_over_seeds
+from trm_lab.commands.command_line import CommandLine, local_path, run_command
+from trm_lab.commands.tables import percent
+from trm_lab.intervals import over_seeds
+from trm_lab.runs.many_runs import figures_of, read_runs
+
+EXAMPLE = "  python -m analysis.factorial runs/efficiency_nqueens_switches-*"
+EFFECTS = (
+    "An effect: the mean of all combinations with the first-named level less that of all with the other. ×: half of"
+    " what the effect of the one grows by where the other is at its second level. In points of shares, as they are"
+    " read: near 0 or 100 % settings cannot add up, which looks like an interaction."
+)
+
+
+def tables(study: Factorial, metric: Metric) -> list[Table]:
+    """The combinations, the effects, and the best of each method where there are several and a setting beside them."""
+    drawn = [_cells(study, metric)]
+    if study.effects:
+        effects = tests_table(study.effects, f"Effects on {metric.title}")
+        drawn.append(Table(effects.title, ["effect", *effects.header[1:]], effects.rows, [EFFECTS, *effects.notes]))
+    return drawn + (_best(study, metric) if METHOD in study.factors and len(study.factors) > 1 else [])
+
+
+def _cells(study: Factorial, metric: Metric) -> Table:
+    rows = [
+        [*levels, share_over_seeds(over_seeds([metric.of(one) for one in method.evaluations]))]
+        for levels, method in study.cells.items()
+    ]
+    note = f"Intervals: 95 %, Student's t over n seeds. After {next(iter(study.cells.values())).step:,} updates."
+    return Table("Every combination", [*study.factors, metric.title], rows, [note])
+
+
+def _best(study: Factorial, metric: Metric) -> list[Table]:
+    """The best combination of each method, and the tests between these where the test questions did not choose them."""
+    methods = list(study.cells.values())
+    chosen_by = held_out(methods, metric)
+    means = chosen_by or [over_seeds([metric.of(one) for one in method.evaluations]).mean for method in methods]
+    best = best_of_each(study, means)
+    by_cell = dict(zip(study.cells, means, strict=True))
+    rows = [
+        [
+            *cell,
+            percent(by_cell[cell]),
+            share_over_seeds(over_seeds([metric.of(e) for e in study.cells[cell].evaluations])),
+        ]
+        for cell in best
+    ]
+    note = "Chosen on held-out questions, by the mean over seeds."
+    if not chosen_by:
+        note = (
+            "Chosen on the test questions themselves, so these scores are too high, and the methods are not tested"
+            " against each other. To choose on held-out questions, of every run:"
+            f" python evaluate.py {methods[0].runs[0].in_command} --data-path DATASET"
+        )
+    table = Table("The best of each method", [*study.factors, "chosen by", metric.title], rows, [note])
+    tests = pair_tests([study.cells[cell] for cell in best], metric) if chosen_by else []
+    return [table, *([tests_table(tests, f"Differences in {metric.title} between these")] if tests else [])]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line.
+
+    Raises:
+        UserError: no run can be read, they are of different datasets, nothing varies, or a combination was not run.
+    """
+    parser = CommandLine("python -m analysis.factorial", __doc__, EXAMPLE)
+    parser.add_argument("runs", type=local_path, nargs="+", metavar="run", help="runs, folders of runs, or patterns")
+    parser.add_argument("--figures-dir", type=local_path, help="where all goes (default: figures/ beside the runs)")
+    parser.add_argument("--metric", help="exact, cell, solved, ARC/pass@2 … (default: what counts for the data)")
+    options = parser.parse(arguments)
+    read = read_runs(options.runs)
+    folder = options.figures_dir or figures_of(options.runs, [run.path for run in read.runs])
+    check_figures_folder(folder)
+    check_same_datasets(read.runs)
+    methods, remarks = group(read.runs)
+    methods, unfinished = at_same_updates(methods)
+    metric = metric_for([one for method in methods for one in method.evaluations], options.metric)
+    study = factorial(methods, metric)
+    left_out = [f"- {remark}" for remark in [*read.remarks(), *remarks, *unfinished]]
+    text = "\n\n".join(["# Factorial design", *(table.markdown() for table in tables(study, metric)), *left_out]) + "\n"
+    write_marked(folder / "factorial.md", text, TABLE, "--figures-dir")
+    print(text)
+    paths = [folder / "factorial.md"]
+    heading = f"{' × '.join(study.factors)}: what each does"
+    for name, width in (("factorial", panels.PAGE), ("factorial_column", panels.COLUMN)):
+        paths += style.save(factorial_figure(study, metric, heading, width), folder / name)
+    print("\n".join(map(str, paths)))
+
+
+if __name__ == "__main__":
+    run_command(main, interrupted="interrupted")
