@@ -1,7 +1,7 @@
 """Published claims against our runs: writes report.html and report.md.
 
-Every published claim (analysis/claims.yaml) with its source, the runs of ours that may stand beside it with intervals,
-a two-sided test and a verdict; then our runs on each dataset with their curves. Without runs: the claims alone.
+Our runs on each dataset with their curves; then the published claims (analysis/claims.yaml) with their sources, and
+the runs of ours that may stand beside one with intervals, a two-sided test and a verdict. Without runs: claims alone.
 """
 
 import sys
@@ -27,7 +27,7 @@ from trm_lab.commands.command_line import CommandLine, local_path, run_command
 from trm_lab.runs.many_runs import ManyRuns, read_runs
 from trm_lab.runs.recorded_run import Run
 
-TITLE = "Claims against achieved"
+TITLE = "Our runs, and published results"
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,14 @@ class Report:
 
 def report(read: ManyRuns, claims: Sequence[Claim]) -> Report:
     """Hold the claims against these runs, and lay out the runs by dataset."""
-    rows = comparisons(claims, read.runs)
-    bars, narrow = claims_figure(rows), claims_figure(rows, panels.COLUMN)
-    parts = [Part("Every claim", [claims_table(rows)], {"claims": bars}, {"claims_column": narrow})]
-    remarks = read.remarks()
+    parts, remarks = [], read.remarks()
     for dataset, runs in by_dataset(read.runs).items():
         part, left_out = _own(runs, claims, dataset)
         parts.append(part)
         remarks += left_out
+    rows = comparisons(claims, read.runs)
+    bars, narrow = claims_figure(rows), claims_figure(rows, panels.COLUMN)
+    parts.append(Part("Published claims", [claims_table(rows)], {"claims": bars}, {"claims_column": narrow}))
     return Report(parts, remarks)
 
 
@@ -55,7 +55,7 @@ def _own(runs: Sequence[Run], claims: Sequence[Claim], dataset: str) -> tuple[Pa
     methods, remarks = group(runs)
     methods, unfinished = at_same_updates(methods)
     metric = metric_for([one for method in methods for one in method.evaluations])
-    own = own_table(methods, metric, claims, dataset)
+    own = own_table(methods, metric, claims)
     unalike = [*unfinished, *untested(methods), *([other_settings(methods)] if len(methods) > 1 else [])]
     tables = [replace(own, notes=[*own.notes, *in_full(methods), *remarks, *unalike])]
     tests = pair_tests(methods, metric)
@@ -64,8 +64,8 @@ def _own(runs: Sequence[Run], claims: Sequence[Claim], dataset: str) -> tuple[Pa
     curves, narrow = (
         learning_figure(methods, metric, f"{dataset}: learning", width) for width in (panels.PAGE, panels.COLUMN)
     )
-    title, name = f"Our runs on {dataset}", f"learning_{dataset}"
-    return Part(title, tables, {name: curves}, {f"{name}_column": narrow}), remarks + unfinished
+    name = f"learning_{dataset}"
+    return Part(dataset, tables, {name: curves}, {f"{name}_column": narrow}), remarks + unfinished
 
 
 def write(report: Report, folder: Path) -> list[Path]:

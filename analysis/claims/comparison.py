@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
+from typing import Any
 
+import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter
 
+from analysis import style
 from analysis.claims.claims import (
     CALLS,
     COUNTED,
@@ -34,15 +37,14 @@ from trm_lab.commands.tables import UNKNOWN, duration, p_value, percent, points,
 from trm_lab.intervals import over_seeds
 from trm_lab.runs.recorded_run import Run
 
-NONE = "not attempted"
+NONE, NOTHING = "not attempted", "no run of ours"
 _ALONE = (
     "Each of the {} tests stands alone: p, level and interval are not adjusted for their number. Of 20 true claims one"
     " is rejected at 0.05 on average."
 )
-CLAIMED, DARK = "#B9B9B9", "#666666"
-ROW, PANEL = 0.16, 0.42  # inches: of a bar, and what a panel has beside its bars
-WORDS = 1.75  # the axis is this much longer than the longest bar: room for the verdict
-NARROW_ROW, NARROW_WORDS = 0.29, 3.0  # a column wide, where a claim's name stands above its bar
+CLAIMED, DARK = "#C9C9C9", "#666666"
+ROW, NARROW_ROW = 0.145, 0.125  # inches: of a claim, on a page and in a column
+TITLE = 1.4  # rows that the name of a dataset takes
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,7 @@ def _seconds_to_length(claim: Claim, run: Run) -> float:
 
 
 def claims_table(rows: Sequence[Comparison]) -> Table:
-    """Every claim, and what is to be said of it."""
+    """The claims beside which runs of ours stand, and what is to be said of each; all others in one row."""
     sources = {one.claim.source_short: f"{one.claim.author}, {one.claim.source}" for one in rows}
     tested = sum(one.verdict is not None and one.verdict.p is not None for one in rows)
     notes = [
@@ -142,23 +144,37 @@ def claims_table(rows: Sequence[Comparison]) -> Table:
         *([_ALONE.format(tested)] if tested > 1 else []),
         *(f"{one.claim.of}, {one.claim.data.title}: {line}" for one in rows for line in one.left_out),
     ]
+    others = [one.claim for one in rows if one.method is None]
+    last = [[f"{len(others)} others", "", "", NOTHING, "0", NONE, UNKNOWN, ""]] if others else []
     header = ["claim", "data", "claimed", "ours [95 %]", "n", "verdict", "p", "source"]
-    return Table("Published claims, and our runs beside them", header, [_row(one) for one in rows], notes)
+    beside = [_row(one) for one in rows if one.method is not None]
+    return Table("Claims, and our runs beside them", header, beside + last, [*_listed(others), *notes])
+
+
+def _listed(claims: Sequence[Claim]) -> list[str]:
+    """Claims with their scores in a line, by data; none of none."""
+    by_data: dict[str, list[str]] = {}
+    for one in claims:
+        by_data.setdefault(_data_title(one), []).append(f"{one.of} {one.printed} ({one.source_short})")
+    of_data = " – ".join(f"{title}: {'; '.join(words)}" for title, words in by_data.items())
+    return [f"Without a run of ours – {of_data}."] if claims else []
+
+
+def _data_title(claim: Claim) -> str:
+    return claim.data.title + ("" if claim.score in (claim.data.score, POINTS, *COUNTED) else f", {claim.score}")
 
 
 def _row(one: Comparison) -> list[str]:
     claim, verdict = one.claim, one.verdict
-    score = "" if claim.score in (claim.data.score, POINTS, *COUNTED) else f", {claim.score}"
-    if one.method is None:
-        ours = ["no run of ours", "0", NONE, UNKNOWN]
-    elif verdict is None:
+    assert one.method is not None
+    if verdict is None:
         ours = [one.achieved, str(len(one.method.runs)), f"{claim.score} are not tested", UNKNOWN]
     else:
         ours = [one.achieved, str(verdict.n), verdict.text, p_value(verdict.p)]
-    return [claim.of, claim.data.title + score, claim.printed, *ours, claim.source_short]
+    return [claim.of, _data_title(claim), claim.printed, *ours, claim.source_short]
 
 
-def own_table(methods: Sequence[Method], metric: Metric, claims: Sequence[Claim], dataset: str) -> Table:
+def own_table(methods: Sequence[Method], metric: Metric, claims: Sequence[Claim]) -> Table:
     """Our methods on one dataset, and beside which claims they stand or why beside none."""
     rows = [
         [
@@ -181,7 +197,7 @@ def own_table(methods: Sequence[Method], metric: Metric, claims: Sequence[Claim]
             f"Of several right answers to a question one is asked for: {EXACT.title} can be {percent(best)} at"
             " best, on average, so that it cannot rank good models here; solved can."
         )
-    return Table(f"Our runs on {dataset}", header, rows, notes)
+    return Table("Methods", header, rows, notes)
 
 
 def _training_time(method: Method) -> str:
@@ -191,57 +207,59 @@ def _training_time(method: Method) -> str:
 
 
 def claims_figure(rows: Sequence[Comparison], width: float = panels.PAGE) -> Figure:
-    """Claims as grey bars, what runs of ours achieved beside them with its interval, a panel for each dataset."""
+    """Claims as grey bars on one scale, by dataset, and what runs of ours achieved beside them with its interval."""
     by_data: dict[str, list[Comparison]] = {}
     for one in rows:
         if one.claim.score not in (POINTS, *COUNTED):
             by_data.setdefault(f"{one.claim.data.title}, {one.claim.metric.title}", []).append(one)
-    counts = [len(members) for members in by_data.values()]
     narrow = width <= panels.COLUMN
-    with panels.applied():
-        height = (NARROW_ROW if narrow else ROW) * sum(counts) + PANEL * len(counts)
-        fig = Figure(figsize=(width, height), layout="constrained")
-        all_axes = fig.subplots(len(counts), 1, squeeze=False, height_ratios=counts).ravel()
-        for axes, (title, members) in zip(all_axes, by_data.items(), strict=True):
-            axes.set_title(title)
-            _draw_panel(axes, members, narrow)
+    row, size = (NARROW_ROW, 6.0) if narrow else (ROW, 7.0)
+    with panels.applied(), matplotlib.rc_context({"font.size": size, "lines.markersize": 3.5}):
+        count = sum(map(len, by_data.values())) + TITLE * len(by_data)
+        fig = Figure(figsize=(width, row * count + 0.3), layout="constrained")
+        axes = fig.subplots()
+        names: dict[float, str] = {}
+        for title, members in by_data.items():
+            at = TITLE + max(names, default=-1.0)
+            axes.text(0, at, title, va="center", fontweight="bold")
+            for place, one in enumerate(members, start=1):
+                names[at + place] = f"{one.claim.of} ({one.claim.source_short})"
+                _draw_claim(axes, at + place, one, names[at + place] if narrow else "")
+        axes.set_yticks([] if narrow else list(names), [] if narrow else list(names.values()))
+        axes.set_ylim(count - TITLE / 2, -TITLE / 2)
+        axes.set_xlim(0, 1)
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.4g} %"))
+        axes.tick_params(labelsize=size, length=0, axis="y")
+        axes.tick_params(labelsize=size, axis="x")
+        axes.grid(axis="y", visible=False)
         caption = (
             "Grey: published (in brackets: by whom), with its ± where it has one. Coloured: runs of ours with a 95 %",
             "interval (one seed: Wilson or exact; more: t), each tested by itself. No mark: no run of ours has the",
             "claim's data, settings and length.",
         )
-        panels.finish(fig, "Claims against achieved", caption)
+        panels.finish(fig, "Published scores, and what runs of ours achieved", caption)
+        fig.draw_without_rendering()  # words behind long bars move with the axes' end: the layout takes two rounds
     return fig
 
 
-def _draw_panel(axes: Axes, rows: Sequence[Comparison], narrow: bool) -> None:
-    highest = 0.0
-    for place, one in enumerate(rows):
-        claim, spread = one.claim, 1.96 * one.claim.error
-        axes.barh(place, claim.claimed, height=0.4 if narrow else 0.7, color=CLAIMED, zorder=2)
-        highest = max(highest, claim.claimed, _draw_ours(axes, place, one))
-        if claim.error:
-            axes.errorbar([claim.claimed], [place], xerr=[spread], color=DARK, capsize=2, linewidth=1)
-        if one.verdict is None:
-            _write(axes, claim.claimed + spread, place, claim.printed, DARK)
-    names = [f"{one.claim.of} ({one.claim.source_short})" for one in rows]
-    axes.set_yticks([] if narrow else range(len(rows)), [] if narrow else names)
-    for place, name in enumerate(names if narrow else []):
-        axes.text(0, place - 0.27, name, va="bottom", fontsize=6.5)
-    axes.set_ylim(len(rows) - 0.4, -0.8 if narrow else -0.6)
-    axes.grid(axis="y", visible=False)
-    axes.set_xlim(0, (NARROW_WORDS if narrow else WORDS) * highest)
-    axes.xaxis.set_major_locator(MaxNLocator(7))
-    axes.set_xticks([tick for tick in axes.get_xticks() if tick <= min(1.0, 1.1 * highest)])
-    axes.tick_params(labelsize=7)
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.4g} %"))
+def _draw_claim(axes: Axes, place: float, one: Comparison, name: str) -> None:
+    """Draw a claim and what is beside it; behind its bar what they scored, or upon it after its name."""
+    claim, spread = one.claim, 1.96 * one.claim.error
+    axes.barh(place, claim.claimed, height=0.7, color=CLAIMED, zorder=2)
+    if claim.error:
+        axes.errorbar([claim.claimed], [place], xerr=[spread], color=DARK, capsize=2, linewidth=1)
+    words, colour, end = claim.printed, style.BLACK, claim.claimed + spread
+    if one.method is not None and one.verdict is not None:
+        end = max(end, _draw_ours(axes, place, one.method, one.verdict))
+        words = f"{percent(one.verdict.mean)}, {counted_seeds(one.verdict.n)}: {one.verdict.text}"
+        colour = one.method.colour
+    at = (0.0 if name else end), place
+    look: dict[str, Any] = {"xytext": (3, 0), "textcoords": "offset points", "va": "center", "color": colour}
+    axes.annotate(f"{name} {words}".strip(), at, **look)
 
 
-def _draw_ours(axes: Axes, place: int, one: Comparison) -> float:
+def _draw_ours(axes: Axes, place: float, method: Method, verdict: Verdict) -> float:
     """Draw what runs of ours achieved; how far it reaches."""
-    method, verdict = one.method, one.verdict
-    if method is None or verdict is None:
-        return 0.0
     above, bar = 0.0, None
     if verdict.low is not None and verdict.high is not None:
         below, above = verdict.mean - max(0.0, verdict.low), min(1.0, verdict.high) - verdict.mean
@@ -250,11 +268,4 @@ def _draw_ours(axes: Axes, place: int, one: Comparison) -> float:
         [verdict.mean], [place], xerr=bar,
         color=method.colour, marker=method.marker, capsize=2.5, linewidth=1.2, zorder=4,
     )  # fmt: skip
-    end = max(one.claim.claimed + 1.96 * one.claim.error, verdict.mean + above)
-    words = f"{percent(verdict.mean)}, {counted_seeds(verdict.n)}: {verdict.text}"
-    _write(axes, end, place, words, method.colour)
-    return end
-
-
-def _write(axes: Axes, end: float, place: int, words: str, colour: str) -> None:
-    axes.annotate(words, (end, place), xytext=(4, 0), textcoords="offset points", va="center", fontsize=7, color=colour)
+    return verdict.mean + above

@@ -48,10 +48,10 @@ def page(title: str, parts: Sequence[Part], remarks: Sequence[str], folder: Path
     for part in parts:
         body.append(f"<h2>{html.escape(part.title)}</h2>")
         lines.append(f"## {_plain(part.title)}")
-        for name in part.figures:
+        for name, fig in part.figures.items():
             file = folder / f"{part.file_name(name)}.png"
-            body.append(_image(file, part.title))
-            lines.append(f"![{_plain(part.title)}]({file.name})")
+            body.append(_image(file, fig.get_suptitle()))
+            lines.append(f"![{_plain(fig.get_suptitle())}]({file.name})")
         for table in part.tables:
             body.append(f'<div class="wide">{table.html()}</div>')
             lines.append(table.markdown())

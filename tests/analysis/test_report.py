@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from analysis import report
+from analysis.claims.claims import read_claims
 from tests.analysis.html_reader import Reader
 from tests.analysis.recorded import DIS
 from tests.analysis.synthetic_run import write_run
@@ -22,9 +23,11 @@ def made(folder: Path, *runs: Path) -> tuple[str, str, Reader]:
     return html, markdown, Reader(html)
 
 
-def test_without_runs_every_claim_is_not_attempted(tmp_path: Path) -> None:
+def test_without_runs_every_claim_is_listed_in_one_line(tmp_path: Path) -> None:
     _, markdown, seen = made(tmp_path / "out")
-    assert "| TRM MLP, 5 M | Sudoku-Extreme | 87.4 % | no run of ours | 0 | not attempted | – | TRM |" in markdown
+    assert f"| {len(read_claims())} others |  |  | no run of ours | 0 | not attempted | – |  |" in markdown
+    assert markdown.count("no run of ours") == 1
+    assert "TRM MLP, 5 M 87.4 % (TRM);" in markdown
     assert [tag for tag, _ in seen.tags].count("img") == 1
     names = {path.name for path in (tmp_path / "out").iterdir()}
     figures = {f"{name}.{kind}" for name in ("claims", "claims_column") for kind in ("png", "pdf")}
@@ -44,15 +47,18 @@ def test_runs_are_laid_out_by_dataset_with_their_curves_and_unreadable_ones_are_
         assert "line 1 of " in text
         assert "metrics.jsonl is not JSON" in text
     for text in (html, markdown):
-        assert "Our runs on small-queens (clean)" in text
-        assert "Our runs on small-sudoku (clean)" in text
+        own = [text.index(f"small-{kind} (clean)") for kind in ("queens", "sudoku")]
+        assert own == sorted(own)
+        assert own[-1] < text.index("Published claims")
     assert "no published claim on this data" in markdown
     assert re.search(
         r"\| DIS \(released code\) \| 50\.0 % \[not estimable\], n=2 \| 400 \| 10 \| 24 s \| NVIDIA H100 \|", markdown
     )
     assert "can be 50.0 % at best" in markdown
     assert [tag for tag, _ in seen.tags].count("img") == 3
-    assert "![Our runs on small-sudoku (clean)](learning_small-sudoku_clean.png)" in markdown.replace("&#40;", "(")
+    assert "![small-sudoku (clean): learning](learning_small-sudoku_clean.png)" in markdown
+    heading = f"# {report.TITLE}"
+    assert [line for line in markdown.splitlines() if report.TITLE in line] == [heading]
     for ending in ("", "_column"):
         assert (tmp_path / f"out/learning_small-sudoku_clean{ending}.png").is_file()
 

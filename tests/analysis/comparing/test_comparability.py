@@ -94,7 +94,7 @@ def test_runs_still_going_are_compared_at_the_updates_that_all_have(unfinished: 
     assert remark in found.remarks
     (test,) = found.tests
     assert test.difference.mean == pytest.approx(0.3 * (0.5 + 0.55 - 0.65 - 0.7) / 2)
-    table = report.report(ManyRuns(unfinished, []), read_claims()).parts[1].tables[0]
+    table = report.report(ManyRuns(unfinished, []), read_claims()).parts[0].tables[0]
     assert [row[2:4] for row in table.rows] == [["200", "5"], ["200", "5"]]
     assert remark in table.notes
 
