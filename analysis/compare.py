@@ -20,6 +20,7 @@ from analysis.comparing import panels
 from analysis.comparing.comparability import at_same_updates, check_same_datasets, differences
 from analysis.comparing.curves import hamming, learning_figure, steps_figure
 from analysis.comparing.improvement_figure import improvement_figure
+from analysis.comparing.not_in_training import not_in_training
 from analysis.comparing.pairwise_tests import in_full, methods_table, significance_tests, untested
 from analysis.comparing.probe_figures import guidance_figure, halting_figure, scaling_figure
 from analysis.comparing.scored_runs import by_steps, missing, probed
@@ -44,7 +45,7 @@ def report(runs: Sequence[Run], methods: Sequence[Method], metric: Metric) -> st
         parts = [comparison(runs).text(), *differences(runs), *in_full(methods)]
     else:
         parts = [methods_table(methods, metric), *differences(runs, over_seeds=True)]
-    parts += [significance_tests(methods, metric), "\n".join(untested(methods))]
+    parts += [not_in_training(methods, metric), significance_tests(methods, metric), "\n".join(untested(methods))]
     return "\n\n".join(filter(None, parts))
 
 

@@ -18,6 +18,7 @@ from trm_lab.commands.tables import NOT_ESTIMABLE, UNKNOWN, duration, percent, p
 from trm_lab.intervals import bootstrap_interval, wilson_interval
 from trm_lab.puzzles.scorer import SOLVED
 from trm_lab.runs.arc_outputs import OutputRecord, task_shares
+from trm_lab.runs.evaluation_folder import BASELINES
 from trm_lab.runs.recorded_evaluations import Evaluation, TaskScores
 from trm_lab.runs.recorded_run import Run
 from trm_lab.runs.recorded_scores import Scored
@@ -32,7 +33,7 @@ def scores_table(evaluation: Evaluation, outputs: Sequence[OutputRecord]) -> Tab
     cells = [percent(one.cell_accuracy) for one in baselines.values()]
     rows = [*_arc_rows(evaluation, outputs), *_verdict_rows(evaluation)]
     rows.append([CELL.title, percent(evaluation.cell_accuracy[-1]), UNKNOWN, *cells, UNKNOWN])
-    rows.append(_exact_row(evaluation))
+    rows += [_exact_row(evaluation), *_rows_without_training(evaluation)]
     head = ["score", "model", "95 % interval", *baselines, "best possible"]
     if all(row[-1] == UNKNOWN for row in rows):
         head, rows = head[:-1], [row[:-1] for row in rows]
@@ -49,6 +50,12 @@ def _notes(evaluation: Evaluation, outputs: Sequence[OutputRecord]) -> list[str]
         ]
     elif evaluation.scored_tasks:
         notes[0] = f"Verdicts of the dataset's own scorer. {notes[0]}"
+    for known in evaluation.in_training:
+        if known.is_empty:
+            notes.append(f"None of the {known.examples:,} test questions is in training, and none of their answers.")
+        elif known.predictions is not None:
+            counts = f"{known.predictions:,} of the model's {known.examples:,} answers"
+            notes.append(f"{counts} are, right or wrong, answers in training.")
     if evaluation.best_exact_match is not None:
         notes.append(
             "Best possible: what to expect of the best guesser, as only one of several right answers is asked for."
@@ -81,6 +88,16 @@ def _exact_row(evaluation: Evaluation) -> list[str]:
         model = percent(share), UNKNOWN
     name = f"{EXACT.title} of augmented inputs" if evaluation.is_arc else EXACT.title
     return [name, *model, *baseline_cells, UNKNOWN if best is None else percent(best)]
+
+
+def _rows_without_training(evaluation: Evaluation) -> list[list[str]]:
+    """What is right of the examples that do not stand in training."""
+    rows = []
+    for rest in (rest for known in evaluation.in_training for rest in known.rest(known.verdict)):
+        counts = [rest.baselines.get(name) for name, title in BASELINES.items() if title in evaluation.baselines]
+        shares = [UNKNOWN if count is None or not rest.of else percent(count / rest.of) for count in counts]
+        rows.append([rest.title, *(counted(rest.right, rest.of) if rest.of else [UNKNOWN] * 2), *shares, UNKNOWN])
+    return rows
 
 
 def _arc_rows(evaluation: Evaluation, outputs: Sequence[OutputRecord]) -> list[list[str]]:

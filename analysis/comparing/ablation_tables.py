@@ -8,6 +8,7 @@ from typing import Any
 from analysis.comparing.ablation import Ablation, Result, on_front
 from analysis.comparing.comparability import other_settings
 from analysis.comparing.costs import device_of
+from analysis.comparing.not_in_training import not_in_training
 from analysis.comparing.pairwise_tests import tests_table
 from analysis.methods import differing
 from analysis.tables import Table, amount, share_over_seeds, time, whole_number
@@ -80,7 +81,8 @@ def compared(ablation: Ablation) -> Table:
         f" {100 / min(examples):.2g} points. Trained on: {'; '.join(devices)}."
     )
     header = ["", *(method.name for method in methods)]
-    return Table(f"{ablation.dataset}: what was compared", header, rows, [note])
+    known = not_in_training(methods, ablation.metric).splitlines()
+    return Table(f"{ablation.dataset}: what was compared", header, rows, [note, *map(str.strip, known)])
 
 
 def training_table(ablation: Ablation) -> Table:

@@ -12,6 +12,7 @@ from trm_lab.cluster.ranks import Ranks
 from trm_lab.commands.choices import RANKINGS
 from trm_lab.evaluation.arc_questions import questions_of
 from trm_lab.evaluation.guided_scores import guided, guided_confidence
+from trm_lab.evaluation.in_training import InTraining
 from trm_lab.evaluation.voting import ArcVoting
 from trm_lab.puzzles.loading import EvaluationData
 from trm_lab.runs.answers import Answers
@@ -68,13 +69,18 @@ class ArcTally:
         for voting in (*self._earlier, self._last, self._copies, *self._guided.values()):
             voting.gather(ranks)
 
-    def put_into(self, scores: dict[str, Any]) -> VotingResult:
-        """Put what the votes say into scores.json's content; the last step's whole result."""
+    def put_into(self, scores: dict[str, Any], in_training: InTraining) -> VotingResult:
+        """Put what the votes say into scores.json's content; the last step's whole result.
+
+        in_training: tells which test outputs are left out in the scores without them.
+        """
         last, copied = self._last.result(), self._copies.result()
         step_scores = [*(voting.result().scores for voting in self._earlier), last.scores]
         ranking = ranking_in_words(self._ranked_by, self._confidence_kind)
         scores |= {"scores": last.scores, "counts": last.counts, "votes_ranked_by": ranking}
         scores["copy"] |= {"scores": copied.scores, "counts": copied.counts}
+        overlap = in_training.arc_scores(last.outputs, copied.outputs)
+        scores |= {} if overlap is None else {"in_training": overlap}
         if self._each_step and last.scores:
             scores["arc_per_step"] = {name: [of_step[name] for of_step in step_scores] for name in last.scores}
             scores["arc_guided"] = {w: voting.result().scores for w, voting in self._guided.items()}

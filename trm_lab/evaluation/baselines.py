@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trm.errors import UserError
-from trm_lab.evaluation.counts import Counts
+from trm_lab.evaluation.counts import Counts, merge
+from trm_lab.evaluation.in_training import verdicts_of, without
 from trm_lab.evaluation.step_scores import StepTally
 from trm_lab.evaluation.training_answers import TrainingAnswers
 from trm_lab.puzzles.datasets import PuzzleSet
 from trm_lab.puzzles.loading import EvaluationData
-from trm_lab.puzzles.scorer import Scorer
+from trm_lab.puzzles.scorer import SOLVED, Scorer
+from trm_lab.puzzles.training_rows import Standing
 from trm_lab.runs.answers import Answers
 from trm_lab.runs.evaluation_folder import ANSWER, BASELINES, COPY, TOKENS
 
@@ -45,25 +47,38 @@ class Baselines:
             return
         self._tallies = {name: StepTally() for name in BASELINES}
         self._verdicts: dict[str, dict[str, Counter[str]]] = {one.name: {} for one in self._sets}
+        self._without: Counts = {one.name: {} for one in self._sets}
 
     @property
     def counts(self) -> Counts:
         """What was counted since `begin`; {} once the scores were taken."""
         if self._taken is not None:
             return {}
-        return {"verdicts": self._verdicts} | {name: tally.counts for name, tally in self._tallies.items()}
+        return {"verdicts": self._verdicts, "without": self._without} | {
+            name: tally.counts for name, tally in self._tallies.items()
+        }
 
-    def add(self, answers: Answers, cells: NDArray[np.bool_], scorer: Scorer | None) -> None:
-        """Add a part of the questions and labels; cells: `[B, L]`, those that count."""
+    def add(
+        self, answers: Answers, cells: NDArray[np.bool_], scorer: Scorer | None, standing: Standing | None = None
+    ) -> None:
+        """Add a part of the questions and labels.
+
+        cells: `[B, L]`, those that count.  standing: what of them is in training; None where it is not known.
+        """
         if self._taken is not None:
             return
         for name, tokens in self._predictions(answers).items():
             predictions = np.broadcast_to(tokens, answers.inputs.shape)
             self._tallies[name].add(predictions[:, None], answers.labels, cells)
+            solved = None
             if scorer is not None:
                 verdicts = scorer(answers.inputs, answers.labels.astype(np.int32), predictions)
                 counts = self._verdicts[answers.set_name].setdefault(name, Counter())
                 counts.update({verdict: int(rows.sum()) for verdict, rows in verdicts.items()})
+                solved = verdicts[SOLVED]
+            if standing is not None:
+                new = without(standing, verdicts_of(predictions, answers, solved))
+                merge(self._without[answers.set_name].setdefault(name, {}), new)
 
     def scores(self) -> dict[str, Any]:
         """For scores.json: of each baseline cell_accuracy and exact_accuracy; examples that the training split gave.
@@ -81,6 +96,10 @@ class Baselines:
     def verdicts(self, set_name: str) -> dict[str, dict[str, int]]:
         """Counts of the set's own scorer's verdicts, by baseline."""
         return {name: dict(counts) for name, counts in self._verdicts[set_name].items()}
+
+    def without(self, set_name: str) -> Counts:
+        """By baseline, see `in_training.without`; {} where it is not known what is in training."""
+        return dict(self._without[set_name])
 
     def _predictions(self, answers: Answers) -> dict[str, NDArray[Any]]:
         training = self._training[0].get(answers.set_name)

@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from trm_lab.commands.tables import percent, table
+from trm_lab.commands.tables import counted, percent, table
 from trm_lab.evaluation.halting_choice import cheapest
+from trm_lab.runs.in_training_scores import read_in_training
 from trm_lab.runs.recorded_scores import HaltingPoint
 
 POLICIES = {  # what each is called, in the order in which they are shown
@@ -23,6 +24,7 @@ def details_table(scores: Mapping[str, Any]) -> str:
 def _parts(scores: Mapping[str, Any]) -> Iterator[str]:
     yield _steps(scores)
     yield _improvement(scores)
+    yield _recalled(scores)
     yield _halting(scores)
     yield _search(scores)
     yield _guidance(scores)
@@ -90,6 +92,17 @@ def _changes(improved: Mapping[str, Any], towards: str) -> Iterator[Column]:
     yield "fell by", [f"{before - after:+.3g}" for before, after in pairs]
     yield "examples improved", list(map(percent, improved["examples_improved"]))
     yield "cells improved", list(map(percent, improved["cells_improved"]))
+
+
+def _recalled(scores: Mapping[str, Any]) -> str:
+    """How many answers, right or wrong, are some training answer: what is known by heart."""
+    counts = [(known.predictions, known.examples) for known in read_in_training(scores)]
+    lines = [
+        f"{counted(said, of)} answers are, right or wrong, answers in training"
+        for said, of in counts
+        if said is not None and of
+    ]
+    return "\n".join(lines)
 
 
 def _halting(scores: Mapping[str, Any]) -> str:

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trm.batch import IGNORE_LABEL
 from trm.errors import UserError
 from trm.supervision import Supervision
 from trm_lab.cluster.ranks import Ranks
@@ -27,6 +26,7 @@ from trm_lab.evaluation.counts import Counts, in_order, merge
 from trm_lab.evaluation.guided_scores import GuidedTally, MarginTally
 from trm_lab.evaluation.halting import HaltingTally
 from trm_lab.evaluation.improvement import ImprovementTally
+from trm_lab.evaluation.in_training import EXACT, InTraining, tallied, verdicts_of
 from trm_lab.evaluation.predictor import Predictor, after_queueing_next
 from trm_lab.evaluation.rollout import SPENT
 from trm_lab.evaluation.samples import Samples, SavedOutputs
@@ -38,6 +38,7 @@ from trm_lab.evaluation.task_scores import TaskTally
 from trm_lab.puzzles.kinds import scorer_of
 from trm_lab.puzzles.loading import EvaluationData
 from trm_lab.puzzles.scorer import Scorer
+from trm_lab.puzzles.training_rows import Standing
 from trm_lab.runs.answers import Answers, question_digests
 from trm_lab.runs.evaluation_folder import COPY, EvaluationResults
 
@@ -68,8 +69,16 @@ class Scoring:
         UserError: a dataset's scorer is not there, or votes are asked for and the data has nothing to vote on.
     """
 
-    def __init__(self, data: EvaluationData, rules: Rules, baselines: Baselines | None = None) -> None:
+    def __init__(
+        self,
+        data: EvaluationData,
+        rules: Rules,
+        baselines: Baselines | None = None,
+        in_training: InTraining | None = None,
+    ) -> None:
         self.rules = rules
+        self._in_training = in_training or InTraining(data)
+        self._overlaps: dict[str, Counts] = {each.name: {} for each in data.sets}
         self._baselines = baselines or Baselines(data)
         self._baselines.begin()
         self._kinds = {each.name: each.about.scorer if each.about is not None else "" for each in data.sets}
@@ -97,15 +106,19 @@ class Scoring:
         self._calls.add(answers)
         cells = answer_cells(self._kinds[answers.set_name], answers.labels)
         self._steps.add(answers.predictions, answers.labels, cells)
-        self._baselines.add(answers, cells, self._scorers[answers.set_name])
+        standing = self._in_training.standing(answers)
+        self._baselines.add(answers, cells, self._scorers[answers.set_name], standing)
         self._loss.add(answers)
         self._samples.add(answers)
         self._saved.add(answers)
         solved = self._tasks[answers.set_name].add(answers, cells)
+        rows = self._in_training.rows(answers.set_name)
+        if standing is not None and rows is not None:
+            merge(self._overlaps[answers.set_name], tallied(answers, standing, solved, rows))
         if self._arc is not None:
             self._arc.add(answers)
         if self.rules.details:
-            self._add_details(answers, cells, solved)
+            self._add_details(answers, cells, solved, standing)
 
     def gather(self, ranks: Ranks) -> None:
         """Add up the shares of all ranks on the first one; every rank calls it."""
@@ -119,6 +132,7 @@ class Scoring:
             "saved": self._saved.counts,
             "baselines": self._baselines.counts,
             "tasks": {name: tally.counts for name, tally in self._tasks.items()},
+            "overlaps": self._overlaps,
             "halting": {} if self._halting is None else self._halting.counts,
             "search": self._search.counts,
             "guided": self._guided.counts,
@@ -131,7 +145,9 @@ class Scoring:
         if self._arc is not None:
             self._arc.gather(ranks)
 
-    def _add_details(self, answers: Answers, cells: NDArray[np.bool_], solved: NDArray[np.bool_] | None) -> None:
+    def _add_details(
+        self, answers: Answers, cells: NDArray[np.bool_], solved: NDArray[np.bool_] | None, standing: Standing | None
+    ) -> None:
         if SPENT not in answers.probes:
             if self._halting is None:
                 self._halting = HaltingTally(answers.network_calls, self.rules.confidence_kind)
@@ -142,7 +158,7 @@ class Scoring:
         if "margin" in answers.probes:
             self._margins.add(answers.first, answers.probes["margin"])
         if self._arc is None:
-            self._examples["parts"].append((answers.first, _examples(answers, solved)))
+            self._examples["parts"].append((answers.first, _examples(answers, solved, standing)))
 
     def result(self) -> EvaluationResults:
         """The scores of everything that was added."""
@@ -159,10 +175,11 @@ class Scoring:
             "copy": dict(baselines.pop(COPY)),
             "baselines": baselines,
             "tasks": [
-                {**tally.result(), "baselines": self._baselines.verdicts(name)} for name, tally in self._tasks.items()
+                {**tally.result(), "baselines": self._baselines.verdicts(name), **self._overlap(name)}
+                for name, tally in self._tasks.items()
             ],
         }
-        voting = self._arc.put_into(scores) if self._arc is not None else None
+        voting = self._arc.put_into(scores, self._in_training) if self._arc is not None else None
         if self.rules.details:
             scores |= self._details(steps)
         return EvaluationResults(
@@ -174,6 +191,13 @@ class Scoring:
             self._margins.by_position(),
             self._search.columns(),
         )
+
+    def _overlap(self, name: str) -> dict[str, Any]:
+        """Of a set, for scores.json; {} where it is not known what is in training."""
+        rows, counts = self._in_training.rows(name), self._overlaps[name]
+        if rows is None or not counts:
+            return {}
+        return {"in_training": {"compared": rows.compared, **counts, "baselines": self._baselines.without(name)}}
 
     def _details(self, steps: StepScores) -> dict[str, Any]:
         over_time = ("first_right", "stayed_right", "fixed_late", "broken_late")
@@ -246,12 +270,17 @@ class Evaluator:
     def _scoring(self) -> Scoring:
         shared = self.ranks.world_size > 1
         rules = Rules(self.supervision.confidence_kind, self.arc, save_outputs=self.save_outputs, shared=shared)
-        return Scoring(self.data, rules, self._baselines)
+        return Scoring(self.data, rules, self._baselines, self._in_training)
 
     @cached_property
     def _baselines(self) -> Baselines:
         """Scores of the baselines, which are the same at every evaluation."""
         return Baselines(self.data)
+
+    @cached_property
+    def _in_training(self) -> InTraining:
+        """The training split, which is read once."""
+        return InTraining(self.data)
 
 
 class CallTally:
@@ -312,17 +341,19 @@ def _per_step(steps: StepScores) -> dict[str, Any]:
     return {name: getattr(steps, name) for name in names}
 
 
-def _examples(answers: Answers, solved: NDArray[np.bool_] | None) -> dict[str, NDArray[Any]]:
+def _examples(answers: Answers, solved: NDArray[np.bool_] | None, standing: Standing | None) -> dict[str, NDArray[Any]]:
     """Columns of examples.npz, for the rows with a label."""
     has_label = answers.scored.any(1)
-    right = (answers.predictions[:, -1] == answers.labels) | (answers.labels == IGNORE_LABEL)
-    numbers = (answers.first + 1 + np.flatnonzero(has_label)).astype(np.str_)
     columns = {
-        "key": np.char.add(f"{answers.set_name}/", numbers),
-        "right": right.all(1)[has_label],
-        "question": question_digests(answers.inputs[has_label]),
+        "key": np.char.add(f"{answers.set_name}/", (answers.first + np.arange(1, len(answers) + 1)).astype(np.str_)),
+        "right": verdicts_of(answers.predictions[:, -1], answers)[EXACT],
+        "question": question_digests(answers.inputs),
     }
-    return columns if solved is None else {**columns, "solved": solved[has_label]}
+    columns |= {} if solved is None else {"solved": solved}
+    columns |= (
+        {} if standing is None else {"question_in_training": standing.questions, "answer_in_training": standing.answers}
+    )
+    return {name: column[has_label] for name, column in columns.items()}
 
 
 def _joined(parts: Sequence[dict[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:

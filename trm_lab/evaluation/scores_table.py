@@ -6,6 +6,7 @@ from typing import Any
 from trm_lab.commands.tables import counted, percent, table
 from trm_lab.puzzles.selection import Part
 from trm_lab.runs.evaluation_folder import BASELINES, COPY
+from trm_lab.runs.in_training_scores import read_in_training
 
 NOT_KNOWN = "–"
 Row = Sequence[str]
@@ -64,6 +65,16 @@ def _score_rows(scores: Mapping[str, Any], baselines: Mapping[str, Any]) -> Iter
     for name, key in (("cell accuracy", "cell_accuracy"), ("exact match", "exact_accuracy")):
         beside = (baselines.get(baseline, {}).get(key) for baseline in BASELINES)
         yield (name, percent(scores["per_step"][key][-1]), *map(_share, beside))
+    yield from _rows_without_training(scores)
+
+
+def _rows_without_training(scores: Mapping[str, Any]) -> Iterator[Row]:
+    for known in read_in_training(scores):
+        for rest in known.rest(known.verdict):
+            shares = (
+                rest.baselines[name] / rest.of if rest.of and name in rest.baselines else None for name in BASELINES
+            )
+            yield (rest.title, counted(rest.right, rest.of) if rest.of else NOT_KNOWN, *map(_share, shares))
 
 
 def _task_rows(tasks: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
@@ -94,6 +105,9 @@ def _remarks(scores: Mapping[str, Any], baselines: Mapping[str, Any]) -> Iterato
         if "best_exact_match" in task["facts"]:
             best = percent(task["facts"]["best_exact_match"])
             yield f"{task['dataset']}: exact match {best} at best: of several right answers only the label counts"
+    for known in read_in_training(scores):
+        if known.is_empty:
+            yield f"none of the {known.examples:,} test questions is in training, and none of their answers"
     if "unknown" in baselines:
         yield f"the training set's most common answer and tokens are not known: {baselines['unknown']}"
     elif baselines.get("training_examples", 0) < baselines.get("of", 0):

@@ -3,7 +3,6 @@
 N examples, L tokens.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trm.batch import IGNORE_LABEL, label_dtype
-from trm.randomness import numpy_generator
 from trm_lab.evaluation.scored_cells import answer_cells
-from trm_lab.puzzles.layout import PuzzleExamples, PuzzleMetadata
-from trm_lab.puzzles.manifest import changed
-from trm_lab.puzzles.splits import open_split
+from trm_lab.puzzles.row_sums import row_sums
+from trm_lab.puzzles.training_rows import open_training, rows_of_split
 
 MOST_CELLS = 1 << 25  # looked at: of larger sets evenly spread examples
 _ROWS = 4096  # at a time
@@ -45,34 +42,16 @@ class TrainingAnswers:
         Raises:
             UserError: there is no such split, or it is broken, or of another length.
         """
-        split = open_split(dataset, "train")
-        metadata, sets = split.metadata, list(split.sets.values())
-        if metadata.seq_len != seq_len:
-            raise changed(split.folder, f"seq_len={metadata.seq_len} where the test split has {seq_len}")
-        total = sum(examples.count for examples in sets)
-        every = max(1, -(-total * metadata.seq_len // MOST_CELLS))
-        parts = [part for examples in sets for part in _labels(examples, metadata, every)]
+        split = open_training(dataset, seq_len)
+        total = sum(examples.count for examples in split.sets.values())
+        every = max(1, -(-total * seq_len // MOST_CELLS))
+        parts = [labels.astype(label_dtype(split.metadata.vocab_size)) for _, labels in rows_of_split(split, every)]
         labels = np.concatenate(parts)
         return cls(_most_common_row(labels), _most_common_tokens(labels, scorer), len(labels), total)
 
 
-def _labels(one: PuzzleExamples, metadata: PuzzleMetadata, every: int) -> Iterator[NDArray[Any]]:
-    """Every so many-th label, `[n, L]`, some at a time."""
-    chosen = np.arange(0, one.count, every)
-    for start in range(0, len(chosen), _ROWS):
-        examples = chosen[start : start + _ROWS]
-        puzzles = np.searchsorted(one.puzzle_indices, examples, side="right") - 1
-        labels = one.tokens(examples, puzzles)[1].astype(np.int32)
-        if metadata.ignore_label_id is not None:
-            labels[labels == metadata.ignore_label_id] = IGNORE_LABEL
-        yield labels.astype(label_dtype(metadata.vocab_size))
-
-
 def _most_common_row(labels: NDArray[Any]) -> NDArray[Any]:
-    """Rows are told apart by 64-bit sums with random weights."""
-    weights = numpy_generator(0, "row sums").integers(1 << 63, size=labels.shape[1], dtype=np.uint64)
-    parts = np.array_split(labels, -(-len(labels) // _ROWS))
-    sums = np.concatenate([(part.astype(np.uint64) * weights).sum(1) for part in parts])
+    sums = row_sums(labels)
     _, first, counts = np.unique(sums, return_index=True, return_counts=True)
     return _as_prediction(labels[first[counts == counts.max()].min()])
 

@@ -57,6 +57,8 @@ class PuzzleKind:
     notation: also takes L, the tokens of an example.
     checks_answers: the scorer's "solved" does not look at the labels, so that answers can be checked without knowing
       the right one.
+    shares_answers: one answer may solve several questions. No path does, which shows its maze, and no cube's moves,
+      which lead from one state to the solved one.
     symmetry: draws a symmetry of its puzzles; None: it has none.
     reveal_order: computes a solver's order (`solver_order.py`) from facts, questions and answers; None: no solver is
       known.
@@ -66,17 +68,22 @@ class PuzzleKind:
     picture: Callable[[Mapping[str, Any]], Picture]
     notation: Callable[[Mapping[str, Any], int], Notation]
     checks_answers: bool = False
+    shares_answers: bool = False
     symmetry: DrawSymmetry | None = None
     reveal_order: Callable[[Mapping[str, Any], Tokens, Tokens], NDArray[np.uint8]] | None = None
 
 
 KINDS: dict[str, PuzzleKind] = {
     "answer": PuzzleKind(answer_scorer, TextPicture, TextNotation),
-    "cube": PuzzleKind(cube_scorer, CubePicture, CubeNotation, True, cube_symmetry, cube_reveal_order),
-    "maze": PuzzleKind(maze_scorer, MazePicture, MazeNotation, True, square_symmetry, maze_reveal_order),
-    "queens": PuzzleKind(queens_scorer, QueensPicture, QueensNotation, True, square_symmetry, queens_reveal_order),
+    "cube": PuzzleKind(cube_scorer, CubePicture, CubeNotation, True, False, cube_symmetry, cube_reveal_order),
+    "maze": PuzzleKind(maze_scorer, MazePicture, MazeNotation, True, False, square_symmetry, maze_reveal_order),
+    "queens": PuzzleKind(
+        queens_scorer, QueensPicture, QueensNotation, True, True, square_symmetry, queens_reveal_order
+    ),
     "reasoning_gym": PuzzleKind(reasoning_gym_scorer, TextPicture, TextNotation),
-    "sudoku": PuzzleKind(sudoku_scorer, SudokuPicture, SudokuNotation, True, sudoku_symmetry, sudoku_reveal_order),
+    "sudoku": PuzzleKind(
+        sudoku_scorer, SudokuPicture, SudokuNotation, True, True, sudoku_symmetry, sudoku_reveal_order
+    ),
 }
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from trm.errors import UserError, shown
 from trm_lab.commands.build_command import NO_COMMAND, BuildCommand
+from trm_lab.commands.tables import percent
 from trm_lab.files import checksums
 from trm_lab.files.untrusted import load_json
 from trm_lab.files.whole_files import write_whole
@@ -24,6 +25,7 @@ _WHOLE = 256 << 20  # bytes; larger files are digested by sample
 _BLOCK, _BLOCKS = 1 << 20, 64
 _LARGEST = 16 << 20  # bytes of a manifest
 _LONGEST_TEXT = 200  # characters
+_NO_OVERLAP = {"examples": 0, "questions": 0, "answers": 0, "compared": ""}
 
 
 @dataclass(frozen=True)
@@ -52,12 +54,37 @@ class CategoryNames:
     names: list[str]
 
 
+@dataclass(frozen=True)
+class Overlap:
+    """How much of a test split stands in training.
+
+    examples: that have an answer.  questions, answers: how many of these stand in training.
+    compared: in words, how a test question and an answer were looked for there.
+    """
+
+    examples: int
+    questions: int
+    answers: int
+    compared: str
+
+    @property
+    def title(self) -> str:
+        """The counts in one line."""
+        shares = [f"{count:,} ({percent(count / max(1, self.examples))})" for count in (self.questions, self.answers)]
+        return f"in training: of {self.examples:,} test questions {shares[0]}, of their answers {shares[1]}"
+
+
 def write_manifest(
-    dataset: Path, about: About, command: BuildCommand | None = None, categories: CategoryNames | None = None
+    dataset: Path,
+    about: About,
+    command: BuildCommand | None = None,
+    categories: CategoryNames | None = None,
+    in_training: Overlap | None = None,
 ) -> None:
     """Write the manifest of a folder whose other files are complete.
 
     command: that built it, if any.  categories: of its examples, if they are told apart.
+    in_training: what of its test split stands in training, if it was looked for.
     """
     files = {
         file.relative_to(dataset).as_posix(): {"size": file.stat().st_size, "sha256": digest(file)}
@@ -66,6 +93,7 @@ def write_manifest(
     }
     content = {"about": asdict(about), "files": files} | ({"command": asdict(command)} if command else {})
     content |= {"categories": asdict(categories)} if categories else {}
+    content |= {"in_training": asdict(in_training)} if in_training else {}
     write_whole(dataset / MANIFEST_FILE, json.dumps(checksums.sealed(content), indent=1) + "\n")
 
 
@@ -97,6 +125,16 @@ def read_category_names(dataset: Path | str) -> CategoryNames | None:
     """
     content = _read(Path(dataset)) or {}
     return CategoryNames(**content["categories"]) if "categories" in content else None
+
+
+def read_overlap(dataset: Path | str) -> Overlap | None:
+    """Read how much of a dataset's test split stands in training; None where its manifest does not say.
+
+    Raises:
+        UserError: a broken manifest.
+    """
+    content = _read(Path(dataset)) or {}
+    return Overlap(**content["in_training"]) if "in_training" in content else None
 
 
 def check_files(dataset: Path | str) -> About | None:
@@ -136,8 +174,8 @@ def fingerprint(dataset: Path | str) -> str:
 
     With a manifest, a digest of it, without the command that built it. Without one, sha256 over the JSON and array
     files, of token arrays of more than 2 MiB their size and first and last MiB: a change in the middle of such an
-    array alone is not seen. Categories, the order in which a solver finds the cells and stored steps change no
-    example, and are left out.
+    array alone is not seen. Categories, the order in which a solver finds the cells, stored steps and how much of the
+    test split stands in training change no example, and are left out.
     """
     root = Path(dataset)
     content = _read(root)
@@ -194,6 +232,7 @@ def _read(root: Path) -> Mapping[str, Any] | None:
         problem = _problem(About(**content["about"]), content["files"])
         problem = problem or BuildCommand(**content.get("command", NO_COMMAND)).problem()
         problem = problem or _problem_of_names(CategoryNames(**content.get("categories", {"by": "", "names": []})))
+        problem = problem or _problem_of_overlap(Overlap(**content.get("in_training", _NO_OVERLAP)))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise changed(file, f"not a manifest ({shown(error)})") from error
     if problem:
@@ -227,6 +266,14 @@ def _problem_of_names(categories: CategoryNames) -> str | None:
         if not isinstance(text, str) or not text.isprintable() or len(text) > _LONGEST_TEXT:
             return f"a category {shown(repr(text))}"
     return None if isinstance(categories.names, list) else "categories without a list of names"
+
+
+def _problem_of_overlap(known: Overlap) -> str | None:
+    """A count or a text that no builder of ours writes."""
+    counts = (known.examples, known.questions, known.answers)
+    if any(type(count) is not int or not 0 <= count <= known.examples for count in counts):
+        return f"counts in training of {shown(repr(counts))}"
+    return None if isinstance(known.compared, str) and known.compared.isprintable() else "unprintable text"
 
 
 def _inside(name: str) -> bool:

@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trm.errors import UserError, shown
-from trm.randomness import numpy_generator
 from trm_lab.commands.build_command import BuildCommand
 from trm_lab.files import folders
 from trm_lab.puzzles.categories import Categories, write_numbers
@@ -35,10 +34,14 @@ from trm_lab.puzzles.manifest import (
     UNFINISHED_FILE,
     About,
     CategoryNames,
+    Overlap,
+    read_overlap,
     unlisted_arrays,
     write_manifest,
 )
+from trm_lab.puzzles.row_sums import row_sums
 from trm_lab.puzzles.solver_order import write_solver_order
+from trm_lab.puzzles.training_rows import overlap, rows_of_arrays
 
 _ROWS_AT_ONCE = 1 << 16
 _ROOT_FILES = (IDENTIFIERS_FILE, TEST_PUZZLES_FILE, AUGMENTATIONS_FILE, MANIFEST_FILE, UNFINISHED_FILE)
@@ -150,7 +153,11 @@ def write_plain_dataset(
             remedy="take the repeated records out of one of the sources",
         )
     names = None if categories is None else categories.names
-    with new_dataset(output, about, overwrite, command, names) as folder:
+    train, test = (
+        rows_of_arrays(splits[name].inputs, splits[name].labels, ignore_label_id) for name in ("train", "test")
+    )
+    in_training = overlap(train, test, about, len(splits["test"].inputs))
+    with new_dataset(output, about, overwrite, command, names, in_training) as folder:
         write_identifiers(folder, [BLANK])
         written = {
             name: _write_split(folder / name, split, vocab_size, ignore_label_id) for name, split in splits.items()
@@ -174,20 +181,13 @@ def _write_split(folder: Path, split: Examples, vocab_size: int, ignore_label_id
 
 def shared_questions(train: NDArray[np.uint8], test: NDArray[np.uint8]) -> list[tuple[int, int]]:
     """The rows of `test` `[E, L]` that are also rows of `train`: (number in test, first number in train)."""
-    test_sums, train_sums = _row_sums(test), _row_sums(train)
+    test_sums, train_sums = row_sums(test), row_sums(train)
     candidates = np.flatnonzero(np.isin(test_sums, train_sums))  # few are left to be compared byte by byte
     first: dict[bytes, int] = {}
     for number in np.flatnonzero(np.isin(train_sums, test_sums[candidates])).tolist():
         first.setdefault(train[number].tobytes(), number)
     keys = ((number, test[number].tobytes()) for number in candidates.tolist())
     return [(number, first[key]) for number, key in keys if key in first]
-
-
-def _row_sums(rows: NDArray[np.uint8]) -> NDArray[np.uint64]:
-    """A random weighted sum `[E]` of each row; equal rows have equal ones, others hardly ever."""
-    weights = numpy_generator(0, "row numbers").integers(0, 2**64, rows.shape[1], np.uint64)
-    parts = (rows[start : start + _ROWS_AT_ONCE] for start in range(0, len(rows), _ROWS_AT_ONCE))
-    return np.concatenate([np.zeros(0, np.uint64), *(part.astype(np.uint64) @ weights for part in parts)])
 
 
 def summary(output: Path, splits: Mapping[str, PuzzleMetadata]) -> str:
@@ -197,7 +197,13 @@ def summary(output: Path, splits: Mapping[str, PuzzleMetadata]) -> str:
     for name, metadata in splits.items():
         examples = round(metadata.mean_puzzle_examples * metadata.total_puzzles)
         lines.append(f"  {name}: {metadata.total_groups:,} groups, {examples:,} examples of {metadata.seq_len} tokens")
-    return "\n".join(lines)
+    return "\n".join([*lines, *in_training_lines(output)])
+
+
+def in_training_lines(output: Path) -> list[str]:
+    """What of a dataset's test split stands in training, as builders print it; [] where its manifest does not say."""
+    known = read_overlap(output)
+    return [] if known is None else [f"  {known.title}"]
 
 
 @contextmanager
@@ -207,10 +213,11 @@ def new_dataset(
     overwrite: bool = False,
     command: BuildCommand | None = None,
     categories: CategoryNames | None = None,
+    in_training: Overlap | None = None,
 ) -> Iterator[Path]:
     """A folder to write a dataset into, as `folders.new_folder` makes it; the manifest is added at the end.
 
-    command, categories: as for `write_manifest`.
+    command, categories, in_training: as for `write_manifest`.
 
     Raises:
         UserError: `output` is in use; see `check_output`.
@@ -218,7 +225,7 @@ def new_dataset(
     with folders.new_folder(output, DATASET, overwrite) as partial:
         (partial / UNFINISHED_FILE).touch()
         yield partial
-        write_manifest(partial, about, command, categories)
+        write_manifest(partial, about, command, categories, in_training)
         (partial / UNFINISHED_FILE).unlink()
 
 

@@ -10,6 +10,7 @@ from trm_lab.puzzles.kinds import KINDS, scorer_of
 from trm_lab.puzzles.manifest import About
 from trm_lab.puzzles.selection import Part
 from trm_lab.runs.evaluation_folder import BASELINES, COPY
+from trm_lab.runs.in_training_scores import InTraining
 from trm_lab.runs.questions import Dataset
 from trm_lab.runs.recorded_files import read_as, unreadable
 
@@ -56,6 +57,7 @@ class TaskScores:
     baselines: verdicts on answers that need no learning, by their names; empty in older runs.
     fingerprint: of the dataset's bytes; "" in older evaluations.
     categories: scores by category, where the dataset tells examples apart.
+    in_training: how much of it stands in training; None where that is not known.
     """
 
     dataset: str
@@ -69,6 +71,7 @@ class TaskScores:
     baselines: dict[str, dict[str, int]] = field(default_factory=dict)
     fingerprint: str = ""
     categories: CategoryScores | None = None
+    in_training: InTraining | None = None
 
     @property
     def title(self) -> str:
@@ -115,6 +118,7 @@ class Evaluation:
     datasets: what was evaluated, by fingerprint and split; empty in records of before they were named.
     part: how much of the test split it is of; None for all of it, and in older evaluations of chosen tasks.
     training_baselines: scores of the training set's most common answer and tokens, by name.
+    arc_in_training: how many of ARC's test outputs stand in training; None where that is not known.
     hamming, changed, lm_loss (of an example), seq_len, vocab_size and training_baselines may be missing: empty, None.
     """
 
@@ -143,6 +147,13 @@ class Evaluation:
     training_baselines: Annotated[dict[str, Any], "baselines"] = field(default_factory=dict)
     datasets: list[Dataset] | None = None
     part: Part | None = None
+    arc_in_training: Annotated[InTraining | None, "in_training"] = None
+
+    @property
+    def in_training(self) -> list[InTraining]:
+        """How much of the test split stands in training, of ARC's outputs and of each dataset where it is known."""
+        known = (self.arc_in_training, *(task.in_training for task in self.tasks))
+        return [each for each in known if each is not None]
 
     @property
     def baselines(self) -> dict[str, Baseline]:

@@ -19,6 +19,7 @@ from trm.supervision import Supervision
 from trm_lab.cluster.ranks import Ranks
 from trm_lab.evaluation.answer_cells import CellsToEnd, GridCells, cells_by_set, every_cell
 from trm_lab.evaluation.arc_scores import ArcTally
+from trm_lab.evaluation.in_training import InTraining
 from trm_lab.evaluation.predictor import Predictor
 from trm_lab.evaluation.rollout import Rollout, roll_out
 from trm_lab.puzzles.arc.grids import crop_sizes
@@ -138,7 +139,7 @@ def test_guided_votes_are_ranked_by_the_guided_answers_confidence(data: Evaluati
         tally = ArcTally(data, "mean_confidence", "answer_log_probability", each_step=True)
         tally.add(replace(made, probes=probes, confidence=-2.1 - own))
         found: dict[str, Any] = {"copy": {}}
-        tally.put_into(found)
+        tally.put_into(found, InTraining(data))
         scores[name] = found["arc_guided"]["1.5"]["ARC/pass@1"]
         assert "over its cells" in found["guided_votes_ranked_by"]["1.5"]
     assert scores["own"] > scores["reversed"]
@@ -150,6 +151,6 @@ def test_answers_stored_without_guided_confidences_are_ranked_as_before_and_that
     tally = ArcTally(data, "count_confidence", "token_log_probability", each_step=True)
     tally.add(replace(made, probes=kept))
     found: dict[str, Any] = {"copy": {}}
-    tally.put_into(found)
+    tally.put_into(found, InTraining(data))
     assert "over all cells" in found["guided_votes_ranked_by"]["1.5"]
     assert "over all cells" in found["votes_ranked_by"]

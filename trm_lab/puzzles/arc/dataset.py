@@ -23,8 +23,9 @@ from trm_lab.puzzles.arc.compact_set import CORNER, ArcAugmented, AugmentedGroup
 from trm_lab.puzzles.arc.grids import CANVAS, COLOURS, PAD, VOCAB_SIZE, grid_hash
 from trm_lab.puzzles.arc.puzzles import distinct_augmentations
 from trm_lab.puzzles.arc.sources import Pair, Task
+from trm_lab.puzzles.arc.training_grids import overlap
 from trm_lab.puzzles.layout import AUGMENTATIONS_FILE, BLANK, TEST_PUZZLES_FILE, PuzzleMetadata, TestPuzzles
-from trm_lab.puzzles.manifest import About
+from trm_lab.puzzles.manifest import About, Overlap
 from trm_lab.puzzles.writer import SplitWriter, check_output, new_dataset, write_identifiers
 
 VERSION = 2  # of what the same options give
@@ -91,7 +92,8 @@ def build_arc_dataset(
             remedy="leave --translations out, or leave --materialize out",
         )
     subsets = _read_tasks(build, read_subset)
-    with new_dataset(output, _about(build, subsets), overwrite, command) as folder:
+    about, in_training = _about(build, subsets), _overlap(build, subsets)
+    with new_dataset(output, about, overwrite, command, in_training=in_training) as folder:
         return _Writer(build, folder).write(subsets)
 
 
@@ -106,6 +108,17 @@ def _about(build: ArcBuild, subsets: Mapping[str, Sequence[Task]]) -> About:
         "translations": build.translations,
     }
     return About("arc", VERSION, "published", facts=facts)
+
+
+def _overlap(build: ArcBuild, subsets: Mapping[str, Sequence[Task]]) -> Overlap:
+    trained: list[Pair] = []
+    scored: list[Pair] = []
+    for subset, tasks in subsets.items():
+        tests = scored if subset in build.test_subsets else trained
+        for task in tasks:
+            trained += task.train
+            tests += task.test
+    return overlap(trained, scored, augmented=build.num_aug > 0)
 
 
 def _digest(subsets: Mapping[str, Sequence[Task]]) -> str:

@@ -121,8 +121,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         f"  solved, each with one solution: {checked['train']:,} of {len(train):,} training questions, "
         f"{checked['test']:,} of {len(test):,} test questions"
     )
-    if shared:
-        print(f"  test questions that stand in training: {len(shared):,} of {len(test):,}")
 
 
 def _overlap(

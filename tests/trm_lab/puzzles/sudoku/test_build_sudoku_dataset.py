@@ -158,7 +158,7 @@ def test_questions_in_both_splits_are_refused_with_their_places_or_counted(
     assert not (tmp_path / "set").exists()
     dataset = build(build_sudoku_dataset, tmp_path / "set", "--source", source, "--allow-overlap")
     assert (about(dataset).protocol, about(dataset).facts["shared_questions"]) == ("published", 2)
-    assert "test questions that stand in training: 2 of 4" in capsys.readouterr().out
+    assert "in training: of 4 test questions 2 (50.0 %), of their answers 4 (100.0 %)" in capsys.readouterr().out
 
 
 def test_a_test_question_that_is_a_drawn_image_of_a_training_question_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,40 @@
+"""How much of the test split stands in training, and what the methods score without it."""
+
+from collections.abc import Sequence
+from statistics import fmean
+
+from analysis.methods import Method
+from analysis.metrics import Metric
+from trm_lab.commands.tables import UNKNOWN, percent
+from trm_lab.runs.in_training_scores import InTraining, NotInTraining
+
+VERDICT = {"solved": "solved", "exact": "exact", "ARC/pass@2": "outputs_correct@2"}  # of a metric
+
+
+def not_in_training(methods: Sequence[Method], metric: Metric) -> str:
+    """A line of what stands in training, and one for each part of the test split without it; "" if no run tells.
+
+    Shares are means over seeds; a method with a run that does not tell has –.
+    """
+    told = [[evaluation.in_training for evaluation in method.evaluations] for method in methods]
+    first = next((known for of_method in told for known in of_method if known), [])
+    lines = []
+    for place, known in enumerate(first):
+        lines.append(
+            f"in training: of {known.examples:,} test questions {known.questions:,}, of their answers {known.answers:,}"
+        )
+        verdict = VERDICT.get(metric.name, "")
+        for part, rest in enumerate(known.rest(verdict) if verdict in known.without_questions else ()):
+            shares = [_share([_rest(each, place, part, verdict) for each in of_method]) for of_method in told]
+            named = (f"{method.name} {share}" for method, share in zip(methods, shares, strict=True))
+            lines.append(f"  {rest.title}: {', '.join(named)}")
+    return "\n".join(lines)
+
+
+def _rest(known: Sequence[InTraining], place: int, part: int, verdict: str) -> NotInTraining | None:
+    return [*known[place].rest(verdict)][part] if place < len(known) and not known[place].is_empty else None
+
+
+def _share(of_seeds: Sequence[NotInTraining | None]) -> str:
+    shares = [rest.right / rest.of for rest in of_seeds if rest is not None and rest.of]
+    return percent(fmean(shares)) if shares and len(shares) == len(of_seeds) else UNKNOWN
