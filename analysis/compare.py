@@ -19,6 +19,7 @@ from analysis import style
 from analysis.comparing import panels
 from analysis.comparing.comparability import at_same_updates, check_same_datasets, differences
 from analysis.comparing.curves import hamming, learning_figure, steps_figure
+from analysis.comparing.halting_settings import without_held_out
 from analysis.comparing.improvement_figure import improvement_figure
 from analysis.comparing.not_in_training import not_in_training
 from analysis.comparing.pairwise_tests import in_full, methods_table, significance_tests, untested
@@ -86,6 +87,7 @@ def missing_pieces(methods: Sequence[Method]) -> list[str]:
     lines += missing(methods, "advantage margins", "--margin", lambda one: one.margin is not None)
     lines += missing(methods, "guidance sweep", f"--guidance {SCALES}", lambda one: bool(one.guidance))
     lines += missing(methods, "stopping early", "", lambda one: bool(one.halting))
+    lines += without_held_out(probed(methods, lambda one: bool(one.halting)))
     for method in methods:
         run = method.runs[0]
         if all(len(by_steps(run, step)) < 2 for step in (method.step, run.evaluation.step)):

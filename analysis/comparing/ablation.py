@@ -10,8 +10,9 @@ from statistics import fmean, median
 
 from analysis.comparing.comparability import at_same_updates
 from analysis.comparing.costs import AnswerCosts, TrainingCost, answer_costs, operations_after_steps, training_cost
+from analysis.comparing.halting_settings import without_held_out
 from analysis.comparing.pairwise_tests import Tested, pair_tests
-from analysis.comparing.scored_runs import missing, plain_scored
+from analysis.comparing.scored_runs import missing, plain_scored, probed
 from analysis.methods import Method, evaluated, group
 from analysis.metrics import Metric, metric_for
 from trm_lab.intervals import SeedSummary, over_seeds
@@ -168,7 +169,9 @@ def front(points: Sequence[Point]) -> list[Point]:
 def _missing(results: Sequence[Result]) -> list[str]:
     """What the runs do not hold, and the command that makes it."""
     measured = "measured time of an answer, halting curves"
-    remarks = missing([result.method for result in results], measured, "", lambda one: bool(one.halting))
+    methods = [result.method for result in results]
+    remarks = missing(methods, measured, "", lambda one: bool(one.halting))
+    remarks += without_held_out(probed(methods, lambda one: bool(one.halting)))
     if any(seed.training.operations is None for result in results for seed in result.seeds):
         remarks.append("FLOP of training are not known: the runs do not say how many tokens an example has")
     for result in results:

@@ -11,7 +11,7 @@ from analysis import style
 from analysis.comparing import panels
 from analysis.comparing.ablation import Ablation, Curves, Point, Result, front, means
 from analysis.comparing.ablation_tables import CALLS, OPERATIONS, TRAINING, Currency
-from analysis.comparing.probe_figures import STOPPING, draw_halting, halting_curve
+from analysis.comparing.probe_figures import CHOSEN, STOPPING, draw_halting, halting_curve
 from analysis.comparing.scored_runs import probed
 from analysis.metrics import EXACT
 from trm_lab.commands.tables import percent
@@ -102,7 +102,7 @@ def answer_figure(ablation: Ablation) -> Figure:
             "Lines: mean over seeds after each supervision step; bands: range of the seeds; bars: 95 % t-interval"
             f"{panels.ASIDE}.",
             f"{_counts(ablation.results)} {FRONT_CAPTION}",
-            *(STOPPING if halted else ()),
+            *((*STOPPING, *CHOSEN) if halted else ()),
         ]
         panels.finish(fig, f"{ablation.dataset}: accuracy against the cost of an answer", caption, all_axes[0])
     return fig

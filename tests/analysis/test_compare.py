@@ -163,7 +163,7 @@ def test_a_halting_curve_joins_thresholds_in_their_order_and_single_settings_are
     axes = Figure().subplots()
     draw_halting(axes, [(Method("DIS", [], 0, {}, dashes="--"), [scored(*steps, *thresholds)])])
     joined = {str(line.get_marker()): line.get_linestyle() for line in axes.get_lines()}
-    assert joined == {"o": "None", "x": "None", ".": "None", "+": "--"}
+    assert joined == {"o": "None", "x": "None", ".": "None", "+": "--", "s": "None"}
 
 
 def test_an_evaluation_from_before_improvement_was_measured_shows_its_margins(sweep: Path) -> None:

@@ -38,8 +38,9 @@ class HaltingChoice:
 
 def cheapest(points: Sequence[HaltingPoint]) -> dict[str, HaltingPoint]:
     """Of each rule the setting with fewest network calls that loses at most `MOST_LOST` against all steps."""
-    last = max((point for point in points if point.policy == "fixed"), key=lambda point: point.network_calls)
-    good = [point for point in points if point.exact_accuracy >= last.exact_accuracy - MOST_LOST]
+    steps = [(point.network_calls, point.exact_accuracy) for point in points if point.policy == "fixed"]
+    _, of_all_steps = max(steps, default=(0.0, 1.0))
+    good = [point for point in points if point.exact_accuracy >= of_all_steps - MOST_LOST]
     by_rule = {rule: [point for point in good if point.policy == rule] for rule in RULES}
     return {rule: min(of_rule, key=lambda point: point.network_calls) for rule, of_rule in by_rule.items() if of_rule}
 
@@ -75,6 +76,12 @@ def choose(held_out: RolloutStore, test: RolloutStore, confidence_kind: str) -> 
         UserError: it has them all.
     """
     points, left_out = held_out_points(held_out, test, confidence_kind)
+    if not points:
+        raise UserError(
+            f"--choose-on {shown(held_out.folder)}: the test split has all of its {held_out.total:,} questions as well",
+            "questions that are in neither split",
+            "build them with another --seed, or hold out a part of the training questions before training",
+        )
     settings = {rule: point.setting for rule, point in cheapest(points).items()}
     if confidence_kind != HALTING:  # the halting head is not trained
         settings.pop("q_halt", None)
@@ -82,10 +89,12 @@ def choose(held_out: RolloutStore, test: RolloutStore, confidence_kind: str) -> 
 
 
 def held_out_points(held_out: RolloutStore, test: RolloutStore, confidence_kind: str) -> tuple[list[HaltingPoint], int]:
-    """Halting points of the held-out questions that the test split does not have, and how many were left out.
+    """Halting points of the held-out questions that the test split does not have (none: it has them all).
+
+    And how many it has.
 
     Raises:
-        UserError: it has them all.
+        UserError: stored answers are damaged.
     """
     known = np.concatenate([question_digests(answers.inputs) for answers in test.answers()])
     tally, kept = HaltingTally(held_out.network_calls, confidence_kind), 0
@@ -94,10 +103,4 @@ def held_out_points(held_out: RolloutStore, test: RolloutStore, confidence_kind:
         kept += int(rows.sum())
         columns: list[NDArray[Any]] = [answers.predictions, answers.labels, answers.q_halt_logits, answers.confidence]
         tally.add(*(column[rows] for column in columns))
-    if kept == 0:
-        raise UserError(
-            f"--choose-on {shown(held_out.folder)}: the test split has all of its {held_out.total:,} questions as well",
-            "questions that are in neither split",
-            "build them with another --seed, or hold out a part of the training questions before training",
-        )
-    return tally.result().points, held_out.total - kept
+    return tally.result().points if kept else [], held_out.total - kept

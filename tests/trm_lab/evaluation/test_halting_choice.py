@@ -53,6 +53,12 @@ def test_the_cheapest_setting_that_loses_at_most_a_point_is_chosen_of_each_rule(
     assert {rule: one.setting for rule, one in cheapest(points).items()} == {"agreement": 2, "confidence": -2}
 
 
+def test_without_a_curve_of_all_steps_nothing_is_chosen_but_what_is_always_right() -> None:
+    assert cheapest([HaltingPoint("agreement", 1, 0.9, 1.0, 3, 1), HaltingPoint("confidence", -1, 1.0, 1.0, 3, 1)]) == {
+        "confidence": HaltingPoint("confidence", -1, 1.0, 1.0, 3, 1)
+    }
+
+
 def test_questions_that_the_test_split_has_as_well_are_left_out_of_the_choice(tmp_path: Path) -> None:
     test = stored(tmp_path / "test", [1, 2], [1, 1], [1, 1])
     apart = stored(tmp_path / "apart", [3, 4], [1, 1], [1, 1])
