@@ -56,8 +56,8 @@ def without_held_out(probes: Sequence[Probed]) -> list[str]:
     if not lacking:
         return []
     return [
-        f"stopping early: of {len(lacking)} of {len(probes)} methods the test questions themselves choose the settings, "
-        "which then look better than they are; held-out questions choose them after: "
+        f"stopping early: the test questions themselves choose the settings of {len(lacking)} of {len(probes)} methods,"
+        " so they look better than they are; to let held-out questions choose: "
         f"python evaluate.py {lacking[0].runs[0].in_command} --data-path HELD-OUT"
     ]
 

@@ -156,8 +156,9 @@ def draw_halting(axes: Axes, probes: Sequence[Probed]) -> None:
                 rule: dict[str, Any] = {"linestyle": dashes, "linewidth": 0.9, "marker": mark, "markersize": 4.5}
                 axes.plot(*zip(*curve, strict=True), color=method.colour, **rule)
         chosen, on_held_out = chosen_points(method, scored)
-        around: dict[str, Any] = {"marker": "o" if on_held_out else "s", "markerfacecolor": "none", "markersize": 9}
-        axes.plot([one.network_calls for one in chosen], [one.exact_accuracy for one in chosen], **around, **look)
+        around = look | {"marker": "o" if on_held_out else "s", "markerfacecolor": "none"}
+        around |= {"markersize": 9, "markeredgewidth": 0.9}
+        axes.plot([one.network_calls for one in chosen], [one.exact_accuracy for one in chosen], **around)
         if marks[1]:
             star: dict[str, Any] = {"marker": "*", "markersize": 9, "markeredgecolor": "white", "markeredgewidth": 0.5}
             axes.plot(*zip(*marks[1], strict=True), zorder=4, **star, **look)
