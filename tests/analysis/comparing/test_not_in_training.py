@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from analysis.comparing.ablation import ablation
 from analysis.comparing.ablation_tables import tables
 from analysis.comparing.not_in_training import not_in_training
@@ -11,6 +13,8 @@ from analysis.methods import Method, group
 from analysis.metrics import CELL, SOLVED
 from analysis.scores import scores_table
 from tests.analysis.synthetic_run import write_run
+from trm.errors import UserError
+from trm_lab.runs.in_training_scores import read_in_training
 from trm_lab.runs.many_runs import read_runs
 
 
@@ -66,3 +70,17 @@ def test_the_tables_of_a_run_and_of_the_efficiency_study_say_it(tmp_path: Path) 
     assert any("7 of the model's 30 answers" in note for note in table.notes)
     study = ablation([read], "queens", None, 0.9)
     assert any(note.startswith("in training: of 30") for note in tables(study)[0].notes)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"questions": 31},
+        {"without_answers": {"exact": 0}},
+        {"without_questions": {}, "without_answers": {}},
+        {"baselines": {"copy": {}}},
+    ],
+)
+def test_a_record_that_does_not_say_what_is_right_without_training_is_refused(broken: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match="in_training"):
+        read_in_training({"in_training": counts(10) | broken})

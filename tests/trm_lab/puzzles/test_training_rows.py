@@ -1,5 +1,7 @@
 """Which test questions and answers stand in training: found by their tokens, and by the rules of their puzzle."""
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +9,10 @@ import pytest
 
 from tests.trm_lab.puzzles.builders import arrays, build
 from trm.batch import IGNORE_LABEL
+from trm.errors import UserError
+from trm_lab.files.checksums import sealed
 from trm_lab.puzzles import training_rows
-from trm_lab.puzzles.manifest import About, fingerprint, read_about, read_overlap, write_manifest
+from trm_lab.puzzles.manifest import MANIFEST_FILE, About, fingerprint, read_about, read_overlap, write_manifest
 from trm_lab.puzzles.queens import builder as queens_builder
 from trm_lab.puzzles.queens.tokens import QUEENS_QUEEN
 from trm_lab.puzzles.training_rows import ROWS, TOO_MANY, TRIED, TrainingRows, open_training, rows_of_split
@@ -100,3 +104,13 @@ def test_a_dataset_says_what_of_its_test_split_is_in_training_beside_its_fingerp
         write_manifest(tmp_path / name, PLAIN, in_training=counts)
         assert read_overlap(tmp_path / name) == counts
     assert fingerprint(tmp_path / "with") == fingerprint(tmp_path / "without")
+
+
+def test_counts_that_no_builder_writes_are_refused(tmp_path: Path) -> None:
+    for broken in ({"questions": 6}, {"answers": -1}, {"examples": "5"}, {"compared": "a\nb"}, {"compared": 1}):
+        counts = {"examples": 5, "questions": 1, "answers": 2, "compared": "token by token"} | broken
+        (tmp_path / MANIFEST_FILE).write_text(
+            json.dumps(sealed({"about": asdict(PLAIN), "files": {}, "in_training": counts}))
+        )
+        with pytest.raises(UserError, match="not a manifest"):
+            read_overlap(tmp_path)
