@@ -3,6 +3,7 @@
 S supervision steps, w guidance scale.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -75,6 +76,7 @@ class ArcTally:
         in_training: tells which test outputs are left out in the scores without them.
         """
         last, copied = self._last.result(), self._copies.result()
+        last = replace(last, outputs=in_training.marked(last.outputs))
         step_scores = [*(voting.result().scores for voting in self._earlier), last.scores]
         ranking = ranking_in_words(self._ranked_by, self._confidence_kind)
         scores |= {"scores": last.scores, "counts": last.counts, "votes_ranked_by": ranking}

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from itertools import chain
 from typing import Any
@@ -41,12 +42,25 @@ class InTraining:
         rows = self.rows(answers.set_name)
         return None if rows is None else rows.standing(answers.inputs, answers.labels)
 
+    def marked(self, outputs: Sequence[OutputRecord]) -> list[OutputRecord]:
+        """ARC's test outputs with whether they are in training, where that is known."""
+        if self._grids is None:
+            return list(outputs)
+        flags = (self._arc_flags[output.task, output.test_index] for output in outputs)
+        return [
+            replace(output, question_in_training=question, answer_in_training=answer if output.known else None)
+            for output, (question, answer) in zip(outputs, flags, strict=True)
+        ]
+
     def arc_scores(self, model: Sequence[OutputRecord], copy: Sequence[OutputRecord]) -> dict[str, Any] | None:
-        """For scores.json: ARC's test outputs in training, and how many of the others are right; None if not known."""
+        """For scores.json: how many of ARC's known test outputs are in training, and how many of the others are right.
+
+        model: as `marked` gives them.  copy: the same outputs of the copied input.  None where it is not known.
+        """
         if self._grids is None:
             return None
         known = [number for number, output in enumerate(model) if output.known]
-        flags = [self._arc_flags[model[number].task, model[number].test_index] for number in known]
+        flags = [(model[number].question_in_training, model[number].answer_in_training) for number in known]
         standing = Standing(*np.array(flags, bool).reshape(-1, 2).T)
 
         def verdicts(outputs: Sequence[OutputRecord]) -> Verdicts:

@@ -37,6 +37,7 @@ class OutputRecord:
     votes, candidates: predictions for this input, and different grids among them.
     votes_of_best, confidence_of_best: votes and mean confidence of the first-ranked grid; 0 without any.
     votes_of_right: votes of the right answer; 0 if it has none or is unknown.
+    question_in_training, answer_in_training: whether input and output are trained on; None where that is not known.
     """
 
     task: str
@@ -48,6 +49,8 @@ class OutputRecord:
     votes_of_best: int
     confidence_of_best: float
     votes_of_right: int = 0
+    question_in_training: bool | None = None
+    answer_in_training: bool | None = None
 
     @property
     def agreement(self) -> float:

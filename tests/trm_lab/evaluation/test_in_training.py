@@ -138,7 +138,11 @@ def test_arc_counts_the_test_outputs_that_are_right_and_not_in_training(tmp_path
     first, second = subsets["evaluation"]["mixed"]["test"]
     first["input"], second["output"] = shown["input"], [row[::-1] for row in shown["output"]]
     dataset, _ = build_arc(tmp_path, write_sources(tmp_path, subsets))
-    scores = evaluator(dataset, arc=True).run().scores
+    results = evaluator(dataset, arc=True).run()
+    assert results.voting is not None
+    marks = [(output.question_in_training, output.answer_in_training) for output in results.voting.outputs]
+    assert sorted(marks) == [(False, False), (False, True), (True, False)]
+    scores = results.scores
     overlap = scores["in_training"]
     assert [overlap[name] for name in ("examples", "questions", "answers")] == [3, 1, 1]
     assert overlap["without_questions"] == {"outputs_correct@1": 0, "outputs_correct@2": 0}
