@@ -39,14 +39,21 @@ MOST_COLUMNS = 6  # runs that have a column each in the table
 SCALES = "0 0.5 1 1.5 2"
 
 
-def report(runs: Sequence[Run], methods: Sequence[Method], metric: Metric) -> str:
-    """The tables and the tests as text, of the step at which methods are compared; few runs have a column each."""
+def report(runs: Sequence[Run], methods: Sequence[Method], metric: Metric, unseen: bool = False) -> str:
+    """The tables and the tests as text, of the step at which methods are compared; few runs have a column each.
+
+    unseen: tests on the questions that do not stand in training.
+
+    Raises:
+        UserError: see `pair_tests`.
+    """
     runs = at_the_methods_steps(runs, methods)
     if len(runs) <= MOST_COLUMNS:
         parts = [comparison(runs).text(), *differences(runs), *in_full(methods)]
     else:
         parts = [methods_table(methods, metric), *differences(runs, over_seeds=True)]
-    parts += [not_in_training(methods, metric), significance_tests(methods, metric), "\n".join(untested(methods))]
+    parts += [not_in_training(methods, metric), significance_tests(methods, metric, unseen)]
+    parts += ["\n".join(untested(methods))]
     return "\n\n".join(filter(None, parts))
 
 
@@ -112,6 +119,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--metric", help="exact, cell, solved, ARC/pass@2 … (default: what counts for the data)")
     parser.add_argument("--figures-dir", type=local_path, help="where the figures go (default: figures/ of the first)")
+    parser.add_argument(
+        "--unseen", action="store_true", help="test differences on the questions that do not stand in training"
+    )
     options = parser.parse(arguments)
     read = read_runs(options.runs)
     if len(read.runs) < 2:
@@ -128,7 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     compared = [run for run in read.runs if run.path in grouped_paths]
     folder = options.figures_dir or figures_of(options.runs, [run.path for run in read.runs])
     check_figures_folder(folder)
-    print(report(compared, methods, metric), end="\n\n")
+    print(report(compared, methods, metric, options.unseen), end="\n\n")
     for line in [*read.remarks(), *remarks, *unfinished, *missing_pieces(methods)]:
         print(line)
     for width in (panels.PAGE, panels.COLUMN):

@@ -15,6 +15,7 @@ from analysis.comparing.significance import POWER, MeanDifference, Scores, contr
 from analysis.methods import Method
 from analysis.metrics import CELL, Metric
 from analysis.tables import Table, share_over_seeds
+from trm.errors import UserError
 from trm_lab.commands.tables import UNKNOWN, p_value, points, points_range, table
 from trm_lab.intervals import over_seeds
 from trm_lab.runs.scored_items import ScoredItems
@@ -32,22 +33,37 @@ EXPLAINED = {
 class Tested:
     """A difference of a table of them.  name: such as "A − B".  over: what it is tested over, a key of EXPLAINED.
 
+    seeds: of each method.  questions: 1 where their scores are not at hand.
     p_holm: adjusted for all tests of the table.  detectable: the true difference that would have been found with the
     probability POWER.
     """
 
     name: str
     over: str
+    seeds: list[int]
+    questions: int
     difference: MeanDifference
     p_holm: float | None
     detectable: float | None
 
 
-def pair_tests(methods: Sequence[Method], metric: Metric) -> list[Tested]:
-    """Every two methods that a test can be made between, in their order; see `unlike` and `contrast`."""
+def pair_tests(methods: Sequence[Method], metric: Metric, unseen: bool = False) -> list[Tested]:
+    """Every two methods that a test can be made between, in their order; see `unlike` and `contrast`.
+
+    unseen: on the questions that do not stand in training.
+
+    Raises:
+        UserError: see `items_of`; or, with `unseen`, fewer than two such questions were answered by two methods.
+    """
     pairs = [pair for pair in combinations(methods, 2) if not unlike(*pair)]
-    items = {method.name: items_of(method, metric) for method in methods}
+    items = {method.name: items_of(method, metric, unseen) for method in methods}
     both = [scores_of(pair, metric, [items[method.name] for method in pair]) for pair in pairs]
+    if unseen and any(one[0].shape[1] < 2 for one in both):
+        raise UserError(
+            "fewer than two questions that are not in training and that all runs answered",
+            "test questions of which some are not in training",
+            "compare without --unseen, or evaluate on other questions: python evaluate.py RUN --data-path DATASET",
+        )
     return tested([f"{a.name} − {b.name}" for a, b in pairs], both, [(1, -1)] * len(pairs))
 
 
@@ -64,7 +80,15 @@ def tested(names: Sequence[str], scores: Sequence[list[Scores]], weights: Sequen
     found = [contrast(*one) for one in zip(scores, weights, strict=True)]
     adjusted, level = holm([one.p_two_sided for one in found]), adjusted_level(found)
     return [
-        Tested(name, _over(of_methods), difference, p, difference.detectable(level))
+        Tested(
+            name=name,
+            over=_over(of_methods),
+            seeds=[len(one) for one in of_methods],
+            questions=of_methods[0].shape[1],
+            difference=difference,
+            p_holm=p,
+            detectable=difference.detectable(level),
+        )
         for name, of_methods, difference, p in zip(names, scores, found, adjusted, strict=True)
     ]
 
@@ -100,19 +124,36 @@ def tests_table(tests: Sequence[Tested], title: str) -> Table:
     notes = [
         f"Two-sided t-tests; over {'; '.join(used)}. p (Holm): adjusted for all rows of the table; p and interval: of"
         " each row by itself. – where it cannot be told: one seed beside several, or no spread.",
-        f"Seen at {100 * POWER:.0f} %: how large a difference must be in truth for p (Holm) below {LEVEL:g} with"
-        f" {100 * POWER:.0f} % probability (at the strictest level, {level:.2g}). That none was found does not say that"
-        " there is no smaller one.",
+        f"Seen at {100 * POWER:.0f} %: the difference in truth, in points, that {_size(tests)} show with"
+        f" {100 * POWER:.0f} % probability (p (Holm) below {LEVEL:g}, at its strictest level {level:.2g}). That none"
+        " was found does not say that there is no smaller one.",
     ]
     return Table(title, header, rows, notes)
 
 
-def significance_tests(methods: Sequence[Method], metric: Metric) -> str:
-    """The tests between methods as text; "" where none can be made."""
-    tests = pair_tests(methods, metric)
-    differences = tests_table(tests, f"Differences in {metric.title}")
-    told = any(one.difference.p_two_sided is not None for one in tests)
-    return f"{differences.title}\n{differences.text()}" if told else ""
+def _size(tests: Sequence[Tested]) -> str:
+    """Such as "3 seeds of each and 200 questions"."""
+    seeds, questions = {n for one in tests for n in one.seeds}, {one.questions for one in tests} - {1}
+    counted = [(seeds, "seeds of each" if max(seeds) > 1 else "seed of each"), (questions, "questions")]
+    return " and ".join(
+        f"{' to '.join(f'{n:,}' for n in sorted({min(of), max(of)}))} {what}" for of, what in counted if of
+    )
+
+
+def significance_tests(methods: Sequence[Method], metric: Metric, unseen: bool = False) -> str:
+    """The tests between methods as text; "" where none can be made.
+
+    unseen: see `pair_tests`.
+
+    Raises:
+        UserError: see `pair_tests`.
+    """
+    tests = pair_tests(methods, metric, unseen)
+    if all(one.difference.p_two_sided is None for one in tests):
+        return ""
+    part = ", on the questions that are not in training" if unseen else ""
+    differences = tests_table(tests, f"Differences in {metric.title}{part}")
+    return f"{differences.title}\n{differences.text()}"
 
 
 def methods_table(methods: Sequence[Method], metric: Metric) -> str:

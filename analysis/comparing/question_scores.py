@@ -1,6 +1,7 @@
 """Scores of a method's runs on each test question, from the folders of their evaluations. n seeds, Q questions."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from analysis.comparing.scored_runs import plain_scored
 from analysis.comparing.significance import Scores
 from analysis.methods import Method
 from analysis.metrics import Metric
+from trm.errors import UserError
 from trm_lab.runs.recorded_run import Run
 from trm_lab.runs.scored_items import METRICS, ScoredItems, has_items, read_items
 
@@ -16,16 +18,31 @@ MEANT = {"exact": METRICS["right"], "solved": METRICS["solved"], "ARC/pass@2": M
 """What the scores of each question are called whose mean is a metric."""
 
 
-def items_of(method: Method, metric: Metric) -> list[ScoredItems]:
+def items_of(method: Method, metric: Metric, unseen: bool = False) -> list[ScoredItems]:
     """Scores of each run of a method, at the step at which it is compared; empty where they are not at hand.
 
+    unseen: without the questions that stand in training.
+
     Raises:
-        UserError: a damaged file.
+        UserError: a damaged file; or, with `unseen`, a run that does not say which questions stand in training.
     """
     folders = [_folder(run, method.step) for run in method.runs]
     items = [read_items(one, exact=metric.name == "exact") for one in folders if one is not None]
     fit = len(items) == len(folders) and all(one.metric == MEANT.get(metric.name) for one in items)
+    if unseen:
+        told = [one for one in items if one.in_training is not None] if fit else []
+        if len(told) < len(folders):
+            raise UserError(
+                f"{method.name}: not every run says of each question whether it stands in training",
+                "evaluations of puzzles with question_in_training in their examples.npz",
+                f"score every run again: python evaluate.py {method.runs[0].in_command}",
+            )
+        return [_without(one, one.in_training or frozenset()) for one in told]
     return items if fit else []
+
+
+def _without(items: ScoredItems, keys: frozenset[str]) -> ScoredItems:
+    return replace(items, scores={key: score for key, score in items.scores.items() if key not in keys})
 
 
 def _folder(run: Run, step: int) -> Path | None:

@@ -68,8 +68,10 @@ def contrast(scores: Sequence[Scores], weights: Sequence[float]) -> MeanDifferen
     3 against 5 1 to 7 %, one of each 4 to 5 %, two of one below 1 %.
 
     Raises:
-        ValueError: no value, or methods of different numbers of questions.
+        ValueError: methods of different numbers of questions, or none.
     """
+    if len({one.shape[1] for one in scores}) != 1:
+        raise ValueError(f"scores {[one.shape for one in scores]}: want the same questions of each method")
     noise = NOISE * max(float(np.abs(one).max(initial=0)) for one in scores)
     by_question = np.sum([w * one.mean(0) for w, one in zip(weights, scores, strict=True)], axis=0)  # [Q]
     mean, questions = float(by_question.mean()), len(by_question)

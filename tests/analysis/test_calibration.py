@@ -161,7 +161,7 @@ def interval_over_seeds(rng: Generator) -> float:
         (five_seeds_that_are_nearly_always_right, 1000, 0.02, 0.06),
         (two_seeds_against_ten, 300, 0, 0.02),
         (one_seed_of_each, 1000, 0.03, 0.06),
-        (holm_over_six_pairs, 500, 0, 0.05),
+        (holm_over_six_pairs, 1000, 0, 0.05),
         (bootstrap_of_continuous_scores, 1000, 0.04, 0.06),
         (bootstrap_of_task_shares, 1000, 0, 0.06),
         (interval_over_seeds, 2000, 0.04, 0.06),

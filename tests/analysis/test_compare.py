@@ -16,7 +16,7 @@ from analysis import compare
 from analysis.comparing.comparability import check_same_datasets, differences
 from analysis.comparing.curves import learning_figure, steps_figure, training_losses
 from analysis.comparing.improvement_figure import improvement_figure
-from analysis.comparing.pairwise_tests import pair_tests
+from analysis.comparing.pairwise_tests import pair_tests, significance_tests
 from analysis.comparing.probe_figures import draw_halting, guidance_figure, halting_curve, halting_figure, scaling_curve
 from analysis.comparing.scored_runs import probed
 from analysis.comparing.significance import contrast, holm
@@ -222,6 +222,32 @@ def test_methods_are_tested_on_the_questions_that_both_answered_and_single_runs_
     for run, questions in zip(singles[:2], (columns["question"], columns["question"][::-1]), strict=True):
         np.savez(run / "scored/step_400/examples.npz", **columns | {"question": questions})
     assert [one.over for one in pair_tests(methods_of(*singles), EXACT)] == ["questions", "seeds", "questions"]
+
+
+def test_unseen_leaves_out_the_questions_that_stand_in_training_or_says_why_it_cannot(sweep: Path) -> None:
+    methods = methods_of(*sorted(sweep.iterdir()))
+    with pytest.raises(UserError, match="not every run says of each question whether it stands in training") as error:
+        pair_tests(methods, EXACT, unseen=True)
+    assert error.value.remedy == f"score every run again: python evaluate.py {methods[0].runs[0].in_command}"
+    standing = np.arange(400) % 4 == 0
+    answers = []
+    for method in methods:
+        files = [run.path / "scored/step_400-guided-margins/examples.npz" for run in method.runs]
+        columns = [dict(np.load(file)) | {"question_in_training": standing} for file in files]
+        answers.append(np.array([one["right"][~standing] for one in columns]))
+        for file, one in zip(files, columns, strict=True):
+            np.savez(file, **one)
+    (test,) = pair_tests(methods, EXACT, unseen=True)
+    assert (test.difference.mean, test.questions) == (pytest.approx(contrast(answers, (1, -1)).mean), 300)
+    text = significance_tests(methods, EXACT, unseen=True)
+    assert text.startswith("Differences in exact match, on the questions that are not in training\n")
+    assert "in points, that 3 seeds of each and 300 questions show with 80 % probability" in text
+    for method in methods:
+        for run in method.runs:
+            file = run.path / "scored/step_400-guided-margins/examples.npz"
+            np.savez(file, **dict(np.load(file)) | {"question_in_training": standing | True})
+    with pytest.raises(UserError, match="fewer than two questions that are not in training"):
+        pair_tests(methods, EXACT, unseen=True)
 
 
 def two_runs(folder: Path, *kinds: str, protocols: tuple[str, str] = ("clean", "clean")) -> list[Path]:

@@ -19,7 +19,8 @@ from trm_lab.runs.arc_outputs import ATTEMPTS, read_outputs, shares_by_task
 from trm_lab.runs.recorded_files import remedied, unreadable
 
 OUTPUTS_FILE = "outputs.jsonl"  # ARC: one line for each test output
-EXAMPLES_FILE = "examples.npz"  # others: key, right, question (a digest), and solved where a scorer judged, `[E]`
+EXAMPLES_FILE = "examples.npz"
+"""Others: key, right, question (a digest), solved where a scorer judged, question_in_training where known, `[E]`."""
 
 METRICS = {
     "right": "exact match",
@@ -38,12 +39,14 @@ class ScoredItems:
 
     title: what it is called beside another one.  metric: what the scores are; only equal ones are compared.
     questions: a digest of what each key asks; None where its key tells it, or the file is of before there were any.
+    in_training: the keys whose question stands in training; None where that is not recorded.
     """
 
     title: str
     metric: str
     scores: Mapping[str, float]
     questions: Mapping[str, int] | None = None
+    in_training: frozenset[str] | None = None
 
     def __post_init__(self) -> None:
         for key, score in self.scores.items():
@@ -88,7 +91,7 @@ def _of_tasks(file: Path) -> dict[str, float]:
 
 def _of_examples(folder: Path, exact: bool) -> ScoredItems:
     file = folder / EXAMPLES_FILE
-    kinds = {"key": "U", "right": "b", "solved": "b", "question": "u"}
+    kinds = {"key": "U", "right": "b", "solved": "b", "question": "u", "question_in_training": "b"}
     try:
         arrays = load_arrays(file, kinds, LARGEST_EXAMPLES, LARGEST_ARRAY)
         missing = [name for name in ("key", "right") if name not in arrays]
@@ -98,16 +101,18 @@ def _of_examples(folder: Path, exact: bool) -> ScoredItems:
         keys, right, questions = arrays["key"], arrays[metric], arrays.get("question")
         if not (keys.ndim == right.ndim == 1 and 0 < len(keys) == len(right) <= MOST_EXAMPLES):
             raise ValueError(f"keys {keys.shape} and scores {right.shape}: want one each for 1 to {MOST_EXAMPLES:,}")
-        if questions is not None and questions.shape != keys.shape:
-            raise ValueError(f"keys {keys.shape} and questions {questions.shape}: want one each")
+        standing = arrays.get("question_in_training")
+        if any(column is not None and column.shape != keys.shape for column in (questions, standing)):
+            raise ValueError(f"keys {keys.shape} and questions of another shape: want one each")
         names = keys.tolist()
         if len(set(names)) < len(names):
             raise ValueError(f"{len(names) - len(set(names)):,} of its keys are given twice")
         scores = dict(zip(names, _zeros_and_ones(right), strict=True))
+        in_training = None if standing is None else frozenset(keys[np.array(_zeros_and_ones(standing)) > 0].tolist())
     except (OSError, ValueError) as error:
         raise unreadable(f"{shown(file)}: {shown(error)}") from None
     question_digests = None if questions is None else dict(zip(names, questions.tolist(), strict=True))
-    return ScoredItems(shown(folder), METRICS[metric], scores, question_digests)
+    return ScoredItems(shown(folder), METRICS[metric], scores, question_digests, in_training)
 
 
 def _zeros_and_ones(truths: NDArray[np.bool_]) -> list[float]:

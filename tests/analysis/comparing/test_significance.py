@@ -127,6 +127,11 @@ def test_equal_scores_of_seeds_that_answered_differently_have_the_spread_of_thei
     assert test.error == pytest.approx(math.sqrt(chance + max(0, between - chance)))
 
 
+def test_methods_on_other_numbers_of_questions_are_an_error() -> None:
+    with pytest.raises(ValueError, match="want the same questions"):
+        contrast([ANSWERS, OTHERS[:, :1]], (1, -1))
+
+
 def test_what_is_detectable_is_found_in_80_of_100() -> None:
     for freedom in (2, 7.5, 1000):
         difference = MeanDifference(0.0, error=0.02, freedom=freedom).detectable(0.01)

@@ -64,6 +64,15 @@ def test_examples_are_scored_right_or_by_their_datasets_scorer(tmp_path: Path) -
     judged = read_items(write_examples(tmp_path / "judged", key=KEYS, right=RIGHT, solved=~RIGHT))
     assert judged.scores == {"set/0": 0, "set/1": 1, "set/2": 0}
     assert judged.metric == METRICS["solved"]
+    assert read_items(tmp_path / "judged", exact=True).scores == found.scores
+
+
+def test_the_examples_whose_question_stands_in_training_are_told_where_they_are_known(tmp_path: Path) -> None:
+    standing = np.array([False, True, False])
+    known = read_items(write_examples(tmp_path / "known", key=KEYS, right=RIGHT, question_in_training=standing))
+    assert known.in_training == {"set/1"}
+    assert read_items(write_examples(tmp_path / "older", key=KEYS, right=RIGHT)).in_training is None
+    refused(write_examples(tmp_path / "e", key=KEYS, right=RIGHT, question_in_training=standing[:2]), "want one each")
 
 
 def test_a_folder_with_neither_file_is_refused(tmp_path: Path) -> None:
