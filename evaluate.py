@@ -89,7 +89,7 @@ def command_line() -> CommandLine:
         metavar="W",
         help="also decode (1-w) ref + w cond",
     )
-    add("--margin", action="store_true", help="keep the advantage margin of each step and position")
+    add("--margin", action="store_true", help="measure what each step improves, and its advantage margin")
     add("--rank-by", choices=tuple(RANKINGS), default=DEFAULT_RANKING, help="how ARC votes rank")
     add(
         "--confidence",

@@ -19,7 +19,8 @@ class ScoringRequest:
     data_paths: test data; empty: the configuration's.  selection: which part of it.
     steps: supervision steps of an answer; None: as many as trained.
     identifiers: the puzzle identifiers that the model is given (`IDENTIFIER_CHOICES`).
-    guidance: each w that answers are decoded with, besides the plain ones.  margin: keep the advantage margins.
+    guidance: each w that answers are decoded with, besides the plain ones.  margin: measure what each
+      step improves, and its advantage margin.
     ranked_by: how votes rank (`trm_lab.commands.choices.RANKINGS`).
     confidence: over which cells an answer's is taken, one of CONFIDENCES.
     search: several rollouts of each question, or stopping sooner.
