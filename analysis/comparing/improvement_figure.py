@@ -28,7 +28,7 @@ class Panel:
 
     measured, margin: None where there is nothing to show.  first: the step at which series begin.
     without: the title where only margins are there.  unit: of the vertical axis; "" for shares.
-    baseline: a line across.
+    baseline: a line across.  page: only where a page is wide.
     """
 
     title: str
@@ -38,6 +38,7 @@ class Panel:
     first: int = 1
     unit: str = ""
     baseline: float | None = None
+    page: bool = False
 
 
 def _fell_by(improved: Improved | None) -> Series | None:
@@ -57,6 +58,7 @@ PANELS = (
         lambda margin: margin.share_positive,
         without="tokens with a positive margin",
         baseline=0.5,
+        page=True,
     ),
     Panel(
         "improvement of the answer by a step",
@@ -66,27 +68,30 @@ PANELS = (
         unit="cross-entropy before − after",
         baseline=0,
     ),
-    Panel("the same in the trained loss", lambda one: _fell_by(one.trained_answer), unit=TRAINED, baseline=0),
     Panel(
-        "improvement towards the step's own target",
+        "the same in the trained loss", lambda one: _fell_by(one.trained_answer), unit=TRAINED, baseline=0, page=True
+    ),
+    Panel(
+        "improvement to the step's target",
         lambda one: _fell_by(one.target),
         unit="cross-entropy before − after",
         baseline=0,
     ),
-    Panel("towards it in the trained loss", lambda one: _fell_by(one.trained_target), unit=TRAINED, baseline=0),
+    Panel("to its target in the trained loss", lambda one: _fell_by(one.trained_target), unit=TRAINED, baseline=0),
 )
 CAPTION = (
-    "Lines: mean over the seeds that evaluate.py scored; bands: their range. Cross-entropy: softmax, mean over the "
-    "tokens of an example that have a label; at 0 that of the initial latents.",
-    "Dotted: the advantage margin, a lower bound of the improvement at every token, and the share of tokens where it "
-    "is positive. Grey: a step that makes it worse. TRM's target is the answer at every step.",
+    "Lines: mean over the seeds that evaluate.py scored; bands: their range. Softmax cross-entropy, a mean over tokens "
+    "with a label; at 0 of the initial latents.",
+    "Dotted: the advantage margin, a lower bound of the improvement at each token, and the share of tokens at which it "
+    "is positive. Grey: worse than before. TRM's target is the answer at every step.",
 )
 
 
 def improvement_figure(probes: Sequence[Probed], heading: str, width: float = panels.PAGE) -> Figure | None:
     """The panels of which at least one method has something; None without any method."""
     all_scored = [one for _, scored in probes for one in scored]
-    drawn = [panel for panel in PANELS if _measured(panel, all_scored) or _margins(panel, all_scored)]
+    wide_enough = [panel for panel in PANELS if width > panels.COLUMN or not panel.page]
+    drawn = [panel for panel in wide_enough if _measured(panel, all_scored) or _margins(panel, all_scored)]
     if not drawn:
         return None
     with panels.applied():
