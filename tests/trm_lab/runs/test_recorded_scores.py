@@ -25,11 +25,14 @@ def test_everything_that_was_asked_for_is_read(run: Path) -> None:
     assert scored.margin is not None
     assert scored.margin.tokens == 9000
     assert scored.margin.mean[0] == 0.5
+    assert scored.improvement is not None
+    assert scored.improvement.answer.fell_by == [2 / step - 2 / (step + 1) for step in range(1, 7)]
+    assert scored.improvement.target == scored.improvement.trained_answer
     assert {point.policy for point in scored.halting} == {"fixed", "agreement", "confidence", "oracle"}
     assert scored.over_steps is not None
     assert sum(scored.over_steps.first_right) == 1000
     assert scored.cost is not None
-    assert (scored.cost.operations, scored.cost.device) == (18_000_000, "cpu")
+    assert (scored.cost.operations, scored.cost.device) == (18_000_000, "cuda")
     assert scored.evaluation.hamming == [8 / step for step in range(1, 7)]
 
 
@@ -57,6 +60,7 @@ def test_an_unreadable_one_is_named_and_the_rest_of_the_run_is_read(run: Path) -
         ({"guidance": {"1": {"exact_accuracy": []}}}, "has no key 'cell_accuracy'"),
         ({"halting": {"points": [3]}}, "has points=3, no mapping"),
         ({"margin": {"tokens": "many"}}, "no whole number"),
+        ({"improvement": {"answer": {"examples": 3}}}, "has no key 'before'"),
         ({"cost": [1]}, "no mapping"),
         ({"arc_per_step": {"ARC/pass@2": "all"}}, "no list of at most"),
         ({}, "No such file"),
