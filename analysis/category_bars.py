@@ -10,10 +10,10 @@ from trm_lab.puzzles.scorer import SOLVED
 from trm_lab.runs.recorded_evaluations import Evaluation, TaskScores
 
 
-def category_bars(evaluation: Evaluation, name: str) -> Figure | None:
+def category_bars(evaluation: Evaluation, heading: str) -> Figure | None:
     """Draw a panel for each dataset that tells its examples apart; None where none does.
 
-    Bars are shares solved by the dataset's scorer, or wholly right where it has none. name: of what was evaluated.
+    Bars are shares solved by the dataset's scorer, or wholly right where it has none.
     """
     tasks = [task for task in evaluation.tasks if task.categories is not None]
     if not tasks:
@@ -23,7 +23,7 @@ def category_bars(evaluation: Evaluation, name: str) -> Figure | None:
         for axes, task in zip(fig.subplots(len(tasks), squeeze=False)[:, 0], tasks, strict=True):
             _draw(axes, task)
         part = "" if evaluation.part is None else f", {evaluation.part.title}"
-        fig.suptitle(f"{name}: {evaluation.method}, after update {evaluation.step:,}{part}", x=0.01, ha="left")
+        fig.suptitle(f"{heading}{part}", x=0.01, ha="left")
     return fig
 
 

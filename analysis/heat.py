@@ -11,6 +11,7 @@ from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from numpy.typing import NDArray
 
 from analysis import style
+from trm_lab.commands.tables import signed
 
 WITHOUT = "#D9D9D9"
 SCALE = LinearSegmentedColormap.from_list("margin", [style.VERMILION, "#FFFFFF", style.BLUE])
@@ -50,9 +51,3 @@ class Heat:
         axes.tick_params(length=2, pad=1)
         axes.grid(False)
         axes.spines[:].set_visible(False)
-
-
-def signed(number: float, form: str) -> str:
-    """A number with its sign; 0 has none."""
-    text = f"{number:+{form}}"
-    return text[1:] if float(text) == 0 else text.replace("-", "−")

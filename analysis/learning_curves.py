@@ -14,6 +14,7 @@ from matplotlib.ticker import EngFormatter
 from numpy.typing import NDArray
 
 from analysis import metrics, style
+from analysis.methods import run_title
 from analysis.metrics import CELL, EXACT, arc_metric
 from trm_lab.intervals import wilson_interval
 from trm_lab.puzzles.scorer import SOLVED
@@ -48,7 +49,7 @@ def learning_curves(run: Run) -> Figure:
             axes.set_xlim(left=0)
         sampled = "" if part is None else f"; test curves: {part.title}"
         fig.suptitle(
-            f"{run.name}: {last.method}, seed {last.seed} (one run), {last.examples:,} test examples{sampled}",
+            f"{run_title(run, last)} (one run, {run.name}); {last.examples:,} test examples{sampled}",
             x=0.01, ha="left",
         )  # fmt: skip
     return fig

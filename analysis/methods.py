@@ -177,6 +177,11 @@ def method_name(run: Run) -> str:
     return method.name(arch)
 
 
+def run_title(run: Run, evaluation: Evaluation) -> str:
+    """What an evaluation's answers are of, as a heading; a run's own name may be a hash."""
+    return f"{method_name(run)}, seed {evaluation.seed}, after {evaluation.step:,} updates"
+
+
 def differing(methods: Sequence[Method]) -> dict[str, list[Any]]:
     """The settings that are not the same for all methods: key → a value for each, None where it has none."""
     keys = sorted({key for method in methods for key in method.settings})

@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 
 from analysis.comparing.costs import device_of, on_gpu
-from analysis.heat import signed
 from analysis.metrics import CELL, EXACT
 from analysis.tables import Table
 from trm.errors import shown
 from trm.randomness import numpy_generator
-from trm_lab.commands.tables import NOT_ESTIMABLE, UNKNOWN, duration, percent, percent_range
+from trm_lab.commands.tables import NOT_ESTIMABLE, UNKNOWN, duration, percent, percent_range, signed
 from trm_lab.intervals import bootstrap_interval, wilson_interval
 from trm_lab.puzzles.scorer import SOLVED
 from trm_lab.runs.arc_outputs import OutputRecord, task_shares

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from analysis import style
-from analysis.heat import Heat, signed
+from analysis.heat import Heat
 from analysis.sheets import Sheet, Space
 from dis_trm.guidance import advantage_margin
 from trm.batch import Batch
@@ -22,6 +22,7 @@ from trm.model import TinyRecursiveModel
 from trm.randomness import SeededStepRandom
 from trm.recursion import Latents, make_call
 from trm.supervision import Supervision
+from trm_lab.commands.tables import signed
 from trm_lab.puzzles.picture import Example, Picture
 
 MOST_STEPS = 8  # in a figure

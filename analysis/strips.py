@@ -19,11 +19,13 @@ if not __package__:  # run by its path: our modules are found from the folder ab
 
 from analysis import style
 from analysis.choosing import KIND_WORDS, KINDS, Chosen, Judge, choose, picture_for
-from analysis.heat import Heat, signed
+from analysis.heat import Heat
+from analysis.methods import run_title
 from analysis.outputs import check_figures_folder
 from analysis.sheets import Sheet, Space
 from trm.errors import UserError
 from trm_lab.commands.command_line import CommandLine, integer, local_path, run_command
+from trm_lab.commands.tables import signed
 from trm_lab.puzzles.picture import Example, Picture
 from trm_lab.runs.recorded_run import Run, Samples, read_run
 from trm_lab.runs.stored_answers import StoredAnswers, stored_answers
@@ -54,23 +56,18 @@ def strips_of_samples(run: Run, samples: Samples) -> Figure:
     return strips(choose(source, USUAL, halves=True))[0]
 
 
-def heading(run: Run, source: StoredAnswers) -> str:
-    """What the predictions are of."""
-    scores = source.evaluation
-    return f"{run.name}: {scores.method}, seed {scores.seed}, after {scores.step:,} training steps"
-
-
 def caption(chosen: Chosen) -> list[str]:
     """What the examples are and how they were chosen."""
     source, task = chosen.source, chosen.task
+    of_run = f"Run: {source.run.name}."
     examples, solved = (f"{chosen.counts[key]:,}" for key in ("examples", "solved"))
     if source.evaluation.is_arc:
         what = f"One test input of each of {examples} tasks: the first that ends exactly right, augmentations (*)"
-        return [f"{what} included, or else the first; {solved} end right.", chosen.rule]
+        return [f"{what} included, or else the first; {solved} end right.", chosen.rule, of_run]
     by = "by its scorer" if Judge(task).by_scorer else "equal to the answer shown"
     title = f"{task.title}: " if task is not None else ""
     first = "" if source.all_kept else "the first "
-    return [f"{title}{first}{examples} test examples, {solved} end solved ({by}).", chosen.rule]
+    return [f"{title}{first}{examples} test examples, {solved} end solved ({by}).", chosen.rule, of_run]
 
 
 def example_name(name: str) -> str:
@@ -94,7 +91,7 @@ def _sheet(chosen: Chosen, rows: Sequence[int]) -> Figure:
             columns=[picture.question_width, *[picture.answer_width] * (len(steps) + 1)],
             titles=["question", *(f"step {step + 1}" for step in steps), "answer"],
             rows=[_space(picture, chosen, row, steps) for row in rows],
-            heading=heading(chosen.source.run, chosen.source),
+            heading=run_title(chosen.source.run, chosen.source.evaluation),
             caption=[*caption(chosen), picture.legend, *([] if margin is None else [MARGIN_LEGEND])],
             label_lines=1 if margin is not None or answered.confidence is None else 2,
             scale=margin is not None,

@@ -97,9 +97,15 @@ def shares_as_percent(axes: Axes) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.4g} %"))
 
 
+def from_zero(axes: Axes) -> None:
+    """Let the vertical axis begin just below 0, so that lines at 0 and at the top can be seen."""
+    top = max(1.04 * axes.dataLim.y1, axes.get_ylim()[1])
+    axes.set_ylim(-0.02 * top, top)
+
+
 def percent_from_zero(axes: Axes) -> None:
-    """Percent as above, and let the vertical axis begin just below 0, so that a line at 0 can be seen."""
-    axes.set_ylim(bottom=-0.02 * axes.get_ylim()[1])
+    """Percent as above, from 0."""
+    from_zero(axes)
     shares_as_percent(axes)
 
 

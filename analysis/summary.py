@@ -14,6 +14,7 @@ from analysis import style
 from analysis.category_bars import category_bars
 from analysis.choosing import can_be_drawn
 from analysis.learning_curves import learning_curves
+from analysis.methods import run_title
 from analysis.outputs import check_figures_folder
 from analysis.scores import run_facts, scores_table, steps_table
 from analysis.strips import strips_of_samples
@@ -31,7 +32,7 @@ def summary(run: Run) -> str:
 def write_figures(run: Run, folder: Path) -> list[Path]:
     """Draw the learning curves and, where there are any, the scores by category and the strips; return the paths."""
     written = style.save(learning_curves(run), folder / "learning_curves")
-    if (bars := category_bars(run.evaluation, run.name)) is not None:
+    if (bars := category_bars(run.evaluation, run_title(run, run.evaluation))) is not None:
         written += style.save(bars, folder / "by_category")
     if run.samples is None:
         return written

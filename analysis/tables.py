@@ -109,7 +109,7 @@ def time(seconds: float | None) -> str:
 
 
 def share_over_seeds(summary: SeedSummary) -> str:
-    """A mean share with its 95 % t-interval within [0, 1]: 91.2 % [85.0, 97.4] %, n=3; of one seed the share alone.
+    """A mean share with its 95 % t-interval within [0, 1]: 91.2 % [85.0, 97.4], n=3; of one seed the share alone.
 
     Of seeds without spread: 99.0 % [not estimable], n=3.
     """

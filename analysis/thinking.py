@@ -17,19 +17,10 @@ if not __package__:  # run by its path: our modules are found from the folder ab
 from analysis import style
 from analysis.choosing import Chosen, picture_for
 from analysis.heat import Heat
+from analysis.methods import run_title
 from analysis.outputs import ANIMATION, check_file
 from analysis.sheets import Row, Sheet, Space
-from analysis.strips import (
-    MARGIN_LEGEND,
-    add_choice,
-    caption,
-    chosen_by,
-    draw_ends,
-    draw_margin,
-    draw_step,
-    example_of,
-    heading,
-)
+from analysis.strips import MARGIN_LEGEND, add_choice, caption, chosen_by, draw_ends, draw_margin, draw_step, example_of
 from trm.errors import UserError
 from trm_lab.commands.command_line import CommandLine, integer, local_path, run_command
 from trm_lab.files.whole_files import mark, write_output
@@ -73,7 +64,7 @@ class Animation:
             columns=[picture.question_width, *[picture.answer_width] * (3 if with_margin else 2)],
             titles=self._titles(0),
             rows=[Space(picture.height(example_of(self.chosen, row), list(predictions[row]))) for row in self.rows],
-            heading=heading(self.chosen.source.run, self.chosen.source),
+            heading=run_title(self.chosen.source.run, self.chosen.source.evaluation),
             caption=[*caption(self.chosen), picture.legend, CHANGES_LEGEND, *([MARGIN_LEGEND] if with_margin else [])],
             label_lines=1 if with_margin or self.chosen.answered.confidence is None else 2,
             scale=with_margin,

@@ -39,7 +39,8 @@ def learning_figure(methods: Sequence[Method], metric: Metric, heading: str, wid
     losses = all(one.lm_loss is not None for method in methods for one in method.evaluations)
     titles = ["training loss", f"test: {metric.title}", f"test: {CELL.title}"]
     with panels.applied():
-        fig, all_axes = panels.sheet([*titles, *["test: loss of an example"] * losses], 2, width=width)
+        titles += ["test: loss of an example"] * losses
+        fig, all_axes = panels.sheet([""] * len(titles), 2, width=width)
         for method in methods:
             steps, smoothed = training_losses(method)
             if len(steps):
@@ -51,8 +52,8 @@ def learning_figure(methods: Sequence[Method], metric: Metric, heading: str, wid
         for axes, one in zip(all_axes[1:3], (metric, CELL), strict=True):
             _draw_baselines(axes, one, methods)
             style.shares_as_percent(axes)
-        for axes in all_axes:
-            axes.set_xlabel("updates")
+        for axes, title in zip(all_axes, titles, strict=True):
+            axes.set(xlabel="updates", ylabel=title)
             axes.xaxis.set_major_formatter(EngFormatter(sep=""))
             axes.set_xlim(left=0)
         panels.finish(fig, heading, (*LEARNING_CAPTION, *_sampled_caption(methods)), all_axes[1])
@@ -103,7 +104,8 @@ def steps_figure(methods: Sequence[Method], heading: str, width: float = panels.
     wrong_cells = any(distances.values())
     titles = [CELL.title, EXACT.title, *(f"{SOLVED}, {task.dataset}" for task in tasks)]
     with panels.applied():
-        fig, all_axes = panels.sheet([*titles, *["wrong cells (Hamming)"] * wrong_cells], columns=2, width=width)
+        shown = [*titles, *["wrong cells (Hamming)"] * wrong_cells]
+        fig, all_axes = panels.sheet([""] * len(shown), columns=2, width=width)
         shares = all_axes[: len(titles)]
         for method in methods:
             calls, scores = method.evaluations[0].network_calls, method.evaluations
@@ -119,11 +121,11 @@ def steps_figure(methods: Sequence[Method], heading: str, width: float = panels.
         best = {one.best_exact_match for method in methods for one in method.evaluations}
         for share in sorted(share for share in best if share is not None):
             shares[1].axhline(share, label="best possible exact match", **{**style.BASELINE, "linestyle": ":"})
-        for axes in all_axes:
+        for axes, title in zip(all_axes, shown, strict=True):
             panels.logarithmic(axes)
-            axes.set_xlabel("network calls of an answer")
+            axes.set(xlabel="network calls of an answer", ylabel=title)
         for axes in all_axes[1:]:
-            axes.set_ylim(bottom=-0.02 * axes.get_ylim()[1])  # a line at 0 can be seen
+            style.from_zero(axes)
         for axes in shares:
             style.shares_as_percent(axes)
         panels.finish(fig, heading, STEPS_CAPTION, all_axes[1])

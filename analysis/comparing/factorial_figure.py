@@ -12,6 +12,7 @@ from analysis.comparing.factorial_design import Factorial
 from analysis.comparing.pairwise_tests import LEVEL, Tested
 from analysis.methods import Method
 from analysis.metrics import Metric
+from trm_lab.commands.tables import signed
 from trm_lab.intervals import over_seeds
 
 ROW, EDGES = 0.2, 0.9  # inches: of an effect or a cell, and of a panel's title and axis
@@ -41,7 +42,7 @@ def _draw_effects(axes: Axes, effects: Sequence[Tested]) -> None:
         if one.difference.low is not None and one.difference.high is not None:
             axes.plot([one.difference.low, one.difference.high], [place, place], color=style.BLUE)
     axes.axvline(0, **style.BASELINE)
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:+.4g}" if share else "0"))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda share, _: signed(100 * share, ".4g")))
     _name_rows(axes, [one.name for one in effects])
 
 

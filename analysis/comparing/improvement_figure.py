@@ -137,6 +137,7 @@ def _finish(axes: Axes, panel: Panel) -> None:
         axes.axhline(panel.baseline, **style.BASELINE)
     if not panel.unit:
         style.shares_as_percent(axes)
+        axes.set_ylabel("share of cells")
     elif panel.baseline is None:
         axes.set_ylabel(panel.unit)
     else:

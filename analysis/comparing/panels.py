@@ -174,7 +174,7 @@ def symmetric_logarithmic(axes: Axes, label: str) -> None:
         return
     power = float(np.floor(np.log10(reach[0])))
     axes.set_yscale("symlog", linthresh=10**power)
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}".replace("-", "−")))
     axes.set_ylabel(f"{label},\nlogarithmic beyond ±{10**power:g}")
 
 

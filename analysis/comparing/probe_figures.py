@@ -42,7 +42,9 @@ def guidance_figure(probes: Sequence[Probed], heading: str, width: float = panel
     if not probes:
         return None
     with panels.applied():
-        fig, (exact, cells) = panels.sheet([EXACT.title, CELL.title], columns=2, width=width)
+        fig, (exact, cells) = panels.sheet(["", ""], columns=2, width=width)
+        exact.set_ylabel(EXACT.title)
+        cells.set_ylabel(CELL.title)
         for method, scored in probes:
             scales = sorted(set.intersection(*(set(one.guidance) for one in scored)))
             for axes, name in ((exact, "exact_accuracy"), (cells, "cell_accuracy")):

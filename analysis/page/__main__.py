@@ -10,7 +10,7 @@ from pathlib import Path
 if not __package__:  # run by its path: our modules are found from the folder above analysis/
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
-from analysis.methods import flat, method_name
+from analysis.methods import flat, run_title
 from analysis.outputs import PAGE, check_file, write_marked
 from analysis.page.curves import images, step_figures, training_figures
 from analysis.page.document import document
@@ -35,8 +35,8 @@ def page(run: Run, evaluation_name: str | None = None, most: int = USUAL) -> str
     examples, unshown = (None, []) if subject.answers is None else browser_data(subject.answers, most)
     of_training = evaluation is run.evaluation
     return document(
-        title=run.name,
-        subtitle=f"{method_name(run)}, seed {evaluation.seed}, after {evaluation.step:,} updates",
+        title=run_title(run, evaluation),
+        subtitle=", ".join([*(task.dataset for task in evaluation.tasks), run.name]),
         facts=run_facts(run, evaluation, scored),
         remarks=[*run.remarks, *subject.remarks, *unshown],
         tables={

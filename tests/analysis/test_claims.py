@@ -191,7 +191,7 @@ def test_the_table_and_the_bars_show_what_was_achieved(tmp_path: Path) -> None:
     found = comparisons(read_claims(), runs)
     (row,) = [row for row in claims_table(found).rows if row[4] == "3"]
     assert row[:3] == [ATTENTION, "Sudoku-Extreme", "74.7 %"]
-    assert row[3] == "74.8 % [73.8, 75.8] %"
+    assert row[3] == "74.8 % [73.8, 75.8]"
     assert row[5] == "reproduced to ±1.0 points"
     assert row[6] == f"{stats.ttest_1samp([0.744, 0.752, 0.748], 0.7475).pvalue:.3f}"
     (others,) = [row for row in claims_table(found).rows if row[5] == "not attempted"]
@@ -249,7 +249,7 @@ def test_a_verdict_agrees_with_the_interval_and_the_p_that_are_printed_beside_it
         made = replace(told_of, claimed=told / 100, decimals=int(decimals))
         shares = list(rng.binomial(examples, truth, seeds) / examples)
         found = Comparison(made, None, judged(shares, int(examples), made.claimed, made.rounding))
-        numbers = re.search(r"\[(.+), (.+)\] %", found.achieved)
+        numbers = re.search(r"\[(.+), (.+)\]", found.achieved)
         if numbers is None or found.verdict is None or found.verdict.p is None:
             assert found.verdict.word == "undecided"
             continue

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy import stats
 
-from analysis import compare
+from analysis import compare, style
 from analysis.comparing.comparability import check_same_datasets, differences
 from analysis.comparing.curves import learning_figure, steps_figure, training_losses
 from analysis.comparing.improvement_figure import improvement_figure
@@ -84,9 +84,10 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_figure_is_drawn_over_seeds_and_says_how_many(
-    sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folders = sorted(sweep.iterdir())
+    folders, drawn_figures, save = sorted(sweep.iterdir()), [], style.save
+    monkeypatch.setattr(style, "save", lambda fig, *path: drawn_figures.append(fig) or save(fig, *path))
     compare.main([*map(str, folders), "--figures-dir", str(tmp_path / "out"), "--metric", "exact"])
     text = capsys.readouterr().out
     stems = {path.stem for path in (tmp_path / "out").iterdir()}
@@ -96,6 +97,7 @@ def test_every_figure_is_drawn_over_seeds_and_says_how_many(
     }  # fmt: skip
     assert stems == names | {f"{name}_column" for name in names}
     assert "missing" not in text
+    assert [axes for fig in drawn_figures for axes in fig.axes if not (axes.get_xlabel() and axes.get_ylabel())] == []
 
 
 def drawn(axes: Axes) -> dict[str, list[float]]:
@@ -184,7 +186,7 @@ def test_many_runs_are_a_table_of_methods_with_tests_between_them(sweep: Path, t
     text = compare.report(runs, methods, EXACT)
     shares = [0.3, 0.33, 0.36, 0.3]
     low, high = stats.t.interval(0.95, 3, np.mean(shares), stats.sem(shares))
-    interval = rf"\[{100 * low:.1f}, {100 * high:.1f}\] %, n=4"
+    interval = rf"\[{100 * low:.1f}, {100 * high:.1f}\], n=4"
     assert re.search(rf"DIS \(released code\) +18 +400 +32\.\d % {interval}", text)
     assert "different seeds" not in text
     error = np.hypot(stats.sem(shares), stats.sem(shares[:3]))

@@ -133,6 +133,15 @@ def test_every_kind_of_puzzle_is_drawn_at_every_step(tab: Tab, tmp_path: Path, k
     assert tab.complaints == []
 
 
+def test_a_run_in_a_folder_with_a_long_name_fits_a_narrow_window_and_is_headed_by_its_method(
+    tab: Tab, tmp_path: Path
+) -> None:
+    run = write_run(tmp_path / ("efficiency_nqueens-086f2c" * 4), arc=False, training_steps=400, puzzles=["sudoku"])
+    opened(tab, run, tmp_path / "index.html", width=420)
+    assert tab.value("document.documentElement.scrollWidth <= innerWidth")
+    assert tab.value("document.querySelector('h1').textContent") == "DIS (released code), seed 0, after 400 updates"
+
+
 def test_a_stranger_s_words_do_nothing(tab: Tab, tmp_path: Path) -> None:
     hostile = "</script><img src=x onerror=window.hacked=1>"
     run = write_run(tmp_path / "run", steps=2, arc=False, training_steps=400, puzzles=["sudoku"])
@@ -146,7 +155,7 @@ def test_a_stranger_s_words_do_nothing(tab: Tab, tmp_path: Path) -> None:
     assert tab.value(
         "window.hacked === undefined && document.querySelectorAll('main img:not(.curves img)').length === 0"
     )
-    assert tab.value("document.querySelector('h1').textContent") == hostile
+    assert tab.value("document.querySelector('.subtitle').textContent").endswith(hostile)
     assert tab.value("document.querySelector('.stage h3').textContent") == hostile
     assert tab.complaints == []
     assert len(tab.requests) == 1

@@ -106,4 +106,4 @@ def test_the_search_s_tables_are_those_that_the_commands_make(
     for row in in_short.splitlines()[2:-1]:
         for cell in row.split("|")[column + 1 : column + 3]:
             share, interval = cell.strip().split(" % ")
-            assert f"{share} % {interval} %, n=3" in tables, cell
+            assert f"{share} % {interval}, n=3" in tables, cell

@@ -10,10 +10,11 @@ from matplotlib.colors import to_hex
 
 from analysis import strips
 from analysis.choosing import KINDS, choose
-from analysis.heat import LEAST_LIMIT, WITHOUT, Heat, signed
+from analysis.heat import LEAST_LIMIT, WITHOUT, Heat
 from tests.analysis.recorded import DIS, DIS_SAMPLES, SCORED, TRM, scores
 from tests.analysis.synthetic_run import write_run
 from trm.errors import UserError
+from trm_lab.commands.tables import signed
 from trm_lab.runs.answers import Answers
 from trm_lab.runs.recorded_run import Run, read_run
 from trm_lab.runs.rollout_store import RolloutStore
@@ -120,6 +121,13 @@ def test_names_and_titles_of_a_stranger_s_run_are_drawn_as_they_stand(tmp_path: 
     fig = strips.strips_of_samples(replace(run, config={"run_name": r"$\frac{"}), hostile)
     fig.draw_without_rendering()
     assert fig.axes[0].get_ylabel() == "$x^2_$"
+
+
+def test_strips_are_headed_by_the_method_and_name_the_run_below(tmp_path: Path) -> None:
+    run = read_run(write_run(tmp_path / "run", changes={"run_name": "sweep-086f2c"}))
+    heading, *below = [text.get_text() for text in strips.strips_of_samples(run, run.samples).texts]
+    assert heading == "DIS (released code), seed 0, after 12,000 updates"
+    assert any("Run: sweep-086f2c." in text for text in below)
 
 
 def test_answers_that_are_no_puzzles_of_their_dataset_are_refused() -> None:

@@ -41,10 +41,10 @@ def share_range(low: float | None, high: float | None, decimals: int = 1) -> str
 
 
 def share_with_range(share: float, low: float | None, high: float | None, decimals: int = 1) -> str:
-    """A share and its interval, to the same decimals."""
+    """A share and its interval, to the same decimals; the percent sign stands once."""
     if low is not None and high is not None:
         decimals = _decimals(max(0.0, low), min(1.0, high), decimals)
-    return f"{percent(share, decimals)} {share_range(low, high, decimals)}"
+    return f"{percent(share, decimals)} {share_range(low, high, decimals).removesuffix(' %')}"
 
 
 def counted(right: int, of: int) -> str:
@@ -52,9 +52,15 @@ def counted(right: int, of: int) -> str:
     return f"{right} of {of}, {share_with_range(right / of, *wilson_interval(right, of))}"
 
 
+def signed(number: float, form: str) -> str:
+    """A number with its sign, the minus as readers know it; 0 has none."""
+    text = f"{number:+{form}}"
+    return text[1:] if float(text) == 0 else text.replace("-", "−")
+
+
 def points(difference: float, decimals: int = 1) -> str:
     """A difference of shares in percentage points."""
-    return f"{100 * difference:+.{decimals}f}"
+    return signed(100 * difference, f".{decimals}f")
 
 
 def points_range(low: float | None, high: float | None) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from trm_lab.commands.tables import counted, percent, table
+from trm_lab.commands.tables import counted, percent, signed, table
 from trm_lab.evaluation.halting_choice import cheapest
 from trm_lab.runs.in_training_scores import read_in_training
 from trm_lab.runs.recorded_scores import HaltingPoint
@@ -56,7 +56,7 @@ def _improvement(scores: Mapping[str, Any]) -> str:
     improvement, margin = scores["improvement"], scores["margin"]
     own_targets = improvement.get("target") not in (None, improvement["answer"])
     calls = ("network calls", [str(count) for count in scores["per_step"]["network_calls"]])
-    of_margin = ("advantage margin", [f"{value:+.3g}" for value in margin["mean"]])
+    of_margin = ("advantage margin", [signed(value, ".3g") for value in margin["mean"]])
     positive = ("margin > 0", list(map(percent, margin["share_positive"])))
     parts = [
         "does a step improve the answer? means over examples of the softmax cross-entropy, over tokens with a label",
@@ -89,7 +89,7 @@ def _columns(columns: Sequence[Column]) -> str:
 def _changes(improved: Mapping[str, Any], towards: str) -> Iterator[Column]:
     pairs = list(zip(improved["before"], improved["after"], strict=True))
     yield towards, [f"{before:.3g} → {after:.3g}" for before, after in pairs]
-    yield "fell by", [f"{before - after:+.3g}" for before, after in pairs]
+    yield "fell by", [signed(before - after, ".3g") for before, after in pairs]
     yield "examples improved", list(map(percent, improved["examples_improved"]))
     yield "cells improved", list(map(percent, improved["cells_improved"]))
 
@@ -115,7 +115,7 @@ def _halting(scores: Mapping[str, Any]) -> str:
     chosen = [point for point in points if point.policy in settings and point.setting == settings[point.policy]]
     last = [point for point in points if point.policy == "fixed"][-1]
     rows = [("stopping", "exact match", "network calls"), ("after the last step", *_point(last))]
-    rows += [(f"{POLICIES[point.policy]} {point.setting:g}", *_point(point)) for point in chosen]
+    rows += [(f"{POLICIES[point.policy]} {point.setting:g}".replace("-", "−"), *_point(point)) for point in chosen]
     rows.append(("at the first right step (oracle)", *_point(HaltingPoint(**scores["halting"]["best_reachable"]))))
     where = "here: it is chosen on these same questions, so it looks better than it is (--choose-on)"
     if choice:

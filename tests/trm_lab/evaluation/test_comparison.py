@@ -120,7 +120,7 @@ def test_the_table_shows_all_that_was_found() -> None:
     assert lines[2].split()[:3] == ["A", "75.0", "%"]
     assert lines[3].split()[:3] == ["B", "31.2", "%"]
     assert lines[4].split()[:4] == ["first", "−", "second", "+43.8"]
-    assert f"{100 * found.difference.low:+.1f}" in lines[4]
+    assert f"{100 * found.difference.low:+.1f}".replace("-", "−") in lines[4]
     assert lines[5].endswith(f"{found.difference.p_two_sided:.3f}")
     assert lines[6].strip() == "first better on 5 tasks, second on 1, equal on 2; p (exact sign test): 0.219"
 

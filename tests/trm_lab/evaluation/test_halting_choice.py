@@ -104,7 +104,7 @@ def test_an_evaluation_says_on_which_questions_stopping_early_was_chosen(
         for one in halting["points"]
         if (one["policy"], one["setting"]) == ("confidence", chosen["settings"]["confidence"])
     ]
-    assert f"confidence at least {point['setting']:g}" in text
+    assert f"confidence at least {point['setting']:g}".replace("-", "−") in text
 
 
 def test_answers_of_another_checkpoint_or_unfinished_ones_or_a_rule_beside_are_refused(
