@@ -14,9 +14,10 @@ if not __package__:  # run by its path: our modules are found from the folder ab
 from analysis import style
 from analysis.comparing import panels
 from analysis.comparing.comparability import at_same_updates, check_same_datasets
-from analysis.comparing.factorial_design import METHOD, Factorial, best_of_each, factorial, held_out
+from analysis.comparing.factorial_design import METHOD, Factorial, best_of_each, factorial
 from analysis.comparing.factorial_figure import factorial_figure
 from analysis.comparing.pairwise_tests import pair_tests, tests_table
+from analysis.comparing.question_scores import held_out
 from analysis.methods import group
 from analysis.metrics import Metric, metric_for
 from analysis.outputs import TABLE, check_figures_folder, write_marked
@@ -67,12 +68,12 @@ def _best(study: Factorial, metric: Metric) -> list[Table]:
         ]
         for cell in best
     ]
-    note = "Chosen on held-out questions, by the mean over seeds."
+    note = "Chosen on held-out questions, those of the test left out, by the mean over seeds."
     if not chosen_by:
         note = (
             "Chosen on the test questions themselves, so these scores are too high, and the methods are not tested"
             " against each other. To choose on held-out questions, of every run:"
-            f" python evaluate.py {methods[0].runs[0].in_command} --data-path DATASET"
+            f" python evaluate.py {methods[0].runs[0].in_command} --data-path HELD-OUT"
         )
     table = Table("The best of each method", [*study.factors, "chosen by", metric.title], rows, [note])
     tests = pair_tests([study.cells[cell] for cell in best], metric) if chosen_by else []

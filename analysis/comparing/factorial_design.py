@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
 from math import inf, prod
-from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,6 @@ from analysis.comparing.question_scores import items_of
 from analysis.methods import Method, differing, method_name
 from analysis.metrics import Metric
 from trm.errors import UserError, shown
-from trm_lab.runs.recorded_run import Run
 
 METHOD = "method"
 _NAMED = 6  # of the cells that are missing
@@ -159,31 +157,6 @@ def _interactions(factors: Mapping[str, Levels], cells: Sequence[Levels]) -> dic
         if len(levels) == 2
     }
     return {f"{a} × {b}": 2 * signs[a] * signs[b] / len(cells) for a, b in combinations(signs, 2)}
-
-
-def held_out(methods: Sequence[Method], metric: Metric) -> list[float]:
-    """Each method's mean over seeds on other questions than the test's; empty where not all were evaluated on the same.
-
-    Of several such sets it is the first by fingerprint.
-    """
-    by_data = [[_elsewhere(run, method.step, metric) for run in method.runs] for method in methods]
-    shared = set.intersection(*(set(one) for of_method in by_data for one in of_method))
-    return [fmean(one[min(shared)] for one in of_method) for of_method in by_data] if shared else []
-
-
-def _elsewhere(run: Run, step: int, metric: Metric) -> dict[str, float]:
-    """Scores of answers as in training to all questions of other data, by its fingerprint and split."""
-    plain = [
-        one.evaluation
-        for one in run.scored
-        if one.other_data and one.is_of_usual_model and one.is_of_all_questions and one.search is None
-    ]
-    return {
-        str([(data.fingerprint, data.split) for data in one.datasets]): share
-        for one in plain
-        if one.step == step and one.calls_per_answer == run.evaluation.calls_per_answer
-        if one.datasets and (share := metric.share(one)) is not None
-    }
 
 
 def best_of_each(study: Factorial, chosen_by: Sequence[float]) -> list[Levels]:

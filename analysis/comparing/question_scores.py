@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 
@@ -63,3 +64,34 @@ def aligned(items: Sequence[Sequence[ScoredItems]]) -> list[Scores]:
     if len(shared) < 2 or any(one != digests[0] for one in digests):
         return []
     return [np.array([[one.scores[key] for key in shared] for one in of_method]) for of_method in items]
+
+
+def held_out(methods: Sequence[Method], metric: Metric) -> list[float]:
+    """Each method's mean over seeds on questions that are not the test's; empty where not all have the same.
+
+    Of several such sets it is the first by fingerprint. Questions that stand in the test split, too, are left out.
+
+    Raises:
+        UserError: a damaged file.
+    """
+    tested = [one for method in methods for one in items_of(method, metric)]
+    asked = frozenset(digest for one in tested for digest in (one.questions or {}).values())
+    by_data = [[_elsewhere(run, method.step, metric, asked) for run in method.runs] for method in methods]
+    shared = set.intersection(*(set(one) for of_method in by_data for one in of_method))
+    return [fmean(one[min(shared)] for one in of_method) for of_method in by_data] if shared else []
+
+
+def _elsewhere(run: Run, step: int, metric: Metric, asked: frozenset[int]) -> dict[str, float]:
+    """Means on all questions of other data that were not asked, of answers as in training, by fingerprint and split."""
+    means: dict[str, float] = {}
+    for one in run.scored:
+        as_trained = one.supervision_steps is None and one.search is None and one.is_of_usual_model
+        if not (one.other_data and as_trained and one.is_of_all_questions and one.evaluation.step == step):
+            continue
+        items = read_items(one.folder, exact=metric.name == "exact") if has_items(one.folder) else None
+        if items is not None and items.metric == MEANT.get(metric.name):
+            digests = items.questions or {}
+            scores = [score for key, score in items.scores.items() if digests.get(key) not in asked]
+            data = str([(data.fingerprint, data.split) for data in one.evaluation.datasets or []])
+            means |= {data: fmean(scores)} if scores else {}
+    return means

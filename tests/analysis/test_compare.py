@@ -1,6 +1,7 @@
 """Runs side by side, as a command."""
 
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -226,8 +227,10 @@ def test_methods_are_tested_on_the_questions_that_both_answered_and_single_runs_
     assert [one.over for one in pair_tests(methods_of(*singles), EXACT)] == ["questions", "seeds", "questions"]
 
 
-def test_unseen_leaves_out_the_questions_that_stand_in_training_or_says_why_it_cannot(sweep: Path) -> None:
-    methods = methods_of(*sorted(sweep.iterdir()))
+def test_unseen_leaves_out_the_questions_that_stand_in_training_or_says_why_it_cannot(
+    sweep: Path, tmp_path: Path
+) -> None:
+    methods = methods_of(*sorted(shutil.copytree(sweep, tmp_path / "sweep").iterdir()))
     with pytest.raises(UserError, match="not every run says of each question whether it stands in training") as error:
         pair_tests(methods, EXACT, unseen=True)
     assert error.value.remedy == f"score every run again: python evaluate.py {methods[0].runs[0].in_command}"

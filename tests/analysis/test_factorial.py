@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from itertools import product
 from pathlib import Path
 
@@ -104,16 +105,29 @@ def test_the_best_setting_of_each_method_is_chosen_on_held_out_questions_and_the
     assert len(study.effects) == 3 + 1
     best, tests = command.tables(study, EXACT)[2:]
     assert [row[:2] for row in best.rows] == [["DIS (released code)", "0.002"], ["TRM T=1 n=2", "0.01"]]
-    assert best.notes == ["Chosen on held-out questions, by the mean over seeds."]
+    assert best.notes == ["Chosen on held-out questions, those of the test left out, by the mean over seeds."]
     assert [row[0] for row in tests.rows] == ["DIS (released code), lr=0.002 − TRM T=1 n=2, lr=0.01"]
+
+
+def test_held_out_questions_that_are_the_test_s_choose_nothing(tuned: Path, tmp_path: Path) -> None:
+    """TRM at 0.01 answers half of the held-out questions, all of them from the test; at 0.002 40 % of the others."""
+    runs = shutil.copytree(tuned, tmp_path / "runs")
+    numbers, keys = np.arange(400, dtype=np.uint64), np.array([f"all/{number}" for number in range(400)])
+    for run in runs.iterdir():
+        right = numbers < 200 if "0.01" in run.name else (numbers >= 200) & (numbers < 240 + 40 * ("0.002" in run.name))
+        np.savez(run / "scored/held_out/examples.npz", key=keys, right=right, question=numbers)
+        np.savez(run / "scored/step_400/examples.npz", key=keys[:200], right=right[:200], question=numbers[:200])
+    best = command.tables(factorial(group(read_runs([runs]).runs)[0], EXACT), EXACT)[2]
+    assert [row[1:3] for row in best.rows] == [["0.002", "40.0 %"]] * 2
 
 
 def test_without_held_out_questions_the_best_are_said_to_be_chosen_on_the_test_and_not_tested(
     tuned: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], unrendered: None
 ) -> None:
-    for file in tuned.glob("*/scored/held_out/scores.json"):
+    runs = shutil.copytree(tuned, tmp_path / "runs")
+    for file in runs.glob("*/scored/held_out/scores.json"):
         file.unlink()
-    command.main([str(tuned), "--figures-dir", str(tmp_path / "out")])
+    command.main([str(runs), "--figures-dir", str(tmp_path / "out")])
     text = capsys.readouterr().out
     assert "Chosen on the test questions themselves, so these scores are too high" in text
     assert "between these" not in text
