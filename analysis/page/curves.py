@@ -33,7 +33,7 @@ def step_figures(run: Run, evaluation: Evaluation, scored: Scored | None) -> lis
     (method,), _ = group([alone])
     figures = [steps_figure([method], "Accuracy by the network calls spent"), category_bars(evaluation, "By category")]
     if scored is not None:
-        probes: list[Probed] = [(method, [scored])]
+        probes: list[Probed] = [(replace(method, runs=[run]), [scored])]  # with its evaluation of held-out questions
         if scored.margin is not None:
             figures.append(improvement_figure(probes, "Does a step improve the answer?"))
         if scored.halting:

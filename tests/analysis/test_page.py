@@ -13,6 +13,7 @@ import pytest
 import yaml
 from matplotlib.figure import Figure
 
+from analysis.comparing import probe_figures
 from analysis.page import __main__ as command
 from analysis.page import examples
 from analysis.page.curves import step_figures, training_figures
@@ -73,6 +74,13 @@ def test_each_supervision_step_s_numbers_are_those_of_scores_json(dis: Reader) -
 def drawn(fig: Figure, panel: int) -> list[float]:
     """The first line of a panel."""
     return np.asarray(fig.axes[panel].get_lines()[0].get_ydata()).tolist()
+
+
+def test_held_out_questions_of_the_run_choose_when_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    run, seen = read_run(DIS), []
+    monkeypatch.setattr(probe_figures, "chosen_points", lambda method, _: (seen.extend(method.runs) or [], True))
+    step_figures(run, run.evaluation, run.scored[0])
+    assert seen == [run]
 
 
 def test_the_curves_are_the_records_and_the_scores_and_each_has_a_name(dis: Reader) -> None:
