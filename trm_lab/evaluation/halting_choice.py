@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from trm.errors import UserError, shown
 from trm_lab.evaluation.halting import HaltingTally
-from trm_lab.runs.answers import question_digests
+from trm_lab.runs.answers import Answers, question_digests
+from trm_lab.runs.recorded_files import unreadable
 from trm_lab.runs.recorded_scores import HaltingPoint
 from trm_lab.runs.rollout_store import RolloutStore
 
@@ -96,11 +97,18 @@ def held_out_points(held_out: RolloutStore, test: RolloutStore, confidence_kind:
     Raises:
         UserError: stored answers are damaged.
     """
-    known = np.concatenate([question_digests(answers.inputs) for answers in test.answers()])
-    tally, kept = HaltingTally(held_out.network_calls, confidence_kind), 0
-    for answers in held_out.answers():
-        rows = ~np.isin(question_digests(answers.inputs), known)
-        kept += int(rows.sum())
-        columns: list[NDArray[Any]] = [answers.predictions, answers.labels, answers.q_halt_logits, answers.confidence]
-        tally.add(*(column[rows] for column in columns))
+    known = {digest for answers in test.answers() for digest in question_digests(answers.inputs).tolist()}
+    kept = 0
+    try:
+        tally = HaltingTally(held_out.network_calls, confidence_kind)
+        for answers in held_out.answers():
+            rows = np.array([digest not in known for digest in question_digests(answers.inputs).tolist()], np.bool_)
+            kept += int(rows.sum())
+            tally.add(*(column[rows] for column in _columns(answers)))
+    except ValueError as error:
+        raise unreadable(f"{shown(held_out.folder)} has arrays that do not belong together: {error}") from None
     return tally.result().points if kept else [], held_out.total - kept
+
+
+def _columns(answers: Answers) -> tuple[NDArray[Any], ...]:
+    return answers.predictions, answers.labels, answers.q_halt_logits, answers.confidence

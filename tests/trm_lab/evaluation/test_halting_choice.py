@@ -73,6 +73,13 @@ def test_questions_that_the_test_split_has_as_well_are_left_out_of_the_choice(tm
         choose(test, test, KIND)
 
 
+def test_stored_answers_of_other_numbers_of_steps_than_they_say_are_refused(tmp_path: Path) -> None:
+    test, held_out = stored(tmp_path / "test", [1], [1], [1]), stored(tmp_path / "a", [3], [1], [1])
+    held_out.network_calls = [3, 6]
+    with pytest.raises(UserError, match=r"a has arrays that do not belong together: shapes"):
+        choose(held_out, test, KIND)
+
+
 @pytest.fixture(scope="module")
 def boards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A dataset, and one of the same kind with another seed."""
