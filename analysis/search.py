@@ -8,6 +8,7 @@ and, to choose, the same with `--data-path HELD-OUT`.
 
 import sys
 from collections.abc import Iterator, Sequence
+from itertools import cycle, islice
 from pathlib import Path
 
 if not __package__:  # run by its path: our modules are found from the folder above, not from this one
@@ -89,8 +90,11 @@ def figure(studies: Sequence[MethodStudy], heading: str, width: float = panels.P
     )
     for axes, each in zip(all_axes, studies, strict=True):
         _draw(axes, each)
+    low, high = zip(*(axes.get_ylim() for axes in all_axes), strict=True)
+    for axes in all_axes:
+        axes.set_ylim(min(low), max(high))  # one scale: methods stand beside each other
     caption = (
-        "Means over seeds; each line goes to the most steps. Band: range over seeds of plain depth. "
+        "Means over seeds; each line goes to the most steps. Band, and bar of the star: range over seeds. "
         "Star: rollouts in turn until one keeps the rules.",
     )
     panels.finish(fig, heading, caption, all_axes[0])
@@ -106,28 +110,32 @@ def _shown_source(each: MethodStudy) -> str:
 def _draw(axes: Axes, each: MethodStudy) -> None:
     if each.plain:
         values = np.array(each.plain)
-        axes.plot(each.plain_calls, values.mean(0), color=style.BLACK, label="plain depth", linewidth=1.8)
+        look = style.marks("o", len(each.plain_calls)) | {"color": style.BLACK, "linewidth": 1.8}
+        axes.plot(each.plain_calls, values.mean(0), label="plain depth", **look)
         axes.fill_between(each.plain_calls, values.min(0), values.max(0), color=style.BLACK, alpha=0.12, linewidth=0)
     source = _shown_source(each)
     selections = {s.select for s in each.test if s.source == source}
     select = "valid" if "valid" in selections else "confidence"
     all_widths = sorted({s.width for s in each.test if s.source == source})
-    for width, colour in zip(all_widths, style.in_order(len(all_widths)), strict=True):
+    for width, colour, marker in zip(
+        all_widths, style.in_order(len(all_widths)), islice(cycle(style.LINE_MARKERS[1:]), len(all_widths)), strict=True
+    ):
         chosen = select if width > 1 else next(s.select for s in each.test if s.source == source and s.width == 1)
         points = sorted((s.calls, np.mean(v)) for s, v in each.test.items() if _is(s, source, chosen, width))
         axes.plot(
             *zip(*points, strict=True),
             color=colour,
             label=f"{width} rollouts, by {select}" if width > 1 else "1 rollout",
+            **style.marks(marker, len(points)),
         )
     points = sorted((s.calls, np.mean(v)) for s, v in each.test.items() if _is(s, source, ORACLE, all_widths[-1]))
     if points:
         axes.plot(*zip(*points, strict=True), **style.BASELINE, label=f"oracle of {all_widths[-1]}")
     if select == "valid":
-        stopped = np.mean(each.stopped(source, StopRule("valid"), "in-turn"), axis=0)
-        axes.plot(
-            [stopped[1]], [stopped[0]], "*", color=style.VERMILION, markersize=9, label="in turn, until one is valid"
-        )
+        shares, calls = np.transpose(each.stopped(source, StopRule("valid"), "in-turn"))
+        reach = [[shares.mean() - shares.min()], [shares.max() - shares.mean()]]
+        look = {"color": style.VERMILION, "markersize": 9, "capsize": panels.CAP, "linewidth": 1.1}
+        axes.errorbar([calls.mean()], [shares.mean()], reach, fmt="*", label="in turn, until one is valid", **look)
     panels.logarithmic(axes, lambda value: f"{value:g}")
     axes.set_xlabel("network calls of an answer")
     axes.set_ylabel("right answers")

@@ -123,7 +123,9 @@ def _draw(axes: Axes, panel: Panel, method: Method, scored: Sequence[Scored]) ->
     if margins:
         label = "_" if measured else f"{method.name} ({counted_seeds(len(margins))}), margin"
         means = np.asarray(margins, np.float64).mean(0)
-        axes.plot(_steps(panel, margins), means, color=method.colour, linestyle=DOTTED, linewidth=1.2, label=label)
+        look = {"color": method.colour, "linestyle": DOTTED, "linewidth": 1.2, "markersize": 3}
+        steps = _steps(panel, margins)
+        axes.plot(steps, means, label=label, **(style.marks(method.marker, len(steps)) | look))
 
 
 def _steps(panel: Panel, values: Sequence[Series]) -> list[int]:

@@ -114,6 +114,7 @@ def test_curves_are_means_over_the_seeds_records(sweep: Path) -> None:
     steps, losses = training_losses(methods[0])
     assert steps.tolist() == runs[0].training.step.tolist()
     assert drawn(learning.axes[0])["DIS (released code) (3 seeds)"] == pytest.approx(losses.mean(0))
+    assert set(drawn(learning.axes[2])["copy the input"]) == {runs[0].evaluation.copy_cell}
     band = learning.axes[1].collections[0].get_paths()[0].vertices
     assert band[:, 1].max() == max(map(max, exact))
 

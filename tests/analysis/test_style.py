@@ -6,6 +6,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from analysis import style
+from analysis.methods import LOOKS
+from trm_lab.runs.evaluation_folder import BASELINES
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -25,3 +27,22 @@ def test_a_figure_is_saved_as_png_and_pdf_into_a_new_folder_and_always_the_same(
     assert style.svg(fig) == style.svg(fig)
     again = style.save(fig, tmp_path / "again")
     assert [path.read_bytes() for path in again] == [png.read_bytes(), pdf.read_bytes()]
+
+
+def test_what_needs_no_learning_is_dashed_by_its_name_and_of_equal_shares_the_first_is_drawn() -> None:
+    axes = Figure().subplots()
+    style.draw_baselines(axes, [("most common token", 0.3), ("most common answer", 0.1), ("copy the input", 0.1)])
+    assert [line.get_label() for line in axes.get_lines()] == ["copy the input", "most common token"]
+    assert len(set(style.BASELINE_DASHES)) == len(BASELINES)
+
+
+def test_the_methods_of_the_papers_are_told_apart_without_colours() -> None:
+    assert len({look[1:] for look in LOOKS.values()}) == len({look[2] for look in LOOKS.values()}) == len(LOOKS)
+
+
+def test_an_axis_from_zero_shows_lines_at_both_ends() -> None:
+    axes = Figure().subplots()
+    axes.plot([0, 1], [0.48, 0.5])
+    style.percent_from_zero(axes)
+    low, high = axes.get_ylim()
+    assert low < 0 < 0.5 * 1.03 < high
