@@ -1,7 +1,7 @@
 """Accuracy against cost, the forward-pass-efficiency ablation: writes tables and figures of many runs.
 
 Groups the runs by data and by method (what differs besides the seed) and lays accuracy beside network calls, calls that
-carry gradient, FLOP, wall-clock and, where the device reported it, energy; of training and of an answer.
+carry gradient, FLOP and, of runs on GPUs, wall-clock and energy; of training and of an answer.
 """
 
 import re

@@ -145,7 +145,8 @@ def claims_table(rows: Sequence[Comparison]) -> Table:
         *(f"{one.claim.of}, {one.claim.data.title}: {line}" for one in rows for line in one.left_out),
     ]
     others = [one.claim for one in rows if one.method is None]
-    last = [[f"{len(others)} others", "", "", NOTHING, "0", NONE, UNKNOWN, ""]] if others else []
+    which = "claims" if len(others) == len(rows) else "others"
+    last = [[f"{len(others)} {which}", "", "", NOTHING, "0", NONE, UNKNOWN, ""]] if others else []
     header = ["claim", "data", "claimed", "ours [95 %]", "n", "verdict", "p", "source"]
     beside = [_row(one) for one in rows if one.method is not None]
     return Table("Claims, and our runs beside them", header, beside + last, [*_listed(others), *notes])
@@ -176,21 +177,22 @@ def _row(one: Comparison) -> list[str]:
 
 def own_table(methods: Sequence[Method], metric: Metric, claims: Sequence[Claim]) -> Table:
     """Our methods on one dataset, and beside which claims they stand or why beside none."""
+    timed = any(_training_time(method) != UNKNOWN for method in methods)
     rows = [
         [
             method.name,
             share_over_seeds(over_seeds([metric.of(one) for one in method.evaluations])),
             whole_number(method.step),
             f"{max(epochs_of(run, method.step) for run in method.runs):,.0f}",
-            _training_time(method),
+            *([_training_time(method)] if timed else []),
             ", ".join(sorted({device_of(run) for run in method.runs})),
             nearest(claims, max(method.runs, key=epochs_of)),
         ]
         for method in methods
     ]
     accuracy = f"{metric.title} [95 % t]"
-    header = ["method", accuracy, "updates", "epochs", "training time", "device", "published claims"]
-    notes = ["Training time: mean over seeds, evaluations within it included; of GPUs alone, as CPUs are shared."]
+    header = ["method", accuracy, "updates", "epochs", *["training time"] * timed, "device", "published claims"]
+    notes = ["Training time: mean over seeds, evaluations within it included; of GPUs alone."] if timed else []
     best = methods[0].evaluations[0].best_exact_match
     if best is not None:
         notes.append(

@@ -20,6 +20,7 @@ table { border-collapse: collapse; font-size: .86rem; }
 th, td { padding: .25rem .6rem; text-align: right; border-bottom: 1px solid #ddd; }
 td { white-space: nowrap; }
 th:first-child, td:first-child, td:last-child, th:last-child { text-align: left; white-space: normal; }
+td:last-child { min-width: 11rem; }
 thead th { border-bottom: 2px solid #888; }
 caption { font-weight: 600; text-align: left; margin-bottom: .4rem; }
 .note { color: #555; font-size: .82rem; max-width: 60rem; }

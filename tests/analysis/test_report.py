@@ -25,7 +25,7 @@ def made(folder: Path, *runs: Path) -> tuple[str, str, Reader]:
 
 def test_without_runs_every_claim_is_listed_in_one_line(tmp_path: Path) -> None:
     _, markdown, seen = made(tmp_path / "out")
-    assert f"| {len(read_claims())} others |  |  | no run of ours | 0 | not attempted | – |  |" in markdown
+    assert f"| {len(read_claims())} claims |  |  | no run of ours | 0 | not attempted | – |  |" in markdown
     assert markdown.count("no run of ours") == 1
     assert "TRM MLP, 5 M 87.4 % (TRM);" in markdown
     assert [tag for tag, _ in seen.tags].count("img") == 1
