@@ -8,7 +8,7 @@ from tests.infra.compositions import composed
 from tests.runs import REPOSITORY
 
 EXPERIMENTS = REPOSITORY / "configs/experiment"
-RECIPES = ("sudoku4x4", "sudoku6x6", "maze9x9")
+RECIPES = ("sudoku4x4", "sudoku6x6", "maze9x9", "maze11x11", "qa_plain", "reasoning_gym")
 HEADINGS = ("Command", "Hardware and hours", "Expected", "Without learning", "Tried")
 
 
