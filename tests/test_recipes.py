@@ -1,4 +1,4 @@
-"""Each recipe for a laptop trains DIS or TRM by `arch` and says what to expect."""
+"""Every dataset has an experiment, and each recipe for a laptop trains DIS or TRM by `arch` and says what to expect."""
 
 import re
 
@@ -8,7 +8,20 @@ from tests.infra.compositions import composed
 from tests.runs import REPOSITORY
 
 EXPERIMENTS = REPOSITORY / "configs/experiment"
-RECIPES = ("sudoku4x4", "sudoku6x6", "maze9x9", "maze11x11", "qa_plain", "reasoning_gym")
+RECIPES = (
+    "sudoku4x4",
+    "sudoku6x6",
+    "maze9x9",
+    "maze11x11",
+    "rubik2x2",
+    "qa_plain",
+    "qa_advanced",
+    "qa_ultra_complex",
+    "qa_ultra_complex_small",
+    "math",
+    "gsm8k",
+    "reasoning_gym",
+)
 HEADINGS = ("Command", "Hardware and hours", "Expected", "Without learning", "Tried")
 
 
@@ -16,6 +29,13 @@ def head(experiment: str) -> str:
     """The comment that a file opens with, as one text."""
     lines = (EXPERIMENTS / f"{experiment}.yaml").read_text(encoding="utf-8").splitlines()
     return "\n".join(line.removeprefix("#") for line in lines if line.startswith("#"))
+
+
+def test_every_builder_has_an_experiment_that_trains_on_what_it_builds() -> None:
+    configs = [composed("pretrain.py", f"experiment={file.stem}") for file in EXPERIMENTS.glob("*.yaml")]
+    commands = [config.data_build[path] for config in configs for path in config.data_paths]
+    trained_on = {match[1] for command in commands if (match := re.search(r"-m data\.(\w+)", command))}
+    assert trained_on == {file.stem for file in (REPOSITORY / "data").glob("build_*.py")}
 
 
 @pytest.mark.parametrize("name", RECIPES)
