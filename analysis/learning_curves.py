@@ -44,7 +44,7 @@ def learning_curves(run: Run) -> Figure:
             test_cells.legend(loc="best")
             solved.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
         for axes in (test_cells, solved):
-            axes.set_xlabel("training step (optimizer updates)")
+            axes.set_xlabel("updates")
             axes.xaxis.set_major_formatter(EngFormatter(sep=""))
             axes.set_xlim(left=0)
         sampled = "" if part is None else f"; test curves: {part.title}"
@@ -126,7 +126,7 @@ def _draw_solved(axes: Axes, run: Run) -> None:
     """Exact match, and what counts as solved with its intervals: ARC's outputs, or the verdicts of a scorer."""
     last, evaluations = run.evaluation, run.evaluations
     exact = [scores.exact_accuracy[-1] for scores in evaluations]
-    name = "augmented inputs" if last.is_arc else "whole examples"
+    name = "augmented inputs" if last.is_arc else EXACT.title
     steps = [scores.step for scores in evaluations]
     axes.plot(steps, exact, label=name, **_look(0, len(steps)))
     curves: dict[str, Shares] = {}

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from analysis.comparing.costs import device_of, on_gpu
+from analysis.methods import method_name
 from analysis.metrics import CELL, EXACT
 from analysis.tables import Table
 from trm.errors import shown
@@ -54,7 +55,7 @@ def _notes(evaluation: Evaluation, outputs: Sequence[OutputRecord]) -> list[str]
             notes.append(f"None of the {known.examples:,} test questions is in training, and none of their answers.")
         elif known.predictions is not None:
             counts = f"{known.predictions:,} of the model's {known.examples:,} answers"
-            notes.append(f"{counts} are, right or wrong, answers in training.")
+            notes.append(f"{counts}, right or wrong, are training answers.")
     if evaluation.best_exact_match is not None:
         notes.append(
             "Best possible: what to expect of the best guesser, as only one of several right answers is asked for."
@@ -167,17 +168,17 @@ def steps_table(evaluation: Evaluation, scored: Scored | None = None) -> Table:
 def run_facts(run: Run, evaluation: Evaluation, scored: Scored | None = None) -> list[Row]:
     """What ran, in a few lines of (name, value)."""
     facts = [("dataset", task.title_with_fingerprint) for task in evaluation.tasks]
-    facts += [("method", evaluation.method), ("seed", str(evaluation.seed)), ("training", _training(run))]
+    facts += [("method", method_name(run)), ("seed", str(evaluation.seed)), ("training", _training(run))]
     speed = f", {evaluation.examples_per_second:,.0f} a second" if on_gpu(device_of(run)) else ""
     part = "" if evaluation.part is None else f" ({evaluation.part.title})"
     facts.append(("evaluation", f"after update {evaluation.step:,}: {evaluation.examples:,} examples{part}{speed}"))
     calls = f"{evaluation.calls_per_answer:,} network calls, {evaluation.network_calls[0]:,} in a supervision step"
-    facts.append(("an answer takes", calls))
     if scored is not None and scored.cost is not None:
         cost = scored.cost
         energy = "" if cost.joules is None else f", {cost.joules:.3g} J"
         time = f", {1000 * cost.seconds:.3g} ms on {cost.ranks} × {cost.device}" if on_gpu(cost.device) else ""
-        facts.append(("and", f"{cost.operations / 1e9:.3g} GFLOP{time}{energy}"))
+        calls += f"; {cost.operations / 1e9:.3g} GFLOP{time}{energy}"
+    facts.append(("an answer takes", calls))
     if scored is not None and scored.over_steps is not None:
         over = scored.over_steps
         facts.append(("over the steps", f"{over.fixed_late:,} fixed late, {over.broken_late:,} broken late"))
@@ -223,7 +224,7 @@ def _training(run: Run) -> str:
     length = f"{training.step[-1]:,} updates in {duration(float(training.seconds.sum()))} on {device}"
     timed = ~np.isnan(training.examples_per_second)
     if not on_gpu(device):
-        return f"{length} (no measurement: others may have used it as well)"
+        return f"{length} (not a measurement: the machine may have been shared)"
     if not timed.any():
         return length
     speed = np.average(training.examples_per_second[timed], weights=training.seconds[timed])

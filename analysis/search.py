@@ -94,8 +94,8 @@ def figure(studies: Sequence[MethodStudy], heading: str, width: float = panels.P
     for axes in all_axes:
         axes.set_ylim(min(low), max(high))  # one scale: methods stand beside each other
     caption = (
-        "Means over seeds; each line goes to the most steps. Band, and bar of the star: range over seeds. "
-        "Star: rollouts in turn until one keeps the rules.",
+        "Means over seeds; a line's points are numbers of steps. Plain depth: one rollout without noise. "
+        "Valid: keeps the rules. Star: rollouts in turn until one is valid. Band, bar of the star: range over seeds.",
     )
     panels.finish(fig, heading, caption, all_axes[0])
     return fig

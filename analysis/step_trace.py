@@ -103,7 +103,7 @@ def steps_figure(picture: Picture, example: Example, steps: Sequence[TracedStep]
             heading=heading,
             caption=[
                 "Fed: the tokens embedded at this step. Before, after: what the head reads from the latents. Target: "
-                "what the step is trained towards. White dots: not as in the solution.",
+                "what the step is trained towards. Circles: not as in the solution.",
                 "Margin: how much the step favoured the solution's token over the others, its mean below.",
             ],
             scale=True,

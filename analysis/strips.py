@@ -34,8 +34,8 @@ USUAL, ROWS = 6, 6  # examples by default; on a sheet
 MOST_STEPS = 8
 MOST = 100  # examples that may be asked for; `analysis.page` shows more
 MARGIN_LEGEND = (
-    "Colours: the step's advantage margin at each token (at w = 1, as strong as its square root), its mean below. "
-    "Blue: the step favoured the answer's token over the others; vermilion: the others; grey: not scored."
+    "Colours: the step's advantage margin (at w = 1) at each token, on a square-root scale; below, its mean. "
+    "Blue: the step favoured the answer's token; vermilion: it favoured others; grey: not scored."
 )
 CONFIDENCE_WORDS = {
     "halting_probability": "p(halt)",

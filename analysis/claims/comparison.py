@@ -153,12 +153,11 @@ def claims_table(rows: Sequence[Comparison]) -> Table:
 
 
 def _listed(claims: Sequence[Claim]) -> list[str]:
-    """Claims with their scores in a line, by data; none of none."""
+    """A line of claims with their scores for each dataset."""
     by_data: dict[str, list[str]] = {}
     for one in claims:
-        by_data.setdefault(_data_title(one), []).append(f"{one.of} {one.printed} ({one.source_short})")
-    of_data = " – ".join(f"{title}: {'; '.join(words)}" for title, words in by_data.items())
-    return [f"Without a run of ours – {of_data}."] if claims else []
+        by_data.setdefault(_data_title(one), []).append(f"{one.of}: {one.printed} ({one.source_short})")
+    return [f"{title}, claims without a run: {'; '.join(words)}." for title, words in by_data.items()]
 
 
 def _data_title(claim: Claim) -> str:
@@ -196,8 +195,8 @@ def own_table(methods: Sequence[Method], metric: Metric, claims: Sequence[Claim]
     best = methods[0].evaluations[0].best_exact_match
     if best is not None:
         notes.append(
-            f"Of several right answers to a question one is asked for: {EXACT.title} can be {percent(best)} at"
-            " best, on average, so that it cannot rank good models here; solved can."
+            f"A question may have several right answers, and its label is one of them: {EXACT.title} can be"
+            f" {percent(best)} at best, on average, so it cannot rank good models here; solved can."
         )
     return Table("Methods", header, rows, notes)
 
@@ -228,7 +227,7 @@ def claims_figure(rows: Sequence[Comparison], width: float = panels.PAGE) -> Fig
                 names[at + place] = f"{one.claim.of} ({one.claim.source_short})"
                 _draw_claim(axes, at + place, one, names[at + place] if narrow else "")
         axes.set_yticks([] if narrow else list(names), [] if narrow else list(names.values()))
-        axes.set_ylim(count - TITLE / 2, -TITLE / 2)
+        axes.set_ylim(count - 0.4, -TITLE / 2)
         axes.set_xlim(0, 1)
         axes.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.4g} %"))
         axes.tick_params(labelsize=size, length=0, axis="y")

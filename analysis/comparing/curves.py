@@ -21,11 +21,11 @@ from trm_lab.puzzles.scorer import SOLVED
 from trm_lab.runs.recorded_evaluations import Evaluation, TaskScores
 from trm_lab.runs.recorded_run import Run
 
-WITHOUT_LEARNING = "Dashed grey: answers that need no learning, of equal ones the first."
+WITHOUT_LEARNING = "Dashed grey: answers that need no learning (where some score the same, one of them)."
 LEARNING_CAPTION = (
     f"Lines: mean over seeds; bands: range of the seeds; bars: 95 % t-interval at the end{panels.ASIDE}.",
     WITHOUT_LEARNING,
-    "The training loss is smoothed, and of each method's own targets: DIS's steps have others than TRM's.",
+    "Training loss: smoothed, and against each method's own step targets, so that it compares no methods.",
 )
 STEPS_CAPTION = (
     "Lines: mean over seeds after each supervision step; bands: range of the seeds; bars: 95 % t-interval"

@@ -18,7 +18,7 @@ from analysis.methods import Method, counted_seeds
 from trm_lab.runs.recorded_scores import Improved, Improvement, Margin, Scored
 
 Series = Sequence[float]  # a number for each step
-TRAINED = "loss before − after"
+TRAINED, MARGIN_UNIT = "loss before − after", "mean over examples"
 DOTTED = (0, (1, 1.5))
 
 
@@ -56,7 +56,7 @@ PANELS = (
         "cells that a step improves",
         lambda one: one.answer.cells_improved,
         lambda margin: margin.share_positive,
-        without="tokens with a positive margin",
+        without="cells with a positive margin",
         baseline=0.5,
         page=True,
     ),
@@ -79,11 +79,13 @@ PANELS = (
     ),
     Panel("to its target in the trained loss", lambda one: _fell_by(one.trained_target), unit=TRAINED, baseline=0),
 )
-CAPTION = (
-    "Lines: mean over the seeds that evaluate.py scored; bands: their range. Softmax cross-entropy, a mean over tokens "
-    "with a label; at 0 of the initial latents.",
-    "Dotted: the advantage margin, a lower bound of the improvement at each token, and the share of tokens at which it "
-    "is positive. Grey: worse than before. TRM's target is the answer at every step.",
+MEASURED_CAPTION = (
+    "Lines: mean over the seeds that evaluate.py scored; bands: their range. Softmax cross-entropy over tokens with a "
+    "label; at step 0, of the initial latents. TRM's target is the answer at every step."
+)
+MARGIN_CAPTION = (
+    "Dotted: the advantage margin, mean over seeds, a lower bound of the improvement at each cell, and the share of "
+    "cells where it is positive. Grey: worse than before."
 )
 
 
@@ -100,8 +102,9 @@ def improvement_figure(probes: Sequence[Probed], heading: str, width: float = pa
         for panel, axes in zip(drawn, all_axes, strict=True):
             for method, scored in probes:
                 _draw(axes, panel, method, scored)
-            _finish(axes, panel)
-        panels.finish(fig, heading, CAPTION, all_axes[0])
+            _finish(axes, panel, panel.unit if _measured(panel, all_scored) else panel.unit and MARGIN_UNIT)
+        known = any(one.improvement is not None for one in all_scored)
+        panels.finish(fig, heading, (*[MEASURED_CAPTION] * known, MARGIN_CAPTION), all_axes[0])
     return fig
 
 
@@ -132,18 +135,18 @@ def _steps(panel: Panel, values: Sequence[Series]) -> list[int]:
     return list(range(panel.first, panel.first + len(values[0])))
 
 
-def _finish(axes: Axes, panel: Panel) -> None:
+def _finish(axes: Axes, panel: Panel, unit: str) -> None:
     axes.set_xlabel("supervision step")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if panel.baseline is not None:
         axes.axhline(panel.baseline, **style.BASELINE)
-    if not panel.unit:
+    if not unit:
         style.shares_as_percent(axes)
         axes.set_ylabel("share of cells")
     elif panel.baseline is None:
-        axes.set_ylabel(panel.unit)
+        axes.set_ylabel(unit)
     else:
-        panels.symmetric_logarithmic(axes, panel.unit)
+        panels.symmetric_logarithmic(axes, unit)
         low = axes.get_ylim()[0]
         axes.axhspan(low, 0, color=style.BLACK, alpha=0.06, linewidth=0, zorder=0)
         axes.set_ylim(bottom=low)

@@ -27,7 +27,8 @@ CAPTION_SIZE, LEGEND_SIZE = 6.5, 7  # points
 CAPTION_LETTER, LEGEND_LETTER, HEADING_LETTER = 0.047, 0.056, 0.085  # inches, of a letter of usual width
 LOW = 1.9  # of a panel a column wide
 DODGE = 5.0  # points on the page between the means of methods that end at one place
-ASIDE = ", moved aside with the mean where several end at one place"
+ONE_PLACE = 0.03  # of its distance from 0: what is nearer than this would be drawn on top of each other
+ASIDE = ", moved to the right where several methods end at one place"
 CAP = 2.5  # points, half the width of an error bar's ends
 _SMALL = matplotlib.RcParams(
     {
@@ -139,7 +140,7 @@ def error_bar(axes: Axes, method: Method, place: float, values: Sequence[float])
     low, high = max(0.0, summary.low), min(1.0, summary.high)
     below, above = summary.mean - low, high - summary.mean
     bars = [bar for bar in axes.containers if isinstance(bar, ErrorbarContainer)]
-    aside = DODGE * sum(place in list(np.atleast_1d(bar.lines[0].get_xdata())) for bar in bars)
+    aside = DODGE * sum(bool(np.isclose(bar.lines[0].get_xdata(), place, rtol=ONE_PLACE).any()) for bar in bars)
     axes.errorbar(
         [place], [summary.mean], [[max(below, 0.0)], [max(above, 0.0)]],
         color=method.colour, capsize=CAP, linewidth=1.1, linestyle="none", zorder=3,
@@ -174,6 +175,7 @@ def symmetric_logarithmic(axes: Axes, label: str) -> None:
         return
     power = float(np.floor(np.log10(reach[0])))
     axes.set_yscale("symlog", linthresh=10**power)
+    axes.autoscale_view(scalex=False)  # its margin is of this scale
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}".replace("-", "−")))
     axes.set_ylabel(f"{label},\nlogarithmic beyond ±{10**power:g}")
 

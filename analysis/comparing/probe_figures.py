@@ -25,13 +25,13 @@ POLICIES = {"q_halt": ".", "agreement": "x", "confidence": "+"}  # marks
 WITH_THRESHOLD = ("q_halt", "confidence")  # the settings of others are whole numbers: nothing lies between two of them
 FEWEST = 3  # thresholds that make a curve
 STOPPING = (
-    "Stopping early, means over seeds: dots, by the halting head; x, when the answer is unchanged; +, by confidence;",
-    f"a line joins the thresholds of one rule in their order, where there are {FEWEST} or more. Large marks, all at",
-    "one step; stars, an oracle that stops at the first right answer.",
+    "Stopping early, means over seeds. The methods' own marks: all questions stop after the same step. Dots: by the",
+    "halting head. x: when the answer is unchanged. +: by confidence. Lines join the thresholds of a rule",
+    f"({FEWEST} or more). Stars: an oracle that stops at the first right answer.",
 )
 CHOSEN = (
-    "Of each rule the cheapest setting that loses at most one point: in a ring, chosen on held-out questions; in a",
-    "square, chosen on these same test questions, so that it looks better than it is.",
+    "Around the cheapest setting of a rule that loses at most one point: a ring if it was chosen on held-out",
+    "questions, a square if on these test questions, so that it looks better than it is.",
 )
 Values = list[list[float]]
 Place = tuple[float, float]  # network calls, accuracy

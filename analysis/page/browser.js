@@ -9,7 +9,7 @@ const OF_KIND = {
   "broken-late": k => !k[k.length - 1] && k.slice(0, -1).some(Boolean),
 };
 const MARKS = {
-  cells: "Dots and rings: what differs from the solution. Purple frames: what the step changed.",
+  cells: "Circles: what differs from the solution. Purple frames: what the step changed.",
   cube: "Purple frames: what the step changed.",
   text: "A purple frame: the step changed the answer.",
 };

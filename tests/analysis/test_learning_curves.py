@@ -41,7 +41,7 @@ def test_what_the_scorer_found_solved_is_a_curve_with_its_intervals(tmp_path: Pa
     run = read_run(write_run(tmp_path / "one", arc=False, training_steps=400, puzzles=["queens"]))
     solved = learning_curves(run).axes[3]
     assert lines(solved)["solved"] == [5 / 40, 10 / 40, 15 / 40, 20 / 40]
-    assert lines(solved)["whole examples"] == [scores.exact_accuracy[-1] for scores in run.evaluations]
+    assert lines(solved)["exact match"] == [scores.exact_accuracy[-1] for scores in run.evaluations]
     assert solved.get_title(loc="left") == "Test: solved (with Wilson 95 % intervals)"
     bars = solved.collections[-1].get_segments()
     assert [tuple(bar[:, 1]) for bar in bars] == [wilson_interval(5 * part, 40) for part in range(1, 5)]

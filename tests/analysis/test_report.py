@@ -27,7 +27,7 @@ def test_without_runs_every_claim_is_listed_in_one_line(tmp_path: Path) -> None:
     _, markdown, seen = made(tmp_path / "out")
     assert f"| {len(read_claims())} claims |  |  | no run of ours | 0 | not attempted | – |  |" in markdown
     assert markdown.count("no run of ours") == 1
-    assert "TRM MLP, 5 M 87.4 % (TRM);" in markdown
+    assert "TRM MLP, 5 M: 87.4 % (TRM);" in markdown
     assert [tag for tag, _ in seen.tags].count("img") == 1
     names = {path.name for path in (tmp_path / "out").iterdir()}
     figures = {f"{name}.{kind}" for name in ("claims", "claims_column") for kind in ("png", "pdf")}

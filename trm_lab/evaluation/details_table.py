@@ -59,7 +59,7 @@ def _improvement(scores: Mapping[str, Any]) -> str:
     of_margin = ("advantage margin", [signed(value, ".3g") for value in margin["mean"]])
     positive = ("margin > 0", list(map(percent, margin["share_positive"])))
     parts = [
-        "does a step improve the answer? means over examples of the softmax cross-entropy, over tokens with a label",
+        "does a step improve the answer? softmax cross-entropy over tokens with a label, means over examples",
         _columns([calls, *_changes(improvement["answer"], "to the answer"), of_margin, positive]),
     ]
     if own_targets:
@@ -70,7 +70,7 @@ def _improvement(scores: Mapping[str, Any]) -> str:
     if "trained_answer" in improvement:
         trained = [*_changes(improvement["trained_answer"], "to the answer")]
         trained += _changes(improvement["trained_target"], "to its target") if own_targets else []
-        parts += [f"the same in the loss that is trained, {improvement['trained_loss']}", _columns([calls, *trained])]
+        parts += [f"the same in the training loss, {improvement['trained_loss']}", _columns([calls, *trained])]
     if "target" not in improvement:
         parts.append(f"  the steps' own targets are not known here: {improvement['without_target']}")
     elif not own_targets:
@@ -98,7 +98,7 @@ def _recalled(scores: Mapping[str, Any]) -> str:
     """How many answers, right or wrong, are some training answer: what is known by heart."""
     counts = [(known.predictions, known.examples) for known in read_in_training(scores)]
     lines = [
-        f"{counted(said, of)} answers are, right or wrong, answers in training"
+        f"{counted(said, of)} of the model's answers, right or wrong, are training answers"
         for said, of in counts
         if said is not None and of
     ]
@@ -117,12 +117,12 @@ def _halting(scores: Mapping[str, Any]) -> str:
     rows = [("stopping", "exact match", "network calls"), ("after the last step", *_point(last))]
     rows += [(f"{POLICIES[point.policy]} {point.setting:g}".replace("-", "−"), *_point(point)) for point in chosen]
     rows.append(("at the first right step (oracle)", *_point(HaltingPoint(**scores["halting"]["best_reachable"]))))
-    where = "here: it is chosen on these same questions, so it looks better than it is (--choose-on)"
+    where = "these test questions, so it looks better than it is (see --choose-on)"
     if choice:
-        where = f"on {choice['examples']:,} held-out questions, {choice['folder']}"
+        where = f"{choice['examples']:,} held-out questions, {choice['folder']}"
         where += f" ({choice['left_out']:,} more are in the test split as well)" * (choice["left_out"] > 0)
-    title = "stopping early: of each rule the cheapest setting that loses at most one point"
-    return f"{title} {where}\n{table(rows, '  ')}"
+    title = "stopping early: the cheapest setting of each rule that loses at most one point"
+    return f"{title}, chosen on {where}\n{table(rows, '  ')}"
 
 
 def _search(scores: Mapping[str, Any]) -> str:
@@ -159,7 +159,7 @@ def _guidance(scores: Mapping[str, Any]) -> str:
         rows[0].append("ARC/pass@2")
         for row in rows[1:]:
             row.append(percent(scores["arc_guided"][row[0]]["ARC/pass@2"]))
-    return "answers decoded from (1 - w) reference + w conditional logits, after the last step\n" + table(rows, "  ")
+    return "answers decoded from (1 − w) reference + w conditional logits, after the last step\n" + table(rows, "  ")
 
 
 def _cost(scores: Mapping[str, Any]) -> str:

@@ -25,7 +25,7 @@ HEADING, TITLE, NOTES = 0.25, 0.2, 0.4  # the picture's heading, titles above gr
 LINE, LETTER = 0.14, 0.058  # height and width of the small words at the end
 FEWEST_COLUMNS, MOST_STEPS, FEW_STEPS = 6, 8, 6
 LEGEND = (
-    "White dots mark cells that differ from the right answer. Steps show the task without augmentation; "
+    "Circles mark cells that differ from the right answer. Steps show the task without augmentation; "
     "the attempts are what all of its augmentations voted for."
 )
 _RC = matplotlib.RcParams({"font.family": "DejaVu Sans", "font.size": 8, "savefig.dpi": 160})

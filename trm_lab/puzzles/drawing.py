@@ -154,7 +154,7 @@ class BoardPicture(ABC):
     @property
     def legend(self) -> str:
         """See `Picture`."""
-        return f"White dots with a black rim: cells that differ from the answer shown. {self.signs}"
+        return f"Circles: cells that differ from the answer shown. {self.signs}"
 
     def height(self, example: Example, predictions: Sequence[Tokens] = ()) -> float:
         """See `Picture`."""

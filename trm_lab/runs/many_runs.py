@@ -67,7 +67,7 @@ def find_runs(paths: Sequence[Path]) -> list[Path]:
     for pattern in paths:
         runs = [run for path in _expanded(pattern) for run in sorted(_below(path, DEEPEST))]
         if not runs:
-            state = "holds no run directory" if pattern.is_dir() else "does not exist"
+            state = "holds no run directory" if pattern.exists() else "does not exist"
             raise UserError(
                 f"'{shown(pattern)}' {state}",
                 "a run directory, a folder of run directories, or a pattern of their names",

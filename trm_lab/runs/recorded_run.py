@@ -90,7 +90,7 @@ def read_run(path: Path) -> Run:
     """
     missing = [name for name in RUN_FILES if not (path / name).is_file()]
     if missing:
-        state = f"has no {' and no '.join(missing)}" if path.is_dir() else "does not exist"
+        state = f"has no {' and no '.join(missing)}" if path.exists() else "does not exist"
         raise UserError(
             f"run directory '{path}' {state}",
             f"a directory that training wrote, with {', '.join(RUN_FILES)}",

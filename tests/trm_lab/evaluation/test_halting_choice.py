@@ -97,7 +97,7 @@ def test_an_evaluation_says_on_which_questions_stopping_early_was_chosen(
     run, held_out = write_run(tmp_path / "run", boards / "test", method), tmp_path / "held-out"
     request = ScoringRequest(str(run), output=tmp_path / "a", device="cpu")
     score(request)
-    assert "at most one point here: it is chosen on these same questions" in capsys.readouterr().out
+    assert "at most one point, chosen on these test questions, so" in capsys.readouterr().out
     score(ScoringRequest(str(run), output=held_out, device="cpu", data_paths=[str(boards / "held-out")]))
     score(ScoringRequest(str(run), output=tmp_path / "a", device="cpu", choose_on=held_out))
     halting = json.loads((tmp_path / "a/scores.json").read_text())["halting"]

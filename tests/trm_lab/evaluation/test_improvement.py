@@ -207,7 +207,7 @@ def test_an_evaluation_with_margins_says_how_each_step_improved_for_any_batch_si
     assert f"{answer['before'][0]:.3g} → {answer['after'][0]:.3g}" in text
     assert ("the target of every step is the answer" in text) == (method == "act")
     assert ("towards the step's own target" in text) == (method == "dis")
-    assert "the loss that is trained, stablemax_cross_entropy" in text
+    assert "the training loss, stablemax_cross_entropy" in text
 
 
 def test_why_the_targets_of_the_steps_are_not_known_is_said(

@@ -35,7 +35,8 @@ def test_runs_are_found_in_folders_and_by_patterns_each_once(folder: Path, monke
 
 
 def test_a_path_without_a_run_is_an_error(folder: Path) -> None:
-    for name, problem in (("nowhere", "does not exist"), ("figures", "holds no run")):
+    without = {"nowhere": "does not exist", "figures": "holds no run", "b/config.yaml": "holds no run"}
+    for name, problem in without.items():
         with pytest.raises(UserError, match=problem) as error:
             find_runs([folder, folder / name])
         assert name in error.value.given

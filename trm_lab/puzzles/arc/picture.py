@@ -56,7 +56,7 @@ class ArcPicture:
 
     question_width = answer_width = 1.16
     signs = "Beige: end-of-grid marks. Predictions are cut to the answer's extent."
-    legend = f"White dots with a black rim: wrong cells. {signs}"
+    legend = f"Circles: wrong cells. {signs}"
 
     def fits(self, tokens: int) -> bool:
         """See `Picture`."""
