@@ -14,7 +14,7 @@ if not __package__:  # run by its path: our modules are found from the folder ab
 from analysis import style
 from analysis.comparing import panels
 from analysis.comparing.comparability import at_same_updates, check_same_datasets
-from analysis.comparing.factorial_design import METHOD, Factorial, best_of_each, factorial
+from analysis.comparing.factorial_design import METHOD, Factorial, best_of_each, factorial, moving_with
 from analysis.comparing.factorial_figure import factorial_figure
 from analysis.comparing.pairwise_tests import pair_tests, tests_table
 from analysis.comparing.question_scores import held_out
@@ -49,8 +49,12 @@ def _cells(study: Factorial, metric: Metric) -> Table:
         [*levels, share_over_seeds(over_seeds([metric.of(one) for one in method.evaluations]))]
         for levels, method in study.cells.items()
     ]
-    note = f"Intervals: 95 %, Student's t over n seeds. After {next(iter(study.cells.values())).step:,} updates."
-    return Table("Every combination", [*study.factors, metric.title], rows, [note])
+    notes = [f"Intervals: 95 %, Student's t over n seeds. After {next(iter(study.cells.values())).step:,} updates."]
+    notes += [
+        f"{name} cannot be told apart from what varies with it in these runs: {', '.join(keys)}."
+        for name, keys in moving_with(study).items()
+    ]
+    return Table("Every combination", [*study.factors, metric.title], rows, notes)
 
 
 def _best(study: Factorial, metric: Metric) -> list[Table]:

@@ -8,7 +8,7 @@ from trm.errors import UserError
 from trm_lab.runs.recorded_run import Run
 
 
-def _of_a_method() -> set[str]:
+def of_a_method() -> set[str]:
     """Settings that make a method; another difference is one between experiments."""
     from trm_lab.methods import METHODS  # here: with the methods comes torch
 
@@ -123,7 +123,7 @@ def unlike(first: Method, second: Method) -> str:
 
 def other_settings(methods: Sequence[Method]) -> str:
     """Whether the methods differ in themselves alone, in words."""
-    own = _of_a_method()
+    own = of_a_method()
     more = [key.removeprefix("arch.") for key in differing(methods) if key not in own]
     if not more:
         return "All other settings are the same."

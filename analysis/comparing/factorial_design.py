@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.comparing.comparability import unlike
+from analysis.comparing.comparability import of_a_method, unlike
 from analysis.comparing.pairwise_tests import Tested, scores_of, tested
 from analysis.comparing.question_scores import items_of
 from analysis.methods import Method, differing, method_name
@@ -105,6 +105,23 @@ def _columns(methods: Sequence[Method], values: Mapping[str, Sequence[Any]], nam
         elif own:
             columns[min(own, key=len)] = keys[min(own, key=len)]
     return {name: levels for name, levels in columns.items() if len(set(levels)) > 1}
+
+
+def moving_with(study: Factorial) -> dict[str, list[str]]:
+    """By factor the other settings that its level decides, without those that make a method where that is the factor.
+
+    What a factor does may be what these do.
+    """
+    varying = differing(list(study.cells.values()))
+    found = {}
+    for place, (name, levels) in enumerate(study.factors.items()):
+        own = of_a_method() if name == METHOD else set()
+        at = [cell[place] for cell in study.cells]
+        decided = [
+            key for key, values in varying.items() if len(set(zip(at, map(str, values), strict=True))) == len(levels)
+        ]
+        found[name] = [short for key in decided if key not in own and (short := key.removeprefix("arch.")) != name]
+    return {name: keys for name, keys in found.items() if keys}
 
 
 def _rank(level: str) -> tuple[float, str]:

@@ -14,7 +14,7 @@ VERDICT = {"solved": "solved", "exact": "exact", "ARC/pass@2": "outputs_correct@
 def not_in_training(methods: Sequence[Method], metric: Metric) -> str:
     """A line of what stands in training, and one for each part of the test split without it; "" if no run tells.
 
-    Shares are means over seeds; a method with a run that does not tell has –.
+    Shares are means over seeds; a method with a run that does not tell, or of other test questions, has –.
     """
     told = [[evaluation.in_training for evaluation in method.evaluations] for method in methods]
     first = next((known for of_method in told for known in of_method if known), [])
@@ -24,15 +24,17 @@ def not_in_training(methods: Sequence[Method], metric: Metric) -> str:
             f"in training: of {known.examples:,} test questions {known.questions:,}, of their answers {known.answers:,}"
         )
         verdict = VERDICT.get(metric.name, "")
-        for part, rest in enumerate(known.rest(verdict) if verdict in known.without_questions else ()):
-            shares = [_share([_rest(each, place, part, verdict) for each in of_method]) for of_method in told]
+        for rest in known.rest(verdict) if verdict in known.without_questions else ():
+            shares = [_share([_same(rest, each, place, verdict) for each in of_method]) for of_method in told]
             named = (f"{method.name} {share}" for method, share in zip(methods, shares, strict=True))
             lines.append(f"  {rest.title}: {', '.join(named)}")
     return "\n".join(lines)
 
 
-def _rest(known: Sequence[InTraining], place: int, part: int, verdict: str) -> NotInTraining | None:
-    return [*known[place].rest(verdict)][part] if place < len(known) and not known[place].is_empty else None
+def _same(part: NotInTraining, known: Sequence[InTraining], place: int, verdict: str) -> NotInTraining | None:
+    """The same part of the test split in another run; None where its test split has none of that size."""
+    parts = known[place].rest(verdict) if place < len(known) else ()
+    return next((rest for rest in parts if rest.title == part.title), None)
 
 
 def _share(of_seeds: Sequence[NotInTraining | None]) -> str:

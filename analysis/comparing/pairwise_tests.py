@@ -120,15 +120,23 @@ def tests_table(tests: Sequence[Tested], title: str) -> Table:
     ]
     header = ["difference", "points", "95 % interval", "p", "p (Holm)", "seen at 80 %", "over"]
     used = [f"{kind}: {EXPLAINED[kind]}" for kind in EXPLAINED if any(one.over == kind for one in tests)]
-    level = adjusted_level(one.difference for one in tests)
     notes = [
         f"Two-sided t-tests; over {'; '.join(used)}. p (Holm): adjusted for all rows of the table; p and interval: of"
-        " each row by itself. – where it cannot be told: one seed beside several, or no spread.",
-        f"Seen at {100 * POWER:.0f} %: the difference in truth, in points, that {_size(tests)} show with"
-        f" {100 * POWER:.0f} % probability (p (Holm) below {LEVEL:g}, at its strictest level {level:.2g}). That none"
-        " was found does not say that there is no smaller one.",
+        " each row by itself. – where it cannot be told: one seed beside several, or no spread."
     ]
-    return Table(title, header, rows, notes)
+    return Table(title, header, rows, notes + _detectable_note(tests))
+
+
+def _detectable_note(tests: Sequence[Tested]) -> list[str]:
+    level = adjusted_level(one.difference for one in tests)
+    told = [one for one in tests if one.detectable is not None]
+    if not told:
+        return []
+    return [
+        f"Seen at {100 * POWER:.0f} %: the difference in truth, in points, that {_size(told)} show with"
+        f" {100 * POWER:.0f} % probability (p (Holm) below {LEVEL:g}, at its strictest level {level:.2g}). That none"
+        " was found does not say that there is no smaller one."
+    ]
 
 
 def _size(tests: Sequence[Tested]) -> str:

@@ -81,6 +81,19 @@ def test_a_combination_that_was_not_run_is_named(runs: list[Run]) -> None:
         study_of([run for run in runs if run.config["arch"] == runs[0].config["arch"]])
 
 
+def test_settings_that_move_with_a_factor_are_named_unless_they_make_the_method(tmp_path: Path) -> None:
+    for number, (method, seed) in enumerate(product(("dis", "act"), range(2))):
+        changes = {"lr": 0.002 if method == "dis" else 0.001}
+        write_run(tmp_path / f"{number}", method, arc=False, training_steps=40, seed=seed, changes=changes)
+    cells, *_ = command.tables(study_of(read_runs([tmp_path]).runs), EXACT)
+    assert cells.header[0] == "method"
+    assert cells.notes[1:] == ["method cannot be told apart from what varies with it in these runs: lr."]
+
+
+def test_a_design_in_which_nothing_moves_together_says_nothing_of_it(runs: list[Run]) -> None:
+    assert len(command.tables(study_of(runs), EXACT)[0].notes) == 1
+
+
 @pytest.fixture(scope="module")
 def tuned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two seeds of two methods at three learning rates; the best is the second, but for TRM on held-out questions."""

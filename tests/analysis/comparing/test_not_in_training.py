@@ -59,6 +59,13 @@ def test_a_method_that_does_not_say_what_is_in_training_has_no_share_of_it(tmp_p
     assert not_in_training(group(read_runs([old]).runs)[0], SOLVED) == ""
 
 
+def test_a_method_of_other_test_questions_has_no_share_of_these(tmp_path: Path) -> None:
+    _, question, _ = not_in_training(methods(tmp_path, counts(5) | {"examples": 40}), SOLVED).splitlines()
+    assert "20 of 30" in question
+    assert question.count("–") == 1
+    assert question.endswith(" –") or " –, " in question
+
+
 def test_the_tables_of_a_run_and_of_the_efficiency_study_say_it(tmp_path: Path) -> None:
     run = write(tmp_path, "dis", 0, counts(10))
     (read,) = read_runs([run]).runs
