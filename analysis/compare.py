@@ -49,7 +49,7 @@ def report(runs: Sequence[Run], methods: Sequence[Method], metric: Metric, unsee
     """
     runs = at_the_methods_steps(runs, methods)
     if len(runs) <= MOST_COLUMNS:
-        parts = [comparison(runs).text(), *differences(runs), *in_full(methods)]
+        parts = [comparison(runs).text(), *differences(runs, over_seeds=len(methods) < len(runs)), *in_full(methods)]
     else:
         parts = [methods_table(methods, metric), *differences(runs, over_seeds=True)]
     parts += [not_in_training(methods, metric), significance_tests(methods, metric, unseen)]

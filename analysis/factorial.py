@@ -29,9 +29,9 @@ from trm_lab.runs.many_runs import figures_of, read_runs
 
 EXAMPLE = "  python -m analysis.factorial runs/efficiency_nqueens_switches-*"
 EFFECTS = (
-    "An effect: the mean of all combinations with the first-named level less that of all with the other. ×: half of"
-    " what the effect of the one grows by where the other is at its second level. In points of shares, as they are"
-    " read: near 0 or 100 % settings cannot add up, which looks like an interaction."
+    "An effect: the mean of all combinations with the first-named value minus the mean of all with the other. ×, an"
+    " interaction: half of the difference that one setting makes to the effect of the other. Both are differences of"
+    " shares, in points: near 0 or 100 % settings cannot add up, which looks like an interaction."
 )
 
 
@@ -108,7 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     write_marked(folder / "factorial.md", text, TABLE, "--figures-dir")
     print(text)
     paths = [folder / "factorial.md"]
-    heading = f"{' × '.join(study.factors)}: what each does"
+    heading = f"{' × '.join(study.factors)}: the effect of each setting"
     for name, width in (("factorial", panels.PAGE), ("factorial_column", panels.COLUMN)):
         paths += style.save(factorial_figure(study, metric, heading, width), folder / name)
     print("\n".join(map(str, paths)))

@@ -198,7 +198,7 @@ def _column(run: Run) -> dict[str, str]:
     seconds = run.training.seconds[run.training.step <= last.step].sum()
     times = {"training time": duration(seconds), "answers a second": f"{last.examples_per_second:,.0f}"}
     facts = {
-        "method": last.method,
+        "method": method_name(run),
         "seed": str(last.seed),
         "training steps": f"{last.step:,}",
         "network calls per answer": f"{last.calls_per_answer:,}",
@@ -209,7 +209,7 @@ def _column(run: Run) -> dict[str, str]:
     scores = scores_table(last, run.outputs)
     names = [name for name in scores.header[3:] if name in last.baselines]
     for name, model, interval, *others in scores.rows:
-        facts[name] = model if interval == UNKNOWN else f"{model} {interval}"
+        facts[name] = model if interval == UNKNOWN else f"{model} {interval}".removesuffix(" %")
         for baseline, share in zip(names, others, strict=False):
             if share != UNKNOWN:
                 facts[f"{name}, {baseline}"] = share

@@ -26,7 +26,7 @@ def factorial_figure(study: Factorial, metric: Metric, heading: str, width: floa
         _draw_effects(effects, study.effects)
         _draw_cells(cells, study, metric)
         caption = [
-            f"Effects: each with its own 95 % interval; filled: p < {LEVEL:g} after Holm's adjustment for all.",
+            f"Effects: each with its own 95 % interval; filled: p < {LEVEL:g}, adjusted (Holm). ×: interactions.",
             "Combinations: a dot for each seed; bar: mean with its 95 % t-interval over seeds.",
         ]
         panels.finish(fig, heading, caption)

@@ -110,10 +110,10 @@ def tests_table(tests: Sequence[Tested], title: str) -> Table:
         [
             one.name,
             points(one.difference.mean),
-            UNKNOWN if one.difference.low is None else points_range(one.difference.low, one.difference.high),
+            _interval(one.difference),
             p_value(one.difference.p_two_sided),
             p_value(one.p_holm),
-            UNKNOWN if one.detectable is None else f"{100 * one.detectable:.1f}",
+            _detectable(one),
             one.over,
         ]
         for one in tests
@@ -137,6 +137,19 @@ def _detectable_note(tests: Sequence[Tested]) -> list[str]:
         f" {100 * POWER:.0f} % probability (p (Holm) below {LEVEL:g}, at its strictest level {level:.2g}). That none"
         " was found does not say that there is no smaller one."
     ]
+
+
+def _interval(difference: MeanDifference) -> str:
+    """In points, within what a difference of shares can be."""
+    if difference.low is None or difference.high is None:
+        return UNKNOWN
+    return points_range(max(-1.0, difference.low), min(1.0, difference.high))
+
+
+def _detectable(test: Tested) -> str:
+    if test.detectable is None:
+        return UNKNOWN
+    return f"{100 * test.detectable:.1f}" if test.detectable <= 1 else "> 100"
 
 
 def _size(tests: Sequence[Tested]) -> str:

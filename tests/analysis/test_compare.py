@@ -24,6 +24,7 @@ from analysis.comparing.significance import contrast, holm
 from analysis.methods import Method, group
 from analysis.metrics import EXACT
 from analysis.scores import comparison
+from tests.analysis.recorded import RECORDED
 from tests.analysis.synthetic_run import write_run, write_scored
 from trm.errors import UserError
 from trm_lab.runs.recorded_run import read_run
@@ -43,9 +44,9 @@ def test_a_comparison_lays_two_methods_side_by_side(
     other = write_run(tmp_path / "trm", supervision="act", steps=16, calls_per_step=21, training_steps=2000)
     compare.main([str(run_folder), str(other), "--figures-dir", str(tmp_path / "figures")])
     text = capsys.readouterr().out
-    assert re.search(r"method +DIS +TRM\n", text)
+    assert re.search(r"method +DIS \(released code\) +TRM T=3 n=6\n", text)
     assert re.search(r"network calls per answer +18 +336\n", text)
-    assert re.search(r"outputs right, 2 attempts +33\.3 % \(15 of 45\) \[21\.4, 47\.9\] %", text)
+    assert re.search(r"outputs right, 2 attempts +33\.3 % \(15 of 45\) \[21\.4, 47\.9\]", text)
     assert "Not comparable: the runs have different numbers of training steps." in text
     for suffix in ("png", "pdf"):
         assert (tmp_path / f"figures/accuracy_against_network_calls.{suffix}").is_file()
@@ -179,6 +180,13 @@ def test_an_evaluation_from_before_improvement_was_measured_shows_its_margins(sw
     positive, mean = figure.axes
     assert drawn(mean)["DIS (released code) (1 seed), margin"] == old.margin.mean
     assert drawn(positive)["DIS (released code) (1 seed), margin"] == old.margin.share_positive
+
+
+def test_seeds_of_a_method_may_differ_and_differences_stay_within_what_shares_can_be() -> None:
+    runs = [read_run(RECORDED / f"sudoku4_{method}_{seed}") for method in ("dis", "trm_compact") for seed in range(2)]
+    text = compare.report(runs, group(runs)[0], EXACT)
+    assert "Not comparable" not in text
+    assert re.search(r"\[−100\.0, \+100\.0\] .* > 100 ", text)
 
 
 def test_many_runs_are_a_table_of_methods_with_tests_between_them(sweep: Path, tmp_path: Path) -> None:
