@@ -74,6 +74,9 @@ class InTraining:
 
 
 def read_in_training(scores: Mapping[str, Any]) -> list[InTraining]:
-    """Of the contents of a scores.json: of ARC's test outputs, and of each dataset that they are known of."""
+    """Of the contents of a scores.json: of ARC's test outputs, and of each dataset that they are known of.
+
+    Where no answer is known, nothing is said.
+    """
     parts = [part["in_training"] for part in (scores, *scores.get("tasks", [])) if "in_training" in part]
-    return [read_as(InTraining, part, "scores.json") for part in parts]
+    return [known for part in parts if (known := read_as(InTraining, part, "scores.json")).examples]

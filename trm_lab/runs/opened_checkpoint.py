@@ -111,17 +111,35 @@ class OpenedCheckpoint:
 
         described: see `PuzzleData.described`.
         """
-        if not isinstance(self.form, RunCheckpoint):
-            return []
-        datasets = checkpoints.load_state(self.path).get("datasets")
-        if datasets is None:
-            return []
-        fingerprints = {dataset["fingerprint"] for dataset in datasets}
+        known = self._tested_fingerprints
         return [
             f"{data['path']} is not the data that {self.source} was tested on in training, or was built anew since"
             for data in described
-            if data["fingerprint"] not in fingerprints
+            if known is not None and data["fingerprint"] not in known
         ]
+
+    def trained_elsewhere(self, described: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Remarks on datasets of another training split than the run's, as far as paths and fingerprints tell.
+
+        described: see `PuzzleData.described`.
+        """
+        trained = self.config.get("data_paths") or []
+        places = {Path(path).resolve() for path in trained}
+        known = None if self.config.get("data_paths_test") else self._tested_fingerprints
+        return [
+            f"{data['path']}: what is said to be in training is in its own training split; {self.source} was trained on"
+            f" {', '.join(map(shown, trained))}"
+            for data in described
+            if trained and data["fingerprint"] not in (known or ()) and Path(data["path"]).resolve() not in places
+        ]
+
+    @cached_property
+    def _tested_fingerprints(self) -> set[str] | None:
+        """Of the data that the run was tested on in training; None where it does not say."""
+        if not isinstance(self.form, RunCheckpoint):
+            return None
+        datasets = checkpoints.load_state(self.path).get("datasets")
+        return None if datasets is None else {dataset["fingerprint"] for dataset in datasets}
 
     def data_paths_or_error(self) -> list[str]:
         """The run's test data.

@@ -91,3 +91,9 @@ def test_the_tables_of_a_run_and_of_the_efficiency_study_say_it(tmp_path: Path) 
 def test_a_record_that_does_not_say_what_is_right_without_training_is_refused(broken: dict[str, Any]) -> None:
     with pytest.raises(UserError, match="in_training"):
         read_in_training({"in_training": counts(10) | broken})
+
+
+def test_of_questions_without_a_known_answer_nothing_is_said() -> None:
+    nothing = {"exact": 0, "solved": 0}
+    none = {"examples": 0, "questions": 0, "answers": 0, "without_questions": nothing, "without_answers": nothing}
+    assert read_in_training({"in_training": none | {"predictions": 0}}) == []

@@ -18,6 +18,7 @@ from trm_lab.evaluation.request import ScoringRequest
 from trm_lab.evaluation.score import score
 from trm_lab.inference.arc_checkpoint import trained_puzzles
 from trm_lab.puzzles.layout import BLANK, read_identifiers
+from trm_lab.puzzles.loading import EvaluationData
 from trm_lab.runs.identifier_names import fill_by_name
 from trm_lab.runs.opened_checkpoint import open_checkpoint
 from trm_lab.runs.weights import PUZZLE_ROWS, load_into
@@ -125,6 +126,20 @@ def test_an_evaluation_on_a_rebuilt_dataset_says_so_and_uses_each_puzzle_s_own_r
     assert opened.row_names == read_identifiers(dataset) != read_identifiers(rebuilt)
     puzzles = trained_puzzles(opened, [str(rebuilt)])  # its own names, not those of data that has as many
     assert puzzles == {name: row for row, name in enumerate(read_identifiers(dataset))}
+
+
+def test_data_whose_training_split_the_network_never_saw_is_named_where_in_training_is_said(
+    trained: Path, dataset: Path, rebuilt: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    score(ScoringRequest(str(trained), data_paths=[str(rebuilt)], output=tmp_path / "scored", device="cpu"))
+    named = (
+        f"{rebuilt}: what is said to be in training is in its own training split; {trained} was trained on {dataset}"
+    )
+    assert named in capsys.readouterr().out
+    moved = shutil.copytree(dataset, tmp_path / "moved")
+    for same in (moved, dataset):
+        described = EvaluationData([same], global_batch_size=8).described
+        assert not open_checkpoint(trained).trained_elsewhere(described)
 
 
 def test_a_lone_checkpoint_opens_also_of_before_names_and_damaged_names_are_damage(
