@@ -93,7 +93,7 @@ def _exact_row(evaluation: Evaluation) -> list[str]:
 def _rows_without_training(evaluation: Evaluation) -> list[list[str]]:
     """What is right of the examples that do not stand in training."""
     rows = []
-    for rest in (rest for known in evaluation.in_training for rest in known.rest(known.verdict)):
+    for rest in (rest for known in evaluation.in_training for rest in known.not_in_training(known.verdict)):
         counts = [rest.baselines.get(name) for name, title in BASELINES.items() if title in evaluation.baselines]
         shares = [UNKNOWN if count is None or not rest.of else percent(count / rest.of) for count in counts]
         rows.append([rest.title, *(counted(rest.right, rest.of) if rest.of else [UNKNOWN] * 2), *shares, UNKNOWN])

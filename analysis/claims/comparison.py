@@ -248,7 +248,8 @@ def _draw_claim(axes: Axes, place: float, one: Comparison, name: str) -> None:
     claim, spread = one.claim, 1.96 * one.claim.error
     axes.barh(place, claim.claimed, height=0.7, color=CLAIMED, zorder=2)
     if claim.error:
-        axes.errorbar([claim.claimed], [place], xerr=[spread], color=DARK, capsize=2, linewidth=1)
+        pale = 0.4 if name else 1.0  # below the words
+        axes.errorbar([claim.claimed], [place], xerr=[spread], color=DARK, alpha=pale, capsize=2, linewidth=1)
     words, colour, end = claim.printed, style.BLACK, claim.claimed + spread
     if one.method is not None and one.verdict is not None:
         end = max(end, _draw_ours(axes, place, one.method, one.verdict))
@@ -256,7 +257,7 @@ def _draw_claim(axes: Axes, place: float, one: Comparison, name: str) -> None:
         colour = one.method.colour
     at = (0.0 if name else end), place
     look: dict[str, Any] = {"xytext": (3, 0), "textcoords": "offset points", "va": "center", "color": colour}
-    axes.annotate(f"{name} {words}".strip(), at, **look)
+    axes.annotate(f"{name} {words}".strip(), at, zorder=5, **look)
 
 
 def _draw_ours(axes: Axes, place: float, method: Method, verdict: Verdict) -> float:

@@ -63,7 +63,7 @@ def factorial(methods: Sequence[Method], metric: Metric) -> Factorial:
 def _design(methods: Sequence[Method]) -> tuple[dict[str, Levels], dict[Levels, Method]]:
     """By the settings as they are; where combinations are left out, with a method's name for the settings it says."""
     incomplete = []
-    by_name = _columns(methods, _unsaid(methods), named=True)
+    by_name = _columns(methods, _varying_in_a_name(methods), named=True)
     for columns in (_columns(methods, differing(methods)), *([by_name] if len(by_name) > 1 else [])):
         factors = {name: tuple(sorted(set(levels), key=_rank)) for name, levels in columns.items()}
         cells = dict(zip(zip(*columns.values(), strict=True), methods, strict=True))
@@ -74,7 +74,7 @@ def _design(methods: Sequence[Method]) -> tuple[dict[str, Levels], dict[Levels, 
     raise _incomplete(*min(incomplete, key=lambda one: len(one[1])))
 
 
-def _unsaid(methods: Sequence[Method]) -> dict[str, list[Any]]:
+def _varying_in_a_name(methods: Sequence[Method]) -> dict[str, list[Any]]:
     """The settings that vary among methods of one name."""
     names = _names(methods)
     return {

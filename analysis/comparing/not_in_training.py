@@ -24,7 +24,7 @@ def not_in_training(methods: Sequence[Method], metric: Metric) -> str:
             f"in training: of {known.examples:,} test questions {known.questions:,}, of their answers {known.answers:,}"
         )
         verdict = VERDICT.get(metric.name, "")
-        for rest in known.rest(verdict) if verdict in known.without_questions else ():
+        for rest in known.not_in_training(verdict) if verdict in known.without_questions else ():
             shares = [_share([_same(rest, each, place, verdict) for each in of_method]) for of_method in told]
             named = (f"{method.name} {share}" for method, share in zip(methods, shares, strict=True))
             lines.append(f"  {rest.title}: {', '.join(named)}")
@@ -33,7 +33,7 @@ def not_in_training(methods: Sequence[Method], metric: Metric) -> str:
 
 def _same(part: NotInTraining, known: Sequence[InTraining], place: int, verdict: str) -> NotInTraining | None:
     """The same part of the test split in another run; None where its test split has none of that size."""
-    parts = known[place].rest(verdict) if place < len(known) else ()
+    parts = known[place].not_in_training(verdict) if place < len(known) else ()
     return next((rest for rest in parts if rest.title == part.title), None)
 
 

@@ -15,8 +15,8 @@ from trm.errors import UserError
 from trm_lab.runs.recorded_run import Run
 from trm_lab.runs.scored_items import METRICS, ScoredItems, has_items, read_items
 
-MEANT = {"exact": METRICS["right"], "solved": METRICS["solved"], "ARC/pass@2": METRICS["task"]}
-"""What the scores of each question are called whose mean is a metric."""
+QUESTION_METRICS = {"exact": METRICS["right"], "solved": METRICS["solved"], "ARC/pass@2": METRICS["task"]}
+"""The scores of each question whose mean is a metric, by the metric's name."""
 
 
 def items_of(method: Method, metric: Metric, unseen: bool = False) -> list[ScoredItems]:
@@ -29,7 +29,7 @@ def items_of(method: Method, metric: Metric, unseen: bool = False) -> list[Score
     """
     folders = [_folder(run, method.step) for run in method.runs]
     items = [read_items(one, exact=metric.name == "exact") for one in folders if one is not None]
-    fit = len(items) == len(folders) and all(one.metric == MEANT.get(metric.name) for one in items)
+    fit = len(items) == len(folders) and all(one.metric == QUESTION_METRICS.get(metric.name) for one in items)
     if unseen:
         told = [one for one in items if one.in_training is not None] if fit else []
         if len(told) < len(folders):
@@ -76,12 +76,12 @@ def held_out(methods: Sequence[Method], metric: Metric) -> list[float]:
     """
     tested = [one for method in methods for one in items_of(method, metric)]
     asked = frozenset(digest for one in tested for digest in (one.questions or {}).values())
-    by_data = [[_elsewhere(run, method.step, metric, asked) for run in method.runs] for method in methods]
+    by_data = [[_held_out_means(run, method.step, metric, asked) for run in method.runs] for method in methods]
     shared = set.intersection(*(set(one) for of_method in by_data for one in of_method))
     return [fmean(one[min(shared)] for one in of_method) for of_method in by_data] if shared else []
 
 
-def _elsewhere(run: Run, step: int, metric: Metric, asked: frozenset[int]) -> dict[str, float]:
+def _held_out_means(run: Run, step: int, metric: Metric, asked: frozenset[int]) -> dict[str, float]:
     """Means on all questions of other data that were not asked, of answers as in training, by fingerprint and split."""
     means: dict[str, float] = {}
     for one in run.scored:
@@ -89,7 +89,7 @@ def _elsewhere(run: Run, step: int, metric: Metric, asked: frozenset[int]) -> di
         if not (one.other_data and as_trained and one.is_of_all_questions and one.evaluation.step == step):
             continue
         items = read_items(one.folder, exact=metric.name == "exact") if has_items(one.folder) else None
-        if items is not None and items.metric == MEANT.get(metric.name):
+        if items is not None and items.metric == QUESTION_METRICS.get(metric.name):
             digests = items.questions or {}
             scores = [score for key, score in items.scores.items() if digests.get(key) not in asked]
             data = str([(data.fingerprint, data.split) for data in one.evaluation.datasets or []])

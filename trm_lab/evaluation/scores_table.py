@@ -70,7 +70,7 @@ def _score_rows(scores: Mapping[str, Any], baselines: Mapping[str, Any]) -> Iter
 
 def _rows_without_training(scores: Mapping[str, Any]) -> Iterator[Row]:
     for known in read_in_training(scores):
-        for rest in known.rest(known.verdict):
+        for rest in known.not_in_training(known.verdict):
             shares = (
                 rest.baselines[name] / rest.of if rest.of and name in rest.baselines else None for name in BASELINES
             )

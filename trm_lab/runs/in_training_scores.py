@@ -64,7 +64,7 @@ class InTraining:
         """What counts, of `VERDICTS`."""
         return next(name for name in VERDICTS if name in self.without_questions)
 
-    def rest(self, verdict: str) -> Iterator[NotInTraining]:
+    def not_in_training(self, verdict: str) -> Iterator[NotInTraining]:
         """Without the questions, and without the answers that are in training; nothing where none is."""
         for what, stand in (("question", self.questions), ("answer", self.answers)) if not self.is_empty else ():
             name, of = f"without_{what}s", self.examples - stand
