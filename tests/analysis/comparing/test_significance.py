@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from analysis.claims.verdicts import UNDECIDED, judged
-from analysis.comparing.pairwise_tests import tested, tests_table
+from analysis.comparing import pairwise_tests
 from analysis.comparing.significance import MeanDifference, contrast, holm, one_sided, welch
 
 SHARE = st.integers(0, 1000).map(lambda thousandths: thousandths / 1000)
@@ -153,5 +153,8 @@ def test_a_table_says_of_how_many_seeds_what_it_could_have_seen_is() -> None:
     draws = np.random.default_rng(0)
     several, one = draws.random((3, 20)).round(), draws.random((1, 20)).round()
     parts, weights = [[several, 1 - several], [several, one]], [(1, -1)] * 2
-    assert "that 3 seeds of each and 20 questions show" in tests_table(tested(["a", "b"], parts, weights), "").notes[1]
-    assert len(tests_table(tested(["b"], parts[1:], weights[1:]), "").notes) == 1
+    assert (
+        "that 3 seeds of each and 20 questions show"
+        in pairwise_tests.tests_table(pairwise_tests.tested(["a", "b"], parts, weights), "").notes[1]
+    )
+    assert len(pairwise_tests.tests_table(pairwise_tests.tested(["b"], parts[1:], weights[1:]), "").notes) == 1
