@@ -95,6 +95,7 @@ except UserError as error:
 """
 
 
+@pytest.mark.long
 def test_a_rank_that_fails_in_training_from_python_gets_its_error_and_ends_as_it_likes(
     dataset: Path, tmp_path: Path
 ) -> None:
@@ -120,6 +121,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
+@pytest.mark.long
 def test_a_rank_that_hangs_in_an_evaluation_says_so_and_ends_it(dataset: Path, tmp_path: Path) -> None:
     words = [str(REPOSITORY / "evaluate.py"), str(write_run(tmp_path / "run", dataset)), "--batch-size=8"]
     codes, output = codes_of_two_ranks(tmp_path, HANGING, *words, "--device=cpu", "--compile=off")
