@@ -17,9 +17,9 @@ from analysis.comparing.ablation import Ablation, ablation
 from analysis.comparing.ablation_figures import answer_column, answer_figure, training_column, training_figure
 from analysis.comparing.ablation_tables import tables
 from analysis.comparing.comparability import by_dataset
-from analysis.outputs import TABLE, check_figures_folder, marked, write_marked
-from trm_lab.commands.command_line import CommandLine, local_path, number, run_command
-from trm_lab.runs.many_runs import ManyRuns, figures_of, read_runs
+from analysis.outputs import TABLE, add_runs_and_figures_dir, marked, runs_and_figures_dir, write_marked
+from trm_lab.commands.command_line import CommandLine, number, run_command
+from trm_lab.runs.many_runs import ManyRuns
 
 EXAMPLE = """\
   python -m analysis.efficiency runs/efficiency_sudoku4-* --target-accuracy 0.9"""
@@ -60,16 +60,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         UserError: no run can be read, or one has no such metric.
     """
     parser = CommandLine("python -m analysis.efficiency", __doc__, EXAMPLE)
-    parser.add_argument("runs", type=local_path, nargs="+", metavar="run", help="runs, folders of runs, or patterns")
-    parser.add_argument("--figures-dir", type=local_path, help="where all goes (default: figures/ beside the runs)")
+    add_runs_and_figures_dir(parser)
     parser.add_argument("--metric", help="exact, cell, solved, ARC/pass@2 … (default: what counts for the data)")
     parser.add_argument(
         "--target-accuracy", type=number(0, 1), default=0.9, help="what is to be reached (default: 0.9)"
     )
     options = parser.parse(arguments)
-    read = read_runs(options.runs)
-    folder = options.figures_dir or figures_of(options.runs, [run.path for run in read.runs])
-    check_figures_folder(folder)
+    read, folder = runs_and_figures_dir(options)
     studies = [
         ablation(runs, dataset, options.metric, options.target_accuracy)
         for dataset, runs in by_dataset(read.runs).items()

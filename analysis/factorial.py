@@ -20,12 +20,11 @@ from analysis.comparing.pairwise_tests import pair_tests, tests_table
 from analysis.comparing.question_scores import held_out
 from analysis.methods import group
 from analysis.metrics import Metric, metric_for
-from analysis.outputs import TABLE, check_figures_folder, write_marked
+from analysis.outputs import TABLE, add_runs_and_figures_dir, runs_and_figures_dir, write_marked
 from analysis.tables import Table, share_over_seeds
-from trm_lab.commands.command_line import CommandLine, local_path, run_command
+from trm_lab.commands.command_line import CommandLine, run_command
 from trm_lab.commands.tables import percent
 from trm_lab.intervals import over_seeds
-from trm_lab.runs.many_runs import figures_of, read_runs
 
 EXAMPLE = "  python -m analysis.factorial runs/efficiency_nqueens_switches-*"
 EFFECTS = (
@@ -91,13 +90,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         UserError: no run can be read, they are of different datasets, nothing varies, or a combination was not run.
     """
     parser = CommandLine("python -m analysis.factorial", __doc__, EXAMPLE)
-    parser.add_argument("runs", type=local_path, nargs="+", metavar="run", help="runs, folders of runs, or patterns")
-    parser.add_argument("--figures-dir", type=local_path, help="where all goes (default: figures/ beside the runs)")
+    add_runs_and_figures_dir(parser)
     parser.add_argument("--metric", help="exact, cell, solved, ARC/pass@2 … (default: what counts for the data)")
     options = parser.parse(arguments)
-    read = read_runs(options.runs)
-    folder = options.figures_dir or figures_of(options.runs, [run.path for run in read.runs])
-    check_figures_folder(folder)
+    read, folder = runs_and_figures_dir(options)
     check_same_datasets(read.runs)
     methods, remarks = group(read.runs)
     methods, unfinished = at_same_updates(methods)

@@ -5,12 +5,15 @@ anew; a file of somebody else is never replaced, and nothing is written among su
 """
 
 import re
+from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
 
 from trm.errors import UserError, shown
+from trm_lab.commands.command_line import CommandLine, local_path
 from trm_lab.files.folders import Kind, check_no_links, check_place, foreign, is_empty, refusal
 from trm_lab.files.whole_files import carries, check_output_file, mark, write_output
+from trm_lab.runs.many_runs import ManyRuns, figures_of, read_runs
 
 FIGURE, PAGE, REPORT, TABLE, ANIMATION = "figure", "page", "report", "table", "animation"
 SUFFIXES = ("png", "pdf", "gif", "html", "md", "tex")
@@ -47,6 +50,24 @@ def check_figures_folder(folder: Path, flag: str = "--figures-dir") -> None:
         error.allowed,
         f"{error.remedy}; figures that an earlier version drew have no mark: move those away, and they are drawn again",
     )
+
+
+def add_runs_and_figures_dir(parser: CommandLine) -> None:
+    """Add the arguments that `runs_and_figures_dir` reads."""
+    parser.add_argument("runs", type=local_path, nargs="+", metavar="run", help="runs, folders of runs, or patterns")
+    parser.add_argument("--figures-dir", type=local_path, help="where all goes (default: figures/ beside the runs)")
+
+
+def runs_and_figures_dir(options: Namespace) -> tuple[ManyRuns, Path]:
+    """The runs that a command names, and a folder in which what is made of them may be written.
+
+    Raises:
+        UserError: no run can be read, or other things than figures of ours are in the folder.
+    """
+    read = read_runs(options.runs)
+    folder = options.figures_dir or figures_of(options.runs, [run.path for run in read.runs])
+    check_figures_folder(folder)
+    return read, folder
 
 
 def marked(text: str, suffix: str, kind: str) -> str:

@@ -23,13 +23,12 @@ from analysis.comparing import panels
 from analysis.comparing.comparability import check_same_datasets
 from analysis.comparing.search_study import ORACLE, MethodStudy, Setting, study
 from analysis.methods import group
-from analysis.outputs import TABLE, check_figures_folder, marked, write_marked
+from analysis.outputs import TABLE, add_runs_and_figures_dir, marked, runs_and_figures_dir, write_marked
 from analysis.tables import Table, percent, share_over_seeds
 from trm.errors import UserError
-from trm_lab.commands.command_line import COUNT, CommandLine, local_path, run_command
+from trm_lab.commands.command_line import COUNT, CommandLine, run_command
 from trm_lab.evaluation.search import StopRule
 from trm_lab.intervals import over_seeds
-from trm_lab.runs.many_runs import figures_of, read_runs
 
 EXAMPLE = "  python -m analysis.search runs/queens_dis-* runs/queens_trm-* --budget 18 72 144 336"
 BUDGETS = (18, 72, 144, 336)
@@ -153,13 +152,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         UserError: no run can be read, they were tested on other questions, or none has an evaluation by a search.
     """
     parser = CommandLine("python -m analysis.search", __doc__, EXAMPLE)
-    parser.add_argument("runs", type=local_path, nargs="+", metavar="run", help="runs, folders of runs, or patterns")
+    add_runs_and_figures_dir(parser)
     parser.add_argument("--budget", type=COUNT, nargs="+", default=list(BUDGETS), help="network calls of an answer")
-    parser.add_argument("--figures-dir", type=local_path, help="where all goes (default: figures/ beside the runs)")
     options = parser.parse(arguments)
-    read = read_runs(options.runs)
-    folder = options.figures_dir or figures_of(options.runs, [run.path for run in read.runs])
-    check_figures_folder(folder)
+    read, folder = runs_and_figures_dir(options)
     check_same_datasets(read.runs)
     methods, remarks = group(read.runs)
     every_study = [study(method) for method in methods]
