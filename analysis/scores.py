@@ -50,11 +50,11 @@ def _notes(evaluation: Evaluation, outputs: Sequence[OutputRecord]) -> list[str]
         ]
     elif evaluation.scored_tasks:
         notes[0] = f"Verdicts of the dataset's own scorer. {notes[0]}"
-    for known in evaluation.in_training:
-        if known.is_empty:
-            notes.append(f"None of the {known.examples:,} test questions is in training, and none of their answers.")
-        elif known.predictions is not None:
-            counts = f"{known.predictions:,} of the model's {known.examples:,} answers"
+    for overlap in evaluation.in_training:
+        if overlap.is_empty:
+            notes.append(f"None of the {overlap.examples:,} test questions is in training, and none of their answers.")
+        elif overlap.predictions is not None:
+            counts = f"{overlap.predictions:,} of the model's {overlap.examples:,} answers"
             notes.append(f"{counts}, right or wrong, are training answers.")
     if evaluation.best_exact_match is not None:
         notes.append(
@@ -93,7 +93,7 @@ def _exact_row(evaluation: Evaluation) -> list[str]:
 def _rows_without_training(evaluation: Evaluation) -> list[list[str]]:
     """What is right of the examples that do not stand in training."""
     rows = []
-    for rest in (rest for known in evaluation.in_training for rest in known.not_in_training(known.verdict)):
+    for rest in (rest for overlap in evaluation.in_training for rest in overlap.not_in_training(overlap.verdict)):
         counts = [rest.baselines.get(name) for name, title in BASELINES.items() if title in evaluation.baselines]
         shares = [UNKNOWN if count is None or not rest.of else percent(count / rest.of) for count in counts]
         rows.append([rest.title, *(counted(rest.right, rest.of) if rest.of else [UNKNOWN] * 2), *shares, UNKNOWN])

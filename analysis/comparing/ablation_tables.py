@@ -81,8 +81,8 @@ def compared(ablation: Ablation) -> Table:
         f" {100 / min(examples):.2g} points. Trained on: {'; '.join(devices)}."
     )
     header = ["", *(method.name for method in methods)]
-    known = not_in_training(methods, ablation.metric).splitlines()
-    return Table(f"{ablation.dataset}: what was compared", header, rows, [note, *map(str.strip, known)])
+    overlap_lines = not_in_training(methods, ablation.metric).splitlines()
+    return Table(f"{ablation.dataset}: what was compared", header, rows, [note, *map(str.strip, overlap_lines)])
 
 
 def training_table(ablation: Ablation) -> Table:
@@ -115,8 +115,8 @@ def training_table(ablation: Ablation) -> Table:
 
 def _used(ablation: Ablation) -> list[Currency]:
     """The costs of training that have a column: all, but wall-clock and energy only where a method has them."""
-    known = [one for one in TRAINING if any(result.training(one.of) is not None for result in ablation.results)]
-    return [one for one in TRAINING if one not in (SECONDS, ENERGY) or one in known]
+    recorded = [one for one in TRAINING if any(result.training(one.of) is not None for result in ablation.results)]
+    return [one for one in TRAINING if one not in (SECONDS, ENERGY) or one in recorded]
 
 
 def _marked(ablation: Ablation, result: Result, currency: Currency, cost: Callable[..., float | None]) -> str:

@@ -113,15 +113,15 @@ def moving_with(study: Factorial) -> dict[str, list[str]]:
     What a factor does may be what these do.
     """
     varying = differing(list(study.cells.values()))
-    found = {}
+    companions = {}
     for place, (name, levels) in enumerate(study.factors.items()):
         own = of_a_method() if name == METHOD else set()
         at = [cell[place] for cell in study.cells]
         decided = [
             key for key, values in varying.items() if len(set(zip(at, map(str, values), strict=True))) == len(levels)
         ]
-        found[name] = [short for key in decided if key not in own and (short := key.removeprefix("arch.")) != name]
-    return {name: keys for name, keys in found.items() if keys}
+        companions[name] = [short for key in decided if key not in own and (short := key.removeprefix("arch.")) != name]
+    return {name: keys for name, keys in companions.items() if keys}
 
 
 def _rank(level: str) -> tuple[float, str]:

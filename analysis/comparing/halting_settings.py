@@ -28,9 +28,9 @@ def chosen_points(method: Method, scored: Sequence[Scored]) -> tuple[Points, boo
     """
     tested = averaged([one.halting for one in scored if one.halting])
     held_out = [_held_out(run, one) for one in scored for run in method.runs if one in run.scored]
-    known = [points for points in held_out if points]
-    on_held_out = bool(known) and len(known) == len(scored)
-    settings = {(rule, point.setting) for rule, point in cheapest(averaged(known) if on_held_out else tested).items()}
+    by_seed = [points for points in held_out if points]
+    on_held_out = bool(by_seed) and len(by_seed) == len(scored)
+    settings = {(rule, point.setting) for rule, point in cheapest(averaged(by_seed) if on_held_out else tested).items()}
     return [point for point in tested if (point.policy, point.setting) in settings], on_held_out
 
 

@@ -103,19 +103,19 @@ def improvement_figure(probes: Sequence[Probed], heading: str, width: float = pa
             for method, scored in probes:
                 _draw(axes, panel, method, scored)
             _finish(axes, panel, panel.unit if _measured(panel, all_scored) else panel.unit and MARGIN_UNIT)
-        known = any(one.improvement is not None for one in all_scored)
-        panels.finish(fig, heading, (*[MEASURED_CAPTION] * known, MARGIN_CAPTION), all_axes[0])
+        measured = any(one.improvement is not None for one in all_scored)
+        panels.finish(fig, heading, (*[MEASURED_CAPTION] * measured, MARGIN_CAPTION), all_axes[0])
     return fig
 
 
 def _measured(panel: Panel, scored: Sequence[Scored]) -> list[Series]:
-    found = [panel.measured(one.improvement) for one in scored if one.improvement is not None]
-    return [series for series in found if series is not None]
+    by_seed = [panel.measured(one.improvement) for one in scored if one.improvement is not None]
+    return [series for series in by_seed if series is not None]
 
 
 def _margins(panel: Panel, scored: Sequence[Scored]) -> list[Series]:
-    found = [panel.margin(one.margin) for one in scored if one.margin is not None]
-    return [series for series in found if series is not None]
+    by_seed = [panel.margin(one.margin) for one in scored if one.margin is not None]
+    return [series for series in by_seed if series is not None]
 
 
 def _draw(axes: Axes, panel: Panel, method: Method, scored: Sequence[Scored]) -> None:

@@ -16,24 +16,25 @@ def not_in_training(methods: Sequence[Method], metric: Metric) -> str:
 
     Shares are means over seeds; a method with a run that does not tell, or of other test questions, has –.
     """
-    told = [[evaluation.in_training for evaluation in method.evaluations] for method in methods]
-    first = next((known for of_method in told for known in of_method if known), [])
+    by_method = [[evaluation.in_training for evaluation in method.evaluations] for method in methods]
+    first = next((overlaps for of_method in by_method for overlaps in of_method if overlaps), [])
     lines = []
-    for place, known in enumerate(first):
+    for place, overlap in enumerate(first):
         lines.append(
-            f"in training: of {known.examples:,} test questions {known.questions:,}, of their answers {known.answers:,}"
+            f"in training: of {overlap.examples:,} test questions {overlap.questions:,},"
+            f" of their answers {overlap.answers:,}"
         )
         verdict = VERDICT.get(metric.name, "")
-        for rest in known.not_in_training(verdict) if verdict in known.without_questions else ():
-            shares = [_share([_same(rest, each, place, verdict) for each in of_method]) for of_method in told]
+        for rest in overlap.not_in_training(verdict) if verdict in overlap.without_questions else ():
+            shares = [_share([_same(rest, each, place, verdict) for each in of_method]) for of_method in by_method]
             named = (f"{method.name} {share}" for method, share in zip(methods, shares, strict=True))
             lines.append(f"  {rest.title}: {', '.join(named)}")
     return "\n".join(lines)
 
 
-def _same(part: NotInTraining, known: Sequence[InTraining], place: int, verdict: str) -> NotInTraining | None:
+def _same(part: NotInTraining, overlaps: Sequence[InTraining], place: int, verdict: str) -> NotInTraining | None:
     """The same part of the test split in another run; None where its test split has none of that size."""
-    parts = known[place].not_in_training(verdict) if place < len(known) else ()
+    parts = overlaps[place].not_in_training(verdict) if place < len(overlaps) else ()
     return next((rest for rest in parts if rest.title == part.title), None)
 
 

@@ -77,8 +77,8 @@ def scores_of(methods: Sequence[Method], metric: Metric, items: Sequence[Sequenc
 
 def tested(names: Sequence[str], scores: Sequence[list[Scores]], weights: Sequence[Sequence[float]]) -> list[Tested]:
     """A test for each name: of these weights of these methods' scores; all are adjusted together."""
-    found = [contrast(*one) for one in zip(scores, weights, strict=True)]
-    adjusted, level = holm([one.p_two_sided for one in found]), adjusted_level(found)
+    differences = [contrast(*one) for one in zip(scores, weights, strict=True)]
+    adjusted, level = holm([one.p_two_sided for one in differences]), adjusted_level(differences)
     return [
         Tested(
             name=name,
@@ -89,7 +89,7 @@ def tested(names: Sequence[str], scores: Sequence[list[Scores]], weights: Sequen
             p_holm=p,
             detectable=difference.detectable(level),
         )
-        for name, of_methods, difference, p in zip(names, scores, found, adjusted, strict=True)
+        for name, of_methods, difference, p in zip(names, scores, differences, adjusted, strict=True)
     ]
 
 
@@ -129,11 +129,11 @@ def tests_table(tests: Sequence[Tested], title: str) -> Table:
 
 def _detectable_note(tests: Sequence[Tested]) -> list[str]:
     level = adjusted_level(one.difference for one in tests)
-    told = [one for one in tests if one.detectable is not None]
-    if not told:
+    testable = [one for one in tests if one.detectable is not None]
+    if not testable:
         return []
     return [
-        f"Seen at {100 * POWER:.0f} %: the difference in truth, in points, that {_size(told)} show with"
+        f"Seen at {100 * POWER:.0f} %: the difference in truth, in points, that {_size(testable)} show with"
         f" {100 * POWER:.0f} % probability (p (Holm) below {LEVEL:g}, at its strictest level {level:.2g}). That none"
         " was found does not say that there is no smaller one."
     ]

@@ -31,14 +31,14 @@ def items_of(method: Method, metric: Metric, unseen: bool = False) -> list[Score
     items = [read_items(one, exact=metric.name == "exact") for one in folders if one is not None]
     fit = len(items) == len(folders) and all(one.metric == QUESTION_METRICS.get(metric.name) for one in items)
     if unseen:
-        told = [one for one in items if one.in_training is not None] if fit else []
-        if len(told) < len(folders):
+        flagged_items = [one for one in items if one.in_training is not None] if fit else []
+        if len(flagged_items) < len(folders):
             raise UserError(
                 f"{method.name}: not every run says of each question whether it stands in training",
                 "evaluations of puzzles with question_in_training in their examples.npz",
                 f"score every run again: python evaluate.py {method.runs[0].in_command}",
             )
-        return [_without(one, one.in_training or frozenset()) for one in told]
+        return [_without(one, one.in_training or frozenset()) for one in flagged_items]
     return items if fit else []
 
 

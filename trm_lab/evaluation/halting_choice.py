@@ -97,17 +97,18 @@ def held_out_points(held_out: RolloutStore, test: RolloutStore, confidence_kind:
     Raises:
         UserError: stored answers are damaged.
     """
-    known = {digest for answers in test.answers() for digest in question_digests(answers.inputs).tolist()}
-    kept = 0
+    test_digests = {digest for answers in test.answers() for digest in question_digests(answers.inputs).tolist()}
+    usable = 0
     try:
         tally = HaltingTally(held_out.network_calls, confidence_kind)
         for answers in held_out.answers():
-            rows = np.array([digest not in known for digest in question_digests(answers.inputs).tolist()], np.bool_)
-            kept += int(rows.sum())
+            digests = question_digests(answers.inputs).tolist()
+            rows = np.array([digest not in test_digests for digest in digests], np.bool_)
+            usable += int(rows.sum())
             tally.add(*(column[rows] for column in _columns(answers)))
     except ValueError as error:
         raise unreadable(f"{shown(held_out.folder)} has arrays that do not belong together: {error}") from None
-    return tally.result().points if kept else [], held_out.total - kept
+    return tally.result().points if usable else [], held_out.total - usable
 
 
 def _columns(answers: Answers) -> tuple[NDArray[Any], ...]:

@@ -59,13 +59,13 @@ class InTraining:
         """
         if self._grids is None:
             return None
-        known = [number for number, output in enumerate(model) if output.known]
-        flags = [(model[number].question_in_training, model[number].answer_in_training) for number in known]
+        numbers = [number for number, output in enumerate(model) if output.known]
+        flags = [(model[number].question_in_training, model[number].answer_in_training) for number in numbers]
         standing = Standing(*np.array(flags, bool).reshape(-1, 2).T)
 
         def verdicts(outputs: Sequence[OutputRecord]) -> Verdicts:
             return {
-                f"outputs_correct@{k}": np.array([outputs[number].correct_at(k) for number in known], bool)
+                f"outputs_correct@{k}": np.array([outputs[number].correct_at(k) for number in numbers], bool)
                 for k in range(1, ATTEMPTS + 1)
             }
 
@@ -129,10 +129,10 @@ def tallied(answers: Answers, standing: Standing, solved: NDArray[np.bool_] | No
     solved: `[B]`, by the set's own scorer.  rows: the set's training split.
     """
     last, labelled = answers.predictions[:, -1], answers.scored.any(1)
-    known = Standing(standing.questions[labelled], standing.answers[labelled])
+    of_labelled = Standing(standing.questions[labelled], standing.answers[labelled])
     predicted = rows.holds(last, answers.labels)[labelled]
     return {
-        **_sizes(known),
+        **_sizes(of_labelled),
         "predictions": int(predicted.sum()),
         **without(standing, verdicts_of(last, answers, solved)),
     }

@@ -83,13 +83,13 @@ def roll_out(
         confidence.append(supervision.confidence(output, cells).double())
         calls.append(output.network_calls)
         if reference is not None:
-            found: dict[str, Tensor] = {}
+            of_step: dict[str, Tensor] = {}
             for probe in probes:
-                found |= probe(reference, output.logits, batch.labels, confidence_of_others)
+                of_step |= probe(reference, output.logits, batch.labels, confidence_of_others)
             if improvement:
                 target = step_target(supervision, carry, rng)
-                found |= step_improvement(reference, output.logits, batch.labels, target, token_loss)
-            probed.append(found)
+                of_step |= step_improvement(reference, output.logits, batch.labels, target, token_loss)
+            probed.append(of_step)
             reference = output.logits
     return Rollout(
         predictions=torch.stack(predictions, 1),  # [B, S, L]

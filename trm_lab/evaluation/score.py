@@ -83,8 +83,8 @@ class ScoringJob:
         self.request, self.checkpoint, self.ranks, self.watchdog = request, checkpoint, ranks, watchdog
         self.data = open_data(request, checkpoint, ranks)
         self.supervision, remarks = checkpoint.supervision(self.data.metadata, self.data.identifiers)
-        told = checkpoint.trained_elsewhere if request.data_paths else checkpoint.changed_data
-        remarks += told(self.data.described)
+        data_remarks = checkpoint.trained_elsewhere if request.data_paths else checkpoint.changed_data
+        remarks += data_remarks(self.data.described)
         for remark in remarks if ranks.is_first else ():
             print(remark, flush=True)
         if request.steps is not None:

@@ -202,8 +202,8 @@ def summary(output: Path, splits: Mapping[str, PuzzleMetadata]) -> str:
 
 def in_training_lines(output: Path) -> list[str]:
     """What of a dataset's test split stands in training, as builders print it; [] where its manifest does not say."""
-    known = read_overlap(output)
-    return [] if known is None else [f"  {known.title}"]
+    recorded_overlap = read_overlap(output)
+    return [] if recorded_overlap is None else [f"  {recorded_overlap.title}"]
 
 
 @contextmanager

@@ -79,4 +79,4 @@ def read_in_training(scores: Mapping[str, Any]) -> list[InTraining]:
     Where no answer is known, nothing is said.
     """
     parts = [part["in_training"] for part in (scores, *scores.get("tasks", [])) if "in_training" in part]
-    return [known for part in parts if (known := read_as(InTraining, part, "scores.json")).examples]
+    return [overlap for part in parts if (overlap := read_as(InTraining, part, "scores.json")).examples]

@@ -111,11 +111,11 @@ class OpenedCheckpoint:
 
         described: see `PuzzleData.described`.
         """
-        known = self._tested_fingerprints
+        tested = self._tested_fingerprints
         return [
             f"{data['path']} is not the data that {self.source} was tested on in training, or was built anew since"
             for data in described
-            if known is not None and data["fingerprint"] not in known
+            if tested is not None and data["fingerprint"] not in tested
         ]
 
     def trained_elsewhere(self, described: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -125,12 +125,12 @@ class OpenedCheckpoint:
         """
         trained = self.config.get("data_paths") or []
         places = {Path(path).resolve() for path in trained}
-        known = None if self.config.get("data_paths_test") else self._tested_fingerprints
+        tested = None if self.config.get("data_paths_test") else self._tested_fingerprints
         return [
             f"{data['path']}: what is said to be in training is in its own training split; {self.source} was trained on"
             f" {', '.join(map(shown, trained))}"
             for data in described
-            if trained and data["fingerprint"] not in (known or ()) and Path(data["path"]).resolve() not in places
+            if trained and data["fingerprint"] not in (tested or ()) and Path(data["path"]).resolve() not in places
         ]
 
     @cached_property

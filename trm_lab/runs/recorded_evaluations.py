@@ -152,8 +152,8 @@ class Evaluation:
     @property
     def in_training(self) -> list[InTraining]:
         """How much of the test split stands in training, of ARC's outputs and of each dataset where it is known."""
-        known = (self.arc_in_training, *(task.in_training for task in self.tasks))
-        return [each for each in known if each is not None]
+        overlaps = (self.arc_in_training, *(task.in_training for task in self.tasks))
+        return [each for each in overlaps if each is not None]
 
     @property
     def baselines(self) -> dict[str, Baseline]:

@@ -17,14 +17,15 @@ UP_TO_AUGMENTATION = f"{AS_THEY_STAND}; turns, mirror images and other colours (
 class TrainingGrids:
     """The grids that are trained on, to be found again; of each task as it was published, without its augmentations.
 
+    A pair with a hidden output is not trained on.
     augmented: training shows the tasks' augmentations too, so that these count as the same grid.
     """
 
     def __init__(self, pairs: Iterable[Pair], augmented: bool) -> None:
         self._key = canonical if augmented else _bytes
         self.compared = UP_TO_AUGMENTATION if augmented else AS_THEY_STAND
-        known = [(pair.input, pair.output) for pair in pairs if pair.output is not None]  # the others do not train
-        self._inputs, self._outputs = ({self._key(pair[which]) for pair in known} for which in (0, 1))
+        trained = [(pair.input, pair.output) for pair in pairs if pair.output is not None]
+        self._inputs, self._outputs = ({self._key(pair[which]) for pair in trained} for which in (0, 1))
 
     def standing(self, pair: Pair) -> tuple[bool, bool]:
         """Whether input and output of a test pair stand in training; a hidden output does not."""
