@@ -57,6 +57,11 @@ class Ranks:
         """True on the one rank that prints and writes, and that has all scores."""
         return self.rank == 0
 
+    @property
+    def device_name(self) -> str:
+        """Its model, as the system calls it, such as "NVIDIA H200"; at least "cpu"."""
+        return torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else platform.processor() or "cpu"
+
     def local_slots(self, global_slots: int) -> tuple[int, int]:
         """(first, count) of this rank's consecutive slice of `global_slots`, which must divide evenly."""
         count = global_slots // self.world_size

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 from tqdm import tqdm
 
+from trm_lab.commands.tables import duration
+
 T = TypeVar("T")
 _LINES = 10  # lines in all where there is no terminal
 _LINE_SECONDS = 10.0  # between the lines of a training run there
@@ -37,6 +39,7 @@ class Progress:
         self._total, self._done, self._first, self._shown = total, done, done, shown
         self._prefix = f"{name}: " if name else ""
         self._start = self._last_line = time.monotonic()
+        self._expects = True  # until the time that the run takes was told
         width = shutil.get_terminal_size((0, 0)).columns  # 0: an unknown width, for which tqdm shows nothing
         on_terminal = shown and not name and sys.stderr.isatty() and width > 0
         self._bar = tqdm(total=total, initial=done, unit="step", dynamic_ncols=True) if on_terminal else None
@@ -56,18 +59,28 @@ class Progress:
 
         most_seconds: after which training ends, whatever steps are left.
         """
-        text = f"loss {record['loss']:.3f}, cell accuracy {_step_shares(record['step_accuracy'])}"
+        text = f"loss {record['loss']:.3f}, cell accuracy{_step_shares(record['step_accuracy'])}"
         now = time.monotonic()
+        left = self._seconds_left(now, most_seconds)
+        if self._expects and left:
+            self._expects = False
+            remaining = f"{self._total - self._done:,} of {self._total:,} updates"
+            self.say(f"expected time: {duration(left)} for the remaining {remaining}, evaluations not counted")
         if self._bar is not None:
             self._bar.set_description_str(text)
         elif self._shown and (now - self._last_line >= _LINE_SECONDS or self._done >= self._total):
             self._last_line = now
             line = f"step {self._done}/{self._total}, {text}"
-            if self._done > self._first or self._done >= self._total:
-                steps = max(1, self._done - self._first)
-                left = (now - self._start) / steps * (self._total - self._done)
-                line += f", {_clock(max(0.0, min(left, most_seconds)))} left"
+            if left is not None:
+                line += f", {_clock(left)} left"
             print(self._prefix + line, flush=True)
+
+    def _seconds_left(self, now: float, most_seconds: float) -> float | None:
+        """Until the last step; None before a step was measured."""
+        steps, remaining = self._done - self._first, self._total - self._done
+        if remaining <= 0:
+            return 0.0
+        return max(0.0, min((now - self._start) / steps * remaining, most_seconds)) if steps else None
 
     def say(self, text: str) -> None:
         """Print a line beside the bar."""
@@ -88,9 +101,11 @@ class Progress:
 
 
 def _step_shares(shares: list[float | None]) -> str:
-    """The shares of the first and the last supervision step that have one, as `31 % → 58 %`."""
-    percentages = [f"{100 * share:.0f} %" for share in shares if share is not None]
-    return " → ".join(percentages[:1] + percentages[1:][-1:]) or "–"
+    """The shares of the first and the last supervision step that have one, with what they are of."""
+    percentages = [f"{100 * share:.0f}" for share in shares if share is not None]
+    if len(percentages) > 1:
+        return f", first → last step {percentages[0]} → {percentages[-1]} %"
+    return f" {percentages[0]} %" if percentages else " –"
 
 
 def _clock(seconds: float) -> str:

@@ -13,7 +13,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import torch
 from omegaconf import OmegaConf
 
 from trm.errors import UserError, report, shown
@@ -207,7 +206,6 @@ def import_path() -> dict[str, str]:
 
 def _launch(config: TrainConfig, ranks: Ranks, data: Mapping[str, str]) -> dict[str, Any]:
     """A launch: its command, code, versions, device and data."""
-    on_gpu = ranks.device.type == "cuda"
     return {
         "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "command": [
@@ -217,7 +215,7 @@ def _launch(config: TrainConfig, ranks: Ranks, data: Mapping[str, str]) -> dict[
         "git": {"commit": _git("rev-parse", "HEAD"), "dirty": bool(_git("status", "--porcelain"))},
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in PACKAGES},
-        "device": torch.cuda.get_device_name(ranks.device) if on_gpu else platform.processor() or "cpu",
+        "device": ranks.device_name,
         "ranks": ranks.world_size,
         "datasets": dict(data),
     }

@@ -46,6 +46,7 @@ from trm_lab.training.missing_data import (
     is_missing,
     run_module,
 )
+from trm_lab.training.start_lines import print_start
 from trm_lab.training.sweep import gpu_of_worker, in_a_sweep, keys_given
 from trm_lab.training.trainer import Trainer
 
@@ -155,7 +156,9 @@ def make_trainer(
     evaluator = Evaluator(supervision, test, ranks, votes, config.seed, config.eval_save_outputs)
     sampler = replace(evaluator, data=sample) if sample.part is not None else None
     compiling = pays_to_compile(config, arch, data.metadata.seq_len, learner.total_steps, ranks)
-    return Trainer(config, learner, data, evaluator, run, ranks, stop, watchdog, compiling, sampler)
+    trainer = Trainer(config, learner, data, evaluator, run, ranks, stop, watchdog, compiling, sampler)
+    print_start(arch, data, trainer)
+    return trainer
 
 
 def checked_votes(config: TrainConfig, test: EvaluationData, ranks: Ranks) -> bool:

@@ -40,10 +40,10 @@ def headline(scores: dict[str, Any]) -> str:
         if name in ("ARC/pass@1", "ARC/pass@2")
     ]
     if per_step["exact_accuracy"]:
-        parts.append(f"exact {100 * per_step['exact_accuracy'][-1]:.1f} %")
-        parts.append(f"cells {100 * per_step['cell_accuracy'][-1]:.1f} %")
+        parts.append(f"exact match {100 * per_step['exact_accuracy'][-1]:.1f} %")
+        parts.append(f"cell accuracy {100 * per_step['cell_accuracy'][-1]:.1f} %")
     name, share = best_baseline(scores, "cell_accuracy")
-    return f"{', '.join(parts)} (without learning, {name}: cells {100 * share:.1f} %){part_in_words(scores)}"
+    return f"{', '.join(parts)} (without learning, {name}: cell accuracy {100 * share:.1f} %){part_in_words(scores)}"
 
 
 def write_or_report(folder: Path, evaluation: EvaluationResults) -> None:

@@ -1,0 +1,79 @@
+"""What the terminal says before and during training, so that nobody waits for a sign or guesses at a number."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.runs import REPOSITORY, environment, train_here
+from trm_lab.commands import progress
+
+WITHOUT_TORCH = "import runpy, sys; sys.modules['torch'] = None; runpy.run_path(sys.argv[0], run_name='__main__')"
+SMALL = ("max_steps=4", "global_batch_size=8", "epochs=40", "eval_interval=40", "log_interval=1", "compile=off")
+STARTS = ("method: ", "data: ", "device: ", "updates: ", "run directory: ", "expected time: ")
+
+
+def first_words(*words: str, **variables: str) -> str:
+    """What an entry prints on a machine where torch cannot be imported."""
+    program = f"import sys; sys.argv = {[str(REPOSITORY / 'pretrain.py'), *words]!r}; {WITHOUT_TORCH}"
+    env = {**environment(), **variables}
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=REPOSITORY, env=env, text=True, capture_output=True, check=False
+    )
+    assert done.returncode, "torch was not needed"
+    return done.stdout
+
+
+def said(dataset: Path, run: Path, capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, str]:
+    """The lines that a small run prints, by their first words."""
+    train_here("train_arc_tiny_corrupt.py", f"data_paths=[{dataset}]", f"checkpoint_path={run}", *SMALL, *words)
+    lines = capsys.readouterr().out.splitlines()
+    order = [start for line in lines for start in STARTS if line.startswith(start)]
+    assert order == [*STARTS, "run directory: "], "each once, in this order; at the end where the run is"
+    return {start: next(line for line in lines if line.startswith(start)) for start in STARTS}
+
+
+def test_the_first_line_comes_before_torch_is_imported() -> None:
+    assert first_words("arch=dis").startswith("pretrain.py: loading PyTorch")
+
+
+def test_the_first_line_is_of_the_first_rank_alone_and_not_in_a_printed_configuration() -> None:
+    assert first_words("arch=dis", RANK="1", WORLD_SIZE="2") == ""
+    assert first_words("--cfg", "job") == ""
+
+
+def test_a_run_says_what_it_trains_on_what_where_and_how_long(
+    dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = said(dataset, tmp_path / "run", capsys, "max_minutes=5")
+    assert re.match(r"method: DIS \(released code\).*, [\d,]+ parameters and a puzzle embedding of", lines["method: "])
+    assert re.fullmatch(
+        rf"data: {dataset} \(\d+ groups, \d+ examples of .* tokens\); test: \d+ examples", lines["data: "]
+    )
+    assert re.match(r"device: CPU.*, 1 rank of \d+ thread", lines["device: "])
+    assert lines["updates: "].startswith("updates: 4, of 8 examples each, in at most 5 minutes; the time they take")
+    assert lines["run directory: "] == f"run directory: {tmp_path / 'run'}"
+    assert lines["expected time: "].endswith("for the remaining 2 of 4 updates, evaluations not counted")
+
+
+def test_a_run_of_another_rank_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    one = progress.Progress(3, 0, shown=False)
+    for _ in range(2):
+        one.advance()
+        one.describe({"loss": 1.0, "step_accuracy": [0.5]})
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("shares", "text"),
+    [([0.93, 0.94, 0.95], "cell accuracy, first → last step 93 → 95 %"), ([None, 0.5], "cell accuracy 50 %")],
+)
+def test_a_progress_line_says_what_its_percentages_are_of(
+    shares: list[float | None], text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = progress.Progress(1, 0, shown=True)
+    one.advance()
+    one.describe({"loss": 1.0, "step_accuracy": shares})
+    assert f"step 1/1, loss 1.000, {text}, 0:00 left" in capsys.readouterr().out

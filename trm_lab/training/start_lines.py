@@ -1,0 +1,58 @@
+"""What a run says of itself before its first update: a line for each thing that a person would ask."""
+
+import torch
+
+from trm.model import TinyRecursiveModel
+from trm_lab.cluster.ranks import Ranks
+from trm_lab.configuration.architecture import Architecture
+from trm_lab.configuration.train_config import TrainConfig
+from trm_lab.puzzles.loading import EvaluationData, TrainingData
+from trm_lab.training.sweep import side_by_side
+from trm_lab.training.trainer import Trainer
+
+
+def print_start(arch: Architecture, data: TrainingData, trainer: Trainer) -> None:
+    """Print method and parameters, data, device and ranks, updates, run directory; on the first rank."""
+    if not trainer.ranks.is_first:
+        return
+    path = trainer.run_directory.path
+    prefix = f"{path.name}: " if side_by_side() else ""
+    told = {
+        "method": f"{arch.method.name(arch.as_dict())}, {_parameters(trainer.learner.model)}",
+        "data": _data(data, trainer.evaluator.data),
+        "device": _device(trainer.ranks),
+        "updates": _updates(trainer.config, trainer.last_step),
+        "run directory": str(path),
+    }
+    print("\n".join(f"{prefix}{name}: {text}" for name, text in told.items()), flush=True)
+
+
+def _parameters(model: TinyRecursiveModel) -> str:
+    numbers = f"{sum(parameter.numel() for parameter in model.parameters()):,} parameters"
+    table = model.puzzle_emb
+    if table is None:
+        return numbers
+    return f"{numbers} and a puzzle embedding of {table.puzzles:,} × {table.weights.shape[1]:,}"
+
+
+def _data(train: TrainingData, test: EvaluationData) -> str:
+    examples = round(train.mean_puzzle_examples * train.metadata.total_puzzles)
+    groups = f"{train.total_groups:,} groups"  # of one question and its augmentations
+    trained = f"{', '.join(map(str, train.paths))} ({groups}, {examples:,} examples of {train.metadata.seq_len} tokens)"
+    elsewhere = f"{', '.join(map(str, test.paths))}, " if test.paths != train.paths else ""
+    return f"{trained}; test: {elsewhere}{test.total_examples:,} examples"
+
+
+def _device(ranks: Ranks) -> str:
+    count = f"{ranks.world_size} rank{'s' * (ranks.world_size > 1)}"
+    if ranks.device.type == "cuda":
+        return f"{ranks.device_name}, {count}"
+    threads = torch.get_num_threads()
+    name = f"CPU ({ranks.device_name})" if ranks.device_name != "cpu" else "CPU"
+    return f"{name}, {count} of {threads} thread{'s' * (threads > 1)}"
+
+
+def _updates(config: TrainConfig, last_step: int) -> str:
+    limit = "" if config.max_minutes is None else f", in at most {config.max_minutes:g} minutes"
+    examples = f"{last_step:,}, of {config.global_batch_size:,} examples each"
+    return f"{examples}{limit}; the time they take is measured over the first ones"
