@@ -50,6 +50,7 @@ CITATION = """\
 }
 @article{dis2025,
   title = {Deep Improvement Supervision},
+  author = {Asadulaev, Arip and Banerjee, Rayan and Karray, Fakhri and Takáč, Martin},
   journal = {arXiv:2511.16886},
   year = {2025}
 }

@@ -7,7 +7,7 @@ from tests.runs import REPOSITORY
 LIBRARIES, ROOMS = ("trm/", "dis_trm/", "trm_lab/"), ("data/", "analysis/", "configs/")
 WEIGHTS = "pretrained/"  # one folder for each model
 RECORDED = "analysis/recorded/"  # runs that documents show and no code opens
-BESIDE = ("setup.py", "dataset.py")  # what builds it, and what a checkout alone says of published names
+BESIDE = ("setup.py", "dataset.py", ".pre-commit")  # what builds and checks it; what a checkout says of published names
 SUFFIXES = (".py", ".yaml", ".html", ".css", ".js")
 
 

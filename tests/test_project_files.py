@@ -1,0 +1,97 @@
+"""What stands around the code: targets of make, contributing, citing, checks of each change, forms, the one address."""
+
+import json
+import os
+import re
+import subprocess
+import tomllib
+from typing import Any
+
+import yaml
+
+from tests.runs import REPOSITORY
+from trm_lab.release.card import CITATION
+
+PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+CONTRIBUTING = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
+FORMS = sorted((REPOSITORY / ".github/ISSUE_TEMPLATE").glob("[!c]*.yml"))
+MAKE_TARGETS = set(re.findall(r"^([a-z-]+):", (REPOSITORY / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+
+
+def read_yaml(name: str) -> Any:
+    return yaml.safe_load((REPOSITORY / name).read_text(encoding="utf-8"))
+
+
+def test_make_alone_lists_every_target() -> None:
+    words = {key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MAKELEVEL")}
+    done = subprocess.run(["make"], cwd=REPOSITORY, text=True, capture_output=True, check=True, env=words)
+    assert set(re.findall(r"^make ([a-z-]+) +\S", done.stdout, re.MULTILINE)) == MAKE_TARGETS
+
+
+def test_each_change_is_checked_by_the_readme_s_test_command_on_both_pythons() -> None:
+    job = read_yaml(".github/workflows/test.yml")["jobs"]["test"]
+    steps = job["steps"]
+    assert steps[-1]["run"] == ".ci/run"
+    assert (REPOSITORY / ".ci/run").read_text(encoding="utf-8").splitlines()[-1] == "make test"
+    assert "\nmake test\n" in (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    assert job["strategy"]["matrix"]["python"] == ["3.11", "3.12"]
+    assert [step["with"]["cache"] for step in steps if "setup-python" in step.get("uses", "")] == ["pip"]
+    text = (REPOSITORY / ".github/workflows/test.yml").read_text(encoding="utf-8")
+    assert "secrets" not in text
+    assert "write" not in str(read_yaml(".github/workflows/test.yml")["permissions"])
+
+
+def test_ruff_before_a_commit_is_the_ruff_of_the_tests() -> None:
+    (repository,) = read_yaml(".pre-commit-config.yaml")["repos"]
+    assert f"ruff=={repository['rev'].removeprefix('v')}\n" in (REPOSITORY / "requirements.txt").read_text()
+    assert [hook["id"] for hook in repository["hooks"]] == ["ruff-check", "ruff-format"]
+
+
+def test_the_citation_names_this_version_and_the_authors_of_both_papers() -> None:
+    citation = read_yaml("CITATION.cff")
+    assert (citation["version"], citation["license"]) == (PROJECT["version"], PROJECT["license"])
+    for reference in citation["references"]:
+        names = " and ".join(f"{one['family-names']}, {one['given-names']}" for one in reference["authors"])
+        assert f"author = {{{names}}}" in CITATION
+        assert f"title = {{{reference['title']}}}" in CITATION
+        assert f"journal = {{{reference['journal']}}}" in CITATION
+    assert CITATION.count("@article") == len(citation["references"]) == 2
+
+
+def test_issue_forms_are_complete() -> None:
+    assert {file.stem for file in FORMS} == {"bug", "reproduction_differs", "feature"}
+    for file in FORMS:
+        form = yaml.safe_load(file.read_text(encoding="utf-8"))
+        assert {"name", "description", "body"} <= form.keys()
+        identifiers = [part["id"] for part in form["body"]]
+        assert len(identifiers) == len(set(identifiers))
+        assert any(part.get("validations", {}).get("required") for part in form["body"])
+        for part in form["body"]:
+            assert part["type"] in ("textarea", "dropdown")
+            assert part["attributes"]["label"]
+
+
+def test_what_contributing_names_is_there() -> None:
+    for name in re.findall(r"`((?:tests|docs|trm|configs)/[\w./]+\.\w+)`|\]\((?!http)([^)#]+)\)", CONTRIBUTING):
+        assert (REPOSITORY / "".join(name)).exists(), name
+    assert set(re.findall(r"`?make ([a-z-]+)", CONTRIBUTING)) <= MAKE_TARGETS
+    for file, test in re.findall(r"(tests/[\w/]+\.py)(?:::(\w+))?", CONTRIBUTING):
+        assert f"def {test}" in (REPOSITORY / file).read_text(encoding="utf-8"), file
+
+
+def test_the_changelog_begins_with_what_is_not_released() -> None:
+    headings = re.findall(r"^## (.+)$", (REPOSITORY / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert headings[0] == "[Unreleased]"
+    released = [re.fullmatch(r"\[(\d+\.\d+\.\d+)\] - \d{4}-\d{2}-\d{2}", heading) for heading in headings[1:]]
+    assert all(released)
+
+
+def test_the_project_has_one_address() -> None:
+    address = PROJECT["urls"]["Repository"]
+    assert read_yaml("CITATION.cff")["repository-code"] == address
+    for file in sorted((REPOSITORY / "notebooks").glob("*.ipynb")):
+        cells = json.loads(file.read_text(encoding="utf-8"))["cells"]
+        text = "".join(line for cell in cells for line in cell["source"])
+        assert f'ADDRESS = "{address}"\n' in text, file
+        place = address.removeprefix("https://github.com/")
+        assert f"https://colab.research.google.com/github/{place}/blob/main/notebooks/{file.name})" in text, file
