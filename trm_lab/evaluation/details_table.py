@@ -5,6 +5,7 @@ from typing import Any
 
 from trm_lab.commands.tables import counted, percent, signed, table
 from trm_lab.evaluation.halting_choice import cheapest
+from trm_lab.evaluation.shown_steps import is_whole, shown_steps
 from trm_lab.runs.in_training_scores import read_in_training
 from trm_lab.runs.recorded_scores import HaltingPoint
 
@@ -33,20 +34,19 @@ def _parts(scores: Mapping[str, Any]) -> Iterator[str]:
 
 def _steps(scores: Mapping[str, Any]) -> str:
     """Distance to the answer and votes, step by step."""
-    per_step = scores["per_step"]
-    columns = {"wrong cells": [f"{value:.2f}" for value in per_step["hamming"]]}
-    columns["cells changed"] = ["", *map(percent, per_step["changed"])]
-    if "over_steps" in scores:
-        columns["right for the first time"] = [str(n) for n in scores["over_steps"]["first_right"][1:]]
-        columns["and stays"] = [str(n) for n in scores["over_steps"]["stayed_right"][1:]]
+    per_step, over = scores["per_step"], scores.get("over_steps")
+    columns = [("network calls", list(map(str, per_step["network_calls"])))]
+    columns.append(("wrong cells", [f"{value:.2f}" for value in per_step["hamming"]]))
+    columns.append(("cells changed", ["", *map(percent, per_step["changed"])]))
+    if over is not None and is_whole(per_step):  # counts of single steps
+        columns.append(("right for the first time", [str(n) for n in over["first_right"][1:]]))
+        columns.append(("and stays", [str(n) for n in over["stayed_right"][1:]]))
     for name in ("ARC/pass@1", "ARC/pass@2"):
         if name in scores.get("arc_per_step", {}):
-            columns[name] = list(map(percent, scores["arc_per_step"][name]))
-    calls = [str(count) for count in per_step["network_calls"]]
-    rows = [("network calls", *columns), *zip(calls, *columns.values(), strict=True)]
-    over = scores.get("over_steps")
+            columns.append((name, list(map(percent, scores["arc_per_step"][name]))))
     late = "" if over is None else f"\n  fixed late: {over['fixed_late']}; broken late: {over['broken_late']}"
-    return f"each supervision step, means over examples\n{table(rows, '  ')}{late}"
+    title = "each supervision step" if is_whole(per_step) else "the supervision steps shown above"
+    return f"{title}, means over examples\n{_columns(columns, per_step)}{late}"
 
 
 def _improvement(scores: Mapping[str, Any]) -> str:
@@ -55,22 +55,26 @@ def _improvement(scores: Mapping[str, Any]) -> str:
         return ""
     improvement, margin = scores["improvement"], scores["margin"]
     own_targets = improvement.get("target") not in (None, improvement["answer"])
-    calls = ("network calls", [str(count) for count in scores["per_step"]["network_calls"]])
+    per_step = scores["per_step"]
+    calls = ("network calls", list(map(str, per_step["network_calls"])))
     of_margin = ("advantage margin", [signed(value, ".3g") for value in margin["mean"]])
     positive = ("margin > 0", list(map(percent, margin["share_positive"])))
     parts = [
         "does a step improve the answer? softmax cross-entropy over tokens with a label, means over examples",
-        _columns([calls, *_changes(improvement["answer"], "to the answer"), of_margin, positive]),
+        _columns([calls, *_changes(improvement["answer"], "to the answer"), of_margin, positive], per_step),
     ]
     if own_targets:
         parts += [
             "and towards the step's own target",
-            _columns([calls, *_changes(improvement["target"], "to its target")]),
+            _columns([calls, *_changes(improvement["target"], "to its target")], per_step),
         ]
     if "trained_answer" in improvement:
         trained = [*_changes(improvement["trained_answer"], "to the answer")]
         trained += _changes(improvement["trained_target"], "to its target") if own_targets else []
-        parts += [f"the same in the training loss, {improvement['trained_loss']}", _columns([calls, *trained])]
+        parts += [
+            f"the same in the training loss, {improvement['trained_loss']}",
+            _columns([calls, *trained], per_step),
+        ]
     if "target" not in improvement:
         parts.append(f"  the steps' own targets are not known here: {improvement['without_target']}")
     elif not own_targets:
@@ -81,9 +85,10 @@ def _improvement(scores: Mapping[str, Any]) -> str:
 Column = tuple[str, Sequence[str]]  # header, a cell for each step
 
 
-def _columns(columns: Sequence[Column]) -> str:
-    rows = [[name for name, _ in columns], *zip(*(cells for _, cells in columns), strict=True)]
-    return table(rows, "  ")
+def _columns(columns: Sequence[Column], per_step: Mapping[str, Any]) -> str:
+    """The columns at the steps that are shown."""
+    rows = list(zip(*(cells for _, cells in columns), strict=True))
+    return table([[name for name, _ in columns], *(rows[step - 1] for step in shown_steps(per_step))], "  ")
 
 
 def _changes(improved: Mapping[str, Any], towards: str) -> Iterator[Column]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from trm_lab.commands.tables import counted, percent, table
+from trm_lab.evaluation.shown_steps import curve_summary, shown_steps
 from trm_lab.puzzles.selection import Part
 from trm_lab.runs.evaluation_folder import BASELINES, COPY
 from trm_lab.runs.in_training_scores import read_in_training
@@ -15,11 +16,13 @@ Row = Sequence[str]
 def scores_table(scores: Mapping[str, Any]) -> str:
     """scores: the content of scores.json."""
     baselines: dict[str, Any] = {COPY: scores["copy"], **scores.get("baselines", {})}
+    examples = f"{scores['examples']} examples{_of_datasets(scores)}{part_in_words(scores)}"
     parts = [
-        f"step {scores['step']}, {scores['examples']} examples{part_in_words(scores)}",
-        table([("", "model", *BASELINES.values()), *_score_rows(scores, baselines)], "  "),
+        f"step {scores['step']}, {examples}",
+        table(_filled([("", "model", *BASELINES.values()), *_score_rows(scores, baselines)]), "  "),
         *_remarks(scores, baselines),
-        table([*_step_rows(scores)], "  "),
+        table([*_step_rows(scores["per_step"])], "  "),
+        *(f"  {line}" for line in curve_summary(scores["per_step"])),
     ]
     return "\n".join(parts)
 
@@ -32,6 +35,19 @@ def categories_table(scores: Mapping[str, Any]) -> str:
 def part_in_words(scores: Mapping[str, Any]) -> str:
     """What part of the test split an evaluation is of; "" for all of it."""
     return f" (a part of the test split: {Part(**scores['part']).title})" if "part" in scores else ""
+
+
+def _of_datasets(scores: Mapping[str, Any]) -> str:
+    """The datasets that bring a scorer, each with what decides its verdicts."""
+    tasks = [task for task in scores.get("tasks", []) if task["scorer"]]
+    named = (f"{task['dataset']} (version {task['version']}, protocol {task['protocol']})" for task in tasks)
+    return f" of {', '.join(named)}" if tasks else ""
+
+
+def _filled(rows: Sequence[Row]) -> list[Row]:
+    """The rows without the columns that have a heading and no value."""
+    columns = [column for column in zip(*rows, strict=True) if set(column[1:]) != {NOT_KNOWN}]
+    return list(zip(*columns, strict=True))
 
 
 def _category_table(task: Mapping[str, Any]) -> str:
@@ -79,23 +95,20 @@ def _rows_without_training(scores: Mapping[str, Any]) -> Iterator[Row]:
 
 def _task_rows(tasks: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
     """Rows of each dataset's own scorer."""
-    for task in tasks:
-        if not task["scorer"]:
-            continue
-        named = f"{task['dataset']}, version {task['version']}, protocol {task['protocol']}"
-        yield (f"{named}:", "", *("" for _ in BASELINES))
+    scored = [task for task in tasks if task["scorer"]]
+    for task in scored:
+        prefix = f"{task['dataset']}: " if len(scored) > 1 else ""
         counts = [task.get("baselines", {}).get(baseline, {}) for baseline in BASELINES]
         for name, count in task["verdicts"].items():
             beside = (None if name not in verdicts else verdicts[name] / task["examples"] for verdicts in counts)
-            yield (f"  {name}", counted(count, task["examples"]), *map(_share, beside))
+            yield (f"{prefix}{name}", counted(count, task["examples"]), *map(_share, beside))
 
 
-def _step_rows(scores: Mapping[str, Any]) -> Iterator[Row]:
-    per_step = scores["per_step"]
+def _step_rows(per_step: Mapping[str, Any]) -> Iterator[Row]:
     yield ("", "cell accuracy", "exact match")
-    lines = zip(per_step["network_calls"], per_step["cell_accuracy"], per_step["exact_accuracy"], strict=True)
-    for step, (calls, cells, whole) in enumerate(lines, start=1):
-        yield (f"supervision step {step} ({calls} network calls)", percent(cells), percent(whole))
+    for step in shown_steps(per_step):
+        calls = f"supervision step {step} ({per_step['network_calls'][step - 1]} network calls)"
+        yield (calls, *(percent(per_step[key][step - 1]) for key in ("cell_accuracy", "exact_accuracy")))
 
 
 def _remarks(scores: Mapping[str, Any], baselines: Mapping[str, Any]) -> Iterator[str]:
