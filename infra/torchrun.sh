@@ -41,7 +41,7 @@ trap 'preempted=yes; ask TERM' TERM USR1
 trap 'ask INT' INT
 trap 'ask TERM' USR2
 
-"$WORKER_PYTHON" -m torch.distributed.run "$@" &
+"$WORKER_PYTHON" "$here/elastic.py" "$@" &
 torchrun=$!
 [[ -z $asked ]] || kill -"$asked" "$torchrun"
 while kill -0 "$torchrun" 2>/dev/null; do
@@ -100,5 +100,9 @@ for note in "$WORKER_NOTES"/*; do
 done
 if [[ -n $preempted ]] && ((heaviest <= 3)) && [[ $code != 0 ]]; then
   code=75 # before there was anything to save, or too slow: the run goes on from its last checkpoint
+fi
+if [[ $code == 2 ]]; then
+  echo "infra/torchrun.sh: not tried again, since the same command fails again; the lines above that begin with" \
+    "'error:' say what is wrong and what to do" >&2
 fi
 exit "${code:-$torchrun_code}"

@@ -48,6 +48,8 @@ def test_a_user_error_is_not_tried_again(tmp_path: Path) -> None:
     code, output = ended(torchrun(tmp_path, "end=2", "end_rank=1", ranks=2))
     assert code == 2, output
     assert {e for e in events(tmp_path) if e.endswith("_1")} == set()
+    assert "Traceback" not in output
+    assert "the lines above that begin with 'error:' say what is wrong" in output.splitlines()[-1]
 
 
 @pytest.mark.long
@@ -94,6 +96,8 @@ def test_a_rank_that_lost_its_peers_does_not_hide_that_the_others_saved(tmp_path
 def test_the_rank_s_own_code_comes_out_when_the_restarts_are_used_up(end: int, tmp_path: Path) -> None:
     code, output = ended(torchrun(tmp_path, f"end={end}", "always=yes"))
     assert code == end, output
+    assert "Traceback" not in output
+    assert f"rank 0 was the first to fail, with exit code {end}" in output
 
 
 @pytest.mark.long

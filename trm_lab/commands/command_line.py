@@ -2,10 +2,13 @@
 
 import argparse
 import ast
+import contextlib
 import difflib
+import json
 import os
 import re
 import sys
+import time
 import traceback
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -279,6 +282,7 @@ def run_command(
         refused = refusal(error)
         if refused is None:
             print(OUR_FAULT, file=sys.stderr, flush=True)
+            _tell_torchrun(traceback.format_exc())
             if _is_one_of_several():
                 traceback.print_exc()
                 _leave(1)
@@ -294,7 +298,20 @@ def _complain(error: UserError, code: int) -> NoReturn:
     typed = UserError(error.given, error.allowed, as_typed(error.remedy))
     words = f"error: {typed}" if rank == "0" else f"error on rank {rank}: {error.given}"
     print(words, file=sys.stderr, flush=True)
+    _tell_torchrun(f"error: {typed}")
     _leave(code)
+
+
+def _tell_torchrun(text: str) -> None:
+    """Leave an error where torchrun looks for it: its own traceback, of thirty lines, then ends with this text.
+
+    The file's form is that of torch.distributed.elastic's `record`, which would import torch first.
+    """
+    file = os.environ.get("TORCHELASTIC_ERROR_FILE")
+    if file:
+        message = {"message": text, "extraInfo": {"timestamp": str(int(time.time()))}}
+        with contextlib.suppress(OSError):  # the error was printed
+            Path(file).write_text(json.dumps({"message": message}), encoding="utf-8")
 
 
 def _is_one_of_several() -> bool:

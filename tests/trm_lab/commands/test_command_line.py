@@ -9,6 +9,7 @@ import types
 from pathlib import Path
 
 import pytest
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 
 from tests.runs import REPOSITORY, environment
 from trm.errors import UserError
@@ -105,3 +106,27 @@ def test_what_is_allowed_for_a_flag_is_told_as_such() -> None:
         assert re.search(allowed, refused.value.allowed)
         assert words[0] in refused.value.given
         assert "choose" not in refused.value.given
+
+
+@pytest.mark.parametrize(
+    ("error", "end"),
+    [
+        (
+            UserError("arch=trn", "arch=trm", "correct it"),
+            "error: arch=trn\n    allowed: arch=trm\n    to do:   correct it",
+        ),
+        (ZeroDivisionError("a fault"), "ZeroDivisionError: a fault"),
+    ],
+)
+def test_torchrun_s_report_of_a_failed_rank_ends_with_what_was_wrong(
+    error: Exception, end: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails() -> None:
+        raise error
+
+    monkeypatch.setenv("TORCHELASTIC_ERROR_FILE", str(tmp_path / "error.json"))
+    with pytest.raises((SystemExit, ZeroDivisionError)):
+        run_command(fails)
+    failure = ProcessFailure(local_rank=0, pid=1, exitcode=2, error_file=str(tmp_path / "error.json"))
+    report = str(ChildFailedError("pretrain.py", {0: failure}))
+    assert report.rstrip("=\n ").endswith(end)
