@@ -2,7 +2,10 @@
 
 import os
 import re
+import shlex
+import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ from torch.distributed.run import parse_args
 from tests.infra.compositions import composed
 from tests.infra.processes import INFRA
 from tests.infra.pytorchjob_schema import PYTORCHJOB
+from tests.runs import REPOSITORY
 
 FOLDER = INFRA / "kubernetes"
 MANIFESTS = {path.stem: list(yaml.safe_load_all(path.read_text())) for path in FOLDER.glob("*.yaml")}
@@ -20,6 +24,7 @@ JOB = next(d for d in MANIFESTS["indexed_job"] if d["kind"] == "Job")
 SERVICE = next(d for d in MANIFESTS["indexed_job"] if d["kind"] == "Service")
 PYTORCH_JOB = MANIFESTS["pytorchjob"][0]
 WORKERS = PYTORCH_JOB["spec"]["pytorchReplicaSpecs"]["Worker"]
+KUSTOMIZATION = MANIFESTS.pop("kustomization")[0]
 PODS = {"indexed_job": JOB["spec"]["template"]["spec"], "pytorchjob": WORKERS["template"]["spec"]}
 KUBERNETES = "1.37"
 
@@ -89,11 +94,14 @@ def test_the_rendezvous_is_at_the_name_that_the_service_gives_to_pod_0(tmp_path:
 
 def test_a_user_error_fails_the_job_and_a_saved_run_is_started_again() -> None:
     rules = JOB["spec"]["podFailurePolicy"]["rules"]
-    by_code = {c: r["action"] for r in rules if "onExitCodes" in r for c in r["onExitCodes"]["values"]}
-    assert by_code == {2: "FailJob", 75: "Ignore"}
-    assert {r["onExitCodes"]["containerName"] for r in rules if "onExitCodes" in r} == {
-        container("indexed_job")["name"]
+    by_code = {
+        (r["onExitCodes"]["containerName"], c): r["action"]
+        for r in rules
+        if "onExitCodes" in r
+        for c in r["onExitCodes"]["values"]
     }
+    assert by_code == {("train", 2): "FailJob", ("train", 75): "Ignore", ("data", 2): "FailJob"}
+    assert {"train", "data"} == {container("indexed_job")["name"], PODS["indexed_job"]["initContainers"][0]["name"]}
     assert PODS["indexed_job"]["restartPolicy"] == "Never"  # with another the policy is refused
     assert WORKERS["restartPolicy"] == "OnFailure"
 
@@ -108,3 +116,57 @@ def test_a_pod_leaves_the_ranks_time_to_save_and_has_shared_memory(name: str) ->
     assert mounts["/dev/shm"]["emptyDir"]["medium"] == "Memory"
     assert mounts["/store"]["persistentVolumeClaim"]["claimName"] == MANIFESTS["store"][0]["metadata"]["name"]
     assert all(word.startswith("/store/") for word in re.findall(r"=\[?(/[^\]\s\"]+)", str(made["args"])))
+
+
+def images(document: Any) -> set[str]:
+    """Every image that a manifest names."""
+    parts = document.values() if isinstance(document, dict) else document if isinstance(document, list) else []
+    own = {document["image"]} if isinstance(document, dict) and isinstance(document.get("image"), str) else set()
+    return own.union(*map(images, parts))
+
+
+def test_the_image_s_tag_stands_in_one_place_and_is_the_project_s_version() -> None:
+    (image,) = KUSTOMIZATION["images"]
+    version = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    assert (image["newTag"], images(list(MANIFESTS.values()))) == (version, {image["name"]})
+    tagged = [f for f in INFRA.rglob("*") if f.is_file() and f"{image['name']}:{version}" in f.read_text("utf-8")]
+    assert tagged == []
+
+
+@pytest.mark.parametrize("name", sorted(PODS))
+def test_kustomize_gives_every_container_the_image_with_its_tag(name: str, tmp_path: Path) -> None:
+    if shutil.which("kubectl") is None:
+        pytest.skip("kubectl is not installed")
+    shutil.copytree(FOLDER, tmp_path / "kubernetes")
+    chosen = {**KUSTOMIZATION, "resources": ["store.yaml", f"{name}.yaml"]}
+    (tmp_path / "kubernetes/kustomization.yaml").write_text(yaml.safe_dump(chosen), encoding="utf-8")
+    words = ["kubectl", "kustomize", str(tmp_path / "kubernetes")]
+    rendered = subprocess.run(words, text=True, capture_output=True, check=True).stdout
+    (image,) = KUSTOMIZATION["images"]
+    assert images(list(yaml.safe_load_all(rendered))) == {f"{image['newName']}:{image['newTag']}"}
+
+
+@pytest.mark.parametrize("name", sorted(PODS))
+def test_a_job_fills_its_own_data_by_the_experiment_s_command_and_once(name: str, tmp_path: Path) -> None:
+    (filling,) = PODS[name]["initContainers"]
+    dataset = "data/arc1concept-aug-1000"
+    assert f"[/store/{dataset}]" in str(container(name)["args"])
+    (tmp_path / "python").write_text('#!/bin/bash\nmkdir -p "$6"; printf "%s\\n" "$@" >>calls\n')
+    (tmp_path / "python").chmod(0o755)
+    for _ in range(2):
+        words = [*filling["command"], *filling["args"]]
+        subprocess.run(words, cwd=tmp_path, env={"PATH": f"{tmp_path}:{os.environ['PATH']}"}, check=True)
+    command = composed("train_arc_tiny_corrupt.py", "experiment=arc1_dis").data_build[dataset]
+    assert ["python", *(tmp_path / "calls").read_text().splitlines()] == shlex.split(command)
+    assert filling["workingDir"] == "/store"
+
+
+@pytest.mark.parametrize("name", sorted(PODS))
+def test_a_container_has_no_right_beyond_its_work_and_the_cluster_s_variables(name: str) -> None:
+    assert PODS[name]["securityContext"]["runAsNonRoot"]
+    for one in (*PODS[name]["initContainers"], *PODS[name]["containers"]):
+        assert one["securityContext"] == {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+        assert one["resources"]["limits"]["memory"] == one["resources"]["requests"]["memory"]
+    (generated,) = KUSTOMIZATION["configMapGenerator"]
+    assert container(name)["envFrom"] == [{"configMapRef": {"name": generated["name"]}}]
+    assert KUSTOMIZATION["generatorOptions"]["disableNameSuffixHash"]

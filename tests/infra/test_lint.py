@@ -1,5 +1,6 @@
 """infra/ passes its own linters, and the image's file holds what it promises."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -8,6 +9,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.infra.processes import INFRA, STUBS
 from tests.runs import REPOSITORY
@@ -30,7 +32,7 @@ def lint(name: str, *words: str | Path) -> None:
 
 
 def test_shellcheck_finds_nothing_in_the_scripts() -> None:
-    assert len(SCRIPTS) == 3
+    assert len(SCRIPTS) == 4
     lint("shellcheck", *SCRIPTS, STUBS / "scontrol")
 
 
@@ -69,6 +71,23 @@ def test_the_image_runs_without_root_or_history_through_our_torchrun() -> None:
     assert {".git", ".venv", "runs", "data/*/"} <= set(kept_out)
     for needed in ("trm", "dis_trm", "trm_lab", "data", "analysis", "configs", "infra", "pretrain.py"):
         assert needed not in kept_out
+
+
+def test_the_image_is_built_and_pushed_under_the_name_and_tag_of_the_manifests(tmp_path: Path) -> None:
+    (tmp_path / "docker").write_text('#!/bin/bash\necho "$*"\n')
+    (tmp_path / "docker").chmod(0o755)
+    env = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+
+    def said(*words: str) -> str:
+        return subprocess.run([INFRA / "image.sh", *words], env=env, text=True, capture_output=True, check=True).stdout
+
+    (image,) = yaml.safe_load((INFRA / "kubernetes/kustomization.yaml").read_text("utf-8"))["images"]
+    name = f"{image['newName']}:{image['newTag']}"
+    assert said("name") == f"{name}\n"
+    assert said("push") == f"push {name}\n"
+    assert re.fullmatch(
+        rf"build -f infra/Dockerfile -t {name} --build-arg REVISION=\w+ --no-cache \.\n", said("build", "--no-cache")
+    )
 
 
 def test_no_package_registry_is_named() -> None:
