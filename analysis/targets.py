@@ -17,27 +17,9 @@ from trm.errors import UserError
 from trm_lab.commands.command_line import COUNT, SEED, CommandLine, integer, local_path, run_command
 from trm_lab.commands.tables import table
 from trm_lab.files.whole_files import check_output_file
-from trm_lab.puzzles.arc.picture import ArcPicture
-from trm_lab.puzzles.kinds import picture_of
-from trm_lab.puzzles.layout import read_test_puzzles
-from trm_lab.puzzles.manifest import read_about
-from trm_lab.puzzles.picture import Example, Picture
+from trm_lab.puzzles.picture import Example
 
 MOST_STEPS = 16  # columns that fit on a page
-
-
-def _picture(dataset: Path, tokens: int) -> Picture:
-    about = read_about(dataset)
-    if read_test_puzzles(dataset):
-        return ArcPicture()
-    picture = None if about is None else picture_of(about.scorer, about.facts)
-    if picture is None or not picture.fits(tokens):
-        raise UserError(
-            f"{dataset} does not say of which kind its puzzles are, so they cannot be drawn",
-            "ARC, or a dataset of one of this version's builders",
-            "build it again, or look at the numbers alone: --no-figure",
-        )
-    return picture
 
 
 def command_line() -> CommandLine:
@@ -82,7 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         UserError: a dataset or run that cannot be read, or a source that is not there.
     """
     options = command_line().parse(arguments)
-    from analysis.teaching import chosen_sources, targets_figure, taught_by  # not for --help: torch takes seconds
+    # not for --help: torch takes seconds
+    from analysis.teaching import chosen_sources, dataset_picture, targets_figure, taught_by
 
     files = [] if options.no_figure else figure_files(options.output, options.examples)
     sources = chosen_sources(options.sources)
@@ -90,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     inputs, labels = batch.inputs.long().numpy(), batch.labels.long().numpy()
     header = [f"tokens to go, mean of {len(batch)}", *(f"step {step}" for step in range(1, options.steps + 1))]
     print(table([header, *([each.name, *(f"{d:.1f}" for d in each.distances(labels))] for each in taught)]))
-    picture = _picture(options.dataset, inputs.shape[1]) if files else None
+    picture = dataset_picture(options.dataset, inputs.shape[1]) if files else None
     for row, file in enumerate(files[: len(batch)]):
         assert picture is not None
         heading = f"{options.dataset.name}: targets of {options.steps} supervision steps"

@@ -22,7 +22,11 @@ from trm.batch import IGNORE_LABEL, Batch
 from trm.errors import UserError, shown
 from trm.losses import TOKEN_LOSSES
 from trm.randomness import SeededStepRandom
+from trm_lab.puzzles.arc.picture import ArcPicture
+from trm_lab.puzzles.kinds import picture_of
+from trm_lab.puzzles.layout import read_test_puzzles
 from trm_lab.puzzles.loading import TrainingData
+from trm_lab.puzzles.manifest import read_about
 from trm_lab.puzzles.picture import Example, Picture
 from trm_lab.puzzles.splits import open_split
 from trm_lab.runs.opened_checkpoint import open_checkpoint
@@ -130,6 +134,25 @@ def missing(keys: Mapping[str, Any], batch: Batch, absent: Mapping[str, str], ha
     if source.reads_predictions and not has_run:
         lacking.append("it looks at a model's predictions; name a run on this dataset: --run RUN")
     return lacking[0] if lacking else None
+
+
+def dataset_picture(dataset: Path, tokens: int) -> Picture:
+    """How examples of `tokens` tokens of a dataset are drawn.
+
+    Raises:
+        UserError: the dataset does not say of which kind its puzzles are.
+    """
+    about = read_about(dataset)
+    if read_test_puzzles(dataset):
+        return ArcPicture()
+    picture = None if about is None else picture_of(about.scorer, about.facts)
+    if picture is None or not picture.fits(tokens):
+        raise UserError(
+            f"{dataset} does not say of which kind its puzzles are, so they cannot be drawn",
+            "ARC, or a dataset of one of this version's builders",
+            "build it again, or look at the numbers alone: --no-figure",
+        )
+    return picture
 
 
 def targets_figure(picture: Picture, example: Example, row: int, taught: Sequence[Teaching], heading: str) -> Figure:
