@@ -5,6 +5,7 @@ Reads the run directory only, so it can be made on another machine and long afte
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 if not __package__:  # run by its path: our modules are found from the folder above, not from this one
@@ -18,7 +19,10 @@ from analysis.methods import run_title
 from analysis.outputs import check_figures_folder
 from analysis.scores import run_facts, scores_table, steps_table
 from analysis.strips import strips_of_samples
+from analysis.tables import Table
 from trm_lab.commands.command_line import CommandLine, local_path, run_command
+from trm_lab.evaluation.shown_steps import curve_summary, shown_steps
+from trm_lab.runs.recorded_evaluations import Evaluation
 from trm_lab.runs.recorded_run import Run, read_run
 
 
@@ -26,7 +30,14 @@ def summary(run: Run) -> str:
     """The summary as text: what ran, the scores beside those that need no learning, each step."""
     last = run.evaluation
     facts = "\n".join(f"  {name.ljust(15)}  {value}" for name, value in run_facts(run, last))
-    return "\n\n".join([f"{run.name}\n{facts}", scores_table(last, run.outputs).text(), steps_table(last).text()])
+    return "\n\n".join([f"{run.name}\n{facts}", scores_table(last, run.outputs).text(), _steps(last).text()])
+
+
+def _steps(evaluation: Evaluation) -> Table:
+    """Each supervision step, or of many a dozen."""
+    table, per_step = steps_table(evaluation), vars(evaluation)
+    rows = [table.rows[step - 1] for step in shown_steps(per_step)]
+    return replace(table, rows=rows, notes=curve_summary(per_step))
 
 
 def write_figures(run: Run, folder: Path) -> list[Path]:

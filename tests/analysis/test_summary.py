@@ -7,6 +7,7 @@ import pytest
 
 from analysis import summary
 from tests.analysis.synthetic_run import write_run
+from trm_lab.runs.recorded_run import read_run
 
 pytestmark = pytest.mark.usefixtures("unrendered")
 
@@ -53,6 +54,13 @@ def test_the_summary_names_the_dataset_and_gives_its_scorer_s_verdicts_beside_th
         assert re.search(line, text), f"{line}\nnot in\n{text}"
     assert not re.search("pass@|Votes", text)
     assert {path.stem for path in (folder / "figures").iterdir()} == {"learning_curves", "puzzle_strips"}
+
+
+def test_of_many_supervision_steps_the_summary_shows_a_dozen_and_the_best(tmp_path: Path) -> None:
+    run = read_run(write_run(tmp_path / "run", steps=40, arc=False, training_steps=400))
+    rows = re.findall(r"^ +\d+ +\d+ +\S+ % .*$", summary.summary(run), re.MULTILINE)
+    assert 10 <= len(rows) <= 14
+    assert "best of the 40 steps, on these questions: exact match" in summary.summary(run)
 
 
 def test_what_could_not_be_read_is_named_beside_the_summary(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -90,6 +90,18 @@ def test_the_image_is_built_and_pushed_under_the_name_and_tag_of_the_manifests(t
     )
 
 
+@pytest.mark.parametrize(("tag", "accepted"), [("v{}", True), ("v{}0", False)])
+def test_a_tag_of_the_repository_publishes_the_image_if_it_is_the_version(tag: str, accepted: bool) -> None:
+    workflow = yaml.safe_load((REPOSITORY / ".github/workflows/image.yml").read_text("utf-8"))
+    steps = [step["run"] for step in workflow["jobs"]["publish"]["steps"] if "run" in step]
+    assert workflow[True] == {"push": {"tags": ["v*"]}}  # "on", to YAML 1.1
+    assert steps[-2:] == ["infra/image.sh build", "infra/image.sh push"]
+    version = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+    env = {**os.environ, "GITHUB_REF_NAME": tag.format(version), "IMAGE_NAME": "registry/name"}
+    done = subprocess.run(["bash", "-ec", steps[0]], cwd=REPOSITORY, env=env, check=False)
+    assert (done.returncode == 0) is accepted
+
+
 def test_no_package_registry_is_named() -> None:
     for file in [f for f in INFRA.rglob("*") if f.is_file()]:
         assert not re.search(r"https?://|pypi|ghcr|docker\.io|quay\.", file.read_text()), file
