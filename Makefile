@@ -7,11 +7,12 @@ METHOD ?= dis
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+DOCS := .venv-docs
 
 ENTRY_dis := train_arc_tiny_corrupt.py experiment=arc_mini
 ENTRY_trm := pretrain.py experiment=arc_mini_trm
 
-.PHONY: help demo compare play test test-long test-matrix chaos gpu lint clean
+.PHONY: help demo compare play test test-long test-matrix chaos gpu lint docs clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,5 +57,13 @@ gpu:  ## check and measure on this machine's GPU in under 8 minutes; with your o
 	  { echo "error: $(PYTHON) has no torch; allowed: a Python with a torch built for this GPU; to do: make gpu PYTHON=…"; exit 2; }
 	$(PYTHON) -m benchmarks.gpu_check --output-dir "$(or $(OUT),runs/gpu_check)"
 
+docs: $(DOCS)/.installed  ## the documentation as a site, build/site/index.html, in an environment of its own
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict
+
+$(DOCS)/.installed: docs/requirements.txt
+	$(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check -r docs/requirements.txt
+	@touch $@
+
 clean:  ## remove the environments and caches that make, ruff, mypy and pytest made; runs and data stay
-	rm -rf $(VENV) .matrix .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(DOCS) build/site .matrix .mypy_cache .ruff_cache .pytest_cache

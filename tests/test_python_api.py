@@ -50,11 +50,10 @@ def test_every_block_of_the_page_runs(folder: Path) -> None:
     assert (folder / "answer.png").is_file()
 
 
-def test_the_block_of_the_readme_runs(folder: Path) -> None:
+def test_the_block_of_the_readme_runs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     [code] = re.findall(r"```python\n(.*?)```", (REPOSITORY / "README.md").read_text(), re.DOTALL)
-    settings = SMALL | {"checkpoint_path": "runs/readme"}
-    exec(code.replace("max_steps=600", "max_steps=1").replace("overrides=settings", f"overrides={settings!r}"), {})
-    assert (folder / "runs/readme/checkpoints/step_1").is_dir()
+    exec(code.replace("pretrained/", f"{REPOSITORY}/pretrained/"), {})
+    assert "valid; " in capsys.readouterr().out
 
 
 def test_the_examples_of_the_docstrings_run(folder: Path) -> None:

@@ -63,7 +63,7 @@ FREE_KEYS = frozenset(
 class TrainConfig:
     """Everything a run can be told, apart from the architecture (`arch`).
 
-    Steps are supervision steps: one update each. Epochs visit every group once.
+    A step is a supervision step, which is one update. An epoch visits every group once.
 
     Data: data_paths, data_paths_test (empty: the test split of data_paths), global_batch_size (over all ranks).
     Length: epochs; eval_interval in epochs (null: one evaluation, at the end); min_eval_interval, the first

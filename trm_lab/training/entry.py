@@ -47,7 +47,7 @@ def help_text(program: str, description: str | None) -> str:
     line.add_argument("-m", "--multirun", action="store_true", help="a run for each of several values, KEY=A,B")
     line.add_argument("--hydra-help", action="store_true", help="further flags, which are Hydra's")
     choices = [f"{group}=NAME: {' | '.join(_files(group))}" for group in ("arch", "experiment")]
-    keys = [f"{title}:\n{_docstring(*name.rsplit('.', 1))}" for title, name in KEYS.items()]
+    keys = [f"{title}:\n{_docstring(name)}" for title, name in KEYS.items()]
     return "\n\n".join([line.format_help(), *choices, *keys])
 
 
@@ -55,11 +55,16 @@ def _files(group: str) -> list[str]:
     return sorted(file.stem for file in (PROJECT_ROOT / "configs" / group).glob("*.yaml"))
 
 
-def _docstring(module: str, name: str) -> str:
-    """A class's docstring, read from its file: importing the module would import torch."""
+def _docstring(name: str) -> str:
+    return "  " + cleandoc(ast.get_docstring(class_definition(name)) or "").replace("\n", "\n  ")
+
+
+def class_definition(name: str) -> ast.ClassDef:
+    """A class, by its full name, as its file has it: importing the module would import torch."""
+    module, _, last = name.rpartition(".")
     spec = find_spec(module)
     assert spec is not None
     assert spec.origin is not None
     tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
-    (definition,) = (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name)
-    return "  " + cleandoc(ast.get_docstring(definition) or "").replace("\n", "\n  ")
+    (definition,) = (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == last)
+    return definition

@@ -77,7 +77,7 @@ def test_no_two_commands_of_ours_build_at_one_place() -> None:
     for file in (REPOSITORY / "configs").rglob("*.yaml"):
         for place, command in ((yaml.safe_load(file.read_text()) or {}).get("data_build") or {}).items():
             commands.setdefault(place, set()).add(" ".join(command.split()))
-    for file in (REPOSITORY / "README.md", REPOSITORY / "data/README.md"):
+    for file in (REPOSITORY / "README.md", REPOSITORY / "data/README.md", *(REPOSITORY / "docs").glob("*.md")):
         for command in re.findall(r"^python -m data\.build_\w+ .*$", file.read_text(), re.MULTILINE):
             words = shlex.split(command.split("#")[0])
             if "--output-dir" in words:

@@ -1,0 +1,128 @@
+"""The documentation: every page is in the navigation, every link and anchor leads somewhere, every key is explained."""
+
+import ast
+import re
+import runpy
+import unicodedata
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+import yaml
+
+from tests.runs import REPOSITORY
+
+PAGES = SimpleNamespace(**runpy.run_path(str(REPOSITORY / "docs/pages.py")))
+SITE = yaml.safe_load((REPOSITORY / "mkdocs.yml").read_text(encoding="utf-8"))
+WRITTEN = sorted(PAGES.written_pages().values())
+
+
+def headings(file: str) -> list[str]:
+    text = PAGES.CODE.sub("", (REPOSITORY / file).read_text(encoding="utf-8"))
+    return [re.sub(r"[`*]", "", heading) for heading in re.findall(r"^#+ (.+?) *$", text, re.MULTILINE)]
+
+
+def anchors(file: str) -> set[str]:
+    """The anchors that a page has both in the repository, as GitHub makes them, and in the site."""
+    github = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings(file)}
+    plain = (unicodedata.normalize("NFKD", heading).encode("ascii", "ignore").decode() for heading in headings(file))
+    site = {re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", heading).strip().lower()) for heading in plain}
+    return github & site
+
+
+@cache
+def defined(file: str) -> set[str]:
+    """Names that a Python file defines: functions, classes and variables, and what its classes define."""
+    names: set[str] = set()
+
+    def collect(body: list[ast.stmt], prefix: str) -> None:
+        for node in body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                names.add(prefix + node.name)
+            if isinstance(node, ast.ClassDef):
+                collect(node.body, f"{prefix}{node.name}.")
+            if isinstance(node, ast.Assign | ast.AnnAssign):
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                names.update(prefix + ast.unparse(target) for target in targets)
+
+    collect(ast.parse((REPOSITORY / file).read_text(encoding="utf-8")).body, "")
+    return names
+
+
+def navigation(entries: object) -> list[str]:
+    if isinstance(entries, str):
+        return [entries]
+    values = entries.values() if isinstance(entries, dict) else entries
+    return [page for entry in values for page in navigation(entry)]
+
+
+def test_the_navigation_has_every_page_once() -> None:
+    assert sorted(navigation(SITE["nav"])) == sorted(PAGES.written_pages())
+
+
+@pytest.mark.parametrize("file", WRITTEN)
+def test_every_link_and_anchor_of_a_page_leads_somewhere(file: str) -> None:
+    for link, target, anchor in PAGES.links(file):
+        assert (REPOSITORY / target).exists(), link
+        if anchor:
+            assert anchor in (defined(target) if target.endswith(".py") else anchors(target)), link
+
+
+def test_a_link_leads_to_the_same_thing_in_the_site() -> None:
+    assert PAGES.place_in_site("data/README.md", "commands") == "data.md#commands"
+    assert PAGES.place_in_site("docs/search.md", "") == "search.md"
+    assert PAGES.place_in_site("pretrained", "") == "pretrained.md"
+    assert PAGES.place_in_site("trm/act.py", "ACTConfig") == "api/trm.act.md#trm.act.ACTConfig"
+    assert PAGES.place_in_site("docs/play.png", "") == "play.png"
+    assert PAGES.place_in_site("analysis/claims.yaml", "") == "source/analysis/claims.yaml.md"
+    assert "](search.md)" in PAGES.site_text("evaluation.md")
+    assert "](data.md#recipes-for-a-laptop)" in PAGES.site_text("training.md")
+
+
+def test_every_key_is_explained_and_listed_with_its_type_and_default() -> None:
+    from trm_lab.training.entry import KEYS, class_definition
+
+    for name in KEYS.values():
+        definition = class_definition(name)
+        explained = ast.get_docstring(definition) or ""
+        keys = [key for key, _, _ in PAGES.keys_of(definition)]
+        assert [key for key in keys if not re.search(rf"\b{key}\b", explained)] == [], name
+    for row in (
+        "| `lr` | `float` | `0.0001` |",
+        "| `max_steps` | `int or None` | `None` |",
+        "| `data_paths` | `list[str]` | `[]` |",
+    ):
+        assert row in PAGES.keys_text()
+
+
+def test_the_readme_is_short_and_nothing_is_left_to_fill_in() -> None:
+    assert len((REPOSITORY / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
+    for file in WRITTEN:
+        assert not re.search(r"[A-Z]+_[A-Z]+_?TABLE|TODO|FIXME", (REPOSITORY / file).read_text(encoding="utf-8")), file
+
+
+def test_the_drawn_slots_live_as_the_page_says() -> None:
+    drawn = SimpleNamespace(**runpy.run_path(str(REPOSITORY / "docs/slot_life.py"), run_name="docs.slot_life"))
+    trm, dis = drawn.trm_lives(), drawn.dis_lives()
+    for lives in (trm, dis):
+        starts = lives.steps == 1
+        updates = torch.arange(1, drawn.UPDATES + 1, dtype=torch.int32)[:, None].expand_as(lives.steps)
+        assert torch.equal(lives.origin[starts], updates[starts])  # an example is of the batch of its first update
+        assert torch.equal(lives.origin[1:][~starts[1:]], lives.origin[:-1][~starts[1:]])  # and stays
+    assert trm.steps.max() <= drawn.STEPS
+    assert (trm.steps != trm.steps[:, :1]).any()  # each slot halts on its own
+    assert (dis.steps == dis.steps[:, :1]).all()  # all together
+
+
+@pytest.mark.long
+def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
+    if find_spec("mkdocs") is None or find_spec("mkdocstrings_handlers") is None:
+        pytest.skip("needs docs/requirements.txt: make docs builds the site in an environment of its own")
+    from mkdocs.commands.build import build
+    from mkdocs.config import load_config
+
+    build(load_config(str(REPOSITORY / "mkdocs.yml"), strict=True, site_dir=str(tmp_path / "site")))
+    assert (tmp_path / "site/keys.html").is_file()
