@@ -79,7 +79,7 @@ def write_ready_run(where: Path, name: str) -> None:
         described_runs.write_run(run, described_runs.PUZZLES["sudoku"])
     elif name == "queens":
         for split, seed in (("nqueens-8", "0"), ("nqueens-held-out", "7")):
-            sizes = ["--protocol", "published", "--train-size", "40", "--test-size", "8", "--seed", seed]
+            sizes = ["--train-size", "40", "--test-size", "8", "--seed", seed]
             queens.main([*sizes, "--output-dir", str(where / "data" / split)])
         write_run(run, where / "data/nqueens-8", "dis")
     else:
@@ -93,7 +93,7 @@ def write_tasks(where: Path) -> None:
     task = {"train": [pair, pair], "test": [{"input": [[5, 6], [7, 8]]}]}
     for name in ("task.json", "44f52bb0.json", "unseen_44f52bb0.json"):
         (where / name).write_text(json.dumps(task))
-    (where / "sudoku.txt").write_text("1... .... ..2. 3...")
+    (where / "sudoku.txt").write_text("2... .... ..1. 3...")
     (where / "arc-agi_test_challenges.json").write_text(json.dumps({"made": task}))
 
 
@@ -147,7 +147,9 @@ def shrunk(command: str) -> str:
     if "data.build_maze_dataset" in command:
         return command + " --source csv/maze"
     if re.search("build_nqueens_dataset|build nqueens", command):
-        return command + " --train-size 40 --test-size 8"
+        return (
+            command + ("" if "--protocol published" in command else " --train-size 40") + " --test-size 8 --overwrite"
+        )
     if "data.build_arc_dataset" in command:
         small = SMALL_DATA.replace("4", "12") if "training2" in command else SMALL_DATA
         return re.sub(r" --num-aug \d+", "", command) + small
