@@ -41,6 +41,7 @@ trap 'preempted=yes; ask TERM' TERM USR1
 trap 'ask INT' INT
 trap 'ask TERM' USR2
 
+echo "infra/torchrun.sh: starting the ranks; torch is loaded twice, by the launcher and then by each rank" >&2
 "$WORKER_PYTHON" "$here/elastic.py" "$@" &
 torchrun=$!
 [[ -z $asked ]] || kill -"$asked" "$torchrun"
