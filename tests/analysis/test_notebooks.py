@@ -34,7 +34,7 @@ SHOWN = {  # of each notebook: pictures at least, and words that its outputs hol
         ["keeps the rules: True; 18 network calls", "queens8_trm: valid is True", "after 3 updates"],
     ),
     "notebooks/targets_as_pictures": (8, ["left out: stored"]),
-    "notebooks/your_own_target_source": (3, ["digit by digit: cells to go after steps 1 to 4", "arch.targets"]),
+    "notebooks/your_own_target_source": (3, ["digits in turn: cells to go after steps 1 to 4", "arch.targets"]),
 }
 SHORTER = {  # no test of learning
     "UPDATES = 240": "UPDATES = 12",
@@ -63,7 +63,7 @@ def test_a_notebook_is_stored_without_outputs_and_runs_from_top_to_bottom(
     assert any(line.startswith(("RUNS = ", "RUN = ", WORK)) for line in notebook["cells"][1]["source"])
     monkeypatch.chdir((REPOSITORY / name).parent)
     monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setitem(TARGETS, "digit_by_digit", TARGETS["corruption"])  # what a notebook registers is gone after it
+    monkeypatch.setitem(TARGETS, "digits_in_turn", TARGETS["corruption"])  # what a notebook registers is gone after it
     (tmp_path / "pretrained").symlink_to(REPOSITORY / "pretrained")
     replaced = SHORTER | {WORK: f"WORK = Path({str(tmp_path)!r})"}
     displayed: list[Any] = []
