@@ -40,19 +40,19 @@ NO_SCORES = (
     "Not recorded: no evaluation of this checkpoint was at hand. `python evaluate.py` makes one, and `python export.py "
     "--evaluation <folder>` puts it here."
 )
-CITATION = """\
-```bibtex
+CITATION = r"""```bibtex
 @article{jolicoeurmartineau2025less,
   title = {Less is More: Recursive Reasoning with Tiny Networks},
   author = {Jolicoeur-Martineau, Alexia},
   journal = {arXiv:2510.04871},
   year = {2025}
 }
-@article{dis2025,
+@article{asadulaev2025deep,
   title = {Deep Improvement Supervision},
-  author = {Asadulaev, Arip and Banerjee, Rayan and Karray, Fakhri and Takáč, Martin},
+  author = {Asadulaev, Arip and Banerjee, Rayan and Karray, Fakhri and Tak{\'a}{\v{c}}, Martin},
   journal = {arXiv:2511.16886},
-  year = {2025}
+  year = {2025},
+  note = {later: Latent Reasoning in TRMs is Secretly a Policy Improvement Operator, ICML 2026}
 }
 ```"""
 _PATH = re.compile(r"(?<![\w.:/-])~?(?:/[^\s/,;:=\[\](){}'\"]+)+/?")
