@@ -7,6 +7,7 @@ name of what is defined there: `trm/act.py#ACTSupervision.halted`.
 """
 
 import ast
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -99,8 +100,20 @@ def source_text(target: str) -> str:
     path = ROOT / target
     if path.is_dir():
         return head + "\n".join(f"- `{entry.name}`" for entry in sorted(path.iterdir()) if entry.name[0] not in "._")
+    if path.suffix == ".ipynb":
+        return head + notebook_text(path)
     language = {".py": "python", ".yaml": "yaml", ".js": "javascript"}.get(path.suffix, "text")
     return f"{head}````{language}\n{path.read_text(encoding='utf-8')}\n````\n"
+
+
+def notebook_text(notebook: Path) -> str:
+    """Its cells below its title, without the badge, which is a picture from elsewhere."""
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    texts = [(cell["cell_type"], "".join(cell["source"])) for cell in cells]
+    title_or_badge = re.compile(r"^(# |\[!\[).*\n", re.MULTILINE)
+    return "\n\n".join(
+        f"```python\n{text}\n```" if kind == "code" else title_or_badge.sub("", text) for kind, text in texts
+    )
 
 
 def keys_text() -> str:

@@ -82,6 +82,14 @@ def test_a_link_leads_to_the_same_thing_in_the_site() -> None:
     assert "](data.md#recipes-for-a-laptop)" in PAGES.site_text("training.md")
 
 
+def test_a_notebook_is_shown_as_text_and_code_with_nothing_from_elsewhere() -> None:
+    text = PAGES.source_text("notebooks/first_steps.ipynb")
+    assert "\n## A sudoku\n" in text
+    assert "```python\nimport trm_lab\n" in text
+    assert "![" not in text
+    assert text.count("\n# ") == 1
+
+
 def test_every_key_is_explained_and_listed_with_its_type_and_default() -> None:
     from trm_lab.training.entry import KEYS, class_definition
 
