@@ -58,6 +58,16 @@ def test_a_run_says_what_it_trains_on_what_where_and_how_long(
     assert lines["expected time: "].endswith("for the remaining 2 of 4 updates, evaluations not counted")
 
 
+def test_a_run_too_short_for_averaged_weights_says_so(
+    dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, run = f"data_paths=[{dataset}]", f"checkpoint_path={tmp_path / 'run'}"
+    train_here("pretrain.py", data, run, *SMALL, "ema=True", "ema_rate=0.9")
+    train_here("pretrain.py", data, run, *SMALL, "ema=True", "ema_rate=0.9", "max_steps=12")
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("weights: "))
+    assert line.startswith("weights: evaluations use their average, 66 % of which is still where training began")
+
+
 def test_a_run_of_another_rank_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     one = progress.Progress(3, 0, shown=False)
     for _ in range(2):
