@@ -72,7 +72,9 @@ def place_in_site(target: str, anchor: str) -> str:
     page = pages.get(target) or pages.get(f"{target}/README.md")
     if page is None:
         picture = target.endswith(PICTURES)
-        page = target.removeprefix("docs/") if picture and target.startswith("docs/") else f"source/{target}"
+        page = (
+            target.removeprefix("docs/") if picture and target.startswith("docs/") else f"source/{target.lstrip('.')}"
+        )
         page += "" if picture else ".md"
     if page.startswith("api/") and anchor:
         anchor = f"{module_name(ROOT / target)}.{anchor}"

@@ -77,6 +77,7 @@ def test_a_link_leads_to_the_same_thing_in_the_site() -> None:
     assert PAGES.place_in_site("pretrained", "") == "pretrained.md"
     assert PAGES.place_in_site("trm/act.py", "ACTConfig") == "api/trm.act.md#trm.act.ACTConfig"
     assert PAGES.place_in_site("docs/play.png", "") == "play.png"
+    assert PAGES.place_in_site(".ci/run", "") == "source/ci/run.md"  # a site leaves out what begins with a dot
     assert PAGES.place_in_site("analysis/claims.yaml", "") == "source/analysis/claims.yaml.md"
     assert "](search.md)" in PAGES.site_text("evaluation.md")
     assert "](data.md#recipes-for-a-laptop)" in PAGES.site_text("training.md")
@@ -104,6 +105,15 @@ def test_every_key_is_explained_and_listed_with_its_type_and_default() -> None:
         "| `data_paths` | `list[str]` | `[]` |",
     ):
         assert row in PAGES.keys_text()
+
+
+def test_the_failures_that_installing_names_are_said_in_these_words() -> None:
+    table = (REPOSITORY / "docs/installing.md").read_text(encoding="utf-8").split("## Common failures")[1]
+    messages = re.findall(r"^\| `([^`=]*? [^`]*?)(?: ?…)?` \|", table, re.MULTILINE)
+    files = [REPOSITORY / "Makefile", *(REPOSITORY / "trm_lab").rglob("*.py")]
+    said = "\n".join(file.read_text(encoding="utf-8") for file in files)
+    assert len(messages) == 6
+    assert [message for message in messages if message not in said] == []
 
 
 def test_the_readme_is_short_and_nothing_is_left_to_fill_in() -> None:

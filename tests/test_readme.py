@@ -140,6 +140,7 @@ def shrunk(command: str) -> str:
         command = command.replace(script, str(REPOSITORY / script))
     command = command.replace("pretrained/sudoku6", str(REPOSITORY / "pretrained/sudoku6"))
     command = re.sub(r"scored/step_\d+", "scored/step_7", command)
+    command = re.sub(r"--width \d+", "--width 2", command)
     adapts = "--adapt 2" if "solve.py" in command else "--adapt 2 --num-aug 1"
     command = re.sub(r"--adapt \d+", adapts, re.sub(r"--minutes \d+", "--minutes 1", command))
     if "data.build_sudoku_dataset" in command:

@@ -65,17 +65,20 @@ class TrainConfig:
 
     A step is a supervision step, which is one update. An epoch visits every group once.
 
-    Data: data_paths, data_paths_test (empty: the test split of data_paths), global_batch_size (over all ranks).
+    Data: data_paths (datasets), data_paths_test (empty: the test split of data_paths), global_batch_size (examples at
+      once, over all ranks).
     Length: epochs; eval_interval in epochs (null: one evaluation, at the end); min_eval_interval, the first
       evaluation interval that is evaluated; max_steps caps the updates, max_minutes the time of
       training, over all starts of the run and without evaluations (null: no cap).
-    Updates: optimizer, lr, lr_min_ratio, lr_warmup_steps (in steps), beta1, beta2, weight_decay,
-      puzzle_emb_lr, puzzle_emb_weight_decay, ema, ema_rate, freeze_weights (train the puzzle embedding only).
+    Updates: optimizer (`adam_atan2` or `adamw`), lr (after the warm-up), lr_warmup_steps (in steps), lr_min_ratio (of lr
+      at the end, by a cosine; 1: constant), beta1, beta2, weight_decay (of the optimizer), puzzle_emb_lr,
+      puzzle_emb_weight_decay (of the puzzle embedding's sign-SGD), ema (evaluate a moving average of the weights),
+      ema_rate (the share of it that stays), freeze_weights (train the puzzle embedding only).
     Evaluation: evaluators (`arc` or none), eval_save_outputs (arrays to keep of each evaluation). Every evaluation but
       the last is cheaper with eval_examples (at most so many test examples, whole tasks drawn at random, the same at
       every evaluation and for every seed; null: all) and eval_num_aug (augmentations of each ARC task; null: all).
-    State: run_name, checkpoint_path (the run directory; null: runs/<run_name>), load_checkpoint (start from
-      these weights), checkpoint_interval (steps; null: at evaluations and the end), checkpoint_every_minutes (null:
+    State: run_name (null: made of the settings), checkpoint_path (the run directory; null: runs/<run_name>),
+      load_checkpoint (start from these weights), checkpoint_interval (steps; null: at evaluations and the end), checkpoint_every_minutes (null:
       no), checkpoint_every_eval (keep the checkpoint of every evaluation); of the others keep_last of the newest stay,
       those at multiples of keep_every steps (null: none), and the one that is best by keep_best (one of BEST_METRICS
       or, with the arc evaluator, of ARC_SCORES; null: none).
@@ -84,9 +87,10 @@ class TrainConfig:
       gradient_accumulation_steps (parts of a rank's slots, to save memory), shard_puzzle_emb (each rank keeps a
       share of the puzzle table), on_nonfinite (`stop`, or `skip` and count), hang_timeout (seconds without a step after
       which a rank reports its stack and ends; null: never).
-    Where and how: seed, device, log_interval (steps), wandb, tensorboard (event files in the
-      run directory), project_name, data_build (dataset → the command that
-      builds it), build_missing_data (run that command), report (draw the figures at the end).
+    Where and how: seed (of all random draws), device (`auto`, `cpu` or `cuda`), log_interval (steps from record to
+      record), wandb (`auto`, `disabled`, `offline` or `online`), project_name (wandb's), tensorboard (event files in
+      the run directory), data_build (dataset → the command that builds it), build_missing_data (run that command),
+      report (draw the figures at the end).
     """
 
     arch: dict[str, Any] = field(default_factory=dict)
