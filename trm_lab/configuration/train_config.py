@@ -70,18 +70,18 @@ class TrainConfig:
     Length: epochs; eval_interval in epochs (null: one evaluation, at the end); min_eval_interval, the first
       evaluation interval that is evaluated; max_steps caps the updates, max_minutes the time of
       training, over all starts of the run and without evaluations (null: no cap).
-    Updates: optimizer (`adam_atan2` or `adamw`), lr (after the warm-up), lr_warmup_steps (in steps), lr_min_ratio (of lr
-      at the end, by a cosine; 1: constant), beta1, beta2, weight_decay (of the optimizer), puzzle_emb_lr,
+    Updates: optimizer (`adam_atan2` or `adamw`), lr (after the warm-up), lr_warmup_steps (in steps), lr_min_ratio (of
+      lr at the end, by a cosine; 1: constant), beta1, beta2, weight_decay (of the optimizer), puzzle_emb_lr,
       puzzle_emb_weight_decay (of the puzzle embedding's sign-SGD), ema (evaluate a moving average of the weights),
       ema_rate (the share of it that stays), freeze_weights (train the puzzle embedding only).
     Evaluation: evaluators (`arc` or none), eval_save_outputs (arrays to keep of each evaluation). Every evaluation but
       the last is cheaper with eval_examples (at most so many test examples, whole tasks drawn at random, the same at
       every evaluation and for every seed; null: all) and eval_num_aug (augmentations of each ARC task; null: all).
     State: run_name (null: made of the settings), checkpoint_path (the run directory; null: runs/<run_name>),
-      load_checkpoint (start from these weights), checkpoint_interval (steps; null: at evaluations and the end), checkpoint_every_minutes (null:
-      no), checkpoint_every_eval (keep the checkpoint of every evaluation); of the others keep_last of the newest stay,
-      those at multiples of keep_every steps (null: none), and the one that is best by keep_best (one of BEST_METRICS
-      or, with the arc evaluator, of ARC_SCORES; null: none).
+      load_checkpoint (start from these weights), checkpoint_interval (steps; null: at evaluations and the end),
+      checkpoint_every_minutes (null: no), checkpoint_every_eval (keep the checkpoint of every evaluation); of the
+      others keep_last of the newest stay, those at multiples of keep_every steps (null: none), and the one that is
+      best by keep_best (one of BEST_METRICS or, with the arc evaluator, of ARC_SCORES; null: none).
     Engine: compile (torch.compile, and CUDA graphs on a GPU, see cluster/compilation.py), attention (its backend on a
       GPU, see cluster/attention.py), deterministic (on a GPU the same command gives the same result to the last bit),
       gradient_accumulation_steps (parts of a rank's slots, to save memory), shard_puzzle_emb (each rank keeps a
