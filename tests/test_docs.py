@@ -71,6 +71,13 @@ def test_every_link_and_anchor_of_a_page_leads_somewhere(file: str) -> None:
             assert anchor in (defined(target) if target.endswith(".py") else anchors(target)), link
 
 
+@pytest.mark.parametrize("file", WRITTEN)
+def test_a_list_stands_apart_from_the_text_before_it(file: str) -> None:
+    """Else the site shows it as text; GitHub does not need it."""
+    text = PAGES.CODE.sub("", (REPOSITORY / file).read_text(encoding="utf-8"))
+    assert re.findall(r"^(?![-\s|#]|\d+\.).+\n(?:-|\d+\.) .+", text, re.MULTILINE) == []
+
+
 def test_a_link_leads_to_the_same_thing_in_the_site() -> None:
     assert PAGES.place_in_site("data/README.md", "commands") == "data.md#commands"
     assert PAGES.place_in_site("docs/search.md", "") == "search.md"
