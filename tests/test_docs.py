@@ -143,11 +143,13 @@ def test_the_drawn_slots_live_as_the_page_says() -> None:
 
 
 @pytest.mark.long
-def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
+def test_the_site_is_built_without_a_warning_and_fetches_nothing_from_elsewhere(tmp_path: Path) -> None:
     if find_spec("mkdocs") is None or find_spec("mkdocstrings_handlers") is None:
         pytest.skip("needs docs/requirements.txt: make docs builds the site in an environment of its own")
     from mkdocs.commands.build import build
     from mkdocs.config import load_config
 
     build(load_config(str(REPOSITORY / "mkdocs.yml"), strict=True, site_dir=str(tmp_path / "site")))
-    assert (tmp_path / "site/keys.html").is_file()
+    for page in ("index", "keys", "api/trm.act"):
+        html = (tmp_path / f"site/{page}.html").read_text(encoding="utf-8")
+        assert re.findall(r'<(?:script|img|link rel="stylesheet")[^>]*(?:src|href)="?https?:', html) == []
