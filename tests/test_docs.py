@@ -3,6 +3,7 @@
 import ast
 import re
 import runpy
+import subprocess
 import unicodedata
 from functools import cache
 from importlib.util import find_spec
@@ -140,6 +141,13 @@ def test_the_drawn_slots_live_as_the_page_says() -> None:
     assert trm.steps.max() <= drawn.STEPS
     assert (trm.steps != trm.steps[:, :1]).any()  # each slot halts on its own
     assert (dis.steps == dis.steps[:, :1]).all()  # all together
+
+
+def test_each_change_builds_the_site() -> None:
+    jobs = yaml.safe_load((REPOSITORY / ".github/workflows/test.yml").read_text(encoding="utf-8"))["jobs"]
+    assert jobs["docs"]["steps"][-1]["run"] == "make docs"
+    plan = subprocess.run(["make", "docs", "-n"], cwd=REPOSITORY, text=True, capture_output=True, check=True).stdout
+    assert "mkdocs build --strict" in plan
 
 
 @pytest.mark.long
