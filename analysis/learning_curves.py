@@ -41,7 +41,7 @@ def learning_curves(run: Run) -> Figure:
             whole = {"label": "all test examples", "color": style.BLACK, "marker": "*", "linestyle": "none"}
             test_cells.plot(last.step, last.cell_accuracy[-1], **whole)
             solved.plot(last.step, last.exact_accuracy[-1], **whole)
-            test_cells.legend(loc="best")
+            test_cells.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
             solved.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
         for axes in (test_cells, solved):
             axes.set_xlabel("updates")
@@ -119,7 +119,7 @@ def _draw_test_cells(axes: Axes, run: Run) -> None:
         axes.plot(steps, shares, label=f"after step {place + 1}", **_look(look, len(steps)))
     style.draw_baselines(axes, CELL.baselines(run.evaluation).items())
     style.shares_as_percent(axes)
-    axes.legend(loc="best")
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
 def _draw_solved(axes: Axes, run: Run) -> None:

@@ -118,7 +118,7 @@ def tests_table(tests: Sequence[Tested], title: str) -> Table:
         ]
         for one in tests
     ]
-    header = ["difference", "points", "95 % interval", "p", "p (Holm)", "seen at 80 %", "over"]
+    header = ["difference", "points", "95 % interval", "p", "p (Holm)", "detectable", "over"]
     used = [f"{kind}: {EXPLAINED[kind]}" for kind in EXPLAINED if any(one.over == kind for one in tests)]
     notes = [
         f"Two-sided t-tests; over {'; '.join(used)}. p (Holm): adjusted for all rows of the table; p and interval: of"
@@ -133,8 +133,8 @@ def _detectable_note(tests: Sequence[Tested]) -> list[str]:
     if not testable:
         return []
     return [
-        f"Seen at {100 * POWER:.0f} %: the difference in truth, in points, that {_size(testable)} show with"
-        f" {100 * POWER:.0f} % probability (p (Holm) below {LEVEL:g}, at its strictest level {level:.2g}). That none"
+        f"Detectable: the true difference, in points, that {_size(testable)} show with {100 * POWER:.0f} % probability"
+        f" (p (Holm) below {LEVEL:g}, at its strictest level {level:.2g}). That none"
         " was found does not say that there is no smaller one."
     ]
 

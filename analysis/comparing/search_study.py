@@ -48,28 +48,25 @@ class Searched:
 
 
 def searched(run: Run, other_data: bool) -> dict[str, Searched]:
-    """A run's evaluations by a search, by how their rollouts differ; of its whole test split, or of other data.
+    """A run's evaluations by a search, by how their rollouts differ; of its test split or a sample, or of other data.
 
-    Of several, that of the newest checkpoint with the most rollouts and steps.
+    Of several, that of the newest checkpoint with the most questions, rollouts and steps.
 
     Raises:
         UserError: a damaged file.
     """
     by_source: dict[str, Searched] = {}
     for scored in run.scored:
-        is_meant = scored.is_of_usual_model and (scored.other_data if other_data else _is_of_test_split(scored))
+        is_meant = scored.is_of_usual_model and scored.other_data == other_data
+        is_meant = is_meant and (other_data or scored.is_of_all_or_a_sample)
         if scored.search and is_meant and (scored.folder / ROLLOUTS_FILE).is_file():
             read = _read(scored)
             by_source[read.source] = max(by_source.get(read.source, read), read, key=_rank)
     return by_source
 
 
-def _is_of_test_split(scored: Scored) -> bool:
-    return scored.is_of_all_questions and not scored.other_data
-
-
-def _rank(each: Searched) -> tuple[int, int]:
-    return each.scored.evaluation.step, each.table.width * each.table.steps
+def _rank(each: Searched) -> tuple[int, int, int]:
+    return each.scored.evaluation.step, len(each.questions), each.table.width * each.table.steps
 
 
 def _read(scored: Scored) -> Searched:
@@ -145,9 +142,9 @@ class MethodStudy:
 
     @cached_property
     def sources(self) -> list[str]:
-        """How rollouts differ in evaluations of the test split that every run has."""
-        shared = [set(of_run) for of_run in self.evaluations]
-        return sorted(set.intersection(*shared)) if shared else []
+        """How rollouts differ in evaluations of the same test questions that every run has."""
+        asked = [{(source, each.questions.tobytes()) for source, each in of_run.items()} for of_run in self.evaluations]
+        return sorted(source for source, _ in set.intersection(*asked)) if asked else []
 
     def shared_size(self, source: str) -> tuple[int, int]:
         """The most rollouts and steps that every run has."""
@@ -172,7 +169,7 @@ def study(method: Method) -> MethodStudy:
     """
     test = [searched(run, other_data=False) for run in method.runs]
     held_out = [searched(run, other_data=True) for run in method.runs]
-    plain = [each for each in map(_plain, method.runs) if each is not None]
+    plain = [each for each in map(_plain, method.runs, test) if each is not None]
     has_plain = len(plain) == len(method.runs)
     depth = min((len(each.evaluation.network_calls) for each in plain), default=0)
     digests = [{digest for each in of_run.values() for digest in each.questions} for of_run in test]
@@ -207,9 +204,15 @@ def _over_seeds(of_runs: Sequence[dict[Setting, float]]) -> Shares:
     return {setting: [shares[setting] for shares in of_runs] for setting in of_runs[0] if setting in shared}
 
 
-def _plain(run: Run) -> Scored | None:
-    """The newest checkpoint's evaluation of a single rollout without noise that has most steps."""
-    chosen = [each for each in run.scored if each.is_whole]
+def _plain(run: Run, test: Mapping[str, Searched]) -> Scored | None:
+    """The newest checkpoint's evaluation of a single rollout without noise, on the same questions, with most steps."""
+    parts = [each.scored.evaluation.part for each in test.values()][:1]
+    chosen = [
+        each
+        for each in run.scored
+        if each.is_of_usual_model and each.is_of_all_or_a_sample and not (each.other_data or each.search)
+        if [each.evaluation.part] == (parts or [None])
+    ]
     return max(chosen, key=lambda each: (each.evaluation.step, len(each.evaluation.network_calls)), default=None)
 
 

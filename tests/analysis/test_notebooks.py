@@ -22,7 +22,7 @@ FOLDERS = ("analysis/notebooks", "notebooks")
 SHOWN = {  # of each notebook: pictures at least, and words that its outputs hold
     "analysis/notebooks/compare_methods": (
         6,
-        ["DIS (released code) (2 seeds)", "TRM T=1 n=2 (2 seeds)", "seen at 80 %", "one seed of each", "1 broken late"],
+        ["DIS (released code) (2 seeds)", "TRM T=1 n=2 (2 seeds)", "detectable", "one seed of each", "1 broken late"],
     ),
     "analysis/notebooks/efficiency": (2, ["network calls", "N·T·(n+1) = 6·1·(2+1) = 18, the tables say 18"]),
     "analysis/notebooks/inside_a_step": (

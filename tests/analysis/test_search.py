@@ -138,3 +138,16 @@ def test_runs_without_a_search_are_told_how_to_make_one(tmp_path: Path) -> None:
     run = write_run(tmp_path / "dis", arc=False, training_steps=400, puzzles=["queens"])
     with pytest.raises(UserError, match="no run with an evaluation by several rollouts"):
         search.main([str(run)])
+
+
+def test_a_search_on_a_sample_of_the_test_split_stands_beside_plain_depth_on_that_sample(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "dis", arc=False, training_steps=400, puzzles=["queens"])
+    write_scored(run, "step_400-steps6", steps=6)
+    write_search(run, 0.3, 0.5)
+    [method], _ = group([read_run(run)])
+    assert study(method).plain
+    file = run / "scored/step_400-noise0.3/scores.json"
+    scores = json.loads(file.read_text())
+    file.write_text(json.dumps(scores | {"part": {"examples": COUNT, "of": 100, "sampled": 0}}))
+    [method], _ = group([read_run(run)])
+    assert (study(method).sources, study(method).plain) == (["noise 0.3"], [])

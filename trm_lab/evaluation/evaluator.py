@@ -49,7 +49,7 @@ class Rules:
 
     confidence_kind: kind of their confidence, a key of `trm.supervision.CONFIDENCE_KINDS`.
     arc: let augmentations vote, and score tasks.  ranked_by: how votes rank (`choices.RANKINGS`).
-    details: also votes after every step, halting curves and single examples.
+    details: also votes after every step and halting curves.
     save_outputs: arrays of every example to keep (see SAVED_OUTPUTS in trm_lab/configuration/train_config.py).
     shared: each rank scores a share of the answers, to be gathered; the first rank's share has every kind of them.
     """
@@ -117,8 +117,10 @@ class Scoring:
             merge(self._overlaps[answers.set_name], tallied(answers, standing, solved, rows))
         if self._arc is not None:
             self._arc.add(answers)
+        else:
+            self._examples["parts"].append((answers.first, _examples(answers, solved, standing)))
         if self.rules.details:
-            self._add_details(answers, cells, solved, standing)
+            self._add_details(answers, cells)
 
     def gather(self, ranks: Ranks) -> None:
         """Add up the shares of all ranks on the first one; every rank calls it."""
@@ -145,9 +147,7 @@ class Scoring:
         if self._arc is not None:
             self._arc.gather(ranks)
 
-    def _add_details(
-        self, answers: Answers, cells: NDArray[np.bool_], solved: NDArray[np.bool_] | None, standing: Standing | None
-    ) -> None:
+    def _add_details(self, answers: Answers, cells: NDArray[np.bool_]) -> None:
         if SPENT not in answers.probes:
             if self._halting is None:
                 self._halting = HaltingTally(answers.network_calls, self.rules.confidence_kind)
@@ -157,8 +157,6 @@ class Scoring:
         self._improvement.add(answers.first, answers.probes)
         if "margin" in answers.probes:
             self._margins.add(answers.first, answers.probes["margin"])
-        if self._arc is None:
-            self._examples["parts"].append((answers.first, _examples(answers, solved, standing)))
 
     def result(self) -> EvaluationResults:
         """The scores of everything that was added."""

@@ -171,11 +171,14 @@ class Scored:
         return (self.identifiers, self.weights) == ("correct", "auto")
 
     @property
+    def is_of_all_or_a_sample(self) -> bool:
+        """Whether none of its data was left out, or all but a random sample, which is the same for every run."""
+        return self.tasks is None and self.first_tasks is None and self.augmentations is None
+
+    @property
     def is_of_all_questions(self) -> bool:
         """Whether no part of its data was left out."""
-        return all(
-            choice is None for choice in (self.tasks, self.first_tasks, self.augmentations, self.evaluation.part)
-        )
+        return self.is_of_all_or_a_sample and self.evaluation.part is None
 
     @property
     def is_whole(self) -> bool:

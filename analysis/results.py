@@ -1,0 +1,266 @@
+"""Write analysis/RESULTS.md: the text of RESULTS.template.md with every number computed from the recorded runs.
+
+The template is Jinja's. In it {{ score("queens", "DIS (paper)") }} stands for a number and {{ methods("queens") }} for a
+table; a study is a folder of analysis/recorded, and methods have the names that figures give them. WORDS has all that
+can be asked for.
+"""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from statistics import fmean
+
+if not __package__:  # run by its path: our modules are found from the folder above, not from this one
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from jinja2 import Environment, StrictUndefined
+
+from analysis import factorial as factorial_design
+from analysis.comparing.costs import training_cost
+from analysis.comparing.factorial_design import factorial
+from analysis.comparing.pairwise_tests import Tested, pair_tests, tests_table
+from analysis.comparing.scored_runs import by_steps, plain_scored
+from analysis.methods import Method, group, method_name
+from analysis.metrics import Metric, metric_for
+from analysis.tables import Table, amount
+from trm.errors import UserError
+from trm_lab.commands.command_line import CommandLine, run_command
+from trm_lab.commands.tables import p_value, percent, points, points_range, share_with_range
+from trm_lab.intervals import over_seeds
+from trm_lab.runs.many_runs import read_runs
+
+HERE = Path(__file__).resolve().parent
+TEMPLATE, RESULTS, RECORDED = HERE / "RESULTS.template.md", HERE / "RESULTS.md", HERE / "recorded"
+EXAMPLE = "  python -m analysis.results"
+NOT_RUN = "–"
+SHOWN_STEPS = (1, 2, 3, 4, 5, 6, 8, 12, 16)
+
+
+@dataclass(frozen=True)
+class Study:
+    """The runs of a folder of analysis/recorded.  methods: by name.  metric: what counts for its data."""
+
+    methods: dict[str, Method]
+    metric: Metric
+
+    def method(self, name: str) -> Method:
+        """A method by its name.
+
+        Raises:
+            UserError: none has this name.
+        """
+        if name not in self.methods:
+            raise UserError(f"the method {name!r}", " | ".join(self.methods), "correct RESULTS.template.md")
+        return self.methods[name]
+
+    def chosen(self, names: Sequence[str]) -> list[Method]:
+        """The methods of these names; all without a name."""
+        return [self.method(name) for name in names or self.methods]
+
+
+@cache
+def study(folder: str) -> Study:
+    """A study by its folder's name.
+
+    Raises:
+        UserError: no run can be read there.
+    """
+    methods, _ = group(read_runs([RECORDED / folder]).runs)
+    return Study({one.name: one for one in methods}, metric_for([e for one in methods for e in one.evaluations]))
+
+
+def _score(method: Method, metric: Metric) -> str:
+    summary = over_seeds([metric.of(one) for one in method.evaluations])
+    return share_with_range(summary.mean, summary.low, summary.high)
+
+
+def score(folder: str, name: str, metric: str | None = None) -> str:
+    """A method's mean over seeds with its 95 % t-interval.  metric: another than what counts."""
+    method = study(folder).method(name)
+    return _score(method, metric_for(method.evaluations, metric) if metric else study(folder).metric)
+
+
+def mean(folder: str, name: str) -> str:
+    """A method's mean over seeds."""
+    one = study(folder)
+    return percent(fmean(map(one.metric.of, one.method(name).evaluations)))
+
+
+def methods(folder: str, *names: str) -> str:
+    """A row for each method: its score, seed by seed, and what training and an answer cost.  names: which (all)."""
+    metric = study(folder).metric
+    rows = [
+        [
+            one.name,
+            _score(one, metric),
+            ", ".join(percent(metric.of(each)).removesuffix(" %") for each in one.evaluations),
+            amount(training_cost(one.runs[0], one.step).operations, "FLOP"),
+            f"{one.evaluations[0].calls_per_answer:,}",
+        ]
+        for one in study(folder).chosen(names)
+    ]
+    header = ["method", f"{metric.title} [95 %]", "seed by seed", "training", "network calls an answer"]
+    return _rows(Table("", header, rows))
+
+
+@cache
+def _tests(folder: str) -> dict[str, Tested]:
+    """Every two methods of a study, by "A − B"; adjusted together."""
+    one = study(folder)
+    return {test.name: test for test in pair_tests(list(one.methods.values()), one.metric)}
+
+
+def _test(folder: str, first: str, second: str) -> tuple[Tested, int]:
+    """The test between two methods, and −1 where it is of the second less the first."""
+    for one in (first, second):
+        study(folder).method(one)
+    tests = _tests(folder)
+    forwards = tests.get(f"{first} − {second}")
+    return (forwards, 1) if forwards else (tests[f"{second} − {first}"], -1)
+
+
+def difference(folder: str, first: str, second: str) -> str:
+    """The first method less the second in points, with interval and p, adjusted for all pairs of the study."""
+    test, sign = _test(folder, first, second)
+    low, high = test.difference.low, test.difference.high
+    between = points_range(*sorted((sign * low, sign * high))) if low is not None and high is not None else NOT_RUN
+    return f"{points(sign * test.difference.mean)} points {between}, p = {p_value(test.p_holm)}"
+
+
+def detectable(folder: str, first: str, second: str) -> str:
+    """The true difference, in points, that would have been found with a probability of 80 %."""
+    found = _test(folder, first, second)[0].detectable
+    return NOT_RUN if found is None else f"{100 * found:.1f}"
+
+
+def after_steps(folder: str, *names: str) -> str:
+    """Scores after some of the supervision steps, means over seeds."""
+    metric = study(folder).metric
+    rows = []
+    for one in study(folder).chosen(names):
+        means = [fmean(column) for column in zip(*map(metric.after_steps, one.evaluations), strict=True)]
+        shown = [_bare(means[step - 1]) if step <= len(means) else "" for step in SHOWN_STEPS]
+        calls = one.evaluations[0].calls_per_answer // len(means)
+        rows.append([one.name, f"{calls}", *shown])
+    return _rows(Table("", [f"{metric.title}, % after step", "calls a step", *map(str, SHOWN_STEPS)], rows))
+
+
+def with_steps(folder: str, *names: str) -> str:
+    """Scores with other numbers of supervision steps than trained, means over seeds, as far as all seeds have them."""
+    metric, chosen = study(folder).metric, study(folder).chosen(names)
+    of_method = []
+    for one in chosen:
+        of_runs = [by_steps(run, one.step) for run in one.runs]
+        shared = set.intersection(*map(set, of_runs))
+        of_method.append({steps: fmean(metric.of(run[steps].evaluation) for run in of_runs) for steps in shared})
+    counts = sorted({steps for one in of_method for steps in one})
+    rows = [
+        [method.name, *(_bare(one[steps]) if steps in one else NOT_RUN for steps in counts)]
+        for method, one in zip(chosen, of_method, strict=True)
+    ]
+    return _rows(Table("", [f"{metric.title}, % with steps", *map(str, counts)], rows))
+
+
+def improvements(folder: str, *names: str) -> str:
+    """By how much each step lowers the cross-entropy to the answer and to its own target, means over seeds.
+
+    In nats a question, softmax over the tokens with a label.
+    """
+    rows = []
+    for one in study(folder).chosen(names):
+        measured = [
+            scored.improvement
+            for run in one.runs
+            if (scored := plain_scored(run, one.step, lambda each: each.improvement is not None)) and scored.improvement
+        ]
+        kinds: dict[str, Callable[..., Sequence[float] | None]] = {
+            "answer": lambda each: each.answer.fell_by,
+            "own target": lambda each: each.target.fell_by if each.target else None,
+        }
+        for kind, of in kinds.items():
+            series = [values for each in measured if (values := of(each)) is not None]
+            if series:
+                means = [fmean(column) for column in zip(*series, strict=True)]
+                rows.append([one.name, kind, *(f"{value:+.3f}".replace("-", "−") for value in means)])
+    width = max(map(len, rows))
+    header = ["cross-entropy falls by, at step", "to the", *map(str, range(1, width - 1))]
+    return _rows(Table("", header, [[*row, *[""] * (width - len(row))] for row in rows]))
+
+
+def by_setting(folder: str, key: str, *values: object) -> str:
+    """A row for each method as its papers call it and a column for each value of a setting, means over seeds.
+
+    key: dotted, such as "arch.halt_max_steps".
+    """
+    one = study(folder)
+    shares: dict[str, dict[str, float]] = {}
+    for method in one.methods.values():
+        of_method = shares.setdefault(method_name(method.runs[0]), {})
+        of_method[str(method.settings.get(key))] = fmean(map(one.metric.of, method.evaluations))
+    columns = [str(value) for value in values]
+    rows = [
+        [name, *(_bare(of_method[column]) if column in of_method else NOT_RUN for column in columns)]
+        for name, of_method in shares.items()
+    ]
+    return _rows(Table("", [f"{one.metric.title}, % at {key.removeprefix('arch.')}", *columns], rows))
+
+
+def effects(folder: str) -> str:
+    """The effects and interactions of a factorial design."""
+    one = study(folder)
+    design = factorial(list(one.methods.values()), one.metric)
+    return _rows(tests_table(design.effects, ""))
+
+
+def combinations(folder: str) -> str:
+    """Every combination of a factorial design with its score."""
+    one = study(folder)
+    return _rows(factorial_design.tables(factorial(list(one.methods.values()), one.metric), one.metric)[0])
+
+
+def differences(folder: str, *names: str) -> str:
+    """The tests of every two of these methods, adjusted for all pairs of them."""
+    one = study(folder)
+    return _rows(tests_table(pair_tests(one.chosen(names), one.metric), ""))
+
+
+def _bare(share: float) -> str:
+    return percent(share).removesuffix(" %")
+
+
+def _rows(table: Table) -> str:
+    """A table in Markdown without its title and notes."""
+    return "\n".join(line for line in replace(table, notes=[]).markdown().splitlines() if line.startswith("|"))
+
+
+WORDS: Mapping[str, Callable[..., str]] = {
+    word.__name__: word
+    for word in (
+        score, mean, methods, difference, detectable, after_steps, with_steps, improvements, by_setting, effects,
+        combinations, differences,
+    )
+}  # fmt: skip
+
+
+def rendered(template: str) -> str:
+    """The template's text with a number or a table for each place.
+
+    Raises:
+        jinja2.TemplateError: it is no template, or asks for a word that there is not.
+        UserError: it names a study or a method that there is not.
+    """
+    environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True, trim_blocks=True)
+    return environment.from_string(template).render(WORDS)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line."""
+    CommandLine("python -m analysis.results", __doc__, EXAMPLE).parse(arguments)
+    RESULTS.write_text(rendered(TEMPLATE.read_text(encoding="utf-8")), encoding="utf-8")
+    print(RESULTS)
+
+
+if __name__ == "__main__":
+    run_command(main, interrupted="interrupted")
