@@ -1,7 +1,7 @@
 """Write analysis/RESULTS.md: the text of RESULTS.template.md with every number computed from the recorded runs.
 
-The template is Jinja's. In it {{ score("queens", "DIS (paper)") }} stands for a number and {{ methods("queens") }} for a
-table; a study is a folder of analysis/recorded, and methods have the names that figures give them. WORDS has all that
+The template is Jinja's. In it {{ score("queens", "DIS (paper)") }} stands for a number and {{ methods("queens") }} for
+a table; a study is a folder of analysis/recorded, and methods have the names that figures give them. WORDS has all that
 can be asked for.
 """
 
@@ -18,10 +18,12 @@ if not __package__:  # run by its path: our modules are found from the folder ab
 from jinja2 import Environment, StrictUndefined
 
 from analysis import factorial as factorial_design
+from analysis import search
 from analysis.comparing.costs import training_cost
 from analysis.comparing.factorial_design import factorial
 from analysis.comparing.pairwise_tests import Tested, pair_tests, tests_table
 from analysis.comparing.scored_runs import by_steps, plain_scored
+from analysis.comparing.search_study import study as search_study
 from analysis.methods import Method, group, method_name
 from analysis.metrics import Metric, metric_for
 from analysis.tables import Table, amount
@@ -220,6 +222,19 @@ def combinations(folder: str) -> str:
     return _rows(factorial_design.tables(factorial(list(one.methods.values()), one.metric), one.metric)[0])
 
 
+def searches(folder: str, *budgets: int) -> str:
+    """What several rollouts solve within some budgets of network calls, settings chosen on held-out questions."""
+    studies = [search_study(method) for method in study(folder).methods.values()]
+    within = search.tables(studies, budgets)[0]
+    return _rows(Table("", within.header[:4], [row[:4] for row in within.rows]))
+
+
+def in_turn(folder: str) -> str:
+    """What rollouts in turn solve, until one keeps the rules, and their network calls."""
+    studies = [search_study(method) for method in study(folder).methods.values()]
+    return _rows(search.tables(studies, [])[1])
+
+
 def differences(folder: str, *names: str) -> str:
     """The tests of every two of these methods, adjusted for all pairs of them."""
     one = study(folder)
@@ -239,7 +254,7 @@ WORDS: Mapping[str, Callable[..., str]] = {
     word.__name__: word
     for word in (
         score, mean, methods, difference, detectable, after_steps, with_steps, improvements, by_setting, effects,
-        combinations, differences,
+        combinations, differences, searches, in_turn,
     )
 }  # fmt: skip
 

@@ -44,7 +44,8 @@ def write_texts(folder: Path, test: dict[str, str]) -> Path:
 def scored(dataset: Path, test: dict[str, str], predicted: list[str], parts: int = 1) -> EvaluationResults:
     """The scores of these predictions, which come in so many parts."""
     scoring = Scoring(
-        EvaluationData([dataset], global_batch_size=8), Rules("token_log_probability", arc=False)  # as in training
+        EvaluationData([dataset], global_batch_size=8),
+        Rules("token_log_probability", arc=False),  # as in training
     )
     inputs, labels = TOKENS.encode_pairs(list(test), list(test.values()), QUESTION, ANSWER)
     _, said = TOKENS.encode_pairs(list(test), predicted, QUESTION, ANSWER)

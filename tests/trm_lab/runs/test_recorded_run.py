@@ -10,11 +10,10 @@ import numpy as np
 import pytest
 
 from tests.analysis.synthetic_run import write_run
+from tests.runs import REPOSITORY
 from trm.errors import UserError
 from trm_lab.runs.recorded_run import Run, read_run
 from trm_lab.runs.recorded_training import read_metrics
-
-RECORDED = Path(__file__).resolve().parents[3] / "analysis/recorded"
 
 
 def test_a_run_gives_its_records_its_latest_evaluation_and_its_samples(run: Run) -> None:
@@ -105,7 +104,7 @@ def test_each_unreadable_run_is_told_what_is_wrong_and_what_to_do(tmp_path: Path
 
 
 def test_metrics_of_runs_that_named_no_denominators_are_read_by_name() -> None:
-    run = read_run(next(RECORDED.glob("efficiency_sudoku4/*/metrics.jsonl")).parent)
+    run = read_run(REPOSITORY / "tests/fixtures/runs/sudoku4_dis_0")
     assert run.training.metrics["lm_loss"].shape == run.training.step.shape
     assert not np.isnan(run.training.metrics["lm_loss"]).any()
     assert np.nanmax(run.training.metrics["accuracy"]) <= 1
