@@ -15,6 +15,7 @@ from statistics import fmean
 if not __package__:  # run by its path: our modules are found from the folder above, not from this one
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+import numpy as np
 from jinja2 import Environment, StrictUndefined
 
 from analysis import factorial as factorial_design
@@ -22,6 +23,7 @@ from analysis import search
 from analysis.comparing.costs import training_cost
 from analysis.comparing.factorial_design import factorial
 from analysis.comparing.pairwise_tests import Tested, pair_tests, tests_table
+from analysis.comparing.question_scores import held_out as held_out_means
 from analysis.comparing.scored_runs import by_steps, plain_scored
 from analysis.comparing.search_study import study as search_study
 from analysis.methods import Method, group, method_name
@@ -29,14 +31,16 @@ from analysis.metrics import Metric, metric_for
 from analysis.tables import Table, amount
 from trm.errors import UserError
 from trm_lab.commands.command_line import CommandLine, run_command
-from trm_lab.commands.tables import p_value, percent, points, points_range, share_with_range
+from trm_lab.commands.tables import p_value, percent, points, points_range, share_with_range, signed
 from trm_lab.intervals import over_seeds
+from trm_lab.runs.in_training_scores import InTraining
 from trm_lab.runs.many_runs import read_runs
 
 HERE = Path(__file__).resolve().parent
 TEMPLATE, RESULTS, RECORDED = HERE / "RESULTS.template.md", HERE / "RESULTS.md", HERE / "recorded"
 EXAMPLE = "  python -m analysis.results"
 NOT_RUN = "–"
+IMMEDIATE = "DIS, target_schedule=immediate"
 SHOWN_STEPS = (1, 2, 3, 4, 5, 6, 8, 12, 16)
 
 
@@ -88,6 +92,19 @@ def mean(folder: str, name: str) -> str:
     """A method's mean over seeds."""
     one = study(folder)
     return percent(fmean(map(one.metric.of, one.method(name).evaluations)))
+
+
+def mean_after(folder: str, name: str, step: int) -> str:
+    """A method's mean over seeds after a supervision step, from 1."""
+    one = study(folder)
+    shares = [(one.metric.after_steps(each) or [])[step - 1] for each in one.method(name).evaluations]
+    return percent(fmean(shares))
+
+
+def baseline(folder: str, name: str) -> str:
+    """What an answer that needs no learning solves."""
+    evaluation = next(iter(study(folder).methods.values())).evaluations[0]
+    return percent(evaluation.tasks[0].baseline_share(name, "solved") or 0.0)
 
 
 def methods(folder: str, *names: str) -> str:
@@ -166,9 +183,9 @@ def with_steps(folder: str, *names: str) -> str:
 
 
 def improvements(folder: str, *names: str) -> str:
-    """By how much each step lowers the cross-entropy to the answer and to its own target, means over seeds.
+    """By how much some of the steps lower the cross-entropy to the answer and to their own target, means over seeds.
 
-    In nats a question, softmax over the tokens with a label.
+    In nats, softmax over the tokens with a label, mean over examples.
     """
     rows = []
     for one in study(folder).chosen(names):
@@ -177,36 +194,70 @@ def improvements(folder: str, *names: str) -> str:
             for run in one.runs
             if (scored := plain_scored(run, one.step, lambda each: each.improvement is not None)) and scored.improvement
         ]
-        kinds: dict[str, Callable[..., Sequence[float] | None]] = {
-            "answer": lambda each: each.answer.fell_by,
-            "own target": lambda each: each.target.fell_by if each.target else None,
-        }
-        for kind, of in kinds.items():
-            series = [values for each in measured if (values := of(each)) is not None]
-            if series:
-                means = [fmean(column) for column in zip(*series, strict=True)]
-                rows.append([one.name, kind, *(f"{value:+.3f}".replace("-", "−") for value in means)])
-    width = max(map(len, rows))
-    header = ["cross-entropy falls by, at step", "to the", *map(str, range(1, width - 1))]
-    return _rows(Table("", header, [[*row, *[""] * (width - len(row))] for row in rows]))
+        to_answer = _means([each.answer.fell_by for each in measured])
+        to_target = _means([each.target.fell_by for each in measured if each.target])
+        rows.append([one.name, "answer", *_signed(to_answer)])
+        rows += [[one.name, "own target", *_signed(to_target)]] * (to_target not in ([], to_answer))
+    return _rows(Table("", ["falls by, at step", "towards the", *map(str, SHOWN_STEPS)], rows))
 
 
-def by_setting(folder: str, key: str, *values: object) -> str:
+def _means(series: Sequence[Sequence[float]]) -> list[float]:
+    return [fmean(column) for column in zip(*series, strict=True)]
+
+
+def _signed(values: Sequence[float]) -> list[str]:
+    return [signed(values[step - 1], ".2f") if step <= len(values) else "" for step in SHOWN_STEPS]
+
+
+def by_setting(folder: str, key: str, *values: object, held_out: bool = False) -> str:
     """A row for each method as its papers call it and a column for each value of a setting, means over seeds.
 
-    key: dotted, such as "arch.halt_max_steps".
+    key: dotted, such as "arch.halt_max_steps".  held_out: in brackets, the same on held-out questions.
     """
     one = study(folder)
-    shares: dict[str, dict[str, float]] = {}
-    for method in one.methods.values():
-        of_method = shares.setdefault(method_name(method.runs[0]), {})
-        of_method[str(method.settings.get(key))] = fmean(map(one.metric.of, method.evaluations))
+    chosen = list(one.methods.values())
+    cells = [_bare(fmean(map(one.metric.of, method.evaluations))) for method in chosen]
+    if held_out:
+        cells = [
+            f"{cell} ({_bare(share)})" for cell, share in zip(cells, held_out_means(chosen, one.metric), strict=True)
+        ]
+    rows: dict[str, dict[str, str]] = {}
+    for method, cell in zip(chosen, cells, strict=True):
+        rows.setdefault(method_name(method.runs[0]), {})[str(method.settings.get(key))] = cell
     columns = [str(value) for value in values]
-    rows = [
-        [name, *(_bare(of_method[column]) if column in of_method else NOT_RUN for column in columns)]
-        for name, of_method in shares.items()
-    ]
-    return _rows(Table("", [f"{one.metric.title}, % at {key.removeprefix('arch.')}", *columns], rows))
+    header = [f"{one.metric.title}, % at {key.removeprefix('arch.')}", *columns]
+    return _rows(
+        Table("", header, [[name, *(row.get(column, NOT_RUN) for column in columns)] for name, row in rows.items()])
+    )
+
+
+def by_category(folder: str, *names: str) -> str:
+    """A column for each category of test questions, means over seeds of the shares solved; of one dataset."""
+    rows, header = [], [""]
+    for one in study(folder).chosen(names):
+        tasks = [evaluation.tasks[0].categories for evaluation in one.evaluations]
+        seeds = [task for task in tasks if task is not None]
+        header = [f"solved, % by {seeds[0].by}", *seeds[0].names]
+        columns = zip(*(np.divide(task.solved, task.examples).tolist() for task in seeds), strict=True)
+        rows.append([one.name, *(_bare(fmean(column)) for column in columns)])
+    return _rows(Table("", header, rows))
+
+
+def _overlaps(method: Method) -> list[InTraining]:
+    scored = [plain_scored(run, method.step) for run in method.runs]
+    return [one.evaluation.in_training[0] for one in scored if one is not None and one.evaluation.in_training]
+
+
+def in_training(folder: str) -> str:
+    """How many test questions of a study stand in training, too."""
+    overlap = _overlaps(next(iter(study(folder).methods.values())))[0]
+    return f"{overlap.questions:,} of the {overlap.examples:,}"
+
+
+def unseen(folder: str, name: str) -> str:
+    """What a method solves of the test questions that do not stand in training, mean over seeds."""
+    overlaps = _overlaps(study(folder).method(name))
+    return percent(fmean(one.without_questions["solved"] / (one.examples - one.questions) for one in overlaps))
 
 
 def effects(folder: str) -> str:
@@ -254,7 +305,7 @@ WORDS: Mapping[str, Callable[..., str]] = {
     word.__name__: word
     for word in (
         score, mean, methods, difference, detectable, after_steps, with_steps, improvements, by_setting, effects,
-        combinations, differences, searches, in_turn,
+        combinations, differences, searches, in_turn, by_category, in_training, unseen, mean_after, baseline,
     )
 }  # fmt: skip
 
@@ -267,7 +318,7 @@ def rendered(template: str) -> str:
         UserError: it names a study or a method that there is not.
     """
     environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True, trim_blocks=True)
-    return environment.from_string(template).render(WORDS)
+    return environment.from_string(template).render(WORDS, IMMEDIATE=IMMEDIATE)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
