@@ -22,7 +22,7 @@ from trm_lab.commands.command_line import CommandLine, number, run_command
 from trm_lab.runs.many_runs import ManyRuns
 
 EXAMPLE = """\
-  python -m analysis.efficiency runs/efficiency_sudoku4-* --target-accuracy 0.9"""
+  python -m analysis.efficiency runs/efficiency_nqueens-* --target-accuracy 0.6"""
 
 
 def written(ablations: Sequence[Ablation], read: ManyRuns) -> tuple[str, str]:

@@ -192,9 +192,12 @@ def test_an_experiment_chooses_all_in_which_the_entries_differ_so_that_either_ru
         assert differing <= choices_of(file.stem), file
 
 
-def arch_below(group: str, defaults: list[Any]) -> dict[str, Any]:
-    """What `arch` is where a file with these `defaults` begins."""
+def arch_below(group: str, defaults: list[Any], *swept: str) -> dict[str, Any]:
+    """What `arch` is where a file with these `defaults` begins.  swept: the `arch=…` that it is swept over instead."""
     for name in defaults:
+        if swept and isinstance(name, str) and name != "_self_":
+            below = [composed("pretrain.py", f"{group}={name}", f"arch={arch}").arch for arch in swept]
+            return {key: value for key, value in below[0].items() if all(one.get(key) == value for one in below)}
         if isinstance(name, dict) and "override /arch" in name:
             return composed("pretrain.py", f"arch={name['override /arch']}").arch
         if isinstance(name, str) and name.endswith("_defaults"):
@@ -210,7 +213,8 @@ def test_no_file_says_again_what_the_dataclasses_or_the_file_below_it_say() -> N
     for file in CONFIGS.rglob("*.yaml"):
         content, group = content_of(file), file.parent.name.removeprefix("configs")
         arch = content if group == "arch" else content.get("arch", {})
-        below = arch_below(group, content.get("defaults", []))
+        swept = content.get("hydra", {}).get("sweeper", {}).get("params", {}).get("arch", "").split(",")
+        below = arch_below(group, content.get("defaults", []), *filter(None, swept))
         assert [key for key in arch if key in below and below[key] == arch[key]] == [], file
         if group != "arch":
             defaults, free = run_defaults(), changed if group else set()
