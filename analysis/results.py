@@ -104,7 +104,7 @@ def mean_after(folder: str, name: str, step: int) -> str:
 def baseline(folder: str, name: str) -> str:
     """What an answer that needs no learning solves."""
     evaluation = next(iter(study(folder).methods.values())).evaluations[0]
-    return percent(evaluation.tasks[0].baseline_share(name, "solved") or 0.0)
+    return percent(study(folder).metric.baselines(evaluation)[name])
 
 
 def methods(folder: str, *names: str) -> str:
@@ -250,8 +250,7 @@ def _overlaps(method: Method) -> list[InTraining]:
 
 def in_training(folder: str) -> str:
     """How many test questions of a study stand in training, too."""
-    overlap = _overlaps(next(iter(study(folder).methods.values())))[0]
-    return f"{overlap.questions:,} of the {overlap.examples:,}"
+    return f"{_overlaps(next(iter(study(folder).methods.values())))[0].questions:,}"
 
 
 def unseen(folder: str, name: str) -> str:
@@ -274,16 +273,18 @@ def combinations(folder: str) -> str:
 
 
 def searches(folder: str, *budgets: int) -> str:
-    """What several rollouts solve within some budgets of network calls, settings chosen on held-out questions."""
-    studies = [search_study(method) for method in study(folder).methods.values()]
-    within = search.tables(studies, budgets)[0]
-    return _rows(Table("", within.header[:4], [row[:4] for row in within.rows]))
+    """What a plain rollout and several noisy ones solve within budgets of network calls, and rollouts in turn.
 
-
-def in_turn(folder: str) -> str:
-    """What rollouts in turn solve, until one keeps the rules, and their network calls."""
+    Of several the most confident is chosen; in turn: until one keeps the rules. Settings come from held-out questions.
+    """
     studies = [search_study(method) for method in study(folder).methods.values()]
-    return _rows(search.tables(studies, [])[1])
+    within, in_turn = search.tables(studies, budgets)
+    shown = [row for row in within.rows if row[2].startswith("plain") or row[2].endswith("confidence")]
+    rows = [(row[0], f"at most {row[1]}", *row[2:4]) for row in shown]
+    rows += [(row[0], f"{row[4]} in the mean", f"in turn, {row[1]}", row[2]) for row in in_turn.rows]
+    return _rows(
+        Table("", ["method", "network calls", "answer", "solved [95 %]"], sorted(rows, key=lambda row: row[0]))
+    )
 
 
 def differences(folder: str, *names: str) -> str:
@@ -305,7 +306,7 @@ WORDS: Mapping[str, Callable[..., str]] = {
     word.__name__: word
     for word in (
         score, mean, methods, difference, detectable, after_steps, with_steps, improvements, by_setting, effects,
-        combinations, differences, searches, in_turn, by_category, in_training, unseen, mean_after, baseline,
+        combinations, differences, searches, by_category, in_training, unseen, mean_after, baseline,
     )
 }  # fmt: skip
 

@@ -27,7 +27,7 @@ Dashes = str | tuple[int, tuple[float, ...]]
 LINE_DASHES: tuple[Dashes, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1)), (0, (5, 1, 1, 1)), (0, (8, 1, 2, 1)))
 MARKED = 12  # places of a line up to which each has a mark
 BASELINE: dict[str, Any] = {"color": "#555555", "linestyle": (0, (5, 3)), "linewidth": 1.2}
-BASELINE_DASHES: tuple[Dashes, ...] = ((0, (5, 3)), (0, (8, 2, 1, 2)), (0, (2, 3)))  # of BASELINES, in their order
+BASELINE_DASHES: tuple[Dashes, ...] = ((0, (5, 3)), (0, (6, 2, 1, 2)), (0, (2, 3)))  # of BASELINES, in their order
 
 _RC = matplotlib.RcParams(
     {

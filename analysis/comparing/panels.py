@@ -95,7 +95,7 @@ def finish(fig: Figure, heading: str, caption: Sequence[str], legend_of: Axes | 
     ]
     longest = max((len(line) for label in broken for line in label.splitlines()), default=1)
     legend = fig.legend(
-        list(labels.values()), broken, loc="outside lower left", handlelength=1.6, columnspacing=1.0, labelspacing=0.3,
+        list(labels.values()), broken, loc="outside lower left", handlelength=2.6, columnspacing=1.0, labelspacing=0.3,
         ncols=max(1, min(len(labels), int((width - 0.1) / (0.42 + LEGEND_LETTER * longest)))), fontsize=LEGEND_SIZE,
         title=textwrap.fill(" ".join(caption), int(width / CAPTION_LETTER)), title_fontsize=CAPTION_SIZE,
         alignment="left", borderpad=0.3, borderaxespad=0.4,
