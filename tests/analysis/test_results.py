@@ -45,6 +45,14 @@ def test_a_method_s_row_is_what_metrics_jsonl_says(method: str) -> None:
     assert float(row[1].split(" %")[0]) == pytest.approx(sum(told) / len(told), abs=0.11)
 
 
+def test_the_readme_s_row_is_of_these_runs() -> None:
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    row = next(line.split(" | ") for line in readme.splitlines() if line.startswith("| 8 queens, solved"))
+    methods = ("DIS (released code)", "TRM T=1 n=2", "TRM T=3 n=6")
+    needs_no_learning = results.baseline("queens", "most common answer")
+    assert row[1:] == [*(results.score("queens", method) for method in methods), f"{needs_no_learning} |"]
+
+
 def test_it_is_short_enough_to_be_read() -> None:
     assert len(TEXT.splitlines()) <= 150
 
