@@ -15,17 +15,16 @@ from statistics import fmean
 if not __package__:  # run by its path: our modules are found from the folder above, not from this one
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-import numpy as np
 from jinja2 import Environment, StrictUndefined
 
-from analysis import factorial as factorial_design
 from analysis import search
 from analysis.comparing.costs import training_cost
-from analysis.comparing.factorial_design import factorial
-from analysis.comparing.pairwise_tests import Tested, pair_tests, tests_table
+from analysis.comparing.pairwise_tests import BOTH, Tested, pair_tests, tests_table
+from analysis.comparing.question_scores import aligned
 from analysis.comparing.question_scores import held_out as held_out_means
 from analysis.comparing.scored_runs import by_steps, plain_scored
 from analysis.comparing.search_study import study as search_study
+from analysis.comparing.significance import contrast
 from analysis.methods import Method, group, method_name
 from analysis.metrics import Metric, metric_for
 from analysis.tables import Table, amount
@@ -35,6 +34,7 @@ from trm_lab.commands.tables import p_value, percent, points, points_range, shar
 from trm_lab.intervals import over_seeds
 from trm_lab.runs.in_training_scores import InTraining
 from trm_lab.runs.many_runs import read_runs
+from trm_lab.runs.scored_items import read_items
 
 HERE = Path(__file__).resolve().parent
 TEMPLATE, RESULTS, RECORDED = HERE / "RESULTS.template.md", HERE / "RESULTS.md", HERE / "recorded"
@@ -99,6 +99,13 @@ def mean_after(folder: str, name: str, step: int) -> str:
     one = study(folder)
     shares = [(one.metric.after_steps(each) or [])[step - 1] for each in one.method(name).evaluations]
     return percent(fmean(shares))
+
+
+def mean_with(folder: str, name: str, steps: int) -> str:
+    """A method's mean over seeds where it answers with another number of supervision steps than trained."""
+    one = study(folder)
+    method = one.method(name)
+    return percent(fmean(one.metric.of(by_steps(run, method.step)[steps].evaluation) for run in method.runs))
 
 
 def baseline(folder: str, name: str) -> str:
@@ -182,6 +189,16 @@ def with_steps(folder: str, *names: str) -> str:
     return _rows(Table("", [f"{metric.title}, % with steps", *map(str, counts)], rows))
 
 
+def steps_difference(folder: str, first: str, first_steps: int, second: str, second_steps: int) -> str:
+    """One method with a number of supervision steps less another with its own, in points; p is of this test alone."""
+    items = [
+        [read_items(by_steps(run, one.step)[steps].folder) for run in one.runs]
+        for one, steps in ((study(folder).method(first), first_steps), (study(folder).method(second), second_steps))
+    ]
+    test = contrast(aligned(items), (1, -1))
+    return f"{points(test.mean)} points {points_range(test.low, test.high)}, p = {p_value(test.p_two_sided)}"
+
+
 def improvements(folder: str, *names: str) -> str:
     """By how much some of the steps lower the cross-entropy to the answer and to their own target, means over seeds.
 
@@ -198,7 +215,7 @@ def improvements(folder: str, *names: str) -> str:
         to_target = _means([each.target.fell_by for each in measured if each.target])
         rows.append([one.name, "answer", *_signed(to_answer)])
         rows += [[one.name, "own target", *_signed(to_target)]] * (to_target not in ([], to_answer))
-    return _rows(Table("", ["falls by, at step", "towards the", *map(str, SHOWN_STEPS)], rows))
+    return _rows(Table("", ["cross-entropy falls by, at step", "to the", *map(str, SHOWN_STEPS)], rows))
 
 
 def _means(series: Sequence[Sequence[float]]) -> list[float]:
@@ -231,18 +248,6 @@ def by_setting(folder: str, key: str, *values: object, held_out: bool = False) -
     )
 
 
-def by_category(folder: str, *names: str) -> str:
-    """A column for each category of test questions, means over seeds of the shares solved; of one dataset."""
-    rows, header = [], [""]
-    for one in study(folder).chosen(names):
-        tasks = [evaluation.tasks[0].categories for evaluation in one.evaluations]
-        seeds = [task for task in tasks if task is not None]
-        header = [f"solved, % by {seeds[0].by}", *seeds[0].names]
-        columns = zip(*(np.divide(task.solved, task.examples).tolist() for task in seeds), strict=True)
-        rows.append([one.name, *(_bare(fmean(column)) for column in columns)])
-    return _rows(Table("", header, rows))
-
-
 def _overlaps(method: Method) -> list[InTraining]:
     scored = [plain_scored(run, method.step) for run in method.runs]
     return [one.evaluation.in_training[0] for one in scored if one is not None and one.evaluation.in_training]
@@ -257,19 +262,6 @@ def unseen(folder: str, name: str) -> str:
     """What a method solves of the test questions that do not stand in training, mean over seeds."""
     overlaps = _overlaps(study(folder).method(name))
     return percent(fmean(one.without_questions["solved"] / (one.examples - one.questions) for one in overlaps))
-
-
-def effects(folder: str) -> str:
-    """The effects and interactions of a factorial design."""
-    one = study(folder)
-    design = factorial(list(one.methods.values()), one.metric)
-    return _rows(tests_table(design.effects, ""))
-
-
-def combinations(folder: str) -> str:
-    """Every combination of a factorial design with its score."""
-    one = study(folder)
-    return _rows(factorial_design.tables(factorial(list(one.methods.values()), one.metric), one.metric)[0])
 
 
 def searches(folder: str, *budgets: int) -> str:
@@ -288,9 +280,11 @@ def searches(folder: str, *budgets: int) -> str:
 
 
 def differences(folder: str, *names: str) -> str:
-    """The tests of every two of these methods, adjusted for all pairs of them."""
+    """The tests of every two of these methods over seeds and questions, adjusted for all pairs of them."""
     one = study(folder)
-    return _rows(tests_table(pair_tests(one.chosen(names), one.metric), ""))
+    tested = tests_table(pair_tests(one.chosen(names), one.metric), "")
+    assert {row[-1] for row in tested.rows} == {BOTH}
+    return _rows(Table("", tested.header[:-1], [row[:-1] for row in tested.rows]))
 
 
 def _bare(share: float) -> str:
@@ -305,8 +299,8 @@ def _rows(table: Table) -> str:
 WORDS: Mapping[str, Callable[..., str]] = {
     word.__name__: word
     for word in (
-        score, mean, methods, difference, detectable, after_steps, with_steps, improvements, by_setting, effects,
-        combinations, differences, searches, by_category, in_training, unseen, mean_after, baseline,
+        score, mean, mean_after, mean_with, baseline, unseen, in_training, difference, detectable, steps_difference,
+        methods, after_steps, with_steps, improvements, by_setting, differences, searches,
     )
 }  # fmt: skip
 

@@ -43,7 +43,7 @@ def tested_on(run: Run) -> tuple[object, ...]:
 
 
 def _data_name(run: Run) -> str:
-    return " and ".join(f"{task.dataset} ({task.protocol})" for task in run.evaluation.tasks) or "unnamed data"
+    return " and ".join(f"{task.dataset} ({task.protocol} protocol)" for task in run.evaluation.tasks) or "unnamed data"
 
 
 def _examples(run: Run) -> str:

@@ -47,7 +47,7 @@ def test_runs_are_laid_out_by_dataset_with_their_curves_and_unreadable_ones_are_
         assert "line 1 of " in text
         assert "metrics.jsonl is not JSON" in text
     for text in (html, markdown):
-        own = [text.index(f"small-{kind} (clean)") for kind in ("queens", "sudoku")]
+        own = [text.index(f"small-{kind} (clean protocol)") for kind in ("queens", "sudoku")]
         assert own == sorted(own)
         assert own[-1] < text.index("Published claims")
     assert "no published claim on this data" in markdown
@@ -56,11 +56,11 @@ def test_runs_are_laid_out_by_dataset_with_their_curves_and_unreadable_ones_are_
     )
     assert "can be 50.0 % at best" in markdown
     assert [tag for tag, _ in seen.tags].count("img") == 3
-    assert "![small-sudoku (clean): learning](learning_small-sudoku_clean.png)" in markdown
+    assert "![small-sudoku (clean protocol): learning](learning_small-sudoku_clean_protocol.png)" in markdown
     heading = f"# {report.TITLE}"
     assert [line for line in markdown.splitlines() if report.TITLE in line] == [heading]
     for ending in ("", "_column"):
-        assert (tmp_path / f"out/learning_small-sudoku_clean{ending}.png").is_file()
+        assert (tmp_path / f"out/learning_small-sudoku_clean_protocol{ending}.png").is_file()
 
 
 def test_the_page_asks_for_nothing_runs_nothing_and_a_stranger_s_names_stay_text(tmp_path: Path) -> None:

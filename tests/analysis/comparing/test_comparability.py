@@ -37,9 +37,9 @@ def test_runs_on_other_test_data_of_one_name_are_laid_out_apart_and_never_tested
     ]
     found = by_dataset(runs)
     assert {title: [run.path.name for run in members] for title, members in found.items()} == {
-        "small-sudoku (clean), 300 examples, data aaaaaaaa": ["a0", "a1"],
-        "small-sudoku (clean), 300 examples, data bbbbbbbb": ["b0", "b1"],
-        "small-sudoku (clean), 32 examples": ["c0", "c1"],
+        "small-sudoku (clean protocol), 300 examples, data aaaaaaaa": ["a0", "a1"],
+        "small-sudoku (clean protocol), 300 examples, data bbbbbbbb": ["b0", "b1"],
+        "small-sudoku (clean protocol), 32 examples": ["c0", "c1"],
     }
     methods, _ = group(runs)
     assert len(methods) == 3
