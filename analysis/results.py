@@ -19,10 +19,10 @@ from jinja2 import Environment, StrictUndefined
 
 from analysis import search
 from analysis.comparing.costs import training_cost
-from analysis.comparing.pairwise_tests import BOTH, Tested, pair_tests, tests_table
+from analysis.comparing.pairwise_tests import BOTH, Tested, detectable_points, pair_tests, tests_table
 from analysis.comparing.question_scores import aligned
 from analysis.comparing.question_scores import held_out as held_out_means
-from analysis.comparing.scored_runs import by_steps, plain_scored
+from analysis.comparing.scored_runs import by_steps, plain_scored, probed
 from analysis.comparing.search_study import study as search_study
 from analysis.comparing.significance import contrast
 from analysis.methods import Method, group, method_name
@@ -61,10 +61,6 @@ class Study:
             raise UserError(f"the method {name!r}", " | ".join(self.methods), "correct RESULTS.template.md")
         return self.methods[name]
 
-    def chosen(self, names: Sequence[str]) -> list[Method]:
-        """The methods of these names; all without a name."""
-        return [self.method(name) for name in names or self.methods]
-
 
 @cache
 def study(folder: str) -> Study:
@@ -82,10 +78,9 @@ def _score(method: Method, metric: Metric) -> str:
     return share_with_range(summary.mean, summary.low, summary.high)
 
 
-def score(folder: str, name: str, metric: str | None = None) -> str:
-    """A method's mean over seeds with its 95 % t-interval.  metric: another than what counts."""
-    method = study(folder).method(name)
-    return _score(method, metric_for(method.evaluations, metric) if metric else study(folder).metric)
+def score(folder: str, name: str) -> str:
+    """A method's mean over seeds with its 95 % t-interval."""
+    return _score(study(folder).method(name), study(folder).metric)
 
 
 def mean(folder: str, name: str) -> str:
@@ -103,9 +98,14 @@ def mean_after(folder: str, name: str, step: int) -> str:
 
 def mean_with(folder: str, name: str, steps: int) -> str:
     """A method's mean over seeds where it answers with another number of supervision steps than trained."""
-    one = study(folder)
-    method = one.method(name)
-    return percent(fmean(one.metric.of(by_steps(run, method.step)[steps].evaluation) for run in method.runs))
+    return percent(_by_number_of_steps(study(folder).method(name), study(folder).metric)[steps])
+
+
+def _by_number_of_steps(method: Method, metric: Metric) -> dict[int, float]:
+    """Means over seeds by the number of supervision steps of an answer, as far as all seeds have them."""
+    of_runs = [by_steps(run, method.step) for run in method.runs]
+    shared = set.intersection(*map(set, of_runs))
+    return {steps: fmean(metric.of(run[steps].evaluation) for run in of_runs) for steps in shared}
 
 
 def baseline(folder: str, name: str) -> str:
@@ -114,8 +114,8 @@ def baseline(folder: str, name: str) -> str:
     return percent(study(folder).metric.baselines(evaluation)[name])
 
 
-def methods(folder: str, *names: str) -> str:
-    """A row for each method: its score, seed by seed, and what training and an answer cost.  names: which (all)."""
+def methods(folder: str) -> str:
+    """A row for each method: its score, seed by seed, and what training and an answer cost."""
     metric = study(folder).metric
     rows = [
         [
@@ -125,7 +125,7 @@ def methods(folder: str, *names: str) -> str:
             amount(training_cost(one.runs[0], one.step).operations, "FLOP"),
             f"{one.evaluations[0].calls_per_answer:,}",
         ]
-        for one in study(folder).chosen(names)
+        for one in study(folder).methods.values()
     ]
     header = ["method", f"{metric.title} [95 %]", "seed by seed", "training", "network calls an answer"]
     return _rows(Table("", header, rows))
@@ -151,40 +151,34 @@ def difference(folder: str, first: str, second: str) -> str:
     """The first method less the second in points, with interval and p, adjusted for all pairs of the study."""
     test, sign = _test(folder, first, second)
     low, high = test.difference.low, test.difference.high
-    between = points_range(*sorted((sign * low, sign * high))) if low is not None and high is not None else NOT_RUN
+    between = points_range(low, high) if sign > 0 or low is None or high is None else points_range(-high, -low)
     return f"{points(sign * test.difference.mean)} points {between}, p = {p_value(test.p_holm)}"
 
 
 def detectable(folder: str, first: str, second: str) -> str:
     """The true difference, in points, that would have been found with a probability of 80 %."""
-    found = _test(folder, first, second)[0].detectable
-    return NOT_RUN if found is None else f"{100 * found:.1f}"
+    return detectable_points(_test(folder, first, second)[0])
 
 
-def after_steps(folder: str, *names: str) -> str:
+def after_steps(folder: str) -> str:
     """Scores after some of the supervision steps, means over seeds."""
     metric = study(folder).metric
     rows = []
-    for one in study(folder).chosen(names):
+    for one in study(folder).methods.values():
         means = [fmean(column) for column in zip(*map(metric.after_steps, one.evaluations), strict=True)]
         shown = [_bare(means[step - 1]) if step <= len(means) else "" for step in SHOWN_STEPS]
-        calls = one.evaluations[0].calls_per_answer // len(means)
-        rows.append([one.name, f"{calls}", *shown])
+        rows.append([one.name, str(one.evaluations[0].network_calls[0]), *shown])
     return _rows(Table("", [f"{metric.title}, % after step", "calls a step", *map(str, SHOWN_STEPS)], rows))
 
 
-def with_steps(folder: str, *names: str) -> str:
-    """Scores with other numbers of supervision steps than trained, means over seeds, as far as all seeds have them."""
-    metric, chosen = study(folder).metric, study(folder).chosen(names)
-    of_method = []
-    for one in chosen:
-        of_runs = [by_steps(run, one.step) for run in one.runs]
-        shared = set.intersection(*map(set, of_runs))
-        of_method.append({steps: fmean(metric.of(run[steps].evaluation) for run in of_runs) for steps in shared})
-    counts = sorted({steps for one in of_method for steps in one})
+def with_steps(folder: str) -> str:
+    """Scores with other numbers of supervision steps than trained, means over seeds."""
+    metric = study(folder).metric
+    of_methods = {one.name: _by_number_of_steps(one, metric) for one in study(folder).methods.values()}
+    counts = sorted({steps for means in of_methods.values() for steps in means})
     rows = [
-        [method.name, *(_bare(one[steps]) if steps in one else NOT_RUN for steps in counts)]
-        for method, one in zip(chosen, of_method, strict=True)
+        [name, *(_bare(means[steps]) if steps in means else NOT_RUN for steps in counts)]
+        for name, means in of_methods.items()
     ]
     return _rows(Table("", [f"{metric.title}, % with steps", *map(str, counts)], rows))
 
@@ -199,18 +193,14 @@ def steps_difference(folder: str, first: str, first_steps: int, second: str, sec
     return f"{points(test.mean)} points {points_range(test.low, test.high)}, p = {p_value(test.p_two_sided)}"
 
 
-def improvements(folder: str, *names: str) -> str:
+def improvements(folder: str) -> str:
     """By how much some of the steps lower the cross-entropy to the answer and to their own target, means over seeds.
 
     In nats, softmax over the tokens with a label, mean over examples.
     """
     rows = []
-    for one in study(folder).chosen(names):
-        measured = [
-            scored.improvement
-            for run in one.runs
-            if (scored := plain_scored(run, one.step, lambda each: each.improvement is not None)) and scored.improvement
-        ]
+    for one, scored in probed(list(study(folder).methods.values()), lambda each: each.improvement is not None):
+        measured = [each.improvement for each in scored if each.improvement is not None]
         to_answer = _means([each.answer.fell_by for each in measured])
         to_target = _means([each.target.fell_by for each in measured if each.target])
         rows.append([one.name, "answer", *_signed(to_answer)])
@@ -279,12 +269,11 @@ def searches(folder: str, *budgets: int) -> str:
     )
 
 
-def differences(folder: str, *names: str) -> str:
-    """The tests of every two of these methods over seeds and questions, adjusted for all pairs of them."""
-    one = study(folder)
-    tested = tests_table(pair_tests(one.chosen(names), one.metric), "")
-    assert {row[-1] for row in tested.rows} == {BOTH}
-    return _rows(Table("", tested.header[:-1], [row[:-1] for row in tested.rows]))
+def differences(folder: str) -> str:
+    """The tests of every two methods over seeds and questions, adjusted for all pairs of them."""
+    tests = tests_table(list(_tests(folder).values()), "")
+    assert {row[-1] for row in tests.rows} == {BOTH}
+    return _rows(Table("", tests.header[:-1], [row[:-1] for row in tests.rows]))
 
 
 def _bare(share: float) -> str:

@@ -113,7 +113,7 @@ def tests_table(tests: Sequence[Tested], title: str) -> Table:
             _interval(one.difference),
             p_value(one.difference.p_two_sided),
             p_value(one.p_holm),
-            _detectable(one),
+            detectable_points(one),
             one.over,
         ]
         for one in tests
@@ -146,7 +146,8 @@ def _interval(difference: MeanDifference) -> str:
     return points_range(max(-1.0, difference.low), min(1.0, difference.high))
 
 
-def _detectable(test: Tested) -> str:
+def detectable_points(test: Tested) -> str:
+    """The true difference that would have been found, in points."""
     if test.detectable is None:
         return UNKNOWN
     return f"{100 * test.detectable:.1f}" if test.detectable <= 1 else "> 100"

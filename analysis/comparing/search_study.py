@@ -57,12 +57,15 @@ def searched(run: Run, other_data: bool) -> dict[str, Searched]:
     """
     by_source: dict[str, Searched] = {}
     for scored in run.scored:
-        is_meant = scored.is_of_usual_model and scored.other_data == other_data
-        is_meant = is_meant and (other_data or scored.is_of_all_or_a_sample)
-        if scored.search and is_meant and (scored.folder / ROLLOUTS_FILE).is_file():
+        is_of_these = scored.other_data if other_data else _is_of_test_split(scored)
+        if scored.search and scored.is_of_usual_model and is_of_these and (scored.folder / ROLLOUTS_FILE).is_file():
             read = _read(scored)
             by_source[read.source] = max(by_source.get(read.source, read), read, key=_rank)
     return by_source
+
+
+def _is_of_test_split(scored: Scored) -> bool:
+    return scored.is_of_all_or_a_sample and not scored.other_data
 
 
 def _rank(each: Searched) -> tuple[int, int, int]:
@@ -143,8 +146,8 @@ class MethodStudy:
     @cached_property
     def sources(self) -> list[str]:
         """How rollouts differ in evaluations of the same test questions that every run has."""
-        asked = [{(source, each.questions.tobytes()) for source, each in of_run.items()} for of_run in self.evaluations]
-        return sorted(source for source, _ in set.intersection(*asked)) if asked else []
+        of_runs = [{(name, each.questions.tobytes()) for name, each in one.items()} for one in self.evaluations]
+        return sorted(name for name, _ in set.intersection(*of_runs)) if of_runs else []
 
     def shared_size(self, source: str) -> tuple[int, int]:
         """The most rollouts and steps that every run has."""
@@ -206,12 +209,11 @@ def _over_seeds(of_runs: Sequence[dict[Setting, float]]) -> Shares:
 
 def _plain(run: Run, test: Mapping[str, Searched]) -> Scored | None:
     """The newest checkpoint's evaluation of a single rollout without noise, on the same questions, with most steps."""
-    parts = [each.scored.evaluation.part for each in test.values()][:1]
+    part = next((each.scored.evaluation.part for each in test.values()), None)
     chosen = [
         each
         for each in run.scored
-        if each.is_of_usual_model and each.is_of_all_or_a_sample and not (each.other_data or each.search)
-        if [each.evaluation.part] == (parts or [None])
+        if each.is_of_usual_model and _is_of_test_split(each) and not each.search and each.evaluation.part == part
     ]
     return max(chosen, key=lambda each: (each.evaluation.step, len(each.evaluation.network_calls)), default=None)
 
