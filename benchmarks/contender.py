@@ -166,8 +166,7 @@ def make_learner(configuration: Configuration, ranks: Ranks, **changes: Any) -> 
     config, arch = configuration.composed()
     config = replace(config, **changes)
     choose_attention(config.attention, arch.network, ranks.device)
-    if config.deterministic:  # stays on for the rest of the process
-        make_deterministic(ranks.device)
+    make_deterministic(config.deterministic or ranks.device.type == "cpu")
     supervision = configuration.supervision(arch, ranks.device)
     compile_forward(supervision, config.compile, ranks.device)
     return Learner(config, supervision, ranks, TOTAL_STEPS)

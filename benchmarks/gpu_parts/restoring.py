@@ -28,7 +28,7 @@ AFTER = 10  # steps of both runs from there
 
 
 def measure(device: torch.device, name: str = NAME) -> Iterator[Row]:
-    """First with the published settings, then with `deterministic=True`, which stays on for the rest of the process."""
+    """First with the published settings, then with `deterministic=True`."""
     (configuration,) = named(name, device.type, "bfloat16")
     for title, changes in SETTINGS.items():
         with forget():

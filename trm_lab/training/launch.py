@@ -191,8 +191,7 @@ def make_supervision(
         supervision.model.puzzle_emb.shard(ranks)
     supervision.model.to(ranks.device)
     choose_attention(config.attention, arch.network, ranks.device)
-    if config.deterministic:
-        make_deterministic(ranks.device)
+    make_deterministic(config.deterministic or ranks.device.type == "cpu")
     compile_forward(supervision, config.compile, ranks.device)
     return supervision
 
