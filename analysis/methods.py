@@ -100,7 +100,7 @@ def group(runs: Sequence[Run]) -> tuple[list[Method], list[str]]:
         by_settings.setdefault(repr(sorted(settings(run).items())), []).append(run)
     methods = _named_apart([_method(_one_of_each_seed(members, remarks), remarks) for members in by_settings.values()])
     methods.sort(key=lambda one: (not one.name.startswith("DIS"), one.evaluations[0].calls_per_answer))
-    return _with_looks(methods), remarks
+    return _with_looks(methods), remarks + _of_other_questions(methods)
 
 
 def settings(run: Run) -> dict[str, Any]:
@@ -213,12 +213,6 @@ def _method(runs: list[Run], remarks: list[str]) -> Method:
         remarks += [f"left out: {shown(run.path)}: no evaluation at the steps of {near[0].name}" for run in near[1:]]
         near = near[:1]
     step, name = _common_steps(near)[-1], method_name(near[0])
-    others = [(one, len(one.evaluations) - len(evaluated(one))) for one in near]
-    remarks += [
-        f"not compared: {count} evaluations of {shown(run.path)}, of another part of the test split than its latest"
-        for run, count in others
-        if run.evaluations and count
-    ]
     if step < furthest:
         behind = ", ".join(shown(run.path) for run in near if last[run.path] < furthest)
         remarks.append(
@@ -226,6 +220,16 @@ def _method(runs: list[Run], remarks: list[str]) -> Method:
             f" going or stopped before step {furthest:,}: {behind}"
         )
     return Method(name, near, step, settings(near[0]))
+
+
+def _of_other_questions(methods: Sequence[Method]) -> list[str]:
+    counts = {run.path: len(run.evaluations) - len(evaluated(run)) for one in methods for run in one.runs}
+    partial = [path for path, count in counts.items() if count]
+    if not partial:
+        return []
+    of_runs = shown(partial[0]) if len(partial) == 1 else f"{len(partial)} runs"
+    total = sum(counts[path] for path in partial)
+    return [f"not compared: {total} evaluations of {of_runs}, of another part of the test split than the latest"]
 
 
 def _common_steps(runs: Iterable[Run]) -> list[int]:
