@@ -19,7 +19,8 @@ from jinja2 import Environment, StrictUndefined
 
 from analysis import search
 from analysis.comparing.costs import training_cost
-from analysis.comparing.pairwise_tests import BOTH, Tested, detectable_points, pair_tests, tests_table
+from analysis.comparing.factorial_design import factorial
+from analysis.comparing.pairwise_tests import Tested, detectable_points, pair_tests, tests_table
 from analysis.comparing.question_scores import aligned
 from analysis.comparing.question_scores import held_out as held_out_means
 from analysis.comparing.scored_runs import by_steps, plain_scored, probed
@@ -92,20 +93,15 @@ def mean(folder: str, name: str) -> str:
 def mean_after(folder: str, name: str, step: int) -> str:
     """A method's mean over seeds after a supervision step, from 1."""
     one = study(folder)
-    shares = [(one.metric.after_steps(each) or [])[step - 1] for each in one.method(name).evaluations]
-    return percent(fmean(shares))
+    return percent(_after_each_step(one.method(name), one.metric)[step - 1])
 
 
-def mean_with(folder: str, name: str, steps: int) -> str:
-    """A method's mean over seeds where it answers with another number of supervision steps than trained."""
-    return percent(_by_number_of_steps(study(folder).method(name), study(folder).metric)[steps])
-
-
-def _by_number_of_steps(method: Method, metric: Metric) -> dict[int, float]:
-    """Means over seeds by the number of supervision steps of an answer, as far as all seeds have them."""
+def _after_each_step(method: Method, metric: Metric) -> list[float]:
+    """Means over seeds after each supervision step, of the evaluation with the most steps that all seeds have."""
     of_runs = [by_steps(run, method.step) for run in method.runs]
-    shared = set.intersection(*map(set, of_runs))
-    return {steps: fmean(metric.of(run[steps].evaluation) for run in of_runs) for steps in shared}
+    most = max(set.intersection(*map(set, of_runs)), default=0)
+    longest = [run[most].evaluation for run in of_runs] if most else method.evaluations
+    return _means([metric.after_steps(each) or [] for each in longest])
 
 
 def baseline(folder: str, name: str) -> str:
@@ -114,21 +110,25 @@ def baseline(folder: str, name: str) -> str:
     return percent(study(folder).metric.baselines(evaluation)[name])
 
 
-def methods(folder: str) -> str:
-    """A row for each method: its score, seed by seed, and what training and an answer cost."""
-    metric = study(folder).metric
-    rows = [
-        [
-            one.name,
-            _score(one, metric),
-            ", ".join(percent(metric.of(each)).removesuffix(" %") for each in one.evaluations),
-            amount(training_cost(one.runs[0], one.step).operations, "FLOP"),
-            f"{one.evaluations[0].calls_per_answer:,}",
-        ]
-        for one in study(folder).methods.values()
-    ]
-    header = ["method", f"{metric.title} [95 %]", "seed by seed", "training", "network calls an answer"]
-    return _rows(Table("", header, rows))
+def methods(folder: str, beside: str) -> str:
+    """A row for each method: its score, seed by seed, its difference from one of them, and what it costs.
+
+    beside: the method that the others are tested against; p is adjusted for all pairs of the study.
+    """
+    one, cells = study(folder), []
+    for method in one.methods.values():
+        cells.append(
+            [
+                method.name,
+                _score(method, one.metric),
+                ", ".join(map(_bare, map(one.metric.of, method.evaluations))),
+                "" if method.name == beside else difference(folder, method.name, beside),
+                amount(training_cost(method.runs[0], method.step).operations, "FLOP"),
+                f"{method.evaluations[0].calls_per_answer:,}",
+            ]
+        )
+    of_all = ["method", f"{one.metric.title} [95 %]", "seed by seed", f"less {beside}", "training", "calls an answer"]
+    return _rows(Table("", of_all, cells))
 
 
 @cache
@@ -149,7 +149,10 @@ def _test(folder: str, first: str, second: str) -> tuple[Tested, int]:
 
 def difference(folder: str, first: str, second: str) -> str:
     """The first method less the second in points, with interval and p, adjusted for all pairs of the study."""
-    test, sign = _test(folder, first, second)
+    return _told(*_test(folder, first, second))
+
+
+def _told(test: Tested, sign: int = 1) -> str:
     low, high = test.difference.low, test.difference.high
     between = points_range(low, high) if sign > 0 or low is None or high is None else points_range(-high, -low)
     return f"{points(sign * test.difference.mean)} points {between}, p = {p_value(test.p_holm)}"
@@ -160,27 +163,16 @@ def detectable(folder: str, first: str, second: str) -> str:
     return detectable_points(_test(folder, first, second)[0])
 
 
-def after_steps(folder: str) -> str:
-    """Scores after some of the supervision steps, means over seeds."""
+def after_steps(folder: str, *steps: int) -> str:
+    """Scores after some of the supervision steps, means over seeds; in italics those beyond the trained ones."""
     metric = study(folder).metric
     rows = []
     for one in study(folder).methods.values():
-        means = [fmean(column) for column in zip(*map(metric.after_steps, one.evaluations), strict=True)]
-        shown = [_bare(means[step - 1]) if step <= len(means) else "" for step in SHOWN_STEPS]
+        means, trained = _after_each_step(one, metric), len(one.evaluations[0].network_calls)
+        cells = [_bare(means[step - 1]) if step <= len(means) else "" for step in steps]
+        shown = [f"*{cell}*" if cell and step > trained else cell for step, cell in zip(steps, cells, strict=True)]
         rows.append([one.name, str(one.evaluations[0].network_calls[0]), *shown])
-    return _rows(Table("", [f"{metric.title}, % after step", "calls a step", *map(str, SHOWN_STEPS)], rows))
-
-
-def with_steps(folder: str) -> str:
-    """Scores with other numbers of supervision steps than trained, means over seeds."""
-    metric = study(folder).metric
-    of_methods = {one.name: _by_number_of_steps(one, metric) for one in study(folder).methods.values()}
-    counts = sorted({steps for means in of_methods.values() for steps in means})
-    rows = [
-        [name, *(_bare(means[steps]) if steps in means else NOT_RUN for steps in counts)]
-        for name, means in of_methods.items()
-    ]
-    return _rows(Table("", [f"{metric.title}, % with steps", *map(str, counts)], rows))
+    return _rows(Table("", [f"{metric.title}, % after step", "calls a step", *map(str, steps)], rows))
 
 
 def steps_difference(folder: str, first: str, first_steps: int, second: str, second_steps: int) -> str:
@@ -269,11 +261,18 @@ def searches(folder: str, *budgets: int) -> str:
     )
 
 
-def differences(folder: str) -> str:
-    """The tests of every two methods over seeds and questions, adjusted for all pairs of them."""
-    tests = tests_table(list(_tests(folder).values()), "")
-    assert {row[-1] for row in tests.rows} == {BOTH}
-    return _rows(Table("", tests.header[:-1], [row[:-1] for row in tests.rows]))
+def effects(folder: str) -> str:
+    """The effects of a factorial design over seeds and questions, adjusted for all of them."""
+    one = study(folder)
+    tests = tests_table(factorial(list(one.methods.values()), one.metric).effects, "")
+    return _rows(Table("", ["effect", *tests.header[1:-1]], [row[:-1] for row in tests.rows]))
+
+
+def effect(folder: str, name: str) -> str:
+    """One effect of a factorial design in points, with interval and p, adjusted for all of them."""
+    one = study(folder)
+    tests = {test.name: test for test in factorial(list(one.methods.values()), one.metric).effects}
+    return _told(tests[name])
 
 
 def _bare(share: float) -> str:
@@ -288,8 +287,8 @@ def _rows(table: Table) -> str:
 WORDS: Mapping[str, Callable[..., str]] = {
     word.__name__: word
     for word in (
-        score, mean, mean_after, mean_with, baseline, unseen, in_training, difference, detectable, steps_difference,
-        methods, after_steps, with_steps, improvements, by_setting, differences, searches,
+        score, mean, mean_after, baseline, unseen, in_training, difference, detectable, steps_difference,
+        methods, after_steps, improvements, by_setting, effects, effect, searches,
     )
 }  # fmt: skip
 
