@@ -268,11 +268,11 @@ def effects(folder: str) -> str:
     return _rows(Table("", ["effect", *tests.header[1:-1]], [row[:-1] for row in tests.rows]))
 
 
-def effect(folder: str, name: str) -> str:
-    """One effect of a factorial design in points, with interval and p, adjusted for all of them."""
+def effect(folder: str, name: str, sign: int = 1) -> str:
+    """One effect of a factorial design, or −1 times it, in points with interval and p, adjusted for all of them."""
     one = study(folder)
     tests = {test.name: test for test in factorial(list(one.methods.values()), one.metric).effects}
-    return _told(tests[name])
+    return _told(tests[name], sign)
 
 
 def _bare(share: float) -> str:
