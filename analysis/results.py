@@ -251,14 +251,13 @@ def searches(folder: str, *budgets: int) -> str:
 
     Of several the most confident is chosen; in turn: until one keeps the rules. Settings come from held-out questions.
     """
-    studies = [search_study(method) for method in study(folder).methods.values()]
-    within, in_turn = search.tables(studies, budgets)
-    shown = [row for row in within.rows if row[2].startswith("plain") or row[2].endswith("confidence")]
-    rows = [(row[0], f"at most {row[1]}", *row[2:4]) for row in shown]
-    rows += [(row[0], f"{row[4]} in the mean", f"in turn, {row[1]}", row[2]) for row in in_turn.rows]
-    return _rows(
-        Table("", ["method", "network calls", "answer", "solved [95 %]"], sorted(rows, key=lambda row: row[0]))
-    )
+    rows: list[Sequence[str]] = []
+    for each in map(search_study, study(folder).methods.values()):
+        for budget in budgets:
+            found = [*search.plain_row(each, budget), *search.chosen_row(each, budget, search.WITHOUT_RULES)]
+            rows += [(row[0], f"at most {row[1]}", *row[2:4]) for row in found]
+        rows += [(row[0], f"{row[4]} in the mean", f"in turn, {row[1]}", row[2]) for row in search.in_turn_rows(each)]
+    return _rows(Table("", ["method", "network calls", "answer", "solved [95 %]"], rows))
 
 
 def effects(folder: str) -> str:

@@ -33,7 +33,9 @@ from trm_lab.intervals import over_seeds
 EXAMPLE = "  python -m analysis.search runs/queens_dis-* runs/queens_trm-* --budget 18 72 144 336"
 BUDGETS = (18, 72, 144, 336)
 WITHOUT_RULES = ("confidence", "q_halt", "convergence", "vote")
+BY_THE_RULES = ("valid",)
 NOTHING = "–"
+Row = Sequence[str]
 
 
 def tables(studies: Sequence[MethodStudy], budgets: Sequence[int]) -> list[Table]:
@@ -45,26 +47,36 @@ def tables(studies: Sequence[MethodStudy], budgets: Sequence[int]) -> list[Table
         "Plain: a single rollout without noise, its last step within the budget. Oracle: any of the rollouts is right.",
     )
     within = Table("Right answers within a budget of network calls", header, rows, notes)
-    stops = [row for each in studies for row in _stop_rows(each)]
+    stops = [row for each in studies for row in in_turn_rows(each)]
     header = ("method", "rollouts", "test [95 % t over seeds]", "seed by seed", "mean network calls", "at most")
     return [within, Table("Rollouts in turn, until an answer keeps the rules of the puzzle", header, stops)]
 
 
-def _budget_rows(each: MethodStudy, budget: int) -> Iterator[Sequence[str]]:
+def _budget_rows(each: MethodStudy, budget: int) -> Iterator[Row]:
+    yield from plain_row(each, budget)
+    yield from chosen_row(each, budget, WITHOUT_RULES)
+    yield from chosen_row(each, budget, BY_THE_RULES, " (which keep the rules)")
+
+
+def plain_row(each: MethodStudy, budget: int) -> Iterator[Row]:
+    """One rollout without noise, after its last step within the budget; nothing where it was not evaluated."""
     place = np.searchsorted(each.plain_calls, budget, side="right") - 1
     if each.plain and place >= 0:
         shares = [seed[place] for seed in each.plain]
         yield (each.method.name, f"{budget:,}", f"plain, {place + 1} steps", *_summary(shares), NOTHING)
-    for name, selections in (("without the rules", WITHOUT_RULES), ("by the rules", ("valid",))):
-        chosen = each.best(budget, selections)
-        if chosen is not None:
-            best = Setting(chosen.source, ORACLE, chosen.width, chosen.steps, chosen.calls)
-            oracle = percent(float(np.mean(each.test[best]))) if best in each.test else NOTHING
-            words = str(chosen) if name == "without the rules" else f"{chosen} (which keep the rules)"
-            yield (each.method.name, f"{budget:,}", words, *_summary(each.test[chosen]), oracle)
 
 
-def _stop_rows(each: MethodStudy) -> Iterator[Sequence[str]]:
+def chosen_row(each: MethodStudy, budget: int, selections: Sequence[str], remark: str = "") -> Iterator[Row]:
+    """The setting that held-out questions choose within the budget, of these selections; nothing without them."""
+    chosen = each.best(budget, selections)
+    if chosen is not None:
+        best = Setting(chosen.source, ORACLE, chosen.width, chosen.steps, chosen.calls)
+        oracle = percent(float(np.mean(each.test[best]))) if best in each.test else NOTHING
+        yield (each.method.name, f"{budget:,}", f"{chosen}{remark}", *_summary(each.test[chosen]), oracle)
+
+
+def in_turn_rows(each: MethodStudy) -> Iterator[Row]:
+    """Rollouts in turn until one keeps the rules, by how they differ; nothing for puzzles without rules."""
     for source in each.sources:
         evaluations = [of_run[source] for of_run in each.evaluations]
         if all("valid" in evaluation.selections for evaluation in evaluations):
