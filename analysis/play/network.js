@@ -65,6 +65,7 @@ class Network {
       return [name, { shape, values: values.subarray(from - size, from) }];
     }));
     this.positions = this.puzzle_tokens + this.tokens;
+    this.trained_steps = this.steps;
   }
 
   /** What an answer starts from: each latent at its vector, and the question as what is fed. */
@@ -93,10 +94,11 @@ class Network {
     return { step, question: state.question, fed: this.feed === "prediction" ? predictions : state.question, latents, logits, predictions, confidence, halt };
   }
 
-  /** x̃ [S, D]: of the tokens, of the places (puzzle tokens and positions) and of the step; scaled already. */
+  /** x̃ [S, D]: of the tokens, of the places (puzzle tokens and positions) and of the step, which is at most the last
+   *  trained one; scaled already. */
   embed(tokens, step) {
     const { token_vectors, place_vectors, step_vectors } = this.tensors, width = this.hidden, x = place_vectors.values.slice();
-    const ofStep = (step - 1) * width;
+    const ofStep = (Math.min(step, this.trained_steps) - 1) * width;
     for (let i = 0; i < x.length; i++) x[i] += step_vectors.values[ofStep + i % width];
     tokens.forEach((token, place) => {
       const to = (this.puzzle_tokens + place) * width;

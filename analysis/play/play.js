@@ -2,6 +2,7 @@
 
 const SETS = JSON.parse(document.getElementById("data").textContent);
 const PLAY_MS = 700, WAIT_MS = 120; // between two steps when they are played; after a change, before the networks start
+const LONGER = 4; // times as many supervision steps as trained
 const KIND_NAMES = { sudoku: "Sudoku", queens: "Queens", maze: "Maze" };
 const percent = share => `${Math.round(100 * share)}\u00a0%`;
 const pause = ms => new Promise(done => setTimeout(done, ms));
@@ -13,8 +14,8 @@ function button(word, press, attributes = {}) {
   return node;
 }
 
-function checkbox(word, change) {
-  const box = html("input", { type: "checkbox", checked: "" });
+function checkbox(word, change, attributes = { checked: "" }) {
+  const box = html("input", { type: "checkbox", ...attributes });
   box.addEventListener("change", change);
   return { box, label: html("label", {}, [box, word]) };
 }
@@ -55,9 +56,10 @@ class Play {
     this.readout = html("p", { class: "readout", role: "status" });
     this.marking = checkbox("mark what breaks the rules", () => this.show(this.step));
     this.shading = checkbox("shade what the network is unsure of", () => this.show(this.step));
+    this.longer = checkbox(`take ${LONGER} times as many steps as trained`, () => this.changeLengths(), {});
     this.panels = html("div", { class: "panels" });
     const controls = html("div", { class: "controls" }, [this.playing, back, forth, this.slider]);
-    const toggles = html("div", { class: "toggles" }, [this.marking.label, this.shading.label]);
+    const toggles = html("div", { class: "toggles" }, [this.marking.label, this.shading.label, this.longer.label]);
     document.getElementById("answer").append(controls, this.readout, toggles, this.panels);
   }
 
@@ -68,8 +70,7 @@ class Play {
     this.rules = new RULES[this.set.kind](this.set.drawing);
     this.networks = this.set.networks ||= this.set.models.map(model => new Network(model));
     this.questions = QUESTIONS[`${this.set.kind} ${this.set.tokens}`] || [];
-    this.most = Math.max(...this.networks.map(network => network.steps));
-    this.slider.max = String(this.most);
+    this.setLengths();
     this.another.disabled = !this.questions.length;
     this.cursor = 0;
     this.brushes.replaceChildren(...this.rules.brushes.map(([token, word]) => button(word, () => this.brush(token), { "data-token": token })));
@@ -79,6 +80,21 @@ class Play {
     this.number = -1;
     if (this.questions.length) this.takeNext();
     else this.ask(new Uint8Array(this.set.tokens).fill(this.rules.blank));
+  }
+
+  /** How many steps each network takes. */
+  setLengths() {
+    for (const network of this.networks) network.steps = network.trained_steps * (this.longer.box.checked ? LONGER : 1);
+    this.most = Math.max(...this.networks.map(network => network.steps));
+    this.slider.max = String(this.most);
+  }
+
+  /** Take more steps than before, or fewer; answers that are there stay. */
+  changeLengths() {
+    this.stop();
+    this.setLengths();
+    this.show(Math.min(this.step, this.most));
+    this.compute();
   }
 
   panel(network) {
@@ -135,7 +151,7 @@ class Play {
     await pause(WAIT_MS);
     for (let step = 1; step <= this.most; step++) for (const network of this.networks) {
       if (this.run !== run) return;
-      if (step > network.steps) continue;
+      if (step > network.steps || step <= network.answers.length) continue;
       network.answers.push(network.step(network.answers.at(-1) || network.start(this.question)));
       if (this.step >= step) this.showPanel(network);
       await pause(0);

@@ -43,12 +43,18 @@ def written(folder: Path, supervision: Supervision[Any]) -> Path:
 
 
 @torch.no_grad()
-def steps_of(supervision: Supervision[Any], question: torch.Tensor) -> list[StepOutput[Any]]:
-    """Every supervision step of one question `[L]`, as an evaluation takes them."""
+def steps_of(supervision: Supervision[Any], question: torch.Tensor, longer: int = 1) -> list[StepOutput[Any]]:
+    """Every supervision step of one question `[L]`, as an evaluation takes them.
+
+    longer: times as many steps as trained.
+    """
     supervision.model.eval()
+    trained = supervision.max_steps
+    supervision.take_steps(trained * longer)
     batch = Batch(question[None], torch.full_like(question[None], IGNORE_LABEL), torch.zeros(1, dtype=torch.int32))
     carry, outputs = supervision.initial_carry(batch), []
     for step in range(supervision.max_steps):
         outputs.append(supervision.step(carry, batch, SeededStepRandom(0, step, 1)))
         carry = outputs[-1].carry
+    supervision.take_steps(trained)
     return outputs

@@ -70,18 +70,19 @@ def test_the_page_s_network_computes_every_step_as_pytorch_does(tab: Tab, name: 
     steps = tab.value(
         "(() => { const network = new Network(SETS.flatMap(set => set.models)[" + str(place) + "]), steps = [];"
         f"let state = network.start(Uint8Array.from({question.tolist()}));"
-        "while (state.step < network.steps) { state = network.step(state);"
+        "while (state.step < 2 * network.steps) { state = network.step(state);"
         "steps.push([[...state.logits], [...state.predictions], [...state.confidence], state.halt]); }"
         "return steps; })()"
     )
-    expected = steps_of(supervision, question)
-    assert len(steps) == len(expected) == supervision.max_steps
-    for (logits, predictions, confidence, halt), output in zip(steps, expected, strict=True):
-        torch.testing.assert_close(torch.tensor(logits), output.logits.flatten(), rtol=0, atol=1e-4)
-        assert halt == pytest.approx(output.q_halt_logits.item(), abs=1e-4)
+    expected = steps_of(supervision, question, longer=2)
+    assert len(steps) == len(expected) > supervision.max_steps
+    for step, ((logits, predictions, confidence, halt), output) in enumerate(zip(steps, expected, strict=True), 1):
+        tolerance = 1e-4 if step <= supervision.max_steps else 1e-3  # float32 of either kind drifts apart
+        torch.testing.assert_close(torch.tensor(logits), output.logits.flatten(), rtol=0, atol=tolerance)
+        assert halt == pytest.approx(output.q_halt_logits.item(), abs=tolerance)
         assert predictions == output.predictions[0].tolist()
         losses = TOKEN_LOSSES[supervision.loss_type](output.logits, output.predictions)  # -log p of each cell
-        np.testing.assert_allclose(confidence, losses[0].neg().exp(), atol=1e-4)
+        np.testing.assert_allclose(confidence, losses[0].neg().exp(), atol=tolerance)
 
 
 def solved(kind: str) -> tuple[dict[str, int], NDArray[np.uint8], NDArray[np.uint8]]:
@@ -151,6 +152,19 @@ def test_a_click_a_key_and_a_text_set_the_question_and_every_method_answers_it(f
     for place, supervision in enumerate(list(MODELS.values())[:2]):
         last = steps_of(supervision, question)[-1].predictions[0].tolist()
         assert fresh.value(f"[...PLAY.networks[{place}].answers.at(-1).predictions]") == last
+
+
+def test_more_steps_than_trained_go_on_from_the_answers_that_are_there(fresh: Tab) -> None:
+    before = fresh.value("PLAY.networks[0].answers.map(answer => [...answer.predictions])")
+    fresh.value("PLAY.show(3); PLAY.longer.box.click()")
+    assert fresh.value(READOUTS)[0] == "step 3 of 12 · 24 of 96 network calls"
+    fresh.wait_for(ANSWERED)
+    after = fresh.value("PLAY.networks[0].answers.map(answer => [...answer.predictions])")
+    question = torch.tensor(fresh.value("[...PLAY.question]"), dtype=torch.int32)
+    steps = steps_of(MODELS["DIS, MLP, fed its prediction"], question, longer=4)
+    assert (after[: len(before)], after) == (before, [output.predictions[0].tolist() for output in steps])
+    fresh.value("PLAY.show(12); PLAY.longer.box.click()")
+    assert fresh.value(READOUTS)[0] == "step 3 of 3 · 24 of 24 network calls · finished"
 
 
 def test_slider_and_buttons_go_through_the_steps_and_the_calls_are_counted(fresh: Tab) -> None:
