@@ -20,7 +20,7 @@ from jinja2 import Environment, StrictUndefined
 from analysis import search
 from analysis.comparing.costs import training_cost
 from analysis.comparing.factorial_design import factorial
-from analysis.comparing.pairwise_tests import Tested, detectable_points, pair_tests, tests_table
+from analysis.comparing.pairwise_tests import Tested, detectable_points, pair_tests
 from analysis.comparing.question_scores import aligned
 from analysis.comparing.question_scores import held_out as held_out_means
 from analysis.comparing.scored_runs import by_steps, plain_scored, probed
@@ -110,25 +110,29 @@ def baseline(folder: str, name: str) -> str:
     return percent(study(folder).metric.baselines(evaluation)[name])
 
 
-def methods(folder: str, beside: str) -> str:
+def methods(folder: str, beside: str, *steps: int) -> str:
     """A row for each method: its score, seed by seed, its difference from one of them, and what it costs.
 
     beside: the method that the others are tested against; p is adjusted for all pairs of the study.
+    steps: supervision steps, from 1, after which the score is shown as well.
     """
     one, cells = study(folder), []
     for method in one.methods.values():
+        after = _after_each_step(method, one.metric)
         cells.append(
             [
                 method.name,
                 _score(method, one.metric),
                 ", ".join(map(_bare, map(one.metric.of, method.evaluations))),
                 "" if method.name == beside else difference(folder, method.name, beside),
+                *(_bare(after[step - 1]) if step <= len(after) else "" for step in steps),
                 amount(training_cost(method.runs[0], method.step).operations, "FLOP"),
                 f"{method.evaluations[0].calls_per_answer:,}",
             ]
         )
-    of_all = ["method", f"{one.metric.title} [95 %]", "seed by seed", f"less {beside}", "training", "calls an answer"]
-    return _rows(Table("", of_all, cells))
+    after_these = [f"after {step} steps" for step in steps]
+    header = [f"{one.metric.title} [95 %]", "seed by seed", f"less {beside}", *after_these, "training", "calls an answer"]
+    return _rows(Table("", ["method", *header], cells))
 
 
 @cache
@@ -260,13 +264,6 @@ def searches(folder: str, *budgets: int) -> str:
     return _rows(Table("", ["method", "network calls", "answer", "solved [95 %]"], rows))
 
 
-def effects(folder: str) -> str:
-    """The effects of a factorial design over seeds and questions, adjusted for all of them."""
-    one = study(folder)
-    tests = tests_table(factorial(list(one.methods.values()), one.metric).effects, "")
-    return _rows(Table("", ["effect", *tests.header[1:-1]], [row[:-1] for row in tests.rows]))
-
-
 def effect(folder: str, name: str, sign: int = 1) -> str:
     """One effect of a factorial design, or −1 times it, in points with interval and p, adjusted for all of them."""
     one = study(folder)
@@ -287,7 +284,7 @@ WORDS: Mapping[str, Callable[..., str]] = {
     word.__name__: word
     for word in (
         score, mean, mean_after, baseline, unseen, in_training, difference, detectable, steps_difference,
-        methods, after_steps, improvements, by_setting, effects, effect, searches,
+        methods, after_steps, improvements, by_setting, effect, searches,
     )
 }  # fmt: skip
 
