@@ -131,8 +131,8 @@ def methods(folder: str, beside: str, *steps: int) -> str:
             ]
         )
     after_these = [f"after {step} steps" for step in steps]
-    header = [f"{one.metric.title} [95 %]", "seed by seed", f"less {beside}", *after_these, "training", "calls an answer"]
-    return _rows(Table("", ["method", *header], cells))
+    scores = [f"{one.metric.title} [95 %]", "seed by seed", f"less {beside}", *after_these]
+    return _rows(Table("", ["method", *scores, "training", "calls an answer"], cells))
 
 
 @cache
