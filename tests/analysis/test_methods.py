@@ -139,7 +139,8 @@ def test_samples_of_the_test_split_are_a_curve_of_their_own_and_never_compared_w
         f"not compared: 3 evaluations of {tmp_path / 'sampled'}, of another part of the test split than the latest"
     ]
     runs[1] = replace(runs[1], evaluations=[*before[:2], *runs[1].evaluations[-1:]])
-    assert group(runs)[1] == ["not compared: 5 evaluations of 2 runs, of another part of the test split than the latest"]
+    both = "not compared: 5 evaluations of 2 runs, of another part of the test split than the latest"
+    assert group(runs)[1] == [both]
     compared = learning_figure(group(runs[:1])[0], EXACT, "").axes[1].get_lines()
     (dotted,) = [line for line in compared if line.get_linestyle() == ":"]
     assert list(dotted.get_xdata()) == [100, 200, 300]
