@@ -110,13 +110,13 @@ def described_puzzles(checkpoint: OpenedCheckpoint, data: str | Path | None = No
 
 
 def _recognised(puzzle: PuzzleDescription, source: str) -> PuzzleDescription:
-    """The description, or that of the published dataset of the same shape where the kind is not named."""
+    """The description; where the kind is not named that of the published dataset of the same shape, or plain tokens."""
     if puzzle.kind in KINDS or puzzle.is_arc:
         return puzzle
     shape = puzzle.seq_len, puzzle.vocab_size
-    for published in PUBLISHED:
-        if not puzzle.kind and shape == (published.seq_len, published.vocab_size):
-            return published
+    if not puzzle.kind:
+        same = [each for each in PUBLISHED if shape == (each.seq_len, each.vocab_size)]
+        return same[0] if same else puzzle.as_tokens
     raise UserError(
         f"{source}: puzzles of the kind {puzzle.kind!r}",
         f"ARC, or one of {', '.join(KINDS)}",

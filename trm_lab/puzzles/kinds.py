@@ -1,6 +1,7 @@
 """Every kind of puzzle but ARC: how its questions are written, its answers judged and its examples drawn.
 
-A dataset names its kind in `About.scorer`. A new kind is one line here. ARC names none: its answers are voted on
+A dataset names its kind in `About.scorer`. A new kind is one line here. One that names none is asked in its own tokens,
+the kind "tokens" (`runs/puzzle_description.py`). ARC names none either: its answers are voted on
 (`trm_lab.evaluation`), its pictures are in `arc/picture.py`, its order of cells in `arc/reveal_order.py`.
 """
 
@@ -44,6 +45,10 @@ from trm_lab.puzzles.symmetry import DrawSymmetry, Symmetry, square_symmetry
 from trm_lab.puzzles.text.notation import TextNotation
 from trm_lab.puzzles.text.picture import TextPicture
 from trm_lab.puzzles.text.scorer import answer_scorer
+from trm_lab.puzzles.tokens.notation import KIND as PLAIN
+from trm_lab.puzzles.tokens.notation import TokensNotation
+from trm_lab.puzzles.tokens.picture import TokensPicture
+from trm_lab.puzzles.tokens.scorer import tokens_scorer
 
 Tokens = NDArray[np.integer]
 RevealOrder = Callable[[Tokens, Tokens], NDArray[np.uint8]]
@@ -84,6 +89,7 @@ KINDS: dict[str, PuzzleKind] = {
     "sudoku": PuzzleKind(
         sudoku_scorer, SudokuPicture, SudokuNotation, True, True, sudoku_symmetry, sudoku_reveal_order
     ),
+    PLAIN: PuzzleKind(tokens_scorer, TokensPicture, TokensNotation),
 }
 
 

@@ -4,16 +4,19 @@ A run's checkpoint keeps it in state.json, an export as JSON text in its configu
 """
 
 import json
+import math
 from collections.abc import Collection
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from trm.errors import UserError, shown
 from trm_lab.files.untrusted import parse_json
 from trm_lab.puzzles.datasets import PuzzleData
-from trm_lab.puzzles.layout import LARGEST_VOCABULARY, METADATA_FILE, PuzzleMetadata
+from trm_lab.puzzles.layout import LARGEST_VOCABULARY, METADATA_FILE, TEST_PUZZLES_FILE, PuzzleMetadata
 from trm_lab.puzzles.manifest import About, read_about
+from trm_lab.puzzles.tokens.notation import KIND as PLAIN
+from trm_lab.puzzles.tokens.notation import tokens_facts
 
 KEY = "puzzle"  # in a checkpoint's state, and in an export's configuration
 LONGEST = 1 << 16  # characters of a description as JSON
@@ -27,7 +30,8 @@ class PuzzleDescription:
     """The puzzles that a model knows.
 
     name: of the dataset, as it names itself.
-    kind: a key of `trm_lab.puzzles.kinds.KINDS`; "" for ARC, and where the dataset names none.
+    kind: a key of `trm_lab.puzzles.kinds.KINDS`, "tokens" where the dataset names none; "" for ARC, and where nothing
+      tells (datasets without a manifest, checkpoints of earlier versions).
     seq_len: tokens of an example.  vocab_size: different tokens.
     facts: of the dataset, which its kind needs to read and to judge (`About.facts`).
 
@@ -95,7 +99,13 @@ class PuzzleDescription:
     @property
     def is_arc(self) -> bool:
         """Whether these are ARC's tasks on a canvas."""
-        return not self.kind and self.vocab_size == ARC_VOCABULARY
+        is_canvas = math.isqrt(self.seq_len) ** 2 == self.seq_len
+        return not self.kind and self.vocab_size == ARC_VOCABULARY and is_canvas
+
+    @property
+    def as_tokens(self) -> "PuzzleDescription":
+        """The same puzzles, asked and answered in the tokens of their dataset."""
+        return replace(self, kind=PLAIN, facts=tokens_facts(self.vocab_size))
 
     @property
     def about(self) -> About:
@@ -116,6 +126,8 @@ def _of(metadata: PuzzleMetadata, about: About | None, folder: Path, kinds: Coll
     name = folder.resolve().name[:LONGEST_TEXT] if about is None else about.name
     if about is None or len(kinds) > 1:
         return PuzzleDescription(name if name.isprintable() else "", "", *shape)
+    if not about.scorer and not (folder / TEST_PUZZLES_FILE).exists():
+        return PuzzleDescription(name, "", *shape).as_tokens
     try:
         return PuzzleDescription(name, about.scorer, *shape, about.facts)
     except ValueError:  # facts longer than a checkpoint carries

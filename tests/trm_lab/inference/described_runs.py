@@ -22,6 +22,7 @@ PUZZLES = {
     "maze": PuzzleDescription("m4", "maze", 16, 6, {"side": 4}),
     "cube": PuzzleDescription("cube", "cube", 27, 13, {"moves": ["U", "U'", "R", "F2"]}),
     "answer": PuzzleDescription("sums", "answer", 12, 10, TEXT),
+    "tokens": PuzzleDescription("mirror", "tokens", 16, 5, {"vocab_size": 5}),
     "arc": PuzzleDescription("arc", "", 16, 12),
 }
 QUESTIONS = {
@@ -30,6 +31,7 @@ QUESTIONS = {
     "maze": "S #G\n# # \n#   \n####",
     "cube": "UUUU RRRR FFFF DDDD LLLL BBBB",
     "answer": "1+2?",
+    "tokens": "1311 1133 4421 3122",
 }
 
 

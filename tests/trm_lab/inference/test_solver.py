@@ -49,7 +49,7 @@ def test_every_kind_is_answered_drawn_and_saved(kind: str, solvers: dict[str, So
     assert len(answer.steps) == 3
     assert answer.network_calls == 9
     assert 0 < answer.confidence < 1
-    assert answer.valid is (None if kind == "answer" else False)
+    assert answer.valid is (None if kind in ("answer", "tokens") else False)
     natural = {"cube": list, "answer": str}.get(kind, np.ndarray)
     assert isinstance(answer.grid, natural)
     assert f"{len(answer.steps)} supervision steps, 9 network calls" in str(answer)
@@ -154,6 +154,16 @@ def test_an_older_checkpoint_is_described_by_its_dataset_or_by_its_published_sha
         trm_lab.load(old, weights="averaged")
     with pytest.raises(UserError, match="no dataset at"):
         trm_lab.load(unknown, data=tmp_path / "none")
+
+
+def test_a_checkpoint_that_names_no_kind_is_asked_in_its_tokens(tmp_path: Path) -> None:
+    for length, vocab_size, tokens in ((8, 12, list(range(8))), (9, 5, "123\n400\n321")):
+        run = write_run(tmp_path / str(length), PuzzleDescription("own", "", length, vocab_size))
+        answer = trm_lab.load(run, device="cpu").solve(tokens)
+        assert answer.grid.size == length
+        answer.save(tmp_path / f"{length}.png")
+    with pytest.raises(UserError, match="puzzles of the kind 'chess'"):
+        trm_lab.load(write_run(tmp_path / "chess", PuzzleDescription("own", "chess", 8, 5)), device="cpu")
 
 
 def test_an_answer_takes_other_steps_and_the_next_one_the_trained_ones(solvers: dict[str, Solver]) -> None:

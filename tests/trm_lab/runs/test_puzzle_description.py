@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
@@ -11,6 +12,8 @@ from tests.exportable import random_dis, write_run
 from tests.runs import train_here
 from trm.errors import UserError
 from trm_lab.puzzles.datasets import PuzzleData
+from trm_lab.puzzles.manifest import About
+from trm_lab.puzzles.writer import Examples, write_plain_dataset
 from trm_lab.release.exporting import ExportRequest, export
 from trm_lab.runs.opened_checkpoint import open_checkpoint
 from trm_lab.runs.puzzle_description import LONGEST, PuzzleDescription
@@ -30,6 +33,16 @@ def test_training_writes_it_and_every_export_hands_it_on(dataset: Path, tmp_path
     for form in ("hub", "published"):
         export(ExportRequest(str(run), form, tmp_path / form))
         assert open_checkpoint(tmp_path / form).puzzle == expected
+
+
+@pytest.mark.parametrize(("side", "vocab_size"), [(9, 11), (4, 12), (3, 5)])  # also in the shapes of sudoku and ARC
+def test_a_dataset_that_names_no_kind_is_asked_in_its_tokens(side: int, vocab_size: int, tmp_path: Path) -> None:
+    tokens = np.random.default_rng(0).integers(0, vocab_size, (4, side * side), np.uint8)
+    splits = {"train": Examples(tokens[:2], tokens[:2]), "test": Examples(tokens[2:], tokens[2:])}
+    write_plain_dataset(tmp_path / "own", About("own", 1, "clean"), splits, vocab_size=vocab_size)
+    described = PuzzleDescription.of_dataset(tmp_path / "own")
+    assert (described.kind, described.facts, described.is_arc) == ("tokens", {"vocab_size": vocab_size}, False)
+    assert PuzzleDescription.of(PuzzleData([tmp_path / "own"], "train")) == described
 
 
 def test_older_checkpoints_say_nothing(tmp_path: Path) -> None:
