@@ -25,9 +25,9 @@ $(INSTALLED): requirements.txt pyproject.toml setup.py
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	@touch $@
 
-demo: $(INSTALLED)  ## train DIS on real ARC tasks (6 minutes on 2 cores); METHOD=trm: TRM
+demo: $(INSTALLED)  ## train DIS on real ARC tasks (6 minutes on 2 cores); METHOD=trm: TRM; DEMO="max_steps=300 compile=off": shorter
 	@test -n "$(ENTRY_$(METHOD))" || { echo "error: METHOD=$(METHOD); allowed: dis | trm; to do: make demo METHOD=dis"; exit 2; }
-	$(BIN)/torchrun --standalone --nproc_per_node=1 $(ENTRY_$(METHOD))
+	$(BIN)/python $(ENTRY_$(METHOD)) $(DEMO)
 
 compare: $(INSTALLED)  ## lay the demo's two methods side by side, once both are trained
 	$(BIN)/python -m analysis.compare runs/arc_mini_dis runs/arc_mini_trm --figures-dir runs/figures

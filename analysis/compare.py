@@ -29,11 +29,12 @@ from analysis.methods import Method, evaluated, group
 from analysis.metrics import Metric, metric_for
 from analysis.outputs import check_figures_folder
 from analysis.scores import comparison
-from trm.errors import UserError
+from trm.errors import UserError, shown
 from trm_lab.commands.command_line import CommandLine, local_path, run_command
 from trm_lab.runs.many_runs import figures_of, read_runs
 from trm_lab.runs.recorded_run import Run
 from trm_lab.runs.scored_items import has_items
+from trm_lab.runs.young_average import score_remark
 
 MOST_COLUMNS = 6  # runs that have a column each in the table
 SCALES = "0 0.5 1 1.5 2"
@@ -90,7 +91,7 @@ def figures(methods: Sequence[Method], metric: Metric, width: float = panels.PAG
 
 def missing_pieces(methods: Sequence[Method]) -> list[str]:
     """What the runs do not hold, and the commands that make it."""
-    lines = missing(methods, "scores of each question", "", lambda one: has_items(one.folder))
+    lines = missing(methods, "scores of each question", "", lambda one: has_items(one.folder), has_items)
     lines += missing(methods, "advantage margins", "--margin", lambda one: one.margin is not None)
     lines += missing(methods, "guidance sweep", f"--guidance {SCALES}", lambda one: bool(one.guidance))
     lines += missing(methods, "stopping early", "", lambda one: bool(one.halting))
@@ -103,6 +104,20 @@ def missing_pieces(methods: Sequence[Method]) -> list[str]:
         if not hamming(method):
             again = f"python evaluate.py {run.in_command}"
             lines.append(f"wrong cells after each step: not recorded by {method.name}; make it with: {again}")
+    return lines
+
+
+def weights_remarks(methods: Sequence[Method]) -> list[str]:
+    """Averaged weights that are still mostly the first ones; evaluations of chosen weights, which are not shown."""
+    runs = [(run, method.step) for method in methods for run in method.runs]
+    texts = [text for run, step in runs if (text := score_remark(run.config, step))]
+    lines = [f"{texts.count(text)} of {len(runs)} runs: {text}" for text in dict.fromkeys(texts)]
+    chosen = [one for run, _ in runs for one in run.scored if one.weights != "auto"]
+    if chosen:
+        test = f"python evaluate.py --compare {chosen[0].folder} {chosen[-1].folder if chosen[1:] else 'ANOTHER'}"
+        lines.append(
+            f"not shown: evaluations with --weights raw or ema, {len(chosen)}; to test two: {shown(test, 400)}"
+        )
     return lines
 
 
@@ -139,7 +154,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     folder = options.figures_dir or figures_of(options.runs, [run.path for run in read.runs])
     check_figures_folder(folder)
     print(report(compared, methods, metric, options.unseen), end="\n\n")
-    for line in [*read.remarks(), *remarks, *unfinished, *missing_pieces(methods)]:
+    for line in [*read.remarks(), *remarks, *unfinished, *weights_remarks(methods), *missing_pieces(methods)]:
         print(line)
     for width in (panels.PAGE, panels.COLUMN):
         for name, fig in figures(methods, metric, width).items():

@@ -24,13 +24,16 @@ from trm_lab.commands.command_line import CommandLine, local_path, run_command
 from trm_lab.evaluation.shown_steps import curve_summary, shown_steps
 from trm_lab.runs.recorded_evaluations import Evaluation
 from trm_lab.runs.recorded_run import Run, read_run
+from trm_lab.runs.young_average import score_remark
 
 
 def summary(run: Run) -> str:
     """The summary as text: what ran, the scores beside those that need no learning, each step."""
     last = run.evaluation
     facts = "\n".join(f"  {name.ljust(15)}  {value}" for name, value in run_facts(run, last))
-    return "\n\n".join([f"{run.name}\n{facts}", scores_table(last, run.outputs).text(), _steps(last).text()])
+    scores, remark = scores_table(last, run.outputs), score_remark(run.config, last.step)
+    scores = replace(scores, notes=[*scores.notes, *filter(None, [remark])])
+    return "\n\n".join([f"{run.name}\n{facts}", scores.text(), _steps(last).text()])
 
 
 def _steps(evaluation: Evaluation) -> Table:

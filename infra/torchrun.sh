@@ -104,6 +104,6 @@ if [[ -n $preempted ]] && ((heaviest <= 3)) && [[ $code != 0 ]]; then
 fi
 if [[ $code == 2 ]]; then
   echo "infra/torchrun.sh: not tried again, since the same command fails again; the lines above that begin with" \
-    "'error:' say what is wrong and what to do" >&2
+    "'error' say what is wrong and what to do" >&2
 fi
 exit "${code:-$torchrun_code}"

@@ -181,8 +181,14 @@ def test_make_knows_the_readme_s_targets() -> None:
         done = subprocess.run(words, cwd=REPOSITORY, text=True, capture_output=True, check=True)
         assert done.stdout
         if command.strip() == "make demo":
-            job = "torchrun --standalone --nproc_per_node=1 train_arc_tiny_corrupt.py experiment=arc_mini"
-            assert job in done.stdout
+            assert "python train_arc_tiny_corrupt.py experiment=arc_mini" in done.stdout
+
+
+def test_what_a_stopped_demo_says_is_not_buried_under_a_launcher_s_traceback_and_a_demo_can_be_shorter() -> None:
+    words = ["make", "-n", "demo", "DEMO=max_steps=300 compile=off"]
+    recipe = subprocess.run(words, cwd=REPOSITORY, text=True, capture_output=True, check=True).stdout
+    assert recipe.splitlines()[-1].endswith("train_arc_tiny_corrupt.py experiment=arc_mini max_steps=300 compile=off")
+    assert "torchrun" not in recipe  # which ends with a traceback whenever it is signalled
 
 
 def forget_commands(folder: Path) -> None:

@@ -55,7 +55,7 @@ def pair_tests(methods: Sequence[Method], metric: Metric, unseen: bool = False) 
     Raises:
         UserError: see `items_of`; or, with `unseen`, fewer than two such questions were answered by two methods.
     """
-    pairs = [pair for pair in combinations(methods, 2) if not unlike(*pair)]
+    pairs = _comparable(methods)
     items = {method.name: items_of(method, metric, unseen) for method in methods}
     both = [scores_of(pair, metric, [items[method.name] for method in pair]) for pair in pairs]
     if unseen and any(one[0].shape[1] < 2 for one in both):
@@ -65,6 +65,10 @@ def pair_tests(methods: Sequence[Method], metric: Metric, unseen: bool = False) 
             "compare without --unseen, or evaluate on other questions: python evaluate.py RUN --data-path DATASET",
         )
     return tested([f"{a.name} − {b.name}" for a, b in pairs], both, [(1, -1)] * len(pairs))
+
+
+def _comparable(methods: Sequence[Method]) -> list[tuple[Method, Method]]:
+    return [pair for pair in combinations(methods, 2) if not unlike(*pair)]
 
 
 def scores_of(methods: Sequence[Method], metric: Metric, items: Sequence[Sequence[ScoredItems]]) -> list[Scores]:
@@ -175,7 +179,22 @@ def significance_tests(methods: Sequence[Method], metric: Metric, unseen: bool =
         return ""
     part = ", on the questions that are not in training" if unseen else ""
     differences = tests_table(tests, f"Differences in {metric.title}{part}")
-    return f"{differences.title}\n{differences.text()}"
+    shown = [verdict(*pair, test) for pair, test in zip(_comparable(methods), tests, strict=True)]
+    return "\n".join([differences.title, differences.text(), *filter(None, shown)])
+
+
+def verdict(first: Method, second: Method, test: Tested) -> str:
+    """What a test of first − second has shown, in a sentence; "" where none could be made."""
+    difference = test.difference
+    if test.p_holm is None or difference.low is None or difference.high is None:
+        return ""
+    low, high = (points(max(-1.0, min(1.0, bound))) for bound in (difference.low, difference.high))
+    told = f"95 % interval {low} to {high} points, p (Holm) {p_value(test.p_holm)}"
+    if test.p_holm >= LEVEL:
+        return f"No difference shown between {first.name} and {second.name}: {told}."
+    better, worse = (first, second) if difference.mean > 0 else (second, first)
+    only = " (these very networks, on other questions)" if test.over == QUESTIONS else ""
+    return f"{better.name} is {100 * abs(difference.mean):.1f} points above {worse.name}{only}: {told}."
 
 
 def methods_table(methods: Sequence[Method], metric: Metric) -> str:

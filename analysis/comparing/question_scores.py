@@ -7,7 +7,7 @@ from statistics import fmean
 
 import numpy as np
 
-from analysis.comparing.scored_runs import plain_scored
+from analysis.comparing.scored_runs import in_training, plain_scored
 from analysis.comparing.significance import Scores
 from analysis.methods import Method
 from analysis.metrics import Metric
@@ -49,7 +49,7 @@ def _without(items: ScoredItems, keys: frozenset[str]) -> ScoredItems:
 def _folder(run: Run, step: int) -> Path | None:
     """Of an evaluation by evaluate.py as training does it, else of that in training."""
     scored = plain_scored(run, step, lambda one: has_items(one.folder))
-    folder = scored.folder if scored else run.path / f"evaluations/step_{step}"
+    folder = scored.folder if scored else in_training(run, step)
     return folder if has_items(folder) else None
 
 

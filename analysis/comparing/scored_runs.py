@@ -1,6 +1,7 @@
 """Which of evaluate.py's evaluations stand for a run at a step, and the commands that make those that are missing."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from analysis.methods import Method
 from trm_lab.runs.recorded_run import Run
@@ -29,10 +30,22 @@ def by_steps(run: Run, step: int) -> dict[int, Scored]:
     return {len(one.evaluation.network_calls): one for one in sorted(chosen, key=lambda one: one.is_plain)}
 
 
-def missing(methods: Sequence[Method], what: str, options: str, has: Wish) -> list[str]:
-    """A line that names what some runs lack, and the command that makes it for the first of them."""
+def in_training(run: Run, step: int) -> Path:
+    """The folder of the evaluation that training made at a step."""
+    return run.path / f"evaluations/step_{step}"
+
+
+def missing(
+    methods: Sequence[Method], what: str, options: str, has: Wish, from_training: Callable[[Path], bool] | None = None
+) -> list[str]:
+    """A line that names what some runs lack, and the command that makes it for the first of them.
+
+    from_training: whether the folder of the evaluation in training has it, where that counts, too.
+    """
     runs = [(run, method.step) for method in methods for run in method.runs]
     lacking = [(run, step) for run, step in runs if plain_scored(run, step, has) is None]
+    if from_training is not None:
+        lacking = [(run, step) for run, step in lacking if not from_training(in_training(run, step))]
     elsewhere = [run for run, _ in lacking if plain_scored(run, None, has) is not None]
     without = [run for run, _ in lacking if run not in elsewhere]
     lines = []

@@ -17,7 +17,7 @@ from analysis import compare, style
 from analysis.comparing.comparability import check_same_datasets, differences
 from analysis.comparing.curves import learning_figure, steps_figure, training_losses
 from analysis.comparing.improvement_figure import improvement_figure
-from analysis.comparing.pairwise_tests import pair_tests, significance_tests
+from analysis.comparing.pairwise_tests import pair_tests, significance_tests, verdict
 from analysis.comparing.probe_figures import draw_halting, guidance_figure, halting_curve, halting_figure, scaling_curve
 from analysis.comparing.scored_runs import probed
 from analysis.comparing.significance import contrast, holm
@@ -262,6 +262,42 @@ def test_unseen_leaves_out_the_questions_that_stand_in_training_or_says_why_it_c
             np.savez(file, **dict(np.load(file)) | {"question_in_training": standing | True})
     with pytest.raises(UserError, match="fewer than two questions that are not in training"):
         pair_tests(methods, EXACT, unseen=True)
+
+
+def test_the_tests_say_in_a_sentence_what_was_shown(sweep: Path) -> None:
+    methods = methods_of(*sorted(sweep.iterdir()))
+    (test,) = pair_tests(methods, EXACT)
+    names = [method.name for method in methods]
+    for p, mean, start in (
+        (0.2, 0.1, f"No difference shown between {names[0]} and {names[1]}: 95 % interval −91.8 to +73.8 points, p"),
+        (
+            0.01,
+            0.1,
+            f"{names[0]} is 10.0 points above {names[1]}: 95 % interval −91.8 to +73.8 points, p (Holm) 0.010.",
+        ),
+        (0.01, -0.1, f"{names[1]} is 10.0 points above {names[0]}: "),
+    ):
+        difference = replace(test.difference, mean=mean, low=-0.918, high=0.738)
+        assert verdict(*methods, replace(test, p_holm=p, difference=difference)).startswith(start)
+    assert verdict(*methods, replace(test, p_holm=None)) == ""
+    assert significance_tests(methods, EXACT).splitlines()[-1] == verdict(*methods, test)
+
+
+def test_what_weights_the_scores_are_of_and_where_each_question_s_scores_are_is_told(tmp_path: Path) -> None:
+    common: dict[str, Any] = {"arc": False, "training_steps": 400, "puzzles": ["sudoku"]}
+    runs = [write_run(tmp_path / str(seed), seed=seed, changes={"ema": True}, **common) for seed in range(2)]
+    scored = write_scored(runs[0], "step_400-raw")
+    record = (scored / "scores.json").read_text()
+    (scored / "scores.json").write_text(record.replace('"weights": "auto"', '"weights": "raw"'))
+    average, raw = compare.weights_remarks(methods_of(*runs))
+    assert average.startswith("2 of 2 runs: scores are of averaged weights (ema), 67 % of which is still where")
+    assert raw.startswith(
+        "not shown: evaluations with --weights raw or ema, 1; to test two: python evaluate.py --compare "
+    )
+    assert any("scores of each question" in line for line in compare.missing_pieces(methods_of(*runs)))
+    for run in runs:  # training keeps them, too
+        shutil.copy(scored / "examples.npz", run / "evaluations/step_400")
+    assert not any("scores of each question" in line for line in compare.missing_pieces(methods_of(*runs)))
 
 
 def two_runs(folder: Path, *kinds: str, protocols: tuple[str, str] = ("clean", "clean")) -> list[Path]:

@@ -56,6 +56,13 @@ def test_the_summary_names_the_dataset_and_gives_its_scorer_s_verdicts_beside_th
     assert {path.stem for path in (folder / "figures").iterdir()} == {"learning_curves", "puzzle_strips"}
 
 
+def test_scores_of_weights_that_are_mostly_the_first_ones_say_so(tmp_path: Path) -> None:
+    for rate, expected in ((0.999, True), (0.99, False)):
+        changes = {"ema": True, "ema_rate": rate}
+        run = read_run(write_run(tmp_path / str(rate), steps=2, arc=False, training_steps=400, changes=changes))
+        assert ("averaged weights (ema), 67 % of which is still where training" in summary.summary(run)) == expected
+
+
 def test_of_many_supervision_steps_the_summary_shows_a_dozen_and_the_best(tmp_path: Path) -> None:
     run = read_run(write_run(tmp_path / "run", steps=40, arc=False, training_steps=400))
     rows = re.findall(r"^ +\d+ +\d+ +\S+ % .*$", summary.summary(run), re.MULTILINE)

@@ -262,7 +262,7 @@ def run_command(
     """Run a command; print a user's error and exit with 2, or what the system refused and exit with 74.
 
     Any other exception is a fault of ours: its traceback follows a line that says so.
-    Of several ranks the first one speaks in full, since most errors meet all of them.
+    Of several ranks all but the first print a user's error in one line, since most errors meet all of them.
 
     Args:
         interrupted: what to say after an interrupt, which exits with 130.
@@ -296,7 +296,9 @@ def run_command(
 def _complain(error: UserError, code: int) -> NoReturn:
     rank = os.environ.get("RANK", "0")
     typed = UserError(error.given, error.allowed, as_typed(error.remedy))
-    words = f"error: {typed}" if rank == "0" else f"error on rank {rank}: {error.given}"
+    parts = (typed.given, f"allowed: {typed.allowed}", f"to do: {typed.remedy}")
+    # in one line, since several ranks write at once; in full, since a node's log may lack the first rank's
+    words = f"error: {typed}" if rank == "0" else f"error on rank {rank}: {'; '.join(parts)}"
     print(words, file=sys.stderr, flush=True)
     _tell_torchrun(f"error: {typed}")
     _leave(code)

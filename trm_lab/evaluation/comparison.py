@@ -16,6 +16,10 @@ from trm_lab.runs.questions import Questions, check_same_questions, read_questio
 from trm_lab.runs.scored_items import METRICS, ScoredItems, read_items
 
 LEVEL = 0.95
+ONE_NETWORK_EACH = (
+    "  one network on each side: this tells of other questions, not of other seeds; for those train each method with\n"
+    "  several seeds, and: python -m analysis.compare RUN RUN …"
+)
 _NAMED = 3  # of the tasks that only one has
 
 
@@ -178,6 +182,7 @@ def compare_folders(first: Path, second: Path, common: bool = False) -> None:
         UserError: a folder that is no evaluation, or two that cannot be compared.
     """
     print(comparison_table(compare_evaluations(first, second, numpy_generator(0, "comparison"), common)))
+    print(ONE_NETWORK_EACH)
     questions = [read_questions(folder) for folder in (first, second)]
     if questions[0].augmentations != questions[1].augmentations:
         print(f"  augmentations that vote are not as many: {'; '.join(map(_number_of_augmentations, questions))}")

@@ -70,6 +70,7 @@ def score(request: ScoringRequest) -> None:
         if evaluation is not None:
             job.place.finish()
             print(scores_table(evaluation.scores))
+            print(*filter(None, [checkpoint.score_remark]), sep="\n", end="\n" * bool(checkpoint.score_remark))
             print(details_table(evaluation.scores))
             if request.by_category:
                 print(categories_table(evaluation.scores))

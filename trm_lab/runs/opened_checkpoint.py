@@ -26,6 +26,7 @@ from trm_lab.runs.hub import SCHEME, is_remote
 from trm_lab.runs.puzzle_description import PuzzleDescription
 from trm_lab.runs.run_directory import changes
 from trm_lab.runs.weights import PUZZLE_ROWS, TOKEN_ROWS, check_size, load_into, published_arch
+from trm_lab.runs.young_average import score_remark
 
 # of the keys that are read from a configuration: types, numbers that must be in range, paths
 TYPES: dict[str, type] = {
@@ -82,6 +83,12 @@ class OpenedCheckpoint:
     def data_paths(self) -> list[str]:
         """The run's test data."""
         return list(self.config.get("data_paths_test") or self.config.get("data_paths") or [])
+
+    @property
+    def score_remark(self) -> str:
+        """What to say beside its scores if its averaged weights are still mostly the first ones; "" otherwise."""
+        averaged = self.weight_kind != "raw" and isinstance(self.form, RunCheckpoint)
+        return score_remark(self.config, self.step) if averaged else ""
 
     @property
     def puzzle_identifiers(self) -> int:

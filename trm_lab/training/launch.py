@@ -3,7 +3,7 @@
 import os
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ from trm_lab.runs.run_directory import RunDirectory
 from trm_lab.runs.run_lock import only_run
 from trm_lab.runs.run_place import check_run_place
 from trm_lab.runs.weights import load_into
+from trm_lab.runs.young_average import score_remark
 from trm_lab.training.learner import Learner
 from trm_lab.training.mirrors import Mirror, open_mirrors
 from trm_lab.training.missing_data import (
@@ -295,5 +296,5 @@ def finish(config: TrainConfig, run: RunDirectory, scores: dict[str, Any]) -> No
         except UserError as error:
             report(error.given, "the run is complete; its figures are not drawn", error.remedy)
     else:
-        print(scores_table(scores), flush=True)
+        print(scores_table(scores), *filter(None, [score_remark(asdict(config), scores["step"])]), sep="\n", flush=True)
     print(f"run directory: {run.path}", flush=True)

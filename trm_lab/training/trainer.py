@@ -366,9 +366,11 @@ class Trainer:
             auto = self.config.compile == "auto" and self.ranks.device.type == "cpu"
             self.compiling = auto and content.state.get("compiled_on_cpu", False)
         if self.compiling:
-            if self.ranks.is_first:
-                print("compile=auto: training is compiled; its first step waits for the compiler", flush=True)
             self.learner.supervision.run_forward = Compiled.training(self.learner.supervision.forward)
+        if self.ranks.is_first and not self.complete and isinstance(self.learner.supervision.run_forward, Compiled):
+            print(
+                "compiling the network: the first step waits half a minute or so; compile=off: it does not", flush=True
+            )
         self.ranks.first_decides(lambda: self.open_records(newest, content))
         self.time.resume({} if content is None else content.state)
 

@@ -108,6 +108,18 @@ def test_what_is_allowed_for_a_flag_is_told_as_such() -> None:
         assert "choose" not in refused.value.given
 
 
+def test_another_rank_says_what_is_wrong_and_what_to_do_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails() -> None:
+        raise UserError("arch=trn", "arch=trm", "correct it")
+
+    monkeypatch.setenv("RANK", "1")
+    with pytest.raises(SystemExit):
+        run_command(fails)
+    assert capsys.readouterr().err == "error on rank 1: arch=trn; allowed: arch=trm; to do: correct it\n"
+
+
 @pytest.mark.parametrize(
     ("error", "end"),
     [

@@ -83,6 +83,7 @@ def test_two_evaluations_are_compared_task_by_task(
     said = capsys.readouterr().out
     assert "paired bootstrap" in said
     assert "exact sign test" in said
+    assert "not of other seeds" in said
     with pytest.raises(UserError, match="only"):
         compare_folders(folders["a"], folders["part"])
     compare_folders(folders["a"], folders["part"], common=True)

@@ -9,6 +9,7 @@ import pytest
 
 from tests.runs import REPOSITORY, environment, train_here
 from trm_lab.commands import progress
+from trm_lab.runs.opened_checkpoint import open_checkpoint
 
 WITHOUT_TORCH = "import runpy, sys; sys.modules['torch'] = None; runpy.run_path(sys.argv[0], run_name='__main__')"
 SMALL = ("max_steps=4", "global_batch_size=8", "epochs=40", "eval_interval=40", "log_interval=1", "compile=off")
@@ -64,8 +65,15 @@ def test_a_run_too_short_for_averaged_weights_says_so(
     data, run = f"data_paths=[{dataset}]", f"checkpoint_path={tmp_path / 'run'}"
     train_here("pretrain.py", data, run, *SMALL, "ema=True", "ema_rate=0.9")
     train_here("pretrain.py", data, run, *SMALL, "ema=True", "ema_rate=0.9", "max_steps=12")
-    (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("weights: "))
+    output = capsys.readouterr().out
+    (line,) = (line for line in output.splitlines() if line.startswith("weights: "))
     assert line.startswith("weights: evaluations use their average, 66 % of which is still where training began")
+    remark = "scores are of averaged weights (ema), 66 % of which is still where training began"
+    assert output.count(remark) == 1, "beside the scores of the short run"
+    run_path = tmp_path / "run"
+    assert open_checkpoint(run_path / "checkpoints/step_4").score_remark.startswith(remark)
+    assert open_checkpoint(run_path / "checkpoints/step_4", weight_kind="raw").score_remark == ""
+    assert open_checkpoint(run_path).score_remark == ""
 
 
 def test_a_run_of_another_rank_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
