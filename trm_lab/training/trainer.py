@@ -368,9 +368,7 @@ class Trainer:
         if self.compiling:
             self.learner.supervision.run_forward = Compiled.training(self.learner.supervision.forward)
         if self.ranks.is_first and not self.complete and isinstance(self.learner.supervision.run_forward, Compiled):
-            print(
-                "compiling the network: the first step waits half a minute or so; compile=off: it does not", flush=True
-            )
+            print("compiling the network, half a minute or so before the first step; compile=off: none", flush=True)
         self.ranks.first_decides(lambda: self.open_records(newest, content))
         self.time.resume({} if content is None else content.state)
 
