@@ -10,9 +10,9 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from trm.errors import UserError, shown
 from trm_lab.commands.build_command import BuildCommand
 from trm_lab.files import folders
 from trm_lab.puzzles.categories import Categories, write_numbers
+from trm_lab.puzzles.given_tokens import stored_tokens
 from trm_lab.puzzles.layout import (
     AUGMENTATIONS_FILE,
     BLANK,
@@ -74,14 +75,14 @@ DATASET = folders.Kind("a dataset of our builders", _NAMES, _is_dataset)
 class Examples:
     """The examples of one split.
 
-    inputs, labels: uint8 `[E, L]`.
+    inputs, labels: whole numbers `[E, L]`; `write_plain_dataset` stores them as uint8.
     group_sizes: `[G]` consecutive examples in each group (a question with its augmentations); their sum is E.
       None: every example is a group of its own.
     reveal_order: uint8 `[E, L]`, see `solver_order.py`; None where no solver is known.
     """
 
-    inputs: NDArray[np.uint8]
-    labels: NDArray[np.uint8]
+    inputs: NDArray[Any]
+    labels: NDArray[Any]
     group_sizes: NDArray[np.integer] | None = None
     reveal_order: NDArray[np.uint8] | None = None
 
@@ -137,13 +138,12 @@ def write_plain_dataset(
         steps: M, stored steps of splits with a reveal order; None: none are written.
 
     Raises:
-        UserError: `output` is in use, a split is empty, or a question stands in both splits.
+        UserError: `output` is in use, a question stands in both splits, or see `stored_tokens` for the arrays.
     """
+    stored = stored_tokens({name: (split.inputs, split.labels) for name, split in splits.items()}, vocab_size)
+    splits = {name: replace(splits[name], inputs=pair[0], labels=pair[1]) for name, pair in stored.items()}
     for name, split in splits.items():
-        if not len(split.inputs):
-            raise UserError(f"the {name} split has no example", "at least one in each split", "ask for more examples")
-        for tokens in (split.inputs, split.labels):
-            assert tokens.max() < vocab_size, (int(tokens.max()), vocab_size)
+        _check_counts(name, split, categories)
     shared = [] if allow_overlap else shared_questions(splits["train"].inputs, splits["test"].inputs)
     if shared:
         raise UserError(
@@ -163,12 +163,25 @@ def write_plain_dataset(
             name: _write_split(folder / name, split, vocab_size, ignore_label_id) for name, split in splits.items()
         }
         for name, numbers in categories.numbers.items() if categories is not None else ():
-            assert len(numbers) == len(splits[name].inputs)
             write_numbers(folder / name, numbers)
         for name, split in splits.items():
             if split.reveal_order is not None:
                 write_solver_order(folder / name, split.inputs, split.labels, split.reveal_order, steps)
     return written
+
+
+def _check_counts(name: str, split: Examples, categories: Categories | None) -> None:
+    """UserError where groups or categories are not of as many examples as there are."""
+    count, sizes = len(split.inputs), split.group_sizes
+    counts = {
+        "categories": count if categories is None else len(categories.numbers.get(name, ())),
+        "examples in its groups": count if sizes is None else int(np.sum(sizes)),
+    }
+    for what, given in counts.items():
+        if given != count:
+            raise UserError(
+                f"the {name} split: {given} {what}, {count} examples", "as many as examples", "correct them"
+            )
 
 
 def _write_split(folder: Path, split: Examples, vocab_size: int, ignore_label_id: int | None) -> PuzzleMetadata:

@@ -3,12 +3,15 @@
 import multiprocessing
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from trm.errors import UserError
+from trm_lab.puzzles.categories import by_value
 from trm_lab.puzzles.layout import BLANK
 from trm_lab.puzzles.manifest import About
 from trm_lab.puzzles.splits import open_split
@@ -131,3 +134,40 @@ def test_shared_questions_are_found_exactly() -> None:
     test[0, 0] = 0
     assert shared_questions(train, test) == [(1, 4_000), (2, 8_000), (3, 12_000), (4, 16_000), (105, 0)]
     assert shared_questions(train, test[5:105]) == []
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.uint32, np.int8, list])
+def test_whole_numbers_of_any_kind_are_stored_as_bytes(kind: Any, tmp_path: Path) -> None:
+    train, test = rows(10, 0), rows(5, 1)
+    given = [Examples(*([a.tolist()] * 2 if kind is list else [a.astype(kind)] * 2)) for a in (train, test)]
+    write_plain_dataset(tmp_path / "set", ABOUT, {"train": given[0], "test": given[1]}, vocab_size=9)
+    stored = open_split(tmp_path / "set", "train").sets["all"].inputs
+    assert stored.dtype == np.uint8
+    np.testing.assert_array_equal(stored[:], train)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "problem"),
+    [
+        ({"inputs": np.ones((5, 12))}, "inputs of test of type float64"),
+        ({"labels": np.ones((5, 12), bool)}, "labels of test of type bool"),
+        ({"inputs": np.full((5, 12), -1)}, "inputs of test: -1 in example 0, token 0"),
+        ({"labels": np.eye(5, 12, 3, int) * 9}, "labels of test: 9 in example 0, token 3"),
+        ({"inputs": np.full((5, 12), 257)}, "257 in example 0"),
+        ({"inputs": np.ones((5, 3, 4), int)}, r"inputs of test of shape \(5, 3, 4\)"),
+        ({"inputs": np.ones((4, 12), int)}, r"other shapes: .*inputs of test \(4, 12\)"),
+        ({"inputs": np.ones((5, 4), int), "labels": np.ones((5, 4), int)}, "other shapes"),
+        ({"inputs": [[1, 2], [3]]}, "rows of other lengths"),
+        ({"group_sizes": np.array([2, 2])}, "4 examples in its groups, 5 examples"),
+        ({"vocab_size": 257}, "vocab_size=257"),
+        ({"name": "validation"}, "the splits train, validation"),
+        ({"categories": by_value("level", {"train": range(10), "test": range(4)})}, "4 categories, 5 examples"),
+    ],
+)
+def test_arrays_that_cannot_be_stored_are_refused_in_words(wrong: dict[str, Any], problem: str, tmp_path: Path) -> None:
+    arrays = {name: wrong.pop(name) for name in ("inputs", "labels", "group_sizes") if name in wrong}
+    test = replace(Examples(rows(5, 1), rows(5, 1)), **arrays)
+    given = {"train": Examples(rows(10, 0), rows(10, 0)), wrong.pop("name", "test"): test}
+    with pytest.raises(UserError, match=problem):
+        write_plain_dataset(tmp_path / "set", ABOUT, given, **{"vocab_size": 9, **wrong})
+    assert list(tmp_path.iterdir()) == []
