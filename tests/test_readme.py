@@ -3,6 +3,7 @@
 import json
 import re
 import runpy
+import shlex
 import shutil
 import subprocess
 import sys
@@ -24,7 +25,7 @@ PAGES = sorted(set(DOCS.written_pages().values()) - {"data/README.md"})  # that 
 NOT_RUN = {  # commands that no test runs as they are written → why
     r"^make ": "make -n knows them (below); what the demo runs is run below",
     r"^pip install": "the tests' environment is not theirs to change",
-    r"^(sbatch|docker|kubectl|infra/)": "they need a cluster; tests/infra reads the files that they name",
+    r"^(sbatch|docker|kubectl|infra/|for script in infra/)": "they need a cluster; tests/infra reads the files that they name",
     r"-m pytest|^git ": "they run these tests, or change the checkout",
     r"hf://": "it needs a network",
     r"arch=act_confident|targets=row_by_row|recursion=question_in_answer|(data|runs)/backwards": "it needs the code "
@@ -177,7 +178,7 @@ def test_make_knows_the_readme_s_targets() -> None:
     targets = [command for command in COMMANDS if command.startswith("make")]
     assert {"make demo", "make test", "make docs"} <= {command.partition(" #")[0].strip() for command in targets}
     for command in targets:
-        words = [*command.partition(" #")[0].split(), "-n"]
+        words = [*shlex.split(command.partition(" #")[0]), "-n"]
         done = subprocess.run(words, cwd=REPOSITORY, text=True, capture_output=True, check=True)
         assert done.stdout
         if command.strip() == "make demo":

@@ -109,9 +109,9 @@ def sample_groups(groups: Sequence[NDArray[np.int64]], most: int) -> list[NDArra
     taken[order[: np.searchsorted(np.cumsum(every[order]), most, side="right")]] = True
     if not taken.any():
         raise UserError(
-            f"a sample of {most:,} test examples, where one task has {every[order[0]]:,} of them",
-            "as many as one task has, or more: a task is taken whole, so that all of its augmentations vote",
-            f"raise it to {every.max():,} or more, or let fewer augmentations vote (eval_num_aug, --num-aug)",
+            f"a sample of {most:,} test examples, where the first task to be drawn has {every[order[0]]:,} of them",
+            "as many as that task has, or more: a task is taken whole, so that all of its augmentations vote",
+            f"raise it to {every[order[0]]:,} or more, or let fewer augmentations vote (eval_num_aug, --num-aug)",
         )
     ends = np.cumsum([len(of_set) for of_set in sizes])[:-1]
     return [

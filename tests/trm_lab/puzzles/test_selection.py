@@ -1,5 +1,6 @@
 """Parts of a split: the right examples, in file order, whatever the batches and ranks."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -98,3 +99,13 @@ def test_a_sample_of_plain_examples_is_even_and_of_several_sets_shared_out() -> 
 def test_a_sample_without_room_for_one_task_is_refused(dataset: Path) -> None:
     with pytest.raises(UserError, match=r"eval_num_aug, --num-aug"):
         puzzles(dataset, Selection(sampled=1))
+
+
+def test_the_number_that_a_refused_sample_is_told_to_raise_is_large_enough_and_the_only_one() -> None:
+    for sizes in ((21, 63, 42), (63, 21, 42), (42, 63, 21)):
+        groups = [np.repeat(np.arange(3), sizes)]
+        with pytest.raises(UserError) as refused:
+            sample_groups(groups, 20)
+        told = {int(number) for number in re.findall(r"\d+", f"{refused.value.given} {refused.value.remedy}")} - {20}
+        (enough,) = told
+        assert sample_groups(groups, enough)[0].sum() == enough
