@@ -11,6 +11,7 @@ EXPERIMENTS = REPOSITORY / "configs/experiment"
 RECIPES = (
     "sudoku4x4",
     "sudoku6x6",
+    "sudoku9x9",
     "nqueens8",
     "maze9x9",
     "maze11x11",
