@@ -68,7 +68,8 @@ def _count(architecture: Architecture, shape: PuzzleShape, training: bool) -> in
     supervision.model.train(training)
     tokens = torch.zeros(1, shape.seq_len, dtype=torch.int32, device="meta")
     blank = torch.zeros(1, dtype=torch.int32, device="meta")
-    batch = Batch(tokens, torch.full_like(tokens, IGNORE_LABEL), blank)
+    labels, path = torch.full_like(tokens, IGNORE_LABEL), tokens[:, None]
+    batch = Batch(tokens, labels, blank, reveal_order=tokens, stored_steps=path)  # whatever targets may read
     carry = supervision.initial_carry(batch)
     with torch.set_grad_enabled(training), FlopCounter() as counter:
         output = supervision.step(carry, batch, SeededStepRandom(0, 0, 1))

@@ -1,6 +1,7 @@
 """Floating-point operations and trained weights of a configuration, counted without allocating its model."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -36,6 +37,16 @@ def test_an_answer_costs_what_a_real_step_of_it_computes(arch: Architecture) -> 
     with torch.no_grad(), plain, FlopCounter() as counter:
         supervision.step(carry, batch, models.draws(slots=1))
     assert answer_flops(arch, models.SHAPE) == counter.total > 0
+
+
+@pytest.mark.parametrize("settings", [{"targets": "stored"}, {"target_order": "solver"}, {"targets": "on_policy"}])
+def test_steps_towards_other_targets_cost_the_same(settings: dict[str, Any]) -> None:
+    dis = ARCHITECTURES[0]
+    other = replace(dis, settings=replace(dis.settings, **settings))
+    assert (step_flops(other, models.SHAPE), answer_flops(other, models.SHAPE)) == (
+        step_flops(dis, models.SHAPE),
+        answer_flops(dis, models.SHAPE),
+    )
 
 
 @pytest.mark.parametrize("arch", ARCHITECTURES, ids=["dis", "act"])
