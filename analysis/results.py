@@ -251,15 +251,16 @@ def unseen(folder: str, name: str) -> str:
 
 
 def searches(folder: str, *budgets: int) -> str:
-    """What a plain rollout and several noisy ones solve within budgets of network calls, and rollouts in turn.
+    """What several noisy rollouts solve within budgets of network calls, and rollouts in turn; methods that searched.
 
     Of several the most confident is chosen; in turn: until one keeps the rules. Settings come from held-out questions.
     """
     rows: list[Sequence[str]] = []
-    for each in map(search_study, study(folder).methods.values()):
+    every = map(search_study, study(folder).methods.values())
+    for each in (one for one in every if one.sources):
         for budget in budgets:
-            found = [*search.plain_row(each, budget), *search.chosen_row(each, budget, search.WITHOUT_RULES)]
-            rows += [(row[0], f"at most {row[1]}", *row[2:4]) for row in found]
+            chosen = search.chosen_row(each, budget, search.WITHOUT_RULES)
+            rows += [(row[0], f"at most {row[1]}", *row[2:4]) for row in chosen]
         rows += [(row[0], f"{row[4]} in the mean", f"in turn, {row[1]}", row[2]) for row in search.in_turn_rows(each)]
     return _rows(Table("", ["method", "network calls", "answer", "solved [95 %]"], rows))
 
