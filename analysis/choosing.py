@@ -123,8 +123,8 @@ def choose(
         rule = "Shown are the examples that were asked for."
     elif kind:
         rows = np.flatnonzero(members[kind])[:most].tolist()
-        of = f"{counts[kind]:,} that are {KIND_WORDS[kind]}"
-        rule = f"Shown are the first {len(rows)} in file order of {of}."
+        of = f"{counts[kind]:,} {KIND_WORDS[kind]}"
+        rule = f"{_shown_first(len(rows))} in file order of {of}."
     elif halves:
         places = np.flatnonzero(judged)
         rows = places[half_and_half(solved[places, -1], most)].tolist()
@@ -133,7 +133,7 @@ def choose(
         first = {row for of in members.values() for row in np.flatnonzero(of)[:of_each_kind].tolist()}
         others = [row for row in np.flatnonzero(judged).tolist() if row not in first]
         rows = sorted([*first, *others[: most - len(first)]])
-        rule = f"Shown are the first {len(rows)} in file order."
+        rule = f"{_shown_first(len(rows))} in file order."
         if of_each_kind and len(rows) < counts["examples"]:
             order = f"the first {of_each_kind} of each kind, and the first others"
             rule = f"Shown are {len(rows)} in file order: {order}."
@@ -220,11 +220,16 @@ def half_and_half(solved: Bools, most: int) -> list[int]:
     return those[: most - from_others] + others[:from_others]
 
 
+def _shown_first(count: int) -> str:
+    return "Shown is the first" if count == 1 else f"Shown are the first {count}"
+
+
 def _of_two_kinds(solved: int, shown: int) -> str:
     """The order of `half_and_half`, in words."""
-    kinds = (("solved", solved), ("unsolved", shown - solved))
-    parts = [f"the first {count} that are {kind}" for kind, count in kinds if count]
-    return f"Shown are {', then '.join(parts)}, each in file order."
+    kinds = [(kind, count) for kind, count in (("solved", solved), ("unsolved", shown - solved)) if count]
+    parts = [f"the first {kind} one" if count == 1 else f"the first {count} {kind} ones" for kind, count in kinds]
+    are, each = ("is" if kinds[:1] and kinds[0][1] == 1 else "are"), (", each" if shown > len(kinds) else "")
+    return f"Shown {are} {', then '.join(parts)}{each} in file order."
 
 
 def _about(task: TaskScores) -> About:

@@ -22,6 +22,7 @@ from trm_lab.runs.recorded_evaluations import Evaluation
 from trm_lab.runs.recorded_run import Run
 
 Shares = dict[int, tuple[int, int]]  # right, of how many, by training step
+RECORD = "one record: mean of its updates"  # a line of metrics.jsonl
 SMOOTHED_SHARE = 20  # a running mean spans one part in 20 of the records
 
 
@@ -81,7 +82,7 @@ def window_of(records: int) -> int:
 
 
 def _smoothed(window: int) -> str:
-    return f"running mean of {window} records" if window > 1 else "each record"
+    return f"running mean of {window} records" if window > 1 else RECORD
 
 
 def _draw_loss(axes: Axes, run: Run) -> None:
@@ -89,7 +90,7 @@ def _draw_loss(axes: Axes, run: Run) -> None:
     axes.set_title("Training loss")
     axes.set_ylabel("loss of an example")
     if window > 1:
-        axes.plot(training.step, training.loss, color=style.SKY, alpha=0.6, linewidth=0.8, label="each record")
+        axes.plot(training.step, training.loss, color=style.SKY, alpha=0.6, linewidth=0.8, label=RECORD)
     smooth = running_mean(training.loss, window)
     axes.plot(training.step, smooth, color=style.BLUE, label=_smoothed(window))
     axes.legend(loc="upper right")
@@ -159,11 +160,12 @@ def _draw_shares(axes: Axes, counts: Shares, label: str, look: int) -> None:
     bounds = [wilson_interval(right, of) for right, of in counts.values()]
     low, high = zip(*bounds, strict=True) if bounds else ((), ())
     axes.fill_between(steps, low, high, color=lines["color"], alpha=0.13, linewidth=0)
-    axes.vlines(steps, low, high, colors=lines["color"], alpha=0.5, linewidth=1)  # all there is for one evaluation
+    axes.vlines(steps, low, high, colors=lines["color"], alpha=0.5, linewidth=1, zorder=1)  # below the marks
 
 
 def _look(place: int, places: int) -> dict[str, Any]:
     """Of the curve at this place, over so many evaluations."""
     colours, markers, dashes = style.LINE_COLOURS, style.LINE_MARKERS, style.LINE_DASHES
-    look = {"color": colours[place % len(colours)], "linestyle": dashes[place % len(dashes)]}
-    return look | style.marks(markers[place % len(markers)], places)
+    look = {"color": colours[place % len(colours)], "linestyle": dashes[place % len(dashes)], "clip_on": False}
+    nested = {"markersize": max(3.0, 10.0 - 3.0 * place)} if places == 1 else {}  # equal scores hide no mark
+    return look | style.marks(markers[place % len(markers)], places) | nested

@@ -93,7 +93,12 @@ def evenly_chosen(count: int, at_most: int) -> list[int]:
 
 
 def shares_as_percent(axes: Axes) -> None:
-    """Label the vertical axis, which holds shares in [0, 1], in percent with as few decimals as it takes."""
+    """Label the vertical axis, which holds shares in [0, 1], in percent with as few decimals as it takes.
+
+    It ends where shares do: equal ones of 0 or 1 would put them in the middle.
+    """
+    low, high = axes.get_ylim()
+    axes.set_ylim(max(low, -0.02 * high), min(high, 1.02), auto=None)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.4g} %"))
 
 

@@ -28,7 +28,7 @@ def lines(axes: Axes) -> dict[str, list[float]]:
 def test_the_panels_show_the_runs_numbers_and_copying_as_a_dashed_line(run: Run) -> None:
     fig = learning_curves(run)
     loss, training, cells, solved = fig.axes
-    assert lines(loss)["each record"] == run.training.loss.tolist()
+    assert lines(loss)["one record: mean of its updates"] == run.training.loss.tolist()
     assert list(lines(training)) == [f"step {step}" for step in range(1, 7)]
     assert lines(cells)["after step 6"] == [scores.cell_accuracy[-1] for scores in run.evaluations]
     assert set(lines(cells)["copy the input"]) == {run.evaluation.copy_cell}
@@ -56,3 +56,12 @@ def test_a_run_without_training_records_or_with_one_evaluation_is_drawn(run: Run
     empty = {name: getattr(run.training, name)[:0] for name in names}
     nothing = replace(run.training, step_accuracy=np.zeros((0, 0)), **empty)
     assert len(learning_curves(replace(run, training=nothing, evaluations=run.evaluations[:1])).axes) == 4
+
+
+def test_of_one_evaluation_every_mark_is_seen_where_all_scores_are_the_same(run: Run) -> None:
+    solved = learning_curves(replace(run, evaluations=run.evaluations[:1])).axes[3]
+    marked = [line for line in solved.get_lines() if line.get_marker() not in ("None", "")]
+    sizes = [line.get_markersize() for line in marked]
+    assert sizes == sorted(set(sizes), reverse=True), "each smaller than the one below it"
+    assert len(sizes) == 3
+    assert solved.collections[-1].get_zorder() < marked[0].get_zorder()

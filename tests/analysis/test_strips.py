@@ -9,7 +9,7 @@ import pytest
 from matplotlib.colors import to_hex
 
 from analysis import strips
-from analysis.choosing import KINDS, choose
+from analysis.choosing import KINDS, choose, picture_for
 from analysis.heat import LEAST_LIMIT, WITHOUT, Heat
 from tests.analysis.recorded import DIS, DIS_SAMPLES, SCORED, TRM, scores
 from tests.analysis.synthetic_run import write_run
@@ -172,3 +172,16 @@ def test_the_answers_of_arc_tasks_are_looked_up_with_their_confidence_in_the_sto
     assert part.names == kept.names
     np.testing.assert_array_equal(part.preds, kept.preds)
     assert part.confidence[:, 0].tolist() == list(range(len(kept.names)))
+
+
+def test_one_example_is_counted_as_one_and_what_is_not_scored_and_stars_are_explained(run: Run) -> None:
+    source = stored_answers(read_run(DIS))
+    assert choose(source, 1).rule == "Shown is the first in file order."
+    assert choose(source, 1, kind="solved").rule.startswith("Shown is the first in file order of ")
+    assert choose(source, 1, halves=True).rule.startswith("Shown is the first solved one in file order. ")
+    assert choose(source, 4, halves=True).rule.startswith(
+        "Shown are the first 2 solved ones, then the first 2 unsolved ones, each in file order. "
+    )
+    of_arc = choose(stored_answers(run), 6, halves=True)
+    assert "A star (*) marks an augmentation of the test input." in strips.caption(of_arc)[0]
+    assert "white in the answer: not scored" in picture_for(of_arc.source, of_arc.task).legend

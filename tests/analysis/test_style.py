@@ -46,3 +46,15 @@ def test_an_axis_from_zero_shows_lines_at_both_ends() -> None:
     style.percent_from_zero(axes)
     low, high = axes.get_ylim()
     assert low < 0 < 0.5 * 1.03 < high
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_an_axis_of_shares_ends_where_shares_do_and_later_lines_still_widen_it(share: float) -> None:
+    axes = Figure().subplots()
+    axes.plot([0, 1], [share, share])
+    style.shares_as_percent(axes)
+    low, high = axes.get_ylim()
+    assert -0.01 < low <= share <= high <= 1.02
+    axes.plot([0, 1], [0.5, 0.5])
+    low, high = axes.get_ylim()
+    assert low < 0.5 < high

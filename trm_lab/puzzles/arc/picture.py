@@ -55,7 +55,10 @@ class ArcPicture:
     """Canvases from their upper left corner to the last token of the grid; predictions are cut to the answer's part."""
 
     question_width = answer_width = 1.16
-    signs = "Beige: end-of-grid marks. Predictions are cut to the answer's extent."
+    signs = (
+        "Beige: end-of-grid marks; white in the answer: not scored, whatever is predicted there."
+        " Predictions are cut to the answer's extent."
+    )
     legend = f"Circles: wrong cells. {signs}"
 
     def fits(self, tokens: int) -> bool:
