@@ -18,6 +18,7 @@ SOURCES = sorted(
     for room in ROOMS
     for p in ([ROOT / f"{room}.py"] if room in ENTRIES else (ROOT / room).rglob("*.py"))
     if "data" not in p.relative_to(ROOT).parts[:-1] or p.parent == ROOT / "data"
+    if "extensions" not in p.relative_to(ROOT).parts[:-1] or p.name == "__init__.py"  # the others are not ours
 )
 
 LAB = (
@@ -36,7 +37,8 @@ KNOWN = {  # room of the laboratory → the rooms of the laboratory that it may 
     "intervals": (),
     "commands": ("files", "intervals"),
     "files": (),
-    "methods": (),
+    "methods": ("extensions",),
+    "extensions": (),
     "cluster": ("commands", "files"),
     "configuration": ("methods", "cluster", "commands", "files"),
     "flops": ("configuration", "methods"),
@@ -52,7 +54,7 @@ ALLOWED = {  # who may import of ours nothing but; the longest matching name dec
     "trm": ("trm",),
     "dis_trm": ("dis_trm", "trm"),
     **{f"trm_lab.{room}": ("trm", *(f"trm_lab.{one}" for one in (room, *rooms))) for room, rooms in KNOWN.items()},
-    "trm_lab.methods": ("trm", "dis_trm"),
+    "trm_lab.methods": ("trm", "dis_trm", "trm_lab.extensions"),
     "trm_lab": ("trm_lab.inference", "trm_lab.training"),  # its own names, which it imports when they are used
     "data": ("data", "trm_lab.puzzles", "trm_lab.commands"),
     "analysis": ("analysis", "trm", "dis_trm", "trm_lab"),

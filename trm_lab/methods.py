@@ -1,4 +1,4 @@
-"""METHODS: what the laboratory must know of a method. A new method is one line here.
+"""METHODS: what the laboratory must know of a method. A new method is one line here, or in a file of `extensions/`.
 
 The rest of the laboratory looks a method up by its name, `arch.supervision`, and then knows it by this entry and by the
 seam in `trm/supervision.py` alone.
@@ -91,3 +91,6 @@ def method(name: str) -> Method:
     if name not in METHODS:
         raise UserError(f"arch.supervision={shown(name)}", " | ".join(METHODS), "set arch.supervision to one of these")
     return METHODS[name]
+
+
+import trm_lab.extensions  # noqa: E402, F401 (last: its files import what is above, and all registries are then filled)
