@@ -15,6 +15,7 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 
+import trm_lab
 from analysis.methods import method_name
 from dis_trm.targets import TARGETS
 from tests.runs import NARROW, REPOSITORY, environment
@@ -180,6 +181,19 @@ def test_a_metric_of_one_s_own_arrives_in_the_records(dataset: Path, tmp_path: P
     record = trained(name, dataset, tmp_path / "run")[-1]
     assert 0.1 < record["metrics"]["certainty"] < 1
     assert record["denominators"]["certainty"] == {"per": "slot", "count": 6 * 16}
+
+
+def test_a_network_trained_by_the_page_s_command_answers_a_question_in_tokens(dataset: Path, tmp_path: Path) -> None:
+    text = TEXTS["A dataset of one's own"]
+    (command,) = re.findall(r"^python pretrain\.py (.+)$", text, re.MULTILINE)
+    (question,) = re.findall(r'^trm-lab solve runs/\w+ "(.+)"$', text, re.MULTILINE)
+    words = [word for word in shlex.split(command) if not word.startswith(("data_paths=", "max_steps="))]
+    words += [f"data_paths=[{dataset}]", f"checkpoint_path={tmp_path / 'run'}", "max_steps=2", "device=cpu"]
+    with initialize_config_dir(str(REPOSITORY / "configs"), version_base="1.3"):
+        train(compose("cfg_pretrain", normalise(words)))
+    answer = trm_lab.load(tmp_path / "run", device="cpu").solve(question)
+    assert answer.grid.shape == (8,)
+    assert str(answer).startswith(f"{question}\n→ ")
 
 
 def test_a_loop_of_one_s_own_learns(

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import tomllib
+from fnmatch import fnmatch
 from typing import Any
 
 import yaml
@@ -99,3 +100,13 @@ def test_the_project_has_one_address() -> None:
         assert f'ADDRESS = "{address}"\n' in text, file
         place = address.removeprefix("https://github.com/")
         assert f"https://colab.research.google.com/github/{place}/blob/main/notebooks/{file.name})" in text, file
+
+
+def test_what_an_analysis_writes_by_default_into_the_checkout_git_does_not_offer_to_add() -> None:
+    ignored = (REPOSITORY / ".gitignore").read_text(encoding="utf-8").splitlines()
+    sources = "".join(file.read_text(encoding="utf-8") for file in (REPOSITORY / "analysis").rglob("*.py"))
+    places = re.findall(r'default=Path\("([\w.]+)"\)', sources)
+    assert len(places) == 4
+    for place in places:  # a file, a folder, or a picture's name without its ending
+        ways = [[f"/{place}"], [f"/{place}/"], [f"/{place}.png", f"/{place}.pdf"]]
+        assert any(all(any(fnmatch(file, one) for one in ignored) for file in way) for way in ways), place

@@ -30,6 +30,7 @@ NOT_RUN = {  # commands that no test runs as they are written → why
     r"hf://": "it needs a network",
     r"arch=act_confident|targets=row_by_row|recursion=question_in_answer|(data|runs)/backwards": "it needs the code "
     "above it, with which tests/test_extending.py trains",
+    r"--input-file-prefix tasks/mine": "it needs tasks of one's own; tests/trm_lab/puzzles/arc has some",
     r"data/arc-7|runs/arc_7": "a measurement of minutes; tests/benchmarks runs it on less",
     r"analysis\.search runs/": "it needs evaluations of several seeds; tests/analysis/test_search.py has them",
     r"^python -m analysis\.(page|strips|thinking|play)": "it needs a run's answers; tests/analysis has recorded ones",

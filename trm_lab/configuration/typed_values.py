@@ -1,5 +1,6 @@
 """From what YAML or a command line holds to the fields of a configuration: strict types, and errors that say which."""
 
+import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import Field, fields
 from typing import Any, TypeVar, get_args, get_origin
@@ -14,6 +15,13 @@ NAMES = {
     str: "a text that is not empty",
     list: "a list of texts, such as [a,b]",
     dict: "keys and values",
+}
+
+REGISTRIES = {  # choice on a command line → where one of one's own gets its name
+    "arch": "METHODS",
+    "recursion": "RECURSIONS",
+    "arch.recursion": "RECURSIONS",
+    "arch.targets": "TARGETS",
 }
 
 T = TypeVar("T")
@@ -46,7 +54,28 @@ def typed(kind: type[T], values: Mapping[str, Any], prefix: str = "") -> T:
         UserError: a value of another type, or out of range.
     """
     keys: dict[str, Field[Any]] = {key.name: key for key in fields(kind)}  # type: ignore[arg-type]
-    return kind(**{key: _converted(keys[key], value, prefix + key) for key, value in values.items()})
+    converted = {key: _converted(keys[key], value, prefix + key) for key, value in values.items()}
+    try:
+        return kind(**converted)
+    except UserError as error:
+        raise _with_nearest(error) from error
+
+
+def _with_nearest(error: UserError) -> UserError:
+    """The same error; for `key=name` that is none of the names that there are it asks for the nearest."""
+    key, _, name = error.given.partition("=")
+    names = error.allowed.split(" | ")
+    near = difflib.get_close_matches(name, names, 1, 0.6) if len(names) > 1 else []
+    return UserError(
+        error.given, error.allowed, or_registered(key, f"did you mean {key}={near[0]}?" if near else error.remedy)
+    )
+
+
+def or_registered(key: str, remedy: str) -> str:
+    """The remedy for an unknown choice, and where the key's registry is filled if it has one."""
+    registry = REGISTRIES.get(key)
+    own = f"; one of your own is registered in {registry} by a file in trm_lab/extensions (docs/extending.md)"
+    return remedy if registry is None else remedy + own
 
 
 def check_value(kinds: Iterable[type[Any]], name: str, value: Any, prefix: str = "") -> None:
@@ -62,7 +91,7 @@ def check_value(kinds: Iterable[type[Any]], name: str, value: Any, prefix: str =
 def check_choice(key: str, value: str, allowed: tuple[str, ...]) -> None:
     """UserError unless `value` is one of those allowed."""
     if value not in allowed:
-        raise UserError(f"{key}={shown(value)}", " | ".join(allowed), f"set {key} to one of these")
+        raise _with_nearest(UserError(f"{key}={shown(value)}", " | ".join(allowed), f"set {key} to one of these"))
 
 
 def _converted(field: Field[Any], value: Any, key: str) -> Any:

@@ -18,6 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from trm.errors import UserError, shown
 from trm_lab.configuration.train_config import TrainConfig
+from trm_lab.configuration.typed_values import or_registered
 
 FORMS = "key=value; a value with signs such as , = ( ) [ ] { } ; # ~ or letters beyond a-z stands in quotes of its own"
 UNUSABLE = ("--shell-completion", "--experimental-rerun")  # they need Hydra's own folders and words
@@ -65,7 +66,7 @@ def files_in(folders: Collection[Path]) -> set[str]:
 
 
 def check_name(what: str, name: str, allowed: Collection[str]) -> None:
-    """UserError unless `name` is one of the configurations; names the nearest, or all."""
+    """UserError unless `name` is one of the configurations; names the nearest, and how one of one's own is made."""
     names = sorted(allowed)
     if name in names:
         return
@@ -73,7 +74,7 @@ def check_name(what: str, name: str, allowed: Collection[str]) -> None:
     raise UserError(
         f"{what}{shown(name)}: no such configuration",
         " | ".join(names),
-        f"did you mean {what}{near[0]}?" if near else "choose one of these",
+        or_registered(what.rstrip("="), f"did you mean {what}{near[0]}?" if near else "choose one of these"),
     )
 
 

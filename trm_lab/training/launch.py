@@ -170,7 +170,10 @@ def checked_votes(config: TrainConfig, test: EvaluationData, ranks: Ranks) -> bo
     """
     votes = "arc" in config.evaluators and votes_on(test)
     if ranks.is_first and votes != ("arc" in config.evaluators):
-        print("evaluators=[arc]: no ARC tasks to vote on; scored by what the dataset itself brings", flush=True)
+        print(
+            "no ARC tasks, so nothing votes (evaluators=[arc], the default): scored by what the dataset itself brings",
+            flush=True,
+        )
     if not votes and config.keep_best in ARC_SCORES:
         raise UserError(
             f"keep_best={config.keep_best} on data without ARC tasks",

@@ -90,7 +90,7 @@ def train(
         >>> small = {"arch.hidden_size": 32, "arch.num_heads": 2, "arch.L_layers": 1, "global_batch_size": 8}
         >>> settings = small | {"checkpoint_path": "runs/mine"}
         >>> run = trm_lab.train("dis", data="data/queens", max_steps=2, overrides=settings)  # doctest: +ELLIPSIS
-        evaluators=[arc]: no ARC tasks to vote on; scored by what the dataset itself brings
+        no ARC tasks, so nothing votes (evaluators=[arc], the default): scored by what the dataset itself brings
         ...
         run directory: runs/mine
         >>> run.step, 0 <= run.scores["solved"] <= 1, trm_lab.load(run.path).puzzle.kind

@@ -26,10 +26,20 @@ def print_start(arch: Architecture, data: TrainingData, trainer: Trainer) -> Non
         "data": _data(data, trainer.evaluator.data),
         "device": _device(trainer.ranks),
         "updates": _updates(trainer.config, trainer.last_step),
+        "batches": repeated(trainer.config.global_batch_size, _examples(data)),
         "weights": _averaged(first_share) if first_share else None,
         "run directory": str(path),
     }
     print("\n".join(f"{prefix}{name}: {text}" for name, text in told.items() if text), flush=True)
+
+
+def repeated(batch_size: int, examples: int) -> str | None:
+    """What to say of a batch that is larger than the training set; None where it is not."""
+    if batch_size <= examples:
+        return None
+    times = f"each stands in one about {batch_size / examples:.1f} times"
+    fitting = f"set global_batch_size={examples} or less"
+    return f"of {batch_size:,} examples, of which there are {examples:,}: {times}; {fitting}"
 
 
 def _averaged(first_share: str) -> str:
@@ -45,8 +55,12 @@ def _parameters(model: TinyRecursiveModel) -> str:
     return f"{numbers} and a puzzle embedding of {table.puzzles:,} × {table.weights.shape[1]:,}"
 
 
+def _examples(train: TrainingData) -> int:
+    return round(train.mean_puzzle_examples * train.metadata.total_puzzles)
+
+
 def _data(train: TrainingData, test: EvaluationData) -> str:
-    examples = round(train.mean_puzzle_examples * train.metadata.total_puzzles)
+    examples = _examples(train)
     groups = f"{train.total_groups:,} groups"  # of one question and its augmentations
     trained = f"{', '.join(map(str, train.paths))} ({groups}, {examples:,} examples of {train.metadata.seq_len} tokens)"
     elsewhere = f"{', '.join(map(str, test.paths))}, " if test.paths != train.paths else ""

@@ -72,6 +72,16 @@ def test_an_experiment_near_no_name_lists_them_all() -> None:
     assert names == sorted(file.stem for file in (CONFIGS / "experiment").glob("*.yaml"))
 
 
+def test_a_method_or_a_recursion_that_nobody_registered_says_where_one_does() -> None:
+    for word, near, registry in (
+        ("arch=actt", "arch=act", "METHODS"),
+        ("recursion=six", "recursion=six_z", "RECURSIONS"),
+    ):
+        remedy = refused(word).remedy
+        assert remedy.startswith(f"did you mean {near}?")
+        assert f"registered in {registry} by a file in trm_lab/extensions" in remedy
+
+
 def test_no_experiment_may_be_asked_for() -> None:
     assert normalise(["experiment=null", "~data_build.x"]) == ["experiment=null", "~data_build.x"]
 

@@ -10,6 +10,7 @@ import pytest
 from tests.runs import REPOSITORY, environment, train_here
 from trm_lab.commands import progress
 from trm_lab.runs.opened_checkpoint import open_checkpoint
+from trm_lab.training.start_lines import repeated
 
 WITHOUT_TORCH = "import runpy, sys; sys.modules['torch'] = None; runpy.run_path(sys.argv[0], run_name='__main__')"
 SMALL = ("max_steps=4", "global_batch_size=8", "epochs=40", "eval_interval=40", "log_interval=1", "compile=off")
@@ -74,6 +75,13 @@ def test_a_run_too_short_for_averaged_weights_says_so(
     assert open_checkpoint(run_path / "checkpoints/step_4").score_remark.startswith(remark)
     assert open_checkpoint(run_path / "checkpoints/step_4", weight_kind="raw").score_remark == ""
     assert open_checkpoint(run_path).score_remark == ""
+
+
+def test_a_batch_that_is_larger_than_the_training_set_is_told_once_in_words() -> None:
+    assert repeated(16, 16) is None
+    told = repeated(768, 16)
+    assert told is not None
+    assert "of which there are 16: each stands in one about 48.0 times; set global_batch_size=16" in told
 
 
 def test_a_run_of_another_rank_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:

@@ -40,7 +40,12 @@ def command_line() -> CommandLine:
     )
     parser.add_argument("--output-dir", required=True, type=local_path, help="where the dataset goes")
     parser.add_argument(
-        "--subsets", required=True, nargs="+", type=name, help="training evaluation concept training2 evaluation2"
+        "--subsets",
+        required=True,
+        nargs="+",
+        type=name,
+        help="each the NAME of a <prefix>_NAME_challenges.json; published: training evaluation concept training2 "
+        "evaluation2; any other name is a file of yours",
     )
     parser.add_argument(
         "--test-set-name", required=True, type=name, help="the subset whose test pairs are held out and scored"

@@ -91,7 +91,9 @@ def _load(file: Path) -> Mapping[str, object]:
         content = load_json(file, LARGEST_FILE)
     except OSError as error:
         given = f"{file}: {error.strerror or 'unreadable'}"
-        raise UserError(given, f"a JSON file: {FORM}", "check the path: --task file.json") from error
+        raise UserError(
+            given, f"a JSON file: {FORM}", "check the path: file.json, or file.json:name of a task in it"
+        ) from error
     except ValueError as error:
         given = f"{file}: not JSON ({shown(error)})"
         raise UserError(given, f"a JSON file in UTF-8: {FORM}", "check the file; it may be cut off") from error
@@ -109,7 +111,7 @@ def _chosen(file: Path, tasks: Mapping[str, object], name: str | None) -> str:
         raise UserError(
             f"{file} holds {len(tasks)} tasks: {_some(list(tasks))}",
             "one task at a time",
-            f"name it: --task {file}:{shown(next(iter(tasks)), LONGEST_NAME)}",
+            f"name it: {file}:{shown(next(iter(tasks)), LONGEST_NAME)}",
         )
     return next(iter(tasks))
 
