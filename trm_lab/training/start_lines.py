@@ -20,9 +20,10 @@ def print_start(arch: Architecture, data: TrainingData, trainer: Trainer) -> Non
         return
     path = trainer.run_directory.path
     prefix = f"{path.name}: " if side_by_side() else ""
+    name = arch.method.name(arch.as_dict())
     first_share = large_first_share(asdict(trainer.config), trainer.last_step)
     told = {
-        "method": f"{arch.method.name(arch.as_dict())}, {_parameters(trainer.learner.model)}",
+        "method": f"{name}, {_parameters(trainer.learner.model)}; seed {trainer.config.seed}",
         "data": _data(data, trainer.evaluator.data),
         "device": _device(trainer.ranks),
         "updates": _updates(trainer.config, trainer.last_step),
@@ -30,7 +31,7 @@ def print_start(arch: Architecture, data: TrainingData, trainer: Trainer) -> Non
         "weights": _averaged(first_share) if first_share else None,
         "run directory": str(path),
     }
-    print("\n".join(f"{prefix}{name}: {text}" for name, text in told.items() if text), flush=True)
+    print("\n".join(f"{prefix}{what}: {text}" for what, text in told.items() if text), flush=True)
 
 
 def repeated(batch_size: int, examples: int) -> str | None:

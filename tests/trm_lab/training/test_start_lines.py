@@ -50,7 +50,8 @@ def test_a_run_says_what_it_trains_on_what_where_and_how_long(
     dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lines = said(dataset, tmp_path / "run", capsys, "max_minutes=5")
-    assert re.match(r"method: DIS \(released code\).*, [\d,]+ parameters and a puzzle embedding of", lines["method: "])
+    form = r"method: DIS \(released code\), [\d,]+ parameters and a puzzle embedding of .*; seed 0"
+    assert re.fullmatch(form, lines["method: "])
     assert re.fullmatch(
         rf"data: {dataset} \(\d+ groups, \d+ examples of .* tokens\); test: \d+ examples", lines["data: "]
     )
