@@ -35,6 +35,7 @@ from trm_lab.commands.tables import p_value, percent, points, points_range, shar
 from trm_lab.intervals import over_seeds
 from trm_lab.runs.in_training_scores import InTraining
 from trm_lab.runs.many_runs import read_runs
+from trm_lab.runs.recorded_evaluations import Evaluation
 from trm_lab.runs.scored_items import read_items
 
 HERE = Path(__file__).resolve().parent
@@ -74,8 +75,14 @@ def study(folder: str) -> Study:
     return Study({one.name: one for one in methods}, metric_for([e for one in methods for e in one.evaluations]))
 
 
+def _evaluations(method: Method) -> list[Evaluation]:
+    """Of each seed the evaluation whose questions are tested: by evaluate.py where there is one, else in training."""
+    scored = [plain_scored(run, method.step) for run in method.runs]
+    return [again.evaluation if again else own for again, own in zip(scored, method.evaluations, strict=True)]
+
+
 def _score(method: Method, metric: Metric) -> str:
-    summary = over_seeds([metric.of(one) for one in method.evaluations])
+    summary = over_seeds([metric.of(one) for one in _evaluations(method)])
     return share_with_range(summary.mean, summary.low, summary.high)
 
 
@@ -87,7 +94,7 @@ def score(folder: str, name: str) -> str:
 def mean(folder: str, name: str) -> str:
     """A method's mean over seeds."""
     one = study(folder)
-    return percent(fmean(map(one.metric.of, one.method(name).evaluations)))
+    return percent(fmean(map(one.metric.of, _evaluations(one.method(name)))))
 
 
 def mean_after(folder: str, name: str, step: int) -> str:
@@ -123,7 +130,7 @@ def methods(folder: str, beside: str, *steps: int) -> str:
             [
                 method.name,
                 _score(method, one.metric),
-                ", ".join(map(_bare, map(one.metric.of, method.evaluations))),
+                ", ".join(map(_bare, map(one.metric.of, _evaluations(method)))),
                 "" if method.name == beside else difference(folder, method.name, beside),
                 *(_bare(after[step - 1]) if step <= len(after) else "" for step in steps),
                 amount(training_cost(method.runs[0], method.step).operations, "FLOP"),

@@ -47,10 +47,11 @@ def _without(items: ScoredItems, keys: frozenset[str]) -> ScoredItems:
 
 
 def _folder(run: Run, step: int) -> Path | None:
-    """Of an evaluation by evaluate.py as training does it, else of that in training."""
+    """Of the evaluation in training, whose score tables show, else of one by evaluate.py as training does it."""
+    if has_items(folder := in_training(run, step)):
+        return folder
     scored = plain_scored(run, step, lambda one: has_items(one.folder))
-    folder = scored.folder if scored else in_training(run, step)
-    return folder if has_items(folder) else None
+    return scored.folder if scored else None
 
 
 def aligned(items: Sequence[Sequence[ScoredItems]]) -> list[Scores]:
