@@ -19,6 +19,7 @@ from analysis.comparing.curves import learning_figure, steps_figure, training_lo
 from analysis.comparing.improvement_figure import improvement_figure
 from analysis.comparing.pairwise_tests import pair_tests, significance_tests, verdict
 from analysis.comparing.probe_figures import draw_halting, guidance_figure, halting_curve, halting_figure, scaling_curve
+from analysis.comparing.question_scores import items_of
 from analysis.comparing.scored_runs import probed
 from analysis.comparing.significance import contrast, holm
 from analysis.methods import Method, group
@@ -298,6 +299,19 @@ def test_what_weights_the_scores_are_of_and_where_each_question_s_scores_are_is_
     for run in runs:  # training keeps them, too
         shutil.copy(scored / "examples.npz", run / "evaluations/step_400")
     assert not any("scores of each question" in line for line in compare.missing_pieces(methods_of(*runs)))
+
+
+def test_questions_are_tested_by_the_answers_whose_score_is_shown(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", arc=False, training_steps=400, puzzles=["sudoku"])
+    again = write_scored(run, "step_400")
+    file = run / "evaluations/step_400/examples.npz"
+    shutil.copy(again / "examples.npz", file)
+    with np.load(file) as kept:
+        columns = dict(kept)
+    np.savez(again / "examples.npz", **columns | {"right": ~columns["right"]})
+    (method,) = methods_of(run)
+    (items,) = items_of(method, EXACT)
+    assert list(items.scores.values()) == columns["right"].tolist()
 
 
 def two_runs(folder: Path, *kinds: str, protocols: tuple[str, str] = ("clean", "clean")) -> list[Path]:
