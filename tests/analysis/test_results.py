@@ -12,6 +12,7 @@ from trm.errors import UserError
 
 TEXT = results.RESULTS.read_text(encoding="utf-8")
 RECORDED = REPOSITORY / "analysis/recorded"
+SMALL = ("DIS (released code)", "TRM T=1 n=2")
 ARCHS = {  # what a row's method is, in a run's configuration
     "DIS (released code)": {"supervision": "dis", "feed": "prediction", "target_schedule": "linear"},
     "DIS (paper)": {"supervision": "dis", "feed": "question"},
@@ -45,13 +46,17 @@ def test_a_method_s_row_is_what_metrics_jsonl_says(method: str) -> None:
     assert float(row[1].split(" %")[0]) == pytest.approx(sum(told) / len(told), abs=0.11)
 
 
-def test_the_readme_s_row_is_of_these_runs() -> None:
+@pytest.mark.parametrize(
+    ("puzzles", "study", "methods"),
+    [("8 queens", "queens", (*SMALL, "TRM T=3 n=6")), ("6×6 sudokus", "sudoku6", SMALL)],
+)
+def test_the_readme_s_rows_are_of_these_runs(puzzles: str, study: str, methods: tuple[str, ...]) -> None:
     readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    row = next(line.split(" | ") for line in readme.splitlines() if line.startswith("| 8 queens, solved"))
-    methods = ("DIS (released code)", "TRM T=1 n=2", "TRM T=3 n=6")
-    needs_no_learning = results.baseline("queens", "most common answer")
+    row = next(line.split(" | ") for line in readme.splitlines() if line.startswith(f"| {puzzles}, solved"))
+    needs_no_learning = results.baseline(study, "most common answer")
+    scores = [results.score(study, method) for method in methods]
+    assert row[1:] == [*scores, *["–"] * (3 - len(scores)), f"{needs_no_learning} |"]
     assert f"DIS solves {results.mean_after('queens', 'DIS (released code)', 24)} and is" in readme
-    assert row[1:] == [*(results.score("queens", method) for method in methods), f"{needs_no_learning} |"]
 
 
 def test_it_is_short_enough_to_be_read() -> None:
