@@ -187,7 +187,7 @@ def test_make_knows_the_readme_s_targets() -> None:
 
 
 def test_what_a_stopped_demo_says_is_not_buried_under_a_launcher_s_traceback_and_a_demo_can_be_shorter() -> None:
-    words = ["make", "-n", "demo", "DEMO=max_steps=300 compile=off"]
+    words = ["make", "-n", "--no-print-directory", "demo", "DEMO=max_steps=300 compile=off"]  # a make may be around us
     recipe = subprocess.run(words, cwd=REPOSITORY, text=True, capture_output=True, check=True).stdout
     assert recipe.splitlines()[-1].endswith("train_arc_tiny_corrupt.py experiment=arc_mini max_steps=300 compile=off")
     assert "torchrun" not in recipe  # which ends with a traceback whenever it is signalled
