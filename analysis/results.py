@@ -274,9 +274,13 @@ def searches(folder: str, *budgets: int) -> str:
 
 def effect(folder: str, name: str, sign: int = 1) -> str:
     """One effect of a factorial design, or −1 times it, in points with interval and p, adjusted for all of them."""
+    return _told(_effects(folder)[name], sign)
+
+
+@cache
+def _effects(folder: str) -> dict[str, Tested]:
     one = study(folder)
-    tests = {test.name: test for test in factorial(list(one.methods.values()), one.metric).effects}
-    return _told(tests[name], sign)
+    return {test.name: test for test in factorial(list(one.methods.values()), one.metric).effects}
 
 
 def _bare(share: float) -> str:

@@ -61,22 +61,15 @@ def caption(chosen: Chosen) -> list[str]:
     source, task = chosen.source, chosen.task
     of_run = f"Run: {source.run.name}."
     examples, solved = (f"{chosen.counts[key]:,}" for key in ("examples", "solved"))
+    end = "ends" if solved == "1" else "end"
     if source.evaluation.is_arc:
         what = f"One test input of each of {examples} tasks: the first that ends exactly right, augmentations"
         star = "A star (*) marks an augmentation of the test input."
-        return [
-            f"{what} included, or else the first; {solved} end{'s' * (solved == '1')} right. {star}",
-            chosen.rule,
-            of_run,
-        ]
+        return [f"{what} included, or else the first; {solved} {end} right. {star}", chosen.rule, of_run]
     by = "by its scorer" if Judge(task).by_scorer else "equal to the answer shown"
     title = f"{task.title}: " if task is not None else ""
     first = "" if source.all_kept else "the first "
-    return [
-        f"{title}{first}{examples} test examples, {solved} end{'s' * (solved == '1')} solved ({by}).",
-        chosen.rule,
-        of_run,
-    ]
+    return [f"{title}{first}{examples} test examples, {solved} {end} solved ({by}).", chosen.rule, of_run]
 
 
 def example_name(name: str) -> str:

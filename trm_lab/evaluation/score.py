@@ -70,7 +70,8 @@ def score(request: ScoringRequest) -> None:
         if evaluation is not None:
             job.place.finish()
             print(scores_table(evaluation.scores))
-            print(*filter(None, [checkpoint.score_remark]), sep="\n", end="\n" * bool(checkpoint.score_remark))
+            if checkpoint.score_remark:
+                print(checkpoint.score_remark)
             print(details_table(evaluation.scores))
             if request.by_category:
                 print(categories_table(evaluation.scores))

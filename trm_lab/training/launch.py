@@ -299,7 +299,9 @@ def finish(config: TrainConfig, run: RunDirectory, scores: dict[str, Any]) -> No
         except UserError as error:
             report(error.given, "the run is complete; its figures are not drawn", error.remedy)
     else:
-        print(scores_table(scores), *filter(None, [score_remark(asdict(config), scores["step"])]), sep="\n", flush=True)
+        print(scores_table(scores), flush=True)
+        if remark := score_remark(asdict(config), scores["step"]):
+            print(remark, flush=True)
     arch = architecture(config.arch)
     of = f" ({arch.method.name(arch.as_dict())}, seed {config.seed})" if in_a_sweep() else ""  # its name is a hash
     print(f"run directory: {run.path}{of}", flush=True)
