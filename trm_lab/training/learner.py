@@ -249,18 +249,21 @@ class Learner:
         self.carry = self._repaired(result.output.carry)
 
     def _what_is_wrong(self, result: StepResult) -> str:
-        """Step, rank, puzzles and what the run's last record said."""
+        """Step, puzzles, ranks and what the run's last record said; every rank calls it, and says the same."""
         carry = result.output.carry
-        puzzles = list(dict.fromkeys(carry.puzzle_identifiers[~finite_rows(carry)].tolist()))
+        slots = torch.where(finite_rows(carry), -1, carry.puzzle_identifiers)  # no identifier is negative
+        of_ranks = self.ranks.gather_rows(slots.view(1, -1)).tolist()
+        puzzles = list(dict.fromkeys(number for rank_slots in of_ranks for number in rank_slots if number >= 0))
+        holders = ", ".join(str(rank) for rank, rank_slots in enumerate(of_ranks) if max(rank_slots) >= 0)
         shown = ", ".join(map(str, puzzles[:8])) + (" …" if len(puzzles) > 8 else "")
-        where = f"in puzzle identifiers {shown}" if puzzles else "no slot's latents, only a sum over slots"
+        where = f"puzzle identifiers {shown} on rank {holders}" if puzzles else "no slot's latents, only a sum of them"
         loss, number = result.loss, result.number
         what = f"a gradient of step {number}" if math.isfinite(loss) else f"the loss of step {number} ({loss})"
         record = {k: self.last_record[k] for k in ("step", "loss", "lr", "metrics") if k in self.last_record}
         if "metrics" in record:  # single numbers; a metric of many is too long to print
             record["metrics"] = {k: v for k, v in record["metrics"].items() if isinstance(v, float)}
         before = f"; last record: {json.dumps(record)}" if record else ""
-        return f"{what}, on rank {self.ranks.rank} {where}{before},"
+        return f"{what}, in {where}{before},"
 
     def _repaired(self, carry: Carry) -> Carry:
         """Slots whose latents are not finite start again from the initial ones."""
