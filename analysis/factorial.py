@@ -22,7 +22,8 @@ from analysis.methods import group
 from analysis.metrics import Metric, metric_for
 from analysis.outputs import TABLE, add_runs_and_figures_dir, runs_and_figures_dir, write_marked
 from analysis.tables import Table, share_over_seeds
-from trm_lab.commands.command_line import CommandLine, run_command
+from trm.ranges import MOST_STEPS
+from trm_lab.commands.command_line import CommandLine, integer, run_command
 from trm_lab.commands.tables import percent
 from trm_lab.intervals import over_seeds
 
@@ -34,19 +35,23 @@ EFFECTS = (
 )
 
 
-def tables(study: Factorial, metric: Metric) -> list[Table]:
-    """The combinations, the effects, and the best of each method where there are several and a setting beside them."""
+def tables(study: Factorial, metric: Metric, as_trained: bool = True) -> list[Table]:
+    """The combinations, the effects, and the best of each method where there are several and a setting beside them.
+
+    as_trained: with as many steps as in training; else no combination is chosen as the best.
+    """
     drawn = [_cells(study, metric)]
     if study.effects:
         effects = tests_table(study.effects, f"Effects on {metric.title}")
         drawn.append(Table(effects.title, ["effect", *effects.header[1:]], effects.rows, [EFFECTS, *effects.notes]))
-    return drawn + (_best(study, metric) if METHOD in study.factors and len(study.factors) > 1 else [])
+    has_settings = METHOD in study.factors and len(study.factors) > 1
+    return drawn + (_best(study, metric) if has_settings and as_trained else [])
 
 
 def _cells(study: Factorial, metric: Metric) -> Table:
     rows = [
-        [*levels, share_over_seeds(over_seeds([metric.of(one) for one in method.evaluations]))]
-        for levels, method in study.cells.items()
+        [*levels, share_over_seeds(over_seeds([metric.of(one) for one in evaluations]))]
+        for levels, evaluations in study.evaluations.items()
     ]
     notes = [f"Intervals: 95 %, Student's t over n seeds. After {next(iter(study.cells.values())).step:,} updates."]
     notes += [
@@ -92,19 +97,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = CommandLine("python -m analysis.factorial", __doc__, EXAMPLE)
     add_runs_and_figures_dir(parser)
     parser.add_argument("--metric", help="exact, cell, solved, ARC/pass@2 … (default: what counts for the data)")
+    parser.add_argument(
+        "--steps", type=integer(1, MOST_STEPS), help="of answers of so many supervision steps, from evaluate.py --steps"
+    )
     options = parser.parse(arguments)
     read, folder = runs_and_figures_dir(options)
     check_same_datasets(read.runs)
     methods, remarks = group(read.runs)
     methods, unfinished = at_same_updates(methods)
     metric = metric_for([one for method in methods for one in method.evaluations], options.metric)
-    study = factorial(methods, metric)
+    study = factorial(methods, metric, options.steps)
     left_out = [f"- {remark}" for remark in [*read.remarks(), *remarks, *unfinished]]
-    text = "\n\n".join(["# Factorial design", *(table.markdown() for table in tables(study, metric)), *left_out]) + "\n"
+    after = f" after {options.steps} steps" if options.steps else ""
+    drawn = [table.markdown() for table in tables(study, metric, as_trained=options.steps is None)]
+    text = "\n\n".join([f"# Factorial design{after}", *drawn, *left_out]) + "\n"
     write_marked(folder / "factorial.md", text, TABLE, "--figures-dir")
     print(text)
     paths = [folder / "factorial.md"]
-    heading = f"{' × '.join(study.factors)}: the effect of each setting"
+    heading = f"{' × '.join(study.factors)}: the effect of each setting{after}"
     for name, width in (("factorial", panels.PAGE), ("factorial_column", panels.COLUMN)):
         paths += style.save(factorial_figure(study, metric, heading, width), folder / name)
     print("\n".join(map(str, paths)))

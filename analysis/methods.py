@@ -279,15 +279,17 @@ def _enough(values: Mapping[str, Sequence[Any]]) -> list[str]:
 def _with_looks(methods: Sequence[Method]) -> list[Method]:
     """Give each method a colour, marker and dashes that follow from its name, whatever stands beside it.
 
-    Unless another of that colour has its marker: then it takes the next that is free, so that no two look the same.
+    Unless another has that look: then it takes the next colour that is free, or marker once all are taken. Several of
+    a name that figures know (LOOKS) share its colour.
     """
     used: dict[str, list[str]] = {}  # markers, by colour
     looks: dict[str, Method] = {}
-    for one in sorted(methods, key=lambda one: one.name):
-        name = method_name(one.runs[0])
-        number, colours = crc32(name.encode()), len(OTHER_COLOURS)
-        other = OTHER_COLOURS[number % colours], OTHER_MARKERS[number // colours % len(OTHER_MARKERS)], number
-        colour, first, dashes = LOOKS.get(name, other)
+    by_name = sorted(methods, key=lambda one: one.name)
+    owners = {_look(one)[0]: one for one in reversed(by_name)}  # the first method of a colour keeps it
+    for one in sorted(by_name, key=lambda one: owners[_look(one)[0]] is not one):
+        colour, first, dashes = _look(one)
+        if owners[colour] is not one and method_name(one.runs[0]) not in LOOKS:
+            colour = next((free for free in OTHER_COLOURS if free not in used), colour)
         markers = used.setdefault(colour, [])
         start = OTHER_MARKERS.index(first) if first in OTHER_MARKERS else 0
         order = (first, *OTHER_MARKERS[start:], *OTHER_MARKERS[:start])
@@ -296,3 +298,11 @@ def _with_looks(methods: Sequence[Method]) -> list[Method]:
         looks[one.name] = replace(one, colour=colour, marker=marker, dashes=line)
         markers.append(marker)
     return [looks[one.name] for one in methods]
+
+
+def _look(method: Method) -> tuple[str, str, int]:
+    """Colour, marker and place in LINE_DASHES that follow from its name."""
+    name = method_name(method.runs[0])
+    number, colours = crc32(name.encode()), len(OTHER_COLOURS)
+    other = OTHER_COLOURS[number % colours], OTHER_MARKERS[number // colours % len(OTHER_MARKERS)], number
+    return LOOKS.get(name, other)

@@ -23,7 +23,7 @@ from analysis.comparing.factorial_design import factorial
 from analysis.comparing.pairwise_tests import Tested, detectable_points, pair_tests
 from analysis.comparing.question_scores import aligned
 from analysis.comparing.question_scores import held_out as held_out_means
-from analysis.comparing.scored_runs import by_steps, plain_scored, probed
+from analysis.comparing.scored_runs import by_steps, plain_scored, probed, with_steps
 from analysis.comparing.search_study import study as search_study
 from analysis.comparing.significance import contrast
 from analysis.methods import Method, group, method_name
@@ -137,7 +137,7 @@ def methods(folder: str, beside: str, *steps: int) -> str:
                 f"{method.evaluations[0].calls_per_answer:,}",
             ]
         )
-    after_these = [f"after {step} steps" for step in steps]
+    after_these = [f"after step {step}" for step in steps]
     scores = [f"{one.metric.title} [95 %]", "seed by seed", f"less {beside}", *after_these]
     return _rows(Table("", ["method", *scores, "training", "calls an answer"], cells))
 
@@ -166,7 +166,7 @@ def difference(folder: str, first: str, second: str) -> str:
 def _told(test: Tested, sign: int = 1) -> str:
     low, high = test.difference.low, test.difference.high
     between = points_range(low, high) if sign > 0 or low is None or high is None else points_range(-high, -low)
-    return f"{points(sign * test.difference.mean)} points {between}, p = {p_value(test.p_holm)}"
+    return f"{points(sign * test.difference.mean)} points {between}, {_p(test.p_holm)}"
 
 
 def detectable(folder: str, first: str, second: str) -> str:
@@ -186,14 +186,20 @@ def after_steps(folder: str, *steps: int) -> str:
     return _rows(Table("", [f"{metric.title}, % after step", "calls a step", *map(str, steps)], rows))
 
 
-def steps_difference(folder: str, first: str, first_steps: int, second: str, second_steps: int) -> str:
-    """One method with a number of supervision steps less another with its own, in points; p is of this test alone."""
+def steps_difference(
+    folder: str, first: str, first_steps: int, second: str, second_steps: int, second_folder: str | None = None
+) -> str:
+    """One method with a number of supervision steps less another with its own, in points; p is of this test alone.
+
+    second_folder: of the other method, in another study on the same questions.
+    """
+    compared = (folder, first, first_steps), (second_folder or folder, second, second_steps)
     items = [
-        [read_items(by_steps(run, one.step)[steps].folder) for run in one.runs]
-        for one, steps in ((study(folder).method(first), first_steps), (study(folder).method(second), second_steps))
+        [read_items(one.folder) for one in with_steps(study(where).method(name), steps)]
+        for where, name, steps in compared
     ]
     test = contrast(aligned(items), (1, -1))
-    return f"{points(test.mean)} points {points_range(test.low, test.high)}, p = {p_value(test.p_two_sided)}"
+    return f"{points(test.mean)} points {points_range(test.low, test.high)}, {_p(test.p_two_sided)}"
 
 
 def improvements(folder: str) -> str:
@@ -272,15 +278,23 @@ def searches(folder: str, *budgets: int) -> str:
     return _rows(Table("", ["method", "network calls", "answer", "solved [95 %]"], rows))
 
 
-def effect(folder: str, name: str, sign: int = 1) -> str:
-    """One effect of a factorial design, or −1 times it, in points with interval and p, adjusted for all of them."""
-    return _told(_effects(folder)[name], sign)
+def effect(folder: str, name: str, sign: int = 1, steps: int | None = None) -> str:
+    """One effect of a factorial design, or −1 times it, in points with interval and p, adjusted for all of them.
+
+    steps: of the answers; None: as many as in training.
+    """
+    return _told(_effects(folder, steps)[name], sign)
 
 
 @cache
-def _effects(folder: str) -> dict[str, Tested]:
+def _effects(folder: str, steps: int | None) -> dict[str, Tested]:
     one = study(folder)
-    return {test.name: test for test in factorial(list(one.methods.values()), one.metric).effects}
+    return {test.name: test for test in factorial(list(one.methods.values()), one.metric, steps).effects}
+
+
+def _p(p: float | None) -> str:
+    text = p_value(p)
+    return f"p {text}" if text.startswith("<") else f"p = {text}"
 
 
 def _bare(share: float) -> str:

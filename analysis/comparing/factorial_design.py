@@ -14,10 +14,13 @@ from numpy.typing import NDArray
 
 from analysis.comparing.comparability import of_a_method, unlike
 from analysis.comparing.pairwise_tests import Tested, scores_of, tested
-from analysis.comparing.question_scores import items_of
+from analysis.comparing.question_scores import items_in, items_of
+from analysis.comparing.scored_runs import with_steps
+from analysis.comparing.significance import Scores
 from analysis.methods import Method, differing, method_name
 from analysis.metrics import Metric
 from trm.errors import UserError, shown
+from trm_lab.runs.recorded_evaluations import Evaluation
 
 METHOD = "method"
 _NAMED = 6  # of the cells that are missing
@@ -28,20 +31,24 @@ Levels = tuple[str, ...]
 class Factorial:
     """factors: the levels of each, by its name.  cells: a method for each combination of levels, in their order.
 
+    evaluations: of each cell, by seed.
     effects: of every two levels of a factor, and of every two factors of two levels their interaction.
     """
 
     factors: dict[str, Levels]
     cells: dict[Levels, Method]
+    evaluations: dict[Levels, list[Evaluation]]
     effects: list[Tested]
 
 
-def factorial(methods: Sequence[Method], metric: Metric) -> Factorial:
+def factorial(methods: Sequence[Method], metric: Metric, steps: int | None = None) -> Factorial:
     """The design of these methods and its effects.
 
+    steps: of an answer, by evaluate.py; None: as many as in training.
+
     Raises:
-        UserError: they were tested on other questions or after other numbers of updates, nothing varies, or a
-          combination was not run.
+        UserError: they were tested on other questions or after other numbers of updates, nothing varies, a combination
+          was not run, or a run was not evaluated with these steps.
     """
     for other in methods[1:]:
         if reason := unlike(methods[0], other):
@@ -57,7 +64,16 @@ def factorial(methods: Sequence[Method], metric: Metric) -> Factorial:
             "name runs of a sweep over settings",
         )
     factors, cells = _design(methods)
-    return Factorial(factors, cells, _effects(factors, cells, metric))
+    if steps is None:
+        evaluations = [method.evaluations for method in cells.values()]
+        items = [items_of(method, metric) for method in cells.values()]
+    else:
+        scored = [with_steps(method, steps) for method in cells.values()]
+        evaluations = [[one.evaluation for one in of_method] for of_method in scored]
+        items = [items_in([one.folder for one in of_method], metric) for of_method in scored]
+    scores = scores_of(evaluations, metric, items)
+    by_cell = dict(zip(cells, evaluations, strict=True))
+    return Factorial(factors, cells, by_cell, _effects(factors, list(cells), scores))
 
 
 def _design(methods: Sequence[Method]) -> tuple[dict[str, Levels], dict[Levels, Method]]:
@@ -148,11 +164,9 @@ def _incomplete(factors: Mapping[str, Levels], absent: Sequence[Levels]) -> User
     )
 
 
-def _effects(factors: Mapping[str, Levels], cells: Mapping[Levels, Method], metric: Metric) -> list[Tested]:
-    methods = list(cells.values())
-    scores = scores_of(methods, metric, [items_of(method, metric) for method in methods])
-    weights = {**_of_levels(factors, list(cells)), **_interactions(factors, list(cells))}
-    parts = [[scores[cell] for cell in np.flatnonzero(one)] for one in weights.values()]
+def _effects(factors: Mapping[str, Levels], cells: Sequence[Levels], scores: Sequence[Scores]) -> list[Tested]:
+    weights = {**_of_levels(factors, cells), **_interactions(factors, cells)}
+    parts = [[scores[cell] for cell in np.flatnonzero(one).tolist()] for one in weights.values()]
     return tested(list(weights), parts, [one[one != 0].tolist() for one in weights.values()])
 
 

@@ -10,7 +10,6 @@ from analysis import style
 from analysis.comparing import panels
 from analysis.comparing.factorial_design import Factorial
 from analysis.comparing.pairwise_tests import LEVEL, Tested
-from analysis.methods import Method
 from analysis.metrics import Metric
 from trm_lab.commands.tables import signed
 from trm_lab.intervals import over_seeds
@@ -47,14 +46,13 @@ def _draw_effects(axes: Axes, effects: Sequence[Tested]) -> None:
 
 
 def _draw_cells(axes: Axes, study: Factorial, metric: Metric) -> None:
-    for place, method in enumerate(study.cells.values()):
-        _draw_cell(axes, place, method, metric)
+    for place, evaluations in enumerate(study.evaluations.values()):
+        _draw_cell(axes, place, [metric.of(one) for one in evaluations])
     axes.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.4g} %"))
     _name_rows(axes, [", ".join(levels) for levels in study.cells])
 
 
-def _draw_cell(axes: Axes, place: int, method: Method, metric: Metric) -> None:
-    shares = [metric.of(one) for one in method.evaluations]
+def _draw_cell(axes: Axes, place: int, shares: Sequence[float]) -> None:
     summary = over_seeds(shares)
     axes.plot(shares, [place] * len(shares), "o", color=style.BLUE, alpha=0.45, markeredgewidth=0)
     axes.plot(summary.mean, place, "|", color=style.BLACK, markersize=9, markeredgewidth=1.6)

@@ -3,7 +3,7 @@
 n seeds of a method, Q questions.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -18,6 +18,7 @@ from analysis.tables import Table, share_over_seeds
 from trm.errors import UserError
 from trm_lab.commands.tables import UNKNOWN, p_value, points, points_range, table
 from trm_lab.intervals import over_seeds
+from trm_lab.runs.recorded_evaluations import Evaluation
 from trm_lab.runs.scored_items import ScoredItems
 
 LEVEL = 0.05
@@ -57,7 +58,7 @@ def pair_tests(methods: Sequence[Method], metric: Metric, unseen: bool = False) 
     """
     pairs = _comparable(methods)
     items = {method.name: items_of(method, metric, unseen) for method in methods}
-    both = [scores_of(pair, metric, [items[method.name] for method in pair]) for pair in pairs]
+    both = [_scores_of_pair(pair, metric, items) for pair in pairs]
     if unseen and any(one[0].shape[1] < 2 for one in both):
         raise UserError(
             "fewer than two questions that are not in training and that all runs answered",
@@ -71,12 +72,20 @@ def _comparable(methods: Sequence[Method]) -> list[tuple[Method, Method]]:
     return [pair for pair in combinations(methods, 2) if not unlike(*pair)]
 
 
-def scores_of(methods: Sequence[Method], metric: Metric, items: Sequence[Sequence[ScoredItems]]) -> list[Scores]:
+def _scores_of_pair(
+    pair: tuple[Method, Method], metric: Metric, items: Mapping[str, Sequence[ScoredItems]]
+) -> list[Scores]:
+    return scores_of([one.evaluations for one in pair], metric, [items[one.name] for one in pair])
+
+
+def scores_of(
+    evaluations: Sequence[Sequence[Evaluation]], metric: Metric, items: Sequence[Sequence[ScoredItems]]
+) -> list[Scores]:
     """Of each method, on the questions that all answered; where these are not at hand, of each run as a whole `[n, 1]`.
 
-    items: of each method, by run; see `items_of`.
+    evaluations, items: of each method, by run; see `items_of`.
     """
-    return aligned(items) or [np.array([[metric.of(one)] for one in method.evaluations]) for method in methods]
+    return aligned(items) or [np.array([[metric.of(one)] for one in of_method]) for of_method in evaluations]
 
 
 def tested(names: Sequence[str], scores: Sequence[list[Scores]], weights: Sequence[Sequence[float]]) -> list[Tested]:

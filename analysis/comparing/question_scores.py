@@ -27,18 +27,27 @@ def items_of(method: Method, metric: Metric, unseen: bool = False) -> list[Score
     Raises:
         UserError: a damaged file; or, with `unseen`, a run that does not say which questions stand in training.
     """
-    folders = [_folder(run, method.step) for run in method.runs]
-    items = [read_items(one, exact=metric.name == "exact") for one in folders if one is not None]
-    fit = len(items) == len(folders) and all(one.metric == QUESTION_METRICS.get(metric.name) for one in items)
+    items = items_in([_folder(run, method.step) for run in method.runs], metric)
     if unseen:
-        flagged_items = [one for one in items if one.in_training is not None] if fit else []
-        if len(flagged_items) < len(folders):
+        flagged_items = [one for one in items if one.in_training is not None]
+        if len(flagged_items) < len(method.runs):
             raise UserError(
                 f"{method.name}: not every run says of each question whether it stands in training",
                 "evaluations of puzzles with question_in_training in their examples.npz",
                 f"score every run again: python evaluate.py {method.runs[0].in_command}",
             )
         return [_without(one, one.in_training or frozenset()) for one in flagged_items]
+    return items
+
+
+def items_in(folders: Sequence[Path | None], metric: Metric) -> list[ScoredItems]:
+    """Scores of each evaluation's folder; empty where one of them has none of this metric.
+
+    Raises:
+        UserError: a damaged file.
+    """
+    items = [read_items(one, exact=metric.name == "exact") for one in folders if one is not None and has_items(one)]
+    fit = len(items) == len(folders) and all(one.metric == QUESTION_METRICS.get(metric.name) for one in items)
     return items if fit else []
 
 

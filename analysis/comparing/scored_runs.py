@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from analysis.methods import Method
+from trm.errors import UserError
 from trm_lab.runs.recorded_run import Run
 from trm_lab.runs.recorded_scores import Scored
 
@@ -28,6 +29,23 @@ def by_steps(run: Run, step: int) -> dict[int, Scored]:
     """Evaluations that differ in their number of supervision steps alone, by that number."""
     chosen = [one for one in run.scored if one.is_whole and one.evaluation.step == step]
     return {len(one.evaluation.network_calls): one for one in sorted(chosen, key=lambda one: one.is_plain)}
+
+
+def with_steps(method: Method, steps: int) -> list[Scored]:
+    """Of each run, at the method's step, the evaluation with so many supervision steps.
+
+    Raises:
+        UserError: a run has none.
+    """
+    found = [by_steps(run, method.step).get(steps) for run in method.runs]
+    scored = [one for one in found if one is not None]
+    if len(scored) < len(found):
+        raise UserError(
+            f"{method.name}: {len(found) - len(scored)} of {len(found)} runs have no evaluation with {steps} steps",
+            "runs that evaluate.py has evaluated with as many supervision steps",
+            f"python evaluate.py {method.runs[found.index(None)].in_command} --steps {steps}, and so for each run",
+        )
+    return scored
 
 
 def in_training(run: Run, step: int) -> Path:

@@ -70,6 +70,26 @@ def test_an_effect_is_tested_over_seeds_and_questions(runs: list[Run]) -> None:
     assert study.effects[0].over == "seeds, questions"
 
 
+def test_effects_after_other_numbers_of_steps_are_of_evaluations_with_these(runs: list[Run]) -> None:
+    with pytest.raises(UserError) as error:
+        factorial(group(runs)[0], EXACT, steps=7)
+    assert "2 of 2 runs have no evaluation with 7 steps" in error.value.given
+    assert error.value.remedy.endswith("--steps 7, and so for each run")
+    for run in runs:
+        skill = 1.0 + 0.3 * (run.config["arch"]["target_kernel"] == "reveal")
+        write_scored(run.path, "seven", steps=7, skill=skill)
+    study = factorial(group(read_runs([run.path for run in runs]).runs)[0], EXACT, steps=7)
+    assert study.factors == SWITCHES
+    assert all(len(one.network_calls) == 7 for of_cell in study.evaluations.values() for one in of_cell)
+    right = {
+        cell: np.mean([np.load(run.path / "scored/seven/examples.npz")["right"] for run in method.runs])
+        for cell, method in study.cells.items()
+    }
+    effect = np.mean([right[cell] if cell[2] == "reveal" else -right[cell] for cell in right]) * 2
+    assert effect > 0.1
+    assert study.effects[2].difference.mean == pytest.approx(effect)
+
+
 def test_a_combination_that_was_not_run_is_named(runs: list[Run]) -> None:
     absent = {"feed": "question", "target_kernel": "reveal"}
     lacking = [run for run in runs if any(run.config["arch"][key] != level for key, level in absent.items())]
