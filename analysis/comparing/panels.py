@@ -89,10 +89,9 @@ def finish(fig: Figure, heading: str, caption: Sequence[str], legend_of: Axes | 
     for axes in (legend_of, *fig.axes) if legend_of is not None else ():
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             labels.setdefault(label, handle)
-    broken = [
-        textwrap.fill(label, int((min(width, COLUMN) - 0.4) / LEGEND_LETTER), break_on_hyphens=False)
-        for label in labels
-    ]
+    letters = int((min(width, COLUMN) - 0.4) / LEGEND_LETTER)
+    whole = [label.replace(" seeds)", "\N{NO-BREAK SPACE}seeds)") for label in labels]
+    broken = [textwrap.fill(label, letters, break_on_hyphens=False) for label in whole]
     longest = max((len(line) for label in broken for line in label.splitlines()), default=1)
     legend = fig.legend(
         list(labels.values()), broken, loc="outside lower left", handlelength=2.6, columnspacing=1.0, labelspacing=0.3,
@@ -148,7 +147,8 @@ def error_bar(axes: Axes, method: Method, place: float, values: Sequence[float])
         transform=axes.transData + ScaledTranslation(aside / 72, 0, axes.figure.dpi_scale_trans),
     )  # fmt: skip
     axes.update_datalim([(place, low), (place, high)])
-    axes.set_xmargin(max(axes.get_xmargin(), (aside + 2 * CAP) / PANEL_POINTS))
+    room = min((aside + 2 * CAP) / PANEL_POINTS, 0.3)  # of the panel, at each end; a margin is of what lies between
+    axes.set_xmargin(max(axes.get_xmargin(), room / (1 - 2 * room)))
 
 
 def logarithmic(axes: Axes, written: Callable[[float], str] | None = None) -> None:

@@ -64,8 +64,9 @@ def ended(count: int, end: float = 10.0, logarithmic: bool = False) -> tuple[Axe
 
 
 @pytest.mark.parametrize("logarithmic", [False, True])
-def test_error_bars_go_through_their_means_side_by_side_within_the_axes(logarithmic: bool) -> None:
-    axes, bars = ended(6, logarithmic=logarithmic)
+@pytest.mark.parametrize("count", [6, 10])
+def test_error_bars_go_through_their_means_side_by_side_within_the_axes(count: int, logarithmic: bool) -> None:
+    axes, bars = ended(count, logarithmic=logarithmic)
     place = axes.transData.transform((10.0, 0.6))[0]
     for number, (mean, _, (vertical,)) in enumerate(bars):
         assert mean.get_marker() == "s"
