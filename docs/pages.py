@@ -1,15 +1,13 @@
 """A hook of mkdocs.yml: makes the pages that do not lie in docs/, and turns the repository's links into the site's.
 
-Three kinds of pages are made at build time: files of other folders (`ELSEWHERE`), the keys of a run, read from the
-dataclasses, and the API reference, a page for each module. Every page keeps links that work in the repository; here
-one to a module leads to its reference, and one to another file to a page that shows it. A Python file's anchor is the
-name of what is defined there: `trm/act.py#ACTSupervision.halted`.
+Two kinds of pages are made at build time: files of other folders (`ELSEWHERE`) and the API reference, a page for each
+module. Every page keeps links that work in the repository; here one to a module leads to its reference, and one to
+another file to a page that shows it. A Python file's anchor is the name of what is defined there:
+`trm/act.py#ACTSupervision.halted`.
 """
 
-import ast
 import json
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from posixpath import normpath
@@ -33,7 +31,6 @@ ELSEWHERE = {  # page of the site → file of the repository
     "scaling.md": "benchmarks/scaling.md",
     "scaling_model.md": "benchmarks/scaling_model.md",
 }
-KEYS_PAGE = "keys.md"  # docs/keys.md is its beginning
 REFERENCE = ("trm", "dis_trm", "trm_lab")  # packages
 PICTURES = (".png", ".gif", ".svg")
 LINK = re.compile(r"(?<=\]\()(?!https?:)[^)\s]+(?=\))")
@@ -118,38 +115,6 @@ def notebook_text(notebook: Path) -> str:
     )
 
 
-def keys_text() -> str:
-    """Every key with type and default, under what `pretrain.py --help` says; both from the dataclasses' files."""
-    sys.path.insert(0, str(ROOT))  # here, since mkdocs restores the path after it has loaded its hooks
-    from trm_lab.training.entry import KEYS, class_definition
-
-    parts = []
-    for title, name in KEYS.items():
-        definition = class_definition(name)
-        rows = [f"| `{key}` | `{kind}` | `{default}` |" for key, kind, default in keys_of(definition)]
-        table = "\n".join(["| key | type | default |", "|---|---|---|", *rows]).replace(" | None`", " or None`")
-        parts += [f"## {title}", explained(ast.get_docstring(definition) or ""), table]
-    return "\n\n".join(parts)
-
-
-def explained(docstring: str) -> str:
-    """A dataclass's docstring as Markdown: each entry, `name: text` with indented lines below it, becomes a list's."""
-    joined = re.sub(r"\n {2,}", " ", docstring).replace("<", "&lt;")
-    return re.sub(r"^([\w ]+): ", r"- **\1**: ", joined, flags=re.MULTILINE)
-
-
-def keys_of(definition: ast.ClassDef) -> Iterator[tuple[str, str, str]]:
-    """Name, type and default of each field of a dataclass."""
-    for field in definition.body:
-        if isinstance(field, ast.AnnAssign):
-            default = field.value
-            if isinstance(default, ast.Call):  # ranged(default, …), or field(default_factory=…)
-                default = default.args[0] if default.args else default.keywords[0].value
-            assert default is not None
-            text = ast.unparse(default)
-            yield ast.unparse(field.target), ast.unparse(field.annotation), {"dict": "{}", "list": "[]"}.get(text, text)
-
-
 def on_config(config: "MkDocsConfig") -> None:
     """Put the reference behind the other pages of the navigation."""
     assert config.nav is not None
@@ -175,7 +140,6 @@ def on_files(files: "Files", config: "MkDocsConfig") -> "Files":
     from mkdocs.structure.files import File
 
     texts = {page: site_text(page) for page in written_pages()}
-    texts[KEYS_PAGE] += "\n" + keys_text()
     for page, file in reference_pages().items():
         texts[page] = f"# {module_name(ROOT / file)}\n\n::: {module_name(ROOT / file)}\n"
     pictures = {}

@@ -14,9 +14,11 @@ import pytest
 import torch
 import yaml
 
-from tests.runs import REPOSITORY
+from tests.runs import REPOSITORY, composition
+from trm_lab.configuration.train_config import known_keys
 
 PAGES = SimpleNamespace(**runpy.run_path(str(REPOSITORY / "docs/pages.py")))
+KEYS = SimpleNamespace(**runpy.run_path(str(REPOSITORY / "docs/keys.py"), run_name="docs.keys"))
 SITE = yaml.safe_load((REPOSITORY / "mkdocs.yml").read_text(encoding="utf-8"))
 WRITTEN = sorted(PAGES.written_pages().values())
 
@@ -99,20 +101,29 @@ def test_a_notebook_is_shown_as_text_and_code_with_nothing_from_elsewhere() -> N
     assert text.count("\n# ") == 1
 
 
-def test_every_key_is_explained_and_listed_with_its_type_and_default() -> None:
-    from trm_lab.training.entry import KEYS, class_definition
+def test_the_page_of_keys_is_what_the_code_says() -> None:
+    page = (REPOSITORY / "docs/keys.md").read_text(encoding="utf-8")
+    assert page == KEYS.page_text(), "docs/keys.md is out of date: python docs/keys.py writes it"
 
-    for name in KEYS.values():
-        definition = class_definition(name)
-        explained = ast.get_docstring(definition) or ""
-        keys = [key for key, _, _ in PAGES.keys_of(definition)]
-        assert [key for key in keys if not re.search(rf"\b{key}\b", explained)] == [], name
-    for row in (
-        "| `lr` | `float` | `0.0001` |",
-        "| `max_steps` | `int or None` | `None` |",
-        "| `data_paths` | `list[str]` | `[]` |",
-    ):
-        assert row in PAGES.keys_text()
+
+def test_every_key_has_a_row_of_its_own_with_a_meaning_what_is_allowed_and_its_values() -> None:
+    page = (REPOSITORY / "docs/keys.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| ([^|]*) \| ([^|]+) \| ([^|]+) \|(?: ([^|]+) \|)?$", page, re.MULTILINE)
+    keys = {key.removeprefix("arch.") for key in known_keys()} - {"arch", "supervision"}  # said above the rows
+    assert {key for key, *_ in rows} == keys
+    assert [key for key, meaning, *_ in rows if len(meaning.split()) < 2] == []
+
+
+def test_the_page_of_keys_has_the_values_that_the_commands_use() -> None:
+    page = (REPOSITORY / "docs/keys.md").read_text(encoding="utf-8")
+    scripts = {script: composition(script) for script in ("pretrain.py", "train_arc_tiny_corrupt.py")}
+    for key in ("optimizer", "global_batch_size", "epochs", "eval_interval"):
+        values = " | ".join(f"`{run[key]}`" for run in scripts.values())
+        assert re.search(rf"^\| `{key}` .* {re.escape(f'| {values} |')}$", page, re.MULTILINE)
+    for script, run in scripts.items():
+        (preset,) = re.findall(rf"`{script}` takes `(\w+)`", page)
+        assert run.arch == composition("pretrain.py", f"arch={preset}").arch
+    assert "| `512`; `256`: dis, dis_paper, trm_compact |" in page  # hidden_size
 
 
 def test_the_failures_that_installing_names_are_said_in_these_words() -> None:

@@ -33,7 +33,7 @@ class ACTConfig:
       where it is learned a slot halts at q_halt > q_continue, else at q_halt > 0.
     halts_above_continue: halt at q_halt > q_continue though that is not learned, as the published
       transformers_baseline does.
-    act_enabled: halt before halt_max_steps in training; loss_type: the token loss, a key of `trm.losses.TOKEN_LOSSES`.
+    act_enabled: halt before halt_max_steps in training; loss_type: the token loss.
     """
 
     halt_max_steps: int = ranged(16, 1, MOST_STEPS)

@@ -40,13 +40,13 @@ Q_HEAD_BIAS = -5.0  # halting starts out improbable
 class TRMConfig:
     """The network's shape. Defaults are the published ARC model's.
 
-    hidden_size: D; num_heads: of attention; expansion: of SwiGLU's width; forward_dtype: of the activations.
-    pos_encodings: `rope`, `learned` or `none`; mlp_t: mix the positions by a SwiGLU instead of attention.
-    recursion: which latents there are and how a supervision step updates them, a key of `trm.recursion.RECURSIONS`.
+    hidden_size: D, the width; num_heads: attention heads; expansion: SwiGLU's inner width over 2/3 of its outer one.
+    pos_encodings: how positions are told apart; mlp_t: mix the positions by a SwiGLU instead of attention.
+    recursion: which latents there are and how a supervision step updates them; forward_dtype: the activations' dtype.
     H_cycles: T, cycles in one supervision step; the first T−1 run without gradient.
     L_cycles: n, latent updates in one cycle; a recursion without any (`none`) does not read it.
-    L_layers: blocks of the reasoning module; H_layers: of the recursion's `H_level` if it has one, 0: as many.
-    puzzle_emb_ndim: values of a puzzle's embedding, 0: none; puzzle_emb_len: P, 0: ceil(puzzle_emb_ndim / hidden_size).
+    L_layers: blocks of the reasoning module; H_layers: blocks of `H_level`, which some recursions have; 0: as many.
+    puzzle_emb_ndim: values of a puzzle embedding, 0: none; puzzle_emb_len: puzzle tokens P; 0: ceil(puzzle_emb_ndim/D).
     latent_noise: in training, Gaussian noise on the latents before each supervision step, in units of each latent's own
       standard deviation; not in the papers: for networks that are to be searched with noise.
     """

@@ -65,32 +65,56 @@ class TrainConfig:
 
     A step is a supervision step, which is one update. An epoch visits every group once.
 
-    Data: data_paths (datasets), data_paths_test (empty: the test split of data_paths), global_batch_size (examples at
-      once, over all ranks).
-    Length: epochs; eval_interval in epochs (null: one evaluation, at the end); min_eval_interval, the first
-      evaluation interval that is evaluated; max_steps caps the updates, max_minutes the time of
-      training, over all starts of the run and without evaluations (null: no cap).
-    Updates: optimizer (`adam_atan2` or `adamw`), lr (after the warm-up), lr_warmup_steps (in steps), lr_min_ratio (of
-      lr at the end, by a cosine; 1: constant), beta1, beta2, weight_decay (of the optimizer), puzzle_emb_lr,
-      puzzle_emb_weight_decay (of the puzzle embedding's sign-SGD), ema (evaluate a moving average of the weights),
-      ema_rate (the share of it that stays), freeze_weights (train the puzzle embedding only).
-    Evaluation: evaluators (`arc` or none), eval_save_outputs (arrays to keep of each evaluation). Every evaluation but
-      the last is cheaper with eval_examples (at most so many test examples, whole tasks drawn at random, the same at
-      every evaluation and for every seed; null: all) and eval_num_aug (augmentations of each ARC task; null: all).
-    State: run_name (null: made of the settings), checkpoint_path (the run directory; null: runs/<run_name>),
-      load_checkpoint (start from these weights), checkpoint_interval (steps; null: at evaluations and the end),
-      checkpoint_every_minutes (null: no), checkpoint_every_eval (keep the checkpoint of every evaluation); of the
-      others keep_last of the newest stay, those at multiples of keep_every steps (null: none), and the one that is
-      best by keep_best (one of BEST_METRICS or, with the arc evaluator, of ARC_SCORES; null: none).
-    Engine: compile (torch.compile, and CUDA graphs on a GPU, see cluster/compilation.py), attention (its backend on a
-      GPU, see cluster/attention.py), deterministic (on a GPU the same command gives the same result to the last bit),
-      gradient_accumulation_steps (parts of a rank's slots, to save memory), shard_puzzle_emb (each rank keeps a
-      share of the puzzle table), on_nonfinite (`stop`, or `skip` and count), hang_timeout (seconds without a step after
-      which a rank reports its stack and ends; null: never).
-    Where and how: seed (of all random draws), device (`auto`, `cpu` or `cuda`), log_interval (steps from record to
-      record), wandb (`auto`, `disabled`, `offline` or `online`), project_name (wandb's), tensorboard (event files in
-      the run directory), data_build (dataset → the command that builds it), build_missing_data (run that command),
-      report (draw the figures at the end).
+    data_paths: the datasets to train on.
+    data_paths_test: the datasets to evaluate on; empty: the test split of data_paths.
+    data_build: dataset → the command that builds it.
+    build_missing_data: run that command where the dataset is missing.
+    global_batch_size: examples at once, over all ranks.
+    epochs: the run's length; max_steps and max_minutes may end it sooner.
+    eval_interval: epochs between two evaluations; null: one evaluation, at the end.
+    min_eval_interval: the first evaluation interval that is evaluated.
+    max_steps: cap of the updates; null: none.
+    max_minutes: cap of the training time, over all starts of the run and without evaluations; null: none.
+    optimizer: updates all weights but the puzzle embedding, which has sign-SGD.
+    lr: learning rate after the warm-up.
+    lr_warmup_steps: steps in which the learning rate rises to lr.
+    lr_min_ratio: learning rate at the end, reached by a cosine, as a share of lr; 1: constant.
+    beta1: the optimizer's decay of the first moment.
+    beta2: the optimizer's decay of the second moment.
+    weight_decay: the optimizer's, decoupled.
+    puzzle_emb_lr: learning rate of the puzzle embedding's sign-SGD.
+    puzzle_emb_weight_decay: weight decay of the puzzle embedding's sign-SGD.
+    ema: evaluate a moving average of the weights.
+    ema_rate: the share of the moving average that stays at an update.
+    freeze_weights: train the puzzle embedding only.
+    evaluators: what scores besides the dataset's own scorer.
+    eval_save_outputs: arrays to keep of each evaluation.
+    eval_examples: test examples of every evaluation but the last, at most; whole tasks drawn at random, the same at
+      every evaluation and for every seed; null: all.
+    eval_num_aug: augmentations of each ARC task in every evaluation but the last; null: all.
+    run_name: the run's name; null: made of the settings.
+    checkpoint_path: the run directory; null: runs/<run_name>.
+    load_checkpoint: start from these weights.
+    checkpoint_interval: steps between two checkpoints; null: at evaluations and the end.
+    checkpoint_every_minutes: minutes between two checkpoints; null: not by the clock.
+    checkpoint_every_eval: keep the checkpoint of every evaluation.
+    keep_last: how many of the newest other checkpoints stay.
+    keep_every: other checkpoints at multiples of so many steps stay; null: none.
+    keep_best: the checkpoint that is best by this score stays, by one of ARC's with the arc evaluator only; null: none.
+    compile: torch.compile, and CUDA graphs on a GPU; see docs/training.md.
+    attention: the backend of attention on a GPU; auto: PyTorch's choice.
+    deterministic: on a GPU the same command gives the same result to the last bit.
+    gradient_accumulation_steps: parts that a rank's slots go through in, to save memory.
+    shard_puzzle_emb: each rank keeps a share of the puzzle table.
+    on_nonfinite: a loss or gradient that is not finite ends the run, or its update is skipped and counted.
+    hang_timeout: seconds without a step after which a rank reports its stack and ends; null: never.
+    seed: what all random draws follow from.
+    device: where to compute; auto: on a GPU if there is one.
+    log_interval: steps from record to record.
+    wandb: whether to log to wandb; auto: where it is configured.
+    project_name: wandb's project.
+    tensorboard: write event files in the run directory.
+    report: draw the figures at the end.
     """
 
     arch: dict[str, Any] = field(default_factory=dict)
