@@ -76,7 +76,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         (folder / "data").mkdir()
-        exec(SECTIONS["A dataset of one's own"], {})
+        exec(SECTIONS["Data of your own"], {})
     return folder / "data/backwards"
 
 
@@ -184,7 +184,7 @@ def test_a_metric_of_one_s_own_arrives_in_the_records(dataset: Path, tmp_path: P
 
 
 def test_a_network_trained_by_the_page_s_command_answers_a_question_in_tokens(dataset: Path, tmp_path: Path) -> None:
-    text = TEXTS["A dataset of one's own"]
+    text = TEXTS["Data of your own"]
     (command,) = re.findall(r"^python pretrain\.py (.+)$", text, re.MULTILINE)
     (question,) = re.findall(r'^trm-lab solve runs/\w+ "(.+)"$', text, re.MULTILINE)
     words = [word for word in shlex.split(command) if not word.startswith(("data_paths=", "max_steps="))]
