@@ -22,7 +22,6 @@ from analysis.comparing.costs import training_cost
 from analysis.comparing.factorial_design import factorial
 from analysis.comparing.pairwise_tests import Tested, detectable_points, pair_tests
 from analysis.comparing.question_scores import aligned
-from analysis.comparing.question_scores import held_out as held_out_means
 from analysis.comparing.scored_runs import by_steps, plain_scored, probed, with_steps
 from analysis.comparing.search_study import study as search_study
 from analysis.comparing.significance import contrast
@@ -43,7 +42,6 @@ TEMPLATE, RESULTS, RECORDED = HERE / "RESULTS.template.md", HERE / "RESULTS.md",
 EXAMPLE = "  python -m analysis.results"
 NOT_RUN = "–"
 IMMEDIATE = "DIS, target_schedule=immediate"
-SHOWN_STEPS = (1, 2, 3, 4, 5, 6, 8, 12, 16)
 
 
 @dataclass(frozen=True)
@@ -174,18 +172,6 @@ def detectable(folder: str, first: str, second: str) -> str:
     return detectable_points(_test(folder, first, second)[0])
 
 
-def after_steps(folder: str, *steps: int) -> str:
-    """Scores after some of the supervision steps, means over seeds; in italics those beyond the trained ones."""
-    metric = study(folder).metric
-    rows = []
-    for one in study(folder).methods.values():
-        means, trained = _after_each_step(one, metric), len(one.evaluations[0].network_calls)
-        cells = [_bare(means[step - 1]) if step <= len(means) else "" for step in steps]
-        shown = [f"*{cell}*" if cell and step > trained else cell for step, cell in zip(steps, cells, strict=True)]
-        rows.append([one.name, str(one.evaluations[0].network_calls[0]), *shown])
-    return _rows(Table("", [f"{metric.title}, % after step", "calls a step", *map(str, steps)], rows))
-
-
 def steps_difference(
     folder: str, first: str, first_steps: int, second: str, second_steps: int, second_folder: str | None = None
 ) -> str:
@@ -202,43 +188,34 @@ def steps_difference(
     return f"{points(test.mean)} points {points_range(test.low, test.high)}, {_p(test.p_two_sided)}"
 
 
-def improvements(folder: str) -> str:
-    """By how much some of the steps lower the cross-entropy to the answer and to their own target, means over seeds.
+def improvements(folder: str, *steps: int) -> str:
+    """By how much steps lower the cross-entropy to the answer, and of how many examples, means over seeds.
 
     In nats, softmax over the tokens with a label, mean over examples.
     """
     rows = []
     for one, scored in probed(list(study(folder).methods.values()), lambda each: each.improvement is not None):
-        measured = [each.improvement for each in scored if each.improvement is not None]
-        to_answer = _means([each.answer.fell_by for each in measured])
-        to_target = _means([each.target.fell_by for each in measured if each.target])
-        rows.append([one.name, "answer", *_signed(to_answer)])
-        rows += [[one.name, "own target", *_signed(to_target)]] * (to_target not in ([], to_answer))
-    return _rows(Table("", ["cross-entropy falls by, at step", "to the", *map(str, SHOWN_STEPS)], rows))
+        to_answer = [each.improvement.answer for each in scored if each.improvement is not None]
+        falls = _means([each.fell_by for each in to_answer])
+        shares = _means([each.examples_improved for each in to_answer])
+        cells = [f"{signed(fall, '.2f')} ({100 * share:.0f} %)" for fall, share in zip(falls, shares, strict=True)]
+        rows.append([one.name, *(cells[step - 1] if step <= len(cells) else "" for step in steps)])
+    return _rows(Table("", ["cross-entropy falls by, at step", *map(str, steps)], rows))
 
 
 def _means(series: Sequence[Sequence[float]]) -> list[float]:
     return [fmean(column) for column in zip(*series, strict=True)]
 
 
-def _signed(values: Sequence[float]) -> list[str]:
-    return [signed(values[step - 1], ".2f") if step <= len(values) else "" for step in SHOWN_STEPS]
-
-
-def by_setting(folder: str, key: str, *values: object, held_out: bool = False) -> str:
+def by_setting(folder: str, key: str, *values: object) -> str:
     """A row for each method as its papers call it and a column for each value of a setting, means over seeds.
 
-    key: dotted, such as "arch.halt_max_steps".  held_out: in brackets, the same on held-out questions.
+    key: dotted, such as "arch.halt_max_steps".
     """
     one = study(folder)
-    chosen = list(one.methods.values())
-    cells = [_bare(fmean(map(one.metric.of, method.evaluations))) for method in chosen]
-    if held_out:
-        cells = [
-            f"{cell} ({_bare(share)})" for cell, share in zip(cells, held_out_means(chosen, one.metric), strict=True)
-        ]
     rows: dict[str, dict[str, str]] = {}
-    for method, cell in zip(chosen, cells, strict=True):
+    for method in one.methods.values():
+        cell = _bare(fmean(map(one.metric.of, method.evaluations)))
         rows.setdefault(method_name(method.runs[0]), {})[str(method.settings.get(key))] = cell
     columns = [str(value) for value in values]
     header = [f"{one.metric.title}, % at {key.removeprefix('arch.')}", *columns]
@@ -310,7 +287,7 @@ WORDS: Mapping[str, Callable[..., str]] = {
     word.__name__: word
     for word in (
         score, mean, mean_after, baseline, unseen, in_training, difference, detectable, steps_difference,
-        methods, after_steps, improvements, by_setting, effect, searches,
+        methods, improvements, by_setting, effect, searches,
     )
 }  # fmt: skip
 
