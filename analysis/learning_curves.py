@@ -149,7 +149,7 @@ def _draw_solved(axes: Axes, run: Run) -> None:
     axes.set_ylabel("share solved")
     counted = arc_metric("ARC/pass@1") if last.is_arc else metrics.SOLVED
     style.draw_baselines(axes, (counted.baselines(last) or EXACT.baselines(last)).items())
-    style.percent_from_zero(axes)
+    style.percent_from_zero_if_near(axes)
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 

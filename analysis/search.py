@@ -189,8 +189,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     text = marked("\n\n".join([*lines, *([left_out] if left_out else [])]) + "\n", ".md", TABLE)
     write_marked(folder / "search.md", text, TABLE, "--figures-dir")
     print(text)
-    drawn = figure(studies, "Right answers against network calls, with more rollouts")
-    print("\n".join(map(str, [folder / "search.md", *style.save(drawn, folder / "search")])))
+    paths = [folder / "search.md"]
+    for name, width in (("search", panels.PAGE), ("search_column", panels.COLUMN)):
+        drawn = figure(studies, "Right answers against network calls, with more rollouts", width)
+        paths += style.save(drawn, folder / name)
+    print("\n".join(map(str, paths)))
 
 
 if __name__ == "__main__":

@@ -102,15 +102,21 @@ def shares_as_percent(axes: Axes) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.4g} %"))
 
 
-def from_zero(axes: Axes) -> None:
-    """Let the vertical axis begin just below 0, so that lines at 0 and at the top can be seen."""
-    top = max(1.04 * axes.dataLim.y1, axes.get_ylim()[1])
+def from_zero_if_near(axes: Axes) -> None:
+    """Let the vertical axis begin just below 0, so that lines at 0 and at the top can be seen.
+
+    Where all that is drawn lies in its upper half, it begins below the lowest of that, and the rest is not drawn empty.
+    """
+    low, high = axes.dataLim.y0, axes.dataLim.y1
+    if low > high / 2:
+        return
+    top = max(1.04 * high, axes.get_ylim()[1])
     axes.set_ylim(-0.02 * top, top)
 
 
-def percent_from_zero(axes: Axes) -> None:
-    """Percent as above, from 0."""
-    from_zero(axes)
+def percent_from_zero_if_near(axes: Axes) -> None:
+    """Percent as above, from 0 as above."""
+    from_zero_if_near(axes)
     shares_as_percent(axes)
 
 

@@ -53,9 +53,10 @@ def training_column(ablation: Ablation) -> Figure:
 
 
 def draw_training(axes: Axes, ablation: Ablation, currency: Currency) -> None:
-    """Each method's mean and range over seeds at each evaluation, its t-interval at the end, target and front."""
+    """Each method's mean and range over seeds at each evaluation, t-interval at the end, front and reached target."""
     _draw(axes, ablation, [ablation.training_curves(result, currency.of) for result in ablation.results])
-    axes.axhline(ablation.target, label=f"target {percent(ablation.target)}", **style.BASELINE)
+    if any(result.reached for result in ablation.results):
+        axes.axhline(ablation.target, label=f"target {percent(ablation.target)}", **style.BASELINE)
 
 
 def draw_answers(axes: Axes, ablation: Ablation, currency: Currency) -> None:
@@ -72,7 +73,7 @@ def _draw(axes: Axes, ablation: Ablation, curves: Sequence[Curves]) -> None:
     if points_of_all:
         panels.staircase(axes, front(points_of_all), FRONT)
     panels.logarithmic(axes)
-    style.percent_from_zero(axes)
+    style.percent_from_zero_if_near(axes)
 
 
 def answer_figure(ablation: Ablation) -> Figure:
@@ -130,7 +131,7 @@ def _draw_times(axes: Axes, ablation: Ablation) -> None:
     axes.margins(x=0.15)
     panels.logarithmic(axes, lambda value: f"{value:g} ms")
     axes.set_xlabel("time of an answer (measured, whole)")
-    style.percent_from_zero(axes)
+    style.percent_from_zero_if_near(axes)
 
 
 def _counts(results: Sequence[Result]) -> str:

@@ -77,7 +77,7 @@ def sampled_evaluations(method: Method) -> list[list[Evaluation]]:
 def _sampled_caption(methods: Sequence[Method]) -> list[str]:
     parts = [rows[0][0].part for method in methods if (rows := sampled_evaluations(method))]
     titles = dict.fromkeys("all" if part is None else part.title for part in parts)
-    return [f"Dotted: means over seeds on a part of the test split ({'; '.join(titles)})."] if titles else []
+    return [f"Thin and pale: means over seeds on a part of the test split ({'; '.join(titles)})."] if titles else []
 
 
 def training_losses(method: Method) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -94,7 +94,8 @@ def _draw_evaluations(axes: Axes, method: Method, value: Callable[[Evaluation], 
     panels.draw_seeds(axes, method, steps, np.array(by_step).T.tolist(), interval)
     if sampled := sampled_evaluations(method):
         means = [np.mean([value(one) for one in row]) for row in sampled]
-        axes.plot([row[0].step for row in sampled], means, color=method.colour, linestyle=":", linewidth=1.1)
+        look = {"color": method.colour, "linestyle": method.dashes, "linewidth": 0.8, "alpha": 0.6}
+        axes.plot([row[0].step for row in sampled], means, **(style.marks(method.marker, len(means)) | look))
 
 
 def steps_figure(methods: Sequence[Method], heading: str, width: float = panels.PAGE) -> Figure:
@@ -125,7 +126,7 @@ def steps_figure(methods: Sequence[Method], heading: str, width: float = panels.
             panels.logarithmic(axes)
             axes.set(xlabel="network calls of an answer", ylabel=title)
         for axes in all_axes[1:]:
-            style.from_zero(axes)
+            style.from_zero_if_near(axes)
         for axes in shares:
             style.shares_as_percent(axes)
         panels.finish(fig, heading, STEPS_CAPTION, all_axes[1])

@@ -28,7 +28,7 @@ class Panel:
 
     measured, margin: None where there is nothing to show.  first: the step at which series begin.
     without: the title where only margins are there.  unit: of the vertical axis; "" for shares.
-    baseline: a line across.  page: only where a page is wide.
+    baseline: a line across.
     """
 
     title: str
@@ -38,7 +38,6 @@ class Panel:
     first: int = 1
     unit: str = ""
     baseline: float | None = None
-    page: bool = False
 
 
 def _fell_by(improved: Improved | None) -> Series | None:
@@ -58,7 +57,6 @@ PANELS = (
         lambda margin: margin.share_positive,
         without="cells with a positive margin",
         baseline=0.5,
-        page=True,
     ),
     Panel(
         "improvement of the answer by a step",
@@ -68,9 +66,7 @@ PANELS = (
         unit="cross-entropy before − after",
         baseline=0,
     ),
-    Panel(
-        "the same in the trained loss", lambda one: _fell_by(one.trained_answer), unit=TRAINED, baseline=0, page=True
-    ),
+    Panel("the same in the trained loss", lambda one: _fell_by(one.trained_answer), unit=TRAINED, baseline=0),
     Panel(
         "improvement to the step's target",
         lambda one: _fell_by(one.target),
@@ -92,8 +88,7 @@ MARGIN_CAPTION = (
 def improvement_figure(probes: Sequence[Probed], heading: str, width: float = panels.PAGE) -> Figure | None:
     """The panels of which at least one method has something; None without any method."""
     all_scored = [one for _, scored in probes for one in scored]
-    wide_enough = [panel for panel in PANELS if width > panels.COLUMN or not panel.page]
-    drawn = [panel for panel in wide_enough if _measured(panel, all_scored) or _margins(panel, all_scored)]
+    drawn = [panel for panel in PANELS if _measured(panel, all_scored) or _margins(panel, all_scored)]
     if not drawn:
         return None
     with panels.applied():

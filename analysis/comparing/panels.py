@@ -22,14 +22,13 @@ from analysis.methods import Method
 from trm_lab.intervals import over_seeds
 
 COLUMN, PAGE = 3.3, 6.9
-PANEL_POINTS = 175  # width of a panel, about: of half a page, or of a column
 CAPTION_SIZE, LEGEND_SIZE = 6.5, 7  # points
-CAPTION_LETTER, LEGEND_LETTER, HEADING_LETTER = 0.047, 0.056, 0.085  # inches, of a letter of usual width
+CAPTION_LETTER, LEGEND_LETTER, TITLE_LETTER, HEADING_LETTER = 0.051, 0.056, 0.08, 0.085  # inches, usually
 LOW = 1.9  # of a panel a column wide
-DODGE = 5.0  # points on the page between the means of methods that end at one place
-ONE_PLACE = 0.03  # of its distance from 0: what is nearer than this would be drawn on top of each other
-ASIDE = ", moved to the right where several methods end at one place"
-CAP = 2.5  # points, half the width of an error bar's ends
+BESIDE, SPREAD = 2.0, 10.0  # points on the page from one interval at a place to the next, and from first to last
+ONE_PLACE = 0.03  # of its distance from 0: intervals nearer than this would be drawn on top of each other
+ASIDE = " (of methods at one place, side by side around it)"
+CAP = 1.5  # points, half the width of an error bar's ends
 _SMALL = matplotlib.RcParams(
     {
         "font.size": 8,
@@ -41,6 +40,7 @@ _SMALL = matplotlib.RcParams(
         "figure.titlesize": 9,
         "lines.linewidth": 1.4,
         "lines.markersize": 4,
+        "axes.xmargin": 0.07,  # room for intervals around the last place
     }
 )
 
@@ -69,7 +69,7 @@ def sheet(titles: Sequence[str], columns: int, height: float = 2.3, width: float
     fig.get_layout_engine().set(w_pad=0.07)  # type: ignore[union-attr, call-arg]
     all_axes = fig.subplots(rows, columns, squeeze=False).ravel().tolist()
     for axes, title in zip(all_axes, titles, strict=False):
-        axes.set_title(title)
+        axes.set_title(textwrap.fill(title, int((width / columns - 0.55) / TITLE_LETTER)))
         axes.tick_params(labelsize=_SMALL["xtick.labelsize"])  # ticks may be made after `applied` has ended
     for axes in all_axes[len(titles) :]:
         axes.remove()
@@ -89,13 +89,13 @@ def finish(fig: Figure, heading: str, caption: Sequence[str], legend_of: Axes | 
     for axes in (legend_of, *fig.axes) if legend_of is not None else ():
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             labels.setdefault(label, handle)
-    letters = int((min(width, COLUMN) - 0.4) / LEGEND_LETTER)
+    letters = int((min(width, COLUMN) - 0.55) / LEGEND_LETTER)
     whole = [label.replace(" seeds)", "\N{NO-BREAK SPACE}seeds)") for label in labels]
     broken = [textwrap.fill(label, letters, break_on_hyphens=False) for label in whole]
     longest = max((len(line) for label in broken for line in label.splitlines()), default=1)
     legend = fig.legend(
-        list(labels.values()), broken, loc="outside lower left", handlelength=2.6, columnspacing=1.0, labelspacing=0.3,
-        ncols=max(1, min(len(labels), int((width - 0.1) / (0.42 + LEGEND_LETTER * longest)))), fontsize=LEGEND_SIZE,
+        list(labels.values()), broken, loc="outside lower left", handlelength=4, columnspacing=1.0, labelspacing=0.3,
+        ncols=max(1, min(len(labels), int((width - 0.1) / (0.56 + LEGEND_LETTER * longest)))), fontsize=LEGEND_SIZE,
         title=textwrap.fill(" ".join(caption), int(width / CAPTION_LETTER)), title_fontsize=CAPTION_SIZE,
         alignment="left", borderpad=0.3, borderaxespad=0.4,
     )  # fmt: skip
@@ -129,26 +129,31 @@ def draw_seeds(
 
 
 def error_bar(axes: Axes, method: Method, place: float, values: Sequence[float]) -> None:
-    """The mean share over seeds as the method's mark, and through it its 95 % t-interval within [0, 1].
+    """The 95 % t-interval of the mean share over seeds, within [0, 1]; without a mark of its own at the mean.
 
-    Where a mean stands at `place` already, this one is moved aside on the page with its interval; the axis grows by it.
+    Those of methods at one `place` stand side by side around it.
     """
     summary = over_seeds(values)
     if summary.low is None or summary.high is None:
         return
     low, high = max(0.0, summary.low), min(1.0, summary.high)
-    below, above = summary.mean - low, high - summary.mean
-    bars = [bar for bar in axes.containers if isinstance(bar, ErrorbarContainer)]
-    aside = DODGE * sum(bool(np.isclose(bar.lines[0].get_xdata(), place, rtol=ONE_PLACE).any()) for bar in bars)
     axes.errorbar(
-        [place], [summary.mean], [[max(below, 0.0)], [max(above, 0.0)]],
-        color=method.colour, capsize=CAP, linewidth=1.1, linestyle="none", zorder=3,
-        marker=method.marker, markersize=3.5,
-        transform=axes.transData + ScaledTranslation(aside / 72, 0, axes.figure.dpi_scale_trans),
+        [place], [summary.mean], [[max(summary.mean - low, 0.0)], [max(high - summary.mean, 0.0)]],
+        fmt="none", ecolor=method.colour, capsize=CAP, elinewidth=1.1, capthick=0.8, zorder=3,
     )  # fmt: skip
-    axes.update_datalim([(place, low), (place, high)])
-    room = min((aside + 2 * CAP) / PANEL_POINTS, 0.3)  # of the panel, at each end; a margin is of what lies between
-    axes.set_xmargin(max(axes.get_xmargin(), room / (1 - 2 * room)))
+    _stand_side_by_side(axes, place)
+
+
+def _stand_side_by_side(axes: Axes, place: float) -> None:
+    """Move the intervals at this place on the page, in their order, so that they are around it."""
+    bars = [bar for bar in axes.containers if isinstance(bar, ErrorbarContainer)]
+    here = [bar for bar in bars if np.isclose(bar.lines[1][0].get_xdata(), place, rtol=ONE_PLACE).all()]
+    step = min(BESIDE, SPREAD / max(1, len(here) - 1))
+    for number, bar in enumerate(here):
+        points = step * (number - (len(here) - 1) / 2)
+        moved = axes.transData + ScaledTranslation(points / 72, 0, axes.figure.dpi_scale_trans)
+        for part in (*bar.lines[1], *bar.lines[2]):
+            part.set_transform(moved)
 
 
 def logarithmic(axes: Axes, written: Callable[[float], str] | None = None) -> None:
@@ -164,16 +169,17 @@ def logarithmic(axes: Axes, written: Callable[[float], str] | None = None) -> No
 
 
 def symmetric_logarithmic(axes: Axes, label: str) -> None:
-    """A vertical axis on which flat lines can be read beside one that goes more than ten times as far.
+    """A vertical axis on which flat lines can be read beside values that go more than ten times as far.
 
-    It is logarithmic beyond about the largest value of the flattest, and its label says so.
+    It is logarithmic beyond about the largest value of the flattest, and its label says so. How flat a line is its
+    values after the first say, where it has any: the first supervision step does nearly all.
     """
-    reach = sorted(float(np.abs(line.get_ydata()).max()) for line in axes.get_lines())
-    reach = [one for one in reach if one > 0]
-    if not reach or reach[-1] <= 10 * reach[0]:
+    lines = [np.abs(line.get_ydata()) for line in axes.get_lines()]
+    flat = [reach for values in lines if (reach := float(values[min(1, len(values) - 1) :].max())) > 0]
+    if not flat or max(values.max() for values in lines) <= 10 * min(flat):
         axes.set_ylabel(label)
         return
-    power = float(np.floor(np.log10(reach[0])))
+    power = float(np.floor(np.log10(min(flat))))
     axes.set_yscale("symlog", linthresh=10**power)
     axes.autoscale_view(scalex=False)  # its margin is of this scale
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}".replace("-", "−")))
@@ -194,8 +200,8 @@ def staircase(axes: Axes, points: Sequence[tuple[float, float]], label: str) -> 
     )
 
 
-def _subs(decades: float) -> tuple[int, ...]:
+def _subs(decades: float) -> tuple[float, ...]:
     """Which multiples of a power are labelled."""
     if decades < 0.7:
-        return (1, 2, 3, 4, 5, 7)
+        return (1, 1.5, 2, 3, 4, 5, 7)
     return (1, 2, 5) if decades < 1.6 else (1, 3) if decades < 3 else (1,)

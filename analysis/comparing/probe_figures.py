@@ -79,7 +79,7 @@ def scaling_figure(
         axes.set_xticks(ticks, [str(tick) for tick in ticks])
         axes.set_xlabel("supervision steps of an answer")
         axes.set_ylabel(metric.title)
-        style.percent_from_zero(axes)
+        style.percent_from_zero_if_near(axes)
         caption = (f"Mean over seeds; band: their range; bar: 95 % t-interval{panels.ASIDE}.", "Ring: as trained.")
         panels.finish(fig, heading, caption, axes)
     return fig
@@ -165,7 +165,7 @@ def draw_halting(axes: Axes, probes: Sequence[Probed]) -> None:
             star: dict[str, Any] = {"marker": "*", "markersize": 9, "markeredgecolor": "white", "markeredgewidth": 0.5}
             axes.plot(*zip(*marks[1], strict=True), zorder=4, **star, **look)
     panels.logarithmic(axes)
-    style.percent_from_zero(axes)
+    style.percent_from_zero_if_near(axes)
 
 
 def _draw(axes: Axes, method: Method, places: Sequence[float], values: Values, interval: bool = False) -> None:

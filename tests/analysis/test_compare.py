@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from analysis import compare, style
+from analysis.comparing import panels
 from analysis.comparing.comparability import check_same_datasets, differences
 from analysis.comparing.curves import learning_figure, steps_figure, training_losses
 from analysis.comparing.improvement_figure import improvement_figure
@@ -128,6 +129,9 @@ def test_probes_show_what_evaluate_py_found(sweep: Path) -> None:
     improvement = improvement_figure(probes, "")
     assert improvement is not None
     after, cells, fell, trained, towards, trained_towards = improvement.axes
+    narrow = improvement_figure(probes, "", panels.COLUMN)
+    assert narrow is not None
+    assert len(narrow.axes) == 6
     kept = [one.improvement for one in scored if one.improvement]
     measured = {
         after: [[one.answer.before[0], *one.answer.after] for one in kept],

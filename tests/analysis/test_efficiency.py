@@ -129,6 +129,13 @@ def test_reaching_the_target_is_a_median_in_which_a_seed_that_does_not_comes_las
         assert cells(table, "DIS (released code)")[1:3] == reached
 
 
+def test_a_target_that_no_seed_reached_is_not_drawn(folder: Path) -> None:
+    for target, drawn in ((0.75, True), (0.99, False)):
+        fig = ablation_figures.training_figure(ablation(read_runs([folder]).runs, "", "exact", target))
+        names = [text.get_text() for text in fig.legends[0].get_texts()]
+        assert any(name.startswith("target") for name in names) == drawn
+
+
 def test_the_front_is_of_points_that_nothing_beats() -> None:
     points = [(1.0, 0.2), (2.0, 0.5), (2.0, 0.4), (3.0, 0.5), (4.0, 0.9), (5.0, 0.1)]
     assert front(points) == [(1.0, 0.2), (2.0, 0.5), (4.0, 0.9)]

@@ -141,8 +141,10 @@ def test_samples_of_the_test_split_are_a_curve_of_their_own_and_never_compared_w
     both = "not compared: 5 evaluations of 2 runs, of another part of the test split than the latest"
     assert group(runs)[1] == [both]
     compared = learning_figure(group(runs[:1])[0], EXACT, "").axes[1].get_lines()
-    (dotted,) = [line for line in compared if line.get_linestyle() == ":"]
-    assert list(dotted.get_xdata()) == [100, 200, 300]
+    (whole, sampled) = [line for line in compared if line.get_color() == method.colour]
+    assert list(sampled.get_xdata()) == [100, 200, 300]
+    assert (sampled.get_marker(), sampled.get_linestyle()) == (method.marker, whole.get_linestyle())
+    assert sampled.get_linewidth() < whole.get_linewidth()
     cells = learning_curves(runs[0]).axes[2]
     drawn = {str(line.get_label()): list(line.get_xdata()) for line in cells.get_lines()}
     assert (drawn["after step 6"], drawn["all test examples"]) == ([100, 200, 300], [400])

@@ -59,7 +59,8 @@ def test_a_setting_is_chosen_on_held_out_questions_and_read_off_the_test_split(
     assert "noise 0.5, by" not in text, "better on the test split alone"
     assert "1 × 6 steps, noise 0.3 | 50.0 %" in text, "within 18 calls"
     assert "plain, 6 steps" in text
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"search.md", "search.png", "search.pdf"}
+    figures = {f"search{width}.{kind}" for width in ("", "_column") for kind in ("png", "pdf")}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"search.md", *figures}
 
 
 def test_rollouts_in_turn_cost_what_is_spent_until_one_keeps_the_rules(runs: Path) -> None:

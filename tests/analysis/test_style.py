@@ -42,10 +42,18 @@ def test_the_methods_of_the_papers_are_told_apart_without_colours() -> None:
 
 def test_an_axis_from_zero_shows_lines_at_both_ends() -> None:
     axes = Figure().subplots()
-    axes.plot([0, 1], [0.48, 0.5])
-    style.percent_from_zero(axes)
+    axes.plot([0, 1], [0.23, 0.5])
+    style.percent_from_zero_if_near(axes)
     low, high = axes.get_ylim()
     assert low < 0 < 0.5 * 1.03 < high
+
+
+def test_an_axis_of_lines_that_are_all_far_from_zero_begins_near_the_lowest() -> None:
+    axes = Figure().subplots()
+    axes.plot([0, 1], [0.93, 0.97])
+    style.percent_from_zero_if_near(axes)
+    low, high = axes.get_ylim()
+    assert 0.92 < low < 0.93 < 0.97 < high
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0])

@@ -1,7 +1,7 @@
 """Panels for print: legend, heading and caption lie within the figure, and the legend has every method."""
 
+import numpy as np
 import pytest
-from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.container import ErrorbarContainer
 
@@ -38,11 +38,13 @@ def test_heading_caption_and_legend_have_every_word_within_the_figure_and_beside
 
 
 def test_a_flat_line_beside_a_steep_one_gets_a_logarithmic_axis_that_says_so() -> None:
-    for reach, scale, label in ((0.05, "symlog", "mean,\nlogarithmic beyond ±0.01"), (3.0, "linear", "mean")):
+    """As flat as it is after the first step: both lines begin as far away."""
+    logarithmic = "symlog", "mean,\nlogarithmic beyond ±0.01"
+    for steep, flat, (scale, label) in ((6, 0.05, logarithmic), (0.06, 0.05, logarithmic), (6, 3, ("linear", "mean"))):
         with panels.applied():
             _, (axes,) = panels.sheet(["margin"], columns=1)
-            axes.plot([1, 2, 3], [-12, 6, 0])
-            axes.plot([1, 2, 3], [-reach, 0, reach])
+            axes.plot([1, 2, 3], [-12, steep, 0])
+            axes.plot([1, 2, 3], [-12, 0, flat])
             panels.symmetric_logarithmic(axes, "mean")
         assert (axes.get_yscale(), axes.get_ylabel()) == (scale, label)
 
@@ -50,31 +52,34 @@ def test_a_flat_line_beside_a_steep_one_gets_a_logarithmic_axis_that_says_so() -
 SEEDS = ([0.0, 0.4], [0.1, 0.5], [0.0, 0.9])
 
 
-def ended(count: int, end: float = 10.0, logarithmic: bool = False) -> tuple[Axes, list[ErrorbarContainer]]:
-    """A panel with so many methods, all of which end at one place, and their bars; drawn."""
+@pytest.mark.parametrize("logarithmic", [False, True])
+@pytest.mark.parametrize("count", [1, 6, 10])
+def test_intervals_stand_around_their_place_within_the_axes_and_draw_no_second_mark(
+    count: int, logarithmic: bool
+) -> None:
+    """In the narrowest panels, three in a row."""
     with panels.applied():
-        fig, (axes,) = panels.sheet(["one"], columns=2)
+        fig, (axes, _, _) = panels.sheet(["one", "two", "three"], columns=3)
         for number in range(count):
             method = Method(f"method {number}", [], 0, {}, marker="s", dashes="-")
-            panels.draw_seeds(axes, method, [1.0, end], SEEDS, interval=True, label=method.name)
+            panels.draw_seeds(axes, method, [1.0, 10.0], SEEDS, interval=True, label=method.name)
         if logarithmic:
             panels.logarithmic(axes)
+        panels.finish(fig, "", [""], axes)
         FigureCanvasAgg(fig).draw()
-    return axes, [bar for bar in axes.containers if isinstance(bar, ErrorbarContainer)]
-
-
-@pytest.mark.parametrize("logarithmic", [False, True])
-@pytest.mark.parametrize("count", [6, 10])
-def test_error_bars_go_through_their_means_side_by_side_within_the_axes(count: int, logarithmic: bool) -> None:
-    axes, bars = ended(count, logarithmic=logarithmic)
-    place = axes.transData.transform((10.0, 0.6))[0]
-    for number, (mean, _, (vertical,)) in enumerate(bars):
-        assert mean.get_marker() == "s"
-        (segment,) = vertical.get_segments()
-        for part, points in ((mean, mean.get_xydata()), (vertical, segment)):
-            across = part.get_transform().transform(points)[:, 0]
-            assert across == pytest.approx(place + number * panels.DODGE / 72 * axes.figure.dpi)
-            assert across.max() + panels.CAP / 72 * axes.figure.dpi <= axes.bbox.x1
+    bars = [bar for bar in axes.containers if isinstance(bar, ErrorbarContainer)]
+    points = [
+        part.get_transform().transform(ends)[:, 0]
+        for mark, caps, (vertical,) in bars
+        for part, ends in ((vertical, vertical.get_segments()[0]), *((cap, cap.get_xydata()) for cap in caps))
+        if mark is None
+    ]
+    places = np.unique(np.concatenate(points).round(6)) * 72 / fig.dpi
+    assert len(places) == count
+    assert places.mean() == pytest.approx(axes.transData.transform((10.0, 0.6))[0] * 72 / fig.dpi)
+    assert places[-1] - places[0] <= panels.SPREAD + 1e-6
+    assert np.diff(places).max(initial=0) <= panels.BESIDE + 1e-6
+    assert places[-1] + panels.CAP <= axes.bbox.x1 * 72 / fig.dpi
 
 
 @pytest.mark.parametrize("places", [2, style.MARKED, 100])
