@@ -42,7 +42,7 @@ class Progress:
         self._expects = True  # until the time that the run takes was told
         width = shutil.get_terminal_size((0, 0)).columns  # 0: an unknown width, for which tqdm shows nothing
         on_terminal = shown and not name and sys.stderr.isatty() and width > 0
-        self._bar = tqdm(total=total, initial=done, unit="step", dynamic_ncols=True) if on_terminal else None
+        self._bar = tqdm(total=total, initial=done, unit="update", dynamic_ncols=True) if on_terminal else None
 
     def advance(self) -> None:
         """Count one step as done."""
@@ -70,7 +70,7 @@ class Progress:
             self._bar.set_description_str(text)
         elif self._shown and (now - self._last_line >= _LINE_SECONDS or self._done >= self._total):
             self._last_line = now
-            line = f"step {self._done}/{self._total}, {text}"
+            line = f"update {self._done}/{self._total}, {text}"
             if left is not None:
                 line += f", {_clock(left)} left"
             print(self._prefix + line, flush=True)
@@ -102,10 +102,12 @@ class Progress:
 
 def _step_shares(shares: list[float | None]) -> str:
     """The shares of the first and the last supervision step that have one, with what they are of."""
-    percentages = [f"{100 * share:.0f}" for share in shares if share is not None]
-    if len(percentages) > 1:
-        return f", first → last step {percentages[0]} → {percentages[-1]} %"
-    return f" {percentages[0]} %" if percentages else " –"
+    percentages = {step: f"{100 * share:.0f}" for step, share in enumerate(shares, 1) if share is not None}
+    if not percentages:
+        return " –"
+    ends = sorted({min(percentages), max(percentages)})
+    steps, values = (" → ".join(words) for words in (map(str, ends), (percentages[step] for step in ends)))
+    return f" after supervision step {steps}: {values} %"
 
 
 def _clock(seconds: float) -> str:

@@ -79,5 +79,5 @@ def _device(ranks: Ranks) -> str:
 
 def _updates(config: TrainConfig, last_step: int) -> str:
     limit = "" if config.max_minutes is None else f", in at most {config.max_minutes:g} minutes"
-    examples = f"{last_step:,}, of {config.global_batch_size:,} examples each"
+    examples = f"at most {last_step:,}, of {config.global_batch_size:,} examples each"
     return f"{examples}{limit}; the time they take is measured over the first ones"

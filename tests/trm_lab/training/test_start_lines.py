@@ -56,7 +56,9 @@ def test_a_run_says_what_it_trains_on_what_where_and_how_long(
         rf"data: {dataset} \(\d+ groups, \d+ examples of .* tokens\); test: \d+ examples", lines["data: "]
     )
     assert re.match(r"device: CPU.*, 1 rank of \d+ thread", lines["device: "])
-    assert lines["updates: "].startswith("updates: 4, of 8 examples each, in at most 5 minutes; the time they take")
+    assert lines["updates: "].startswith(
+        "updates: at most 4, of 8 examples each, in at most 5 minutes; the time they take"
+    )
     assert lines["run directory: "] == f"run directory: {tmp_path / 'run'}"
     assert lines["expected time: "].endswith("for the remaining 2 of 4 updates, evaluations not counted")
 
@@ -95,7 +97,12 @@ def test_a_run_of_another_rank_says_nothing(capsys: pytest.CaptureFixture[str]) 
 
 @pytest.mark.parametrize(
     ("shares", "text"),
-    [([0.93, 0.94, 0.95], "cell accuracy, first → last step 93 → 95 %"), ([None, 0.5], "cell accuracy 50 %")],
+    [
+        ([0.93, 0.94, 0.95], "cell accuracy after supervision step 1 → 3: 93 → 95 %"),
+        ([None, 0.25, 0.5, None], "cell accuracy after supervision step 2 → 3: 25 → 50 %"),
+        ([None, 0.5], "cell accuracy after supervision step 2: 50 %"),
+        ([None, None], "cell accuracy –"),
+    ],
 )
 def test_a_progress_line_says_what_its_percentages_are_of(
     shares: list[float | None], text: str, capsys: pytest.CaptureFixture[str]
@@ -103,4 +110,4 @@ def test_a_progress_line_says_what_its_percentages_are_of(
     one = progress.Progress(1, 0, shown=True)
     one.advance()
     one.describe({"loss": 1.0, "step_accuracy": shares})
-    assert f"step 1/1, loss 1.000, {text}, 0:00 left" in capsys.readouterr().out
+    assert f"update 1/1, loss 1.000, {text}, 0:00 left" in capsys.readouterr().out

@@ -95,8 +95,8 @@ def test_the_time_left_of_a_run_that_its_minutes_end_is_theirs(
 ) -> None:
     monkeypatch.setattr(progress, "_LINE_SECONDS", 0.0)
     run(dataset, tmp_path, "arch=dis", "max_minutes=3", "log_interval=1", "epochs=10000000")
-    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("step ")]
-    assert next(line for line in lines if line.startswith("step 2/")).endswith(", 1:00 left")
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("update ")]
+    assert next(line for line in lines if line.startswith("update 2/")).endswith(", 1:00 left")
 
 
 @pytest.mark.parametrize("minutes", ["2", "1"], ids=["both limits in one step", "a shorter time once all is done"])

@@ -74,7 +74,7 @@ def test_the_time_left_is_reckoned_without_the_warm_up(
         progress.describe({"loss": 1.0, "step_accuracy": []})
     lines = capsys.readouterr().out.splitlines()
     assert "left" not in lines[0]
-    assert re.search(r"step \d+/102, .*, (\d):(\d\d) left", lines[-1])
+    assert re.search(r"update \d+/102, .*, (\d):(\d\d) left", lines[-1])
     left = lines[-1].split(", ")[-1]
     assert left.startswith("3:")  # of some 90 steps of 2 s
 
