@@ -140,7 +140,6 @@ def shrunk(command: str) -> str:
     command = re.sub(r"^trm-lab", f"{sys.executable} -m trm_lab", command)
     for script in ("train_arc_tiny_corrupt.py", "pretrain.py", "evaluate.py", "export.py"):
         command = command.replace(script, str(REPOSITORY / script))
-    command = command.replace("pretrained/sudoku6", str(REPOSITORY / "pretrained/sudoku6"))
     command = re.sub(r"scored/step_\d+", "scored/step_7", command)
     command = re.sub(r"--width \d+", "--width 2", command)
     adapts = "--adapt 2" if "solve.py" in command else "--adapt 2 --num-aug 1"

@@ -64,7 +64,6 @@ def test_a_notebook_is_stored_without_outputs_and_runs_from_top_to_bottom(
     monkeypatch.chdir((REPOSITORY / name).parent)
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setitem(TARGETS, "digits_in_turn", TARGETS["corruption"])  # what a notebook registers is gone after it
-    (tmp_path / "pretrained").symlink_to(REPOSITORY / "pretrained")
     replaced = SHORTER | {WORK: f"WORK = Path({str(tmp_path)!r})"}
     displayed: list[Any] = []
     variables: dict[str, Any] = {"display": displayed.append, "__name__": name}

@@ -26,6 +26,7 @@ from trm_lab.runs.hub import PUBLISHED, is_remote, located
 from trm_lab.runs.published_pickle import LONGEST_NAME, WEIGHT_DTYPES, read_published
 from trm_lab.runs.puzzle_description import KEY as PUZZLE
 from trm_lab.runs.puzzle_description import PuzzleDescription
+from trm_lab.runs.shipped import shipped
 from trm_lab.runs.weights import EXPORTED_CONFIG, EXPORTED_WEIGHTS, MOST_SHOWN, PUBLISHED_CONFIG
 
 
@@ -215,10 +216,12 @@ class PublishedFile(CheckpointForm):
 def find_checkpoint(target: str | Path) -> CheckpointForm:
     """The checkpoint at `target`: a run directory (its newest), a checkpoint, an export, a published file, or hf://…
 
+    `pretrained/NAME` is looked for in the installation where the working folder has no such thing.
+
     Raises:
         UserError: there is none.
     """
-    path = located(str(target)) if is_remote(str(target)) else Path(target)
+    path = located(str(target)) if is_remote(str(target)) else shipped(target) or Path(target)
     if path.name == EXPORTED_WEIGHTS and (_is_export(path.parent) or _is_checkpoint(path.parent)):
         path = path.parent
     if path.is_file():

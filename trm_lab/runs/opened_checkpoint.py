@@ -25,6 +25,7 @@ from trm_lab.runs.checkpoint_forms import CheckpointForm, RunCheckpoint, find_ch
 from trm_lab.runs.hub import SCHEME, is_remote
 from trm_lab.runs.puzzle_description import PuzzleDescription
 from trm_lab.runs.run_directory import changes
+from trm_lab.runs.shipped import shipped
 from trm_lab.runs.weights import PUZZLE_ROWS, TOKEN_ROWS, check_size, load_into, published_arch
 from trm_lab.runs.young_average import score_remark
 
@@ -160,7 +161,7 @@ class OpenedCheckpoint:
 
     def results_folder(self, suffix: str) -> Path:
         """Where an evaluation goes: `scored/` of the run, or beside what lies elsewhere; never its own evaluations."""
-        if is_remote(self.source):
+        if is_remote(self.source) or shipped(self.source):
             name = self.source.removeprefix(SCHEME).replace("/", "--").replace("@", "-at-")
             return Path("scored") / (name + suffix)
         if isinstance(self.form, RunCheckpoint) and self.path.parent.name == "checkpoints":

@@ -45,6 +45,7 @@ USES = [
     ["train", "arch=dis", "evaluators=[]", *NARROW, *RUN, "arch.halt_max_steps=2", "max_steps=2"],
     ["evaluate", "runs/small", "--device", "cpu"],
     ["solve", "runs/small", "Q" + 24 * ".", "--device", "cpu"],
+    ["solve", "pretrained/sudoku6_dis", "1..... ..3..2 .4.... ....5. .2.... 6....1", "--device", "cpu"],
     ["export", "runs/small", "--to", "hub", "--output-dir", "exported"],
     ["analyse", "summary", "runs/small"],
     ["analyse", "page", "runs/small"],
@@ -94,8 +95,8 @@ def test_it_builds_trains_scores_exports_and_reports(installed: Path, tmp_path: 
     (tmp_path / "evaluate.py").write_text("raise SystemExit('a file of the user')")
     (tmp_path / "data").mkdir()
     use(installed, tmp_path, USES)
-    for name in ("exported/README.md", "runs/small/figures/index.html", "report/report.html"):
-        assert (tmp_path / name).is_file(), name
+    for name in ("exported/README.md", "runs/small/figures/index.html", "report/report.html", "scored"):
+        assert (tmp_path / name).exists(), name
 
 
 @pytest.mark.long

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from tests.exportable import STEP, random_dis, write_run
+from tests.runs import REPOSITORY
 from tests.trm_lab.puzzles.arc.small_arc import build
 from trm.errors import UserError
 from trm.model import TinyRecursiveModel
@@ -93,3 +94,18 @@ def test_what_no_shape_tells_is_said_where_the_weights_were_trained_otherwise(
         loaded(target, num_heads=4, pos_encodings="none")
         said = capsys.readouterr().out
         assert "were trained with arch.num_heads=2, here 4; arch.pos_encodings=rope, here none" in said
+
+
+def test_a_shipped_model_opens_in_every_folder_and_what_is_made_of_it_goes_into_that_folder(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    name = "pretrained/sudoku6_dis"
+    for target in (name, f"{name}/model.safetensors"):
+        assert find_checkpoint(target).path == REPOSITORY / name
+    assert open_checkpoint(name).results_folder("-margins") == Path("scored/pretrained--sudoku6_dis-margins")
+    with pytest.raises(UserError, match="no checkpoint at pretrained/none"):
+        find_checkpoint("pretrained/none")
+    exported(run, "hub").rename(tmp_path / "sudoku6_dis")
+    (tmp_path / "pretrained").symlink_to(tmp_path)
+    assert find_checkpoint(name).path == Path(name)  # one of the user's own
