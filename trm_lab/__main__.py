@@ -12,7 +12,7 @@ import ast
 import difflib
 import runpy
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import trm_lab.commands.interrupts  # noqa: F401
@@ -91,12 +91,16 @@ def _split(words: Sequence[str]) -> tuple[str, list[str]]:
     for name, module in names.items():
         if first == module:  # by its older name
             return name, list(words[1:])
-    raise _no_command(words[0], "trm-lab", list(dict.fromkeys(name.partition(" ")[0] for name in names)))
+    behind_a_group = {name.partition(" ")[2]: name for name in names if " " in name}  # compare: "analyse compare"
+    raise _no_command(
+        words[0], "trm-lab", list(dict.fromkeys(name.partition(" ")[0] for name in names)), behind_a_group
+    )
 
 
-def _no_command(word: str, program: str, allowed: Sequence[str]) -> UserError:
-    near = difflib.get_close_matches(word.replace("-", "_"), allowed, 1, 0.5)
-    remedy = f"did you mean {program} {near[0]}?" if near else "trm-lab --help lists them"
+def _no_command(word: str, program: str, allowed: Sequence[str], others: Mapping[str, str] = {}) -> UserError:
+    """others: words that stand for a whole command, which is meant where one of them is the nearest."""
+    near = difflib.get_close_matches(word.replace("-", "_"), [*allowed, *others], 1, 0.5)
+    remedy = f"did you mean {program} {others.get(near[0], near[0])}?" if near else "trm-lab --help lists them"
     return UserError(f"{shown(word)!r} is no command of {program}", " | ".join(allowed), remedy)
 
 

@@ -76,6 +76,8 @@ def test_a_command_is_a_script_with_the_words_behind_it(
     ("words", "complaint"),
     [
         ("evaluat runs/a", "'evaluat' is no command of trm-lab\n  allowed: train | .*did you mean trm-lab evaluate?"),
+        ("compare runs/a runs/b", "'compare' is no command of trm-lab\n.*did you mean trm-lab analyse compare?"),
+        ("nquens", "'nquens' is no command of trm-lab\n.*did you mean trm-lab build nqueens?"),
         ("train diss", "'diss' is no command of trm-lab train\n  allowed: trm | dis\n.*mean trm-lab train dis?"),
         ("build nquens", "'nquens' is no command of trm-lab build\n.* | nqueens | .*mean trm-lab build nqueens?"),
         ("analyse --most 3", "'--most' is no command of trm-lab analyse\n.* | page | .*"),
