@@ -39,6 +39,7 @@ from trm_lab.commands.command_line import (
     refuse_without_effect,
     run_command,
 )
+from trm_lab.commands.invocation import say_loading
 from trm_lab.evaluation.search_flags import SEARCH_FLAGS, add_search_flags, search_of
 from trm_lab.inference.adaptation_flags import ADAPTATION_FLAGS, add_adaptation_flags, check_adaptation
 
@@ -158,7 +159,12 @@ def job(flags: argparse.Namespace) -> Callable[[], None]:
     kind = other_jobs[0] if other_jobs else "score"
     refuse_without_effect(flags, EFFECTIVE[kind], f"with --{kind}" if other_jobs else "when a split is scored")
     check_adaptation(flags)
-    return lambda: _JOBS[kind](target, flags)
+    return lambda: _start(kind, target, flags)
+
+
+def _start(kind: str, target: str, flags: argparse.Namespace) -> None:
+    say_loading("evaluate.py", "PyTorch, then " + ("the evaluations" if target is None else "the checkpoint"))
+    _JOBS[kind](target, flags)
 
 
 def _score(target: str, flags: argparse.Namespace) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import trm_lab.commands.interrupts  # noqa: F401 (first: what is imported later takes seconds)
 from trm_lab.commands.choices import EXPORT_FORMS, WEIGHT_KINDS
 from trm_lab.commands.command_line import CommandLine, local_path, path_or_address, run_command
+from trm_lab.commands.invocation import say_loading
 
 if TYPE_CHECKING:
     from trm_lab.release.exporting import ExportRequest
@@ -37,6 +38,7 @@ def parse(arguments: Sequence[str] | None = None) -> "ExportRequest":
     line.add_argument("--private", action="store_true", help="make the repository a private one")
     line.add_argument("--overwrite", action="store_true", help="replace an export of the same form")
     flags = line.parse(arguments)
+    say_loading("export.py", "PyTorch, then the checkpoint")
     from trm_lab.release.exporting import ExportRequest  # not before the flags are read: torch takes seconds
 
     return ExportRequest(

@@ -18,7 +18,7 @@ from pathlib import Path
 import trm_lab.commands.interrupts  # noqa: F401
 from trm.errors import UserError, shown
 from trm_lab.commands.command_line import run_command
-from trm_lab.commands.invocation import start_as
+from trm_lab.commands.invocation import say_loading, start_as
 from trm_lab.commands.project_root import PROJECT_ROOT
 
 SCRIPTS = {
@@ -74,6 +74,8 @@ def _prepare(words: Sequence[str]) -> None:
     sys.argv = [commands().get(name, name), *behind]
     sys.path.insert(0, str(PROJECT_ROOT))
     start_as(name)
+    if name.startswith("analyse ") and not set(HELP) & set(behind):
+        say_loading(name, "what it reads and draws with, then the files")
 
 
 def _split(words: Sequence[str]) -> tuple[str, list[str]]:

@@ -62,6 +62,16 @@ class Ranks:
         """Its model, as the system calls it, such as "NVIDIA H200"; at least "cpu"."""
         return torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else platform.processor() or "cpu"
 
+    @property
+    def title(self) -> str:
+        """The device and how many ranks have one, in words; on a CPU also a rank's threads."""
+        count = f"{self.world_size} rank{'s' * (self.world_size > 1)}"
+        if self.device.type == "cuda":
+            return f"{self.device_name}, {count}"
+        threads = torch.get_num_threads()
+        name = f"CPU ({self.device_name})" if self.device_name != "cpu" else "CPU"
+        return f"{name}, {count} of {threads} thread{'s' * (threads > 1)}"
+
     def local_slots(self, global_slots: int) -> tuple[int, int]:
         """(first, count) of this rank's consecutive slice of `global_slots`, which must divide evenly."""
         count = global_slots // self.world_size

@@ -56,6 +56,8 @@ def score(request: ScoringRequest) -> None:
         join(request.device, patience(HANG_SECONDS)) as ranks,
         Watchdog.over(ranks, HANG_SECONDS if ranks.world_size > 1 else None) as watchdog,
     ):
+        if ranks.is_first:
+            print(f"checkpoint: {checkpoint.title}\ndevice: {ranks.title}", flush=True)
         watchdog.beat("opening the data and the model", within=HOUR)
         folder = request.output or checkpoint.results_folder(request.suffix)
         ranks.first_decides(lambda: check_evaluation_folder(folder))
@@ -87,8 +89,9 @@ class ScoringJob:
         self.supervision, remarks = checkpoint.supervision(self.data.metadata, self.data.identifiers)
         data_remarks = checkpoint.trained_elsewhere if request.data_paths else checkpoint.changed_data
         remarks += data_remarks(self.data.described)
-        for remark in remarks if ranks.is_first else ():
-            print(remark, flush=True)
+        paths, examples = ", ".join(map(str, self.data.paths)), f"{self.data.total_examples:,} examples"
+        for line in (f"data: {paths}, {examples}", *remarks) if ranks.is_first else ():
+            print(line, flush=True)
         if request.steps is not None:
             self.supervision.take_steps(request.steps)
         if request.by_category:

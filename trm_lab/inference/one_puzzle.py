@@ -76,6 +76,7 @@ def _single_process(request: TaskRequest, flag: str) -> Iterator[Ranks]:
 
 def _opened(request: TaskRequest, ranks: Ranks) -> OpenedCheckpoint:
     checkpoint = open_checkpoint(request.target, request.config, request.weights)
+    print(f"checkpoint: {checkpoint.title}\ndevice: {ranks.title}", flush=True)
     choose_attention(request.attention, checkpoint.arch.network, ranks.device)
     return checkpoint
 

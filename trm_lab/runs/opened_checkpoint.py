@@ -71,6 +71,14 @@ class OpenedCheckpoint:
         return self.form.step(self.config) or 0
 
     @property
+    def title(self) -> str:
+        """Its method, size and updates, in words."""
+        parameters = sum(tensor.numel() for name, tensor in self.weights.items() if name != PUZZLE_ROWS)
+        updates = f", after {self.step:,} updates" if self.step else ""
+        method = self.arch.method.name(self.arch.as_dict())
+        return f"{self.source}: {method}, {parameters:,} parameters{updates}"
+
+    @property
     def seed(self) -> int:
         """The run's seed."""
         return self.config.get("seed", 0)

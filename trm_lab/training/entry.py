@@ -1,7 +1,6 @@
 """A training entry's command line: prints the help without importing torch, or lets Hydra compose and start the run."""
 
 import ast
-import os
 import sys
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -9,9 +8,8 @@ from inspect import cleandoc
 from pathlib import Path
 
 from trm_lab.commands.command_line import CommandLine, run_command
-from trm_lab.commands.invocation import program_name
+from trm_lab.commands.invocation import say_loading
 from trm_lab.commands.project_root import PROJECT_ROOT
-from trm_lab.commands.terminal import settle_streams
 
 HELP = {"--help", "-h"}
 PRINTING = {"--cfg", "-c", "--info", "-i", "--hydra-help", "--version"}  # Hydra's flags that start no training
@@ -32,9 +30,8 @@ def run_entry(main: Callable[[], None], program: str, description: str | None) -
     if HELP & set(sys.argv[1:]):
         run_command(lambda: print(help_text(program, description)))
         return
-    if not PRINTING & {word.partition("=")[0] for word in sys.argv[1:]} and os.environ.get("RANK", "0") == "0":
-        settle_streams()
-        print(f"{program_name(program)}: loading PyTorch, then the configuration, the data and the model", flush=True)
+    if not PRINTING & {word.partition("=")[0] for word in sys.argv[1:]}:
+        say_loading(program, "PyTorch, then the configuration, the data and the model")
     from trm_lab.training.overrides import run_hydra
 
     run_hydra(main)

@@ -2,10 +2,7 @@
 
 from dataclasses import asdict
 
-import torch
-
 from trm.model import TinyRecursiveModel
-from trm_lab.cluster.ranks import Ranks
 from trm_lab.configuration.architecture import Architecture
 from trm_lab.configuration.train_config import TrainConfig
 from trm_lab.puzzles.loading import EvaluationData, TrainingData
@@ -25,7 +22,7 @@ def print_start(arch: Architecture, data: TrainingData, trainer: Trainer) -> Non
     told = {
         "method": f"{name}, {_parameters(trainer.learner.model)}; seed {trainer.config.seed}",
         "data": _data(data, trainer.evaluator.data),
-        "device": _device(trainer.ranks),
+        "device": trainer.ranks.title,
         "updates": _updates(trainer.config, trainer.last_step),
         "batches": repeated(trainer.config.global_batch_size, _examples(data)),
         "weights": _averaged(first_share) if first_share else None,
@@ -66,15 +63,6 @@ def _data(train: TrainingData, test: EvaluationData) -> str:
     trained = f"{', '.join(map(str, train.paths))} ({groups}, {examples:,} examples of {train.metadata.seq_len} tokens)"
     elsewhere = f"{', '.join(map(str, test.paths))}, " if test.paths != train.paths else ""
     return f"{trained}; test: {elsewhere}{test.total_examples:,} examples"
-
-
-def _device(ranks: Ranks) -> str:
-    count = f"{ranks.world_size} rank{'s' * (ranks.world_size > 1)}"
-    if ranks.device.type == "cuda":
-        return f"{ranks.device_name}, {count}"
-    threads = torch.get_num_threads()
-    name = f"CPU ({ranks.device_name})" if ranks.device_name != "cpu" else "CPU"
-    return f"{name}, {count} of {threads} thread{'s' * (threads > 1)}"
 
 
 def _updates(config: TrainConfig, last_step: int) -> str:

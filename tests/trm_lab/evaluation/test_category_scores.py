@@ -1,6 +1,7 @@
 """Scores by category: each example counts in its own, in training and by evaluate.py, which prints a table."""
 
 import json
+import re
 import shutil
 from itertools import pairwise
 from pathlib import Path
@@ -91,7 +92,9 @@ def test_evaluate_py_prints_a_table_or_says_why_there_is_none(
     request = ScoringRequest(str(run), output=tmp_path / "scored", device="cpu", by_category=True)
     score(request)
     table = categories_table(json.loads((tmp_path / "scored/scores.json").read_text()))
-    assert table in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert table in printed
+    assert re.search(r"^data: .*, \d+ examples$", printed, re.MULTILINE)
     assert "sudoku-4x4 by givens" in table
     older = tmp_path / "older"
     shutil.copytree(run.parent / "data", older, ignore=shutil.ignore_patterns("*categories.npy", MANIFEST_FILE))

@@ -1,6 +1,7 @@
 """Scoring a checkpoint: interrupted and resumed, on any ranks and batches, the same; and what each option does."""
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -324,3 +325,13 @@ def test_a_time_from_before_warm_ups_were_told_apart_is_called_so(
     scored(dis_run, tmp_path / "a")
     assert json.loads((tmp_path / "a/scores.json").read_text())["cost"]["warm_up"] is None
     assert "the first batch's warm-up with it" in capsys.readouterr().out
+
+
+def test_checkpoint_and_device_are_told_before_the_data_are_looked_for(
+    dis_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(UserError, match="no dataset at none"):
+        scored(dis_run, tmp_path / "scored", data_paths=["none"])
+    told = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(rf"checkpoint: {dis_run}: DIS .*, [\d,]+ parameters, after [\d,]+ updates", told[0])
+    assert re.fullmatch("device: CPU.*, 1 rank of 1 thread", told[1])

@@ -26,7 +26,8 @@ def test_the_answer_is_drawn_told_and_written(run: Path, capsys: pytest.CaptureF
     asked(run, QUESTIONS["sudoku"], steps=2)
     shown = capsys.readouterr().out
     [folder] = (run / "scored").iterdir()
-    for expected in ("│", "not valid; 2 supervision steps, 6 network calls", f"written to {folder}"):
+    assert shown.startswith(f"checkpoint: {run}: ")
+    for expected in ("\ndevice: CPU", "│", "not valid; 2 supervision steps, 6 network calls", f"written to {folder}"):
         assert expected in shown
     content = json.loads((folder / "answer.json").read_text())
     assert content["question"][0] == [1, 0, 0, 4]

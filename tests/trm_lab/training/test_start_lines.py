@@ -12,20 +12,21 @@ from trm_lab.commands import progress
 from trm_lab.runs.opened_checkpoint import open_checkpoint
 from trm_lab.training.start_lines import repeated
 
-WITHOUT_TORCH = "import runpy, sys; sys.modules['torch'] = None; runpy.run_path(sys.argv[0], run_name='__main__')"
+WITHOUT_TORCH = "import runpy, sys; sys.modules['torch'] = None; runpy.run_module(sys.argv[0], run_name='__main__')"
 SMALL = ("max_steps=4", "global_batch_size=8", "epochs=40", "eval_interval=40", "log_interval=1", "compile=off")
 STARTS = ("method: ", "data: ", "device: ", "updates: ", "run directory: ", "expected time: ")
 
 
-def first_words(*words: str, **variables: str) -> str:
-    """What an entry prints on a machine where torch cannot be imported."""
-    program = f"import sys; sys.argv = {[str(REPOSITORY / 'pretrain.py'), *words]!r}; {WITHOUT_TORCH}"
+def first_line(*words: str, **variables: str) -> str:
+    """What `python -m <words>` prints first on a machine where torch cannot be imported."""
+    program = f"import sys; sys.argv = {list(words)!r}; {WITHOUT_TORCH}"
     env = {**environment(), **variables}
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=REPOSITORY, env=env, text=True, capture_output=True, check=False
     )
     assert done.returncode, "torch was not needed"
-    return done.stdout
+    assert done.stdout == "", "which a result would stand in"
+    return done.stderr.partition("\n")[0]
 
 
 def said(dataset: Path, run: Path, capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, str]:
@@ -37,13 +38,23 @@ def said(dataset: Path, run: Path, capsys: pytest.CaptureFixture[str], *words: s
     return {start: next(line for line in lines if line.startswith(start)) for start in STARTS}
 
 
-def test_the_first_line_comes_before_torch_is_imported() -> None:
-    assert first_words("arch=dis").startswith("pretrain.py: loading PyTorch")
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        ("pretrain arch=dis", "pretrain.py"),
+        ("evaluate runs/a", "evaluate.py"),
+        ("export runs/a --to hub --output-dir b", "export.py"),
+        ("trm_lab solve runs/a 53..7", "trm-lab solve"),
+        ("trm_lab analyse thinking runs/a", "trm-lab analyse thinking"),
+    ],
+)
+def test_the_first_line_comes_before_torch_is_imported(words: str, name: str) -> None:
+    assert first_line(*words.split()).startswith(f"{name}: loading ")
 
 
 def test_the_first_line_is_of_the_first_rank_alone_and_not_in_a_printed_configuration() -> None:
-    assert first_words("arch=dis", RANK="1", WORLD_SIZE="2") == ""
-    assert first_words("--cfg", "job") == ""
+    assert "loading" not in first_line("pretrain", "arch=dis", RANK="1", WORLD_SIZE="2")
+    assert "loading" not in first_line("pretrain", "--cfg", "job")
 
 
 def test_a_run_says_what_it_trains_on_what_where_and_how_long(
