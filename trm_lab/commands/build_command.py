@@ -40,6 +40,13 @@ class BuildCommand:
         flags = {name: value for name, value in _flags(words).items() if name in usual}
         return cls(_builder(program), {**usual, **flags}, usual)
 
+    @property
+    def text(self) -> str:
+        """`python -m data.build_…_dataset` with the flags that are not as usual, as a user would type it."""
+        unusual = {name: value for name, value in self.arguments.items() if value != self.defaults.get(name)}
+        flags = [f"--{name.replace('_', '-')} {value}".removesuffix(" True") for name, value in unusual.items()]
+        return " ".join([f"python -m data.{self.builder}", *flags])
+
     def problem(self) -> str | None:
         """A reason to refuse a command from a stranger's manifest; None for a usable one."""
         texts = [self.builder, *_items(self.arguments), *_items(self.defaults)]

@@ -194,7 +194,6 @@ def _in_words(data: ScoredData) -> str:
 def _data(opened: OpenedCheckpoint, record: Recorded) -> Iterator[str]:
     datasets = record.launches[-1].get("datasets") if record.launches else None
     fingerprints = datasets if isinstance(datasets, dict) else {}
-    commands = opened.config.get("data_build") or {}
     trained, tested = _paths(opened, "data_paths"), _paths(opened, "data_paths_test")
     if not trained:
         yield f"trained on: {MISSING}"
@@ -202,8 +201,8 @@ def _data(opened: OpenedCheckpoint, record: Recorded) -> Iterator[str]:
         for path in paths:
             yield f"{use} {_code(Path(path).name)}, fingerprint (SHA-256) {_code(fingerprints.get(path, MISSING))}"
     for path in trained + tested:
-        if isinstance(commands.get(path), str):
-            yield f"{_code(Path(path).name)} is built by {_code(commands[path])}"
+        if path in record.build_commands:
+            yield f"{_code(Path(path).name)} is built by {_code(record.build_commands[path])}"
 
 
 def _provenance(launches: list[dict[str, Any]]) -> Iterator[str]:

@@ -4,7 +4,7 @@ Nothing is guessed: what is not there, or damaged, is None or empty. A run direc
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,10 @@ from trm_lab.files.checksums import is_intact
 from trm_lab.files.untrusted import load_json
 from trm_lab.inference.arc_checkpoint import SEQ_LEN, seq_len
 from trm_lab.puzzles.layout import IDENTIFIERS_FILE, read_identifiers
-from trm_lab.puzzles.manifest import fingerprint
+from trm_lab.puzzles.manifest import MANIFEST_FILE, fingerprint, read_command
 from trm_lab.release.recorded_scores import RecordedScores, newest_scores, scores_in
 from trm_lab.runs.exported_form import WEIGHT_KIND
-from trm_lab.runs.opened_checkpoint import OpenedCheckpoint
+from trm_lab.runs.opened_checkpoint import BUILDER, OpenedCheckpoint
 from trm_lab.runs.run_directory import LARGEST_PROVENANCE
 from trm_lab.runs.weights import PUZZLE_ROWS
 
@@ -30,6 +30,7 @@ class Recorded:
 
     weight_kind: `ema` or `raw`.  seq_len: tokens of an example.  launches: of the run, first to last.
     row_names: the puzzle of each row of the puzzle embedding.
+    build_commands: what builds each of the run's datasets, by its path, as far as that is recorded.
     """
 
     weight_kind: str | None
@@ -37,6 +38,7 @@ class Recorded:
     launches: list[dict[str, Any]]
     scores: RecordedScores | None
     row_names: list[str] | None = None
+    build_commands: Mapping[str, str] = field(default_factory=dict)
 
 
 def recorded(opened: OpenedCheckpoint, evaluation: Path | None = None) -> Recorded:
@@ -63,7 +65,8 @@ def recorded(opened: OpenedCheckpoint, evaluation: Path | None = None) -> Record
         scores = scores_in(evaluation, opened, kind)
     elif run is not None:
         scores = newest_scores(run, opened, kind, launches)
-    return Recorded(kind, tokens, launches, scores, row_names(opened, launches))
+    names, commands = row_names(opened, launches), build_commands(opened, launches)
+    return Recorded(kind, tokens, launches, scores, names, commands)
 
 
 def run_of(checkpoint: Path) -> Path | None:
@@ -93,14 +96,31 @@ def row_names(opened: OpenedCheckpoint, launches: Sequence[Mapping[str, Any]]) -
 
 
 def _names_of_data(paths: Sequence[Any], launches: Sequence[Mapping[str, Any]]) -> list[str] | None:
-    """Puzzle names of the run's dataset, if it is one, at hand, and has the fingerprint that the run recorded."""
+    """Puzzle names of the run's dataset, if it is one, and at hand as it was."""
+    if len(paths) != 1 or not _is_at_hand(str(paths[0]), IDENTIFIERS_FILE, launches):
+        return None
+    return read_identifiers(paths[0])
+
+
+def build_commands(opened: OpenedCheckpoint, launches: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """What builds each dataset of the run, by its path: as the configuration says, or else the dataset itself.
+
+    A dataset tells it only where it is at hand as it was, by a command that `OpenedCheckpoint.build_command` takes.
+    """
+    commands = {path: text for path, text in (opened.config.get("data_build") or {}).items() if isinstance(text, str)}
+    for path in {*opened.data_paths, *(opened.config.get("data_paths") or [])} - commands.keys():
+        command = read_command(path) if _is_at_hand(path, MANIFEST_FILE, launches) else None
+        text = "" if command is None else f"{command.text} --output-dir {path}"
+        if BUILDER.fullmatch(text):
+            commands[path] = text
+    return commands
+
+
+def _is_at_hand(dataset: str, file: str, launches: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a dataset is there, has a file of this name, and has the fingerprint that the run recorded."""
     fingerprints = launches[-1].get("datasets") if launches else None
-    if len(paths) != 1 or not isinstance(fingerprints, dict):
-        return None
-    path = str(paths[0])
-    if not (Path(path) / IDENTIFIERS_FILE).is_file() or fingerprints.get(path) != fingerprint(path):
-        return None
-    return read_identifiers(path)
+    recorded_one = fingerprints.get(dataset) if isinstance(fingerprints, dict) else None
+    return recorded_one is not None and (Path(dataset) / file).is_file() and fingerprint(dataset) == recorded_one
 
 
 def weight_kind(opened: OpenedCheckpoint) -> str | None:

@@ -35,7 +35,8 @@ def write_weights(folder: Path, opened: OpenedCheckpoint, record: Recorded) -> N
 def exported_config(opened: OpenedCheckpoint, record: Recorded) -> dict[str, Any]:
     """The run's resolved configuration without paths of the machine, and what the weights' folder said before."""
     facts = {STEP: opened.step, WEIGHT_KIND: record.weight_kind, SEQ_LEN: record.seq_len, **puzzle_key(opened)}
-    return {**_without_paths(dict(opened.config)), "arch": opened.arch.as_dict(), **facts}
+    config = _without_paths({**opened.config, "data_build": dict(record.build_commands)})
+    return {**config, "arch": opened.arch.as_dict(), **facts}
 
 
 def puzzle_key(opened: OpenedCheckpoint) -> dict[str, str]:

@@ -55,6 +55,9 @@ def test_commands_are_compared_by_what_they_build(dataset: Path) -> None:
         (COMMAND.replace(" --num-aug 2", ""), [f"num_aug 2, not {num_aug}"]),
     ):
         assert recorded.differences(other) == differences
+    assert recorded.differences(recorded.text) == []
+    assert recorded.text.startswith("python -m data.build_sudoku_4x4_dataset --train-size 20 ")
+    assert "--seed" not in recorded.text
     assert recorded.differences("python -m data.build_maze_dataset")[0].startswith("built by build_sudoku_4x4")
 
 

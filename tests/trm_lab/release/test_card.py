@@ -10,6 +10,7 @@ import yaml
 from huggingface_hub import ModelCard
 
 from tests.exportable import SCORES, STEP, random_dis, write_evaluation, write_run
+from tests.runs import REPOSITORY
 from trm.errors import UserError
 from trm_lab.release.card import model_card, without_paths
 from trm_lab.release.card_metrics import Metric, metrics
@@ -189,3 +190,14 @@ def test_a_stranger_s_provenance_and_scores_stay_in_their_lines(run: Path) -> No
         assert lines.count("---") == 2
         assert [line for line in lines if line.startswith("# ")] == ["# small"]
         assert {line.count("|") for line in lines if line.startswith("|")} <= {5}
+
+
+@pytest.mark.parametrize("folder", sorted((REPOSITORY / "pretrained").glob("*/")), ids=lambda folder: folder.name)
+def test_a_shipped_card_says_what_is_written_today_and_how_its_data_are_built(folder: Path) -> None:
+    text, shipped = (folder / "README.md").read_text(), opened(folder)
+    head, *sections = model_card(shipped, recorded(shipped), folder.name, "mit").split("\n## ")
+    today = [head.split("---\n")[-1], *(part for part in sections if part.startswith(("How to use", "Licence")))]
+    assert len(today) == 3
+    assert all(part in text for part in today)
+    for path in shipped.data_paths:
+        assert f"`{Path(path).name}` is built by `{shipped.build_command(path)}`" in text

@@ -2,6 +2,7 @@
 
 import re
 import resource
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,12 +15,17 @@ import torch
 from omegaconf import OmegaConf
 from safetensors import safe_open
 
-from tests.exportable import STEP, random_dis, write_run
+from tests.exportable import STEP, random_dis, write_launches, write_run
 from tests.models import act, network
+from tests.trm_lab.inference import described_runs
 from trm.act import ACTConfig, ACTSupervision
 from trm.errors import UserError
 from trm.model import PuzzleShape, TinyRecursiveModel
 from trm_lab.commands.command_line import run_command
+from trm_lab.evaluation.request import ScoringRequest
+from trm_lab.evaluation.score import score
+from trm_lab.puzzles.manifest import fingerprint
+from trm_lab.puzzles.sudoku import builder_4x4 as sudoku
 from trm_lab.release.exporting import FORMS, ExportRequest, export
 from trm_lab.runs.opened_checkpoint import OpenedCheckpoint, open_checkpoint
 from trm_lab.runs.weights import PUZZLE_ROWS
@@ -204,3 +210,22 @@ def test_the_published_form_is_what_the_published_code_reads(run: Path, tmp_path
     assert config.arch.loss == {"name": "losses@ACTLossHead", "loss_type": "stablemax_cross_entropy"}
     assert config.evaluators == [{"name": "arc@ARC"}]
     assert "loss_type" not in config.arch
+
+
+def test_an_export_tells_how_its_data_are_built_which_an_evaluation_without_them_then_advises(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    sudoku.main(["--train-size", "8", "--test-size", "4", "--output-dir", "mine"])
+    described = described_runs.write_run(Path("run"), described_runs.PUZZLES["sudoku"])
+    config = OmegaConf.load(described / "config.yaml")
+    config.data_paths, config.data_build = ["mine"], {}
+    OmegaConf.save(config, described / "config.yaml")
+    write_launches(described, [{"datasets": {"mine": fingerprint("mine")}}])
+    command = "python -m data.build_sudoku_4x4_dataset --train-size 8 --test-size 4 --output-dir mine"
+    exported(described, "hub", tmp_path / "out")
+    assert f"`mine` is built by `{command}`" in Path("out/README.md").read_text()
+    shutil.rmtree("mine")
+    with pytest.raises(UserError, match="no dataset at mine") as missing:
+        score(ScoringRequest("out", device="cpu"))
+    assert missing.value.remedy.endswith(f"build it: {command}")
