@@ -11,7 +11,8 @@ set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 value() { sed -n "s/^ *$1: *\"\?\([^ \"]*\).*/\1/p" infra/kubernetes/kustomization.yaml; }
-image=${IMAGE_NAME:-$(value newName)}:$(value newTag)
+image=${IMAGE_NAME:-$(value newName)}
+image=${image,,}:$(value newTag)  # lower case, as names of images are
 
 case ${1:-} in
   build) docker build -f infra/Dockerfile -t "$image" --build-arg REVISION="$(git rev-parse HEAD)" "${@:2}" . ;;

@@ -45,6 +45,15 @@ def test_each_change_is_checked_by_the_readme_s_test_command_on_both_pythons() -
     assert "write" not in str(read_yaml(".github/workflows/test.yml")["permissions"])
 
 
+def test_the_tests_that_take_minutes_run_every_week() -> None:
+    workflow = read_yaml(".github/workflows/weekly.yml")
+    (schedule,) = workflow[True]["schedule"]  # "on", to YAML 1.1
+    assert re.fullmatch(r"\d+ \d+ \* \* \d", schedule["cron"])
+    (job,) = workflow["jobs"].values()
+    assert job["steps"][-1] == {"run": "make test-long"}
+    assert "test-long" in MAKE_TARGETS
+
+
 def test_ruff_before_a_commit_is_the_ruff_of_the_tests() -> None:
     (repository,) = read_yaml(".pre-commit-config.yaml")["repos"]
     assert f"ruff=={repository['rev'].removeprefix('v')}\n" in (REPOSITORY / "requirements.txt").read_text()
@@ -94,11 +103,13 @@ def test_the_changelog_begins_with_what_is_not_released() -> None:
 def test_the_project_has_one_address() -> None:
     address = PROJECT["urls"]["Repository"]
     assert read_yaml("CITATION.cff")["repository-code"] == address
+    place = address.removeprefix("https://github.com/")
+    (image,) = read_yaml("infra/kubernetes/kustomization.yaml")["images"]
+    assert image["newName"].removeprefix("ghcr.io/") in (place.lower(), "OWNER/trm-lab" if "OWNER/" in place else "")
     for file in sorted((REPOSITORY / "notebooks").glob("*.ipynb")):
         cells = json.loads(file.read_text(encoding="utf-8"))["cells"]
         text = "".join(line for cell in cells for line in cell["source"])
         assert f'ADDRESS = "{address}"\n' in text, file
-        place = address.removeprefix("https://github.com/")
         assert f"https://colab.research.google.com/github/{place}/blob/main/notebooks/{file.name})" in text, file
 
 

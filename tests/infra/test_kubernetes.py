@@ -51,7 +51,7 @@ def test_kubernetes_own_schemas_accept_every_object() -> None:
     validate = pytest.importorskip("kubernetes_validate", reason="kubernetes-validate is not installed")
     objects = [d for documents in MANIFESTS.values() for d in documents if d["kind"] != "PyTorchJob"]
     pods = [{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "pod"}, "spec": spec} for spec in PODS.values()]
-    assert {d["kind"] for d in objects} == {"Job", "Service", "PersistentVolumeClaim"}
+    assert {d["kind"] for d in objects} == {"Job", "Service", "PersistentVolumeClaim", "Pod"}
     for document in [*objects, *pods]:
         validate.validate(document, KUBERNETES, strict=True)
     with pytest.raises(validate.ValidationError):
@@ -116,6 +116,20 @@ def test_a_pod_leaves_the_ranks_time_to_save_and_has_shared_memory(name: str) ->
     assert mounts["/dev/shm"]["emptyDir"]["medium"] == "Memory"
     assert mounts["/store"]["persistentVolumeClaim"]["claimName"] == MANIFESTS["store"][0]["metadata"]["name"]
     assert all(word.startswith("/store/") for word in re.findall(r"=\[?(/[^\]\s\"]+)", str(made["args"])))
+
+
+def test_the_pod_to_fill_the_store_with_mounts_it_and_what_the_readme_copies_is_what_the_jobs_read() -> None:
+    (pod,), (store,) = MANIFESTS["fill"], MANIFESTS["store"]
+    (volume,), (made,) = pod["spec"]["volumes"], pod["spec"]["containers"]
+    assert volume["persistentVolumeClaim"]["claimName"] == store["metadata"]["name"]
+    assert made["volumeMounts"] == [{"name": volume["name"], "mountPath": "/store"}]
+    assert pod["spec"]["securityContext"].items() <= PODS["indexed_job"]["securityContext"].items()
+    readme = (INFRA / "README.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"kubectl (?:cp (\w+) |.*pod[ /])([\w-]+)", readme)) == {
+        ("kaggle", pod["metadata"]["name"]),
+        ("", pod["metadata"]["name"]),
+    }
+    assert all("--input-file-prefix kaggle/" in one["args"][0] for p in PODS.values() for one in p["initContainers"])
 
 
 def images(document: Any) -> set[str]:

@@ -92,7 +92,10 @@ def name_aside(path: Path, suffix: str = DAMAGED) -> Path:
 
 
 def mark(kind: str) -> str:
-    """The mark in a file that a command of ours wrote; kind: such as `figure` or `page`."""
+    """The mark in a file that a command of ours wrote; kind: such as `figure` or `page`.
+
+    It is not the command's name: a text that quotes `trm-lab export` must not pass for an export.
+    """
     return f"dis-trm {kind}"
 
 
