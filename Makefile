@@ -12,7 +12,7 @@ DOCS := .venv-docs
 ENTRY_dis := train_arc_tiny_corrupt.py experiment=arc_mini
 ENTRY_trm := pretrain.py experiment=arc_mini_trm
 
-.PHONY: help demo compare play test test-long test-matrix chaos gpu lint docs clean
+.PHONY: help install demo compare play test test-long test-matrix chaos gpu lint docs clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,8 @@ $(INSTALLED): requirements.txt pyproject.toml setup.py
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	@touch $@
+
+install: $(INSTALLED)  ## set up .venv with the pinned packages and trm-lab, as the targets below do by themselves
 
 demo: $(INSTALLED)  ## train DIS on real ARC tasks (6 minutes on 2 cores); METHOD=trm: TRM; DEMO="max_steps=300 compile=off": shorter
 	@test -n "$(ENTRY_$(METHOD))" || { echo "error: METHOD=$(METHOD); allowed: dis | trm; to do: make demo METHOD=dis"; exit 2; }
