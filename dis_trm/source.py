@@ -23,7 +23,7 @@ class TargetSettings:
     """The keys of `arch` that say where the targets come from; the defaults are the released code.
 
     halt_max_steps: N, the exact number of supervision steps.
-    targets: the source of the step targets.
+    targets: the source of the step targets, one of `dis_trm.targets.TARGETS`.
     target_kernel: what a cell shows until it is revealed: `reveal` the question, and only cells in which y* differs
       are hidden (released code); `mask` the mask token, `replace` a random token, and all cells are hidden (paper);
       `prediction` what the model predicted there at the step before, of the cells that `reveal` hides.

@@ -47,7 +47,7 @@ class DISConfig(TargetSettings):
     step_weights: `uniform` (release), or `linear`: w_s = 2s / (N+1), whose mean is 1 (paper §5.3).
     step_index: `integer` (a learned row for each step), `continuous` (s/N times one learned vector), `none`.
     loss_terms: `single`, CE(ℓ_c, y†_s), or `dual`, CE(ℓ_u, y†_{s−1}) + CE(ℓ_c, y†_s) (paper Eq. 9), where
-      ℓ_u and ℓ_c are the head's logits before and after the step; loss_type: the token loss.
+      ℓ_u and ℓ_c are the head's logits before and after the step; loss_type: one of the `trm.losses.TOKEN_LOSSES`.
     """
 
     feed: str = "prediction"

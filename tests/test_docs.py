@@ -114,6 +114,13 @@ def test_every_key_has_a_row_of_its_own_with_a_meaning_what_is_allowed_and_its_v
     assert [key for key, meaning, *_ in rows if len(meaning.split()) < 2] == []
 
 
+def test_the_meaning_names_the_choices_or_their_registry_since_the_help_has_nothing_else() -> None:
+    page = (REPOSITORY / "docs/keys.md").read_text(encoding="utf-8")
+    for key, meaning, allowed in re.findall(r"^\| `(\w+)` \| ([^|]*) \| (`[^|]+) \|", page, re.MULTILINE):
+        unnamed = [name for name in re.findall(r"`([^`]+)`", allowed) if f"`{name}`" not in meaning]
+        assert unnamed == [] or re.search(r"[A-Z]_?[A-Z]+S\b", meaning), key
+
+
 def test_the_page_of_keys_has_the_values_that_the_commands_use() -> None:
     page = (REPOSITORY / "docs/keys.md").read_text(encoding="utf-8")
     scripts = {script: composition(script) for script in ("pretrain.py", "train_arc_tiny_corrupt.py")}

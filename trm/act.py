@@ -31,9 +31,8 @@ class ACTConfig:
     halt_exploration_prob: share of slots that must run at least u ~ U{2..halt_max_steps} steps.
     no_ACT_continue: leave out the q_continue loss (a second forward pass), as TRM's release does and HRM does not;
       where it is learned a slot halts at q_halt > q_continue, else at q_halt > 0.
-    halts_above_continue: halt at q_halt > q_continue though that is not learned, as the published
-      transformers_baseline does.
-    act_enabled: halt before halt_max_steps in training; loss_type: the token loss.
+    halts_above_continue: halt at q_halt > q_continue though it is not learned, as published transformers_baseline does.
+    act_enabled: halt before halt_max_steps in training; loss_type: the token loss, one of `trm.losses.TOKEN_LOSSES`.
     """
 
     halt_max_steps: int = ranged(16, 1, MOST_STEPS)

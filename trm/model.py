@@ -41,8 +41,9 @@ class TRMConfig:
     """The network's shape. Defaults are the published ARC model's.
 
     hidden_size: D, the width; num_heads: attention heads; expansion: SwiGLU's inner width over 2/3 of its outer one.
-    pos_encodings: how positions are told apart; mlp_t: mix the positions by a SwiGLU instead of attention.
-    recursion: which latents there are and how a supervision step updates them; forward_dtype: the activations' dtype.
+    pos_encodings: of positions: `rope`, `learned` or `none`; mlp_t: mix the positions by a SwiGLU instead of attention.
+    recursion: the latents and their updates, one of `trm.recursion.RECURSIONS`.
+    forward_dtype: of the activations: `bfloat16`, `float32` or `float64`.
     H_cycles: T, cycles in one supervision step; the first T−1 run without gradient.
     L_cycles: n, latent updates in one cycle; a recursion without any (`none`) does not read it.
     L_layers: blocks of the reasoning module; H_layers: blocks of `H_level`, which some recursions have; 0: as many.

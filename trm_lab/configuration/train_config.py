@@ -75,7 +75,7 @@ class TrainConfig:
     min_eval_interval: the first evaluation interval that is evaluated.
     max_steps: cap of the updates; null: none.
     max_minutes: cap of the training time, over all starts of the run and without evaluations; null: none.
-    optimizer: updates all weights but the puzzle embedding, which has sign-SGD.
+    optimizer: `adam_atan2` or `adamw`, of all weights but the puzzle embedding, which has sign-SGD.
     lr: learning rate after the warm-up.
     lr_warmup_steps: steps in which the learning rate rises to lr.
     lr_min_ratio: learning rate at the end, reached by a cosine, as a share of lr; 1: constant.
@@ -87,8 +87,8 @@ class TrainConfig:
     ema: evaluate a moving average of the weights.
     ema_rate: the share of the moving average that stays at an update.
     freeze_weights: train the puzzle embedding only.
-    evaluators: what scores besides the dataset's own scorer.
-    eval_save_outputs: arrays to keep of each evaluation.
+    evaluators: what scores besides the dataset's own scorer: `arc`, or nothing.
+    eval_save_outputs: arrays to keep of each evaluation (SAVED_OUTPUTS).
     eval_examples: test examples of every evaluation but the last, at most; whole tasks drawn at random, the same at
       every evaluation and for every seed; null: all.
     eval_num_aug: augmentations of each ARC task in every evaluation but the last; null: all.
@@ -100,18 +100,19 @@ class TrainConfig:
     checkpoint_every_eval: keep the checkpoint of every evaluation.
     keep_last: how many of the newest other checkpoints stay.
     keep_every: other checkpoints at multiples of so many steps stay; null: none.
-    keep_best: the checkpoint that is best by this score stays, by one of ARC's with the arc evaluator only; null: none.
-    compile: torch.compile, and CUDA graphs on a GPU; see docs/training.md.
-    attention: the backend of attention on a GPU; auto: PyTorch's choice.
+    keep_best: the checkpoint that is best by this score stays (BEST_METRICS; with the arc evaluator ARC_SCORES too);
+      null: none.
+    compile: torch.compile, and CUDA graphs on a GPU: `auto`, `off` or `max` (docs/training.md).
+    attention: its backend on a GPU: `auto` (PyTorch's choice), `cudnn`, `flash`, `efficient` or `math`.
     deterministic: on a GPU the same command gives the same result to the last bit.
     gradient_accumulation_steps: parts that a rank's slots go through in, to save memory.
     shard_puzzle_emb: each rank keeps a share of the puzzle table.
-    on_nonfinite: a loss or gradient that is not finite ends the run, or its update is skipped and counted.
+    on_nonfinite: at a loss or gradient that is not finite `stop`, or `skip` the update and count it.
     hang_timeout: seconds without a step after which a rank reports its stack and ends; null: never.
     seed: what all random draws follow from.
-    device: where to compute; auto: on a GPU if there is one.
+    device: `auto` (a GPU if there is one), `cpu` or `cuda`.
     log_interval: steps from record to record.
-    wandb: whether to log to wandb; auto: where it is configured.
+    wandb: log to wandb: `auto` (where it is configured), `disabled`, `offline` or `online`.
     project_name: wandb's project.
     tensorboard: write event files in the run directory.
     report: draw the figures at the end.
