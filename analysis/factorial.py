@@ -114,8 +114,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     write_marked(folder / "factorial.md", text, TABLE, "--figures-dir")
     print(text)
     paths = [folder / "factorial.md"]
-    heading = f"{' × '.join(study.factors)}: the effect of each setting{after}"
-    for name, width in (("factorial", panels.PAGE), ("factorial_column", panels.COLUMN)):
+    short = f"Effect of each setting{after}"
+    for name, heading, width in (
+        ("factorial", f"{short}: {' × '.join(study.factors)}", panels.PAGE),
+        ("factorial_column", short, panels.COLUMN),
+    ):
         paths += style.save(factorial_figure(study, metric, heading, width), folder / name)
     print("\n".join(map(str, paths)))
 

@@ -3,7 +3,9 @@
 Legend: R training records, S supervision steps.
 """
 
+import textwrap
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,8 +23,9 @@ from trm_lab.puzzles.scorer import SOLVED
 from trm_lab.runs.recorded_evaluations import Evaluation
 from trm_lab.runs.recorded_run import Run
 
-Shares = dict[int, tuple[int, int]]  # right, of how many, by training step
+Shares = dict[str, tuple[int, int]]  # right, of how many, by what is solved
 RECORD = "one record: mean of its updates"  # a line of metrics.jsonl
+HEADING = 100  # letters in a line of the heading
 SMOOTHED_SHARE = 20  # a running mean spans one part in 20 of the records
 
 
@@ -39,20 +42,16 @@ def learning_curves(run: Run) -> Figure:
         _draw_solved(solved, drawn)
         part = curve[-1].part if curve else None
         if part != last.part:
-            whole = {"label": "all test examples", "color": style.BLACK, "marker": "*", "linestyle": "none"}
-            test_cells.plot(last.step, last.cell_accuracy[-1], **whole)
-            solved.plot(last.step, last.exact_accuracy[-1], **whole)
-            test_cells.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
-            solved.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+            _draw_stars(test_cells, last.step, [last.cell_accuracy[-1]])
+            of_last = [right / of for right, of in _solved_counts(last).values()]
+            _draw_stars(solved, last.step, [last.exact_accuracy[-1], *of_last])
         for axes in (test_cells, solved):
             axes.set_xlabel("updates")
             axes.xaxis.set_major_formatter(EngFormatter(sep=""))
             axes.set_xlim(left=0)
         sampled = "" if part is None else f"; test curves: {part.title}"
-        fig.suptitle(
-            f"{run_title(run, last)} (one run, {run.name}); {last.examples:,} test examples{sampled}",
-            x=0.01, ha="left",
-        )  # fmt: skip
+        heading = f"{run_title(run, last)}; {last.examples:,} test examples{sampled}"
+        fig.suptitle(textwrap.fill(heading, HEADING), x=0.01, ha="left")
     return fig
 
 
@@ -130,20 +129,13 @@ def _draw_solved(axes: Axes, run: Run) -> None:
     name = "augmented inputs" if last.is_arc else EXACT.title
     steps = [scores.step for scores in evaluations]
     axes.plot(steps, exact, label=name, **_look(0, len(steps)))
-    curves: dict[str, Shares] = {}
-    if last.is_arc:
-        for name, key in (("outputs, 1 attempt", "outputs_correct@1"), ("outputs, 2 attempts", "outputs_correct@2")):
-            curves[name] = {one.step: (one.counts[key], one.counts["outputs"]) for one in evaluations}
-    for task in last.scored_tasks:
-        name = SOLVED if len(last.scored_tasks) == 1 else f"{SOLVED}, {task.dataset}"
-        curves[name] = {
-            scores.step: (one.solved_per_step[-1], one.examples)
-            for scores in evaluations
-            for one in scores.scored_tasks
-            if one.title == task.title
-        }
-    for look, (name, counts) in enumerate(curves.items(), start=1):
-        _draw_shares(axes, counts, name, look)
+    several = len(last.scored_tasks) > 1
+    names = {task.title: f"{SOLVED}, {task.dataset}" if several else SOLVED for task in last.scored_tasks}
+    by_step = {scores.step: _solved_counts(scores) for scores in evaluations}
+    curves = _solved_counts(last)
+    for look, title in enumerate(curves, start=1):
+        shares = {step: counts[title] for step, counts in by_step.items() if title in counts}
+        _draw_shares(axes, shares, names.get(title, title), look)
     kind = "outputs with" if last.is_arc else "with"
     axes.set_title(f"Test: solved ({kind} Wilson 95 % intervals)" if curves else "Test: solved")
     axes.set_ylabel("share solved")
@@ -153,8 +145,23 @@ def _draw_solved(axes: Axes, run: Run) -> None:
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
-def _draw_shares(axes: Axes, counts: Shares, label: str, look: int) -> None:
-    """Draw shares with their intervals."""
+def _solved_counts(scores: Evaluation) -> Shares:
+    """By title of ARC's attempts and of each scored task."""
+    attempts = (("outputs, 1 attempt", "outputs_correct@1"), ("outputs, 2 attempts", "outputs_correct@2"))
+    of_arc = {name: (scores.counts[key], scores.counts["outputs"]) for name, key in attempts} if scores.is_arc else {}
+    return of_arc | {task.title: (task.solved_per_step[-1], task.examples) for task in scores.scored_tasks}
+
+
+def _draw_stars(axes: Axes, step: int, shares: Sequence[float]) -> None:
+    """Scores on all test examples, each in the colour of its curve, which is of a part of them."""
+    for place, share in enumerate(shares):
+        look = {"color": style.LINE_COLOURS[place % len(style.LINE_COLOURS)], "marker": "*", "linestyle": "none"}
+        axes.plot(step, share, label="_" if place else "all test examples", markersize=8, **look)
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+
+
+def _draw_shares(axes: Axes, counts: Mapping[int, tuple[int, int]], label: str, look: int) -> None:
+    """Draw shares with their intervals. counts: right, of how many, by training step."""
     steps, lines = list(counts), _look(look, len(counts))
     axes.plot(steps, [right / of for right, of in counts.values()], label=label, **lines)
     bounds = [wilson_interval(right, of) for right, of in counts.values()]

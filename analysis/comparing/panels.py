@@ -57,17 +57,19 @@ def columns_for(count: int) -> int:
     return 3 if count == 3 else min(2, count)
 
 
-def sheet(titles: Sequence[str], columns: int, height: float = 2.3, width: float = PAGE) -> tuple[Figure, list[Axes]]:
+def sheet(
+    titles: Sequence[str], columns: int, height: float = 2.3, width: float = PAGE, heights: Sequence[float] = ()
+) -> tuple[Figure, list[Axes]]:
     """A figure with a panel for each title, in rows; call within `applied`, and `finish` it.
 
-    A column wide there is one panel in a row.
+    A column wide there is one panel in a row. heights: of each row, where they are not all `height`.
     """
     if width <= COLUMN:
         columns, height = 1, height if len(titles) == 1 else min(height, LOW)
-    rows = -(-len(titles) // columns)
-    fig = Figure(figsize=(width, height * rows), layout="constrained")
+    heights = heights or [height] * -(-len(titles) // columns)
+    fig = Figure(figsize=(width, sum(heights)), layout="constrained")
     fig.get_layout_engine().set(w_pad=0.07)  # type: ignore[union-attr, call-arg]
-    all_axes = fig.subplots(rows, columns, squeeze=False).ravel().tolist()
+    all_axes = fig.subplots(len(heights), columns, squeeze=False, height_ratios=heights).ravel().tolist()
     for axes, title in zip(all_axes, titles, strict=False):
         axes.set_title(textwrap.fill(title, int((width / columns - 0.55) / TITLE_LETTER)))
         axes.tick_params(labelsize=_SMALL["xtick.labelsize"])  # ticks may be made after `applied` has ended

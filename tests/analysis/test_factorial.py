@@ -3,14 +3,17 @@
 import json
 import re
 import shutil
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from analysis import factorial as command
+from analysis.comparing import panels
 from analysis.comparing.factorial_design import Factorial, factorial
+from analysis.comparing.factorial_figure import factorial_figure
 from analysis.comparing.significance import contrast
 from analysis.methods import group
 from analysis.metrics import EXACT
@@ -112,6 +115,27 @@ def test_settings_that_move_with_a_factor_are_named_unless_they_make_the_method(
 
 def test_a_design_in_which_nothing_moves_together_says_nothing_of_it(runs: list[Run]) -> None:
     assert len(command.tables(study_of(runs), EXACT)[0].notes) == 1
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("width", [panels.PAGE, panels.COLUMN])
+def test_many_rows_with_long_names_leave_each_panel_its_room(tmp_path: Path, width: float) -> None:
+    orders = ("row_major", "solver", "random", "from_both_ends", "backwards")
+    for number, (order, lr) in enumerate(product(orders, (0.0005, 0.001, 0.002, 0.004))):
+        arch = {"target_order": order, "target_schedule": "immediate" if order == "solver" else "linear"}
+        write_run(tmp_path / f"{number}", arc=False, training_steps=40, arch=arch, changes={"lr": lr})
+    study = study_of(read_runs([tmp_path]).runs)
+    assert len(study.cells) == 20
+    fig = factorial_figure(study, EXACT, "Effect of each setting", width)
+    FigureCanvasAgg(fig).draw()
+    for axes in fig.axes:
+        assert axes.bbox.width >= 1.2 * fig.dpi
+        assert not any(name.get_text().startswith("method: ") for name in axes.get_yticklabels())
+        names = [name.get_window_extent() for name in axes.get_yticklabels()]
+        assert min(one.x0 for one in names) >= 0
+        assert all(above.y0 >= below.y1 for above, below in pairwise(names))
+        marks = [mark.get_window_extent() for mark in axes.get_xticklabels() if mark.get_text()]
+        assert all(left.x1 < right.x0 for left, right in pairwise(marks))
 
 
 @pytest.fixture(scope="module")

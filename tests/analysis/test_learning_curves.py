@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from analysis.learning_curves import learning_curves, running_mean
 from tests.analysis.synthetic_run import write_run
 from trm_lab.intervals import wilson_interval
+from trm_lab.puzzles.selection import Part
 from trm_lab.runs.recorded_run import Run, read_run
 
 
@@ -48,6 +50,21 @@ def test_what_the_scorer_found_solved_is_a_curve_with_its_intervals(tmp_path: Pa
     older = replace(run.evaluations[0], tasks=[])
     later = replace(run, evaluations=[older, *run.evaluations[1:]])
     assert lines(learning_curves(later).axes[3])["solved"] == [10 / 40, 15 / 40, 20 / 40]
+
+
+def test_a_curve_of_sampled_questions_ends_in_a_star_of_its_own_metric_and_the_heading_is_whole(tmp_path: Path) -> None:
+    run = read_run(write_run(tmp_path / "one", arc=False, training_steps=400, puzzles=["queens"]))
+    *before, last = run.evaluations
+    sampled = [replace(one, examples=500, part=Part(500, 1376, 500)) for one in before]
+    fig = learning_curves(replace(run, evaluations=[*sampled, last]))
+    stars = {line.get_color(): line.get_ydata()[0] for line in fig.axes[3].get_lines() if line.get_marker() == "*"}
+    colours = {str(line.get_label()): line.get_color() for line in fig.axes[3].get_lines()}
+    assert stars == {colours["exact match"]: last.exact_accuracy[-1], colours["solved"]: 20 / 40}
+    assert stars[colours["exact match"]] != 20 / 40
+    FigureCanvasAgg(fig).draw()
+    assert fig.texts[0].get_window_extent().x1 <= fig.bbox.x1
+    assert "500 of 1,376" in " ".join(fig.get_suptitle().split())
+    assert run.name not in fig.get_suptitle()
 
 
 @pytest.mark.filterwarnings("error")
