@@ -29,11 +29,15 @@ HEADING = 100  # letters in a line of the heading
 SMOOTHED_SHARE = 20  # a running mean spans one part in 20 of the records
 
 
-def learning_curves(run: Run) -> Figure:
-    """Draw four panels over training steps; dashed lines are the best scores that need no learning."""
+def learning_curves(run: Run, narrow: bool = False) -> Figure:
+    """Draw four panels over training steps; dashed lines are the best scores that need no learning.
+
+    narrow: one below the other, for a window as narrow as a telephone's.
+    """
     with style.applied():
-        fig = Figure(figsize=(10.4, 6.2), layout="constrained")
-        (loss, train_cells), (test_cells, solved) = fig.subplots(2, 2, sharex=True)
+        fig = Figure(figsize=(5.2, 10.6) if narrow else (10.4, 6.2), layout="constrained")
+        all_axes = fig.subplots(4 if narrow else 2, 1 if narrow else 2, sharex=True)
+        loss, train_cells, test_cells, solved = all_axes.ravel()
         _draw_loss(loss, run)
         _draw_training_accuracy(train_cells, run)
         curve = curve_of(run)
@@ -51,7 +55,7 @@ def learning_curves(run: Run) -> Figure:
             axes.set_xlim(left=0)
         sampled = "" if part is None else f"; test curves: {part.title}"
         heading = f"{run_title(run, last)}; {last.examples:,} test examples{sampled}"
-        fig.suptitle(textwrap.fill(heading, HEADING), x=0.01, ha="left")
+        fig.suptitle(textwrap.fill(heading, HEADING // 2 if narrow else HEADING), x=0.01, ha="left")
     return fig
 
 
@@ -155,8 +159,8 @@ def _solved_counts(scores: Evaluation) -> Shares:
 def _draw_stars(axes: Axes, step: int, shares: Sequence[float]) -> None:
     """Scores on all test examples, each in the colour of its curve, which is of a part of them."""
     for place, share in enumerate(shares):
-        look = {"color": style.LINE_COLOURS[place % len(style.LINE_COLOURS)], "marker": "*", "linestyle": "none"}
-        axes.plot(step, share, label="_" if place else "all test examples", markersize=8, **look)
+        colour, label = style.LINE_COLOURS[place % len(style.LINE_COLOURS)], "_" if place else "all test examples"
+        axes.plot(step, share, "*", color=colour, label=label, markersize=8)
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 

@@ -7,6 +7,7 @@ text or as JSON that no tag can end.
 import json
 from base64 import b64encode
 from hashlib import sha256
+from html import escape
 from importlib.resources import files
 from typing import Any
 
@@ -24,6 +25,16 @@ def policy(css: str, program: str) -> str:
         f"default-src 'none'; img-src data:; style-src {_digest(css)}; script-src {_digest(program)}; "
         "base-uri 'none'; form-action 'none'"
     )
+
+
+def picture(words: str, kind: str, wide: bytes, narrow: bytes | None) -> str:
+    """An image of this media type as an element; in narrow windows `narrow` in its place."""
+    source = "" if narrow is None else f'<source media="(max-width: 600px)" srcset="{_packed(kind, narrow)}">'
+    return f'<picture>{source}<img alt="{escape(words)}" src="{_packed(kind, wide)}"></picture>'
+
+
+def _packed(kind: str, image: bytes) -> str:
+    return f"data:{kind};base64,{b64encode(image).decode()}"
 
 
 def json_in_script(data: Any) -> str:

@@ -1,6 +1,5 @@
 """A report as one HTML file without outside requests, and as Markdown beside its figures."""
 
-import base64
 import html
 import re
 from collections.abc import Sequence
@@ -9,6 +8,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from analysis.self_contained import picture
 from analysis.tables import Table
 
 _STYLE = """
@@ -30,7 +30,7 @@ img { max-width: 100%; height: auto; }
 
 @dataclass(frozen=True)
 class Part:
-    """A section.  figures: by name.  columns: the same a column wide, for print; not on the page."""
+    """A section.  figures: by name.  columns: the same a column wide, for print and for narrow windows."""
 
     title: str
     tables: list[Table]
@@ -50,8 +50,8 @@ def page(title: str, parts: Sequence[Part], remarks: Sequence[str], folder: Path
         body.append(f"<h2>{html.escape(part.title)}</h2>")
         lines.append(f"## {_plain(part.title)}")
         for name, fig in part.figures.items():
-            file = folder / f"{part.file_name(name)}.png"
-            body.append(_image(file, fig.get_suptitle()))
+            file, column = (folder / f"{part.file_name(one)}.png" for one in (name, f"{name}_column"))
+            body.append(_image(file, column if f"{name}_column" in part.columns else None, fig.get_suptitle()))
             lines.append(f"![{_plain(fig.get_suptitle())}]({file.name})")
         for table in part.tables:
             body.append(f'<div class="wide">{table.html()}</div>')
@@ -63,9 +63,9 @@ def page(title: str, parts: Sequence[Part], remarks: Sequence[str], folder: Path
     return _document(title, "\n".join(body)), "\n\n".join(lines) + "\n"
 
 
-def _image(file: Path, words: str) -> str:
-    packed = base64.b64encode(file.read_bytes()).decode()
-    return f'<figure><img alt="{html.escape(words)}" src="data:image/png;base64,{packed}"></figure>'
+def _image(file: Path, column: Path | None, words: str) -> str:
+    narrow = None if column is None else column.read_bytes()
+    return f"<figure>{picture(words, 'image/png', file.read_bytes(), narrow)}</figure>"
 
 
 def _document(title: str, body: str) -> str:

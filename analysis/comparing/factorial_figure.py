@@ -32,14 +32,10 @@ def factorial_figure(study: Factorial, metric: Metric, heading: str, width: floa
     ]
     columns = 2 if max(map(len, [*names[0], *names[1]])) <= _letters(width / 2) else 1
     rows = [_Rows.of(some, _letters(width / columns)) for some in names]
-    heights = [each.height + EDGES for each in rows]
+    heights = [each.height + EDGES for each in rows] if columns == 1 else [max(each.height for each in rows) + EDGES]
     with panels.applied():
-        fig, (effects, cells) = panels.sheet(
-            ["effects, in points", metric.title],
-            columns,
-            width=width,
-            heights=[max(heights)] if columns == 2 else heights,
-        )
+        titles = ["effects, in points", metric.title]
+        fig, (effects, cells) = panels.sheet(titles, columns, width=width, heights=heights)
         _draw_effects(effects, study.effects, rows[0].places)
         _draw_cells(cells, study, metric, rows[1].places)
         for axes, each in zip((effects, cells), rows, strict=True):

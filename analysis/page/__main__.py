@@ -10,6 +10,8 @@ from pathlib import Path
 if not __package__:  # run by its path: our modules are found from the folder above analysis/
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
+from analysis.comparing.panels import COLUMN
+from analysis.comparing.panels import PAGE as PAGE_WIDE
 from analysis.methods import flat, run_title
 from analysis.outputs import PAGE, check_file, write_marked
 from analysis.page.curves import images, step_figures, training_figures
@@ -20,6 +22,8 @@ from analysis.scores import pairs_table, run_facts, scores_table, steps_table
 from analysis.tables import Table
 from trm_lab.commands.command_line import COUNT, CommandLine, local_path, run_command
 from trm_lab.runs.recorded_run import Run, read_run
+
+WIDTHS = (PAGE_WIDE, COLUMN)  # of figures, for usual windows and narrow ones
 
 
 def page(run: Run, evaluation_name: str | None = None, most: int = USUAL) -> str:
@@ -46,8 +50,8 @@ def page(run: Run, evaluation_name: str | None = None, most: int = USUAL) -> str
             "provenance": provenance(run),
         },
         curves={
-            "training_curves": images(training_figures(run)),
-            "step_curves": images(step_figures(run, evaluation, scored)),
+            "training_curves": images(*(training_figures(run, width) for width in WIDTHS)),
+            "step_curves": images(*(step_figures(run, evaluation, scored, width) for width in WIDTHS)),
         },
         examples=examples,
     )

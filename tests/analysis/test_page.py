@@ -175,13 +175,13 @@ def test_the_policy_lets_nothing_run_or_load_but_what_is_on_the_page(dis_page: s
     assert not re.search(requests, style + dis.scripts[1])
 
 
-def test_the_same_run_gives_the_same_bytes_and_less_than_a_megabyte(dis_page: str, tmp_path: Path) -> None:
+def test_the_same_run_gives_the_same_bytes_and_less_than_a_megabyte_and_a_half(dis_page: str, tmp_path: Path) -> None:
     """The bytes without curves; that one figure gives the same SVG is a test of `style`."""
     files = [tmp_path / name / "index.html" for name in ("a", "b")]
     for file in files:
         command.main([str(DIS), "--output", str(file)])
     assert files[0].read_bytes() == files[1].read_bytes()
-    assert len(dis_page) < 1_000_000
+    assert len(dis_page) < 1_500_000
 
 
 def test_a_run_that_kept_no_answers_has_a_page_that_says_so(run: Run) -> None:

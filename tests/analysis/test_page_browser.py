@@ -77,6 +77,9 @@ def test_nothing_is_asked_for_and_nothing_is_complained_of(tab: Tab, tmp_path: P
         assert tab.complaints == []
         assert tab.value("[...document.images].every(image => image.complete && image.naturalWidth > 100)")
         assert tab.value("document.documentElement.scrollWidth <= innerWidth")
+        narrow = tab.value("[...document.querySelectorAll('.curves img')].map(i => i.currentSrc !== i.src)")
+        assert narrow == [how.get("width") == 390] * 5, "figures a column wide in a narrow window"
+    assert tab.value("(t => t.scrollWidth <= t.clientWidth)(document.querySelector('#scores .wide'))")
 
 
 def test_slider_and_arrows_show_the_answer_after_each_step_and_mark_what_is_wrong(tab: Tab, tmp_path: Path) -> None:
