@@ -25,7 +25,7 @@ PAGES = sorted(set(DOCS.written_pages().values()) - {"data/README.md"})  # that 
 NOT_RUN = {  # commands that no test runs as they are written → why
     r"^make ": "make -n knows them (below); what the demo runs is run below",
     r"^pip install": "the tests' environment is not theirs to change",
-    r"^(sbatch|docker|kubectl|infra/|for script in infra/)": "they need a cluster; tests/infra reads their files",
+    r"^(sbatch|docker|infra/|for script in infra/)|kubectl": "they need a cluster; tests/infra reads their files",
     r"-m pytest|^git ": "they run these tests, or change the checkout",
     r"hf://": "it needs a network",
     r"arch=act_confident|targets=row_by_row|recursion=question_in_answer|(data|runs)/backwards": "it needs the code "
