@@ -35,6 +35,7 @@ BUDGETS = (18, 72, 144, 336)
 WITHOUT_RULES = ("confidence", "q_halt", "convergence", "vote")
 BY_THE_RULES = ("valid",)
 NOTHING = "–"
+CEILING = 4  # times as far below 1 as the lowest of the last values, an axis near 1 begins
 Row = Sequence[str]
 
 
@@ -102,14 +103,22 @@ def figure(studies: Sequence[MethodStudy], heading: str, width: float = panels.P
     for axes, each in zip(all_axes, studies, strict=True):
         _draw(axes, each)
     low, high = zip(*(axes.get_ylim() for axes in all_axes), strict=True)
+    lowest = lowest_shown(all_axes)
     for axes in all_axes:
-        axes.set_ylim(min(low), max(high))  # one scale: methods stand beside each other
+        axes.set_ylim(lowest or min(low), max(high))  # one scale: methods stand beside each other
     caption = (
         "Means over seeds; a line's points are numbers of steps. Plain depth: one rollout without noise. "
         "Valid: keeps the rules. Star: rollouts in turn until one is valid. Band, bar of the star: range over seeds.",
+        *([f"Shares below {100 * lowest:.0f} %, of too few steps, are not shown."] if lowest else ()),
     )
     panels.finish(fig, heading, caption, all_axes[0])
     return fig
+
+
+def lowest_shown(all_axes: Sequence[Axes]) -> float:
+    """Where a vertical axis begins so that the last values of all lines, if near 1, can be told apart; else 0."""
+    last = min(line.get_ydata()[-1] for axes in all_axes for line in axes.get_lines())
+    return max(0.0, float(np.floor(20 * (1 - CEILING * (1 - last)))) / 20)
 
 
 def _shown_source(each: MethodStudy) -> str:

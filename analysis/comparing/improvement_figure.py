@@ -59,7 +59,7 @@ PANELS = (
         baseline=0.5,
     ),
     Panel(
-        "improvement of the answer by a step",
+        "improvement of the answer",
         lambda one: one.answer.fell_by,
         lambda margin: margin.mean,
         without="advantage margin of a step",

@@ -23,7 +23,7 @@ from trm_lab.intervals import over_seeds
 
 COLUMN, PAGE = 3.3, 6.9
 CAPTION_SIZE, LEGEND_SIZE = 6.5, 7  # points
-CAPTION_LETTER, LEGEND_LETTER, TITLE_LETTER, HEADING_LETTER = 0.051, 0.056, 0.08, 0.085  # inches, usually
+CAPTION_LETTER, LEGEND_LETTER, TITLE_LETTER, HEADING_LETTER = 0.051, 0.056, 0.068, 0.085  # inches, usually
 LOW = 1.9  # of a panel a column wide
 BESIDE, SPREAD = 2.0, 10.0  # points on the page from one interval at a place to the next, and from first to last
 ONE_PLACE = 0.03  # of its distance from 0: intervals nearer than this would be drawn on top of each other
@@ -71,7 +71,7 @@ def sheet(
     fig.get_layout_engine().set(w_pad=0.07)  # type: ignore[union-attr, call-arg]
     all_axes = fig.subplots(len(heights), columns, squeeze=False, height_ratios=heights).ravel().tolist()
     for axes, title in zip(all_axes, titles, strict=False):
-        axes.set_title(textwrap.fill(title, int((width / columns - 0.55) / TITLE_LETTER)))
+        axes.set_title(textwrap.fill(title, int((width / columns - 0.65) / TITLE_LETTER)))
         axes.tick_params(labelsize=_SMALL["xtick.labelsize"])  # ticks may be made after `applied` has ended
     for axes in all_axes[len(titles) :]:
         axes.remove()

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from analysis import search
 from analysis.comparing.search_study import study
@@ -61,6 +62,23 @@ def test_a_setting_is_chosen_on_held_out_questions_and_read_off_the_test_split(
     assert "plain, 6 steps" in text
     figures = {f"search{width}.{kind}" for width in ("", "_column") for kind in ("png", "pdf")}
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"search.md", *figures}
+
+
+def test_an_axis_that_leaves_low_shares_out_says_so(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    methods, _ = group([read_run(path) for path in sorted(runs.iterdir()) if path.is_dir() and path.name != "out"])
+    for lowest, said in ((0.25, True), (0.0, False)):
+        monkeypatch.setattr(search, "lowest_shown", lambda _, lowest=lowest: lowest)
+        fig = search.figure([study(method) for method in methods], "")
+        assert ("Shares below 25 %" in " ".join(fig.legends[0].get_title().get_text().split())) == said
+        assert (fig.axes[0].get_ylim()[0] == 0.25) == said
+
+
+def test_results_near_the_ceiling_get_an_axis_on_which_they_can_be_told_apart() -> None:
+    for ends, lowest in (((0.96, 0.99), 0.8), ((0.7, 0.99), 0.0)):
+        axes = Figure().subplots(1, 2)
+        for one, end in zip(axes, ends, strict=True):
+            one.plot([1, 2, 3], [0.0, 0.5, end])
+        assert search.lowest_shown(axes) == pytest.approx(lowest)
 
 
 def test_rollouts_in_turn_cost_what_is_spent_until_one_keeps_the_rules(runs: Path) -> None:
