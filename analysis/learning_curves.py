@@ -96,7 +96,8 @@ def _draw_loss(axes: Axes, run: Run) -> None:
         axes.plot(training.step, training.loss, color=style.SKY, alpha=0.6, linewidth=0.8, label=RECORD)
     smooth = running_mean(training.loss, window)
     axes.plot(training.step, smooth, color=style.BLUE, label=_smoothed(window))
-    axes.legend(loc="upper right")
+    labels = [textwrap.fill(str(line.get_label()), 20) for line in axes.get_lines()]
+    axes.legend(axes.get_lines(), labels, loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
 def _draw_training_accuracy(axes: Axes, run: Run) -> None:

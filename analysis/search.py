@@ -9,6 +9,7 @@ and, to choose, the same with `--data-path HELD-OUT`.
 import sys
 from collections.abc import Iterator, Sequence
 from itertools import cycle, islice
+from math import floor
 from pathlib import Path
 
 if not __package__:  # run by its path: our modules are found from the folder above, not from this one
@@ -117,8 +118,8 @@ def figure(studies: Sequence[MethodStudy], heading: str, width: float = panels.P
 
 def lowest_shown(all_axes: Sequence[Axes]) -> float:
     """Where a vertical axis begins so that the last values of all lines, if near 1, can be told apart; else 0."""
-    last = min(line.get_ydata()[-1] for axes in all_axes for line in axes.get_lines())
-    return max(0.0, float(np.floor(20 * (1 - CEILING * (1 - last)))) / 20)
+    last = min(float(np.asarray(line.get_ydata())[-1]) for axes in all_axes for line in axes.get_lines())
+    return max(0.0, floor(20 * (1 - CEILING * (1 - last))) / 20)
 
 
 def _shown_source(each: MethodStudy) -> str:

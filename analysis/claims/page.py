@@ -16,6 +16,10 @@ _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 68rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.5rem; }
 .wide, figure { overflow-x: auto; margin: 1.2rem 0; }
+.wide { /* a shadow at the side at which more can be scrolled to */
+  background: linear-gradient(to left, #fff 40%, #fff0) right -2px top 0 / 2.4rem 100% no-repeat local,
+    linear-gradient(to left, #8a8a86, #fff0) right / .8rem 100% no-repeat scroll;
+}
 table { border-collapse: collapse; font-size: .86rem; }
 th, td { padding: .25rem .6rem; text-align: right; border-bottom: 1px solid #ddd; }
 td { white-space: nowrap; }
