@@ -207,16 +207,20 @@ def _means(series: Sequence[Sequence[float]]) -> list[float]:
     return [fmean(column) for column in zip(*series, strict=True)]
 
 
-def by_setting(folder: str, key: str, *values: object) -> str:
-    """A row for each method as its papers call it and a column for each value of a setting, means over seeds.
+def by_setting(folder: str, key: str, *values: object, steps: int | None = None) -> str:
+    """A row for each method as its papers call it, but for N_sup, and a column for each value of a setting.
 
-    key: dotted, such as "arch.halt_max_steps".
+    Means over seeds.
+    key: dotted, such as "arch.halt_max_steps".  steps: in further rows, after so many.
     """
     one = study(folder)
     rows: dict[str, dict[str, str]] = {}
     for method in one.methods.values():
         cell = _bare(fmean(map(one.metric.of, method.evaluations)))
-        rows.setdefault(method_name(method.runs[0]), {})[str(method.settings.get(key))] = cell
+        name, value = method_name(method.runs[0]).partition(", N_sup=")[0], str(method.settings.get(key))
+        rows.setdefault(name, {})[value] = cell
+        if steps is not None and steps <= len(after := _after_each_step(method, one.metric)):
+            rows.setdefault(f"{name}, after {steps} steps", {})[value] = _bare(after[steps - 1])
     columns = [str(value) for value in values]
     header = [f"{one.metric.title}, % at {key.removeprefix('arch.')}", *columns]
     return _rows(

@@ -9,6 +9,7 @@ from tests.runs import REPOSITORY
 
 EXPERIMENTS = REPOSITORY / "configs/experiment"
 RECIPES = (
+    "arc_small",
     "sudoku4x4",
     "sudoku6x6",
     "sudoku9x9",
