@@ -85,7 +85,7 @@ def test_an_interrupt_while_libraries_load_is_no_traceback(entry: str, tmp_path:
     paths = {"PYTHONPATH": f"{tmp_path}{os.pathsep}{REPOSITORY}"}
     done = subprocess.run(words, env={**environment(), **paths}, capture_output=True, text=True, check=False)
     assert done.returncode == 130
-    assert re.fullmatch("interrupted(; .*)?\n", done.stderr)
+    assert re.fullmatch(r"\S+: loading .*\ninterrupted(; .*)?\n", done.stderr)
 
 
 def test_the_help_of_an_optimised_python_is_that_of_any_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
