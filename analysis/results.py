@@ -21,7 +21,7 @@ from analysis import search
 from analysis.comparing.costs import training_cost
 from analysis.comparing.factorial_design import factorial
 from analysis.comparing.pairwise_tests import Tested, detectable_points, pair_tests
-from analysis.comparing.question_scores import aligned
+from analysis.comparing.question_scores import aligned, items_in
 from analysis.comparing.scored_runs import by_steps, plain_scored, probed, with_steps
 from analysis.comparing.search_study import study as search_study
 from analysis.comparing.significance import contrast
@@ -35,7 +35,6 @@ from trm_lab.intervals import over_seeds
 from trm_lab.runs.in_training_scores import InTraining
 from trm_lab.runs.many_runs import read_runs
 from trm_lab.runs.recorded_evaluations import Evaluation
-from trm_lab.runs.scored_items import read_items
 
 HERE = Path(__file__).resolve().parent
 TEMPLATE, RESULTS, RECORDED = HERE / "RESULTS.template.md", HERE / "RESULTS.md", HERE / "recorded"
@@ -181,7 +180,7 @@ def steps_difference(
     """
     compared = (folder, first, first_steps), (second_folder or folder, second, second_steps)
     items = [
-        [read_items(one.folder) for one in with_steps(study(where).method(name), steps)]
+        items_in([one.folder for one in with_steps(study(where).method(name), steps)], study(where).metric)
         for where, name, steps in compared
     ]
     test = contrast(aligned(items), (1, -1))

@@ -3,7 +3,7 @@
 n seeds of a method, Q questions.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -58,7 +58,7 @@ def pair_tests(methods: Sequence[Method], metric: Metric, unseen: bool = False) 
     """
     pairs = _comparable(methods)
     items = {method.name: items_of(method, metric, unseen) for method in methods}
-    both = [_scores_of_pair(pair, metric, items) for pair in pairs]
+    both = [scores_of([one.evaluations for one in pair], metric, [items[one.name] for one in pair]) for pair in pairs]
     if unseen and any(one[0].shape[1] < 2 for one in both):
         raise UserError(
             "fewer than two questions that are not in training and that all runs answered",
@@ -70,12 +70,6 @@ def pair_tests(methods: Sequence[Method], metric: Metric, unseen: bool = False) 
 
 def _comparable(methods: Sequence[Method]) -> list[tuple[Method, Method]]:
     return [pair for pair in combinations(methods, 2) if not unlike(*pair)]
-
-
-def _scores_of_pair(
-    pair: tuple[Method, Method], metric: Metric, items: Mapping[str, Sequence[ScoredItems]]
-) -> list[Scores]:
-    return scores_of([one.evaluations for one in pair], metric, [items[one.name] for one in pair])
 
 
 def scores_of(

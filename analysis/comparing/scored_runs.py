@@ -37,15 +37,15 @@ def with_steps(method: Method, steps: int) -> list[Scored]:
     Raises:
         UserError: a run has none.
     """
-    found = [by_steps(run, method.step).get(steps) for run in method.runs]
-    scored = [one for one in found if one is not None]
-    if len(scored) < len(found):
+    scored = [(run, by_steps(run, method.step).get(steps)) for run in method.runs]
+    without = [run for run, one in scored if one is None]
+    if without:
         raise UserError(
-            f"{method.name}: {len(found) - len(scored)} of {len(found)} runs have no evaluation with {steps} steps",
+            f"{method.name}: {len(without)} of {len(scored)} runs have no evaluation with {steps} steps",
             "runs that evaluate.py has evaluated with as many supervision steps",
-            f"python evaluate.py {method.runs[found.index(None)].in_command} --steps {steps}, and so for each run",
+            f"python evaluate.py {without[0].in_command} --steps {steps}, and so for each run",
         )
-    return scored
+    return [one for _, one in scored if one is not None]
 
 
 def in_training(run: Run, step: int) -> Path:

@@ -92,7 +92,7 @@ def test_weights_that_overflow_are_refused_on_two_ranks(arena: Arena, run: Path)
     assert not list(run.glob("checkpoints/step_*"))
 
 
-def test_weights_that_drift_apart_are_found_at_the_next_checkpoint_by_every_rank(arena: Arena, run: Path) -> None:
+def test_weights_that_drift_apart_are_found_at_the_next_checkpoint(arena: Arena, run: Path) -> None:
     code, output = ended(arena, TWO, run, Live("none", variables={hooks.FLIP_AFTER: "5"}))
     assert code == 2, output
     assert re.search("error( on rank 1)?: the ranks' weights differ after step 6", output)  # the other may be killed
