@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from itertools import accumulate, chain, islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -226,6 +227,7 @@ class Evaluator:
 
     Args:
         arc, save_outputs: see `Rules`.
+        trained_on: see `InTraining`.
     """
 
     supervision: Supervision[Any]
@@ -234,6 +236,7 @@ class Evaluator:
     arc: bool
     seed: int = 0
     save_outputs: Sequence[str] = ()
+    trained_on: Sequence[Path] | None = None
 
     def __post_init__(self) -> None:
         self._scoring()  # reports what is missing before the training begins
@@ -277,8 +280,8 @@ class Evaluator:
 
     @cached_property
     def _in_training(self) -> InTraining:
-        """The training split, which is read once."""
-        return InTraining(self.data)
+        """What it is trained on, which is read once."""
+        return InTraining(self.data, self.trained_on)
 
 
 class CallTally:

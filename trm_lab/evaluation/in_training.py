@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from trm_lab.evaluation.counts import Counts
 from trm_lab.puzzles.arc.training_grids import TrainingGrids, pairs_of_tasks, parse_pair
 from trm_lab.puzzles.loading import EvaluationData
 from trm_lab.puzzles.scorer import SOLVED
+from trm_lab.puzzles.splits import PuzzleSplit
 from trm_lab.puzzles.training_rows import Standing, TrainingRows, open_training, rows_of_split
 from trm_lab.runs.answers import Answers
 from trm_lab.runs.arc_outputs import ATTEMPTS, OutputRecord
@@ -24,17 +26,18 @@ Verdicts = Mapping[str, NDArray[np.bool_]]  # by name, `[B]` each
 
 
 class InTraining:
-    """Tells what of the test examples stands in their dataset's training split, which is read when it is first asked.
+    """Tells what of the test examples stands in training: in splits that are read once, when it is first asked.
 
-    The training splits are read once, for as many evaluations as there are.
+    trained_on: the datasets whose training splits the network learned from, none if they are not at hand; None: those
+    of the test examples.
     """
 
-    def __init__(self, data: EvaluationData) -> None:
-        self._data = data
+    def __init__(self, data: EvaluationData, trained_on: Sequence[Path] | None = None) -> None:
+        self._data, self._trained_on = data, trained_on
         self._is_arc = bool(data.test_puzzles)
 
     def rows(self, set_name: str) -> TrainingRows | None:
-        """The training split of a set; None of ARC, whose grids are compared, and where the split is not at hand."""
+        """What a set is looked for in; None of ARC, whose grids are compared, and where no split is at hand."""
         return self._rows.get(set_name)
 
     def standing(self, answers: Answers) -> Standing | None:
@@ -82,22 +85,33 @@ class InTraining:
         tested = {each.dataset: 0 for each in sets}
         for each in sets:
             tested[each.dataset] += each.examples.count
+        read: dict[Path, TrainingRows] = {}
         try:
-            splits = {path: open_training(path, self._data.metadata.seq_len) for path in tested}
-            read = {
-                each.dataset: TrainingRows(rows_of_split(splits[each.dataset]), each.about, tested[each.dataset])
-                for each in sets
-            }
-        except UserError:  # the baselines say why
+            for each in sets:
+                if each.dataset not in read:
+                    splits = self._splits([each.dataset])
+                    rows = chain.from_iterable(map(rows_of_split, splits))
+                    read[each.dataset] = TrainingRows(rows, each.about, tested[each.dataset])
+        except UserError:  # the baselines say why, or the remark on what the network was trained on
             return {}
         return {each.name: read[each.dataset] for each in sets}
+
+    def _splits(self, tested: Sequence[Path]) -> list[PuzzleSplit]:
+        """The training splits that test examples of some datasets are looked for in.
+
+        Raises:
+            UserError: one is not there, is broken, or of another length; or there is none at all.
+        """
+        places = tested if self._trained_on is None else self._trained_on
+        if not places:
+            raise UserError("no training data", "the data that the network was trained on", "build it")
+        return [open_training(path, self._data.metadata.seq_len) for path in places]
 
     @cached_property
     def _grids(self) -> TrainingGrids | None:
         canvas = math.isqrt(self._data.metadata.seq_len)
         try:
-            splits = [open_training(path, self._data.metadata.seq_len) for path in self._data.paths]
-            sets = [examples for split in splits for examples in split.sets.values()]
+            sets = [examples for split in self._splits(self._data.paths) for examples in split.sets.values()]
             augmented = any(len(each.puzzle_identifiers) >= len(each.group_indices) for each in sets)
             return TrainingGrids(chain.from_iterable(pairs_of_tasks(each, canvas) for each in sets), augmented)
         except UserError:

@@ -27,6 +27,7 @@ from trm_lab.evaluation.evaluator import Rules, Scoring
 from trm_lab.evaluation.halting_choice import choose, held_out_answers
 from trm_lab.evaluation.identifier_ablation import identifiers_to_feed
 from trm_lab.evaluation.improvement import TARGET, why_without_target
+from trm_lab.evaluation.in_training import InTraining
 from trm_lab.evaluation.predictor import Predictor, check_finite
 from trm_lab.evaluation.request import ScoringRequest
 from trm_lab.evaluation.scores_table import categories_table, scores_table
@@ -87,8 +88,9 @@ class ScoringJob:
         self.request, self.checkpoint, self.ranks, self.watchdog = request, checkpoint, ranks, watchdog
         self.data = open_data(request, checkpoint, ranks)
         self.supervision, remarks = checkpoint.supervision(self.data.metadata, self.data.identifiers)
-        data_remarks = checkpoint.trained_elsewhere if request.data_paths else checkpoint.changed_data
-        remarks += data_remarks(self.data.described)
+        training = checkpoint.training_data(self.data.described)
+        remarks += training.remarks if request.data_paths else checkpoint.changed_data(self.data.described)
+        self.in_training = InTraining(self.data, training.paths)
         paths, examples = ", ".join(map(str, self.data.paths)), f"{self.data.total_examples:,} examples"
         for line in (f"data: {paths}, {examples}", *remarks) if ranks.is_first else ():
             print(line, flush=True)
@@ -172,7 +174,7 @@ class ScoringJob:
         ranks.barrier()  # until the first rank has written the last batch
         store = self.store or self._seen_store()
         shared = ranks.equal(torch.tensor([store.done], device=ranks.device)) and ranks.world_size > 1
-        scoring = Scoring(self.data, replace(self.rules, shared=shared))
+        scoring = Scoring(self.data, replace(self.rules, shared=shared), in_training=self.in_training)
         if shared or ranks.is_first:
             for answers in store.answers(rank=ranks.rank, ranks=ranks.world_size if shared else 1):
                 scoring.add(answers)

@@ -1,11 +1,11 @@
 """Opening a checkpoint, wherever it is from: its configuration, its weights, and a model made of them."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -19,7 +19,8 @@ from trm_lab.configuration.architecture import Architecture, architecture
 from trm_lab.configuration.train_config import TrainConfig
 from trm_lab.files.config_files import is_as_written, read_config
 from trm_lab.flops import trained_weights
-from trm_lab.puzzles.layout import PuzzleMetadata
+from trm_lab.puzzles.layout import METADATA_FILE, PuzzleMetadata
+from trm_lab.puzzles.manifest import fingerprint
 from trm_lab.runs import checkpoints
 from trm_lab.runs.checkpoint_forms import CheckpointForm, RunCheckpoint, find_checkpoint
 from trm_lab.runs.hub import SCHEME, is_remote
@@ -42,6 +43,16 @@ TYPES: dict[str, type] = {
 NUMBERS = ("global_batch_size", "seed", "puzzle_emb_lr", "puzzle_emb_weight_decay")
 PLACES = ("data_paths", "data_paths_test", "data_build", "checkpoint_path")
 BUILDER = re.compile(r"python -m data\.build_\w+_dataset( [\w./=-]+)*", re.ASCII)
+
+
+class TrainedOn(NamedTuple):
+    """What a network was trained on, beside the datasets that it is evaluated on.
+
+    paths: datasets at hand; []: none is; None: those of the evaluation.  remarks: what to tell the user of it.
+    """
+
+    paths: list[Path] | None
+    remarks: list[str]
 
 
 @dataclass(frozen=True)
@@ -134,20 +145,27 @@ class OpenedCheckpoint:
             if tested is not None and data["fingerprint"] not in tested
         ]
 
-    def trained_elsewhere(self, described: Sequence[Mapping[str, Any]]) -> list[str]:
-        """Remarks on datasets of another training split than the run's, as far as paths and fingerprints tell.
+    def training_data(self, described: Sequence[Mapping[str, Any]]) -> TrainedOn:
+        """Where test examples of some datasets are to be looked for in what the run was trained on.
+
+        As far as paths and fingerprints tell: a dataset built anew in the place of the run's is not noticed of a run
+        with data_paths_test, nor of a lone checkpoint.
 
         described: see `PuzzleData.described`.
         """
-        trained = self.config.get("data_paths") or []
-        places = {Path(path).resolve() for path in trained}
-        tested = None if self.config.get("data_paths_test") else self._tested_fingerprints
-        return [
-            f"{data['path']}: what is said to be in training is in its own training split; {self.source} was trained on"
-            f" {', '.join(map(shown, trained))}"
-            for data in described
-            if trained and data["fingerprint"] not in (tested or ()) and Path(data["path"]).resolve() not in places
-        ]
+        trained = [Path(path) for path in self.config.get("data_paths") or []]
+        places = {path.resolve() for path in trained}
+        prints = (None if self.config.get("data_paths_test") else self._tested_fingerprints) or set()
+        if not trained or all(
+            data["fingerprint"] in prints or Path(data["path"]).resolve() in places for data in described
+        ):
+            return TrainedOn(None, [])
+        at_hand = [path for path in trained if _is_at_hand(path, prints)]
+        data, names = ", ".join(data["path"] for data in described), ", ".join(map(shown, trained))
+        if at_hand != trained:
+            unknown = f"{data}: how much of it {self.source} was trained on is not known, {names} is not here"
+            return TrainedOn([], [unknown])
+        return TrainedOn(trained, [f"{data}: whether it stands in training is looked for in {names}, as trained on"])
 
     @cached_property
     def _tested_fingerprints(self) -> set[str] | None:
@@ -227,6 +245,12 @@ def open_checkpoint(target: str | Path, config: Path | None = None, weight_kind:
     check_size(arch.network, weights, source)
     form.step(keys)  # a file under another step's name is noticed
     return OpenedCheckpoint(source, form, keys, arch, weights, weight_kind, form.puzzle(keys))
+
+
+def _is_at_hand(dataset: Path, fingerprints: Collection[str]) -> bool:
+    """Whether a training split lies there, by the fingerprints, where there are any, the right one."""
+    there = (dataset / "train" / METADATA_FILE).is_file()
+    return there and (not fingerprints or fingerprint(dataset) in fingerprints)
 
 
 def _configuration(form: CheckpointForm, config_file: Path | None) -> dict[str, Any]:

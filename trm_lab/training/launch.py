@@ -154,7 +154,7 @@ def make_trainer(
     supervision = make_supervision(config, arch, data, run, ranks)
     examples = config.epochs * data.total_groups * data.mean_puzzle_examples
     learner = Learner(config, supervision, ranks, int(examples / config.global_batch_size))
-    evaluator = Evaluator(supervision, test, ranks, votes, config.seed, config.eval_save_outputs)
+    evaluator = Evaluator(supervision, test, ranks, votes, config.seed, config.eval_save_outputs, data.paths)
     sampler = replace(evaluator, data=sample) if sample.part is not None else None
     compiling = pays_to_compile(config, arch, data.metadata.seq_len, learner.total_steps, ranks)
     trainer = Trainer(config, learner, data, evaluator, run, ranks, stop, watchdog, compiling, sampler)

@@ -1,6 +1,7 @@
 """Scores say how much of the test split stands in training, and what is right without it."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from tests.trm_lab.puzzles.arc.small_arc import tasks, write_sources
 from trm.batch import IGNORE_LABEL
 from trm_lab.evaluation.details_table import details_table
 from trm_lab.evaluation.evaluator import Rules, Scoring
+from trm_lab.evaluation.in_training import InTraining
 from trm_lab.evaluation.scores_table import scores_table
 from trm_lab.puzzles.loading import EvaluationData
 from trm_lab.puzzles.manifest import About
@@ -31,22 +33,23 @@ TEST = {
 PREDICTED = ["7", "7", "13", "95", "12"]  # right, right, wrong, right, wrong but a training answer
 
 
-def write_texts(folder: Path, test: dict[str, str]) -> Path:
+def write_texts(folder: Path, test: dict[str, str], train: dict[str, str] = TRAIN) -> Path:
     splits = {
         name: Examples(*TOKENS.encode_pairs(list(pairs), list(pairs.values()), QUESTION, ANSWER))
-        for name, pairs in (("train", TRAIN), ("test", test))
+        for name, pairs in (("train", train), ("test", test))
     }
     about = About("texts", 1, "clean", "answer", TOKENS.facts(QUESTION, ANSWER))
     write_plain_dataset(folder, about, splits, vocab_size=TOKENS.vocab_size, allow_overlap=True)
     return folder
 
 
-def scored(dataset: Path, test: dict[str, str], predicted: list[str], parts: int = 1) -> EvaluationResults:
+def scored(
+    dataset: Path, test: dict[str, str], predicted: list[str], parts: int = 1, trained_on: Sequence[Path] | None = None
+) -> EvaluationResults:
     """The scores of these predictions, which come in so many parts."""
-    scoring = Scoring(
-        EvaluationData([dataset], global_batch_size=8),
-        Rules("token_log_probability", arc=False),  # as in training
-    )
+    data = EvaluationData([dataset], global_batch_size=8)
+    rules = Rules("token_log_probability", arc=False)  # as in training
+    scoring = Scoring(data, rules, in_training=InTraining(data, trained_on))
     inputs, labels = TOKENS.encode_pairs(list(test), list(test.values()), QUESTION, ANSWER)
     _, said = TOKENS.encode_pairs(list(test), predicted, QUESTION, ANSWER)
     labels = np.where(labels == 0, IGNORE_LABEL, labels.astype(np.int16))
@@ -96,6 +99,18 @@ def test_scores_are_also_of_the_examples_whose_question_or_answer_is_not_in_trai
     assert (common["without_questions"]["exact"], common["without_answers"]["exact"]) == (1, 0)
     assert results.examples["question_in_training"].tolist() == [True, False, False, False, False]
     assert results.examples["answer_in_training"].tolist() == [True, True, True, False, False]
+
+
+def test_questions_are_looked_for_in_what_the_network_was_trained_on_and_nowhere_else(tmp_path: Path) -> None:
+    tested = write_texts(tmp_path / "tested", TEST)
+    others = [
+        write_texts(tmp_path / str(number), TEST, train)
+        for number, train in enumerate(({"23?": "95", "33?": "1"}, {"24?": "8"}))
+    ]
+    results = scored(tested, TEST, PREDICTED, trained_on=others)
+    assert results.examples["question_in_training"].tolist() == [False, False, False, True, True]
+    assert results.scores["tasks"][0]["in_training"]["without_questions"]["exact"] == 2
+    assert "in_training" not in scored(tested, TEST, PREDICTED, trained_on=[]).scores["tasks"][0]
 
 
 def test_the_table_has_a_line_for_questions_and_one_for_answers_that_are_not_in_training(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -128,18 +129,26 @@ def test_an_evaluation_on_a_rebuilt_dataset_says_so_and_uses_each_puzzle_s_own_r
     assert puzzles == {name: row for row, name in enumerate(read_identifiers(dataset))}
 
 
-def test_data_whose_training_split_the_network_never_saw_is_named_where_in_training_is_said(
+def test_other_data_than_the_run_s_is_looked_for_in_what_the_run_was_trained_on(
     trained: Path, dataset: Path, rebuilt: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     score(ScoringRequest(str(trained), data_paths=[str(rebuilt)], output=tmp_path / "scored", device="cpu"))
-    named = (
-        f"{rebuilt}: what is said to be in training is in its own training split; {trained} was trained on {dataset}"
-    )
+    named = f"{rebuilt}: whether it stands in training is looked for in {dataset}, as trained on"
     assert named in capsys.readouterr().out
     moved = shutil.copytree(dataset, tmp_path / "moved")
     for same in (moved, dataset):
         described = EvaluationData([same], global_batch_size=8).described
-        assert not open_checkpoint(trained).trained_elsewhere(described)
+        assert open_checkpoint(trained).training_data(described) == (None, [])
+
+
+def test_what_stands_in_training_is_not_known_where_the_data_trained_on_is_gone_or_another(
+    trained: Path, rebuilt: Path, tmp_path: Path
+) -> None:
+    for place in (tmp_path / "gone", rebuilt):
+        opened = replace(open_checkpoint(trained), config={"data_paths": [str(place)]})
+        paths, (remark,) = opened.training_data([{"path": "other", "fingerprint": "another"}])
+        assert paths == []
+        assert f"is not known, {place} is not here" in remark
 
 
 def test_a_lone_checkpoint_opens_also_of_before_names_and_damaged_names_are_damage(
