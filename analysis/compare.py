@@ -25,7 +25,7 @@ from analysis.comparing.not_in_training import not_in_training
 from analysis.comparing.pairwise_tests import in_full, methods_table, significance_tests, untested
 from analysis.comparing.probe_figures import guidance_figure, halting_figure, scaling_figure
 from analysis.comparing.scored_runs import by_steps, missing, probed
-from analysis.methods import Method, evaluated, group
+from analysis.methods import Method, evaluated, group, nearest
 from analysis.metrics import Metric, metric_for
 from analysis.outputs import check_figures_folder
 from analysis.scores import comparison
@@ -61,12 +61,8 @@ def report(runs: Sequence[Run], methods: Sequence[Method], metric: Metric, unsee
 def at_the_methods_steps(runs: Sequence[Run], methods: Sequence[Method]) -> list[Run]:
     """The runs with the evaluation at which their method is compared in place of the latest."""
     steps = {run.path: method.step for method in methods for run in method.runs}
-    return [
-        replace(run, evaluation=next(one for one in evaluated(run) if one.step == steps[run.path]))
-        if steps.get(run.path, run.evaluation.step) != run.evaluation.step
-        else run
-        for run in runs
-    ]
+    found = [(run, nearest(steps.get(run.path, 0), {one.step: one for one in evaluated(run)})) for run in runs]
+    return [replace(run, evaluation=one or run.evaluation) for run, one in found]
 
 
 def figures(methods: Sequence[Method], metric: Metric, width: float = panels.PAGE) -> dict[str, Figure]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from zlib import crc32
 
 from analysis import style
@@ -34,14 +34,19 @@ LOOKS = {
 OTHER_COLOURS = (style.GREEN, style.PURPLE, style.BLACK, "#8A8A00", "#332288", "#882255")
 OTHER_MARKERS = ("v", "P", "X", "*", "<", "p", ">", "h")
 LONGEST = 60  # characters of a name with all settings in which methods differ; a longer one names as many as it takes
+SAME_LENGTH = 0.002  # runs of other seeds fill their batches otherwise, and end an epoch an update or two apart
 LEAST_SHARE = 0.5  # a run that is less far than this share of the furthest of its method is left out
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Method:
     """The runs of one method, by seed; they are compared at the last step that all of them have evaluated.
 
-    name: unlike that of every other method beside it.  step: at which its runs are compared.
+    name: unlike that of every other method beside it.  step: at which its runs are compared, of a run whose epochs are
+      an update shorter or longer the nearest one.
     settings: its configuration with dotted keys, without what is beside the point.
     unsaid: the settings that tell it from others of its kind in full, where the name says some of them only.
     """
@@ -71,7 +76,8 @@ class Method:
 
     def evaluations_at(self, step: int) -> list[Evaluation]:
         """The evaluation of every run at one of `common_steps`."""
-        return [next(one for one in evaluated(run) if one.step == step) for run in self.runs]
+        found = [nearest(step, {one.step: one for one in evaluated(run)}) for run in self.runs]
+        return [one for one in found if one is not None]
 
     @property
     def common_steps(self) -> list[int]:
@@ -82,6 +88,17 @@ class Method:
 def counted_seeds(count: int) -> str:
     """A number of seeds in words: "1 seed", "3 seeds"."""
     return "1 seed" if count == 1 else f"{count} seeds"
+
+
+def as_long(first: int, second: int) -> bool:
+    """Whether two numbers of updates are the same, but for how the seeds fill their batches."""
+    return abs(first - second) <= SAME_LENGTH * max(first, second)
+
+
+def nearest(step: int, by_step: Mapping[int, T]) -> T | None:
+    """What belongs to a step, or to the nearest one that is `as_long`; None where there is none."""
+    closest = min(by_step, key=lambda one: abs(one - step), default=None)
+    return by_step[closest] if closest is not None and as_long(closest, step) else None
 
 
 def evaluated(run: Run) -> list[Evaluation]:
@@ -213,8 +230,8 @@ def _method(runs: list[Run], remarks: list[str]) -> Method:
         remarks += [f"left out: {shown(run.path)}: no evaluation at the steps of {near[0].name}" for run in near[1:]]
         near = near[:1]
     step, name = _common_steps(near)[-1], method_name(near[0])
-    if step < furthest:
-        behind = ", ".join(shown(run.path) for run in near if last[run.path] < furthest)
+    if not as_long(step, furthest):
+        behind = ", ".join(shown(run.path) for run in near if not as_long(last[run.path], furthest))
         remarks.append(
             f"{name} is taken at step {step:,}, the last that all of its runs evaluated; still"
             f" going or stopped before step {furthest:,}: {behind}"
@@ -232,8 +249,14 @@ def _of_other_questions(methods: Sequence[Method]) -> list[str]:
     return [f"not compared: {total} evaluations of {of_runs}, of another part of the test split than the latest"]
 
 
-def _common_steps(runs: Iterable[Run]) -> list[int]:
-    return sorted(set.intersection(*({one.step for one in evaluated(run)} for run in runs)))
+def _common_steps(runs: Sequence[Run]) -> list[int]:
+    return common_steps([[one.step for one in evaluated(run)] for run in runs])
+
+
+def common_steps(series: Sequence[Sequence[int]]) -> list[int]:
+    """The steps of the first series, in order, of which every other one has one that is `as_long`."""
+    first, *others = ({step: step for step in steps} for steps in series)
+    return [step for step in sorted(first) if all(nearest(step, other) is not None for other in others)]
 
 
 def _named_apart(methods: Sequence[Method]) -> list[Method]:

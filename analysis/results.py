@@ -50,6 +50,11 @@ class Study:
     methods: dict[str, Method]
     metric: Metric
 
+    @property
+    def first(self) -> Method:
+        """Any method, where all are alike."""
+        return next(iter(self.methods.values()))
+
     def method(self, name: str) -> Method:
         """A method by its name.
 
@@ -108,9 +113,49 @@ def _after_each_step(method: Method, metric: Metric) -> list[float]:
     return _means([metric.after_steps(each) or [] for each in longest])
 
 
+def calls_within(folder: str, name: str, short: float) -> str:
+    """After how many network calls a method is within so many points of its mean over seeds."""
+    one = study(folder)
+    method = one.method(name)
+    after = _means([one.metric.after_steps(each) or [] for each in method.evaluations])
+    near = next(step for step, share in enumerate(after) if 100 * (after[-1] - share) <= short)
+    return f"{method.evaluations[0].network_calls[near]:,}"
+
+
+def training_ratio(folder: str, first: str, second: str) -> str:
+    """How many times as many operations as the second method the first one takes in training."""
+    spent = [training_cost(one.runs[0], one.step).operations for one in map(study(folder).method, (first, second))]
+    return f"{(spent[0] or 0) / (spent[1] or 1):.1f}"
+
+
+def spread(folder: str, name: str) -> str:
+    """The difference in points between the best and the worst setting of a method, as its papers call it."""
+    one = study(folder)
+    named = [method for method in one.methods.values() if method.name.startswith(name)]
+    scores = [fmean(map(one.metric.of, method.evaluations)) for method in named]
+    return f"{100 * (max(scores) - min(scores)):.1f}"
+
+
+def in_category(folder: str, category: str) -> str:
+    """How many test questions of a study are of a category."""
+    categories = study(folder).first.evaluations[0].tasks[0].categories
+    assert categories is not None, f"{folder} has no categories"
+    return f"{categories.examples[categories.names.index(category)]:,}"
+
+
+def counted(folder: str, what: str) -> str:
+    """A count of a study's evaluations, such as of ARC's "tasks" and "outputs"."""
+    return f"{study(folder).first.evaluations[0].counts[what]:,}"
+
+
+def updates(folder: str) -> str:
+    """After how many updates the methods of a study are compared."""
+    return f"{study(folder).first.step:,}"
+
+
 def baseline(folder: str, name: str) -> str:
     """What an answer that needs no learning solves."""
-    evaluation = next(iter(study(folder).methods.values())).evaluations[0]
+    evaluation = study(folder).first.evaluations[0]
     return percent(study(folder).metric.baselines(evaluation)[name])
 
 
@@ -234,7 +279,7 @@ def _overlaps(method: Method) -> list[InTraining]:
 
 def in_training(folder: str) -> str:
     """How many test questions of a study stand in training, too."""
-    return f"{_overlaps(next(iter(study(folder).methods.values())))[0].questions:,}"
+    return f"{_overlaps(study(folder).first)[0].questions:,}"
 
 
 def unseen(folder: str, name: str) -> str:
@@ -289,8 +334,8 @@ def _rows(table: Table) -> str:
 WORDS: Mapping[str, Callable[..., str]] = {
     word.__name__: word
     for word in (
-        score, mean, mean_after, baseline, unseen, in_training, difference, detectable, steps_difference,
-        methods, improvements, by_setting, effect, searches,
+        score, mean, mean_after, calls_within, training_ratio, spread, in_category, counted, updates, baseline, unseen,
+        in_training, difference, detectable, steps_difference, methods, improvements, by_setting, effect, searches,
     )
 }  # fmt: skip
 

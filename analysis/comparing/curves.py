@@ -15,7 +15,7 @@ from analysis import style
 from analysis.comparing import panels
 from analysis.comparing.scored_runs import plain_scored
 from analysis.learning_curves import running_mean, window_of
-from analysis.methods import Method
+from analysis.methods import Method, common_steps, nearest
 from analysis.metrics import CELL, EXACT, Metric
 from trm_lab.puzzles.scorer import SOLVED
 from trm_lab.runs.recorded_evaluations import Evaluation, TaskScores
@@ -69,8 +69,8 @@ def sampled_evaluations(method: Method) -> list[list[Evaluation]]:
         {one.step: one for one in run.evaluations if one.part != run.evaluation.part and one.step <= method.step}
         for run in method.runs
     ]
-    shared = sorted(set.intersection(*map(set, by_run)))
-    rows = [[of_run[step] for of_run in by_run] for step in shared]
+    found = [[nearest(step, of_run) for of_run in by_run] for step in common_steps([*map(list, by_run)])]
+    rows = [[one for one in row if one is not None] for row in found]
     return rows if len({one.part for row in rows for one in row}) == 1 else []
 
 

@@ -5,7 +5,9 @@ from pathlib import Path
 
 from hydra import compose, initialize_config_dir
 
+from analysis.comparing.comparability import at_same_updates, differences, unlike
 from analysis.comparing.curves import learning_figure
+from analysis.comparing.scored_runs import in_training
 from analysis.learning_curves import learning_curves
 from analysis.methods import BESIDE_THE_POINT, LOOKS, Method, differing, group, method_name
 from analysis.metrics import EXACT
@@ -124,6 +126,26 @@ def test_runs_that_go_on_are_compared_where_all_have_been_and_late_ones_are_left
     assert "at step 100, others of its method at 400" in remarks[0]
     assert "is taken at step 300, the last that all of its runs evaluated" in remarks[1]
     assert remarks[1].endswith(f"stopped before step 400: {tmp_path / '1'}")
+
+
+def test_seeds_whose_epochs_are_an_update_longer_are_compared_with_the_others(tmp_path: Path) -> None:
+    """On ARC a seed decides how the puzzles fill the batches."""
+
+    def later(run: Run, updates: int) -> Run:
+        """The run with evaluations every 2,000 updates, so many later."""
+        evaluations = [replace(one, step=20 * one.step + updates) for one in run.evaluations]
+        return replace(run, evaluations=evaluations, evaluation=evaluations[-1])
+
+    runs = [later(made(tmp_path / str(seed), seed=seed), updates) for seed, updates in enumerate((0, 2, -1))]
+    (method,), remarks = group(runs)
+    assert (method.seeds, method.step, remarks) == ([0, 1, 2], 8000, [])
+    assert [one.step for one in method.evaluations] == [8000, 8002, 7999]
+    assert [one.step for one in method.evaluations_at(4000)] == [4000, 4002, 3999]
+    others = group([later(made(tmp_path / f"trm{seed}", seed=seed, supervision="act"), 3) for seed in range(3)])[0]
+    assert at_same_updates([method, *others]) == ([method, *others], [])
+    assert not unlike(method, others[0])
+    assert "training steps" not in "".join(differences([*runs, *others[0].runs], over_seeds=True))
+    assert in_training(runs[2], 8000).name == "step_7999"
 
 
 def test_samples_of_the_test_split_are_a_curve_of_their_own_and_never_compared_with_all_of_it(tmp_path: Path) -> None:
