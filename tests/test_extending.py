@@ -217,6 +217,7 @@ def copy_of_the_checkout(folder: Path) -> None:
             shutil.copyfile(source, target)
 
 
+@pytest.mark.long
 def test_files_where_the_page_puts_them_are_found_and_break_no_rule_of_the_house(tmp_path: Path) -> None:
     copy_of_the_checkout(tmp_path)
     for section in EXTENSIONS:

@@ -43,5 +43,6 @@ for _ in restoring.measure(torch.device("cpu"), tiny.name):
 """
 
 
+@pytest.mark.long
 def test_the_gpu_check_needs_no_hydra_and_nothing_else_that_gpu_machines_lack() -> None:
     subprocess.run([sys.executable, "-c", WITHOUT_HYDRA], check=True, env=environment(), cwd=REPOSITORY)

@@ -38,6 +38,7 @@ def campaign(rounds: int, folder: Path, **variables: str) -> dict[str, Any]:
     return dict(json.loads(Path(report).read_text()))
 
 
+@pytest.mark.long
 def test_a_few_rounds_lose_nothing_unsaid(arena: Arena, tmp_path: Path) -> None:
     report = campaign(3, tmp_path, CHAOS_CHEAP="yes", CHAOS_DATASET=str(arena.dataset))
     assert report["rounds"] == 3

@@ -73,6 +73,7 @@ def test_a_rank_that_fails_in_a_step_ends_the_training(
     assert said in output
 
 
+@pytest.mark.long
 def test_a_rank_that_fails_within_an_evaluation_ends_it(dataset: Path, tmp_path: Path) -> None:
     words = [str(REPOSITORY / "evaluate.py"), str(write_run(tmp_path / "run", dataset)), "--batch-size=8"]
     codes, output = codes_of_two_ranks(tmp_path, FAILING, ERROR, ANSWER, "3", *words, "--device=cpu")

@@ -27,6 +27,7 @@ assert not left, left
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are listed by /proc only")
+@pytest.mark.long
 def test_no_thread_of_the_process_group_outlives_close(tmp_path: Path) -> None:
     script = tmp_path / "leave.py"
     script.write_text(LEAVE)

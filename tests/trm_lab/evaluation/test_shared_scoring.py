@@ -70,7 +70,7 @@ def boards(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return [folder / "many", folder / "few"]
 
 
-@pytest.mark.parametrize("world_size", [2, 3])
+@pytest.mark.parametrize("world_size", [pytest.param(2, marks=pytest.mark.long), 3])
 @pytest.mark.parametrize("arc", [True, False], ids=["votes", "own scorer"])
 def test_ranks_that_share_an_evaluation_write_what_one_writes(
     arc: bool, world_size: int, dataset: Path, boards: list[Path], tmp_path: Path
@@ -150,7 +150,15 @@ def score_stored(run: Path, folder: Path, options: dict[str, Any], seen: bool, r
     return sum(scored)
 
 
-@pytest.mark.parametrize(("what", "seen"), [*((what, True) for what in REQUESTS), ("own scorer", False)])
+@pytest.mark.parametrize(
+    ("what", "seen"),
+    [
+        ("guided votes", True),
+        pytest.param("rollouts", True, marks=pytest.mark.long),
+        pytest.param("own scorer", True, marks=pytest.mark.long),
+        ("own scorer", False),
+    ],
+)
 def test_ranks_that_share_stored_answers_write_what_one_writes(
     what: str, seen: bool, dataset: Path, boards: list[Path], tmp_path: Path
 ) -> None:
