@@ -59,6 +59,13 @@ def test_the_readme_s_rows_are_of_these_runs(puzzles: str, study: str, methods: 
     assert f"DIS solves {results.mean_after('queens', 'DIS (released code)', 24)} and is" in readme
 
 
+def test_no_result_is_typed() -> None:
+    """A share, a difference or a ratio in the prose is computed as those of the tables are."""
+    template = re.sub(r"\{\{.+?\}\}", "", results.TEMPLATE.read_text(encoding="utf-8"))
+    typed = re.findall(r"\d[\d.,]* ?(?:%|points|times)", template)
+    assert set(typed) <= {"95 %", "80 %"}, "levels of a test are settings; all else is a result"
+
+
 def test_it_is_short_enough_to_be_read() -> None:
     assert len(TEXT.splitlines()) <= 150
 
