@@ -95,8 +95,8 @@ def missing_pieces(methods: Sequence[Method]) -> list[str]:
     for method in methods:
         run = method.runs[0]
         if all(len(by_steps(run, step)) < 2 for step in (method.step, run.evaluation.step)):
-            more = f"python evaluate.py {run.in_command} --steps N"
-            lines.append(f"more steps: missing for {method.name}; make it with, for several N: {more}")
+            more = f"python evaluate.py {run.in_command} --steps {4 * len(run.evaluation.network_calls)}"
+            lines.append(f"more steps: missing for {method.name}; make it with: {more}")
         if not hamming(method):
             again = f"python evaluate.py {run.in_command}"
             lines.append(f"wrong cells after each step: not recorded by {method.name}; make it with: {again}")

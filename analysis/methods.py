@@ -302,24 +302,25 @@ def _enough(values: Mapping[str, Sequence[Any]]) -> list[str]:
 def _with_looks(methods: Sequence[Method]) -> list[Method]:
     """Give each method a colour, marker and dashes that follow from its name, whatever stands beside it.
 
-    Unless another has that look: then it takes the next colour that is free, or marker once all are taken. Several of
-    a name that figures know (LOOKS) share its colour.
+    Unless another has that look: then it takes the next colour that is free, or, once all are taken, other dashes and
+    another marker in the one that has the fewest. Several of a name that figures know (LOOKS) share its colour.
     """
-    used: dict[str, list[str]] = {}  # markers, by colour
+    used: dict[str, list[Method]] = {}  # by colour
     looks: dict[str, Method] = {}
     by_name = sorted(methods, key=lambda one: one.name)
     owners = {_look(one)[0]: one for one in reversed(by_name)}  # the first method of a colour keeps it
     for one in sorted(by_name, key=lambda one: owners[_look(one)[0]] is not one):
         colour, first, dashes = _look(one)
         if owners[colour] is not one and method_name(one.runs[0]) not in LOOKS:
-            colour = next((free for free in OTHER_COLOURS if free not in used), colour)
-        markers = used.setdefault(colour, [])
+            colour = min(OTHER_COLOURS, key=lambda each: len(used.get(each, [])))
+        alike = used.setdefault(colour, [])
         start = OTHER_MARKERS.index(first) if first in OTHER_MARKERS else 0
         order = (first, *OTHER_MARKERS[start:], *OTHER_MARKERS[:start])
-        marker = next((marker for marker in order if marker not in markers), first)
-        line = style.LINE_DASHES[(dashes + len(markers)) % len(style.LINE_DASHES)]
+        marker = next((marker for marker in order if marker not in [other.marker for other in alike]), first)
+        turned = (*style.LINE_DASHES, *style.LINE_DASHES)[dashes % len(style.LINE_DASHES) :]
+        line = next((line for line in turned if line not in [other.dashes for other in alike]), turned[0])
         looks[one.name] = replace(one, colour=colour, marker=marker, dashes=line)
-        markers.append(marker)
+        alike.append(looks[one.name])
     return [looks[one.name] for one in methods]
 
 

@@ -60,22 +60,24 @@ def guidance_figure(probes: Sequence[Probed], heading: str, width: float = panel
 def scaling_figure(
     methods: Sequence[Method], metric: Metric, heading: str, width: float = panels.PAGE
 ) -> Figure | None:
-    """Accuracy after the last of more or fewer supervision steps than trained."""
+    """Accuracy after each of more or fewer supervision steps than trained; None where no method has other steps."""
     curves = {method.name: scaling_curve(method, metric) for method in methods}
-    scaled = [method for method in methods if len(curves[method.name][0]) > 1]
-    if not scaled:
+    trained = {method.name: len(method.evaluations[0].network_calls) for method in methods}
+    if all(set(curves[name][0]) <= set(range(steps + 1)) for name, steps in trained.items()):
         return None
     with panels.applied():
         fig, (axes,) = panels.sheet([""], columns=1, height=2.4, width=width)
-        for method in scaled:
+        for method in methods:
             steps, values = curves[method.name]
+            if not steps:
+                continue
             _draw(axes, method, steps, values, interval=True)
-            trained = len(method.evaluations[0].network_calls)
-            if trained in steps:
-                share = fmean(row[steps.index(trained)] for row in values)
-                axes.plot([trained], [share], "o", markersize=9, markerfacecolor="none", color=method.colour)
+            if trained[method.name] in steps:
+                place = trained[method.name]
+                share = fmean(row[steps.index(place)] for row in values)
+                axes.plot([place], [share], "o", markersize=9, markerfacecolor="none", color=method.colour)
         panels.logarithmic(axes)
-        ticks = sorted({step for method in scaled for step in curves[method.name][0]})
+        ticks = sorted({step for steps, _ in curves.values() for step in steps if step in (1, 2, 4, 8, steps[-1])})
         axes.set_xticks(ticks, [str(tick) for tick in ticks])
         axes.set_xlabel("supervision steps of an answer")
         axes.set_ylabel(metric.title)
@@ -86,13 +88,18 @@ def scaling_figure(
 
 
 def scaling_curve(method: Method, metric: Metric) -> tuple[list[int], Values]:
-    """Numbers of supervision steps that all seeds were scored with, and the metric of each seed with each of them."""
-    seeds = [scores for run in method.runs if (scores := by_steps(run, method.step))]
-    if not seeds:
-        return [], []
+    """Numbers of supervision steps, and the metric of each seed with each of them.
+
+    An answer of fewer steps is what a longer one is after as many: the evaluations with the most steps that all seeds
+    have tell each step. Where they tell the last one alone (votes), those with other numbers of steps stand beside it.
+    """
+    seeds = [by_steps(run, method.step) for run in method.runs]
     steps = sorted(set.intersection(*map(set, seeds)))
-    rows = [[metric.share(scores[step].evaluation) for step in steps] for scores in seeds]
-    return steps, [[share for share in row if share is not None] for row in rows if None not in row]
+    longest = [scores[steps[-1]].evaluation for scores in seeds] if steps else method.evaluations
+    if all(rows := [metric.after_steps(one) or [] for one in longest]):
+        return list(range(1, len(rows[0]) + 1)), rows
+    ends = [[metric.share(scores[step].evaluation) for step in steps] for scores in seeds]
+    return steps, [[share for share in row if share is not None] for row in ends if None not in row]
 
 
 def halting_figure(probes: Sequence[Probed], heading: str, width: float = panels.PAGE) -> Figure | None:

@@ -109,6 +109,13 @@ def test_a_variant_keeps_its_look_where_it_is_free_and_no_two_share_a_colour(tmp
     assert sum(look(alone) == look(beside) for alone, beside in pairs) >= 5  # the others' colours were taken
 
 
+def test_more_methods_than_colours_differ_in_their_dashes_and_markers(tmp_path: Path) -> None:
+    numbers = [{"halt_max_steps": steps} for steps in range(1, 13)]
+    together, _ = group([made(tmp_path / str(place), arch=arch) for place, arch in enumerate(numbers)])
+    for part in ({(one.colour, one.dashes) for one in together}, {(one.colour, one.marker) for one in together}):
+        assert len(part) == len(together) == 12
+
+
 def test_the_same_seed_twice_counts_once_and_is_named(tmp_path: Path) -> None:
     methods, remarks = group([made(tmp_path / "a"), made(tmp_path / "b")])
     assert methods[0].seeds == [0]
