@@ -238,13 +238,26 @@ def improvements(folder: str, *steps: int) -> str:
     In nats, softmax over the tokens with a label, mean over examples.
     """
     rows = []
+    for name, (falls, shares) in _improvements(folder).items():
+        cells = [f"{signed(fall, '.2f')} ({100 * share:.0f} %)" for fall, share in zip(falls, shares, strict=True)]
+        rows.append([name, *(cells[step - 1] if step <= len(cells) else "" for step in steps)])
+    return _rows(Table("", ["cross-entropy falls by, at step", *map(str, steps)], rows))
+
+
+def improved(folder: str, name: str, first: int, last: int) -> str:
+    """To what shares of the examples the steps from the first to the last improve the answer, means over seeds."""
+    shares = _improvements(folder)[study(folder).method(name).name][1][first - 1 : last]
+    return f"{100 * min(shares):.0f} to {100 * max(shares):.0f} %"
+
+
+@cache
+def _improvements(folder: str) -> dict[str, tuple[list[float], list[float]]]:
+    """By method: the fall at each step, and of what share of the examples."""
+    found = {}
     for one, scored in probed(list(study(folder).methods.values()), lambda each: each.improvement is not None):
         to_answer = [each.improvement.answer for each in scored if each.improvement is not None]
-        falls = _means([each.fell_by for each in to_answer])
-        shares = _means([each.examples_improved for each in to_answer])
-        cells = [f"{signed(fall, '.2f')} ({100 * share:.0f} %)" for fall, share in zip(falls, shares, strict=True)]
-        rows.append([one.name, *(cells[step - 1] if step <= len(cells) else "" for step in steps)])
-    return _rows(Table("", ["cross-entropy falls by, at step", *map(str, steps)], rows))
+        found[one.name] = _means([each.fell_by for each in to_answer]), _means([e.examples_improved for e in to_answer])
+    return found
 
 
 def _means(series: Sequence[Sequence[float]]) -> list[float]:
@@ -335,7 +348,8 @@ WORDS: Mapping[str, Callable[..., str]] = {
     word.__name__: word
     for word in (
         score, mean, mean_after, calls_within, training_ratio, spread, in_category, counted, updates, baseline, unseen,
-        in_training, difference, detectable, steps_difference, methods, improvements, by_setting, effect, searches,
+        in_training, difference, detectable, steps_difference, methods, improvements, improved, by_setting,
+        effect, searches,
     )
 }  # fmt: skip
 
