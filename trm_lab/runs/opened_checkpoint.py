@@ -48,10 +48,10 @@ BUILDER = re.compile(r"python -m data\.build_\w+_dataset( [\w./=-]+)*", re.ASCII
 class TrainedOn(NamedTuple):
     """What a network was trained on, beside the datasets that it is evaluated on.
 
-    paths: datasets at hand; []: none is; None: those of the evaluation.  remarks: what to tell the user of it.
+    paths: datasets at hand; []: none is.  remarks: what to tell the user of it.
     """
 
-    paths: list[Path] | None
+    paths: list[Path]
     remarks: list[str]
 
 
@@ -156,11 +156,11 @@ class OpenedCheckpoint:
         trained = [Path(path) for path in self.config.get("data_paths") or []]
         places = {path.resolve() for path in trained}
         prints = (None if self.config.get("data_paths_test") else self._tested_fingerprints) or set()
+        at_hand = [path for path in trained if _is_at_hand(path, prints)]
         if not trained or all(
             data["fingerprint"] in prints or Path(data["path"]).resolve() in places for data in described
         ):
-            return TrainedOn(None, [])
-        at_hand = [path for path in trained if _is_at_hand(path, prints)]
+            return TrainedOn(trained if at_hand == trained else [Path(data["path"]) for data in described], [])
         data, names = ", ".join(data["path"] for data in described), ", ".join(map(shown, trained))
         if at_hand != trained:
             unknown = f"{data}: how much of it {self.source} was trained on is not known, {names} is not here"

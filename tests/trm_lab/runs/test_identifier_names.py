@@ -138,7 +138,7 @@ def test_other_data_than_the_run_s_is_looked_for_in_what_the_run_was_trained_on(
     moved = shutil.copytree(dataset, tmp_path / "moved")
     for same in (moved, dataset):
         described = EvaluationData([same], global_batch_size=8).described
-        assert open_checkpoint(trained).training_data(described) == (None, [])
+        assert open_checkpoint(trained).training_data(described) == ([dataset], [])
 
 
 def test_what_stands_in_training_is_not_known_where_the_data_trained_on_is_gone_or_another(
