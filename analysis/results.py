@@ -113,6 +113,13 @@ def _after_each_step(method: Method, metric: Metric) -> list[float]:
     return _means([metric.after_steps(each) or [] for each in longest])
 
 
+def seeds_after(folder: str, name: str, steps: int) -> str:
+    """What each seed of a method solves with a number of supervision steps."""
+    metric = study(folder).metric
+    scored = with_steps(study(folder).method(name), steps)
+    return ", ".join(_bare(metric.of(one.evaluation)) for one in scored)
+
+
 def calls_within(folder: str, name: str, short: float) -> str:
     """After how many network calls a method is within so many points of its mean over seeds."""
     one = study(folder)
@@ -347,9 +354,9 @@ def _rows(table: Table) -> str:
 WORDS: Mapping[str, Callable[..., str]] = {
     word.__name__: word
     for word in (
-        score, mean, mean_after, calls_within, training_ratio, spread, in_category, counted, updates, baseline, unseen,
-        in_training, difference, detectable, steps_difference, methods, improvements, improved, by_setting,
-        effect, searches,
+        score, mean, mean_after, seeds_after, calls_within, training_ratio, spread, in_category, counted, updates,
+        baseline, unseen, in_training, difference, detectable, steps_difference, methods, improvements, improved,
+        by_setting, effect, searches,
     )
 }  # fmt: skip
 
