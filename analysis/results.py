@@ -191,6 +191,17 @@ def methods(folder: str, beside: str, *steps: int) -> str:
     return _rows(Table("", ["method", *scores, "training", "calls an answer"], cells))
 
 
+def after_steps(folder: str, *steps: int) -> str:
+    """A column for each method and a row for each number of supervision steps: what they solve, means over seeds."""
+    one = study(folder)
+    by_method = {name: _after_each_step(method, one.metric) for name, method in one.methods.items()}
+    rows = [
+        [f"after {step} steps", *(_bare(after[step - 1]) if step <= len(after) else "" for after in by_method.values())]
+        for step in steps
+    ]
+    return _rows(Table("", [f"{one.metric.title}, %", *by_method], rows))
+
+
 @cache
 def _tests(folder: str) -> dict[str, Tested]:
     """Every two methods of a study, by "A − B"; adjusted together."""
@@ -356,7 +367,7 @@ WORDS: Mapping[str, Callable[..., str]] = {
     for word in (
         score, mean, mean_after, seeds_after, calls_within, training_ratio, spread, in_category, counted, updates,
         baseline, unseen, in_training, difference, detectable, steps_difference, methods, improvements, improved,
-        by_setting, effect, searches,
+        by_setting, after_steps, effect, searches,
     )
 }  # fmt: skip
 
