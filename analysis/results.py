@@ -334,6 +334,12 @@ def searches(folder: str, *budgets: int) -> str:
     return _rows(Table("", ["method", "network calls", "answer", "solved [95 %]"], rows))
 
 
+def in_turn(folder: str, name: str) -> str:
+    """What rollouts in turn solve, until one keeps the rules."""
+    row = next(iter(search.in_turn_rows(search_study(study(folder).method(name)))))
+    return row[2].partition(" [")[0]
+
+
 def effect(folder: str, name: str, sign: int = 1, steps: int | None = None) -> str:
     """One effect of a factorial design, or −1 times it, in points with interval and p, adjusted for all of them.
 
@@ -367,7 +373,7 @@ WORDS: Mapping[str, Callable[..., str]] = {
     for word in (
         score, mean, mean_after, seeds_after, calls_within, training_ratio, spread, in_category, counted, updates,
         baseline, unseen, in_training, difference, detectable, steps_difference, methods, improvements, improved,
-        by_setting, after_steps, effect, searches,
+        by_setting, after_steps, effect, searches, in_turn,
     )
 }  # fmt: skip
 
