@@ -34,6 +34,7 @@ class InTraining:
 
     def __init__(self, data: EvaluationData, trained_on: Sequence[Path] | None = None) -> None:
         self._data, self._trained_on = data, trained_on
+        self._opened: dict[Path, PuzzleSplit] = {}
         self._is_arc = bool(data.test_puzzles)
 
     def rows(self, set_name: str) -> TrainingRows | None:
@@ -89,8 +90,7 @@ class InTraining:
         try:
             for each in sets:
                 if each.dataset not in read:
-                    splits = self._splits([each.dataset])
-                    rows = chain.from_iterable(map(rows_of_split, splits))
+                    rows = chain.from_iterable(map(rows_of_split, self._splits([each.dataset])))
                     read[each.dataset] = TrainingRows(rows, each.about, tested[each.dataset])
         except UserError:  # the baselines say why, or the remark on what the network was trained on
             return {}
@@ -105,7 +105,10 @@ class InTraining:
         places = tested if self._trained_on is None else self._trained_on
         if not places:
             raise UserError("no training data", "the data that the network was trained on", "build it")
-        return [open_training(path, self._data.metadata.seq_len) for path in places]
+        for path in places:
+            if path not in self._opened:
+                self._opened[path] = open_training(path, self._data.metadata.seq_len)
+        return [self._opened[path] for path in places]
 
     @cached_property
     def _grids(self) -> TrainingGrids | None:

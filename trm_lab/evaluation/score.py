@@ -88,8 +88,8 @@ class ScoringJob:
         self.request, self.checkpoint, self.ranks, self.watchdog = request, checkpoint, ranks, watchdog
         self.data = open_data(request, checkpoint, ranks)
         self.supervision, remarks = checkpoint.supervision(self.data.metadata, self.data.identifiers)
-        training = checkpoint.training_data(self.data.described)
-        remarks += training.remarks if request.data_paths else checkpoint.changed_data(self.data.described)
+        training = checkpoint.training_data(self.data.described, self.data.metadata.seq_len)
+        remarks += training.remarks + checkpoint.changed_data(self.data.described, bool(request.data_paths))
         self.in_training = InTraining(self.data, training.paths)
         paths, examples = ", ".join(map(str, self.data.paths)), f"{self.data.total_examples:,} examples"
         for line in (f"data: {paths}, {examples}", *remarks) if ranks.is_first else ():

@@ -1,5 +1,6 @@
 """Opening a checkpoint, wherever it is from: its configuration, its weights, and a model made of them."""
 
+import os
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,8 +20,9 @@ from trm_lab.configuration.architecture import Architecture, architecture
 from trm_lab.configuration.train_config import TrainConfig
 from trm_lab.files.config_files import is_as_written, read_config
 from trm_lab.flops import trained_weights
-from trm_lab.puzzles.layout import METADATA_FILE, PuzzleMetadata
+from trm_lab.puzzles.layout import PuzzleMetadata
 from trm_lab.puzzles.manifest import fingerprint
+from trm_lab.puzzles.training_rows import open_training
 from trm_lab.runs import checkpoints
 from trm_lab.runs.checkpoint_forms import CheckpointForm, RunCheckpoint, find_checkpoint
 from trm_lab.runs.hub import SCHEME, is_remote
@@ -133,39 +135,44 @@ class OpenedCheckpoint:
                 return puzzle
         return self.puzzle
 
-    def changed_data(self, described: Sequence[Mapping[str, Any]]) -> list[str]:
+    def changed_data(self, described: Sequence[Mapping[str, Any]], chosen: bool = False) -> list[str]:
         """Remarks on datasets that are not what the run was tested on in training; [] where it does not say.
 
-        described: see `PuzzleData.described`.
+        described: see `PuzzleData.described`.  chosen: by the user, so that other places than the run's are expected.
         """
-        tested = self._tested_fingerprints
+        tested, own = self._tested_fingerprints, {os.path.abspath(path) for path in self.data_paths}
         return [
             f"{data['path']} is not the data that {self.source} was tested on in training, or was built anew since"
             for data in described
             if tested is not None and data["fingerprint"] not in tested
+            if not chosen or os.path.abspath(data["path"]) in own
         ]
 
-    def training_data(self, described: Sequence[Mapping[str, Any]]) -> TrainedOn:
+    def training_data(self, described: Sequence[Mapping[str, Any]], seq_len: int) -> TrainedOn:
         """Where test examples of some datasets are to be looked for in what the run was trained on.
 
-        As far as paths and fingerprints tell: a dataset built anew in the place of the run's is not noticed of a run
-        with data_paths_test, nor of a lone checkpoint.
+        As far as paths, names and fingerprints tell, which a lone checkpoint, an export and a run with data_paths_test
+        do not have.
 
-        described: see `PuzzleData.described`.
+        described: see `PuzzleData.described`.  seq_len: tokens of a test example; other lengths cannot be compared.
         """
-        trained = [Path(path) for path in self.config.get("data_paths") or []]
-        places = {path.resolve() for path in trained}
+        trained, tested = self.config.get("data_paths") or [], ", ".join(data["path"] for data in described)
+        if not trained:
+            own = f"{tested}: looked for in its own training split: {self.source} does not say what it was trained on"
+            return TrainedOn([Path(data["path"]) for data in described], [own])
         prints = (None if self.config.get("data_paths_test") else self._tested_fingerprints) or set()
-        at_hand = [path for path in trained if _is_at_hand(path, prints)]
-        if not trained or all(
-            data["fingerprint"] in prints or Path(data["path"]).resolve() in places for data in described
-        ):
-            return TrainedOn(trained if at_hand == trained else [Path(data["path"]) for data in described], [])
-        data, names = ", ".join(data["path"] for data in described), ", ".join(map(shown, trained))
-        if at_hand != trained:
-            unknown = f"{data}: how much of it {self.source} was trained on is not known, {names} is not here"
-            return TrainedOn([], [unknown])
-        return TrainedOn(trained, [f"{data}: whether it stands in training is looked for in {names}, as trained on"])
+        found = [_place(str(path), described, prints, seq_len, len(trained) == 1) for path in trained]
+        missing = [shown(path) for path, place in zip(trained, found, strict=True) if place is None]
+        places = [place for place in found if place is not None]
+        remarks = []
+        if missing:
+            why = f"{', '.join(missing)} is not here as it was, or has questions of another length"
+            remarks = [f"{tested}: how much of it {self.source} was trained on is not known: {why}"]
+        elif not {data["path"] for data in described} <= set(map(str, places)):
+            remarks = [f"{tested}: whether it stands in training is looked for in {', '.join(map(shown, places))}"]
+        if first := self.config.get("load_checkpoint"):
+            remarks.append(f"{self.source} began with {shown(first)}: what that was trained on is not looked for")
+        return TrainedOn([] if missing else places, remarks)
 
     @cached_property
     def _tested_fingerprints(self) -> set[str] | None:
@@ -247,10 +254,25 @@ def open_checkpoint(target: str | Path, config: Path | None = None, weight_kind:
     return OpenedCheckpoint(source, form, keys, arch, weights, weight_kind, form.puzzle(keys))
 
 
-def _is_at_hand(dataset: Path, fingerprints: Collection[str]) -> bool:
-    """Whether a training split lies there, by the fingerprints, where there are any, the right one."""
-    there = (dataset / "train" / METADATA_FILE).is_file()
-    return there and (not fingerprints or fingerprint(dataset) in fingerprints)
+def _place(
+    trained: str, described: Sequence[Mapping[str, Any]], fingerprints: Collection[str], seq_len: int, alone: bool
+) -> Path | None:
+    """Where a dataset that a run was trained on lies now: among those described, or where it was; None: nowhere.
+
+    fingerprints: of the run's data; empty where it does not say.  alone: whether it is the only one, which may have
+    another name now.
+    """
+    for data in described:
+        named = Path(data["path"]).name == Path(trained).name
+        known = (alone or named) and data["fingerprint"] in fingerprints if fingerprints else named
+        if known or os.path.abspath(data["path"]) == os.path.abspath(trained):
+            return Path(data["path"])
+    try:
+        open_training(Path(trained), seq_len)
+        same = not fingerprints or fingerprint(trained) in fingerprints
+    except (UserError, OSError, ValueError):  # a path of another machine, which may be no path here
+        return None
+    return Path(trained) if same else None
 
 
 def _configuration(form: CheckpointForm, config_file: Path | None) -> dict[str, Any]:

@@ -132,23 +132,48 @@ def test_an_evaluation_on_a_rebuilt_dataset_says_so_and_uses_each_puzzle_s_own_r
 def test_other_data_than_the_run_s_is_looked_for_in_what_the_run_was_trained_on(
     trained: Path, dataset: Path, rebuilt: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    score(ScoringRequest(str(trained), data_paths=[str(rebuilt)], output=tmp_path / "scored", device="cpu"))
-    named = f"{rebuilt}: whether it stands in training is looked for in {dataset}, as trained on"
-    assert named in capsys.readouterr().out
-    moved = shutil.copytree(dataset, tmp_path / "moved")
-    for same in (moved, dataset):
-        described = EvaluationData([same], global_batch_size=8).described
-        assert open_checkpoint(trained).training_data(described) == ([dataset], [])
+    other = rebuilt.rename(rebuilt.with_name("other"))
+    score(ScoringRequest(str(trained), data_paths=[str(other)], output=tmp_path / "scored", device="cpu"))
+    other.rename(rebuilt)
+    assert f"{other}: whether it stands in training is looked for in {dataset}\n" in capsys.readouterr().out
+    data = EvaluationData([dataset], global_batch_size=8)
+    moved = [{"path": str(tmp_path / "moved"), "fingerprint": data.described[0]["fingerprint"]}]
+    opened = open_checkpoint(trained)
+    assert opened.training_data(data.described, data.metadata.seq_len) == ([dataset], [])
+    assert opened.training_data(moved, data.metadata.seq_len) == ([tmp_path / "moved"], [])
 
 
-def test_what_stands_in_training_is_not_known_where_the_data_trained_on_is_gone_or_another(
-    trained: Path, rebuilt: Path, tmp_path: Path
+PRINTS = {"A": "print of A", "B": "print of B"}
+
+
+@pytest.mark.parametrize(
+    ("trained_on", "tested", "found", "said"),
+    [
+        (None, "there/A", ["there/A"], "does not say what it was trained on"),
+        (["data/A"], "there/A", ["there/A"], ""),  # an export names its data, and has no fingerprints
+        (["data/A", "data/B"], "there/A", [], "is not known: data/B is not here"),
+        (["data/B"], "there/A", [], "is not known: data/B is not here"),
+        (["b" * 300], "there/A", [], "is not here"),
+        (["a\0b"], "there/A", [], "is not here"),
+    ],
+)
+def test_where_it_is_not_known_what_stands_in_training_a_line_says_so(
+    trained_on: list[str] | None, tested: str, found: list[str], said: str, trained: Path
 ) -> None:
-    for place in (tmp_path / "gone", rebuilt):
-        opened = replace(open_checkpoint(trained), config={"data_paths": [str(place)]})
-        paths, (remark,) = opened.training_data([{"path": "other", "fingerprint": "another"}])
-        assert paths == []
-        assert f"is not known, {place} is not here" in remark
+    opened = replace(open_checkpoint(trained), config={"data_paths": trained_on, "data_paths_test": ["elsewhere"]})
+    described = [{"path": tested, "fingerprint": PRINTS[Path(tested).name]}]
+    places, remarks = opened.training_data(described, seq_len=9)
+    assert places == [Path(path) for path in found]
+    assert said in "".join(remarks)
+    assert bool(remarks) == bool(said)
+
+
+def test_data_of_the_run_s_that_was_built_anew_is_nowhere(trained: Path, rebuilt: Path) -> None:
+    opened = open_checkpoint(trained)
+    opened = replace(opened, config={**opened.config, "data_paths": [str(rebuilt)]})
+    places, (remark,) = opened.training_data([{"path": "other", "fingerprint": "another"}], LENGTH)
+    assert places == []
+    assert f"{rebuilt} is not here as it was" in remark
 
 
 def test_a_lone_checkpoint_opens_also_of_before_names_and_damaged_names_are_damage(
