@@ -187,7 +187,7 @@ def methods(folder: str, beside: str, *steps: int) -> str:
             ]
         )
     after_these = [f"after step {step}" for step in steps]
-    scores = [f"{one.metric.title} [95 %]", "seed by seed", f"less {beside}", *after_these]
+    scores = [f"{one.metric.title} [95 %]", "seed by seed", f"minus {beside}", *after_these]
     return _rows(Table("", ["method", *scores, "training", "calls an answer"], cells))
 
 
@@ -226,7 +226,7 @@ def difference(folder: str, first: str, second: str) -> str:
 def _told(test: Tested, sign: int = 1) -> str:
     low, high = test.difference.low, test.difference.high
     between = points_range(low, high) if sign > 0 or low is None or high is None else points_range(-high, -low)
-    return f"{points(sign * test.difference.mean)} points {between}, {_p(test.p_holm)}"
+    return f"{points(sign * test.difference.mean)} points {between}, adjusted {_p(test.p_holm)}"
 
 
 def detectable(folder: str, first: str, second: str) -> str:
@@ -303,8 +303,8 @@ def by_setting(folder: str, key: str, *values: object, steps: int | None = None)
     )
 
 
-def _overlaps(method: Method) -> list[InTraining]:
-    scored = [plain_scored(run, method.step) for run in method.runs]
+def _overlaps(method: Method, steps: int | None = None) -> list[InTraining]:
+    scored = [plain_scored(run, method.step) for run in method.runs] if steps is None else with_steps(method, steps)
     return [one.evaluation.in_training[0] for one in scored if one is not None and one.evaluation.in_training]
 
 
@@ -313,9 +313,21 @@ def in_training(folder: str) -> str:
     return f"{_overlaps(study(folder).first)[0].questions:,}"
 
 
-def unseen(folder: str, name: str) -> str:
-    """What a method solves of the test questions that do not stand in training, mean over seeds."""
-    overlaps = _overlaps(study(folder).method(name))
+def different(folder: str) -> str:
+    """How many different test questions a study has."""
+    method = study(folder).first
+    (items,) = items_in(
+        [one.folder for one in [plain_scored(method.runs[0], method.step)] if one], study(folder).metric
+    )
+    return f"{len(set((items.questions or {}).values())):,}"
+
+
+def unseen(folder: str, name: str, steps: int | None = None) -> str:
+    """What a method solves of the test questions that do not stand in training, mean over seeds.
+
+    steps: of the answers; None: as many as in training.
+    """
+    overlaps = _overlaps(study(folder).method(name), steps)
     return percent(fmean(one.without_questions["solved"] / (one.examples - one.questions) for one in overlaps))
 
 
@@ -373,7 +385,7 @@ WORDS: Mapping[str, Callable[..., str]] = {
     for word in (
         score, mean, mean_after, seeds_after, calls_within, training_ratio, spread, in_category, counted, updates,
         baseline, unseen, in_training, difference, detectable, steps_difference, methods, improvements, improved,
-        by_setting, after_steps, effect, searches, in_turn,
+        by_setting, after_steps, effect, searches, in_turn, different,
     )
 }  # fmt: skip
 
