@@ -105,6 +105,12 @@ def mean_after(folder: str, name: str, step: int) -> str:
     return percent(_after_each_step(one.method(name), one.metric)[step - 1])
 
 
+def after_updates(folder: str, name: str, step: int) -> str:
+    """A method's mean over seeds at an evaluation during training."""
+    one = study(folder)
+    return percent(fmean(map(one.metric.of, one.method(name).evaluations_at(step))))
+
+
 def _after_each_step(method: Method, metric: Metric) -> list[float]:
     """Means over seeds after each supervision step, of the evaluation with the most steps that all seeds have."""
     of_runs = [by_steps(run, method.step) for run in method.runs]
@@ -385,7 +391,7 @@ WORDS: Mapping[str, Callable[..., str]] = {
     for word in (
         score, mean, mean_after, seeds_after, calls_within, training_ratio, spread, in_category, counted, updates,
         baseline, unseen, in_training, difference, detectable, steps_difference, methods, improvements, improved,
-        by_setting, after_steps, effect, searches, in_turn, different,
+        by_setting, after_steps, effect, searches, in_turn, different, after_updates,
     )
 }  # fmt: skip
 
