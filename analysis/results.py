@@ -7,7 +7,7 @@ can be asked for.
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from statistics import fmean
@@ -22,69 +22,26 @@ from analysis.comparing.costs import training_cost
 from analysis.comparing.factorial_design import factorial
 from analysis.comparing.pairwise_tests import Tested, detectable_points, pair_tests
 from analysis.comparing.question_scores import aligned, items_in
-from analysis.comparing.scored_runs import by_steps, plain_scored, probed, with_steps
+from analysis.comparing.scored_runs import plain_scored, probed, with_steps
 from analysis.comparing.search_study import study as search_study
 from analysis.comparing.significance import contrast
-from analysis.methods import Method, group, method_name
-from analysis.metrics import Metric, metric_for
+from analysis.methods import Method, method_name
+from analysis.metrics import Metric
+from analysis.recorded_studies import after_each_step, evaluations, means, overlaps, study
 from analysis.tables import Table, amount
-from trm.errors import UserError
 from trm_lab.commands.command_line import CommandLine, run_command
 from trm_lab.commands.tables import p_value, percent, points, points_range, share_with_range, signed
 from trm_lab.intervals import over_seeds
-from trm_lab.runs.in_training_scores import InTraining
-from trm_lab.runs.many_runs import read_runs
-from trm_lab.runs.recorded_evaluations import Evaluation
 
 HERE = Path(__file__).resolve().parent
-TEMPLATE, RESULTS, RECORDED = HERE / "RESULTS.template.md", HERE / "RESULTS.md", HERE / "recorded"
+TEMPLATE, RESULTS = HERE / "RESULTS.template.md", HERE / "RESULTS.md"
 EXAMPLE = "  python -m analysis.results"
 NOT_RUN = "–"
 IMMEDIATE = "DIS, target_schedule=immediate"
 
 
-@dataclass(frozen=True)
-class Study:
-    """The runs of a folder of analysis/recorded.  methods: by name.  metric: what counts for its data."""
-
-    methods: dict[str, Method]
-    metric: Metric
-
-    @property
-    def first(self) -> Method:
-        """Any method, where all are alike."""
-        return next(iter(self.methods.values()))
-
-    def method(self, name: str) -> Method:
-        """A method by its name.
-
-        Raises:
-            UserError: none has this name.
-        """
-        if name not in self.methods:
-            raise UserError(f"the method {name!r}", " | ".join(self.methods), "correct RESULTS.template.md")
-        return self.methods[name]
-
-
-@cache
-def study(folder: str) -> Study:
-    """A study by its folder's name.
-
-    Raises:
-        UserError: no run can be read there.
-    """
-    methods, _ = group(read_runs([RECORDED / folder]).runs)
-    return Study({one.name: one for one in methods}, metric_for([e for one in methods for e in one.evaluations]))
-
-
-def _evaluations(method: Method) -> list[Evaluation]:
-    """Of each seed the evaluation whose questions are tested: by evaluate.py where there is one, else in training."""
-    scored = [plain_scored(run, method.step) for run in method.runs]
-    return [again.evaluation if again else own for again, own in zip(scored, method.evaluations, strict=True)]
-
-
 def _score(method: Method, metric: Metric) -> str:
-    summary = over_seeds([metric.of(one) for one in _evaluations(method)])
+    summary = over_seeds([metric.of(one) for one in evaluations(method)])
     return share_with_range(summary.mean, summary.low, summary.high)
 
 
@@ -96,27 +53,19 @@ def score(folder: str, name: str) -> str:
 def mean(folder: str, name: str) -> str:
     """A method's mean over seeds."""
     one = study(folder)
-    return percent(fmean(map(one.metric.of, _evaluations(one.method(name)))))
+    return percent(fmean(map(one.metric.of, evaluations(one.method(name)))))
 
 
 def mean_after(folder: str, name: str, step: int) -> str:
     """A method's mean over seeds after a supervision step, from 1."""
     one = study(folder)
-    return percent(_after_each_step(one.method(name), one.metric)[step - 1])
+    return percent(after_each_step(one.method(name), one.metric)[step - 1])
 
 
 def after_updates(folder: str, name: str, step: int) -> str:
     """A method's mean over seeds at an evaluation during training."""
     one = study(folder)
     return percent(fmean(map(one.metric.of, one.method(name).evaluations_at(step))))
-
-
-def _after_each_step(method: Method, metric: Metric) -> list[float]:
-    """Means over seeds after each supervision step, of the evaluation with the most steps that all seeds have."""
-    of_runs = [by_steps(run, method.step) for run in method.runs]
-    most = max(set.intersection(*map(set, of_runs)), default=0)
-    longest = [run[most].evaluation for run in of_runs] if most else method.evaluations
-    return _means([metric.after_steps(each) or [] for each in longest])
 
 
 def seeds_after(folder: str, name: str, steps: int) -> str:
@@ -130,7 +79,7 @@ def calls_within(folder: str, name: str, short: float) -> str:
     """After how many network calls a method is within so many points of its mean over seeds."""
     one = study(folder)
     method = one.method(name)
-    after = _means([one.metric.after_steps(each) or [] for each in method.evaluations])
+    after = means([one.metric.after_steps(each) or [] for each in method.evaluations])
     near = next(step for step, share in enumerate(after) if 100 * (after[-1] - share) <= short)
     return f"{method.evaluations[0].network_calls[near]:,}"
 
@@ -180,12 +129,12 @@ def methods(folder: str, beside: str, *steps: int) -> str:
     """
     one, cells = study(folder), []
     for method in one.methods.values():
-        after = _after_each_step(method, one.metric)
+        after = after_each_step(method, one.metric)
         cells.append(
             [
                 method.name,
                 _score(method, one.metric),
-                ", ".join(map(_bare, map(one.metric.of, _evaluations(method)))),
+                ", ".join(map(_bare, map(one.metric.of, evaluations(method)))),
                 "" if method.name == beside else difference(folder, method.name, beside),
                 *(_bare(after[step - 1]) if step <= len(after) else "" for step in steps),
                 amount(training_cost(method.runs[0], method.step).operations, "FLOP"),
@@ -200,7 +149,7 @@ def methods(folder: str, beside: str, *steps: int) -> str:
 def after_steps(folder: str, *steps: int) -> str:
     """A column for each method and a row for each number of supervision steps: what they solve, means over seeds."""
     one = study(folder)
-    by_method = {name: _after_each_step(method, one.metric) for name, method in one.methods.items()}
+    by_method = {name: after_each_step(method, one.metric) for name, method in one.methods.items()}
     rows = [
         [f"after {step} steps", *(_bare(after[step - 1]) if step <= len(after) else "" for after in by_method.values())]
         for step in steps
@@ -280,12 +229,8 @@ def _improvements(folder: str) -> dict[str, tuple[list[float], list[float]]]:
     found = {}
     for one, scored in probed(list(study(folder).methods.values()), lambda each: each.improvement is not None):
         to_answer = [each.improvement.answer for each in scored if each.improvement is not None]
-        found[one.name] = _means([each.fell_by for each in to_answer]), _means([e.examples_improved for e in to_answer])
+        found[one.name] = means([each.fell_by for each in to_answer]), means([e.examples_improved for e in to_answer])
     return found
-
-
-def _means(series: Sequence[Sequence[float]]) -> list[float]:
-    return [fmean(column) for column in zip(*series, strict=True)]
 
 
 def by_setting(folder: str, key: str, *values: object, steps: int | None = None) -> str:
@@ -300,7 +245,7 @@ def by_setting(folder: str, key: str, *values: object, steps: int | None = None)
         cell = _bare(fmean(map(one.metric.of, method.evaluations)))
         name, value = method_name(method.runs[0]).partition(", N_sup=")[0], str(method.settings.get(key))
         rows.setdefault(name, {})[value] = cell
-        if steps is not None and steps <= len(after := _after_each_step(method, one.metric)):
+        if steps is not None and steps <= len(after := after_each_step(method, one.metric)):
             rows.setdefault(f"{name}, after {steps} steps", {})[value] = _bare(after[steps - 1])
     columns = [str(value) for value in values]
     header = [f"{one.metric.title}, % at {key.removeprefix('arch.')}", *columns]
@@ -309,14 +254,9 @@ def by_setting(folder: str, key: str, *values: object, steps: int | None = None)
     )
 
 
-def _overlaps(method: Method, steps: int | None = None) -> list[InTraining]:
-    scored = [plain_scored(run, method.step) for run in method.runs] if steps is None else with_steps(method, steps)
-    return [one.evaluation.in_training[0] for one in scored if one is not None and one.evaluation.in_training]
-
-
 def in_training(folder: str) -> str:
     """How many test questions of a study stand in training, too."""
-    return f"{_overlaps(study(folder).first)[0].questions:,}"
+    return f"{overlaps(study(folder).first)[0].questions:,}"
 
 
 def different(folder: str) -> str:
@@ -333,8 +273,8 @@ def unseen(folder: str, name: str, steps: int | None = None) -> str:
 
     steps: of the answers; None: as many as in training.
     """
-    overlaps = _overlaps(study(folder).method(name), steps)
-    return percent(fmean(one.without_questions["solved"] / (one.examples - one.questions) for one in overlaps))
+    known = overlaps(study(folder).method(name), steps)
+    return percent(fmean(one.without_questions["solved"] / (one.examples - one.questions) for one in known))
 
 
 def searches(folder: str, *budgets: int) -> str:
