@@ -23,10 +23,10 @@ from analysis.comparing.halting_settings import without_held_out
 from analysis.comparing.improvement_figure import improvement_figure
 from analysis.comparing.not_in_training import not_in_training
 from analysis.comparing.pairwise_tests import in_full, methods_table, significance_tests, untested
-from analysis.comparing.probe_figures import guidance_figure, halting_figure, scaling_figure
-from analysis.comparing.scored_runs import by_steps, missing, probed
+from analysis.comparing.probe_figures import guidance_figure, halting_figure, scaling_curve, scaling_figure
+from analysis.comparing.scored_runs import missing, probed
 from analysis.methods import Method, evaluated, group, nearest
-from analysis.metrics import Metric, metric_for
+from analysis.metrics import EXACT, Metric, metric_for
 from analysis.outputs import check_figures_folder
 from analysis.scores import comparison
 from trm.errors import UserError, shown
@@ -85,7 +85,7 @@ def figures(methods: Sequence[Method], metric: Metric, width: float = panels.PAG
     return {f"{name}{ending}": fig for name, fig in drawn.items() if fig is not None}
 
 
-def missing_pieces(methods: Sequence[Method]) -> list[str]:
+def missing_pieces(methods: Sequence[Method], metric: Metric = EXACT) -> list[str]:
     """What the runs do not hold, and the commands that make it."""
     lines = missing(methods, "scores of each question", "", lambda one: has_items(one.folder), has_items)
     lines += missing(methods, "advantage margins", "--margin", lambda one: one.margin is not None)
@@ -93,14 +93,21 @@ def missing_pieces(methods: Sequence[Method]) -> list[str]:
     lines += missing(methods, "stopping early", "", lambda one: bool(one.halting))
     lines += without_held_out(probed(methods, lambda one: bool(one.halting)))
     for method in methods:
-        run = method.runs[0]
-        if all(len(by_steps(run, step)) < 2 for step in (method.step, run.evaluation.step)):
-            more = f"python evaluate.py {run.in_command} --steps {4 * len(run.evaluation.network_calls)}"
+        trained = len(method.evaluations[0].network_calls)
+        shortest = min(method.runs, key=lambda run: _most_steps(method, run, metric))
+        if _most_steps(method, shortest, metric) <= trained:
+            more = f"python evaluate.py {shortest.in_command} --steps {4 * trained}"
             lines.append(f"more steps: missing for {method.name}; make it with: {more}")
         if not hamming(method):
-            again = f"python evaluate.py {run.in_command}"
+            again = f"python evaluate.py {method.runs[0].in_command}"
             lines.append(f"wrong cells after each step: not recorded by {method.name}; make it with: {again}")
     return lines
+
+
+def _most_steps(method: Method, run: Run, metric: Metric) -> int:
+    """Up to how many supervision steps the scores of one of its runs go, where it is compared or at its end."""
+    places = (replace(method, runs=[run], step=step) for step in (method.step, run.evaluation.step))
+    return max(max(scaling_curve(place, metric)[0], default=0) for place in places)
 
 
 def weights_remarks(methods: Sequence[Method]) -> list[str]:
@@ -150,7 +157,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     folder = options.figures_dir or figures_of(options.runs, [run.path for run in read.runs])
     check_figures_folder(folder)
     print(report(compared, methods, metric, options.unseen), end="\n\n")
-    for line in [*read.remarks(), *remarks, *unfinished, *weights_remarks(methods), *missing_pieces(methods)]:
+    for line in [*read.remarks(), *remarks, *unfinished, *weights_remarks(methods), *missing_pieces(methods, metric)]:
         print(line)
     for width in (panels.PAGE, panels.COLUMN):
         for name, fig in figures(methods, metric, width).items():

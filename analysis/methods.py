@@ -1,8 +1,11 @@
 """Methods: runs that differ in their seed alone, what each method is called, and how it is drawn in every figure."""
 
+from bisect import bisect
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
+from statistics import median_low
 from typing import Any, TypeVar
 from zlib import crc32
 
@@ -34,7 +37,7 @@ LOOKS = {
 OTHER_COLOURS = (style.GREEN, style.PURPLE, style.BLACK, "#8A8A00", "#332288", "#882255")
 OTHER_MARKERS = ("v", "P", "X", "*", "<", "p", ">", "h")
 LONGEST = 60  # characters of a name with all settings in which methods differ; a longer one names as many as it takes
-SAME_LENGTH = 0.002  # runs of other seeds fill their batches otherwise, and end an epoch an update or two apart
+SAME_LENGTH, FEW = 0.002, 2  # share, updates: seeds fill their batches otherwise, and end an epoch a few apart
 LEAST_SHARE = 0.5  # a run that is less far than this share of the furthest of its method is left out
 
 
@@ -90,15 +93,28 @@ def counted_seeds(count: int) -> str:
     return "1 seed" if count == 1 else f"{count} seeds"
 
 
-def as_long(first: int, second: int) -> bool:
-    """Whether two numbers of updates are the same, but for how the seeds fill their batches."""
-    return abs(first - second) <= SAME_LENGTH * max(first, second)
+def as_long(*steps: int) -> bool:
+    """Whether numbers of updates, of one run each, are all the same, but for how the seeds fill their batches."""
+    return max(steps) - min(steps) <= max(FEW, SAME_LENGTH * max(steps))
+
+
+def nearest_step(step: int, ordered: Sequence[int]) -> int | None:
+    """Of steps in order the nearest one, of two the later, if it is `as_long`; None where there is none."""
+    place = bisect(ordered, step)
+    closest = min(ordered[max(0, place - 1) : place + 1], key=lambda one: (abs(one - step), -one), default=None)
+    return closest if closest is not None and as_long(closest, step) else None
 
 
 def nearest(step: int, by_step: Mapping[int, T]) -> T | None:
-    """What belongs to a step, or to the nearest one that is `as_long`; None where there is none."""
-    closest = min(by_step, key=lambda one: abs(one - step), default=None)
-    return by_step[closest] if closest is not None and as_long(closest, step) else None
+    """What belongs to a step, or to the `nearest_step`; None where there is none."""
+    found = nearest_step(step, sorted(by_step))
+    return None if found is None else by_step[found]
+
+
+def own_step(run: Run, step: int) -> int:
+    """Of a run's evaluations in training the step of the one that stands for a step of its method; else that step."""
+    found = nearest_step(step, [one.step for one in evaluated(run)])
+    return step if found is None else found
 
 
 def evaluated(run: Run) -> list[Evaluation]:
@@ -226,9 +242,12 @@ def _method(runs: list[Run], remarks: list[str]) -> Method:
         for run in runs
         if run not in near
     ]
-    if not _common_steps(near):
-        remarks += [f"left out: {shown(run.path)}: no evaluation at the steps of {near[0].name}" for run in near[1:]]
-        near = near[:1]
+    while not _common_steps(near):
+        middle = median_low(last[run.path] for run in near)
+        odd = max(near, key=lambda run: (abs(last[run.path] - middle), -last[run.path]))
+        near.remove(odd)
+        remarks.append(f"left out: {shown(odd.path)}: no evaluation at the steps of {near[0].name}")
+    furthest = max(last[run.path] for run in near)
     step, name = _common_steps(near)[-1], method_name(near[0])
     if not as_long(step, furthest):
         behind = ", ".join(shown(run.path) for run in near if not as_long(last[run.path], furthest))
@@ -254,9 +273,21 @@ def _common_steps(runs: Sequence[Run]) -> list[int]:
 
 
 def common_steps(series: Sequence[Sequence[int]]) -> list[int]:
-    """The steps of the first series, in order, of which every other one has one that is `as_long`."""
-    first, *others = ({step: step for step in steps} for steps in series)
-    return [step for step in sorted(first) if all(nearest(step, other) is not None for other in others)]
+    """The steps, in order, that all series have, but for how the seeds fill their batches: of each the lower median.
+
+    The `nearest_step` to it of each series stands for it, and for no other.
+    """
+    ordered = [sorted(steps) for steps in series]
+    found = {step: [nearest_step(step, steps) for steps in ordered] for step in sorted(set().union(*series))}
+    rows = {step: [one for one in row if one is not None] for step, row in found.items() if None not in row}
+    fitting = [step for step, row in rows.items() if median_low(row) == step]
+    common: list[int] = []
+    used: set[tuple[int, int]] = set()
+    for step in sorted(fitting, key=lambda step: max(rows[step]) - min(rows[step])):
+        if used.isdisjoint(places := set(enumerate(rows[step]))):
+            common.append(step)
+            used |= places
+    return sorted(common)
 
 
 def _named_apart(methods: Sequence[Method]) -> list[Method]:
@@ -302,8 +333,8 @@ def _enough(values: Mapping[str, Sequence[Any]]) -> list[str]:
 def _with_looks(methods: Sequence[Method]) -> list[Method]:
     """Give each method a colour, marker and dashes that follow from its name, whatever stands beside it.
 
-    Unless another has that look: then it takes the next colour that is free, or, once all are taken, other dashes and
-    another marker in the one that has the fewest. Several of a name that figures know (LOOKS) share its colour.
+    Unless another has that look: then it takes the next colour that is free, or, once all are taken, the least used
+    dashes and marker in the one that has the fewest. Several of a name that figures know (LOOKS) share its colour.
     """
     used: dict[str, list[Method]] = {}  # by colour
     looks: dict[str, Method] = {}
@@ -316,9 +347,13 @@ def _with_looks(methods: Sequence[Method]) -> list[Method]:
         alike = used.setdefault(colour, [])
         start = OTHER_MARKERS.index(first) if first in OTHER_MARKERS else 0
         order = (first, *OTHER_MARKERS[start:], *OTHER_MARKERS[:start])
-        marker = next((marker for marker in order if marker not in [other.marker for other in alike]), first)
         turned = (*style.LINE_DASHES, *style.LINE_DASHES)[dashes % len(style.LINE_DASHES) :]
-        line = next((line for line in turned if line not in [other.dashes for other in alike]), turned[0])
+        taken = [(other.marker, other.dashes) for other in alike]
+        markers, lines = [marker for marker, _ in taken], [line for _, line in taken]
+        marker, line = min(
+            product(dict.fromkeys(order), turned),
+            key=lambda pair: (taken.count(pair), lines.count(pair[1]), markers.count(pair[0])),
+        )
         looks[one.name] = replace(one, colour=colour, marker=marker, dashes=line)
         alike.append(looks[one.name])
     return [looks[one.name] for one in methods]

@@ -13,7 +13,7 @@ from analysis.comparing.costs import AnswerCosts, TrainingCost, answer_costs, op
 from analysis.comparing.halting_settings import without_held_out
 from analysis.comparing.pairwise_tests import Tested, pair_tests
 from analysis.comparing.scored_runs import missing, plain_scored, probed
-from analysis.methods import Method, as_long, evaluated, group
+from analysis.methods import Method, evaluated, group, own_step
 from analysis.metrics import Metric, metric_for
 from trm_lab.intervals import SeedSummary, over_seeds
 from trm_lab.runs.recorded_evaluations import Evaluation
@@ -148,7 +148,7 @@ def _result(method: Method, metric: Metric, target: float) -> Result:
 def _reached(run: Run, method: Method, metric: Metric, target: float) -> TrainingCost | None:
     for evaluation in evaluated(run):
         share = metric.share(evaluation)
-        in_time = evaluation.step <= method.step or as_long(evaluation.step, method.step)
+        in_time = evaluation.step <= own_step(run, method.step)
         if in_time and share is not None and share >= target:
             return training_cost(run, evaluation.step)
     return None

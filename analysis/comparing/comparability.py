@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
+from statistics import median_low
 
-from analysis.methods import Method, as_long, common_steps, differing, fingerprints_of_test, nearest, short_mark
+from analysis.methods import Method, as_long, common_steps, differing, fingerprints_of_test, nearest_step, short_mark
 from trm.errors import UserError
 from trm_lab.runs.recorded_run import Run
 
@@ -76,7 +77,7 @@ def differences(runs: Sequence[Run], over_seeds: bool = False) -> list[str]:
 
     over_seeds: methods are compared over seeds, so that these may differ.
     """
-    first = {run.evaluation.step: run.evaluation.step for run in runs[:1]}
+    usual = median_low(run.evaluation.step for run in runs)
     compared: dict[str, Callable[[Run], object]] = {
         "test examples": lambda run: (run.evaluation.examples, run.evaluation.counts.get("outputs")),
         "scores of copying the input, so other test data": lambda run: run.evaluation.copy_cell,
@@ -84,7 +85,7 @@ def differences(runs: Sequence[Run], over_seeds: bool = False) -> list[str]:
         "versions of the dataset": lambda run: [task.version for task in run.evaluation.tasks] or None,
         "settings of the dataset": lambda run: [task.facts for task in run.evaluation.tasks] or None,
         **({} if over_seeds else {"seeds": lambda run: run.evaluation.seed}),
-        "numbers of training steps": lambda run: nearest(run.evaluation.step, first) or run.evaluation.step,
+        "numbers of training steps": lambda run: as_long(run.evaluation.step, usual) or run.evaluation.step,
         "global batch sizes": lambda run: run.config.get("global_batch_size"),
     }
     names = []
@@ -100,17 +101,18 @@ def at_same_updates(methods: Sequence[Method]) -> tuple[list[Method], list[str]]
 
     Where there is none they stay as they are, and are not comparable.
     """
-    if all(as_long(method.step, methods[0].step) for method in methods):
+    if as_long(*(method.step for method in methods)):
         return list(methods), []
     updates = ", ".join(f"{method.name} {method.step:,}" for method in methods)
-    common = common_steps([method.common_steps for method in methods])
+    steps = [method.common_steps for method in methods]
+    rows = {step: [nearest_step(step, of_method) or step for of_method in steps] for step in common_steps(steps)}
+    common = [step for step, row in rows.items() if as_long(*row)]
     if not common:
         return list(methods), [
             f"not comparable: the methods stand at different numbers of updates and share no evaluation: {updates}"
         ]
     step = max(common)
-    at = {method.name: nearest(step, {one: one for one in method.common_steps}) for method in methods}
-    return [replace(method, step=at[method.name] or step) for method in methods], [
+    return [replace(method, step=own) for method, own in zip(methods, rows[step], strict=True)], [
         f"still going, stopped early or trained for longer: methods stand at different numbers of updates ({updates});"
         f" all are compared at {step:,}, the last that all of them have evaluated"
     ]

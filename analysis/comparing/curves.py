@@ -15,7 +15,7 @@ from analysis import style
 from analysis.comparing import panels
 from analysis.comparing.scored_runs import plain_scored
 from analysis.learning_curves import running_mean, window_of
-from analysis.methods import Method, common_steps, nearest
+from analysis.methods import Method, common_steps, nearest, nearest_step
 from analysis.metrics import CELL, EXACT, Metric
 from trm_lab.puzzles.scorer import SOLVED
 from trm_lab.runs.recorded_evaluations import Evaluation, TaskScores
@@ -82,10 +82,11 @@ def _sampled_caption(methods: Sequence[Method]) -> list[str]:
 
 def training_losses(method: Method) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Steps `[R]` that all seeds recorded, up to the method's, and the smoothed loss of each seed `[n, R]`."""
-    shared = set.intersection(*(set(run.training.step.tolist()) for run in method.runs))
-    steps = np.array(sorted(step for step in shared if step <= method.step), dtype=np.int64)
-    losses = [run.training.loss[np.isin(run.training.step, steps)] for run in method.runs]
-    return steps, np.array([running_mean(loss, window_of(len(steps))) for loss in losses])
+    recorded = [run.training.step.tolist() for run in method.runs]
+    steps = [step for step in common_steps(recorded) if step <= method.step]
+    own = [[nearest_step(step, of_run) or step for step in steps] for of_run in recorded]
+    losses = [run.training.loss[np.isin(run.training.step, at)] for run, at in zip(method.runs, own, strict=True)]
+    return np.array(steps, dtype=np.int64), np.array([running_mean(loss, window_of(len(steps))) for loss in losses])
 
 
 def _draw_evaluations(axes: Axes, method: Method, value: Callable[[Evaluation], float], interval: bool = True) -> None:

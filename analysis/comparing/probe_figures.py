@@ -4,7 +4,8 @@ Each figure shows the methods that it is given, with the evaluations of their se
 n seeds, S supervision steps.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from math import log
 from statistics import fmean
 from typing import Any
 
@@ -18,12 +19,15 @@ from analysis.comparing.halting_settings import chosen_points
 from analysis.comparing.scored_runs import Probed, by_steps
 from analysis.methods import Method, counted_seeds
 from analysis.metrics import CELL, EXACT, Metric
+from trm_lab.runs.recorded_evaluations import Evaluation
+from trm_lab.runs.recorded_run import Run
 from trm_lab.runs.recorded_scores import HaltingPoint, Scored
 
 SEEDS = "Lines: mean over the seeds that evaluate.py scored; bands: their range."
 POLICIES = {"q_halt": ".", "agreement": "x", "confidence": "+"}  # marks
 WITH_THRESHOLD = ("q_halt", "confidence")  # the settings of others are whole numbers: nothing lies between two of them
 FEWEST = 3  # thresholds that make a curve
+TICK, MARGINS = 0.17, 0.7  # inches: a tick's label with room around it, and beside the axis of a sheet
 STOPPING = (
     "Stopping early, means over seeds. The methods' own marks: all questions stop after the same step. Dots: by the",
     "halting head. x: when the answer is unchanged. +: by confidence. Lines join the thresholds of a rule",
@@ -60,10 +64,11 @@ def guidance_figure(probes: Sequence[Probed], heading: str, width: float = panel
 def scaling_figure(
     methods: Sequence[Method], metric: Metric, heading: str, width: float = panels.PAGE
 ) -> Figure | None:
-    """Accuracy after each of more or fewer supervision steps than trained; None where no method has other steps."""
+    """Accuracy after more or fewer supervision steps than trained; None where the trained answers tell it all."""
     curves = {method.name: scaling_curve(method, metric) for method in methods}
     trained = {method.name: len(method.evaluations[0].network_calls) for method in methods}
-    if all(set(curves[name][0]) <= set(range(steps + 1)) for name, steps in trained.items()):
+    by_step = all(metric.after_steps(method.evaluations[0]) for method in methods)
+    if all(set(curves[name][0]) <= set(range(1 if by_step else steps, steps + 1)) for name, steps in trained.items()):
         return None
     with panels.applied():
         fig, (axes,) = panels.sheet([""], columns=1, height=2.4, width=width)
@@ -77,7 +82,10 @@ def scaling_figure(
                 share = fmean(row[steps.index(place)] for row in values)
                 axes.plot([place], [share], "o", markersize=9, markerfacecolor="none", color=method.colour)
         panels.logarithmic(axes)
-        ticks = sorted({step for steps, _ in curves.values() for step in steps if step in (1, 2, 4, 8, steps[-1])})
+        told = {step for steps, _ in curves.values() for step in steps}
+        ends = {steps[-1] for steps, _ in curves.values() if steps}
+        others = {step for step in told if not by_step or step.bit_count() == 1}
+        ticks = _apart([*sorted(told & set(trained.values())), *sorted(ends), *sorted(others)], width)
         axes.set_xticks(ticks, [str(tick) for tick in ticks])
         axes.set_xlabel("supervision steps of an answer")
         axes.set_ylabel(metric.title)
@@ -90,16 +98,33 @@ def scaling_figure(
 def scaling_curve(method: Method, metric: Metric) -> tuple[list[int], Values]:
     """Numbers of supervision steps, and the metric of each seed with each of them.
 
-    An answer of fewer steps is what a longer one is after as many: the evaluations with the most steps that all seeds
-    have tell each step. Where they tell the last one alone (votes), those with other numbers of steps stand beside it.
+    An answer of fewer steps is what a longer one is after as many: each seed's evaluation with the most steps tells
+    each step, as far as all seeds go. Where they tell the last one alone (votes), those of the numbers that all have.
     """
-    seeds = [by_steps(run, method.step) for run in method.runs]
+    seeds = [_by_steps(run, own, method.step, metric) for run, own in zip(method.runs, method.evaluations, strict=True)]
+    rows = [metric.after_steps(one[max(one)]) or [] for one in seeds if one]
+    if rows and all(rows):
+        end = min(map(len, rows))
+        return list(range(1, end + 1)), [row[:end] for row in rows]
     steps = sorted(set.intersection(*map(set, seeds)))
-    longest = [scores[steps[-1]].evaluation for scores in seeds] if steps else method.evaluations
-    if all(rows := [metric.after_steps(one) or [] for one in longest]):
-        return list(range(1, len(rows[0]) + 1)), rows
-    ends = [[metric.share(scores[step].evaluation) for step in steps] for scores in seeds]
-    return steps, [[share for share in row if share is not None] for row in ends if None not in row]
+    return steps, [[metric.of(one[step]) for step in steps] for one in seeds]
+
+
+def _by_steps(run: Run, own: Evaluation, step: int, metric: Metric) -> dict[int, Evaluation]:
+    """Evaluations with the metric by their number of supervision steps: by evaluate.py, or else in training."""
+    found = [own, *(scored.evaluation for scored in by_steps(run, step).values())]
+    return {len(one.network_calls): one for one in found if metric.share(one) is not None}
+
+
+def _apart(steps: Iterable[int], width: float) -> list[int]:
+    """Steps without those whose label would touch an earlier one's on a logarithmic axis, in order."""
+    chosen: list[int] = []
+    wanted = list(dict.fromkeys(steps))
+    gap = log(max(wanted) / min(wanted)) * TICK / (width - MARGINS)
+    for step in wanted:
+        if all(abs(log(step / other)) >= gap for other in chosen):
+            chosen.append(step)
+    return sorted(chosen)
 
 
 def halting_figure(probes: Sequence[Probed], heading: str, width: float = panels.PAGE) -> Figure | None:

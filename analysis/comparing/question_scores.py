@@ -9,7 +9,7 @@ import numpy as np
 
 from analysis.comparing.scored_runs import in_training, plain_scored
 from analysis.comparing.significance import Scores
-from analysis.methods import Method, as_long
+from analysis.methods import Method, own_step
 from analysis.metrics import Metric
 from trm.errors import UserError
 from trm_lab.runs.recorded_run import Run
@@ -96,7 +96,8 @@ def _held_out_means(run: Run, step: int, metric: Metric, asked: frozenset[int]) 
     means: dict[str, float] = {}
     for one in run.scored:
         as_trained = one.supervision_steps is None and one.search is None and one.is_of_usual_model
-        if not (one.other_data and as_trained and one.is_of_all_questions and as_long(one.evaluation.step, step)):
+        of_step = one.evaluation.step == own_step(run, step)
+        if not (one.other_data and as_trained and one.is_of_all_questions and of_step):
             continue
         items = read_items(one.folder, exact=metric.name == "exact") if has_items(one.folder) else None
         if items is not None and items.metric == QUESTION_METRICS.get(metric.name):

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from analysis.methods import Method, evaluated, nearest
+from analysis.methods import Method, own_step
 from trm.errors import UserError
 from trm_lab.runs.recorded_run import Run
 from trm_lab.runs.recorded_scores import Scored
@@ -15,13 +15,12 @@ Probed = tuple[Method, list[Scored]]
 def plain_scored(run: Run, step: int | None = None, has: Wish = lambda scored: True) -> Scored | None:
     """The evaluation that asked the same as training does, of this step (else the latest), and has what is wished."""
     plain = [one for one in run.scored if one.is_plain and has(one)]
-    return max(_of_step(plain, step), key=lambda one: (one.evaluation.step, len(one.guidance)), default=None)
+    return max(_of_step(run, plain, step), key=lambda one: (one.evaluation.step, len(one.guidance)), default=None)
 
 
-def _of_step(scored: Sequence[Scored], step: int | None) -> list[Scored]:
-    """Those of a step, or of the one of the same length that is nearest; None: all."""
-    steps = {one.evaluation.step: one.evaluation.step for one in scored}
-    return [one for one in scored if step is None or one.evaluation.step == nearest(step, steps)]
+def _of_step(run: Run, scored: Sequence[Scored], step: int | None) -> list[Scored]:
+    """Those of the very checkpoint that training evaluated at a step, which is that of a method; None: all."""
+    return [one for one in scored if step is None or one.evaluation.step == own_step(run, step)]
 
 
 def probed(methods: Sequence[Method], has: Wish) -> list[Probed]:
@@ -33,7 +32,7 @@ def probed(methods: Sequence[Method], has: Wish) -> list[Probed]:
 
 def by_steps(run: Run, step: int) -> dict[int, Scored]:
     """Evaluations that differ in their number of supervision steps alone, by that number."""
-    chosen = _of_step([one for one in run.scored if one.is_whole], step)
+    chosen = _of_step(run, [one for one in run.scored if one.is_whole], step)
     return {len(one.evaluation.network_calls): one for one in sorted(chosen, key=lambda one: one.is_plain)}
 
 
@@ -56,8 +55,7 @@ def with_steps(method: Method, steps: int) -> list[Scored]:
 
 def in_training(run: Run, step: int) -> Path:
     """The folder of the evaluation that training made at a step."""
-    made = nearest(step, {one.step: one.step for one in evaluated(run)})
-    return run.path / f"evaluations/step_{step if made is None else made}"
+    return run.path / f"evaluations/step_{own_step(run, step)}"
 
 
 def missing(

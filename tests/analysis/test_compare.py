@@ -83,7 +83,7 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 puzzles=["sudoku"], skill=1 + seed / 10,
             )  # fmt: skip
             write_scored(run, "step_400-guided-margins", guidance=[0, 1, 2], margin=True)
-            write_scored(run, "step_400-steps12", steps=12)
+            write_scored(run, "step_400-more", steps=2 * steps)
     return root
 
 
@@ -102,6 +102,14 @@ def test_every_figure_is_drawn_over_seeds_and_says_how_many(
     assert stems == names | {f"{name}_column" for name in names}
     assert "missing" not in text
     assert [axes for fig in drawn_figures for axes in fig.axes if not (axes.get_xlabel() and axes.get_ylabel())] == []
+
+
+def test_losses_recorded_an_update_apart_are_drawn(tmp_path: Path) -> None:
+    (method,) = methods_of(*(write_run(tmp_path / str(seed), seed=seed, training_steps=400) for seed in range(2)))
+    first, second = method.runs
+    later = replace(second, training=replace(second.training, step=second.training.step - 1))
+    steps, losses = training_losses(replace(method, runs=[first, later]))
+    assert (steps.tolist(), losses.shape) == (list(range(19, 400, 20)), (2, 20))
 
 
 def drawn(axes: Axes) -> dict[str, list[float]]:

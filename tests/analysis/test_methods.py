@@ -1,15 +1,17 @@
 """Methods: which runs are of one, what it is called, and which runs are left out."""
 
 from dataclasses import replace
+from itertools import permutations
 from pathlib import Path
 
+import pytest
 from hydra import compose, initialize_config_dir
 
 from analysis.comparing.comparability import at_same_updates, differences, unlike
 from analysis.comparing.curves import learning_figure
 from analysis.comparing.scored_runs import in_training
 from analysis.learning_curves import learning_curves
-from analysis.methods import BESIDE_THE_POINT, LOOKS, Method, differing, group, method_name
+from analysis.methods import BESIDE_THE_POINT, LOOKS, Method, common_steps, differing, group, method_name
 from analysis.metrics import EXACT
 from dis_trm.supervision import PAPER, RELEASED, SWITCHES
 from tests.analysis.synthetic_run import stopped, write_run
@@ -116,6 +118,16 @@ def test_more_methods_than_colours_differ_in_their_dashes_and_markers(tmp_path: 
         assert len(part) == len(together) == 12
 
 
+def test_forty_methods_of_a_colour_have_forty_looks_and_no_dashes_are_worn_out(tmp_path: Path) -> None:
+    run = made(tmp_path / "run")
+    rates = [replace(run, config=run.config | {"lr": number / 1000}) for number in range(1, 41)]
+    together, _ = group(rates)
+    assert {one.colour for one in together} == {LOOKS["DIS (released code)"][0]}
+    assert len({look(one) for one in together}) == 40
+    seven, _ = group(rates[:7])
+    assert (len({one.marker for one in seven}), len({str(one.dashes) for one in seven})) == (7, 5)
+
+
 def test_the_same_seed_twice_counts_once_and_is_named(tmp_path: Path) -> None:
     methods, remarks = group([made(tmp_path / "a"), made(tmp_path / "b")])
     assert methods[0].seeds == [0]
@@ -153,6 +165,55 @@ def test_seeds_whose_epochs_are_an_update_longer_are_compared_with_the_others(tm
     assert not unlike(method, others[0])
     assert "training steps" not in "".join(differences([*runs, *others[0].runs], over_seeds=True))
     assert in_training(runs[2], 8000).name == "step_7999"
+
+
+@pytest.mark.parametrize(
+    ("series", "common"),
+    [
+        ([[499], [500], [501]], [500]),
+        ([[2000], [2004], [2008]], [2004]),
+        ([[2000], [2008]], []),
+        ([[374, 400], [375, 401]], [374, 400]),  # a share of few updates is less than one
+        ([[998, 999, 1000], [1000]], [1000]),
+        ([[100, 5000], [103, 5001]], [5000]),
+    ],
+)
+def test_common_steps_are_matched_one_to_one_whatever_the_order_of_the_seeds(
+    series: list[list[int]], common: list[int]
+) -> None:
+    assert [common_steps(order) for order in permutations(series)] == [common] * len([*permutations(series)])
+
+
+def at(run: Run, *steps: int) -> Run:
+    """The run with evaluations at these steps alone."""
+    evaluations = [replace(run.evaluation, step=step) for step in steps]
+    return replace(run, evaluations=evaluations, evaluation=evaluations[-1])
+
+
+def test_who_is_left_out_follows_from_the_steps_and_not_from_the_seeds(tmp_path: Path) -> None:
+    runs = [made(tmp_path / str(seed), seed=seed) for seed in range(3)]
+    for order in permutations((2000, 2004, 2008)):
+        seeds = [at(run, step) for run, step in zip(runs, order, strict=True)]
+        (method,), remarks = group(seeds)
+        assert (method.step, method.seeds, remarks) == (2004, [0, 1, 2], [])
+        assert "training steps" not in "".join(differences(seeds, over_seeds=True))
+    for steps, odd in (((2000, 2030, 2034), 2000), ((2000, 2004, 2034), 2034)):
+        for order in permutations(steps):
+            (method,), remarks = group([at(run, step) for run, step in zip(runs, order, strict=True)])
+            assert [one.step for one in method.evaluations] == [step for step in order if step != odd]
+            left_out = tmp_path / str(order.index(odd))
+            assert remarks == [f"left out: {left_out}: no evaluation at the steps of {runs[0].name}"]
+
+
+def test_methods_are_the_same_length_or_not_whatever_their_order(tmp_path: Path) -> None:
+    runs = [made(tmp_path / str(steps), supervision="act", steps=steps) for steps in range(2, 5)]
+    for order in permutations((2000, 2004, 2008)):
+        methods, _ = group([at(run, 1000, step) for run, step in zip(runs, order, strict=True)])
+        methods, (remark,) = at_same_updates(methods)
+        assert [method.step for method in methods] == [1000] * 3
+        assert "all are compared at 1,000" in remark
+        methods, _ = group([at(run, step) for run, step in zip(runs, order, strict=True)])
+        assert "share no evaluation" in at_same_updates(methods)[1][0]
 
 
 def test_samples_of_the_test_split_are_a_curve_of_their_own_and_never_compared_with_all_of_it(tmp_path: Path) -> None:
