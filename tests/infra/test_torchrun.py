@@ -24,6 +24,7 @@ def test_every_rank_is_asked_once_saves_and_the_scheduler_is_told_to_start_again
     assert events(tmp_path) == {f"{e}_{r}_0" for e in ("started", "asked", "saved") for r in (0, 1)}
 
 
+@pytest.mark.long
 def test_impatient_signals_cut_no_save_short(tmp_path: Path) -> None:
     process = torchrun(tmp_path, "save=2")
     wait_for(tmp_path, "started", 1, process)

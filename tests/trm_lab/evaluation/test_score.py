@@ -108,6 +108,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(
     assert files[0] == files[1]
 
 
+@pytest.mark.long
 def test_two_ranks_score_what_one_scores(dis_run: Path, tmp_path: Path) -> None:
     options = {"guidance": [0.5], "margin": True, "batch_size": 8}
     one = scored(dis_run, tmp_path / "one", **options)
