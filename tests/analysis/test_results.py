@@ -57,6 +57,8 @@ def test_the_readme_s_rows_are_of_these_runs(puzzles: str, study: str, methods: 
     scores = [results.score(study, method) for method in methods]
     assert row[1:] == [*scores, *["–"] * (3 - len(scores)), f"{needs_no_learning} |"]
     assert f"DIS solves {results.mean_after('queens', 'DIS (released code)', 24)} and is" in readme
+    calls = [results.calls_within("queens", method, 1) for method in ("TRM T=1 n=2", "TRM T=3 n=6")]
+    assert "its score after {} (T=1) and {} (T=3)".format(*calls) in readme
 
 
 def test_no_result_is_typed() -> None:
