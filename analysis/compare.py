@@ -25,7 +25,7 @@ from analysis.comparing.not_in_training import not_in_training
 from analysis.comparing.pairwise_tests import in_full, methods_table, significance_tests, untested
 from analysis.comparing.probe_figures import guidance_figure, halting_figure, scaling_curve, scaling_figure
 from analysis.comparing.scored_runs import missing, probed
-from analysis.methods import Method, evaluated, group, nearest
+from analysis.methods import Method, evaluated, group, own_step
 from analysis.metrics import EXACT, Metric, metric_for
 from analysis.outputs import check_figures_folder
 from analysis.scores import comparison
@@ -60,9 +60,9 @@ def report(runs: Sequence[Run], methods: Sequence[Method], metric: Metric, unsee
 
 def at_the_methods_steps(runs: Sequence[Run], methods: Sequence[Method]) -> list[Run]:
     """The runs with the evaluation at which their method is compared in place of the latest."""
-    steps = {run.path: method.step for method in methods for run in method.runs}
-    found = [(run, nearest(steps.get(run.path, 0), {one.step: one for one in evaluated(run)})) for run in runs]
-    return [replace(run, evaluation=one or run.evaluation) for run, one in found]
+    steps = {run.path: own_step(run, method.step) for method in methods for run in method.runs}
+    of_step = [next((one for one in evaluated(run) if one.step == steps.get(run.path)), run.evaluation) for run in runs]
+    return [replace(run, evaluation=one) for run, one in zip(runs, of_step, strict=True)]
 
 
 def figures(methods: Sequence[Method], metric: Metric, width: float = panels.PAGE) -> dict[str, Figure]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from statistics import median_low
-from typing import Any, TypeVar
+from typing import Any
 from zlib import crc32
 
 from analysis import style
@@ -39,9 +39,6 @@ OTHER_MARKERS = ("v", "P", "X", "*", "<", "p", ">", "h")
 LONGEST = 60  # characters of a name with all settings in which methods differ; a longer one names as many as it takes
 SAME_LENGTH, FEW = 0.002, 2  # share, updates: seeds fill their batches otherwise, and end an epoch a few apart
 LEAST_SHARE = 0.5  # a run that is less far than this share of the furthest of its method is left out
-
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -79,8 +76,7 @@ class Method:
 
     def evaluations_at(self, step: int) -> list[Evaluation]:
         """The evaluation of every run at one of `common_steps`."""
-        found = [nearest(step, {one.step: one for one in evaluated(run)}) for run in self.runs]
-        return [one for one in found if one is not None]
+        return [next(one for one in evaluated(run) if one.step == own_step(run, step)) for run in self.runs]
 
     @property
     def common_steps(self) -> list[int]:
@@ -103,12 +99,6 @@ def nearest_step(step: int, ordered: Sequence[int]) -> int | None:
     place = bisect(ordered, step)
     closest = min(ordered[max(0, place - 1) : place + 1], key=lambda one: (abs(one - step), -one), default=None)
     return closest if closest is not None and as_long(closest, step) else None
-
-
-def nearest(step: int, by_step: Mapping[int, T]) -> T | None:
-    """What belongs to a step, or to the `nearest_step`; None where there is none."""
-    found = nearest_step(step, sorted(by_step))
-    return None if found is None else by_step[found]
 
 
 def own_step(run: Run, step: int) -> int:
@@ -273,21 +263,26 @@ def _common_steps(runs: Sequence[Run]) -> list[int]:
 
 
 def common_steps(series: Sequence[Sequence[int]]) -> list[int]:
-    """The steps, in order, that all series have, but for how the seeds fill their batches: of each the lower median.
+    """The `matched_steps` alone."""
+    return list(matched_steps(series))
 
-    The `nearest_step` to it of each series stands for it, and for no other.
+
+def matched_steps(series: Sequence[Sequence[int]]) -> dict[int, list[int]]:
+    """The steps, in order, that all series have, but for how the seeds fill their batches, and each series' own step.
+
+    A step is the lower median of those that stand for it: the `nearest_step` of each series, which stands for no other.
     """
     ordered = [sorted(steps) for steps in series]
     found = {step: [nearest_step(step, steps) for steps in ordered] for step in sorted(set().union(*series))}
     rows = {step: [one for one in row if one is not None] for step, row in found.items() if None not in row}
     fitting = [step for step, row in rows.items() if median_low(row) == step]
-    common: list[int] = []
+    common: dict[int, list[int]] = {}
     used: set[tuple[int, int]] = set()
     for step in sorted(fitting, key=lambda step: max(rows[step]) - min(rows[step])):
         if used.isdisjoint(places := set(enumerate(rows[step]))):
-            common.append(step)
+            common[step] = rows[step]
             used |= places
-    return sorted(common)
+    return dict(sorted(common.items()))
 
 
 def _named_apart(methods: Sequence[Method]) -> list[Method]:

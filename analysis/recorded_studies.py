@@ -6,7 +6,8 @@ from functools import cache
 from pathlib import Path
 from statistics import fmean
 
-from analysis.comparing.scored_runs import by_steps, plain_scored, with_steps
+from analysis.comparing.probe_figures import scaling_curve
+from analysis.comparing.scored_runs import plain_scored, with_steps
 from analysis.methods import Method, group
 from analysis.metrics import Metric, metric_for
 from trm.errors import UserError
@@ -57,12 +58,10 @@ def evaluations(method: Method) -> list[Evaluation]:
     return [again.evaluation if again else own for again, own in zip(scored, method.evaluations, strict=True)]
 
 
-def after_each_step(method: Method, metric: Metric) -> list[float]:
-    """Means over seeds after each supervision step, of the evaluation with the most steps that all seeds have."""
-    of_runs = [by_steps(run, method.step) for run in method.runs]
-    most = max(set.intersection(*map(set, of_runs)), default=0)
-    longest = [run[most].evaluation for run in of_runs] if most else method.evaluations
-    return means([metric.after_steps(each) or [] for each in longest])
+def after_each_step(method: Method, metric: Metric) -> dict[int, float]:
+    """Means over seeds by number of supervision steps, as far as all seeds go."""
+    steps, values = scaling_curve(method, metric)
+    return dict(zip(steps, means(values), strict=True))
 
 
 def means(series: Sequence[Sequence[float]]) -> list[float]:

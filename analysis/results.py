@@ -21,8 +21,8 @@ from analysis import search
 from analysis.comparing.costs import training_cost
 from analysis.comparing.factorial_design import factorial
 from analysis.comparing.pairwise_tests import Tested, detectable_points, pair_tests
-from analysis.comparing.question_scores import aligned, items_in
-from analysis.comparing.scored_runs import plain_scored, probed, with_steps
+from analysis.comparing.question_scores import aligned, items_in, items_of
+from analysis.comparing.scored_runs import probed, with_steps
 from analysis.comparing.search_study import study as search_study
 from analysis.comparing.significance import contrast
 from analysis.methods import Method, method_name
@@ -37,7 +37,6 @@ HERE = Path(__file__).resolve().parent
 TEMPLATE, RESULTS = HERE / "RESULTS.template.md", HERE / "RESULTS.md"
 EXAMPLE = "  python -m analysis.results"
 NOT_RUN = "–"
-IMMEDIATE = "DIS, target_schedule=immediate"
 
 
 def _score(method: Method, metric: Metric) -> str:
@@ -59,7 +58,7 @@ def mean(folder: str, name: str) -> str:
 def mean_after(folder: str, name: str, step: int) -> str:
     """A method's mean over seeds after a supervision step, from 1."""
     one = study(folder)
-    return percent(after_each_step(one.method(name), one.metric)[step - 1])
+    return percent(after_each_step(one.method(name), one.metric)[step])
 
 
 def after_updates(folder: str, name: str, step: int) -> str:
@@ -136,7 +135,7 @@ def methods(folder: str, beside: str, *steps: int) -> str:
                 _score(method, one.metric),
                 ", ".join(map(_bare, map(one.metric.of, evaluations(method)))),
                 "" if method.name == beside else difference(folder, method.name, beside),
-                *(_bare(after[step - 1]) if step <= len(after) else "" for step in steps),
+                *(_bare(after[step]) if step in after else "" for step in steps),
                 amount(training_cost(method.runs[0], method.step).operations, "FLOP"),
                 f"{method.evaluations[0].calls_per_answer:,}",
             ]
@@ -151,7 +150,7 @@ def after_steps(folder: str, *steps: int) -> str:
     one = study(folder)
     by_method = {name: after_each_step(method, one.metric) for name, method in one.methods.items()}
     rows = [
-        [f"after {step} steps", *(_bare(after[step - 1]) if step <= len(after) else "" for after in by_method.values())]
+        [f"after {step} steps", *(_bare(after[step]) if step in after else "" for after in by_method.values())]
         for step in steps
     ]
     return _rows(Table("", [f"{one.metric.title}, %", *by_method], rows))
@@ -245,8 +244,8 @@ def by_setting(folder: str, key: str, *values: object, steps: int | None = None)
         cell = _bare(fmean(map(one.metric.of, method.evaluations)))
         name, value = method_name(method.runs[0]).partition(", N_sup=")[0], str(method.settings.get(key))
         rows.setdefault(name, {})[value] = cell
-        if steps is not None and steps <= len(after := after_each_step(method, one.metric)):
-            rows.setdefault(f"{name}, after {steps} steps", {})[value] = _bare(after[steps - 1])
+        if steps in (after := after_each_step(method, one.metric)):
+            rows.setdefault(f"{name}, after {steps} steps", {})[value] = _bare(after[steps])
     columns = [str(value) for value in values]
     header = [f"{one.metric.title}, % at {key.removeprefix('arch.')}", *columns]
     return _rows(
@@ -261,10 +260,7 @@ def in_training(folder: str) -> str:
 
 def different(folder: str) -> str:
     """How many different test questions a study has."""
-    method = study(folder).first
-    (items,) = items_in(
-        [one.folder for one in [plain_scored(method.runs[0], method.step)] if one], study(folder).metric
-    )
+    items = items_of(study(folder).first, study(folder).metric)[0]
     return f"{len(set((items.questions or {}).values())):,}"
 
 
@@ -344,7 +340,7 @@ def rendered(template: str) -> str:
         UserError: it names a study or a method that there is not.
     """
     environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True, trim_blocks=True)
-    return environment.from_string(template).render(WORDS, IMMEDIATE=IMMEDIATE)
+    return environment.from_string(template).render(WORDS)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

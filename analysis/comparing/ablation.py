@@ -146,10 +146,10 @@ def _result(method: Method, metric: Metric, target: float) -> Result:
 
 
 def _reached(run: Run, method: Method, metric: Metric, target: float) -> TrainingCost | None:
+    last = own_step(run, method.step)
     for evaluation in evaluated(run):
         share = metric.share(evaluation)
-        in_time = evaluation.step <= own_step(run, method.step)
-        if in_time and share is not None and share >= target:
+        if evaluation.step <= last and share is not None and share >= target:
             return training_cost(run, evaluation.step)
     return None
 

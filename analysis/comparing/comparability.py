@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from statistics import median_low
 
-from analysis.methods import Method, as_long, common_steps, differing, fingerprints_of_test, nearest_step, short_mark
+from analysis.methods import Method, as_long, differing, fingerprints_of_test, matched_steps, short_mark
 from trm.errors import UserError
 from trm_lab.runs.recorded_run import Run
 
@@ -104,8 +104,7 @@ def at_same_updates(methods: Sequence[Method]) -> tuple[list[Method], list[str]]
     if as_long(*(method.step for method in methods)):
         return list(methods), []
     updates = ", ".join(f"{method.name} {method.step:,}" for method in methods)
-    steps = [method.common_steps for method in methods]
-    rows = {step: [nearest_step(step, of_method) or step for of_method in steps] for step in common_steps(steps)}
+    rows = matched_steps([method.common_steps for method in methods])
     common = [step for step, row in rows.items() if as_long(*row)]
     if not common:
         return list(methods), [

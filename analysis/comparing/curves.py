@@ -15,7 +15,7 @@ from analysis import style
 from analysis.comparing import panels
 from analysis.comparing.scored_runs import plain_scored
 from analysis.learning_curves import running_mean, window_of
-from analysis.methods import Method, common_steps, nearest, nearest_step
+from analysis.methods import Method, matched_steps
 from analysis.metrics import CELL, EXACT, Metric
 from trm_lab.puzzles.scorer import SOLVED
 from trm_lab.runs.recorded_evaluations import Evaluation, TaskScores
@@ -69,8 +69,8 @@ def sampled_evaluations(method: Method) -> list[list[Evaluation]]:
         {one.step: one for one in run.evaluations if one.part != run.evaluation.part and one.step <= method.step}
         for run in method.runs
     ]
-    found = [[nearest(step, of_run) for of_run in by_run] for step in common_steps([*map(list, by_run)])]
-    rows = [[one for one in row if one is not None] for row in found]
+    shared = matched_steps([*map(list, by_run)])
+    rows = [[of_run[own] for of_run, own in zip(by_run, row, strict=True)] for row in shared.values()]
     return rows if len({one.part for row in rows for one in row}) == 1 else []
 
 
@@ -82,9 +82,9 @@ def _sampled_caption(methods: Sequence[Method]) -> list[str]:
 
 def training_losses(method: Method) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Steps `[R]` that all seeds recorded, up to the method's, and the smoothed loss of each seed `[n, R]`."""
-    recorded = [run.training.step.tolist() for run in method.runs]
-    steps = [step for step in common_steps(recorded) if step <= method.step]
-    own = [[nearest_step(step, of_run) or step for step in steps] for of_run in recorded]
+    shared = matched_steps([run.training.step.tolist() for run in method.runs])
+    steps = [step for step in shared if step <= method.step]
+    own = np.array([shared[step] for step in steps], dtype=np.int64).reshape(len(steps), len(method.runs)).T
     losses = [run.training.loss[np.isin(run.training.step, at)] for run, at in zip(method.runs, own, strict=True)]
     return np.array(steps, dtype=np.int64), np.array([running_mean(loss, window_of(len(steps))) for loss in losses])
 

@@ -82,10 +82,10 @@ def scaling_figure(
                 share = fmean(row[steps.index(place)] for row in values)
                 axes.plot([place], [share], "o", markersize=9, markerfacecolor="none", color=method.colour)
         panels.logarithmic(axes)
-        told = {step for steps, _ in curves.values() for step in steps}
+        places = {step for steps, _ in curves.values() for step in steps}
         ends = {steps[-1] for steps, _ in curves.values() if steps}
-        others = {step for step in told if not by_step or step.bit_count() == 1}
-        ticks = _apart([*sorted(told & set(trained.values())), *sorted(ends), *sorted(others)], width)
+        others = {step for step in places if not by_step or step.bit_count() == 1}
+        ticks = _apart([*sorted(places & set(trained.values())), *sorted(ends), *sorted(others)], width)
         axes.set_xticks(ticks, [str(tick) for tick in ticks])
         axes.set_xlabel("supervision steps of an answer")
         axes.set_ylabel(metric.title)
@@ -112,16 +112,16 @@ def scaling_curve(method: Method, metric: Metric) -> tuple[list[int], Values]:
 
 def _by_steps(run: Run, own: Evaluation, step: int, metric: Metric) -> dict[int, Evaluation]:
     """Evaluations with the metric by their number of supervision steps: by evaluate.py, or else in training."""
-    found = [own, *(scored.evaluation for scored in by_steps(run, step).values())]
-    return {len(one.network_calls): one for one in found if metric.share(one) is not None}
+    evaluations = [own, *(scored.evaluation for scored in by_steps(run, step).values())]
+    return {len(one.network_calls): one for one in evaluations if metric.share(one) is not None}
 
 
 def _apart(steps: Iterable[int], width: float) -> list[int]:
     """Steps without those whose label would touch an earlier one's on a logarithmic axis, in order."""
     chosen: list[int] = []
-    wanted = list(dict.fromkeys(steps))
-    gap = log(max(wanted) / min(wanted)) * TICK / (width - MARGINS)
-    for step in wanted:
+    candidates = list(dict.fromkeys(steps))
+    gap = log(max(candidates) / min(candidates)) * TICK / (width - MARGINS)
+    for step in candidates:
         if all(abs(log(step / other)) >= gap for other in chosen):
             chosen.append(step)
     return sorted(chosen)

@@ -94,10 +94,10 @@ def held_out(methods: Sequence[Method], metric: Metric) -> list[float]:
 def _held_out_means(run: Run, step: int, metric: Metric, asked: frozenset[int]) -> dict[str, float]:
     """Means on all questions of other data that were not asked, of answers as in training, by fingerprint and split."""
     means: dict[str, float] = {}
+    compared = own_step(run, step)
     for one in run.scored:
         as_trained = one.supervision_steps is None and one.search is None and one.is_of_usual_model
-        of_step = one.evaluation.step == own_step(run, step)
-        if not (one.other_data and as_trained and one.is_of_all_questions and of_step):
+        if not (one.other_data and as_trained and one.is_of_all_questions and one.evaluation.step == compared):
             continue
         items = read_items(one.folder, exact=metric.name == "exact") if has_items(one.folder) else None
         if items is not None and items.metric == QUESTION_METRICS.get(metric.name):

@@ -20,7 +20,8 @@ def plain_scored(run: Run, step: int | None = None, has: Wish = lambda scored: T
 
 def _of_step(run: Run, scored: Sequence[Scored], step: int | None) -> list[Scored]:
     """Those of the very checkpoint that training evaluated at a step, which is that of a method; None: all."""
-    return [one for one in scored if step is None or one.evaluation.step == own_step(run, step)]
+    compared = None if step is None else own_step(run, step)
+    return [one for one in scored if compared in (None, one.evaluation.step)]
 
 
 def probed(methods: Sequence[Method], has: Wish) -> list[Probed]:
